@@ -1,0 +1,71 @@
+"""Exceptions that carry their data: what is wrong, where, and how to cure it.
+
+Every error of this package derives from `DlmpError`. Its message always reads
+``<element>: <what is wrong>. <cure>``, and the parts stay available as attributes, so that a
+program can act on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong: `where` names the element, `what` the value, `cure` the way out."""
+
+    where: str
+    what: str
+    cure: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}." + (f" {self.cure}" if self.cure else "")
+
+
+class DlmpError(Exception):
+    """Base of all errors of pyomo_dlmp; `faults` lists every fault that was found."""
+
+    def __init__(self, faults: Fault | Iterable[Fault]):
+        self.faults: tuple[Fault, ...] = (faults,) if isinstance(faults, Fault) else tuple(faults)
+        super().__init__(self._message())
+
+    @classmethod
+    def at(cls, where: str, what: str, cure: str = "") -> DlmpError:
+        """The error with a single fault, in one call."""
+        return cls(Fault(where, what, cure))
+
+    def _message(self) -> str:
+        if len(self.faults) == 1:
+            return str(self.faults[0])
+        head = f"{len(self.faults)} faults:"
+        return "\n  - ".join([head, *map(str, self.faults)])
+
+    def __reduce__(self):
+        return type(self), (self.faults,)
+
+
+class NetworkError(DlmpError, ValueError):
+    """The feeder's data are wrong: all faults of the feeder at once."""
+
+
+class FeederFileError(DlmpError, ValueError):
+    """A feeder's files cannot be read: names file, row and column."""
+
+
+class ModelError(DlmpError, ValueError):
+    """A model is used in a way that it cannot be: a wrong lower level, a dual of no lower row ..."""
+
+
+class BoundError(DlmpError, ValueError):
+    """A finite bound is needed and none can be proved: names the component and how to give one."""
+
+
+class SolverError(DlmpError, RuntimeError):
+    """A solver is missing, unlicensed, too small for the model, or has failed."""
+
+
+class AuditError(DlmpError, RuntimeError):
+    """A solution failed its check; `result` holds it for inspection."""
+
+    result: object = None
