@@ -45,13 +45,20 @@ class Substation:
 class LineCode:
     """Impedance of a line type: `r`, `x` in ohm/km, `b` shunt susceptance in microsiemens/km.
 
-    Symmetric matrices, n x n for n phases; `b` None means none.
+    Symmetric matrices, n x n for n phases, tuples of rows (arrays are turned into them); `b` None
+    means none.
     """
 
     name: str
     r: Matrix
     x: Matrix
     b: Matrix | None = None
+
+    def __post_init__(self) -> None:
+        for key in ("r", "x", "b"):  # arrays do not compare to a plain True or False
+            value = getattr(self, key)
+            if isinstance(value, np.ndarray) and value.ndim == 2:
+                object.__setattr__(self, key, tuple(tuple(row) for row in value.tolist()))
 
 
 @dataclass(frozen=True, kw_only=True)

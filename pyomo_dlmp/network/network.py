@@ -1,0 +1,223 @@
+"""`Network`: one radial feeder as immutable, checked data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, NoReturn, TypeVar
+
+import networkx as nx
+
+from pyomo_dlmp.errors import Fault, NetworkError
+from pyomo_dlmp.network.checks import find_faults
+from pyomo_dlmp.network.elements import (
+    Branch,
+    Bus,
+    Datacenter,
+    Device,
+    Element,
+    Generator,
+    Line,
+    Load,
+    Regulator,
+    StaticVarGenerator,
+    Substation,
+    Transformer,
+)
+from pyomo_dlmp.network.names import BRANCHES, DEVICES, kind, label, nearest
+from pyomo_dlmp.network.topology import Forest
+
+E = TypeVar("E")
+
+
+class Network:
+    """A radial feeder: elements by name, checked as a whole, never changed.
+
+    `elements` is any iterable of elements, in any order; `source` says where the data come from.
+    Exactly one substation. A line is turned, if need be, to lead away from the substation, so
+    every branch's `from_bus` is the side of the substation.
+
+    Attributes (read-only mappings by name, in the order given): `buses`, `substations`, `lines`,
+    `regulators`, `transformers`, `loads`, `generators`, `datacenters`, `svgs`; `branches` holds
+    all lines, regulators and transformers, `devices` all loads, generators, datacenters and svgs.
+    Units as in `pyomo_dlmp.network.elements`.
+
+    Raises NetworkError with every fault of the data at once.
+
+    >>> net = Network("tiny", [Bus(name="s", kv=4.8), Substation(name="grid", bus="s")])
+    >>> net
+    Network('tiny': 1 bus, 0 branches, 0 loads of 0 kW)
+    """
+
+    name: str
+    description: str
+    source: str
+    elements: tuple[Element, ...]
+    buses: Mapping[str, Bus]
+    substations: Mapping[str, Substation]
+    lines: Mapping[str, Line]
+    regulators: Mapping[str, Regulator]
+    transformers: Mapping[str, Transformer]
+    loads: Mapping[str, Load]
+    generators: Mapping[str, Generator]
+    datacenters: Mapping[str, Datacenter]
+    svgs: Mapping[str, StaticVarGenerator]
+    branches: Mapping[str, Branch]
+    devices: Mapping[str, Device]
+
+    def __init__(
+        self, name: str, elements: Iterable[Element], description: str = "", source: str = ""
+    ):
+        self._set(name=name, description=description, source=source, elements=tuple(elements))
+        faults = find_faults(self)
+        if faults:
+            raise NetworkError(faults)
+        self._set(elements=tuple(self._led_away()))
+        self._set(
+            buses=self._by_name(Bus),
+            substations=self._by_name(Substation),
+            lines=self._by_name(Line),
+            regulators=self._by_name(Regulator),
+            transformers=self._by_name(Transformer),
+            loads=self._by_name(Load),
+            generators=self._by_name(Generator),
+            datacenters=self._by_name(Datacenter),
+            svgs=self._by_name(StaticVarGenerator),
+            branches=self._by_name(*BRANCHES),
+            devices=self._by_name(*DEVICES),
+        )
+
+    def _set(self, **values: Any) -> None:
+        self.__dict__.update(values)
+
+    def _by_name(self, *classes: type[E]) -> Mapping[str, E]:
+        return MappingProxyType({e.name: e for e in self.elements if isinstance(e, classes)})
+
+    def _led_away(self) -> Iterator[Element]:
+        """The elements, each line turned to lead away from the substation."""
+        root = next(e.bus for e in self.elements if isinstance(e, Substation))
+        buses = [e.name for e in self.elements if isinstance(e, Bus)]
+        branches = [e for e in self.elements if isinstance(e, BRANCHES)]
+        parent = Forest.grow([root], buses, branches).parent
+        for element in self.elements:
+            if isinstance(element, Line):
+                step = parent[element.from_bus]
+                if step is not None and step[0] is element:
+                    yield replace(element, from_bus=element.to_bus, to_bus=element.from_bus)
+                    continue
+            yield element
+
+    def __setattr__(self, key: str, value: object) -> NoReturn:
+        raise AttributeError(
+            f"network {self.name!r}: {key} cannot be set, a Network never changes. "
+            "with_devices(...) and without(...) give a changed copy."
+        )
+
+    # ------------------------------------------------------------------------ changed copies
+
+    def with_devices(self, *devices: Device) -> Network:
+        """This network with more loads, generators, datacenters or svgs.
+
+        Raises NetworkError for a name already taken, an unknown bus, anything that is no device.
+        """
+        wrong = [
+            Fault(f"network {self.name!r}", f"{device!r} is not a device",
+                  f"Devices are {', '.join(cls.__name__ for cls in DEVICES)}.")
+            for device in devices if not isinstance(device, DEVICES)
+        ]
+        if wrong:
+            raise NetworkError(wrong)
+        return Network(self.name, (*self.elements, *devices), self.description, self.source)
+
+    def without(self, *names: str) -> Network:
+        """This network without the devices of these names. Raises NetworkError for unknown ones."""
+        unknown = [
+            Fault(f"network {self.name!r}", f"it has no device {name!r}",
+                  nearest(name, self.devices))
+            for name in names if name not in self.devices
+        ]
+        if unknown:
+            raise NetworkError(unknown)
+        kept = [e for e in self.elements if not (isinstance(e, DEVICES) and e.name in names)]
+        return Network(self.name, kept, self.description, self.source)
+
+    # ------------------------------------------------------------------------------- reading
+
+    @property
+    def substation(self) -> Substation:
+        """The one substation."""
+        return next(iter(self.substations.values()))
+
+    @property
+    def total_kw(self) -> float:
+        """Sum of all loads at nominal voltage (kW)."""
+        return math.fsum(kw for load in self.loads.values() for kw in load.kw)
+
+    @property
+    def total_kvar(self) -> float:
+        """Sum of all loads at nominal voltage (kvar)."""
+        return math.fsum(kvar for load in self.loads.values() for kvar in load.kvar)
+
+    def kv_ln(self, bus: str) -> float:
+        """Nominal line-to-neutral voltage of a bus (kV). Raises NetworkError for an unknown bus."""
+        if bus not in self.buses:
+            raise NetworkError.at(
+                f"network {self.name!r}", f"it has no bus {bus!r}", nearest(bus, self.buses))
+        return self.buses[bus].kv / math.sqrt(3.0)
+
+    def graph(self) -> nx.DiGraph:
+        """The tree of buses, edges away from the substation; ``edge["branch"]`` is the name.
+
+        Buses come in breadth-first order from the substation. A fresh graph on every call.
+        """
+        below: dict[str, list[Branch]] = {bus: [] for bus in self.buses}
+        for branch in self.branches.values():
+            below[branch.from_bus].append(branch)
+        graph = nx.DiGraph()
+        reached = [self.substation.bus]
+        graph.add_node(reached[0])
+        for bus in reached:  # grows while it is read
+            for branch in below[bus]:
+                graph.add_edge(bus, branch.to_bus, branch=branch.name)
+                reached.append(branch.to_bus)
+        return graph
+
+    def distance_km(self) -> dict[str, float]:
+        """Length of line from the substation to each bus (km); other branches count 0."""
+        distance = {self.substation.bus: 0.0}
+        for first, second, name in self.graph().edges(data="branch"):
+            line = self.lines.get(name)
+            distance[second] = distance[first] + (line.length if line else 0.0)
+        return distance
+
+    # ---------------------------------------------------------------------- Python's protocols
+
+    def __repr__(self) -> str:
+        counts = [(len(self.buses), "bus", "buses"), (len(self.branches), "branch", "branches")]
+        words = [f"{n} {one if n == 1 else many}" for n, one, many in counts]
+        loads = f"{len(self.loads)} load{'' if len(self.loads) == 1 else 's'}"
+        words.append(f"{loads} of {self.total_kw:g} kW")
+        for devices in (self.generators, self.datacenters, self.svgs):
+            if devices:
+                word = kind(next(iter(devices.values())))
+                words.append(f"{len(devices)} {word}{'' if len(devices) == 1 else 's'}")
+        return f"Network({self.name!r}: {', '.join(words)})"
+
+    def _content(self) -> tuple[object, ...]:
+        by_label = {label(element): element for element in self.elements}
+        return self.name, self.description, self.source, by_label
+
+    def __eq__(self, other: object) -> bool:
+        """Same name, texts and elements; their order does not count."""
+        return self._content() == other._content() if isinstance(other, Network) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((self.name, frozenset(self.buses), frozenset(self.devices)))
+
+    def __deepcopy__(self, memo: dict) -> Network:
+        return self  # it never changes, so a model's clone may share it
+
+    def __reduce__(self):
+        return Network, (self.name, self.elements, self.description, self.source)

@@ -1,0 +1,183 @@
+"""Checks of how elements meet: buses, phases, voltages, and the tree of branches."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pyomo_dlmp.errors import Fault
+from pyomo_dlmp.network.elements import (
+    Branch,
+    Bus,
+    Device,
+    Line,
+    Load,
+    Substation,
+    Transformer,
+)
+from pyomo_dlmp.network.names import label, listed, nearest
+from pyomo_dlmp.network.phases import PHASES
+
+
+@dataclass
+class Forest:
+    """Trees of branches, grown breadth first; `closing` are the branches that close a loop.
+
+    `parent[bus]` is (branch, bus on the side of the root), None for a root; `root[bus]` is the
+    root it hangs from.
+    """
+
+    parent: dict[str, tuple[Branch, str] | None] = field(default_factory=dict)
+    root: dict[str, str] = field(default_factory=dict)
+    closing: list[Branch] = field(default_factory=list)
+
+    @classmethod
+    def grow(cls, roots: Iterable[str], buses: Iterable[str], branches: Iterable[Branch]) -> Forest:
+        """From `roots` first, then from every bus not reached yet."""
+        forest = cls()
+        meeting: dict[str, list[Branch]] = {bus: [] for bus in buses}
+        for branch in branches:
+            meeting[branch.from_bus].append(branch)
+            meeting[branch.to_bus].append(branch)
+        used: set[int] = set()  # by identity: names may be wrong
+        for root in [*roots, *meeting]:
+            if root in forest.parent:
+                continue
+            forest.parent[root], forest.root[root] = None, root
+            queue = deque([root])
+            while queue:
+                here = queue.popleft()
+                for branch in meeting[here]:
+                    if id(branch) in used:
+                        continue
+                    used.add(id(branch))
+                    there = branch.to_bus if branch.from_bus == here else branch.from_bus
+                    if there in forest.parent:
+                        forest.closing.append(branch)
+                    else:
+                        forest.parent[there] = (branch, here)
+                        forest.root[there] = root
+                        queue.append(there)
+        return forest
+
+    def _upward(self, bus: str) -> list[tuple[Branch, str]]:
+        steps = []
+        while (step := self.parent[bus]) is not None:
+            steps.append(step)
+            bus = step[1]
+        return steps
+
+    def loop(self, closing: Branch) -> list[str]:
+        """Names of the branches around the loop that `closing` closes, in order."""
+        first, second = self._upward(closing.from_bus), self._upward(closing.to_bus)
+        while first and second and first[-1][0] is second[-1][0]:
+            first.pop()
+            second.pop()
+        return [closing.name, *(branch.name for branch, _ in [*second, *reversed(first)])]
+
+
+def ends(branch: Branch) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Both ends of a branch as (field, bus)."""
+    return ("from_bus", branch.from_bus), ("to_bus", branch.to_bus)
+
+
+def reference_faults(
+    buses: Mapping[str, Bus],
+    known: Iterable[str],
+    substations: Iterable[Substation],
+    branches: Iterable[Branch],
+    devices: Iterable[Device],
+) -> Iterator[Fault]:
+    """Unknown buses, phases that a bus lacks, and unequal voltages along a line or regulator.
+
+    `buses` are the well-typed ones, `known` the names of all.
+    """
+    known = set(known)
+
+    def unknown(element: object, key: str, bus: str) -> Iterator[Fault]:
+        if bus not in known:
+            yield Fault(label(element), f"{key} {bus!r} is not a bus", nearest(bus, known))
+
+    def lacking(element: object, bus: str, phases: Iterable[str]) -> Iterator[Fault]:
+        if bus in buses:
+            missing = sorted((set(phases) & set(PHASES)) - set(buses[bus].phases))
+            if missing:
+                yield Fault(
+                    label(element),
+                    f"phase {listed(missing)} is not at bus {bus!r} (phases "
+                    f"{buses[bus].phases!r})",
+                    f"Use the phases of the bus, or add the phase to {bus!r} and its feed.")
+
+    for substation in substations:
+        yield from unknown(substation, "bus", substation.bus)
+        bus = buses.get(substation.bus)
+        if bus and len(substation.v_pu) != len(bus.phases):
+            yield Fault(
+                label(substation),
+                f"v_pu has {len(substation.v_pu)} figures, bus {bus.name!r} phases {bus.phases!r}",
+                "Give one voltage (pu) for each phase of the bus.")
+    for device in devices:
+        yield from unknown(device, "bus", device.bus)
+        legs = "".join(device.legs) if isinstance(device, Load) else device.phases
+        yield from lacking(device, device.bus, legs)
+    for branch in branches:
+        for key, end in ends(branch):
+            yield from unknown(branch, key, end)
+            yield from lacking(branch, end, branch.phases)
+        if branch.from_bus == branch.to_bus:
+            yield Fault(label(branch), f"both ends are at bus {branch.to_bus!r}",
+                        "Give two different buses, or remove it.")
+        first, second = buses.get(branch.from_bus), buses.get(branch.to_bus)
+        if (first and second and not isinstance(branch, Transformer)
+                and abs(first.kv - second.kv) > 1e-3 * max(abs(first.kv), abs(second.kv))):
+            yield Fault(
+                label(branch),
+                f"its ends are at {first.kv:g} kV ({first.name!r}) and {second.kv:g} kV "
+                f"({second.name!r})",
+                "Only a transformer changes the nominal voltage: correct kv of one bus.")
+
+
+def tree_faults(
+    buses: Mapping[str, Bus], roots: list[str], branches: Iterable[Branch]
+) -> Iterator[Fault]:
+    """Loops, islands; and, where neither is, branches turned around and phases without feed."""
+    joining = [
+        branch for branch in branches
+        if branch.from_bus in buses and branch.to_bus in buses and branch.from_bus != branch.to_bus
+    ]
+    forest = Forest.grow(roots, buses, joining)
+    for branch in forest.closing:
+        loop = forest.loop(branch)
+        yield Fault(label(branch), f"it closes a loop of branches {listed(loop, 30)}",
+                    "The feeder must be radial: remove one of them (an open switch is no branch).")
+    if not roots:
+        return
+    islands: dict[str, list[str]] = {}
+    for name, root in forest.root.items():
+        if root not in roots:
+            islands.setdefault(root, []).append(name)
+    for names in islands.values():
+        yield Fault(
+            f"bus {names[0]!r}",
+            f"no branch leads from the substation to {len(names)} bus(es): {listed(names, 20)}",
+            "Connect them by a branch, or remove them and their devices.")
+    if not forest.closing:
+        for name, bus in buses.items():
+            step = forest.parent[name]
+            if step is not None and name not in islands:
+                yield from _feed_faults(bus, step[0])
+
+
+def _feed_faults(bus: Bus, feed: Branch) -> Iterator[Fault]:
+    if feed.to_bus != bus.name and not isinstance(feed, Line):
+        yield Fault(
+            label(feed),
+            f"from_bus {feed.from_bus!r} is farther from the substation than to_bus "
+            f"{feed.to_bus!r}",
+            "Swap its ends (and what belongs to them: taps, connection).")
+    unfed = sorted((set(bus.phases) & set(PHASES)) - set(feed.phases))
+    if unfed:
+        yield Fault(
+            label(bus), f"phase {listed(unfed)} is not fed by {label(feed)} (phases "
+            f"{feed.phases!r})", "Remove the phase from the bus, or add it to the branch.")
