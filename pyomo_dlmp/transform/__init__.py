@@ -1,0 +1,13 @@
+"""Transformations. Importing this room registers ``dlmp.*`` with Pyomo."""
+
+from pyomo_dlmp.transform.products.linearise import BinaryExpansion, McCormick
+from pyomo_dlmp.transform.single_level import (
+    SingleLevelTransformation,
+    bounds_table,
+    single_level_data,
+)
+
+__all__ = [
+    "BinaryExpansion", "McCormick", "SingleLevelTransformation", "bounds_table",
+    "single_level_data",
+]

@@ -1,0 +1,169 @@
+"""`LowerLevel`: a Pyomo Block that holds an optimization problem inside another one.
+
+Vars inside the block are the lower level's decisions; Vars outside it are constants for it. A Var
+inside that the upper level decides is named by `declare_upper`. `dual_of` gives a Var for the
+multipliers of a lower row, for use in any expression of the upper level.
+
+Sign of a dual. It is the sign of Pyomo's ``dual`` Suffix after solving the lower level alone: the
+derivative of the lower objective with respect to the row's right-hand side, as the row is stored.
+
+| sense | row                | sign of the dual            |
+|-------|--------------------|-----------------------------|
+| min   | body == rhs        | free                        |
+| min   | body >= rhs        | >= 0                        |
+| min   | body <= rhs        | <= 0                        |
+| max   | body == rhs        | free                        |
+| max   | body >= rhs        | <= 0                        |
+| max   | body <= rhs        | >= 0                        |
+| both  | lo <= body <= hi   | sign of the side that binds |
+
+Bounds of Vars follow the same rule, one dual for each side (the reduced cost is their sum).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyomo.environ as pyo
+from pyomo.common.autoslots import AutoSlots
+from pyomo.common.collections import ComponentMap, ComponentSet
+from pyomo.common.modeling import unique_component_name
+from pyomo.core.base.block import BlockData, declare_custom_block
+
+from pyomo_dlmp.errors import ModelError
+
+
+class _LowerLevelState(AutoSlots.Mixin):
+    """What a LowerLevel remembers; deep-copied with the block, so clones keep it."""
+
+    __slots__ = ("duals", "upper")
+
+    def __init__(self):
+        self.upper = ComponentSet()  # VarData inside the block that the upper level decides
+        self.duals = ComponentMap()  # Constraint -> Var; Var -> {"lower": Var, "upper": Var}
+
+
+pyo.Block.register_private_data_initializer(_LowerLevelState)
+
+
+@declare_custom_block(name="LowerLevel")
+class LowerLevelData(BlockData):
+    """A lower-level problem; see the module's text. Build it like any Pyomo Block."""
+
+    @property
+    def _state(self) -> _LowerLevelState:
+        return self.private_data()
+
+    def declare_upper(self, *variables) -> None:
+        """Say that the upper level decides these Vars (scalar, indexed or single data) inside.
+
+        Raises ModelError for anything that is not a Var of this block.
+        """
+        for var in variables:
+            for data in _var_datas(var, self):
+                self._state.upper.add(data)
+
+    def is_upper(self, data) -> bool:
+        """Whether a VarData is a decision of the upper level (declared, or outside the block)."""
+        return data in self._state.upper or not self.contains(data)
+
+    def contains(self, component) -> bool:
+        """Whether a component or component data lives in this block, at any depth."""
+        block = component.parent_block()
+        while block is not None:
+            if block is self:
+                return True
+            block = block.parent_block()
+        return False
+
+    def dual_of(self, component, bound: str | None = None):
+        """Var of the duals of a constraint (or of a Var's ``bound="lower" | "upper"``).
+
+        Scalar constraint -> scalar Var; indexed -> Var over the same index; one element -> that
+        element of the Var. Signed as in the module's table, in units of the lower objective per
+        unit of the row. Asking twice gives the same Var. Raises ModelError for a component that is
+        not a row (or a Var) of this lower level.
+        """
+        parent = _parent_component(component)
+        is_row = getattr(parent, "ctype", None) is pyo.Constraint
+        is_var = getattr(parent, "ctype", None) is pyo.Var
+        if not (is_row or is_var):
+            raise ModelError.at(
+                str(component), f"is a {type(component).__name__}, which has no dual",
+                "Ask for the dual of a Constraint, or of a Var with bound='lower' or 'upper'.",
+            )
+        if not self.contains(parent):
+            raise ModelError.at(
+                component.name, f"is not in the lower level '{self.name}'",
+                "Only rows inside the LowerLevel block have lower-level duals.",
+            )
+        if is_var and bound not in ("lower", "upper"):
+            raise ModelError.at(
+                component.name, f"is a Var and bound={bound!r} names none of its bounds",
+                "Give bound='lower' or bound='upper'.",
+            )
+        if is_row and bound is not None:
+            raise ModelError.at(component.name, "is a row, not a Var", "Leave out `bound`.")
+        dual = self._dual_component(parent, bound)
+        if component is parent:
+            return dual
+        return dual[component.index()]
+
+    def _dual_component(self, parent, bound: str | None) -> pyo.Var:
+        duals = self._state.duals
+        store = duals.setdefault(parent, {}) if bound else duals
+        key = bound or parent
+        if key not in store:
+            block = parent.parent_block()
+            suffix = f"_{bound}_dual" if bound else "_dual"
+            name = unique_component_name(block, parent.local_name + suffix)
+            if parent.is_indexed():
+                whole = len(parent) == len(parent.index_set())
+                index = parent.index_set() if whole else list(parent.keys())
+                var = pyo.Var(index, initialize=0.0)
+            else:
+                var = pyo.Var(initialize=0.0)
+            block.add_component(name, var)
+            store[key] = var
+        return store[key]
+
+    def dual_vars(self) -> Iterator[tuple[object, str | None, pyo.Var]]:
+        """(component, bound or None, dual Var) of every dual asked for so far."""
+        for component, entry in self._state.duals.items():
+            if isinstance(entry, dict):
+                for bound, var in entry.items():
+                    yield component, bound, var
+            else:
+                yield component, None, entry
+
+
+def lower_levels(model) -> list[LowerLevelData]:
+    """Active LowerLevel blocks of a model, in order; nested ones are refused with ModelError."""
+    found = [
+        b for b in model.component_data_objects(pyo.Block, active=True, descend_into=pyo.Block)
+        if isinstance(b, LowerLevelData)
+    ]
+    for block in found:
+        outer = block.parent_block()
+        while outer is not None:
+            if isinstance(outer, LowerLevelData):
+                raise ModelError.at(
+                    block.name, f"is a LowerLevel inside the LowerLevel '{outer.name}'",
+                    "Three levels are not supported; make one of them a plain Block.",
+                )
+            outer = outer.parent_block()
+    return found
+
+
+def _parent_component(component):
+    return component.parent_component() if hasattr(component, "parent_component") else component
+
+
+def _var_datas(var, block: LowerLevelData):
+    parent = _parent_component(var)
+    if getattr(parent, "ctype", None) is not pyo.Var or not block.contains(parent):
+        raise ModelError.at(
+            str(var), f"is not a Var inside the lower level '{block.name}'",
+            "Only Vars inside the block need declare_upper; others are the upper level's already.",
+        )
+    return var.values() if var is parent and var.is_indexed() else [var]

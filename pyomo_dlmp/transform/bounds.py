@@ -1,0 +1,254 @@
+"""Bounds on slacks and multipliers of a KKT system, each with its provenance.
+
+Order of the proofs (a later one only tightens an earlier one):
+1. data: bounds of Vars; a penalty column (costed, in one row only) equals the row's violation at
+   every optimum, and its cost bounds the row's multiplier;
+2. interval: equalities eliminated, then interval arithmetic and propagation over the box of the
+   remaining columns (primal first, so that rows that can never bind lose their pair);
+3. lp: each slack and multiplier maximised over the linear relaxation of the KKT system.
+Users may give bounds on multipliers. No number is invented: where nothing is proved the bound stays
+infinite, and a mode that needs one refuses by name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from pyomo_dlmp.errors import BoundError, Fault
+from pyomo_dlmp.transform.eliminate import Elimination, eliminate
+from pyomo_dlmp.transform.intervals import propagate, row_ranges
+from pyomo_dlmp.transform.kkt_system import KktSystem
+
+_TINY = 1e-9  # a slack below this is no slack
+_NEVER = 1e-7  # a row binds nowhere if its slack stays above this (absolute and relative)
+
+
+@dataclass
+class PairBounds:
+    """What is proved of a KKT system.
+
+    Per pair: `slack`, `mu` (greatest values), `slack_source`, `mu_source` (user, data, interval,
+    lp, or "" where infinite), `state`: "open" (needs complementarity), "never binds" (mu = 0) or
+    "always binds" (slack = 0). `x_lo .. y_hi`: ranges of columns and equality duals.
+    """
+
+    slack: np.ndarray
+    mu: np.ndarray
+    slack_source: np.ndarray
+    mu_source: np.ndarray
+    x_lo: np.ndarray
+    x_hi: np.ndarray
+    y_lo: np.ndarray
+    y_hi: np.ndarray
+
+    @property
+    def state(self) -> np.ndarray:
+        """State of each pair, see the class."""
+        state = np.full(len(self.mu), "open", dtype=object)
+        state[self.slack <= _TINY] = "always binds"
+        state[self.mu <= 0.0] = "never binds"
+        return state
+
+    def require_finite(self, kkt: KktSystem, needed: np.ndarray) -> None:
+        """Raise BoundError naming every needed pair without a finite slack and multiplier bound."""
+        faults = []
+        for p in np.flatnonzero(needed):
+            for value, what in ((self.mu[p], "multiplier"), (self.slack[p], "slack")):
+                if not np.isfinite(value):
+                    cure = (
+                        f"Give one with bounds={{component: value}} for "
+                        f"'{kkt.form.block.name}.{kkt.label[p].rsplit('.', 1)[0]}', make the limit "
+                        "soft at a stated penalty, or use complementarity='sos1'."
+                        if what == "multiplier" else
+                        "Give the Vars of that row finite bounds, or use complementarity='sos1'.")
+                    faults.append(Fault(
+                        f"{kkt.form.block.name}.{kkt.label[p]}",
+                        f"big-M needs a bound of its {what} and none could be proved", cure))
+        if faults:
+            raise BoundError(faults)
+
+
+@dataclass
+class ReducedKkt:
+    """The KKT system over the columns that elimination keeps, z within [lo, hi].
+
+    Full columns are (u, x, y, mu, rho): rho[j] = multiplier of lb - multiplier of ub of column j.
+    Row pairs have their mu among the columns; bound pairs read theirs from rho.
+    """
+
+    kkt: KktSystem
+    elimination: Elimination
+    lo: np.ndarray
+    hi: np.ndarray
+    parts: dict[str, slice]
+
+    def rows(self, part: str) -> tuple[sp.csr_matrix, np.ndarray]:
+        """(M, m0) of the columns named `part` as affine maps of z."""
+        where = self.parts[part]
+        return self.elimination.M[where], self.elimination.m0[where]
+
+    def slack_rows(self) -> tuple[sp.csr_matrix, np.ndarray]:
+        """(M, m0) of the pairs' slacks."""
+        (Mu, u0), (Mx, x0) = self.rows("u"), self.rows("x")
+        kkt = self.kkt
+        return (kkt.S @ Mx + kkt.T @ Mu).tocsr(), kkt.S @ x0 + kkt.T @ u0 + kkt.s0
+
+
+def prove_bounds(kkt: KktSystem, user: dict[int, float] | None = None, tighten: bool = True):
+    """(PairBounds, ReducedKkt) of a KKT system.
+
+    `user` maps pair numbers to bounds of their multipliers. `tighten` adds the LP stage.
+    """
+    bounds = _start(kkt, user or {})
+    _primal_stage(kkt, bounds)
+    reduced = _dual_stage(kkt, bounds)
+    if tighten:
+        from pyomo_dlmp.transform.tighten import tighten_by_lp
+
+        tighten_by_lp(reduced, bounds)
+    return bounds, reduced
+
+
+def _start(kkt: KktSystem, user: dict[int, float]) -> PairBounds:
+    P, form = kkt.pairs, kkt.form
+    infinite = np.full(len(kkt.equality_rows), np.inf)
+    bounds = PairBounds(
+        np.full(P, np.inf), np.full(P, np.inf), np.full(P, "", dtype=object),
+        np.full(P, "", dtype=object), form.lb.copy(), form.ub.copy(), -infinite, infinite.copy())
+    for pair, value in user.items():
+        bounds.mu[pair], bounds.mu_source[pair] = value, "user"
+    return bounds
+
+
+def _primal_stage(kkt: KktSystem, bounds: PairBounds) -> None:
+    """Ranges of x and of slacks over the box of the injections; never-binding rows."""
+    form = kkt.form
+    m = len(form.u)
+    E = sp.hstack([kkt.B_eq, kkt.A_eq], format="csr")
+    free = np.concatenate([np.zeros(m, bool), np.isinf(form.lb) & np.isinf(form.ub)])
+    elimination = eliminate(E, kkt.b_eq, free)
+    u_lo, u_hi = form.u_box()
+    S = (sp.hstack([kkt.T, kkt.S], format="csr") @ elimination.M).tocsr()
+    s0 = sp.hstack([kkt.T, kkt.S], format="csr") @ elimination.m0 + kkt.s0
+    penalty = _penalty_columns(kkt)
+    for _ in range(2):  # the second round sees the penalty columns' new bounds
+        lo = np.concatenate([u_lo, bounds.x_lo])[elimination.kept]
+        hi = np.concatenate([u_hi, bounds.x_hi])[elimination.kept]
+        lo, hi = propagate(S, s0, np.zeros(kkt.pairs), np.full(kkt.pairs, np.inf), lo, hi)
+        x_lo, x_hi = row_ranges(elimination.M, elimination.m0, lo, hi)
+        bounds.x_lo = np.maximum(bounds.x_lo, x_lo[m:])
+        bounds.x_hi = np.minimum(bounds.x_hi, x_hi[m:])
+        s_lo, s_hi = row_ranges(S, s0, lo, hi)
+        for pair, column, coef in penalty:
+            violation = max(0.0, -(s_lo[pair])) / coef
+            bounds.x_hi[column] = min(bounds.x_hi[column], form.lb[column] + violation)
+    _lower_slack(bounds, np.maximum(s_hi, 0.0), "interval")
+    never = s_lo > _NEVER * (1.0 + np.abs(s0))
+    bounds.mu[never], bounds.mu_source[never] = 0.0, "interval"
+
+
+def _penalty_columns(kkt: KktSystem) -> list[tuple[int, int, float]]:
+    """(pair, column, coefficient) of columns that only buy the violation of one row.
+
+    At every optimum such a column equals the violation: its cost is positive, nothing else wants
+    it. Requires lb finite, ub infinite, no quadratic or upper-dependent cost.
+    """
+    form = kkt.form
+    columns = kkt.S.tocsc()
+    eq_count = np.diff(kkt.A_eq.tocsc().indptr)
+    touched = np.diff(form.Q.tocsc().indptr) + np.diff(form.D.tocsr().indptr)
+    found = []
+    for j in np.flatnonzero((kkt.sigma * form.c > 0) & np.isfinite(form.lb) & np.isinf(form.ub)):
+        entries = slice(columns.indptr[j], columns.indptr[j + 1])
+        pairs, coefs = columns.indices[entries], columns.data[entries]
+        rows = [(p, v) for p, v in zip(pairs, coefs, strict=True) if kkt.kind[p] == "row"]
+        if len(rows) == 1 and rows[0][1] > 0 and not eq_count[j] and not touched[j]:
+            found.append((int(rows[0][0]), int(j), float(rows[0][1])))
+    return found
+
+
+def _lower_slack(bounds: PairBounds, value: np.ndarray, source: str) -> None:
+    better = value < bounds.slack * (1 - 1e-6) - 1e-12
+    better |= np.isinf(bounds.slack) & np.isfinite(value)
+    bounds.slack[better] = value[better]
+    bounds.slack_source[better] = source
+
+
+def _lower_mu(bounds: PairBounds, value: np.ndarray, source: str) -> None:
+    better = value < bounds.mu * (1 - 1e-6) - 1e-12
+    better |= np.isinf(bounds.mu) & np.isfinite(value)
+    bounds.mu[better] = value[better]
+    bounds.mu_source[better] = source
+
+
+def _dual_stage(kkt: KktSystem, bounds: PairBounds) -> ReducedKkt:
+    """Eliminate flows and equality duals together, then propagate over what is left."""
+    form = kkt.form
+    m, n, e, P = len(form.u), len(form.x), len(kkt.equality_rows), kkt.pairs
+    is_row = np.array([k == "row" for k in kkt.kind], dtype=bool)
+    rows = np.flatnonzero(is_row)
+    has_bound = np.isfinite(form.lb) | np.isfinite(form.ub)
+    sizes = {"u": m, "x": n, "y": e, "mu": len(rows), "rho": int(has_bound.sum())}
+    ends = np.cumsum(list(sizes.values()))
+    parts = {k: slice(int(end) - s, int(end)) for (k, s), end in
+             zip(sizes.items(), ends, strict=True)}
+    unit = sp.identity(n, format="csr")[np.flatnonzero(has_bound)].T
+    stationarity = sp.hstack([
+        form.D, form.Q, -kkt.A_eq.T, -kkt.sigma * kkt.S[rows].T, -kkt.sigma * unit])
+    primal = sp.hstack([kkt.B_eq, kkt.A_eq, sp.csr_matrix((e, e + len(rows) + sizes["rho"]))])
+    E = sp.vstack([primal, stationarity], format="csr")
+    r = np.concatenate([kkt.b_eq, -form.c])
+    free = np.concatenate([
+        np.zeros(m, bool), ~has_bound, np.ones(e, bool), np.zeros(len(rows), bool),
+        np.ones(sizes["rho"], bool)])
+    elimination = eliminate(E, r, free)
+    u_lo, u_hi = form.u_box()
+    at_lb, at_ub = _bound_can_bind(kkt, bounds)
+    rho_lo = np.where(at_ub, -np.inf, 0.0)[has_bound]
+    rho_hi = np.where(at_lb, np.inf, 0.0)[has_bound]
+    lo = np.concatenate([u_lo, bounds.x_lo, bounds.y_lo, np.zeros(len(rows)), rho_lo])
+    hi = np.concatenate([u_hi, bounds.x_hi, bounds.y_hi, bounds.mu[rows], rho_hi])
+    kept = elimination.kept
+    reduced = ReducedKkt(kkt, elimination, lo[kept], hi[kept], parts)
+    Ms, s0 = reduced.slack_rows()
+    limits = sp.vstack([elimination.M, Ms], format="csr")
+    offset = np.concatenate([elimination.m0, s0])
+    row_lo = np.concatenate([lo, np.zeros(P)])
+    row_hi = np.concatenate([hi, np.full(P, np.inf)])
+    reduced.lo, reduced.hi = propagate(limits, offset, row_lo, row_hi, reduced.lo, reduced.hi)
+    _read_ranges(reduced, bounds, "interval", lo, hi)
+    return reduced
+
+
+def _bound_can_bind(kkt: KktSystem, bounds: PairBounds) -> tuple[np.ndarray, np.ndarray]:
+    """Per column: may its lower, its upper bound hold with a multiplier?"""
+    at = {"lower": np.zeros(len(kkt.form.x), bool), "upper": np.zeros(len(kkt.form.x), bool)}
+    for p in np.flatnonzero(np.array([k == "bound" for k in kkt.kind], dtype=bool)):
+        at[kkt.side[p]][kkt.index[p]] = bounds.mu[p] > 0.0
+    return at["lower"], at["upper"]
+
+
+def _read_ranges(reduced: ReducedKkt, bounds: PairBounds, source: str, lo, hi) -> None:
+    """Write the reduced system's ranges into `bounds`, never loosening."""
+    kkt, parts = reduced.kkt, reduced.parts
+    M, m0 = reduced.elimination.M, reduced.elimination.m0
+    low, high = row_ranges(M, m0, reduced.lo, reduced.hi)
+    low, high = np.maximum(low, lo), np.minimum(high, hi)
+    bounds.x_lo, bounds.x_hi = low[parts["x"]], high[parts["x"]]
+    bounds.y_lo, bounds.y_hi = low[parts["y"]], high[parts["y"]]
+    Ms, s0 = reduced.slack_rows()
+    _, s_hi = row_ranges(Ms, s0, reduced.lo, reduced.hi)
+    _lower_slack(bounds, np.maximum(s_hi, 0.0), source)
+    value = np.full(kkt.pairs, np.inf)
+    is_row = np.array([k == "row" for k in kkt.kind], dtype=bool)
+    value[is_row] = high[parts["mu"]]
+    has_bound = np.flatnonzero(np.isfinite(kkt.form.lb) | np.isfinite(kkt.form.ub))
+    rho_of = dict(zip(has_bound, range(len(has_bound)), strict=True))
+    rho_lo, rho_hi = low[parts["rho"]], high[parts["rho"]]
+    for p in np.flatnonzero(~is_row):
+        k = rho_of[kkt.index[p]]
+        value[p] = max(0.0, rho_hi[k] if kkt.side[p] == "lower" else -rho_lo[k])
+    _lower_mu(bounds, np.maximum(value, 0.0), source)

@@ -1,0 +1,119 @@
+"""Exact elimination of free columns through equality rows.
+
+For rows E z = r, free (unbounded, continuous) columns are matched to rows; where the matched square
+matrix is nonsingular its columns become affine functions of the others:
+
+    z = M z_kept + m0
+
+A power flow eliminates to its injections this way, and the multipliers of a KKT system to those of
+its inequalities. The work is done per connected component, so periods that do not touch cost the
+sum of their sizes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components, maximum_bipartite_matching
+from scipy.sparse.linalg import splu
+
+_PIVOT = 1e-9
+_GROWTH = 1e9
+
+
+@dataclass
+class Elimination:
+    """z = M z[kept] + m0; `rows_used` are the equality rows that the map satisfies by itself."""
+
+    kept: np.ndarray
+    M: sp.csr_matrix
+    m0: np.ndarray
+    rows_used: np.ndarray
+
+    def lift(self, kept_values: np.ndarray) -> np.ndarray:
+        """All columns from the kept ones."""
+        return self.M @ kept_values + self.m0
+
+
+def eliminate(E: sp.csr_matrix, r: np.ndarray, free: np.ndarray) -> Elimination:
+    """Eliminate columns with `free` True through rows of E z = r; see the module's text.
+
+    Components whose matched matrix is numerically singular are left alone.
+    """
+    count = E.shape[1]
+    E = E.tocsr()
+    pattern = E[:, np.flatnonzero(free)]
+    pattern = sp.csr_matrix(
+        ((np.abs(pattern.data) > _PIVOT).astype(int), pattern.indices, pattern.indptr),
+        shape=pattern.shape)
+    pattern.eliminate_zeros()
+    free_columns = np.flatnonzero(free)
+    row_of = maximum_bipartite_matching(pattern, perm_type="row") if pattern.nnz else (
+        np.full(len(free_columns), -1))
+    matched = np.flatnonzero(row_of >= 0)
+    columns, rows = free_columns[matched], row_of[matched]
+    solved = _solve_all(E, r, rows, columns)
+    return _assemble(count, solved)
+
+
+def _solve_all(E, r, rows, columns):
+    """[(rows, columns, others, K, k0)]: x[columns] = K x[others] + k0, for each component."""
+    solved = []
+    for part in _components(E, rows, columns):
+        piece = _solve(E, r, rows[part], columns[part])
+        if piece is not None:
+            solved.append(piece)
+    return solved
+
+
+def _components(E, rows, columns):
+    """Positions (into rows and columns alike) of each connected component of the matched part."""
+    if not len(rows):
+        return []
+    square = abs(E[rows][:, columns])
+    _, label = connected_components(square + square.T, directed=False)
+    order = np.argsort(label, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(label))[:-1])
+
+
+def _solve(E, r, rows, columns):
+    block = E[rows].tocsc()
+    inside = np.zeros(E.shape[1], dtype=bool)
+    inside[columns] = True
+    others = np.flatnonzero((np.diff(block.indptr) > 0) & ~inside)
+    try:
+        factor = splu(block[:, columns].tocsc())
+    except RuntimeError:  # exactly singular
+        return None
+    right = np.column_stack([-block[:, others].toarray(), r[rows]])
+    solution = factor.solve(right)
+    residual = np.abs(block[:, columns] @ solution - right).max(initial=0.0)
+    if not np.isfinite(solution).all() or np.abs(solution).max(initial=0.0) > _GROWTH:
+        return None
+    if residual > 1e-8 * max(1.0, np.abs(right).max(initial=0.0)):
+        return None
+    K = solution[:, :-1]
+    K[np.abs(K) < 1e-13] = 0.0
+    return rows, columns, others, sp.coo_matrix(K), solution[:, -1]
+
+
+def _assemble(count: int, solved) -> Elimination:
+    dependent = np.zeros(count, dtype=bool)
+    for _, columns, *_ in solved:
+        dependent[columns] = True
+    kept = np.flatnonzero(~dependent)
+    position = np.full(count, -1)
+    position[kept] = np.arange(len(kept))
+    m0 = np.zeros(count)
+    i, j, v = [kept], [np.arange(len(kept))], [np.ones(len(kept))]
+    for _, columns, others, K, k0 in solved:
+        m0[columns] = k0
+        i.append(columns[K.row])
+        j.append(position[others[K.col]])
+        v.append(K.data)
+    M = sp.coo_matrix(
+        (np.concatenate(v), (np.concatenate(i), np.concatenate(j))), shape=(count, len(kept)))
+    used = np.concatenate([s[0] for s in solved]) if solved else np.empty(0, dtype=int)
+    return Elimination(kept, M.tocsr(), m0, used)

@@ -1,0 +1,78 @@
+"""Interval arithmetic on sparse affine maps: ranges of rows, and bound propagation."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+
+def row_ranges(M: sp.csr_matrix, m0: np.ndarray, lo: np.ndarray, hi: np.ndarray):
+    """Least and greatest value of each row of M z + m0 over the box lo <= z <= hi."""
+    M = M.tocsr()
+    below = M.data * np.where(M.data > 0, lo[M.indices], hi[M.indices])
+    above = M.data * np.where(M.data > 0, hi[M.indices], lo[M.indices])
+    return m0 + _row_sums(below, M), m0 + _row_sums(above, M)
+
+
+def _row_sums(values: np.ndarray, M: sp.csr_matrix) -> np.ndarray:
+    row_of = np.repeat(np.arange(M.shape[0]), np.diff(M.indptr))
+    total = np.zeros(M.shape[0])
+    np.add.at(total, row_of, values)
+    return total
+
+
+def propagate(M, m0, row_lo, row_hi, lo, hi, rounds: int = 20, tol: float = 1e-9):
+    """Tighten the box by rows  row_lo <= M z + m0 <= row_hi; returns the new (lo, hi).
+
+    Every value excluded is excluded by one row and the box: the result still holds every z of the
+    old box that satisfies the rows. Bounds are widened by a relative 1e-9 against rounding.
+    """
+    M = M.tocsr()
+    keep = np.isfinite(row_lo) | np.isfinite(row_hi)
+    M, m0, row_lo, row_hi = M[keep], m0[keep], row_lo[keep], row_hi[keep]
+    if not M.nnz:
+        return lo, hi
+    row_of = np.repeat(np.arange(M.shape[0]), np.diff(M.indptr))
+    col, coef = M.indices, M.data
+    positive = coef > 0
+    lo, hi = lo.copy(), hi.copy()
+    for _ in range(rounds):
+        below = coef * np.where(positive, lo[col], hi[col])
+        above = coef * np.where(positive, hi[col], lo[col])
+        rest_below = _rest(below, row_of, M.shape[0])
+        rest_above = _rest(above, row_of, M.shape[0])
+        with np.errstate(invalid="ignore"):
+            term_hi = row_hi[row_of] - m0[row_of] - rest_below
+            term_lo = row_lo[row_of] - m0[row_of] - rest_above
+        term_hi = np.where(np.isnan(term_hi), np.inf, term_hi)
+        term_lo = np.where(np.isnan(term_lo), -np.inf, term_lo)
+        new_hi = np.where(positive, term_hi, term_lo) / coef
+        new_lo = np.where(positive, term_lo, term_hi) / coef
+        best_hi, best_lo = hi.copy(), lo.copy()
+        np.minimum.at(best_hi, col, new_hi + tol * (1 + np.abs(new_hi)))
+        np.maximum.at(best_lo, col, new_lo - tol * (1 + np.abs(new_lo)))
+        best_hi, best_lo = np.maximum(best_hi, lo), np.minimum(best_lo, hi)
+        change = _improved(hi, best_hi) | _improved(best_lo, lo)
+        hi, lo = best_hi, best_lo
+        if not change:
+            break
+    return lo, hi
+
+
+def _rest(values: np.ndarray, row_of: np.ndarray, rows: int) -> np.ndarray:
+    """Sum of the row's other entries, for each entry; infinities counted, not subtracted."""
+    infinite = np.isinf(values)
+    finite = np.where(infinite, 0.0, values)
+    total = np.bincount(row_of, finite, rows)
+    unbounded = np.bincount(row_of, infinite, rows)
+    sign = np.zeros(rows)
+    sign[row_of[infinite]] = values[infinite]
+    others = unbounded[row_of] - infinite
+    return np.where(others > 0, sign[row_of], total[row_of] - finite)
+
+
+def _improved(old: np.ndarray, new: np.ndarray) -> bool:
+    """Whether some bound fell by more than a hundredth (or became finite)."""
+    with np.errstate(invalid="ignore"):
+        return bool(np.any(np.isinf(old) & np.isfinite(new)) or np.any(
+            np.isfinite(old) & np.isfinite(new) & (old - new > 1e-2 * (1 + np.abs(new)))))

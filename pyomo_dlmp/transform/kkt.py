@@ -1,0 +1,199 @@
+"""Write the KKT conditions of a compiled lower level onto a Pyomo block, every row with a name.
+
+Added for each lower level: `y` (duals of equality rows that have no user's Var yet), `mu` (one
+multiplier >= 0 for each pair that can bind), `stationarity` by column, and `dual_definition` for
+the duals of inequality rows and bounds that the user asked for. The lower rows stay as they are;
+the lower objective is deactivated. Complementarity is added by a mode (`complementarity/`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyomo.environ as pyo
+from pyomo.core.expr import LinearExpression
+
+from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.transform.bounds import PairBounds
+from pyomo_dlmp.transform.kkt_system import KktSystem
+
+
+@dataclass
+class LowerKkt:
+    """One lower level after its KKT conditions were written.
+
+    `y`: VarData per equality row; `mu`: VarData per pair, None where it never binds;
+    `pair_mode`: name of the complementarity mode of each pair ("" where none was needed).
+    """
+
+    kkt: KktSystem
+    bounds: PairBounds
+    block: object
+    y: list
+    mu: list
+    pair_mode: list[str] = field(default_factory=list)
+
+    def slack_expression(self, p: int):
+        """Pyomo expression of the slack of pair p."""
+        kkt, form = self.kkt, self.kkt.form
+        return linear([(kkt.S, form.x), (kkt.T, form.u)], p, kkt.s0[p])
+
+    def row_dual(self, r: int):
+        """Pyomo expression of the dual of row r of the form, in the user's sign."""
+        kkt = self.kkt
+        eq = np.flatnonzero(kkt.equality_rows == r)
+        if len(eq):
+            return self.y[eq[0]]
+        return self._signed(self.pairs_of("row", r))
+
+    def bound_dual(self, j: int, side: str):
+        """Pyomo expression of the dual of a bound of column j, in the user's sign."""
+        return self._signed([p for p in self.pairs_of("bound", j) if self.kkt.side[p] == side])
+
+    def pairs_of(self, kind: str, index: int) -> list[int]:
+        """Numbers of the pairs of a row or of a column's bounds."""
+        return self._by_owner().get((kind, index), [])
+
+    def _by_owner(self) -> dict[tuple[str, int], list[int]]:
+        owner = getattr(self, "_owner", None)
+        if owner is None:
+            owner = {}
+            for p, key in enumerate(zip(self.kkt.kind, self.kkt.index.tolist(), strict=True)):
+                owner.setdefault(key, []).append(p)
+            self._owner = owner
+        return owner
+
+    def _signed(self, pairs: list[int]):
+        sign = {"lower": self.kkt.sigma, "upper": -self.kkt.sigma}
+        terms = [(sign[self.kkt.side[p]], self.mu[p]) for p in pairs if self.mu[p] is not None]
+        return LinearExpression(
+            constant=0.0, linear_coefs=[t[0] for t in terms], linear_vars=[t[1] for t in terms])
+
+
+def linear(parts, row: int, constant: float = 0.0) -> LinearExpression:
+    """LinearExpression of one row of stacked sparse matrices: parts = [(matrix, VarData list)]."""
+    coefs: list[float] = []
+    variables: list = []
+    for matrix, datas in parts:
+        where = slice(matrix.indptr[row], matrix.indptr[row + 1])
+        coefs.extend(matrix.data[where].tolist())
+        variables.extend(datas[j] for j in matrix.indices[where])
+    return LinearExpression(constant=float(constant), linear_coefs=coefs, linear_vars=variables)
+
+
+def emit_kkt(block, kkt: KktSystem, bounds: PairBounds) -> LowerKkt:
+    """Fill `block` with multipliers and stationarity; see the module's text."""
+    form = kkt.form
+    lower = LowerKkt(kkt, bounds, block, _equality_duals(block, kkt), [])
+    _bound_duals(lower)
+    state = bounds.state
+    live = [kkt.label[p] for p in range(kkt.pairs) if state[p] != "never binds"]
+    block.mu = pyo.Var(pyo.Set(initialize=live), initialize=0.0)
+    for data in block.mu.values():
+        data.setlb(0.0)
+    lower.mu = [
+        block.mu[kkt.label[p]] if state[p] != "never binds" else None for p in range(kkt.pairs)]
+    for p, var in enumerate(lower.mu):
+        if var is not None and np.isfinite(bounds.mu[p]):
+            var.setub(float(bounds.mu[p]))
+    _stationarity(lower)
+    _asked_duals(lower)
+    form.objective.deactivate()
+    lower.pair_mode = [""] * kkt.pairs
+    return lower
+
+
+def _equality_duals(block, kkt: KktSystem) -> list:
+    """The user's dual Var where there is one, a named one otherwise."""
+    form = kkt.form
+    asked = {}
+    for component, bound, var in form.block.dual_vars():
+        if bound is None:
+            asked.update({id(component[k]): var[k] for k in var})
+    labels, found = [], []
+    for r in kkt.equality_rows:
+        own = asked.get(id(form.rows[r]))
+        found.append(own)
+        if own is None:
+            labels.append(form.names_row[r])
+    block.y = pyo.Var(pyo.Set(initialize=labels), initialize=0.0)
+    return [
+        own if own is not None else block.y[form.names_row[r]]
+        for own, r in zip(found, kkt.equality_rows, strict=True)]
+
+
+def _bound_duals(lower: LowerKkt) -> None:
+    """Proved ranges of equality duals as Var bounds (kept where the user gave tighter ones)."""
+    bounds = lower.bounds
+    for var, lo, hi in zip(lower.y, bounds.y_lo, bounds.y_hi, strict=True):
+        if np.isfinite(lo) and (var.lb is None or var.lb < lo):
+            var.setlb(float(lo - 1e-6 * (1 + abs(lo))))
+        if np.isfinite(hi) and (var.ub is None or var.ub > hi):
+            var.setub(float(hi + 1e-6 * (1 + abs(hi))))
+
+
+def _stationarity(lower: LowerKkt) -> None:
+    kkt, form, block = lower.kkt, lower.kkt.form, lower.block
+    live = np.array([p for p, v in enumerate(lower.mu) if v is not None], dtype=int)
+    mu = [lower.mu[p] for p in live]
+    At = (-kkt.A_eq.T).tocsr()
+    St = (-kkt.sigma * kkt.S[live].T).tocsr()
+    parts = [(form.Q, form.x), (form.D.tocsr(), form.u), (At, lower.y), (St, mu)]
+    number = {name: j for j, name in enumerate(form.names_x)}
+
+    def rule(_, name):
+        expression = linear(parts, number[name], form.c[number[name]])
+        if not expression.linear_vars:
+            if abs(form.c[number[name]]) > 0:
+                raise ModelError.at(
+                    f"{form.block.name}.{name}", "has a cost but neither rows nor bounds",
+                    "The lower level is unbounded in it: give it a bound.")
+            return pyo.Constraint.Skip
+        return expression == 0
+
+    block.stationarity = pyo.Constraint(pyo.Set(initialize=form.names_x), rule=rule)
+
+
+def _asked_duals(lower: LowerKkt) -> None:
+    """Rows that define the user's dual Vars of inequality rows and of bounds."""
+    kkt, form, block = lower.kkt, lower.kkt.form, lower.block
+    row_of = {id(row): r for r, row in enumerate(form.rows)}
+    column_of = {id(var): j for j, var in enumerate(form.x)}
+    equality = set(kkt.equality_rows.tolist())
+    has_x = np.diff(form.A.indptr) > 0
+    block.dual_definition = pyo.Constraint(pyo.Any)
+    for component, bound, dual in form.block.dual_vars():
+        for key, var in dual.items():
+            data = component[key]
+            if bound is None:
+                r = row_of.get(id(data))
+                if r is None or not has_x[r]:
+                    why = "is not an active row" if r is None else "has no lower-level Var"
+                    raise ModelError.at(
+                        data.name, f"{why}, so it has no dual in '{form.block.name}'",
+                        "Activate it, or do not use its dual.")
+                if r in equality:
+                    continue
+                value = lower.row_dual(r)
+            else:
+                j = column_of.get(id(data))
+                if j is None:
+                    raise ModelError.at(
+                        data.name, "is not a decision of the lower level, its bounds have no dual",
+                        "It is fixed, unused, or declared as the upper level's.")
+                value = lower.bound_dual(j, bound)
+            block.dual_definition[var.name] = var == value
+            _sign_of(var, value)
+
+
+def _sign_of(var, value) -> None:
+    """Interval of a defined dual from its multipliers' bounds, as Var bounds."""
+    low = high = 0.0
+    for coef, mu in zip(value.linear_coefs, value.linear_vars, strict=True):
+        top = np.inf if mu.ub is None else mu.ub
+        low, high = low + min(0.0, coef * top), high + max(0.0, coef * top)
+    if np.isfinite(low):
+        var.setlb(low)
+    if np.isfinite(high):
+        var.setub(high)

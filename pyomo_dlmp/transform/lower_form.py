@@ -1,0 +1,270 @@
+"""Compile a LowerLevel block once into sparse rows.
+
+    sense  1/2 x'Qx + (c + D u)'x      s.t.  lo <= A x + B u <= hi,   lb <= x <= ub
+
+x: the lower level's own Vars; u: upper Vars that occur in its rows or objective. Fixed Vars and
+mutable Params enter with their current values. Everything that is not of this form is refused by
+name, before anything is changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyomo.environ as pyo
+import scipy.sparse as sp
+from pyomo.core.base.block import BlockData
+from pyomo.repn.linear import LinearRepnVisitor
+from pyomo.repn.quadratic import QuadraticRepnVisitor
+from pyomo.repn.util import OrderedVarRecorder
+from scipy.sparse.csgraph import connected_components
+
+from pyomo_dlmp.bilevel import LowerLevelData
+from pyomo_dlmp.errors import Fault, ModelError
+
+_PLAIN = {
+    pyo.Block, pyo.Var, pyo.Constraint, pyo.Objective, pyo.Param, pyo.Set, pyo.Expression,
+    pyo.Suffix, pyo.RangeSet, pyo.BuildAction, pyo.BuildCheck,
+}
+
+
+@dataclass
+class LowerForm:
+    """Sparse form of one lower level; see the module's text for the symbols.
+
+    `sense` +1 minimises, -1 maximises. `x`, `u`: VarData; `rows`: ConstraintData; `names_x`,
+    `names_row`: readable names relative to the block. Equality rows have lo == hi.
+    """
+
+    block: LowerLevelData
+    sense: int
+    x: list
+    u: list
+    rows: list
+    names_x: list[str]
+    names_row: list[str]
+    Q: sp.csr_matrix
+    c: np.ndarray
+    D: sp.csr_matrix
+    A: sp.csr_matrix
+    B: sp.csr_matrix
+    lo: np.ndarray
+    hi: np.ndarray
+    lb: np.ndarray
+    ub: np.ndarray
+    objective: object
+
+    @property
+    def equality(self) -> np.ndarray:
+        """Mask of the rows with lo == hi."""
+        return self.lo == self.hi
+
+    def u_box(self) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds of the upper Vars (infinite where none), shape (m,), (m,)."""
+        return _bounds(self.u)
+
+
+def _bounds(variables) -> tuple[np.ndarray, np.ndarray]:
+    pairs = [v.bounds for v in variables]
+    lower = np.array([-np.inf if b[0] is None else b[0] for b in pairs], dtype=float)
+    upper = np.array([np.inf if b[1] is None else b[1] for b in pairs], dtype=float)
+    return lower, upper
+
+
+def compile_lower(block: LowerLevelData) -> LowerForm:
+    """Compile; raises ModelError with all faults found (see the module's text)."""
+    _refuse_foreign_components(block)
+    objective = _the_objective(block)
+    sense = 1 if objective.sense == pyo.minimize else -1
+    compiler = _Compiler(block)
+    rows = list(block.component_data_objects(pyo.Constraint, active=True, descend_into=pyo.Block))
+    parts = [compiler.row(con) for con in rows]
+    quad, lin = compiler.objective(objective)
+    if compiler.faults:
+        raise ModelError(compiler.faults)
+    return compiler.form(rows, parts, quad, lin, objective, sense)
+
+
+def _refuse_foreign_components(block: BlockData) -> None:
+    faults = []
+    ctypes = block.collect_ctypes(active=True, descend_into=pyo.Block) - _PLAIN
+    for ctype in ctypes:
+        for comp in block.component_objects(ctype, active=True, descend_into=pyo.Block):
+            faults.append(Fault(
+                comp.name, f"is a {ctype.__name__} in a lower level",
+                "A lower level holds Vars, linear Constraints and one convex Objective only; "
+                "move it out or deactivate it.",
+            ))
+    if faults:
+        raise ModelError(faults)
+
+
+def _the_objective(block: BlockData):
+    found = list(block.component_data_objects(pyo.Objective, active=True, descend_into=pyo.Block))
+    if len(found) == 1:
+        return found[0]
+    what = "has no active objective" if not found else (
+        "has several active objectives: " + ", ".join(o.name for o in found))
+    raise ModelError.at(block.name, what, "A lower level needs exactly one active Objective.")
+
+
+class _Compiler:
+    """Walks rows and objective with shared variable maps."""
+
+    def __init__(self, block: LowerLevelData):
+        self.block = block
+        self.faults: list[Fault] = []
+        self.var_map: dict = {}
+        recorder = {"var_recorder": OrderedVarRecorder(self.var_map, {}, None)}
+        self.linear = LinearRepnVisitor({}, **recorder)
+        self.quadratic = QuadraticRepnVisitor({}, **recorder)
+
+    def row(self, con):
+        """(coefficients by id(var), lo, hi) of a linear row; a fault for any other."""
+        try:
+            lower, body, upper = con.to_bounded_expression(evaluate_bounds=True)
+            repn = self.linear.walk_expression(body)
+        except Exception as err:
+            self.faults.append(Fault(
+                con.name, f"cannot be compiled ({err})", "Give every Param and fixed Var a value."))
+            return {}, -np.inf, np.inf
+        if repn.nonlinear is not None:
+            self._refuse_nonlinear(con, body)
+            return {}, -np.inf, np.inf
+        constant = repn.constant
+        lo = -np.inf if lower is None else lower - constant
+        hi = np.inf if upper is None else upper - constant
+        if np.isnan([constant, lo, hi]).any():
+            self.faults.append(Fault(con.name, "has a NaN coefficient", "Check its data."))
+        return repn.linear, lo, hi
+
+    def _refuse_nonlinear(self, con, body) -> None:
+        repn = self.quadratic.walk_expression(body)
+        pairs = [(self.var_map[i], self.var_map[j]) for i, j in (repn.quadratic or {})]
+        mixed = [p for p in pairs if self.block.is_upper(p[0]) != self.block.is_upper(p[1])]
+        if repn.nonlinear is None and mixed and len(mixed) == len(pairs):
+            upper, lower = sorted(mixed[0], key=lambda v: not self.block.is_upper(v))
+            self.faults.append(Fault(
+                con.name, f"multiplies the upper Var '{upper.name}' by the lower Var '{lower.name}'"
+                " (an upper Var in the lower matrix)",
+                "Upper Vars may stand in right-hand sides and in the objective only.",
+            ))
+        else:
+            self.faults.append(Fault(
+                con.name, "is not linear",
+                "Rows of a lower level are linear: use polygons or envelopes.",
+            ))
+
+    def objective(self, objective):
+        """(quadratic, linear) coefficient dicts of the lower objective."""
+        repn = self.quadratic.walk_expression(objective.expr)
+        if repn.nonlinear is not None:
+            self.faults.append(Fault(
+                objective.name, "is neither linear nor quadratic",
+                "A lower objective is a convex quadratic: replace other terms by linear pieces.",
+            ))
+        return repn.quadratic or {}, repn.linear
+
+    def form(self, rows, parts, quad, lin, objective, sense) -> LowerForm:
+        used = set(lin).union(*(p[0] for p in parts), *quad)
+        position: dict[int, int] = {}
+        x: list = []
+        u: list = []
+        for vid, var in self.var_map.items():
+            if vid in used:
+                side = u if self.block.is_upper(var) else x
+                position[vid] = len(side)
+                side.append(var)
+        self._check_columns(x)
+        is_x = {id(v) for v in x}
+        A, B = _split_rows([p[0] for p in parts], position, is_x, len(x), len(u))
+        Q, D = _split_quadratic(quad, position, is_x, len(x), len(u))
+        c = np.zeros(len(x))
+        for vid, coef in lin.items():
+            if vid in is_x:
+                c[position[vid]] = coef
+        lb, ub = _bounds(x)
+        prefix = self.block.name + "."
+        form = LowerForm(
+            self.block, sense, x, u, rows,
+            [v.name.removeprefix(prefix) for v in x], [r.name.removeprefix(prefix) for r in rows],
+            Q, c, D, A, B,
+            np.array([p[1] for p in parts], dtype=float),
+            np.array([p[2] for p in parts], dtype=float), lb, ub, objective,
+        )
+        check_convex(form.Q * sense, form.names_x, objective.name)
+        return form
+
+    def _check_columns(self, x) -> None:
+        duals = {id(d) for _, _, var in self.block.dual_vars() for d in var.values()}
+        for var in x:
+            if not var.is_continuous():
+                self.faults.append(Fault(
+                    var.name, f"is {var.domain} in a lower level",
+                    "A lower level is continuous: relax it, or declare_upper it.",
+                ))
+            if id(var) in duals:
+                self.faults.append(Fault(
+                    var.name, "is a dual of this lower level used in its own rows or objective",
+                    "Duals may be used in the upper level only.",
+                ))
+        if self.faults:
+            raise ModelError(self.faults)
+
+
+def _split_rows(dicts, position, is_x, n, m):
+    entries: tuple[list, list] = ([], [])
+    for i, coefs in enumerate(dicts):
+        for vid, coef in coefs.items():
+            if coef:
+                entries[vid not in is_x].append((i, position[vid], coef))
+    shape = len(dicts)
+    return tuple(_csr(e, (shape, k)) for e, k in zip(entries, (n, m), strict=True))
+
+
+def _split_quadratic(quad, position, is_x, n, m):
+    xx: list = []
+    xu: list = []
+    for (i, j), coef in quad.items():
+        if i in is_x and j in is_x:
+            xx.append((position[i], position[j], coef))
+            xx.append((position[j], position[i], coef))
+        elif i in is_x or j in is_x:
+            first, second = (i, j) if i in is_x else (j, i)
+            xu.append((position[first], position[second], coef))
+    return _csr(xx, (n, n)), _csr(xu, (n, m))
+
+
+def _csr(entries, shape) -> sp.csr_matrix:
+    if not entries:
+        return sp.csr_matrix(shape)
+    rows, cols, values = zip(*entries, strict=True)
+    return sp.coo_matrix((np.array(values, dtype=float), (rows, cols)), shape=shape).tocsr()
+
+
+def check_convex(Q: sp.csr_matrix, names: list[str], where: str, tol: float = 1e-9) -> None:
+    """Raise ModelError unless the symmetric Q is positive semidefinite, naming a bad block.
+
+    Works block by block (connected components of Q's pattern); tol is relative to the block.
+    """
+    for members in blocks_of(Q):
+        dense = Q[members][:, members].toarray()
+        least = np.linalg.eigvalsh(dense)[0]
+        if least < -tol * max(1.0, np.abs(dense).max()):
+            listed = ", ".join(names[i] for i in members[:4]) + (" ..." if len(members) > 4 else "")
+            raise ModelError.at(
+                where, f"is not convex in {listed} (least eigenvalue {least:.3g})",
+                "A lower level needs a convex objective (concave when it maximises).",
+            )
+
+
+def blocks_of(Q: sp.csr_matrix) -> list[np.ndarray]:
+    """Index arrays of the connected components of a symmetric pattern, without empty columns."""
+    touched = np.flatnonzero(np.diff(Q.tocsr().indptr))
+    if not len(touched):
+        return []
+    sub = Q.tocsr()[touched][:, touched]
+    count, label = connected_components(sub, directed=False)
+    order = np.argsort(label, kind="stable")
+    return [touched[part] for part in np.split(order, np.cumsum(np.bincount(label))[:-1])]

@@ -1,0 +1,1 @@
+"""Products of duals and upper Vars: exact identity, binary expansion, McCormick, keep."""

@@ -1,0 +1,112 @@
+"""Find the bilinear products of a Pyomo model and group them for linearisation.
+
+Products of distinct Vars are grouped by the Var that is expanded or enveloped:  v * Y  with Y the
+linear expression of everything v is multiplied by, so that each v needs one set of auxiliaries for
+each expression. Squares and convex quadratics are left alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyomo.environ as pyo
+from pyomo.common.collections import ComponentSet
+from pyomo.core.expr import LinearExpression, SumExpression
+from pyomo.repn.quadratic import QuadraticRepnVisitor
+from pyomo.repn.util import OrderedVarRecorder
+
+from pyomo_dlmp.errors import BoundError, Fault, ModelError
+
+
+@dataclass
+class Product:
+    """v * Y: `v` a VarData, `Y` a LinearExpression with range [lo, hi]; `where` names its row."""
+
+    where: str
+    v: object
+    Y: LinearExpression
+    lo: float
+    hi: float
+
+
+@dataclass
+class QuadraticParts:
+    """An expression as constant + linear + quadratic dictionaries over `var_map`."""
+
+    constant: float
+    linear: dict
+    quadratic: dict
+    var_map: dict
+
+    def expression(self, quadratic: dict | None = None, extra=()):
+        """Pyomo expression with `quadratic` (default: all of it) and further summands."""
+        keep = self.quadratic if quadratic is None else quadratic
+        linear = LinearExpression(
+            constant=self.constant, linear_coefs=list(self.linear.values()),
+            linear_vars=[self.var_map[i] for i in self.linear])
+        terms = [c * (self.var_map[i] * self.var_map[j]) for (i, j), c in keep.items()]
+        return SumExpression([linear, *terms, *extra])
+
+
+def quadratic_parts(expression, where: str) -> QuadraticParts:
+    """Parts of an expression; ModelError when it is neither linear nor quadratic."""
+    var_map: dict = {}
+    visitor = QuadraticRepnVisitor({}, var_recorder=OrderedVarRecorder(var_map, {}, None))
+    repn = visitor.walk_expression(expression)
+    if repn.nonlinear is not None:
+        raise ModelError.at(
+            where, "has terms beyond products of two Vars",
+            "Only quadratic expressions can be linearised or solved as MIQP.")
+    return QuadraticParts(float(repn.constant), repn.linear, repn.quadratic or {}, var_map)
+
+
+def group_products(parts: QuadraticParts, where: str, prefer: ComponentSet):
+    """([Product], remaining quadratic terms). `prefer`: Vars to expand where one is in a product.
+
+    Without a preference the Var that occurs in more products is taken. Raises BoundError when a
+    Var of a product has no finite bounds, naming it.
+    """
+    count: dict[int, int] = {}
+    pairs = [(i, j, c) for (i, j), c in parts.quadratic.items() if i != j and c]
+    rest = {k: c for k, c in parts.quadratic.items() if k[0] == k[1]}
+    for i, j, _ in pairs:
+        count[i] = count.get(i, 0) + 1
+        count[j] = count.get(j, 0) + 1
+    grouped: dict[int, list[tuple[int, float]]] = {}
+    for i, j, c in pairs:
+        liked = [k for k in (i, j) if parts.var_map[k] in prefer]
+        chosen = liked[0] if liked else max((i, j), key=lambda k: count[k])
+        grouped.setdefault(chosen, []).append((j if chosen == i else i, c))
+    return [_product(parts, v, terms, where) for v, terms in grouped.items()], rest
+
+
+def _product(parts, v, terms, where: str) -> Product:
+    variables = [parts.var_map[k] for k, _ in terms]
+    coefs = [c for _, c in terms]
+    lo, hi = linear_range(coefs, variables, where)
+    linear_range([1.0], [parts.var_map[v]], where)
+    return Product(
+        where, parts.var_map[v],
+        LinearExpression(constant=0.0, linear_coefs=coefs, linear_vars=variables), lo, hi)
+
+
+def linear_range(coefs, variables, where: str) -> tuple[float, float]:
+    """Range of a linear expression from its Vars' bounds; BoundError naming those without."""
+    faults = [
+        Fault(v.name, f"has bounds {v.bounds} but stands in a product in '{where}'",
+              "Give it finite bounds.")
+        for v in variables if v.lb is None or v.ub is None]
+    if faults:
+        raise BoundError(faults)
+    ends = np.array([[c * v.lb, c * v.ub] for c, v in zip(coefs, variables, strict=True)])
+    return float(ends.min(axis=1).sum()), float(ends.max(axis=1).sum())
+
+
+def bilinear_rows(model):
+    """Active constraints and objectives of a model with a product of two different Vars."""
+    for ctype in (pyo.Objective, pyo.Constraint):
+        for data in model.component_data_objects(ctype, active=True, descend_into=pyo.Block):
+            if data.expr.polynomial_degree() != 1 and data.expr.polynomial_degree() != 0:
+                body = data.expr if ctype is pyo.Objective else data.body
+                yield data, quadratic_parts(body, data.name)

@@ -1,0 +1,62 @@
+"""Binary expansion of one factor of a product.
+
+Source: ``w = v Y``, v in [l, u], Y in [L, U]. Target with K bits:
+
+    v = l + d sum_k 2^k b_k (+ r),   w = l Y + d sum_k 2^k t_k (+ w_r),   t_k = b_k Y exactly by
+    L b <= t <= U b,   Y - U (1 - b) <= t <= Y - L (1 - b)
+
+Without remainder, d = (u - l) / (2^K - 1): a restriction of v to a grid, exact on it; v moves by
+at most d/2. With remainder, d = (u - l) / 2^K, r in [0, d] and w_r in the McCormick envelope of
+r Y: a relaxation with error at most d (U - L) / 4. Integer v with u - l <= 2^K - 1 uses d = 1.
+"""
+
+from __future__ import annotations
+
+import pyomo.environ as pyo
+
+from pyomo_dlmp.transform.products.bilinear import Product
+from pyomo_dlmp.transform.products.mccormick import envelope
+
+
+def add_expansion_of(block, v, bits: int, remainder: bool) -> None:
+    """Write the expansion of one Var v on an empty block: `bit`, `expansion`, maybe `r`."""
+    lo, hi = float(v.lb), float(v.ub)
+    if not v.is_continuous() and hi - lo <= 2**bits - 1:
+        step, remainder = 1.0, False
+    else:
+        step = (hi - lo) / (2**bits if remainder else 2**bits - 1)
+    block.bit = pyo.Var(range(bits), domain=pyo.Binary, initialize=0)
+    total = sum(step * 2**k * block.bit[k] for k in range(bits))
+    if remainder:
+        block.r = pyo.Var(bounds=(0.0, step), initialize=0.0)
+        total = total + block.r
+    block.expansion = pyo.Constraint(expr=total - v == -lo)
+    if remainder:  # the last grid cell ends at hi
+        block.inside = pyo.Constraint(expr=v <= hi)
+    block.step, block.lo = step, lo
+
+
+def add_expanded_product(block, product: Product, expansion):
+    """Write w = v Y on an empty block, for a v expanded on block `expansion`; returns w."""
+    L, U = product.lo, product.hi
+    bits = list(expansion.bit.index_set())
+    block.Y = pyo.Var(bounds=(L, U), initialize=0.5 * (L + U))
+    block.Y_definition = pyo.Constraint(expr=product.Y - block.Y == 0.0)
+    block.t = pyo.Var(bits, bounds=(min(L, 0.0), max(U, 0.0)), initialize=0.0)
+    block.product = pyo.ConstraintList()
+    for k in bits:
+        t, b = block.t[k], expansion.bit[k]
+        for row in (t - L * b >= 0, t - U * b <= 0,
+                    t - block.Y - U * b >= -U, t - block.Y - L * b <= -L):
+            block.product.add(row)
+    w = expansion.lo * block.Y + sum(expansion.step * 2**k * block.t[k] for k in bits)
+    remainder = expansion.component("r")
+    block.error_bound = 0.0
+    if remainder is not None:
+        step = expansion.step
+        block.w_r = pyo.Var(bounds=(min(0.0, L * step), max(0.0, U * step)), initialize=0.0)
+        for row in envelope(block.w_r, remainder, block.Y, 0.0, step, L, U):
+            block.product.add(row)
+        w = w + block.w_r
+        block.error_bound = step * (U - L) / 4.0
+    return w

@@ -1,0 +1,167 @@
+"""Price times quantity, exactly: strong duality as an identity.
+
+For a connected part of a lower level whose objective has no upper Vars, stationarity multiplied by
+x and complementarity give
+
+    sum_r y_r (B u)_r = sum_r (lo_r y_r^lo + hi_r y_r^hi) + (bounds' terms) - x'Qx - c'x
+
+If the upper level pays  kappa y_r B_rj u_j  for every entry of B, the payment is the right-hand
+side: a quadratic that is convex when kappa has the sign of a payer. Where some entries are not paid
+(only active power, say), the missing products are subtracted again, so that only they remain
+bilinear. The property is detected on the model, never assumed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+import scipy.sparse as sp
+from pyomo.core.expr import LinearExpression, SumExpression
+from scipy.sparse.csgraph import connected_components
+
+from pyomo_dlmp.transform.kkt import LowerKkt
+
+
+@dataclass
+class Payment:
+    """What became of the products of one upper expression.
+
+    `exact`: pieces of convex quadratic expression; `left`: bilinear products that remain, as
+    (coefficient, dual expression, upper VarData); `complete`: number of parts without remainder,
+    `partial`: with remainder; `refused`: parts where the identity does not apply, with the reason.
+    """
+
+    exact: list = field(default_factory=list)
+    left: list = field(default_factory=list)
+    complete: int = 0
+    partial: int = 0
+    refused: list[str] = field(default_factory=list)
+
+
+def rewrite_payment(quadratic: dict, var_map: dict, lowers: list[LowerKkt], sense: int):
+    """Split the products dual x upper Var out of an upper expression's quadratic terms.
+
+    quadratic: {(id, id): coefficient}; sense +1 when the upper level minimises. Returns
+    (Payment, the quadratic terms that are no such product).
+    """
+    payment = Payment()
+    rest = dict(quadratic)
+    for lower in lowers:
+        paid = _paid_entries(rest, lower)
+        for key in paid.values():
+            for term, _ in key:
+                rest.pop(term, None)
+        if paid:
+            _rewrite_lower(lower, paid, sense, payment)
+    return payment, rest
+
+
+def _paid_entries(quadratic: dict, lower: LowerKkt) -> dict:
+    """{(row, u number): [(term key, coefficient)]} of the products with this lower's duals."""
+    form = lower.kkt.form
+    row_of: dict[int, int] = {
+        id(var): int(r) for var, r in zip(lower.y, lower.kkt.equality_rows, strict=True)}
+    number = {id(row): r for r, row in enumerate(form.rows)}
+    for component, bound, dual in form.block.dual_vars():
+        if bound is None:
+            row_of.update({id(dual[k]): number[id(component[k])] for k in dual})
+    u_of = {id(var): j for j, var in enumerate(form.u)}
+    paid: dict = {}
+    for key, coef in quadratic.items():
+        i, j = key
+        if j in row_of and i in u_of:
+            i, j = j, i
+        if i in row_of and j in u_of and coef:
+            paid.setdefault((row_of[i], u_of[j]), []).append((key, coef))
+    return paid
+
+
+def _rewrite_lower(lower: LowerKkt, paid: dict, sense: int, payment: Payment) -> None:
+    kkt, form = lower.kkt, lower.kkt.form
+    column_part, row_part = _parts(lower)
+    coefs = {entry: sum(c for _, c in terms) for entry, terms in paid.items()}
+    by_part: dict[int, dict] = {}
+    for (r, j), coef in coefs.items():
+        by_part.setdefault(int(row_part[r]), {})[r, j] = coef
+    B = form.B.tocsr()
+    members = {part: np.flatnonzero(row_part == part) for part in by_part}
+    for part, entries in by_part.items():
+        needed = {
+            (int(r), int(B.indices[k])): float(B.data[k])
+            for r in members[part] for k in range(B.indptr[r], B.indptr[r + 1])}
+        columns = np.flatnonzero(column_part == part)
+        kappa, why = _scale(entries, needed, form, columns, kkt.sigma * sense)
+        if kappa is None:
+            payment.refused.append(f"{form.block.name} (part {part}): {why}")
+            left = entries
+        else:
+            payment.exact.append(_identity(lower, members[part], columns, kappa))
+            left = {
+                key: entries.get(key, 0.0) - kappa * needed.get(key, 0.0)
+                for key in {*entries, *needed}}
+            left = {k: v for k, v in left.items() if abs(v) > 1e-12 * abs(kappa)}
+            payment.complete += not left
+            payment.partial += bool(left)
+        for (r, j), coef in sorted(left.items()):
+            payment.left.append((coef, lower.row_dual(r), form.u[j]))
+
+
+def _parts(lower: LowerKkt) -> tuple[np.ndarray, np.ndarray]:
+    """Connected part of each column and each row of the form."""
+    form = lower.kkt.form
+    n = len(form.x)
+    graph = sp.bmat([[abs(form.Q), form.A.T], [form.A, None]], format="csr")
+    _, label = connected_components(graph, directed=False)
+    return label[:n], label[n:]
+
+
+def _scale(entries, needed, form, columns, direction):
+    """(kappa, reason if None): the commonest ratio of paid to needed, if it gives convexity."""
+    if form.D[columns].nnz:
+        return None, "the lower objective holds upper Vars"
+    ratios = [round(coef / needed[key], 9) for key, coef in entries.items() if key in needed]
+    if not ratios:
+        return None, "no paid product stands in a row of the upper Var"
+    kappa = Counter(ratios).most_common(1)[0][0]
+    if form.Q[columns].nnz and -kappa * direction < 0:
+        return None, "the identity would be nonconvex (the upper level receives the price)"
+    return kappa, ""
+
+
+def _identity(lower: LowerKkt, rows, columns, kappa: float):
+    """kappa times the right-hand side of the identity, as a Pyomo expression."""
+    kkt, form = lower.kkt, lower.kkt.form
+    coefs: list[float] = []
+    variables: list = []
+    eq_of = {int(r): k for k, r in enumerate(kkt.equality_rows)}
+    for r in rows:
+        if int(r) in eq_of:
+            _term(coefs, variables, kappa * form.lo[r], lower.y[eq_of[int(r)]])
+            continue
+        for p in lower.pairs_of("row", int(r)):
+            _pair_term(lower, p, kappa, form.lo[r], form.hi[r], coefs, variables)
+    for j in columns:
+        for p in lower.pairs_of("bound", int(j)):
+            _pair_term(lower, p, kappa, form.lb[j], form.ub[j], coefs, variables)
+        _term(coefs, variables, -kappa * form.c[j], form.x[j])
+    linear = LinearExpression(constant=0.0, linear_coefs=coefs, linear_vars=variables)
+    Q = form.Q[columns].tocoo()
+    squares = [
+        (-kappa * v) * (form.x[columns[i]] * form.x[j])
+        for i, j, v in zip(Q.row, Q.col, Q.data, strict=True)]
+    return SumExpression([linear, *squares])
+
+
+def _pair_term(lower, p, kappa, low, high, coefs, variables) -> None:
+    kkt = lower.kkt
+    if lower.mu[p] is not None:
+        value = low if kkt.side[p] == "lower" else -high
+        _term(coefs, variables, kappa * kkt.sigma * value, lower.mu[p])
+
+
+def _term(coefs, variables, coef, var) -> None:
+    if coef:
+        coefs.append(float(coef))
+        variables.append(var)

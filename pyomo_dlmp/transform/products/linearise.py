@@ -1,0 +1,104 @@
+"""Transformations ``dlmp.mccormick`` and ``dlmp.binary_expansion`` for any bilinear Pyomo model."""
+
+from __future__ import annotations
+
+import pyomo.environ as pyo
+from pyomo.common.collections import ComponentSet
+from pyomo.common.config import ConfigDict, ConfigValue, PositiveInt
+from pyomo.common.modeling import unique_component_name
+from pyomo.core import Transformation, TransformationFactory
+
+from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.transform.products.binary_expansion import add_expanded_product, add_expansion_of
+from pyomo_dlmp.transform.products.bilinear import bilinear_rows, group_products
+from pyomo_dlmp.transform.products.mccormick import add_mccormick
+
+
+class _ProductTransformation(Transformation):
+    """Replace every row and objective that holds products by one with linear stand-ins.
+
+    Adds one block; source rows are deactivated, never deleted. Raises BoundError when a factor has
+    no finite bounds, before anything is changed.
+    """
+
+    CONFIG = ConfigDict(implicit=False)
+    CONFIG.declare("expand", ConfigValue(
+        default=None, description="Vars to envelope or expand where a product offers a choice"))
+    block_name = "dlmp_products"
+
+    def _apply_to(self, model, **kwds):
+        config = self.CONFIG(kwds.pop("options", {}))
+        config.set_value(kwds)
+        prefer = ComponentSet()
+        for var in config.expand or ():
+            prefer.update(var.values() if hasattr(var, "values") else [var])
+        work = [
+            (data, parts, *group_products(parts, data.name, prefer))
+            for data, parts in bilinear_rows(model)]
+        work = [item for item in work if item[2]]
+        if not work:
+            return
+        block = pyo.Block(concrete=True)
+        model.add_component(unique_component_name(model, self.block_name), block)
+        self.write(block, work, config)
+
+    def write(self, block, work, config) -> None:
+        """Add the linear rows; `work`: (component data, parts, products, other quadratic)."""
+        block.product = pyo.Block(pyo.Any)
+        block.rows = pyo.Constraint(pyo.Any)
+        for data, parts, products, rest in work:
+            stand_ins = [
+                self.stand_in(block, block.product[f"{p.v.name} in {data.name}"], p, config)
+                for p in products]
+            _replace(block, data, parts.expression(rest, stand_ins))
+
+    def stand_in(self, block, sub, product, config):
+        """Linear expression that stands for product v * Y, written on block `sub`."""
+        raise NotImplementedError
+
+
+@TransformationFactory.register("dlmp.mccormick", doc="McCormick envelopes of bilinear products")
+class McCormick(_ProductTransformation):
+    """Envelopes, plain (pieces=1) or piecewise. A relaxation."""
+
+    CONFIG = _ProductTransformation.CONFIG()
+    CONFIG.declare("pieces", ConfigValue(
+        default=1, domain=PositiveInt, description="pieces of the enveloped Var"))
+
+    def stand_in(self, block, sub, product, config):
+        return add_mccormick(sub, product, config.pieces)
+
+
+@TransformationFactory.register(
+    "dlmp.binary_expansion", doc="Binary expansion of one factor of each bilinear product")
+class BinaryExpansion(_ProductTransformation):
+    """Expansion on a grid of 2^bits points (a restriction), or with a continuous remainder."""
+
+    CONFIG = _ProductTransformation.CONFIG()
+    CONFIG.declare("bits", ConfigValue(
+        default=8, domain=PositiveInt, description="bits of the expanded Var"))
+    CONFIG.declare("remainder", ConfigValue(
+        default=False, domain=bool,
+        description="continuous remainder in a McCormick envelope: a relaxation"))
+
+    def write(self, block, work, config) -> None:
+        block.expansion = pyo.Block(pyo.Any)
+        super().write(block, work, config)
+
+    def stand_in(self, block, sub, product, config):
+        name = product.v.name
+        if name not in block.expansion:
+            add_expansion_of(block.expansion[name], product.v, config.bits, config.remainder)
+        return add_expanded_product(sub, product, block.expansion[name])
+
+
+def _replace(block, data, expression) -> None:
+    """Deactivate a row or objective and put its linear form on the block."""
+    if data.ctype is pyo.Objective:
+        if block.component("objective") is not None:
+            raise ModelError.at(data.name, "is a second active objective", "Deactivate one.")
+        block.objective = pyo.Objective(expr=expression, sense=data.sense)
+    else:
+        lower, _, upper = data.to_bounded_expression(evaluate_bounds=True)
+        block.rows[data.name] = (lower, expression, upper)
+    data.deactivate()

@@ -1,0 +1,70 @@
+"""McCormick envelopes of a product, plain or piecewise. Always a relaxation.
+
+Source: ``w = v Y`` with v in [l, u], Y in [L, U]. Target (McCormick, Math. Prog. 10 (1976)):
+
+    w >= l Y + L v - l L,    w >= u Y + U v - u U,
+    w <= u Y + L v - u L,    w <= l Y + U v - l U
+
+Piecewise with P pieces of v: one binary for each piece (exactly one is on), v and Y split into
+pieces; the envelope's error falls from (u-l)(U-L)/4 to (u-l)(U-L)/(4 P).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyomo.environ as pyo
+
+from pyomo_dlmp.transform.products.bilinear import Product
+
+
+def add_mccormick(block, product: Product, pieces: int = 1):
+    """Write the envelope of one product on an empty block; returns the Var w for v * Y."""
+    lo, hi = float(product.v.lb), float(product.v.ub)
+    _ranged_var(block, "Y", product.lo, product.hi)
+    block.Y_definition = pyo.Constraint(expr=product.Y - block.Y == 0.0)
+    corners = [a * b for a in (lo, hi) for b in (product.lo, product.hi)]
+    _ranged_var(block, "w", min(corners), max(corners))
+    if pieces <= 1:
+        block.envelope = pyo.ConstraintList()
+        for row in envelope(block.w, product.v, block.Y, lo, hi, product.lo, product.hi):
+            block.envelope.add(row)
+    else:
+        _piecewise(block, product, np.linspace(lo, hi, pieces + 1))
+    block.error_bound = (hi - lo) * (product.hi - product.lo) / (4.0 * max(pieces, 1))
+    return block.w
+
+
+def envelope(w, v, Y, l, u, L, U):  # noqa: E741 (the formula's own letters)
+    """The four McCormick rows of w = v Y."""
+    return [
+        w - l * Y - L * v >= -l * L,
+        w - u * Y - U * v >= -u * U,
+        w - u * Y - L * v <= -u * L,
+        w - l * Y - U * v <= -l * U,
+    ]
+
+
+def _ranged_var(block, name: str, lo: float, hi: float) -> None:
+    block.add_component(name, pyo.Var(bounds=(lo, hi), initialize=0.5 * (lo + hi)))
+
+
+def _piecewise(block, product: Product, ends: np.ndarray) -> None:
+    """Disaggregated envelopes: v = sum v_k, Y = sum Y_k, each zero unless its piece is on."""
+    L, U = product.lo, product.hi
+    K = range(len(ends) - 1)
+    block.piece = pyo.Var(K, domain=pyo.Binary)
+    block.v_part, block.Y_part, block.w_part = pyo.Var(K), pyo.Var(K), pyo.Var(K)
+    block.one_piece = pyo.Constraint(expr=sum(block.piece[k] for k in K) == 1)
+    block.v_sum = pyo.Constraint(expr=sum(block.v_part[k] for k in K) - product.v == 0.0)
+    block.Y_sum = pyo.Constraint(expr=sum(block.Y_part[k] for k in K) - block.Y == 0.0)
+    block.w_sum = pyo.Constraint(expr=sum(block.w_part[k] for k in K) - block.w == 0.0)
+    block.envelope = pyo.ConstraintList()
+    for k in K:
+        low, high = float(ends[k]), float(ends[k + 1])
+        v, Y, w, on = block.v_part[k], block.Y_part[k], block.w_part[k], block.piece[k]
+        for row in (v - low * on >= 0, v - high * on <= 0, Y - L * on >= 0, Y - U * on <= 0,
+                    w - low * Y - L * v + low * L * on >= 0,
+                    w - high * Y - U * v + high * U * on >= 0,
+                    w - high * Y - L * v + high * L * on <= 0,
+                    w - low * Y - U * v + low * U * on <= 0):
+            block.envelope.add(row)

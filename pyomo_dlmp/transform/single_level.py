@@ -1,0 +1,271 @@
+"""Transformation ``dlmp.single_level``: a bilevel model becomes one MIQP or MILP.
+
+    upper level:  min F(u, x, y)   s.t.  upper rows,   x, y = a solution and duals of each LowerLevel
+
+Steps: compile each LowerLevel (`lower_form`), prove bounds (`bounds`), write KKT rows (`kkt`) and
+complementarity (`complementarity/`), rewrite dual x quantity products (`products/`). Everything is
+added on one block, `dlmp_single_level`; objectives that were replaced are deactivated.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pandas as pd
+import pyomo.environ as pyo
+from pyomo.common.autoslots import AutoSlots
+from pyomo.common.collections import ComponentSet
+from pyomo.common.config import ConfigDict, ConfigValue, In, PositiveInt
+from pyomo.common.gc_manager import PauseGC
+from pyomo.common.modeling import unique_component_name
+from pyomo.core import Transformation, TransformationFactory
+
+from pyomo_dlmp.bilevel import lower_levels
+from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.transform.bounds import prove_bounds
+from pyomo_dlmp.transform.complementarity import MODES
+from pyomo_dlmp.transform.kkt import LowerKkt, emit_kkt
+from pyomo_dlmp.transform.kkt_system import KktSystem, build_kkt
+from pyomo_dlmp.transform.lower_form import compile_lower
+from pyomo_dlmp.transform.products.bilinear import quadratic_parts
+from pyomo_dlmp.transform.products.identity import Payment, rewrite_payment
+
+log = logging.getLogger("pyomo_dlmp")
+PRODUCTS = ("auto", "strong_duality", "binary_expansion", "mccormick", "keep")
+
+
+class SingleLevel(AutoSlots.Mixin):
+    """What the transformation did; kept in private data, so that clones keep it.
+
+    `lowers`: one LowerKkt per lower level; `payment`: what became of the products;
+    `original`, `objective`: the user's upper objective and the one that replaces it;
+    `relaxed`: products stand in a relaxation (the objective of a solution must be re-evaluated).
+    """
+
+    __slots__ = ("block", "lowers", "objective", "original", "payment", "relaxed")
+
+    def __init__(self):
+        self.block = None
+        self.lowers: list[LowerKkt] = []
+        self.payment = Payment()
+        self.original = self.objective = None
+        self.relaxed = False
+
+
+pyo.Block.register_private_data_initializer(SingleLevel)
+
+
+def single_level_data(model) -> SingleLevel | None:
+    """The record of `dlmp.single_level` on a model, or None before it was applied."""
+    for block in model.component_objects(pyo.Block, descend_into=False):
+        if block.local_name.startswith("dlmp_single_level") and not block.is_indexed():
+            data = block.private_data()
+            if data.block is not None:
+                return data
+    return None
+
+
+@TransformationFactory.register(
+    "dlmp.single_level", doc="Bilevel model with LowerLevel blocks to a single-level MIQP or MILP")
+class SingleLevelTransformation(Transformation):
+    """See the module's text. Raises ModelError or BoundError before the model is changed."""
+
+    CONFIG = ConfigDict(implicit=False)
+    CONFIG.declare("complementarity", ConfigValue(
+        default="auto", domain=In(["auto", *MODES]),
+        description="auto (SOS1 where the solver has it, else big-M), bigm or sos1"))
+    CONFIG.declare("complementarity_of", ConfigValue(
+        default=None, description="{constraint or Var: mode} for single components"))
+    CONFIG.declare("products", ConfigValue(
+        default="auto", domain=In(PRODUCTS),
+        description="dual x quantity: auto | strong_duality | binary_expansion | mccormick | keep",
+        doc="auto uses the strong-duality identity wherever it holds and expands what is left "
+            "(or keeps it where the solver takes nonconvex quadratics); strong_duality refuses "
+            "when something is left; the others treat every product in that way."))
+    CONFIG.declare("bits", ConfigValue(
+        default=5, domain=PositiveInt, description="bits of a binary expansion"))
+    CONFIG.declare("remainder", ConfigValue(
+        default=True, domain=bool, description="continuous remainder in the expansion: a "
+        "relaxation with a stated error; False restricts to the grid"))
+    CONFIG.declare("pieces", ConfigValue(
+        default=8, domain=PositiveInt, description="pieces of a McCormick envelope"))
+    CONFIG.declare("bounds", ConfigValue(
+        default=None, description="{constraint: bound of |dual|} given by the user"))
+    CONFIG.declare("tighten", ConfigValue(
+        default=True, domain=bool, description="tighten bounds by LPs"))
+    CONFIG.declare("capabilities", ConfigValue(
+        default=frozenset({"milp"}), domain=frozenset,
+        description="what the solver can do, for auto: milp, miqp, nonconvex, sos1"))
+
+    def _apply_to(self, model, **kwds):
+        config = self.CONFIG(kwds.pop("options", {}))
+        config.set_value(kwds)
+        if single_level_data(model) is not None:
+            raise ModelError.at(
+                model.name, "has been transformed by dlmp.single_level already",
+                "Apply it to a fresh clone of the untransformed model.")
+        blocks = lower_levels(model)
+        if not blocks:
+            raise ModelError.at(
+                model.name, "has no active LowerLevel",
+                "Add one: m.dso = dlmp.LowerLevel().")
+        with PauseGC():
+            systems = [build_kkt(compile_lower(block)) for block in blocks]
+            upper = _upper_objective(model, blocks)
+            proved = [
+                prove_bounds(kkt, _user_bounds(kkt, config.bounds), config.tighten)[0]
+                for kkt in systems]
+            modes = [_choose_modes(kkt, b, config) for kkt, b in zip(systems, proved, strict=True)]
+            block = pyo.Block(concrete=True)
+            model.add_component(unique_component_name(model, "dlmp_single_level"), block)
+            data = block.private_data()
+            try:
+                _write(block, data, systems, proved, modes, upper, config)
+            except Exception:
+                model.del_component(block)
+                for kkt in systems:
+                    kkt.form.objective.activate()
+                if upper is not None:
+                    upper.activate()
+                raise
+            data.block = block
+
+
+def _write(block, data: SingleLevel, systems, proved, modes, upper, config) -> None:
+    block.lower = pyo.Block([kkt.form.block.name for kkt in systems])
+    for kkt, bounds, mode in zip(systems, proved, modes, strict=True):
+        lower = emit_kkt(block.lower[kkt.form.block.name], kkt, bounds)
+        for name in sorted(set(mode) - {""}):
+            MODES[name].add(lower, [p for p, n in enumerate(mode) if n == name])
+        lower.pair_mode = mode
+        data.lowers.append(lower)
+    data.original = data.objective = upper
+    if upper is not None:
+        _rewrite_objective(block, data, config)
+
+
+def _upper_objective(model, blocks):
+    inside = ComponentSet(
+        o for b in blocks for o in b.component_data_objects(pyo.Objective, active=True))
+    found = [o for o in model.component_data_objects(pyo.Objective, active=True)
+             if o not in inside]
+    if len(found) > 1:
+        raise ModelError.at(
+            model.name, f"has {len(found)} active upper objectives: "
+            + ", ".join(o.name for o in found), "Keep one.")
+    if not found:
+        raise ModelError.at(model.name, "has no active upper objective",
+                            "Add one outside the LowerLevel.")
+    return found[0]
+
+
+def _user_bounds(kkt: KktSystem, given) -> dict[int, float]:
+    """Pair numbers -> bound, from {constraint or Var (data): bound of its dual}."""
+    wanted: dict[tuple[str, int], float] = {}
+    rows = {id(r): i for i, r in enumerate(kkt.form.rows)}
+    columns = {id(v): j for j, v in enumerate(kkt.form.x)}
+    for component, value in (given or {}).items():
+        if not np.isfinite(value) or value < 0:
+            raise ModelError.at(component.name, f"has the bound {value!r} for its dual",
+                                "Give a finite number >= 0.")
+        for item in component.values() if component.is_indexed() else [component]:
+            if id(item) in rows:
+                wanted["row", rows[id(item)]] = float(value)
+            elif id(item) in columns:
+                wanted["bound", columns[id(item)]] = float(value)
+    return {
+        p: wanted[key] for p, key in enumerate(zip(kkt.kind, kkt.index.tolist(), strict=True))
+        if key in wanted}
+
+
+def _choose_modes(kkt: KktSystem, bounds, config) -> list[str]:
+    """Mode name per pair, "" where none is needed."""
+    default = config.complementarity
+    if default == "auto":
+        default = "sos1" if "sos1" in config.capabilities else "bigm"
+        log.info("complementarity: %s (%s)", default, kkt.form.block.name)
+    special: dict[int, str] = {}
+    for component, name in (config.complementarity_of or {}).items():
+        if name not in MODES:
+            raise ModelError.at(component.name, f"complementarity mode {name!r} is unknown",
+                                f"Known: {', '.join(MODES)}.")
+        for item in component.values() if component.is_indexed() else [component]:
+            special[id(item)] = name
+    owners = {"row": kkt.form.rows, "bound": kkt.form.x}
+    state = bounds.state
+    modes = [
+        special.get(id(owners[kkt.kind[p]][kkt.index[p]]), default) if state[p] == "open" else ""
+        for p in range(kkt.pairs)]
+    needed = np.array([bool(m) and MODES[m].needs_bounds for m in modes], dtype=bool)
+    bounds.require_finite(kkt, needed)
+    return modes
+
+
+def _rewrite_objective(block, data: SingleLevel, config) -> None:
+    """Replace products in the upper objective by the identity, then linearise what is left."""
+    upper = data.original
+    parts = quadratic_parts(upper.expr, upper.name)
+    prefer = ComponentSet(v for lower in data.lowers for v in lower.kkt.form.u)
+    rest = parts.quadratic
+    if config.products in ("auto", "strong_duality"):
+        sense = 1 if upper.sense == pyo.minimize else -1
+        data.payment, rest = rewrite_payment(
+            parts.quadratic, parts.var_map, data.lowers, sense)
+        if config.products == "strong_duality" and data.payment.left:
+            reasons = "; ".join(data.payment.refused) or "some products are not paid"
+            raise ModelError.at(
+                upper.name, f"the strong-duality identity leaves {len(data.payment.left)} products "
+                f"({reasons})", "Use products='auto', 'binary_expansion' or 'mccormick'.")
+        left = [c * (y * u) for c, y, u in data.payment.left]
+        if data.payment.exact:
+            block.objective = pyo.Objective(
+                expr=parts.expression(rest, [*data.payment.exact, *left]), sense=upper.sense)
+            upper.deactivate()
+            data.objective = block.objective
+    _linearise(block, data, prefer, config)
+
+
+def _linearise(block, data: SingleLevel, prefer: ComponentSet, config) -> None:
+    how = config.products
+    if how == "auto":
+        how = "keep" if "nonconvex" in config.capabilities else "binary_expansion"
+    if how in ("keep", "strong_duality"):
+        return
+    model = block.model()
+    before = data.objective.active
+    if how == "mccormick":
+        TransformationFactory("dlmp.mccormick").apply_to(
+            model, expand=prefer, pieces=config.pieces)
+        data.relaxed = True
+    else:
+        TransformationFactory("dlmp.binary_expansion").apply_to(
+            model, expand=prefer, bits=config.bits, remainder=config.remainder)
+        data.relaxed = config.remainder
+    if before and not data.objective.active:
+        active = [o for o in model.component_data_objects(pyo.Objective, active=True)]
+        data.objective = active[0]
+    else:
+        data.relaxed = False
+    log.info("products: %s", how)
+
+
+def bounds_table(model) -> pd.DataFrame:
+    """Every complementarity pair with its bounds and where they come from.
+
+    Columns: lower_level, pair, state (open, never binds, always binds), mode, slack_bound,
+    slack_source, multiplier_bound, multiplier_source (user | data | interval | lp | "" for none).
+    Units: those of the row, and lower cost per unit of the row.
+    """
+    data = single_level_data(model)
+    if data is None:
+        raise ModelError.at(model.name, "has not been transformed",
+                            "Apply dlmp.single_level first.")
+    frames = []
+    for lower in data.lowers:
+        b = lower.bounds
+        frames.append(pd.DataFrame({
+            "lower_level": lower.kkt.form.block.name, "pair": lower.kkt.label, "state": b.state,
+            "mode": lower.pair_mode, "slack_bound": b.slack, "slack_source": b.slack_source,
+            "multiplier_bound": b.mu, "multiplier_source": b.mu_source}))
+    return pd.concat(frames, ignore_index=True)
