@@ -21,7 +21,7 @@ from pyomo_dlmp.network.topology import reference_faults, tree_faults
 if TYPE_CHECKING:
     from pyomo_dlmp.network.network import Network
 
-FAMILIES: tuple[tuple[str, tuple[type, ...]], ...] = (
+FAMILIES: tuple[tuple[str, Any], ...] = (
     ("bus", (Bus,)), ("substation", (Substation,)), ("branch", BRANCHES), ("device", DEVICES),
 )
 

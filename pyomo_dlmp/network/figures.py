@@ -130,9 +130,10 @@ def _words(hint: Any) -> str:
 
 def type_faults(element: Element | LineCode, where: str) -> list[Fault]:
     """One fault per field whose value is not of the type that the field is annotated with."""
+    cls: Any = type(element)
     found = [
         Fault(where, f"{name} is {_short(value)}", f"It must be {_words(hint)}.")
-        for name, hint in _hints(type(element)).items()
+        for name, hint in _hints(cls).items()
         if not _fits(value := getattr(element, name), hint)
     ]
     if isinstance(element, Line) and isinstance(element.code, LineCode):
@@ -162,7 +163,10 @@ def _short(value: object, most: int = 60) -> str:
 def _figures(value: object, name: str) -> Iterator[tuple[str, float]]:
     """Every number inside a field, with the path to it: ``kw[1]``, ``taps['ab']``."""
     if isinstance(value, Real) and not isinstance(value, bool):
-        yield name, float(value)
+        try:
+            yield name, float(value)
+        except OverflowError:  # a whole number beyond all floats
+            yield name, math.inf
     elif isinstance(value, tuple | list):
         for i, inner in enumerate(value):
             yield from _figures(inner, f"{name}[{i}]")

@@ -1,0 +1,185 @@
+"""CSV files with declared columns: every bad cell becomes a fault with file, row and column."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pyomo_dlmp.errors import Fault
+from pyomo_dlmp.network.names import listed, nearest
+
+
+class Cell(NamedTuple):
+    """How one kind of cell is read (ValueError if it cannot be) and written."""
+
+    words: str
+    parse: Callable[[str], Any]
+    format: Callable[[Any], str]
+
+
+def number_text(value: float) -> str:
+    """The shortest text that reads back as exactly this figure, without a useless ``.0``."""
+    text = repr(float(value))
+    return text[:-2] if text.endswith(".0") else text
+
+
+def _parse_yes(text: str) -> bool:
+    return {"yes": True, "no": False}[text.lower()]
+
+
+def _parse_taps(text: str) -> dict[str, int]:
+    taps: dict[str, int] = {}
+    for item in text.split():
+        key, value = item.split("=")
+        if key in taps:
+            raise ValueError(item)
+        taps[key] = int(value)
+    return taps
+
+
+TEXT = Cell("text", str, str)
+NUMBER = Cell("a number", float, number_text)
+YES_NO = Cell("yes or no", _parse_yes, lambda value: "yes" if value else "no")
+TAPS = Cell(
+    "taps such as 'a=8 b=5 c=5' or 'ab=7 cb=4'",
+    _parse_taps,
+    lambda taps: " ".join(f"{key}={tap}" for key, tap in taps.items()),
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column `name`, whose unit is part of it, that fills `field`.
+
+    Where not `required`, the column or a cell may be left out: the field keeps its default.
+    """
+
+    name: str
+    field: str
+    cell: Cell = TEXT
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file of the format; a feeder may lack it only if `optional`."""
+
+    file: str
+    columns: tuple[Column, ...]
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """One readable row: its line number in the file and the fields that it fills."""
+
+    file: str
+    line: int
+    values: Mapping[str, Any]
+
+    def fault(self, column: str, what: str, cure: str = "") -> Fault:
+        """A fault in this row."""
+        return Fault(f"{self.file}, row {self.line}, column {column!r}", what, cure)
+
+
+def read_table(folder: Path, table: Table, faults: list[Fault]) -> list[Row]:
+    """The rows of a table that can be read; what cannot goes to `faults`."""
+    path = folder / table.file
+    if not path.exists():
+        near = nearest(table.file, (p.name for p in folder.glob("*.csv")))
+        if not table.optional:
+            faults.append(Fault(table.file, f"the file is missing in {str(folder)!r}",
+                                near or "Write it, with its header at least."))
+        return []
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            lines = [([cell.strip() for cell in cells], reader.line_num) for cells in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        faults.append(Fault(table.file, f"it cannot be read: {error}",
+                            "Save it as comma-separated values in UTF-8."))
+        return []
+    lines = [(cells, line) for cells, line in lines if any(cells)]
+    if not lines:
+        faults.append(Fault(table.file, "it is empty", f"Its header is {_header(table)}."))
+        return []
+    header = lines[0][0]
+    flawed = _header_faults(table, header)
+    faults += flawed
+    return [] if flawed else _rows(table, header, lines[1:], faults)
+
+
+def _header(table: Table) -> str:
+    return repr(",".join(column.name for column in table.columns))
+
+
+def _header_faults(table: Table, header: list[str]) -> list[Fault]:
+    names = [column.name for column in table.columns]
+    if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
+        return [Fault(table.file, f"its header is {header[0]!r}", "Separate columns by commas.")]
+    unused = [name for name in names if name not in header]
+    found = [
+        Fault(f"{table.file}, row 1, column {name!r}", "the column is not known",
+              nearest(name, unused) or "Remove it.")
+        for name in header if name not in names
+    ]
+    found += [
+        Fault(f"{table.file}, row 1, column {name!r}", "the column comes twice", "Keep one.")
+        for name in dict.fromkeys(header) if header.count(name) > 1
+    ]
+    found += [
+        Fault(f"{table.file}, row 1", f"the column {column.name!r} is missing",
+              f"Columns are {listed(names, 40)}.")
+        for column in table.columns if column.required and column.name not in header
+    ]
+    return found
+
+
+def _rows(
+    table: Table, header: list[str], lines: list[tuple[list[str], int]], faults: list[Fault]
+) -> list[Row]:
+    columns = {column.name: column for column in table.columns}
+    rows = []
+    for cells, line in lines:
+        values: dict[str, Any] = {}
+        row = Row(table.file, line, values)
+        if len(cells) != len(header):
+            faults.append(Fault(
+                f"{table.file}, row {line}", f"it has {len(cells)} cells, the header "
+                f"{len(header)}", "Leave cells empty, but keep their commas; quote commas."))
+            continue
+        for name, text in zip(header, cells, strict=True):
+            column = columns[name]
+            if not text:
+                if column.required:
+                    faults.append(row.fault(name, "it is empty", f"Give {column.cell.words}."))
+                continue
+            try:
+                values[column.field] = column.cell.parse(text)
+            except (ValueError, KeyError):
+                faults.append(row.fault(name, f"{text!r} is not {column.cell.words}",
+                                        f"Give {column.cell.words}."))
+        rows.append(row)
+    return rows
+
+
+def write_table(folder: Path, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows (by field; None or absent is an empty cell), replacing the file.
+
+    An optional table without rows is not written, and its old file is removed: it would
+    otherwise be read back as part of the feeder.
+    """
+    rows = list(rows)
+    path = folder / table.file
+    if table.optional and not rows:
+        path.unlink(missing_ok=True)
+        return
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(column.name for column in table.columns)
+        for row in rows:
+            values = [(column, row.get(column.field)) for column in table.columns]
+            writer.writerow("" if v is None else column.cell.format(v) for column, v in values)

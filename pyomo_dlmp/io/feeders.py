@@ -1,0 +1,62 @@
+"""The feeders that come with the package, by name."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import pandas as pd
+
+from pyomo_dlmp.errors import FeederFileError
+from pyomo_dlmp.io.tables import HEADER, read_licence, read_tables
+from pyomo_dlmp.network import Network
+from pyomo_dlmp.network.names import nearest
+
+
+def load_feeder(name: str) -> Network:
+    """A shipped feeder as a Network; `list_feeders` has the names.
+
+    Raises FeederFileError for an unknown name, with the nearest one.
+
+    >>> load_feeder("ieee37")
+    Network('ieee37': 38 buses, 37 branches, 30 loads of 2457 kW)
+    """
+    folders = _folders()
+    if name not in folders:
+        raise FeederFileError.at(
+            f"feeder {name!r}", "there is no shipped feeder of this name",
+            f"{nearest(name, folders)} list_feeders() has all; read_tables(folder) reads others.")
+    return _load(folders[name])
+
+
+def list_feeders() -> pd.DataFrame:
+    """The shipped feeders: name, buses, branches, loads (counts), kw (all loads), source, licence.
+
+    One row per feeder, sorted by name.
+    """
+    rows = [
+        (name, len(net.buses), len(net.branches), len(net.loads), net.total_kw, net.source,
+         read_licence(folder))
+        for name, folder in _folders().items() for net in [_load(folder)]
+    ]
+    columns = ["name", "buses", "branches", "loads", "kw", "source", "licence"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _folders() -> dict[str, Path]:
+    """Folders of the shipped feeders by name, sorted.
+
+    In a wheel they lie inside the package; in a checkout (editable installs too) beside it.
+    """
+    package = Path(str(files("pyomo_dlmp")))
+    for root in (package / "feeders", package.parent / "feeders"):
+        found = {path.parent.name: path.parent for path in sorted(root.glob(f"*/{HEADER}"))}
+        if found:
+            return found
+    return {}
+
+
+@cache
+def _load(folder: Path) -> Network:
+    return read_tables(folder)  # a Network never changes, so that callers may share it

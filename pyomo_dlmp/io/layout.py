@@ -1,0 +1,288 @@
+"""The columns of our feeder format, and how rows become elements and back.
+
+One folder per feeder. Units stand in the column names; cells of columns marked * may be empty.
+
+| file | columns |
+|---|---|
+| buses.csv | name, kv_ll, phases, v_min_pu*, v_max_pu*, x*, y* |
+| line_codes.csv | name, length_unit, r_ohm_11 ... r_ohm_33, x_ohm_11 ..., b_us_11* ... |
+| lines.csv | name, from_bus, to_bus, phases, code, length, length_unit, rating_kva* |
+| regulators.csv | name, from_bus, to_bus, phases, connection, kind, taps |
+| transformers.csv | name, from_bus, to_bus, phases, connection, kva, r_percent, x_percent, tap, rated |
+| loads.csv | name, bus, connection, model, leg, kw, kvar |
+| generators.csv (optional) | name, bus, phases, kw_min, kw_max, kvar_min, kvar_max, cost_per_mwh, cost2_per_mw2h |
+| datacenters.csv (optional) | name, bus, phases, kw, floor_share, power_factor |
+| svgs.csv (optional) | name, bus, phases, connection, kvar |
+
+A line code stores the lower triangles of its symmetric matrices, r and x in ohm and b in
+microsiemens per `length_unit` (km, m, mi, ft or kft); the digits of a column are row and column
+of the matrix, whose order is that of a line's `phases`. A code of two conductors leaves the cells
+of the third empty; one without shunts leaves all of b empty. A load has one row per leg. Taps
+read ``a=8 b=5 c=5`` or ``ab=7 cb=4``.
+"""  # noqa: E501  (a table row cannot be broken)
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from pyomo_dlmp.errors import Fault
+from pyomo_dlmp.io.csv_table import NUMBER, TAPS, TEXT, YES_NO, Cell, Column, Row, Table
+from pyomo_dlmp.network.elements import (
+    Bus,
+    Datacenter,
+    Generator,
+    Line,
+    LineCode,
+    Load,
+    Matrix,
+    Regulator,
+    StaticVarGenerator,
+    Transformer,
+)
+from pyomo_dlmp.network.names import nearest
+
+KM_PER = {"km": 1.0, "m": 0.001, "mi": 1.609344, "ft": 0.0003048, "kft": 0.3048}
+
+
+def _parse_unit(text: str) -> str:
+    if text not in KM_PER:
+        raise ValueError(text)
+    return text
+
+
+UNIT = Cell(f"one of {', '.join(KM_PER)}", _parse_unit, str)
+
+
+def _columns(*texts: str) -> tuple[Column, ...]:
+    return tuple(Column(text, text) for text in texts)
+
+
+def _number(name: str, field: str = "", required: bool = True) -> Column:
+    return Column(name, field or name, NUMBER, required)
+
+
+def _default(name: str, field: str = "", cell: Cell = TEXT) -> Column:
+    return Column(name, field or name, cell, required=False)
+
+
+_BRANCH = (*_columns("name", "from_bus", "to_bus"), _default("phases"))
+_DEVICE = (*_columns("name", "bus"), _default("phases"))
+TRIANGLE = [(row, column) for row in range(3) for column in range(row + 1)]
+MATRICES = {"r": "r_ohm", "x": "x_ohm", "b": "b_us"}
+
+
+def _matrix_column(key: str, row: int, column: int) -> str:
+    return f"{MATRICES[key]}_{row + 1}{column + 1}"
+
+
+BUSES = Table("buses.csv", (
+    Column("name", "name"), _number("kv_ll", "kv"), _default("phases"),
+    _default("v_min_pu", "v_min", NUMBER), _default("v_max_pu", "v_max", NUMBER),
+    _default("x", cell=NUMBER), _default("y", cell=NUMBER),
+))
+LINE_CODES = Table("line_codes.csv", (
+    Column("name", "name"), Column("length_unit", "unit", UNIT),
+    *(_default(_matrix_column(key, i, j), cell=NUMBER) for key in MATRICES for i, j in TRIANGLE),
+))
+LINES = Table("lines.csv", (
+    *_BRANCH, Column("code", "code"), _number("length"), Column("length_unit", "unit", UNIT),
+    _default("rating_kva", cell=NUMBER),
+))
+REGULATORS = Table("regulators.csv", (
+    *_BRANCH, _default("connection"), _default("kind"), Column("taps", "taps", TAPS),
+))
+TRANSFORMERS = Table("transformers.csv", (
+    *_BRANCH, _default("connection"), _number("kva"), _number("r_percent"), _number("x_percent"),
+    _default("tap", cell=NUMBER), _default("rated", cell=YES_NO),
+))
+LOADS = Table("loads.csv", (
+    *_columns("name", "bus"), _default("connection"), _default("model"), Column("leg", "leg"),
+    _number("kw"), _number("kvar"),
+))
+GENERATORS = Table("generators.csv", (
+    *_DEVICE, _default("kw_min", cell=NUMBER), _number("kw_max"),
+    _default("kvar_min", cell=NUMBER), _default("kvar_max", cell=NUMBER),
+    _number("cost_per_mwh", "cost"), _default("cost2_per_mw2h", "cost2", NUMBER),
+), optional=True)
+DATACENTERS = Table("datacenters.csv", (
+    *_DEVICE, _number("kw"), _default("floor_share", "floor", NUMBER),
+    _default("power_factor", cell=NUMBER),
+), optional=True)
+SVGS = Table("svgs.csv", (
+    *_DEVICE, _default("connection"), _number("kvar"),
+), optional=True)
+
+# Tables whose rows are elements, field by field.
+PLAIN: dict[type, Table] = {
+    Bus: BUSES, Regulator: REGULATORS, Transformer: TRANSFORMERS, Generator: GENERATORS,
+    Datacenter: DATACENTERS, StaticVarGenerator: SVGS,
+}
+TABLES = (
+    BUSES, LINE_CODES, LINES, REGULATORS, TRANSFORMERS, LOADS, GENERATORS, DATACENTERS, SVGS,
+)
+
+
+def plain_row(element: object, table: Table) -> dict[str, Any]:
+    """The row of an element of a `PLAIN` table."""
+    return {column.field: getattr(element, column.field) for column in table.columns}
+
+
+# ----------------------------------------------------------------------------- length units
+
+
+def _shortest(guess: float, back: Callable[[float], float], exact: float) -> float | None:
+    """The figure with the fewest digits near `guess` that `back` turns into exactly `exact`."""
+    for digits in range(1, 18):
+        figure = float(f"{guess:.{digits}g}")
+        if back(figure) == exact:
+            return figure
+    return None
+
+
+def _scaled(unit: str, power: int) -> Callable[[float], float]:
+    """From a figure in `unit` (or per unit, for power -1) to the same in (or per) km."""
+    km = KM_PER[unit]
+    return (lambda figure: figure * km) if power > 0 else (lambda figure: figure / km)
+
+
+def in_unit(values: list[float], unit: str, power: int) -> tuple[str, list[float]]:
+    """Figures in km (`power` 1) or per km (-1) in `unit`, such that they read back exactly.
+
+    Not every float has such a figure in another unit: all of them stay in km then.
+    """
+    back = _scaled(unit, power)
+    figures = [_shortest(value * KM_PER[unit] ** -power, back, value) for value in values]
+    exact = [figure for figure in figures if figure is not None]
+    return (unit, exact) if len(exact) == len(values) else ("km", values)
+
+
+# ------------------------------------------------------------------------------- line codes
+
+
+def code_row(code: LineCode, unit: str) -> dict[str, Any]:
+    """A line code as a row; the upper triangles are not stored."""
+    places = [
+        (key, i, j)
+        for key in MATRICES if getattr(code, key) is not None
+        for i, j in TRIANGLE if i < len(code.r)
+    ]
+    unit, figures = in_unit([float(getattr(code, k)[i][j]) for k, i, j in places], unit, -1)
+    cells = {_matrix_column(*place): f for place, f in zip(places, figures, strict=True)}
+    return {"name": code.name, "unit": unit, **cells}
+
+
+def read_codes(rows: Iterable[Row], faults: list[Fault]) -> dict[str, LineCode]:
+    """Line codes by name, in ohm/km and microsiemens/km."""
+    codes: dict[str, LineCode] = {}
+    for row in rows:
+        name = row.values.get("name")
+        if name in codes:
+            faults.append(row.fault("name", f"the line code {name!r} comes twice", "Keep one."))
+        size = max((i + 1 for i, _ in TRIANGLE if _matrix_column("r", i, 0) in row.values),
+                   default=1)
+        matrices = {
+            key: _read_matrix(row, key, size, faults)
+            for key in MATRICES
+            if key != "b" or any(_matrix_column("b", i, j) in row.values for i, j in TRIANGLE)
+        }
+        if name is not None and None not in matrices.values():
+            codes[name] = LineCode(name=name, **matrices)  # type: ignore[arg-type]
+    return codes
+
+
+def _read_matrix(row: Row, key: str, size: int, faults: list[Fault]) -> Matrix | None:
+    """One symmetric matrix of `size` conductors, or None if cells are missing or in excess."""
+    wrong = 0
+    for i, j in TRIANGLE:
+        column = _matrix_column(key, i, j)
+        if (column in row.values) != (i < size):
+            wrong += 1
+            state = "is empty" if i < size else "is filled"
+            faults.append(row.fault(column, f"it {state}, but r_ohm has {size} conductor(s)",
+                                    "Fill the lower triangle of the same size in r, x and b."))
+    if wrong or "unit" not in row.values:
+        return None
+    to_km = _scaled(row.values["unit"], -1)
+    return tuple(
+        tuple(to_km(row.values[_matrix_column(key, max(i, j), min(i, j))]) for j in range(size))
+        for i in range(size)
+    )
+
+
+# ------------------------------------------------------------------------------------ lines
+
+
+def line_row(line: Line, unit: str) -> dict[str, Any]:
+    """A line as a row, its length in `unit` where that is exact."""
+    unit, (length,) = in_unit([float(line.length)], unit, 1)
+    return {
+        "name": line.name, "from_bus": line.from_bus, "to_bus": line.to_bus,
+        "phases": line.phases, "code": line.code.name, "length": length, "unit": unit,
+        "rating_kva": line.rating_kva,
+    }
+
+
+def read_lines(
+    rows: Iterable[Row], codes: dict[str, LineCode], known: set[str], faults: list[Fault]
+) -> Iterator[Line]:
+    """Lines with their codes; `known` are all names of codes, the unreadable ones too."""
+    for row in rows:
+        values = dict(row.values)
+        code = values.pop("code", None)
+        if code is not None and code not in known:
+            faults.append(row.fault("code", f"the line code {code!r} is not in line_codes.csv",
+                                    nearest(code, known) or "Add it there."))
+        if code in codes and {"unit", "length"} <= values.keys():
+            length = _scaled(values.pop("unit"), 1)(values.pop("length"))
+            yield Line(code=codes[code], length=length, **values)
+
+
+# ------------------------------------------------------------------------------------ loads
+
+
+def load_rows(load: Load) -> Iterator[dict[str, Any]]:
+    """A load as one row per leg."""
+    for leg, kw, kvar in zip(load.legs, load.kw, load.kvar, strict=True):
+        yield {
+            "name": load.name, "bus": load.bus, "connection": load.connection,
+            "model": load.model, "leg": leg, "kw": kw, "kvar": kvar,
+        }
+
+
+def read_loads(rows: Iterable[Row], faults: list[Fault]) -> Iterator[Load]:
+    """Loads from their legs; all rows of one load must agree in bus, connection and model."""
+    legs: dict[str, list[Row]] = {}
+    for row in rows:
+        legs.setdefault(row.values.get("name", ""), []).append(row)
+    for name, same in legs.items():
+        first = same[0]
+        shared = {key: first.values[key] for key in ("bus", "connection", "model")
+                  if key in first.values}
+        for row in same[1:]:
+            for key in ("bus", "connection", "model"):
+                if row.values.get(key) != first.values.get(key):
+                    faults.append(row.fault(
+                        key, f"{row.values.get(key)!r} differs from {first.values.get(key)!r} of "
+                        f"load {name!r} in row {first.line}",
+                        "Make them equal, or give the loads two names."))
+        if all({"name", "bus", "leg", "kw", "kvar"} <= row.values.keys() for row in same):
+            yield Load(
+                name=name,
+                legs=tuple(row.values["leg"] for row in same),
+                kw=tuple(row.values["kw"] for row in same),
+                kvar=tuple(row.values["kvar"] for row in same),
+                **shared,
+            )
+
+
+def stray_files(names: Iterable[str]) -> list[Fault]:
+    """CSV files whose name nearly is one of ours: they would be ignored without a word."""
+    known = {table.file for table in TABLES}
+    names = set(names)
+    return [
+        Fault(name, "it is not a table of the format", cure)
+        for name in sorted(names - known)
+        if (cure := nearest(name, known - names)).startswith("Did you mean")
+    ]
+

@@ -1,0 +1,177 @@
+"""Our feeder format: a folder with ``feeder.toml`` and CSV tables that people read and diff.
+
+The columns are in `pyomo_dlmp.io.layout`. ``feeder.toml`` holds
+
+    format_version = 1
+    name = "ieee37"
+    description = "..."     # optional, as are source and licence
+    source = "..."
+    licence = "..."
+
+    [substation]
+    name = "substation"     # optional
+    bus = "799"
+    v_pu = [1.0, 1.0, 1.0]  # optional: voltage per phase of that bus
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pyomo_dlmp.errors import Fault, FeederFileError
+from pyomo_dlmp.io import layout
+from pyomo_dlmp.io.csv_table import read_table, write_table
+from pyomo_dlmp.network import Network, Substation
+from pyomo_dlmp.network.elements import Element
+from pyomo_dlmp.network.names import listed, nearest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FORMAT_VERSION = 1
+HEADER = "feeder.toml"
+_KEYS = ("format_version", "name", "description", "source", "licence", "substation")
+_SUBSTATION_KEYS = ("name", "bus", "v_pu")
+
+
+def read_tables(folder: str | Path) -> Network:
+    """The network in a folder of the feeder format.
+
+    Raises FeederFileError, naming file, row and column of everything that cannot be read; then
+    NetworkError with everything that is wrong with the data.
+    """
+    folder = Path(folder)
+    header, faults = _read_header(folder)
+    rows = {table.file: read_table(folder, table, faults) for table in layout.TABLES}
+    faults += layout.stray_files(path.name for path in folder.glob("*.csv"))
+
+    code_rows = rows[layout.LINE_CODES.file]
+    codes = layout.read_codes(code_rows, faults)
+    known = {row.values["name"] for row in code_rows if "name" in row.values}
+    lines = list(layout.read_lines(rows[layout.LINES.file], codes, known, faults))
+    loads = list(layout.read_loads(rows[layout.LOADS.file], faults))
+    if faults:
+        raise FeederFileError(faults)
+
+    place = {"name": "substation", **header["substation"]}
+    if isinstance(place.get("v_pu"), list):
+        place["v_pu"] = tuple(place["v_pu"])
+    elements: list[Element] = [Substation(**place)]
+    for cls, table in layout.PLAIN.items():
+        elements += [cls(**row.values) for row in rows[table.file]]
+    elements += [*lines, *loads]
+    return Network(
+        header["name"], elements, header.get("description", ""), header.get("source", ""))
+
+
+def read_licence(folder: str | Path) -> str:
+    """The licence named in a folder's ``feeder.toml``, "" if none."""
+    header, faults = _read_header(Path(folder))
+    if faults:
+        raise FeederFileError(faults)
+    return str(header.get("licence", ""))
+
+
+def write_tables(
+    network: Network,
+    folder: str | Path,
+    *,
+    licence: str = "",
+    length_unit: str = "km",
+    code_unit: str = "km",
+) -> Path:
+    """Write a network into `folder` (made if need be); returns the folder.
+
+    Lengths are written in `length_unit`, impedances per `code_unit` (km, m, mi, ft or kft), with
+    the fewest digits that read back exactly; a row with a figure that has none stays in km.
+    `read_tables` gives back an equal network. Of line code matrices the lower triangle counts.
+    Tables of the format that the network does not need are removed from the folder.
+    """
+    for key, unit in (("length_unit", length_unit), ("code_unit", code_unit)):
+        if unit not in layout.KM_PER:
+            raise FeederFileError.at(
+                f"write_tables, {key}", f"{unit!r} is not a unit", nearest(unit, layout.KM_PER))
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / HEADER).write_text(_header_text(network, licence), encoding="utf-8", newline="\n")
+    for cls, table in layout.PLAIN.items():
+        found = [e for e in network.elements if isinstance(e, cls)]
+        write_table(folder, table, (layout.plain_row(e, table) for e in found))
+    codes = {line.code.name: line.code for line in network.lines.values()}
+    write_table(folder, layout.LINE_CODES,
+                (layout.code_row(code, code_unit) for code in codes.values()))
+    write_table(folder, layout.LINES,
+                (layout.line_row(line, length_unit) for line in network.lines.values()))
+    write_table(folder, layout.LOADS,
+                (row for load in network.loads.values() for row in layout.load_rows(load)))
+    return folder
+
+
+# ------------------------------------------------------------------------------ feeder.toml
+
+
+def _read_header(folder: Path) -> tuple[dict[str, Any], list[Fault]]:
+    """The content of feeder.toml, complete and of this version unless there are faults."""
+    if not folder.is_dir():
+        raise FeederFileError.at(str(folder), "it is not a folder",
+                                 f"Give a folder with {HEADER} and the feeder's tables.")
+    try:
+        header = tomllib.loads((folder / HEADER).read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        return {}, [Fault(HEADER, f"the file is missing in {str(folder)!r}",
+                          "Write it: format_version, name and a [substation] with its bus.")]
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return {}, [Fault(HEADER, f"it cannot be read: {error}", "Correct its TOML syntax.")]
+    return header, list(_header_faults(header))
+
+
+def _header_faults(header: dict[str, Any]) -> Iterator[Fault]:
+    version = header.get("format_version")
+    if version != FORMAT_VERSION or isinstance(version, bool):
+        yield Fault(HEADER, f"format_version is {version!r}",
+                    f"This version of pyomo_dlmp reads format_version = {FORMAT_VERSION}.")
+    substation = header.get("substation")
+    if not isinstance(substation, dict):
+        yield Fault(HEADER, "it has no table [substation]", "Add one with: bus = ...")
+        substation = {"bus": ""}
+    for where, table, keys, needed in (
+        (HEADER, header, _KEYS, "name"),
+        (f"{HEADER}, [substation]", substation, _SUBSTATION_KEYS, "bus"),
+    ):
+        for key in table.keys() - set(keys):
+            yield Fault(where, f"the key {key!r} is not known",
+                        nearest(key, set(keys) - table.keys()) or f"Keys are {listed(keys)}.")
+        if needed not in table:
+            yield Fault(where, f"the key {needed!r} is missing", f"Add: {needed} = ...")
+
+
+def _header_text(network: Network, licence: str) -> str:
+    substation = network.substation
+    lines = [
+        f"format_version = {FORMAT_VERSION}",
+        f"name = {_quoted(network.name)}",
+        f"description = {_quoted(network.description)}",
+        f"source = {_quoted(network.source)}",
+        f"licence = {_quoted(licence)}",
+        "",
+        "# Units stand in the column names. kv_ll is nominal, line to line; kw and kvar of loads",
+        "# are per leg at nominal voltage. Line codes: lower triangles of symmetric matrices, r",
+        "# and x in ohm, b in microsiemens, per length_unit; x and y are for drawing only.",
+        "",
+        "[substation]",
+        f"name = {_quoted(substation.name)}",
+        f"bus = {_quoted(substation.bus)}",
+        f"v_pu = [{', '.join(repr(float(v)) for v in substation.v_pu)}]",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """A TOML basic string: JSON's rules, but DEL must be escaped too."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
