@@ -24,7 +24,8 @@ class LowerKkt:
     """One lower level after its KKT conditions were written.
 
     `y`: VarData per equality row; `mu`: VarData per pair, None where it never binds;
-    `pair_mode`: name of the complementarity mode of each pair ("" where none was needed).
+    `pair_mode`: name of the complementarity mode of each pair ("" where none was needed);
+    `implied`: dual Vars whose bounds were proved, not stated by the user.
     """
 
     kkt: KktSystem
@@ -33,6 +34,7 @@ class LowerKkt:
     y: list
     mu: list
     pair_mode: list[str] = field(default_factory=list)
+    implied: list = field(default_factory=list)
 
     def slack_expression(self, p: int):
         """Pyomo expression of the slack of pair p."""
@@ -127,6 +129,8 @@ def _bound_duals(lower: LowerKkt) -> None:
     """Proved ranges of equality duals as Var bounds (kept where the user gave tighter ones)."""
     bounds = lower.bounds
     for var, lo, hi in zip(lower.y, bounds.y_lo, bounds.y_hi, strict=True):
+        if var.lb is None and var.ub is None:
+            lower.implied.append(var)
         if np.isfinite(lo) and (var.lb is None or var.lb < lo):
             var.setlb(float(lo - 1e-6 * (1 + abs(lo))))
         if np.isfinite(hi) and (var.ub is None or var.ub > hi):
@@ -184,6 +188,8 @@ def _asked_duals(lower: LowerKkt) -> None:
                         "It is fixed, unused, or declared as the upper level's.")
                 value = lower.bound_dual(j, bound)
             block.dual_definition[var.name] = var == value
+            if var.lb is None and var.ub is None:
+                lower.implied.append(var)
             _sign_of(var, value)
 
 

@@ -1,0 +1,63 @@
+"""Shrink a `Program` exactly: free columns leave through the equality rows that define them.
+
+A power flow and the multipliers that mirror it vanish this way, so that the branch-and-bound sees
+injections, limits that can bind, their multipliers and binaries only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+from pyomo_dlmp.solve.program import Program
+from pyomo_dlmp.transform.eliminate import Elimination, eliminate
+
+
+def reduce_program(program: Program) -> tuple[Program, Elimination]:
+    """(smaller Program over the kept columns, map back). Equivalent, same optimum."""
+    free = np.isinf(program.lb) & np.isinf(program.ub) & ~program.integer
+    equality = np.flatnonzero(program.lo == program.hi)
+    E = program.A[equality]
+    elimination = eliminate(E, program.lo[equality], free)
+    keep_row = np.ones(len(program.rows), dtype=bool)
+    keep_row[equality[elimination.rows_used]] = False
+    M, m0, kept = elimination.M, elimination.m0, elimination.kept
+    A = (program.A[keep_row] @ M).tocsr()
+    A.data[np.abs(A.data) < 1e-11] = 0.0
+    A.eliminate_zeros()
+    shift = program.A[keep_row] @ m0
+    lo, hi = program.lo[keep_row] - shift, program.hi[keep_row] - shift
+    A, lo, hi = _with_column_bounds(program, elimination, A, lo, hi)
+    Q = (M.T @ program.Q @ M).tocsr()
+    Q = (0.5 * (Q + Q.T)).tocsr()
+    c = M.T @ (program.c + program.Q @ m0)
+    rows = [None] * len(lo)
+    small = Program(
+        [program.columns[k] for k in kept], rows, A, lo, hi, program.lb[kept], program.ub[kept],
+        program.integer[kept], c, Q, program.value(m0), program.sign)
+    return _without_empty_rows(small), elimination
+
+
+def _with_column_bounds(program, elimination, A, lo, hi):
+    """Bounds of eliminated columns as rows (none for truly free columns)."""
+    gone = np.ones(len(program.columns), dtype=bool)
+    gone[elimination.kept] = False
+    gone &= np.isfinite(program.lb) | np.isfinite(program.ub)
+    index = np.flatnonzero(gone)
+    if not len(index):
+        return A, lo, hi
+    m0 = elimination.m0[index]
+    return (
+        sp.vstack([A, elimination.M[index]], format="csr"),
+        np.concatenate([lo, program.lb[index] - m0]),
+        np.concatenate([hi, program.ub[index] - m0]),
+    )
+
+
+def _without_empty_rows(program: Program) -> Program:
+    filled = np.diff(program.A.indptr) > 0
+    violated = ~filled & ((program.lo > 1e-7) | (program.hi < -1e-7))
+    filled |= violated  # an empty row that cannot hold stays: the solver then says infeasible
+    program.A, program.lo, program.hi = program.A[filled], program.lo[filled], program.hi[filled]
+    program.rows = [r for r, f in zip(program.rows, filled, strict=True) if f]
+    return program
