@@ -89,10 +89,9 @@ def read_table(folder: Path, table: Table, faults: list[Fault]) -> list[Row]:
     """The rows of a table that can be read; what cannot goes to `faults`."""
     path = folder / table.file
     if not path.exists():
-        near = nearest(table.file, (p.name for p in folder.glob("*.csv")))
         if not table.optional:
             faults.append(Fault(table.file, f"the file is missing in {str(folder)!r}",
-                                near or "Write it, with its header at least."))
+                                "Write it, with its header at least."))
         return []
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:

@@ -24,6 +24,7 @@ read ``a=8 b=5 c=5`` or ``ab=7 cb=4``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
 from typing import Any
 
 from pyomo_dlmp.errors import Fault
@@ -224,13 +225,16 @@ def line_row(line: Line, unit: str) -> dict[str, Any]:
 
 
 def read_lines(
-    rows: Iterable[Row], codes: dict[str, LineCode], known: set[str], faults: list[Fault]
+    rows: Iterable[Row], codes: dict[str, LineCode], known: set[str] | None, faults: list[Fault]
 ) -> Iterator[Line]:
-    """Lines with their codes; `known` are all names of codes, the unreadable ones too."""
+    """Lines with their codes.
+
+    `known` are all names of codes, the unreadable ones too; None if not even they can be read.
+    """
     for row in rows:
         values = dict(row.values)
         code = values.pop("code", None)
-        if code is not None and code not in known:
+        if code is not None and known is not None and code not in known:
             faults.append(row.fault("code", f"the line code {code!r} is not in line_codes.csv",
                                     nearest(code, known) or "Add it there."))
         if code in codes and {"unit", "length"} <= values.keys():
@@ -254,7 +258,8 @@ def read_loads(rows: Iterable[Row], faults: list[Fault]) -> Iterator[Load]:
     """Loads from their legs; all rows of one load must agree in bus, connection and model."""
     legs: dict[str, list[Row]] = {}
     for row in rows:
-        legs.setdefault(row.values.get("name", ""), []).append(row)
+        if "name" in row.values:
+            legs.setdefault(row.values["name"], []).append(row)
     for name, same in legs.items():
         first = same[0]
         shared = {key: first.values[key] for key in ("bus", "connection", "model")
@@ -266,7 +271,7 @@ def read_loads(rows: Iterable[Row], faults: list[Fault]) -> Iterator[Load]:
                         key, f"{row.values.get(key)!r} differs from {first.values.get(key)!r} of "
                         f"load {name!r} in row {first.line}",
                         "Make them equal, or give the loads two names."))
-        if all({"name", "bus", "leg", "kw", "kvar"} <= row.values.keys() for row in same):
+        if all({"bus", "leg", "kw", "kvar"} <= row.values.keys() for row in same):
             yield Load(
                 name=name,
                 legs=tuple(row.values["leg"] for row in same),
@@ -277,12 +282,11 @@ def read_loads(rows: Iterable[Row], faults: list[Fault]) -> Iterator[Load]:
 
 
 def stray_files(names: Iterable[str]) -> list[Fault]:
-    """CSV files whose name nearly is one of ours: they would be ignored without a word."""
-    known = {table.file for table in TABLES}
+    """CSV files whose name is nearly that of a table not there: they would be ignored silently."""
     names = set(names)
+    absent = [table.file for table in TABLES if table.file not in names]
     return [
-        Fault(name, "it is not a table of the format", cure)
-        for name in sorted(names - known)
-        if (cure := nearest(name, known - names)).startswith("Did you mean")
+        Fault(name, "it is not a table of the format", f"Did you mean {close[0]!r}?")
+        for name in sorted(names - {table.file for table in TABLES})
+        if (close := get_close_matches(name.lower(), absent, n=1, cutoff=0.85))
     ]
-

@@ -53,7 +53,8 @@ def read_tables(folder: str | Path) -> Network:
 
     code_rows = rows[layout.LINE_CODES.file]
     codes = layout.read_codes(code_rows, faults)
-    known = {row.values["name"] for row in code_rows if "name" in row.values}
+    unreadable = not code_rows and any(f.where.startswith(layout.LINE_CODES.file) for f in faults)
+    known = None if unreadable else {row.values.get("name", "") for row in code_rows}
     lines = list(layout.read_lines(rows[layout.LINES.file], codes, known, faults))
     loads = list(layout.read_loads(rows[layout.LOADS.file], faults))
     if faults:

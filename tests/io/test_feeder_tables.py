@@ -1,0 +1,246 @@
+"""The feeder format: exact round trips, and files that say what is wrong with them."""
+
+import shutil
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pyomo_dlmp.errors import FeederFileError, NetworkError
+from pyomo_dlmp.io import load_feeder, read_tables, write_tables
+from pyomo_dlmp.network import (
+    Bus,
+    Datacenter,
+    Generator,
+    Line,
+    LineCode,
+    Load,
+    Network,
+    Regulator,
+    StaticVarGenerator,
+    Substation,
+    Transformer,
+)
+
+UNITS = ["km", "m", "mi", "ft", "kft"]
+figures = st.floats(-1e6, 1e6)
+amounts = st.floats(0, 1e6)
+positive = st.floats(1e-6, 1e6)
+texts = st.text(max_size=20)
+names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8).filter(
+    lambda name: name.isprintable() and name == name.strip())
+
+
+@st.composite
+def matrices(draw, n):
+    half = np.array(draw(st.lists(st.floats(-2, 2), min_size=n * n, max_size=n * n)))
+    half = half.reshape(n, n)
+    return (half @ half.T + 0.01 * np.eye(n)).round(draw(st.integers(3, 12)))
+
+
+@st.composite
+def networks(draw):
+    """A random tree whose every branch and device is valid."""
+    bus_names = draw(st.lists(names, min_size=1, max_size=5, unique=True))
+    phases = {bus_names[0]: "abc"}
+    elements = [Substation(name=draw(names), bus=bus_names[0],
+                           v_pu=draw(st.tuples(*[st.floats(0.8, 1.2)] * 3)))]
+    for i, bus in enumerate(bus_names[1:]):
+        parent = draw(st.sampled_from(bus_names[: i + 1]))
+        here = "".join(draw(st.permutations(phases[parent])))[: draw(st.integers(1, 3))]
+        ends = {"name": f"{i}{draw(names)}", "from_bus": parent, "to_bus": bus}
+        kind = draw(st.sampled_from(["line", "transformer", "regulator", "open delta"]))
+        if kind == "open delta" and len(phases[parent]) == 3:
+            here = "abc"
+            elements.append(Regulator(
+                **ends, connection="open_delta", kind=draw(st.sampled_from("AB")),
+                taps={"ab": draw(st.integers(-16, 16)), "cb": draw(st.integers(-16, 16))}))
+        elif kind == "regulator":
+            taps = {phase: draw(st.integers(-16, 16)) for phase in here}
+            elements.append(Regulator(**ends, phases=here, taps=taps))
+        elif kind == "transformer":
+            elements.append(Transformer(
+                **ends, phases=here, kva=draw(positive), r_percent=draw(amounts),
+                x_percent=draw(amounts), tap=draw(positive), rated=draw(st.booleans())))
+        else:
+            n = len(here)
+            code = LineCode(name=f"{i}{draw(names)}", r=draw(matrices(n)), x=draw(matrices(n)),
+                            b=draw(st.none() | matrices(n)))
+            elements.append(Line(**ends, phases=here, code=code, length=draw(positive),
+                                 rating_kva=draw(st.none() | positive)))
+        phases[bus] = here
+    limit = st.none() | st.floats(0.5, 0.99)
+    place = st.none() | figures
+    elements += [
+        Bus(name=bus, kv=4.8, phases=here, v_min=draw(limit), x=draw(place), y=draw(place))
+        for bus, here in phases.items()
+    ]
+    for i in range(draw(st.integers(0, 3))):
+        bus = draw(st.sampled_from(bus_names))
+        at = {"name": f"{i}{draw(names)}", "bus": bus}
+        here = phases[bus]
+        per_leg = st.tuples(*[figures] * len(here))
+        elements.append(draw(st.one_of(
+            st.builds(Load, **{k: st.just(v) for k, v in at.items()}, legs=st.just(tuple(here)),
+                      kw=per_leg, kvar=per_leg,
+                      model=st.sampled_from(["power", "current", "impedance"])),
+            st.builds(Generator, **{k: st.just(v) for k, v in at.items()}, phases=st.just(here),
+                      kw_max=amounts, cost=figures, cost2=amounts, kvar_max=amounts),
+            st.builds(Datacenter, **{k: st.just(v) for k, v in at.items()}, phases=st.just(here),
+                      kw=amounts, floor=st.floats(0, 1), power_factor=st.floats(0.1, 1)),
+            st.builds(StaticVarGenerator, **{k: st.just(v) for k, v in at.items()},
+                      phases=st.just(here), kvar=amounts),
+        )))
+    return Network(draw(names), elements, draw(texts), draw(texts))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(net=networks(), length_unit=st.sampled_from(UNITS), code_unit=st.sampled_from(UNITS))
+def test_round_trip_is_exact(net, length_unit, code_unit, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("feeder")
+    write_tables(net, folder, length_unit=length_unit, code_unit=code_unit)
+    assert read_tables(folder) == net
+
+
+def test_round_trip_of_a_shipped_feeder_gives_its_files(tmp_path):
+    net = load_feeder("ieee37")
+    write_tables(net, tmp_path / "km")
+    write_tables(net, tmp_path / "mixed", length_unit="ft", code_unit="mi")
+    assert read_tables(tmp_path / "km") == read_tables(tmp_path / "mixed") == net
+    assert "L1,701,702,abc,722,960,ft,\n" in (tmp_path / "mixed" / "lines.csv").read_text()
+
+
+def test_optional_tables_come_and_go(tmp_path):
+    net = load_feeder("ieee37")
+    write_tables(net.with_devices(Datacenter(name="dc", bus="701", kw=100)), tmp_path)
+    assert (tmp_path / "datacenters.csv").exists()
+    write_tables(net, tmp_path)
+    assert not (tmp_path / "datacenters.csv").exists() and read_tables(tmp_path) == net
+
+
+def test_unknown_unit(tmp_path):
+    with pytest.raises(FeederFileError, match=r"length_unit: 'mile' is not a unit. Did you mean"):
+        write_tables(load_feeder("ieee37"), tmp_path, length_unit="mile")
+
+
+# ------------------------------------------------------------------------------- wrong files
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_tables(load_feeder("ieee37"), tmp_path / "f", length_unit="ft", code_unit="mi")
+
+
+def edit(folder, file, old, new):
+    text = (folder / file).read_text()
+    assert old in text
+    (folder / file).write_text(text.replace(old, new, 1))
+
+
+EDITS = [
+    ("lines.csv", ",960,", ",far,", "lines.csv, row 2, column 'length': 'far' is not a number."),
+    ("lines.csv", ",960,", ",,", "lines.csv, row 2, column 'length': it is empty. Give a number."),
+    ("lines.csv", "960,ft", "960,yd", "row 2, column 'length_unit': 'yd' is not one of km, m, mi"),
+    ("lines.csv", "abc,722", "abc,7222",
+     "row 2, column 'code': the line code '7222' is not in line_codes.csv. Did you mean '722'"),
+    ("lines.csv", "L1,701", "L1,701,x", "lines.csv, row 2: it has 9 cells, the header 8."),
+    ("lines.csv", "length,", "lenght,",
+     "row 1, column 'lenght': the column is not known. Did you mean 'length'?"),
+    ("lines.csv", "from_bus,", "name,", "lines.csv, row 1: the column 'from_bus' is missing."),
+    ("lines.csv", "from_bus,", "name,", "column 'name': the column comes twice. Keep one."),
+    ("line_codes.csv", "722,mi,0.4751", "722,mi,", "column 'r_ohm_11': it is empty, but r_ohm"),
+    ("line_codes.csv", "722,mi", "724,mi", "column 'name': the line code '724' comes twice."),
+    ("line_codes.csv", "721,mi", '"721,mi', "line_codes.csv: it cannot be read: unexpected end"),
+    ("loads.csv", "S728,728,delta,power,bc", "S728,728,delta,current,bc",
+     "column 'model': 'current' differs from 'power' of load 'S728' in row"),
+    ("regulators.csv", "ab=7 cb=4", "ab=7 cb",
+     "regulators.csv, row 2, column 'taps': 'ab=7 cb' is not taps such as"),
+    ("regulators.csv", "ab=7 cb=4", "ab=7 ab=4", "'ab=7 ab=4' is not taps such as"),
+    ("transformers.csv", "1,no", "1,maybe", "column 'rated': 'maybe' is not yes or no."),
+    ("feeder.toml", "format_version = 1", "format_version = 2",
+     "feeder.toml: format_version is 2. This version of pyomo_dlmp reads format_version = 1."),
+    ("feeder.toml", "licence", "license",
+     "feeder.toml: the key 'license' is not known. Did you mean 'licence'?"),
+    ("feeder.toml", "bus = ", "buss = ", "[substation]: the key 'bus' is missing. Add: bus = ..."),
+    ("feeder.toml", "[substation]", "[units]", "it has no table [substation]. Add one"),
+    ("feeder.toml", "name = ", "name ", "feeder.toml: it cannot be read:"),
+]
+
+
+@pytest.mark.parametrize("file, old, new, message", EDITS, ids=[e[3][:60] for e in EDITS])
+def test_edited_file(folder, file, old, new, message):
+    edit(folder, file, old, new)
+    with pytest.raises(FeederFileError) as caught:
+        read_tables(folder)
+    assert message in str(caught.value)
+
+
+def test_missing_files_and_folder(folder):
+    (folder / "loads.csv").rename(folder / "load.csv")
+    (folder / "feeder.toml").unlink()
+    with pytest.raises(FeederFileError) as caught:
+        read_tables(folder)
+    text = str(caught.value)
+    assert "feeder.toml: the file is missing" in text
+    assert "loads.csv: the file is missing" in text and "load.csv: it is not a table" in text
+    with pytest.raises(FeederFileError, match="it is not a folder"):
+        read_tables(folder / "nowhere")
+
+
+def test_misspelt_optional_table_is_not_ignored(folder):
+    (folder / "generator_shapes.csv").write_text("hour\n")  # not ours, not near enough
+    assert read_tables(folder) == load_feeder("ieee37")
+    (folder / "generator.csv").write_text("name,bus\n")
+    with pytest.raises(FeederFileError, match=r"generator.csv: it is not a table of the format. "
+                                              r"Did you mean 'generators.csv'"):
+        read_tables(folder)
+
+
+def test_several_faults_at_once_without_echoes(folder):
+    edit(folder, "lines.csv", ",960,", ",far,")
+    edit(folder, "loads.csv", "140", "lots")
+    (folder / "line_codes.csv").unlink()
+    with pytest.raises(FeederFileError) as caught:
+        read_tables(folder)
+    assert len(caught.value.faults) == 3  # and not every line's code besides
+
+
+def test_wrong_data_in_readable_files_are_the_network_s_faults(folder):
+    edit(folder, "lines.csv", "L1,701", "L1,70l")
+    with pytest.raises(NetworkError, match="from_bus '70l' is not a bus"):
+        read_tables(folder)
+
+
+def test_other_encodings_and_separators(folder):
+    text = (folder / "loads.csv").read_text()
+    (folder / "loads.csv").write_text(text.replace("\n", "\r\n") + ",,,,,,\r\n", "utf-8-sig")
+    assert read_tables(folder) == load_feeder("ieee37")
+    (folder / "loads.csv").write_bytes("Süd".encode("latin-1"))
+    with pytest.raises(FeederFileError, match=r"loads.csv: it cannot be read.*UTF-8"):
+        read_tables(folder)
+    (folder / "loads.csv").write_text(text.replace(",", ";"))
+    with pytest.raises(FeederFileError, match="Separate columns by commas"):
+        read_tables(folder)
+    (folder / "loads.csv").write_text("")
+    with pytest.raises(FeederFileError, match=r"loads.csv: it is empty. Its header is 'name,bus"):
+        read_tables(folder)
+
+
+@settings(max_examples=80, deadline=None)
+@given(data=st.data())
+def test_any_mutation_is_read_or_explained(data, tmp_path_factory):
+    folder = write_tables(load_feeder("ieee37"), tmp_path_factory.mktemp("m") / "f")
+    path = data.draw(st.sampled_from(sorted(folder.iterdir())))
+    text = path.read_text()
+    start = data.draw(st.integers(0, len(text)))
+    stop = min(len(text), start + data.draw(st.integers(0, 30)))
+    junk = data.draw(st.one_of(
+        st.text(max_size=10), st.sampled_from([",", "\n", '"', "-1", "nan", "inf", "abc", "701"])))
+    path.write_bytes((text[:start] + junk + text[stop:]).encode())
+    try:
+        assert isinstance(read_tables(folder), Network)
+    except (FeederFileError, NetworkError) as error:
+        assert all(fault.where and fault.what for fault in error.faults)
+    finally:
+        shutil.rmtree(folder)
