@@ -1,0 +1,60 @@
+# Each target does its own set-up: a virtual environment in .venv, made once and again only when
+# pyproject.toml has changed. Needs Python 3.10 or newer; another one: make test PYTHON=python3.12
+
+PYTHON ?= python3
+STUDY  ?= studies/ieee37.toml
+BIN    := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help study test quick lint types bench clean
+
+help:
+	@echo "make study   solve $(STUDY) and write its tables and report (STUDY=... for another)"
+	@echo "make test    all tests"
+	@echo "make quick   tests but the slow ones"
+	@echo "make lint    ruff"
+	@echo "make types   mypy"
+	@echo "make bench   benchmarks, by hand"
+	@echo "make clean   remove .venv and caches"
+
+study: .venv/installed
+	$(BIN)/pyomo-dlmp study $(STUDY)
+
+test: .venv/installed-test
+	$(BIN)/python -m pytest
+
+quick: .venv/installed-test
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: .venv/installed-test
+	$(BIN)/ruff check .
+
+types: .venv/installed-test
+	$(BIN)/mypy
+
+bench: .venv/installed-test
+	@set -e; for file in tests/benchmarks/*.py; do \
+	    [ -e "$$file" ] || continue; case "$$file" in */_*) continue;; esac; \
+	    echo "== $$file"; $(BIN)/python "$$file"; \
+	done
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("pyomo_dlmp needs Python 3.10 or newer: make PYTHON=python3.12") if sys.version_info < (3, 10) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -e .
+	touch $@
+
+# The commercial and the second open solver are welcome, not needed: each is tried on its own, and
+# tests that want a solver which is not there skip themselves.
+.venv/installed-test: .venv/installed
+	$(BIN)/python -m pip install --quiet -e ".[test]"
+	@for extra in gurobi scip; do \
+	    $(BIN)/python -m pip install --quiet -e ".[$$extra]" \
+	    || echo "make: the optional extra '$$extra' cannot be installed here; its tests are skipped"; \
+	done
+	touch $@
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,161 @@
+"""Reads a results folder: tidy CSV tables, one row per value, each with its unit.
+
+Nothing here knows the model; whoever writes these tables gets the same report.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from pyomo_dlmp.errors import DlmpError, Fault
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "summary": ("case", "quantity", "value", "unit"),
+    "prices": ("case", "bus", "phase", "period", "quantity", "value", "unit"),
+    "voltages": ("case", "bus", "phase", "period", "quantity", "value", "unit"),
+    "unbalance": ("case", "bus", "period", "quantity", "value", "unit"),
+    "dispatch": (
+        *("case", "kind", "element", "bus", "phase", "period"),
+        *("quantity", "value", "unit"),
+    ),
+    "payments": ("case", "element", "bus", "period", "quantity", "value", "unit"),
+    "audit": ("case", "check", "value", "limit", "unit", "passed"),
+    "buses": ("bus", "x", "y", "distance_km"),
+    "branches": ("branch", "from_bus", "to_bus"),
+    "study": ("key", "value"),
+}
+"""The columns that each file must have; more may be there and are ignored."""
+
+OPTIONAL = frozenset({"unbalance", "dispatch", "payments", "audit"})
+"""Files that may be absent: their part of the report is left out."""
+
+_NUMBERS = frozenset({"value", "limit", "x", "y", "distance_km"})
+# These may hold words: a status in the summary, a title in the study.
+_FREE = frozenset({("summary", "value"), ("study", "value")})
+
+
+class ResultsFileError(DlmpError, ValueError):
+    """A results folder cannot be read: names the file and the column."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """The tables of one results folder; `study` is its key-value table as a dict of strings.
+
+    `case` columns are ordered categoricals over all cases, so that a case keeps its place and its
+    colour in every picture, also where a table has no row of another case.
+    """
+
+    folder: Path
+    summary: pd.DataFrame
+    prices: pd.DataFrame
+    voltages: pd.DataFrame
+    unbalance: pd.DataFrame
+    dispatch: pd.DataFrame
+    payments: pd.DataFrame
+    audit: pd.DataFrame
+    buses: pd.DataFrame
+    branches: pd.DataFrame
+    study: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def cases(self) -> list[str]:
+        """The cases in the order of the files."""
+        return [str(case) for case in self.summary["case"].cat.categories]
+
+    def number(self, key: str) -> float | None:
+        """The study's value of `key` as a number, None when absent or not a number."""
+        try:
+            return float(self.study[key])
+        except (KeyError, ValueError):
+            return None
+
+
+def read_results(folder: str | Path) -> Results:
+    """Reads every table of `folder`; raises `ResultsFileError` with all faults at once."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ResultsFileError.at(str(folder), "is not a folder", "Give a results folder.")
+    faults: list[Fault] = []
+    tables = {name: _read_table(folder, name, faults) for name in COLUMNS}
+    if faults:
+        raise ResultsFileError(faults)
+    _check_buses(tables)
+    _order_cases(tables)
+    study = tables.pop("study")
+    keys = dict(zip(study["key"].tolist(), study["value"].tolist(), strict=True))
+    return Results(folder=folder, study=keys, **tables)
+
+
+def _read_table(folder: Path, name: str, faults: list[Fault]) -> pd.DataFrame:
+    path, wanted = folder / f"{name}.csv", COLUMNS[name]
+    empty = pd.DataFrame({column: pd.Series(dtype=object) for column in wanted})
+    if not path.exists():
+        if name not in OPTIONAL:
+            faults.append(Fault(path.name, "is missing", f"Write it with {_listed(wanted)}."))
+        return empty
+    try:
+        # Everything is read as text: bus "08" must not become the number 8.
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+        faults.append(Fault(path.name, f"is no CSV table ({error})", "Write it again."))
+        return empty
+    missing = [column for column in wanted if column not in table.columns]
+    for column in missing:
+        cure = f"It needs {_listed(wanted)}; it has {_listed(table.columns.tolist())}."
+        faults.append(Fault(path.name, f"has no column '{column}'", cure))
+    if missing:
+        return empty
+    for column in sorted(_NUMBERS & set(wanted)):
+        if (name, column) not in _FREE:
+            table[column] = _numbers(table[column], path.name, column, faults)
+    if "period" in wanted:
+        as_numbers = pd.to_numeric(table["period"], errors="coerce")
+        if not as_numbers.isna().any():
+            table["period"] = as_numbers
+    if "passed" in wanted:
+        table["passed"] = table["passed"].str.strip().str.lower().isin(["true", "1", "yes"])
+    return table
+
+
+def _numbers(column: pd.Series, file: str, name: str, faults: list[Fault]) -> pd.Series:
+    """The column as floats, blank = NaN; a fault at the first word."""
+    values = pd.to_numeric(column, errors="coerce")
+    blank = column.str.strip().str.lower().isin(["", "nan", "none"])
+    wrong = column[values.isna() & ~blank]
+    if len(wrong):
+        row = int(wrong.index[0]) + 2  # the header is row 1
+        what = f"column '{name}', row {row}: '{wrong.iloc[0]}' is not a number"
+        faults.append(Fault(file, what, "Write a number, or nothing."))
+    return values
+
+
+def _check_buses(tables: dict[str, pd.DataFrame]) -> None:
+    buses, branches = tables["buses"]["bus"], tables["branches"]
+    known = set(buses)
+    twice = sorted(set(buses[buses.duplicated()]))
+    faults = [
+        Fault("buses.csv", f"column 'bus': '{bus}' is there twice", "Keep one row.")
+        for bus in twice
+    ]
+    faults += [
+        Fault("branches.csv", f"column '{end}': bus '{bus}' is not in buses.csv", "Add it there.")
+        for end in ("from_bus", "to_bus")
+        for bus in sorted(set(branches[end]) - known)
+    ]
+    if faults:
+        raise ResultsFileError(faults)
+
+
+def _order_cases(tables: dict[str, pd.DataFrame]) -> None:
+    with_cases = [table for name, table in tables.items() if "case" in COLUMNS[name]]
+    order = list(dict.fromkeys(case for table in with_cases for case in table["case"].tolist()))
+    for table in with_cases:
+        table["case"] = pd.Categorical(table["case"], categories=order, ordered=True)
+
+
+def _listed(columns: tuple[str, ...] | list[str]) -> str:
+    return "columns " + ", ".join(columns)

@@ -1,0 +1,183 @@
+"""One look for all pictures: fonts, colour-blind safe colours, grids of panels, hour axes.
+
+Figures are made with `matplotlib.figure.Figure` alone, so that no global state of pyplot is
+touched and any number of reports can be written in one program.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import io
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, ParamSpec
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import CenteredNorm, Colormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+INK, MUTED, FAINT, LIMIT = "#1f2933", "#5f6b7a", "#d9dee4", "#b42318"
+WIDTH = 11.0
+"""Width of every picture (inches), so that letters have one size down the page."""
+
+# Okabe and Ito's palette: distinct under every common colour blindness, and in grey by lightness.
+PHASE_COLORS = {
+    **{"a": "#0072B2", "b": "#D55E00", "c": "#009E73"},
+    **{"ab": "#0072B2", "bc": "#D55E00", "ca": "#009E73"},
+}
+SITE_COLORS = ("#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8C9A2B", "#A0522D")
+CASE_COLORS = ("#3d4f66", "#c2417c", "#1b9aaa", "#e0a030", "#7a5195")
+CASE_MARKERS = ("o", "D", "s", "^", "v")
+
+RC: Any = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same page everywhere
+    "font.size": 9,
+    "text.color": INK,
+    "text.parse_math": False,  # "$" is money here
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": "#9aa5b1",
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e4e7eb",
+    "grid.linewidth": 0.7,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "figure.facecolor": "white",
+    "svg.fonttype": "path",
+    "svg.hashsalt": "pyomo_dlmp",  # the same tables give the same bytes
+}
+
+P = ParamSpec("P")
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Runs a figure function in this look, without changing the caller's settings."""
+
+    @functools.wraps(draw)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with matplotlib.rc_context(RC):
+            return draw(*args, **kwargs)
+
+    return inside
+
+
+def panels(rows: int, columns: int, height: float, **kwargs: Any) -> tuple[Figure, Any]:
+    """A figure of rows x columns panels, `height` inches each, as a 2-D array of axes."""
+    layout = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06, wspace=0.03, hspace=0.03)
+    figure = Figure(figsize=(WIDTH, rows * height + 0.5), layout=layout)
+    return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
+
+
+def case_color(cases: Sequence[str], case: str) -> str:
+    """Colour of a case by its place in the study."""
+    return CASE_COLORS[list(cases).index(case) % len(CASE_COLORS)]
+
+
+def case_marker(cases: Sequence[str], case: str) -> str:
+    """Marker of a case by its place in the study."""
+    return CASE_MARKERS[list(cases).index(case) % len(CASE_MARKERS)]
+
+
+def case_width(cases: Sequence[str], case: str) -> float:
+    """Line width (pt): earlier cases are wider, so that they show behind lines that coincide."""
+    place, last = list(cases).index(case), len(cases) - 1
+    return 1.5 + 1.2 * (last - place) / max(last, 1)
+
+
+def phase_color(phase: str) -> str:
+    """Colour of a phase or delta leg."""
+    return PHASE_COLORS.get(phase, MUTED)
+
+
+def site_colors(sites: Sequence[str]) -> dict[str, str]:
+    """A colour for each datacenter."""
+    return {site: SITE_COLORS[i % len(SITE_COLORS)] for i, site in enumerate(sites)}
+
+
+def phase_title(ax: Axes, phase: str, case: str = "") -> None:
+    """Names a panel by phase (in its colour) and case."""
+    word = "leg" if len(phase) == 2 else "phase"
+    ax.set_title(f"{case} · {word} {phase}" if case else f"{word} {phase}")
+    ax.title.set_color(INK)
+
+
+def hour_axis(ax: Axes, periods: Sequence[Hashable], *, label: bool = True) -> None:
+    """The x axis of blocks 0..n, one per period, with about eight readable ticks."""
+    every = max(1, int(np.ceil(len(periods) / 8)))
+    at = range(0, len(periods), every)
+    ax.set_xticks([i + 0.5 for i in at], [str(periods[i]) for i in at])
+    ax.set_xlim(0, len(periods))
+    if label:
+        ax.set_xlabel("hour")
+
+
+def steps(ax: Axes, values: pd.Series, periods: Sequence[Hashable], **kwargs: Any) -> Any:
+    """A line that is constant over each period, as prices and powers of a period are."""
+    y = values.reindex(list(periods)).to_numpy(dtype=float)
+    return ax.stairs(y, np.arange(len(periods) + 1), baseline=None, **kwargs)
+
+
+def norm_of(values: np.ndarray, *, centred: bool = False) -> tuple[Normalize, str]:
+    """A colour scale for `values` and the colour bar's `extend`.
+
+    A spike that would flatten all the rest (beyond the middle 99 % by more than its width) is left
+    beyond the scale and shown by the bar's arrows. `centred` puts zero in the middle.
+    """
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        return Normalize(0.0, 1.0), "neither"
+    low, high = np.percentile(finite, [0.5, 99.5])
+    span = high - low
+    beyond_low, beyond_high = finite.min() < low - span, finite.max() > high + span
+    low, high = (low if beyond_low else finite.min()), (high if beyond_high else finite.max())
+    if centred:
+        half = max(abs(low), abs(high), 1e-9)
+        return CenteredNorm(0.0, half), "both" if beyond_low or beyond_high else "neither"
+    least = 1e-6 * max(1.0, abs(high))
+    if high - low < least:  # all equal: a scale needs some width
+        low, high = low - 0.5, high + 0.5
+    extend = {(1, 1): "both", (1, 0): "min", (0, 1): "max"}.get(
+        (int(beyond_low), int(beyond_high)), "neither"
+    )
+    return Normalize(float(low), float(high)), extend
+
+
+def colormap(name: str) -> Colormap:
+    """A colour map whose missing values are light grey."""
+    return matplotlib.colormaps[name].with_extremes(bad="#e9ecef")
+
+
+def colour_bar(figure: Figure, axes: Any, norm: Normalize, cmap: Colormap, label: str,
+               extend: str = "neither") -> None:  # fmt: skip
+    """One bar below all `axes`, of one size in every picture."""
+    bar = figure.colorbar(
+        ScalarMappable(norm, cmap), ax=axes, extend=extend, extendfrac=0.03, location="bottom",
+        shrink=0.45, aspect=38, pad=0.02,
+    )  # fmt: skip
+    bar.set_label(label)
+    bar.outline.set_visible(False)  # type: ignore[operator]
+
+
+def as_svg(figure: Figure) -> str:
+    """The picture as a data URI: sharp on screen and paper, with nothing to fetch."""
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(RC):
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, dpi=200)
+    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
