@@ -1,0 +1,11 @@
+"""Solving: the embedded HiGHS route, other solvers through Pyomo, re-solves and the audit."""
+
+from pyomo_dlmp.solve.audit import Audit, LowerAudit, audit
+from pyomo_dlmp.solve.bilevel import BilevelResult, solve_bilevel
+from pyomo_dlmp.solve.lower import LowerSolution, LowerSolver
+from pyomo_dlmp.solve.routes import ROUTES, route_to
+
+__all__ = [
+    "ROUTES", "Audit", "BilevelResult", "LowerAudit", "LowerSolution", "LowerSolver", "audit",
+    "route_to", "solve_bilevel",
+]

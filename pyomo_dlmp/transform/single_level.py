@@ -28,7 +28,7 @@ from pyomo_dlmp.transform.complementarity import MODES
 from pyomo_dlmp.transform.kkt import LowerKkt, emit_kkt
 from pyomo_dlmp.transform.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.transform.lower_form import compile_lower
-from pyomo_dlmp.transform.products.bilinear import quadratic_parts
+from pyomo_dlmp.transform.products.bilinear import bilinear_rows, quadratic_parts
 from pyomo_dlmp.transform.products.identity import Payment, rewrite_payment
 
 log = logging.getLogger("pyomo_dlmp")
@@ -40,10 +40,12 @@ class SingleLevel(AutoSlots.Mixin):
 
     `lowers`: one LowerKkt per lower level; `payment`: what became of the products;
     `original`, `objective`: the user's upper objective and the one that replaces it;
-    `relaxed`: products stand in a relaxation (the objective of a solution must be re-evaluated).
+    `relaxed`: products stand in a relaxation (the objective of a solution must be re-evaluated);
+    `added`, `deactivated`: names of blocks added to the model, components switched off.
     """
 
-    __slots__ = ("block", "lowers", "objective", "original", "payment", "relaxed")
+    __slots__ = (
+        "added", "block", "deactivated", "lowers", "objective", "original", "payment", "relaxed")
 
     def __init__(self):
         self.block = None
@@ -51,6 +53,8 @@ class SingleLevel(AutoSlots.Mixin):
         self.payment = Payment()
         self.original = self.objective = None
         self.relaxed = False
+        self.added: list[str] = []
+        self.deactivated: list = []
 
 
 pyo.Block.register_private_data_initializer(SingleLevel)
@@ -64,6 +68,17 @@ def single_level_data(model) -> SingleLevel | None:
             if data.block is not None:
                 return data
     return None
+
+
+def undo_single_level(model) -> None:
+    """Take `dlmp.single_level` off a model again: its blocks go, what it switched off is back."""
+    data = single_level_data(model)
+    if data is None:
+        return
+    for component in data.deactivated:
+        component.activate()
+    for name in data.added:
+        model.del_component(name)
 
 
 @TransformationFactory.register(
@@ -120,14 +135,13 @@ class SingleLevelTransformation(Transformation):
             block = pyo.Block(concrete=True)
             model.add_component(unique_component_name(model, "dlmp_single_level"), block)
             data = block.private_data()
+            data.added.append(block.local_name)
+            data.deactivated = [kkt.form.objective for kkt in systems]
             try:
                 _write(block, data, systems, proved, modes, upper, config)
             except Exception:
-                model.del_component(block)
-                for kkt in systems:
-                    kkt.form.objective.activate()
-                if upper is not None:
-                    upper.activate()
+                data.block = block
+                undo_single_level(model)
                 raise
             data.block = block
 
@@ -222,6 +236,7 @@ def _rewrite_objective(block, data: SingleLevel, config) -> None:
             block.objective = pyo.Objective(
                 expr=parts.expression(rest, [*data.payment.exact, *left]), sense=upper.sense)
             upper.deactivate()
+            data.deactivated.append(upper)
             data.objective = block.objective
     _linearise(block, data, prefer, config)
 
@@ -233,7 +248,8 @@ def _linearise(block, data: SingleLevel, prefer: ComponentSet, config) -> None:
     if how in ("keep", "strong_duality"):
         return
     model = block.model()
-    before = data.objective.active
+    rows = [row for row, _ in bilinear_rows(model)]
+    names = set(model.component_map(pyo.Block))
     if how == "mccormick":
         TransformationFactory("dlmp.mccormick").apply_to(
             model, expand=prefer, pieces=config.pieces)
@@ -242,11 +258,11 @@ def _linearise(block, data: SingleLevel, prefer: ComponentSet, config) -> None:
         TransformationFactory("dlmp.binary_expansion").apply_to(
             model, expand=prefer, bits=config.bits, remainder=config.remainder)
         data.relaxed = config.remainder
-    if before and not data.objective.active:
-        active = [o for o in model.component_data_objects(pyo.Objective, active=True)]
-        data.objective = active[0]
-    else:
-        data.relaxed = False
+    data.added += [n for n in model.component_map(pyo.Block) if n not in names]
+    data.deactivated += [
+        row for row in rows if not row.active and row is not block.component("objective")]
+    data.relaxed &= len(data.added) > 1
+    data.objective = next(iter(model.component_data_objects(pyo.Objective, active=True)))
     log.info("products: %s", how)
 
 

@@ -1,0 +1,239 @@
+"""The audit: is a point a solution of its lower levels, and are its prices right and unique?
+
+For each LowerLevel the lower problem is solved again at the upper decisions (`solve.lower`), apart
+from whatever found the point. Reported: the cost gap, complementarity, stationarity and primal
+residuals of the point, multipliers at their bounds, and the interval of each price where the duals
+are not unique.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import highspy
+import numpy as np
+import pandas as pd
+import pyomo.environ as pyo
+import scipy.sparse as sp
+
+from pyomo_dlmp.bilevel import lower_levels
+from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.solve.highs import new_highs
+from pyomo_dlmp.solve.lower import LowerSolution, LowerSolver, Residual, kkt_residual
+from pyomo_dlmp.transform.kkt_system import KktSystem, build_kkt
+from pyomo_dlmp.transform.lower_form import compile_lower
+from pyomo_dlmp.transform.single_level import single_level_data
+
+LIMITS = {"cost gap": 1e-6, "complementarity": 1e-6, "KKT residual": 1e-4}
+_ACTIVE = 1e-6
+
+
+@dataclass
+class LowerAudit:
+    """One lower level at the audited point; `solution` is the independent re-solve.
+
+    `cost_gap`: (cost of the point - optimal cost) / max(1, |optimal cost|); `complementarity`:
+    greatest slack x multiplier of the point, relative to max(1, |optimal cost|).
+    `price_range`: {row number: (min, max)} of duals that are not unique, in the user's sign.
+    """
+
+    name: str
+    solution: LowerSolution
+    cost_gap: float
+    complementarity: float
+    residual: Residual
+    at_bound: list[str] = field(default_factory=list)
+    price_range: dict[int, tuple[float, float]] = field(default_factory=dict)
+    kkt: KktSystem | None = None
+
+
+@dataclass
+class Audit:
+    """All lower levels of a model. `passed` says whether every check holds."""
+
+    lowers: list[LowerAudit]
+    objective: float | None = None
+    recomputed: float | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Every row of `table()` holds."""
+        return bool(self.table()["passed"].all())
+
+    def table(self) -> pd.DataFrame:
+        """Columns check, value, limit, unit, passed; worst over the lower levels."""
+        worst = {
+            "cost gap": max((abs(a.cost_gap) for a in self.lowers), default=0.0),
+            "complementarity": max((a.complementarity for a in self.lowers), default=0.0),
+            "KKT residual": max((a.residual.relative for a in self.lowers), default=0.0),
+        }
+        rows = [(k, v, LIMITS[k], "relative", v <= LIMITS[k]) for k, v in worst.items()]
+        held = sum(len(a.at_bound) for a in self.lowers)
+        rows.append(("multipliers at their bound", held, 0, "count", held == 0))
+        if self.recomputed is not None and self.objective is not None:
+            error = abs(self.recomputed - self.objective) / max(1.0, abs(self.objective))
+            rows.append(("objective against prices x quantities", error, 1e-4, "relative",
+                         error <= 1e-4))
+        loose = sum(len(a.price_range) for a in self.lowers)
+        rows.append(("prices that are not unique", loose, np.inf, "count", True))
+        return pd.DataFrame(rows, columns=["check", "value", "limit", "unit", "passed"])
+
+
+def audit(model, intervals: bool = True) -> Audit:
+    """Check the values on a bilevel model: Vars, and duals in each LowerLevel's `dual` Suffix.
+
+    Without duals loaded, the duals of the re-solve are used (then only the primal side is judged).
+    `intervals` also computes price ranges where duals are not unique. Raises ModelError when a Var
+    has no value, SolverError when a lower level cannot be solved at the upper decisions.
+    """
+    done = single_level_data(model)
+    if done is not None:
+        systems = [lower.kkt for lower in done.lowers]
+    else:
+        systems = [build_kkt(compile_lower(block)) for block in lower_levels(model)]
+    return Audit([audit_lower(kkt, *point_of(kkt), intervals=intervals) for kkt in systems])
+
+
+def point_of(kkt: KktSystem):
+    """(x, u, row duals or None) as loaded on the Vars and the LowerLevel's `dual` Suffix."""
+    form = kkt.form
+    missing = [v.name for v in (*form.x, *form.u) if v.value is None]
+    if missing:
+        raise ModelError.at(
+            form.block.name, f"has {len(missing)} Vars without a value ({missing[0]} ...)",
+            "Solve the model first.")
+    x = np.array([v.value for v in form.x])
+    u = np.array([v.value for v in form.u])
+    suffix = form.block.component("dual")
+    if suffix is None or any(suffix.get(r) is None for r in form.rows):
+        return x, u, None
+    return x, u, np.array([suffix[r] for r in form.rows], dtype=float)
+
+
+def audit_lower(kkt: KktSystem, x, u, row_duals, intervals=True, bounds=None) -> LowerAudit:
+    """Audit one lower level at (x, u) with the duals of its rows (user sign, or None)."""
+    solution = LowerSolver(kkt).solve(u)
+    if row_duals is None:
+        y, mu = solution.y, solution.mu
+    else:
+        y, mu = multipliers_from(kkt, x, u, row_duals)
+    form = kkt.form
+    cost = float(form.c @ x + 0.5 * x @ (form.Q @ x) + x @ (form.D @ u))
+    scale = max(1.0, abs(solution.cost))
+    slack = kkt.slack(x, u)
+    report = LowerAudit(
+        form.block.name, solution, kkt.sigma * (cost - solution.cost) / scale,
+        float(np.abs(slack * mu).max(initial=0.0)) / scale, kkt_residual(kkt, x, u, y, mu),
+        kkt=kkt)
+    if bounds is not None:
+        at = np.isfinite(bounds.mu) & (bounds.mu > 0) & (mu > bounds.mu * (1 - 1e-5))
+        report.at_bound = [f"{form.block.name}.{kkt.label[p]}" for p in np.flatnonzero(at)]
+    if intervals:
+        report.price_range = price_ranges(kkt, solution.x, u)
+    return report
+
+
+def multipliers_from(kkt: KktSystem, x, u, row_duals):
+    """(y, mu) from the duals of rows: bounds' multipliers are what stationarity leaves."""
+    y = row_duals[kkt.equality_rows]
+    mu = np.zeros(kkt.pairs)
+    for p in range(kkt.pairs):
+        if kkt.kind[p] == "row":
+            value = kkt.sigma * row_duals[kkt.index[p]]
+            mu[p] = max(0.0, value if kkt.side[p] == "lower" else -value)
+    rest = kkt.sigma * kkt.stationarity(x, u, y, mu)
+    for p in range(kkt.pairs):
+        if kkt.kind[p] == "bound":
+            value = rest[kkt.index[p]]
+            mu[p] = max(0.0, value if kkt.side[p] == "lower" else -value)
+    return y, mu
+
+
+def price_ranges(kkt: KktSystem, x, u) -> dict[int, tuple[float, float]]:
+    """{row: (least, greatest) optimal dual} for duals that are not unique at the optimum x.
+
+    The optimal duals are the polyhedron A'y + sigma S'mu = gradient, mu >= 0 on active pairs. Where
+    the active rows are linearly independent it is a point and nothing is listed.
+    """
+    form = kkt.form
+    active = np.flatnonzero(kkt.slack(x, u) <= _ACTIVE * (1 + np.abs(kkt.s0)))
+    G = sp.hstack([kkt.A_eq.T, kkt.sigma * kkt.S[active].T], format="csc")
+    gradient = form.Q @ x + form.c + form.D @ u
+    ranges: dict[int, tuple[float, float]] = {}
+    for rows, cols in _dual_parts(G):
+        block = G[rows][:, cols]
+        if len(cols) == 0 or _independent(block):
+            continue
+        ranges.update(_ranges_of(kkt, block, cols, gradient[rows], active))
+    return ranges
+
+
+def _dual_parts(G):
+    """(rows, columns) of the independent parts of the dual polyhedron."""
+    n, k = G.shape
+    graph = sp.bmat([[None, abs(G)], [abs(G).T, None]], format="csr")
+    _, label = sp.csgraph.connected_components(graph, directed=False)
+    order = np.argsort(label, kind="stable")
+    for part in np.split(order, np.cumsum(np.bincount(label))[:-1]):
+        yield part[part < n], part[part >= n] - n
+
+
+def _independent(block) -> bool:
+    """Whether the columns are linearly independent (dense rank; a part is one period)."""
+    if block.shape[1] > block.shape[0]:
+        return False
+    dense = block.toarray()
+    scale = np.linalg.norm(dense, axis=0)
+    dense = dense / np.where(scale > 0, scale, 1.0)
+    return bool(np.abs(np.linalg.qr(dense, mode="r").diagonal()).min(initial=1.0) > 1e-9)
+
+
+def _ranges_of(kkt, block, cols, gradient, active):
+    e = len(kkt.equality_rows)
+    lp = new_highs()
+    inf = highspy.kHighsInf
+    free = cols < e
+    lp.addVars(len(cols), np.where(free, -inf, 0.0), np.full(len(cols), inf))
+    csr = block.tocsr()
+    margin = 1e-7 * (1 + np.abs(gradient))
+    lp.addRows(csr.shape[0], gradient - margin, gradient + margin, csr.nnz,
+               csr.indptr[:-1].astype(np.int32), csr.indices.astype(np.int32), csr.data)
+    found: dict[int, tuple[float, float]] = {}
+    for k, col in enumerate(cols):
+        if col < e:
+            row, sign = int(kkt.equality_rows[col]), 1.0
+        else:
+            p = active[col - e]
+            if kkt.kind[p] != "row":
+                continue
+            row = int(kkt.index[p])
+            sign = kkt.sigma * (1.0 if kkt.side[p] == "lower" else -1.0)
+        ends = []
+        for direction in (1.0, -1.0):
+            lp.changeColCost(k, direction)
+            lp.run()
+            optimal = lp.getModelStatus() == highspy.HighsModelStatus.kOptimal
+            value = lp.getInfo().objective_function_value * direction if optimal else (
+                -inf * direction)
+            ends.append(sign * value)
+        lp.changeColCost(k, 0.0)
+        low, high = min(ends), max(ends)
+        if high - low > 1e-5 * (1 + abs(low)):
+            found[row] = (low, high)
+    return found
+
+
+def load_duals(kkt: KktSystem, row_duals: np.ndarray) -> None:
+    """Write the duals of all rows into the LowerLevel's `dual` Suffix and the user's dual Vars."""
+    block = kkt.form.block
+    if block.component("dual") is None:
+        block.add_component("dual", pyo.Suffix(direction=pyo.Suffix.IMPORT))
+    suffix = block.component("dual")
+    for row, value in zip(kkt.form.rows, row_duals, strict=True):
+        suffix[row] = float(value)
+    value_of = {id(r): v for r, v in zip(kkt.form.rows, row_duals, strict=True)}
+    for component, bound, dual in getattr(block, "dual_vars", lambda: ())():
+        if bound is None:
+            for key, var in dual.items():
+                if id(component[key]) in value_of:
+                    var.set_value(float(value_of[id(component[key])]), skip_validation=True)

@@ -1,0 +1,305 @@
+"""`solve_bilevel`: from a bilevel Pyomo model to audited values on the user's own Vars."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyomo.environ as pyo
+from pyomo.common.gc_manager import PauseGC
+
+from pyomo_dlmp.errors import AuditError, SolverError
+from pyomo_dlmp.solve.audit import Audit, audit_lower, load_duals, multipliers_from
+from pyomo_dlmp.solve.lower import LowerSolver
+from pyomo_dlmp.solve.outer import solve_outer
+from pyomo_dlmp.solve.program import Program, compile_program
+from pyomo_dlmp.solve.reduce import reduce_program
+from pyomo_dlmp.solve.routes import Route, route_to, solve_by_pyomo
+from pyomo_dlmp.transform.single_level import (
+    SingleLevel,
+    SingleLevelTransformation,
+    single_level_data,
+    undo_single_level,
+)
+
+log = logging.getLogger("pyomo_dlmp")
+Progress = Callable[[str, float | None, float | None], None]
+
+
+@dataclass
+class BilevelResult:
+    """What `solve_bilevel` returns. Money in the model's unit.
+
+    `status`: optimal | time limit | interrupted | infeasible | unbounded | gap not reached;
+    `objective`: the user's upper objective at the loaded point (None without one); `bound`: proven
+    bound of the bilevel optimum; `gap`: relative; `times`: seconds by stage; `size`: rows, columns,
+    binaries of the single level as written, after elimination, and pairs before and after bounds;
+    `audit`: None when no point was found.
+    """
+
+    status: str
+    objective: float | None
+    bound: float | None
+    gap: float | None
+    solver: str
+    times: dict[str, float]
+    size: dict[str, int]
+    audit: Audit | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        value = "none" if self.objective is None else f"{self.objective:.6g}"
+        gap = "unknown" if self.gap is None else f"{100 * self.gap:.3g} %"
+        return (f"{self.status}: objective {value}, bound {self.bound}, gap {gap}, "
+                f"{sum(self.times.values()):.1f} s on {self.solver}")
+
+
+def solve_bilevel(
+    model, solver: str = "highs", *, gap: float = 1e-4, time_limit: float | None = None,
+    progress: Progress | None = None, threads: int = 0, start: bool = True,
+    mip_options: dict | None = None, **transformation,
+) -> BilevelResult:
+    """Solve a bilevel model and audit the answer.
+
+    model: ConcreteModel with one upper objective and LowerLevel blocks. solver: see
+    `solve.routes`. gap: relative. time_limit: seconds for the search (the incumbent, its bound and
+    gap are returned, and the status says so). progress(stage, incumbent, bound) is called as it
+    advances. Further keywords go to ``dlmp.single_level`` (complementarity, products, bounds, ...).
+    Values of the solution are loaded onto the model's Vars, duals into each LowerLevel's `dual`
+    Suffix and onto `dual_of` Vars; the transformation is undone afterwards, so the model stays the
+    user's. A model that was transformed by the user stays transformed.
+
+    Raises ModelError, BoundError, SolverError before the search where it can; AuditError when the
+    solution is not a solution of its lower level.
+    """
+    clock = _Clock(progress)
+    route = route_to(solver)
+    clock.stage("compile and bounds")
+    own = single_level_data(model) is None
+    if own:
+        transformation.setdefault("capabilities", route.capabilities)
+        SingleLevelTransformation().apply_to(model, **transformation)
+    data = single_level_data(model)
+    try:
+        if route.factory is None:
+            return _solve_embedded(model, data, route, clock, gap, time_limit, threads, start,
+                                   mip_options)
+        return _solve_elsewhere(model, data, route, clock, gap, time_limit)
+    finally:
+        if own:
+            undo_single_level(model)
+
+
+class _Clock:
+    """Seconds by stage, and the progress call."""
+
+    def __init__(self, progress: Progress | None):
+        self.progress = progress or (lambda *_: None)
+        self.times: dict[str, float] = {}
+        self._stage, self._since = "", time.monotonic()
+
+    def stage(self, name: str) -> None:
+        self.stop()
+        self._stage, self._since = name, time.monotonic()
+        if name:
+            self.progress(name, None, None)
+
+    def stop(self) -> dict[str, float]:
+        if self._stage:
+            spent = time.monotonic() - self._since
+            self.times[self._stage] = self.times.get(self._stage, 0.0) + spent
+        self._stage, self._since = "", time.monotonic()
+        return self.times
+
+
+def _solve_embedded(model, data, route, clock, gap, time_limit, threads, start, mip_options):
+    clock.stage("reduce")
+    with PauseGC():
+        implied = [v for lower in data.lowers for v in lower.implied]
+        program = compile_program(model, implied)
+        small, elimination = reduce_program(program)
+    size = _size(data, program, small)
+    clock.stage("first point")
+    first = None
+    if start:
+        first = first_point(model, data, program, small, elimination, time_limit)
+    sign = program.sign
+    clock.stage("search")
+
+    def tell(stage, incumbent, bound):
+        clock.progress(stage, sign * incumbent, sign * bound)
+
+    outcome = solve_outer(small, gap, time_limit, first, tell, threads, mip_options)
+    size["rounds"] = outcome.rounds
+    bound = sign * outcome.bound if np.isfinite(outcome.bound) else None
+    if outcome.z is None:
+        status = outcome.status
+        return BilevelResult(status, None, bound, None, route.name, clock.stop(), size)
+    values = elimination.lift(outcome.z)
+    values[program.integer] = np.round(values[program.integer])
+    for var, value in zip(program.columns, values, strict=True):
+        var.set_value(float(value), skip_validation=True)
+    return _finish(data, route, clock, gap, outcome.status, bound, sign * outcome.objective, size)
+
+
+def _solve_elsewhere(model, data: SingleLevel, route: Route, clock, gap, time_limit):
+    degree = data.objective.expr.polynomial_degree()
+    if degree not in (0, 1) and "miqp" not in route.capabilities:
+        raise SolverError.at(
+            f"solver '{route.name}'", "takes linear objectives only and this payment is quadratic",
+            "Use solver='highs' (outer approximation), 'gurobi' or 'scip'.")
+    clock.stage("search")
+    answer = solve_by_pyomo(route, model, gap, time_limit)
+    size = {"pairs": sum(k.kkt.pairs for k in data.lowers)}
+    if answer.objective is None:
+        return BilevelResult(answer.status, None, answer.bound, None, route.name, clock.stop(),
+                             size)
+    return _finish(data, route, clock, gap, answer.status, answer.bound, answer.objective, size)
+
+
+def _size(data: SingleLevel, program: Program, small: Program) -> dict[str, int]:
+    states = [s for lower in data.lowers for s in lower.bounds.state]
+    return {
+        "rows": len(program.rows), "columns": len(program.columns),
+        "binaries": int(program.integer.sum()),
+        "reduced rows": len(small.rows), "reduced columns": len(small.columns),
+        "pairs": len(states), "pairs after bounds": sum(s == "open" for s in states),
+    }
+
+
+def _finish(data: SingleLevel, route, clock, gap, status, bound, reported, size):
+    """Replace the lower level's values by its own re-solve, audit, and sum up."""
+    clock.stage("audit")
+    result = BilevelResult(status, reported, bound, None, route.name, clock.times, size)
+    audits = []
+    for lower in data.lowers:
+        audits.append(_settle(lower, data, result))
+    objective = pyo.value(data.original.expr)
+    result.audit = Audit(audits, reported if not data.relaxed else objective, objective)
+    result.objective = objective
+    sense = 1 if data.original.sense == pyo.minimize else -1
+    if bound is not None:
+        # a point better than the bound by rounding only proves the point
+        result.gap = max(0.0, sense * (objective - bound)) / max(abs(objective), 1e-9)
+        if status == "optimal" and result.gap > 2 * max(gap, 1e-9) + 1e-6:
+            result.status = "gap not reached"
+            result.notes.append(
+                f"the gap is {result.gap:.3g} against the {gap:.3g} asked for"
+                + (": the products stand in a relaxation, raise `bits`" if data.relaxed else ""))
+    clock.stop()
+    if not result.audit.passed:
+        failed = result.audit.table().query("not passed")
+        error = AuditError.at(
+            data.original.name, "the solution fails its audit: " + "; ".join(
+                f"{r.check} {r.value:.3g} (limit {r.limit:g})" for r in failed.itertuples()),
+            "Inspect error.result; tighten bounds or tolerances.")
+        error.result = result
+        raise error
+    return result
+
+
+def _settle(lower, data: SingleLevel, result: BilevelResult):
+    """Audit the solver's point, then load the better of it and the exact re-solve.
+
+    The re-solve is exact to rounding. It replaces the solver's point unless the upper objective
+    would get worse by more than rounding: then the duals (or the primal) are not unique and the
+    solver's, chosen for the upper level, stay.
+    """
+    kkt, form = lower.kkt, lower.kkt.form
+    x = np.array([v.value or 0.0 for v in form.x])
+    u = np.array([v.value or 0.0 for v in form.u])
+    duals = kkt.row_duals(
+        np.array([v.value or 0.0 for v in lower.y]),
+        np.array([0.0 if v is None else v.value or 0.0 for v in lower.mu]))
+    report = audit_lower(kkt, x, u, duals, bounds=lower.bounds)
+    load_duals(kkt, duals)
+    before = pyo.value(data.original.expr)
+    exact = kkt.row_duals(report.solution.y, report.solution.mu)
+    _load(form.x, report.solution.x)
+    load_duals(kkt, exact)
+    after = pyo.value(data.original.expr)
+    sense = 1 if data.original.sense == pyo.minimize else -1
+    if sense * (after - before) > 1e-6 * max(1.0, abs(before)):
+        result.notes.append(
+            f"{form.block.name}: the lower level's answer is not unique; the one that is best for "
+            "the upper level is reported (optimistic)")
+        _load(form.x, x)
+        load_duals(kkt, duals)
+    else:
+        report = audit_lower(kkt, report.solution.x, u, exact, bounds=lower.bounds)
+    return report
+
+
+def _load(variables, values) -> None:
+    for var, value in zip(variables, values, strict=True):
+        var.set_value(float(value), skip_validation=True)
+
+
+def first_point(model, data: SingleLevel, program, small, elimination, time_limit):
+    """A bilevel-feasible point of the reduced program, or None.
+
+    The relaxation without integrality suggests upper decisions; the lower levels are solved there,
+    and the point is kept if all rows of the single level hold.
+    """
+    relaxed = Program(**{**small.__dict__, "integer": np.zeros(len(small.columns), bool)})
+    limit = None if time_limit is None else 0.2 * time_limit
+    outcome = solve_outer(relaxed, 1e-2, limit)
+    if outcome.z is None:
+        return None
+    z = elimination.lift(outcome.z)
+    place = {id(var): j for j, var in enumerate(program.columns)}
+    for lower in data.lowers:
+        try:
+            _complete(lower, z, place)
+        except SolverError as err:
+            log.info("first point: %s", err)
+            return None
+    kept = z[elimination.kept]
+    activity = small.A @ kept
+    scale = 1e-6 * (1 + np.abs(activity))
+    ok = ((activity >= small.lo - scale) & (activity <= small.hi + scale)).all()
+    inside = ((kept >= small.lb - 1e-7) & (kept <= small.ub + 1e-7)).all()
+    return kept if ok and inside else None
+
+
+def _complete(lower, z: np.ndarray, place: dict[int, int]) -> None:
+    """Fill the lower level's solution at z's upper decisions into z."""
+    kkt, form = lower.kkt, lower.kkt.form
+    u = np.array([z[place[id(v)]] if id(v) in place else (v.value or 0.0) for v in form.u])
+    solution = LowerSolver(kkt).solve(u)
+    values = {id(v): value for v, value in zip(form.x, solution.x, strict=True)}
+    y, mu = multipliers_from(kkt, solution.x, u, kkt.row_duals(solution.y, solution.mu))
+    values.update({id(v): value for v, value in zip(lower.y, y, strict=True)})
+    slack = kkt.slack(solution.x, u)
+    active = lower.block.component("active_side")
+    slack_of = lower.block.component("slack_of")
+    for p, var in enumerate(lower.mu):
+        if var is None:
+            continue
+        values[id(var)] = mu[p]
+        if lower.pair_mode[p] == "bigm":
+            on = mu[p] > 1e-9 and slack[p] <= 1e-6 * (1 + abs(kkt.s0[p]))
+            values[id(active[kkt.label[p]])] = float(on)
+        elif lower.pair_mode[p] == "sos1":
+            values[id(slack_of[kkt.label[p]])] = slack[p]
+    for key, value in values.items():
+        if key in place:
+            z[place[key]] = value
+    _fill_defined(lower, z, place, kkt.row_duals(y, mu))
+
+
+def _fill_defined(lower, z, place, row_duals) -> None:
+    """Values of the user's dual Vars of inequality rows."""
+    form = lower.kkt.form
+    number = {id(r): i for i, r in enumerate(form.rows)}
+    for component, bound, dual in form.block.dual_vars():
+        if bound is None:
+            for key, var in dual.items():
+                if id(var) in place and id(component[key]) in number:
+                    z[place[id(var)]] = row_duals[number[id(component[key])]]
+
+
+__all__ = ["BilevelResult", "solve_bilevel"]
