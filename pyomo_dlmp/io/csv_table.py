@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,11 +74,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Row:
-    """One readable row: its line number in the file and the fields that it fills."""
+    """One row: its line number, the fields that it fills, and whether all its cells are right."""
 
     file: str
     line: int
     values: Mapping[str, Any]
+    complete: bool = True
 
     def fault(self, column: str, what: str, cure: str = "") -> Fault:
         """A fault in this row."""
@@ -86,7 +87,7 @@ class Row:
 
 
 def read_table(folder: Path, table: Table, faults: list[Fault]) -> list[Row]:
-    """The rows of a table that can be read; what cannot goes to `faults`."""
+    """The rows of a table, as far as they can be read; what cannot goes to `faults`."""
     path = folder / table.file
     if not path.exists():
         if not table.optional:
@@ -145,6 +146,7 @@ def _rows(
     for cells, line in lines:
         values: dict[str, Any] = {}
         row = Row(table.file, line, values)
+        before = len(faults)
         if len(cells) != len(header):
             faults.append(Fault(
                 f"{table.file}, row {line}", f"it has {len(cells)} cells, the header "
@@ -161,7 +163,7 @@ def _rows(
             except (ValueError, KeyError):
                 faults.append(row.fault(name, f"{text!r} is not {column.cell.words}",
                                         f"Give {column.cell.words}."))
-        rows.append(row)
+        rows.append(replace(row, complete=len(faults) == before))
     return rows
 
 

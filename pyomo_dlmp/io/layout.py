@@ -237,7 +237,7 @@ def read_lines(
         if code is not None and known is not None and code not in known:
             faults.append(row.fault("code", f"the line code {code!r} is not in line_codes.csv",
                                     nearest(code, known) or "Add it there."))
-        if code in codes and {"unit", "length"} <= values.keys():
+        if row.complete and code in codes:
             length = _scaled(values.pop("unit"), 1)(values.pop("length"))
             yield Line(code=codes[code], length=length, **values)
 
@@ -271,7 +271,7 @@ def read_loads(rows: Iterable[Row], faults: list[Fault]) -> Iterator[Load]:
                         key, f"{row.values.get(key)!r} differs from {first.values.get(key)!r} of "
                         f"load {name!r} in row {first.line}",
                         "Make them equal, or give the loads two names."))
-        if all({"bus", "leg", "kw", "kvar"} <= row.values.keys() for row in same):
+        if all(row.complete for row in same):
             yield Load(
                 name=name,
                 legs=tuple(row.values["leg"] for row in same),

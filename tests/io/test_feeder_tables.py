@@ -144,6 +144,8 @@ EDITS = [
     ("lines.csv", "960,ft", "960,yd", "row 2, column 'length_unit': 'yd' is not one of km, m, mi"),
     ("lines.csv", "abc,722", "abc,7222",
      "row 2, column 'code': the line code '7222' is not in line_codes.csv. Did you mean '722'"),
+    ("lines.csv", "L1,701", ",701", "lines.csv, row 2, column 'name': it is empty. Give text."),
+    ("loads.csv", "S701a,701", "S701a,", "loads.csv, row 2, column 'bus': it is empty."),
     ("lines.csv", "L1,701", "L1,701,x", "lines.csv, row 2: it has 9 cells, the header 8."),
     ("lines.csv", "length,", "lenght,",
      "row 1, column 'lenght': the column is not known. Did you mean 'length'?"),
