@@ -41,7 +41,7 @@ bench: .venv/installed-test
 .venv/installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("pyomo_dlmp needs Python 3.10 or newer: make PYTHON=python3.12") if sys.version_info < (3, 10) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --upgrade pip
+	@echo "make: installing pyomo_dlmp and what it needs into .venv (once)"
 	$(BIN)/python -m pip install --quiet -e .
 	touch $@
 
