@@ -1,0 +1,161 @@
+"""Branch: an ideal connection followed by a series impedance; lines, regulators, transformers.
+
+Symbols, per phase and period: p, q = power delivered through the impedance towards the to-bus (MW,
+Mvar; lossless, so the same at both ends); z = r + jx (pu on 1 MW per phase: ohm / kV_ln^2);
+Gamma = alpha alpha^H; D, gain, shift: the ideal connection of `network.phases` (identity for a line).
+
+    voltage   w_to = gain (Re D w_from - 2 Im D theta_from) - M^P p - M^Q q
+    angle     theta_to = shift + Re D theta_from + Im D (w_from - 1)/2 - 1/2 M^Q p + 1/2 M^P q
+    from-bus  S_from = D^T S,      to-bus  S_to = S
+    M^P = 2 (Re Gamma o r + Im Gamma o x),   M^Q = 2 (Re Gamma o x - Im Gamma o r)
+
+Sources: Gan and Low, PSCC 2014; Arnold et al., PES GM 2016; angles: Sankur et al., arXiv 1804.02080.
+Losses at voltages v (pu):  L = sum_{phi psi} r_{phi psi} Re(S_phi conj(S_psi) Gamma_{psi phi})
+/ (v_phi v_psi), in MW; convex in (p, q) since r is positive semidefinite. Thermal limits are
+inscribed polygons: cos(t_k) p + sin(t_k) q <= S cos(pi/K), safe for p^2 + q^2 <= S^2.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pyomo.environ as pyo
+from pyomo.core.base.block import BlockData, declare_custom_block
+
+from pyomo_dlmp.blocks.frame import Frame
+from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.network.phases import Connection, gamma
+
+_ZERO = 1e-12
+
+
+def identity_connection(phases: str, ratio=1.0) -> Connection:
+    """The connection of a line, or of tap changers with `ratio` per phase (array or number)."""
+    n = len(phases)
+    gain = np.broadcast_to(np.asarray(ratio, float) ** 2, (n,)).copy()
+    return Connection(tuple(phases), tuple(phases), np.eye(n, dtype=complex), gain, np.zeros(n))
+
+
+@declare_custom_block(name="BranchBlock")
+class BranchBlockData(BlockData):
+    """A two-ended branch; see the module's text. Concrete elements fill it by `connect`."""
+
+    def connect(self, name: str, phases: str, frame: Frame, from_bus, to_bus, z_pu: np.ndarray,
+                connection: Connection) -> None:
+        """Declare flows and voltage rows, and inject into both buses.
+
+        z_pu: complex n x n. ModelError: a phase that a bus lacks, angles needed but absent.
+        """
+        for bus in (from_bus, to_bus):
+            missing = [phase for phase in phases if phase not in bus.phases]
+            if missing:
+                raise ModelError.at(
+                    name, f"has phase '{missing[0]}' that bus '{bus.name}' lacks ({bus.phases})",
+                    "Give the bus that phase, or take it off the branch.")
+        index = frame.index(phases)
+        self.phases, self.z_pu, self.connection = phases, z_pu, connection
+        self.p = pyo.Var(index, initialize=0.0)
+        self.q = pyo.Var(index, initialize=0.0)
+        self._voltage_rows(name, frame, from_bus, to_bus)
+        self._inject(frame, from_bus, to_bus)
+
+    def _voltage_rows(self, name, frame, from_bus, to_bus) -> None:
+        phases, D = self.phases, self.connection.d
+        rotation = gamma(phases)
+        r, x = self.z_pu.real, self.z_pu.imag
+        MP = 2 * (rotation.real * r + rotation.imag * x)
+        MQ = 2 * (rotation.real * x - rotation.imag * r)
+        if np.abs(D.imag).max() > _ZERO and not frame.angles:
+            raise ModelError.at(name, "couples phases by their angles, which are switched off",
+                                "Build with angles=True.")
+
+        def drop(A, B, i, t):
+            return sum(
+                A[i, j] * self.p[phase, t] + B[i, j] * self.q[phase, t]
+                for j, phase in enumerate(phases) if A[i, j] or B[i, j])
+
+        gains = self.connection.gain
+
+        def voltage(_, phase, t):
+            i = phases.index(phase)
+            gain = float(gains[i])
+            source = sum(
+                gain * D[i, j].real * from_bus.w[other, t]
+                - (2 * gain * D[i, j].imag * from_bus.theta[other, t]
+                   if abs(D[i, j].imag) > _ZERO else 0.0)
+                for j, other in enumerate(phases) if abs(D[i, j]) > _ZERO)
+            return to_bus.w[phase, t] - source + drop(MP, MQ, i, t) == 0
+
+        def angle(_, phase, t):
+            i = phases.index(phase)
+            source = sum(
+                D[i, j].real * from_bus.theta[other, t]
+                + (0.5 * D[i, j].imag * (from_bus.w[other, t] - 1.0)
+                   if abs(D[i, j].imag) > _ZERO else 0.0)
+                for j, other in enumerate(phases) if abs(D[i, j]) > _ZERO)
+            return (to_bus.theta[phase, t] - source + drop(0.5 * MQ, -0.5 * MP, i, t)
+                    == float(self.connection.shift[i]))
+
+        index = self.p.index_set()
+        self.voltage = pyo.Constraint(index, rule=voltage)
+        if frame.angles:
+            self.angle = pyo.Constraint(index, rule=angle)
+
+    def _inject(self, frame, from_bus, to_bus) -> None:
+        D = self.connection.d
+        for t in frame.labels:
+            for i, phase in enumerate(self.phases):
+                p, q = self.p[phase, t], self.q[phase, t]
+                to_bus.inject((phase, t), p, q)
+                for j, other in enumerate(self.phases):
+                    d = D[i, j]
+                    if abs(d) > _ZERO:
+                        real, imag = (d.real, d.imag if abs(d.imag) > _ZERO else 0.0)
+                        if imag:
+                            from_bus.inject((other, t), -real * p + imag * q, -imag * p - real * q)
+                        else:
+                            from_bus.inject((other, t), -real * p, -real * q)
+
+    def add_losses(self, frame: Frame, v: dict | None = None) -> None:
+        """Expression `loss[t]` (MW), quadratic in p and q, at voltages v[phase] (pu, default 1).
+
+        ModelError when r is not positive semidefinite.
+        """
+        H = self.loss_matrix(v)
+        n = len(self.phases)
+
+        def rule(_, t):
+            flows = [self.p[ph, t] for ph in self.phases] + [self.q[ph, t] for ph in self.phases]
+            return sum(
+                H[i, j] * (1 if i == j else 2) * flows[i] * flows[j]
+                for i in range(2 * n) for j in range(i, 2 * n) if abs(H[i, j]) > 1e-15)
+
+        self.loss = pyo.Expression(frame.periods, rule=rule)
+
+    def loss_matrix(self, v: dict | None = None) -> np.ndarray:
+        """H (2n x 2n) of the losses (p, q)' H (p, q) in MW."""
+        scale = np.array([1.0 if v is None else v[ph] for ph in self.phases])
+        rotated = self.z_pu.real * gamma(self.phases).conj() / np.outer(scale, scale)
+        # sum r (p_i + j q_i)(p_j - j q_j) Gamma_ji = sum Re(c)(pp + qq) - Im(c)(q_i p_j - p_i q_j)
+        real, imag = rotated.real, rotated.imag
+        H = np.block([[real, imag], [-imag, real]])
+        H = 0.5 * (H + H.T)
+        least = np.linalg.eigvalsh(H)[0]
+        if least < -1e-9 * max(1e-9, np.abs(H).max()):
+            raise ModelError.at(
+                self.name, f"has losses that are not convex (least eigenvalue {least:.3g} of r)",
+                "A resistance matrix is positive semidefinite: check its entries.")
+        return H
+
+    def limit_flow(self, kva: float, sides: int = 12) -> None:
+        """Rows `thermal[phase, t, side]` for |S| <= kva (kVA per phase, polygon of `sides`)."""
+        if sides < 4:
+            raise ModelError.at(self.name, f"has a thermal polygon of {sides} sides",
+                                "Use 8, 12 or 16.")
+        top = kva / 1000.0 * math.cos(math.pi / sides)
+        turn = [2 * math.pi * k / sides for k in range(sides)]
+        self.thermal = pyo.Constraint(
+            self.p.index_set(), range(sides), rule=lambda b, phase, t, k: (
+                round(math.cos(turn[k]), 15) * b.p[phase, t]
+                + round(math.sin(turn[k]), 15) * b.q[phase, t] <= top))

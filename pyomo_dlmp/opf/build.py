@@ -1,0 +1,111 @@
+"""`build_opf`: a Network becomes the DSO's optimal power flow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pyomo.environ as pyo
+from pyomo.common.gc_manager import PauseGC
+
+from pyomo_dlmp.blocks import (
+    BusBlock,
+    DatacenterBlock,
+    Frame,
+    GeneratorBlock,
+    LineBlock,
+    LoadBlock,
+    RegulatorBlock,
+    SubstationBlock,
+    SvgBlock,
+    TransformerBlock,
+)
+from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.network import Network
+from pyomo_dlmp.opf.limits import add_thermal_limits, add_voltage_limits
+from pyomo_dlmp.opf.objective import add_cost
+
+LOSSES = ("quadratic", None)
+
+
+def build_opf(
+    net: Network, *, periods: int | Sequence = 1, hours: float = 1.0,
+    price: float | Sequence[float] = 50.0, load_scale: float | Sequence[float] = 1.0,
+    losses: str | None = "quadratic", voltage_limits: str | None = "soft",
+    v_min: float = 0.95, v_max: float = 1.05, penalty: float = 2000.0, thermal_sides: int = 12,
+    angles: bool = True, datacenter_kw: Mapping[str, float | Sequence[float]] | None = None,
+    into=None,
+):
+    """The DSO's OPF of a feeder: linear three-phase power flow, convex quadratic cost in $.
+
+    periods: number or labels; hours: length of one. price: $/MWh at the substation and load_scale:
+    multiplier of all loads, each a number or one per period. losses: "quadratic" (in the objective
+    at the substation price) or None. voltage_limits: "soft" ($ `penalty` per pu^2 of squared
+    voltage and hour), "hard" or None, line-to-neutral within v_min .. v_max pu. thermal_sides:
+    polygon of rated branches. angles: carry voltage angles. into: a Block (a LowerLevel, say) to
+    fill; None makes a ConcreteModel. Returns the model with blocks `bus, substation, line,
+    regulator, transformer, demand, generator, datacenter, svg` by name (loads are `demand`: Pyomo
+    reserves `load`) and the Objective `cost`.
+
+    In a LowerLevel each datacenter's `p` is declared the upper level's; alone, it is fixed at
+    `datacenter_kw[name]` (number or one per period), or at its capacity.
+    Raises ModelError naming the argument or element.
+    """
+    if losses not in LOSSES:
+        raise ModelError.at("losses", f"is {losses!r}", "Use 'quadratic' or None.")
+    m = pyo.ConcreteModel(name=net.name) if into is None else into
+    with PauseGC():
+        frame = Frame(m, periods, hours, angles)
+        bus = _buses(m, net, frame)
+        m.substation = SubstationBlock(list(net.substations), rule=lambda b, n: b.build(
+            net.substations[n], frame, bus[net.substations[n].bus], price))
+        for kind, block, items in (
+            ("line", LineBlock, net.lines), ("regulator", RegulatorBlock, net.regulators),
+            ("transformer", TransformerBlock, net.transformers),
+        ):
+            m.add_component(kind, block(list(items), rule=_branch_rule(items, frame, bus)))
+        m.demand = LoadBlock(list(net.loads), rule=lambda b, n: b.build(
+            net.loads[n], frame, bus[net.loads[n].bus], load_scale))
+        for kind, block, items in (
+            ("generator", GeneratorBlock, net.generators),
+            ("datacenter", DatacenterBlock, net.datacenters), ("svg", SvgBlock, net.svgs),
+        ):
+            m.add_component(kind, block(list(items), rule=_device_rule(items, frame, bus)))
+        _settle_datacenters(m, frame, datacenter_kw)
+        add_voltage_limits(m, net, voltage_limits, v_min, v_max, penalty)
+        add_thermal_limits(m, net, thermal_sides)
+        if losses is not None:
+            for branch in (*m.line.values(), *m.transformer.values()):
+                branch.add_losses(frame)
+        add_cost(m, frame, losses)
+    return m
+
+
+def _buses(m, net: Network, frame: Frame):
+    m.bus = BusBlock(list(net.buses), rule=lambda b, n: b.build(net.buses[n], frame))
+    return m.bus
+
+
+def _branch_rule(items, frame, bus):
+    return lambda b, n: b.build(items[n], frame, bus[items[n].from_bus], bus[items[n].to_bus])
+
+
+def _device_rule(items, frame, bus):
+    return lambda b, n: b.build(items[n], frame, bus[items[n].bus])
+
+
+def _settle_datacenters(m, frame: Frame, datacenter_kw) -> None:
+    """Give the datacenters' power to the upper level, or fix it."""
+    given = dict(datacenter_kw or {})
+    unknown = set(given) - set(m.datacenter)
+    if unknown:
+        raise ModelError.at("datacenter_kw", f"names {sorted(unknown)[0]!r}",
+                            f"Known: {', '.join(map(str, m.datacenter)) or 'none'}.")
+    for name, dc in m.datacenter.items():
+        if hasattr(m, "declare_upper"):
+            m.declare_upper(dc.p)
+        elif name in given:
+            for t, kw in frame.series(given[name], f"datacenter_kw[{name!r}]").items():
+                dc.p[t].fix(kw / 1000)
+        else:
+            for t in frame.labels:
+                dc.p[t].fix(dc.p[t].ub)

@@ -1,0 +1,30 @@
+"""The DSO's cost: energy at the substation, losses valued there, generators, soft limits ($)."""
+
+from __future__ import annotations
+
+import pyomo.environ as pyo
+
+from pyomo_dlmp.errors import ModelError
+
+
+def add_cost(model, frame, losses: str | None) -> None:
+    """Objective `cost` from the blocks' `cost` Expressions and the branches' `loss`.
+
+    Quadratic losses are costed at the substation price; where that is negative the term would be
+    concave: ModelError naming the period.
+    """
+    (substation,) = model.substation.values()
+    terms = [substation.cost[t] for t in frame.labels]
+    terms += [g.cost[t] for g in model.generator.values() for t in frame.labels]
+    terms += [bus.cost for bus in model.bus.values() if bus.component("cost") is not None]
+    if losses is not None:
+        for t in frame.labels:
+            if pyo.value(substation.price[t]) < 0:
+                raise ModelError.at(
+                    f"period {t}", f"has the price {pyo.value(substation.price[t])} $/MWh: losses "
+                    "valued at a negative price are not convex", "Use losses=None.")
+        branches = [b for kind in (model.line, model.transformer) for b in kind.values()]
+        terms += [
+            substation.price[t] * frame.hours * branch.loss[t]
+            for branch in branches for t in frame.labels]
+    model.cost = pyo.Objective(expr=sum(terms))
