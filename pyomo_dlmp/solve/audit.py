@@ -18,7 +18,7 @@ import scipy.sparse as sp
 
 from pyomo_dlmp.bilevel import lower_levels
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.solve.highs import new_highs
+from pyomo_dlmp.highs import new_highs
 from pyomo_dlmp.solve.lower import LowerSolution, LowerSolver, Residual, kkt_residual
 from pyomo_dlmp.transform.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.transform.lower_form import compile_lower

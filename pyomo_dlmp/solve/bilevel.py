@@ -181,6 +181,9 @@ def _finish(data: SingleLevel, route, clock, gap, status, bound, reported, size)
     result.audit = Audit(audits, reported if not data.relaxed else objective, objective)
     result.objective = objective
     sense = 1 if data.original.sense == pyo.minimize else -1
+    if data.restricted:
+        bound = result.bound = None
+        result.notes.append("upper Vars were held to a grid, so no bound of the bilevel is known")
     if bound is not None:
         # a point better than the bound by rounding only proves the point
         result.gap = max(0.0, sense * (objective - bound)) / max(abs(objective), 1e-9)

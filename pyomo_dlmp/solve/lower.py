@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 
 from pyomo_dlmp.errors import SolverError
-from pyomo_dlmp.solve.highs import Highs
+from pyomo_dlmp.highs import Highs
 from pyomo_dlmp.solve.outer import solve_outer
 from pyomo_dlmp.solve.program import Program
 from pyomo_dlmp.transform.eliminate import Elimination, eliminate

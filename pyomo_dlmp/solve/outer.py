@@ -20,7 +20,8 @@ import highspy
 import numpy as np
 import scipy.sparse as sp
 
-from pyomo_dlmp.solve.highs import Answer, Highs, new_highs
+from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.highs import Answer, Highs, new_highs
 from pyomo_dlmp.solve.program import Program
 from pyomo_dlmp.transform.intervals import row_ranges
 from pyomo_dlmp.transform.lower_form import blocks_of
@@ -67,6 +68,11 @@ def split_squares(program: Program) -> _Squares:
     rows, cols, values, weight = [], [], [], []
     for members in blocks_of(program.Q):
         d, v = np.linalg.eigh(program.Q[members][:, members].toarray())
+        if d[0] < -1e-9 * max(1.0, d[-1]):
+            names = ", ".join(str(program.columns[j]) for j in members[:3])
+            raise ModelError.at(
+                "objective", f"is not convex in {names} (least eigenvalue {d[0]:.3g})",
+                "HiGHS takes convex quadratics: linearise products, or use solver='scip'.")
         for k in np.flatnonzero(d > 1e-12 * max(d.max(), 1e-12)):
             rows.append(np.full(len(members), len(weight)))
             cols.append(members)

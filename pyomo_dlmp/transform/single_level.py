@@ -28,8 +28,14 @@ from pyomo_dlmp.transform.complementarity import MODES
 from pyomo_dlmp.transform.kkt import LowerKkt, emit_kkt
 from pyomo_dlmp.transform.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.transform.lower_form import compile_lower
-from pyomo_dlmp.transform.products.bilinear import bilinear_rows, quadratic_parts
-from pyomo_dlmp.transform.products.identity import Payment, rewrite_payment
+from pyomo_dlmp.transform.products.bilinear import bilinear_rows
+from pyomo_dlmp.transform.products.identity import (
+    Payment,
+    dual_products,
+    products_of,
+    rewrite_payment,
+)
+from pyomo_dlmp.transform.products.linearise import envelopes, expansions, replace_row
 
 log = logging.getLogger("pyomo_dlmp")
 PRODUCTS = ("auto", "strong_duality", "binary_expansion", "mccormick", "keep")
@@ -41,18 +47,20 @@ class SingleLevel(AutoSlots.Mixin):
     `lowers`: one LowerKkt per lower level; `payment`: what became of the products;
     `original`, `objective`: the user's upper objective and the one that replaces it;
     `relaxed`: products stand in a relaxation (the objective of a solution must be re-evaluated);
+    `restricted`: upper Vars are held to a grid (the bound of a solve is the restriction's);
     `added`, `deactivated`: names of blocks added to the model, components switched off.
     """
 
     __slots__ = (
-        "added", "block", "deactivated", "lowers", "objective", "original", "payment", "relaxed")
+        "added", "block", "deactivated", "lowers", "objective", "original", "payment", "relaxed",
+        "restricted")
 
     def __init__(self):
         self.block = None
         self.lowers: list[LowerKkt] = []
         self.payment = Payment()
         self.original = self.objective = None
-        self.relaxed = False
+        self.relaxed = self.restricted = False
         self.added: list[str] = []
         self.deactivated: list = []
 
@@ -155,8 +163,7 @@ def _write(block, data: SingleLevel, systems, proved, modes, upper, config) -> N
         lower.pair_mode = mode
         data.lowers.append(lower)
     data.original = data.objective = upper
-    if upper is not None:
-        _rewrite_objective(block, data, config)
+    _rewrite_products(block, data, config)
 
 
 def _upper_objective(model, blocks):
@@ -216,54 +223,61 @@ def _choose_modes(kkt: KktSystem, bounds, config) -> list[str]:
     return modes
 
 
-def _rewrite_objective(block, data: SingleLevel, config) -> None:
-    """Replace products in the upper objective by the identity, then linearise what is left."""
-    upper = data.original
-    parts = quadratic_parts(upper.expr, upper.name)
-    prefer = ComponentSet(v for lower in data.lowers for v in lower.kkt.form.u)
-    rest = parts.quadratic
-    if config.products in ("auto", "strong_duality"):
-        sense = 1 if upper.sense == pyo.minimize else -1
-        data.payment, rest = rewrite_payment(
-            parts.quadratic, parts.var_map, data.lowers, sense)
-        if config.products == "strong_duality" and data.payment.left:
-            reasons = "; ".join(data.payment.refused) or "some products are not paid"
-            raise ModelError.at(
-                upper.name, f"the strong-duality identity leaves {len(data.payment.left)} products "
-                f"({reasons})", "Use products='auto', 'binary_expansion' or 'mccormick'.")
-        left = [c * (y * u) for c, y, u in data.payment.left]
-        if data.payment.exact:
-            block.objective = pyo.Objective(
-                expr=parts.expression(rest, [*data.payment.exact, *left]), sense=upper.sense)
-            upper.deactivate()
-            data.deactivated.append(upper)
-            data.objective = block.objective
-    _linearise(block, data, prefer, config)
-
-
-def _linearise(block, data: SingleLevel, prefer: ComponentSet, config) -> None:
+def _rewrite_products(block, data: SingleLevel, config) -> None:
+    """Dual x upper Var in the upper objective and rows: identity first, then linear stand-ins."""
     how = config.products
     if how == "auto":
         how = "keep" if "nonconvex" in config.capabilities else "binary_expansion"
-    if how in ("keep", "strong_duality"):
-        return
-    model = block.model()
-    rows = [row for row, _ in bilinear_rows(model)]
-    names = set(model.component_map(pyo.Block))
-    if how == "mccormick":
-        TransformationFactory("dlmp.mccormick").apply_to(
-            model, expand=prefer, pieces=config.pieces)
-        data.relaxed = True
-    else:
-        TransformationFactory("dlmp.binary_expansion").apply_to(
-            model, expand=prefer, bits=config.bits, remainder=config.remainder)
-        data.relaxed = config.remainder
-    data.added += [n for n in model.component_map(pyo.Block) if n not in names]
-    data.deactivated += [
-        row for row in rows if not row.active and row is not block.component("objective")]
-    data.relaxed &= len(data.added) > 1
-    data.objective = next(iter(model.component_data_objects(pyo.Objective, active=True)))
+    exact = config.products in ("auto", "strong_duality")
+    for upper, parts in _upper_products(block, data):
+        payment, rest = Payment(), parts.quadratic
+        is_objective = upper is data.original
+        if exact and is_objective:
+            sense = 1 if upper.sense == pyo.minimize else -1
+            payment, rest = rewrite_payment(parts.quadratic, parts.var_map, data.lowers, sense)
+            data.payment = payment
+            _require_complete(upper, payment, how)
+        else:
+            payment.left, rest = dual_products(parts.quadratic, parts.var_map, data.lowers)
+        if not payment.exact and not (payment.left and how != "keep"):
+            continue
+        if how == "keep":
+            left = [c * (y * u) for c, y, u in payment.left]
+        else:
+            products = products_of(payment.left, upper.name)
+            left = (
+                envelopes(block, products, config.pieces) if how == "mccormick"
+                else expansions(block, products, config.bits, config.remainder))
+            data.relaxed |= bool(products) and (how == "mccormick" or config.remainder)
+            data.restricted |= bool(products) and how == "binary_expansion" and (
+                not config.remainder)
+        replace_row(block, upper, parts.expression(rest, [*payment.exact, *left]))
+        data.deactivated.append(upper)
+        if is_objective:
+            data.objective = block.objective
     log.info("products: %s", how)
+
+
+def _upper_products(block, data: SingleLevel):
+    """(component data, parts) of the upper objective and rows that hold products."""
+    duals = ComponentSet(
+        v for lower in data.lowers for _, _, var in lower.kkt.form.block.dual_vars()
+        for v in var.values())
+    own = ComponentSet(block.component_data_objects(pyo.Constraint, active=True))
+    found = []
+    for upper, parts in bilinear_rows(block.model()):
+        used = any(parts.var_map[k] in duals for pair in parts.quadratic for k in pair)
+        if used and upper not in own:
+            found.append((upper, parts))
+    return found
+
+
+def _require_complete(upper, payment: Payment, how: str) -> None:
+    if how == "strong_duality" and payment.left:
+        reasons = "; ".join(payment.refused) or "some products are not paid"
+        raise ModelError.at(
+            upper.name, f"the strong-duality identity leaves {len(payment.left)} products "
+            f"({reasons})", "Use products='auto', 'binary_expansion' or 'mccormick'.")
 
 
 def bounds_table(model) -> pd.DataFrame:

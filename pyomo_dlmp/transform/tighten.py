@@ -13,6 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
+from pyomo_dlmp.highs import new_highs
 from pyomo_dlmp.transform.bounds import PairBounds, ReducedKkt, _lower_mu, _lower_slack
 
 _MARGIN = 1e-6
@@ -81,8 +82,7 @@ class _ComponentLp:
         mu_full = np.arange(reduced.parts["mu"].start, reduced.parts["mu"].stop)
         where = {int(full): i for i, full in enumerate(reduced.elimination.kept)}
         mu_kept = {p: where.get(int(full)) for p, full in zip(row_pairs, mu_full, strict=True)}
-        h = highspy.Highs()
-        h.silent()
+        h = new_highs()
         inf = highspy.kHighsInf
         lower = np.where(np.isinf(reduced.lo[cols]), -inf, reduced.lo[cols])
         upper = np.where(np.isinf(reduced.hi[cols]), inf, reduced.hi[cols])

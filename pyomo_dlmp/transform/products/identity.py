@@ -22,6 +22,7 @@ from pyomo.core.expr import LinearExpression, SumExpression
 from scipy.sparse.csgraph import connected_components
 
 from pyomo_dlmp.transform.kkt import LowerKkt
+from pyomo_dlmp.transform.products.bilinear import Product, linear_range
 
 
 @dataclass
@@ -56,6 +57,45 @@ def rewrite_payment(quadratic: dict, var_map: dict, lowers: list[LowerKkt], sens
         if paid:
             _rewrite_lower(lower, paid, sense, payment)
     return payment, rest
+
+
+def dual_products(quadratic: dict, var_map: dict, lowers: list[LowerKkt]):
+    """([(coefficient, dual Var, upper Var)], other quadratic terms), without any identity."""
+    left, rest = [], dict(quadratic)
+    for lower in lowers:
+        for terms in _paid_entries(rest, lower).values():
+            for (i, j), coef in terms:
+                rest.pop((i, j), None)
+                duals = {id(v) for v in form_duals(lower)}
+                y, u = (i, j) if i in duals else (j, i)
+                left.append((coef, var_map[y], var_map[u]))
+    return left, rest
+
+
+def form_duals(lower: LowerKkt) -> list:
+    """All dual Vars of a lower level: of equality rows, and those the user asked for."""
+    asked = [v for _, _, var in lower.kkt.form.block.dual_vars() for v in var.values()]
+    return [*lower.y, *asked]
+
+
+def products_of(left, where: str) -> list[Product]:
+    """Group (coefficient, dual expression, u) by u into products u * Y with Y's range."""
+    grouped: dict[int, tuple[object, list[float], list]] = {}
+    for coef, dual, u in left:
+        _, coefs, variables = grouped.setdefault(id(u), (u, [], []))
+        if hasattr(dual, "linear_vars"):
+            coefs.extend(coef * c for c in dual.linear_coefs)
+            variables.extend(dual.linear_vars)
+        else:
+            coefs.append(coef)
+            variables.append(dual)
+    products = []
+    for u, coefs, variables in grouped.values():
+        lo, hi = linear_range(coefs, variables, where)
+        linear_range([1.0], [u], where)
+        products.append(Product(where, u, LinearExpression(
+            constant=0.0, linear_coefs=coefs, linear_vars=variables), lo, hi))
+    return products
 
 
 def _paid_entries(quadratic: dict, lower: LowerKkt) -> dict:

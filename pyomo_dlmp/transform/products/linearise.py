@@ -44,16 +44,12 @@ class _ProductTransformation(Transformation):
 
     def write(self, block, work, config) -> None:
         """Add the linear rows; `work`: (component data, parts, products, other quadratic)."""
-        block.product = pyo.Block(pyo.Any)
         block.rows = pyo.Constraint(pyo.Any)
         for data, parts, products, rest in work:
-            stand_ins = [
-                self.stand_in(block, block.product[f"{p.v.name} in {data.name}"], p, config)
-                for p in products]
-            _replace(block, data, parts.expression(rest, stand_ins))
+            replace_row(block, data, parts.expression(rest, self.stand_ins(block, products, config)))
 
-    def stand_in(self, block, sub, product, config):
-        """Linear expression that stands for product v * Y, written on block `sub`."""
+    def stand_ins(self, block, products, config) -> list:
+        """Linear expressions that stand for the products, with their rows written on `block`."""
         raise NotImplementedError
 
 
@@ -65,8 +61,8 @@ class McCormick(_ProductTransformation):
     CONFIG.declare("pieces", ConfigValue(
         default=1, domain=PositiveInt, description="pieces of the enveloped Var"))
 
-    def stand_in(self, block, sub, product, config):
-        return add_mccormick(sub, product, config.pieces)
+    def stand_ins(self, block, products, config) -> list:
+        return envelopes(block, products, config.pieces)
 
 
 @TransformationFactory.register(
@@ -81,24 +77,50 @@ class BinaryExpansion(_ProductTransformation):
         default=False, domain=bool,
         description="continuous remainder in a McCormick envelope: a relaxation"))
 
-    def write(self, block, work, config) -> None:
-        block.expansion = pyo.Block(pyo.Any)
-        super().write(block, work, config)
+    def stand_ins(self, block, products, config) -> list:
+        return expansions(block, products, config.bits, config.remainder)
 
-    def stand_in(self, block, sub, product, config):
+
+def envelopes(block, products, pieces: int) -> list:
+    """McCormick stand-ins of products, one sub-block each on `block.product`."""
+    subs = _product_blocks(block)
+    return [add_mccormick(subs[_name(p)], p, pieces) for p in products]
+
+
+def expansions(block, products, bits: int, remainder: bool) -> list:
+    """Binary-expansion stand-ins; a Var that occurs in several products is expanded once."""
+    subs = _product_blocks(block)
+    if block.component("expansion") is None:
+        block.expansion = pyo.Block(pyo.Any)
+    found = []
+    for product in products:
         name = product.v.name
         if name not in block.expansion:
-            add_expansion_of(block.expansion[name], product.v, config.bits, config.remainder)
-        return add_expanded_product(sub, product, block.expansion[name])
+            add_expansion_of(block.expansion[name], product.v, bits, remainder)
+        found.append(
+            add_expanded_product(subs[_name(product)], product, block.expansion[name]))
+    return found
 
 
-def _replace(block, data, expression) -> None:
-    """Deactivate a row or objective and put its linear form on the block."""
+def _product_blocks(block):
+    if block.component("product") is None:
+        block.product = pyo.Block(pyo.Any)
+    return block.product
+
+
+def _name(product) -> str:
+    return f"{product.v.name} in {product.where}"
+
+
+def replace_row(block, data, expression) -> None:
+    """Deactivate a row or objective and put its new form on the block."""
     if data.ctype is pyo.Objective:
         if block.component("objective") is not None:
             raise ModelError.at(data.name, "is a second active objective", "Deactivate one.")
         block.objective = pyo.Objective(expr=expression, sense=data.sense)
     else:
+        if block.component("rows") is None:
+            block.rows = pyo.Constraint(pyo.Any)
         lower, _, upper = data.to_bounded_expression(evaluate_bounds=True)
         block.rows[data.name] = (lower, expression, upper)
     data.deactivate()
