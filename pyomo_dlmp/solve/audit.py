@@ -126,11 +126,21 @@ def audit_lower(kkt: KktSystem, x, u, row_duals, intervals=True, bounds=None) ->
         float(np.abs(slack * mu).max(initial=0.0)) / scale, kkt_residual(kkt, x, u, y, mu),
         kkt=kkt)
     if bounds is not None:
-        at = np.isfinite(bounds.mu) & (bounds.mu > 0) & (mu > bounds.mu * (1 - 1e-5))
-        report.at_bound = [f"{form.block.name}.{kkt.label[p]}" for p in np.flatnonzero(at)]
+        report.at_bound = _at_bound(kkt, bounds, mu, slack)
     if intervals:
         report.price_range = price_ranges(kkt, solution.x, u)
     return report
+
+
+def _at_bound(kkt: KktSystem, bounds, mu, slack) -> list[str]:
+    """Pairs whose multiplier reaches its bound, or whose slack passes its own.
+
+    A pair that was proved never (always) to bind has the bound 0 for its multiplier (slack).
+    """
+    tiny = 1e-6 * (1 + np.abs(kkt.form.c).max(initial=0.0))
+    reached = np.isfinite(bounds.mu) & (mu > bounds.mu * (1 - 1e-5) + tiny * (bounds.mu == 0))
+    passed = np.isfinite(bounds.slack) & (slack > bounds.slack + 1e-6 * (1 + np.abs(kkt.s0)))
+    return [f"{kkt.form.block.name}.{kkt.label[p]}" for p in np.flatnonzero(reached | passed)]
 
 
 def multipliers_from(kkt: KktSystem, x, u, row_duals):

@@ -120,7 +120,7 @@ def _solve_embedded(model, data, route, clock, gap, time_limit, threads, start, 
     with PauseGC():
         implied = [v for lower in data.lowers for v in lower.implied]
         program = compile_program(model, implied)
-        small, elimination = reduce_program(program)
+        small, elimination = reduce_program(program, data.lowers)
     size = _size(data, program, small)
     clock.stage("first point")
     first = None

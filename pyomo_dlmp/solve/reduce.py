@@ -10,15 +10,20 @@ import numpy as np
 import scipy.sparse as sp
 
 from pyomo_dlmp.solve.program import Program
-from pyomo_dlmp.transform.eliminate import Elimination, eliminate
+from pyomo_dlmp.transform.eliminate import Elimination, eliminate_in_stages
 
 
-def reduce_program(program: Program) -> tuple[Program, Elimination]:
-    """(smaller Program over the kept columns, map back). Equivalent, same optimum."""
+def reduce_program(program: Program, lowers=()) -> tuple[Program, Elimination]:
+    """(smaller Program over the kept columns, map back). Equivalent, same optimum.
+
+    `lowers`: the LowerKkt of a single level; its primal rows are then eliminated before its
+    stationarity.
+    """
     free = np.isinf(program.lb) & np.isinf(program.ub) & ~program.integer
     equality = np.flatnonzero(program.lo == program.hi)
     E = program.A[equality]
-    elimination = eliminate(E, program.lo[equality], free)
+    stages = _stages(program, equality, free, lowers)
+    elimination = eliminate_in_stages(E, program.lo[equality], stages)
     keep_row = np.ones(len(program.rows), dtype=bool)
     keep_row[equality[elimination.rows_used]] = False
     M, m0, kept = elimination.M, elimination.m0, elimination.kept
@@ -36,6 +41,21 @@ def reduce_program(program: Program) -> tuple[Program, Elimination]:
         [program.columns[k] for k in kept], rows, A, lo, hi, program.lb[kept], program.ub[kept],
         program.integer[kept], c, Q, program.value(m0), program.sign)
     return _without_empty_rows(small), elimination
+
+
+def _stages(program: Program, equality, free, lowers):
+    """Primal rows; stationarity of free columns (it gives the prices); the rest."""
+    dual = {id(v) for lower in lowers for v in (*lower.y, *lower.mu) if v is not None}
+    bounded = {
+        id(lower.block.stationarity[name]) for lower in lowers
+        for name, low, high in zip(
+            lower.kkt.form.names_x, lower.kkt.form.lb, lower.kkt.form.ub, strict=True)
+        if np.isfinite(low) or np.isfinite(high)}
+    is_dual = np.array([id(v) in dual for v in program.columns], dtype=bool)
+    rows = [program.rows[r] for r in equality]
+    primal = ~(abs(program.A[equality]) @ is_dual.astype(float) > 0)
+    by_free = ~primal & np.array([id(r) not in bounded for r in rows], dtype=bool)
+    return [(primal, free & ~is_dual), (by_free, free & is_dual), (~primal, free)]
 
 
 def _with_column_bounds(program, elimination, A, lo, hi):

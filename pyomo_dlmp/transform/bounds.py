@@ -18,11 +18,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from pyomo_dlmp.errors import BoundError, Fault
-from pyomo_dlmp.transform.eliminate import Elimination, eliminate
+from pyomo_dlmp.transform.eliminate import Elimination, eliminate, eliminate_in_stages
 from pyomo_dlmp.transform.intervals import propagate, row_ranges
 from pyomo_dlmp.transform.kkt_system import KktSystem
 
 _TINY = 1e-9  # a slack below this is no slack
+_ROOM = 1e-4  # relative distance between a proved bound and the M that is used
 _NEVER = 1e-7  # a row binds nowhere if its slack stays above this (absolute and relative)
 
 
@@ -109,7 +110,14 @@ def prove_bounds(kkt: KktSystem, user: dict[int, float] | None = None, tighten: 
         from pyomo_dlmp.transform.tighten import tighten_by_lp
 
         tighten_by_lp(reduced, bounds)
+    _leave_room(bounds)
     return bounds, reduced
+
+
+def _leave_room(bounds: PairBounds) -> None:
+    """Raise proved bounds a little, so that a multiplier *at* its bound means a wrong bound."""
+    proved = (bounds.mu > 0) & (bounds.mu_source != "user")
+    bounds.mu[proved] *= 1.0 + _ROOM
 
 
 def _start(kkt: KktSystem, user: dict[int, float]) -> PairBounds:
@@ -204,7 +212,12 @@ def _dual_stage(kkt: KktSystem, bounds: PairBounds) -> ReducedKkt:
     free = np.concatenate([
         np.zeros(m, bool), ~has_bound, np.ones(e, bool), np.zeros(len(rows), bool),
         np.ones(sizes["rho"], bool)])
-    elimination = eliminate(E, r, free)
+    is_primal = np.arange(E.shape[0]) < e
+    of_free = np.concatenate([np.zeros(e, bool), ~has_bound])
+    is_x, is_y = (np.arange(E.shape[1]) >= m) & (np.arange(E.shape[1]) < m + n), (
+        np.arange(E.shape[1]) >= m + n)
+    elimination = eliminate_in_stages(
+        E, r, [(is_primal, free & is_x), (of_free, free & is_y), (~is_primal & ~of_free, free)])
     u_lo, u_hi = form.u_box()
     at_lb, at_ub = _bound_can_bind(kkt, bounds)
     rho_lo = np.where(at_ub, -np.inf, 0.0)[has_bound]

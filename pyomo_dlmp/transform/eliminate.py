@@ -58,6 +58,30 @@ def eliminate(E: sp.csr_matrix, r: np.ndarray, free: np.ndarray) -> Elimination:
     return _assemble(count, solved)
 
 
+def eliminate_in_stages(E: sp.csr_matrix, r: np.ndarray, stages) -> Elimination:
+    """`eliminate` stage after stage, each on what the ones before left.
+
+    stages: [(rows, columns)] as boolean arrays. A KKT system wants its primal rows first, so that
+    flows are functions of injections: one joint matching could express them by multipliers, with
+    coefficients of 1e6.
+    """
+    M, m0 = sp.identity(E.shape[1], format="csr"), np.zeros(E.shape[1])
+    kept = np.arange(E.shape[1])
+    used = []
+    for rows, free in stages:
+        number = np.flatnonzero(rows)
+        if not len(number):
+            continue
+        stage = eliminate((E[number] @ M).tocsr(), r[number] - E[number] @ m0, free[kept])
+        m0 = m0 + M @ stage.m0
+        M = (M @ stage.M).tocsr()
+        kept = kept[stage.kept]
+        used.append(number[stage.rows_used])
+    M.data[np.abs(M.data) < 1e-13] = 0.0
+    M.eliminate_zeros()
+    return Elimination(kept, M, m0, np.concatenate(used) if used else np.empty(0, dtype=int))
+
+
 def _solve_all(E, r, rows, columns):
     """[(rows, columns, others, K, k0)]: x[columns] = K x[others] + k0, for each component."""
     solved = []
