@@ -171,8 +171,10 @@ def price_ranges(kkt: KktSystem, x, u) -> dict[int, tuple[float, float]]:
     gradient = form.Q @ x + form.c + form.D @ u
     ranges: dict[int, tuple[float, float]] = {}
     for rows, cols in _dual_parts(G):
+        if len(cols) <= 1:
+            continue
         block = G[rows][:, cols]
-        if len(cols) == 0 or _independent(block):
+        if _independent(block):
             continue
         ranges.update(_ranges_of(kkt, block, cols, gradient[rows], active))
     return ranges

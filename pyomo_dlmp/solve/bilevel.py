@@ -12,7 +12,7 @@ import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
 
 from pyomo_dlmp.errors import AuditError, SolverError
-from pyomo_dlmp.solve.audit import Audit, audit_lower, load_duals, multipliers_from
+from pyomo_dlmp.solve.audit import Audit, audit_lower, load_duals, multipliers_from, price_ranges
 from pyomo_dlmp.solve.lower import LowerSolver
 from pyomo_dlmp.solve.outer import solve_outer
 from pyomo_dlmp.solve.program import Program, compile_program
@@ -217,7 +217,7 @@ def _settle(lower, data: SingleLevel, result: BilevelResult):
     duals = kkt.row_duals(
         np.array([v.value or 0.0 for v in lower.y]),
         np.array([0.0 if v is None else v.value or 0.0 for v in lower.mu]))
-    report = audit_lower(kkt, x, u, duals, bounds=lower.bounds)
+    report = audit_lower(kkt, x, u, duals, intervals=False, bounds=lower.bounds)
     load_duals(kkt, duals)
     before = pyo.value(data.original.expr)
     exact = kkt.row_duals(report.solution.y, report.solution.mu)
@@ -231,6 +231,7 @@ def _settle(lower, data: SingleLevel, result: BilevelResult):
             "the upper level is reported (optimistic)")
         _load(form.x, x)
         load_duals(kkt, duals)
+        report.price_range = price_ranges(kkt, x, u)
     else:
         report = audit_lower(kkt, report.solution.x, u, exact, bounds=lower.bounds)
     return report

@@ -98,18 +98,19 @@ class ReducedKkt:
         return (kkt.S @ Mx + kkt.T @ Mu).tocsr(), kkt.S @ x0 + kkt.T @ u0 + kkt.s0
 
 
-def prove_bounds(kkt: KktSystem, user: dict[int, float] | None = None, tighten: bool = True):
+def prove_bounds(kkt: KktSystem, user: dict[int, float] | None = None, tighten: str = "auto"):
     """(PairBounds, ReducedKkt) of a KKT system.
 
-    `user` maps pair numbers to bounds of their multipliers. `tighten` adds the LP stage.
+    `user` maps pair numbers to bounds of their multipliers. `tighten`: the LP stage for "all"
+    parts, for parts with an open pair that has no finite bound yet ("auto"), or "none".
     """
     bounds = _start(kkt, user or {})
     _primal_stage(kkt, bounds)
     reduced = _dual_stage(kkt, bounds)
-    if tighten:
+    if tighten != "none":
         from pyomo_dlmp.transform.tighten import tighten_by_lp
 
-        tighten_by_lp(reduced, bounds)
+        tighten_by_lp(reduced, bounds, everything=tighten == "all")
     _leave_room(bounds)
     return bounds, reduced
 

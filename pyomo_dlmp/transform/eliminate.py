@@ -84,12 +84,31 @@ def eliminate_in_stages(E: sp.csr_matrix, r: np.ndarray, stages) -> Elimination:
 
 def _solve_all(E, r, rows, columns):
     """[(rows, columns, others, K, k0)]: x[columns] = K x[others] + k0, for each component."""
-    solved = []
-    for part in _components(E, rows, columns):
-        piece = _solve(E, r, rows[part], columns[part])
-        if piece is not None:
-            solved.append(piece)
+    parts = _components(E, rows, columns)
+    single = np.array([part[0] for part in parts if len(part) == 1], dtype=int)
+    solved = [_solve_singles(E, r, rows[single], columns[single])] if len(single) else []
+    for part in parts:
+        if len(part) > 1:
+            piece = _solve(E, r, rows[part], columns[part])
+            if piece is not None:
+                solved.append(piece)
     return solved
+
+
+def _solve_singles(E, r, rows, columns):
+    """All components of one row and one column at once: a division each."""
+    block = E[rows].tocoo()
+    pivot = np.asarray(E[rows, columns]).ravel()
+    span = np.maximum(abs(E[rows]).max(axis=1).toarray().ravel(), np.abs(r[rows]))
+    good = span <= _GROWTH * np.abs(pivot)
+    place = np.cumsum(good) - 1
+    entry = good[block.row] & (block.col != columns[block.row])
+    others = np.unique(block.col[entry])
+    K = sp.coo_matrix(
+        (-block.data[entry] / pivot[block.row[entry]],
+         (place[block.row[entry]], np.searchsorted(others, block.col[entry]))),
+        shape=(int(good.sum()), len(others)))
+    return rows[good], columns[good], others, K, (r[rows] / pivot)[good]
 
 
 def _components(E, rows, columns):

@@ -116,7 +116,8 @@ class SingleLevelTransformation(Transformation):
     CONFIG.declare("bounds", ConfigValue(
         default=None, description="{constraint: bound of |dual|} given by the user"))
     CONFIG.declare("tighten", ConfigValue(
-        default=True, domain=bool, description="tighten bounds by LPs"))
+        default="auto", domain=In(["auto", "all", "none"]), description="tighten bounds by LPs: "
+        "where none is finite yet (auto), everywhere, or not"))
     CONFIG.declare("capabilities", ConfigValue(
         default=frozenset({"milp"}), domain=frozenset,
         description="what the solver can do, for auto: milp, miqp, nonconvex, sos1"))

@@ -20,19 +20,31 @@ _MARGIN = 1e-6
 _NOTHING = 1e-7  # a maximum below this is zero
 
 
-def tighten_by_lp(reduced: ReducedKkt, bounds: PairBounds, rounds: int = 2) -> None:
-    """Lower `bounds.slack` and `bounds.mu` of open pairs in place."""
+def tighten_by_lp(
+    reduced: ReducedKkt, bounds: PairBounds, rounds: int = 2, everything: bool = True,
+) -> None:
+    """Lower `bounds.slack` and `bounds.mu` of open pairs in place.
+
+    Without `everything`, only components that hold an open pair without a finite bound.
+    """
     for _ in range(rounds):
+        if not everything and not _unbounded(bounds).any():
+            break
         before = np.where(np.isfinite(bounds.mu), bounds.mu, 1e9).sum() + np.where(
             np.isfinite(bounds.slack), bounds.slack, 1e9).sum()
         opened = int((bounds.state == "open").sum())
         for component in _components(reduced):
-            _tighten_component(reduced, bounds, component)
+            _tighten_component(reduced, bounds, component, everything)
         after = np.where(np.isfinite(bounds.mu), bounds.mu, 1e9).sum() + np.where(
             np.isfinite(bounds.slack), bounds.slack, 1e9).sum()
         still = int((bounds.state == "open").sum())
         if still == opened and after > 0.9 * before:
             break
+
+
+def _unbounded(bounds: PairBounds) -> np.ndarray:
+    """Open pairs without a finite bound of their slack or multiplier."""
+    return (bounds.state == "open") & ~(np.isfinite(bounds.mu) & np.isfinite(bounds.slack))
 
 
 def _limits(reduced: ReducedKkt):
@@ -53,8 +65,12 @@ def _components(reduced: ReducedKkt) -> list[np.ndarray]:
     return [np.flatnonzero(columns == k) for k in np.unique(columns)]
 
 
-def _tighten_component(reduced: ReducedKkt, bounds: PairBounds, cols: np.ndarray) -> None:
+def _tighten_component(
+    reduced: ReducedKkt, bounds: PairBounds, cols: np.ndarray, everything: bool,
+) -> None:
     lp = _ComponentLp(reduced, bounds, cols)
+    if not everything and not _unbounded(bounds)[lp.open_pairs].any():
+        return
     slack, mu = bounds.slack.copy(), bounds.mu.copy()
     for p in lp.open_pairs:
         for column, store in ((lp.slack_column[p], slack), (lp.mu_column[p], mu)):
