@@ -28,6 +28,7 @@ from pyomo_dlmp.errors import (
     SolverError,
 )
 from pyomo_dlmp.io import list_feeders, load_feeder, read_tables, write_tables
+from pyomo_dlmp.market import AggregatorBlock
 from pyomo_dlmp.network import (
     Bus,
     Datacenter,
@@ -42,17 +43,18 @@ from pyomo_dlmp.network import (
     Transformer,
 )
 from pyomo_dlmp.opf import build_opf
-from pyomo_dlmp.solve import Audit, BilevelResult, audit, solve_bilevel
+from pyomo_dlmp.solve import Audit, BilevelResult, audit, solve_bilevel, solve_opf
 from pyomo_dlmp.transform import bounds_table
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AggregatorBlock",
     "Audit", "AuditError", "BilevelResult", "BoundError", "Bus", "BusBlock", "Datacenter",
     "DatacenterBlock", "DlmpError", "Fault", "FeederFileError", "Frame", "Generator",
     "GeneratorBlock", "Line", "LineBlock", "LineCode", "Load", "LoadBlock", "LowerLevel",
     "ModelError", "Network", "NetworkError", "Regulator", "RegulatorBlock", "SolverError",
     "StaticVarGenerator", "Substation", "SubstationBlock", "SvgBlock", "Transformer",
     "TransformerBlock", "audit", "bounds_table", "build_opf", "list_feeders", "load_feeder",
-    "lower_levels", "read_tables", "solve_bilevel", "write_tables",
+    "lower_levels", "read_tables", "solve_bilevel", "solve_opf", "write_tables",
 ]

@@ -114,6 +114,9 @@ class _Compiler:
 
     def __init__(self, block: LowerLevelData):
         self.block = block
+        # a model that is no LowerLevel has no upper level: every Var is its own
+        self.is_upper = getattr(block, "is_upper", lambda var: False)
+        self.dual_vars = getattr(block, "dual_vars", lambda: ())
         self.faults: list[Fault] = []
         self.var_map: dict = {}
         recorder = {"var_recorder": OrderedVarRecorder(self.var_map, {}, None)}
@@ -142,9 +145,9 @@ class _Compiler:
     def _refuse_nonlinear(self, con, body) -> None:
         repn = self.quadratic.walk_expression(body)
         pairs = [(self.var_map[i], self.var_map[j]) for i, j in (repn.quadratic or {})]
-        mixed = [p for p in pairs if self.block.is_upper(p[0]) != self.block.is_upper(p[1])]
+        mixed = [p for p in pairs if self.is_upper(p[0]) != self.is_upper(p[1])]
         if repn.nonlinear is None and mixed and len(mixed) == len(pairs):
-            upper, lower = sorted(mixed[0], key=lambda v: not self.block.is_upper(v))
+            upper, lower = sorted(mixed[0], key=lambda v: not self.is_upper(v))
             self.faults.append(Fault(
                 con.name, f"multiplies the upper Var '{upper.name}' by the lower Var '{lower.name}'"
                 " (an upper Var in the lower matrix)",
@@ -173,7 +176,7 @@ class _Compiler:
         u: list = []
         for vid, var in self.var_map.items():
             if vid in used:
-                side = u if self.block.is_upper(var) else x
+                side = u if self.is_upper(var) else x
                 position[vid] = len(side)
                 side.append(var)
         self._check_columns(x)
@@ -197,7 +200,7 @@ class _Compiler:
         return form
 
     def _check_columns(self, x) -> None:
-        duals = {id(d) for _, _, var in self.block.dual_vars() for d in var.values()}
+        duals = {id(d) for _, _, var in self.dual_vars() for d in var.values()}
         for var in x:
             if not var.is_continuous():
                 self.faults.append(Fault(

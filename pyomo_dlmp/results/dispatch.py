@@ -1,0 +1,41 @@
+"""Who makes and draws how much, by period (MW, Mvar)."""
+
+from __future__ import annotations
+
+import pandas as pd
+from pyomo.environ import value
+
+COLUMNS = ["kind", "element", "bus", "phase", "period", "quantity", "value", "unit"]
+
+
+def dispatch_table(dso, net) -> pd.DataFrame:
+    """Substation (per phase, and its price), datacenters (drawn), generators and SVGs (made).
+
+    `phase` is empty for totals, a leg for SVGs. Columns kind, element, bus, phase, period,
+    quantity (active, reactive, price), value, unit.
+    """
+    rows: list[tuple] = []
+    for name, block in dso.substation.items():
+        at = net.substations[name].bus
+        for phase, t in block.p:
+            rows.append(("substation", name, at, phase, t, "active", block.p[phase, t].value, "MW"))
+            rows.append(
+                ("substation", name, at, phase, t, "reactive", block.q[phase, t].value, "Mvar"))
+        rows += [("substation", name, at, "", t, "price", value(block.price[t]), "$/MWh")
+                 for t in dso.periods]
+    for name, block in dso.datacenter.items():
+        at = net.datacenters[name].bus
+        for t in dso.periods:
+            p = value(block.p[t])
+            rows.append(("datacenter", name, at, "", t, "active", p, "MW"))
+            rows.append(("datacenter", name, at, "", t, "reactive", block.tan_phi * p, "Mvar"))
+    for name, block in dso.generator.items():
+        at = net.generators[name].bus
+        for t in dso.periods:
+            rows.append(("generator", name, at, "", t, "active", value(block.p[t]), "MW"))
+            rows.append(("generator", name, at, "", t, "reactive", value(block.q[t]), "Mvar"))
+    for name, block in dso.svg.items():
+        at = net.svgs[name].bus
+        rows += [("svg", name, at, leg, t, "reactive", value(block.q[leg, t]), "Mvar")
+                 for leg, t in block.q]
+    return pd.DataFrame(rows, columns=COLUMNS)

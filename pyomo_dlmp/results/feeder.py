@@ -1,0 +1,18 @@
+"""The feeder's drawing data: where buses lie and what joins them."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+
+def buses_table(net) -> pd.DataFrame:
+    """Columns bus, x, y (drawing units, empty where unknown), distance_km from the substation."""
+    distance = net.distance_km()
+    rows = [(name, bus.x, bus.y, distance[name]) for name, bus in net.buses.items()]
+    return pd.DataFrame(rows, columns=["bus", "x", "y", "distance_km"])
+
+
+def branches_table(net) -> pd.DataFrame:
+    """Columns branch, from_bus, to_bus."""
+    rows = [(name, b.from_bus, b.to_bus) for name, b in net.branches.items()]
+    return pd.DataFrame(rows, columns=["branch", "from_bus", "to_bus"])

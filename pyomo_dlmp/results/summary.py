@@ -1,0 +1,93 @@
+"""A case in a few numbers: payments, cost, energy, losses, voltages, unbalance, prices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+from pyomo.environ import value
+
+_AT_LIMIT = 1e-6  # pu: a voltage this near to its limit binds
+
+
+def summary_table(dso, net, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Columns quantity, value, unit; `tables`: prices, voltages, unbalance, dispatch, payments."""
+    sites = sorted({dc.bus for dc in net.datacenters.values()})
+    rows = [
+        *_money(dso, tables), *_energy(dso, tables["dispatch"]),
+        *_prices(tables["prices"], sites), *_voltages(dso, tables["voltages"], sites),
+        *_unbalance(tables["unbalance"], sites),
+    ]
+    return pd.DataFrame(rows, columns=["quantity", "value", "unit"])
+
+
+def _hours(dso) -> float:
+    return next(iter(dso.bus.values())).hours
+
+
+def _money(dso, tables) -> Iterable[tuple]:
+    paid = tables["payments"].groupby("quantity")["value"].sum()
+    if len(paid):
+        yield "datacenters_pay", paid.sum(), "$"
+        yield from ((f"datacenters_pay_for_{q}_power", paid[q], "$") for q in paid.index)
+    yield "cost_of_the_dso", value(dso.cost), "$"
+    soft = sum(value(b.cost) for b in dso.bus.values() if b.component("cost") is not None)
+    yield "penalty_for_voltage_violations", soft, "$"
+
+
+def _energy(dso, dispatch) -> Iterable[tuple]:
+    hours = _hours(dso)
+    active = dispatch[dispatch["quantity"] == "active"].groupby("kind")["value"].sum() * hours
+    names = {"substation": "energy_from_the_substation", "generator": "energy_of_generators",
+             "datacenter": "energy_of_datacenters"}
+    yield from ((names[k], active[k], "MWh") for k in names if k in active.index)
+    branches = [b for kind in (dso.line, dso.transformer) for b in kind.values()]
+    losses = [value(b.loss[t]) for b in branches if b.component("loss") is not None
+              for t in dso.periods]
+    if losses:
+        yield "losses", hours * sum(losses), "MWh"
+
+
+def _prices(prices, sites) -> Iterable[tuple]:
+    for quantity, unit in (("active", "$/MWh"), ("reactive", "$/Mvarh")):
+        rows = prices[prices["quantity"] == quantity]
+        here = rows[rows["bus"].isin(sites)]["value"]
+        yield f"mean_{quantity}_price", rows["value"].mean(), unit
+        if len(here):
+            yield f"mean_{quantity}_price_at_datacenters", here.mean(), unit
+        if quantity == "active":
+            yield "highest_active_price", rows["value"].max(), unit
+            phases = rows.groupby(["bus", "period"])["value"]
+            yield "greatest_price_spread_between_phases", (phases.max() - phases.min()).max(), unit
+
+
+def _voltages(dso, voltages, sites) -> Iterable[tuple]:
+    neutral = voltages[voltages["quantity"] == "line_to_neutral"]
+    here = neutral[neutral["bus"].isin(sites)]["value"]
+    if len(here):
+        yield "lowest_voltage_at_datacenters", here.min(), "pu"
+    yield "lowest_voltage", neutral["value"].min(), "pu"
+    yield "highest_voltage", neutral["value"].max(), "pu"
+    yield "voltages_at_a_limit", _binding(dso), "count"
+
+
+def _binding(dso) -> int:
+    """Bus voltages (by phase and period) at their lower or upper limit."""
+    count = 0
+    for bus in dso.bus.values():
+        for row, sign in (("v_low", 1), ("v_high", -1)):
+            if bus.component(row) is None:
+                continue
+            for k, con in bus.component(row).items():
+                limit = value(con.lower if sign > 0 else con.upper)
+                count += sign * (bus.w[k].value - limit) <= 2 * _AT_LIMIT
+    return count
+
+
+def _unbalance(unbalance, sites) -> Iterable[tuple]:
+    for quantity, rows in unbalance.groupby("quantity", sort=False):
+        here = rows[rows["bus"].isin(sites)]["value"]
+        yield f"greatest_{quantity}", rows["value"].max(), "%"
+        if len(here):
+            yield f"greatest_{quantity}_at_datacenters", here.max(), "%"
+            yield f"mean_{quantity}_at_datacenters", here.mean(), "%"

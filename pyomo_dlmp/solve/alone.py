@@ -1,0 +1,29 @@
+"""Solve a DSO's OPF (or any convex LP or QP model) alone, with checked duals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyomo.environ as pyo
+
+from pyomo_dlmp.solve.audit import load_duals
+from pyomo_dlmp.solve.lower import LowerSolution, LowerSolver
+from pyomo_dlmp.transform.kkt_system import build_kkt
+from pyomo_dlmp.transform.lower_form import compile_lower
+
+
+def solve_opf(model) -> LowerSolution:
+    """Solve a model of `build_opf` (or a LowerLevel at its upper Vars' values) with HiGHS.
+
+    Loads values onto its Vars and duals into its `dual` Suffix: the duals of `balance_p` are the
+    DLMPs ($/MW of the period). Returns the solution with its KKT residual. Raises ModelError for a
+    model that is not a convex LP or QP, SolverError when it is infeasible, unbounded, or its KKT
+    residual is above 1e-4 relative (no price is then loaded).
+    """
+    kkt = build_kkt(compile_lower(model))
+    form = kkt.form
+    u = np.array([pyo.value(var) for var in form.u], dtype=float)
+    solution = LowerSolver(kkt).solve(u)
+    for var, value in zip(form.x, solution.x, strict=True):
+        var.set_value(float(value), skip_validation=True)
+    load_duals(kkt, kkt.row_duals(solution.y, solution.mu))
+    return solution
