@@ -53,6 +53,10 @@ class FeederFileError(DlmpError, ValueError):
     """A feeder's files cannot be read: names file, row and column."""
 
 
+class StudyFileError(DlmpError, ValueError):
+    """A study file is wrong: all its faults at once, each with its key."""
+
+
 class ModelError(DlmpError, ValueError):
     """A model is used in a way that it cannot be: a wrong lower level, a dual of no lower row ..."""
 

@@ -30,7 +30,7 @@ def _money(dso, tables) -> Iterable[tuple]:
     if len(paid):
         yield "datacenters_pay", paid.sum(), "$"
         yield from ((f"datacenters_pay_for_{q}_power", paid[q], "$") for q in paid.index)
-    yield "cost_of_the_dso", value(dso.cost), "$"
+    yield "cost_of_the_DSO", value(dso.cost), "$"
     soft = sum(value(b.cost) for b in dso.bus.values() if b.component("cost") is not None)
     yield "penalty_for_voltage_violations", soft, "$"
 

@@ -1,0 +1,68 @@
+"""The command ``pyomo-dlmp``. Exit codes: 0 solved, 1 an error, 2 wrong usage, 3 not to the gap
+(time limit, or no solution), 130 interrupted."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from pyomo_dlmp.errors import DlmpError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with its arguments (default: the process's) and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="pyomo-dlmp", description="Distribution prices against datacenters, on real feeders.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    study = commands.add_parser("study", help="solve a study file; write tables and a report")
+    study.add_argument("file", help="study file, such as studies/ieee37.toml")
+    study.add_argument("--results", help="folder for the results, instead of the study's own")
+    commands.add_parser("feeders", help="list the shipped feeders")
+    args = parser.parse_args(argv)
+    console = Console()
+    if not console.is_terminal:
+        console.width = 110  # a log file has no width of its own
+    try:
+        return _COMMANDS[args.command](args, console)
+    except DlmpError as err:
+        console.print(f"pyomo-dlmp: {err}", style="red", markup=False, highlight=False)
+        return 1
+    except KeyboardInterrupt:
+        console.print("\npyomo-dlmp: interrupted; what was written stays.", markup=False)
+        return 130
+
+
+def _study(args, console: Console) -> int:
+    from pyomo_dlmp.study import read_study, run_study
+    from pyomo_dlmp.study.screen import StudyScreen, comparison
+
+    study = read_study(args.file)
+    with StudyScreen(console, study) as screen:
+        done = run_study(study, screen.progress, args.results)
+    console.print(comparison(done))
+    for result in done:
+        for note in result.solution.notes:
+            console.print(f"{result.case.name}: {note}", markup=False)
+    folder = args.results or study.results
+    console.print(f"Tables and pictures: {folder}/report.html", markup=False, highlight=False)
+    states = {r.solution.status for r in done}
+    if "interrupted" in states:
+        return 130
+    return 0 if states == {"optimal"} else 3
+
+
+def _feeders(args, console: Console) -> int:
+    from pyomo_dlmp.io import list_feeders
+
+    console.print(list_feeders().drop(columns=["source"]).to_string(index=False), markup=False)
+    return 0
+
+
+_COMMANDS = {"study": _study, "feeders": _feeders}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""What a run shows on the terminal: the stage, incumbent, bound and gap; then one table."""
+
+from __future__ import annotations
+
+import time
+
+import pandas as pd
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+
+from pyomo_dlmp.study.file import Study
+from pyomo_dlmp.study.run import CaseResult
+
+_EVERY = 10.0  # seconds between lines where the output is no terminal
+
+
+class StudyScreen:
+    """Progress of a study, a live line on a terminal and plain lines elsewhere."""
+
+    def __init__(self, console: Console, study: Study):
+        self.console, self.study = console, study
+        self.start = self.said = time.monotonic()
+        self.last: tuple[str, str] = ("", "")
+        self.spinner = Spinner("dots", text="reading")
+        self.live = Live(self.spinner, console=console, transient=True, refresh_per_second=8)
+
+    def __enter__(self) -> StudyScreen:
+        cases = ", ".join(case.name for case in self.study.cases)
+        self.console.print(
+            f"{self.study.title}\nfeeder {self.study.feeder}, {self.study.periods} periods, "
+            f"cases: {cases}, solver {self.study.solver}", highlight=False, markup=False)
+        if self.console.is_terminal:
+            self.live.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self.console.is_terminal:
+            self.live.stop()
+
+    def progress(self, case: str, stage: str, incumbent: float | None, bound: float | None):
+        """One step of a run; see `run_study`."""
+        now = time.monotonic()
+        line = f"{now - self.start:6.1f} s  {case:<12} {stage:<20}{values(incumbent, bound)}"
+        if self.console.is_terminal:
+            self.spinner.update(text=line)
+        new = (case, stage) != self.last
+        worth_a_line = not self.console.is_terminal or stage == "write"
+        if worth_a_line and (new or now - self.said > _EVERY):
+            self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+            self.said = now
+        self.last = (case, stage)
+
+
+def values(incumbent: float | None, bound: float | None) -> str:
+    """Incumbent, bound and gap in words; empty without any."""
+    def finite(x):
+        return x is not None and abs(x) < 1e30
+
+    text = f"  incumbent {incumbent:,.4f}" if finite(incumbent) else ""
+    text += f"  bound {bound:,.4f}" if finite(bound) else ""
+    if finite(incumbent) and finite(bound):
+        gap = abs(incumbent - bound) / max(abs(incumbent), 1e-9)
+        text += f"  gap {100 * gap:.3f} %" if gap < 10 else "  gap > 1000 %"
+    return text
+
+
+def comparison(done: list[CaseResult]) -> Table:
+    """Cases side by side, and each one's change against the first."""
+    table = Table(title="Study", title_justify="left", header_style="bold")
+    table.add_column("quantity")
+    table.add_column("unit")
+    for result in done:
+        table.add_column(result.case.name, justify="right")
+    for result in done[1:]:
+        table.add_column(f"{result.case.name} - {done[0].case.name}", justify="right")
+    columns = [r.tables["summary"].set_index("quantity") for r in done]
+    for quantity, row in columns[0].iterrows():
+        cells = [c["value"].get(quantity) for c in columns]
+        changes = [_change(cells[0], cell) for cell in cells[1:]]
+        table.add_row(str(quantity).replace("_", " "), str(row["unit"]), *map(_text, cells),
+                      *changes)
+    if all(r.solution.audit is not None for r in done):
+        table.add_section()
+        table.add_row("audit", "", *("passed" if r.tables["audit"]["passed"].all() else "FAILED"
+                                     for r in done))
+    return table
+
+
+def _text(value) -> str:
+    if value is None or (isinstance(value, float) and pd.isna(value)):
+        return "-"
+    if isinstance(value, str):
+        return value
+    return _number(float(value))
+
+
+def _number(value: float, sign: str = "") -> str:
+    """Whole numbers as such, four decimals below 100, two above."""
+    if value == round(value) and abs(value) < 1e9:
+        return f"{value:{sign},.0f}"
+    return f"{value:{sign},.2f}" if abs(value) >= 100 else f"{value:{sign}.4f}"
+
+
+def _change(first, value) -> str:
+    if isinstance(first, str) or isinstance(value, str) or first is None or value is None:
+        return ""
+    change = float(value) - float(first)
+    return "0" if abs(change) <= 1e-9 * max(1.0, abs(first)) else _number(change, "+")
