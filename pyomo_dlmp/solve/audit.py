@@ -126,13 +126,13 @@ def audit_lower(kkt: KktSystem, x, u, row_duals, intervals=True, bounds=None) ->
         float(np.abs(slack * mu).max(initial=0.0)) / scale, kkt_residual(kkt, x, u, y, mu),
         kkt=kkt)
     if bounds is not None:
-        report.at_bound = _at_bound(kkt, bounds, mu, slack)
+        report.at_bound = at_bound(kkt, bounds, mu, slack)
     if intervals:
         report.price_range = price_ranges(kkt, solution.x, u)
     return report
 
 
-def _at_bound(kkt: KktSystem, bounds, mu, slack) -> list[str]:
+def at_bound(kkt: KktSystem, bounds, mu, slack) -> list[str]:
     """Pairs whose multiplier reaches its bound, or whose slack passes its own.
 
     A pair that was proved never (always) to bind has the bound 0 for its multiplier (slack).

@@ -12,8 +12,15 @@ import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
 
 from pyomo_dlmp.errors import AuditError, SolverError
-from pyomo_dlmp.solve.audit import Audit, audit_lower, load_duals, multipliers_from, price_ranges
-from pyomo_dlmp.solve.lower import LowerSolver
+from pyomo_dlmp.solve.audit import (
+    Audit,
+    at_bound,
+    audit_lower,
+    load_duals,
+    multipliers_from,
+    price_ranges,
+)
+from pyomo_dlmp.solve.lower import LowerSolver, kkt_residual
 from pyomo_dlmp.solve.outer import solve_outer
 from pyomo_dlmp.solve.program import Program, compile_program
 from pyomo_dlmp.solve.reduce import reduce_program
@@ -207,9 +214,10 @@ def _finish(data: SingleLevel, route, clock, gap, status, bound, reported, size)
 def _settle(lower, data: SingleLevel, result: BilevelResult):
     """Audit the solver's point, then load the better of it and the exact re-solve.
 
-    The re-solve is exact to rounding. It replaces the solver's point unless the upper objective
-    would get worse by more than rounding: then the duals (or the primal) are not unique and the
-    solver's, chosen for the upper level, stay.
+    Cost gap and complementarity are the solver's own, so that they can fail. The re-solve is exact
+    to rounding; it replaces the solver's point unless the upper objective would get worse by more
+    than rounding: then the duals (or the primal) are not unique and the solver's, chosen for the
+    upper level, stay. The KKT residual is that of the values that are loaded.
     """
     kkt, form = lower.kkt, lower.kkt.form
     x = np.array([v.value or 0.0 for v in form.x])
@@ -233,7 +241,11 @@ def _settle(lower, data: SingleLevel, result: BilevelResult):
         load_duals(kkt, duals)
         report.price_range = price_ranges(kkt, x, u)
     else:
-        report = audit_lower(kkt, report.solution.x, u, exact, bounds=lower.bounds)
+        solution = report.solution
+        y, mu = multipliers_from(kkt, solution.x, u, exact)
+        report.residual = kkt_residual(kkt, solution.x, u, y, mu)
+        report.at_bound += at_bound(kkt, lower.bounds, mu, kkt.slack(solution.x, u))
+        report.price_range = price_ranges(kkt, solution.x, u)
     return report
 
 
