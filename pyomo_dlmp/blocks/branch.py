@@ -1,15 +1,16 @@
 """Branch: an ideal connection followed by a series impedance; lines, regulators, transformers.
 
-Symbols, per phase and period: p, q = power delivered through the impedance towards the to-bus (MW,
-Mvar; lossless, so the same at both ends); z = r + jx (pu on 1 MW per phase: ohm / kV_ln^2);
-Gamma = alpha alpha^H; D, gain, shift: the ideal connection of `network.phases` (identity for a line).
+Symbols, per phase and period: p, q = power through the impedance towards the to-bus (MW, Mvar;
+lossless, so the same at both ends); z = r + jx (pu on 1 MW per phase: ohm / kV_ln^2);
+Gamma = alpha alpha^H; D, gain, shift: the ideal connection of `network.phases` (a line's: 1).
 
     voltage   w_to = gain (Re D w_from - 2 Im D theta_from) - M^P p - M^Q q
     angle     theta_to = shift + Re D theta_from + Im D (w_from - 1)/2 - 1/2 M^Q p + 1/2 M^P q
     from-bus  S_from = D^T S,      to-bus  S_to = S
     M^P = 2 (Re Gamma o r + Im Gamma o x),   M^Q = 2 (Re Gamma o x - Im Gamma o r)
 
-Sources: Gan and Low, PSCC 2014; Arnold et al., PES GM 2016; angles: Sankur et al., arXiv 1804.02080.
+Sources: Gan and Low, PSCC 2014; Arnold et al., PES GM 2016; angles: Sankur et al., arXiv
+1804.02080.
 Losses at voltages v (pu):  L = sum_{phi psi} r_{phi psi} Re(S_phi conj(S_psi) Gamma_{psi phi})
 / (v_phi v_psi), in MW; convex in (p, q) since r is positive semidefinite. Thermal limits are
 inscribed polygons: cos(t_k) p + sin(t_k) q <= S cos(pi/K), safe for p^2 + q^2 <= S^2.
@@ -148,14 +149,23 @@ class BranchBlockData(BlockData):
                 "A resistance matrix is positive semidefinite: check its entries.")
         return H
 
-    def limit_flow(self, kva: float, sides: int = 12) -> None:
-        """Rows `thermal[phase, t, side]` for |S| <= kva (kVA per phase, polygon of `sides`)."""
+    def limit_flow(self, kva: float, sides: int = 12, penalty: float | None = None,
+                   hours: float = 1.0) -> None:
+        """Rows `thermal[phase, t, side]` for |S| <= kva (kVA per phase, polygon of `sides`).
+
+        Soft at `penalty` ($ per MVA beyond the rating and hour; Expression `cost`), hard when None.
+        """
         if sides < 4:
             raise ModelError.at(self.name, f"has a thermal polygon of {sides} sides",
                                 "Use 8, 12 or 16.")
         top = kva / 1000.0 * math.cos(math.pi / sides)
         turn = [2 * math.pi * k / sides for k in range(sides)]
+        index, soft = self.p.index_set(), penalty is not None
+        if soft:
+            self.excess = pyo.Var(index, domain=pyo.NonNegativeReals, initialize=0.0)
+            self.cost = pyo.Expression(expr=penalty * hours * sum(self.excess.values()))
         self.thermal = pyo.Constraint(
-            self.p.index_set(), range(sides), rule=lambda b, phase, t, k: (
+            index, range(sides), rule=lambda b, phase, t, k: (
                 round(math.cos(turn[k]), 15) * b.p[phase, t]
-                + round(math.sin(turn[k]), 15) * b.q[phase, t] <= top))
+                + round(math.sin(turn[k]), 15) * b.q[phase, t]
+                - (b.excess[phase, t] if soft else 0.0) <= top))

@@ -1,6 +1,6 @@
 """Bus: squared voltage, angle, and the power balance whose duals are the prices.
 
-Symbols, for each phase and period k:  w = |V|^2 (pu), theta (rad, deviation from the nominal angle),
+Symbols, for each phase and period k:  w = |V|^2 (pu), theta (rad, from the nominal angle),
 net_p, net_q = sum of all injections (MW, Mvar; generation and inflow positive).
 
     balance_p[k]: net_p == 0        balance_q[k]: net_q == 0
@@ -9,7 +9,7 @@ The dual of ``balance_p[phase, t]`` in a cost minimisation is the active DLMP ($
 divide by its hours for $/MWh), that of ``balance_q`` the reactive one ($/Mvar).
 Voltage limits, soft at a penalty rho ($ per pu^2 and hour) or hard:
 
-    v_low[k]: w + under >= v_min^2      v_high[k]: w - over <= v_max^2      cost rho h (under + over)
+    v_low[k]: w + under >= v_min^2    v_high[k]: w - over <= v_max^2    cost rho h (under + over)
 
 so that the multiplier of a soft limit never exceeds rho h.
 """

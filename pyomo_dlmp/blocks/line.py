@@ -1,23 +1,54 @@
 """Line: a `BranchBlock` with the identity connection and the impedance of its code and length.
 
-z (pu) = z (ohm) / kV_ln^2, for powers in MW per phase. Shunt charging is not modeled here.
+z (pu) = z (ohm) / kV_ln^2, for powers in MW per phase. Charging (shunt susceptance B, pu on that
+base: S kV_ln^2), half at each end, is linear in w like the rest of the model; injected at a bus:
+
+    p + jq = j sum_psi B_{phi psi} / 2  Gamma_{phi psi} (w_phi + w_psi) / 2
+
+which is exact for the diagonal of B and for off-diagonal entries at nominal angles.
 """
 
 from __future__ import annotations
 
+import numpy as np
 from pyomo.core.base.block import declare_custom_block
 
 from pyomo_dlmp.blocks.branch import BranchBlockData, identity_connection
 from pyomo_dlmp.blocks.frame import Frame
 from pyomo_dlmp.network.elements import Line
+from pyomo_dlmp.network.phases import gamma
 
 
 @declare_custom_block(name="LineBlock")
 class LineBlockData(BranchBlockData):
     """A line; Vars `p`, `q` (MW, Mvar per phase towards the to-bus)."""
 
-    def build(self, line: Line, frame: Frame, from_bus, to_bus) -> None:
-        """Connect two BusBlocks. ModelError for a phase that a bus lacks."""
+    def build(self, line: Line, frame: Frame, from_bus, to_bus, thermal_sides: int = 12,
+              thermal_penalty: float | None = None) -> None:
+        """Connect two BusBlocks, with a thermal polygon (`limit_flow`) if the line has a rating.
+
+        ModelError for a phase that a bus lacks.
+        """
         z_pu = line.z / to_bus.kv_ln**2
         self.connect(line.name, line.phases, frame, from_bus, to_bus, z_pu,
                      identity_connection(line.phases))
+        if line.rating_kva is not None:
+            self.limit_flow(line.rating_kva, thermal_sides, thermal_penalty, frame.hours)
+        if line.code.b is not None:
+            susceptance = np.array(line.code.b) * 1e-6 * line.length * to_bus.kv_ln**2
+            for bus in (from_bus, to_bus):
+                _charge(bus, line.phases, susceptance / 2, frame.labels)
+
+
+def _charge(bus, phases: str, susceptance: np.ndarray, periods) -> None:
+    """Inject the charging of half a line (Mvar per pu of w) into a bus."""
+    power = 1j * susceptance * gamma(phases)
+    for i, phase in enumerate(phases):
+        for j, other in enumerate(phases):
+            share = power[i, j]
+            if share == 0:
+                continue
+            for t in periods:
+                w = 0.5 * (bus.w[phase, t] + bus.w[other, t])
+                real = share.real * w if abs(share.real) > 1e-15 else 0.0
+                bus.inject((phase, t), real, share.imag * w)

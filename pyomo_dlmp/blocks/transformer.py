@@ -1,6 +1,6 @@
 """Transformer: an ideal connection at a fixed tap, then the leakage impedance, as a `BranchBlock`.
 
-Impedance per phase on the to-side, z (pu on 1 MW per phase) = (r + jx)/100 / (kVA per phase / 1000).
+Impedance per phase on the to-side (pu on 1 MW per phase): z = (r + jx)/100 / (kVA per phase/1000).
 Wye-wye grounded: identity connection. Delta-delta: phase voltages pass without their zero sequence,
 turns I - 11'/3. Other windings are refused by name.
 """
@@ -21,8 +21,12 @@ from pyomo_dlmp.network.phases import Connection, alpha
 class TransformerBlockData(BranchBlockData):
     """A transformer with fixed tap."""
 
-    def build(self, transformer: Transformer, frame: Frame, from_bus, to_bus) -> None:
-        """Connect two BusBlocks. ModelError naming a winding connection that is not modeled."""
+    def build(self, transformer: Transformer, frame: Frame, from_bus, to_bus,
+              thermal_sides: int = 12, thermal_penalty: float | None = None) -> None:
+        """Connect two BusBlocks, with a thermal polygon (`limit_flow`) if it is `rated`.
+
+        ModelError naming a winding connection that is not modeled.
+        """
         phases, n = transformer.phases, len(transformer.phases)
         maker = _CONNECTIONS.get(transformer.connection)
         if maker is None:
@@ -33,6 +37,8 @@ class TransformerBlockData(BranchBlockData):
         z = (transformer.r_percent + 1j * transformer.x_percent) / 100.0 / per_phase
         self.connect(transformer.name, phases, frame, from_bus, to_bus, np.eye(n) * z,
                      maker(phases, transformer.tap))
+        if transformer.rated:
+            self.limit_flow(transformer.kva / n, thermal_sides, thermal_penalty, frame.hours)
 
 
 def _wye_wye(phases: str, tap: float) -> Connection:

@@ -21,7 +21,7 @@ from pyomo_dlmp.blocks import (
 )
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Network
-from pyomo_dlmp.opf.limits import add_thermal_limits, add_voltage_limits
+from pyomo_dlmp.opf.limits import add_voltage_limits
 from pyomo_dlmp.opf.objective import add_cost
 
 LOSSES = ("quadratic", None)
@@ -32,8 +32,8 @@ def build_opf(
     price: float | Sequence[float] = 50.0, load_scale: float | Sequence[float] = 1.0,
     losses: str | None = "quadratic", voltage_limits: str | None = "soft",
     v_min: float = 0.95, v_max: float = 1.05, penalty: float = 2000.0, thermal_sides: int = 12,
-    angles: bool = True, datacenter_kw: Mapping[str, float | Sequence[float]] | None = None,
-    into=None,
+    thermal_penalty: float | None = 2000.0, angles: bool = True,
+    datacenter_kw: Mapping[str, float | Sequence[float]] | None = None, into=None,
 ):
     """The DSO's OPF of a feeder: linear three-phase power flow, convex quadratic cost in $.
 
@@ -41,8 +41,9 @@ def build_opf(
     multiplier of all loads, each a number or one per period. losses: "quadratic" (in the objective
     at the substation price) or None. voltage_limits: "soft" ($ `penalty` per pu^2 of squared
     voltage and hour), "hard" or None, line-to-neutral within v_min .. v_max pu. thermal_sides:
-    polygon of rated branches. angles: carry voltage angles. into: a Block (a LowerLevel, say) to
-    fill; None makes a ConcreteModel. Returns the model with blocks `bus, substation, line,
+    polygon of rated branches, soft at `thermal_penalty` ($ per MVA and hour) or hard (None).
+    angles: carry voltage angles. into: a Block (a LowerLevel, say) to fill; None makes a
+    ConcreteModel. Returns the model with blocks `bus, substation, line,
     regulator, transformer, demand, generator, datacenter, svg` by name (loads are `demand`: Pyomo
     reserves `load`) and the Objective `cost`.
 
@@ -58,11 +59,13 @@ def build_opf(
         bus = _buses(m, net, frame)
         m.substation = SubstationBlock(list(net.substations), rule=lambda b, n: b.build(
             net.substations[n], frame, bus[net.substations[n].bus], price))
-        for kind, block, items in (
-            ("line", LineBlock, net.lines), ("regulator", RegulatorBlock, net.regulators),
-            ("transformer", TransformerBlock, net.transformers),
+        for kind, block, items, options in (
+            ("line", LineBlock, net.lines, (thermal_sides, thermal_penalty)),
+            ("regulator", RegulatorBlock, net.regulators, ()),
+            ("transformer", TransformerBlock, net.transformers, (thermal_sides, thermal_penalty)),
         ):
-            m.add_component(kind, block(list(items), rule=_branch_rule(items, frame, bus)))
+            rule = _branch_rule(items, frame, bus, options)
+            m.add_component(kind, block(list(items), rule=rule))
         m.demand = LoadBlock(list(net.loads), rule=lambda b, n: b.build(
             net.loads[n], frame, bus[net.loads[n].bus], load_scale))
         for kind, block, items in (
@@ -72,7 +75,6 @@ def build_opf(
             m.add_component(kind, block(list(items), rule=_device_rule(items, frame, bus)))
         _settle_datacenters(m, frame, datacenter_kw)
         add_voltage_limits(m, net, voltage_limits, v_min, v_max, penalty)
-        add_thermal_limits(m, net, thermal_sides)
         if losses is not None:
             for branch in (*m.line.values(), *m.transformer.values()):
                 branch.add_losses(frame)
@@ -85,8 +87,9 @@ def _buses(m, net: Network, frame: Frame):
     return m.bus
 
 
-def _branch_rule(items, frame, bus):
-    return lambda b, n: b.build(items[n], frame, bus[items[n].from_bus], bus[items[n].to_bus])
+def _branch_rule(items, frame, bus, options):
+    return lambda b, n: b.build(
+        items[n], frame, bus[items[n].from_bus], bus[items[n].to_bus], *options)
 
 
 def _device_rule(items, frame, bus):

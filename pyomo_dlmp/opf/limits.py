@@ -1,4 +1,4 @@
-"""Voltage and thermal limits of an OPF."""
+"""Voltage limits of an OPF."""
 
 from __future__ import annotations
 
@@ -25,14 +25,3 @@ def add_voltage_limits(model, net: Network, kind, v_min: float, v_max: float, pe
                                 "Give 0 < v_min < v_max.")
         if name != source.bus:
             model.bus[name].limit_voltage(low, high, penalty if kind == "soft" else None)
-
-
-def add_thermal_limits(model, net: Network, sides: int) -> None:
-    """Polygons on lines with a rating and transformers marked `rated`."""
-    for name, line in net.lines.items():
-        if line.rating_kva is not None:
-            model.line[name].limit_flow(line.rating_kva, sides)
-    for name, transformer in net.transformers.items():
-        if transformer.rated:
-            model.transformer[name].limit_flow(
-                transformer.kva / len(transformer.phases), sides)

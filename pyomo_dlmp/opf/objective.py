@@ -16,7 +16,8 @@ def add_cost(model, frame, losses: str | None) -> None:
     (substation,) = model.substation.values()
     terms = [substation.cost[t] for t in frame.labels]
     terms += [g.cost[t] for g in model.generator.values() for t in frame.labels]
-    terms += [bus.cost for bus in model.bus.values() if bus.component("cost") is not None]
+    limited = [b for kind in (model.bus, model.line, model.transformer) for b in kind.values()]
+    terms += [b.cost for b in limited if b.component("cost") is not None]
     if losses is not None:
         for t in frame.labels:
             if pyo.value(substation.price[t]) < 0:

@@ -31,8 +31,11 @@ def _money(dso, tables) -> Iterable[tuple]:
         yield "datacenters_pay", paid.sum(), "$"
         yield from ((f"datacenters_pay_for_{q}_power", paid[q], "$") for q in paid.index)
     yield "cost_of_the_DSO", value(dso.cost), "$"
-    soft = sum(value(b.cost) for b in dso.bus.values() if b.component("cost") is not None)
-    yield "penalty_for_voltage_violations", soft, "$"
+    for what, kinds in (("voltage", (dso.bus,)), ("thermal", (dso.line, dso.transformer))):
+        soft = [value(b.cost) for kind in kinds for b in kind.values()
+                if b.component("cost") is not None]
+        if soft:
+            yield f"penalty_for_{what}_violations", sum(soft), "$"
 
 
 def _energy(dso, dispatch) -> Iterable[tuple]:

@@ -74,7 +74,8 @@ _TOP = {"title", "feeder", "results", "time", "dso", "aggregator", "solver", "ca
 _TABLES: dict[str, dict[str, Any]] = {
     "time": {"periods": 24, "hours": 1.0},
     "dso": {"price": 50.0, "load_scale": 1.0, "losses": "quadratic", "voltage_limits": "soft",
-            "v_min": 0.95, "v_max": 1.05, "penalty": 2000.0, "thermal_sides": 12, "angles": True},
+            "v_min": 0.95, "v_max": 1.05, "penalty": 2000.0, "thermal_sides": 12,
+            "thermal_penalty": 2000.0, "angles": True},
     "aggregator": {"energy_share": 0.6, "pays": PAYS[0]},
     "solver": {"name": "highs", "gap": 1e-3, "time_limit": None},
 }
@@ -116,7 +117,7 @@ class _Reader:
         if self.faults:
             raise StudyFileError(self.faults)
         dso = tables["dso"]
-        for key in ("losses", "voltage_limits"):
+        for key in ("losses", "voltage_limits", "thermal_penalty"):
             dso[key] = None if dso[key] == "none" else dso[key]
         feeder = data["feeder"]
         base = read_tables(feeder) if Path(feeder).is_dir() else load_feeder(feeder)

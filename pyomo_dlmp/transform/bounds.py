@@ -1,8 +1,8 @@
 """Bounds on slacks and multipliers of a KKT system, each with its provenance.
 
 Order of the proofs (a later one only tightens an earlier one):
-1. data: bounds of Vars; a penalty column (costed, in one row only) equals the row's violation at
-   every optimum, and its cost bounds the row's multiplier;
+1. data: bounds of Vars; a penalty column (costed, it only relaxes rows) equals their greatest
+   violation at every optimum, and its cost bounds their multipliers;
 2. interval: equalities eliminated, then interval arithmetic and propagation over the box of the
    remaining columns (primal first, so that rows that can never bind lose their pair);
 3. lp: each slack and multiplier maximised over the linear relaxation of the KKT system.
@@ -55,21 +55,31 @@ class PairBounds:
 
     def require_finite(self, kkt: KktSystem, needed: np.ndarray) -> None:
         """Raise BoundError naming every needed pair without a finite slack and multiplier bound."""
-        faults = []
+        missing: dict[tuple[str, str], list[str]] = {}
         for p in np.flatnonzero(needed):
+            owner = (kkt.form.rows if kkt.kind[p] == "row" else kkt.form.x)[kkt.index[p]]
             for value, what in ((self.mu[p], "multiplier"), (self.slack[p], "slack")):
                 if not np.isfinite(value):
-                    cure = (
-                        f"Give one with bounds={{component: value}} for "
-                        f"'{kkt.form.block.name}.{kkt.label[p].rsplit('.', 1)[0]}', make the limit "
-                        "soft at a stated penalty, or use complementarity='sos1'."
-                        if what == "multiplier" else
-                        "Give the Vars of that row finite bounds, or use complementarity='sos1'.")
-                    faults.append(Fault(
-                        f"{kkt.form.block.name}.{kkt.label[p]}",
-                        f"big-M needs a bound of its {what} and none could be proved", cure))
-        if faults:
-            raise BoundError(faults)
+                    key = (owner.parent_component().name, what)
+                    missing.setdefault(key, []).append(kkt.label[p])
+        if missing:
+            raise BoundError(
+                Fault(name, f"big-M needs a bound of its {what} and none could be proved "
+                      f"({_some(labels)})", _CURE[what].format(name))
+                for (name, what), labels in missing.items())
+
+
+_CURE = {
+    "multiplier": "Give one with bounds={{component: value}} for '{}', make the limit soft at a "
+                  "stated penalty, or use complementarity='sos1' with a solver that has it.",
+    "slack": "Give the Vars of '{}' finite bounds, or use complementarity='sos1' with a solver "
+             "that has it.",
+}
+
+
+def _some(labels: list[str]) -> str:
+    more = f" and {len(labels) - 1} more" if len(labels) > 1 else ""
+    return labels[0] + more
 
 
 @dataclass
@@ -151,19 +161,20 @@ def _primal_stage(kkt: KktSystem, bounds: PairBounds) -> None:
         bounds.x_lo = np.maximum(bounds.x_lo, x_lo[m:])
         bounds.x_hi = np.minimum(bounds.x_hi, x_hi[m:])
         s_lo, s_hi = row_ranges(S, s0, lo, hi)
-        for pair, column, coef in penalty:
-            violation = max(0.0, -(s_lo[pair])) / coef
+        for column, rows in penalty:
+            violation = max(max(0.0, -s_lo[pair]) / coef for pair, coef in rows)
             bounds.x_hi[column] = min(bounds.x_hi[column], form.lb[column] + violation)
     _lower_slack(bounds, np.maximum(s_hi, 0.0), "interval")
     never = s_lo > _NEVER * (1.0 + np.abs(s0))
     bounds.mu[never], bounds.mu_source[never] = 0.0, "interval"
 
 
-def _penalty_columns(kkt: KktSystem) -> list[tuple[int, int, float]]:
-    """(pair, column, coefficient) of columns that only buy the violation of one row.
+def _penalty_columns(kkt: KktSystem) -> list[tuple[int, list[tuple[int, float]]]]:
+    """(column, [(pair, coefficient)]) of columns that only buy the violation of rows.
 
-    At every optimum such a column equals the violation: its cost is positive, nothing else wants
-    it. Requires lb finite, ub infinite, no quadratic or upper-dependent cost.
+    At every optimum such a column equals the greatest violation of its rows: its cost is positive,
+    and nothing else wants it. Requires lb finite, ub infinite, no quadratic or upper-dependent
+    cost, no equality row.
     """
     form = kkt.form
     columns = kkt.S.tocsc()
@@ -173,9 +184,10 @@ def _penalty_columns(kkt: KktSystem) -> list[tuple[int, int, float]]:
     for j in np.flatnonzero((kkt.sigma * form.c > 0) & np.isfinite(form.lb) & np.isinf(form.ub)):
         entries = slice(columns.indptr[j], columns.indptr[j + 1])
         pairs, coefs = columns.indices[entries], columns.data[entries]
-        rows = [(p, v) for p, v in zip(pairs, coefs, strict=True) if kkt.kind[p] == "row"]
-        if len(rows) == 1 and rows[0][1] > 0 and not eq_count[j] and not touched[j]:
-            found.append((int(rows[0][0]), int(j), float(rows[0][1])))
+        rows = [(int(p), float(v)) for p, v in zip(pairs, coefs, strict=True)
+                if kkt.kind[p] == "row"]
+        if rows and all(v > 0 for _, v in rows) and not eq_count[j] and not touched[j]:
+            found.append((int(j), rows))
     return found
 
 
