@@ -34,6 +34,7 @@ from pyomo_dlmp.transform.single_level import (
 
 log = logging.getLogger("pyomo_dlmp")
 Progress = Callable[[str, float | None, float | None], None]
+_MOST_BITS = 14
 
 
 @dataclass
@@ -77,27 +78,38 @@ def solve_bilevel(
     advances. Further keywords go to ``dlmp.single_level`` (complementarity, products, bounds, ...).
     Values of the solution are loaded onto the model's Vars, duals into each LowerLevel's `dual`
     Suffix and onto `dual_of` Vars; the transformation is undone afterwards, so the model stays the
-    user's. A model that was transformed by the user stays transformed.
+    user's. A model that was transformed by the user stays transformed. Where products stand in a
+    binary expansion that is too coarse for the gap, and `bits` is not given, it is refined (5, 8,
+    11, 14 bits) within the time limit.
 
     Raises ModelError, BoundError, SolverError before the search where it can; AuditError when the
     solution is not a solution of its lower level.
     """
     clock = _Clock(progress)
     route = route_to(solver)
-    clock.stage("compile and bounds")
-    own = single_level_data(model) is None
-    if own:
-        transformation.setdefault("capabilities", route.capabilities)
-        SingleLevelTransformation().apply_to(model, **transformation)
-    data = single_level_data(model)
-    try:
-        if route.factory is None:
-            return _solve_embedded(model, data, route, clock, gap, time_limit, threads, start,
-                                   mip_options)
-        return _solve_elsewhere(model, data, route, clock, gap, time_limit)
-    finally:
+    deadline = None if time_limit is None else time.monotonic() + time_limit
+    options = {"capabilities": route.capabilities, **transformation}
+    while True:
+        clock.stage("compile and bounds")
+        own = single_level_data(model) is None
         if own:
-            undo_single_level(model)
+            SingleLevelTransformation().apply_to(model, **options)
+        data = single_level_data(model)
+        left = None if deadline is None else max(0.1, deadline - time.monotonic())
+        try:
+            if route.factory is None:
+                result = _solve_embedded(
+                    model, data, route, clock, gap, left, threads, start, mip_options)
+            else:
+                result = _solve_elsewhere(model, data, route, clock, gap, left)
+        finally:
+            if own:
+                undo_single_level(model)
+        coarse = own and data.relaxed and result.status == "gap not reached"
+        if not coarse or "bits" in transformation or options.get("bits", 5) >= _MOST_BITS:
+            return result
+        options["bits"] = options.get("bits", 5) + 3
+        log.info("gap %.3g: products are expanded again with %d bits", result.gap, options["bits"])
 
 
 class _Clock:
@@ -143,8 +155,7 @@ def _solve_embedded(model, data, route, clock, gap, time_limit, threads, start, 
     size["rounds"] = outcome.rounds
     bound = sign * outcome.bound if np.isfinite(outcome.bound) else None
     if outcome.z is None:
-        status = outcome.status
-        return BilevelResult(status, None, bound, None, route.name, clock.stop(), size)
+        return _no_point(data, outcome.status, bound, route, clock, size)
     values = elimination.lift(outcome.z)
     values[program.integer] = np.round(values[program.integer])
     for var, value in zip(program.columns, values, strict=True):
@@ -161,10 +172,11 @@ def _solve_elsewhere(model, data: SingleLevel, route: Route, clock, gap, time_li
     clock.stage("search")
     answer = solve_by_pyomo(route, model, gap, time_limit)
     size = {"pairs": sum(k.kkt.pairs for k in data.lowers)}
+    notes = [answer.note] if answer.note else []
     if answer.objective is None:
-        return BilevelResult(answer.status, None, answer.bound, None, route.name, clock.stop(),
-                             size)
-    return _finish(data, route, clock, gap, answer.status, answer.bound, answer.objective, size)
+        return _no_point(data, answer.status, answer.bound, route, clock, size, notes)
+    return _finish(data, route, clock, gap, answer.status, answer.bound, answer.objective, size,
+                   notes)
 
 
 def _size(data: SingleLevel, program: Program, small: Program) -> dict[str, int]:
@@ -177,10 +189,22 @@ def _size(data: SingleLevel, program: Program, small: Program) -> dict[str, int]
     }
 
 
-def _finish(data: SingleLevel, route, clock, gap, status, bound, reported, size):
+def _no_point(data: SingleLevel, status, bound, route, clock, size, notes=()) -> BilevelResult:
+    """The result of a search without a point. What a grid cannot do, the bilevel may still do."""
+    notes = list(notes)
+    if data.restricted:
+        bound = None
+        notes.append("upper Vars were held to a grid, so nothing is known of points off it")
+        if status in ("infeasible", "infeasible or unbounded"):
+            status = "gap not reached"
+    return BilevelResult(status, None, bound, None, route.name, clock.stop(), size, notes=notes)
+
+
+def _finish(data: SingleLevel, route, clock, gap, status, bound, reported, size, notes=()):
     """Replace the lower level's values by its own re-solve, audit, and sum up."""
     clock.stage("audit")
-    result = BilevelResult(status, reported, bound, None, route.name, clock.times, size)
+    result = BilevelResult(
+        status, reported, bound, None, route.name, clock.times, size, notes=list(notes))
     audits = []
     for lower in data.lowers:
         audits.append(_settle(lower, data, result))

@@ -41,7 +41,8 @@ ROUTES = {
     "gurobi": Route(
         "gurobi", "gurobi_direct",
         frozenset({"lp", "qp", "milp", "miqp", "nonconvex", "sos1", "duals"}), "gurobipy",
-        "MIPGap", "TimeLimit", {"NonConvex": 2}),
+        "MIPGap", "TimeLimit",
+        {"NonConvex": 2, "IntFeasTol": 1e-9, "FeasibilityTol": 1e-9, "OptimalityTol": 1e-9}),
     "scip": Route(
         "scip", "scip_direct", frozenset({"lp", "milp", "miqp", "nonconvex", "sos1"}), "pyscipopt",
         "limits/gap", "limits/time", {"heuristics/nlpdiving/freq": -1}),
@@ -84,11 +85,22 @@ def _probe(route: Route) -> None:
 
 @dataclass
 class PyomoAnswer:
-    """What Pyomo reports: `status` as in `solve.outer.Outcome`, objective and bound (user sense)."""
+    """What Pyomo reports: `status` as in `solve.outer.Outcome`, objective and bound (user sense).
+
+    `note`: the solver's own words when it stopped for a reason that is none of these.
+    """
 
     status: str
     objective: float | None
     bound: float | None
+    note: str = ""
+
+
+_STATUS = {
+    "optimal": "optimal", "maxTimeLimit": "time limit", "resourceInterrupt": "interrupted",
+    "infeasible": "infeasible", "unbounded": "unbounded",
+    "infeasibleOrUnbounded": "infeasible or unbounded",
+}
 
 
 def solve_by_pyomo(route: Route, model, gap: float, time_limit: float | None) -> PyomoAnswer:
@@ -114,15 +126,34 @@ def solve_by_pyomo(route: Route, model, gap: float, time_limit: float | None) ->
             f"solver '{route.name}'", f"failed on a model of {columns} Vars ({text})", cure
         ) from None
     condition = str(results.solver.termination_condition)
-    status = {"maxTimeLimit": "time limit", "infeasible": "infeasible", "unbounded": "unbounded",
-              "infeasibleOrUnbounded": "infeasible or unbounded", "optimal": "optimal"}.get(
-                  condition, condition)
-    objective = bound = None
+    words = str(results.solver.termination_message or condition)
+    status = "interrupted" if "terminated by the user" in words else _STATUS.get(condition)
+    active = next(iter(model.component_data_objects(pyo.Objective, active=True)))
+    bound = _proven_bound(solver, results, active.sense)
+    if status in ("infeasible", "unbounded", "infeasible or unbounded"):
+        return PyomoAnswer(status, None, None)  # a point of an unbounded model proves nothing
+    objective = None
     if len(results.solution) or status == "optimal":
         model.solutions.load_from(results)
-        active = next(iter(model.component_data_objects(pyo.Objective, active=True)))
         objective = pyo.value(active)
-        bound = (results.problem.lower_bound if active.sense == pyo.minimize
-                 else results.problem.upper_bound)
-        bound = None if bound is None else float(bound)
+    if status is None:
+        return PyomoAnswer("gap not reached", objective, bound, f"{route.name} stopped: {words}")
     return PyomoAnswer(status, objective, bound)
+
+
+def _proven_bound(solver, results, sense) -> float | None:
+    """The solver's own bound; Pyomo's `gurobi_direct` gives the objective for it without integers.
+
+    A finished model without a bound (an LP) is bounded by its optimum, as Pyomo reports it.
+    """
+    native = getattr(solver, "_solver_model", None)
+    if native is not None and hasattr(native, "ObjBound"):
+        bound = native.ObjBound
+    elif native is not None and str(results.solver.termination_condition) != "optimal":
+        return None
+    else:
+        minimize = sense == pyo.minimize
+        bound = results.problem.lower_bound if minimize else results.problem.upper_bound
+    if bound is None or not abs(float(bound)) < 1e20:
+        return None
+    return float(bound)
