@@ -24,7 +24,7 @@ import numpy as np
 import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
-from pyomo_dlmp.blocks.frame import Frame
+from pyomo_dlmp.blocks.frame import Frame, rows
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.phases import Connection, gamma
 
@@ -78,7 +78,7 @@ class BranchBlockData(BlockData):
 
         gains = self.connection.gain
 
-        def voltage(_, phase, t):
+        def voltage(phase, t):
             i = phases.index(phase)
             gain = float(gains[i])
             source = sum(
@@ -88,7 +88,7 @@ class BranchBlockData(BlockData):
                 for j, other in enumerate(phases) if abs(D[i, j]) > _ZERO)
             return to_bus.w[phase, t] - source + drop(MP, MQ, i, t) == 0
 
-        def angle(_, phase, t):
+        def angle(phase, t):
             i = phases.index(phase)
             source = sum(
                 D[i, j].real * from_bus.theta[other, t]
@@ -99,9 +99,9 @@ class BranchBlockData(BlockData):
                     == float(self.connection.shift[i]))
 
         index = self.p.index_set()
-        self.voltage = pyo.Constraint(index, rule=voltage)
+        self.voltage = rows(index, voltage)
         if frame.angles:
-            self.angle = pyo.Constraint(index, rule=angle)
+            self.angle = rows(index, angle)
 
     def _inject(self, frame, from_bus, to_bus) -> None:
         D = self.connection.d
@@ -126,13 +126,14 @@ class BranchBlockData(BlockData):
         H = self.loss_matrix(v)
         n = len(self.phases)
 
-        def rule(_, t):
+        def loss(t):
             flows = [self.p[ph, t] for ph in self.phases] + [self.q[ph, t] for ph in self.phases]
             return sum(
                 H[i, j] * (1 if i == j else 2) * flows[i] * flows[j]
                 for i in range(2 * n) for j in range(i, 2 * n) if abs(H[i, j]) > 1e-15)
 
-        self.loss = pyo.Expression(frame.periods, rule=rule)
+        self.loss = pyo.Expression(
+            frame.periods, initialize={t: loss(t) for t in frame.labels})
 
     def loss_matrix(self, v: dict | None = None) -> np.ndarray:
         """H (2n x 2n) of the losses (p, q)' H (p, q) in MW."""
@@ -161,11 +162,11 @@ class BranchBlockData(BlockData):
         top = kva / 1000.0 * math.cos(math.pi / sides)
         turn = [2 * math.pi * k / sides for k in range(sides)]
         index, soft = self.p.index_set(), penalty is not None
-        if soft:
+        if penalty is not None:
             self.excess = pyo.Var(index, domain=pyo.NonNegativeReals, initialize=0.0)
             self.cost = pyo.Expression(expr=penalty * hours * sum(self.excess.values()))
-        self.thermal = pyo.Constraint(
-            index, range(sides), rule=lambda b, phase, t, k: (
-                round(math.cos(turn[k]), 15) * b.p[phase, t]
-                + round(math.sin(turn[k]), 15) * b.q[phase, t]
-                - (b.excess[phase, t] if soft else 0.0) <= top))
+        self.thermal = rows(
+            [(phase, t, k) for phase, t in index for k in range(sides)], lambda phase, t, k: (
+                round(math.cos(turn[k]), 15) * self.p[phase, t]
+                + round(math.sin(turn[k]), 15) * self.q[phase, t]
+                - (self.excess[phase, t] if soft else 0.0) <= top))

@@ -19,7 +19,7 @@ from __future__ import annotations
 import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
-from pyomo_dlmp.blocks.frame import Frame
+from pyomo_dlmp.blocks.frame import Frame, rows
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.elements import Bus
 
@@ -37,8 +37,8 @@ class BusBlockData(BlockData):
             self.theta = pyo.Var(index, initialize=0.0)
         self.net_p = pyo.Expression(index, initialize=0.0)
         self.net_q = pyo.Expression(index, initialize=0.0)
-        self.balance_p = pyo.Constraint(index, rule=lambda b, *k: b.net_p[k] == 0)
-        self.balance_q = pyo.Constraint(index, rule=lambda b, *k: b.net_q[k] == 0)
+        self.balance_p = rows(index, lambda *k: self.net_p[k] == 0)
+        self.balance_q = rows(index, lambda *k: self.net_q[k] == 0)
 
     def inject(self, k, p, q) -> None:
         """Add an injection (MW, Mvar, into the bus) at k = (phase, period) to the balances.
@@ -56,12 +56,12 @@ class BusBlockData(BlockData):
         """Limits of the line-to-neutral magnitude (pu): soft at `penalty`, hard when it is None."""
         index = self.w.index_set()
         soft = penalty is not None
-        if soft:
+        if penalty is not None:
             self.under = pyo.Var(index, domain=pyo.NonNegativeReals, initialize=0.0)
             self.over = pyo.Var(index, domain=pyo.NonNegativeReals, initialize=0.0)
             self.cost = pyo.Expression(expr=penalty * self.hours * sum(
                 self.under[k] + self.over[k] for k in index))
-        self.v_low = pyo.Constraint(index, rule=lambda b, *k: (
-            b.w[k] + (b.under[k] if soft else 0.0) >= v_min**2))
-        self.v_high = pyo.Constraint(index, rule=lambda b, *k: (
-            b.w[k] - (b.over[k] if soft else 0.0) <= v_max**2))
+        self.v_low = rows(index, lambda *k: (
+            self.w[k] + (self.under[k] if soft else 0.0) >= v_min**2))
+        self.v_high = rows(index, lambda *k: (
+            self.w[k] - (self.over[k] if soft else 0.0) <= v_max**2))

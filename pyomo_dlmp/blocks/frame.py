@@ -13,6 +13,11 @@ import pyomo.environ as pyo
 from pyomo_dlmp.errors import ModelError
 
 
+def rows(index, rule) -> pyo.Constraint:
+    """Constraint of rule(*k) for k in index; keeps no local function, so that models pickle."""
+    return pyo.Constraint(index, rule={k: rule(*k) for k in index})
+
+
 class Frame:
     """Shared index of the blocks under `parent`.
 

@@ -27,5 +27,6 @@ class GeneratorBlockData(BlockData):
         for t in frame.labels:
             for phase in g.phases:
                 bus.inject((phase, t), self.p[t] / n, self.q[t] / n)
-        self.cost = pyo.Expression(frame.periods, rule=lambda b, t: frame.hours * (
-            g.cost * b.p[t] + g.cost2 * b.p[t] ** 2))
+        self.cost = pyo.Expression(frame.periods, initialize={
+            t: frame.hours * (g.cost * self.p[t] + g.cost2 * self.p[t] ** 2)
+            for t in frame.labels})

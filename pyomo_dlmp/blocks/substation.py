@@ -34,5 +34,6 @@ class SubstationBlockData(BlockData):
             if bus.component("theta") is not None:
                 bus.theta[phase, t].fix(0.0)
             bus.inject((phase, t), self.p[phase, t], self.q[phase, t])
-        self.cost = pyo.Expression(frame.periods, rule=lambda b, t: (
-            b.price[t] * frame.hours * sum(b.p[phase, t] for phase in bus.phases)))
+        self.cost = pyo.Expression(frame.periods, initialize={
+            t: self.price[t] * frame.hours * sum(self.p[phase, t] for phase in bus.phases)
+            for t in frame.labels})

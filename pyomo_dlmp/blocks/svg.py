@@ -2,7 +2,7 @@
 
 Each leg is free in -Q..Q (Mvar, its equal share of the rating; positive: generates). A wye leg
 injects jq at its phase. A delta leg acts through the delta map and moves *active* power between
-phases: for leg ab, p_a = -q/(2 sqrt3), p_b = +q/(2 sqrt3) as injections, q/2 each. That is how an
+phases: for leg ab, p_a = +q/(2 sqrt3), p_b = -q/(2 sqrt3) as injections, q/2 each. That is how an
 SVG balances a feeder. Source of the map: Byeon, Ryu, Kim, arXiv 2211.07942.
 """
 

@@ -45,11 +45,11 @@ class AggregatorBlockData(BlockData):
         index = [(s, t) for s in sites for t in dso.periods]
         price_p = {s: dso.dual_of(dso.bus[sites[s].bus_name].balance_p) for s in sites}
         price_q = {s: dso.dual_of(dso.bus[sites[s].bus_name].balance_q) for s in sites}
-        self.pay_active = pyo.Expression(index, rule=lambda b, s, t: (
-            _mean(price_p[s], sites[s], t) * sites[s].p[t]))
-        self.pay_reactive = pyo.Expression(index, rule=lambda b, s, t: (
-            sites[s].tan_phi * _mean(price_q[s], sites[s], t) * sites[s].p[t]
-            if pays == "active and reactive" else 0.0))
+        self.pay_active = pyo.Expression(index, initialize={
+            (s, t): _mean(price_p[s], sites[s], t) * sites[s].p[t] for s, t in index})
+        self.pay_reactive = pyo.Expression(index, initialize={
+            (s, t): sites[s].tan_phi * _mean(price_q[s], sites[s], t) * sites[s].p[t]
+            if pays == "active and reactive" else 0.0 for s, t in index})
         self.energy = pyo.Constraint(expr=hours * sum(
             sites[s].p[t] for s, t in index) == energy_mwh)
         self.cost = pyo.Objective(expr=sum(

@@ -72,9 +72,9 @@ def delta_connection(pairs: tuple[str, ...] | list[str], phases: str) -> Connect
     """
     position = {p: i for i, p in enumerate(phases)}
     turns = np.zeros((len(pairs), len(phases)))
-    for row, (first, second) in enumerate(pairs):
-        turns[row, position[first]] = 1.0
-        turns[row, position[second]] = -1.0
+    for row, pair in enumerate(pairs):
+        turns[row, position[pair[0]]] = 1.0
+        turns[row, position[pair[1]]] = -1.0
     nominal = alpha(phases)
     return Connection.linearise(turns, phases, pairs, nominal, turns @ nominal)
 

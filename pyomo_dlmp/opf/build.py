@@ -68,11 +68,12 @@ def build_opf(
             m.add_component(kind, block(list(items), rule=rule))
         m.demand = LoadBlock(list(net.loads), rule=lambda b, n: b.build(
             net.loads[n], frame, bus[net.loads[n].bus], load_scale))
-        for kind, block, items in (
+        for kind, block, devices in (
             ("generator", GeneratorBlock, net.generators),
             ("datacenter", DatacenterBlock, net.datacenters), ("svg", SvgBlock, net.svgs),
         ):
-            m.add_component(kind, block(list(items), rule=_device_rule(items, frame, bus)))
+            rule = _device_rule(devices, frame, bus)
+            m.add_component(kind, block(list(devices), rule=rule))
         _settle_datacenters(m, frame, datacenter_kw)
         add_voltage_limits(m, net, voltage_limits, v_min, v_max, penalty)
         if losses is not None:

@@ -91,7 +91,11 @@ def audit(model, intervals: bool = True) -> Audit:
         systems = [lower.kkt for lower in done.lowers]
     else:
         systems = [build_kkt(compile_lower(block)) for block in lower_levels(model)]
-    return Audit([audit_lower(kkt, *point_of(kkt), intervals=intervals) for kkt in systems])
+    reports = []
+    for kkt in systems:
+        x, u, row_duals = point_of(kkt)
+        reports.append(audit_lower(kkt, x, u, row_duals, intervals=intervals))
+    return Audit(reports)
 
 
 def point_of(kkt: KktSystem):
@@ -197,7 +201,7 @@ def _independent(block) -> bool:
     dense = block.toarray()
     scale = np.linalg.norm(dense, axis=0)
     dense = dense / np.where(scale > 0, scale, 1.0)
-    return bool(np.abs(np.linalg.qr(dense, mode="r").diagonal()).min(initial=1.0) > 1e-9)
+    return bool(np.abs(np.diagonal(np.linalg.qr(dense, mode="r"))).min(initial=1.0) > 1e-9)
 
 
 def _ranges_of(kkt, block, cols, gradient, active):

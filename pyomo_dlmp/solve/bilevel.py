@@ -11,7 +11,7 @@ import numpy as np
 import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
 
-from pyomo_dlmp.errors import AuditError, SolverError
+from pyomo_dlmp.errors import AuditError, Fault, SolverError
 from pyomo_dlmp.solve.audit import (
     Audit,
     at_bound,
@@ -95,6 +95,7 @@ def solve_bilevel(
         if own:
             SingleLevelTransformation().apply_to(model, **options)
         data = single_level_data(model)
+        assert data is not None  # the transformation has just been applied
         left = None if deadline is None else max(0.1, deadline - time.monotonic())
         try:
             if route.factory is None:
@@ -226,10 +227,10 @@ def _finish(data: SingleLevel, route, clock, gap, status, bound, reported, size,
     clock.stop()
     if not result.audit.passed:
         failed = result.audit.table().query("not passed")
-        error = AuditError.at(
+        error = AuditError(Fault(
             data.original.name, "the solution fails its audit: " + "; ".join(
                 f"{r.check} {r.value:.3g} (limit {r.limit:g})" for r in failed.itertuples()),
-            "Inspect error.result; tighten bounds or tolerances.")
+            "Inspect error.result; tighten bounds or tolerances."))
         error.result = result
         raise error
     return result

@@ -65,7 +65,10 @@ class _Squares:
 
 def split_squares(program: Program) -> _Squares:
     """Eigen-decomposition of Q by connected blocks; ranges from the columns' bounds."""
-    rows, cols, values, weight = [], [], [], []
+    rows: list[np.ndarray] = []
+    cols: list[np.ndarray] = []
+    values: list[np.ndarray] = []
+    weight: list[float] = []
     for members in blocks_of(program.Q):
         d, v = np.linalg.eigh(program.Q[members][:, members].toarray())
         if d[0] < -1e-9 * max(1.0, d[-1]):
@@ -102,7 +105,7 @@ def solve_outer(
     master = _Master(program, squares, _first_error(gap, begin), threads, mip_options or {})
     outcome = Outcome("time limit")
     if start is not None:
-        outcome.z, outcome.objective = start, begin
+        outcome.z, outcome.objective = start, program.value(start)
         master.start_from(start)
     tell = progress or (lambda *_: None)
     for round_ in range(1, _MAX_ROUNDS + 1):
@@ -125,7 +128,8 @@ def solve_outer(
         tell(f"round {round_}", outcome.objective, outcome.bound)
         outcome.history.append((time.monotonic(), outcome.objective, outcome.bound))
         outcome.status = answer.status
-        if answer.status != "optimal" or outcome.gap <= gap or not len(squares.weight):
+        done = answer.status != "optimal" or outcome.gap <= gap or not len(squares.weight)
+        if done or answer.z is None or outcome.z is None:
             break
         new = master.add_tangents(answer.z[: len(program.columns)])
         if not new:

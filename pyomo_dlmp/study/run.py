@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -76,7 +77,7 @@ def run_study(
         start = time.monotonic()
         solution = solve_bilevel(
             model, study.solver, gap=study.gap, time_limit=study.time_limit,
-            progress=lambda stage, inc, bound, name=case.name: tell(name, stage, inc, bound))
+            progress=partial(tell, case.name))
         done.append(_tables(study, case, model, net, solution, time.monotonic() - start))
         tell(case.name, "write", solution.objective, solution.bound)
         write_results(study, done, folder, net)
@@ -104,11 +105,12 @@ def _tables(study, case, model, net, solution: BilevelResult, seconds: float) ->
 
 def _audit(solution: BilevelResult, payments: pd.DataFrame) -> pd.DataFrame:
     """The solution's audit, and the payment recomputed from the price table."""
-    table = solution.audit.table()
+    assert solution.audit is not None and solution.objective is not None
     error = abs(payments["value"].sum() - solution.objective) / max(1.0, abs(solution.objective))
-    table.loc[len(table)] = ["payment from the tables against the objective", error, 1e-4,
-                             "relative", error <= 1e-4]
-    return table
+    row = pd.DataFrame([{
+        "check": "payment from the tables against the objective", "value": error, "limit": 1e-4,
+        "unit": "relative", "passed": error <= 1e-4}])
+    return pd.concat([solution.audit.table(), row], ignore_index=True)
 
 
 def _numbers(solution: BilevelResult, seconds: float) -> pd.DataFrame:

@@ -55,12 +55,11 @@ class StudyScreen:
 
 def values(incumbent: float | None, bound: float | None) -> str:
     """Incumbent, bound and gap in words; empty without any."""
-    def finite(x):
-        return x is not None and abs(x) < 1e30
-
-    text = f"  incumbent {incumbent:,.4f}" if finite(incumbent) else ""
-    text += f"  bound {bound:,.4f}" if finite(bound) else ""
-    if finite(incumbent) and finite(bound):
+    incumbent, bound = (
+        None if x is None or not abs(x) < 1e30 else x for x in (incumbent, bound))
+    text = "" if incumbent is None else f"  incumbent {incumbent:,.4f}"
+    text += "" if bound is None else f"  bound {bound:,.4f}"
+    if incumbent is not None and bound is not None:
         gap = abs(incumbent - bound) / max(abs(incumbent), 1e-9)
         text += f"  gap {100 * gap:.3f} %" if gap < 10 else "  gap > 1000 %"
     return text

@@ -9,6 +9,7 @@ the lower objective is deactivated. Complementarity is added by a mode (`complem
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
@@ -30,7 +31,7 @@ class LowerKkt:
 
     kkt: KktSystem
     bounds: PairBounds
-    block: object
+    block: Any  # a Pyomo Block
     y: list
     mu: list
     pair_mode: list[str] = field(default_factory=list)

@@ -10,6 +10,7 @@ name, before anything is changed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
@@ -53,7 +54,7 @@ class LowerForm:
     hi: np.ndarray
     lb: np.ndarray
     ub: np.ndarray
-    objective: object
+    objective: Any
 
     @property
     def equality(self) -> np.ndarray:

@@ -92,8 +92,8 @@ class _ComponentLp:
         inside[cols] = True
         position = np.cumsum(inside) - 1
         touches = (abs(Ms) @ inside.astype(float)) > 0
-        pairs = np.flatnonzero(touches & (state != "never binds"))
-        self.open_pairs = [int(p) for p in pairs if state[p] == "open"]
+        pairs = [int(p) for p in np.flatnonzero(touches & (state != "never binds"))]
+        self.open_pairs = [p for p in pairs if state[p] == "open"]
         row_pairs = [p for p in range(kkt.pairs) if kkt.kind[p] == "row"]
         mu_full = np.arange(reduced.parts["mu"].start, reduced.parts["mu"].stop)
         where = {int(full): i for i, full in enumerate(reduced.elimination.kept)}
@@ -103,10 +103,12 @@ class _ComponentLp:
         lower = np.where(np.isinf(reduced.lo[cols]), -inf, reduced.lo[cols])
         upper = np.where(np.isinf(reduced.hi[cols]), inf, reduced.hi[cols])
         h.addVars(len(cols), lower, upper)
-        self.h, self.slack_column, self.mu_column = h, {}, {}
+        self.h = h
+        self.slack_column: dict[int, int] = {}
+        self.mu_column: dict[int, int] = {}
         for p in pairs:
             column = self._add_column(0.0, min(bounds.slack[p], inf))
-            self.slack_column[int(p)] = column
+            self.slack_column[p] = column
             self._add_row(Ms, p, position, [column], [-1.0], -s0[p], -s0[p])
         by_column: dict[int, list[tuple[int, float]]] = {}
         for p in range(kkt.pairs):
@@ -132,7 +134,7 @@ class _ComponentLp:
             if np.isfinite(bounds.slack[p]) and np.isfinite(bounds.mu[p]):
                 h.addRow(-inf, 1.0, 2, np.array([self.slack_column[p], self.mu_column[p]], np.int32),
                          np.array([1.0 / bounds.slack[p], 1.0 / bounds.mu[p]]))
-        self.last = None
+        self.last: int | None = None
 
     def _add_column(self, lower: float, upper: float) -> int:
         self.h.addVar(lower, upper)

@@ -8,6 +8,7 @@ each expression. Squares and convex quadratics are left alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
@@ -24,7 +25,7 @@ class Product:
     """v * Y: `v` a VarData, `Y` a LinearExpression with range [lo, hi]; `where` names its row."""
 
     where: str
-    v: object
+    v: Any
     Y: LinearExpression
     lo: float
     hi: float

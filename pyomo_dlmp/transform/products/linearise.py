@@ -9,8 +9,8 @@ from pyomo.common.modeling import unique_component_name
 from pyomo.core import Transformation, TransformationFactory
 
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.transform.products.binary_expansion import add_expanded_product, add_expansion_of
 from pyomo_dlmp.transform.products.bilinear import bilinear_rows, group_products
+from pyomo_dlmp.transform.products.binary_expansion import add_expanded_product, add_expansion_of
 from pyomo_dlmp.transform.products.mccormick import add_mccormick
 
 
