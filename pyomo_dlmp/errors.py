@@ -58,7 +58,7 @@ class StudyFileError(DlmpError, ValueError):
 
 
 class ModelError(DlmpError, ValueError):
-    """A model is used in a way that it cannot be: a wrong lower level, a dual of no lower row ..."""
+    """A model is used in a way that it cannot be: a wrong lower level, a dual of no row ..."""
 
 
 class BoundError(DlmpError, ValueError):

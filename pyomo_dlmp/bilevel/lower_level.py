@@ -23,6 +23,7 @@ Bounds of Vars follow the same rule, one dual for each side (the reduced cost is
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pyomo.environ as pyo
 from pyomo.common.autoslots import AutoSlots
@@ -127,7 +128,7 @@ class LowerLevelData(BlockData):
             store[key] = var
         return store[key]
 
-    def dual_vars(self) -> Iterator[tuple[object, str | None, pyo.Var]]:
+    def dual_vars(self) -> Iterator[tuple[Any, str | None, pyo.Var]]:
         """(component, bound or None, dual Var) of every dual asked for so far."""
         for component, entry in self._state.duals.items():
             if isinstance(entry, dict):

@@ -105,5 +105,5 @@ def symmetrical_components(phasors: np.ndarray) -> np.ndarray:
 
 
 def phasors(w, theta, phases: str = PHASES) -> np.ndarray:
-    """Complex voltages (pu) from squared magnitudes and angle deviations (rad), last axis phases."""
+    """Complex voltages (pu) from squared magnitudes and angle deviations (rad); last axis phase."""
     return np.sqrt(np.asarray(w)) * np.exp(1j * np.asarray(theta)) * alpha(phases)

@@ -186,7 +186,7 @@ def price_ranges(kkt: KktSystem, x, u) -> dict[int, tuple[float, float]]:
 
 def _dual_parts(G):
     """(rows, columns) of the independent parts of the dual polyhedron."""
-    n, k = G.shape
+    n = G.shape[0]
     graph = sp.bmat([[None, abs(G)], [abs(G).T, None]], format="csr")
     _, label = sp.csgraph.connected_components(graph, directed=False)
     order = np.argsort(label, kind="stable")

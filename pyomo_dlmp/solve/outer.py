@@ -145,6 +145,7 @@ def _point_value(incumbent: float) -> float:
 
 
 def _take(program: Program, outcome: Outcome, answer: Answer) -> None:
+    assert answer.z is not None
     z = answer.z[: len(program.columns)]
     value = program.value(z)
     if outcome.z is None or value < outcome.objective:

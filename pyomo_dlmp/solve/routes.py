@@ -2,7 +2,7 @@
 
 | name     | through                       | complementarity | objective                     |
 |----------|-------------------------------|-----------------|-------------------------------|
-| highs    | embedded highspy              | big-M           | convex quadratic by outer approximation |
+| highs    | embedded highspy              | big-M           | convex quadratic (tangents)   |
 | gurobi   | Pyomo `gurobi_direct`         | SOS1, big-M     | quadratic, nonconvex too      |
 | scip     | Pyomo `scip_direct`           | SOS1, big-M     | quadratic, nonconvex too      |
 | another  | Pyomo `SolverFactory(name)`   | big-M           | linear only, unless declared  |

@@ -70,7 +70,7 @@ class PairBounds:
 
 
 _CURE = {
-    "multiplier": "Give one with bounds={{component: value}} for '{}', make the limit soft at a "
+    "multiplier": "Give one with bounds={{'{}': value}}, make the limit soft at a "
                   "stated penalty, or use complementarity='sos1' with a solver that has it.",
     "slack": "Give the Vars of '{}' finite bounds, or use complementarity='sos1' with a solver "
              "that has it.",

@@ -269,6 +269,6 @@ def blocks_of(Q: sp.csr_matrix) -> list[np.ndarray]:
     if not len(touched):
         return []
     sub = Q.tocsr()[touched][:, touched]
-    count, label = connected_components(sub, directed=False)
+    _, label = connected_components(sub, directed=False)
     order = np.argsort(label, kind="stable")
     return [touched[part] for part in np.split(order, np.cumsum(np.bincount(label))[:-1])]

@@ -1,6 +1,6 @@
 """Transformation ``dlmp.single_level``: a bilevel model becomes one MIQP or MILP.
 
-    upper level:  min F(u, x, y)   s.t.  upper rows,   x, y = a solution and duals of each LowerLevel
+    upper level:  min F(u, x, y)   s.t.  upper rows,  x, y = a solution and duals of each lower
 
 Steps: compile each LowerLevel (`lower_form`), prove bounds (`bounds`), write KKT rows (`kkt`) and
 complementarity (`complementarity/`), rewrite dual x quantity products (`products/`). Everything is
@@ -114,7 +114,7 @@ class SingleLevelTransformation(Transformation):
     CONFIG.declare("pieces", ConfigValue(
         default=8, domain=PositiveInt, description="pieces of a McCormick envelope"))
     CONFIG.declare("bounds", ConfigValue(
-        default=None, description="{constraint: bound of |dual|} given by the user"))
+        default=None, description="{name or component: bound of |dual|} given by the user"))
     CONFIG.declare("tighten", ConfigValue(
         default="auto", domain=In(["auto", "all", "none"]), description="tighten bounds by LPs: "
         "where none is finite yet (auto), everywhere, or not"))
@@ -187,7 +187,11 @@ def _user_bounds(kkt: KktSystem, given) -> dict[int, float]:
     wanted: dict[tuple[str, int], float] = {}
     rows = {id(r): i for i, r in enumerate(kkt.form.rows)}
     columns = {id(v): j for j, v in enumerate(kkt.form.x)}
-    for component, value in (given or {}).items():
+    for key, value in (given or {}).items():
+        component = kkt.form.block.model().find_component(key) if isinstance(key, str) else key
+        if component is None:
+            raise ModelError.at(str(key), "is given a bound and is not in the model",
+                                "Use the component's full name, such as 'dso.row'.")
         if not np.isfinite(value) or value < 0:
             raise ModelError.at(component.name, f"has the bound {value!r} for its dual",
                                 "Give a finite number >= 0.")

@@ -58,7 +58,7 @@ def _components(reduced: ReducedKkt) -> list[np.ndarray]:
     """Kept columns grouped by what connects them."""
     Ms, _, Mr, _ = _limits(reduced)
     links = sp.vstack([Ms, Mr], format="csr")
-    rows, cols = links.shape
+    rows = links.shape[0]
     graph = sp.bmat([[None, links], [links.T, None]], format="csr")
     _, label = connected_components(graph, directed=False)
     columns = label[rows:]
@@ -120,11 +120,11 @@ class _ComponentLp:
                 sign = 1.0 if kkt.side[p] == "lower" else -1.0
                 by_column.setdefault(int(kkt.index[p]), []).append((p, sign))
         has_bound = np.flatnonzero(np.isfinite(kkt.form.lb) | np.isfinite(kkt.form.ub))
-        for k, column in enumerate(has_bound):
+        for k, bounded in enumerate(has_bound):
             if not inside[Mr.indices[Mr.indptr[k]:Mr.indptr[k + 1]]].any():
                 continue
             extra, coefs = [], []
-            for p, sign in by_column.get(int(column), []):
+            for p, sign in by_column.get(int(bounded), []):
                 self.mu_column[p] = self._add_column(0.0, min(bounds.mu[p], inf))
                 extra.append(self.mu_column[p])
                 coefs.append(-sign)
@@ -132,8 +132,9 @@ class _ComponentLp:
         self.open_pairs = [p for p in self.open_pairs if p in self.mu_column]
         for p in self.open_pairs:
             if np.isfinite(bounds.slack[p]) and np.isfinite(bounds.mu[p]):
-                h.addRow(-inf, 1.0, 2, np.array([self.slack_column[p], self.mu_column[p]], np.int32),
-                         np.array([1.0 / bounds.slack[p], 1.0 / bounds.mu[p]]))
+                columns = np.array([self.slack_column[p], self.mu_column[p]], np.int32)
+                chord = np.array([1.0 / bounds.slack[p], 1.0 / bounds.mu[p]])
+                h.addRow(-inf, 1.0, 2, columns, chord)
         self.last: int | None = None
 
     def _add_column(self, lower: float, upper: float) -> int:

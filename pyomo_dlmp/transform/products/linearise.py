@@ -46,7 +46,8 @@ class _ProductTransformation(Transformation):
         """Add the linear rows; `work`: (component data, parts, products, other quadratic)."""
         block.rows = pyo.Constraint(pyo.Any)
         for data, parts, products, rest in work:
-            replace_row(block, data, parts.expression(rest, self.stand_ins(block, products, config)))
+            stand_ins = self.stand_ins(block, products, config)
+            replace_row(block, data, parts.expression(rest, stand_ins))
 
     def stand_ins(self, block, products, config) -> list:
         """Linear expressions that stand for the products, with their rows written on `block`."""

@@ -1,0 +1,144 @@
+"""Study files: what they say is checked, all faults at once, before anything is solved."""
+
+import pandas as pd
+import pytest
+
+import pyomo_dlmp as dlmp
+from pyomo_dlmp.cli import main
+from pyomo_dlmp.errors import StudyFileError
+from pyomo_dlmp.study import build_case, read_study, run_study
+
+SMALL = """
+feeder = "ieee37"
+[time]
+periods = 2
+[dso]
+price = [30, 60]
+load_scale = [0.7, 1.0]
+[aggregator]
+energy_share = 0.5
+[[generator]]
+name = "g"
+bus = "741"
+kw_max = 200
+cost = 40
+cost2 = 60
+[[datacenter]]
+name = "dc"
+bus = "711"
+kw = 500
+floor = 0.1
+[[case]]
+name = "no SVG"
+[[case]]
+name = "SVG"
+[[case.svg]]
+name = "s"
+bus = "711"
+kvar = 300
+connection = "delta"
+"""
+
+
+@pytest.fixture
+def small(tmp_path):
+    def write(text=SMALL, **swap):
+        for old, new in swap.items():
+            text = text.replace(old, new)
+        path = tmp_path / "small.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+    return write
+
+
+def test_shipped_study_reads():
+    study = read_study("studies/ieee37.toml")
+    assert study.energy_mwh == pytest.approx(0.6 * 1.8 * 24)
+    assert [case.name for case in study.cases] == ["no SVG", "SVG"]
+    assert set(study.network(study.cases[1]).svgs) == {"svg730", "svg738", "svg711"}
+
+
+@pytest.mark.parametrize("old, new, words", [
+    ("periods = 2", "periods = 3", ["price", "2 entries", "3 periods"]),
+    ("[dso]", "[dso]\npenalti = 3", ["penalti", "penalty"]),
+    ("energy_share = 0.5", "energy_share = -1", ["energy_share", "-1"]),
+    ('bus = "741"', 'bus = "741"\nkw_most = 3', ["kw_most", "generator 'g'"]),
+    ("feeder =", "feder =", ["feder", "feeder"]),
+    ("price = [30, 60]", "price = [.5, 60]", ["0.5"]),
+    ('name = "SVG"', 'name = "no SVG"', ["no SVG", "twice"]),
+])
+def test_faults_are_named(small, old, new, words):
+    with pytest.raises(StudyFileError) as error:
+        read_study(small(SMALL.replace(old, new)))
+    assert all(word in str(error.value) for word in words), str(error.value)
+
+
+def test_all_faults_at_once(small):
+    with pytest.raises(StudyFileError) as error:
+        read_study(small(SMALL.replace("periods = 2", "periods = 0").replace(
+            "energy_share = 0.5", "energy_share = 0\npayz = 1")))
+    assert len(error.value.faults) >= 3
+
+
+def test_unknown_bus_and_missing_file(small, tmp_path):
+    with pytest.raises(dlmp.NetworkError, match="999"):
+        read_study(small(SMALL.replace('"711"', '"999"')))
+    with pytest.raises(StudyFileError, match="no such file"):
+        read_study(tmp_path / "none.toml")
+
+
+def test_a_workload_that_cannot_be_served(small):
+    study = read_study(small(SMALL.replace("energy_share = 0.5", "energy_share = 1.2")))
+    with pytest.raises(dlmp.ModelError, match=r"1\.2 MWh.*1 MWh"):
+        build_case(study, study.cases[0])
+    study = read_study(small(SMALL.replace("energy_share = 0.5", "energy_share = 0.05")))
+    with pytest.raises(dlmp.ModelError, match="floors"):
+        build_case(study, study.cases[0])
+
+
+def test_the_command_writes_every_table_and_the_report(small, tmp_path, capsys):
+    folder = tmp_path / "out"
+    assert main(["study", str(small()), "--results", str(folder)]) == 0
+    printed = capsys.readouterr().out
+    assert "datacenters pay" in printed and "passed" in printed and "search" in printed
+    for name in ("summary", "prices", "voltages", "unbalance", "dispatch", "payments", "audit"):
+        table = pd.read_csv(folder / f"{name}.csv")
+        assert set(table["case"]) == {"no SVG", "SVG"} and "unit" in table.columns
+    assert "data:image/svg" in (folder / "report.html").read_text(encoding="utf-8")
+    assert pd.read_csv(folder / "audit.csv")["passed"].all()
+    assert main(["study", str(small()), "--results", str(folder)]) == 0  # its own results: again
+
+
+def test_a_foreign_folder_is_not_touched(small, tmp_path, capsys):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "thesis.tex").write_text("years of work")
+    assert main(["study", str(small()), "--results", str(folder)]) == 1
+    assert "thesis" not in capsys.readouterr().out
+    assert [p.name for p in folder.iterdir()] == ["thesis.tex"]
+
+
+def test_errors_are_plain(tmp_path, capsys):
+    assert main(["study", str(tmp_path / "none.toml")]) == 1
+    assert "Traceback" not in capsys.readouterr().out
+
+
+def test_active_only_payment(small, tmp_path):
+    """Active only: the payment is its own optimum, so it costs no more than the first choice."""
+    study = read_study(small(SMALL.replace("energy_share = 0.5",
+                                           'energy_share = 0.5\npays = "active"')))
+    result = run_study(study, results=tmp_path / "active")[0]
+    assert result.solution.gap < 5e-3
+    assert set(result.tables["payments"]["quantity"]) == {"active"}
+
+
+def test_interrupt_keeps_what_is_written(small, tmp_path):
+    study, folder = read_study(small()), tmp_path / "cut"
+
+    def stop(case, stage, incumbent, bound):
+        if case == "SVG":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study, stop, folder)
+    assert set(pd.read_csv(folder / "prices.csv")["case"]) == {"no SVG"}
