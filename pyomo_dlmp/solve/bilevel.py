@@ -35,6 +35,7 @@ from pyomo_dlmp.transform.single_level import (
 log = logging.getLogger("pyomo_dlmp")
 Progress = Callable[[str, float | None, float | None], None]
 _MOST_BITS = 14
+_FIRST_SECONDS = 5.0
 
 
 @dataclass
@@ -143,9 +144,9 @@ def _solve_embedded(model, data, route, clock, gap, time_limit, threads, start, 
         small, elimination = reduce_program(program, data.lowers)
     size = _size(data, program, small)
     clock.stage("first point")
-    first = None
+    first, relaxed = None, -np.inf
     if start:
-        first = first_point(model, data, program, small, elimination, time_limit)
+        first, relaxed = first_point(model, data, program, small, elimination, time_limit)
     sign = program.sign
     clock.stage("search")
 
@@ -154,7 +155,8 @@ def _solve_embedded(model, data, route, clock, gap, time_limit, threads, start, 
 
     outcome = solve_outer(small, gap, time_limit, first, tell, threads, mip_options)
     size["rounds"] = outcome.rounds
-    bound = sign * outcome.bound if np.isfinite(outcome.bound) else None
+    best = max(outcome.bound, min(relaxed, outcome.objective))
+    bound = sign * best if np.isfinite(best) else None
     if outcome.z is None:
         return _no_point(data, outcome.status, bound, route, clock, size)
     values = elimination.lift(outcome.z)
@@ -280,16 +282,17 @@ def _load(variables, values) -> None:
 
 
 def first_point(model, data: SingleLevel, program, small, elimination, time_limit):
-    """A bilevel-feasible point of the reduced program, or None.
+    """(bilevel-feasible point of the reduced program or None, bound of its relaxation).
 
     The relaxation without integrality suggests upper decisions; the lower levels are solved there,
     and the point is kept if all rows of the single level hold.
     """
     relaxed = Program(**{**small.__dict__, "integer": np.zeros(len(small.columns), bool)})
-    limit = None if time_limit is None else 0.2 * time_limit
+    # a search without any incumbent is worth nothing: at least some seconds are spent here
+    limit = None if time_limit is None else max(0.2 * time_limit, _FIRST_SECONDS)
     outcome = solve_outer(relaxed, 1e-2, limit)
     if outcome.z is None:
-        return None
+        return None, outcome.bound
     z = elimination.lift(outcome.z)
     place = {id(var): j for j, var in enumerate(program.columns)}
     for lower in data.lowers:
@@ -297,13 +300,13 @@ def first_point(model, data: SingleLevel, program, small, elimination, time_limi
             _complete(lower, z, place)
         except SolverError as err:
             log.info("first point: %s", err)
-            return None
+            return None, outcome.bound
     kept = z[elimination.kept]
     activity = small.A @ kept
     scale = 1e-6 * (1 + np.abs(activity))
     ok = ((activity >= small.lo - scale) & (activity <= small.hi + scale)).all()
     inside = ((kept >= small.lb - 1e-7) & (kept <= small.ub + 1e-7)).all()
-    return kept if ok and inside else None
+    return kept if ok and inside else None, outcome.bound
 
 
 def _complete(lower, z: np.ndarray, place: dict[int, int]) -> None:

@@ -142,3 +142,12 @@ def test_interrupt_keeps_what_is_written(small, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run_study(study, stop, folder)
     assert set(pd.read_csv(folder / "prices.csv")["case"]) == {"no SVG"}
+
+
+def test_a_time_limit_leaves_incumbent_bound_and_gap(small, tmp_path):
+    study = read_study(small(SMALL + "\n[solver]\ntime_limit = 0.001\n"))
+    result = run_study(study, results=tmp_path / "short")[0]
+    assert result.solution.status in ("time limit", "optimal")
+    assert result.solution.objective is not None and result.solution.bound is not None
+    assert result.solution.bound <= result.solution.objective
+    assert result.tables["audit"]["passed"].all()
