@@ -161,9 +161,11 @@ def _primal_stage(kkt: KktSystem, bounds: PairBounds) -> None:
         bounds.x_lo = np.maximum(bounds.x_lo, x_lo[m:])
         bounds.x_hi = np.minimum(bounds.x_hi, x_hi[m:])
         s_lo, s_hi = row_ranges(S, s0, lo, hi)
-        for column, rows in penalty:
+        place = {int(k): i for i, k in enumerate(elimination.kept)}
+        for column, rows in penalty:  # s_lo holds the column at its least value, lo
+            least = lo[place[m + column]]
             violation = max(max(0.0, -s_lo[pair]) / coef for pair, coef in rows)
-            bounds.x_hi[column] = min(bounds.x_hi[column], form.lb[column] + violation)
+            bounds.x_hi[column] = min(bounds.x_hi[column], least + violation)
     _lower_slack(bounds, np.maximum(s_hi, 0.0), "interval")
     never = s_lo > _NEVER * (1.0 + np.abs(s0))
     bounds.mu[never], bounds.mu_source[never] = 0.0, "interval"

@@ -1,9 +1,15 @@
-"""Interval arithmetic on sparse affine maps: ranges of rows, and bound propagation."""
+"""Interval arithmetic on sparse affine maps: ranges of rows, and bound propagation.
+
+Sums are rounded outward: by the number of summands times the unit roundoff times the sum of their
+absolute values, so that what is excluded is excluded in exact arithmetic too.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
+
+_ROUNDOFF = 4.0 * np.finfo(float).eps
 
 
 def row_ranges(M: sp.csr_matrix, m0: np.ndarray, lo: np.ndarray, hi: np.ndarray):
@@ -11,7 +17,8 @@ def row_ranges(M: sp.csr_matrix, m0: np.ndarray, lo: np.ndarray, hi: np.ndarray)
     M = M.tocsr()
     below = M.data * np.where(M.data > 0, lo[M.indices], hi[M.indices])
     above = M.data * np.where(M.data > 0, hi[M.indices], lo[M.indices])
-    return m0 + _row_sums(below, M), m0 + _row_sums(above, M)
+    return (m0 + _row_sums(below, M) - _rounding(below, M, m0),
+            m0 + _row_sums(above, M) + _rounding(above, M, m0))
 
 
 def _row_sums(values: np.ndarray, M: sp.csr_matrix) -> np.ndarray:
@@ -21,11 +28,19 @@ def _row_sums(values: np.ndarray, M: sp.csr_matrix) -> np.ndarray:
     return total
 
 
+def _rounding(values: np.ndarray, M: sp.csr_matrix, m0: np.ndarray) -> np.ndarray:
+    """Bound of the rounding error of each row's sum; 0 where the sum is infinite anyway."""
+    size = np.where(np.isfinite(values), np.abs(values), 0.0)
+    count = np.diff(M.indptr)
+    return np.where(count > 1, _ROUNDOFF * count * (np.abs(m0) + _row_sums(size, M)), 0.0)
+
+
 def propagate(M, m0, row_lo, row_hi, lo, hi, rounds: int = 20, tol: float = 1e-9):
     """Tighten the box by rows  row_lo <= M z + m0 <= row_hi; returns the new (lo, hi).
 
     Every value excluded is excluded by one row and the box: the result still holds every z of the
-    old box that satisfies the rows. Bounds are widened by a relative 1e-9 against rounding.
+    old box that satisfies the rows. Bounds are widened by a relative 1e-9, and by the rounding of the
+    row's sum, which counts where large terms cancel.
     """
     M = M.tocsr()
     keep = np.isfinite(row_lo) | np.isfinite(row_hi)
@@ -35,6 +50,8 @@ def propagate(M, m0, row_lo, row_hi, lo, hi, rounds: int = 20, tol: float = 1e-9
     row_of = np.repeat(np.arange(M.shape[0]), np.diff(M.indptr))
     col, coef = M.indices, M.data
     positive = coef > 0
+    ends = np.abs(m0) + np.where(np.isfinite(row_lo), np.abs(row_lo), 0.0) + np.where(
+        np.isfinite(row_hi), np.abs(row_hi), 0.0)
     lo, hi = lo.copy(), hi.copy()
     for _ in range(rounds):
         below = coef * np.where(positive, lo[col], hi[col])
@@ -48,9 +65,10 @@ def propagate(M, m0, row_lo, row_hi, lo, hi, rounds: int = 20, tol: float = 1e-9
         term_lo = np.where(np.isnan(term_lo), -np.inf, term_lo)
         new_hi = np.where(positive, term_hi, term_lo) / coef
         new_lo = np.where(positive, term_lo, term_hi) / coef
+        error = (_rounding(below, M, ends) + _rounding(above, M, ends))[row_of] / np.abs(coef)
         best_hi, best_lo = hi.copy(), lo.copy()
-        np.minimum.at(best_hi, col, new_hi + tol * (1 + np.abs(new_hi)))
-        np.maximum.at(best_lo, col, new_lo - tol * (1 + np.abs(new_lo)))
+        np.minimum.at(best_hi, col, new_hi + tol * (1 + np.abs(new_hi)) + error)
+        np.maximum.at(best_lo, col, new_lo - tol * (1 + np.abs(new_lo)) - error)
         best_hi, best_lo = np.maximum(best_hi, lo), np.minimum(best_lo, hi)
         change = _improved(hi, best_hi) | _improved(best_lo, lo)
         hi, lo = best_hi, best_lo
