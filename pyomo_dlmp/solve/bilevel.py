@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
+from pyomo.core.expr.visitor import identify_variables
 
 from pyomo_dlmp.errors import AuditError, Fault, SolverError
 from pyomo_dlmp.solve.audit import (
@@ -206,6 +207,7 @@ def _no_point(data: SingleLevel, status, bound, route, clock, size, notes=()) ->
 def _finish(data: SingleLevel, route, clock, gap, status, bound, reported, size, notes=()):
     """Replace the lower level's values by its own re-solve, audit, and sum up."""
     clock.stage("audit")
+    _value_idle_vars(data)
     result = BilevelResult(
         status, reported, bound, None, route.name, clock.times, size, notes=list(notes))
     audits = []
@@ -236,6 +238,14 @@ def _finish(data: SingleLevel, route, clock, gap, status, bound, reported, size,
         error.result = result
         raise error
     return result
+
+
+def _value_idle_vars(data: SingleLevel) -> None:
+    """Vars that no solver saw (their terms cancelled) get a value within their bounds."""
+    for var in identify_variables(data.original.expr, include_fixed=False):
+        if var.value is None:
+            near = 0.0 if var.lb is None else max(0.0, var.lb)
+            var.set_value(near if var.ub is None else min(near, var.ub))
 
 
 def _settle(lower, data: SingleLevel, result: BilevelResult):
