@@ -304,6 +304,7 @@ def first_point(model, data: SingleLevel, program, small, elimination, time_limi
     if outcome.z is None:
         return None, outcome.bound
     z = elimination.lift(outcome.z)
+    z[program.integer] = np.round(z[program.integer])
     place = {id(var): j for j, var in enumerate(program.columns)}
     for lower in data.lowers:
         try:

@@ -50,7 +50,7 @@ def _stages(program: Program, equality, free, lowers):
         id(lower.block.stationarity[name]) for lower in lowers
         for name, low, high in zip(
             lower.kkt.form.names_x, lower.kkt.form.lb, lower.kkt.form.ub, strict=True)
-        if np.isfinite(low) or np.isfinite(high)}
+        if (np.isfinite(low) or np.isfinite(high)) and name in lower.block.stationarity}
     is_dual = np.array([id(v) in dual for v in program.columns], dtype=bool)
     rows = [program.rows[r] for r in equality]
     primal = ~(abs(program.A[equality]) @ is_dual.astype(float) > 0)

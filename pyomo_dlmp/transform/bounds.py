@@ -5,7 +5,10 @@ Order of the proofs (a later one only tightens an earlier one):
    violation at every optimum, and its cost bounds their multipliers;
 2. interval: equalities eliminated, then interval arithmetic and propagation over the box of the
    remaining columns (primal first, so that rows that can never bind lose their pair);
-3. lp: each slack and multiplier maximised over the linear relaxation of the KKT system.
+3. vertex: in small lower levels, the greatest multiplier over the vertices of the dual polyhedron
+   (`vertices`; some optimal dual obeys it, not each);
+4. lp: each slack and multiplier maximised over the linear relaxation of the KKT system and of the
+   upper rows, with the cutoff of a known point where one is given.
 Users may give bounds on multipliers. No number is invented: where nothing is proved the bound stays
 infinite, and a mode that needs one refuses by name.
 """
@@ -21,6 +24,8 @@ from pyomo_dlmp.errors import BoundError, Fault
 from pyomo_dlmp.transform.eliminate import Elimination, eliminate, eliminate_in_stages
 from pyomo_dlmp.transform.intervals import propagate, row_ranges
 from pyomo_dlmp.transform.kkt_system import KktSystem
+from pyomo_dlmp.transform.upper_view import UpperView
+from pyomo_dlmp.transform.vertices import vertex_bounds
 
 _TINY = 1e-9  # a slack below this is no slack
 _ROOM = 1e-4  # relative distance between a proved bound and the M that is used
@@ -31,7 +36,7 @@ _NEVER = 1e-7  # a row binds nowhere if its slack stays above this (absolute and
 class PairBounds:
     """What is proved of a KKT system.
 
-    Per pair: `slack`, `mu` (greatest values), `slack_source`, `mu_source` (user, data, interval,
+    Per pair: `slack`, `mu` (greatest values), `slack_source`, `mu_source` (user, interval, vertex,
     lp, or "" where infinite), `state`: "open" (needs complementarity), "never binds" (mu = 0) or
     "always binds" (slack = 0). `x_lo .. y_hi`: ranges of columns and equality duals.
     """
@@ -87,7 +92,8 @@ class ReducedKkt:
     """The KKT system over the columns that elimination keeps, z within [lo, hi].
 
     Full columns are (u, x, y, mu, rho): rho[j] = multiplier of lb - multiplier of ub of column j.
-    Row pairs have their mu among the columns; bound pairs read theirs from rho.
+    Row pairs have their mu among the columns; bound pairs read theirs from rho. `rest`: (M, m0, lo,
+    hi) of the equality rows that elimination left.
     """
 
     kkt: KktSystem
@@ -95,6 +101,7 @@ class ReducedKkt:
     lo: np.ndarray
     hi: np.ndarray
     parts: dict[str, slice]
+    rest: tuple
 
     def rows(self, part: str) -> tuple[sp.csr_matrix, np.ndarray]:
         """(M, m0) of the columns named `part` as affine maps of z."""
@@ -108,21 +115,32 @@ class ReducedKkt:
         return (kkt.S @ Mx + kkt.T @ Mu).tocsr(), kkt.S @ x0 + kkt.T @ u0 + kkt.s0
 
 
-def prove_bounds(kkt: KktSystem, user: dict[int, float] | None = None, tighten: str = "auto"):
+def prove_bounds(
+    kkt: KktSystem, user: dict[int, float] | None = None, tighten: str = "auto",
+    view: UpperView | None = None,
+):
     """(PairBounds, ReducedKkt) of a KKT system.
 
-    `user` maps pair numbers to bounds of their multipliers. `tighten`: the LP stage for "all"
-    parts, for parts with an open pair that has no finite bound yet ("auto"), or "none".
+    `user` maps pair numbers to bounds of their multipliers. `tighten`: the stages after intervals
+    for "all" parts, for parts with an open pair that has no finite bound yet ("auto"), or "none".
+    `view`: the upper rows, and how the upper level uses the duals.
     """
     bounds = _start(kkt, user or {})
-    _primal_stage(kkt, bounds)
-    reduced = _dual_stage(kkt, bounds)
+    _primal_stage(kkt, bounds, view)
+    reduced = _dual_stage(kkt, bounds, view)
     if tighten != "none":
         from pyomo_dlmp.transform.tighten import tighten_by_lp
 
-        tighten_by_lp(reduced, bounds, everything=tighten == "all")
+        if view is not None and unbounded(bounds).any():
+            _lower_mu(bounds, vertex_bounds(kkt, bounds, view), "vertex")
+        tighten_by_lp(reduced, bounds, view, everything=tighten == "all")
     _leave_room(bounds)
     return bounds, reduced
+
+
+def unbounded(bounds: PairBounds) -> np.ndarray:
+    """Open pairs without a finite bound of their slack or multiplier."""
+    return (bounds.state == "open") & ~(np.isfinite(bounds.mu) & np.isfinite(bounds.slack))
 
 
 def _leave_room(bounds: PairBounds) -> None:
@@ -142,21 +160,25 @@ def _start(kkt: KktSystem, user: dict[int, float]) -> PairBounds:
     return bounds
 
 
-def _primal_stage(kkt: KktSystem, bounds: PairBounds) -> None:
+def _primal_stage(kkt: KktSystem, bounds: PairBounds, view: UpperView | None) -> None:
     """Ranges of x and of slacks over the box of the injections; never-binding rows."""
     form = kkt.form
-    m = len(form.u)
+    m, n = len(form.u), len(form.x)
     E = sp.hstack([kkt.B_eq, kkt.A_eq], format="csr")
     free = np.concatenate([np.zeros(m, bool), np.isinf(form.lb) & np.isinf(form.ub)])
     elimination = eliminate(E, kkt.b_eq, free)
     u_lo, u_hi = form.u_box()
-    S = (sp.hstack([kkt.T, kkt.S], format="csr") @ elimination.M).tocsr()
-    s0 = sp.hstack([kkt.T, kkt.S], format="csr") @ elimination.m0 + kkt.s0
+    ST = sp.hstack([kkt.T, kkt.S], format="csr")
+    S = (ST @ elimination.M).tocsr()
+    s0 = ST @ elimination.m0 + kkt.s0
+    rest, upper = _left_rows(E, kkt.b_eq, elimination), _upper_rows(view, m + n, elimination)
+    slacks = (S, s0, np.zeros(kkt.pairs), np.full(kkt.pairs, np.inf))
+    limits = _stack([slacks, rest, upper])
     penalty = _penalty_columns(kkt)
     for _ in range(2):  # the second round sees the penalty columns' new bounds
         lo = np.concatenate([u_lo, bounds.x_lo])[elimination.kept]
         hi = np.concatenate([u_hi, bounds.x_hi])[elimination.kept]
-        lo, hi = propagate(S, s0, np.zeros(kkt.pairs), np.full(kkt.pairs, np.inf), lo, hi)
+        lo, hi = propagate(*limits, lo, hi)
         x_lo, x_hi = row_ranges(elimination.M, elimination.m0, lo, hi)
         bounds.x_lo = np.maximum(bounds.x_lo, x_lo[m:])
         bounds.x_hi = np.minimum(bounds.x_hi, x_hi[m:])
@@ -169,6 +191,35 @@ def _primal_stage(kkt: KktSystem, bounds: PairBounds) -> None:
     _lower_slack(bounds, np.maximum(s_hi, 0.0), "interval")
     never = s_lo > _NEVER * (1.0 + np.abs(s0))
     bounds.mu[never], bounds.mu_source[never] = 0.0, "interval"
+
+
+def _left_rows(E, r, elimination: Elimination):
+    """(M, m0, lo, hi) over the kept columns of the equality rows that elimination did not use."""
+    left = np.ones(E.shape[0], dtype=bool)
+    left[elimination.rows_used] = False
+    M = (E[left] @ elimination.M).tocsr()
+    M.data[np.abs(M.data) < 1e-11] = 0.0
+    M.eliminate_zeros()
+    m0 = E[left] @ elimination.m0
+    margin = 1e-9 * (1.0 + np.abs(r[left]))
+    return M, m0, r[left] - margin, r[left] + margin
+
+
+def _upper_rows(view: UpperView | None, width: int, elimination: Elimination):
+    """(M, m0, lo, hi) over the kept columns of the upper rows that use the first `width` only."""
+    if view is None or not view.R.shape[0]:
+        empty = np.empty(0)
+        return sp.csr_matrix((0, elimination.M.shape[1])), empty, empty, empty
+    inside = np.diff(view.R[:, width:].indptr) == 0
+    R = view.R[inside][:, :width]
+    M, m0 = elimination.M[:width], elimination.m0[:width]
+    return (R @ M).tocsr(), R @ m0, view.lo[inside], view.hi[inside]
+
+
+def _stack(groups):
+    """Groups of (M, m0, lo, hi) as one."""
+    return (sp.vstack([g[0] for g in groups], format="csr"),
+            *(np.concatenate([g[k] for g in groups]) for k in (1, 2, 3)))
 
 
 def _penalty_columns(kkt: KktSystem) -> list[tuple[int, list[tuple[int, float]]]]:
@@ -207,7 +258,9 @@ def _lower_mu(bounds: PairBounds, value: np.ndarray, source: str) -> None:
     bounds.mu_source[better] = source
 
 
-def _dual_stage(kkt: KktSystem, bounds: PairBounds) -> ReducedKkt:
+def _dual_stage(
+    kkt: KktSystem, bounds: PairBounds, view: UpperView | None,
+) -> ReducedKkt:
     """Eliminate flows and equality duals together, then propagate over what is left."""
     form = kkt.form
     m, n, e, P = len(form.u), len(form.x), len(kkt.equality_rows), kkt.pairs
@@ -240,13 +293,13 @@ def _dual_stage(kkt: KktSystem, bounds: PairBounds) -> ReducedKkt:
     lo = np.concatenate([u_lo, bounds.x_lo, bounds.y_lo, np.zeros(len(rows)), rho_lo])
     hi = np.concatenate([u_hi, bounds.x_hi, bounds.y_hi, bounds.mu[rows], rho_hi])
     kept = elimination.kept
-    reduced = ReducedKkt(kkt, elimination, lo[kept], hi[kept], parts)
+    rest = _left_rows(E, r, elimination)
+    reduced = ReducedKkt(kkt, elimination, lo[kept], hi[kept], parts, rest)
     Ms, s0 = reduced.slack_rows()
-    limits = sp.vstack([elimination.M, Ms], format="csr")
-    offset = np.concatenate([elimination.m0, s0])
-    row_lo = np.concatenate([lo, np.zeros(P)])
-    row_hi = np.concatenate([hi, np.full(P, np.inf)])
-    reduced.lo, reduced.hi = propagate(limits, offset, row_lo, row_hi, reduced.lo, reduced.hi)
+    limits = _stack([
+        (elimination.M, elimination.m0, lo, hi), (Ms, s0, np.zeros(P), np.full(P, np.inf)), rest,
+        _upper_rows(view, m + n + e, elimination)])
+    reduced.lo, reduced.hi = propagate(*limits, reduced.lo, reduced.hi)
     _read_ranges(reduced, bounds, "interval", lo, hi)
     return reduced
 

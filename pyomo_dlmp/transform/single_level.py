@@ -36,6 +36,7 @@ from pyomo_dlmp.transform.products.identity import (
     rewrite_payment,
 )
 from pyomo_dlmp.transform.products.linearise import envelopes, expansions, replace_row
+from pyomo_dlmp.transform.upper_view import upper_views
 
 log = logging.getLogger("pyomo_dlmp")
 PRODUCTS = ("auto", "strong_duality", "binary_expansion", "mccormick", "keep")
@@ -118,6 +119,9 @@ class SingleLevelTransformation(Transformation):
     CONFIG.declare("tighten", ConfigValue(
         default="auto", domain=In(["auto", "all", "none"]), description="tighten bounds by LPs: "
         "where none is finite yet (auto), everywhere, or not"))
+    CONFIG.declare("cutoff", ConfigValue(
+        default=None, description="upper objective of a known bilevel-feasible point: bounds may "
+        "then hold only for points at least as good"))
     CONFIG.declare("capabilities", ConfigValue(
         default=frozenset({"milp"}), domain=frozenset,
         description="what the solver can do, for auto: milp, miqp, nonconvex, sos1"))
@@ -137,9 +141,10 @@ class SingleLevelTransformation(Transformation):
         with PauseGC():
             systems = [build_kkt(compile_lower(block)) for block in blocks]
             upper = _upper_objective(model, blocks)
+            views = upper_views(model, systems, config.cutoff)
             proved = [
-                prove_bounds(kkt, _user_bounds(kkt, config.bounds), config.tighten)[0]
-                for kkt in systems]
+                prove_bounds(kkt, _user_bounds(kkt, config.bounds), config.tighten, view)[0]
+                for kkt, view in zip(systems, views, strict=True)]
             modes = [_choose_modes(kkt, b, config) for kkt, b in zip(systems, proved, strict=True)]
             block = pyo.Block(concrete=True)
             model.add_component(unique_component_name(model, "dlmp_single_level"), block)

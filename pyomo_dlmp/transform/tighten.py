@@ -1,9 +1,10 @@
 """Bound tightening by linear programs over the relaxed KKT system, one small LP per component.
 
-The relaxation keeps primal and dual feasibility, stationarity (already eliminated) and, for each
-open pair, the chord  s / s_max + mu / mu_max <= 1  of the complementarity. Each LP maximises one
-slack or one multiplier; HiGHS is hot-started from the one before. The optimum of a maximisation is
-raised by a relative 1e-6 against the solver's tolerances.
+The relaxation keeps primal and dual feasibility, stationarity (already eliminated), the upper rows
+(with the cutoff of a known point where one was given) and, for each open pair, the chord
+``s / s_max + mu / mu_max <= 1`` of the complementarity. Each LP maximises one slack or one
+multiplier; HiGHS is hot-started from the one before. The optimum of a maximisation is raised by a
+relative 1e-6 against the solver's tolerances.
 """
 
 from __future__ import annotations
@@ -13,68 +14,59 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from pyomo_dlmp.highs import new_highs
-from pyomo_dlmp.transform.bounds import PairBounds, ReducedKkt, _lower_mu, _lower_slack
+from pyomo_dlmp.highs import Highs
+from pyomo_dlmp.transform.bounds import (
+    PairBounds,
+    ReducedKkt,
+    _lower_mu,
+    _lower_slack,
+    unbounded,
+)
+from pyomo_dlmp.transform.upper_view import UpperView
 
 _MARGIN = 1e-6
 _NOTHING = 1e-7  # a maximum below this is zero
 
 
 def tighten_by_lp(
-    reduced: ReducedKkt, bounds: PairBounds, rounds: int = 2, everything: bool = True,
+    reduced: ReducedKkt, bounds: PairBounds, view: UpperView | None = None, rounds: int = 2,
+    everything: bool = True,
 ) -> None:
     """Lower `bounds.slack` and `bounds.mu` of open pairs in place.
 
     Without `everything`, only components that hold an open pair without a finite bound.
     """
     for _ in range(rounds):
-        if not everything and not _unbounded(bounds).any():
+        if not everything and not unbounded(bounds).any():
             break
-        before = np.where(np.isfinite(bounds.mu), bounds.mu, 1e9).sum() + np.where(
-            np.isfinite(bounds.slack), bounds.slack, 1e9).sum()
-        opened = int((bounds.state == "open").sum())
-        for component in _components(reduced):
-            _tighten_component(reduced, bounds, component, everything)
-        after = np.where(np.isfinite(bounds.mu), bounds.mu, 1e9).sum() + np.where(
-            np.isfinite(bounds.slack), bounds.slack, 1e9).sum()
+        before, opened = _total(bounds), int((bounds.state == "open").sum())
+        relaxation = _Relaxation(reduced, bounds, view)
+        for columns in relaxation.components():
+            _tighten_component(relaxation, bounds, columns, everything)
         still = int((bounds.state == "open").sum())
-        if still == opened and after > 0.9 * before:
+        if still == opened and _total(bounds) > 0.9 * before:
             break
 
 
-def _unbounded(bounds: PairBounds) -> np.ndarray:
-    """Open pairs without a finite bound of their slack or multiplier."""
-    return (bounds.state == "open") & ~(np.isfinite(bounds.mu) & np.isfinite(bounds.slack))
+def _total(bounds: PairBounds) -> float:
+    values = np.concatenate([bounds.mu, bounds.slack])
+    return float(np.where(np.isfinite(values), values, 1e9).sum())
 
 
-def _limits(reduced: ReducedKkt):
-    """Rows that couple the kept columns: slacks of all pairs, then rho."""
-    Ms, s0 = reduced.slack_rows()
-    Mr, r0 = reduced.rows("rho")
-    return Ms, s0, Mr, r0
-
-
-def _components(reduced: ReducedKkt) -> list[np.ndarray]:
-    """Kept columns grouped by what connects them."""
-    Ms, _, Mr, _ = _limits(reduced)
-    links = sp.vstack([Ms, Mr], format="csr")
-    rows = links.shape[0]
-    graph = sp.bmat([[None, links], [links.T, None]], format="csr")
-    _, label = connected_components(graph, directed=False)
-    columns = label[rows:]
-    return [np.flatnonzero(columns == k) for k in np.unique(columns)]
-
-
-def _tighten_component(
-    reduced: ReducedKkt, bounds: PairBounds, cols: np.ndarray, everything: bool,
-) -> None:
-    lp = _ComponentLp(reduced, bounds, cols)
-    if not everything and not _unbounded(bounds)[lp.open_pairs].any():
+def _tighten_component(relaxation: _Relaxation, bounds: PairBounds, columns, everything) -> None:
+    pairs = relaxation.pairs_in(columns)
+    pairs = pairs[bounds.state[pairs] == "open"]
+    if not len(pairs) or not (everything or unbounded(bounds)[pairs].any()):
         return
+    lp = relaxation.lp(columns)
+    place = np.full(relaxation.width, -1)
+    place[columns] = np.arange(len(columns))
     slack, mu = bounds.slack.copy(), bounds.mu.copy()
-    for p in lp.open_pairs:
-        for column, store in ((lp.slack_column[p], slack), (lp.mu_column[p], mu)):
-            best = lp.maximum(column)
+    last = None
+    for p in pairs:
+        for column, store in ((relaxation.slack_at[p], slack), (relaxation.mu_at[p], mu)):
+            best = _maximum(lp, int(place[column]), last)
+            last = int(place[column])
             if best is not None:
                 value = best + _MARGIN * (1.0 + abs(best)) if best > _NOTHING else 0.0
                 store[p] = min(store[p], value)
@@ -82,78 +74,122 @@ def _tighten_component(
     _lower_mu(bounds, mu, "lp")
 
 
-class _ComponentLp:
-    """The relaxed KKT LP of one component: kept columns, slacks, multipliers of bounds."""
+def _maximum(lp: Highs, column: int, last: int | None) -> float | None:
+    """Greatest value of a column, or None when the LP is unbounded or fails."""
+    if last is not None:
+        lp.h.changeColCost(last, 0.0)
+    lp.h.changeColCost(column, -1.0)
+    lp.h.run()
+    if lp.h.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        return None
+    return -lp.h.getInfo().objective_function_value
 
-    def __init__(self, reduced: ReducedKkt, bounds: PairBounds, cols: np.ndarray):
-        kkt, state = reduced.kkt, bounds.state
-        Ms, s0, Mr, r0 = _limits(reduced)
-        inside = np.zeros(Ms.shape[1], dtype=bool)
-        inside[cols] = True
-        position = np.cumsum(inside) - 1
-        touches = (abs(Ms) @ inside.astype(float)) > 0
-        pairs = [int(p) for p in np.flatnonzero(touches & (state != "never binds"))]
-        self.open_pairs = [p for p in pairs if state[p] == "open"]
-        row_pairs = [p for p in range(kkt.pairs) if kkt.kind[p] == "row"]
-        mu_full = np.arange(reduced.parts["mu"].start, reduced.parts["mu"].stop)
-        where = {int(full): i for i, full in enumerate(reduced.elimination.kept)}
-        mu_kept = {p: where.get(int(full)) for p, full in zip(row_pairs, mu_full, strict=True)}
-        h = new_highs()
-        inf = highspy.kHighsInf
-        lower = np.where(np.isinf(reduced.lo[cols]), -inf, reduced.lo[cols])
-        upper = np.where(np.isinf(reduced.hi[cols]), inf, reduced.hi[cols])
-        h.addVars(len(cols), lower, upper)
-        self.h = h
-        self.slack_column: dict[int, int] = {}
-        self.mu_column: dict[int, int] = {}
-        for p in pairs:
-            column = self._add_column(0.0, min(bounds.slack[p], inf))
-            self.slack_column[p] = column
-            self._add_row(Ms, p, position, [column], [-1.0], -s0[p], -s0[p])
-        by_column: dict[int, list[tuple[int, float]]] = {}
-        for p in range(kkt.pairs):
-            if kkt.kind[p] == "row":
-                if mu_kept[p] is not None and inside[mu_kept[p]]:
-                    self.mu_column[p] = int(position[mu_kept[p]])
-                    h.changeColBounds(self.mu_column[p], 0.0, min(bounds.mu[p], inf))
-            elif bounds.mu[p] > 0.0:
-                sign = 1.0 if kkt.side[p] == "lower" else -1.0
-                by_column.setdefault(int(kkt.index[p]), []).append((p, sign))
-        has_bound = np.flatnonzero(np.isfinite(kkt.form.lb) | np.isfinite(kkt.form.ub))
-        for k, bounded in enumerate(has_bound):
-            if not inside[Mr.indices[Mr.indptr[k]:Mr.indptr[k + 1]]].any():
-                continue
-            extra, coefs = [], []
-            for p, sign in by_column.get(int(bounded), []):
-                self.mu_column[p] = self._add_column(0.0, min(bounds.mu[p], inf))
-                extra.append(self.mu_column[p])
-                coefs.append(-sign)
-            self._add_row(Mr, k, position, extra, coefs, -r0[k], -r0[k])
-        self.open_pairs = [p for p in self.open_pairs if p in self.mu_column]
-        for p in self.open_pairs:
-            if np.isfinite(bounds.slack[p]) and np.isfinite(bounds.mu[p]):
-                columns = np.array([self.slack_column[p], self.mu_column[p]], np.int32)
-                chord = np.array([1.0 / bounds.slack[p], 1.0 / bounds.mu[p]])
-                h.addRow(-inf, 1.0, 2, columns, chord)
-        self.last: int | None = None
 
-    def _add_column(self, lower: float, upper: float) -> int:
-        self.h.addVar(lower, upper)
-        return self.h.getNumCol() - 1
+class _Relaxation:
+    """The whole LP over (kept columns z, slacks s, multipliers mu), and its components."""
 
-    def _add_row(self, M, row, position, extra, coefs, lo, hi) -> None:
-        where = slice(M.indptr[row], M.indptr[row + 1])
-        index = np.concatenate([position[M.indices[where]], extra]).astype(np.int32)
-        value = np.concatenate([M.data[where], coefs])
-        self.h.addRow(lo, hi, len(index), index, value)
+    def __init__(self, reduced: ReducedKkt, bounds: PairBounds, view: UpperView | None):
+        k, P = len(reduced.elimination.kept), reduced.kkt.pairs
+        self.width = k + 2 * P
+        self.slack_at, self.mu_at = k + np.arange(P), k + P + np.arange(P)
+        self.lb = np.concatenate([reduced.lo, np.zeros(2 * P)])
+        self.ub = np.concatenate([reduced.hi, bounds.slack, bounds.mu])
+        groups = [
+            _slack_rows(reduced), _multiplier_rows(reduced), _bound_rows(reduced),
+            _rest_rows(reduced), _chords(bounds, k), *_upper(reduced, view)]
+        self.A = sp.vstack([g[0] for g in groups], format="csr")
+        self.lo = np.concatenate([g[1] for g in groups])
+        self.hi = np.concatenate([g[2] for g in groups])
 
-    def maximum(self, column: int) -> float | None:
-        """Greatest value of a column, or None when the LP is unbounded or fails."""
-        if self.last is not None:
-            self.h.changeColCost(self.last, 0.0)
-        self.h.changeColCost(column, -1.0)
-        self.last = column
-        self.h.run()
-        if self.h.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-            return None
-        return -self.h.getInfo().objective_function_value
+    def components(self):
+        """Column sets that no row connects."""
+        rows = self.A.shape[0]
+        graph = sp.bmat([[None, self.A], [self.A.T, None]], format="csr")
+        _, label = connected_components(graph, directed=False)
+        label = label[rows:]
+        order = np.argsort(label, kind="stable")
+        yield from np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
+
+    def pairs_in(self, columns) -> np.ndarray:
+        """Pairs whose slack and multiplier both lie in the columns."""
+        inside = np.zeros(self.width, dtype=bool)
+        inside[columns] = True
+        return np.flatnonzero(inside[self.slack_at] & inside[self.mu_at])
+
+    def lp(self, columns) -> Highs:
+        """The LP of one component, without an objective."""
+        A = self.A[:, columns]
+        rows = np.flatnonzero(np.diff(A.indptr))
+        return Highs(np.zeros(len(columns)), A[rows], self.lo[rows], self.hi[rows],
+                     self.lb[columns], self.ub[columns])
+
+
+def _row_pairs(reduced: ReducedKkt) -> np.ndarray:
+    return np.flatnonzero(np.array([k == "row" for k in reduced.kkt.kind], dtype=bool))
+
+
+def _unit(rows: int, columns, width: int, value: float = 1.0) -> sp.csr_matrix:
+    index = np.arange(len(columns))
+    return sp.coo_matrix(
+        (np.full(len(columns), value), (index, columns)), shape=(rows, width)).tocsr()
+
+
+def _slack_rows(reduced: ReducedKkt):
+    """s = S x + T u + s0."""
+    Ms, s0 = reduced.slack_rows()
+    P = len(s0)
+    return sp.hstack([Ms, -sp.identity(P), sp.csr_matrix((P, P))]), -s0, -s0
+
+
+def _multiplier_rows(reduced: ReducedKkt):
+    """mu of row pairs is a column of the reduced system."""
+    rows = _row_pairs(reduced)
+    Mm, m0 = reduced.rows("mu")
+    P = reduced.kkt.pairs
+    own = _unit(len(rows), rows, P, -1.0)
+    return sp.hstack([Mm, sp.csr_matrix((len(rows), P)), own]), -m0, -m0
+
+
+def _bound_rows(reduced: ReducedKkt):
+    """rho = multiplier of the lower bound - multiplier of the upper bound."""
+    kkt = reduced.kkt
+    Mr, r0 = reduced.rows("rho")
+    has_bound = np.flatnonzero(np.isfinite(kkt.form.lb) | np.isfinite(kkt.form.ub))
+    place = {int(j): i for i, j in enumerate(has_bound)}
+    entries = [
+        (place[int(kkt.index[p])], p, -1.0 if kkt.side[p] == "lower" else 1.0)
+        for p in range(kkt.pairs) if kkt.kind[p] == "bound"]
+    i, j, v = zip(*entries, strict=True) if entries else ((), (), ())
+    own = sp.coo_matrix((np.array(v, float), (i, j)), shape=(len(has_bound), kkt.pairs))
+    return sp.hstack([Mr, sp.csr_matrix(own.shape), own]), -r0, -r0
+
+
+def _rest_rows(reduced: ReducedKkt):
+    M, m0, lo, hi = reduced.rest
+    return sp.hstack([M, sp.csr_matrix((M.shape[0], 2 * reduced.kkt.pairs))]), lo - m0, hi - m0
+
+
+def _chords(bounds: PairBounds, k: int):
+    """s / s_max + mu / mu_max <= 1 of the open pairs with both bounds."""
+    P = len(bounds.mu)
+    both = (bounds.state == "open") & np.isfinite(bounds.mu) & np.isfinite(bounds.slack)
+    pairs = np.flatnonzero(both)
+    count = np.arange(len(pairs))
+    A = sp.coo_matrix(
+        (np.concatenate([1.0 / bounds.slack[pairs], 1.0 / bounds.mu[pairs]]),
+         (np.concatenate([count, count]), np.concatenate([k + pairs, k + P + pairs]))),
+        shape=(len(pairs), k + 2 * P)).tocsr()
+    return A, np.full(len(pairs), -np.inf), np.ones(len(pairs))
+
+
+def _upper(reduced: ReducedKkt, view: UpperView | None):
+    """Upper rows: (u, x, y) through the elimination, mu by its own columns."""
+    if view is None or not view.R.shape[0]:
+        return []
+    P = reduced.kkt.pairs
+    width = reduced.parts["y"].stop
+    R, R_mu = view.R[:, :width], view.R[:, width:]
+    M, m0 = reduced.elimination.M[:width], reduced.elimination.m0[:width]
+    shift = R @ m0
+    A = sp.hstack([R @ M, sp.csr_matrix((R.shape[0], P)), R_mu])
+    return [(A, view.lo - shift, view.hi - shift)]

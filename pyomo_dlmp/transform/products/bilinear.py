@@ -101,6 +101,7 @@ def linear_range(coefs, variables, where: str) -> tuple[float, float]:
     if faults:
         raise BoundError(faults)
     ends = np.array([[c * v.lb, c * v.ub] for c, v in zip(coefs, variables, strict=True)])
+    ends = ends.reshape(len(coefs), 2)
     return float(ends.min(axis=1).sum()), float(ends.max(axis=1).sum())
 
 

@@ -1,0 +1,206 @@
+"""What the upper level says about one lower level: its linear rows, and how it uses the duals.
+
+Bounds on multipliers need to hold at points that satisfy the upper rows only (and, with a cutoff,
+at points at least as good as a known one). The terms of Vars that do not belong to this lower level
+are replaced by their ranges, so that every row here is implied by the user's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyomo.environ as pyo
+import scipy.sparse as sp
+from pyomo.core.expr.visitor import identify_variables
+from pyomo.repn.linear import LinearRepnVisitor
+from pyomo.repn.util import OrderedVarRecorder
+
+from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.transform.kkt_system import KktSystem
+from pyomo_dlmp.transform.products.bilinear import quadratic_parts
+
+
+@dataclass
+class UpperView:
+    """Upper rows over the columns (u, x, y, mu) of one lower level:  lo <= R z <= hi.
+
+    `in_rows`: some upper row holds a dual of this lower level. The derivative of the upper
+    objective (as minimised) by a dual is  slope + slope_u u  for the duals (y, mu), and is unknown
+    where `slope_unknown`; `squared`: it holds a product of two such duals.
+    """
+
+    R: sp.csr_matrix
+    lo: np.ndarray
+    hi: np.ndarray
+    in_rows: bool
+    slope: np.ndarray
+    slope_u: sp.csr_matrix
+    slope_unknown: np.ndarray
+    squared: bool = False
+
+
+def upper_views(model, systems: list[KktSystem], cutoff: float | None = None) -> list[UpperView]:
+    """One view for each KKT system. `cutoff`: the value of a known bilevel-feasible point."""
+    inside = {id(row) for kkt in systems for row in kkt.form.rows}
+    rows = [
+        con for con in model.component_data_objects(
+            pyo.Constraint, active=True, descend_into=pyo.Block) if id(con) not in inside]
+    own = {id(kkt.form.objective) for kkt in systems}
+    objectives = [o for o in model.component_data_objects(pyo.Objective, active=True)
+                  if id(o) not in own]
+    compiled, var_map, odd = _compile(rows)
+    parts = _objective_parts(objectives)
+    return [_view(kkt, compiled, var_map, odd, objectives, parts, cutoff) for kkt in systems]
+
+
+def _compile(rows):
+    """([(coefficients, lo, hi)] of the linear rows, Vars by id, ids of Vars in other rows)."""
+    var_map: dict = {}
+    visitor = LinearRepnVisitor({}, var_recorder=OrderedVarRecorder(var_map, {}, None))
+    found, odd = [], set()
+    for con in rows:
+        lower, body, upper = con.to_bounded_expression(evaluate_bounds=True)
+        repn = visitor.walk_expression(body)
+        if repn.nonlinear is not None:
+            odd |= {id(v) for v in identify_variables(con.body, include_fixed=False)}
+            continue
+        found.append((
+            repn.linear, -np.inf if lower is None else lower - repn.constant,
+            np.inf if upper is None else upper - repn.constant))
+    return found, var_map, odd
+
+
+def _objective_parts(objectives):
+    """Quadratic parts of the upper objective, None where there is none or it is of higher order."""
+    if len(objectives) != 1:
+        return None
+    try:
+        return quadratic_parts(objectives[0].expr, objectives[0].name)
+    except ModelError:
+        return None
+
+
+def _view(kkt, compiled, var_map, odd, objectives, parts, cutoff) -> UpperView:
+    where = _columns(kkt)
+    width = len(kkt.form.u) + len(kkt.form.x) + len(kkt.equality_rows) + kkt.pairs
+    first_dual = len(kkt.form.u) + len(kkt.form.x)
+    entries, lo, hi, in_rows = [], [], [], False
+    for vid in odd & where.keys():
+        in_rows |= where[vid][0][0] >= first_dual
+    for coefs, low, high in compiled:
+        terms, rest_lo, rest_hi = _split(coefs, var_map, where)
+        if not terms:
+            continue
+        in_rows |= any(column >= first_dual for column, _ in terms)
+        entries += [(len(lo), column, value) for column, value in terms]
+        lo.append(low - rest_hi)
+        hi.append(high - rest_lo)
+    if cutoff is not None and parts is not None:
+        sense = 1.0 if objectives[0].sense == pyo.minimize else -1.0
+        terms, rest = _cutoff_terms(parts, where, sense)
+        if terms and np.isfinite(rest):
+            entries += [(len(lo), column, value) for column, value in terms]
+            lo.append(-np.inf)
+            hi.append(sense * cutoff - rest + 1e-6 * (1 + abs(cutoff)))
+    i, j, v = zip(*entries, strict=True) if entries else ((), (), ())
+    R = sp.coo_matrix((np.array(v, float), (i, j)), shape=(len(lo), width)).tocsr()
+    slopes = _slopes(kkt, where, first_dual, objectives, parts)
+    duals = {vid for vid, columns in where.items() if columns[0][0] >= first_dual}
+    squared = parts is not None and any(i in duals and j in duals for i, j in parts.quadratic)
+    return UpperView(R, np.array(lo), np.array(hi), in_rows, *slopes, squared)
+
+
+def _columns(kkt: KktSystem) -> dict[int, list[tuple[int, float]]]:
+    """id(Var) -> [(column of (u, x, y, mu), coefficient)]; a user's dual is a sum of multipliers."""
+    form = kkt.form
+    m, n, e = len(form.u), len(form.x), len(kkt.equality_rows)
+    where: dict[int, list[tuple[int, float]]] = {
+        id(v): [(j, 1.0)] for j, v in enumerate([*form.u, *form.x])}
+    row_of = {id(row): r for r, row in enumerate(form.rows)}
+    column_of = {id(v): j for j, v in enumerate(form.x)}
+    eq_of = {int(r): k for k, r in enumerate(kkt.equality_rows)}
+    of: dict[tuple[str, int, str], int] = {
+        (k, int(i), s): p
+        for p, (k, i, s) in enumerate(zip(kkt.kind, kkt.index, kkt.side, strict=True))}
+    for component, bound, dual in getattr(form.block, "dual_vars", lambda: ())():
+        for key, var in dual.items():
+            data = component[key]
+            kind, number = ("row", row_of.get(id(data))) if bound is None else (
+                "bound", column_of.get(id(data)))
+            if number is None:
+                continue
+            if kind == "row" and number in eq_of:
+                where[id(var)] = [(m + n + eq_of[number], 1.0)]
+                continue
+            where[id(var)] = [
+                (m + n + e + of[kind, number, side], kkt.sigma * sign)
+                for side, sign in (("lower", 1.0), ("upper", -1.0))
+                if (kind, number, side) in of and bound in (None, side)]
+    return {k: v for k, v in where.items() if v}
+
+
+def _split(coefs, var_map, where):
+    """(terms on own columns, least and greatest value of the others)."""
+    terms: list[tuple[int, float]] = []
+    rest_lo = rest_hi = 0.0
+    for vid, coef in coefs.items():
+        if vid in where:
+            terms += [(column, coef * sign) for column, sign in where[vid]]
+        elif coef:
+            low, high = _range(var_map[vid])
+            ends = sorted((coef * low, coef * high))
+            rest_lo, rest_hi = rest_lo + ends[0], rest_hi + ends[1]
+    return terms, rest_lo, rest_hi
+
+
+def _range(var) -> tuple[float, float]:
+    return (-np.inf if var.lb is None else var.lb, np.inf if var.ub is None else var.ub)
+
+
+def _cutoff_terms(parts, where, sense):
+    """Own linear terms of the minimised objective, and the least value of all that remains."""
+    scaled = {vid: sense * coef for vid, coef in parts.linear.items()}
+    terms, least, _ = _split(scaled, parts.var_map, where)
+    least += sense * parts.constant
+    for (i, j), coef in parts.quadratic.items():
+        (a, b), (c, d) = _range(parts.var_map[i]), _range(parts.var_map[j])
+        with np.errstate(invalid="ignore"):
+            corners = np.nan_to_num(
+                np.array([a * c, a * d, b * c, b * d]), nan=0.0, posinf=np.inf, neginf=-np.inf)
+        if i == j:
+            corners = np.maximum(corners, 0.0)
+            corners = np.append(corners, 0.0) if a <= 0.0 <= b else corners
+        least += float(min(sense * coef * corners.min(), sense * coef * corners.max()))
+    return terms, least
+
+
+def _slopes(kkt, where, first_dual, objectives, parts):
+    """(slope, slope_u, slope_unknown) of the class, over the duals (y, mu)."""
+    m, count = len(kkt.form.u), len(kkt.equality_rows) + kkt.pairs
+    slope, unknown = np.zeros(count), np.zeros(count, dtype=bool)
+    entries: list[tuple[int, int, float]] = []
+    if parts is None:
+        for objective in objectives:
+            for var in identify_variables(objective.expr, include_fixed=False):
+                for column, _ in where.get(id(var), []):
+                    if column >= first_dual:
+                        unknown[column - first_dual] = True
+        return slope, sp.csr_matrix((count, m)), unknown
+    sense = 1.0 if objectives[0].sense == pyo.minimize else -1.0
+    for vid, coef in parts.linear.items():
+        for column, sign in where.get(vid, []):
+            if column >= first_dual:
+                slope[column - first_dual] += sense * coef * sign
+    for (i, j), coef in parts.quadratic.items():
+        for one, other in ((i, j), (j, i)):
+            for column, sign in where.get(one, []):
+                if column < first_dual:
+                    continue
+                partner = where.get(other, [])
+                if len(partner) == 1 and partner[0][0] < m:
+                    entries.append((column - first_dual, partner[0][0], sense * coef * sign))
+                else:
+                    unknown[column - first_dual] = True
+    r, c, v = zip(*entries, strict=True) if entries else ((), (), ())
+    return slope, sp.coo_matrix((np.array(v, float), (r, c)), shape=(count, m)).tocsr(), unknown
