@@ -45,15 +45,23 @@ class LowerAudit:
     at_bound: list[str] = field(default_factory=list)
     price_range: dict[int, tuple[float, float]] = field(default_factory=dict)
     kkt: KktSystem | None = None
+    unique_answer: bool = True
 
 
 @dataclass
 class Audit:
-    """All lower levels of a model. `passed` says whether every check holds."""
+    """All lower levels of a model. `passed` says whether every check holds.
+
+    `broken`: [(upper row, violation)]; `optimistic`, `pessimistic`: best and worst upper objective
+    over the lower levels' optimal answers and duals at these upper decisions (None: not known).
+    """
 
     lowers: list[LowerAudit]
     objective: float | None = None
     recomputed: float | None = None
+    broken: list[tuple[str, float]] = field(default_factory=list)
+    optimistic: float | None = None
+    pessimistic: float | None = None
 
     @property
     def passed(self) -> bool:
@@ -74,8 +82,13 @@ class Audit:
             error = abs(self.recomputed - self.objective) / max(1.0, abs(self.objective))
             rows.append(("objective against prices x quantities", error, 1e-4, "relative",
                          error <= 1e-4))
+        worst_row = max((v for _, v in self.broken), default=0.0)
+        rows.append(("upper rows broken", worst_row, 1e-5, "relative", worst_row <= 1e-5))
         loose = sum(len(a.price_range) for a in self.lowers)
         rows.append(("prices that are not unique", loose, np.inf, "count", True))
+        for name, value in (("optimistic", self.optimistic), ("pessimistic", self.pessimistic)):
+            if value is not None:
+                rows.append((f"upper objective, {name}", value, np.nan, "upper cost", True))
         return pd.DataFrame(rows, columns=["check", "value", "limit", "unit", "passed"])
 
 
@@ -136,13 +149,45 @@ def audit_lower(kkt: KktSystem, x, u, row_duals, intervals=True, bounds=None) ->
     return report
 
 
-def at_bound(kkt: KktSystem, bounds, mu, slack) -> list[str]:
+def broken_upper_rows(model, data) -> list[tuple[str, float]]:
+    """(name, violation relative to 1 + |limit|) of the user's upper rows that the values break."""
+    inside = {id(row) for lower in data.lowers for row in lower.kkt.form.rows}
+    own = [model.component(name) for name in data.added]
+    rows = [row for row in model.component_data_objects(
+        pyo.Constraint, active=True, descend_into=pyo.Block) if id(row) not in inside
+        and not any(_within(row, block) for block in own)]
+    rows += [c for c in data.deactivated if c.ctype is pyo.Constraint]
+    found = []
+    for row in rows:
+        value = pyo.value(row.body, exception=False)
+        if value is None:
+            continue
+        for limit, excess in ((row.lb, -1.0), (row.ub, 1.0)):
+            if limit is not None:
+                over = excess * (value - limit) / (1.0 + abs(limit))
+                if over > 1e-5:
+                    found.append((row.name, float(over)))
+    return sorted(found, key=lambda item: -item[1])
+
+
+def _within(component, block) -> bool:
+    parent = component.parent_block()
+    while parent is not None:
+        if parent is block:
+            return True
+        parent = parent.parent_block()
+    return False
+
+
+def at_bound(kkt: KktSystem, bounds, mu, slack, skip=()) -> list[str]:
     """Pairs whose multiplier reaches its bound, or whose slack passes its own.
 
     A pair that was proved never (always) to bind has the bound 0 for its multiplier (slack).
+    `skip`: sources of bounds that are not looked at.
     """
     tiny = 1e-6 * (1 + np.abs(kkt.form.c).max(initial=0.0))
-    reached = np.isfinite(bounds.mu) & (mu > bounds.mu * (1 - 1e-5) + tiny * (bounds.mu == 0))
+    judged = np.isfinite(bounds.mu) & ~np.isin(bounds.mu_source, skip)
+    reached = judged & (mu > bounds.mu * (1 - 1e-5) + tiny * (bounds.mu == 0))
     passed = np.isfinite(bounds.slack) & (slack > bounds.slack + 1e-6 * (1 + np.abs(kkt.s0)))
     return [f"{kkt.form.block.name}.{kkt.label[p]}" for p in np.flatnonzero(reached | passed)]
 

@@ -5,27 +5,23 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import numpy as np
 import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
-from pyomo.core.expr.visitor import identify_variables
 
-from pyomo_dlmp.errors import AuditError, Fault, SolverError
-from pyomo_dlmp.solve.audit import (
-    Audit,
-    at_bound,
-    audit_lower,
-    load_duals,
-    multipliers_from,
-    price_ranges,
-)
-from pyomo_dlmp.solve.lower import LowerSolver, kkt_residual
+from pyomo_dlmp.bilevel import lower_levels
+from pyomo_dlmp.errors import AuditError, BoundError, SolverError
+from pyomo_dlmp.solve.local import solve_local
 from pyomo_dlmp.solve.outer import solve_outer
 from pyomo_dlmp.solve.program import Program, compile_program
 from pyomo_dlmp.solve.reduce import reduce_program
+from pyomo_dlmp.solve.result import BilevelResult
 from pyomo_dlmp.solve.routes import Route, route_to, solve_by_pyomo
+from pyomo_dlmp.solve.settle import no_point, settle
+from pyomo_dlmp.solve.start import first_point, known_point
+from pyomo_dlmp.solve.why import why_infeasible
+from pyomo_dlmp.transform.complementarity import MODES
 from pyomo_dlmp.transform.single_level import (
     SingleLevel,
     SingleLevelTransformation,
@@ -36,83 +32,238 @@ from pyomo_dlmp.transform.single_level import (
 log = logging.getLogger("pyomo_dlmp")
 Progress = Callable[[str, float | None, float | None], None]
 _MOST_BITS = 14
-_FIRST_SECONDS = 5.0
-
-
-@dataclass
-class BilevelResult:
-    """What `solve_bilevel` returns. Money in the model's unit.
-
-    `status`: optimal | time limit | interrupted | infeasible | unbounded | gap not reached;
-    `objective`: the user's upper objective at the loaded point (None without one); `bound`: proven
-    bound of the bilevel optimum; `gap`: relative; `times`: seconds by stage; `size`: rows, columns,
-    binaries of the single level as written, after elimination, and pairs before and after bounds;
-    `audit`: None when no point was found.
-    """
-
-    status: str
-    objective: float | None
-    bound: float | None
-    gap: float | None
-    solver: str
-    times: dict[str, float]
-    size: dict[str, int]
-    audit: Audit | None = None
-    notes: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        value = "none" if self.objective is None else f"{self.objective:.6g}"
-        gap = "unknown" if self.gap is None else f"{100 * self.gap:.3g} %"
-        return (f"{self.status}: objective {value}, bound {self.bound}, gap {gap}, "
-                f"{sum(self.times.values()):.1f} s on {self.solver}")
+_MOST_WIDENING = 4
 
 
 def solve_bilevel(
     model, solver: str = "highs", *, gap: float = 1e-4, time_limit: float | None = None,
     progress: Progress | None = None, threads: int = 0, start: bool = True,
-    mip_options: dict | None = None, **transformation,
+    mip_options: dict | None = None, explain: bool = True, check_bounds: bool = True,
+    **transformation,
 ) -> BilevelResult:
     """Solve a bilevel model and audit the answer.
 
     model: ConcreteModel with one upper objective and LowerLevel blocks. solver: see
     `solve.routes`. gap: relative. time_limit: seconds for the search (the incumbent, its bound and
     gap are returned, and the status says so). progress(stage, incumbent, bound) is called as it
-    advances. Further keywords go to ``dlmp.single_level`` (complementarity, products, bounds, ...).
-    Values of the solution are loaded onto the model's Vars, duals into each LowerLevel's `dual`
-    Suffix and onto `dual_of` Vars; the transformation is undone afterwards, so the model stays the
-    user's. A model that was transformed by the user stays transformed. Where products stand in a
-    binary expansion that is too coarse for the gap, and `bits` is not given, it is refined (5, 8,
-    11, 14 bits) within the time limit.
+    advances. explain: say why an infeasible bilevel is infeasible, in `notes`. check_bounds: where
+    bounds of multipliers were given by the user (not proved), solve again with ten times their
+    value and believe the first answer only if it stays. Further keywords go to
+    ``dlmp.single_level`` (complementarity, products, bounds, ...). Values of the solution are
+    loaded onto the model's Vars, duals into each LowerLevel's `dual` Suffix and onto `dual_of`
+    Vars; the transformation is undone afterwards, so the model stays the user's. A model that was
+    transformed by the user stays transformed. Where products stand in a binary expansion that is
+    too coarse for the gap, and `bits` is not given, it is refined (5, 8, 11, 14 bits) within the
+    time limit.
 
     Raises ModelError, BoundError, SolverError before the search where it can; AuditError when the
     solution is not a solution of its lower level.
     """
-    clock = _Clock(progress)
     route = route_to(solver)
-    deadline = None if time_limit is None else time.monotonic() + time_limit
+    clock = _Clock(progress)
+    run = _Run(model, route, clock, gap, threads, start, mip_options, time_limit)
     options = {"capabilities": route.capabilities, **transformation}
-    while True:
-        clock.stage("compile and bounds")
-        own = single_level_data(model) is None
-        if own:
-            SingleLevelTransformation().apply_to(model, **options)
-        data = single_level_data(model)
+    result = run.with_finer_products(options)
+    given = transformation.get("bounds")
+    if given and check_bounds and run.own and run.user_bounds_used:
+        result = run.with_wider_bounds(options, result)
+    if result.status == "infeasible" and explain and run.own:
+        clock.stage("why infeasible")
+        result.notes += why_infeasible(model, solver, run.left())
+        clock.stop()
+    return result
+
+
+class _Run:
+    """One call of `solve_bilevel`: what does not change from attempt to attempt."""
+
+    def __init__(self, model, route, clock, gap, threads, start, mip_options, time_limit):
+        self.model, self.route, self.clock, self.gap = model, route, clock, gap
+        self.threads, self.start, self.mip_options = threads, start, mip_options
+        self.deadline = None if time_limit is None else time.monotonic() + time_limit
+        self.own = single_level_data(model) is None
+        self.user_bounds_used = False
+
+    def left(self) -> float | None:
+        """Seconds until the deadline, None without one."""
+        return None if self.deadline is None else max(0.1, self.deadline - time.monotonic())
+
+    def with_finer_products(self, options: dict) -> BilevelResult:
+        """Attempts with more and more bits, while a coarse expansion is what keeps the gap."""
+        options = dict(options)
+        best: BilevelResult | None = None
+        while True:
+            result, relaxed = self.attempt(options)
+            best = _better(best, result)
+            if not (self.own and relaxed and result.status == "gap not reached"):
+                return best
+            if ("bits" in options and options["bits"] >= _MOST_BITS) or self.left() == 0.1:
+                return best
+            if options.get("_asked", "bits" in options):
+                return best
+            options["bits"] = options.get("bits", 5) + 3
+            options["_asked"] = False
+            log.info("gap %s: products are expanded again with %d bits", result.gap,
+                     options["bits"])
+
+    def with_wider_bounds(self, options: dict, result: BilevelResult) -> BilevelResult:
+        """Solve again with ten times the user's bounds until the answer stays."""
+        bounds = dict(options["bounds"])
+        for _ in range(_MOST_WIDENING):
+            bounds = {key: 10.0 * value for key, value in bounds.items()}
+            try:
+                wider = self.with_finer_products({**options, "bounds": bounds})
+            except AuditError as err:
+                wider = err.result
+            if _same(result, wider):
+                return result
+            log.info("bounds given for multipliers were too small: widened tenfold")
+            wider.notes.append(
+                "bounds given for multipliers were too small and were widened: the answer changed "
+                f"from {result.objective} to {wider.objective}")
+            result = wider
+        raise BoundError.at(
+            self.model.name, "the answer changes each time the bounds given for multipliers are "
+            f"widened tenfold ({_MOST_WIDENING} times)",
+            "Use complementarity='sos1' with a solver that has it, or prove a bound.")
+
+    def attempt(self, options: dict):
+        """(result, whether products stand in a relaxation) of one transformation and search."""
+        options = {k: v for k, v in options.items() if k != "_asked"}
+        self.clock.stage("compile and bounds")
+        if self.own:
+            self._transform(options)
+        data = single_level_data(self.model)
         assert data is not None  # the transformation has just been applied
-        left = None if deadline is None else max(0.1, deadline - time.monotonic())
+        self.user_bounds_used |= any(
+            bool(np.any(lower.bounds.mu_source[lower.bounds.state == "open"] == "user"))
+            for lower in data.lowers)
         try:
-            if route.factory is None:
-                result = _solve_embedded(
-                    model, data, route, clock, gap, left, threads, start, mip_options)
-            else:
-                result = _solve_elsewhere(model, data, route, clock, gap, left)
+            _refuse_modes(data, self.route)
+            search = self._embedded if self.route.factory is None else self._elsewhere
+            result = search(data)
+        except AuditError as err:
+            if not self._held_by_user(data, err.result):
+                raise
+            result = err.result
+            result.status = "gap not reached"
         finally:
-            if own:
-                undo_single_level(model)
-        coarse = own and data.relaxed and result.status == "gap not reached"
-        if not coarse or "bits" in transformation or options.get("bits", 5) >= _MOST_BITS:
-            return result
-        options["bits"] = options.get("bits", 5) + 3
-        log.info("gap %.3g: products are expanded again with %d bits", result.gap, options["bits"])
+            if self.own:
+                undo_single_level(self.model)
+        return result, data.relaxed
+
+    def _held_by_user(self, data: SingleLevel, result) -> bool:
+        """Whether a bound of the user's stopped a multiplier (it is then widened)."""
+        held = {name for lower in result.audit.lowers for name in lower.at_bound}
+        return bool(held) and any(
+            f"{lower.kkt.form.block.name}.{lower.kkt.label[p]}" in held
+            for lower in data.lowers
+            for p in np.flatnonzero(lower.bounds.mu_source == "user"))
+
+    def _transform(self, options: dict) -> None:
+        """Apply; where a bound is missing, once more with the cutoff of a known point."""
+        try:
+            SingleLevelTransformation().apply_to(self.model, **options)
+        except BoundError:
+            if "cutoff" in options:
+                raise
+            cutoff = known_point(self.model, lower_levels(self.model))
+            if cutoff is None:
+                raise
+            log.info("bounds are proved again with the cutoff %g", cutoff)
+            SingleLevelTransformation().apply_to(self.model, cutoff=cutoff, **options)
+
+    def _embedded(self, data: SingleLevel) -> BilevelResult:
+        model, clock = self.model, self.clock
+        clock.stage("reduce")
+        with PauseGC():
+            implied = [v for lower in data.lowers for v in lower.implied]
+            program = compile_program(model, implied)
+            small, elimination = reduce_program(program, data.lowers)
+        size = _size(data, program, small)
+        clock.stage("first point")
+        first, relaxed = None, -np.inf
+        if self.start:
+            first, relaxed = first_point(data, program, small, elimination, self.left())
+        sign = program.sign
+        clock.stage("search")
+
+        def tell(stage, incumbent, bound):
+            clock.progress(stage, sign * incumbent, sign * bound)
+
+        outcome = solve_outer(
+            small, self.gap, self.left(), first, tell, self.threads, self.mip_options)
+        size["rounds"] = outcome.rounds
+        best = max(outcome.bound, min(relaxed, outcome.objective))
+        bound = sign * best if np.isfinite(best) else None
+        if outcome.z is None:
+            return no_point(data, outcome.status, bound, self.route, clock, size)
+        values = elimination.lift(outcome.z)
+        values[program.integer] = np.round(values[program.integer])
+        for var, value in zip(program.columns, values, strict=True):
+            var.set_value(float(value), skip_validation=True)
+        return settle(model, data, self.route, clock, self.gap, outcome.status, bound,
+                      sign * outcome.objective, size)
+
+    def _elsewhere(self, data: SingleLevel) -> BilevelResult:
+        self.clock.stage("search")
+        if "nlp" in self.route.capabilities:
+            answer = solve_local(self.model, data, self.route, self.left())
+        else:
+            answer = solve_by_pyomo(self.route, self.model, self.gap, self.left())
+        size = {"pairs": sum(k.kkt.pairs for k in data.lowers)}
+        notes = [answer.note] if answer.note else []
+        if answer.objective is None:
+            return no_point(
+                data, answer.status, answer.bound, self.route, self.clock, size, notes)
+        return settle(self.model, data, self.route, self.clock, self.gap, answer.status,
+                      answer.bound, answer.objective, size, notes)
+
+
+def _why_not(route: Route, needs) -> str:
+    reasons = [f"its probe of {n}: {route.reasons[n]}" for n in sorted(needs) if n in route.reasons]
+    return f" ({'; '.join(reasons)})" if reasons else ""
+
+
+def _better(old: BilevelResult | None, new: BilevelResult) -> BilevelResult:
+    """The later attempt, unless it has no point and an earlier one had."""
+    return old if old is not None and new.objective is None and old.objective is not None else new
+
+
+def _same(one: BilevelResult, other: BilevelResult) -> bool:
+    if one.objective is None or other.objective is None:
+        return one.objective is other.objective and one.status == other.status
+    near = 1e-5 * max(1.0, abs(one.objective))
+    return abs(one.objective - other.objective) <= near and one.status == other.status
+
+
+def _refuse_modes(data: SingleLevel, route: Route) -> None:
+    """SolverError for a mode or an objective that the solver cannot take, before the search."""
+    where = f"solver '{route.name}'"
+    for lower in data.lowers:
+        for name in sorted(set(lower.pair_mode) - {""}):
+            if not MODES[name].needs & route.capabilities:
+                raise SolverError.at(
+                    where, f"cannot do complementarity='{name}', which needs "
+                    + " or ".join(sorted(MODES[name].needs)) + _why_not(route, MODES[name].needs),
+                    "See `pyomo-dlmp solvers` for what each solver can do.")
+        if "strong_duality" in lower.pair_mode and lower.kkt.form.Q.nnz and (
+                not {"qcp", "nonconvex"} & route.capabilities):
+            raise SolverError.at(
+                where, f"takes no quadratic rows, and the duality gap of "
+                f"'{lower.kkt.form.block.name}' is one (its objective is quadratic)",
+                "Use complementarity='bigm' or 'sos1', or a solver with quadratic rows.")
+    degree = data.objective.expr.polynomial_degree()
+    if degree not in (0, 1) and not {"miqp", "nlp"} & route.capabilities:
+        raise SolverError.at(
+            where, "takes linear objectives only and this one is quadratic",
+            "Use solver='highs' (outer approximation), 'gurobi' or 'scip'.")
+    if "nlp" in route.capabilities:
+        for var in data.block.model().component_data_objects(pyo.Var, descend_into=pyo.Block):
+            if not var.fixed and not var.is_continuous():
+                raise SolverError.at(
+                    where, f"drops integrality, and '{var.name}' is {var.domain}",
+                    "Use complementarity='product', or a solver with integers.")
 
 
 class _Clock:
@@ -137,52 +288,6 @@ class _Clock:
         return self.times
 
 
-def _solve_embedded(model, data, route, clock, gap, time_limit, threads, start, mip_options):
-    clock.stage("reduce")
-    with PauseGC():
-        implied = [v for lower in data.lowers for v in lower.implied]
-        program = compile_program(model, implied)
-        small, elimination = reduce_program(program, data.lowers)
-    size = _size(data, program, small)
-    clock.stage("first point")
-    first, relaxed = None, -np.inf
-    if start:
-        first, relaxed = first_point(model, data, program, small, elimination, time_limit)
-    sign = program.sign
-    clock.stage("search")
-
-    def tell(stage, incumbent, bound):
-        clock.progress(stage, sign * incumbent, sign * bound)
-
-    outcome = solve_outer(small, gap, time_limit, first, tell, threads, mip_options)
-    size["rounds"] = outcome.rounds
-    best = max(outcome.bound, min(relaxed, outcome.objective))
-    bound = sign * best if np.isfinite(best) else None
-    if outcome.z is None:
-        return _no_point(data, outcome.status, bound, route, clock, size)
-    values = elimination.lift(outcome.z)
-    values[program.integer] = np.round(values[program.integer])
-    for var, value in zip(program.columns, values, strict=True):
-        var.set_value(float(value), skip_validation=True)
-    return _finish(data, route, clock, gap, outcome.status, bound, sign * outcome.objective, size)
-
-
-def _solve_elsewhere(model, data: SingleLevel, route: Route, clock, gap, time_limit):
-    degree = data.objective.expr.polynomial_degree()
-    if degree not in (0, 1) and "miqp" not in route.capabilities:
-        raise SolverError.at(
-            f"solver '{route.name}'", "takes linear objectives only and this payment is quadratic",
-            "Use solver='highs' (outer approximation), 'gurobi' or 'scip'.")
-    clock.stage("search")
-    answer = solve_by_pyomo(route, model, gap, time_limit)
-    size = {"pairs": sum(k.kkt.pairs for k in data.lowers)}
-    notes = [answer.note] if answer.note else []
-    if answer.objective is None:
-        return _no_point(data, answer.status, answer.bound, route, clock, size, notes)
-    return _finish(data, route, clock, gap, answer.status, answer.bound, answer.objective, size,
-                   notes)
-
-
 def _size(data: SingleLevel, program: Program, small: Program) -> dict[str, int]:
     states = [s for lower in data.lowers for s in lower.bounds.state]
     return {
@@ -191,170 +296,6 @@ def _size(data: SingleLevel, program: Program, small: Program) -> dict[str, int]
         "reduced rows": len(small.rows), "reduced columns": len(small.columns),
         "pairs": len(states), "pairs after bounds": sum(s == "open" for s in states),
     }
-
-
-def _no_point(data: SingleLevel, status, bound, route, clock, size, notes=()) -> BilevelResult:
-    """The result of a search without a point. What a grid cannot do, the bilevel may still do."""
-    notes = list(notes)
-    if data.restricted:
-        bound = None
-        notes.append("upper Vars were held to a grid, so nothing is known of points off it")
-        if status in ("infeasible", "infeasible or unbounded"):
-            status = "gap not reached"
-    return BilevelResult(status, None, bound, None, route.name, clock.stop(), size, notes=notes)
-
-
-def _finish(data: SingleLevel, route, clock, gap, status, bound, reported, size, notes=()):
-    """Replace the lower level's values by its own re-solve, audit, and sum up."""
-    clock.stage("audit")
-    _value_idle_vars(data)
-    result = BilevelResult(
-        status, reported, bound, None, route.name, clock.times, size, notes=list(notes))
-    audits = []
-    for lower in data.lowers:
-        audits.append(_settle(lower, data, result))
-    objective = pyo.value(data.original.expr)
-    result.audit = Audit(audits, reported if not data.relaxed else objective, objective)
-    result.objective = objective
-    sense = 1 if data.original.sense == pyo.minimize else -1
-    if data.restricted:
-        bound = result.bound = None
-        result.notes.append("upper Vars were held to a grid, so no bound of the bilevel is known")
-    if bound is not None:
-        # a point better than the bound by rounding only proves the point
-        result.gap = max(0.0, sense * (objective - bound)) / max(abs(objective), 1e-9)
-        if status == "optimal" and result.gap > 2 * max(gap, 1e-9) + 1e-6:
-            result.status = "gap not reached"
-            result.notes.append(
-                f"the gap is {result.gap:.3g} against the {gap:.3g} asked for"
-                + (": the products stand in a relaxation, raise `bits`" if data.relaxed else ""))
-    clock.stop()
-    if not result.audit.passed:
-        failed = result.audit.table().query("not passed")
-        error = AuditError(Fault(
-            data.original.name, "the solution fails its audit: " + "; ".join(
-                f"{r.check} {r.value:.3g} (limit {r.limit:g})" for r in failed.itertuples()),
-            "Inspect error.result; tighten bounds or tolerances."))
-        error.result = result
-        raise error
-    return result
-
-
-def _value_idle_vars(data: SingleLevel) -> None:
-    """Vars that no solver saw (their terms cancelled) get a value within their bounds."""
-    for var in identify_variables(data.original.expr, include_fixed=False):
-        if var.value is None:
-            near = 0.0 if var.lb is None else max(0.0, var.lb)
-            var.set_value(near if var.ub is None else min(near, var.ub))
-
-
-def _settle(lower, data: SingleLevel, result: BilevelResult):
-    """Audit the solver's point, then load the better of it and the exact re-solve.
-
-    Cost gap and complementarity are the solver's own, so that they can fail. The re-solve is exact
-    to rounding; it replaces the solver's point unless the upper objective would get worse by more
-    than rounding: then the duals (or the primal) are not unique and the solver's, chosen for the
-    upper level, stay. The KKT residual is that of the values that are loaded.
-    """
-    kkt, form = lower.kkt, lower.kkt.form
-    x = np.array([v.value or 0.0 for v in form.x])
-    u = np.array([v.value or 0.0 for v in form.u])
-    duals = kkt.row_duals(
-        np.array([v.value or 0.0 for v in lower.y]),
-        np.array([0.0 if v is None else v.value or 0.0 for v in lower.mu]))
-    report = audit_lower(kkt, x, u, duals, intervals=False, bounds=lower.bounds)
-    load_duals(kkt, duals)
-    before = pyo.value(data.original.expr)
-    exact = kkt.row_duals(report.solution.y, report.solution.mu)
-    _load(form.x, report.solution.x)
-    load_duals(kkt, exact)
-    after = pyo.value(data.original.expr)
-    sense = 1 if data.original.sense == pyo.minimize else -1
-    if sense * (after - before) > 1e-6 * max(1.0, abs(before)):
-        result.notes.append(
-            f"{form.block.name}: the lower level's answer is not unique; the one that is best for "
-            "the upper level is reported (optimistic)")
-        _load(form.x, x)
-        load_duals(kkt, duals)
-        report.price_range = price_ranges(kkt, x, u)
-    else:
-        solution = report.solution
-        y, mu = multipliers_from(kkt, solution.x, u, exact)
-        report.residual = kkt_residual(kkt, solution.x, u, y, mu)
-        report.at_bound += at_bound(kkt, lower.bounds, mu, kkt.slack(solution.x, u))
-        report.price_range = price_ranges(kkt, solution.x, u)
-    return report
-
-
-def _load(variables, values) -> None:
-    for var, value in zip(variables, values, strict=True):
-        var.set_value(float(value), skip_validation=True)
-
-
-def first_point(model, data: SingleLevel, program, small, elimination, time_limit):
-    """(bilevel-feasible point of the reduced program or None, bound of its relaxation).
-
-    The relaxation without integrality suggests upper decisions; the lower levels are solved there,
-    and the point is kept if all rows of the single level hold.
-    """
-    relaxed = Program(**{**small.__dict__, "integer": np.zeros(len(small.columns), bool)})
-    # a search without any incumbent is worth nothing: at least some seconds are spent here
-    limit = None if time_limit is None else max(0.2 * time_limit, _FIRST_SECONDS)
-    outcome = solve_outer(relaxed, 1e-2, limit)
-    if outcome.z is None:
-        return None, outcome.bound
-    z = elimination.lift(outcome.z)
-    z[program.integer] = np.round(z[program.integer])
-    place = {id(var): j for j, var in enumerate(program.columns)}
-    for lower in data.lowers:
-        try:
-            _complete(lower, z, place)
-        except SolverError as err:
-            log.info("first point: %s", err)
-            return None, outcome.bound
-    kept = z[elimination.kept]
-    activity = small.A @ kept
-    scale = 1e-6 * (1 + np.abs(activity))
-    ok = ((activity >= small.lo - scale) & (activity <= small.hi + scale)).all()
-    inside = ((kept >= small.lb - 1e-7) & (kept <= small.ub + 1e-7)).all()
-    return kept if ok and inside else None, outcome.bound
-
-
-def _complete(lower, z: np.ndarray, place: dict[int, int]) -> None:
-    """Fill the lower level's solution at z's upper decisions into z."""
-    kkt, form = lower.kkt, lower.kkt.form
-    u = np.array([z[place[id(v)]] if id(v) in place else (v.value or 0.0) for v in form.u])
-    solution = LowerSolver(kkt).solve(u)
-    values = {id(v): value for v, value in zip(form.x, solution.x, strict=True)}
-    y, mu = multipliers_from(kkt, solution.x, u, kkt.row_duals(solution.y, solution.mu))
-    values.update({id(v): value for v, value in zip(lower.y, y, strict=True)})
-    slack = kkt.slack(solution.x, u)
-    active = lower.block.component("active_side")
-    slack_of = lower.block.component("slack_of")
-    for p, var in enumerate(lower.mu):
-        if var is None:
-            continue
-        values[id(var)] = mu[p]
-        if lower.pair_mode[p] == "bigm":
-            on = mu[p] > 1e-9 and slack[p] <= 1e-6 * (1 + abs(kkt.s0[p]))
-            values[id(active[kkt.label[p]])] = float(on)
-        elif lower.pair_mode[p] == "sos1":
-            values[id(slack_of[kkt.label[p]])] = slack[p]
-    for key, value in values.items():
-        if key in place:
-            z[place[key]] = value
-    _fill_defined(lower, z, place, kkt.row_duals(y, mu))
-
-
-def _fill_defined(lower, z, place, row_duals) -> None:
-    """Values of the user's dual Vars of inequality rows."""
-    form = lower.kkt.form
-    number = {id(r): i for i, r in enumerate(form.rows)}
-    for component, bound, dual in form.block.dual_vars():
-        if bound is None:
-            for key, var in dual.items():
-                if id(var) in place and id(component[key]) in number:
-                    z[place[id(var)]] = row_duals[number[id(component[key])]]
 
 
 __all__ = ["BilevelResult", "solve_bilevel"]

@@ -25,6 +25,7 @@ from pyomo_dlmp.transform.kkt_system import KktSystem
 _ACTIVE = 1e-7
 TOLERANCE = 1e-4  # relative residual above which no price is reported
 _POLISHED = 1e-8
+_LOOSE = 1e-6  # feasibility tolerance of the solvers that choose u
 
 
 @dataclass
@@ -206,12 +207,14 @@ class _Part:
         upper[: self.equalities] = self.right[: self.equalities]
         return upper
 
-    def _highs(self):
-        options = {"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9}
+    def _highs(self, tolerance: float = 1e-9):
+        options = {"primal_feasibility_tolerance": tolerance, "dual_feasibility_tolerance": 1e-9}
         if self.Q.nnz:
             options["qp_regularization_value"] = 0.0
         answer = Highs(self.c, self.A, self.right, self._row_upper(), self.lb, self.ub,
                        Q=self.Q, **options).solve(time_limit=30.0)
+        if answer.status == "infeasible" and tolerance < _LOOSE:
+            return self._highs(_LOOSE)  # u is only as exact as the solver that chose it
         if answer.status in ("infeasible", "unbounded", "infeasible or unbounded"):
             if self.Q.nnz:  # a QP may be misjudged: ask the LP of the same rows
                 zero = np.zeros(len(self.c))

@@ -27,6 +27,7 @@ from pyomo_dlmp.transform.intervals import row_ranges
 from pyomo_dlmp.transform.lower_form import blocks_of
 
 Progress = Callable[[str, float | None, float | None], None]
+ABSOLUTE_GAP = 1e-6
 _MAX_POINTS = 48
 _MAX_ROUNDS = 30
 
@@ -51,6 +52,10 @@ class Outcome:
         if self.z is None:
             return np.inf
         return max(0.0, self.objective - self.bound) / max(abs(self.objective), 1e-9)
+
+    def within(self, gap: float) -> bool:
+        """Whether the relative gap is reached, or the absolute one of 2e-6."""
+        return self.gap <= gap or self.objective - self.bound <= 2 * ABSOLUTE_GAP
 
 
 @dataclass
@@ -98,7 +103,7 @@ def solve_outer(
     start: np.ndarray | None = None, progress: Progress | None = None, threads: int = 0,
     mip_options: dict | None = None,
 ) -> Outcome:
-    """Minimise the program to a relative `gap`; `start` is a point to begin from."""
+    """Minimise the program to a relative `gap` (or to 2e-6 absolute); `start` is a point to begin from."""
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
     squares = split_squares(program)
     begin = program.value(start) if start is not None else None
@@ -128,14 +133,14 @@ def solve_outer(
         tell(f"round {round_}", outcome.objective, outcome.bound)
         outcome.history.append((time.monotonic(), outcome.objective, outcome.bound))
         outcome.status = answer.status
-        done = answer.status != "optimal" or outcome.gap <= gap or not len(squares.weight)
+        done = answer.status != "optimal" or outcome.within(gap) or not len(squares.weight)
         if done or answer.z is None or outcome.z is None:
             break
         new = master.add_tangents(answer.z[: len(program.columns)])
         if not new:
             break
         master.start_from(outcome.z)
-    if outcome.status == "optimal" and outcome.gap > max(gap, 1e-9) * 1.0001:
+    if outcome.status == "optimal" and not outcome.within(max(gap, 1e-9) * 1.0001):
         outcome.status = "gap not reached"
     return outcome
 
@@ -169,14 +174,15 @@ class _Master:
         ], format="csr") if k else program.A
         zero = np.zeros(k)
         margin = 1e-6 * (1 + np.abs(squares.lo) + np.abs(squares.hi)) if k else zero
+        self.cost = np.concatenate([program.c, zero, np.ones(k)])
         self.highs = Highs(
-            np.concatenate([program.c, zero, np.ones(k)]), A,
+            self.cost, A,
             np.concatenate([program.lo, zero]), np.concatenate([program.hi, zero]),
             np.concatenate([program.lb, squares.lo - margin, zero]),
             np.concatenate([program.ub, squares.hi + margin, np.full(k, np.inf)]),
             np.concatenate([program.integer, np.zeros(2 * k, bool)]),
             threads=threads, primal_feasibility_tolerance=1e-7,
-            mip_feasibility_tolerance=1e-6, **options)
+            mip_feasibility_tolerance=1e-6, mip_abs_gap=0.2 * ABSOLUTE_GAP, **options)
         self.highs.h.changeObjectiveOffset(program.constant)
         if k:
             self._first_grid(error)
@@ -185,9 +191,19 @@ class _Master:
         """Solve the MILP; with integer columns, once more as LP with them fixed (exact values)."""
         limit = None if np.isinf(time_limit) else time_limit
         answer = self.highs.solve(limit, progress)
+        if answer.z is not None and not self._is_the_point(answer):
+            # HiGHS 1.16 may return its start with the objective of a better point that presolve
+            # made of it: once more, without a start
+            self.highs.h.clearSolver()
+            answer = self.highs.solve(limit, progress)
         if answer.z is not None and self.highs.is_mip:
             answer.z = self._with_integers_fixed(answer.z)
         return answer
+
+    def _is_the_point(self, answer: Answer) -> bool:
+        """Whether the reported objective is that of the reported point."""
+        value = float(self.cost @ answer.z) + self.program.constant
+        return abs(value - answer.objective) <= 1e-5 * (1.0 + abs(value))
 
     def _with_integers_fixed(self, z: np.ndarray) -> np.ndarray:
         """The LP optimum with the integers fixed at their rounded values; z if that fails."""

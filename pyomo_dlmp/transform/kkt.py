@@ -26,7 +26,8 @@ class LowerKkt:
 
     `y`: VarData per equality row; `mu`: VarData per pair, None where it never binds;
     `pair_mode`: name of the complementarity mode of each pair ("" where none was needed);
-    `implied`: dual Vars whose bounds were proved, not stated by the user.
+    `implied`: dual Vars whose bounds were proved, not stated by the user; `before`: (Var, lb, ub)
+    of the user's dual Vars as they were.
     """
 
     kkt: KktSystem
@@ -36,6 +37,13 @@ class LowerKkt:
     mu: list
     pair_mode: list[str] = field(default_factory=list)
     implied: list = field(default_factory=list)
+    before: list = field(default_factory=list)
+
+    def restore(self) -> None:
+        """Give the user's dual Vars their own bounds back."""
+        for var, low, high in self.before:
+            var.setlb(low)
+            var.setub(high)
 
     def slack_expression(self, p: int):
         """Pyomo expression of the slack of pair p."""
@@ -89,14 +97,17 @@ def emit_kkt(block, kkt: KktSystem, bounds: PairBounds) -> LowerKkt:
     """Fill `block` with multipliers and stationarity; see the module's text."""
     form = kkt.form
     lower = LowerKkt(kkt, bounds, block, _equality_duals(block, kkt), [])
+    lower.before = [
+        (v, v.lb, v.ub) for _, _, var in form.block.dual_vars() for v in var.values()]
     _bound_duals(lower)
     state = bounds.state
-    live = [kkt.label[p] for p in range(kkt.pairs) if state[p] != "never binds"]
+    dead = (state == "never binds") & ~_only_terms(kkt, state == "never binds")
+    live = [kkt.label[p] for p in range(kkt.pairs) if not dead[p]]
     block.mu = pyo.Var(pyo.Set(initialize=live), initialize=0.0)
     for data in block.mu.values():
         data.setlb(0.0)
     lower.mu = [
-        block.mu[kkt.label[p]] if state[p] != "never binds" else None for p in range(kkt.pairs)]
+        None if dead[p] else block.mu[kkt.label[p]] for p in range(kkt.pairs)]
     for p, var in enumerate(lower.mu):
         if var is not None and np.isfinite(bounds.mu[p]):
             var.setub(float(bounds.mu[p]))
@@ -105,6 +116,19 @@ def emit_kkt(block, kkt: KktSystem, bounds: PairBounds) -> LowerKkt:
     form.objective.deactivate()
     lower.pair_mode = [""] * kkt.pairs
     return lower
+
+
+def _only_terms(kkt: KktSystem, dead: np.ndarray) -> np.ndarray:
+    """Dead pairs without which a stationarity row would be a number: they stay, held at zero.
+
+    The row then says what it should: that no answer of the lower level satisfies the upper rows.
+    """
+    form = kkt.form
+    terms = np.diff(form.Q.indptr) + np.diff(form.D.tocsr().indptr) + np.diff(
+        kkt.A_eq.tocsc().indptr) + np.asarray((kkt.S[~dead] != 0).sum(axis=0)).ravel()
+    empty = terms == 0
+    touches = (abs(kkt.S) @ empty.astype(float)) > 0
+    return dead & touches
 
 
 def _equality_duals(block, kkt: KktSystem) -> list:
@@ -147,17 +171,26 @@ def _stationarity(lower: LowerKkt) -> None:
     parts = [(form.Q, form.x), (form.D.tocsr(), form.u), (At, lower.y), (St, mu)]
     number = {name: j for j, name in enumerate(form.names_x)}
 
-    def rule(_, name):
-        expression = linear(parts, number[name], form.c[number[name]])
-        if not expression.linear_vars:
-            if abs(form.c[number[name]]) > 0:
-                raise ModelError.at(
-                    f"{form.block.name}.{name}", "has a cost but neither rows nor bounds",
-                    "The lower level is unbounded in it: give it a bound.")
-            return pyo.Constraint.Skip
-        return expression == 0
+    block.stationarity = pyo.Constraint(
+        pyo.Set(initialize=form.names_x), rule=_Stationarity(form, parts, number))
 
-    block.stationarity = pyo.Constraint(pyo.Set(initialize=form.names_x), rule=rule)
+
+class _Stationarity:
+    """One stationarity row (a class, so that models can be pickled)."""
+
+    def __init__(self, form, parts, number: dict[str, int]):
+        self.form, self.parts, self.number = form, parts, number
+
+    def __call__(self, _, name):
+        form, j = self.form, self.number[name]
+        expression = linear(self.parts, j, form.c[j])
+        if expression.linear_vars:
+            return expression == 0
+        if abs(form.c[j]) > 0:
+            raise ModelError.at(
+                f"{form.block.name}.{name}", "has a cost but neither rows nor bounds",
+                "The lower level is unbounded in it: give it a bound.")
+        return pyo.Constraint.Skip
 
 
 def _asked_duals(lower: LowerKkt) -> None:

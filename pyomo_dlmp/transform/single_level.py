@@ -16,26 +16,20 @@ import pandas as pd
 import pyomo.environ as pyo
 from pyomo.common.autoslots import AutoSlots
 from pyomo.common.collections import ComponentSet
-from pyomo.common.config import ConfigDict, ConfigValue, In, PositiveInt
+from pyomo.common.config import ConfigDict, ConfigValue, In, NonNegativeFloat, PositiveInt
 from pyomo.common.gc_manager import PauseGC
 from pyomo.common.modeling import unique_component_name
 from pyomo.core import Transformation, TransformationFactory
 
 from pyomo_dlmp.bilevel import lower_levels
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.transform.bounds import prove_bounds
-from pyomo_dlmp.transform.complementarity import MODES
+from pyomo_dlmp.transform.bounds import prove_bounds, unbounded
+from pyomo_dlmp.transform.complementarity import MODES, automatic
 from pyomo_dlmp.transform.kkt import LowerKkt, emit_kkt
 from pyomo_dlmp.transform.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.transform.lower_form import compile_lower
-from pyomo_dlmp.transform.products.bilinear import bilinear_rows
-from pyomo_dlmp.transform.products.identity import (
-    Payment,
-    dual_products,
-    products_of,
-    rewrite_payment,
-)
-from pyomo_dlmp.transform.products.linearise import envelopes, expansions, replace_row
+from pyomo_dlmp.transform.products.identity import Payment
+from pyomo_dlmp.transform.products.rewrite import rewrite_products, write_gap_row
 from pyomo_dlmp.transform.upper_view import upper_views
 
 log = logging.getLogger("pyomo_dlmp")
@@ -49,12 +43,14 @@ class SingleLevel(AutoSlots.Mixin):
     `original`, `objective`: the user's upper objective and the one that replaces it;
     `relaxed`: products stand in a relaxation (the objective of a solution must be re-evaluated);
     `restricted`: upper Vars are held to a grid (the bound of a solve is the restriction's);
+    `exact`: every point of the single level is one of the bilevel (False: a lower level is only
+    optimal to a tolerance or in a relaxation);
     `added`, `deactivated`: names of blocks added to the model, components switched off.
     """
 
     __slots__ = (
-        "added", "block", "deactivated", "lowers", "objective", "original", "payment", "relaxed",
-        "restricted")
+        "added", "block", "deactivated", "exact", "lowers", "objective", "original", "payment",
+        "relaxed", "restricted")
 
     def __init__(self):
         self.block = None
@@ -62,6 +58,7 @@ class SingleLevel(AutoSlots.Mixin):
         self.payment = Payment()
         self.original = self.objective = None
         self.relaxed = self.restricted = False
+        self.exact = True
         self.added: list[str] = []
         self.deactivated: list = []
 
@@ -86,6 +83,8 @@ def undo_single_level(model) -> None:
         return
     for component in data.deactivated:
         component.activate()
+    for lower in data.lowers:
+        lower.restore()
     for name in data.added:
         model.del_component(name)
 
@@ -98,7 +97,11 @@ class SingleLevelTransformation(Transformation):
     CONFIG = ConfigDict(implicit=False)
     CONFIG.declare("complementarity", ConfigValue(
         default="auto", domain=In(["auto", *MODES]),
-        description="auto (SOS1 where the solver has it, else big-M), bigm or sos1"))
+        description="auto | sos1 | bigm | strong_duality | product | mpec",
+        doc="auto: SOS1 where the solver has it, big-M where bounds are proved, products else."))
+    CONFIG.declare("eps", ConfigValue(
+        default=0.0, domain=NonNegativeFloat, description="strong_duality and product: greatest "
+        "duality gap of the lower level (its cost's unit), greatest product of a pair"))
     CONFIG.declare("complementarity_of", ConfigValue(
         default=None, description="{constraint or Var: mode} for single components"))
     CONFIG.declare("products", ConfigValue(
@@ -140,7 +143,7 @@ class SingleLevelTransformation(Transformation):
                 "Add one: m.dso = dlmp.LowerLevel().")
         with PauseGC():
             systems = [build_kkt(compile_lower(block)) for block in blocks]
-            upper = _upper_objective(model, blocks)
+            upper = upper_objective(model, blocks)
             views = upper_views(model, systems, config.cutoff)
             proved = [
                 prove_bounds(kkt, _user_bounds(kkt, config.bounds), config.tighten, view)[0]
@@ -160,19 +163,38 @@ class SingleLevelTransformation(Transformation):
             data.block = block
 
 
+@TransformationFactory.register(
+    "dlmp.kkt", doc="KKT conditions of LowerLevel blocks, pairs as Pyomo Complementarity")
+class KktTransformation(SingleLevelTransformation):
+    """`dlmp.single_level` that stops at the KKT system: products stay, pairs are mpec components.
+
+    What follows is the user's choice: ``mpec.simple_nonlinear``, ``mpec.simple_disjunction``, PATH.
+    """
+
+    CONFIG = SingleLevelTransformation.CONFIG()
+    CONFIG.get("complementarity").set_default_value("mpec")
+    CONFIG.get("products").set_default_value("keep")
+    CONFIG.reset()
+
+
 def _write(block, data: SingleLevel, systems, proved, modes, upper, config) -> None:
     block.lower = pyo.Block([kkt.form.block.name for kkt in systems])
     for kkt, bounds, mode in zip(systems, proved, modes, strict=True):
         lower = emit_kkt(block.lower[kkt.form.block.name], kkt, bounds)
-        for name in sorted(set(mode) - {""}):
-            MODES[name].add(lower, [p for p, n in enumerate(mode) if n == name])
-        lower.pair_mode = mode
         data.lowers.append(lower)
+        for name in sorted(set(mode) - {""}):
+            pairs = [p for p, n in enumerate(mode) if n == name]
+            row = MODES[name].add(lower, pairs, config.eps)
+            if row is not None:
+                write_gap_row(block, data, lower, row, config)
+        lower.pair_mode = mode
+        data.exact &= not (config.eps and {"strong_duality", "product"} & set(mode))
     data.original = data.objective = upper
-    _rewrite_products(block, data, config)
+    rewrite_products(block, data, config)
 
 
-def _upper_objective(model, blocks):
+def upper_objective(model, blocks):
+    """The one active objective outside the lower levels; ModelError for none or several."""
     inside = ComponentSet(
         o for b in blocks for o in b.component_data_objects(pyo.Objective, active=True))
     found = [o for o in model.component_data_objects(pyo.Objective, active=True)
@@ -213,9 +235,12 @@ def _user_bounds(kkt: KktSystem, given) -> dict[int, float]:
 def _choose_modes(kkt: KktSystem, bounds, config) -> list[str]:
     """Mode name per pair, "" where none is needed."""
     default = config.complementarity
+    state = bounds.state
     if default == "auto":
-        default = "sos1" if "sos1" in config.capabilities else "bigm"
-        log.info("complementarity: %s (%s)", default, kkt.form.block.name)
+        bounded = not unbounded(bounds).any()
+        default = automatic(config.capabilities, bounded)
+        log.info("complementarity of %s: %s (%s)", kkt.form.block.name, default,
+                 "every bound is proved" if bounded else "some bounds are not proved")
     special: dict[int, str] = {}
     for component, name in (config.complementarity_of or {}).items():
         if name not in MODES:
@@ -224,70 +249,12 @@ def _choose_modes(kkt: KktSystem, bounds, config) -> list[str]:
         for item in component.values() if component.is_indexed() else [component]:
             special[id(item)] = name
     owners = {"row": kkt.form.rows, "bound": kkt.form.x}
-    state = bounds.state
     modes = [
         special.get(id(owners[kkt.kind[p]][kkt.index[p]]), default) if state[p] == "open" else ""
         for p in range(kkt.pairs)]
     needed = np.array([bool(m) and MODES[m].needs_bounds for m in modes], dtype=bool)
     bounds.require_finite(kkt, needed)
     return modes
-
-
-def _rewrite_products(block, data: SingleLevel, config) -> None:
-    """Dual x upper Var in the upper objective and rows: identity first, then linear stand-ins."""
-    how = config.products
-    if how == "auto":
-        how = "keep" if "nonconvex" in config.capabilities else "binary_expansion"
-    exact = config.products in ("auto", "strong_duality")
-    for upper, parts in _upper_products(block, data):
-        payment, rest = Payment(), parts.quadratic
-        is_objective = upper is data.original
-        if exact and is_objective:
-            sense = 1 if upper.sense == pyo.minimize else -1
-            payment, rest = rewrite_payment(parts.quadratic, parts.var_map, data.lowers, sense)
-            data.payment = payment
-            _require_complete(upper, payment, how)
-        else:
-            payment.left, rest = dual_products(parts.quadratic, parts.var_map, data.lowers)
-        if not payment.exact and not (payment.left and how != "keep"):
-            continue
-        if how == "keep":
-            left = [c * (y * u) for c, y, u in payment.left]
-        else:
-            products = products_of(payment.left, upper.name)
-            left = (
-                envelopes(block, products, config.pieces) if how == "mccormick"
-                else expansions(block, products, config.bits, config.remainder))
-            data.relaxed |= bool(products) and (how == "mccormick" or config.remainder)
-            data.restricted |= bool(products) and how == "binary_expansion" and (
-                not config.remainder)
-        replace_row(block, upper, parts.expression(rest, [*payment.exact, *left]))
-        data.deactivated.append(upper)
-        if is_objective:
-            data.objective = block.objective
-    log.info("products: %s", how)
-
-
-def _upper_products(block, data: SingleLevel):
-    """(component data, parts) of the upper objective and rows that hold products."""
-    duals = ComponentSet(
-        v for lower in data.lowers for _, _, var in lower.kkt.form.block.dual_vars()
-        for v in var.values())
-    own = ComponentSet(block.component_data_objects(pyo.Constraint, active=True))
-    found = []
-    for upper, parts in bilinear_rows(block.model()):
-        used = any(parts.var_map[k] in duals for pair in parts.quadratic for k in pair)
-        if used and upper not in own:
-            found.append((upper, parts))
-    return found
-
-
-def _require_complete(upper, payment: Payment, how: str) -> None:
-    if how == "strong_duality" and payment.left:
-        reasons = "; ".join(payment.refused) or "some products are not paid"
-        raise ModelError.at(
-            upper.name, f"the strong-duality identity leaves {len(payment.left)} products "
-            f"({reasons})", "Use products='auto', 'binary_expansion' or 'mccormick'.")
 
 
 def bounds_table(model) -> pd.DataFrame:

@@ -82,7 +82,7 @@ def _objective_parts(objectives):
 
 
 def _view(kkt, compiled, var_map, odd, objectives, parts, cutoff) -> UpperView:
-    where = _columns(kkt)
+    where = columns_of(kkt)
     width = len(kkt.form.u) + len(kkt.form.x) + len(kkt.equality_rows) + kkt.pairs
     first_dual = len(kkt.form.u) + len(kkt.form.x)
     entries, lo, hi, in_rows = [], [], [], False
@@ -111,8 +111,8 @@ def _view(kkt, compiled, var_map, odd, objectives, parts, cutoff) -> UpperView:
     return UpperView(R, np.array(lo), np.array(hi), in_rows, *slopes, squared)
 
 
-def _columns(kkt: KktSystem) -> dict[int, list[tuple[int, float]]]:
-    """id(Var) -> [(column of (u, x, y, mu), coefficient)]; a user's dual is a sum of multipliers."""
+def columns_of(kkt: KktSystem) -> dict[int, list[tuple[int, float]]]:
+    """id(Var) -> [(column of (u, x, y, mu), sign)]; a user's dual is a sum of multipliers."""
     form = kkt.form
     m, n, e = len(form.u), len(form.x), len(kkt.equality_rows)
     where: dict[int, list[tuple[int, float]]] = {

@@ -23,6 +23,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
+from pyomo_dlmp.highs import Highs
 from pyomo_dlmp.transform.intervals import row_ranges
 from pyomo_dlmp.transform.kkt_system import KktSystem
 from pyomo_dlmp.transform.upper_view import UpperView
@@ -108,7 +109,7 @@ class _Part:
             if np.linalg.cond(square) > 1e9:
                 continue
             inverse = sp.csr_matrix(np.linalg.inv(square))
-            low, high = row_ranges(inverse @ gradient, inverse @ c, lo, hi)
+            _, high = row_ranges(inverse @ gradient, inverse @ c, lo, hi)
             if (high[self.free:] < -1e-9).any():
                 continue
             top[basis] = np.maximum(top[basis], high)
@@ -146,6 +147,16 @@ def _independent_rows(G: np.ndarray) -> np.ndarray:
     return np.array(chosen, dtype=int)
 
 
+def _least_change(ray, view: UpperView, v_u, v_0, u_lo, u_hi) -> float:
+    """Least derivative of the upper objective along a ray, over the u where the ray is there."""
+    slope = np.asarray(ray @ view.slope_u).ravel()
+    constant = float(ray @ view.slope)
+    answer = Highs(slope, v_u, [-np.inf], [1e-9 - v_0[0]], u_lo, u_hi).solve()
+    if answer.status == "infeasible":
+        return 0.0
+    return -np.inf if answer.objective is None else answer.objective + constant
+
+
 def _rays_harmless(kkt: KktSystem, view: UpperView, part: _Part, u_lo, u_hi) -> bool:
     """Whether no ray of the duals can improve the upper objective anywhere in the box of u."""
     rays = part.rays()
@@ -164,8 +175,6 @@ def _rays_harmless(kkt: KktSystem, view: UpperView, part: _Part, u_lo, u_hi) -> 
         full = np.concatenate([y, mu])
         if (np.abs(full[view.slope_unknown]) > 1e-12).any():
             return False
-        change_u = sp.csr_matrix(full @ view.slope_u)
-        least = row_ranges(change_u, np.array([full @ view.slope]), u_lo, u_hi)[0][0]
-        if least < -1e-9:
+        if _least_change(full, view, v_u, v_0, u_lo, u_hi) < -1e-7:
             return False
     return True

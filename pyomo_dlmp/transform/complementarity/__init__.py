@@ -1,13 +1,40 @@
 """Complementarity modes: one file each, one row each in `MODES`.
 
-A mode is an object with `name`, `needs_bounds` (finite slack and multiplier bounds), `needs` (the
-solver's capability it relies on) and `add(lower, pairs)`, which writes its components on
-`lower.block` for the given pair numbers.
+A mode is an object with `name`; `needs_bounds` (finite bounds of slacks and multipliers); `needs`
+(what the solver must be able to do); `add(lower, pairs, eps)`, which writes its components on
+`lower.block` for the given pair numbers, and returns the bilinear products that it leaves to the
+products step, or None.
+
+| mode           | exact | needs                       | adds                                     |
+|----------------|-------|-----------------------------|------------------------------------------|
+| sos1           | yes   | sos1                        | a slack column and an SOS1 set per pair  |
+| bigm           | yes   | milp, finite bounds         | a binary and two rows per pair           |
+| strong_duality | eps   | products: nonconvex or milp | one row per lower level                  |
+| product        | eps   | nlp or nonconvex            | a row ``slack * multiplier <= eps`` each |
+| mpec           | yes   | a Pyomo mpec transformation | a `Complementarity` component per pair   |
 """
 
 from pyomo_dlmp.transform.complementarity.bigm import BigM
+from pyomo_dlmp.transform.complementarity.mpec import Mpec
+from pyomo_dlmp.transform.complementarity.product import ProductRows
 from pyomo_dlmp.transform.complementarity.sos1 import Sos1
+from pyomo_dlmp.transform.complementarity.strong_duality import StrongDuality
 
-MODES = {mode.name: mode for mode in (BigM(), Sos1())}
+MODES = {mode.name: mode for mode in (BigM(), Sos1(), StrongDuality(), ProductRows(), Mpec())}
 
-__all__ = ["MODES"]
+
+def modes_of(capabilities) -> list[str]:
+    """Names of the modes that a solver with these capabilities may run."""
+    return [name for name, mode in MODES.items() if mode.needs & frozenset(capabilities)]
+
+
+def automatic(capabilities, all_bounded: bool) -> str:
+    """The mode that `auto` takes: exact without constants, else proved bounds, else products."""
+    if "sos1" in capabilities:
+        return "sos1"
+    if "milp" in capabilities and (all_bounded or "nonconvex" not in capabilities):
+        return "bigm"
+    return "product"
+
+
+__all__ = ["MODES", "automatic", "modes_of"]

@@ -22,32 +22,43 @@ class BigM:
 
     name = "bigm"
     needs_bounds = True
-    needs = "milp"
+    needs = frozenset({"milp"})
 
-    def add(self, lower: LowerKkt, pairs: list[int]) -> None:
-        """Components `active`, `slack_limit`, `multiplier_limit`, `one_side` on the block."""
-        kkt, bounds, block = lower.kkt, lower.bounds, lower.block
-        labels = [kkt.label[p] for p in pairs]
+    def add(self, lower: LowerKkt, pairs: list[int], eps: float) -> None:
+        """Components `active_side`, `slack_limit`, `multiplier_limit`, `one_side` on the block."""
+        del eps
+        block = lower.block
+        labels = [lower.kkt.label[p] for p in pairs]
         number = dict(zip(labels, pairs, strict=True))
         index = pyo.Set(initialize=labels)
         block.active_pairs = index
         block.active_side = pyo.Var(index, domain=pyo.Binary, initialize=0)
-        active = block.active_side
-
-        def slack_limit(_, label):
-            p = number[label]
-            top = float(bounds.slack[p])
-            return lower.slack_expression(p) + top * active[label] <= top
-
-        def multiplier_limit(_, label):
-            p = number[label]
-            return lower.mu[p] - float(bounds.mu[p]) * active[label] <= 0.0
-
-        block.slack_limit = pyo.Constraint(index, rule=slack_limit)
-        block.multiplier_limit = pyo.Constraint(index, rule=multiplier_limit)
+        block.slack_limit = pyo.Constraint(index, rule=_SlackLimit(lower, number))
+        block.multiplier_limit = pyo.Constraint(index, rule=_MultiplierLimit(lower, number))
         block.one_side = pyo.Constraint(pyo.Any)
-        for lower_label in labels:
-            upper_label = lower_label.removesuffix("lower") + "upper"
-            if lower_label.endswith(".lower") and upper_label in number:
-                name = lower_label.removesuffix(".lower")
-                block.one_side[name] = active[lower_label] + active[upper_label] <= 1
+        for label in labels:
+            upper_label = label.removesuffix("lower") + "upper"
+            if label.endswith(".lower") and upper_label in number:
+                block.one_side[label.removesuffix(".lower")] = (
+                    block.active_side[label] + block.active_side[upper_label] <= 1)
+
+
+class _SlackLimit:
+    """s + s_max active <= s_max (a class, so that models can be pickled)."""
+
+    def __init__(self, lower: LowerKkt, number: dict[str, int]):
+        self.lower, self.number = lower, number
+
+    def __call__(self, block, label):
+        p = self.number[label]
+        top = float(self.lower.bounds.slack[p])
+        return self.lower.slack_expression(p) + top * block.active_side[label] <= top
+
+
+class _MultiplierLimit(_SlackLimit):
+    """mu <= mu_max active."""
+
+    def __call__(self, block, label):
+        p = self.number[label]
+        top = float(self.lower.bounds.mu[p])
+        return self.lower.mu[p] - top * block.active_side[label] <= 0.0

@@ -18,22 +18,34 @@ class Sos1:
 
     name = "sos1"
     needs_bounds = False
-    needs = "sos1"
+    needs = frozenset({"sos1"})
 
-    def add(self, lower: LowerKkt, pairs: list[int]) -> None:
+    def add(self, lower: LowerKkt, pairs: list[int], eps: float) -> None:
         """Components `slack_of`, `slack_definition`, `complementarity` on the block."""
+        del eps
         kkt, block = lower.kkt, lower.block
-        labels = [kkt.label[p] for p in pairs]
-        number = dict(zip(labels, pairs, strict=True))
-        index = pyo.Set(initialize=labels)
+        number = {kkt.label[p]: p for p in pairs}
+        index = pyo.Set(initialize=list(number))
         block.sos_pairs = index
         block.slack_of = pyo.Var(index, initialize=0.0)
         for label, var in block.slack_of.items():
             var.setlb(0.0)
             if np.isfinite(lower.bounds.slack[number[label]]):
                 var.setub(float(lower.bounds.slack[number[label]]))
-        block.slack_definition = pyo.Constraint(
-            index,
-            rule=lambda _, k: lower.slack_expression(number[k]) - block.slack_of[k] == 0.0)
-        block.complementarity = pyo.SOSConstraint(
-            index, rule=lambda _, k: [block.slack_of[k], lower.mu[number[k]]], sos=1)
+        block.slack_definition = pyo.Constraint(index, rule=_Definition(lower, number))
+        block.complementarity = pyo.SOSConstraint(index, rule=_Set(lower, number), sos=1)
+
+
+class _Definition:
+    """slack_of == slack expression (a class, so that models can be pickled)."""
+
+    def __init__(self, lower: LowerKkt, number: dict[str, int]):
+        self.lower, self.number = lower, number
+
+    def __call__(self, block, label):
+        return self.lower.slack_expression(self.number[label]) - block.slack_of[label] == 0.0
+
+
+class _Set(_Definition):
+    def __call__(self, block, label):
+        return [block.slack_of[label], self.lower.mu[self.number[label]]]

@@ -1,0 +1,53 @@
+"""Complementarity as products, for solvers of nonlinear models.
+
+Source: ``0 <= s complementary to mu >= 0``. Target: a Var for the slack, ``slack == s``, and
+``slack * mu <= eps``. With eps > 0 the set has an interior, which interior-point methods need
+(Scholtes, SIAM J. Optim. 11 (2001)); `block.eps` is a mutable Param, so that a sequence of solves
+can drive it to zero. A local solver proves nothing about the global optimum; a global solver of
+nonconvex quadratics takes eps = 0.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyomo.environ as pyo
+
+from pyomo_dlmp.transform.kkt import LowerKkt
+
+
+class ProductRows:
+    """Products of slack and multiplier; NLP solvers and global nonconvex ones."""
+
+    name = "product"
+    needs_bounds = False
+    needs = frozenset({"nlp", "nonconvex"})
+
+    def add(self, lower: LowerKkt, pairs: list[int], eps: float) -> None:
+        """Components `eps`, `slack_value`, `slack_value_definition`, `products` on the block."""
+        block = lower.block
+        number = {lower.kkt.label[p]: p for p in pairs}
+        index = pyo.Set(initialize=list(number))
+        block.product_pairs = index
+        block.eps = pyo.Param(initialize=eps, mutable=True)
+        block.slack_value = pyo.Var(index, initialize=0.0)
+        for label, var in block.slack_value.items():
+            var.setlb(0.0)
+            if np.isfinite(lower.bounds.slack[number[label]]):
+                var.setub(float(lower.bounds.slack[number[label]]))
+        block.slack_value_definition = pyo.Constraint(index, rule=_Definition(lower, number))
+        block.products = pyo.Constraint(index, rule=_Product(lower, number))
+
+
+class _Definition:
+    """slack_value == slack expression (a class, so that models can be pickled)."""
+
+    def __init__(self, lower: LowerKkt, number: dict[str, int]):
+        self.lower, self.number = lower, number
+
+    def __call__(self, block, label):
+        return self.lower.slack_expression(self.number[label]) - block.slack_value[label] == 0.0
+
+
+class _Product(_Definition):
+    def __call__(self, block, label):
+        return block.slack_value[label] * self.lower.mu[self.number[label]] <= block.eps

@@ -1,0 +1,144 @@
+"""What becomes of the products of a bilevel model: identity first, then kept or replaced.
+
+In the upper objective and rows, products of a dual and an upper Var go through the strong-duality
+identity where it holds (`identity`); what it leaves is kept for a solver of nonconvex quadratics or
+replaced by linear stand-ins (`linearise`). For a solver without nonconvex quadratics, products of
+an upper Var and a lower Var that make an expression nonconvex are replaced too.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyomo.environ as pyo
+from pyomo.common.collections import ComponentSet
+
+from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.transform.complementarity import MODES
+from pyomo_dlmp.transform.products.bilinear import (
+    QuadraticParts,
+    bilinear_rows,
+    group_products,
+)
+from pyomo_dlmp.transform.products.identity import (
+    Payment,
+    dual_products,
+    form_duals,
+    products_of,
+    rewrite_payment,
+)
+from pyomo_dlmp.transform.products.linearise import envelopes, expansions, replace_row
+
+if TYPE_CHECKING:
+    from pyomo_dlmp.transform.single_level import SingleLevel
+
+log = logging.getLogger("pyomo_dlmp")
+
+
+def how_left(config) -> str:
+    """What becomes of products that no identity removes: keep, binary_expansion or mccormick."""
+    if config.products not in ("auto", "strong_duality"):
+        return config.products
+    keeps = {"nonconvex", "nlp"} & config.capabilities
+    return "keep" if keeps else "binary_expansion"
+
+
+def write_gap_row(block, data: SingleLevel, lower, row, config) -> None:
+    """The row of `strong_duality`, its products kept or replaced as `products` says."""
+    expression, products = row
+    how = how_left(config)
+    if how == "keep" or not products:
+        stand_ins = [c * (dual * u) for c, dual, u in products]
+    else:
+        where = f"duality gap of {lower.kkt.form.block.name}"
+        grouped = products_of(products, where)
+        stand_ins = _stand_ins(block, data, grouped, how, config)
+        whole = how == "binary_expansion" and (
+            not config.remainder or all(not p.v.is_continuous() for p in grouped))
+        data.exact &= whole
+    MODES["strong_duality"].write(lower, expression, stand_ins, config.eps)
+
+
+def _stand_ins(block, data: SingleLevel, products, how: str, config) -> list:
+    """Linear expressions for products, and what that makes of the model."""
+    whole = how == "binary_expansion" and all(not p.v.is_continuous() for p in products)
+    data.relaxed |= bool(products) and (how == "mccormick" or (config.remainder and not whole))
+    data.restricted |= how == "binary_expansion" and not config.remainder and not whole
+    if how == "mccormick":
+        return envelopes(block, products, config.pieces)
+    return expansions(block, products, config.bits, config.remainder)
+
+
+def rewrite_products(block, data: SingleLevel, config) -> None:
+    """Rewrite the upper objective and rows; fills `data.payment`, `objective`, `relaxed` ..."""
+    how = how_left(config)
+    own = ComponentSet(block.component_data_objects(pyo.Constraint, active=True))
+    for upper, parts in list(bilinear_rows(block.model())):
+        if upper in own:
+            continue
+        new = _rewritten(block, data, config, upper, parts, how)
+        if new is None:
+            continue
+        replace_row(block, upper, new)
+        data.deactivated.append(upper)
+        if upper is data.original:
+            data.objective = block.objective
+    log.info("products: %s", how)
+
+
+def _rewritten(block, data: SingleLevel, config, upper, parts: QuadraticParts, how: str):
+    """The new expression of an upper row or objective, None where it stays as it is."""
+    is_objective = upper is data.original
+    if is_objective and config.products in ("auto", "strong_duality"):
+        sense = 1 if upper.sense == pyo.minimize else -1
+        payment, rest = rewrite_payment(parts.quadratic, parts.var_map, data.lowers, sense)
+        data.payment = payment
+        _require_complete(upper, payment, config.products)
+    else:
+        payment = Payment()
+        payment.left, rest = dual_products(parts.quadratic, parts.var_map, data.lowers)
+    if how == "keep":
+        left = [c * (y * u) for c, y, u in payment.left]
+        return parts.expression(rest, [*payment.exact, *left]) if payment.exact else None
+    products = products_of(payment.left, upper.name)
+    others, rest = _nonconvex_products(data, upper, replace(parts, quadratic=rest), is_objective)
+    if not (payment.exact or products or others):
+        return None
+    left = _stand_ins(block, data, [*products, *others], how, config)
+    return parts.expression(rest, [*payment.exact, *left])
+
+
+def _nonconvex_products(data: SingleLevel, upper, parts: QuadraticParts, is_objective: bool):
+    """(products that keep an expression from being convex, the other quadratic terms)."""
+    sense = 1 if is_objective and upper.sense == pyo.minimize else -1
+    mixed = any(i != j for i, j in parts.quadratic)
+    if not mixed or (is_objective and _is_convex(parts.quadratic, sense)):
+        return [], parts.quadratic
+    decided = ComponentSet(u for lower in data.lowers for u in lower.kkt.form.u)
+    duals = {id(v) for lower in data.lowers for v in form_duals(lower)}
+    if any(i in duals or j in duals for i, j in parts.quadratic):
+        return [], parts.quadratic  # a dual times a lower Var: left to the solver, or refused
+    return group_products(parts, upper.name, decided)
+
+
+def _is_convex(quadratic: dict, sense: int) -> bool:
+    number: dict[int, int] = {}
+    for key in quadratic:
+        for vid in key:
+            number.setdefault(vid, len(number))
+    Q = np.zeros((len(number), len(number)))
+    for (i, j), coef in quadratic.items():
+        Q[number[i], number[j]] += coef
+        Q[number[j], number[i]] += coef
+    return bool(np.linalg.eigvalsh(sense * Q)[0] >= -1e-9 * max(1.0, np.abs(Q).max()))
+
+
+def _require_complete(upper, payment: Payment, how: str) -> None:
+    if how == "strong_duality" and payment.left:
+        reasons = "; ".join(payment.refused) or "some products are not paid"
+        raise ModelError.at(
+            upper.name, f"the strong-duality identity leaves {len(payment.left)} products "
+            f"({reasons})", "Use products='auto', 'binary_expansion' or 'mccormick'.")
