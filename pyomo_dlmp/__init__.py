@@ -1,7 +1,8 @@
 """pyomo_dlmp: bilevel models of distribution locational marginal prices, as a Pyomo extension.
 
-Importing the package registers the transformations ``dlmp.single_level``, ``dlmp.mccormick`` and
-``dlmp.binary_expansion`` with Pyomo. Model units: MW, Mvar, per-unit squared voltage, $, $/MWh.
+Importing the package registers the transformations ``dlmp.single_level``, ``dlmp.kkt``,
+``dlmp.mccormick`` and ``dlmp.binary_expansion`` with Pyomo. Model units: MW, Mvar, per-unit squared
+voltage, $, $/MWh.
 """
 
 from pyomo_dlmp.bilevel import LowerLevel, lower_levels
@@ -43,7 +44,15 @@ from pyomo_dlmp.network import (
     Transformer,
 )
 from pyomo_dlmp.opf import build_opf
-from pyomo_dlmp.solve import Audit, BilevelResult, audit, solve_bilevel, solve_opf
+from pyomo_dlmp.solve import (
+    Audit,
+    BilevelResult,
+    audit,
+    solve_bilevel,
+    solve_opf,
+    solver_table,
+    why_infeasible,
+)
 from pyomo_dlmp.transform import bounds_table
 
 __version__ = "0.1.0"
@@ -56,5 +65,6 @@ __all__ = [
     "ModelError", "Network", "NetworkError", "Regulator", "RegulatorBlock", "SolverError",
     "StaticVarGenerator", "Substation", "SubstationBlock", "SvgBlock", "Transformer",
     "TransformerBlock", "audit", "bounds_table", "build_opf", "list_feeders", "load_feeder",
-    "lower_levels", "read_tables", "solve_bilevel", "solve_opf", "write_tables",
+    "lower_levels", "read_tables", "solve_bilevel", "solve_opf", "solver_table",
+    "why_infeasible", "write_tables",
 ]

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.table import Table
 
 from pyomo_dlmp.errors import DlmpError
 
@@ -21,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     study.add_argument("file", help="study file, such as studies/ieee37.toml")
     study.add_argument("--results", help="folder for the results, instead of the study's own")
     commands.add_parser("feeders", help="list the shipped feeders")
+    commands.add_parser("solvers", help="what each installed solver can do, found out by solving")
     args = parser.parse_args(argv)
     console = Console()
     if not console.is_terminal:
@@ -61,7 +63,31 @@ def _feeders(args, console: Console) -> int:
     return 0
 
 
-_COMMANDS = {"study": _study, "feeders": _feeders}
+def _solvers(args, console: Console) -> int:
+    from pyomo_dlmp.solve import solver_table
+
+    table = solver_table()
+    there = table[table["installed"] == "yes"]
+    shown = Table(title="solvers, by what they have just solved")
+    probes = [c for c in there.columns if c not in ("installed", "remark", "modes", "auto")]
+    for column in probes:
+        shown.add_column(column)
+    for row in there[probes].itertuples(index=False):
+        shown.add_row(*["-" if value == "no" else str(value) for value in row])
+    console.print(shown)
+    for record in there.to_dict("records"):
+        modes = ", ".join(record["modes"].split())
+        console.print(f"{record['solver']} runs {modes} (auto: {record['auto']})",
+                      markup=False, highlight=False)
+    for record in table.to_dict("records"):
+        if record["remark"]:
+            what = "not here" if record["installed"] == "no" else "cannot"
+            console.print(
+                f"{record['solver']} {what}: {record['remark']}", markup=False, highlight=False)
+    return 0
+
+
+_COMMANDS = {"study": _study, "feeders": _feeders, "solvers": _solvers}
 
 
 if __name__ == "__main__":

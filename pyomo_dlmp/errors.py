@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -72,4 +73,4 @@ class SolverError(DlmpError, RuntimeError):
 class AuditError(DlmpError, RuntimeError):
     """A solution failed its check; `result` holds it for inspection."""
 
-    result: object = None
+    result: Any = None

@@ -118,6 +118,9 @@ class Highs:
             self.set("time_limit", float(self.h.getRunTime() + max(time_limit, 0.01)))
         with _interruptible(self.h, progress if self.is_mip else None):
             self.h.run()
+            if self.h.getModelStatus() == highspy.HighsModelStatus.kUnboundedOrInfeasible:
+                self.set("presolve", "off")  # then it says which
+                self.h.run()
         return self._answer()
 
     def _answer(self) -> Answer:
@@ -126,7 +129,9 @@ class Highs:
         info, solution = self.h.getInfo(), self.h.getSolution()
         feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
         bound = info.mip_dual_bound if self.is_mip else info.objective_function_value
-        answer = Answer(status, bound=bound if np.isfinite(bound) else None)
+        known = np.isfinite(bound) and status in (
+            ("optimal", "time limit", "interrupted") if self.is_mip else ("optimal",))
+        answer = Answer(status, bound=bound if known else None)
         if feasible:
             answer.z = np.array(solution.col_value)
             answer.objective = info.objective_function_value

@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "plotting": {"errors", "results"},
     "study": {"errors", "network", "io", "opf", "market", "bilevel", "solve", "results",
               "plotting"},
-    "cli": {"errors", "io", "study", "plotting"},
+    "cli": {"errors", "io", "study", "plotting", "solve"},
 }
 
 

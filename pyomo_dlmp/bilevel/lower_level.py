@@ -31,6 +31,7 @@ from pyomo.common.collections import ComponentMap, ComponentSet
 from pyomo.common.modeling import unique_component_name
 from pyomo.core.base.block import BlockData, declare_custom_block
 
+from pyomo_dlmp.bilevel.guard import add_guard
 from pyomo_dlmp.errors import ModelError
 
 
@@ -50,6 +51,10 @@ pyo.Block.register_private_data_initializer(_LowerLevelState)
 @declare_custom_block(name="LowerLevel")
 class LowerLevelData(BlockData):
     """A lower-level problem; see the module's text. Build it like any Pyomo Block."""
+
+    def __init__(self, component):
+        super().__init__(component)
+        add_guard(self)
 
     @property
     def _state(self) -> _LowerLevelState:

@@ -5,9 +5,10 @@ from pyomo_dlmp.solve.audit import Audit, LowerAudit, audit
 from pyomo_dlmp.solve.bilevel import BilevelResult, solve_bilevel
 from pyomo_dlmp.solve.lower import LowerSolution, LowerSolver
 from pyomo_dlmp.solve.routes import ROUTES, route_to
+from pyomo_dlmp.solve.table import solver_table
+from pyomo_dlmp.solve.why import why_infeasible
 
 __all__ = [
     "ROUTES", "Audit", "BilevelResult", "LowerAudit", "LowerSolution", "LowerSolver", "audit",
-    "route_to", "solve_bilevel",
-    "solve_opf",
+    "route_to", "solve_bilevel", "solve_opf", "solver_table", "why_infeasible",
 ]

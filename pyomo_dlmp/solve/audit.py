@@ -16,7 +16,7 @@ import pandas as pd
 import pyomo.environ as pyo
 import scipy.sparse as sp
 
-from pyomo_dlmp.bilevel import lower_levels
+from pyomo_dlmp.bilevel import guard_of, lower_levels
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.highs import new_highs
 from pyomo_dlmp.solve.lower import LowerSolution, LowerSolver, Residual, kkt_residual
@@ -156,7 +156,8 @@ def broken_upper_rows(model, data) -> list[tuple[str, float]]:
     rows = [row for row in model.component_data_objects(
         pyo.Constraint, active=True, descend_into=pyo.Block) if id(row) not in inside
         and not any(_within(row, block) for block in own)]
-    rows += [c for c in data.deactivated if c.ctype is pyo.Constraint]
+    guards = {id(guard_of(lower.kkt.form.block)) for lower in data.lowers}
+    rows += [c for c in data.deactivated if c.ctype is pyo.Constraint and id(c) not in guards]
     found = []
     for row in rows:
         value = pyo.value(row.body, exception=False)
@@ -179,14 +180,14 @@ def _within(component, block) -> bool:
     return False
 
 
-def at_bound(kkt: KktSystem, bounds, mu, slack, skip=()) -> list[str]:
+def at_bound(kkt: KktSystem, bounds, mu, slack) -> list[str]:
     """Pairs whose multiplier reaches its bound, or whose slack passes its own.
 
     A pair that was proved never (always) to bind has the bound 0 for its multiplier (slack).
-    `skip`: sources of bounds that are not looked at.
+    Bounds from vertices are not looked at: they hold for some optimal dual, not for each.
     """
     tiny = 1e-6 * (1 + np.abs(kkt.form.c).max(initial=0.0))
-    judged = np.isfinite(bounds.mu) & ~np.isin(bounds.mu_source, skip)
+    judged = np.isfinite(bounds.mu) & (bounds.mu_source != "vertex")
     reached = judged & (mu > bounds.mu * (1 - 1e-5) + tiny * (bounds.mu == 0))
     passed = np.isfinite(bounds.slack) & (slack > bounds.slack + 1e-6 * (1 + np.abs(kkt.s0)))
     return [f"{kkt.form.block.name}.{kkt.label[p]}" for p in np.flatnonzero(reached | passed)]

@@ -17,7 +17,7 @@ from pyomo_dlmp.solve.lower import LowerSolver
 from pyomo_dlmp.solve.routes import PyomoAnswer, Route, solve_by_pyomo
 from pyomo_dlmp.transform.single_level import SingleLevel
 
-_STEPS = (1.0, 1e-2, 1e-4, 1e-6, 1e-8)
+_STEPS = (1e-1, 1e-4, 1e-8)
 
 
 def solve_local(model, data: SingleLevel, route: Route, time_limit: float | None) -> PyomoAnswer:
@@ -25,7 +25,8 @@ def solve_local(model, data: SingleLevel, route: Route, time_limit: float | None
     deadline = None if time_limit is None else time.monotonic() + time_limit
     _start_in_the_middle(data)
     answer = PyomoAnswer("gap not reached", None, None)
-    params = [p for lower in data.lowers if (p := lower.block.component("eps")) is not None]
+    params = [p for lower in data.lowers for name in ("eps", "gap_eps")
+              if (p := lower.block.component(name)) is not None]
     for eps in _STEPS:
         for param in params:
             param.set_value(eps)

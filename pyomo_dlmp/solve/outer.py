@@ -103,7 +103,7 @@ def solve_outer(
     start: np.ndarray | None = None, progress: Progress | None = None, threads: int = 0,
     mip_options: dict | None = None,
 ) -> Outcome:
-    """Minimise the program to a relative `gap` (or to 2e-6 absolute); `start` is a point to begin from."""
+    """Minimise to a relative `gap` (or to 2e-6 absolute); `start` is a point to begin from."""
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
     squares = split_squares(program)
     begin = program.value(start) if start is not None else None
@@ -124,7 +124,10 @@ def solve_outer(
             "branch and bound", min(outcome.objective, _point_value(inc)),
             max(outcome.bound, low)))
         if answer.z is None and answer.status not in ("time limit", "interrupted"):
-            outcome.status = answer.status if outcome.z is None else "optimal"
+            outcome.status = answer.status
+            if outcome.z is not None:  # a point is known, so it is not infeasible
+                outcome.status = "unbounded" if "unbounded" in answer.status else "gap not reached"
+                outcome.bound = -np.inf
             break
         if answer.bound is not None:
             outcome.bound = max(outcome.bound, min(answer.bound, outcome.objective))
@@ -191,7 +194,7 @@ class _Master:
         """Solve the MILP; with integer columns, once more as LP with them fixed (exact values)."""
         limit = None if np.isinf(time_limit) else time_limit
         answer = self.highs.solve(limit, progress)
-        if answer.z is not None and not self._is_the_point(answer):
+        if not self._is_the_point(answer):
             # HiGHS 1.16 may return its start with the objective of a better point that presolve
             # made of it: once more, without a start
             self.highs.h.clearSolver()
@@ -202,6 +205,8 @@ class _Master:
 
     def _is_the_point(self, answer: Answer) -> bool:
         """Whether the reported objective is that of the reported point."""
+        if answer.z is None or answer.objective is None:
+            return True
         value = float(self.cost @ answer.z) + self.program.constant
         return abs(value - answer.objective) <= 1e-5 * (1.0 + abs(value))
 

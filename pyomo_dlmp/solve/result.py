@@ -31,5 +31,8 @@ class BilevelResult:
     def __str__(self) -> str:
         value = "none" if self.objective is None else f"{self.objective:.6g}"
         gap = "unknown" if self.gap is None else f"{100 * self.gap:.3g} %"
+        if self.bound is not None and self.objective is not None and (
+                abs(self.objective - self.bound) <= 2e-6):
+            gap = "below 2e-6 absolute"
         return (f"{self.status}: objective {value}, bound {self.bound}, gap {gap}, "
                 f"{sum(self.times.values()):.1f} s on {self.solver}")

@@ -22,11 +22,15 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
+from io import StringIO
 
 import pyomo.environ as pyo
+from pyomo.common.log import LoggingIntercept
 from pyomo.common.tee import capture_output
 from pyomo.core.expr.visitor import identify_variables
 
@@ -81,8 +85,10 @@ def find_executable(name: str, package: str) -> str | None:
     return found
 
 
-_TIGHT_CPLEX = {"mip_tolerances_absmipgap": 1e-9, "mip_tolerances_integrality": 1e-9, "simplex_tolerances_feasibility": 1e-9,
-                "simplex_tolerances_optimality": 1e-9}
+_TIGHT_CPLEX = {
+    "mip_tolerances_absmipgap": 1e-9, "mip_tolerances_integrality": 1e-9,
+    "simplex_tolerances_feasibility": 1e-9, "simplex_tolerances_optimality": 1e-9}
+_TIGHT_XPRESS = {"miptol": 1e-9, "feastol": 1e-9, "mipabsstop": 1e-9, "mipaddcutoff": 0.0}
 ROUTES = {r.name: r for r in (
     Route("highs", None, (*_LINEAR, "qp", "miqp", "qcp", "sos1", "warmstart"), "highspy"),
     Route("gurobi", "gurobi_direct", (*_CONVEX, "nonconvex", "warmstart"), "gurobipy",
@@ -94,7 +100,7 @@ ROUTES = {r.name: r for r in (
     Route("cplex", "cplex_direct", (*_CONVEX, "warmstart"), "cplex",
           "mip_tolerances_mipgap", "timelimit", _TIGHT_CPLEX),
     Route("xpress", "xpress_direct", (*_CONVEX, "warmstart"), "xpress",
-          "miprelstop", "maxtime", {"miptol": 1e-9, "feastol": 1e-9, "mipabsstop": 1e-9}),
+          "miprelstop", "maxtime", _TIGHT_XPRESS),
     Route("cbc", "cbc", (*_LINEAR, "sos1", "warmstart"), "cbcbox", "ratio", "sec",
           {"primalT": 1e-9, "integerT": 1e-9}, executable="cbc"),
     Route("glpk", "glpk", _LINEAR, "glpk", "mipgap", "tmlim", executable="glpsol"),
@@ -114,7 +120,7 @@ def route_to(solver: str) -> Route:
     where = f"solver '{route.name}'"
     if route.factory is not None:
         try:
-            with capture_output():
+            with _quietly():
                 usable = route.solver() is not None and route.solver().available(
                     exception_flag=False)
         except SolverError:
@@ -124,17 +130,26 @@ def route_to(solver: str) -> Route:
         if not usable:
             raise SolverError.at(where, "is not installed or has no licence", cure)
     able, reasons = set(), {}
-    for claim in route.claims:
-        try:
-            PROBES[claim](route)
-            able.add(claim)
-        except Wrong as err:
-            reasons[claim] = str(err)
-        except Exception as err:
-            reasons[claim] = _line(err)
+    with _quietly():
+        for claim in route.claims:
+            try:
+                PROBES[claim](route)
+                able.add(claim)
+            except Wrong as err:
+                reasons[claim] = str(err)
+            except Exception as err:
+                reasons[claim] = _line(err)
     if "lp" not in able:
         raise SolverError.at(where, f"failed on a probe ({reasons['lp']})", cure)
     return Route(**{**route.__dict__, "capabilities": frozenset(able), "reasons": reasons})
+
+
+@contextmanager
+def _quietly():
+    """What solvers print, warn and log about themselves is caught: their answers are judged."""
+    with warnings.catch_warnings(), capture_output(), LoggingIntercept(StringIO(), "pyomo"):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _line(err: Exception) -> str:
@@ -167,6 +182,10 @@ def solve_by_pyomo(route: Route, model, gap: float, time_limit: float | None) ->
     for key, value in _options(route, gap, time_limit).items():
         solver.options[key] = value
     results = _run(route, solver, model)
+    if route.name == "gurobi" and str(
+            results.solver.termination_condition) == "infeasibleOrUnbounded":
+        solver.options["DualReductions"] = 0  # then it says which
+        results = _run(route, solver, model)
     condition = str(results.solver.termination_condition)
     words = str(results.solver.termination_message or condition)
     status = "interrupted" if "terminated by the user" in words else _STATUS.get(condition)
@@ -179,6 +198,11 @@ def solve_by_pyomo(route: Route, model, gap: float, time_limit: float | None) ->
         model.solutions.load_from(results)
         value_idle_vars(model, active)
         objective = pyo.value(active)
+    if status == "optimal" and bound is None and objective is not None and (
+            "nlp" not in route.capabilities):
+        # the solver says optimal to its gap and reports no bound
+        worse = gap * abs(objective)
+        bound = objective - worse if active.sense == pyo.minimize else objective + worse
     if status is None:
         return PyomoAnswer("gap not reached", objective, bound, f"{route.name} stopped: {words}")
     if status == "optimal" and "nlp" in route.capabilities:
@@ -200,7 +224,7 @@ def _run(route: Route, solver, model):
     """The solver's results; SolverError with a cure when it fails."""
     columns = sum(1 for v in model.component_data_objects(pyo.Var, active=True) if not v.fixed)
     try:
-        with capture_output():
+        with _quietly():
             return solver.solve(model, load_solutions=False)
     except Exception as err:
         text = _line(err)

@@ -70,6 +70,9 @@ def _close_gap(data: SingleLevel, result: BilevelResult, gap: float) -> None:
         result.bound = None
         result.notes.append("upper Vars were held to a grid, so no bound of the bilevel is known")
     if result.bound is None or result.objective is None:
+        if result.status == "optimal":
+            result.status = "gap not reached"
+            result.notes.append("no bound is known")
         return
     # a point better than the bound by rounding only proves the point
     short = max(0.0, sense * (result.objective - result.bound))
@@ -103,7 +106,7 @@ def _pessimism(model, data: SingleLevel, result: BilevelResult) -> None:
     if unique:
         result.audit.optimistic = result.audit.pessimistic = result.objective
         return
-    ends = upper_range(data.original, [a.kkt for a in result.audit.lowers])
+    ends = upper_range(data.original, [lower.kkt for lower in data.lowers])
     if ends is not None:
         result.audit.optimistic, result.audit.pessimistic = ends
 
@@ -150,9 +153,7 @@ def _settle_lower(lower, data: SingleLevel, result: BilevelResult):
     else:
         y, mu = multipliers_from(kkt, solution.x, u, exact)
         report.residual = kkt_residual(kkt, solution.x, u, y, mu)
-        # a vertex bound holds for some optimal dual, not for every one: the solver's obeys it
-        report.at_bound += at_bound(
-            kkt, lower.bounds, mu, kkt.slack(solution.x, u), skip=("vertex",))
+        report.at_bound += at_bound(kkt, lower.bounds, mu, kkt.slack(solution.x, u))
         report.price_range = price_ranges(kkt, solution.x, u)
         report.unique_answer = bool(
             np.abs(solution.x - x).max(initial=0.0) <= 1e-5 * (1 + np.abs(x).max(initial=0.0)))

@@ -9,6 +9,7 @@ import pyomo.environ as pyo
 from pyomo.common.modeling import unique_component_name
 from pyomo.core.expr.visitor import identify_variables
 
+from pyomo_dlmp.bilevel import guard_of
 from pyomo_dlmp.errors import DlmpError, SolverError
 from pyomo_dlmp.solve.audit import load_duals, multipliers_from
 from pyomo_dlmp.solve.lower import LowerSolver
@@ -132,12 +133,13 @@ def high_point(model, systems) -> float | None:
     duals = {id(v) for kkt in systems for _, _, var in kkt.form.block.dual_vars()
              for v in var.values()}
     terms = {k: c for k, c in parts.linear.items() if k not in duals}
+    guards = [guard_of(kkt.form.block) for kkt in systems]
     aside = [row for row in model.component_data_objects(
         pyo.Constraint, active=True, descend_into=pyo.Block)
-        if row.body.polynomial_degree() not in (0, 1)
-        or any(id(v) in duals for v in identify_variables(row.body, include_fixed=False))]
+        if all(row is not g for g in guards) and (row.body.polynomial_degree() not in (0, 1)
+        or any(id(v) in duals for v in identify_variables(row.body, include_fixed=False)))]
     name = unique_component_name(model, "dlmp_high_point")
-    switched = [*own, upper, *aside]
+    switched = [*own, upper, *aside, *guards]
     for component in switched:
         component.deactivate()
     try:

@@ -132,10 +132,23 @@ def prove_bounds(
         from pyomo_dlmp.transform.tighten import tighten_by_lp
 
         if view is not None and unbounded(bounds).any():
-            _lower_mu(bounds, vertex_bounds(kkt, bounds, view), "vertex")
+            _take_vertices(kkt, bounds, view)
         tighten_by_lp(reduced, bounds, view, everything=tighten == "all")
     _leave_room(bounds)
     return bounds, reduced
+
+
+def _take_vertices(kkt: KktSystem, bounds: PairBounds, view: UpperView) -> None:
+    """Bounds of multipliers and equality duals over the vertices of the dual polyhedron."""
+    least, greatest = vertex_bounds(kkt, bounds, view)
+    e = len(kkt.equality_rows)
+    _lower_mu(bounds, np.maximum(greatest[e:], 0.0), "vertex")
+    known = np.isfinite(least[:e]) & np.isfinite(greatest[:e])
+    room = _ROOM * (1.0 + np.abs(least[:e]) + np.abs(greatest[:e]))
+    lower, upper = np.maximum(bounds.y_lo, least[:e] - room), np.minimum(
+        bounds.y_hi, greatest[:e] + room)
+    bounds.y_lo = np.where(known, lower, bounds.y_lo)
+    bounds.y_hi = np.where(known, upper, bounds.y_hi)
 
 
 def unbounded(bounds: PairBounds) -> np.ndarray:
@@ -178,7 +191,7 @@ def _primal_stage(kkt: KktSystem, bounds: PairBounds, view: UpperView | None) ->
     for _ in range(2):  # the second round sees the penalty columns' new bounds
         lo = np.concatenate([u_lo, bounds.x_lo])[elimination.kept]
         hi = np.concatenate([u_hi, bounds.x_hi])[elimination.kept]
-        lo, hi = propagate(*limits, lo, hi)
+        lo, hi = propagate(limits, lo, hi)
         x_lo, x_hi = row_ranges(elimination.M, elimination.m0, lo, hi)
         bounds.x_lo = np.maximum(bounds.x_lo, x_lo[m:])
         bounds.x_hi = np.minimum(bounds.x_hi, x_hi[m:])
@@ -218,8 +231,8 @@ def _upper_rows(view: UpperView | None, width: int, elimination: Elimination):
 
 def _stack(groups):
     """Groups of (M, m0, lo, hi) as one."""
-    return (sp.vstack([g[0] for g in groups], format="csr"),
-            *(np.concatenate([g[k] for g in groups]) for k in (1, 2, 3)))
+    m0, lo, hi = (np.concatenate([g[k] for g in groups]) for k in (1, 2, 3))
+    return sp.vstack([g[0] for g in groups], format="csr"), m0, lo, hi
 
 
 def _penalty_columns(kkt: KktSystem) -> list[tuple[int, list[tuple[int, float]]]]:
@@ -299,7 +312,7 @@ def _dual_stage(
     limits = _stack([
         (elimination.M, elimination.m0, lo, hi), (Ms, s0, np.zeros(P), np.full(P, np.inf)), rest,
         _upper_rows(view, m + n + e, elimination)])
-    reduced.lo, reduced.hi = propagate(*limits, reduced.lo, reduced.hi)
+    reduced.lo, reduced.hi = propagate(limits, reduced.lo, reduced.hi)
     _read_ranges(reduced, bounds, "interval", lo, hi)
     return reduced
 

@@ -35,14 +35,16 @@ def _rounding(values: np.ndarray, M: sp.csr_matrix, m0: np.ndarray) -> np.ndarra
     return np.where(count > 1, _ROUNDOFF * count * (np.abs(m0) + _row_sums(size, M)), 0.0)
 
 
-def propagate(M, m0, row_lo, row_hi, lo, hi, rounds: int = 20, tol: float = 1e-9):
+def propagate(rows, lo, hi, rounds: int = 20, tol: float = 1e-9):
     """Tighten the box by rows  row_lo <= M z + m0 <= row_hi; returns the new (lo, hi).
 
+    rows: (M, m0, row_lo, row_hi).
 
     Every value excluded is excluded by one row and the box: the result still holds every z of
     the old box that satisfies the rows. Bounds are widened by a relative 1e-9, and by the
     rounding of the row's sum, which counts where large terms cancel.
     """
+    M, m0, row_lo, row_hi = rows
     M = M.tocsr()
     keep = np.isfinite(row_lo) | np.isfinite(row_hi)
     M, m0, row_lo, row_hi = M[keep], m0[keep], row_lo[keep], row_hi[keep]

@@ -112,6 +112,10 @@ def emit_kkt(block, kkt: KktSystem, bounds: PairBounds) -> LowerKkt:
         if var is not None and np.isfinite(bounds.mu[p]):
             var.setub(float(bounds.mu[p]))
     _stationarity(lower)
+    # that a row always binds may follow from the lower level's optimality only: it has to be said
+    tight = {kkt.label[p]: p for p in np.flatnonzero(state == "always binds")}
+    block.always_binds = pyo.Constraint(
+        pyo.Set(initialize=list(tight)), rule=_AlwaysBinds(lower, tight))
     _asked_duals(lower)
     form.objective.deactivate()
     lower.pair_mode = [""] * kkt.pairs
@@ -173,6 +177,20 @@ def _stationarity(lower: LowerKkt) -> None:
 
     block.stationarity = pyo.Constraint(
         pyo.Set(initialize=form.names_x), rule=_Stationarity(form, parts, number))
+
+
+class _AlwaysBinds:
+    """slack <= its bound, which is zero to rounding."""
+
+    def __init__(self, lower: LowerKkt, number: dict[str, int]):
+        self.lower, self.number = lower, number
+
+    def __call__(self, _, label):
+        p = self.number[label]
+        slack = self.lower.slack_expression(p)
+        if not slack.linear_vars:
+            return pyo.Constraint.Skip
+        return slack <= max(0.0, float(self.lower.bounds.slack[p]))
 
 
 class _Stationarity:

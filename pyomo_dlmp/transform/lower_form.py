@@ -21,7 +21,7 @@ from pyomo.repn.quadratic import QuadraticRepnVisitor
 from pyomo.repn.util import OrderedVarRecorder
 from scipy.sparse.csgraph import connected_components
 
-from pyomo_dlmp.bilevel import LowerLevelData
+from pyomo_dlmp.bilevel import LowerLevelData, guard_of
 from pyomo_dlmp.errors import Fault, ModelError
 
 _PLAIN = {
@@ -79,7 +79,9 @@ def compile_lower(block: LowerLevelData) -> LowerForm:
     objective = _the_objective(block)
     sense = 1 if objective.sense == pyo.minimize else -1
     compiler = _Compiler(block)
-    rows = list(block.component_data_objects(pyo.Constraint, active=True, descend_into=pyo.Block))
+    guard = guard_of(block)
+    rows = [row for row in block.component_data_objects(
+        pyo.Constraint, active=True, descend_into=pyo.Block) if row is not guard]
     parts = [compiler.row(con) for con in rows]
     quad, lin = compiler.objective(objective)
     if compiler.faults:

@@ -21,7 +21,7 @@ from pyomo.common.gc_manager import PauseGC
 from pyomo.common.modeling import unique_component_name
 from pyomo.core import Transformation, TransformationFactory
 
-from pyomo_dlmp.bilevel import lower_levels
+from pyomo_dlmp.bilevel import guard_of, lower_levels
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.transform.bounds import prove_bounds, unbounded
 from pyomo_dlmp.transform.complementarity import MODES, automatic
@@ -153,7 +153,10 @@ class SingleLevelTransformation(Transformation):
             model.add_component(unique_component_name(model, "dlmp_single_level"), block)
             data = block.private_data()
             data.added.append(block.local_name)
-            data.deactivated = [kkt.form.objective for kkt in systems]
+            guards = [guard for b in blocks if (guard := guard_of(b)) is not None and guard.active]
+            data.deactivated = [*(kkt.form.objective for kkt in systems), *guards]
+            for guard in guards:
+                guard.deactivate()
             try:
                 _write(block, data, systems, proved, modes, upper, config)
             except Exception:

@@ -16,6 +16,7 @@ from pyomo.core.expr.visitor import identify_variables
 from pyomo.repn.linear import LinearRepnVisitor
 from pyomo.repn.util import OrderedVarRecorder
 
+from pyomo_dlmp.bilevel import guard_of
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.transform.kkt_system import KktSystem
 from pyomo_dlmp.transform.products.bilinear import quadratic_parts
@@ -43,6 +44,7 @@ class UpperView:
 def upper_views(model, systems: list[KktSystem], cutoff: float | None = None) -> list[UpperView]:
     """One view for each KKT system. `cutoff`: the value of a known bilevel-feasible point."""
     inside = {id(row) for kkt in systems for row in kkt.form.rows}
+    inside |= {id(guard_of(kkt.form.block)) for kkt in systems}
     rows = [
         con for con in model.component_data_objects(
             pyo.Constraint, active=True, descend_into=pyo.Block) if id(con) not in inside]
@@ -85,7 +87,10 @@ def _view(kkt, compiled, var_map, odd, objectives, parts, cutoff) -> UpperView:
     where = columns_of(kkt)
     width = len(kkt.form.u) + len(kkt.form.x) + len(kkt.equality_rows) + kkt.pairs
     first_dual = len(kkt.form.u) + len(kkt.form.x)
-    entries, lo, hi, in_rows = [], [], [], False
+    entries: list[tuple[int, int, float]] = []
+    lo: list[float] = []
+    hi: list[float] = []
+    in_rows = False
     for vid in odd & where.keys():
         in_rows |= where[vid][0][0] >= first_dual
     for coefs, low, high in compiled:
@@ -105,10 +110,10 @@ def _view(kkt, compiled, var_map, odd, objectives, parts, cutoff) -> UpperView:
             hi.append(sense * cutoff - rest + 1e-6 * (1 + abs(cutoff)))
     i, j, v = zip(*entries, strict=True) if entries else ((), (), ())
     R = sp.coo_matrix((np.array(v, float), (i, j)), shape=(len(lo), width)).tocsr()
-    slopes = _slopes(kkt, where, first_dual, objectives, parts)
+    slope, slope_u, unknown = _slopes(kkt, where, first_dual, objectives, parts)
     duals = {vid for vid, columns in where.items() if columns[0][0] >= first_dual}
     squared = parts is not None and any(i in duals and j in duals for i, j in parts.quadratic)
-    return UpperView(R, np.array(lo), np.array(hi), in_rows, *slopes, squared)
+    return UpperView(R, np.array(lo), np.array(hi), in_rows, slope, slope_u, unknown, squared)
 
 
 def columns_of(kkt: KktSystem) -> dict[int, list[tuple[int, float]]]:

@@ -32,14 +32,15 @@ _MOST_BASES = 20_000
 _RANK = 1e-9
 
 
-def vertex_bounds(kkt: KktSystem, bounds, view: UpperView) -> np.ndarray:
-    """Greatest multiplier of each pair over the vertices; infinite where nothing is proved.
+def vertex_bounds(kkt: KktSystem, bounds, view: UpperView):
+    """(least, greatest) of the duals (y, mu) over the vertices; infinite where nothing is proved.
 
     `bounds`: a `PairBounds` whose x ranges and proved-zero multipliers are used.
     """
-    found = np.full(kkt.pairs, np.inf)
+    least = np.full(len(kkt.equality_rows) + kkt.pairs, -np.inf)
+    greatest = -least
     if view.in_rows or view.squared:
-        return found
+        return least, greatest
     G = sp.hstack([kkt.A_eq.T, kkt.sigma * kkt.S.T], format="csc")
     e = len(kkt.equality_rows)
     usable = np.concatenate([np.ones(e, bool), bounds.mu > 0.0])
@@ -53,10 +54,9 @@ def vertex_bounds(kkt: KktSystem, bounds, view: UpperView) -> np.ndarray:
         box = np.concatenate([bounds.x_lo, u_lo]), np.concatenate([bounds.x_hi, u_hi])
         if _duals_used(view, cols) and not _rays_harmless(kkt, view, part, u_lo, u_hi):
             continue
-        top = part.vertex_tops(gradient, kkt.form.c[rows][part.rows], *box)
-        is_pair = cols >= e
-        found[cols[is_pair] - e] = top[is_pair]
-    return found
+        least[cols], greatest[cols] = part.vertex_ranges(
+            gradient, kkt.form.c[rows][part.rows], *box)
+    return least, greatest
 
 
 def _parts(kkt: KktSystem, G):
@@ -101,19 +101,24 @@ class _Part:
         free = np.tile(np.arange(self.free), (len(chosen), 1))
         return np.hstack([free, np.array(chosen, dtype=int).reshape(len(chosen), size)])
 
-    def vertex_tops(self, gradient, c, lo, hi) -> np.ndarray:
-        """Greatest value of each column over all bases that may be feasible in the box."""
-        top = np.full(len(self.cols), 0.0)
+    def vertex_ranges(self, gradient, c, lo, hi):
+        """(least, greatest) of each column over all bases that may be feasible in the box.
+
+        Zero, the value outside the basis, is in the range of every multiplier.
+        """
+        free = np.arange(len(self.cols)) < self.free
+        least, greatest = np.where(free, np.inf, 0.0), np.where(free, -np.inf, 0.0)
         for basis in self._bases():
             square = self.G[:, basis]
             if np.linalg.cond(square) > 1e9:
                 continue
             inverse = sp.csr_matrix(np.linalg.inv(square))
-            _, high = row_ranges(inverse @ gradient, inverse @ c, lo, hi)
+            low, high = row_ranges(inverse @ gradient, inverse @ c, lo, hi)
             if (high[self.free:] < -1e-9).any():
                 continue
-            top[basis] = np.maximum(top[basis], high)
-        return top
+            greatest[basis] = np.maximum(greatest[basis], high)
+            least[basis] = np.minimum(least[basis], low)
+        return least, greatest
 
     def rays(self) -> np.ndarray | None:
         """Extreme rays, one a row: null vectors of rank + 1 columns, mu >= 0; None: too many."""

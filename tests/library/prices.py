@@ -6,7 +6,7 @@ point by scipy, its best answer and duals taken by LPs. The optima lie on the gr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,12 +29,12 @@ class PriceProblem:
 def _market(u_hi, balance, cost, cap, *, demand=0.0, pay=1.0, value=0.0, **more) -> Small:
     """Generators with costs and capacities meet demand + u (balance = -1) or u helps (+1)."""
     n = len(cost)
-    fields = dict(
+    market = Small(
         a=np.array([-value]), b=np.zeros(n), K=np.array([[pay]]), u_lo=np.zeros(1),
         u_hi=np.array([u_hi]), c=np.array(cost, float), A=np.ones((1, n)),
         B=np.array([[balance]]), lo=np.array([demand]), hi=np.array([demand]), lb=np.zeros(n),
         ub=np.array(cap, float), Q=np.zeros((n, n)), D=np.zeros((n, 1)))
-    return Small(**{**fields, **more})
+    return replace(market, **more)
 
 
 def strategic_consumer() -> Small:

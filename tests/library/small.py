@@ -135,7 +135,6 @@ class Small:
         x = self.lower(u)
         if x is None:
             return None
-        E, e, G, g, owner, side = self.pairs(u)
         s = self.upper_sense
         total = s * float(self.a @ u + 0.5 * self.h * u @ u)
         if self.b.any():
@@ -227,7 +226,8 @@ def random_small(seed: int) -> Small:
     A[np.arange(R), rng.integers(0, n, R)] = 1.0
     lb, ub = np.full(n, -INF), np.full(n, INF)
     for k in range(n):
-        kind = rng.choice(["both", "lower", "upper", "free", "fixed"], p=[0.55, 0.2, 0.1, 0.1, 0.05])
+        kind = rng.choice(
+            ["both", "lower", "upper", "free", "fixed"], p=[0.55, 0.2, 0.1, 0.1, 0.05])
         if kind in ("both", "lower", "fixed"):
             lb[k] = float(rng.integers(-2, 1))
         if kind in ("both", "upper"):

@@ -46,9 +46,10 @@ class Textbook:
 
         m.goal = pyo.Objective(expr=read(self.goal))
         m.low.cost = pyo.Objective(expr=read(self.cost))
-        m.rows = pyo.Constraint(
-            range(len(self.upper_rows)), rule=lambda _, k: read(self.upper_rows[k]))
-        m.low.rows = pyo.Constraint(range(len(self.rows)), rule=lambda _, k: read(self.rows[k]))
+        for block, texts in ((m, self.upper_rows), (m.low, self.rows)):
+            block.rows = pyo.ConstraintList()
+            for text in texts:
+                block.rows.add(read(text))
         return m
 
 

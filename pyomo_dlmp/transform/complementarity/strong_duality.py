@@ -25,7 +25,7 @@ class StrongDuality:
 
     name = "strong_duality"
     needs_bounds = False
-    needs = frozenset({"milp", "nonconvex"})
+    needs = frozenset({"milp", "nonconvex", "nlp"})
 
     def add(self, lower: LowerKkt, pairs: list[int], eps: float):
         """Writes nothing yet: (row without products, its bilinear products, eps)."""
@@ -49,9 +49,10 @@ class StrongDuality:
 
     @staticmethod
     def write(lower: LowerKkt, expression, stand_ins, eps: float) -> None:
-        """Add the row `duality_gap` with linear or bilinear stand-ins of its products."""
+        """Add the row `duality_gap` (at most `gap_eps`) with stand-ins of its products."""
+        lower.block.gap_eps = pyo.Param(initialize=eps, mutable=True)
         lower.block.duality_gap = pyo.Constraint(
-            expr=SumExpression([expression, *stand_ins]) <= eps)
+            expr=SumExpression([expression, *stand_ins]) <= lower.block.gap_eps)
 
 
 def _products(matrix, duals, u):

@@ -17,7 +17,7 @@ import pyomo.environ as pyo
 from pyomo.common.collections import ComponentSet
 
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.transform.complementarity import MODES
+from pyomo_dlmp.transform.complementarity.strong_duality import StrongDuality
 from pyomo_dlmp.transform.products.bilinear import (
     QuadraticParts,
     bilinear_rows,
@@ -59,7 +59,7 @@ def write_gap_row(block, data: SingleLevel, lower, row, config) -> None:
         whole = how == "binary_expansion" and (
             not config.remainder or all(not p.v.is_continuous() for p in grouped))
         data.exact &= whole
-    MODES["strong_duality"].write(lower, expression, stand_ins, config.eps)
+    StrongDuality.write(lower, expression, stand_ins, config.eps)
 
 
 def _stand_ins(block, data: SingleLevel, products, how: str, config) -> list:
@@ -101,6 +101,8 @@ def _rewritten(block, data: SingleLevel, config, upper, parts: QuadraticParts, h
         payment = Payment()
         payment.left, rest = dual_products(parts.quadratic, parts.var_map, data.lowers)
     if how == "keep":
+        if "nlp" not in config.capabilities:
+            products_of(payment.left, upper.name)  # a global solver needs the factors' bounds
         left = [c * (y * u) for c, y, u in payment.left]
         return parts.expression(rest, [*payment.exact, *left]) if payment.exact else None
     products = products_of(payment.left, upper.name)
