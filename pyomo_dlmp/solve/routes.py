@@ -93,7 +93,7 @@ ROUTES = {r.name: r for r in (
     Route("highs", None, (*_LINEAR, "qp", "miqp", "qcp", "sos1", "warmstart"), "highspy"),
     Route("gurobi", "gurobi_direct", (*_CONVEX, "nonconvex", "warmstart"), "gurobipy",
           "MIPGap", "TimeLimit",
-          {"NonConvex": 2, "IntFeasTol": 1e-9, "FeasibilityTol": 1e-9, "OptimalityTol": 1e-9}),
+          {"NonConvex": 2, "IntFeasTol": 1e-9, "FeasibilityTol": 1e-8, "OptimalityTol": 1e-8}),
     Route("scip", "scip_direct", (*_CONVEX, "nonconvex", "warmstart"), "pyscipopt",
           "limits/gap", "limits/time",
           {"heuristics/nlpdiving/freq": -1, "numerics/feastol": 1e-9}),

@@ -50,6 +50,11 @@ def settle(model, data: SingleLevel, route, clock, gap, status, bound, reported,
     result.audit = Audit(audits, objective if loose else reported, objective, broken)
     result.objective = objective
     _pessimism(model, data, result)
+    for name in data.unproved_prices:
+        result.notes.append(
+            f"{name}: its prices have no proved bound. Where its feasible set loses its interior a "
+            "price may be without limit, and a solver need not find such a point; bounds={...} or "
+            "soft limits exclude it")
     if broken and loose:
         result.objective = None
         result.status = "gap not reached" if status == "optimal" else status

@@ -113,7 +113,7 @@ def emit_kkt(block, kkt: KktSystem, bounds: PairBounds) -> LowerKkt:
             var.setub(float(bounds.mu[p]))
     _stationarity(lower)
     # that a row always binds may follow from the lower level's optimality only: it has to be said
-    tight = {kkt.label[p]: p for p in np.flatnonzero(state == "always binds")}
+    tight = {kkt.label[p]: int(p) for p in np.flatnonzero(state == "always binds")}
     block.always_binds = pyo.Constraint(
         pyo.Set(initialize=list(tight)), rule=_AlwaysBinds(lower, tight))
     _asked_duals(lower)

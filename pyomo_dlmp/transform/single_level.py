@@ -45,12 +45,14 @@ class SingleLevel(AutoSlots.Mixin):
     `restricted`: upper Vars are held to a grid (the bound of a solve is the restriction's);
     `exact`: every point of the single level is one of the bilevel (False: a lower level is only
     optimal to a tolerance or in a relaxation);
+    `unproved_prices`: lower levels whose duals the upper level uses and whose multipliers have no
+    proved bound;
     `added`, `deactivated`: names of blocks added to the model, components switched off.
     """
 
     __slots__ = (
         "added", "block", "deactivated", "exact", "lowers", "objective", "original", "payment",
-        "relaxed", "restricted")
+        "relaxed", "restricted", "unproved_prices")
 
     def __init__(self):
         self.block = None
@@ -59,6 +61,7 @@ class SingleLevel(AutoSlots.Mixin):
         self.original = self.objective = None
         self.relaxed = self.restricted = False
         self.exact = True
+        self.unproved_prices: list[str] = []
         self.added: list[str] = []
         self.deactivated: list = []
 
@@ -103,7 +106,7 @@ class SingleLevelTransformation(Transformation):
         default=0.0, domain=NonNegativeFloat, description="strong_duality and product: greatest "
         "duality gap of the lower level (its cost's unit), greatest product of a pair"))
     CONFIG.declare("complementarity_of", ConfigValue(
-        default=None, description="{constraint or Var: mode} for single components"))
+        default=None, description="{full name or component: mode} for constraints or Vars"))
     CONFIG.declare("products", ConfigValue(
         default="auto", domain=In(PRODUCTS),
         description="dual x quantity: auto | strong_duality | binary_expansion | mccormick | keep",
@@ -153,6 +156,9 @@ class SingleLevelTransformation(Transformation):
             model.add_component(unique_component_name(model, "dlmp_single_level"), block)
             data = block.private_data()
             data.added.append(block.local_name)
+            data.unproved_prices = [
+                kkt.form.block.name for kkt, b, view in zip(systems, proved, views, strict=True)
+                if view.uses_duals and np.isinf(b.mu[b.state == "open"]).any()]
             guards = [guard for b in blocks if (guard := guard_of(b)) is not None and guard.active]
             data.deactivated = [*(kkt.form.objective for kkt in systems), *guards]
             for guard in guards:
@@ -213,19 +219,16 @@ def upper_objective(model, blocks):
 
 
 def _user_bounds(kkt: KktSystem, given) -> dict[int, float]:
-    """Pair numbers -> bound, from {constraint or Var (data): bound of its dual}."""
+    """Pair numbers -> bound, from {full name or component: bound of its dual}."""
     wanted: dict[tuple[str, int], float] = {}
     rows = {id(r): i for i, r in enumerate(kkt.form.rows)}
     columns = {id(v): j for j, v in enumerate(kkt.form.x)}
     for key, value in (given or {}).items():
-        component = kkt.form.block.model().find_component(key) if isinstance(key, str) else key
-        if component is None:
-            raise ModelError.at(str(key), "is given a bound and is not in the model",
-                                "Use the component's full name, such as 'dso.row'.")
+        component = _component(kkt, key, "bound")
         if not np.isfinite(value) or value < 0:
             raise ModelError.at(component.name, f"has the bound {value!r} for its dual",
                                 "Give a finite number >= 0.")
-        for item in component.values() if component.is_indexed() else [component]:
+        for item in _items(component):
             if id(item) in rows:
                 wanted["row", rows[id(item)]] = float(value)
             elif id(item) in columns:
@@ -233,6 +236,19 @@ def _user_bounds(kkt: KktSystem, given) -> dict[int, float]:
     return {
         p: wanted[key] for p, key in enumerate(zip(kkt.kind, kkt.index.tolist(), strict=True))
         if key in wanted}
+
+
+def _component(kkt: KktSystem, key, what: str):
+    """The component of a key: itself, or found by its full name."""
+    component = kkt.form.block.model().find_component(key) if isinstance(key, str) else key
+    if component is None:
+        raise ModelError.at(str(key), f"is given a {what} and is not in the model",
+                            "Use the component's full name, such as 'dso.row'.")
+    return component
+
+
+def _items(component):
+    return component.values() if component.is_indexed() else [component]
 
 
 def _choose_modes(kkt: KktSystem, bounds, config) -> list[str]:
@@ -245,11 +261,12 @@ def _choose_modes(kkt: KktSystem, bounds, config) -> list[str]:
         log.info("complementarity of %s: %s (%s)", kkt.form.block.name, default,
                  "every bound is proved" if bounded else "some bounds are not proved")
     special: dict[int, str] = {}
-    for component, name in (config.complementarity_of or {}).items():
+    for key, name in (config.complementarity_of or {}).items():
+        component = _component(kkt, key, "mode")
         if name not in MODES:
             raise ModelError.at(component.name, f"complementarity mode {name!r} is unknown",
                                 f"Known: {', '.join(MODES)}.")
-        for item in component.values() if component.is_indexed() else [component]:
+        for item in _items(component):
             special[id(item)] = name
     owners = {"row": kkt.form.rows, "bound": kkt.form.x}
     modes = [

@@ -40,6 +40,12 @@ class UpperView:
     slope_unknown: np.ndarray
     squared: bool = False
 
+    @property
+    def uses_duals(self) -> bool:
+        """Whether the upper level holds a dual of this lower level anywhere."""
+        return bool(self.in_rows or self.squared or self.slope.any() or self.slope_u.nnz
+                    or self.slope_unknown.any())
+
 
 def upper_views(model, systems: list[KktSystem], cutoff: float | None = None) -> list[UpperView]:
     """One view for each KKT system. `cutoff`: the value of a known bilevel-feasible point."""

@@ -154,10 +154,11 @@ class Small:
         E, e, G, g, *_ = self.pairs(u)
         c = self.sense * (self.c + self.D @ u)
         room = 1e-8 * (1 + abs(c @ x))
-        found = linprog(b, np.vstack([-G, c]), np.append(-g, c @ x + room),
+        found = linprog(b, np.vstack([-G, c]), np.append(room - g, c @ x + room),
                         E if len(E) else None, e if len(E) else None, bounds=(None, None))
-        assert found.status == 0, found.message
-        return float(found.fun)
+        if found.status == 3:
+            return -INF
+        return float(found.fun) if found.status == 0 else float(b @ x)
 
     def _best_duals(self, x, u, weight) -> float | None:
         """Least weight'lam over the optimal duals; None when it has no least value."""

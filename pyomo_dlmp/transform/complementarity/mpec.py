@@ -26,5 +26,15 @@ class Mpec:
         number = {lower.kkt.label[p]: p for p in pairs}
         lower.block.complementarity_pairs = Complementarity(
             pyo.Set(initialize=list(number)),
-            rule=lambda _, k: complements(
-                lower.slack_expression(number[k]) >= 0, lower.mu[number[k]] >= 0))
+            rule=_Pair(lower, number))
+
+
+class _Pair:
+    """slack >= 0 complementary to mu >= 0 (a class, so that models can be pickled)."""
+
+    def __init__(self, lower: LowerKkt, number: dict[str, int]):
+        self.lower, self.number = lower, number
+
+    def __call__(self, _, label):
+        p = self.number[label]
+        return complements(self.lower.slack_expression(p) >= 0, self.lower.mu[p] >= 0)

@@ -43,20 +43,22 @@ def add_expanded_product(block, product: Product, expansion):
     block.Y = pyo.Var(bounds=(L, U), initialize=0.5 * (L + U))
     block.Y_definition = pyo.Constraint(expr=product.Y - block.Y == 0.0)
     block.t = pyo.Var(bits, bounds=(min(L, 0.0), max(U, 0.0)), initialize=0.0)
-    block.product = pyo.ConstraintList()
+    block.product = pyo.Constraint(pyo.Any)
     for k in bits:
         t, b = block.t[k], expansion.bit[k]
-        for row in (t - L * b >= 0, t - U * b <= 0,
-                    t - block.Y - U * b >= -U, t - block.Y - L * b <= -L):
-            block.product.add(row)
+        block.product[f"bit {k}: zero from above"] = t - L * b >= 0
+        block.product[f"bit {k}: zero from below"] = t - U * b <= 0
+        block.product[f"bit {k}: Y from above"] = t - block.Y - U * b >= -U
+        block.product[f"bit {k}: Y from below"] = t - block.Y - L * b <= -L
     w = expansion.lo * block.Y + sum(expansion.step * 2**k * block.t[k] for k in bits)
     remainder = expansion.component("r")
     block.error_bound = 0.0
     if remainder is not None:
         step = expansion.step
         block.w_r = pyo.Var(bounds=(min(0.0, L * step), max(0.0, U * step)), initialize=0.0)
-        for row in envelope(block.w_r, remainder, block.Y, 0.0, step, L, U):
-            block.product.add(row)
+        rows = envelope(block.w_r, remainder, block.Y, 0.0, step, L, U)
+        for name, row in rows.items():
+            block.product[f"remainder: {name}"] = row
         w = w + block.w_r
         block.error_bound = step * (U - L) / 4.0
     return w

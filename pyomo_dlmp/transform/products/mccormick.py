@@ -25,9 +25,10 @@ def add_mccormick(block, product: Product, pieces: int = 1):
     corners = [a * b for a in (lo, hi) for b in (product.lo, product.hi)]
     _ranged_var(block, "w", min(corners), max(corners))
     if pieces <= 1:
-        block.envelope = pyo.ConstraintList()
-        for row in envelope(block.w, product.v, block.Y, lo, hi, product.lo, product.hi):
-            block.envelope.add(row)
+        block.envelope = pyo.Constraint(pyo.Any)
+        rows = envelope(block.w, product.v, block.Y, lo, hi, product.lo, product.hi)
+        for name, row in rows.items():
+            block.envelope[name] = row
     else:
         _piecewise(block, product, np.linspace(lo, hi, pieces + 1))
     block.error_bound = (hi - lo) * (product.hi - product.lo) / (4.0 * max(pieces, 1))
@@ -35,13 +36,13 @@ def add_mccormick(block, product: Product, pieces: int = 1):
 
 
 def envelope(w, v, Y, l, u, L, U):  # noqa: E741 (the formula's own letters)
-    """The four McCormick rows of w = v Y."""
-    return [
-        w - l * Y - L * v >= -l * L,
-        w - u * Y - U * v >= -u * U,
-        w - u * Y - L * v <= -u * L,
-        w - l * Y - U * v <= -l * U,
-    ]
+    """The four McCormick rows of w = v Y, named by the corner of (v, Y) that they touch."""
+    return {
+        "above, at low low": w - l * Y - L * v >= -l * L,
+        "above, at high high": w - u * Y - U * v >= -u * U,
+        "below, at high low": w - u * Y - L * v <= -u * L,
+        "below, at low high": w - l * Y - U * v <= -l * U,
+    }
 
 
 def _ranged_var(block, name: str, lo: float, hi: float) -> None:
@@ -58,13 +59,16 @@ def _piecewise(block, product: Product, ends: np.ndarray) -> None:
     block.v_sum = pyo.Constraint(expr=sum(block.v_part[k] for k in K) - product.v == 0.0)
     block.Y_sum = pyo.Constraint(expr=sum(block.Y_part[k] for k in K) - block.Y == 0.0)
     block.w_sum = pyo.Constraint(expr=sum(block.w_part[k] for k in K) - block.w == 0.0)
-    block.envelope = pyo.ConstraintList()
+    block.envelope = pyo.Constraint(pyo.Any)
     for k in K:
         low, high = float(ends[k]), float(ends[k + 1])
         v, Y, w, on = block.v_part[k], block.Y_part[k], block.w_part[k], block.piece[k]
-        for row in (v - low * on >= 0, v - high * on <= 0, Y - L * on >= 0, Y - U * on <= 0,
-                    w - low * Y - L * v + low * L * on >= 0,
-                    w - high * Y - U * v + high * U * on >= 0,
-                    w - high * Y - L * v + high * L * on <= 0,
-                    w - low * Y - U * v + low * U * on <= 0):
-            block.envelope.add(row)
+        rows = {
+            "v at least": v - low * on >= 0, "v at most": v - high * on <= 0,
+            "Y at least": Y - L * on >= 0, "Y at most": Y - U * on <= 0,
+            "above, at low low": w - low * Y - L * v + low * L * on >= 0,
+            "above, at high high": w - high * Y - U * v + high * U * on >= 0,
+            "below, at high low": w - high * Y - L * v + high * L * on <= 0,
+            "below, at low high": w - low * Y - U * v + low * U * on <= 0}
+        for name, row in rows.items():
+            block.envelope[f"piece {k}: {name}"] = row
