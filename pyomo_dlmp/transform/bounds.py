@@ -122,17 +122,18 @@ def prove_bounds(
     """(PairBounds, ReducedKkt) of a KKT system.
 
     `user` maps pair numbers to bounds of their multipliers. `tighten`: the stages after intervals
-    for "all" parts, for parts with an open pair that has no finite bound yet ("auto"), or "none".
+    for "all" parts, for parts with an open pair that has no finite bound yet ("auto"), without
+    linear programs ("vertices"), or "none".
     `view`: the upper rows, and how the upper level uses the duals.
     """
     bounds = _start(kkt, user or {})
     _primal_stage(kkt, bounds, view)
     reduced = _dual_stage(kkt, bounds, view)
-    if tighten != "none":
+    if tighten != "none" and view is not None and unbounded(bounds).any():
+        _take_vertices(kkt, bounds, view)
+    if tighten in ("auto", "all"):
         from pyomo_dlmp.transform.tighten import tighten_by_lp
 
-        if view is not None and unbounded(bounds).any():
-            _take_vertices(kkt, bounds, view)
         tighten_by_lp(reduced, bounds, view, everything=tighten == "all")
     _leave_room(bounds)
     return bounds, reduced

@@ -29,7 +29,11 @@ from pyomo_dlmp.transform.kkt import LowerKkt, emit_kkt
 from pyomo_dlmp.transform.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.transform.lower_form import compile_lower
 from pyomo_dlmp.transform.products.identity import Payment
-from pyomo_dlmp.transform.products.rewrite import rewrite_products, write_gap_row
+from pyomo_dlmp.transform.products.rewrite import (
+    how_left,
+    rewrite_products,
+    write_gap_row,
+)
 from pyomo_dlmp.transform.upper_view import upper_views
 
 log = logging.getLogger("pyomo_dlmp")
@@ -148,8 +152,9 @@ class SingleLevelTransformation(Transformation):
             systems = [build_kkt(compile_lower(block)) for block in blocks]
             upper = upper_objective(model, blocks)
             views = upper_views(model, systems, config.cutoff)
+            tighten = _tightening(config)
             proved = [
-                prove_bounds(kkt, _user_bounds(kkt, config.bounds), config.tighten, view)[0]
+                prove_bounds(kkt, _user_bounds(kkt, config.bounds), tighten, view)[0]
                 for kkt, view in zip(systems, views, strict=True)]
             modes = [_choose_modes(kkt, b, config) for kkt, b in zip(systems, proved, strict=True)]
             block = pyo.Block(concrete=True)
@@ -236,6 +241,16 @@ def _user_bounds(kkt: KktSystem, given) -> dict[int, float]:
     return {
         p: wanted[key] for p, key in enumerate(zip(kkt.kind, kkt.index.tolist(), strict=True))
         if key in wanted}
+
+
+def _tightening(config) -> str:
+    """Linear programs for bounds are spent only where a mode or an expansion needs bounds."""
+    if config.tighten != "auto":
+        return config.tighten
+    mode = config.complementarity
+    mode = automatic(config.capabilities, False) if mode == "auto" else mode
+    needed = MODES[mode].needs_bounds or config.complementarity_of or how_left(config) != "keep"
+    return "auto" if needed else "vertices"
 
 
 def _component(kkt: KktSystem, key, what: str):

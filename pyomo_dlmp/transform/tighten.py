@@ -9,6 +9,9 @@ relative 1e-6 against the solver's tolerances.
 
 from __future__ import annotations
 
+import logging
+import time
+
 import highspy
 import numpy as np
 import scipy.sparse as sp
@@ -24,7 +27,9 @@ from pyomo_dlmp.transform.bounds import (
 )
 from pyomo_dlmp.transform.upper_view import UpperView
 
+log = logging.getLogger("pyomo_dlmp")
 _MARGIN = 1e-6
+_SECONDS = 60.0
 _NOTHING = 1e-7  # a maximum below this is zero
 
 
@@ -34,15 +39,17 @@ def tighten_by_lp(
 ) -> None:
     """Lower `bounds.slack` and `bounds.mu` of open pairs in place.
 
-    Without `everything`, only components that hold an open pair without a finite bound.
+    Without `everything`, only components that hold an open pair without a finite bound. Stops after
+    a minute: what is not bounded then stays so.
     """
+    deadline = time.monotonic() + _SECONDS
     for _ in range(rounds):
         if not everything and not unbounded(bounds).any():
             break
         before, opened = _total(bounds), int((bounds.state == "open").sum())
         relaxation = _Relaxation(reduced, bounds, view)
         for columns in relaxation.components():
-            _tighten_component(relaxation, bounds, columns, everything)
+            _tighten_component(relaxation, bounds, columns, everything, deadline)
         still = int((bounds.state == "open").sum())
         if still == opened and _total(bounds) > 0.9 * before:
             break
@@ -53,7 +60,9 @@ def _total(bounds: PairBounds) -> float:
     return float(np.where(np.isfinite(values), values, 1e9).sum())
 
 
-def _tighten_component(relaxation: _Relaxation, bounds: PairBounds, columns, everything) -> None:
+def _tighten_component(
+    relaxation: _Relaxation, bounds: PairBounds, columns, everything: bool, deadline: float,
+) -> None:
     pairs = relaxation.pairs_in(columns)
     pairs = pairs[bounds.state[pairs] == "open"]
     if not len(pairs) or not (everything or unbounded(bounds)[pairs].any()):
@@ -64,6 +73,9 @@ def _tighten_component(relaxation: _Relaxation, bounds: PairBounds, columns, eve
     slack, mu = bounds.slack.copy(), bounds.mu.copy()
     last = None
     for p in pairs:
+        if time.monotonic() > deadline:
+            log.info("tightening stopped after %.0f s", _SECONDS)
+            break
         for column, store in ((relaxation.slack_at[p], slack), (relaxation.mu_at[p], mu)):
             best = _maximum(lp, int(place[column]), last)
             last = int(place[column])

@@ -29,6 +29,7 @@ from pyomo_dlmp.transform.kkt_system import KktSystem
 from pyomo_dlmp.transform.upper_view import UpperView
 
 _MOST_BASES = 20_000
+_MOST_COLUMNS, _MOST_PAIRS = 60, 200  # of a part that is looked at
 _RANK = 1e-9
 
 
@@ -47,6 +48,8 @@ def vertex_bounds(kkt: KktSystem, bounds, view: UpperView):
     u_lo, u_hi = kkt.form.u_box()
     for rows, cols in _parts(kkt, G):
         cols = cols[usable[cols]]
+        if len(rows) > _MOST_COLUMNS or (cols >= e).sum() > _MOST_PAIRS:
+            continue
         part = _Part(G[rows][:, cols].toarray(), cols, e)
         if not part.rank or not part.small():
             continue
@@ -88,7 +91,7 @@ class _Part:
     def small(self) -> bool:
         """Few enough bases, and no line in the polyhedron (independent free columns)."""
         spare = len(self.cols) - self.free
-        if self.free > self.rank or spare > 200:
+        if self.free > self.rank:
             return False
         if comb(spare, max(0, self.rank - self.free)) > _MOST_BASES:
             return False
@@ -145,8 +148,8 @@ def _independent_rows(G: np.ndarray) -> np.ndarray:
     basis = np.empty((0, G.shape[1]))
     for i, row in enumerate(G):
         rest = row - basis.T @ (basis @ row) if len(basis) else row
-        size = np.linalg.norm(rest)
-        if size > 1e-9 * max(1.0, np.linalg.norm(row)):
+        size = float(np.linalg.norm(rest))
+        if size > 1e-9 * max(1.0, float(np.linalg.norm(row))):
             chosen.append(i)
             basis = np.vstack([basis, rest / size])
     return np.array(chosen, dtype=int)

@@ -96,7 +96,7 @@ def test_bilinear_both_ways_bracket_the_optimum():
 
 
 def test_two_sided_gap_closes_with_bits():
-    """Only a part of the price is paid: bound below, bilevel-feasible point above, and they meet."""
+    """Only a part of the price is paid: bound below, a feasible point above, and they meet."""
     gaps = []
     for bits in (2, 5, 9):
         result = dlmp.solve_bilevel(partly_paid(), bits=bits, gap=1e-9)
