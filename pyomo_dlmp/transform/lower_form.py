@@ -254,7 +254,10 @@ def check_convex(Q: sp.csr_matrix, names: list[str], where: str, tol: float = 1e
 
     Works block by block (connected components of Q's pattern); tol is relative to the block.
     """
+    diagonal = Q.diagonal()
     for members in blocks_of(Q):
+        if len(members) == 1 and diagonal[members[0]] >= 0:
+            continue
         dense = Q[members][:, members].toarray()
         least = np.linalg.eigvalsh(dense)[0]
         if least < -tol * max(1.0, np.abs(dense).max()):

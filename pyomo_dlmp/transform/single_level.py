@@ -152,9 +152,9 @@ class SingleLevelTransformation(Transformation):
             systems = [build_kkt(compile_lower(block)) for block in blocks]
             upper = upper_objective(model, blocks)
             views = upper_views(model, systems, config.cutoff)
-            tighten = _tightening(config)
             proved = [
-                prove_bounds(kkt, _user_bounds(kkt, config.bounds), tighten, view)[0]
+                prove_bounds(kkt, _user_bounds(kkt, config.bounds), _tightening(config, view),
+                             view)[0]
                 for kkt, view in zip(systems, views, strict=True)]
             modes = [_choose_modes(kkt, b, config) for kkt, b in zip(systems, proved, strict=True)]
             block = pyo.Block(concrete=True)
@@ -243,13 +243,14 @@ def _user_bounds(kkt: KktSystem, given) -> dict[int, float]:
         if key in wanted}
 
 
-def _tightening(config) -> str:
+def _tightening(config, view) -> str:
     """Linear programs for bounds are spent only where a mode or an expansion needs bounds."""
     if config.tighten != "auto":
         return config.tighten
     mode = config.complementarity
     mode = automatic(config.capabilities, False) if mode == "auto" else mode
-    needed = MODES[mode].needs_bounds or config.complementarity_of or how_left(config) != "keep"
+    expanded = how_left(config) != "keep" and (view.uses_duals or mode == "strong_duality")
+    needed = MODES[mode].needs_bounds or config.complementarity_of or expanded
     return "auto" if needed else "vertices"
 
 

@@ -77,7 +77,7 @@ def _tighten_component(
             log.info("tightening stopped after %.0f s", _SECONDS)
             break
         for column, store in ((relaxation.slack_at[p], slack), (relaxation.mu_at[p], mu)):
-            best = _maximum(lp, int(place[column]), last)
+            best = _maximum(lp, int(place[column]), last, deadline)
             last = int(place[column])
             if best is not None:
                 value = best + _MARGIN * (1.0 + abs(best)) if best > _NOTHING else 0.0
@@ -86,11 +86,13 @@ def _tighten_component(
     _lower_mu(bounds, mu, "lp")
 
 
-def _maximum(lp: Highs, column: int, last: int | None) -> float | None:
+def _maximum(lp: Highs, column: int, last: int | None, deadline: float) -> float | None:
     """Greatest value of a column, or None when the LP is unbounded or fails."""
     if last is not None:
         lp.h.changeColCost(last, 0.0)
     lp.h.changeColCost(column, -1.0)
+    left = max(0.1, deadline - time.monotonic())
+    lp.set("time_limit", float(lp.h.getRunTime() + left))
     lp.h.run()
     if lp.h.getModelStatus() != highspy.HighsModelStatus.kOptimal:
         return None

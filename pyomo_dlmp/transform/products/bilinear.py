@@ -105,10 +105,15 @@ def linear_range(coefs, variables, where: str) -> tuple[float, float]:
     return float(ends.min(axis=1).sum()), float(ends.max(axis=1).sum())
 
 
-def bilinear_rows(model):
-    """Active constraints and objectives of a model with a product of two different Vars."""
+def bilinear_rows(model, known_linear=frozenset()):
+    """Active constraints and objectives of a model with a product of two different Vars.
+
+    known_linear: ids of rows that need no look.
+    """
     for ctype in (pyo.Objective, pyo.Constraint):
         for data in model.component_data_objects(ctype, active=True, descend_into=pyo.Block):
+            if id(data) in known_linear:
+                continue
             if data.expr.polynomial_degree() != 1 and data.expr.polynomial_degree() != 0:
                 body = data.expr if ctype is pyo.Objective else data.body
                 yield data, quadratic_parts(body, data.name)

@@ -75,10 +75,9 @@ def _stand_ins(block, data: SingleLevel, products, how: str, config) -> list:
 def rewrite_products(block, data: SingleLevel, config) -> None:
     """Rewrite the upper objective and rows; fills `data.payment`, `objective`, `relaxed` ..."""
     how = how_left(config)
-    own = ComponentSet(block.component_data_objects(pyo.Constraint, active=True))
-    for upper, parts in list(bilinear_rows(block.model())):
-        if upper in own:
-            continue
+    known = {id(row) for row in block.component_data_objects(pyo.Constraint, active=True)}
+    known |= {id(row) for lower in data.lowers for row in lower.kkt.form.rows}
+    for upper, parts in list(bilinear_rows(block.model(), known)):
         new = _rewritten(block, data, config, upper, parts, how)
         if new is None:
             continue
