@@ -22,6 +22,7 @@ Bounds of Vars follow the same rule, one dual for each side (the reduced cost is
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,9 +31,12 @@ from pyomo.common.autoslots import AutoSlots
 from pyomo.common.collections import ComponentMap, ComponentSet
 from pyomo.common.modeling import unique_component_name
 from pyomo.core.base.block import BlockData, declare_custom_block
+from pyomo.core.expr.numvalue import is_potentially_variable
 
 from pyomo_dlmp.bilevel.guard import add_guard
 from pyomo_dlmp.errors import ModelError
+
+log = logging.getLogger("pyomo_dlmp")
 
 
 class _LowerLevelState(AutoSlots.Mixin):
@@ -110,6 +114,8 @@ class LowerLevelData(BlockData):
             )
         if is_row and bound is not None:
             raise ModelError.at(component.name, "is a row, not a Var", "Leave out `bound`.")
+        if is_row:
+            _warn_of_turned_rows(parent)
         dual = self._dual_component(parent, bound)
         if component is parent:
             return dual
@@ -159,6 +165,22 @@ def lower_levels(model) -> list[LowerLevelData]:
                 )
             outer = outer.parent_block()
     return found
+
+
+def _warn_of_turned_rows(constraint) -> None:
+    """Pyomo stores ``g >= u`` and ``u <= g`` alike: with Vars on both sides the sign is a surprise.
+
+    It is then ``u - g <= 0``, whose dual is <= 0 when minimising.
+    """
+    for data in constraint.values():
+        args = getattr(data.expr, "args", ())
+        if len(args) == 2 and not data.equality and all(
+                is_potentially_variable(arg) for arg in args):
+            log.warning(
+                "%s has Vars on both sides of an inequality. Pyomo stores it as  %s <= 0, and its "
+                "dual has the sign of that row. Write  body >= number  (as in g - u >= 0) to say "
+                "which sign is meant.", data.name, data.body)
+            return
 
 
 def _parent_component(component):

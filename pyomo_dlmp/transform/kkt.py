@@ -45,10 +45,13 @@ class LowerKkt:
             var.setlb(low)
             var.setub(high)
 
-    def slack_expression(self, p: int):
-        """Pyomo expression of the slack of pair p."""
-        kkt, form = self.kkt, self.kkt.form
-        return linear([(kkt.S, form.x), (kkt.T, form.u)], p, kkt.s0[p])
+    def slack_expression(self, p: int, extra=()):
+        """Pyomo expression of the slack of pair p, plus further (coefficient, Var) terms."""
+        rows = getattr(self, "_slack_rows", None)
+        if rows is None:
+            kkt, form = self.kkt, self.kkt.form
+            rows = self._slack_rows = LinearRows([(kkt.S, form.x), (kkt.T, form.u)])
+        return rows.row(p, float(self.kkt.s0[p]), extra)
 
     def row_dual(self, r: int):
         """Pyomo expression of the dual of row r of the form, in the user's sign."""
@@ -82,15 +85,26 @@ class LowerKkt:
             constant=0.0, linear_coefs=[t[0] for t in terms], linear_vars=[t[1] for t in terms])
 
 
-def linear(parts, row: int, constant: float = 0.0) -> LinearExpression:
-    """LinearExpression of one row of stacked sparse matrices: parts = [(matrix, VarData list)]."""
-    coefs: list[float] = []
-    variables: list = []
-    for matrix, datas in parts:
-        where = slice(matrix.indptr[row], matrix.indptr[row + 1])
-        coefs.extend(matrix.data[where].tolist())
-        variables.extend(datas[j] for j in matrix.indices[where])
-    return LinearExpression(constant=float(constant), linear_coefs=coefs, linear_vars=variables)
+class LinearRows:
+    """Rows of stacked sparse matrices as LinearExpressions: parts = [(csr matrix, VarData list)].
+
+    The arrays are kept as lists: a slice of a list costs a tenth of a slice of an array.
+    """
+
+    def __init__(self, parts):
+        self.parts = [
+            (m.indptr.tolist(), m.indices.tolist(), m.data.tolist(), variables)
+            for m, variables in parts if m.nnz]
+
+    def row(self, i: int, constant: float = 0.0, extra=()) -> LinearExpression:
+        """Row i plus a constant and further (coefficient, VarData) terms."""
+        coefs: list[float] = [c for c, _ in extra]
+        variables: list = [v for _, v in extra]
+        for indptr, indices, values, owners in self.parts:
+            first, last = indptr[i], indptr[i + 1]
+            coefs += values[first:last]
+            variables += [owners[j] for j in indices[first:last]]
+        return LinearExpression(constant=constant, linear_coefs=coefs, linear_vars=variables)
 
 
 def emit_kkt(block, kkt: KktSystem, bounds: PairBounds) -> LowerKkt:
@@ -172,11 +186,11 @@ def _stationarity(lower: LowerKkt) -> None:
     mu = [lower.mu[p] for p in live]
     At = (-kkt.A_eq.T).tocsr()
     St = (-kkt.sigma * kkt.S[live].T).tocsr()
-    parts = [(form.Q, form.x), (form.D.tocsr(), form.u), (At, lower.y), (St, mu)]
+    rows = LinearRows([(form.Q, form.x), (form.D.tocsr(), form.u), (At, lower.y), (St, mu)])
     number = {name: j for j, name in enumerate(form.names_x)}
 
     block.stationarity = pyo.Constraint(
-        pyo.Set(initialize=form.names_x), rule=_Stationarity(form, parts, number))
+        pyo.Set(initialize=form.names_x), rule=_Stationarity(form, rows, number))
 
 
 class _AlwaysBinds:
@@ -196,12 +210,12 @@ class _AlwaysBinds:
 class _Stationarity:
     """One stationarity row (a class, so that models can be pickled)."""
 
-    def __init__(self, form, parts, number: dict[str, int]):
-        self.form, self.parts, self.number = form, parts, number
+    def __init__(self, form, rows: LinearRows, number: dict[str, int]):
+        self.form, self.rows, self.number = form, rows, number
 
     def __call__(self, _, name):
         form, j = self.form, self.number[name]
-        expression = linear(self.parts, j, form.c[j])
+        expression = self.rows.row(j, float(form.c[j]))
         if expression.linear_vars:
             return expression == 0
         if abs(form.c[j]) > 0:

@@ -73,8 +73,9 @@ def _apart(python: str | None, who: str, kind: str, rows: int) -> dict | None:
 
 
 def _table(runs: list[dict]) -> list[str]:
-    lines = ["| lower rows | class | who | seconds | of it compiling the rows | MB | rows | pairs |",
-             "|---|---|---|---|---|---|---|---|"]
+    lines = [
+        "| lower rows | class | who | seconds | of it compiling the rows | MB | rows | pairs |",
+        "|---|---|---|---|---|---|---|---|"]
     for r in runs:
         floor = f"{r['floor']:.2f}" if "floor" in r else ""
         lines.append(f"| {r['n']} | {r['class']} | {r['who']} | {r['seconds']:.2f} | {floor} | "
@@ -83,7 +84,8 @@ def _table(runs: list[dict]) -> list[str]:
     for r in runs:
         if r["who"] != "ours":
             factor = r["seconds"] / ours[r["class"], r["n"]]
-            lines.append(f"\n{r['class']}, {r['n']} rows: {r['who']} takes {factor:.0f} times ours.")
+            lines.append(
+                f"\n{r['class']}, {r['n']} rows: {r['who']} takes {factor:.0f} times ours.")
     lines.append(f"\nMachine: {os.cpu_count()} cores, {platform.machine()}, "
                  f"Python {platform.python_version()}, Pyomo {_version('pyomo')}, "
                  f"numpy {_version('numpy')}.")
@@ -182,16 +184,16 @@ def _pao(kind: str, n: int) -> dict:
     m.goal = pyo.Objective(expr=sum(m.u.values()) - m.low.x[0])
     before = _megabytes()
     start = time.perf_counter()
-    from pao.mpr import convert_to_standard_form
-    from pao.mpr.solvers.FA import LinearMultilevelSolver_FA
+    from pao.mpr.convert_repn import convert_to_standard_form
+    from pao.mpr.solvers.fa import LinearMultilevelSolver_FA
     from pao.pyomo.convert import convert_pyomo2MultilevelProblem
 
     problem, *_ = convert_pyomo2MultilevelProblem(m)
-    standard, _ = convert_to_standard_form(problem, inequalities=True)
-    single = LinearMultilevelSolver_FA().create_mip(standard) if hasattr(
-        LinearMultilevelSolver_FA, "create_mip") else None
+    standard, _ = convert_to_standard_form(problem, inequalities=False)
+    single = LinearMultilevelSolver_FA()._create_pyomo_model(standard, 1e5)
     return {"seconds": time.perf_counter() - start, "MB": _megabytes() - before,
-            "rows": 0 if single is None else _rows(single), "pairs": 0}
+            "rows": _rows(single),
+            "pairs": sum(1 for v in single.component_data_objects(pyo.Var) if v.is_binary())}
 
 
 def _pao_python() -> str | None:
@@ -200,7 +202,7 @@ def _pao_python() -> str | None:
     if not python.exists():
         steps = ([sys.executable, "-m", "venv", str(PAO_FOLDER)],
                  [str(python), "-m", "pip", "install", "--quiet", "pao", "numpy<2", "pyomo<6.8",
-                  "setuptools<70"])
+                  "setuptools<70", "pyutilib"])
         for step in steps:
             done = subprocess.run(step, capture_output=True, text=True)
             if done.returncode:

@@ -52,7 +52,7 @@ class _SlackLimit:
     def __call__(self, block, label):
         p = self.number[label]
         top = float(self.lower.bounds.slack[p])
-        return self.lower.slack_expression(p) + top * block.active_side[label] <= top
+        return self.lower.slack_expression(p, ((top, block.active_side[label]),)) <= top
 
 
 class _MultiplierLimit(_SlackLimit):

@@ -43,7 +43,8 @@ class _Definition:
         self.lower, self.number = lower, number
 
     def __call__(self, block, label):
-        return self.lower.slack_expression(self.number[label]) - block.slack_of[label] == 0.0
+        extra = ((-1.0, block.slack_of[label]),)
+        return self.lower.slack_expression(self.number[label], extra) == 0.0
 
 
 class _Set(_Definition):

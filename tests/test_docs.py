@@ -1,0 +1,25 @@
+"""Every example of the docs runs and prints what stands below it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAGES = sorted(p for p in DOCS.rglob("*.md") if "```python" in p.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_the_example_prints_what_the_page_says(page, capsys):
+    text = page.read_text(encoding="utf-8")
+    examples = re.findall(r"```python\n(.*?)```\n+```text\n(.*?)```", text, re.S)
+    assert len(examples) == text.count("```python")
+    for code, printed in examples:
+        exec(compile(code, str(page), "exec"), {})
+        assert capsys.readouterr().out.rstrip() == printed.rstrip()
+
+
+def test_links_lead_somewhere():
+    for page in DOCS.rglob("*.md"):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page}: {target}"
