@@ -58,6 +58,12 @@ class PairBounds:
         state[self.mu <= 0.0] = "never binds"
         return state
 
+    def mark_cutoff(self) -> None:
+        """Say of proofs that they used a cutoff: they hold for points at least that good."""
+        for source in (self.mu_source, self.slack_source):
+            for kind in ("interval", "lp"):
+                source[source == kind] = f"{kind}, cutoff"
+
     def require_finite(self, kkt: KktSystem, needed: np.ndarray) -> None:
         """Raise BoundError naming every needed pair without a finite slack and multiplier bound."""
         missing: dict[tuple[str, str], list[str]] = {}

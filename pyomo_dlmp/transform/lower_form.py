@@ -128,6 +128,11 @@ class _Compiler:
 
     def row(self, con):
         """(coefficients by id(var), lo, hi) of a linear row; a fault for any other."""
+        if type(con).__name__.startswith("Template"):
+            self.faults.append(Fault(
+                con.name, "is a templatized row, which has no expression of its own",
+                "Build the model without Pyomo's TEMPLATIZE_CONSTRAINTS."))
+            return {}, -np.inf, np.inf
         try:
             lower, body, upper = con.to_bounded_expression(evaluate_bounds=True)
             repn = self.linear.walk_expression(body)

@@ -156,6 +156,9 @@ class SingleLevelTransformation(Transformation):
                 prove_bounds(kkt, _user_bounds(kkt, config.bounds), _tightening(config, view),
                              view)[0]
                 for kkt, view in zip(systems, views, strict=True)]
+            if config.cutoff is not None:
+                for bounds in proved:
+                    bounds.mark_cutoff()
             modes = [_choose_modes(kkt, b, config) for kkt, b in zip(systems, proved, strict=True)]
             block = pyo.Block(concrete=True)
             model.add_component(unique_component_name(model, "dlmp_single_level"), block)

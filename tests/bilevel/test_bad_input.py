@@ -1,0 +1,140 @@
+"""Wrong lower levels are refused before anything is changed, naming component and cure."""
+
+import pyomo.environ as pyo
+import pytest
+from pyomo.core.base import constraint as pyomo_constraint
+
+import pyomo_dlmp as dlmp
+from tests.checks import components
+
+
+def model():
+    m = pyo.ConcreteModel()
+    m.u = pyo.Var(bounds=(0, 2))
+    m.low = dlmp.LowerLevel()
+    m.low.y = pyo.Var([0, 1], bounds=(0, 4))
+    m.low.cap = pyo.Constraint(expr=m.low.y[0] + m.low.y[1] - m.u <= 1)
+    m.low.cost = pyo.Objective(expr=-m.low.y[0] + m.low.y[1])
+    m.goal = pyo.Objective(expr=m.low.y[0] + m.u)
+    return m
+
+
+def integer(m):
+    m.low.y[1].domain = pyo.Integers
+    return "low.y[1]", "Integers"
+
+
+def nonconvex(m):
+    m.low.cost.set_value(m.low.cost.expr + m.low.y[0] * m.low.y[1])
+    return "low.cost", "not convex"
+
+
+def beyond_quadratic(m):
+    m.low.cost.set_value(m.low.cost.expr + m.low.y[0] ** 4)
+    return "low.cost", "quadratic"
+
+
+def nonlinear_row(m):
+    m.low.curve = pyo.Constraint(expr=m.low.y[0] ** 2 <= 4)
+    return "low.curve", "not linear"
+
+
+def matrix_coefficient(m):
+    m.low.coupled = pyo.Constraint(expr=m.u * m.low.y[0] <= 3)
+    return "low.coupled", "'u'"
+
+
+def sos(m):
+    m.low.either = pyo.SOSConstraint(var=m.low.y, sos=1)
+    return "low.either", "SOSConstraint"
+
+
+def logical(m):
+    m.low.b = pyo.BooleanVar()
+    m.low.logic = pyo.LogicalConstraint(expr=m.low.b)
+    return "low.logic", "LogicalConstraint"
+
+
+def no_objective(m):
+    m.low.cost.deactivate()
+    return "low", "no active objective"
+
+
+def two_objectives(m):
+    m.low.other = pyo.Objective(expr=m.low.y[1])
+    return "low", "several active objectives"
+
+
+def no_upper_objective(m):
+    m.goal.deactivate()
+    return "unknown", "no active upper objective"
+
+
+def dual_of_an_inactive_row(m):
+    m.low.off = pyo.Constraint(expr=m.low.y[0] <= 3)
+    m.low.off.deactivate()
+    m.goal.set_value(m.goal.expr + m.low.dual_of(m.low.off))
+    return "low.off", "not an active row"
+
+
+def dual_in_its_own_level(m):
+    price = m.low.dual_of(m.low.cap)
+    m.low.odd = pyo.Constraint(expr=m.low.y[0] + price <= 9)
+    return "low.cap_dual", "upper level only"
+
+
+def param_without_value(m):
+    m.low.k = pyo.Param(mutable=True)
+    m.low.late = pyo.Constraint(expr=m.low.y[0] <= m.low.k)
+    return "low.late", "Param"
+
+
+def bound_of_nothing(m):
+    return "nowhere", "not in the model"
+
+
+@pytest.mark.parametrize("spoil", [
+    integer, nonconvex, beyond_quadratic, nonlinear_row, matrix_coefficient, sos, logical,
+    no_objective, two_objectives, no_upper_objective, dual_of_an_inactive_row,
+    dual_in_its_own_level, param_without_value, bound_of_nothing])
+def test_refused_by_name(spoil):
+    m = model()
+    where, what = spoil(m)
+    before = components(m)
+    options = {"bounds": {"nowhere": 5.0}} if spoil is bound_of_nothing else {}
+    with pytest.raises(dlmp.ModelError) as error:
+        dlmp.solve_bilevel(m, **options)
+    assert where in str(error.value) and what in str(error.value), str(error.value)
+    assert all(fault.cure for fault in error.value.faults)
+    assert components(m) == before
+    assert m.low.cost.active or spoil is no_objective
+
+
+def test_templatized_rows(monkeypatch):
+    m = model()
+    monkeypatch.setattr(pyomo_constraint, "TEMPLATIZE_CONSTRAINTS", True)
+    m.low.more = pyo.Constraint([0, 1], rule=lambda b, k: b.y[k] <= 3)
+    monkeypatch.setattr(pyomo_constraint, "TEMPLATIZE_CONSTRAINTS", False)
+    if not any(type(c).__name__.startswith("Template") for c in m.low.more.values()):
+        pytest.skip("this Pyomo did not templatize the row")
+    with pytest.raises(dlmp.ModelError, match="templatized"):
+        dlmp.solve_bilevel(m)
+
+
+def test_dual_of_an_upper_row():
+    m = model()
+    m.upper = pyo.Constraint(expr=m.u <= 1)
+    with pytest.raises(dlmp.ModelError, match=r"upper: is not in the lower level 'low'"):
+        m.low.dual_of(m.upper)
+
+
+def test_vars_on_both_sides_of_an_inequality_are_warned_of(caplog):
+    """Pyomo turns ``y >= u`` into ``u - y <= 0``: its dual is <= 0."""
+    m = model()
+    m.low.turned = pyo.Constraint(expr=m.low.y[0] >= m.u)
+    m.low.dual_of(m.low.turned)
+    assert "low.turned" in caplog.text and "both sides" in caplog.text
+    caplog.clear()
+    m.low.straight = pyo.Constraint(expr=m.low.y[0] - m.u >= 0)
+    m.low.dual_of(m.low.straight)
+    assert not caplog.text
