@@ -11,9 +11,10 @@ from pyomo_dlmp.transform.complementarity import automatic, modes_of
 
 
 def solver_table() -> pd.DataFrame:
-    """One row for each route. Columns: solver, installed, one for each probe (yes, no, ""),
-    modes it may run, `auto` (what complementarity='auto' takes, where bounds are proved / not),
-    remark (why it is not there, or what its probes showed). The solvers run to make it.
+    """One row for each route; the solvers run to make it.
+
+    Columns: solver, installed, one for each probe (yes, no, ""), modes it may run, `auto` (what
+    complementarity='auto' takes), remark (why it is not there, or what its probes showed).
     """
     rows = []
     for name in ROUTES:
@@ -25,11 +26,10 @@ def solver_table() -> pd.DataFrame:
                          **dict.fromkeys(PROBES, ""), "modes": "", "auto": ""})
             continue
         able = route.capabilities
-        first, second = automatic(able, True), automatic(able, False)
         rows.append({
             "solver": name, "installed": "yes",
             **{probe: "yes" if probe in able else "no" for probe in PROBES},
             "modes": " ".join(modes_of(able)),
-            "auto": first if first == second else f"{first} / {second}",
+            "auto": automatic(able),
             "remark": "; ".join(f"{k}: {v}" for k, v in route.reasons.items())})
     return pd.DataFrame(rows)[["solver", "installed", *PROBES, "modes", "auto", "remark"]]

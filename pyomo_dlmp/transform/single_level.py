@@ -24,7 +24,7 @@ from pyomo.core import Transformation, TransformationFactory
 from pyomo_dlmp.bilevel import guard_of, lower_levels
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.transform.bounds import prove_bounds, unbounded
-from pyomo_dlmp.transform.complementarity import MODES, automatic
+from pyomo_dlmp.transform.complementarity import MODES, automatic, needs_bounds
 from pyomo_dlmp.transform.kkt import LowerKkt, emit_kkt
 from pyomo_dlmp.transform.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.transform.lower_form import compile_lower
@@ -105,7 +105,8 @@ class SingleLevelTransformation(Transformation):
     CONFIG.declare("complementarity", ConfigValue(
         default="auto", domain=In(["auto", *MODES]),
         description="auto | sos1 | bigm | strong_duality | product | mpec",
-        doc="auto: SOS1 where the solver has it, big-M where bounds are proved, products else."))
+        doc="auto: SOS1 where the solver has it, big-M with proved bounds, products for a local "
+            "solver."))
     CONFIG.declare("eps", ConfigValue(
         default=0.0, domain=NonNegativeFloat, description="strong_duality and product: greatest "
         "duality gap of the lower level (its cost's unit), greatest product of a pair"))
@@ -251,9 +252,9 @@ def _tightening(config, view) -> str:
     if config.tighten != "auto":
         return config.tighten
     mode = config.complementarity
-    mode = automatic(config.capabilities, False) if mode == "auto" else mode
+    mode = automatic(config.capabilities) if mode == "auto" else mode
     expanded = how_left(config) != "keep" and (view.uses_duals or mode == "strong_duality")
-    needed = MODES[mode].needs_bounds or config.complementarity_of or expanded
+    needed = needs_bounds(mode, config.capabilities) or config.complementarity_of or expanded
     return "auto" if needed else "vertices"
 
 
@@ -275,10 +276,10 @@ def _choose_modes(kkt: KktSystem, bounds, config) -> list[str]:
     default = config.complementarity
     state = bounds.state
     if default == "auto":
-        bounded = not unbounded(bounds).any()
-        default = automatic(config.capabilities, bounded)
+        default = automatic(config.capabilities)
         log.info("complementarity of %s: %s (%s)", kkt.form.block.name, default,
-                 "every bound is proved" if bounded else "some bounds are not proved")
+                 "some bounds are not proved" if unbounded(bounds).any()
+                 else "every bound is proved")
     special: dict[int, str] = {}
     for key, name in (config.complementarity_of or {}).items():
         component = _component(kkt, key, "mode")
@@ -291,7 +292,8 @@ def _choose_modes(kkt: KktSystem, bounds, config) -> list[str]:
     modes = [
         special.get(id(owners[kkt.kind[p]][kkt.index[p]]), default) if state[p] == "open" else ""
         for p in range(kkt.pairs)]
-    needed = np.array([bool(m) and MODES[m].needs_bounds for m in modes], dtype=bool)
+    needed = np.array([
+        bool(m) and needs_bounds(m, config.capabilities) for m in modes], dtype=bool)
     bounds.require_finite(kkt, needed)
     return modes
 

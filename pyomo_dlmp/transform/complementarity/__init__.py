@@ -10,7 +10,7 @@ products step, or None.
 | sos1           | yes   | sos1                        | a slack column and an SOS1 set per pair  |
 | bigm           | yes   | milp, finite bounds         | a binary and two rows per pair           |
 | strong_duality | eps   | products: nonconvex or milp | one row per lower level                  |
-| product        | eps   | nlp or nonconvex            | a row ``slack * multiplier <= eps`` each |
+| product        | eps   | nlp, nonconvex with bounds  | a row ``slack * multiplier <= eps`` each |
 | mpec           | yes   | a Pyomo mpec transformation | a `Complementarity` component per pair   |
 """
 
@@ -28,13 +28,21 @@ def modes_of(capabilities) -> list[str]:
     return [name for name, mode in MODES.items() if mode.needs & frozenset(capabilities)]
 
 
-def automatic(capabilities, all_bounded: bool) -> str:
-    """The mode that `auto` takes: exact without constants, else proved bounds, else products."""
+def automatic(capabilities) -> str:
+    """The mode that `auto` takes: exact without constants, else with bounds, else products."""
     if "sos1" in capabilities:
         return "sos1"
-    if "milp" in capabilities and (all_bounded or "nonconvex" not in capabilities):
-        return "bigm"
-    return "product"
+    return "bigm" if "milp" in capabilities else "product"
 
 
-__all__ = ["MODES", "automatic", "modes_of"]
+def needs_bounds(mode: str, capabilities) -> bool:
+    """Whether a mode needs finite bounds for this solver.
+
+    Branch and bound on products of unbounded factors is not believed (SCIP 10.0 calls feasible
+    bilevels infeasible); a local solver proves nothing anyway.
+    """
+    spatial = mode == "product" and "nlp" not in capabilities
+    return MODES[mode].needs_bounds or spatial
+
+
+__all__ = ["MODES", "automatic", "modes_of", "needs_bounds"]

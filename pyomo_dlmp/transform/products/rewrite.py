@@ -51,6 +51,8 @@ def write_gap_row(block, data: SingleLevel, lower, row, config) -> None:
     expression, products = row
     how = how_left(config)
     if how == "keep" or not products:
+        if products and "nlp" not in config.capabilities:
+            products_of(products, f"duality gap of {lower.kkt.form.block.name}")  # finite bounds
         stand_ins = [c * (dual * u) for c, dual, u in products]
     else:
         where = f"duality gap of {lower.kkt.form.block.name}"
