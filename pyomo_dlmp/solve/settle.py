@@ -41,6 +41,7 @@ def settle(model, data: SingleLevel, route, clock, gap, status, bound, reported,
     """
     clock.stage("audit")
     value_idle_vars(model, data.original)
+    _round_integers(model)
     result = BilevelResult(
         status, reported, bound, None, route.name, clock.times, size, notes=list(notes))
     audits = [_settle_lower(lower, data, result) for lower in data.lowers]
@@ -66,6 +67,13 @@ def settle(model, data: SingleLevel, route, clock, gap, status, bound, reported,
     _close_gap(data, result, gap)
     clock.stop()
     return result
+
+
+def _round_integers(model) -> None:
+    """Integer Vars at whole numbers: the lower levels are judged there, not a rounding away."""
+    for var in model.component_data_objects(pyo.Var, active=True, descend_into=pyo.Block):
+        if var.value is not None and not var.fixed and not var.is_continuous():
+            var.set_value(round(var.value), skip_validation=True)
 
 
 def _close_gap(data: SingleLevel, result: BilevelResult, gap: float) -> None:
