@@ -73,7 +73,7 @@ def _round_integers(model) -> None:
     """Integer Vars at whole numbers: the lower levels are judged there, not a rounding away."""
     for var in model.component_data_objects(pyo.Var, active=True, descend_into=pyo.Block):
         if var.value is not None and not var.fixed and not var.is_continuous():
-            var.set_value(round(var.value), skip_validation=True)
+            var.set_value(float(round(var.value)), skip_validation=True)
 
 
 def _close_gap(data: SingleLevel, result: BilevelResult, gap: float) -> None:
