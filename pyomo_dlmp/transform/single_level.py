@@ -138,8 +138,7 @@ class SingleLevelTransformation(Transformation):
         description="what the solver can do, for auto: milp, miqp, nonconvex, sos1"))
 
     def _apply_to(self, model, **kwds):
-        config = self.CONFIG(kwds.pop("options", {}))
-        config.set_value(kwds)
+        config = _configured(self.CONFIG, kwds)
         if single_level_data(model) is not None:
             raise ModelError.at(
                 model.name, "has been transformed by dlmp.single_level already",
@@ -245,6 +244,18 @@ def _user_bounds(kkt: KktSystem, given) -> dict[int, float]:
     return {
         p: wanted[key] for p, key in enumerate(zip(kkt.kind, kkt.index.tolist(), strict=True))
         if key in wanted}
+
+
+def _configured(declared, kwds: dict):
+    """The options, or a ModelError that lists what there is."""
+    try:
+        config = declared(kwds.pop("options", {}))
+        config.set_value(kwds)
+    except ValueError as err:
+        raise ModelError.at(
+            "dlmp.single_level", f"was given a wrong option ({' '.join(str(err).split())})",
+            f"Options: {', '.join(declared.keys())}.") from None
+    return config
 
 
 def _tightening(config, view) -> str:

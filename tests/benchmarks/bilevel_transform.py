@@ -95,7 +95,8 @@ def _table(runs: list[dict]) -> list[str]:
                 f"\n{r['class']}, {r['n']} rows: {r['who']} takes {factor:.0f} times ours.")
     lines.append(
         "\nCompiling the rows once (its column in the table) is the floor. Of the rest, at 10,000 "
-        "rows: writing\nPyomo's constraint, Var and SOS objects, 130,000 in all, about 4 microseconds each.")
+        "rows: writing\nPyomo's constraint, Var and SOS objects, 130,000 in all, about 4 "
+        "microseconds each.")
     lines.append(f"\nMachine: {os.cpu_count()} cores, {platform.machine()}, "
                  f"Python {platform.python_version()}, Pyomo {_version('pyomo')}, "
                  f"numpy {_version('numpy')}.")
