@@ -198,53 +198,6 @@ def test_a_missing_bound_is_named():
         dlmp.solve_bilevel(unbounded_price())
 
 
-def _integer(m):
-    m.low.g[0, 0].domain = pyo.Integers
-
-
-def _concave(m):
-    m.low.cost.set_value(m.low.cost.expr - 9 * m.low.g[0, 0] ** 2)
-
-
-def _cubic(m):
-    m.low.cost.set_value(m.low.cost.expr + m.low.g[0, 0] ** 3)
-
-
-def _no_objective(m):
-    m.low.cost.deactivate()
-
-
-def _two_objectives(m):
-    m.low.other = pyo.Objective(expr=m.low.g[0, 0])
-
-
-def _coefficient(m):
-    m.low.odd = pyo.Constraint(expr=m.d[0] * m.low.g[0, 0] <= 4)
-
-
-def _sos(m):
-    m.low.sos = pyo.SOSConstraint(var=m.low.short, sos=1)
-
-
-@pytest.mark.parametrize("spoil, words", [
-    (_integer, ["g[0,0]", "integer"]), (_concave, ["convex"]), (_cubic, ["cost"]),
-    (_no_objective, ["objective"]), (_two_objectives, ["low.other"]),
-    (_coefficient, ["low.odd", "d[0]"]), (_sos, ["low.sos"])])
-def test_a_wrong_lower_level_is_refused(spoil, words):
-    m = consumer()
-    spoil(m)
-    with pytest.raises(dlmp.ModelError) as error:
-        dlmp.solve_bilevel(m)
-    text = str(error.value).lower()
-    assert all(word.lower() in text for word in words), text
-
-
-def test_a_dual_of_an_upper_row_is_refused():
-    m = consumer()
-    with pytest.raises(dlmp.ModelError, match="work"):
-        m.low.dual_of(m.work)
-
-
 def test_a_solver_that_is_not_there():
     with pytest.raises(dlmp.SolverError, match="nosuchsolver"):
         dlmp.solve_bilevel(consumer(), solver="nosuchsolver")
