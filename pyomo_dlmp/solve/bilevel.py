@@ -19,7 +19,7 @@ from pyomo_dlmp.solve.reduce import reduce_program
 from pyomo_dlmp.solve.result import BilevelResult
 from pyomo_dlmp.solve.routes import Route, route_to, solve_by_pyomo
 from pyomo_dlmp.solve.settle import no_point, settle
-from pyomo_dlmp.solve.start import first_point, known_point
+from pyomo_dlmp.solve.start import first_point, known_point, load_start
 from pyomo_dlmp.solve.why import why_infeasible
 from pyomo_dlmp.transform.complementarity import MODES
 from pyomo_dlmp.transform.single_level import (
@@ -82,7 +82,7 @@ class _Run:
         self.threads, self.start, self.mip_options = threads, start, mip_options
         self.deadline = None if time_limit is None else time.monotonic() + time_limit
         self.own = single_level_data(model) is None
-        self.user_bounds_used = False
+        self.user_bounds_used = self.started = False
 
     def left(self) -> float | None:
         """Seconds until the deadline, None without one."""
@@ -130,6 +130,11 @@ class _Run:
     def attempt(self, options: dict):
         """(result, whether products stand in a relaxation) of one transformation and search."""
         options = {k: v for k, v in options.items() if k != "_asked"}
+        known = None
+        if self.own and self.start and {"warmstart", "nlp"} & self.route.capabilities and (
+                self.route.factory is not None):
+            self.clock.stage("first point")
+            known = known_point(self.model, lower_levels(self.model))
         self.clock.stage("compile and bounds")
         if self.own:
             self._transform(options)
@@ -140,6 +145,7 @@ class _Run:
             for lower in data.lowers)
         try:
             _refuse_modes(data, self.route)
+            self._load(data, known)
             search = self._embedded if self.route.factory is None else self._elsewhere
             result = search(data)
         except AuditError as err:
@@ -151,6 +157,17 @@ class _Run:
             if self.own:
                 undo_single_level(self.model)
         return result, data.relaxed
+
+    def _load(self, data: SingleLevel, known) -> None:
+        """Start another solver from a bilevel-feasible point; nothing is lost where that fails."""
+        self.started = False
+        if known is None:
+            return
+        try:
+            load_start(self.model, data, known[1])
+            self.started = True
+        except SolverError as err:
+            log.info("no start: %s", err)
 
     def _held_by_user(self, data: SingleLevel, result) -> bool:
         """Whether a bound of the user's stopped a multiplier (it is then widened)."""
@@ -167,11 +184,11 @@ class _Run:
         except BoundError:
             if "cutoff" in options:
                 raise
-            cutoff = known_point(self.model, lower_levels(self.model))
-            if cutoff is None:
+            known = known_point(self.model, lower_levels(self.model))
+            if known is None:
                 raise
-            log.info("bounds are proved again with the cutoff %g", cutoff)
-            SingleLevelTransformation().apply_to(self.model, cutoff=cutoff, **options)
+            log.info("bounds are proved again with the cutoff %g", known[0])
+            SingleLevelTransformation().apply_to(self.model, cutoff=known[0], **options)
 
     def _embedded(self, data: SingleLevel) -> BilevelResult:
         model, clock = self.model, self.clock
@@ -208,9 +225,10 @@ class _Run:
     def _elsewhere(self, data: SingleLevel) -> BilevelResult:
         self.clock.stage("search")
         if "nlp" in self.route.capabilities:
-            answer = solve_local(self.model, data, self.route, self.left())
+            answer = solve_local(self.model, data, self.route, self.left(), self.started)
         else:
-            answer = solve_by_pyomo(self.route, self.model, self.gap, self.left())
+            answer = solve_by_pyomo(
+                self.route, self.model, self.gap, self.left(), self.started)
         size = {"pairs": sum(k.kkt.pairs for k in data.lowers)}
         notes = [answer.note] if answer.note else []
         if answer.objective is None:
@@ -263,7 +281,7 @@ def _refuse_modes(data: SingleLevel, route: Route) -> None:
             if not var.fixed and not var.is_continuous():
                 raise SolverError.at(
                     where, f"drops integrality, and '{var.name}' is {var.domain}",
-                    "Use complementarity='product', or a solver with integers.")
+                    "Use a solver with integers, such as 'highs'.")
 
 
 class _Clock:

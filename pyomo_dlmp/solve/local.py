@@ -20,10 +20,16 @@ from pyomo_dlmp.transform.single_level import SingleLevel
 _STEPS = (1e-1, 1e-4, 1e-8)
 
 
-def solve_local(model, data: SingleLevel, route: Route, time_limit: float | None) -> PyomoAnswer:
-    """Continuation in eps from the middle of the upper box; status 'locally optimal' at best."""
+def solve_local(
+    model, data: SingleLevel, route: Route, time_limit: float | None, started: bool = False,
+) -> PyomoAnswer:
+    """Continuation in eps; status 'locally optimal' at best.
+
+    From the values on the Vars where `started`, else from the middle of the upper box.
+    """
     deadline = None if time_limit is None else time.monotonic() + time_limit
-    _start_in_the_middle(data)
+    if not started:
+        _start_in_the_middle(data)
     answer = PyomoAnswer("gap not reached", None, None)
     params = [p for lower in data.lowers for name in ("eps", "gap_eps")
               if (p := lower.block.component(name)) is not None]

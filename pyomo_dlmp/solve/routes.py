@@ -176,16 +176,22 @@ _STATUS = {
 }
 
 
-def solve_by_pyomo(route: Route, model, gap: float, time_limit: float | None) -> PyomoAnswer:
-    """Solve a single-level Pyomo model; values are loaded onto it when there are any."""
+def solve_by_pyomo(
+    route: Route, model, gap: float, time_limit: float | None, started: bool = False,
+) -> PyomoAnswer:
+    """Solve a single-level Pyomo model; values are loaded onto it when there are any.
+
+    `started`: the values on its Vars are a start.
+    """
     solver = route.solver()
     for key, value in _options(route, gap, time_limit).items():
         solver.options[key] = value
-    results = _run(route, solver, model)
+    started = started and "warmstart" in route.capabilities
+    results = _run(route, solver, model, started)
     if route.name == "gurobi" and str(
             results.solver.termination_condition) == "infeasibleOrUnbounded":
         solver.options["DualReductions"] = 0  # then it says which
-        results = _run(route, solver, model)
+        results = _run(route, solver, model, started)
     condition = str(results.solver.termination_condition)
     words = str(results.solver.termination_message or condition)
     status = "interrupted" if "terminated by the user" in words else _STATUS.get(condition)
@@ -220,12 +226,13 @@ def _options(route: Route, gap: float, time_limit: float | None) -> dict:
     return options
 
 
-def _run(route: Route, solver, model):
+def _run(route: Route, solver, model, started: bool):
     """The solver's results; SolverError with a cure when it fails."""
     columns = sum(1 for v in model.component_data_objects(pyo.Var, active=True) if not v.fixed)
     try:
         with _quietly():
-            return solver.solve(model, load_solutions=False)
+            extra = {"warmstart": True} if started else {}
+            return solver.solve(model, load_solutions=False, **extra)
     except Exception as err:
         text = _line(err)
         lowered = text.lower()

@@ -91,8 +91,8 @@ def _fill_defined(lower, z, place, row_duals) -> None:
 
 
 
-def known_point(model, blocks) -> float | None:
-    """Upper objective of a bilevel-feasible point, or None where none is found quickly.
+def known_point(model, blocks):
+    """(upper objective, {id of Var: value}) of a bilevel-feasible point; None: none found quickly.
 
     The upper decisions come from the relaxation without the lower levels' optimality (their rows
     stay); the lower levels are solved there, and the upper rows must hold.
@@ -114,12 +114,28 @@ def known_point(model, blocks) -> float | None:
             return None
         upper = upper_objective(model, blocks)
         value = pyo.value(upper.expr, exception=False)
-        return None if value is None else float(value)
+        if value is None:
+            return None
+        return float(value), {id(var): var.value for var, _ in saved if var.value is not None}
     except DlmpError:
         return None
     finally:
         for var, value in saved:
             var.set_value(value, skip_validation=True)
+
+
+def load_start(model, data: SingleLevel, values: dict[int, float]) -> None:
+    """Put a known point onto the Vars of a single level, multipliers and binaries included."""
+    variables = list(model.component_data_objects(pyo.Var, active=True, descend_into=pyo.Block))
+    place = {id(var): j for j, var in enumerate(variables)}
+    z = np.array([values.get(id(var), var.value or 0.0) for var in variables])
+    for lower in data.lowers:
+        for var in lower.kkt.form.u:
+            var.set_value(float(z[place[id(var)]]), skip_validation=True)
+        _complete(lower, z, place)
+    for var, value in zip(variables, z, strict=True):
+        if not var.fixed:
+            var.set_value(float(value), skip_validation=True)
 
 
 def high_point(model, systems) -> float | None:
