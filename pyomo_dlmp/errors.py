@@ -54,6 +54,10 @@ class FeederFileError(DlmpError, ValueError):
     """A feeder's files cannot be read: names file, row and column."""
 
 
+class OpenDssError(DlmpError, ValueError):
+    """An OpenDSS file or the engine cannot be used: all faults, each with file and line."""
+
+
 class StudyFileError(DlmpError, ValueError):
     """A study file is wrong: all its faults at once, each with its key."""
 

@@ -13,7 +13,7 @@ import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
 from pyomo_dlmp.blocks.frame import Frame
-from pyomo_dlmp.network.elements import Datacenter
+from pyomo_dlmp.network.devices import Datacenter
 
 
 @declare_custom_block(name="DatacenterBlock")

@@ -10,7 +10,7 @@ import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
 from pyomo_dlmp.blocks.frame import Frame
-from pyomo_dlmp.network.elements import Generator
+from pyomo_dlmp.network.devices import Generator
 
 
 @declare_custom_block(name="GeneratorBlock")

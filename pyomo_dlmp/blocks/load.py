@@ -13,7 +13,7 @@ from pyomo.core.base.block import BlockData, declare_custom_block
 from pyomo_dlmp.blocks.frame import Frame
 from pyomo_dlmp.blocks.legs import inject_legs, leg_map, leg_voltage
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.network.elements import Load
+from pyomo_dlmp.network.devices import Load
 
 EXPONENT = {"power": 0, "current": 1, "impedance": 2}
 

@@ -13,7 +13,7 @@ from pyomo.core.base.block import BlockData, declare_custom_block
 
 from pyomo_dlmp.blocks.frame import Frame
 from pyomo_dlmp.blocks.legs import inject_legs, leg_map
-from pyomo_dlmp.network.elements import StaticVarGenerator
+from pyomo_dlmp.network.devices import StaticVarGenerator
 
 
 @declare_custom_block(name="SvgBlock")

@@ -13,8 +13,8 @@ from pyomo.core.base.block import declare_custom_block
 from pyomo_dlmp.blocks.branch import BranchBlockData, identity_connection
 from pyomo_dlmp.blocks.frame import Frame
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.network.elements import Transformer
 from pyomo_dlmp.network.phases import Connection, alpha
+from pyomo_dlmp.network.transformers import Transformer
 
 
 @declare_custom_block(name="TransformerBlock")

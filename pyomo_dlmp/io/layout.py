@@ -29,19 +29,17 @@ from typing import Any
 
 from pyomo_dlmp.errors import Fault
 from pyomo_dlmp.io.csv_table import NUMBER, TAPS, TEXT, YES_NO, Cell, Column, Row, Table
-from pyomo_dlmp.network.elements import (
-    Bus,
+from pyomo_dlmp.network.devices import (
+    Capacitor,
     Datacenter,
     Generator,
-    Line,
-    LineCode,
     Load,
-    Matrix,
-    Regulator,
     StaticVarGenerator,
-    Transformer,
+    Storage,
 )
+from pyomo_dlmp.network.elements import Bus, Line, LineCode, Matrix, Regulator
 from pyomo_dlmp.network.names import nearest
+from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
 
 KM_PER = {"km": 1.0, "m": 0.001, "mi": 1.609344, "ft": 0.0003048, "kft": 0.3048}
 

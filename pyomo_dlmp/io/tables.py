@@ -26,7 +26,7 @@ from pyomo_dlmp.errors import Fault, FeederFileError
 from pyomo_dlmp.io import layout
 from pyomo_dlmp.io.csv_table import read_table, write_table
 from pyomo_dlmp.network import Network, Substation
-from pyomo_dlmp.network.elements import Element
+from pyomo_dlmp.network.names import Element
 from pyomo_dlmp.network.names import listed, nearest
 
 if sys.version_info >= (3, 11):

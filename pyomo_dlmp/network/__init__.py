@@ -1,24 +1,22 @@
 """The feeder as pure data: elements, the checked `Network`, and the algebra of phases."""
 
 from pyomo_dlmp.network.checks import find_faults
-from pyomo_dlmp.network.elements import (
-    Branch,
-    Bus,
+from pyomo_dlmp.network.devices import (
+    Capacitor,
     Datacenter,
-    Device,
-    Element,
     Generator,
-    Line,
-    LineCode,
     Load,
-    Regulator,
     StaticVarGenerator,
-    Substation,
-    Transformer,
+    Storage,
 )
+from pyomo_dlmp.network.elements import Bus, Line, LineCode, Regulator, Substation
+from pyomo_dlmp.network.names import Branch, Device, Element
 from pyomo_dlmp.network.network import Network
+from pyomo_dlmp.network.profiles import Profile
+from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
 
 __all__ = [
-    "Branch", "Bus", "Datacenter", "Device", "Element", "Generator", "Line", "LineCode", "Load",
-    "Network", "Regulator", "StaticVarGenerator", "Substation", "Transformer", "find_faults",
+    "Branch", "Bus", "Capacitor", "CenterTappedTransformer", "Datacenter", "Device", "Element",
+    "Generator", "Line", "LineCode", "Load", "Network", "Profile", "Regulator",
+    "StaticVarGenerator", "Storage", "Substation", "Transformer", "find_faults",
 ]

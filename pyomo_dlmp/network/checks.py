@@ -6,16 +6,17 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from pyomo_dlmp.errors import Fault
+from pyomo_dlmp.network.devices import Load
 from pyomo_dlmp.network.elements import Bus, Line, LineCode, Substation
 from pyomo_dlmp.network.figures import (
     code_faults,
     figure_faults,
     name_faults,
     phase_faults,
-    relation_faults,
     type_faults,
 )
-from pyomo_dlmp.network.names import BRANCHES, DEVICES, KINDS, kind, label, listed
+from pyomo_dlmp.network.names import BRANCHES, DEVICES, KINDS, kind, label, listed, nearest
+from pyomo_dlmp.network.relations import relation_faults
 from pyomo_dlmp.network.topology import reference_faults, tree_faults
 
 if TYPE_CHECKING:
@@ -66,6 +67,13 @@ def find_faults(network: Network) -> list[Fault]:
     faults += reference_faults(buses, known, substations, branches, devices)
     faults += _substation_count(
         network.name, [e for e in [*sound, *broken] if isinstance(e, Substation)])
+    profiles = set(getattr(network, "profiles", ()))
+    faults += [
+        Fault(label(load), f"its profile {load.profile!r} is not known",
+              nearest(load.profile, profiles) or "Give the network that profile.")
+        for load in devices
+        if isinstance(load, Load) and load.profile is not None and load.profile not in profiles
+    ]
     if not any(isinstance(e, (Bus, *BRANCHES)) for e in broken):
         roots = [s.bus for s in substations if s.bus in buses]
         faults += tree_faults(buses, roots, branches)

@@ -2,11 +2,15 @@
 
 Units: kV (nominal, line to line), kW, kvar, kVA (totals of the element unless a line says per
 phase), ohm/km, microsiemens/km, km, $/MWh, $/MW^2h. Phases are strings such as ``"abc"``; delta
-legs are pairs such as ``("ab", "ca")``. Checks live in `pyomo_dlmp.network.checks`.
+legs are pairs such as ``("ab", "ca")``. The secondary of a centre-tapped transformer has the two
+legs ``"12"``, each against the grounded tap, in opposition. Transformers are in
+`pyomo_dlmp.network.transformers`, devices in `pyomo_dlmp.network.devices`; checks live in
+`pyomo_dlmp.network.checks`.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +22,9 @@ Matrix = tuple[tuple[float, ...], ...]
 @dataclass(frozen=True, kw_only=True)
 class Bus:
     """A bus with some of the phases a, b, c; `kv` is the nominal line-to-line voltage (kV).
+
+    Behind a centre-tapped transformer `phases` is ``"12"`` and `kv` the voltage between the two
+    legs (0.24, say).
 
     `v_min`, `v_max`: limits of the line-to-neutral magnitude (pu), None for the study's default.
     `x`, `y`: drawing coordinates, any unit.
@@ -31,14 +38,32 @@ class Bus:
     x: float | None = None
     y: float | None = None
 
+    @property
+    def kv_ln(self) -> float:
+        """Nominal voltage of a phase (or leg) to neutral (kV)."""
+        return self.kv / (2.0 if "1" in self.phases or "2" in self.phases else math.sqrt(3.0))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Substation:
-    """The feeder's source: fixed voltage `v_pu` per phase (pu) at `bus`; energy is bought here."""
+    """The feeder's source: fixed voltage `v_pu` per phase (pu) at `bus`; energy is bought here.
+
+    `r`, `x`: the source's own impedance (ohm, n x n), None for an ideal source; the voltage is
+    then the one behind it. `angle`: of phase a (degrees); only the AC power flow shows it.
+    """
 
     name: str
     bus: str
     v_pu: tuple[float, ...] = (1.0, 1.0, 1.0)
+    r: Matrix | None = None
+    x: Matrix | None = None
+    angle: float = 0.0
+
+    @property
+    def z(self) -> np.ndarray | None:
+        """The source's impedance in ohm, complex, n x n, or None."""
+        return None if self.r is None or self.x is None else np.array(self.r) + 1j * np.array(
+            self.x)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +90,8 @@ class LineCode:
 class Line:
     """A line of `length` km between two buses. `rating_kva` limits the apparent power per phase.
 
-    `phases` lists the conductors in the order of the code's matrices.
+    `phases` lists the conductors in the order of the code's matrices. A switch is a line; not
+    `closed`, it is no part of the tree.
     """
 
     name: str
@@ -75,6 +101,17 @@ class Line:
     length: float
     phases: str = "abc"
     rating_kva: float | None = None
+    closed: bool = True
+
+    @property
+    def from_phases(self) -> str:
+        """Phases at the from-bus."""
+        return self.phases
+
+    @property
+    def to_phases(self) -> str:
+        """Phases at the to-bus."""
+        return self.phases
 
     @property
     def z(self) -> np.ndarray:
@@ -84,8 +121,10 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Regulator:
-    """Step-voltage regulators at fixed taps, 0.625 % a tap, without series impedance.
+    """Step-voltage regulators at fixed taps, 0.625 % a tap.
 
+    Without `kva` they have no series impedance; with it (rating of one unit), each has
+    `r_percent` and `x_percent` on that rating and the bus's nominal voltage.
     `connection` ``"wye"``: `taps` per phase, e.g. ``{"a": 8, "b": 5, "c": 5}``;
     ``"open_delta"``: taps of two line-to-line units, e.g. ``{"ab": 7, "cb": 4}``.
     `kind` ``"B"`` (usual) raises the output with positive taps, ``"A"`` is its inverse ratio.
@@ -98,6 +137,19 @@ class Regulator:
     phases: str = "abc"
     connection: Literal["wye", "open_delta"] = "wye"
     kind: Literal["A", "B"] = "B"
+    kva: float | None = None
+    r_percent: float = 0.0
+    x_percent: float = 0.0
+
+    @property
+    def from_phases(self) -> str:
+        """Phases at the from-bus."""
+        return self.phases
+
+    @property
+    def to_phases(self) -> str:
+        """Phases at the to-bus."""
+        return self.phases
 
     @property
     def ratio(self) -> dict[str, float]:
@@ -107,105 +159,6 @@ class Regulator:
         return {k: 1.0 + 0.00625 * tap for k, tap in self.taps.items()}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Transformer:
-    """A three-phase transformer, or a bank of single-phase ones between phases and neutral.
+Node = Bus | Substation | LineCode
 
-    `connection`: ``"wye-wye"`` (both grounded; any phases) or ``"delta-delta"`` (three phases).
-    `kva` is the rating of the whole bank; `r_percent` (both windings together) and `x_percent`
-    are on that rating. `tap` multiplies the nominal ratio. `rated` True adds a thermal limit.
-    """
-
-    name: str
-    from_bus: str
-    to_bus: str
-    kva: float
-    r_percent: float
-    x_percent: float
-    phases: str = "abc"
-    connection: Literal["wye-wye", "delta-delta"] = "wye-wye"
-    tap: float = 1.0
-    rated: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Load:
-    """A load: `kw` and `kvar` per leg at nominal voltage, in the order of `legs`.
-
-    `connection` ``"wye"``: legs are phases ``("a", "b")``; ``"delta"``: pairs ``("ab", "ca")``.
-    `model`: constant ``"power"``, ``"current"`` (P ~ V) or ``"impedance"`` (P ~ V^2).
-    """
-
-    name: str
-    bus: str
-    legs: tuple[str, ...]
-    kw: tuple[float, ...]
-    kvar: tuple[float, ...]
-    connection: Literal["wye", "delta"] = "wye"
-    model: Literal["power", "current", "impedance"] = "power"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Generator:
-    """A dispatchable generator, shared equally by its phases. Totals in kW and kvar.
-
-    Cost of the total: ``cost p + cost2 p^2`` with p in MW, `cost` in $/MWh, `cost2` in $/MW^2h.
-    Reactive power is free within ``kvar_min .. kvar_max``.
-    """
-
-    name: str
-    bus: str
-    kw_max: float
-    cost: float
-    cost2: float = 0.0
-    kw_min: float = 0.0
-    kvar_min: float = 0.0
-    kvar_max: float = 0.0
-    phases: str = "abc"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Datacenter:
-    """A datacenter of capacity `kw` (total) whose active power its aggregator chooses.
-
-    `floor` is the least hourly power as a share of `kw`; `power_factor` is lagging (it draws
-    ``q = p tan(acos(pf))``); balanced over `phases`, connected to neutral or in delta (equal
-    legs: the same bus powers).
-    """
-
-    name: str
-    bus: str
-    kw: float
-    floor: float = 0.0
-    power_factor: float = 0.95
-    phases: str = "abc"
-
-
-@dataclass(frozen=True, kw_only=True)
-class StaticVarGenerator:
-    """An SVG of total rating `kvar`, shared equally by its legs, each free in -/+ its share.
-
-    `connection` ``"wye"``: one leg per phase in `phases`; ``"delta"``: legs ab, bc, ca, whose
-    unequal reactive powers move active power between phases.
-    """
-
-    name: str
-    bus: str
-    kvar: float
-    connection: Literal["wye", "delta"] = "wye"
-    phases: str = "abc"
-
-    @property
-    def legs(self) -> tuple[str, ...]:
-        """Names of the legs: phases, or the pairs ab, bc, ca."""
-        return ("ab", "bc", "ca") if self.connection == "delta" else tuple(self.phases)
-
-
-Branch = Line | Regulator | Transformer
-Device = Load | Generator | Datacenter | StaticVarGenerator
-Element = Bus | Substation | Branch | Device
-
-__all__ = [
-    "Branch", "Bus", "Datacenter", "Device", "Element", "Generator", "Line", "LineCode", "Load",
-    "Regulator", "StaticVarGenerator", "Substation", "Transformer",
-]
+__all__ = ["Bus", "Line", "LineCode", "Matrix", "Node", "Regulator", "Substation"]

@@ -1,4 +1,4 @@
-"""Checks of one element by itself: types, phases, figures, and how its fields go together."""
+"""Checks of one element by itself: types, phases, figures, line codes."""
 
 from __future__ import annotations
 
@@ -9,80 +9,15 @@ from collections.abc import Iterator
 from dataclasses import fields
 from functools import cache
 from numbers import Integral, Real
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
 from pyomo_dlmp.errors import Fault
-from pyomo_dlmp.network.elements import (
-    Bus,
-    Datacenter,
-    Element,
-    Generator,
-    Line,
-    LineCode,
-    Load,
-    Matrix,
-    Regulator,
-    StaticVarGenerator,
-    Substation,
-    Transformer,
-)
-from pyomo_dlmp.network.names import listed
-from pyomo_dlmp.network.phases import DELTA_PAIRS, PHASES
-
-MAX_TAP = 32  # twice the 16 steps of common regulators; far below the 160 where the ratio is 0
-
-
-class Range(NamedTuple):
-    """Where a figure may lie; `above` excludes the lower end."""
-
-    low: float
-    high: float = math.inf
-    unit: str = ""
-    above: bool = False
-
-    def holds(self, value: float) -> bool:
-        return (value > self.low if self.above else value >= self.low) and value <= self.high
-
-    def __str__(self) -> str:
-        low = f"{'above' if self.above else 'at least'} {self.low:g}"
-        high = "" if math.isinf(self.high) else f" and at most {self.high:g}"
-        return f"{low}{high} {self.unit}".rstrip()
-
-
-RANGES: dict[type, dict[str, Range]] = {
-    Bus: {
-        "kv": Range(0, unit="kV", above=True),
-        "v_min": Range(0, unit="pu"),
-        "v_max": Range(0, unit="pu", above=True),
-    },
-    Substation: {"v_pu": Range(0, unit="pu", above=True)},
-    Line: {
-        "length": Range(0, unit="km", above=True),
-        "rating_kva": Range(0, unit="kVA", above=True),
-    },
-    Regulator: {"taps": Range(-MAX_TAP, MAX_TAP, unit="steps of 0.625 %")},
-    Transformer: {
-        "kva": Range(0, unit="kVA", above=True),
-        "r_percent": Range(0, unit="%"),
-        "x_percent": Range(0, unit="%"),
-        "tap": Range(0, above=True),
-    },
-    Load: {},
-    Generator: {
-        "kw_max": Range(0, unit="kW"),
-        "kw_min": Range(0, unit="kW"),
-        "cost2": Range(0, unit="$/MW^2h, or the cost is not convex"),
-    },
-    Datacenter: {
-        "kw": Range(0, unit="kW"),
-        "floor": Range(0, 1, unit="of its kw"),
-        "power_factor": Range(0, 1, above=True),
-    },
-    StaticVarGenerator: {"kvar": Range(0, unit="kvar")},
-}
-
+from pyomo_dlmp.network.elements import Line, LineCode, Matrix
+from pyomo_dlmp.network.names import Element, listed
+from pyomo_dlmp.network.phases import PHASES, SPLIT
+from pyomo_dlmp.network.ranges import RANGES
 
 # ---------------------------------------------------------------------------------------- types
 
@@ -193,96 +128,13 @@ def figure_faults(element: Element, where: str) -> list[Fault]:
 
 
 def phase_faults(element: Element, where: str) -> list[Fault]:
-    """Phases must be some of a, b, c, each once."""
+    """Phases must be some of a, b, c, each once; or the split-phase legs "12"."""
     phases = getattr(element, "phases", "a")
-    if phases and set(phases) <= set(PHASES) and len(set(phases)) == len(phases):
+    known = any(set(phases) <= set(kind) for kind in (PHASES, SPLIT))
+    if phases and known and len(set(phases)) == len(phases):
         return []
-    return [Fault(where, f"phases is {phases!r}", "Give some of a, b, c, each once, e.g. 'abc'.")]
-
-
-# ------------------------------------------------------------------------------------ relations
-
-
-def relation_faults(element: Element, where: str) -> list[Fault]:
-    """How the fields of one (well typed) element go together."""
-    for cls, check in _RELATIONS.items():
-        if isinstance(element, cls):
-            return [Fault(where, what, cure) for what, cure in check(element)]
-    return []
-
-
-Finding = tuple[str, str]
-
-
-def _bus(bus: Bus) -> Iterator[Finding]:
-    if bus.v_min is not None and bus.v_max is not None and bus.v_min >= bus.v_max:
-        yield (f"v_min {bus.v_min:g} pu is not below v_max {bus.v_max:g} pu",
-               "Give v_min < v_max, or None for the study's default.")
-
-
-def _line(line: Line) -> Iterator[Finding]:
-    n = len(line.phases)
-    code = f"code {line.code.name!r}"
-    for key in ("r", "x", "b"):
-        matrix = getattr(line.code, key)
-        if matrix is not None and not (len(matrix) == n and all(len(row) == n for row in matrix)):
-            rows = "/".join(str(len(row)) for row in matrix)
-            yield (f"{code}: {key} has {len(matrix)} rows of {rows} for phases {line.phases!r}",
-                   f"Give a {n} x {n} matrix, or the phases that the code is made for.")
-
-
-def _regulator(reg: Regulator) -> Iterator[Finding]:
-    if reg.connection == "wye":
-        if set(reg.taps) != set(reg.phases):
-            yield (f"taps are for {listed(reg.taps)}, phases are {reg.phases!r}",
-                   "Give one tap for each phase, e.g. taps={'a': 8, 'b': 5, 'c': 5}.")
-        return
-    if set(reg.phases) != set(PHASES):
-        yield f"open delta with phases {reg.phases!r}", "An open delta needs phases 'abc'."
-    pairs = {frozenset(pair) for pair in reg.taps if len(pair) == 2}
-    valid = all(len(pair) == 2 and pair <= set(PHASES) for pair in pairs)
-    if not (len(reg.taps) == len(pairs) == 2 and valid):
-        yield (f"open delta taps are for {listed(reg.taps)}",
-               "Give two different pairs of phases, e.g. taps={'ab': 7, 'cb': 4}.")
-
-
-def _transformer(transformer: Transformer) -> Iterator[Finding]:
-    if "delta" in transformer.connection and set(transformer.phases) != set(PHASES):
-        yield (f"connection {transformer.connection!r} with phases {transformer.phases!r}",
-               "A delta winding needs phases 'abc'.")
-
-
-def _load(load: Load) -> Iterator[Finding]:
-    if not (len(load.legs) == len(load.kw) == len(load.kvar) > 0):
-        yield (f"{len(load.legs)} legs, {len(load.kw)} kw and {len(load.kvar)} kvar",
-               "Give one kw and one kvar for each leg, and at least one leg.")
-    allowed = DELTA_PAIRS if load.connection == "delta" else tuple(PHASES)
-    for leg in load.legs:
-        if leg not in allowed:
-            turned = f"Write it as {leg[::-1]!r}." if leg[::-1] in allowed else ""
-            yield (f"leg {leg!r} of a {load.connection} load",
-                   turned or f"Legs are {listed(allowed)}.")
-    if len(set(load.legs)) < len(load.legs):
-        yield f"legs {listed(load.legs)} repeat", "Add up the kw and kvar of the same leg."
-
-
-def _generator(gen: Generator) -> Iterator[Finding]:
-    for low, high, unit in (("kw_min", "kw_max", "kW"), ("kvar_min", "kvar_max", "kvar")):
-        least, most = getattr(gen, low), getattr(gen, high)
-        if least > most:
-            yield (f"{low} {least:g} {unit} exceeds {high} {most:g} {unit}",
-                   f"Give {low} <= {high}.")
-
-
-def _svg(svg: StaticVarGenerator) -> Iterator[Finding]:
-    if svg.connection == "delta" and set(svg.phases) != set(PHASES):
-        yield f"delta with phases {svg.phases!r}", "A delta svg needs phases 'abc'."
-
-
-_RELATIONS: dict[type, Any] = {
-    Bus: _bus, Line: _line, Regulator: _regulator, Transformer: _transformer, Load: _load,
-    Generator: _generator, StaticVarGenerator: _svg,
-}
+    return [Fault(where, f"phases is {phases!r}", "Give some of a, b, c, each once, e.g. 'abc'; "
+                  "or '12' behind a centre-tapped transformer.")]
 
 
 def code_faults(code: LineCode) -> list[Fault]:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from pyomo_dlmp.network.elements import (
-    Bus,
+from pyomo_dlmp.network.devices import (
+    Capacitor,
     Datacenter,
     Generator,
-    Line,
     Load,
-    Regulator,
     StaticVarGenerator,
-    Substation,
-    Transformer,
+    Storage,
 )
+from pyomo_dlmp.network.elements import Bus, Line, Regulator, Substation
+from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
+
+Branch = Line | Regulator | Transformer | CenterTappedTransformer
+Device = Load | Generator | Storage | Capacitor | Datacenter | StaticVarGenerator
+Element = Bus | Substation | Branch | Device
 
 KINDS = {
     Bus: "bus",
@@ -23,13 +26,16 @@ KINDS = {
     Line: "line",
     Regulator: "regulator",
     Transformer: "transformer",
+    CenterTappedTransformer: "center_tapped",
     Load: "load",
     Generator: "generator",
+    Storage: "storage",
+    Capacitor: "capacitor",
     Datacenter: "datacenter",
     StaticVarGenerator: "svg",
 }
-BRANCHES = (Line, Regulator, Transformer)
-DEVICES = (Load, Generator, Datacenter, StaticVarGenerator)
+BRANCHES = (Line, Regulator, Transformer, CenterTappedTransformer)
+DEVICES = (Load, Generator, Storage, Capacitor, Datacenter, StaticVarGenerator)
 
 
 def kind(element: object) -> str | None:

@@ -12,22 +12,28 @@ import networkx as nx
 
 from pyomo_dlmp.errors import Fault, NetworkError
 from pyomo_dlmp.network.checks import find_faults
-from pyomo_dlmp.network.elements import (
-    Branch,
-    Bus,
+from pyomo_dlmp.network.devices import (
+    Capacitor,
     Datacenter,
+    Generator,
+    Load,
+    StaticVarGenerator,
+    Storage,
+)
+from pyomo_dlmp.network.elements import Bus, Line, Regulator, Substation
+from pyomo_dlmp.network.names import (
+    BRANCHES,
+    DEVICES,
+    Branch,
     Device,
     Element,
-    Generator,
-    Line,
-    Load,
-    Regulator,
-    StaticVarGenerator,
-    Substation,
-    Transformer,
+    kind,
+    label,
+    nearest,
 )
-from pyomo_dlmp.network.names import BRANCHES, DEVICES, kind, label, nearest
+from pyomo_dlmp.network.profiles import Profile
 from pyomo_dlmp.network.topology import Forest
+from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
 
 E = TypeVar("E")
 
@@ -40,9 +46,10 @@ class Network:
     every branch's `from_bus` is the side of the substation.
 
     Attributes (read-only mappings by name, in the order given): `buses`, `substations`, `lines`,
-    `regulators`, `transformers`, `loads`, `generators`, `datacenters`, `svgs`; `branches` holds
-    all lines, regulators and transformers, `devices` all loads, generators, datacenters and svgs.
-    Units as in `pyomo_dlmp.network.elements`.
+    `regulators`, `transformers`, `center_tapped`, `loads`, `generators`, `storages`,
+    `capacitors`, `datacenters`, `svgs`, `profiles`; `branches` holds all that join two buses
+    (open switches are in `lines` and in `open_lines` only), `devices` all that stand at one.
+    `frequency` (Hz) is that of the source. Units as in `pyomo_dlmp.network.elements`.
 
     Raises NetworkError with every fault of the data at once.
 
@@ -60,6 +67,12 @@ class Network:
     lines: Mapping[str, Line]
     regulators: Mapping[str, Regulator]
     transformers: Mapping[str, Transformer]
+    center_tapped: Mapping[str, CenterTappedTransformer]
+    open_lines: Mapping[str, Line]
+    storages: Mapping[str, Storage]
+    capacitors: Mapping[str, Capacitor]
+    profiles: Mapping[str, Profile]
+    frequency: float
     loads: Mapping[str, Load]
     generators: Mapping[str, Generator]
     datacenters: Mapping[str, Datacenter]
@@ -68,9 +81,11 @@ class Network:
     devices: Mapping[str, Device]
 
     def __init__(
-        self, name: str, elements: Iterable[Element], description: str = "", source: str = ""
+        self, name: str, elements: Iterable[Element], description: str = "", source: str = "",
+        profiles: Iterable[Profile] = (), frequency: float = 60.0,
     ):
-        self._set(name=name, description=description, source=source, elements=tuple(elements))
+        self._set(name=name, description=description, source=source, elements=tuple(elements),
+                  profiles=MappingProxyType({p.name: p for p in profiles}), frequency=frequency)
         faults = find_faults(self)
         if faults:
             raise NetworkError(faults)
@@ -81,11 +96,18 @@ class Network:
             lines=self._by_name(Line),
             regulators=self._by_name(Regulator),
             transformers=self._by_name(Transformer),
+            center_tapped=self._by_name(CenterTappedTransformer),
             loads=self._by_name(Load),
+            storages=self._by_name(Storage),
+            capacitors=self._by_name(Capacitor),
             generators=self._by_name(Generator),
             datacenters=self._by_name(Datacenter),
             svgs=self._by_name(StaticVarGenerator),
-            branches=self._by_name(*BRANCHES),
+            open_lines=MappingProxyType({
+                e.name: e for e in self.elements if isinstance(e, Line) and not e.closed}),
+            branches=MappingProxyType({
+                e.name: e for e in self.elements
+                if isinstance(e, BRANCHES) and getattr(e, "closed", True)}),
             devices=self._by_name(*DEVICES),
         )
 
@@ -99,14 +121,14 @@ class Network:
         """The elements, each line turned to lead away from the substation."""
         root = next(e.bus for e in self.elements if isinstance(e, Substation))
         buses = [e.name for e in self.elements if isinstance(e, Bus)]
-        branches = [e for e in self.elements if isinstance(e, BRANCHES)]
-        parent = Forest.grow([root], buses, branches).parent
+        branches = [e for e in self.elements
+                    if isinstance(e, BRANCHES) and getattr(e, "closed", True)]
+        forest = Forest.grow([root], buses, branches)
         for element in self.elements:
-            if isinstance(element, Line):
-                step = parent[element.from_bus]
-                if step is not None and step[0] is element:
-                    yield replace(element, from_bus=element.to_bus, to_bus=element.from_bus)
-                    continue
+            backward = isinstance(element, Line) and element.closed and any(
+                feed is element for feed in forest.feeds(element.from_bus))
+            if isinstance(element, Line) and backward:
+                element = replace(element, from_bus=element.to_bus, to_bus=element.from_bus)
             yield element
 
     def __setattr__(self, key: str, value: object) -> NoReturn:
@@ -129,7 +151,7 @@ class Network:
         ]
         if wrong:
             raise NetworkError(wrong)
-        return Network(self.name, (*self.elements, *devices), self.description, self.source)
+        return self._with((*self.elements, *devices))
 
     def without(self, *names: str) -> Network:
         """This network without the devices of these names. Raises NetworkError for unknown ones."""
@@ -141,7 +163,20 @@ class Network:
         if unknown:
             raise NetworkError(unknown)
         kept = [e for e in self.elements if not (isinstance(e, DEVICES) and e.name in names)]
-        return Network(self.name, kept, self.description, self.source)
+        return self._with(kept)
+
+    def replacing(self, *elements: Element) -> Network:
+        """This network with elements of the same kind and name replaced by these."""
+        new = {label(element): element for element in elements}
+        unknown = set(new) - {label(element) for element in self.elements}
+        if unknown:
+            raise NetworkError.at(
+                f"network {self.name!r}", f"it has no {sorted(unknown)[0]}", "Nothing to replace.")
+        return self._with([new.get(label(element), element) for element in self.elements])
+
+    def _with(self, elements: Iterable[Element]) -> Network:
+        return Network(self.name, elements, self.description, self.source,
+                       self.profiles.values(), self.frequency)
 
     # ------------------------------------------------------------------------------- reading
 
@@ -165,7 +200,7 @@ class Network:
         if bus not in self.buses:
             raise NetworkError.at(
                 f"network {self.name!r}", f"it has no bus {bus!r}", nearest(bus, self.buses))
-        return self.buses[bus].kv / math.sqrt(3.0)
+        return self.buses[bus].kv_ln
 
     def graph(self) -> nx.DiGraph:
         """The tree of buses, edges away from the substation; ``edge["branch"]`` is the name.
@@ -180,6 +215,8 @@ class Network:
         graph.add_node(reached[0])
         for bus in reached:  # grows while it is read
             for branch in below[bus]:
+                if branch.to_bus in graph:  # a bank's second branch
+                    continue
                 graph.add_edge(bus, branch.to_bus, branch=branch.name)
                 reached.append(branch.to_bus)
         return graph
@@ -207,7 +244,8 @@ class Network:
 
     def _content(self) -> tuple[object, ...]:
         by_label = {label(element): element for element in self.elements}
-        return self.name, self.description, self.source, by_label
+        return (self.name, self.description, self.source, self.frequency, dict(self.profiles),
+                by_label)
 
     def __eq__(self, other: object) -> bool:
         """Same name, texts and elements; their order does not count."""
@@ -220,4 +258,5 @@ class Network:
         return self  # it never changes, so a model's clone may share it
 
     def __reduce__(self):
-        return Network, (self.name, self.elements, self.description, self.source)
+        return Network, (self.name, self.elements, self.description, self.source,
+                         tuple(self.profiles.values()), self.frequency)

@@ -24,7 +24,9 @@ from dataclasses import dataclass
 import numpy as np
 
 PHASES = "abc"
-ALPHA = {"a": 1.0 + 0.0j, "b": np.exp(-2j * np.pi / 3), "c": np.exp(2j * np.pi / 3)}
+SPLIT = "12"  # the legs of a centre-tapped secondary, in opposition
+ALPHA = {"a": 1.0 + 0.0j, "b": np.exp(-2j * np.pi / 3), "c": np.exp(2j * np.pi / 3),
+         "1": 1.0 + 0.0j, "2": -1.0 + 0.0j}
 DELTA_PAIRS = ("ab", "bc", "ca")
 
 
@@ -77,6 +79,16 @@ def delta_connection(pairs: tuple[str, ...] | list[str], phases: str) -> Connect
         turns[row, position[pair[1]]] = -1.0
     nominal = alpha(phases)
     return Connection.linearise(turns, phases, pairs, nominal, turns @ nominal)
+
+
+def legs_matrix(legs: tuple[str, ...] | list[str], phases: str) -> np.ndarray:
+    """Incidence (legs x phases, real): u = A V, a phase to neutral or the difference of a pair."""
+    matrix = np.zeros((len(legs), len(phases)))
+    for row, leg in enumerate(legs):
+        matrix[row, phases.index(leg[0])] = 1.0
+        if len(leg) == 2:
+            matrix[row, phases.index(leg[1])] -= 1.0
+    return matrix
 
 
 def open_delta_turns(ratio: dict[str, float]) -> np.ndarray:

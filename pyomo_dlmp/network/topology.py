@@ -6,18 +6,14 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from pyomo_dlmp.errors import Fault
-from pyomo_dlmp.network.elements import (
-    Branch,
-    Bus,
-    Device,
-    Line,
-    Load,
-    Substation,
-    Transformer,
-)
-from pyomo_dlmp.network.names import label, listed, nearest
-from pyomo_dlmp.network.phases import PHASES
+from pyomo_dlmp.network.devices import Capacitor, Load
+from pyomo_dlmp.network.elements import Bus, Line, Regulator, Substation
+from pyomo_dlmp.network.names import Branch, Device, label, listed, nearest
+from pyomo_dlmp.network.phases import legs_matrix
+from pyomo_dlmp.network.transformers import Transformer
 
 
 @dataclass
@@ -25,12 +21,19 @@ class Forest:
     """Trees of branches, grown breadth first; `closing` are the branches that close a loop.
 
     `parent[bus]` is (branch, bus on the side of the root), None for a root; `root[bus]` is the
-    root it hangs from.
+    root it hangs from; `beside[bus]` are more branches from the same parent that together with
+    the first determine the bus's voltages, such as the regulators of a bank.
     """
 
     parent: dict[str, tuple[Branch, str] | None] = field(default_factory=dict)
     root: dict[str, str] = field(default_factory=dict)
     closing: list[Branch] = field(default_factory=list)
+    beside: dict[str, list[Branch]] = field(default_factory=dict)
+
+    def feeds(self, bus: str) -> list[Branch]:
+        """The branches that lead to a bus from the side of its root."""
+        step = self.parent[bus]
+        return [] if step is None else [step[0], *self.beside.get(bus, ())]
 
     @classmethod
     def grow(cls, roots: Iterable[str], buses: Iterable[str], branches: Iterable[Branch]) -> Forest:
@@ -54,7 +57,12 @@ class Forest:
                     used.add(id(branch))
                     there = branch.to_bus if branch.from_bus == here else branch.from_bus
                     if there in forest.parent:
-                        forest.closing.append(branch)
+                        step = forest.parent[there]
+                        if step and step[1] == here and _together(
+                                [*forest.feeds(there), branch]):
+                            forest.beside.setdefault(there, []).append(branch)
+                        else:
+                            forest.closing.append(branch)
                     else:
                         forest.parent[there] = (branch, here)
                         forest.root[there] = root
@@ -75,6 +83,24 @@ class Forest:
             first.pop()
             second.pop()
         return [closing.name, *(branch.name for branch, _ in [*second, *reversed(first)])]
+
+
+def end_legs(branch: Branch) -> tuple[str, ...]:
+    """Legs whose voltages at the to-bus a branch determines."""
+    if isinstance(branch, Transformer):
+        return branch.legs[1]
+    if isinstance(branch, Regulator) and branch.connection == "open_delta":
+        return tuple(branch.phases)
+    return tuple(branch.to_phases)
+
+
+def _together(branches: list[Branch]) -> bool:
+    """Do parallel branches determine different voltages, so that none closes a loop?"""
+    legs = [end_legs(branch) for branch in branches]
+    phases = "".join(sorted(set("".join(leg for group in legs for leg in group))))
+    ranks = [np.linalg.matrix_rank(legs_matrix(group, phases)) for group in legs]
+    every = tuple(leg for group in legs for leg in group)
+    return sum(ranks) == np.linalg.matrix_rank(legs_matrix(every, phases))
 
 
 def ends(branch: Branch) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -101,7 +127,7 @@ def reference_faults(
 
     def lacking(element: object, bus: str, phases: Iterable[str]) -> Iterator[Fault]:
         if bus in buses:
-            missing = sorted((set(phases) & set(PHASES)) - set(buses[bus].phases))
+            missing = sorted(set(phases) - set(buses[bus].phases))
             if missing:
                 yield Fault(
                     label(element),
@@ -119,17 +145,19 @@ def reference_faults(
                 "Give one voltage (pu) for each phase of the bus.")
     for device in devices:
         yield from unknown(device, "bus", device.bus)
-        legs = "".join(device.legs) if isinstance(device, Load) else device.phases
+        with_legs = isinstance(device, Load | Capacitor)
+        legs = "".join(device.legs) if with_legs else device.phases
         yield from lacking(device, device.bus, legs)
     for branch in branches:
         for key, end in ends(branch):
             yield from unknown(branch, key, end)
-            yield from lacking(branch, end, branch.phases)
+            yield from lacking(
+                branch, end, branch.from_phases if key == "from_bus" else branch.to_phases)
         if branch.from_bus == branch.to_bus:
             yield Fault(label(branch), f"both ends are at bus {branch.to_bus!r}",
                         "Give two different buses, or remove it.")
         first, second = buses.get(branch.from_bus), buses.get(branch.to_bus)
-        if (first and second and not isinstance(branch, Transformer)
+        if (first and second and isinstance(branch, Line | Regulator)
                 and abs(first.kv - second.kv) > 1e-3 * max(abs(first.kv), abs(second.kv))):
             yield Fault(
                 label(branch),
@@ -144,7 +172,8 @@ def tree_faults(
     """Loops, islands; and, where neither is, branches turned around and phases without feed."""
     joining = [
         branch for branch in branches
-        if branch.from_bus in buses and branch.to_bus in buses and branch.from_bus != branch.to_bus
+        if getattr(branch, "closed", True) and branch.from_bus in buses
+        and branch.to_bus in buses and branch.from_bus != branch.to_bus
     ]
     forest = Forest.grow(roots, buses, joining)
     for branch in forest.closing:
@@ -161,23 +190,28 @@ def tree_faults(
         yield Fault(
             f"bus {names[0]!r}",
             f"no branch leads from the substation to {len(names)} bus(es): {listed(names, 20)}",
-            "Connect them by a branch, or remove them and their devices.")
+            "Connect them by a branch (close a switch), or remove them and their devices.")
     if not forest.closing:
         for name, bus in buses.items():
-            step = forest.parent[name]
-            if step is not None and name not in islands:
-                yield from _feed_faults(bus, step[0])
+            feeds = forest.feeds(name)
+            if feeds and name not in islands:
+                yield from _feed_faults(bus, feeds)
 
 
-def _feed_faults(bus: Bus, feed: Branch) -> Iterator[Fault]:
-    if feed.to_bus != bus.name and not isinstance(feed, Line):
+def _feed_faults(bus: Bus, feeds: list[Branch]) -> Iterator[Fault]:
+    for feed in feeds:
+        if feed.to_bus == bus.name or isinstance(feed, Line):
+            continue
         yield Fault(
             label(feed),
             f"from_bus {feed.from_bus!r} is farther from the substation than to_bus "
             f"{feed.to_bus!r}",
             "Swap its ends (and what belongs to them: taps, connection).")
-    unfed = sorted((set(bus.phases) & set(PHASES)) - set(feed.phases))
+    fed = "".join(dict.fromkeys("".join(
+        feed.to_phases if feed.to_bus == bus.name else feed.from_phases for feed in feeds)))
+    unfed = sorted(set(bus.phases) - set(fed))
     if unfed:
+        names = " and ".join(label(feed) for feed in feeds)
         yield Fault(
-            label(bus), f"phase {listed(unfed)} is not fed by {label(feed)} (phases "
-            f"{feed.phases!r})", "Remove the phase from the bus, or add it to the branch.")
+            label(bus), f"phase {listed(unfed)} is not fed by {names} (phases {fed!r})",
+            "Remove the phase from the bus, or add it to the branch.")

@@ -83,7 +83,8 @@ DEVICE_FAULTS = [
     (load(connection="delta", legs=("ac",)), "leg 'ac' of a delta load. Write it as 'ca'."),
     (load(legs=("a", "a"), kw=(1, 1), kvar=(1, 1)), "legs 'a', 'a' repeat. Add up"),
     (load(connection="star"), "load 'd': connection is 'star'. It must be one of 'wye', 'delta'."),
-    (load(model="zip"), "model is 'zip'. It must be one of 'power', 'current', 'impedance'."),
+    (load(model="motor"), "model is 'motor'. It must be one of 'power', 'current', 'impedance', "
+     "'exponential', 'zip'."),
     (load(kw=(math.nan,)), "load 'd': kw[0] is nan. Give a finite figure."),
     (load(kw=5.0), "load 'd': kw is 5.0. It must be a tuple of numbers."),
     (load(kw=("5",)), "load 'd': kw is ('5',). It must be a tuple of numbers."),

@@ -1,0 +1,5 @@
+"""OpenDSS files to networks and back, through the OpenDSS engine (extra ``opendss``)."""
+
+from pyomo_dlmp.io.opendss.reader import read_opendss
+
+__all__ = ["read_opendss"]

@@ -1,0 +1,210 @@
+"""A solved engine as a `Draft`: what has been read so far, and what could not be."""
+
+from __future__ import annotations
+
+import json
+import math
+import string
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pyomo_dlmp.errors import Fault
+from pyomo_dlmp.network import Element
+from pyomo_dlmp.network.names import BRANCHES
+
+LETTERS = {1: "a", 2: "b", 3: "c"}
+SPLIT_LETTERS = {1: "1", 2: "2"}
+FULL = 1  # DSSJSONFlags.Full
+CONTROLS = frozenset(  # what they did is in the solved circuit
+    "regcontrol capcontrol swtcontrol relay recloser fuse monitor energymeter sensor "
+    "invcontrol expcontrol storagecontroller gendispatcher espvlcontrol upfccontrol".split())
+
+
+class Unsupported(Exception):
+    """An element that our network cannot represent: what, and the cure."""
+
+    def __init__(self, what: str, cure: str = "Remove it, or replace it by what is modeled."):
+        super().__init__(what)
+        self.what, self.cure = what, cure
+
+
+@dataclass
+class Draft:
+    """The network in the making."""
+
+    engine: Any
+    places: dict[str, str]
+    elements: list[Element] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    unsupported: list[Fault] = field(default_factory=list)
+    split: set[str] = field(default_factory=set)
+    bus_kv: dict[str, float] = field(default_factory=dict)
+    phases: dict[str, set[str]] = field(default_factory=dict)
+    floating: set[tuple[str, int]] = field(default_factory=set)
+    loadmult: float = 1.0
+
+    def where(self, full: str) -> str:
+        """How messages call an element: its OpenDSS name and where it was made."""
+        place = self.places.get(full.lower())
+        return f"{full} ({place})" if place else full
+
+    def refuse(self, full: str, what: str, cure: str) -> None:
+        """Note an element that cannot be represented."""
+        self.unsupported.append(Fault(self.where(full), what, cure))
+
+    def name(self, full: str) -> str:
+        """A name for our element: the bare one, unless another class of its family has it."""
+        kind, bare = full.lower().split(".", 1)
+        family = "branch" if kind in ("line", "transformer", "reactor") else "device"
+        taken = self._taken.setdefault((family, bare), kind)
+        return bare if taken == kind else f"{kind}.{bare}"
+
+    _taken: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def letter(self, bus: str, node: int) -> str:
+        """The phase of a node; Unsupported for neutrals and further conductors."""
+        known = SPLIT_LETTERS if bus in self.split else LETTERS
+        if node not in known:
+            raise Unsupported(
+                f"it is connected to node {node} of bus {bus!r}",
+                "Phases are nodes 1, 2, 3 (1, 2 behind a centre-tapped transformer); a fourth "
+                "wire must be reduced, and a neutral grounded (node 0).")
+        self.phases.setdefault(bus, set()).add(known[node])
+        return known[node]
+
+    def kv_ln(self, bus: str) -> float:
+        """Nominal voltage of a phase to neutral (kV)."""
+        return self.bus_kv[bus] / (2.0 if bus in self.split else math.sqrt(3.0))
+
+    def leg(self, bus: str, first: int, second: int) -> str:
+        """The leg between two nodes of a bus: a phase, or a pair in its usual order."""
+        if second == 0:
+            return self.letter(bus, first)
+        if first == 0:
+            return self.letter(bus, second)
+        pair = self.letter(bus, first) + self.letter(bus, second)
+        return pair if pair in ("ab", "bc", "ca", "12") else pair[::-1]
+
+
+def bus_of(text: str) -> str:
+    """The bus of a terminal such as ``671.1.2.3``."""
+    return text.split(".", 1)[0].lower()
+
+
+def records(engine: Any, kind: str) -> list[dict[str, Any]]:
+    """All enabled elements of a class, with every property (keys lower case)."""
+    circuit = engine.ActiveCircuit
+    circuit.SetActiveClass(kind)
+    if circuit.ActiveClass.ActiveClassName.lower() != kind:
+        return []
+    text = circuit.ActiveClass.ToJSON(FULL)
+    found = json.loads(text, parse_constant=lambda name: float(name.lower().replace("inf", "inf")))
+    return [{key.lower(): value for key, value in record.items()}
+            for record in found if record.get("Enabled", True)]
+
+
+def activate(engine: Any, full: str) -> Any:
+    """The engine's element of a full name, made active."""
+    engine.ActiveCircuit.SetActiveElement(full)
+    return engine.ActiveCircuit.ActiveCktElement
+
+
+def terminals(element: Any) -> list[tuple[str, list[int]]]:
+    """Bus and nodes (conductor by conductor) of each terminal of the active element."""
+    nodes = list(element.NodeOrder)
+    buses = [bus_of(bus) for bus in element.BusNames]
+    n = len(nodes) // len(buses)
+    return [(bus, nodes[i * n:(i + 1) * n]) for i, bus in enumerate(buses)]
+
+
+def primitive(element: Any) -> np.ndarray:
+    """Its admittance matrix (siemens, complex)."""
+    flat = np.asarray(element.Yprim, dtype=float).view(complex)
+    n = math.isqrt(len(flat))
+    return flat.reshape(n, n).T
+
+
+def find_split_buses(draft: Draft, transformers: list[dict[str, Any]]) -> None:
+    """Buses behind centre-tapped transformers: the second windings', and what lines reach."""
+    circuit = draft.engine.ActiveCircuit
+    for record in transformers:
+        if len(record["bus"]) == 3 and bus_of(record["bus"][1]) == bus_of(record["bus"][2]):
+            draft.split.add(bus_of(record["bus"][1]))
+    if not draft.split:
+        return
+    beside: dict[str, list[str]] = {}
+    i = circuit.Lines.First
+    while i:
+        first, second = (bus_of(bus) for bus in circuit.ActiveCktElement.BusNames[:2])
+        beside.setdefault(first, []).append(second)
+        beside.setdefault(second, []).append(first)
+        i = circuit.Lines.Next
+    queue = sorted(draft.split)
+    while queue:
+        for bus in beside.get(queue.pop(), ()):
+            if bus not in draft.split:
+                draft.split.add(bus)
+                queue.append(bus)
+
+
+def find_voltages(draft: Draft, transformers: list[dict[str, Any]], source: tuple[str, float]):
+    """Nominal kV of every bus: the engine's voltage base, else passed on from the source."""
+    circuit = draft.engine.ActiveCircuit
+    links: dict[str, list[tuple[str, float | None]]] = {}
+    for element in ("Lines", "Reactors"):
+        collection = getattr(circuit, element)
+        i = collection.First
+        while i:
+            first, second = (bus_of(bus) for bus in circuit.ActiveCktElement.BusNames[:2])
+            links.setdefault(first, []).append((second, None))
+            links.setdefault(second, []).append((first, None))
+            i = collection.Next
+    for record in transformers:
+        ends = []
+        for text, kv, connection in zip(record["bus"], record["kv"], record["conn"], strict=True):
+            bus = bus_of(text)
+            pair = connection.lower().startswith(("d", "ll"))
+            root = math.sqrt(3.0)
+            line = kv if pair or record["phases"] > 1 else kv * (2 if bus in draft.split else root)
+            ends.append((bus, line))
+        for first, _ in ends:
+            links.setdefault(first, []).extend(ends)
+    reached = {source[0]: source[1]}
+    queue = [source[0]]
+    while queue:
+        bus = queue.pop()
+        for other, kv in links.get(bus, ()):
+            if other not in reached:
+                reached[other] = reached[bus] if kv is None else kv
+                queue.append(other)
+    for i in range(circuit.NumBuses):
+        bus = circuit.Buses(i)
+        name = bus.Name.lower()
+        base = bus.kVBase * (2.0 if name in draft.split else math.sqrt(3.0))
+        if base > 0:
+            draft.bus_kv[name] = tidy(base, 9)
+        elif name in reached:
+            draft.bus_kv[name] = tidy(reached[name], 9)
+        else:
+            draft.bus_kv[name] = source[1]
+
+
+def tidy(value: float, digits: int = 10) -> float:
+    """A figure with the digits that matter: no 4.159999999 from a product of two roots."""
+    return float(f"{value:.{digits}g}")
+
+
+def plain_names(draft: Draft) -> None:
+    """Faults for buses whose names could not be written back."""
+    allowed = set(string.printable) - set(" \t\n\r\x0b\x0c.\"'!=,()[]{}|")
+    for bus in draft.bus_kv:
+        if not set(bus) <= allowed:
+            draft.faults.append(Fault(f"bus {bus!r}", "its name has characters that OpenDSS splits",
+                                      "Rename it."))
+
+
+def branches_of(draft: Draft) -> list[Any]:
+    """Branches read so far."""
+    return [e for e in draft.elements if isinstance(e, BRANCHES)]

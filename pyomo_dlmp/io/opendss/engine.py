@@ -1,0 +1,54 @@
+"""The OpenDSS engine (dss-python) behind one small door: no editor, no shell, no forms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pyomo_dlmp.errors import Fault, OpenDssError
+from pyomo_dlmp.io.opendss.script import Command
+
+
+def new_engine() -> Any:
+    """A fresh engine context. Raises OpenDssError when the extra is not installed."""
+    try:
+        from dss import DSS
+    except ImportError as error:
+        raise OpenDssError.at(
+            "OpenDSS", f"its engine is not installed ({error})",
+            "Install the extra: pip install 'pyomo-dlmp[opendss]'.") from None
+    engine = DSS.NewContext()
+    engine.AllowForms = engine.AllowEditor = engine.AllowChangeDir = False
+    engine.AllowDOScmd = False
+    return engine
+
+
+def run(engine: Any, commands: Iterable[Command]) -> tuple[dict[str, str], list[Fault]]:
+    """Run all commands; the file and line of each element made ("line.l1"), and every fault."""
+    places: dict[str, str] = {}
+    faults: list[Fault] = []
+    active = ""
+    for command in commands:
+        words = command.text.split(None, 2)
+        if words[0].lower() == "new" and len(words) > 1:
+            active = words[1].lower().removeprefix("object=").strip("\"'")
+            places.setdefault(active, command.where)
+        try:
+            engine.Text.Command = command.text
+        except Exception as error:  # the engine's own class is not importable without it
+            text = " ".join(str(error).split())
+            what = f"OpenDSS says: {text[:300].rstrip('. ')}"
+            if active and words[0].lower() in ("new", "~", "more"):
+                what = f"{active}: {what}"
+            faults.append(Fault(command.where, what, "Correct the line."))
+            if len(faults) >= 100:
+                break
+    return places, faults
+
+
+def problems(engine: Any) -> str:
+    """Why the solution cannot be used, "" if it can."""
+    circuit = engine.ActiveCircuit
+    if not circuit.Solution.Converged:
+        return "its AC power flow does not converge"
+    return ""

@@ -1,0 +1,193 @@
+"""`read_opendss`: an OpenDSS circuit, as the engine solves it, becomes a Network."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+from pyomo_dlmp.errors import Fault, NetworkError, OpenDssError
+from pyomo_dlmp.io.opendss import branches, devices
+from pyomo_dlmp.io.opendss.circuit import (
+    CONTROLS,
+    Draft,
+    Unsupported,
+    bus_of,
+    find_split_buses,
+    find_voltages,
+    plain_names,
+    records,
+)
+from pyomo_dlmp.io.opendss.engine import new_engine, problems, run
+from pyomo_dlmp.io.opendss.script import Script
+from pyomo_dlmp.network import Bus, Network, Profile
+
+READ = frozenset("line transformer load capacitor reactor generator pvsystem storage vsource".split())
+
+
+def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: str = "error"
+                 ) -> Network:
+    """The circuit of an OpenDSS file and all that it includes, taps and switches as solved.
+
+    The script runs in the OpenDSS engine (extra ``opendss``) until its own last command; then the
+    solved circuit is read: regulators stand at the taps, capacitors and switches in the states that
+    their controls chose. Names are lower case, as OpenDSS does not tell cases apart; where a
+    transformer and a line share a name, the second read becomes ``transformer.name``. Voltages in
+    kV, lengths in km. Three-winding transformers become three that meet at a star bus.
+
+    `name` of the network: the circuit's by default. `on_unsupported` "warn" leaves out what cannot
+    be represented, with a warning that lists it; "error" refuses all of it at once.
+
+    A script can neither run a shell command, nor open an editor, nor write a file: only commands
+    that describe or solve a circuit reach the engine.
+
+    Raises OpenDssError with every fault: file and line of what the engine refuses, elements that
+    cannot be represented; and NetworkError when the circuit is no radial feeder.
+    """
+    if on_unsupported not in ("error", "warn"):
+        raise OpenDssError.at("read_opendss, on_unsupported", f"is {on_unsupported!r}",
+                              "Use 'error' or 'warn'.")
+    path = Path(path)
+    if not path.is_file():
+        raise OpenDssError.at(str(path), "there is no such file", "Give the master .dss file.")
+    engine, places = solve_script(path)
+    draft = Draft(engine, places)
+    _read(draft)
+    faults = [*draft.faults, *(draft.unsupported if on_unsupported == "error" else ())]
+    if faults:
+        raise OpenDssError(faults)
+    if draft.unsupported:
+        listed = "\n  - ".join(map(str, draft.unsupported))
+        warnings.warn(f"{path.name}: left out:\n  - {listed}", stacklevel=2)
+    circuit = engine.ActiveCircuit
+    try:
+        return Network(name or circuit.Name.lower(), draft.elements,
+                       source=f"OpenDSS file {path.name}", profiles=_profiles(draft),
+                       frequency=float(circuit.Solution.Frequency))
+    except NetworkError as error:
+        raise NetworkError(_placed(fault, places) for fault in error.faults) from None
+
+
+def solve_script(path: Path) -> tuple[Any, dict[str, str]]:
+    """An engine in which the script has run and the circuit is solved; where elements were made."""
+    script = Script(path)
+    if script.faults:
+        raise OpenDssError(script.faults)
+    engine = new_engine()
+    places, faults = run(engine, script.commands)
+    if faults:
+        raise OpenDssError(faults)
+    if not engine.NumCircuits:
+        raise OpenDssError.at(path.name, "it makes no circuit", "Begin with: new circuit.NAME ...")
+    if not script.commands or script.commands[-1].text != "solve":
+        try:
+            engine.ActiveCircuit.Solution.Solve()
+        except Exception as error:
+            text = " ".join(str(error).split())
+            raise OpenDssError.at(path.name, f"OpenDSS cannot solve it: {text[:300]}",
+                                  "Correct the circuit.") from None
+    if why := problems(engine):
+        raise OpenDssError.at(path.name, why, "Check loads, impedances and units.")
+    return engine, places
+
+
+def _read(draft: Draft) -> None:
+    engine = draft.engine
+    draft.loadmult = float(engine.ActiveCircuit.Solution.LoadMult)
+    kinds = _classes(draft)
+    got = {kind: records(engine, kind) if kind in kinds else [] for kind in READ - {"line"}}
+    sources = got["vsource"]
+    if len(sources) != 1:
+        names = ", ".join(record["name"] for record in sources)
+        draft.faults.append(Fault("circuit", f"it has {len(sources)} sources: {names}",
+                                  "Keep exactly one Vsource."))
+        return
+    source = sources[0]
+    kv = source["basekv"] * (1.0 if source["phases"] > 1 else math.sqrt(3.0))
+    find_split_buses(draft, got["transformer"])
+    find_voltages(draft, got["transformer"], (bus_of(source["bus1"]), kv))
+    plain_names(draft)
+    try:
+        draft.elements.append(devices.read_source(draft, source))
+    except Unsupported as why:
+        draft.refuse(f"Vsource.{source['name']}", why.what, why.cure)
+    branches.read_lines(draft)
+    regulated = {r["transformer"].lower() for r in records(engine, "regcontrol")} if (
+        "regcontrol" in kinds) else set()
+    branches.read_transformers(draft, got["transformer"], regulated)
+    branches.read_reactors(draft, got["reactor"])
+    devices.read_loads(draft, got["load"], _shape_names(draft))
+    devices.read_capacitors(draft, got["capacitor"])
+    devices.read_shunt_reactors(draft, got["reactor"])
+    devices.read_generators(draft, got)
+    _read_buses(draft)
+
+
+def _classes(draft: Draft) -> set[str]:
+    """Classes of the circuit's elements; those that we do not know are refused."""
+    kinds = set()
+    for full in draft.engine.ActiveCircuit.AllElementNames:
+        kind = full.split(".", 1)[0].lower()
+        kinds.add(kind)
+        if kind not in READ and kind not in CONTROLS:
+            draft.engine.ActiveCircuit.SetActiveElement(full)
+            if draft.engine.ActiveCircuit.ActiveCktElement.Enabled:
+                draft.refuse(full, f"elements of class {kind} are not modeled",
+                             "Remove it, or replace it by what is modeled.")
+    return kinds
+
+
+def _read_buses(draft: Draft) -> None:
+    """Buses with the phases that elements use; unused nodes are named."""
+    circuit = draft.engine.ActiveCircuit
+    buses = []
+    for i in range(circuit.NumBuses):
+        bus = circuit.Buses(i)
+        name = bus.Name.lower()
+        place = {"x": bus.x, "y": bus.y} if bus.Coorddefined else {}
+        if name in draft.phases:
+            buses.append(Bus(name=name, kv=draft.bus_kv[name],
+                             phases="".join(sorted(draft.phases[name])), **place))
+    made = {bus.name for bus in buses}
+    buses += [Bus(name=name, kv=draft.bus_kv[name], phases="".join(sorted(phases)))
+              for name, phases in draft.phases.items() if name not in made]
+    draft.elements[:0] = buses
+
+
+def _shape_names(draft: Draft) -> set[str]:
+    return {name.lower() for name in draft.engine.ActiveCircuit.LoadShapes.AllNames} - {
+        "default", "none"}
+
+
+def _profiles(draft: Draft) -> list[Profile]:
+    """The daily shapes that loads use; shapes in kW, or of uneven steps, are refused."""
+    used = {load.profile for load in draft.elements if isinstance(load, devices.Load)} - {None}
+    shapes = draft.engine.ActiveCircuit.LoadShapes
+    found, faults = [], []
+    for name in shapes.AllNames:
+        if name.lower() not in used:
+            continue
+        shapes.Name = name
+        minutes = float(shapes.MinInterval)
+        if shapes.UseActual or minutes <= 0:
+            faults.append(Fault(f"Loadshape.{name}", "it is in kW, or of uneven steps",
+                                "Give multipliers at a fixed interval."))
+            continue
+        found.append(Profile(name=name.lower(), values=tuple(map(float, shapes.Pmult)),
+                             minutes=minutes))
+    if faults:
+        raise OpenDssError(faults)
+    return found
+
+
+def _placed(fault: Fault, places: dict[str, str]) -> Fault:
+    """A network's fault with the file and line of its element, where known."""
+    words = fault.where.split("'")
+    if len(words) < 2:
+        return fault
+    kinds = {"svg": "", "bus": ""}.get(words[0].strip(), "line transformer load capacitor reactor")
+    for kind in kinds.split():
+        if place := places.get(f"{kind}.{words[1]}"):
+            return Fault(f"{fault.where} ({place})", fault.what, fault.cure)
+    return fault

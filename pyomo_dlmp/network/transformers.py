@@ -1,0 +1,117 @@
+"""Transformers as plain data: any windings of single-phase units. Units as in `elements`.
+
+A *unit* is one single-phase transformer between a leg of the from-bus and a leg of the to-bus; a
+leg is a phase (``"a"``: to the grounded neutral) or a pair of phases (``"ab"``). A three-phase
+transformer is three equal units without a common core, as in OpenDSS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+PAIRS = {"abc": ("ab", "bc", "ca"), "lead": ("ac", "ba", "cb")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transformer:
+    """A transformer or bank between two buses.
+
+    `connection` names the windings of the from-bus and the to-bus: wye is grounded unless
+    `floating` (``"from"``, ``"to"`` or ``"both"``) leaves its star point open. Their legs follow
+    from `phases`, or are given by `from_legs` and `to_legs` (open-wye open-delta:
+    ``("a", "b")`` and ``("ab", "bc")``; from a line-to-line pair: ``("ab",)``). `lead` True turns
+    a delta-wye or wye-delta so that its to-side leads by 30 degrees instead of lagging.
+
+    `kva` is the rating of the whole bank; `r_percent` (both windings together) and `x_percent`
+    are on that rating; `no_load_percent` (losses) and `magnetizing_percent` (current) too.
+    `from_kv`, `to_kv`: rated voltages (kV), line to line for two or three units, of the leg for
+    one; None is the bus's nominal voltage. `tap` (to-side) and `from_tap` multiply them.
+    `rated` True adds a thermal limit. `antifloat_ppm` is a shunt that keeps an ungrounded
+    winding's voltage to ground defined; only the AC power flow uses it.
+    """
+
+    name: str
+    from_bus: str
+    to_bus: str
+    kva: float
+    r_percent: float
+    x_percent: float
+    phases: str = "abc"
+    connection: Literal["wye-wye", "delta-delta", "delta-wye", "wye-delta"] = "wye-wye"
+    tap: float = 1.0
+    rated: bool = False
+    lead: bool = False
+    floating: Literal["", "from", "to", "both"] = ""
+    from_legs: tuple[str, ...] | None = None
+    to_legs: tuple[str, ...] | None = None
+    from_kv: float | None = None
+    to_kv: float | None = None
+    from_tap: float = 1.0
+    no_load_percent: float = 0.0
+    magnetizing_percent: float = 0.0
+    antifloat_ppm: float = 1.0
+
+    @property
+    def legs(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Legs of the from-bus and of the to-bus, unit by unit."""
+        first, second = self.connection.split("-")
+        mixed = first != second
+        # the coils of the delta side turn so that the to-side lags, or leads (OpenDSS's LeadLag)
+        turned = mixed and (self.lead == (first == "wye"))
+        return (self.from_legs or _legs(first, self.phases, turned),
+                self.to_legs or _legs(second, self.phases, turned))
+
+    @property
+    def from_phases(self) -> str:
+        """Phases at the from-bus."""
+        return "".join(sorted(set("".join(self.legs[0]))))
+
+    @property
+    def to_phases(self) -> str:
+        """Phases at the to-bus."""
+        return "".join(sorted(set("".join(self.legs[1]))))
+
+
+def _legs(winding: str, phases: str, turned: bool) -> tuple[str, ...]:
+    if winding == "wye":
+        return tuple(phases)
+    if len(phases) == 2:
+        return (phases,)
+    return PAIRS["lead" if turned else "abc"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CenterTappedTransformer:
+    """A single-phase service transformer from `leg` (a phase or pair) to legs 1 and 2 of `to_bus`.
+
+    `r_percent` of the three windings (primary, leg 1, leg 2) and `x_percent` of the pairs
+    (primary-1, primary-2, 1-2) on the rating `kva`. `from_kv`, `to_kv`: rated voltage of the
+    primary and of one leg (kV), None for the buses' nominal. Else as `Transformer`.
+    """
+
+    name: str
+    from_bus: str
+    to_bus: str
+    leg: str
+    kva: float
+    r_percent: tuple[float, ...]
+    x_percent: tuple[float, ...]
+    tap: float = 1.0
+    rated: bool = False
+    from_kv: float | None = None
+    to_kv: float | None = None
+    from_tap: float = 1.0
+    no_load_percent: float = 0.0
+    magnetizing_percent: float = 0.0
+    antifloat_ppm: float = 1.0
+
+    @property
+    def from_phases(self) -> str:
+        """Phases at the from-bus."""
+        return self.leg
+
+    @property
+    def to_phases(self) -> str:
+        """The two legs."""
+        return "12"
