@@ -80,16 +80,24 @@ def solve_script(path: Path) -> tuple[Any, dict[str, str]]:
         raise OpenDssError(faults)
     if not engine.NumCircuits:
         raise OpenDssError.at(path.name, "it makes no circuit", "Begin with: new circuit.NAME ...")
-    if not script.commands or script.commands[-1].text != "solve":
-        try:
+    try:
+        if not script.commands or script.commands[-1].text != "solve":
             engine.ActiveCircuit.Solution.Solve()
-        except Exception as error:
-            text = " ".join(str(error).split())
-            raise OpenDssError.at(path.name, f"OpenDSS cannot solve it: {text[:300]}",
-                                  "Correct the circuit.") from None
+        refine(engine)
+    except Exception as error:  # the engine's own class
+        text = " ".join(str(error).split())
+        raise OpenDssError.at(path.name, f"OpenDSS cannot solve it: {text[:300]}",
+                              "Correct the circuit.") from None
     if why := problems(engine):
         raise OpenDssError.at(path.name, why, "Check loads, impedances and units.")
     return engine, places
+
+
+def refine(engine: Any) -> None:
+    """Solve once more to the last digits, with taps and switches as they are."""
+    if engine.ActiveCircuit.Solution.Converged:
+        engine.Text.Command = "set controlmode=off maxiterations=200 tolerance=1e-9"
+        engine.ActiveCircuit.Solution.Solve()
 
 
 def _read(draft: Draft) -> None:

@@ -1,0 +1,290 @@
+"""`write_opendss`: a Network as one OpenDSS script, controls off, everything at nominal.
+
+Each element becomes the OpenDSS element of its kind; a Regulator becomes one single-phase
+transformer for each of its units. Bus, line and device names are quoted where need be.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from pyomo_dlmp.errors import Fault, OpenDssError
+from pyomo_dlmp.network import (
+    Capacitor,
+    CenterTappedTransformer,
+    Datacenter,
+    Generator,
+    Line,
+    LineCode,
+    Load,
+    Network,
+    Regulator,
+    StaticVarGenerator,
+    Storage,
+    Transformer,
+)
+from pyomo_dlmp.network.devices import device_legs
+
+NODE = {"a": "1", "b": "2", "c": "3", "1": "1", "2": "2"}
+IDEAL_OHM = 1e-6  # of the source and of regulators that have no impedance of their own
+FAR = {"vminpu": 0.01, "vmaxpu": 10.0}  # constant power at any voltage that occurs
+_BAD = set(" \t.\"'!=,()[]{}|~") | {"\x7f"}
+
+Injections = Mapping[str, tuple[str, tuple[str, ...], tuple[float, ...], tuple[float, ...]]]
+
+
+def write_opendss(network: Network, path: str | Path) -> Path:
+    """Write a network as an OpenDSS script that ends with ``solve``; returns the path.
+
+    Read back by `read_opendss` it has the same AC solution. Datacenters draw their capacity,
+    SVGs nothing, generators and storages what their `kw` and `kvar` say: all of them as constant
+    powers. Raises OpenDssError naming elements whose names OpenDSS cannot hold.
+    """
+    path = Path(path)
+    lines = [f"! {network.name}: {network.description}".replace("\n", " "),
+             *script(network, default_injections(network)), "solve", ""]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def script(network: Network, injections: Injections) -> Iterator[str]:
+    """The commands, line by line, up to the voltage bases; `injections` stand for the devices."""
+    _check_names(network)
+    yield from ("clear", f"set defaultbasefrequency={network.frequency!r}")
+    yield from _source(network)
+    codes: dict[str, LineCode] = {line.code.name: line.code for line in network.lines.values()}
+    for code in codes.values():
+        yield _code(code, network.frequency)
+    for line in network.branches.values():
+        if isinstance(line, Line):
+            yield (f"new line.{line.name} phases={len(line.phases)} "
+                   f"bus1={_at(line.from_bus, line.phases)} bus2={_at(line.to_bus, line.phases)} "
+                   f"linecode={line.code.name} length={line.length!r} units=km")
+    for transformer in network.transformers.values():
+        yield _transformer(network, transformer)
+    for tapped in network.center_tapped.values():
+        yield _center_tapped(network, tapped)
+    for regulator in network.regulators.values():
+        yield from _regulator(network, regulator)
+    for load in network.loads.values():
+        yield from _load(network, load)
+    for capacitor in network.capacitors.values():
+        yield from _capacitor(network, capacitor)
+    for name, (bus, legs, kw, kvar) in injections.items():
+        yield from injection(network, name, bus, legs, kw, kvar)
+    bases = sorted({bus.kv_ln * math.sqrt(3.0) for bus in network.buses.values()}, reverse=True)
+    yield f"set voltagebases=[{' '.join(repr(kv) for kv in bases)}]"
+    yield "calcvoltagebases"
+    yield "set controlmode=off maxiterations=200 tolerance=1e-9"
+
+
+def default_injections(network: Network) -> Injections:
+    """Powers made by each device (kW, kvar by leg): datacenters at capacity, SVGs at 0."""
+    made = {}
+    for name, device in network.devices.items():
+        if isinstance(device, Datacenter):
+            made[name] = balanced(device, -device.kw, -device.kw * math.tan(
+                math.acos(device.power_factor)))
+        elif isinstance(device, StaticVarGenerator):
+            made[name] = balanced(device, 0.0, 0.0)
+        elif isinstance(device, Generator | Storage):
+            made[name] = balanced(device, device.kw, device.kvar)
+    return made
+
+
+def balanced(device, kw: float, kvar: float):
+    """(bus, legs, kW by leg, kvar by leg) of a total shared equally, made (not drawn)."""
+    legs = getattr(device, "legs", None) or device_legs("wye", device.phases)
+    n = len(legs)
+    return device.bus, tuple(legs), (kw / n,) * n, (kvar / n,) * n
+
+
+def injection(network: Network, name: str, bus: str, legs, kw, kvar) -> Iterator[str]:
+    """Constant powers made at legs (kW, kvar), as negative loads."""
+    for leg, p, q in zip(legs, kw, kvar, strict=True):
+        yield _one_load(network, f"{name}_{leg}", bus, leg, -p, -q, None, {"model": 1, **FAR})
+
+
+def _check_names(network: Network) -> None:
+    faults = []
+    for element in network.elements:
+        if set(element.name) & _BAD or not element.name.isprintable():
+            faults.append(Fault(f"element {element.name!r}", "OpenDSS cannot hold its name",
+                                "Use letters, digits, - and _."))
+    lower: dict[str, str] = {}
+    for name in network.buses:
+        if lower.setdefault(name.lower(), name) != name:
+            faults.append(Fault(f"bus {name!r}", f"OpenDSS takes it for {lower[name.lower()]!r}",
+                                "Name buses apart by more than case."))
+    if faults:
+        raise OpenDssError(faults)
+
+
+def _at(bus: str, phases: str) -> str:
+    return f"{bus}." + ".".join(NODE[p] for p in phases)
+
+
+def _matrix(values) -> str:
+    return "[" + " | ".join(" ".join(repr(float(v)) for v in row) for row in values) + "]"
+
+
+def _source(network: Network) -> Iterator[str]:
+    source = network.substation
+    bus = network.buses[source.bus]
+    n = len(bus.phases)
+    volts = source.v_pu
+    z = source.z if source.z is not None else np.eye(n) * 1j * IDEAL_OHM
+    own = complex(np.mean(np.diag(z)))
+    mutual = complex(0) if n == 1 else complex(np.mean(z[~np.eye(n, dtype=bool)]))
+    cyclic = np.full((n, n), mutual) + np.eye(n) * (own - mutual)
+    z1, z0 = own - mutual, own + (n - 1) * mutual
+    if len(set(volts)) == 1 and n in (1, 3) and np.abs(cyclic - z).max() <= 1e-6 * np.abs(z).max():
+        base = bus.kv if n == 3 else bus.kv_ln
+        yield (f"new circuit.{_plain(network.name)} phases={n} basekv={base!r} pu={volts[0]!r} "
+               f"angle={source.angle + _turn(bus.phases[0])!r} bus1={_at(source.bus, bus.phases)} "
+               f"Z1=[{z1.real!r} {z1.imag!r}] Z0=[{z0.real!r} {z0.imag!r}] "
+               f"Z2=[{z1.real!r} {z1.imag!r}]")
+        return
+    if np.abs(z - np.diag(np.diag(z))).max() > 1e-12:
+        raise OpenDssError.at(
+            f"substation {source.name!r}", "its voltages or impedances are unequal and its phases "
+            "are coupled", "Use equal voltages with a cyclic impedance, or uncoupled phases.")
+    for k, (phase, volt) in enumerate(zip(bus.phases, volts, strict=True)):
+        what = f"circuit.{_plain(network.name)}" if k == 0 else f"vsource.source_{phase}"
+        yield (f"new {what} phases=1 basekv={bus.kv_ln!r} pu={volt!r} "
+               f"angle={source.angle + _turn(phase)!r} bus1={_at(source.bus, phase)} "
+               f"Z1=[{z[k, k].real!r} {z[k, k].imag!r}] Z0=[{z[k, k].real!r} {z[k, k].imag!r}]")
+
+
+def _turn(phase: str) -> float:
+    return {"a": 0.0, "b": -120.0, "c": 120.0}.get(phase, 0.0)
+
+
+def _plain(name: str) -> str:
+    return "".join(letter if letter not in _BAD else "_" for letter in name) or "feeder"
+
+
+def _code(code: LineCode, frequency: float) -> str:
+    b = code.b if code.b is not None else np.zeros((len(code.r),) * 2)
+    farads = np.asarray(b) / (2e-3 * math.pi * frequency)  # microsiemens to nanofarad
+    return (f"new linecode.{code.name} nphases={len(code.r)} units=km basefreq={frequency!r} "
+            f"rmatrix={_matrix(code.r)} xmatrix={_matrix(code.x)} cmatrix={_matrix(farads)}")
+
+
+def _winding_bus(bus: str, legs: tuple[str, ...], floating: bool) -> str:
+    if len(legs) == 1 or len(legs[0]) == 1:
+        nodes = "".join(legs)
+        open_star = ".4" if floating else ".0" if len(legs) == 1 and len(legs[0]) == 1 else ""
+        return _at(bus, nodes) + open_star
+    return f"{bus}.1.2.3"
+
+
+def _transformer(network: Network, t: Transformer) -> str:
+    legs = t.legs
+    n = len(legs[0])
+    if n > 1 and any(group not in (("a", "b", "c"), ("ab", "bc", "ca"), ("ac", "ba", "cb"))
+                     for group in legs if len(group[0]) == 2):
+        raise OpenDssError.at(
+            f"transformer {t.name!r}", f"its legs are {legs[0]} to {legs[1]}",
+            "Write a bank of several units as one transformer for each.")
+    buses = [_winding_bus(bus, group, t.floating in (side, "both"))
+             for bus, group, side in zip((t.from_bus, t.to_bus), legs, ("from", "to"),
+                                         strict=True)]
+    first, second = t.connection.split("-")
+    kvs = [_rated(network, bus, group, kv) for bus, group, kv in zip(
+        (t.from_bus, t.to_bus), legs, (t.from_kv, t.to_kv), strict=True)]
+    return (f"new transformer.{t.name} phases={n} windings=2 buses=[{' '.join(buses)}] "
+            f"conns=[{first} {second}] kvs=[{kvs[0]!r} {kvs[1]!r}] kvas=[{t.kva!r} {t.kva!r}] "
+            f"taps=[{t.from_tap!r} {t.tap!r}] xhl={t.x_percent!r} "
+            f"%rs=[{t.r_percent / 2!r} {t.r_percent / 2!r}] "
+            f"%noloadloss={t.no_load_percent!r} %imag={t.magnetizing_percent!r} "
+            f"leadlag={'lead' if t.lead else 'lag'} ppm_antifloat={t.antifloat_ppm!r} "
+            "mintap=0.1 maxtap=10")
+
+
+def _rated(network: Network, bus: str, legs: tuple[str, ...], given: float | None) -> float:
+    if given is not None:
+        return given
+    at = network.buses[bus]
+    return at.kv if len(legs) > 1 or len(legs[0]) == 2 else at.kv_ln
+
+
+def _center_tapped(network: Network, t: CenterTappedTransformer) -> str:
+    high = _winding_bus(t.from_bus, (t.leg,), False)
+    kv = _rated(network, t.from_bus, (t.leg,), t.from_kv)
+    low = network.buses[t.to_bus].kv_ln if t.to_kv is None else t.to_kv
+    r, x = t.r_percent, t.x_percent
+    return (f"new transformer.{t.name} phases=1 windings=3 "
+            f"buses=[{high} {t.to_bus}.1.0 {t.to_bus}.0.2] "
+            f"conns=[{'wye' if len(t.leg) == 1 else 'delta'} wye wye] "
+            f"kvs=[{kv!r} {low!r} {low!r}] kvas=[{t.kva!r} {t.kva!r} {t.kva!r}] "
+            f"taps=[{t.from_tap!r} {t.tap!r} {t.tap!r}] xhl={x[0]!r} xht={x[1]!r} xlt={x[2]!r} "
+            f"%rs=[{r[0]!r} {r[1]!r} {r[2]!r}] %noloadloss={t.no_load_percent!r} "
+            f"%imag={t.magnetizing_percent!r} ppm_antifloat={t.antifloat_ppm!r} "
+            "mintap=0.1 maxtap=10")
+
+
+def _regulator(network: Network, reg: Regulator) -> Iterator[str]:
+    """One single-phase transformer for each unit; an open delta also has a through conductor."""
+    bus = network.buses[reg.from_bus]
+    for leg, ratio in reg.ratio.items():
+        kv = bus.kv if len(leg) == 2 else bus.kv_ln
+        ideal = 1000.0 * kv**2 / IDEAL_OHM * 1e-4  # kVA on which .01 % is IDEAL_OHM
+        kva, r, x = (reg.kva, reg.r_percent, reg.x_percent) if reg.kva else (ideal, 0.0, 0.01)
+        taps = (1.0 / ratio, 1.0) if reg.kind == "A" else (1.0, ratio)
+        kind = "delta" if len(leg) == 2 else "wye"
+        yield (f"new transformer.{reg.name}_{leg} phases=1 windings=2 "
+               f"buses=[{_winding_bus(reg.from_bus, (leg,), False)} "
+               f"{_winding_bus(reg.to_bus, (leg,), False)}] conns=[{kind} {kind}] "
+               f"kvs=[{kv!r} {kv!r}] kvas=[{kva!r} {kva!r}] taps=[{taps[0]!r} {taps[1]!r}] "
+               f"xhl={x!r} %rs=[{r / 2!r} {r / 2!r}] %noloadloss=0 %imag=0 "
+               f"mintap=0.1 maxtap=10")
+    if reg.connection == "open_delta":
+        common = next(p for p in "abc" if all(p in leg for leg in reg.taps))
+        yield (f"new line.{reg.name}_through phases=1 bus1={_at(reg.from_bus, common)} "
+               f"bus2={_at(reg.to_bus, common)} r1={IDEAL_OHM!r} x1=0 r0={IDEAL_OHM!r} x0=0 "
+               "c1=0 c0=0 length=1")
+
+
+def _load(network: Network, load: Load) -> Iterator[str]:
+    keys: dict[str, object] = {"vminpu": load.v_low, "vmaxpu": load.v_high}
+    if load.model == "exponential":
+        keys |= {"model": 4, "CVRwatts": load.coefficients[0], "CVRvars": load.coefficients[1]}
+    elif load.model == "zip":
+        shares = " ".join(repr(float(v)) for v in load.coefficients)
+        keys |= {"model": 8, "ZIPV": f"[{shares} 0]"}
+    else:
+        keys["model"] = {"power": 1, "impedance": 2, "current": 5}[load.model]
+    n = len(load.legs)
+    for leg, kw, kvar in zip(load.legs, load.kw, load.kvar, strict=True):
+        name = load.name if n == 1 else f"{load.name}_{leg}"
+        yield _one_load(network, name, load.bus, leg, kw, kvar, load.kv, keys)
+
+
+def _one_load(network: Network, name, bus, leg, kw, kvar, kv, keys) -> str:
+    at = network.buses[bus]
+    rated = kv if kv is not None else at.kv if len(leg) == 2 else at.kv_ln
+    words = " ".join(f"{key}={value}" for key, value in keys.items())
+    ground = ".0" if len(leg) == 1 else ""
+    return (f"new load.{name} phases=1 bus1={_at(bus, leg)}{ground} "
+            f"conn={'delta' if len(leg) == 2 else 'wye'} kv={rated!r} kw={kw!r} kvar={kvar!r} "
+            f"{words}")
+
+
+def _capacitor(network: Network, cap: Capacitor) -> Iterator[str]:
+    if not cap.closed:
+        return
+    at = network.buses[cap.bus]
+    for leg, kvar in zip(cap.legs, cap.kvar, strict=True):
+        rated = cap.kv if cap.kv is not None else at.kv if len(leg) == 2 else at.kv_ln
+        name = f"{cap.name}_{leg}"
+        if kvar < 0 or len(leg) == 2:  # constant impedance: any sign, any pair of phases
+            yield _one_load(network, name, cap.bus, leg, 0.0, -kvar, rated,
+                            {"model": 2, **FAR})
+        elif kvar > 0:
+            yield (f"new capacitor.{name} phases=1 bus1={_at(cap.bus, leg)} conn=wye "
+                   f"kv={rated!r} kvar={kvar!r}")
