@@ -6,7 +6,7 @@ Gamma = alpha alpha^H; D, gain, shift: the ideal connection of `network.phases` 
 
     voltage   w_to = gain (Re D w_from - 2 Im D theta_from) - M^P p - M^Q q
     angle     theta_to = shift + Re D theta_from + Im D (w_from - 1)/2 - 1/2 M^Q p + 1/2 M^P q
-    from-bus  S_from = D^T S,      to-bus  S_to = S
+    from-bus  S_from = D^T S (+ shunt),      to-bus  S_to = S
     M^P = 2 (Re Gamma o r + Im Gamma o x),   M^Q = 2 (Re Gamma o x - Im Gamma o r)
 
 Sources: Gan and Low, PSCC 2014; Arnold et al., PES GM 2016; angles: Sankur et al., arXiv
@@ -23,12 +23,31 @@ import math
 import numpy as np
 import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
+from pyomo.core.expr import LinearExpression
 
 from pyomo_dlmp.blocks.frame import Frame, rows
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.phases import Connection, gamma
 
 _ZERO = 1e-12
+
+
+def drop_matrices(z: np.ndarray, phases: str) -> tuple[np.ndarray, np.ndarray]:
+    """M^P and M^Q of an impedance (pu), n x n."""
+    rotation = gamma(phases)
+    r, x = z.real, z.imag
+    return (2 * (rotation.real * r + rotation.imag * x),
+            2 * (rotation.real * x - rotation.imag * r))
+
+
+def affine_rows(into: dict, phase: str, periods, terms, right: float) -> None:
+    """into[phase, t]: sum of coefficient x var[k, t] over (coefficient, var, k) == right."""
+    kept = [(float(c), v, k) for c, v, k in terms if abs(c) > _ZERO]
+    coefficients = [c for c, _, _ in kept]
+    for t in periods:
+        into[phase, t] = (LinearExpression(
+            constant=0.0, linear_coefs=coefficients,
+            linear_vars=[v[k, t] for _, v, k in kept]), right)
 
 
 def identity_connection(phases: str, ratio=1.0) -> Connection:
@@ -42,81 +61,75 @@ def identity_connection(phases: str, ratio=1.0) -> Connection:
 class BranchBlockData(BlockData):
     """A two-ended branch; see the module's text. Concrete elements fill it by `connect`."""
 
-    def connect(self, name: str, phases: str, frame: Frame, from_bus, to_bus, z_pu: np.ndarray,
+    def connect(self, name: str, frame: Frame, from_bus, to_bus, z_pu: np.ndarray,
                 connection: Connection) -> None:
         """Declare flows and voltage rows, and inject into both buses.
 
-        z_pu: complex n x n. ModelError: a phase that a bus lacks, angles needed but absent.
+        z_pu: complex, outputs x outputs of the connection. ModelError: a phase that a bus lacks,
+        angles needed but absent.
         """
-        for bus in (from_bus, to_bus):
-            missing = [phase for phase in phases if phase not in bus.phases]
+        phases = "".join(connection.outputs)
+        for bus, needed in ((from_bus, connection.inputs), (to_bus, phases)):
+            missing = [phase for phase in needed if phase not in bus.phases]
             if missing:
                 raise ModelError.at(
                     name, f"has phase '{missing[0]}' that bus '{bus.name}' lacks ({bus.phases})",
                     "Give the bus that phase, or take it off the branch.")
+        if np.abs(connection.d.imag).max() > _ZERO and not frame.angles:
+            raise ModelError.at(name, "couples phases by their angles, which are switched off",
+                                "Build with angles=True.")
         index = frame.index(phases)
         self.phases, self.z_pu, self.connection = phases, z_pu, connection
         self.p = pyo.Var(index, initialize=0.0)
         self.q = pyo.Var(index, initialize=0.0)
-        self._voltage_rows(name, frame, from_bus, to_bus)
+        self._voltage_rows(frame, from_bus, to_bus)
         self._inject(frame, from_bus, to_bus)
 
-    def _voltage_rows(self, name, frame, from_bus, to_bus) -> None:
-        phases, D = self.phases, self.connection.d
-        rotation = gamma(phases)
-        r, x = self.z_pu.real, self.z_pu.imag
-        MP = 2 * (rotation.real * r + rotation.imag * x)
-        MQ = 2 * (rotation.real * x - rotation.imag * r)
-        if np.abs(D.imag).max() > _ZERO and not frame.angles:
-            raise ModelError.at(name, "couples phases by their angles, which are switched off",
-                                "Build with angles=True.")
-
-        def drop(A, B, i, t):
-            return sum(
-                A[i, j] * self.p[phase, t] + B[i, j] * self.q[phase, t]
-                for j, phase in enumerate(phases) if A[i, j] or B[i, j])
-
-        gains = self.connection.gain
-
-        def voltage(phase, t):
-            i = phases.index(phase)
-            gain = float(gains[i])
-            source = sum(
-                gain * D[i, j].real * from_bus.w[other, t]
-                - (2 * gain * D[i, j].imag * from_bus.theta[other, t]
-                   if abs(D[i, j].imag) > _ZERO else 0.0)
-                for j, other in enumerate(phases) if abs(D[i, j]) > _ZERO)
-            return to_bus.w[phase, t] - source + drop(MP, MQ, i, t) == 0
-
-        def angle(phase, t):
-            i = phases.index(phase)
-            source = sum(
-                D[i, j].real * from_bus.theta[other, t]
-                + (0.5 * D[i, j].imag * (from_bus.w[other, t] - 1.0)
-                   if abs(D[i, j].imag) > _ZERO else 0.0)
-                for j, other in enumerate(phases) if abs(D[i, j]) > _ZERO)
-            return (to_bus.theta[phase, t] - source + drop(0.5 * MQ, -0.5 * MP, i, t)
-                    == float(self.connection.shift[i]))
-
-        index = self.p.index_set()
-        self.voltage = rows(index, voltage)
+    def _voltage_rows(self, frame, from_bus, to_bus) -> None:
+        """Each row as (coefficients, constant) by phase, and one row of it for every period."""
+        phases, (inputs, D) = self.phases, (self.connection.inputs, self.connection.d)
+        MP, MQ = drop_matrices(self.z_pu, phases)
+        gain, shift = self.connection.gain, self.connection.shift
+        p, q, to_w, from_w = self.p, self.q, to_bus.w, from_bus.w
+        flows = [(p, phase) for phase in phases] + [(q, phase) for phase in phases]
+        voltage, angle = {}, {}
+        for i, phase in enumerate(phases):
+            real, imag = D[i].real, D[i].imag
+            terms = [(1.0, to_w, phase)]
+            terms += [(-gain[i] * a, from_w, k) for a, k in zip(real, inputs, strict=True)]
+            terms += [(c, v, k) for c, (v, k) in zip((*MP[i], *MQ[i]), flows, strict=True)]
+            if frame.angles:
+                theta = from_bus.theta
+                terms += [(2 * gain[i] * a, theta, k) for a, k in zip(imag, inputs, strict=True)]
+                turn = [(1.0, to_bus.theta, phase)]
+                turn += [(-a, theta, k) for a, k in zip(real, inputs, strict=True)]
+                turn += [(-0.5 * a, from_w, k) for a, k in zip(imag, inputs, strict=True)]
+                turn += [(c, v, k) for c, (v, k) in zip(
+                    (*(0.5 * MQ[i]), *(-0.5 * MP[i])), flows, strict=True)]
+                affine_rows(angle, phase, frame.labels, turn,
+                            float(shift[i] - 0.5 * imag.sum()))
+            affine_rows(voltage, phase, frame.labels, terms, 0.0)
+        index = p.index_set()
+        self.voltage = pyo.Constraint(index, rule=voltage)
         if frame.angles:
-            self.angle = rows(index, angle)
+            self.angle = pyo.Constraint(index, rule=angle)
 
     def _inject(self, frame, from_bus, to_bus) -> None:
         D = self.connection.d
-        for t in frame.labels:
-            for i, phase in enumerate(self.phases):
-                p, q = self.p[phase, t], self.q[phase, t]
-                to_bus.inject((phase, t), p, q)
-                for j, other in enumerate(self.phases):
-                    d = D[i, j]
-                    if abs(d) > _ZERO:
-                        real, imag = (d.real, d.imag if abs(d.imag) > _ZERO else 0.0)
-                        if imag:
-                            from_bus.inject((other, t), -real * p + imag * q, -imag * p - real * q)
-                        else:
-                            from_bus.inject((other, t), -real * p, -real * q)
+        p, q = self.p, self.q
+        for i, phase in enumerate(self.phases):
+            shares = [(other, float(d.real), float(d.imag) if abs(d.imag) > _ZERO else 0.0)
+                      for other, d in zip(self.connection.inputs, D[i], strict=True)
+                      if abs(d) > _ZERO]
+            for t in frame.labels:
+                pt, qt = p[phase, t], q[phase, t]
+                to_bus.inject((phase, t), pt, qt)
+                for other, real, imag in shares:
+                    if imag:
+                        from_bus.inject(
+                            (other, t), -real * pt + imag * qt, -imag * pt - real * qt)
+                    else:
+                        from_bus.inject((other, t), -real * pt, -real * qt)
 
     def add_losses(self, frame: Frame, v: dict | None = None) -> None:
         """Expression `loss[t]` (MW), quadratic in p and q, at voltages v[phase] (pu, default 1).

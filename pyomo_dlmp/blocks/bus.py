@@ -31,7 +31,7 @@ class BusBlockData(BlockData):
     def build(self, bus: Bus, frame: Frame) -> None:
         """Declare voltages and balances for the bus's phases."""
         index = frame.index(bus.phases)
-        self.phases, self.kv_ln, self.hours = bus.phases, bus.kv / 3**0.5, frame.hours
+        self.phases, self.kv_ln, self.hours = bus.phases, bus.kv_ln, frame.hours
         self.w = pyo.Var(index, initialize=1.0)
         if frame.angles:
             self.theta = pyo.Var(index, initialize=0.0)

@@ -1,7 +1,10 @@
-"""Generator: balanced over its phases, convex quadratic cost of the total.
+"""Generator, or any inverter-based source: p and q within limits, at a convex cost.
 
-    kw_min <= p <= kw_max, kvar_min <= q <= kvar_max (totals, in MW and Mvar)
-    cost[t] = h (cost p + cost2 p^2)     ($; $/MWh and $/MW^2h)
+    kw_min <= p <= kw_max,  kvar_min <= q <= kvar_max   (total, in MW and Mvar)
+    cost[t] = h (cost p + cost2 p^2)                     ($)
+
+and the limits of `blocks.inverter` where it has a `kva` or a `power_factor_min`. Each leg makes
+p/n and q/n; equal delta legs between three phases are the same as equal phases.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
 from pyomo_dlmp.blocks.frame import Frame
+from pyomo_dlmp.blocks.inverter import limit_inverter
+from pyomo_dlmp.blocks.legs import inject_legs, leg_map
 from pyomo_dlmp.network.devices import Generator
 
 
@@ -19,14 +24,25 @@ class GeneratorBlockData(BlockData):
 
     def build(self, generator: Generator, frame: Frame, bus) -> None:
         """Connect to a BusBlock. ModelError for a phase that the bus lacks."""
-        g, n = generator, len(generator.phases)
+        g = generator
         self.p = pyo.Var(frame.periods, bounds=(g.kw_min / 1000, g.kw_max / 1000),
                          initialize=g.kw_min / 1000)
         self.q = pyo.Var(frame.periods, bounds=(g.kvar_min / 1000, g.kvar_max / 1000),
                          initialize=0.0)
-        for t in frame.labels:
-            for phase in g.phases:
-                bus.inject((phase, t), self.p[t] / n, self.q[t] / n)
+        share_equally(bus, g, frame, lambda t: self.p[t], lambda t: self.q[t])
+        limit_inverter(self, g.name, g.kva, g.power_factor_min, frame.labels, lambda t: self.p[t])
         self.cost = pyo.Expression(frame.periods, initialize={
             t: frame.hours * (g.cost * self.p[t] + g.cost2 * self.p[t] ** 2)
             for t in frame.labels})
+
+
+def share_equally(bus, device, frame: Frame, p, q) -> None:
+    """Inject p(t) and q(t) in equal parts at the device's legs."""
+    legs, connection = device.legs, device.connection
+    if connection == "delta" and len(legs) == 3:  # equal legs: the same as equal phases
+        legs, connection = tuple(device.phases), "wye"
+    D = leg_map(device.name, legs, connection, bus.phases)
+    n = len(legs)
+    for t in frame.labels:
+        for row in range(n):
+            inject_legs(bus, D, row, t, p(t) / n, q(t) / n)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.network.phases import DELTA_PAIRS, delta_connection
+from pyomo_dlmp.network.phases import DELTA_PAIRS, SPLIT, delta_connection
 
 
 def leg_map(name: str, legs: tuple[str, ...], connection: str, phases: str) -> np.ndarray:
@@ -21,7 +21,8 @@ def leg_map(name: str, legs: tuple[str, ...], connection: str, phases: str) -> n
         if not wrong:
             return np.array([[complex(leg == phase) for phase in phases] for leg in legs])
     else:
-        wrong = [leg for leg in legs if leg not in DELTA_PAIRS or not set(leg) <= set(phases)]
+        pairs = (*DELTA_PAIRS, SPLIT)
+        wrong = [leg for leg in legs if leg not in pairs or not set(leg) <= set(phases)]
         if not wrong:
             return delta_connection(legs, phases).d
     raise ModelError.at(

@@ -5,7 +5,8 @@ base: S kV_ln^2), half at each end, is linear in w like the rest of the model; i
 
     p + jq = j sum_psi B_{phi psi} / 2  Gamma_{phi psi} (w_phi + w_psi) / 2
 
-which is exact for the diagonal of B and for off-diagonal entries at nominal angles.
+which is exact for the diagonal of B and for off-diagonal entries at nominal angles
+(`blocks.shunt`).
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from pyomo.core.base.block import declare_custom_block
 
 from pyomo_dlmp.blocks.branch import BranchBlockData, identity_connection
 from pyomo_dlmp.blocks.frame import Frame
+from pyomo_dlmp.blocks.shunt import inject_shunt
 from pyomo_dlmp.network.elements import Line
-from pyomo_dlmp.network.phases import gamma
 
 
 @declare_custom_block(name="LineBlock")
@@ -30,25 +31,10 @@ class LineBlockData(BranchBlockData):
         ModelError for a phase that a bus lacks.
         """
         z_pu = line.z / to_bus.kv_ln**2
-        self.connect(line.name, line.phases, frame, from_bus, to_bus, z_pu,
-                     identity_connection(line.phases))
+        self.connect(line.name, frame, from_bus, to_bus, z_pu, identity_connection(line.phases))
         if line.rating_kva is not None:
             self.limit_flow(line.rating_kva, thermal_sides, thermal_penalty, frame.hours)
         if line.code.b is not None:
             susceptance = np.array(line.code.b) * 1e-6 * line.length * to_bus.kv_ln**2
             for bus in (from_bus, to_bus):
-                _charge(bus, line.phases, susceptance / 2, frame.labels)
-
-
-def _charge(bus, phases: str, susceptance: np.ndarray, periods) -> None:
-    """Inject the charging of half a line (Mvar per pu of w) into a bus."""
-    power = 1j * susceptance * gamma(phases)
-    for i, phase in enumerate(phases):
-        for j, other in enumerate(phases):
-            share = power[i, j]
-            if share == 0:
-                continue
-            for t in periods:
-                w = 0.5 * (bus.w[phase, t] + bus.w[other, t])
-                real = share.real * w if abs(share.real) > 1e-15 else 0.0
-                bus.inject((phase, t), real, share.imag * w)
+                inject_shunt(bus, line.phases, 0.5j * susceptance, frame.labels)

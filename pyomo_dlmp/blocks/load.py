@@ -1,9 +1,11 @@
-"""Load, wye or delta, of constant power, current or impedance, linear in the squared voltage.
+"""Load, wye or delta, with any dependence on voltage, linear in the squared voltage.
 
-    P_leg = scale[t] P0 (1 - n/2 + n/2 w_leg),  Q alike;   n = 0 power, 1 current, 2 impedance
+    P_leg = scale[t] P0 (1 + s (u - 1)),  Q alike;   u = w_leg (kV of the leg / rated kV)^2
 
-Impedance is exact in w, current to first order (V ~ (1 + w)/2). Delta legs act through the map of
-`blocks.legs` (Byeon, Ryu, Kim, arXiv 2211.07942).
+    s = 0 power, 1/2 current, 1 impedance, n/2 for V^n, z + i/2 for shares z, i of a ZIP load
+
+Impedance is exact in w, the others to first order (V ~ (1 + w)/2). Delta legs act through the map
+of `blocks.legs` (Byeon, Ryu, Kim, arXiv 2211.07942).
 """
 
 from __future__ import annotations
@@ -15,7 +17,20 @@ from pyomo_dlmp.blocks.legs import inject_legs, leg_map, leg_voltage
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.devices import Load
 
-EXPONENT = {"power": 0, "current": 1, "impedance": 2}
+SLOPE = {"power": (0.0, 0.0), "current": (0.5, 0.5), "impedance": (1.0, 1.0)}
+
+
+def slopes(load: Load) -> tuple[float, float]:
+    """dP/dw and dQ/dw at nominal voltage, in shares of the nominal power."""
+    c = load.coefficients
+    if load.model == "exponential":
+        return c[0] / 2, c[1] / 2
+    if load.model == "zip":
+        return c[0] + c[1] / 2, c[3] + c[4] / 2
+    if load.model not in SLOPE:
+        raise ModelError.at(load.name, f"has the load model {load.model!r}",
+                            f"Modeled: {', '.join(SLOPE)}, exponential, zip.")
+    return SLOPE[load.model]
 
 
 @declare_custom_block(name="LoadBlock")
@@ -24,15 +39,24 @@ class LoadBlockData(BlockData):
 
     def build(self, load: Load, frame: Frame, bus, scale=1.0) -> None:
         """Connect to a BusBlock. `scale`: number or one per period. ModelError naming the fault."""
-        if load.model not in EXPONENT:
-            raise ModelError.at(load.name, f"has the load model {load.model!r}",
-                                f"Modeled: {', '.join(EXPONENT)}.")
         D = leg_map(load.name, load.legs, load.connection, bus.phases)
-        n = EXPONENT[load.model]
+        of_p, of_q = slopes(load)
         factor = frame.series(scale, "load scale")
+        nominal = leg_kv(bus, load.connection)
+        ratio = 1.0 if load.kv is None else (nominal / load.kv) ** 2
+        self.scale = factor
         for t in frame.labels:
             for row, (kw, kvar) in enumerate(zip(load.kw, load.kvar, strict=True)):
-                share = factor[t] * (
-                    1.0 if n == 0 else
-                    1.0 - n / 2 + n / 2 * leg_voltage(bus, D, row, t, load.name))
-                inject_legs(bus, D, row, t, kw / 1000 * share, kvar / 1000 * share, sign=-1.0)
+                p, q = factor[t] * kw / 1000, factor[t] * kvar / 1000
+                if of_p or of_q:
+                    change = ratio * leg_voltage(bus, D, row, t, load.name) - 1.0
+                    p, q = (power * (1.0 + slope * change) if slope else power
+                            for power, slope in ((p, of_p), (q, of_q)))
+                inject_legs(bus, D, row, t, p, q, sign=-1.0)
+
+
+def leg_kv(bus, connection: str) -> float:
+    """Nominal voltage of a leg (kV) at a BusBlock: of a phase, or between two."""
+    if connection == "wye":
+        return bus.kv_ln
+    return bus.kv_ln * (2.0 if set(bus.phases) & set("12") else 3.0 ** 0.5)

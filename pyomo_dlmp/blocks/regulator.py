@@ -42,5 +42,5 @@ class RegulatorBlockData(BranchBlockData):
                 regulator.name, f"has the connection {regulator.connection!r}",
                 "Modeled: wye, open_delta.")
         n = len(phases)
-        self.connect(regulator.name, phases, frame, from_bus, to_bus,
-                     np.zeros((n, n), dtype=complex), connection)
+        self.connect(regulator.name, frame, from_bus, to_bus, np.zeros((n, n), dtype=complex),
+                     connection)

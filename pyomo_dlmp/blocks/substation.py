@@ -1,6 +1,12 @@
 """Substation: fixed voltage, and energy bought at a price per period.
 
     w = v^2, theta = 0 (fixed Vars);  injection p, q per phase (MW, Mvar, free)
+
+With an impedance of its own (z, ohm) the fixed voltage is behind it, and its bus has, with the
+drop matrices of `blocks.branch`,
+
+    w = v^2 - M^P p - M^Q q,    theta = -1/2 M^Q p + 1/2 M^P q
+
     cost[t] = price[t] h sum_phase p[phase, t]        ($)
 """
 
@@ -9,6 +15,7 @@ from __future__ import annotations
 import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
+from pyomo_dlmp.blocks.branch import affine_rows, drop_matrices
 from pyomo_dlmp.blocks.frame import Frame
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.elements import Substation
@@ -30,10 +37,34 @@ class SubstationBlockData(BlockData):
         self.q = pyo.Var(bus.w.index_set(), initialize=0.0)
         volts = dict(zip(bus.phases, substation.v_pu, strict=True))
         for phase, t in bus.w.index_set():
-            bus.w[phase, t].fix(volts[phase] ** 2)
-            if bus.component("theta") is not None:
-                bus.theta[phase, t].fix(0.0)
             bus.inject((phase, t), self.p[phase, t], self.q[phase, t])
+        if substation.z is None:
+            for phase, t in bus.w.index_set():
+                bus.w[phase, t].fix(volts[phase] ** 2)
+                if bus.component("theta") is not None:
+                    bus.theta[phase, t].fix(0.0)
+        else:
+            self._behind(bus, frame, substation.z / bus.kv_ln**2, volts)
         self.cost = pyo.Expression(frame.periods, initialize={
             t: self.price[t] * frame.hours * sum(self.p[phase, t] for phase in bus.phases)
             for t in frame.labels})
+
+    def _behind(self, bus, frame: Frame, z_pu, volts) -> None:
+        """Rows `voltage` and `angle` of the source's own impedance."""
+        MP, MQ = drop_matrices(z_pu, bus.phases)
+        flows = [(self.p, k) for k in bus.phases] + [(self.q, k) for k in bus.phases]
+        voltage: dict = {}
+        angle: dict = {}
+        for i, phase in enumerate(bus.phases):
+            terms = [(1.0, bus.w, phase)]
+            terms += [(c, v, k) for c, (v, k) in zip((*MP[i], *MQ[i]), flows, strict=True)]
+            affine_rows(voltage, phase, frame.labels, terms, volts[phase] ** 2)
+            if frame.angles:
+                turn = [(1.0, bus.theta, phase)]
+                turn += [(c, v, k) for c, (v, k) in zip(
+                    (*(0.5 * MQ[i]), *(-0.5 * MP[i])), flows, strict=True)]
+                affine_rows(angle, phase, frame.labels, turn, 0.0)
+        index = bus.w.index_set()
+        self.voltage = pyo.Constraint(index, rule=voltage)
+        if frame.angles:
+            self.angle = pyo.Constraint(index, rule=angle)

@@ -1,53 +1,87 @@
-"""Transformer: an ideal connection at a fixed tap, then the leakage impedance, as a `BranchBlock`.
+"""Transformer: any bank of single-phase units as a two-port, for a `BranchBlock`.
 
-Impedance per phase on the to-side (pu on 1 MW per phase): z = (r + jx)/100 / (kVA per phase/1000).
-Wye-wye grounded: identity connection. Delta-delta: phase voltages pass without their zero sequence,
-turns I - 11'/3. Other windings are refused by name.
+From the units' admittances (`network.windings`):  V_to = T V_from - Z I_to,  I_from = T' I_to +
+Y_s V_from. T (turns, windings, taps) is linearised at nominal voltages into the ideal connection of
+`network.phases`; Z is the impedance behind it; Y_s (what a grounded-wye delta bank draws of zero
+sequence, the exciting branch) is a shunt at the from-bus. Wye, delta, open-wye open-delta,
+single-phase between lines, centre-tapped (to-phases 1 and 2): all are this one form.
+
+Branches side by side that only together determine the to-bus's voltages, such as the units of an
+open-delta bank and its through conductor, are one block: their admittances add up.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from pyomo.core.base.block import declare_custom_block
 
-from pyomo_dlmp.blocks.branch import BranchBlockData, identity_connection
+from pyomo_dlmp.blocks.branch import BranchBlockData
 from pyomo_dlmp.blocks.frame import Frame
+from pyomo_dlmp.blocks.shunt import inject_shunt
 from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.network.elements import Bus, Line, Regulator
+from pyomo_dlmp.network.names import Branch
 from pyomo_dlmp.network.phases import Connection, alpha
-from pyomo_dlmp.network.transformers import Transformer
+from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
+from pyomo_dlmp.network.windings import two_port
+
+_CONNECTIONS = ("wye-wye", "delta-delta", "delta-wye", "wye-delta")
 
 
 @declare_custom_block(name="TransformerBlock")
 class TransformerBlockData(BranchBlockData):
-    """A transformer with fixed tap."""
+    """A transformer with fixed taps, or a bank of branches between the same two buses."""
 
-    def build(self, transformer: Transformer, frame: Frame, from_bus, to_bus,
+    def build(self, branches: Branch | Sequence[Branch], frame: Frame, from_bus, to_bus,
               thermal_sides: int = 12, thermal_penalty: float | None = None) -> None:
-        """Connect two BusBlocks, with a thermal polygon (`limit_flow`) if it is `rated`.
+        """Connect two BusBlocks, with a thermal polygon (`limit_flow`) if the first is `rated`.
 
-        ModelError naming a winding connection that is not modeled.
+        ModelError naming a winding connection that is not modeled, or an ideal unit in a bank.
         """
-        phases, n = transformer.phases, len(transformer.phases)
-        maker = _CONNECTIONS.get(transformer.connection)
-        if maker is None:
-            raise ModelError.at(
-                transformer.name, f"has the connection {transformer.connection!r}",
-                f"Modeled: {', '.join(_CONNECTIONS)}.")
-        per_phase = transformer.kva / n / 1000.0
-        z = (transformer.r_percent + 1j * transformer.x_percent) / 100.0 / per_phase
-        self.connect(transformer.name, phases, frame, from_bus, to_bus, np.eye(n) * z,
-                     maker(phases, transformer.tap))
-        if transformer.rated:
-            self.limit_flow(transformer.kva / n, thermal_sides, thermal_penalty, frame.hours)
+        bank = [branches] if isinstance(
+            branches, Line | Regulator | Transformer | CenterTappedTransformer) else list(branches)
+        for branch in bank:
+            if isinstance(branch, Transformer) and branch.connection not in _CONNECTIONS:
+                raise ModelError.at(
+                    branch.name, f"has the connection {branch.connection!r}",
+                    f"Modeled: {', '.join(_CONNECTIONS)}.")
+            if isinstance(branch, Regulator) and branch.kva is None and len(bank) > 1:
+                raise ModelError.at(
+                    branch.name, "is ideal and stands beside other branches",
+                    "Give its kva, r_percent and x_percent.")
+        buses = {
+            name: Bus(name=name, kv=block.kv_ln * _root(block.phases), phases=block.phases)
+            for name, block in ((bank[0].from_bus, from_bus), (bank[0].to_bus, to_bus))}
+        inputs, outputs, (turns, z, shunt) = two_port(bank, buses)
+        turns = np.where(np.abs(turns) < 1e-9 * np.abs(turns).max(), 0.0, turns)
+        shunt = np.where(np.abs(shunt) < 1e-9 * np.abs(np.linalg.pinv(z)).max(), 0.0, shunt)
+        nominal = alpha(inputs)
+        connection = Connection.linearise(
+            _real(turns), inputs, outputs, nominal, _nearest_phasors(turns @ nominal, outputs))
+        self.connect(bank[0].name, frame, from_bus, to_bus, z, connection)
+        if np.any(shunt):
+            inject_shunt(from_bus, inputs, shunt, frame.labels, frame.angles)
+        first = bank[0]
+        if getattr(first, "rated", False):
+            units = len(outputs)
+            self.limit_flow(first.kva / units, thermal_sides, thermal_penalty, frame.hours)
 
 
-def _wye_wye(phases: str, tap: float) -> Connection:
-    return identity_connection(phases, tap)
+def _root(phases: str) -> float:
+    return 2.0 if set(phases) & set("12") else 3.0 ** 0.5
 
 
-def _delta_delta(phases: str, tap: float) -> Connection:
+def _real(turns: np.ndarray) -> np.ndarray:
+    """Turns ratios are real but for the exciting branch's tiny drop, which a shunt holds."""
+    return turns.real if np.abs(turns.imag).max() < 1e-3 * np.abs(turns).max() else turns
+
+
+def _nearest_phasors(outputs: np.ndarray, phases: str) -> np.ndarray:
+    """Nominal phasors of the to-bus: those of its phases; of two legs, as the unit turns them."""
     nominal = alpha(phases)
-    return Connection.linearise(tap * (np.eye(3) - 1.0 / 3.0), phases, phases, nominal, nominal)
-
-
-_CONNECTIONS = {"wye-wye": _wye_wye, "delta-delta": _delta_delta}
+    if set(phases) <= set("12"):
+        turn = outputs[0] / nominal[0]
+        return nominal * turn / abs(turn)
+    return nominal

@@ -9,18 +9,20 @@ from pyomo.common.gc_manager import PauseGC
 
 from pyomo_dlmp.blocks import (
     BusBlock,
+    CapacitorBlock,
     DatacenterBlock,
     Frame,
     GeneratorBlock,
     LineBlock,
     LoadBlock,
     RegulatorBlock,
+    StorageBlock,
     SubstationBlock,
     SvgBlock,
     TransformerBlock,
 )
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.network import Network
+from pyomo_dlmp.network import Branch, Line, Network, Regulator, Transformer
 from pyomo_dlmp.opf.limits import add_voltage_limits
 from pyomo_dlmp.opf.objective import add_cost
 
@@ -44,7 +46,7 @@ def build_opf(
     polygon of rated branches, soft at `thermal_penalty` ($ per MVA and hour) or hard (None).
     angles: carry voltage angles. into: a Block (a LowerLevel, say) to fill; None makes a
     ConcreteModel. Returns the model with blocks `bus, substation, line,
-    regulator, transformer, demand, generator, datacenter, svg` by name (loads are `demand`: Pyomo
+    regulator, transformer, demand, generator, storage, capacitor, datacenter, svg` by name (loads are `demand`: Pyomo
     reserves `load`) and the Objective `cost`.
 
     In a LowerLevel each datacenter's `p` is declared the upper level's; alone, it is fixed at
@@ -59,10 +61,11 @@ def build_opf(
         bus = _buses(m, net, frame)
         m.substation = SubstationBlock(list(net.substations), rule=lambda b, n: b.build(
             net.substations[n], frame, bus[net.substations[n].bus], price))
+        lines, ideal, banks = sort_branches(net)
         for kind, block, items, options in (
-            ("line", LineBlock, net.lines, (thermal_sides, thermal_penalty)),
-            ("regulator", RegulatorBlock, net.regulators, ()),
-            ("transformer", TransformerBlock, net.transformers, (thermal_sides, thermal_penalty)),
+            ("line", LineBlock, lines, (thermal_sides, thermal_penalty)),
+            ("regulator", RegulatorBlock, ideal, ()),
+            ("transformer", TransformerBlock, banks, (thermal_sides, thermal_penalty)),
         ):
             rule = _branch_rule(items, frame, bus, options)
             m.add_component(kind, block(list(items), rule=rule))
@@ -70,6 +73,8 @@ def build_opf(
             net.loads[n], frame, bus[net.loads[n].bus], load_scale))
         for kind, block, devices in (
             ("generator", GeneratorBlock, net.generators),
+            ("storage", StorageBlock, net.storages),
+            ("capacitor", CapacitorBlock, net.capacitors),
             ("datacenter", DatacenterBlock, net.datacenters), ("svg", SvgBlock, net.svgs),
         ):
             rule = _device_rule(devices, frame, bus)
@@ -88,9 +93,43 @@ def _buses(m, net: Network, frame: Frame):
     return m.bus
 
 
+def sort_branches(net: Network) -> tuple[dict, dict, dict]:
+    """Lines, ideal regulators, and all else by name: single branches, or banks of them.
+
+    Branches side by side form a bank where one of them couples phases; it has the name of its
+    first transformer or regulator.
+    """
+    beside: dict[tuple[str, str], list[Branch]] = {}
+    for branch in net.branches.values():
+        beside.setdefault((branch.from_bus, branch.to_bus), []).append(branch)
+    lines: dict[str, Branch] = {}
+    ideal: dict[str, Branch] = {}
+    banks: dict[str, tuple[Branch, ...]] = {}
+    for group in beside.values():
+        if len(group) > 1 and any(len(leg) > 1 for b in group for leg in _legs(b)):
+            group.sort(key=lambda branch: isinstance(branch, Line))
+            banks[group[0].name] = tuple(group)
+            continue
+        for branch in group:
+            if isinstance(branch, Line):
+                lines[branch.name] = branch
+            elif isinstance(branch, Regulator) and branch.kva is None:
+                ideal[branch.name] = branch
+            else:
+                banks[branch.name] = (branch,)
+    return lines, ideal, banks
+
+
+def _legs(branch: Branch) -> tuple[str, ...]:
+    return branch.legs[1] if isinstance(branch, Transformer) else tuple(branch.to_phases)
+
+
 def _branch_rule(items, frame, bus, options):
-    return lambda b, n: b.build(
-        items[n], frame, bus[items[n].from_bus], bus[items[n].to_bus], *options)
+    def build(block, name):
+        item = items[name]
+        first = item[0] if isinstance(item, tuple) else item
+        block.build(item, frame, bus[first.from_bus], bus[first.to_bus], *options)
+    return build
 
 
 def _device_rule(items, frame, bus):

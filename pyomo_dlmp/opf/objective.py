@@ -15,7 +15,8 @@ def add_cost(model, frame, losses: str | None) -> None:
     """
     (substation,) = model.substation.values()
     terms = [substation.cost[t] for t in frame.labels]
-    terms += [g.cost[t] for g in model.generator.values() for t in frame.labels]
+    makers = [*model.generator.values(), *model.storage.values()]
+    terms += [g.cost[t] for g in makers for t in frame.labels]
     limited = [b for kind in (model.bus, model.line, model.transformer) for b in kind.values()]
     terms += [b.cost for b in limited if b.component("cost") is not None]
     if losses is not None:
