@@ -40,14 +40,17 @@ def drop_matrices(z: np.ndarray, phases: str) -> tuple[np.ndarray, np.ndarray]:
             2 * (rotation.real * x - rotation.imag * r))
 
 
-def affine_rows(into: dict, phase: str, periods, terms, right: float) -> None:
-    """into[phase, t]: sum of coefficient x var[k, t] over (coefficient, var, k) == right."""
+def affine_rows(into: dict, phase: str, periods, terms, right: float, residual=None) -> None:
+    """into[phase, t]: sum of coefficient x var[k, t] over (coefficient, var, k) == right.
+
+    `residual`: Param that is taken off the sum, or None.
+    """
     kept = [(float(c), v, k) for c, v, k in terms if abs(c) > _ZERO]
     coefficients = [c for c, _, _ in kept]
     for t in periods:
-        into[phase, t] = (LinearExpression(
-            constant=0.0, linear_coefs=coefficients,
-            linear_vars=[v[k, t] for _, v, k in kept]), right)
+        body = LinearExpression(constant=0.0, linear_coefs=coefficients,
+                                linear_vars=[v[k, t] for _, v, k in kept])
+        into[phase, t] = (body if residual is None else body - residual[phase, t], right)
 
 
 def identity_connection(phases: str, ratio=1.0) -> Connection:
@@ -55,6 +58,14 @@ def identity_connection(phases: str, ratio=1.0) -> Connection:
     n = len(phases)
     gain = np.broadcast_to(np.asarray(ratio, float) ** 2, (n,)).copy()
     return Connection(tuple(phases), tuple(phases), np.eye(n, dtype=complex), gain, np.zeros(n))
+
+
+def quadratic(H: np.ndarray, flows: list):
+    """x' H x over Vars, without its zeros."""
+    n = len(flows)
+    return sum(
+        float(H[i, j]) * (1 if i == j else 2) * flows[i] * flows[j]
+        for i in range(n) for j in range(i, n) if abs(H[i, j]) > 1e-15)
 
 
 @declare_custom_block(name="BranchBlock")
@@ -80,6 +91,7 @@ class BranchBlockData(BlockData):
                                 "Build with angles=True.")
         index = frame.index(phases)
         self.phases, self.z_pu, self.connection = phases, z_pu, connection
+        self.from_bus_name, self.to_bus_name = str(from_bus.index()), str(to_bus.index())
         self.p = pyo.Var(index, initialize=0.0)
         self.q = pyo.Var(index, initialize=0.0)
         self._voltage_rows(frame, from_bus, to_bus)
@@ -92,7 +104,10 @@ class BranchBlockData(BlockData):
         gain, shift = self.connection.gain, self.connection.shift
         p, q, to_w, from_w = self.p, self.q, to_bus.w, from_bus.w
         flows = [(p, phase) for phase in phases] + [(q, phase) for phase in phases]
-        voltage, angle = {}, {}
+        voltage: dict = {}
+        angle: dict = {}
+        index = p.index_set()
+        self.w_residual, self.theta_residual = frame.residual(index), frame.residual(index)
         for i, phase in enumerate(phases):
             real, imag = D[i].real, D[i].imag
             terms = [(1.0, to_w, phase)]
@@ -107,9 +122,8 @@ class BranchBlockData(BlockData):
                 turn += [(c, v, k) for c, (v, k) in zip(
                     (*(0.5 * MQ[i]), *(-0.5 * MP[i])), flows, strict=True)]
                 affine_rows(angle, phase, frame.labels, turn,
-                            float(shift[i] - 0.5 * imag.sum()))
-            affine_rows(voltage, phase, frame.labels, terms, 0.0)
-        index = p.index_set()
+                            float(shift[i] - 0.5 * imag.sum()), self.theta_residual)
+            affine_rows(voltage, phase, frame.labels, terms, 0.0, self.w_residual)
         self.voltage = pyo.Constraint(index, rule=voltage)
         if frame.angles:
             self.angle = pyo.Constraint(index, rule=angle)
@@ -131,27 +145,37 @@ class BranchBlockData(BlockData):
                     else:
                         from_bus.inject((other, t), -real * pt, -real * qt)
 
-    def add_losses(self, frame: Frame, v: dict | None = None) -> None:
-        """Expression `loss[t]` (MW), quadratic in p and q, at voltages v[phase] (pu, default 1).
+    def add_losses(self, frame: Frame, v=None, start: bool = False) -> None:
+        """Expression `loss[t]` (MW), quadratic in p and q, at voltages v(phase, t) (pu, else 1).
 
-        ModelError when r is not positive semidefinite.
+        start: take off `loss_start[t]`, a mutable Param, being in the rows already. ModelError
+        when r is not positive semidefinite.
         """
-        H = self.loss_matrix(v)
-        n = len(self.phases)
+        phases = self.phases
+        n = len(phases)
+        same = self.loss_matrix(np.ones(n)) if v is None else None
+        if start:
+            self.loss_start = pyo.Param(frame.periods, initialize=0.0, mutable=True)
+        self._loss_at = {}
+        losses = {}
+        for t in frame.labels:
+            H = same if same is not None else self.loss_matrix(
+                np.array([v(phase, t) for phase in phases]))
+            self._loss_at[t] = H
+            flows = [self.p[ph, t] for ph in phases] + [self.q[ph, t] for ph in phases]
+            losses[t] = quadratic(H, flows)
+            if start:
+                losses[t] = losses[t] - self.loss_start[t]
+        self.loss = pyo.Expression(frame.periods, initialize=losses)
 
-        def loss(t):
-            flows = [self.p[ph, t] for ph in self.phases] + [self.q[ph, t] for ph in self.phases]
-            return sum(
-                H[i, j] * (1 if i == j else 2) * flows[i] * flows[j]
-                for i in range(2 * n) for j in range(i, 2 * n) if abs(H[i, j]) > 1e-15)
+    def loss_at(self, flows: np.ndarray, t) -> float:
+        """Losses (MW) of complex flows (MVA by phase) in period t, as `add_losses` has them."""
+        x = np.concatenate([flows.real, flows.imag])
+        return float(x @ self._loss_at[t] @ x)
 
-        self.loss = pyo.Expression(
-            frame.periods, initialize={t: loss(t) for t in frame.labels})
-
-    def loss_matrix(self, v: dict | None = None) -> np.ndarray:
-        """H (2n x 2n) of the losses (p, q)' H (p, q) in MW."""
-        scale = np.array([1.0 if v is None else v[ph] for ph in self.phases])
-        rotated = self.z_pu.real * gamma(self.phases).conj() / np.outer(scale, scale)
+    def loss_matrix(self, v: np.ndarray) -> np.ndarray:
+        """H (2n x 2n) of the losses (p, q)' H (p, q) in MW, at voltage magnitudes v (pu)."""
+        rotated = self.z_pu.real * gamma(self.phases).conj() / np.outer(v, v)
         # sum r (p_i + j q_i)(p_j - j q_j) Gamma_ji = sum Re(c)(pp + qq) - Im(c)(q_i p_j - p_i q_j)
         real, imag = rotated.real, rotated.imag
         H = np.block([[real, imag], [-imag, real]])

@@ -5,6 +5,9 @@ net_p, net_q = sum of all injections (MW, Mvar; generation and inflow positive).
 
     balance_p[k]: net_p == 0        balance_q[k]: net_q == 0
 
+(a model corrected at an AC operating point has `p_residual`, `q_residual` on the right: the losses
+there and whatever else the linear flows miss).
+
 The dual of ``balance_p[phase, t]`` in a cost minimisation is the active DLMP ($/MW for the period:
 divide by its hours for $/MWh), that of ``balance_q`` the reactive one ($/Mvar).
 Voltage limits, soft at a penalty rho ($ per pu^2 and hour) or hard:
@@ -37,8 +40,12 @@ class BusBlockData(BlockData):
             self.theta = pyo.Var(index, initialize=0.0)
         self.net_p = pyo.Expression(index, initialize=0.0)
         self.net_q = pyo.Expression(index, initialize=0.0)
-        self.balance_p = rows(index, lambda *k: self.net_p[k] == 0)
-        self.balance_q = rows(index, lambda *k: self.net_q[k] == 0)
+        self.p_residual, self.q_residual = frame.residual(index), frame.residual(index)
+        corrected = frame.corrected
+        self.balance_p = rows(index, lambda *k: (
+            self.net_p[k] - self.p_residual[k] if corrected else self.net_p[k]) == 0)
+        self.balance_q = rows(index, lambda *k: (
+            self.net_q[k] - self.q_residual[k] if corrected else self.net_q[k]) == 0)
 
     def inject(self, k, p, q) -> None:
         """Add an injection (MW, Mvar, into the bus) at k = (phase, period) to the balances.

@@ -23,20 +23,27 @@ class Frame:
 
     periods: their number, or their labels. hours: length of each period. angles: whether buses
     carry voltage angles (needed by delta loads that depend on voltage, and open-delta regulators).
+    corrected: whether rows carry mutable Params `..._residual` (0 at first) that fit them to an AC
+    operating point.
     """
 
     def __init__(self, parent, periods: int | Sequence = 1, hours: float = 1.0,
-                 angles: bool = True):
+                 angles: bool = True, corrected: bool = False):
         if not hours > 0:
             raise ModelError.at("hours", f"is {hours!r}", "A period lasts longer than 0 h.")
         labels = list(range(periods)) if isinstance(periods, int) else list(periods)
         if not labels:
             raise ModelError.at("periods", "is empty", "Give at least one period.")
         self.parent, self.hours, self.angles = parent, float(hours), angles
+        self.corrected = corrected
         if parent.component("periods") is None:
             parent.periods = pyo.Set(initialize=labels, ordered=True)
         self.periods = parent.periods
         self.labels = labels
+
+    def residual(self, index) -> pyo.Param | None:
+        """A mutable Param over an index, 0 at first; None in a model without corrections."""
+        return pyo.Param(index, initialize=0.0, mutable=True) if self.corrected else None
 
     def index(self, legs: Iterable[str]):
         """Set of (leg, period) for phases such as "abc" or delta pairs such as ("ab", "bc")."""

@@ -55,16 +55,18 @@ class SubstationBlockData(BlockData):
         flows = [(self.p, k) for k in bus.phases] + [(self.q, k) for k in bus.phases]
         voltage: dict = {}
         angle: dict = {}
+        index = bus.w.index_set()
+        self.w_residual, self.theta_residual = frame.residual(index), frame.residual(index)
         for i, phase in enumerate(bus.phases):
             terms = [(1.0, bus.w, phase)]
             terms += [(c, v, k) for c, (v, k) in zip((*MP[i], *MQ[i]), flows, strict=True)]
-            affine_rows(voltage, phase, frame.labels, terms, volts[phase] ** 2)
+            affine_rows(voltage, phase, frame.labels, terms, volts[phase] ** 2,
+                        self.w_residual)
             if frame.angles:
                 turn = [(1.0, bus.theta, phase)]
                 turn += [(c, v, k) for c, (v, k) in zip(
                     (*(0.5 * MQ[i]), *(-0.5 * MP[i])), flows, strict=True)]
-                affine_rows(angle, phase, frame.labels, turn, 0.0)
-        index = bus.w.index_set()
+                affine_rows(angle, phase, frame.labels, turn, 0.0, self.theta_residual)
         self.voltage = pyo.Constraint(index, rule=voltage)
         if frame.angles:
             self.angle = pyo.Constraint(index, rule=angle)

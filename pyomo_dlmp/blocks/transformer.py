@@ -23,7 +23,7 @@ from pyomo_dlmp.blocks.shunt import inject_shunt
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.elements import Bus, Line, Regulator
 from pyomo_dlmp.network.names import Branch
-from pyomo_dlmp.network.phases import Connection, alpha
+from pyomo_dlmp.network.phases import PHASES, Connection, alpha
 from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
 from pyomo_dlmp.network.windings import two_port
 
@@ -35,8 +35,12 @@ class TransformerBlockData(BranchBlockData):
     """A transformer with fixed taps, or a bank of branches between the same two buses."""
 
     def build(self, branches: Branch | Sequence[Branch], frame: Frame, from_bus, to_bus,
-              thermal_sides: int = 12, thermal_penalty: float | None = None) -> None:
+              thermal_sides: int = 12, thermal_penalty: float | None = None,
+              grounded: bool = True) -> None:
         """Connect two BusBlocks, with a thermal polygon (`limit_flow`) if the first is `rated`.
+
+        grounded: whether anything beyond holds the voltage to ground; if not, the to-bus has
+        voltages without zero sequence, which nothing there can feel.
 
         ModelError naming a winding connection that is not modeled, or an ideal unit in a bank.
         """
@@ -57,9 +61,12 @@ class TransformerBlockData(BranchBlockData):
         inputs, outputs, (turns, z, shunt) = two_port(bank, buses)
         turns = np.where(np.abs(turns) < 1e-9 * np.abs(turns).max(), 0.0, turns)
         shunt = np.where(np.abs(shunt) < 1e-9 * np.abs(np.linalg.pinv(z)).max(), 0.0, shunt)
+        if not grounded and outputs == PHASES:
+            centred = np.eye(3) - 1.0 / 3.0
+            turns, z = centred @ turns, centred @ z @ centred
         nominal = alpha(inputs)
         connection = Connection.linearise(
-            _real(turns), inputs, outputs, nominal, _nearest_phasors(turns @ nominal, outputs))
+            _real(turns), inputs, outputs, nominal, alpha(outputs))
         self.connect(bank[0].name, frame, from_bus, to_bus, z, connection)
         if np.any(shunt):
             inject_shunt(from_bus, inputs, shunt, frame.labels, frame.angles)
@@ -77,11 +84,3 @@ def _real(turns: np.ndarray) -> np.ndarray:
     """Turns ratios are real but for the exciting branch's tiny drop, which a shunt holds."""
     return turns.real if np.abs(turns.imag).max() < 1e-3 * np.abs(turns).max() else turns
 
-
-def _nearest_phasors(outputs: np.ndarray, phases: str) -> np.ndarray:
-    """Nominal phasors of the to-bus: those of its phases; of two legs, as the unit turns them."""
-    nominal = alpha(phases)
-    if set(phases) <= set("12"):
-        turn = outputs[0] / nominal[0]
-        return nominal * turn / abs(turn)
-    return nominal

@@ -12,11 +12,12 @@ from pyomo_dlmp.network.devices import (
 from pyomo_dlmp.network.elements import Bus, Line, LineCode, Regulator, Substation
 from pyomo_dlmp.network.names import Branch, Device, Element
 from pyomo_dlmp.network.network import Network
+from pyomo_dlmp.network.operating_point import OperatingPoint
 from pyomo_dlmp.network.profiles import Profile
 from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
 
 __all__ = [
     "Branch", "Bus", "Capacitor", "CenterTappedTransformer", "Datacenter", "Device", "Element",
-    "Generator", "Line", "LineCode", "Load", "Network", "Profile", "Regulator",
+    "Generator", "Line", "LineCode", "Load", "Network", "OperatingPoint", "Profile", "Regulator",
     "StaticVarGenerator", "Storage", "Substation", "Transformer", "find_faults",
 ]

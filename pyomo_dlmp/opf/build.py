@@ -22,11 +22,14 @@ from pyomo_dlmp.blocks import (
     TransformerBlock,
 )
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.network import Branch, Line, Network, Regulator, Transformer
+from pyomo_dlmp.network import Branch, Line, Network, OperatingPoint, Regulator, Transformer
+from pyomo_dlmp.network.zones import grounded_buses
+from pyomo_dlmp.opf.correction import fit
 from pyomo_dlmp.opf.limits import add_voltage_limits
 from pyomo_dlmp.opf.objective import add_cost
+from pyomo_dlmp.opf.unbalance import Unbalance, add_unbalance
 
-LOSSES = ("quadratic", None)
+LOSSES = ("quadratic", "corrected", None)
 
 
 def build_opf(
@@ -36,16 +39,18 @@ def build_opf(
     v_min: float = 0.95, v_max: float = 1.05, penalty: float = 2000.0, thermal_sides: int = 12,
     thermal_penalty: float | None = 2000.0, angles: bool = True,
     datacenter_kw: Mapping[str, float | Sequence[float]] | None = None, into=None,
+    operating_point: OperatingPoint | None = None, unbalance: Unbalance | None = None,
 ):
     """The DSO's OPF of a feeder: linear three-phase power flow, convex quadratic cost in $.
 
     periods: number or labels; hours: length of one. price: $/MWh at the substation and load_scale:
     multiplier of all loads, each a number or one per period. losses: "quadratic" (in the objective
-    at the substation price) or None. voltage_limits: "soft" ($ `penalty` per pu^2 of squared
+    at the substation price), "corrected" (the same, and all rows fitted to the AC `operating_point`,
+    where they are then exact) or None. voltage_limits: "soft" ($ `penalty` per pu^2 of squared
     voltage and hour), "hard" or None, line-to-neutral within v_min .. v_max pu. thermal_sides:
     polygon of rated branches, soft at `thermal_penalty` ($ per MVA and hour) or hard (None).
     angles: carry voltage angles. into: a Block (a LowerLevel, say) to fill; None makes a
-    ConcreteModel. Returns the model with blocks `bus, substation, line,
+    ConcreteModel. unbalance: limits or a penalty on voltage unbalance (`Unbalance`). Returns the model with blocks `bus, substation, line,
     regulator, transformer, demand, generator, storage, capacitor, datacenter, svg` by name (loads are `demand`: Pyomo
     reserves `load`) and the Objective `cost`.
 
@@ -54,20 +59,26 @@ def build_opf(
     Raises ModelError naming the argument or element.
     """
     if losses not in LOSSES:
-        raise ModelError.at("losses", f"is {losses!r}", "Use 'quadratic' or None.")
+        raise ModelError.at("losses", f"is {losses!r}",
+                            "Use 'quadratic', 'corrected' or None.")
+    if (losses == "corrected") != (operating_point is not None):
+        raise ModelError.at(
+            "operating_point", "goes with losses='corrected'",
+            "Give ac_power_flow(net, ...).point, or let solve_corrected_opf do it.")
     m = pyo.ConcreteModel(name=net.name) if into is None else into
     with PauseGC():
-        frame = Frame(m, periods, hours, angles)
+        frame = Frame(m, periods, hours, angles, corrected=losses == "corrected")
         bus = _buses(m, net, frame)
         m.substation = SubstationBlock(list(net.substations), rule=lambda b, n: b.build(
             net.substations[n], frame, bus[net.substations[n].bus], price))
         lines, ideal, banks = sort_branches(net)
+        grounded = grounded_buses(net)
         for kind, block, items, options in (
             ("line", LineBlock, lines, (thermal_sides, thermal_penalty)),
             ("regulator", RegulatorBlock, ideal, ()),
             ("transformer", TransformerBlock, banks, (thermal_sides, thermal_penalty)),
         ):
-            rule = _branch_rule(items, frame, bus, options)
+            rule = _branch_rule(items, frame, bus, options, grounded)
             m.add_component(kind, block(list(items), rule=rule))
         m.demand = LoadBlock(list(net.loads), rule=lambda b, n: b.build(
             net.loads[n], frame, bus[net.loads[n].bus], load_scale))
@@ -81,11 +92,23 @@ def build_opf(
             m.add_component(kind, block(list(devices), rule=rule))
         _settle_datacenters(m, frame, datacenter_kw)
         add_voltage_limits(m, net, voltage_limits, v_min, v_max, penalty)
+        if unbalance is not None:
+            add_unbalance(m, unbalance)
         if losses is not None:
             for branch in (*m.line.values(), *m.transformer.values()):
-                branch.add_losses(frame)
+                branch.add_losses(frame, *_start(branch, operating_point))
         add_cost(m, frame, losses)
+        if operating_point is not None:
+            fit(m, net, operating_point)
     return m
+
+
+def _start(branch, point: OperatingPoint | None) -> tuple:
+    """Voltages at the to-bus of an operating point, and that there is one; or nothing."""
+    if point is None:
+        return ()
+    bus = branch.to_bus_name
+    return (lambda phase, t: abs(point.voltages[bus, phase, t])), True
 
 
 def _buses(m, net: Network, frame: Frame):
@@ -124,11 +147,12 @@ def _legs(branch: Branch) -> tuple[str, ...]:
     return branch.legs[1] if isinstance(branch, Transformer) else tuple(branch.to_phases)
 
 
-def _branch_rule(items, frame, bus, options):
+def _branch_rule(items, frame, bus, options, grounded):
     def build(block, name):
         item = items[name]
         first = item[0] if isinstance(item, tuple) else item
-        block.build(item, frame, bus[first.from_bus], bus[first.to_bus], *options)
+        more = (first.to_bus in grounded,) if isinstance(item, tuple) else ()
+        block.build(item, frame, bus[first.from_bus], bus[first.to_bus], *options, *more)
     return build
 
 

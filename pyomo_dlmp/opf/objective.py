@@ -19,6 +19,8 @@ def add_cost(model, frame, losses: str | None) -> None:
     terms += [g.cost[t] for g in makers for t in frame.labels]
     limited = [b for kind in (model.bus, model.line, model.transformer) for b in kind.values()]
     terms += [b.cost for b in limited if b.component("cost") is not None]
+    terms += [b.unbalance_cost for b in model.bus.values()
+              if b.component("unbalance_cost") is not None]
     if losses is not None:
         for t in frame.labels:
             if pyo.value(substation.price[t]) < 0:

@@ -1,0 +1,25 @@
+"""The state of a feeder in an AC power flow, as data that a linear model can be fitted to."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+
+@dataclass
+class OperatingPoint:
+    """Voltages and flows by period, per unit and MVA.
+
+    `voltages[bus, phase, period]`: complex, pu of the bus's nominal phase voltage; on ungrounded
+    parts without their zero sequence. `flows[branch, phase, period]`: complex MVA that reach the
+    to-bus (a line's before its charging). `source[phase, period]`: MVA bought. `losses[period]`:
+    MW in all branches. `settled[period]`: whether the AC power flow converged.
+    """
+
+    periods: list[Hashable] = field(default_factory=list)
+    voltages: dict[tuple[str, str, Hashable], complex] = field(default_factory=dict)
+    flows: dict[tuple[str, str, Hashable], complex] = field(default_factory=dict)
+    sent: dict[tuple[str, str, Hashable], complex] = field(default_factory=dict)
+    source: dict[tuple[str, Hashable], complex] = field(default_factory=dict)
+    losses: dict[Hashable, float] = field(default_factory=dict)
+    settled: dict[Hashable, bool] = field(default_factory=dict)

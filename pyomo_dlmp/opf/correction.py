@@ -1,0 +1,106 @@
+"""Fit a linear model to an AC operating point: exact there, linear around it.
+
+Every balance, voltage and angle row gets as its right-hand side the value that its left-hand side
+has at the AC point (losses, and all that the linearisation misses). With the same powers the model
+then has the AC voltages; with others, errors of second order. The quadratic losses of the objective
+are taken at the AC voltages, less their value at the point, where the balances hold them already.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+
+import numpy as np
+import pyomo.environ as pyo
+
+from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.network import Network, OperatingPoint
+from pyomo_dlmp.network.phases import ALPHA
+
+
+def fit(m, net: Network, point: OperatingPoint) -> None:
+    """Load an operating point into a model that was built with ``losses="corrected"``.
+
+    Values of w, theta, p and q become those of the point; devices keep theirs, which must be those
+    that the point was solved with. ModelError when model and point do not belong together.
+    """
+    (source,) = m.substation.values()
+    first = next(iter(m.bus.values()))
+    if first.component("p_residual") is None:
+        raise ModelError.at(str(m.name), "carries no residuals",
+                            "Build it with losses='corrected' and an operating point.")
+    missing = [t for t in m.periods if t not in point.periods]
+    if missing:
+        raise ModelError.at("operating point", f"lacks period {missing[0]!r}",
+                            "Solve the AC power flow for every period of the model.")
+    _load_voltages(m, net, point)
+    _load_flows(m, point, source)
+    for bus in m.bus.values():
+        for k in bus.balance_p:
+            bus.p_residual[k] = pyo.value(bus.net_p[k])
+            bus.q_residual[k] = pyo.value(bus.net_q[k])
+    for block in [source, *_branches(m)]:
+        for row, residual in (("voltage", "w_residual"), ("angle", "theta_residual")):
+            rows = block.component(row)
+            for k in rows if rows is not None else ():
+                param = getattr(block, residual)
+                param[k] = 0.0
+                param[k] = pyo.value(rows[k].body) - pyo.value(rows[k].lower)
+    for block in _branches(m):
+        if block.component("loss_start") is not None:
+            for t in m.periods:
+                flows = np.array([complex(block.p[k, t].value, block.q[k, t].value)
+                                  for k in block.phases])
+                block.loss_start[t] = block.loss_at(flows, t)
+
+
+def _branches(m):
+    return [*m.line.values(), *m.regulator.values(), *m.transformer.values()]
+
+
+def _load_voltages(m, net: Network, point: OperatingPoint) -> None:
+    """Squared magnitudes, and angles near those of the parent (phase shifts may pass 180)."""
+    (substation,) = net.substations.values()
+    base = math.radians(substation.angle)
+    feeds = {}
+    for block in _branches(m):
+        feeds[block.to_bus_name] = block
+    seen = {substation.bus: 0.0}
+    for name in _downwards(m, substation.bus):
+        bus, feed = m.bus[name], feeds.get(name)
+        near = 0.0
+        if feed is not None:
+            near = seen[feed.from_bus_name] + float(feed.connection.shift[0])
+        seen[name] = near
+        for k, t in bus.w.index_set():
+            v = point.voltages[name, k, t]
+            if not bus.w[k, t].fixed:
+                bus.w[k, t].set_value(abs(v) ** 2)
+            if bus.component("theta") is not None and not bus.theta[k, t].fixed:
+                theta = cmath.phase(v / ALPHA[k]) - base
+                theta += 2 * math.pi * round((near - theta) / (2 * math.pi))
+                bus.theta[k, t].set_value(theta)
+
+
+def _downwards(m, root: str) -> list[str]:
+    below: dict[str, list[str]] = {}
+    for block in _branches(m):
+        below.setdefault(block.from_bus_name, []).append(block.to_bus_name)
+    order = [root]
+    for name in order:  # grows while it is read
+        order += [other for other in dict.fromkeys(below.get(name, ())) if other not in order[-200:]]
+    return list(dict.fromkeys(order))
+
+
+def _load_flows(m, point: OperatingPoint, source) -> None:
+    for kind in (m.line, m.regulator, m.transformer):
+        for name, block in kind.items():
+            for k, t in block.p.index_set():
+                s = point.flows[name, k, t]
+                block.p[k, t].set_value(s.real)
+                block.q[k, t].set_value(s.imag)
+    for k, t in source.p.index_set():
+        s = point.source[k, t]
+        source.p[k, t].set_value(s.real)
+        source.q[k, t].set_value(s.imag)

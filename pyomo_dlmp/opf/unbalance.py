@@ -1,0 +1,99 @@
+"""Voltage unbalance in the DSO's problem: a limit (hard or soft) or a penalty, at chosen buses.
+
+With line-to-line squared voltages w_ab, w_bc, w_ca (pu, linear in w and theta) and their mean,
+
+    X = (2 w_ab - w_bc - w_ca) / sqrt6,   Y = (w_bc - w_ca) / sqrt2
+    VUF <= tau  is, to first order,  |X + jY| <= sqrt6 tau mean
+
+inscribed as a polygon of K sides, so that it is safe:
+
+    cos(t_k) X + sin(t_k) Y - sqrt6 tau cos(pi/K) mean - excess <= 0,   cost rho h excess
+
+excess is 0 for a hard limit. A penalty alone (no limit) prices the unbalance itself, in $ per
+percent of VUF and hour:
+
+    cos(t_k) X + sin(t_k) Y <= sqrt6 cos(pi/K) u / 100,    cost price h u
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pyomo.environ as pyo
+
+from pyomo_dlmp.blocks.frame import rows
+from pyomo_dlmp.blocks.legs import leg_map, leg_voltage
+from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.network.phases import DELTA_PAIRS, PHASES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unbalance:
+    """What to do about unbalance at `buses` (None: all with three phases).
+
+    `limit`: greatest VUF in percent, soft at `penalty` ($ per pu^2 beyond it and hour), hard where
+    `penalty` is None. `price`: $ per percent of VUF, bus and hour. `sides` of the polygon.
+    """
+
+    limit: float | None = None
+    penalty: float | None = None
+    price: float | None = None
+    buses: Iterable[str] | None = None
+    sides: int = 12
+
+
+def add_unbalance(m, what: Unbalance) -> None:
+    """Rows `unbalance_limit[t, k]` and `unbalance_price[t, k]` at the chosen buses of a model."""
+    three = [name for name, bus in m.bus.items() if bus.phases == PHASES]
+    chosen = three if what.buses is None else list(what.buses)
+    wrong = [name for name in chosen if name not in three]
+    if wrong:
+        raise ModelError.at("unbalance", f"names bus {wrong[0]!r}",
+                            "Unbalance is defined at buses with phases a, b, c.")
+    for key in ("limit", "penalty", "price"):
+        value = getattr(what, key)
+        if value is not None and not value > 0:
+            raise ModelError.at("unbalance", f"has {key}={value!r}", "Give a figure above 0.")
+    if what.limit is None and what.price is None:
+        raise ModelError.at("unbalance", "has neither limit nor price", "Give one of them.")
+    if what.sides < 6:
+        raise ModelError.at("unbalance", f"has {what.sides} sides", "Use 8, 12 or 16.")
+    for name in chosen:
+        _at_bus(m.bus[name], list(m.periods), what)
+
+
+def _at_bus(bus, periods, what: Unbalance) -> None:
+    if bus.component("theta") is None:
+        raise ModelError.at(bus.name, "has no angles, which unbalance needs",
+                            "Build with angles=True.")
+    D = leg_map(bus.name, DELTA_PAIRS, "delta", bus.phases)
+    cut = math.cos(math.pi / what.sides)
+    turn = [2 * math.pi * k / what.sides for k in range(what.sides)]
+    sides = [(t, k) for t in periods for k in range(what.sides)]
+    ll = {t: [leg_voltage(bus, D, row, t, bus.name) for row in range(3)] for t in periods}
+    x = {t: (2 * ab - bc - ca) / math.sqrt(6) for t, (ab, bc, ca) in ll.items()}
+    y = {t: (bc - ca) / math.sqrt(2) for t, (ab, bc, ca) in ll.items()}
+    mean = {t: (ab + bc + ca) / 3 for t, (ab, bc, ca) in ll.items()}
+
+    def along(t, k):
+        return math.cos(turn[k]) * x[t] + math.sin(turn[k]) * y[t]
+
+    costs = []
+    if what.limit is not None:
+        reach = math.sqrt(6) * what.limit / 100 * cut
+        soft = what.penalty is not None
+        if soft:
+            bus.unbalance_excess = pyo.Var(periods, domain=pyo.NonNegativeReals, initialize=0.0)
+            costs += [what.penalty * bus.hours * e for e in bus.unbalance_excess.values()]
+        bus.unbalance_limit = rows(sides, lambda t, k: (
+            along(t, k) - reach * mean[t]
+            - (bus.unbalance_excess[t] if soft else 0.0) <= 0))
+    if what.price is not None:
+        bus.vuf = pyo.Var(periods, domain=pyo.NonNegativeReals, initialize=0.0)  # percent
+        bus.unbalance_price = rows(sides, lambda t, k: (
+            along(t, k) - math.sqrt(6) * cut / 100 * bus.vuf[t] <= 0))
+        costs += [what.price * bus.hours * u for u in bus.vuf.values()]
+    if costs:
+        bus.unbalance_cost = pyo.Expression(expr=sum(costs))

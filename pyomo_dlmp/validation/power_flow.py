@@ -1,0 +1,323 @@
+"""AC three-phase power flow of a network and any dispatch of its devices, in the OpenDSS engine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pyomo_dlmp.errors import OpenDssError
+from pyomo_dlmp.io.opendss import engine as door
+from pyomo_dlmp.io.opendss import write
+from pyomo_dlmp.network import Line, Network, OperatingPoint, StaticVarGenerator
+from pyomo_dlmp.network.names import nearest
+from pyomo_dlmp.network.phases import ALPHA
+from pyomo_dlmp.network.zones import grounded_buses
+
+NODE = {"a": 1, "b": 2, "c": 3, "1": 1, "2": 2}
+LEVEL = "kW"
+Dispatch = Mapping[Hashable, Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]]]
+
+
+@dataclass
+class AcPowerFlow:
+    """Result of an AC power flow. `point` holds phasors and flows; tables are made from it.
+
+    `converged`: in every period. `losses` MW by period, `taps` of all regulators (fixed).
+    """
+
+    network: Network
+    point: OperatingPoint
+
+    @property
+    def converged(self) -> bool:
+        """Did every period converge?"""
+        return all(self.point.settled.values())
+
+    @property
+    def losses(self) -> dict[Hashable, float]:
+        """MW lost in branches, by period."""
+        return self.point.losses
+
+    @property
+    def taps(self) -> dict[str, dict[str, int]]:
+        """Taps of the regulators by phase or pair."""
+        return {name: dict(reg.taps) for name, reg in self.network.regulators.items()}
+
+    def voltages(self) -> pd.DataFrame:
+        """Columns bus, phase, period, magnitude (pu), angle (degrees)."""
+        rows = [(bus, phase, t, abs(v), math.degrees(np.angle(v)))
+                for (bus, phase, t), v in self.point.voltages.items()]
+        return pd.DataFrame(rows, columns=["bus", "phase", "period", "magnitude", "angle"])
+
+    def flows(self) -> pd.DataFrame:
+        """Columns branch, phase, period, p (MW), q (Mvar): what reaches the to-bus."""
+        rows = [(branch, phase, t, s.real, s.imag)
+                for (branch, phase, t), s in self.point.flows.items()]
+        return pd.DataFrame(rows, columns=["branch", "phase", "period", "p", "q"])
+
+    def __repr__(self) -> str:
+        low = min(abs(v) for v in self.point.voltages.values())
+        state = "converged" if self.converged else "NOT converged"
+        return (f"AcPowerFlow({self.network.name!r}: {state}, {len(self.point.periods)} period(s), "
+                f"lowest voltage {low:.4f} pu, losses {sum(self.losses.values()):.4f} MW)")
+
+
+def ac_power_flow(network: Network, dispatch: Any = None, *,
+                  load_scale: float | Sequence[float] = 1.0) -> AcPowerFlow:
+    """AC power flow of a network under a dispatch, taps and switches fixed.
+
+    `dispatch`: a solved model of `build_opf`; a table of `results.dispatch_table`; a mapping from
+    device name to kW, or (kW, kvar), totals *made* (a datacenter draws: negative), SVGs kvar by
+    leg; or None: datacenters at capacity, SVGs at 0, generators and storages as their `kw` and
+    `kvar` say. `load_scale`: multiplier of all loads, one number or one per period of the
+    dispatch.
+
+    Returns voltages (pu, zero sequence removed on ungrounded parts), flows (MVA) and losses.
+    Raises OpenDssError when the extra ``opendss`` is missing, a device is unknown, or the power
+    flow does not converge.
+    """
+    by_period = _by_period(network, dispatch)
+    scales = _scales(load_scale, list(by_period))
+    solver = AcSolver(network)
+    point = OperatingPoint(periods=list(by_period))
+    for t, injections in by_period.items():
+        solver.solve(injections, scales[t])
+        solver.read(point, t)
+    bad = [t for t, settled in point.settled.items() if not settled]
+    if bad:
+        raise OpenDssError.at(f"network {network.name!r}",
+                              f"its AC power flow does not converge in period {bad[0]!r}",
+                              "Lower the loads, or correct impedances.")
+    return AcPowerFlow(network, point)
+
+
+class AcSolver:
+    """An engine that holds the network; loads and device powers are set anew for each solve."""
+
+    def __init__(self, network: Network):
+        self.network = network
+        self.engine = door.new_engine()
+        base = write.default_injections(network)
+        commands = [door.Command(text, network.name, i)
+                    for i, text in enumerate(write.script(network, base), 1)]
+        _, faults = door.run(self.engine, commands)
+        if faults:
+            raise OpenDssError(faults)
+        self.grounded = grounded_buses(network)
+        self.base = base
+        self._nominal: dict[str, tuple[float, float]] | None = None
+        self._banks = _banks(network)
+
+    def solve(self, injections: Mapping[str, tuple], scale: float = 1.0) -> None:
+        """Set powers made (kW, kvar by leg) and the loads' scale; solve."""
+        loads = self.engine.ActiveCircuit.Loads
+        made = {}
+        for name, (kw, kvar) in injections.items():
+            for leg, p, q in zip(self.base[name][1], kw, kvar, strict=True):
+                made[f"{name}_{leg}".lower()] = (-p, -q)
+        if self._nominal is None:
+            self._nominal = {}
+            i = loads.First
+            while i:
+                self._nominal[loads.Name] = (loads.kW, loads.kvar)
+                i = loads.Next
+        capacitors = {f"{cap.name}_{leg}".lower() for cap in self.network.capacitors.values()
+                      for leg in cap.legs}
+        i = loads.First
+        while i:
+            name = loads.Name
+            p, q = self._nominal[name]
+            if name in made:
+                p, q = made[name]
+            elif name not in capacitors:
+                p, q = p * scale, q * scale
+            if (loads.kW, loads.kvar) != (p, q):
+                loads.kW, loads.kvar = p, q
+            i = loads.Next
+        self.engine.ActiveCircuit.Solution.Solve()
+
+    def read(self, point: OperatingPoint, t: Hashable) -> None:
+        """Add the solved state to a point as period t."""
+        circuit = self.engine.ActiveCircuit
+        point.settled[t] = bool(circuit.Solution.Converged)
+        volts = self._voltages(circuit)
+        kv = {name: bus.kv_ln for name, bus in self.network.buses.items()}
+        for name, bus in self.network.buses.items():
+            v = np.array([volts[name.lower(), NODE[k]] for k in bus.phases]) / (1e3 * kv[name])
+            if bus.phases == "abc" and name not in self.grounded:
+                v = v - v.mean()
+            for k, value in zip(bus.phases, v.tolist(), strict=True):
+                point.voltages[name, k, t] = value
+        currents = self._currents(circuit)
+        for bank, members in self._banks.items():
+            to_bus = members[0].to_bus
+            for branch in members:
+                for k in branch.to_phases:
+                    i = sum(currents.get((part, 1, NODE[k]), 0.0) for part in _parts(branch))
+                    v = point.voltages[to_bus, k, t]
+                    s = v * np.conj(-i) * kv[to_bus] * 1e-3
+                    if isinstance(branch, Line) and branch.code.b is not None:
+                        s += self._charging(branch, k, t, point)
+                    key = (bank, k, t)
+                    point.flows[key] = point.flows.get(key, 0.0) + complex(s)
+        source = self.network.substation
+        for k in self.network.buses[source.bus].phases:
+            total = sum(value for (part, _, node), value in currents.items()
+                        if part.startswith("vsource.") and node == NODE[k])
+            v = point.voltages[source.bus, k, t]
+            point.source[k, t] = complex(v * np.conj(-total) * kv[source.bus] * 1e-3)
+        point.losses[t] = float(circuit.LineLosses[0] / 1e3 + self._transformer_losses(circuit))
+
+    def _transformer_losses(self, circuit) -> float:
+        total, i = 0.0, circuit.Transformers.First
+        while i:
+            total += circuit.ActiveCktElement.Losses[0]
+            i = circuit.Transformers.Next
+        return total / 1e6
+
+    def _charging(self, line: Line, phase: str, t, point: OperatingPoint) -> complex:
+        """What half the line's charging makes at the to-bus: its current was in the engine's."""
+        row = line.phases.index(phase)
+        b = np.array(line.code.b)[row] * 1e-6 * line.length / 2
+        kv = self.network.buses[line.to_bus].kv_ln
+        v = np.array([point.voltages[line.to_bus, k, t] for k in line.phases]) * kv
+        return complex(v[row] * np.conj(1j * b @ v))
+
+    def _voltages(self, circuit) -> dict[tuple[str, int], complex]:
+        values = np.asarray(circuit.YNodeVarray, dtype=float).view(complex)
+        names = [name.lower().rsplit(".", 1) for name in circuit.YNodeOrder]
+        return {(bus, int(node)): v for (bus, node), v in zip(names, values, strict=True)}
+
+    def _currents(self, circuit) -> dict[tuple[str, int, int], complex]:
+        """Currents (A) into each element by (name, terminal 0 or 1, node)."""
+        found: dict[tuple[str, int, int], complex] = {}
+        element = circuit.ActiveCktElement
+        for collection, kind in ((circuit.Lines, "line"), (circuit.Transformers, "transformer"),
+                                 (circuit.Vsources, "vsource")):
+            i = collection.First
+            while i:
+                name = f"{kind}.{collection.Name.lower()}"
+                flat = np.asarray(element.Currents, dtype=float).view(complex)
+                nodes = element.NodeOrder
+                width = len(nodes) // element.NumTerminals
+                for place, (node, current) in enumerate(zip(nodes, flat.tolist(), strict=True)):
+                    key = (name, min(place // width, 1), int(node))
+                    found[key] = found.get(key, 0.0) + current
+                    if kind == "vsource" and place + 1 == width:
+                        break
+                i = collection.Next
+        return found
+
+
+def _parts(branch) -> list[str]:
+    """The engine's elements that a branch was written as."""
+    name = branch.name.lower()
+    if isinstance(branch, Line):
+        return [f"line.{name}"]
+    if hasattr(branch, "taps"):
+        parts = [f"transformer.{name}_{leg}" for leg in branch.taps]
+        return [*parts, f"line.{name}_through"] if branch.connection == "open_delta" else parts
+    return [f"transformer.{name}"]
+
+
+def _banks(network: Network) -> dict[str, list]:
+    """Branches by the name of the model's block that they are part of (`opf.build`)."""
+    from pyomo_dlmp.opf.build import sort_branches
+
+    lines, ideal, banks = sort_branches(network)
+    return {**{name: [b] for name, b in lines.items()}, **{name: [b] for name, b in ideal.items()},
+            **{name: list(group) for name, group in banks.items()}}
+
+
+# -------------------------------------------------------------------------------- dispatches
+
+
+def _scales(load_scale, periods: list) -> dict[Hashable, float]:
+    if isinstance(load_scale, int | float):
+        return dict.fromkeys(periods, float(load_scale))
+    values = list(load_scale)
+    if len(values) != len(periods):
+        raise OpenDssError.at("load_scale", f"has {len(values)} values for {len(periods)} periods",
+                              "Give one number, or one for each period of the dispatch.")
+    return dict(zip(periods, map(float, values), strict=True))
+
+
+def _by_period(network: Network, dispatch: Any) -> Dispatch:
+    """{period: {device: (kW by leg, kvar by leg)}}, made."""
+    if dispatch is None:
+        return {0: {}}
+    if hasattr(dispatch, "substation") and hasattr(dispatch, "periods"):
+        return _from_model(network, dispatch)
+    if isinstance(dispatch, pd.DataFrame):
+        return _from_table(network, dispatch)
+    made = {}
+    for name, power in dispatch.items():
+        device = _device(network, name)
+        pair = (power, 0.0) if isinstance(power, int | float) else tuple(power)
+        if isinstance(device, StaticVarGenerator):
+            n = len(device.legs)
+            kvar = (power / n,) * n if isinstance(power, int | float) else pair
+            made[name] = ((0.0,) * n, tuple(map(float, kvar)))
+        else:
+            if len(pair) != 2:
+                raise OpenDssError.at(f"dispatch of {name!r}", f"is {power!r}",
+                                      "Give kW, or (kW, kvar), made.")
+            _, _, kw, kvar = write.balanced(device, *pair)
+            made[name] = (kw, kvar)
+    return {0: made}
+
+
+def _device(network: Network, name: str):
+    known = set(write.default_injections(network))
+    if name not in known:
+        raise OpenDssError.at(f"dispatch of {name!r}", "there is no such device that makes power",
+                              nearest(name, known))
+    return network.devices[name]
+
+
+def _from_model(network: Network, m: Any) -> Dispatch:
+    """The dispatch in the values of a model's blocks (MW to kW)."""
+    made: dict[Hashable, dict] = {t: {} for t in m.periods}
+    for t, by_name in made.items():
+        for name, block in m.datacenter.items():
+            p = float(block.p[t].value)
+            by_name[name] = write.balanced(
+                network.datacenters[name], -1e3 * p, -1e3 * p * block.tan_phi)[2:]
+        for name, block in m.generator.items():
+            by_name[name] = write.balanced(
+                network.generators[name], 1e3 * block.p[t].value, 1e3 * block.q[t].value)[2:]
+        for name, block in m.storage.items():
+            p = block.discharge[t].value - block.charge[t].value
+            by_name[name] = write.balanced(
+                network.storages[name], 1e3 * p, 1e3 * block.q[t].value)[2:]
+        for name, block in m.svg.items():
+            legs = network.svgs[name].legs
+            by_name[name] = ((0.0,) * len(legs),
+                             tuple(1e3 * float(block.q[leg, t].value) for leg in legs))
+    return made
+
+
+def _from_table(network: Network, table: pd.DataFrame) -> Dispatch:
+    """The dispatch in a table of `results.dispatch_table` (MW, Mvar; datacenters draw)."""
+    made: dict[Hashable, dict] = {t: {} for t in dict.fromkeys(table["period"])}
+    totals: dict[tuple, dict[str, float]] = {}
+    for row in table.itertuples():
+        if row.kind == "substation" or row.quantity not in ("active", "reactive"):
+            continue
+        totals.setdefault((row.period, row.element, row.kind), {})[
+            row.phase + row.quantity] = 1e3 * float(row.value)
+    for (t, name, kind), power in totals.items():
+        device = _device(network, name)
+        if kind == "svg":
+            made[t][name] = ((0.0,) * len(device.legs),
+                             tuple(power.get(f"{leg}reactive", 0.0) for leg in device.legs))
+        else:
+            sign = -1.0 if kind == "datacenter" else 1.0
+            made[t][name] = write.balanced(device, sign * power.get("active", 0.0),
+                                           sign * power.get("reactive", 0.0))[2:]
+    return made
