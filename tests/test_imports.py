@@ -7,16 +7,17 @@ import pyomo_dlmp
 
 ROOT = Path(pyomo_dlmp.__file__).parent
 MAY_IMPORT = {
-    "errors": set(), "highs": {"errors"}, "network": {"errors"}, "io": {"errors", "network"},
+    "errors": set(), "highs": {"errors"}, "clarabel_qp": set(), "network": {"errors"}, "io": {"errors", "network"},
     "blocks": {"errors", "network"}, "opf": {"errors", "network", "blocks"},
     "bilevel": {"errors"}, "transform": {"errors", "bilevel", "highs"},
-    "solve": {"errors", "bilevel", "transform", "highs"},
+    "solve": {"errors", "bilevel", "transform", "highs", "clarabel_qp"},
     "market": {"errors", "network", "blocks", "opf"},
     "results": {"errors", "network", "blocks", "opf", "market", "bilevel", "solve", "transform"},
+    "validation": {"errors", "network", "io", "blocks", "opf", "solve", "results"},
     "plotting": {"errors", "results"},
     "study": {"errors", "network", "io", "opf", "market", "bilevel", "solve", "results",
               "plotting"},
-    "cli": {"errors", "io", "study", "plotting", "solve"},
+    "cli": {"errors", "io", "study", "plotting", "solve", "validation"},
 }
 
 

@@ -15,6 +15,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 
+from pyomo_dlmp.clarabel_qp import solve_qp
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.highs import Highs
 from pyomo_dlmp.solve.outer import solve_outer
@@ -22,6 +23,7 @@ from pyomo_dlmp.solve.program import Program
 from pyomo_dlmp.transform.eliminate import Elimination, eliminate
 from pyomo_dlmp.transform.kkt_system import KktSystem
 
+LARGE = 4000  # columns of a part beyond which it is solved sparse, without elimination
 _ACTIVE = 1e-7
 TOLERANCE = 1e-4  # relative residual above which no price is reported
 _POLISHED = 1e-8
@@ -72,6 +74,13 @@ def kkt_residual(kkt: KktSystem, x, u, y, mu) -> Residual:
                     float(relative))
 
 
+def _widest(A: sp.spmatrix) -> int:
+    """Columns in the largest connected part of some rows."""
+    graph = sp.bmat([[None, A.T], [A, None]], format="csr")
+    _, label = connected_components(graph, directed=False)
+    return int(np.bincount(label[:A.shape[1]]).max(initial=0)) if A.shape[1] else 0
+
+
 class LowerSolver:
     """Solves one lower level for any u; the elimination is done once."""
 
@@ -79,6 +88,8 @@ class LowerSolver:
         self.kkt = kkt
         form = kkt.form
         free = np.isinf(form.lb) & np.isinf(form.ub)
+        if _widest(kkt.A_eq) > LARGE:  # the map would fill: flows are sums of all injections
+            free = np.zeros_like(free)
         self.elimination: Elimination = eliminate(kkt.A_eq, np.zeros(len(kkt.b_eq)), free)
         used = np.zeros(len(kkt.b_eq), dtype=bool)
         used[self.elimination.rows_used] = True
@@ -184,6 +195,9 @@ class _Part:
 
     def solve(self):
         """(v, row multipliers, reduced costs): HiGHS, then polish; outer approximation at need."""
+        if len(self.c) > LARGE:
+            found = self._clarabel() if self.Q.nnz else None
+            return found if found is not None else self._highs_or_fail()
         best = None
         for attempt in (self._highs, self._outer):
             found = attempt()
@@ -201,6 +215,18 @@ class _Part:
             raise SolverError.at("lower level", "could not be solved by HiGHS",
                                  "Check that it is feasible and bounded.")
         return best[1]
+
+    def _clarabel(self):
+        """An interior point's answer, if it is accurate."""
+        found = solve_qp(self.Q, self.c, self.A, self.right, self.equalities, self.lb, self.ub)
+        return None if found is None or self._error(*found) > 1e-6 else found
+
+    def _highs_or_fail(self):
+        found = self._highs()
+        if found is None:
+            raise SolverError.at("lower level", "could not be solved by HiGHS",
+                                 "Check that it is feasible and bounded.")
+        return found
 
     def _row_upper(self) -> np.ndarray:
         upper = np.full(len(self.right), np.inf)

@@ -1,0 +1,43 @@
+"""Large sparse convex QPs by the interior-point code Clarabel.
+
+HiGHS solves QPs by an active-set method, which is slow beyond a few thousand columns (measured: 30 s
+at 4,500); an interior point takes about a second there.
+"""  # noqa: E501
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+
+def solve_qp(Q: sp.spmatrix, c: np.ndarray, A: sp.spmatrix, right: np.ndarray, equalities: int,
+             lb: np.ndarray, ub: np.ndarray):
+    """min c'v + v'Qv/2 with A v == right (the first `equalities` rows), A v >= right (the others).
+
+    Returns (v, row multipliers, reduced costs) in the signs of HiGHS, or None without a solution.
+    """
+    import clarabel
+
+    n, rows = len(c), len(right)
+    low, high = np.flatnonzero(np.isfinite(lb)), np.flatnonzero(np.isfinite(ub))
+    identity = sp.identity(n, format="csr")
+    A = A.tocsr()
+    matrix = sp.vstack([A[:equalities], -A[equalities:], -identity[low], identity[high]],
+                       format="csc")
+    bound = np.concatenate([right[:equalities], -right[equalities:], -lb[low], ub[high]])
+    cones = [clarabel.ZeroConeT(equalities),
+             clarabel.NonnegativeConeT(len(bound) - equalities)]
+    settings = clarabel.DefaultSettings()
+    settings.verbose = False
+    settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = 1e-10
+    settings.max_iter = 200
+    upper = sp.triu(Q).tocsc()
+    answer = clarabel.DefaultSolver(upper, c, matrix, bound, cones, settings).solve()
+    if str(answer.status) not in ("Solved", "AlmostSolved", "InsufficientProgress"):
+        return None
+    v, z = np.array(answer.x), np.array(answer.z)
+    dual = np.concatenate([-z[:equalities], z[equalities:rows]])
+    reduced = np.zeros(n)
+    reduced[low] += z[rows:rows + len(low)]
+    reduced[high] -= z[rows + len(low):]
+    return v, dual, reduced
