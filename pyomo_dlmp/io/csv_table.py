@@ -50,17 +50,29 @@ TAPS = Cell(
 )
 
 
+def _parse_figures(text: str) -> tuple[float, ...]:
+    return tuple(float(word) for word in text.split())
+
+
+FIGURES = Cell("numbers with spaces between", _parse_figures,
+               lambda values: " ".join(number_text(v) for v in values))
+WORDS = Cell("words with spaces between", lambda text: tuple(text.split()), " ".join)
+
+
 @dataclass(frozen=True)
 class Column:
     """A column `name`, whose unit is part of it, that fills `field`.
 
-    Where not `required`, the column or a cell may be left out: the field keeps its default.
+    Where not `required`, the column or a cell may be left out: the field keeps its default. A
+    `rare` column is written only where some row differs from `default`.
     """
 
     name: str
     field: str
     cell: Cell = TEXT
     required: bool = True
+    rare: bool = False
+    default: Any = None
 
 
 @dataclass(frozen=True)
@@ -178,9 +190,12 @@ def write_table(folder: Path, table: Table, rows: Iterable[Mapping[str, Any]]) -
     if table.optional and not rows:
         path.unlink(missing_ok=True)
         return
+    columns = [column for column in table.columns if not column.rare or any(
+        row.get(column.field, column.default) != column.default for row in rows)]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(column.name for column in table.columns)
+        writer.writerow(column.name for column in columns)
         for row in rows:
-            values = [(column, row.get(column.field)) for column in table.columns]
-            writer.writerow("" if v is None else column.cell.format(v) for column, v in values)
+            values = [(column, row.get(column.field)) for column in columns]
+            writer.writerow("" if v is None or (column.rare and v == column.default)
+                            else column.cell.format(v) for column, v in values)

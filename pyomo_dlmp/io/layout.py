@@ -1,24 +1,29 @@
 """The columns of our feeder format, and how rows become elements and back.
 
-One folder per feeder. Units stand in the column names; cells of columns marked * may be empty.
+One folder per feeder. Units stand in the column names; cells of columns marked * may be empty, and
+columns marked ** are left out unless some row needs them.
 
 | file | columns |
 |---|---|
 | buses.csv | name, kv_ll, phases, v_min_pu*, v_max_pu*, x*, y* |
 | line_codes.csv | name, length_unit, r_ohm_11 ... r_ohm_33, x_ohm_11 ..., b_us_11* ... |
-| lines.csv | name, from_bus, to_bus, phases, code, length, length_unit, rating_kva* |
-| regulators.csv | name, from_bus, to_bus, phases, connection, kind, taps |
-| transformers.csv | name, from_bus, to_bus, phases, connection, kva, r_percent, x_percent, tap, rated |
-| loads.csv | name, bus, connection, model, leg, kw, kvar |
-| generators.csv (optional) | name, bus, phases, kw_min, kw_max, kvar_min, kvar_max, cost_per_mwh, cost2_per_mw2h |
+| lines.csv | name, from_bus, to_bus, phases, code, length, length_unit, rating_kva*, closed** |
+| regulators.csv | name, from_bus, to_bus, phases, connection, kind, taps, kva**, r_percent**, x_percent** |
+| transformers.csv | name, from_bus, to_bus, phases, connection, kva, r_percent, x_percent, tap, rated, lead**, floating**, from_legs**, to_legs**, from_kv**, to_kv**, from_tap**, no_load_percent**, magnetizing_percent**, antifloat_ppm** |
+| center_tapped.csv (optional) | name, from_bus, to_bus, leg, kva, r_percent, x_percent, and tap ... antifloat_ppm as above, all ** |
+| loads.csv | name, bus, connection, model, leg, kw, kvar, coefficients**, leg_kv**, v_low_pu**, v_high_pu**, profile** |
+| capacitors.csv (optional) | name, bus, connection, leg, kvar, leg_kv**, closed** |
+| generators.csv (optional) | name, bus, phases, kw_min, kw_max, kvar_min, kvar_max, cost_per_mwh, cost2_per_mw2h, connection**, kva**, power_factor_min**, kw**, kvar** |
+| storages.csv (optional) | name, bus, phases, kw_max, kwh_max, kwh_min, kwh_start, efficiency_charge, efficiency_discharge, cyclic**, cost_per_mwh**, kvar_max**, kva**, connection**, kw**, kvar** |
 | datacenters.csv (optional) | name, bus, phases, kw, floor_share, power_factor |
 | svgs.csv (optional) | name, bus, phases, connection, kvar |
+| profiles.csv (optional) | name, minutes, values (multipliers with spaces between) |
 
 A line code stores the lower triangles of its symmetric matrices, r and x in ohm and b in
 microsiemens per `length_unit` (km, m, mi, ft or kft); the digits of a column are row and column
 of the matrix, whose order is that of a line's `phases`. A code of two conductors leaves the cells
-of the third empty; one without shunts leaves all of b empty. A load has one row per leg. Taps
-read ``a=8 b=5 c=5`` or ``ab=7 cb=4``.
+of the third empty; one without shunts leaves all of b empty. A load and a capacitor have one row
+per leg. Taps read ``a=8 b=5 c=5`` or ``ab=7 cb=4``, lists ``0.6 1.2 1.2`` or ``ab bc``.
 """  # noqa: E501  (a table row cannot be broken)
 
 from __future__ import annotations
@@ -28,12 +33,21 @@ from difflib import get_close_matches
 from typing import Any
 
 from pyomo_dlmp.errors import Fault
-from pyomo_dlmp.io.csv_table import NUMBER, TAPS, TEXT, YES_NO, Cell, Column, Row, Table
+from pyomo_dlmp.io.csv_table import (
+    FIGURES,
+    NUMBER,
+    TAPS,
+    TEXT,
+    WORDS,
+    YES_NO,
+    Cell,
+    Column,
+    Row,
+    Table,
+)
 from pyomo_dlmp.network.devices import (
-    Capacitor,
     Datacenter,
     Generator,
-    Load,
     StaticVarGenerator,
     Storage,
 )
@@ -65,6 +79,14 @@ def _default(name: str, field: str = "", cell: Cell = TEXT) -> Column:
     return Column(name, field or name, cell, required=False)
 
 
+def _rare(name: str, default: Any = None, cell: Cell = NUMBER, field: str = "") -> Column:
+    return Column(name, field or name, cell, required=False, rare=True, default=default)
+
+
+_WINDINGS = (
+    _rare("from_kv"), _rare("to_kv"), _rare("from_tap", 1.0), _rare("no_load_percent", 0.0),
+    _rare("magnetizing_percent", 0.0), _rare("antifloat_ppm", 1.0),
+)
 _BRANCH = (*_columns("name", "from_bus", "to_bus"), _default("phases"))
 _DEVICE = (*_columns("name", "bus"), _default("phases"))
 TRIANGLE = [(row, column) for row in range(3) for column in range(row + 1)]
@@ -86,23 +108,49 @@ LINE_CODES = Table("line_codes.csv", (
 ))
 LINES = Table("lines.csv", (
     *_BRANCH, Column("code", "code"), _number("length"), Column("length_unit", "unit", UNIT),
-    _default("rating_kva", cell=NUMBER),
+    _default("rating_kva", cell=NUMBER), _rare("closed", True, YES_NO),
 ))
 REGULATORS = Table("regulators.csv", (
     *_BRANCH, _default("connection"), _default("kind"), Column("taps", "taps", TAPS),
+    _rare("kva"), _rare("r_percent", 0.0), _rare("x_percent", 0.0),
 ))
 TRANSFORMERS = Table("transformers.csv", (
     *_BRANCH, _default("connection"), _number("kva"), _number("r_percent"), _number("x_percent"),
     _default("tap", cell=NUMBER), _default("rated", cell=YES_NO),
+    _rare("lead", False, YES_NO), _rare("floating", "", TEXT), _rare("from_legs", None, WORDS),
+    _rare("to_legs", None, WORDS), *_WINDINGS,
 ))
+CENTER_TAPPED = Table("center_tapped.csv", (
+    *_columns("name", "from_bus", "to_bus", "leg"), _number("kva"),
+    Column("r_percent", "r_percent", FIGURES), Column("x_percent", "x_percent", FIGURES),
+    _rare("tap", 1.0), _rare("rated", False, YES_NO), *_WINDINGS,
+), optional=True)
 LOADS = Table("loads.csv", (
     *_columns("name", "bus"), _default("connection"), _default("model"), Column("leg", "leg"),
-    _number("kw"), _number("kvar"),
+    _number("kw"), _number("kvar"), _rare("coefficients", (), FIGURES),
+    _rare("leg_kv", field="kv"), _rare("v_low_pu", 0.0, field="v_low"),
+    _rare("v_high_pu", 2.0, field="v_high"), _rare("profile", None, TEXT),
 ))
+CAPACITORS = Table("capacitors.csv", (
+    *_columns("name", "bus"), _default("connection"), Column("leg", "leg"), _number("kvar"),
+    _rare("leg_kv", field="kv"), _rare("closed", True, YES_NO),
+), optional=True)
 GENERATORS = Table("generators.csv", (
     *_DEVICE, _default("kw_min", cell=NUMBER), _number("kw_max"),
     _default("kvar_min", cell=NUMBER), _default("kvar_max", cell=NUMBER),
     _number("cost_per_mwh", "cost"), _default("cost2_per_mw2h", "cost2", NUMBER),
+    _rare("connection", "wye", TEXT), _rare("kva"), _rare("power_factor_min"), _rare("kw", 0.0),
+    _rare("kvar", 0.0),
+), optional=True)
+STORAGES = Table("storages.csv", (
+    *_DEVICE, _number("kw_max"), _number("kwh_max"), _default("kwh_min", cell=NUMBER),
+    _default("kwh_start", cell=NUMBER), _default("efficiency_charge", cell=NUMBER),
+    _default("efficiency_discharge", cell=NUMBER), _rare("cyclic", True, YES_NO),
+    _rare("cost_per_mwh", 0.0, field="cost"), _rare("kvar_max", 0.0), _rare("kva"),
+    _rare("connection", "wye", TEXT), _rare("kw", 0.0), _rare("kvar", 0.0),
+), optional=True)
+PROFILES = Table("profiles.csv", (
+    Column("name", "name"), _number("minutes"), Column("values", "values", FIGURES),
 ), optional=True)
 DATACENTERS = Table("datacenters.csv", (
     *_DEVICE, _number("kw"), _default("floor_share", "floor", NUMBER),
@@ -114,12 +162,11 @@ SVGS = Table("svgs.csv", (
 
 # Tables whose rows are elements, field by field.
 PLAIN: dict[type, Table] = {
-    Bus: BUSES, Regulator: REGULATORS, Transformer: TRANSFORMERS, Generator: GENERATORS,
+    Bus: BUSES, Regulator: REGULATORS, Transformer: TRANSFORMERS,
+    CenterTappedTransformer: CENTER_TAPPED, Generator: GENERATORS, Storage: STORAGES,
     Datacenter: DATACENTERS, StaticVarGenerator: SVGS,
 }
-TABLES = (
-    BUSES, LINE_CODES, LINES, REGULATORS, TRANSFORMERS, LOADS, GENERATORS, DATACENTERS, SVGS,
-)
+TABLES = (*PLAIN.values(), LINE_CODES, LINES, LOADS, CAPACITORS, PROFILES)
 
 
 def plain_row(element: object, table: Table) -> dict[str, Any]:
@@ -218,7 +265,7 @@ def line_row(line: Line, unit: str) -> dict[str, Any]:
     return {
         "name": line.name, "from_bus": line.from_bus, "to_bus": line.to_bus,
         "phases": line.phases, "code": line.code.name, "length": length, "unit": unit,
-        "rating_kva": line.rating_kva,
+        "rating_kva": line.rating_kva, "closed": line.closed,
     }
 
 
@@ -238,45 +285,6 @@ def read_lines(
         if row.complete and code in codes:
             length = _scaled(values.pop("unit"), 1)(values.pop("length"))
             yield Line(code=codes[code], length=length, **values)
-
-
-# ------------------------------------------------------------------------------------ loads
-
-
-def load_rows(load: Load) -> Iterator[dict[str, Any]]:
-    """A load as one row per leg."""
-    for leg, kw, kvar in zip(load.legs, load.kw, load.kvar, strict=True):
-        yield {
-            "name": load.name, "bus": load.bus, "connection": load.connection,
-            "model": load.model, "leg": leg, "kw": kw, "kvar": kvar,
-        }
-
-
-def read_loads(rows: Iterable[Row], faults: list[Fault]) -> Iterator[Load]:
-    """Loads from their legs; all rows of one load must agree in bus, connection and model."""
-    legs: dict[str, list[Row]] = {}
-    for row in rows:
-        if "name" in row.values:
-            legs.setdefault(row.values["name"], []).append(row)
-    for name, same in legs.items():
-        first = same[0]
-        shared = {key: first.values[key] for key in ("bus", "connection", "model")
-                  if key in first.values}
-        for row in same[1:]:
-            for key in ("bus", "connection", "model"):
-                if row.values.get(key) != first.values.get(key):
-                    faults.append(row.fault(
-                        key, f"{row.values.get(key)!r} differs from {first.values.get(key)!r} of "
-                        f"load {name!r} in row {first.line}",
-                        "Make them equal, or give the loads two names."))
-        if all(row.complete for row in same):
-            yield Load(
-                name=name,
-                legs=tuple(row.values["leg"] for row in same),
-                kw=tuple(row.values["kw"] for row in same),
-                kvar=tuple(row.values["kvar"] for row in same),
-                **shared,
-            )
 
 
 def stray_files(names: Iterable[str]) -> list[Fault]:

@@ -2,16 +2,19 @@
 
 The columns are in `pyomo_dlmp.io.layout`. ``feeder.toml`` holds
 
-    format_version = 1
+    format_version = 2
     name = "ieee37"
     description = "..."     # optional, as are source and licence
     source = "..."
     licence = "..."
+    frequency = 60.0        # optional, Hz
 
     [substation]
     name = "substation"     # optional
     bus = "799"
     v_pu = [1.0, 1.0, 1.0]  # optional: voltage per phase of that bus
+    angle = 0.0             # optional: of phase a, degrees
+    r_ohm = [[...], ...]    # optional, with x_ohm: the source's own impedance
 """
 
 from __future__ import annotations
@@ -25,19 +28,20 @@ from typing import Any
 from pyomo_dlmp.errors import Fault, FeederFileError
 from pyomo_dlmp.io import layout
 from pyomo_dlmp.io.csv_table import read_table, write_table
-from pyomo_dlmp.network import Network, Substation
-from pyomo_dlmp.network.names import Element
-from pyomo_dlmp.network.names import listed, nearest
+from pyomo_dlmp.io.legs import leg_rows, read_legs
+from pyomo_dlmp.network import Capacitor, Load, Network, Profile, Substation
+from pyomo_dlmp.network.names import Element, listed, nearest
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+READS = (1, 2)  # version 1 lacks what its columns lack; nothing changed its meaning
 HEADER = "feeder.toml"
-_KEYS = ("format_version", "name", "description", "source", "licence", "substation")
-_SUBSTATION_KEYS = ("name", "bus", "v_pu")
+_KEYS = ("format_version", "name", "description", "source", "licence", "frequency", "substation")
+_SUBSTATION_KEYS = ("name", "bus", "v_pu", "angle", "r_ohm", "x_ohm")
 
 
 def read_tables(folder: str | Path) -> Network:
@@ -56,19 +60,29 @@ def read_tables(folder: str | Path) -> Network:
     unreadable = not code_rows and any(f.where.startswith(layout.LINE_CODES.file) for f in faults)
     known = None if unreadable else {row.values.get("name", "") for row in code_rows}
     lines = list(layout.read_lines(rows[layout.LINES.file], codes, known, faults))
-    loads = list(layout.read_loads(rows[layout.LOADS.file], faults))
+    loads = list(read_legs(Load, rows[layout.LOADS.file], faults))
+    capacitors = list(read_legs(Capacitor, rows[layout.CAPACITORS.file], faults))
     if faults:
         raise FeederFileError(faults)
 
     place = {"name": "substation", **header["substation"]}
-    if isinstance(place.get("v_pu"), list):
-        place["v_pu"] = tuple(place["v_pu"])
+    for key, unit in (("r_ohm", "r"), ("x_ohm", "x")):
+        if key in place:
+            place[unit] = place.pop(key)
+    place = {key: _tuples(value) for key, value in place.items()}
     elements: list[Element] = [Substation(**place)]
     for cls, table in layout.PLAIN.items():
         elements += [cls(**row.values) for row in rows[table.file]]
-    elements += [*lines, *loads]
+    elements += [*lines, *loads, *capacitors]
+    profiles = [Profile(**row.values) for row in rows[layout.PROFILES.file]]
     return Network(
-        header["name"], elements, header.get("description", ""), header.get("source", ""))
+        header["name"], elements, header.get("description", ""), header.get("source", ""),
+        profiles, header.get("frequency", 60.0))
+
+
+def _tuples(value: Any) -> Any:
+    """TOML's lists as tuples, at every depth."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def read_licence(folder: str | Path) -> str:
@@ -109,8 +123,11 @@ def write_tables(
                 (layout.code_row(code, code_unit) for code in codes.values()))
     write_table(folder, layout.LINES,
                 (layout.line_row(line, length_unit) for line in network.lines.values()))
-    write_table(folder, layout.LOADS,
-                (row for load in network.loads.values() for row in layout.load_rows(load)))
+    for table, devices in ((layout.LOADS, network.loads), (layout.CAPACITORS, network.capacitors)):
+        write_table(folder, table, (row for d in devices.values() for row in leg_rows(d)))
+    write_table(folder, layout.PROFILES, (
+        {"name": p.name, "minutes": p.minutes, "values": p.values}
+        for p in network.profiles.values()))
     return folder
 
 
@@ -134,9 +151,13 @@ def _read_header(folder: Path) -> tuple[dict[str, Any], list[Fault]]:
 
 def _header_faults(header: dict[str, Any]) -> Iterator[Fault]:
     version = header.get("format_version")
-    if version != FORMAT_VERSION or isinstance(version, bool):
+    if version not in READS or isinstance(version, bool):
         yield Fault(HEADER, f"format_version is {version!r}",
                     f"This version of pyomo_dlmp reads format_version = {FORMAT_VERSION}.")
+    frequency = header.get("frequency", 60.0)
+    if isinstance(frequency, bool) or not isinstance(frequency, int | float) or not (
+            0 < frequency < 1000):
+        yield Fault(HEADER, f"frequency is {frequency!r}", "Give it in Hz, 50 or 60.")
     substation = header.get("substation")
     if not isinstance(substation, dict):
         yield Fault(HEADER, "it has no table [substation]", "Add one with: bus = ...")
@@ -160,6 +181,7 @@ def _header_text(network: Network, licence: str) -> str:
         f"description = {_quoted(network.description)}",
         f"source = {_quoted(network.source)}",
         f"licence = {_quoted(licence)}",
+        *([f"frequency = {float(network.frequency)!r}"] if network.frequency != 60.0 else []),
         "",
         "# Units stand in the column names. kv_ll is nominal, line to line; kw and kvar of loads",
         "# are per leg at nominal voltage. Line codes: lower triangles of symmetric matrices, r",
@@ -169,6 +191,9 @@ def _header_text(network: Network, licence: str) -> str:
         f"name = {_quoted(substation.name)}",
         f"bus = {_quoted(substation.bus)}",
         f"v_pu = [{', '.join(repr(float(v)) for v in substation.v_pu)}]",
+        *([f"angle = {float(substation.angle)!r}"] if substation.angle else []),
+        *(f"{key}_ohm = [{', '.join(map(str, ([float(v) for v in row] for row in matrix)))}]"
+          for key, matrix in (("r", substation.r), ("x", substation.x)) if matrix is not None),
     ]
     return "\n".join(lines) + "\n"
 

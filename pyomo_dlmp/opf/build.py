@@ -45,14 +45,16 @@ def build_opf(
 
     periods: number or labels; hours: length of one. price: $/MWh at the substation and load_scale:
     multiplier of all loads, each a number or one per period. losses: "quadratic" (in the objective
-    at the substation price), "corrected" (the same, and all rows fitted to the AC `operating_point`,
-    where they are then exact) or None. voltage_limits: "soft" ($ `penalty` per pu^2 of squared
-    voltage and hour), "hard" or None, line-to-neutral within v_min .. v_max pu. thermal_sides:
+    at the substation price), "corrected" (the same, and all rows fitted to the AC
+    `operating_point`, where they are then exact) or None. voltage_limits: "soft" ($ `penalty` per
+    pu^2 of squared voltage and hour), "hard" or None, line-to-neutral in v_min .. v_max pu.
+    thermal_sides:
     polygon of rated branches, soft at `thermal_penalty` ($ per MVA and hour) or hard (None).
     angles: carry voltage angles. into: a Block (a LowerLevel, say) to fill; None makes a
-    ConcreteModel. unbalance: limits or a penalty on voltage unbalance (`Unbalance`). Returns the model with blocks `bus, substation, line,
-    regulator, transformer, demand, generator, storage, capacitor, datacenter, svg` by name (loads are `demand`: Pyomo
-    reserves `load`) and the Objective `cost`.
+    ConcreteModel. unbalance: limits or a penalty on voltage unbalance (`Unbalance`). Returns the
+    model with blocks `bus, substation, line, regulator, transformer, demand, generator, storage,
+    capacitor, datacenter, svg` by name (loads are `demand`: Pyomo reserves `load`) and the
+    Objective `cost`.
 
     In a LowerLevel each datacenter's `p` is declared the upper level's; alone, it is fixed at
     `datacenter_kw[name]` (number or one per period), or at its capacity.

@@ -89,8 +89,8 @@ def _downwards(m, root: str) -> list[str]:
         below.setdefault(block.from_bus_name, []).append(block.to_bus_name)
     order = [root]
     for name in order:  # grows while it is read
-        order += [other for other in dict.fromkeys(below.get(name, ())) if other not in order[-200:]]
-    return list(dict.fromkeys(order))
+        order += dict.fromkeys(below.get(name, ()))
+    return order
 
 
 def _load_flows(m, point: OperatingPoint, source) -> None:

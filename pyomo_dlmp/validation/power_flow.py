@@ -15,8 +15,8 @@ from pyomo_dlmp.io.opendss import engine as door
 from pyomo_dlmp.io.opendss import write
 from pyomo_dlmp.network import Line, Network, OperatingPoint, StaticVarGenerator
 from pyomo_dlmp.network.names import nearest
-from pyomo_dlmp.network.phases import ALPHA
 from pyomo_dlmp.network.zones import grounded_buses
+from pyomo_dlmp.opf.build import sort_branches
 
 NODE = {"a": 1, "b": 2, "c": 3, "1": 1, "2": 2}
 LEVEL = "kW"
@@ -227,8 +227,6 @@ def _parts(branch) -> list[str]:
 
 def _banks(network: Network) -> dict[str, list]:
     """Branches by the name of the model's block that they are part of (`opf.build`)."""
-    from pyomo_dlmp.opf.build import sort_branches
-
     lines, ideal, banks = sort_branches(network)
     return {**{name: [b] for name, b in lines.items()}, **{name: [b] for name, b in ideal.items()},
             **{name: list(group) for name, group in banks.items()}}

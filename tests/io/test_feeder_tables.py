@@ -11,14 +11,18 @@ from pyomo_dlmp.errors import FeederFileError, NetworkError
 from pyomo_dlmp.io import load_feeder, read_tables, write_tables
 from pyomo_dlmp.network import (
     Bus,
+    Capacitor,
+    CenterTappedTransformer,
     Datacenter,
     Generator,
     Line,
     LineCode,
     Load,
     Network,
+    Profile,
     Regulator,
     StaticVarGenerator,
+    Storage,
     Substation,
     Transformer,
 )
@@ -50,7 +54,8 @@ def networks(draw):
         parent = draw(st.sampled_from(bus_names[: i + 1]))
         here = "".join(draw(st.permutations(phases[parent])))[: draw(st.integers(1, 3))]
         ends = {"name": f"{i}{draw(names)}", "from_bus": parent, "to_bus": bus}
-        kind = draw(st.sampled_from(["line", "transformer", "regulator", "open delta"]))
+        kinds = ["line", "transformer", "regulator", "open delta", "center-tapped"]
+        kind = draw(st.sampled_from(kinds[:1] if "1" in phases[parent] else kinds))
         if kind == "open delta" and len(phases[parent]) == 3:
             here = "abc"
             elements.append(Regulator(
@@ -58,17 +63,32 @@ def networks(draw):
                 taps={"ab": draw(st.integers(-16, 16)), "cb": draw(st.integers(-16, 16))}))
         elif kind == "regulator":
             taps = {phase: draw(st.integers(-16, 16)) for phase in here}
-            elements.append(Regulator(**ends, phases=here, taps=taps))
+            elements.append(Regulator(**ends, phases=here, taps=taps,
+                                      kva=draw(st.none() | positive), x_percent=draw(amounts)))
         elif kind == "transformer":
             elements.append(Transformer(
                 **ends, phases=here, kva=draw(positive), r_percent=draw(amounts),
-                x_percent=draw(amounts), tap=draw(positive), rated=draw(st.booleans())))
+                x_percent=draw(positive), tap=draw(positive), rated=draw(st.booleans()),
+                from_kv=draw(st.none() | positive), from_tap=draw(positive),
+                no_load_percent=draw(amounts), antifloat_ppm=draw(amounts),
+                connection=draw(st.sampled_from(["wye-wye", "delta-wye"] if here == "abc"
+                                                else ["wye-wye"])),
+                lead=draw(st.booleans()), floating=draw(st.sampled_from(["", "from"]))))
+        elif kind == "center-tapped":
+            here = "12"
+            elements.append(CenterTappedTransformer(
+                **ends, leg=phases[parent][0], kva=draw(positive), to_kv=0.12,
+                r_percent=draw(st.tuples(*[amounts] * 3)),
+                x_percent=draw(st.tuples(*[positive] * 3))))
         else:
             n = len(here)
             code = LineCode(name=f"{i}{draw(names)}", r=draw(matrices(n)), x=draw(matrices(n)),
                             b=draw(st.none() | matrices(n)))
             elements.append(Line(**ends, phases=here, code=code, length=draw(positive),
                                  rating_kva=draw(st.none() | positive)))
+            if draw(st.booleans()):
+                elements.append(Line(name=f"open{i}", from_bus=parent, to_bus=bus, phases=here,
+                                     code=code, length=draw(positive), closed=False))
         phases[bus] = here
     limit = st.none() | st.floats(0.5, 0.99)
     place = st.none() | figures
@@ -84,15 +104,29 @@ def networks(draw):
         elements.append(draw(st.one_of(
             st.builds(Load, **{k: st.just(v) for k, v in at.items()}, legs=st.just(tuple(here)),
                       kw=per_leg, kvar=per_leg,
-                      model=st.sampled_from(["power", "current", "impedance"])),
+                      model=st.sampled_from(["power", "current", "impedance"]),
+                      kv=st.none() | positive, v_low=st.floats(0, 0.9),
+                      profile=st.sampled_from([None, "day"])),
+            st.builds(Load, **{k: st.just(v) for k, v in at.items()}, legs=st.just(tuple(here)),
+                      kw=per_leg, kvar=per_leg, model=st.just("exponential"),
+                      coefficients=st.tuples(figures, figures)),
+            st.builds(Capacitor, **{k: st.just(v) for k, v in at.items()},
+                      legs=st.just(tuple(here)), kvar=per_leg, closed=st.booleans()),
+            st.builds(Storage, **{k: st.just(v) for k, v in at.items()}, phases=st.just(here),
+                      kw_max=amounts, kwh_max=positive, cyclic=st.booleans(), cost=amounts,
+                      kva=st.none() | positive, kvar=figures),
             st.builds(Generator, **{k: st.just(v) for k, v in at.items()}, phases=st.just(here),
-                      kw_max=amounts, cost=figures, cost2=amounts, kvar_max=amounts),
+                      kw_max=amounts, cost=figures, cost2=amounts, kvar_max=amounts,
+                      kva=st.none() | positive, power_factor_min=st.none() | st.floats(0.1, 1),
+                      kw=figures),
             st.builds(Datacenter, **{k: st.just(v) for k, v in at.items()}, phases=st.just(here),
                       kw=amounts, floor=st.floats(0, 1), power_factor=st.floats(0.1, 1)),
             st.builds(StaticVarGenerator, **{k: st.just(v) for k, v in at.items()},
                       phases=st.just(here), kvar=amounts),
         )))
-    return Network(draw(names), elements, draw(texts), draw(texts))
+    day = Profile(name="day", values=draw(st.tuples(figures, figures)), minutes=draw(positive))
+    return Network(draw(names), elements, draw(texts), draw(texts), [day],
+                   draw(st.sampled_from([50.0, 60.0])))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -160,8 +194,8 @@ EDITS = [
      "regulators.csv, row 2, column 'taps': 'ab=7 cb' is not taps such as"),
     ("regulators.csv", "ab=7 cb=4", "ab=7 ab=4", "'ab=7 ab=4' is not taps such as"),
     ("transformers.csv", "1,no", "1,maybe", "column 'rated': 'maybe' is not yes or no."),
-    ("feeder.toml", "format_version = 1", "format_version = 2",
-     "feeder.toml: format_version is 2. This version of pyomo_dlmp reads format_version = 1."),
+    ("feeder.toml", "format_version = 2", "format_version = 3",
+     "feeder.toml: format_version is 3. This version of pyomo_dlmp reads format_version = 2."),
     ("feeder.toml", "licence", "license",
      "feeder.toml: the key 'license' is not known. Did you mean 'licence'?"),
     ("feeder.toml", "bus = ", "buss = ", "[substation]: the key 'bus' is missing. Add: bus = ..."),

@@ -162,10 +162,13 @@ BRANCH_FAULTS = [
      "the substation than to_bus 's'. Swap its ends"),
     ([S, T, transformer(from_bus="t", to_bus="s")], "transformer 'xfm': from_bus 't' is farther"),
     ([S, T, transformer(connection="zig-zag")], "transformer 'xfm': connection is 'zig-zag'. It"),
-    ([S, T_AB, transformer(connection="delta-delta", phases="ab")],
-     "connection 'delta-delta' with phases 'ab'. A delta winding needs phases 'abc'."),
+    ([S, T_AB, transformer(connection="wye-delta", phases="ab")],
+     "connection 'wye-delta' with phases 'ab'. A delta winding needs phases 'abc'"),
+    ([S, T, transformer(connection="delta-wye", from_legs=("a",))],
+     "from_legs holds 'a', its from winding is delta"),
+    ([S, T, transformer(from_kv=0.0)], "from_kv is 0. It must be above 0 kV."),
     ([S, T, transformer(kva=-1.0)], "transformer 'xfm': kva is -1. It must be above 0 kVA."),
-    ([S, T, transformer(x_percent=-1.0)], "x_percent is -1. It must be at least 0 %."),
+    ([S, T, transformer(x_percent=-30.0)], "x_percent is -30. It must be at least -20 %"),
     ([S, T, transformer(rated="yes")], "rated is 'yes'. It must be True or False."),
 ]
 

@@ -65,7 +65,7 @@ def _line(draft: Draft, circuit: Any, full: str, codes: _Codes) -> Line:
         draft.letter(second, node)
     n = len(nodes)
     length = lines.Length * KM.get(int(lines.Units), 1.0)
-    if not 0 < length:
+    if not length > 0:
         raise _fault(draft, full, f"its length is {length:g} km", "Give a length above 0.")
     if length > LONGEST:
         raise _fault(draft, full, f"its length is {length:g} km",
@@ -317,7 +317,7 @@ def _star(draft, record, full, ends, connections, common) -> list[Transformer]:
 
 def _same_admittance(draft: Draft, full: str, made: list[Any]) -> None:
     """What was read must have the admittance that the engine has (floating points aside)."""
-    if len(made) != 1 or isinstance(made[0], Transformer) and made[0].floating:
+    if len(made) != 1 or (isinstance(made[0], Transformer) and made[0].floating):
         return
     branch = made[0]
     element = activate(draft.engine, full)

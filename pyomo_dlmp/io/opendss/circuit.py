@@ -17,9 +17,11 @@ from pyomo_dlmp.network.names import BRANCHES
 LETTERS = {1: "a", 2: "b", 3: "c"}
 SPLIT_LETTERS = {1: "1", 2: "2"}
 FULL = 1  # DSSJSONFlags.Full
-CONTROLS = frozenset(  # what they did is in the solved circuit
-    "regcontrol capcontrol swtcontrol relay recloser fuse monitor energymeter sensor "
-    "invcontrol expcontrol storagecontroller gendispatcher espvlcontrol upfccontrol".split())
+CONTROLS = frozenset((  # what they did is in the solved circuit
+    "regcontrol", "capcontrol", "swtcontrol", "relay", "recloser", "fuse", "monitor",
+    "energymeter", "sensor", "invcontrol", "expcontrol", "storagecontroller", "gendispatcher",
+    "espvlcontrol", "upfccontrol",
+))
 
 
 class Unsupported(Exception):

@@ -99,7 +99,7 @@ def _load(draft: Draft, record: dict[str, Any], full: str, shapes: set[str]) -> 
     kw, kvar = (tidy(record[key] * draft.loadmult / n, 12) for key in ("kw", "kvar"))
     if record.get("rneut", -1) > 0 or record.get("xneut", 0) > 0:
         raise Unsupported("it has a neutral impedance", "Ground its neutral (node 0).")
-    profile = (record.get("daily") or "").lower()
+    profile = (record.get("daily") or record.get("yearly") or "").lower()
     return Load(
         name=draft.name(full), bus=bus, legs=legs, kw=(kw,) * n, kvar=(kvar,) * n,
         connection=connection, model=model, coefficients=coefficients,

@@ -23,7 +23,10 @@ from pyomo_dlmp.io.opendss.engine import new_engine, problems, run
 from pyomo_dlmp.io.opendss.script import Script
 from pyomo_dlmp.network import Bus, Network, Profile
 
-READ = frozenset("line transformer load capacitor reactor generator pvsystem storage vsource".split())
+READ = frozenset([
+    "line", "transformer", "load", "capacitor", "reactor", "generator", "pvsystem", "storage",
+    "vsource",
+])
 
 
 def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: str = "error"

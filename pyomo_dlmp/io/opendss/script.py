@@ -13,29 +13,37 @@ from pathlib import Path
 
 from pyomo_dlmp.errors import Fault
 
-RUN = frozenset(
-    "new edit more select clear clearall set solve calcvoltagebases setkvbase buscoords "
-    "latlongcoords open close enable disable batchedit makebuslist rebuildybus allocateloads "
-    "var interpolate".split())
+RUN = frozenset([
+    "new", "edit", "more", "select", "clear", "clearall", "set", "solve", "calcvoltagebases",
+    "setkvbase", "buscoords", "latlongcoords", "open", "close", "enable", "disable", "batchedit",
+    "makebuslist", "rebuildybus", "allocateloads", "var", "interpolate",
+])
 INCLUDE = frozenset(("redirect", "compile"))
-SKIP = frozenset(
-    "show export plot visualize summary help ? about get dump save sample formedit reset init "
-    "closedi addbusmarker clearbusmarkers quit exit panel di_plot cleanup obfuscate seqmode "
-    "comparecases yearlycurves voltage_profile meter totals capacity estimate relcalc "
-    "distribute ddeltaresults wait remove nodelist classes userclasses cktlosses currents losses "
-    "phaselosses powers seqcurrents seqpowers seqvoltages totalpowers variable valvarnames "
-    "varnames varvalues voltages yprim y zsc zscrefresh zsc012 zsc10 alignfile tearcircuit "
-    "updatestorage updatestorage_f guids cvrtloadshapes varget ysc "
-    "uuids puvoltages".split())
-REFUSE = frozenset(
-    "doscmd dos fileedit system shell cd userdll connect disconnect newactor solveall clone "
-    "abort refine_buslevels rotate bustree".split())
-SET_KEYS = frozenset(
-    "voltagebases voltagebase tolerance maxiterations maxiter maxcontroliter controlmode "
-    "algorithm loadmult defaultbasefrequency defaultbasefreq frequency freq earthmodel loadmodel "
-    "normvminpu normvmaxpu emergvminpu emergvmaxpu miniterations trapezoidal mode number hour "
-    "sec time stepsize cktmodel genmult allocationfactors basefrequency".split())
-SNAPSHOT = frozenset("snapshot snap s".split())
+SKIP = frozenset([
+    "show", "export", "plot", "visualize", "summary", "help", "?", "about", "get", "dump", "save",
+    "sample", "formedit", "reset", "init", "closedi", "addbusmarker", "clearbusmarkers", "quit",
+    "exit", "panel", "di_plot", "cleanup", "obfuscate", "seqmode", "comparecases", "yearlycurves",
+    "voltage_profile", "meter", "totals", "capacity", "estimate", "relcalc", "distribute",
+    "ddeltaresults", "wait", "remove", "nodelist", "classes", "userclasses", "cktlosses",
+    "currents", "losses", "phaselosses", "powers", "seqcurrents", "seqpowers", "seqvoltages",
+    "totalpowers", "variable", "valvarnames", "varnames", "varvalues", "voltages", "yprim", "y",
+    "zsc", "zscrefresh", "zsc012", "zsc10", "alignfile", "tearcircuit", "updatestorage",
+    "updatestorage_f", "guids", "cvrtloadshapes", "varget", "ysc", "uuids", "puvoltages",
+])
+REFUSE = frozenset([
+    "doscmd", "dos", "fileedit", "system", "shell", "cd", "userdll", "connect", "disconnect",
+    "newactor", "solveall", "clone", "abort", "refine_buslevels", "rotate", "bustree",
+])
+SET_KEYS = frozenset([
+    "voltagebases", "voltagebase", "tolerance", "maxiterations", "maxiter", "maxcontroliter",
+    "controlmode", "algorithm", "loadmult", "defaultbasefrequency", "defaultbasefreq",
+    "frequency", "freq", "earthmodel", "loadmodel", "normvminpu", "normvmaxpu", "emergvminpu",
+    "emergvmaxpu", "miniterations", "trapezoidal", "mode", "number", "hour", "sec", "time",
+    "stepsize", "cktmodel", "genmult", "allocationfactors", "basefrequency",
+])
+SNAPSHOT = frozenset([
+    "snapshot", "snap", "s",
+])
 _FILES = re.compile(
     r"(?i)\b((?:csv|pqcsv|sng|dbl|mmap|)file)\s*=\s*(\"[^\"]*\"|'[^']*'|\([^)]*\)|[^\s,)\]]+)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
