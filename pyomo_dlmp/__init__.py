@@ -8,12 +8,14 @@ voltage, $, $/MWh.
 from pyomo_dlmp.bilevel import LowerLevel, lower_levels
 from pyomo_dlmp.blocks import (
     BusBlock,
+    CapacitorBlock,
     DatacenterBlock,
     Frame,
     GeneratorBlock,
     LineBlock,
     LoadBlock,
     RegulatorBlock,
+    StorageBlock,
     SubstationBlock,
     SvgBlock,
     TransformerBlock,
@@ -26,24 +28,37 @@ from pyomo_dlmp.errors import (
     FeederFileError,
     ModelError,
     NetworkError,
+    OpenDssError,
     SolverError,
 )
-from pyomo_dlmp.io import list_feeders, load_feeder, read_tables, write_tables
+from pyomo_dlmp.io import (
+    list_feeders,
+    load_feeder,
+    read_opendss,
+    read_tables,
+    write_opendss,
+    write_tables,
+)
 from pyomo_dlmp.market import AggregatorBlock
 from pyomo_dlmp.network import (
     Bus,
+    Capacitor,
+    CenterTappedTransformer,
     Datacenter,
     Generator,
     Line,
     LineCode,
     Load,
     Network,
+    OperatingPoint,
+    Profile,
     Regulator,
     StaticVarGenerator,
+    Storage,
     Substation,
     Transformer,
 )
-from pyomo_dlmp.opf import build_opf
+from pyomo_dlmp.opf import Unbalance, build_opf, fit
 from pyomo_dlmp.solve import (
     Audit,
     BilevelResult,
@@ -54,17 +69,28 @@ from pyomo_dlmp.solve import (
     why_infeasible,
 )
 from pyomo_dlmp.transform import bounds_table
+from pyomo_dlmp.validation import (
+    AcPowerFlow,
+    AcReport,
+    CorrectedOpf,
+    ac_power_flow,
+    ac_report,
+    solve_corrected_opf,
+    validate_feeder,
+)
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "AggregatorBlock",
-    "Audit", "AuditError", "BilevelResult", "BoundError", "Bus", "BusBlock", "Datacenter",
-    "DatacenterBlock", "DlmpError", "Fault", "FeederFileError", "Frame", "Generator",
-    "GeneratorBlock", "Line", "LineBlock", "LineCode", "Load", "LoadBlock", "LowerLevel",
-    "ModelError", "Network", "NetworkError", "Regulator", "RegulatorBlock", "SolverError",
-    "StaticVarGenerator", "Substation", "SubstationBlock", "SvgBlock", "Transformer",
-    "TransformerBlock", "audit", "bounds_table", "build_opf", "list_feeders", "load_feeder",
-    "lower_levels", "read_tables", "solve_bilevel", "solve_opf", "solver_table",
-    "why_infeasible", "write_tables",
+    "AcPowerFlow", "AcReport", "AggregatorBlock", "Audit", "AuditError", "BilevelResult",
+    "BoundError", "Bus", "BusBlock", "Capacitor", "CapacitorBlock", "CenterTappedTransformer",
+    "CorrectedOpf", "Datacenter", "DatacenterBlock", "DlmpError", "Fault", "FeederFileError",
+    "Frame", "Generator", "GeneratorBlock", "Line", "LineBlock", "LineCode", "Load", "LoadBlock",
+    "LowerLevel", "ModelError", "Network", "NetworkError", "OpenDssError", "OperatingPoint",
+    "Profile", "Regulator", "RegulatorBlock", "SolverError", "StaticVarGenerator", "Storage",
+    "StorageBlock", "Substation", "SubstationBlock", "SvgBlock", "Transformer",
+    "TransformerBlock", "Unbalance", "ac_power_flow", "ac_report", "audit", "bounds_table",
+    "build_opf", "fit", "list_feeders", "load_feeder", "lower_levels", "read_opendss",
+    "read_tables", "solve_bilevel", "solve_corrected_opf", "solve_opf", "solver_table",
+    "validate_feeder", "why_infeasible", "write_opendss", "write_tables",
 ]

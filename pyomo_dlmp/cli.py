@@ -22,6 +22,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     study.add_argument("file", help="study file, such as studies/ieee37.toml")
     study.add_argument("--results", help="folder for the results, instead of the study's own")
     commands.add_parser("feeders", help="list the shipped feeders")
+    validate = commands.add_parser(
+        "validate", help="compare a feeder's linear model with an AC power flow")
+    validate.add_argument(
+        "feeder", help="a shipped feeder's name, a folder of tables, or a .dss file")
     commands.add_parser("solvers", help="what each installed solver can do, found out by solving")
     args = parser.parse_args(argv)
     console = Console()
@@ -87,7 +91,34 @@ def _solvers(args, console: Console) -> int:
     return 0
 
 
-_COMMANDS = {"study": _study, "feeders": _feeders, "solvers": _solvers}
+def _validate(args, console: Console) -> int:
+    from pathlib import Path
+
+    from pyomo_dlmp.io import load_feeder, read_opendss, read_tables
+    from pyomo_dlmp.validation.feeder import timed
+
+    path = Path(args.feeder)
+    if path.suffix.lower() == ".dss":
+        net = read_opendss(path)
+    else:
+        net = read_tables(path) if path.is_dir() else load_feeder(args.feeder)
+    with console.status(f"{net.name}: AC power flow, then four linear models"):
+        table, ac, seconds = timed(net)
+    shown = Table(title=f"{net.name}: voltages of the linear model against AC (taps fixed)")
+    for column in ("form", "load", "max error (pu)", "at", "mean error (pu)"):
+        shown.add_column(column, justify="left" if column in ("form", "at") else "right")
+    for row in table.itertuples():
+        shown.add_row(row.form, f"{100 * row.load:.0f} %", f"{row.max_error:.4f}", row.at,
+                      f"{row.mean_error:.4f}")
+    console.print(shown)
+    low = min(abs(v) for v in ac.point.voltages.values())
+    nodes = sum(len(bus.phases) for bus in net.buses.values())
+    console.print(f"{nodes} nodes; AC losses {1e3 * sum(ac.losses.values()):.1f} kW, lowest voltage "
+                  f"{low:.4f} pu; {seconds:.1f} s", highlight=False)
+    return 0
+
+
+_COMMANDS = {"study": _study, "feeders": _feeders, "solvers": _solvers, "validate": _validate}
 
 
 if __name__ == "__main__":

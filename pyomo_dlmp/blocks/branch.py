@@ -196,7 +196,8 @@ class BranchBlockData(BlockData):
         if sides < 4:
             raise ModelError.at(self.name, f"has a thermal polygon of {sides} sides",
                                 "Use 8, 12 or 16.")
-        top = kva / 1000.0 * math.cos(math.pi / sides)
+        self.rating_mva = kva / 1000.0
+        top = self.rating_mva * math.cos(math.pi / sides)
         turn = [2 * math.pi * k / sides for k in range(sides)]
         index, soft = self.p.index_set(), penalty is not None
         if penalty is not None:

@@ -34,6 +34,12 @@ def dispatch_table(dso, net) -> pd.DataFrame:
         for t in dso.periods:
             rows.append(("generator", name, at, "", t, "active", value(block.p[t]), "MW"))
             rows.append(("generator", name, at, "", t, "reactive", value(block.q[t]), "Mvar"))
+    for name, block in dso.storage.items():
+        at = net.storages[name].bus
+        for t in dso.periods:
+            made = value(block.discharge[t]) - value(block.charge[t])
+            rows.append(("storage", name, at, "", t, "active", made, "MW"))
+            rows.append(("storage", name, at, "", t, "reactive", value(block.q[t]), "Mvar"))
     for name, block in dso.svg.items():
         at = net.svgs[name].bus
         rows += [("svg", name, at, leg, t, "reactive", value(block.q[leg, t]), "Mvar")

@@ -25,16 +25,19 @@ def unbalance_table(dso) -> pd.DataFrame:
         if bus.phases != PHASES:
             continue
         v = bus_phasors(bus, periods)
-        measures = {"PVUR": spread(np.abs(v))}
-        if bus.component("theta") is not None:
-            _, positive, negative = symmetrical_components(v).T
-            measures["VUF"] = np.abs(negative) / np.abs(positive)
-            measures["LVUR"] = spread(np.column_stack(list(line_to_line(v, PHASES).values())))
-        for quantity in ("VUF", "PVUR", "LVUR"):
-            if quantity in measures:
-                rows += [(name, t, quantity, 100 * float(x), "%")
-                         for t, x in zip(periods, measures[quantity], strict=True)]
+        with_angles = bus.component("theta") is not None
+        found = measures(v) if with_angles else {"PVUR": spread(np.abs(v))}
+        for quantity, values in found.items():
+            rows += [(name, t, quantity, 100 * float(x), "%")
+                     for t, x in zip(periods, values, strict=True)]
     return pd.DataFrame(rows, columns=["bus", "period", "quantity", "value", "unit"])
+
+
+def measures(v: np.ndarray) -> dict[str, np.ndarray]:
+    """VUF, PVUR and LVUR (shares) of phasors a, b, c, rows by period; exact for AC phasors."""
+    _, positive, negative = symmetrical_components(v).T
+    return {"VUF": np.abs(negative) / np.abs(positive), "PVUR": spread(np.abs(v)),
+            "LVUR": spread(np.column_stack(list(line_to_line(v, PHASES).values())))}
 
 
 def spread(magnitudes: np.ndarray) -> np.ndarray:

@@ -1,0 +1,65 @@
+"""`validate_feeder`: the linear model of a feeder against AC at nominal load, in one table."""
+
+from __future__ import annotations
+
+import time
+
+import pandas as pd
+
+from pyomo_dlmp.network import Network
+from pyomo_dlmp.opf import build_opf
+from pyomo_dlmp.solve import solve_opf
+from pyomo_dlmp.validation.power_flow import AcPowerFlow, ac_power_flow
+
+COLUMNS = ["form", "load", "max_error", "at", "mean_error", "unit"]
+
+
+def validate_feeder(network: Network) -> tuple[pd.DataFrame, AcPowerFlow]:
+    """Voltage errors of the model's forms against AC, taps fixed, and the AC power flow itself.
+
+    Forms: lossless at nominal load (a); corrected at the AC point (c), there and as a prediction at
+    90 and 110 % of the load it was fitted to. Columns form, load (share of nominal), max_error, at
+    (bus.phase), mean_error, unit (pu). Raises OpenDssError without the extra ``opendss``.
+    """
+    ac = ac_power_flow(network)
+    rows = [("lossless", 1.0, *_errors(network, ac, 1.0, losses=None))]
+    rows.append(("corrected", 1.0, *_errors(
+        network, ac, 1.0, losses="corrected", operating_point=ac.point)))
+    m = build_opf(network, voltage_limits=None, losses="corrected", operating_point=ac.point)
+    for scale in (0.9, 1.1):
+        other = ac_power_flow(network, load_scale=scale)
+        rows.append(("corrected", scale, *_predicted(network, m, ac, other, scale)))
+    table = pd.DataFrame(rows, columns=COLUMNS[:-1])
+    return table.assign(unit="pu"), ac
+
+
+def _errors(network: Network, ac: AcPowerFlow, scale: float, **options):
+    m = build_opf(network, voltage_limits=None, load_scale=scale, **options)
+    solve_opf(m)
+    return _worst(m, ac)
+
+
+def _predicted(network: Network, m, fitted: AcPowerFlow, other: AcPowerFlow, scale: float):
+    """The corrected form with other loads: a new model with the residuals of the fitted one."""
+    n = build_opf(network, voltage_limits=None, load_scale=scale, losses="corrected",
+                  operating_point=fitted.point)
+    for name, bus in m.bus.items():
+        for key in ("p_residual", "q_residual"):
+            getattr(n.bus[name], key).store_values(getattr(bus, key).extract_values())
+    solve_opf(n)
+    return _worst(n, other)
+
+
+def _worst(m, ac: AcPowerFlow):
+    errors = {
+        f"{name}.{k}": abs(max(bus.w[k, t].value, 0.0) ** 0.5 - abs(ac.point.voltages[name, k, t]))
+        for name, bus in m.bus.items() for k, t in bus.w.index_set()}
+    at = max(errors, key=lambda key: errors[key])
+    return errors[at], at, sum(errors.values()) / len(errors)
+
+
+def timed(network: Network) -> tuple[pd.DataFrame, AcPowerFlow, float]:
+    """`validate_feeder` and its seconds."""
+    start = time.monotonic()
+    table, ac = validate_feeder(network)
+    return table, ac, time.monotonic() - start

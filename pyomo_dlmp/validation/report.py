@@ -1,0 +1,223 @@
+"""How far a solution of the linear model is from AC: voltages, flows, limits, prices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyomo.environ as pyo
+
+from pyomo_dlmp.network import Generator, Network
+from pyomo_dlmp.network.phases import DELTA_PAIRS, PHASES
+from pyomo_dlmp.network.zones import grounded_buses
+from pyomo_dlmp.results import unbalance_table
+from pyomo_dlmp.results.unbalance import measures
+from pyomo_dlmp.validation.power_flow import AcPowerFlow, AcSolver, _by_period, _scales
+
+PROBE_KW = 1.0
+
+
+@dataclass
+class AcReport:
+    """Tables of a solution against AC.
+
+    `voltages`, `flows`: model, ac, error by element, phase, period; `unbalance` the same in
+    percent; `limits`: each voltage and thermal limit that is broken in AC or binds in the model;
+    `prices`: DLMP against the finite difference of the AC cost; `summary` in a few figures.
+    """
+
+    ac: AcPowerFlow
+    voltages: pd.DataFrame = field(repr=False)
+    flows: pd.DataFrame = field(repr=False)
+    unbalance: pd.DataFrame = field(repr=False)
+    limits: pd.DataFrame = field(repr=False)
+    prices: pd.DataFrame = field(repr=False)
+    summary: pd.DataFrame
+
+
+def ac_report(model: Any, network: Network, *, load_scale: float | Sequence[float] = 1.0,
+              price_samples: int = 6) -> AcReport:
+    """Compare a solved OPF (or the DSO of a bilevel) with the AC power flow of its dispatch.
+
+    `load_scale`: as the model was built with. `price_samples`: nodes at which the DLMP is compared
+    with the change of AC cost (substation energy at its price) for 1 kW more, in the first period;
+    spread over the feeder, single-phase where the bus is grounded, else a delta leg. Where a limit
+    binds the DLMP holds its multiplier too, which an AC power flow cannot know: `binding` says so.
+    Raises OpenDssError as `ac_power_flow` does.
+    """
+    from pyomo_dlmp.validation.power_flow import ac_power_flow
+
+    ac = ac_power_flow(network, model, load_scale=load_scale)
+    voltages = _voltages(model, ac)
+    flows = _flows(model, ac)
+    unbalance = _unbalance(model, ac)
+    limits = _limits(model, network, ac)
+    prices = _prices(model, network, load_scale, price_samples) if price_samples else (
+        pd.DataFrame(columns=_PRICE_COLUMNS))
+    return AcReport(ac, voltages, flows, unbalance, limits, prices,
+                    _summary(model, ac, voltages, flows, unbalance, limits, prices))
+
+
+def _voltages(m, ac: AcPowerFlow) -> pd.DataFrame:
+    rows = []
+    for name, bus in m.bus.items():
+        for k, t in bus.w.index_set():
+            ours, theirs = max(bus.w[k, t].value, 0.0) ** 0.5, abs(ac.point.voltages[name, k, t])
+            rows.append((name, k, t, ours, theirs, ours - theirs, "pu"))
+    return pd.DataFrame(rows, columns=["bus", "phase", "period", "model", "ac", "error", "unit"])
+
+
+def _flows(m, ac: AcPowerFlow) -> pd.DataFrame:
+    rows = []
+    for kind in (m.line, m.regulator, m.transformer):
+        for name, block in kind.items():
+            for k, t in block.p.index_set():
+                s = ac.point.flows[name, k, t]
+                for quantity, var, value, unit in (("active", block.p, s.real, "MW"),
+                                                   ("reactive", block.q, s.imag, "Mvar")):
+                    ours = var[k, t].value
+                    rows.append((name, k, t, quantity, ours, value, ours - value, unit))
+    return pd.DataFrame(rows, columns=[
+        "branch", "phase", "period", "quantity", "model", "ac", "error", "unit"])
+
+
+def _unbalance(m, ac: AcPowerFlow) -> pd.DataFrame:
+    table = unbalance_table(m).rename(columns={"value": "model"})
+    exact = {}
+    for name, bus in m.bus.items():
+        if bus.phases == PHASES:
+            for t in m.periods:
+                v = np.array([[ac.point.voltages[name, k, t] for k in PHASES]])
+                exact |= {(name, t, quantity): 100 * float(value[0])
+                          for quantity, value in measures(v).items()}
+    table["ac"] = [exact[row.bus, row.period, row.quantity] for row in table.itertuples()]
+    table["error"] = table["model"] - table["ac"]
+    return table[["bus", "period", "quantity", "model", "ac", "error", "unit"]]
+
+
+_LIMIT_COLUMNS = ["kind", "element", "phase", "period", "limit", "model", "ac", "broken_by", "unit"]
+
+
+def _limits(m, network: Network, ac: AcPowerFlow) -> pd.DataFrame:
+    """Limits that bind in the model (to 1e-4) or are broken in AC; `broken_by` 0 where kept."""
+    rows = []
+    for name, bus in m.bus.items():
+        for row, sign in (("v_low", 1.0), ("v_high", -1.0)):
+            if bus.component(row) is None:
+                continue
+            for k, con in getattr(bus, row).items():
+                w_limit = pyo.value(con.lower if sign > 0 else con.upper)
+                limit, ours = math.sqrt(w_limit), math.sqrt(max(bus.w[k].value, 0.0))
+                theirs = abs(ac.point.voltages[(name, *k)])
+                broken = max(0.0, sign * (limit - theirs))
+                if broken > 0 or sign * (ours - limit) < 1e-4:
+                    rows.append(("low voltage" if sign > 0 else "high voltage", name, *k, limit,
+                                 ours, theirs, broken, "pu"))
+    for kind in (m.line, m.transformer):
+        for name, block in kind.items():
+            if block.component("thermal") is None:
+                continue
+            rating = block.rating_mva
+            for k, t in block.p.index_set():
+                ours = math.hypot(block.p[k, t].value, block.q[k, t].value)
+                theirs = abs(ac.point.flows[name, k, t])
+                broken = max(0.0, theirs - rating)
+                if broken > 0 or ours > 0.96 * rating:
+                    rows.append(("thermal", name, k, t, rating, ours, theirs, broken, "MVA"))
+    return pd.DataFrame(rows, columns=_LIMIT_COLUMNS)
+
+
+_PRICE_COLUMNS = ["bus", "leg", "period", "quantity", "dlmp", "ac", "error", "binding", "unit"]
+
+
+def _prices(m, network: Network, load_scale, samples: int) -> pd.DataFrame:
+    """DLMP and AC finite difference at nodes spread over the feeder, in the first period."""
+    t = next(iter(m.periods))
+    grounded = grounded_buses(network)
+    names = list(network.buses)
+    chosen = [names[round(i * (len(names) - 1) / max(1, samples - 1))] for i in range(samples)]
+    probes = {}
+    for i, name in enumerate(dict.fromkeys(chosen)):
+        phases = network.buses[name].phases
+        if name in grounded:
+            leg = phases[i % len(phases)]
+            probes[f"probe_{i}"] = Generator(name=f"probe_{i}", bus=name, kw_max=1, cost=0,
+                                             phases=leg)
+        elif len(phases) == 3:
+            probes[f"probe_{i}"] = Generator(
+                name=f"probe_{i}", bus=name, kw_max=1, cost=0, connection="delta",
+                phases=DELTA_PAIRS[i % 3])
+    solver = AcSolver(network.with_devices(*probes.values()))
+    base = dict(_by_period(network, m)[t])
+    scale = _scales(load_scale, list(m.periods))[t]
+    (source,) = m.substation.values()
+    price, hours = pyo.value(source.price[t]), next(iter(m.bus.values())).hours
+    binding = any(abs(m.dual.get(con, 0.0)) > 1e-6 for bus in m.bus.values()
+                  for row in ("v_low", "v_high") if bus.component(row) is not None
+                  for con in getattr(bus, row).values())
+
+    def bought(name: str, kw: float, kvar: float) -> float:
+        zero = {probe: ((0.0,), (0.0,)) for probe in probes}
+        solver.solve({**base, **zero, name: ((kw,), (kvar,))}, scale)
+        powers = solver.engine.ActiveCircuit.TotalPower
+        return -float(powers[0])
+
+    rows = []
+    for name, probe in probes.items():
+        for quantity, unit, step in (("active", "$/MWh", (PROBE_KW, 0.0)),
+                                     ("reactive", "$/Mvarh", (0.0, PROBE_KW))):
+            up = bought(name, -step[0], -step[1])
+            down = bought(name, step[0], step[1])
+            theirs = price * (up - down) / (2 * PROBE_KW)
+            ours = _leg_price(m, probe, quantity, t) / hours
+            rows.append((probe.bus, probe.legs[0], t, quantity, ours, theirs, ours - theirs,
+                         binding, unit))
+    return pd.DataFrame(rows, columns=_PRICE_COLUMNS)
+
+
+def _leg_price(m, probe: Generator, quantity: str, t) -> float:
+    """Price at a phase, or that of a delta leg by the map transposed."""
+    bus = m.bus[probe.bus]
+    p = {k: m.dual[bus.balance_p[k, t]] for k in bus.phases}
+    q = {k: m.dual[bus.balance_q[k, t]] for k in bus.phases}
+    leg = probe.legs[0]
+    if len(leg) == 1:
+        return p[leg] if quantity == "active" else q[leg]
+    a, b = leg
+    root = 2 * math.sqrt(3.0)
+    if quantity == "active":
+        return (p[a] + p[b]) / 2 + (q[b] - q[a]) / root
+    return (q[a] + q[b]) / 2 + (p[a] - p[b]) / root
+
+
+def _summary(m, ac, voltages, flows, unbalance, limits, prices) -> pd.DataFrame:
+    source = ac.point.source
+    (substation,) = m.substation.values()
+    bought = sum(s.real for s in source.values())
+    ours = sum(substation.p[k].value for k in substation.p)
+    active = flows[flows["quantity"] == "active"]["error"].abs()
+    rows = [
+        ("greatest_voltage_error", voltages["error"].abs().max(), "pu"),
+        ("mean_voltage_error", voltages["error"].abs().mean(), "pu"),
+        ("lowest_voltage_in_AC", voltages["ac"].min(), "pu"),
+        ("highest_voltage_in_AC", voltages["ac"].max(), "pu"),
+        ("greatest_active_flow_error", active.max(), "MW"),
+        ("substation_power_model", ours, "MW"), ("substation_power_AC", bought, "MW"),
+        ("losses_in_AC", sum(ac.losses.values()), "MW"),
+        ("limits_broken_in_AC", int((limits["broken_by"] > 0).sum()), "count"),
+    ]
+    for kind, part in limits.groupby("kind"):
+        if part["broken_by"].max() > 0:
+            unit = part["unit"].iloc[0]
+            rows.append((f"greatest_{str(kind).replace(' ', '_')}_violation_in_AC",
+                         part["broken_by"].max(), unit))
+    for quantity, part in unbalance.groupby("quantity"):
+        rows.append((f"greatest_{quantity}_error", part["error"].abs().max(), "percentage points"))
+    for quantity, part in prices.groupby("quantity"):
+        rows.append((f"greatest_{quantity}_price_error", part["error"].abs().max(),
+                     part["unit"].iloc[0]))
+    return pd.DataFrame(rows, columns=["quantity", "value", "unit"])
