@@ -113,8 +113,8 @@ def _validate(args, console: Console) -> int:
     console.print(shown)
     low = min(abs(v) for v in ac.point.voltages.values())
     nodes = sum(len(bus.phases) for bus in net.buses.values())
-    console.print(f"{nodes} nodes; AC losses {1e3 * sum(ac.losses.values()):.1f} kW, lowest voltage "
-                  f"{low:.4f} pu; {seconds:.1f} s", highlight=False)
+    console.print(f"{nodes} nodes; AC losses {1e3 * sum(ac.losses.values()):.1f} kW, lowest "
+                  f"voltage {low:.4f} pu; {seconds:.1f} s", highlight=False)
     return 0
 
 

@@ -13,6 +13,7 @@ upper side); y is already what the user reads.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -39,7 +40,14 @@ class KktSystem:
     kind: list[str]
     side: list[str]
     index: np.ndarray
-    label: list[str]
+
+    @cached_property
+    def label(self) -> list[str]:
+        """Names of the pairs, made when asked for."""
+        names = {kind: getattr(self.form, attribute) for kind, attribute in (
+            ("row", "names_row"), ("bound", "names_x")) if kind in set(self.kind)}
+        return [f"{names[k][i]}.{s}"
+                for k, i, s in zip(self.kind, self.index, self.side, strict=True)]
 
     @property
     def sigma(self) -> int:
@@ -49,7 +57,7 @@ class KktSystem:
     @property
     def pairs(self) -> int:
         """Number of complementarity pairs."""
-        return len(self.label)
+        return len(self.kind)
 
     def slack(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
         """Slack of each pair at a point."""
@@ -89,9 +97,7 @@ def build_kkt(form: LowerForm) -> KktSystem:
     side = (["lower"] * len(lower) + ["upper"] * len(upper)
             + ["lower"] * len(at_lb) + ["upper"] * len(at_ub))
     index = np.concatenate([lower, upper, at_lb, at_ub]).astype(int)
-    names = {"row": form.names_row, "bound": form.names_x}
-    label = [f"{names[k][i]}.{s}" for k, i, s in zip(kind, index, side, strict=True)]
     return KktSystem(
         form, rows_eq, form.A[rows_eq], form.B[rows_eq], form.lo[rows_eq],
-        S, T, s0, kind, side, index, label,
+        S, T, s0, kind, side, index,
     )

@@ -10,11 +10,13 @@ name, before anything is changed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
 import scipy.sparse as sp
+from pyomo.common.gc_manager import PauseGC
 from pyomo.core.base.block import BlockData
 from pyomo.repn.linear import LinearRepnVisitor
 from pyomo.repn.quadratic import QuadraticRepnVisitor
@@ -43,8 +45,6 @@ class LowerForm:
     x: list
     u: list
     rows: list
-    names_x: list[str]
-    names_row: list[str]
     Q: sp.csr_matrix
     c: np.ndarray
     D: sp.csr_matrix
@@ -55,6 +55,20 @@ class LowerForm:
     lb: np.ndarray
     ub: np.ndarray
     objective: Any
+
+    @cached_property
+    def names_x(self) -> list[str]:
+        """Names of x; made when asked for, since names of many thousand Vars take a second."""
+        return self._relative(self.x)
+
+    @cached_property
+    def names_row(self) -> list[str]:
+        """Names of the rows."""
+        return self._relative(self.rows)
+
+    def _relative(self, components) -> list[str]:
+        prefix = self.block.name + "."
+        return [component.name.removeprefix(prefix) for component in components]
 
     @property
     def equality(self) -> np.ndarray:
@@ -75,6 +89,11 @@ def _bounds(variables) -> tuple[np.ndarray, np.ndarray]:
 
 def compile_lower(block: LowerLevelData) -> LowerForm:
     """Compile; raises ModelError with all faults found (see the module's text)."""
+    with PauseGC():
+        return _compile(block)
+
+
+def _compile(block: LowerLevelData) -> LowerForm:
     _refuse_foreign_components(block)
     objective = _the_objective(block)
     sense = 1 if objective.sense == pyo.minimize else -1
@@ -196,15 +215,12 @@ class _Compiler:
             if vid in is_x:
                 c[position[vid]] = coef
         lb, ub = _bounds(x)
-        prefix = self.block.name + "."
         form = LowerForm(
-            self.block, sense, x, u, rows,
-            [v.name.removeprefix(prefix) for v in x], [r.name.removeprefix(prefix) for r in rows],
-            Q, c, D, A, B,
+            self.block, sense, x, u, rows, Q, c, D, A, B,
             np.array([p[1] for p in parts], dtype=float),
             np.array([p[2] for p in parts], dtype=float), lb, ub, objective,
         )
-        check_convex(form.Q * sense, form.names_x, objective.name)
+        check_convex(form.Q * sense, form, objective.name)
         return form
 
     def _check_columns(self, x) -> None:
@@ -225,13 +241,19 @@ class _Compiler:
 
 
 def _split_rows(dicts, position, is_x, n, m):
-    entries: tuple[list, list] = ([], [])
-    for i, coefs in enumerate(dicts):
-        for vid, coef in coefs.items():
-            if coef:
-                entries[vid not in is_x].append((i, position[vid], coef))
-    shape = len(dicts)
-    return tuple(_csr(e, (shape, k)) for e, k in zip(entries, (n, m), strict=True))
+    """A and B at once: the columns of u stand behind those of x, then they are cut apart."""
+    place = {vid: at if vid in is_x else n + at for vid, at in position.items()}
+    columns: list[int] = []
+    values: list[float] = []
+    ends = [0]
+    for coefs in dicts:
+        columns.extend(place[vid] for vid in coefs)
+        values.extend(coefs.values())
+        ends.append(len(columns))
+    both = sp.csr_matrix((np.array(values, dtype=float), columns, ends), shape=(len(dicts), n + m))
+    both.eliminate_zeros()
+    both.sort_indices()
+    return both[:, :n], both[:, n:]
 
 
 def _split_quadratic(quad, position, is_x, n, m):
@@ -254,7 +276,7 @@ def _csr(entries, shape) -> sp.csr_matrix:
     return sp.coo_matrix((np.array(values, dtype=float), (rows, cols)), shape=shape).tocsr()
 
 
-def check_convex(Q: sp.csr_matrix, names: list[str], where: str, tol: float = 1e-9) -> None:
+def check_convex(Q: sp.csr_matrix, form: LowerForm, where: str, tol: float = 1e-9) -> None:
     """Raise ModelError unless the symmetric Q is positive semidefinite, naming a bad block.
 
     Works block by block (connected components of Q's pattern); tol is relative to the block.
@@ -266,7 +288,7 @@ def check_convex(Q: sp.csr_matrix, names: list[str], where: str, tol: float = 1e
         dense = Q[members][:, members].toarray()
         least = np.linalg.eigvalsh(dense)[0]
         if least < -tol * max(1.0, np.abs(dense).max()):
-            listed = ", ".join(names[i] for i in members[:4]) + (" ..." if len(members) > 4 else "")
+            listed = ", ".join(form.names_x[i] for i in members[:4]) + (" ..." if len(members) > 4 else "")
             raise ModelError.at(
                 where, f"is not convex in {listed} (least eigenvalue {least:.3g})",
                 "A lower level needs a convex objective (concave when it maximises).",

@@ -1,4 +1,4 @@
-"""The corrected OPF as a loop: solve, AC power flow of the dispatch, fit again, until both agree."""
+"""The corrected OPF as a loop: solve, AC power flow of the dispatch, fit, until both agree."""
 
 from __future__ import annotations
 

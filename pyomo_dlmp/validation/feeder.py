@@ -7,7 +7,7 @@ import time
 import pandas as pd
 
 from pyomo_dlmp.network import Network
-from pyomo_dlmp.opf import build_opf
+from pyomo_dlmp.opf import build_opf, fit
 from pyomo_dlmp.solve import solve_opf
 from pyomo_dlmp.validation.power_flow import AcPowerFlow, ac_power_flow
 
@@ -23,9 +23,9 @@ def validate_feeder(network: Network) -> tuple[pd.DataFrame, AcPowerFlow]:
     """
     ac = ac_power_flow(network)
     rows = [("lossless", 1.0, *_errors(network, ac, 1.0, losses=None))]
-    rows.append(("corrected", 1.0, *_errors(
-        network, ac, 1.0, losses="corrected", operating_point=ac.point)))
-    m = build_opf(network, voltage_limits=None, losses="corrected", operating_point=ac.point)
+    m = _fitted(network, ac, 1.0)
+    solve_opf(m)
+    rows.append(("corrected", 1.0, *_worst(m, ac)))
     for scale in (0.9, 1.1):
         other = ac_power_flow(network, load_scale=scale)
         rows.append(("corrected", scale, *_predicted(network, m, ac, other, scale)))
@@ -35,19 +35,44 @@ def validate_feeder(network: Network) -> tuple[pd.DataFrame, AcPowerFlow]:
 
 def _errors(network: Network, ac: AcPowerFlow, scale: float, **options):
     m = build_opf(network, voltage_limits=None, load_scale=scale, **options)
+    _hold(m, network)
     solve_opf(m)
     return _worst(m, ac)
 
 
+def _fitted(network: Network, ac: AcPowerFlow, scale: float):
+    """The corrected form, its devices held before it is fitted."""
+    m = build_opf(network, voltage_limits=None, load_scale=scale, losses="corrected",
+                  operating_point=ac.point)
+    _hold(m, network)
+    fit(m, network, ac.point)
+    return m
+
+
 def _predicted(network: Network, m, fitted: AcPowerFlow, other: AcPowerFlow, scale: float):
     """The corrected form with other loads: a new model with the residuals of the fitted one."""
-    n = build_opf(network, voltage_limits=None, load_scale=scale, losses="corrected",
-                  operating_point=fitted.point)
+    n = _fitted(network, fitted, scale)
     for name, bus in m.bus.items():
         for key in ("p_residual", "q_residual"):
             getattr(n.bus[name], key).store_values(getattr(bus, key).extract_values())
+    _hold(n, network)
     solve_opf(n)
     return _worst(n, other)
+
+
+def _hold(m, network: Network) -> None:
+    """Fix generators, storages and SVGs at what the AC power flow has them make."""
+    for name, block in m.generator.items():
+        block.p.fix(network.generators[name].kw / 1000)
+        block.q.fix(network.generators[name].kvar / 1000)
+    for name, block in m.storage.items():
+        made = network.storages[name].kw / 1000
+        block.balance.deactivate()
+        block.charge.fix(max(-made, 0.0))
+        block.discharge.fix(max(made, 0.0))
+        block.q.fix(network.storages[name].kvar / 1000)
+    for block in m.svg.values():
+        block.q.fix(0.0)
 
 
 def _worst(m, ac: AcPowerFlow):

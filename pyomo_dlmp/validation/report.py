@@ -161,7 +161,7 @@ def _prices(m, network: Network, load_scale, samples: int) -> pd.DataFrame:
                   for con in getattr(bus, row).values())
 
     def bought(name: str, kw: float, kvar: float) -> float:
-        zero = {probe: ((0.0,), (0.0,)) for probe in probes}
+        zero = dict.fromkeys(probes, ((0.0,), (0.0,)))
         solver.solve({**base, **zero, name: ((kw,), (kvar,))}, scale)
         powers = solver.engine.ActiveCircuit.TotalPower
         return -float(powers[0])

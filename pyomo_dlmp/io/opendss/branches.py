@@ -43,10 +43,8 @@ def read_lines(draft: Draft) -> None:
     i = circuit.Lines.First
     while i:
         full = f"Line.{circuit.Lines.Name}"
-        try:
+        with draft.reading(full):
             draft.elements.append(_line(draft, circuit, full, codes))
-        except Unsupported as why:
-            draft.refuse(full, why.what, why.cure)
         i = circuit.Lines.Next
 
 
@@ -75,8 +73,8 @@ def _line(draft: Draft, circuit: Any, full: str, codes: _Codes) -> Line:
         if not any(all(element.IsOpen(t, k + 1) for k in range(n)) for t in (1, 2)):
             raise Unsupported("some of its conductors are open", "Open or close all of them.")
         scale = lines.Length / length
-        z = (np.reshape(lines.RMatrix, (n, n)) + 1j * np.reshape(lines.XMatrix, (n, n))) * scale
-        b = np.reshape(lines.CMatrix, (n, n)) * scale * 2e-3 * math.pi * circuit.Solution.Frequency
+        z = (np.reshape(lines.Rmatrix, (n, n)) + 1j * np.reshape(lines.Xmatrix, (n, n))) * scale
+        b = np.reshape(lines.Cmatrix, (n, n)) * scale * 2e-3 * math.pi * circuit.Solution.Frequency
     else:
         y = primitive(element)
         between = -y[:n, n:]
@@ -131,7 +129,7 @@ def read_reactors(draft: Draft, records: list[dict[str, Any]]) -> None:
         ends = terminals(element)
         if len(ends) != 2 or ends[0][0] == ends[1][0] or not any(ends[1][1]):
             continue
-        try:
+        with draft.reading(full):
             (first, nodes), (second, others) = ends
             if nodes != others:
                 raise Unsupported("its two ends are at different phases")
@@ -145,9 +143,6 @@ def read_reactors(draft: Draft, records: list[dict[str, Any]]) -> None:
                             x=_matrix(z.imag))
             draft.elements.append(Line(name=draft.name(full), from_bus=first, to_bus=second,
                                        code=code, length=1.0, phases=phases))
-        except (Unsupported, np.linalg.LinAlgError) as why:
-            draft.refuse(full, getattr(why, "what", "its impedance is singular"),
-                         getattr(why, "cure", "Give it an impedance."))
 
 
 # ------------------------------------------------------------------------------ transformers
@@ -157,12 +152,10 @@ def read_transformers(draft: Draft, records: list[dict[str, Any]], regulated: se
     """All transformers; those with a regulator control and whole taps become Regulators."""
     for record in records:
         full = f"Transformer.{record['name']}"
-        try:
+        with draft.reading(full):
             made = _transformer(draft, record, full, record["name"].lower() in regulated)
             _same_admittance(draft, full, made)
             draft.elements.extend(made)
-        except Unsupported as why:
-            draft.refuse(full, why.what, why.cure)
 
 
 def _transformer(draft: Draft, record: dict[str, Any], full: str, regulated: bool) -> list[Any]:
@@ -192,7 +185,7 @@ def _transformer(draft: Draft, record: dict[str, Any], full: str, regulated: boo
         name=draft.name(full), from_bus=first, to_bus=second,
         r_percent=tidy(sum(record["pctrs"])), x_percent=record["xhl"],
         connection=f"{connections[0]}-{connections[1]}", **_legs(connections, legs),
-        floating=_floating(*floats), from_kv=record["kv"][0], to_kv=record["kv"][1],
+        lead=_lead(record, connections), floating=_floating(*floats), from_kv=record["kv"][0], to_kv=record["kv"][1],
         from_tap=tidy(record["tap"][0], 12), tap=tidy(record["tap"][1], 12), **common)]
 
 
@@ -231,6 +224,12 @@ def _legs(connections: list[str], legs) -> dict[str, Any]:
         return {"phases": legs[0][0]}
     return {"phases": "".join(dict.fromkeys("".join((*legs[0], *legs[1])))),
             "from_legs": legs[0], "to_legs": legs[1]}
+
+
+def _lead(record: dict[str, Any], connections: list[str]) -> bool:
+    """Whether the to-side leads: OpenDSS says it of the low side."""
+    leads = str(record["leadlag"]).lower().startswith(("lead", "eu"))
+    return connections[0] != connections[1] and leads != (record["kv"][1] > record["kv"][0])
 
 
 def _floating(first: bool, second: bool) -> str:
@@ -295,24 +294,44 @@ def _star(draft, record, full, ends, connections, common) -> list[Transformer]:
     star = f"{draft.name(full)}_star"
     draft.bus_kv[star] = record["kv"][0]
     draft.phases[star] = set("abc")
-    lead = str(record["leadlag"]).lower().startswith(("lead", "eu"))
-    made = []
-    for k, (connection, (bus, _)) in enumerate(zip(connections, ends, strict=True)):
-        if record["pctrs"][k] == 0 and reactances[k] == 0:
-            raise Unsupported(f"winding {k + 1} has no impedance of its own")
-        high = k == 0
-        mixed = connection == "delta"
-        made.append(Transformer(
+    if any(r == 0 and x == 0 for r, x in zip(record["pctrs"], reactances, strict=True)):
+        raise Unsupported("one of its windings has no impedance of its own")
+
+    def winding(k: int, turned: bool) -> Transformer:
+        high, connection, bus = k == 0, connections[k], ends[k][0]
+        return Transformer(
             name=f"{draft.name(full)}_{k + 1}", from_bus=bus if high else star,
             to_bus=star if high else bus,
             connection=f"{connection}-wye" if high else f"wye-{connection}",
-            lead=mixed and (not high) != lead if high else mixed and lead,
+            lead=connection == "delta" and turned != high,
             r_percent=record["pctrs"][k], x_percent=tidy(reactances[k]),
             from_kv=record["kv"][k] if high else record["kv"][0],
             to_kv=record["kv"][0] if high else record["kv"][k],
             from_tap=record["tap"][k] if high else 1.0, tap=1.0 if high else record["tap"][k],
-            **common))
-    return made
+            **common)
+
+    theirs = primitive(activate(draft.engine, full))
+    for turned in (False, True):  # which way all deltas turn: as the engine has it
+        made = [winding(k, turned) for k in range(3)]
+        if _star_error(draft, made, theirs) < 1e-5:
+            return made
+    raise Unsupported("its admittance is not that of three transformers at a star point",
+                      "Its windings, core or neutral are not as modeled.")
+
+
+def _star_error(draft: Draft, made: list[Transformer], theirs: np.ndarray) -> float:
+    """Greatest relative difference of admittances, the star eliminated; nodes 1, 2, 3 of each."""
+    whole = np.zeros((12, 12), dtype=complex)
+    for k, t in enumerate(made):
+        buses = {bus: Bus(name=bus, kv=draft.bus_kv[bus]) for bus in (t.from_bus, t.to_bus)}
+        own, star = list(range(3 * k, 3 * k + 3)), [9, 10, 11]
+        places = own + star if k == 0 else star + own
+        whole[np.ix_(places, places)] += admittance(t, buses)
+    ours = whole[:9, :9] - whole[:9, 9:] @ np.linalg.solve(whole[9:, 9:], whole[9:, :9])
+    pick = np.array([4 * k + phase for k in range(3) for phase in range(3)])
+    y = theirs[np.ix_(pick, pick)]
+    size = np.sqrt(np.outer(np.abs(np.diag(y)), np.abs(np.diag(y))))
+    return float((np.abs(ours - y) / size).max())
 
 
 def _same_admittance(draft: Draft, full: str, made: list[Any]) -> None:

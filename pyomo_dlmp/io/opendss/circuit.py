@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import string
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +57,18 @@ class Draft:
     def refuse(self, full: str, what: str, cure: str) -> None:
         """Note an element that cannot be represented."""
         self.unsupported.append(Fault(self.where(full), what, cure))
+
+    @contextmanager
+    def reading(self, full: str) -> Iterator[None]:
+        """Whatever keeps an element from being read is noted, and the next one is read."""
+        try:
+            yield
+        except Unsupported as why:
+            self.refuse(full, why.what, why.cure)
+        except (TypeError, ValueError, KeyError, IndexError, ZeroDivisionError,
+                np.linalg.LinAlgError) as error:  # figures that are none: null, NaN, too few
+            self.faults.append(Fault(self.where(full), f"its figures cannot be read ({error})",
+                                     "Correct its properties."))
 
     def name(self, full: str) -> str:
         """A name for our element: the bare one, unless another class of its family has it."""
@@ -115,7 +129,7 @@ def activate(engine: Any, full: str) -> Any:
 
 def terminals(element: Any) -> list[tuple[str, list[int]]]:
     """Bus and nodes (conductor by conductor) of each terminal of the active element."""
-    nodes = list(element.NodeOrder)
+    nodes = [int(node) for node in element.NodeOrder]
     buses = [bus_of(bus) for bus in element.BusNames]
     n = len(nodes) // len(buses)
     return [(bus, nodes[i * n:(i + 1) * n]) for i, bus in enumerate(buses)]

@@ -86,10 +86,8 @@ def read_loads(draft: Draft, records: list[dict[str, Any]], shapes: set[str]) ->
     """All loads, each of its models mapped or refused."""
     for record in records:
         full = f"Load.{record['name']}"
-        try:
+        with draft.reading(full):
             draft.elements.append(_load(draft, record, full, shapes))
-        except Unsupported as why:
-            draft.refuse(full, why.what, why.cure)
 
 
 def _load(draft: Draft, record: dict[str, Any], full: str, shapes: set[str]) -> Load:
@@ -99,12 +97,30 @@ def _load(draft: Draft, record: dict[str, Any], full: str, shapes: set[str]) -> 
     kw, kvar = (tidy(record[key] * draft.loadmult / n, 12) for key in ("kw", "kvar"))
     if record.get("rneut", -1) > 0 or record.get("xneut", 0) > 0:
         raise Unsupported("it has a neutral impedance", "Ground its neutral (node 0).")
+    if int(record["model"]) in (6, 7):
+        _within_range(draft, record, full, bus, legs)
     profile = (record.get("daily") or record.get("yearly") or "").lower()
     return Load(
         name=draft.name(full), bus=bus, legs=legs, kw=(kw,) * n, kvar=(kvar,) * n,
         connection=connection, model=model, coefficients=coefficients,
         kv=leg_kv(draft, bus, legs, record["kv"] * scale), v_low=record["vminpu"],
         v_high=record["vmaxpu"], profile=profile if profile in shapes else None)
+
+
+def _within_range(draft: Draft, record: dict[str, Any], full: str, bus: str, legs) -> None:
+    """Models 6 and 7 are models 1 and 3 as long as their voltage stays in vminpu .. vmaxpu."""
+    element = activate(draft.engine, full)
+    flat = np.asarray(element.Voltages, dtype=float).view(complex)
+    v = dict(zip(terminals(element)[0][1], flat.tolist(), strict=False))
+    rated = record["kv"] * 1e3 / (SQRT3 if record["phases"] > 1 and len(legs[0]) == 1 else 1.0)
+    number = {"a": 1, "b": 2, "c": 3, "1": 1, "2": 2}
+    for leg in legs:
+        ends = [v[number[k]] for k in leg]
+        pu = abs(ends[0] - (ends[1] if len(ends) > 1 else 0.0)) / rated
+        if not record["vminpu"] < pu < record["vmaxpu"]:
+            raise Unsupported(
+                f"its model {record['model']} is used at {pu:.3f} pu, outside vminpu .. vmaxpu",
+                "Widen vminpu and vmaxpu, or use model 1 or 3.")
 
 
 def _model(record: dict[str, Any]) -> tuple[Any, tuple[float, ...]]:
@@ -134,7 +150,7 @@ def read_capacitors(draft: Draft, records: list[dict[str, Any]]) -> None:
     """Shunt capacitors, in the states that their controls left."""
     for record in records:
         full = f"Capacitor.{record['name']}"
-        try:
+        with draft.reading(full):
             ends = terminals(activate(draft.engine, full))
             if len(ends) > 1 and any(ends[1][1]):
                 raise Unsupported("it is a series capacitor", "Model it within its line.")
@@ -149,8 +165,6 @@ def read_capacitors(draft: Draft, records: list[dict[str, Any]]) -> None:
                 name=draft.name(full), bus=bus, legs=legs, closed=on > 0,
                 kvar=(tidy(total / len(legs), 12),) * len(legs), connection=connection,
                 kv=leg_kv(draft, bus, legs, record["kv"] * scale)))
-        except Unsupported as why:
-            draft.refuse(full, why.what, why.cure)
 
 
 def read_shunt_reactors(draft: Draft, records: list[dict[str, Any]]) -> None:
@@ -161,7 +175,7 @@ def read_shunt_reactors(draft: Draft, records: list[dict[str, Any]]) -> None:
         ends = terminals(element)
         if len(ends) == 2 and any(ends[1][1]) and ends[0][0] != ends[1][0]:
             continue
-        try:
+        with draft.reading(full):
             bus, nodes = ends[0]
             nodes = [node for node in nodes if node]
             y = primitive(element)[:len(nodes), :len(nodes)]
@@ -174,8 +188,6 @@ def read_shunt_reactors(draft: Draft, records: list[dict[str, Any]]) -> None:
             kvar = diagonal.imag * draft.kv_ln(bus) ** 2 * 1e3
             draft.elements.append(Capacitor(name=draft.name(full), bus=bus, legs=legs,
                                             kvar=tuple(tidy(q, 12) for q in kvar.tolist())))
-        except Unsupported as why:
-            draft.refuse(full, why.what, why.cure)
 
 
 def read_generators(draft: Draft, records: dict[str, list[dict[str, Any]]]) -> None:
@@ -183,10 +195,8 @@ def read_generators(draft: Draft, records: dict[str, list[dict[str, Any]]]) -> N
     for kind, make in (("generator", _generator), ("pvsystem", _pv), ("storage", _storage)):
         for record in records[kind]:
             full = f"{kind.capitalize()}.{record['name']}"
-            try:
+            with draft.reading(full):
                 draft.elements.append(make(draft, record, full))
-            except Unsupported as why:
-                draft.refuse(full, why.what, why.cure)
 
 
 def _place(draft: Draft, record: dict[str, Any], full: str) -> dict[str, Any]:

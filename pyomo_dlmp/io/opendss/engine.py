@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -32,7 +33,8 @@ def run(engine: Any, commands: Iterable[Command]) -> tuple[dict[str, str], list[
         words = command.text.split(None, 2)
         if words[0].lower() == "new" and len(words) > 1:
             active = words[1].lower().removeprefix("object=").strip("\"'")
-            places.setdefault(active, command.where)
+            places.setdefault("vsource.source" if active.startswith("circuit.") else active,
+                              command.where)
         try:
             engine.Text.Command = command.text
         except Exception as error:  # the engine's own class is not importable without it
@@ -41,9 +43,44 @@ def run(engine: Any, commands: Iterable[Command]) -> tuple[dict[str, str], list[
             if active and words[0].lower() in ("new", "~", "more"):
                 what = f"{active}: {what}"
             faults.append(Fault(command.where, what, "Correct the line."))
+            if words[0].lower() in ("solve", "calcvoltagebases"):
+                break
             if len(faults) >= 100:
                 break
     return places, faults
+
+
+def suspects(engine: Any, places: dict[str, str]) -> list[Fault]:
+    """Elements whose figures no engine could solve with: lengths, voltages, ratings of 0 or less."""
+    found: list[Fault] = []
+    if not engine.NumCircuits:
+        return found
+    circuit = engine.ActiveCircuit
+
+    def check(full: str, what: str, value: float, unit: str) -> None:
+        if not 0.0 < value < math.inf:
+            place = places.get(full.lower())
+            found.append(Fault(f"{full} ({place})" if place else full,
+                               f"its {what} is {value:g} {unit}", f"Give a {what} above 0."))
+
+    i = circuit.Lines.First
+    while i:
+        check(f"Line.{circuit.Lines.Name}", "length", circuit.Lines.Length, "of its unit")
+        i = circuit.Lines.Next
+    transformers = circuit.Transformers
+    i = transformers.First
+    while i:
+        for winding in range(1, transformers.NumWindings + 1):
+            transformers.Wdg = winding
+            full = f"Transformer.{transformers.Name}"
+            check(full, "kV", transformers.kV, "kV")
+            check(full, "kVA", transformers.kVA, "kVA")
+        i = transformers.Next
+    i = circuit.Loads.First
+    while i:
+        check(f"Load.{circuit.Loads.Name}", "kV", circuit.Loads.kV, "kV")
+        i = circuit.Loads.Next
+    return found
 
 
 def problems(engine: Any) -> str:

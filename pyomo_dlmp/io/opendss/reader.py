@@ -12,17 +12,18 @@ from pyomo_dlmp.io.opendss import branches, devices
 from pyomo_dlmp.io.opendss.circuit import (
     CONTROLS,
     Draft,
-    Unsupported,
     bus_of,
     find_split_buses,
     find_voltages,
     plain_names,
     records,
 )
-from pyomo_dlmp.io.opendss.engine import new_engine, problems, run
+from pyomo_dlmp.io.opendss.engine import new_engine, problems, run, suspects
+from pyomo_dlmp.io.opendss.rehearsal import rehearse
 from pyomo_dlmp.io.opendss.script import Script
 from pyomo_dlmp.network import Bus, Network, Profile
 
+LEAST_KV, MOST_KV = 0.02, 2000.0  # line to line: beyond them a figure is not in kV
 READ = frozenset([
     "line", "transformer", "load", "capacitor", "reactor", "generator", "pvsystem", "storage",
     "vsource",
@@ -77,10 +78,12 @@ def solve_script(path: Path) -> tuple[Any, dict[str, str]]:
     script = Script(path)
     if script.faults:
         raise OpenDssError(script.faults)
+    rehearse(script.commands)
     engine = new_engine()
     places, faults = run(engine, script.commands)
-    if faults:
-        raise OpenDssError(faults)
+    wrong = suspects(engine, places)
+    if wrong or faults:
+        raise OpenDssError([*wrong, *faults])
     if not engine.NumCircuits:
         raise OpenDssError.at(path.name, "it makes no circuit", "Begin with: new circuit.NAME ...")
     try:
@@ -116,13 +119,15 @@ def _read(draft: Draft) -> None:
         return
     source = sources[0]
     kv = source["basekv"] * (1.0 if source["phases"] > 1 else math.sqrt(3.0))
+    if not LEAST_KV < kv < MOST_KV:
+        draft.faults.append(Fault(draft.where(f"Vsource.{source['name']}"), f"its basekv is {kv:g}",
+                                  "Give the nominal voltage in kV."))
+        return
     find_split_buses(draft, got["transformer"])
     find_voltages(draft, got["transformer"], (bus_of(source["bus1"]), kv))
     plain_names(draft)
-    try:
+    with draft.reading(f"Vsource.{source['name']}"):
         draft.elements.append(devices.read_source(draft, source))
-    except Unsupported as why:
-        draft.refuse(f"Vsource.{source['name']}", why.what, why.cure)
     branches.read_lines(draft)
     regulated = {r["transformer"].lower() for r in records(engine, "regcontrol")} if (
         "regcontrol" in kinds) else set()

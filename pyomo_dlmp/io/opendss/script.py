@@ -48,6 +48,7 @@ _FILES = re.compile(
     r"(?i)\b((?:csv|pqcsv|sng|dbl|mmap|)file)\s*=\s*(\"[^\"]*\"|'[^']*'|\([^)]*\)|[^\s,)\]]+)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 MAX_DEPTH, MAX_COMMANDS = 20, 500_000
+MOST = 10_000  # iterations
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,9 @@ class Script:
                 self._fault(command, f"it sets the mode {value!r}",
                             "Only the snapshot is read: remove the option.")
             elif key in SET_KEYS:
-                kept.append(f"{key}={value}")
+                count = _unquoted(value) if key.startswith("max") else ""
+                kept.append(f"{key}={min(int(count), MOST)}" if count.isdigit() and len(count) < 19
+                            else f"{key}={value}")
         if kept:
             self.commands.append(Command("set " + " ".join(kept), command.file, command.line))
 

@@ -202,7 +202,7 @@ def _transformer(network: Network, t: Transformer) -> str:
             f"taps=[{t.from_tap!r} {t.tap!r}] xhl={t.x_percent!r} "
             f"%rs=[{t.r_percent / 2!r} {t.r_percent / 2!r}] "
             f"%noloadloss={t.no_load_percent!r} %imag={t.magnetizing_percent!r} "
-            f"leadlag={'lead' if t.lead else 'lag'} ppm_antifloat={t.antifloat_ppm!r} "
+            f"leadlag={'lead' if t.lead != (kvs[1] > kvs[0]) else 'lag'} ppm_antifloat={t.antifloat_ppm!r} "
             "mintap=0.1 maxtap=10")
 
 
@@ -252,7 +252,9 @@ def _regulator(network: Network, reg: Regulator) -> Iterator[str]:
 
 def _load(network: Network, load: Load) -> Iterator[str]:
     keys: dict[str, object] = {"vminpu": load.v_low, "vmaxpu": load.v_high}
-    if load.model == "exponential":
+    if load.model == "exponential" and tuple(load.coefficients) == (0.0, 2.0):
+        keys["model"] = 3
+    elif load.model == "exponential":
         keys |= {"model": 4, "CVRwatts": load.coefficients[0], "CVRvars": load.coefficients[1]}
     elif load.model == "zip":
         shares = " ".join(repr(float(v)) for v in load.coefficients)

@@ -1,0 +1,159 @@
+"""What is wrong in an OpenDSS file is named with file and line; nothing in it can act."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+import pyomo_dlmp as dlmp
+from tests.feeders import engine, master, node_voltages
+from tests.mutations import mutate
+
+GOOD = """clear
+new circuit.c basekv=4.16 pu=1 bus1=src r1=.01 x1=.1 r0=.01 x0=.1
+new linecode.lc nphases=3 units=km rmatrix=[.3|.1 .3|.1 .1 .3] xmatrix=[.9|.4 .9|.4 .4 .9]
+new line.l1 bus1=src bus2=a linecode=lc length=1 units=km
+new line.l2 bus1=a bus2=b linecode=lc length=.5 units=km
+new transformer.t xhl=4 %rs=[.5 .5] buses=[b low] conns=[delta wye] kvs=[4.16 .48] kvas=[300 300]
+new load.x bus1=low kv=.48 kw=90 kvar=30
+new load.y bus1=a.2 phases=1 kv=2.4 kw=40 kvar=10
+set voltagebases=[4.16 .48]
+calcvoltagebases
+solve
+"""
+
+EDITS = [
+    ("new line.l2", "new lime.l2", "m.dss, line 5: lime.l2: OpenDSS says:"),
+    ("length=.5", "lenth=.5", "m.dss, line 5: line.l2: OpenDSS says:"),
+    ("linecode=lc length=.5", "linecode=zz length=.5", "m.dss, line 5"),
+    ("length=.5", "length=0", "line.l2 (m.dss, line 5): its length is 0 of its unit. Give a length"),
+    ("length=.5", "length=-3", "line.l2 (m.dss, line 5): its length is -3"),
+    ("basekv=4.16", "basekv=4160", "(m.dss, line 2): its basekv is 4160. Give the nominal"),
+    ("length=.5 units=km", "length=500 units=km", "No distribution line is that long: check its"),
+    ("length=.5", "length=nan", "line 5"),
+    ("conns=[delta wye]", "conns=[zigzag wye]", "m.dss, line 6: transformer.t: OpenDSS says"),
+    ("kvs=[4.16 .48]", "kvs=[4.16 0]", "line 6"),
+    ("windings", "windings", ""),
+    ("new load.y", "new line.l3 bus1=src bus2=b linecode=lc length=1\nnew load.y",
+     "it closes a loop of branches"),
+    ("new load.y", "new line.l9 bus1=far bus2=farther linecode=lc length=1\nnew load.y",
+     "no branch leads from the substation to 2 bus(es): 'far', 'farther'"),
+    ("new load.y", "new line.z bus1=b bus2=z r1=0 x1=0 r0=0 x0=0 c1=0 c0=0 length=1\nnew load.y",
+     "line"),
+    ("bus1=a.2 phases=1", "bus1=nowhere.2 phases=1", "nowhere"),
+    ("new load.y", "new isource.i bus1=a amps=5\nnew load.y",
+     "Isource.i (m.dss, line 8): elements of class isource are not modeled"),
+    ("new load.y", "new vsource.v2 bus1=b basekv=4.16\nnew load.y", "it has 2 sources: source, v2"),
+    ("new load.y", "new generator.g bus1=a kv=4.16 kw=10 model=3\nnew load.y",
+     "Generator.g (m.dss, line 8): its generator model is 3"),
+    ("new load.y", "new line.n bus1=a.1.4 bus2=nn.1.4 phases=2 r1=1 x1=1 length=1\nnew load.y",
+     "it is connected to node 4 of bus 'a'. Phases are nodes 1, 2, 3"),
+    ("new load.y", "new line.n bus1=a.1.2.3 bus2=nn.2.3.1 linecode=lc length=1\nnew load.y",
+     "it leads from nodes [1, 2, 3] of 'a' to nodes [2, 3, 1] of 'nn'"),
+    ("solve\n", "solve mode=daily\n", "m.dss, line 11: it solves in mode 'daily'"),
+    ("clear", "redirect other.dss", "m.dss, line 1: the file 'other.dss' is missing"),
+    ("clear", "redirect m.dss", "m.dss, line 1: it includes 'm.dss', which is being read"),
+    ("clear", "clera", "m.dss, line 1: the command 'clera' is not known"),
+    ("new circuit.c", "! new circuit.c", "OpenDSS"),
+]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    engine()
+    (tmp_path / "m.dss").write_text(GOOD)
+    return tmp_path
+
+
+@pytest.mark.parametrize("old, new, message", EDITS, ids=[e[1][:40] for e in EDITS])
+def test_edited_file(folder, old, new, message):
+    if old == "windings":  # the file as it stands is right
+        assert len(dlmp.read_opendss(folder / "m.dss").branches) == 3
+        return
+    assert old in GOOD
+    (folder / "m.dss").write_text(GOOD.replace(old, new, 1))
+    with pytest.raises(dlmp.DlmpError) as caught:
+        dlmp.read_opendss(folder / "m.dss")
+    assert message.lower() in str(caught.value).lower()
+
+
+def test_all_faults_at_once(folder):
+    bad = GOOD.replace("new load.x", "new load.q bus1=a.1.4 phases=1 conn=delta kv=2\nnew load.x")
+    bad = bad.replace("new load.y", "new isource.i bus1=a amps=1\nnew load.y")
+    (folder / "m.dss").write_text(bad.replace("length=.5", "length=900"))
+    with pytest.raises(dlmp.OpenDssError) as caught:
+        dlmp.read_opendss(folder / "m.dss")
+    assert {fault.where.split()[0] for fault in caught.value.faults} == {
+        "Line.l2", "Load.q", "Isource.i"}
+
+
+def test_what_is_unsupported_is_left_out_only_when_asked_for(folder):
+    (folder / "m.dss").write_text(GOOD.replace(
+        "new load.y", "new generator.g bus1=a kv=4.16 kw=10 model=3\nnew load.y"))
+    with pytest.warns(UserWarning, match=r"Generator\.g \(m\.dss, line 8\): its generator model"):
+        net = dlmp.read_opendss(folder / "m.dss", on_unsupported="warn")
+    assert not net.generators
+    (folder / "m.dss").write_text(GOOD.replace("length=.5", "length=0"))
+    with pytest.raises(dlmp.OpenDssError):  # wrong is not unsupported
+        dlmp.read_opendss(folder / "m.dss", on_unsupported="warn")
+
+
+ACTS = ["doscmd touch {hit}", "dos touch {hit}", "export voltages {hit}", "show voltages",
+        "save circuit dir={folder}/saved", "set datapath={folder}/made", "fileedit {hit}",
+        "dump debug", "set editor=/usr/bin/touch", "plot circuit", "cd {folder}",
+        "export summary", "formedit line.l1", "new monitor.m element=line.l1\nexport monitors m",
+        "system touch {hit}", "var @x=1\nexport currents {hit}", "exp v {hit}", "sav circuit",
+        "set recorder=yes", "closedi", "show powers kva elem"]
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_a_file_cannot_act(folder, act, monkeypatch):
+    work = folder / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    text = GOOD + act.format(hit=folder / "hit", folder=folder) + "\n"
+    (folder / "m.dss").write_text(text)
+    before = sorted(os.walk(folder))
+    try:
+        net = dlmp.read_opendss(folder / "m.dss")
+    except dlmp.OpenDssError as error:
+        assert "line 12" in str(error)
+    else:
+        assert len(net.branches) == 3
+    assert sorted(os.walk(folder)) == before
+
+
+def test_damaged_files(folder):
+    """A clear error or a network with the file's own AC solution, never anything else."""
+    check_damaged(folder, GOOD, range(60))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ieee4_yd", "ieee4_oyod_unbal", "ieee13", "ieee37_published"])
+def test_damaged_standard_feeders(folder, name):
+    path = master(name)
+    source = path.with_name("IEEE13Nodeckt.dss") if name == "ieee13" else path
+    for other in path.parent.glob("IEEELineCodes*"):
+        shutil.copy(other, folder)
+    check_damaged(folder, source.read_text(errors="replace"), range(120))
+
+
+def check_damaged(folder, text, seeds):
+    path = folder / "damaged.dss"
+    read = refused = 0
+    for seed in seeds:
+        path.write_text(mutate(text, seed), errors="replace")
+        try:
+            net = dlmp.read_opendss(path)
+        except dlmp.DlmpError as error:
+            refused += 1
+            assert error.faults and all(f.where and f.what for f in error.faults)
+            continue
+        read += 1
+        written = dlmp.write_opendss(net, folder / "written.dss")
+        before, after = node_voltages(path, pu=False), node_voltages(written, pu=False)
+        errors = [abs(v - after[node]) / (1e3 * net.buses[node.split(".")[0]].kv_ln)
+                  for node, v in before.items() if node.split(".")[0] in net.buses]
+        assert np.max(errors) < 1e-4, f"seed {seed}"
+    assert read and refused
