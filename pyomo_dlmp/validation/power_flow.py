@@ -260,6 +260,9 @@ def _by_period(network: Network, dispatch: Any) -> Dispatch:
         if isinstance(device, StaticVarGenerator):
             n = len(device.legs)
             kvar = (power / n,) * n if isinstance(power, int | float) else pair
+            if len(kvar) != n:
+                raise OpenDssError.at(f"dispatch of {name!r}", f"is {power!r}",
+                                      f"Give kvar in all, or one for each leg of {device.legs}.")
             made[name] = ((0.0,) * n, tuple(map(float, kvar)))
         else:
             if len(pair) != 2:
