@@ -107,9 +107,9 @@ def _validate(args, console: Console) -> int:
     shown = Table(title=f"{net.name}: voltages of the linear model against AC (taps fixed)")
     for column in ("form", "load", "max error (pu)", "at", "mean error (pu)"):
         shown.add_column(column, justify="left" if column in ("form", "at") else "right")
-    for row in table.itertuples():
-        shown.add_row(row.form, f"{100 * row.load:.0f} %", f"{row.max_error:.4f}", row.at,
-                      f"{row.mean_error:.4f}")
+    for row in table.to_dict("records"):
+        shown.add_row(row["form"], f"{100 * row['load']:.0f} %", f"{row['max_error']:.4f}",
+                      row["at"], f"{row['mean_error']:.4f}")
     console.print(shown)
     low = min(abs(v) for v in ac.point.voltages.values())
     nodes = sum(len(bus.phases) for bus in net.buses.values())

@@ -41,11 +41,11 @@ class BusBlockData(BlockData):
         self.net_p = pyo.Expression(index, initialize=0.0)
         self.net_q = pyo.Expression(index, initialize=0.0)
         self.p_residual, self.q_residual = frame.residual(index), frame.residual(index)
-        corrected = frame.corrected
+        p_left, q_left = self.p_residual, self.q_residual
         self.balance_p = rows(index, lambda *k: (
-            self.net_p[k] - self.p_residual[k] if corrected else self.net_p[k]) == 0)
+            self.net_p[k] if p_left is None else self.net_p[k] - p_left[k]) == 0)
         self.balance_q = rows(index, lambda *k: (
-            self.net_q[k] - self.q_residual[k] if corrected else self.net_q[k]) == 0)
+            self.net_q[k] if q_left is None else self.net_q[k] - q_left[k]) == 0)
 
     def inject(self, k, p, q) -> None:
         """Add an injection (MW, Mvar, into the bus) at k = (phase, period) to the balances.

@@ -71,7 +71,7 @@ class TransformerBlockData(BranchBlockData):
         if np.any(shunt):
             inject_shunt(from_bus, inputs, shunt, frame.labels, frame.angles)
         first = bank[0]
-        if getattr(first, "rated", False):
+        if isinstance(first, Transformer | CenterTappedTransformer) and first.rated:
             units = len(outputs)
             self.limit_flow(first.kva / units, thermal_sides, thermal_penalty, frame.hours)
 

@@ -44,6 +44,7 @@ def read_legs(kind: type[D], rows: Iterable[Row], faults: list[Fault]) -> Iterat
                         f"{what} {name!r} in row {first.line}",
                         f"Make them equal, or give the {what}s two names."))
         if all(row.complete for row in same):
-            figures = {key: tuple(row.values[key] for row in same) for key in BY_LEG[kind]}
+            figures: dict[str, Any] = {
+                key: tuple(row.values[key] for row in same) for key in BY_LEG[kind]}
             yield kind(name=name, legs=tuple(row.values["leg"] for row in same),
                        **figures, **shared)

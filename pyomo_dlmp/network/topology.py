@@ -145,8 +145,7 @@ def reference_faults(
                 "Give one voltage (pu) for each phase of the bus.")
     for device in devices:
         yield from unknown(device, "bus", device.bus)
-        with_legs = isinstance(device, Load | Capacitor)
-        legs = "".join(device.legs) if with_legs else device.phases
+        legs = "".join(device.legs) if isinstance(device, Load | Capacitor) else device.phases
         yield from lacking(device, device.bus, legs)
     for branch in branches:
         for key, end in ends(branch):

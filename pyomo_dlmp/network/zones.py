@@ -36,8 +36,7 @@ def grounded_buses(network: Network) -> set[str]:
             if getattr(branch, "connection", "").startswith("wye") and not getattr(
                     branch, "floating", ""):
                 held.add(branch.from_bus)
-    for device in [*network.loads.values(), *network.capacitors.values()]:
-        if device.connection == "wye":
-            held.add(device.bus)
+    held |= {load.bus for load in network.loads.values() if load.connection == "wye"}
+    held |= {cap.bus for cap in network.capacitors.values() if cap.connection == "wye"}
     grounded = {root(bus) for bus in held}
     return {bus for bus in network.buses if root(bus) in grounded}

@@ -288,7 +288,8 @@ def check_convex(Q: sp.csr_matrix, form: LowerForm, where: str, tol: float = 1e-
         dense = Q[members][:, members].toarray()
         least = np.linalg.eigvalsh(dense)[0]
         if least < -tol * max(1.0, np.abs(dense).max()):
-            listed = ", ".join(form.names_x[i] for i in members[:4]) + (" ..." if len(members) > 4 else "")
+            listed = ", ".join(form.names_x[i] for i in members[:4])
+            listed += " ..." if len(members) > 4 else ""
             raise ModelError.at(
                 where, f"is not convex in {listed} (least eigenvalue {least:.3g})",
                 "A lower level needs a convex objective (concave when it maximises).",

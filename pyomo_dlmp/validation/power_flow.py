@@ -148,10 +148,11 @@ class AcSolver:
         volts = self._voltages(circuit)
         kv = {name: bus.kv_ln for name, bus in self.network.buses.items()}
         for name, bus in self.network.buses.items():
-            v = np.array([volts[name.lower(), NODE[k]] for k in bus.phases]) / (1e3 * kv[name])
+            phasors = np.array([volts[name.lower(), NODE[k]] for k in bus.phases]) / (
+                1e3 * kv[name])
             if bus.phases == "abc" and name not in self.grounded:
-                v = v - v.mean()
-            for k, value in zip(bus.phases, v.tolist(), strict=True):
+                phasors = phasors - phasors.mean()
+            for k, value in zip(bus.phases, phasors.tolist(), strict=True):
                 point.voltages[name, k, t] = value
         currents = self._currents(circuit)
         for bank, members in self._banks.items():
@@ -307,11 +308,11 @@ def _from_table(network: Network, table: pd.DataFrame) -> Dispatch:
     """The dispatch in a table of `results.dispatch_table` (MW, Mvar; datacenters draw)."""
     made: dict[Hashable, dict] = {t: {} for t in dict.fromkeys(table["period"])}
     totals: dict[tuple, dict[str, float]] = {}
-    for row in table.itertuples():
-        if row.kind == "substation" or row.quantity not in ("active", "reactive"):
+    for row in table.to_dict("records"):
+        if row["kind"] == "substation" or row["quantity"] not in ("active", "reactive"):
             continue
-        totals.setdefault((row.period, row.element, row.kind), {})[
-            row.phase + row.quantity] = 1e3 * float(row.value)
+        totals.setdefault((row["period"], row["element"], row["kind"]), {})[
+            row["phase"] + row["quantity"]] = 1e3 * float(row["value"])
     for (t, name, kind), power in totals.items():
         device = _device(network, name)
         if kind == "svg":

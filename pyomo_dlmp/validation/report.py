@@ -87,14 +87,15 @@ def _flows(m, ac: AcPowerFlow) -> pd.DataFrame:
 
 def _unbalance(m, ac: AcPowerFlow) -> pd.DataFrame:
     table = unbalance_table(m).rename(columns={"value": "model"})
-    exact = {}
+    exact: dict[tuple, float] = {}
     for name, bus in m.bus.items():
         if bus.phases == PHASES:
             for t in m.periods:
                 v = np.array([[ac.point.voltages[name, k, t] for k in PHASES]])
                 exact |= {(name, t, quantity): 100 * float(value[0])
                           for quantity, value in measures(v).items()}
-    table["ac"] = [exact[row.bus, row.period, row.quantity] for row in table.itertuples()]
+    table["ac"] = [exact[key] for key in zip(
+        table["bus"], table["period"], table["quantity"], strict=True)]
     table["error"] = table["model"] - table["ac"]
     return table[["bus", "period", "quantity", "model", "ac", "error", "unit"]]
 
@@ -187,7 +188,7 @@ def _leg_price(m, probe: Generator, quantity: str, t) -> float:
     leg = probe.legs[0]
     if len(leg) == 1:
         return p[leg] if quantity == "active" else q[leg]
-    a, b = leg
+    a, b = leg[0], leg[1]
     root = 2 * math.sqrt(3.0)
     if quantity == "active":
         return (p[a] + p[b]) / 2 + (q[b] - q[a]) / root

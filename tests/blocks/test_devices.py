@@ -43,8 +43,7 @@ def test_storage_shifts_energy_by_its_efficiencies():
     assert charge == pytest.approx([0.1, 0.0388889, 0.0]) and made == pytest.approx([0, 0, 0.1])
     assert stored == pytest.approx(0.05)  # as it began
     # a MWh in store is worth what charging it last cost, or what it saves
-    price = m.dual[s.balance[1]] if s.balance[1] in m.dual else 0.0
-    assert abs(price) == pytest.approx((50 + 1) / 0.9, rel=1e-6)
+    assert abs(m.dual[s.balance[1]]) == pytest.approx((50 + 1) / 0.9, rel=1e-6)
 
 
 def test_storage_prices_stop_at_its_full_energy():
@@ -95,8 +94,8 @@ def test_rated_voltage_of_loads_and_capacitors():
 
 
 def test_open_switch_is_no_branch():
-    extra = [dlmp.Line(name="tie", from_bus="end", to_bus="head", code=CODE, length=1, closed=False)]
-    net = feeder(LOAD, *extra)
+    net = feeder(LOAD, dlmp.Line(
+        name="tie", from_bus="end", to_bus="head", code=CODE, length=1, closed=False))
     assert "tie" in net.open_lines and "tie" not in net.branches
     assert "tie" not in solved(net).line
     with pytest.raises(dlmp.NetworkError, match="closes a loop"):

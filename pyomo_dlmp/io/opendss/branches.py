@@ -184,8 +184,9 @@ def _transformer(draft: Draft, record: dict[str, Any], full: str, regulated: boo
     return [Transformer(
         name=draft.name(full), from_bus=first, to_bus=second,
         r_percent=tidy(sum(record["pctrs"])), x_percent=record["xhl"],
-        connection=f"{connections[0]}-{connections[1]}", **_legs(connections, legs),
-        lead=_lead(record, connections), floating=_floating(*floats), from_kv=record["kv"][0], to_kv=record["kv"][1],
+        connection=_windings(*connections), **_legs(connections, legs),
+        lead=_lead(record, connections), floating=_floating(*floats),
+        from_kv=record["kv"][0], to_kv=record["kv"][1],
         from_tap=tidy(record["tap"][0], 12), tap=tidy(record["tap"][1], 12), **common)]
 
 
@@ -232,7 +233,11 @@ def _lead(record: dict[str, Any], connections: list[str]) -> bool:
     return connections[0] != connections[1] and leads != (record["kv"][1] > record["kv"][0])
 
 
-def _floating(first: bool, second: bool) -> str:
+def _windings(first: str, second: str) -> Any:
+    return f"{first}-{second}"
+
+
+def _floating(first: bool, second: bool) -> Any:
     return {(True, True): "both", (True, False): "from", (False, True): "to"}.get(
         (first, second), "")
 
@@ -302,7 +307,7 @@ def _star(draft, record, full, ends, connections, common) -> list[Transformer]:
         return Transformer(
             name=f"{draft.name(full)}_{k + 1}", from_bus=bus if high else star,
             to_bus=star if high else bus,
-            connection=f"{connection}-wye" if high else f"wye-{connection}",
+            connection=_windings(connection, "wye") if high else _windings("wye", connection),
             lead=connection == "delta" and turned != high,
             r_percent=record["pctrs"][k], x_percent=tidy(reactances[k]),
             from_kv=record["kv"][k] if high else record["kv"][0],

@@ -51,7 +51,7 @@ def run(engine: Any, commands: Iterable[Command]) -> tuple[dict[str, str], list[
 
 
 def suspects(engine: Any, places: dict[str, str]) -> list[Fault]:
-    """Elements whose figures no engine could solve with: lengths, voltages, ratings of 0 or less."""
+    """Elements that no engine could solve: lengths, voltages or ratings of 0 or less."""
     found: list[Fault] = []
     if not engine.NumCircuits:
         return found

@@ -30,8 +30,8 @@ READ = frozenset([
 ])
 
 
-def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: str = "error"
-                 ) -> Network:
+def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: str = "error",
+                 timeout: float = 60.0) -> Network:
     """The circuit of an OpenDSS file and all that it includes, taps and switches as solved.
 
     The script runs in the OpenDSS engine (extra ``opendss``) until its own last command; then the
@@ -42,6 +42,9 @@ def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: s
 
     `name` of the network: the circuit's by default. `on_unsupported` "warn" leaves out what cannot
     be represented, with a warning that lists it; "error" refuses all of it at once.
+
+    The script first runs in a process of its own: the engine crashes or hangs on some damaged
+    input. `timeout` (s) is how long that may take; the 8500-node feeder takes one.
 
     A script can neither run a shell command, nor open an editor, nor write a file: only commands
     that describe or solve a circuit reach the engine.
@@ -55,7 +58,7 @@ def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: s
     path = Path(path)
     if not path.is_file():
         raise OpenDssError.at(str(path), "there is no such file", "Give the master .dss file.")
-    engine, places = solve_script(path)
+    engine, places = solve_script(path, timeout)
     draft = Draft(engine, places)
     _read(draft)
     faults = [*draft.faults, *(draft.unsupported if on_unsupported == "error" else ())]
@@ -73,12 +76,12 @@ def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: s
         raise NetworkError(_placed(fault, places) for fault in error.faults) from None
 
 
-def solve_script(path: Path) -> tuple[Any, dict[str, str]]:
+def solve_script(path: Path, timeout: float = 60.0) -> tuple[Any, dict[str, str]]:
     """An engine in which the script has run and the circuit is solved; where elements were made."""
     script = Script(path)
     if script.faults:
         raise OpenDssError(script.faults)
-    rehearse(script.commands)
+    rehearse(script.commands, timeout)
     engine = new_engine()
     places, faults = run(engine, script.commands)
     wrong = suspects(engine, places)

@@ -13,7 +13,6 @@ import sys
 from pyomo_dlmp.errors import OpenDssError
 from pyomo_dlmp.io.opendss.script import Command
 
-TIMEOUT = 120.0  # seconds; the 8500-node feeder takes half of one
 _CHILD = """
 import json, os, sys
 from dss import DSS
@@ -29,7 +28,7 @@ os.write(1, b"end\\n")
 """
 
 
-def rehearse(commands: list[Command], timeout: float = TIMEOUT) -> None:
+def rehearse(commands: list[Command], timeout: float) -> None:
     """Raise OpenDssError, naming the line, if the engine crashes or does not come to an end."""
     texts = [command.text for command in commands]
     texts += ["solve", "set controlmode=off maxiterations=200 tolerance=1e-9", "solve"]

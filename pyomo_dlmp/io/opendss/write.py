@@ -202,7 +202,8 @@ def _transformer(network: Network, t: Transformer) -> str:
             f"taps=[{t.from_tap!r} {t.tap!r}] xhl={t.x_percent!r} "
             f"%rs=[{t.r_percent / 2!r} {t.r_percent / 2!r}] "
             f"%noloadloss={t.no_load_percent!r} %imag={t.magnetizing_percent!r} "
-            f"leadlag={'lead' if t.lead != (kvs[1] > kvs[0]) else 'lag'} ppm_antifloat={t.antifloat_ppm!r} "
+            f"leadlag={'lead' if t.lead != (kvs[1] > kvs[0]) else 'lag'} "
+            f"ppm_antifloat={t.antifloat_ppm!r} "
             "mintap=0.1 maxtap=10")
 
 
