@@ -37,8 +37,12 @@ def slopes(load: Load) -> tuple[float, float]:
 class LoadBlockData(BlockData):
     """A load: no Vars of its own, it only injects into its bus."""
 
-    def build(self, load: Load, frame: Frame, bus, scale=1.0) -> None:
-        """Connect to a BusBlock. `scale`: number or one per period. ModelError naming the fault."""
+    def build(self, load: Load, frame: Frame, bus, scale=1.0, outside=frozenset()) -> None:
+        """Connect to a BusBlock. `scale`: number or one per period. ModelError naming the fault.
+
+        outside: (leg, period) whose voltage at an AC operating point is beyond `v_low` .. `v_high`:
+        there they are impedances, s = 1.
+        """
         D = leg_map(load.name, load.legs, load.connection, bus.phases)
         of_p, of_q = slopes(load)
         factor = frame.series(scale, "load scale")
@@ -48,10 +52,12 @@ class LoadBlockData(BlockData):
         for t in frame.labels:
             for row, (kw, kvar) in enumerate(zip(load.kw, load.kvar, strict=True)):
                 p, q = factor[t] * kw / 1000, factor[t] * kvar / 1000
-                if of_p or of_q:
+                beyond = (load.legs[row], t) in outside
+                slope = (1.0, 1.0) if beyond else (of_p, of_q)
+                if any(slope):
                     change = ratio * leg_voltage(bus, D, row, t, load.name) - 1.0
-                    p, q = (power * (1.0 + slope * change) if slope else power
-                            for power, slope in ((p, of_p), (q, of_q)))
+                    p, q = (power * (1.0 + s * change) if s else power
+                            for power, s in zip((p, q), slope, strict=True))
                 inject_legs(bus, D, row, t, p, q, sign=-1.0)
 
 

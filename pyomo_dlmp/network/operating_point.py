@@ -5,6 +5,16 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
+from pyomo_dlmp.network.devices import Load
+from pyomo_dlmp.network.elements import Bus
+
+
+def leg_voltage_pu(load: Load, bus: Bus, point: OperatingPoint, leg: str, t: Hashable) -> float:
+    """Voltage magnitude of a load's leg at a point, in pu of the load's rated voltage."""
+    ends = [point.voltages[bus.name, k, t] for k in leg]
+    kv = abs(ends[0] - (ends[1] if len(ends) > 1 else 0.0)) * bus.kv_ln
+    return float(kv / (load.kv or (bus.kv if len(leg) > 1 else bus.kv_ln)))
+
 
 @dataclass
 class OperatingPoint:

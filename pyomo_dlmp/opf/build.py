@@ -24,7 +24,7 @@ from pyomo_dlmp.blocks import (
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Branch, Line, Network, OperatingPoint, Regulator, Transformer
 from pyomo_dlmp.network.zones import grounded_buses
-from pyomo_dlmp.opf.correction import fit
+from pyomo_dlmp.opf.correction import fit, loads_outside
 from pyomo_dlmp.opf.limits import add_voltage_limits
 from pyomo_dlmp.opf.objective import add_cost
 from pyomo_dlmp.opf.unbalance import Unbalance, add_unbalance
@@ -82,8 +82,9 @@ def build_opf(
         ):
             rule = _branch_rule(items, frame, bus, options, grounded)
             m.add_component(kind, block(list(items), rule=rule))
+        outside = loads_outside(net, operating_point)
         m.demand = LoadBlock(list(net.loads), rule=lambda b, n: b.build(
-            net.loads[n], frame, bus[net.loads[n].bus], load_scale))
+            net.loads[n], frame, bus[net.loads[n].bus], load_scale, outside.get(n, frozenset())))
         for kind, block, devices in (
             ("generator", GeneratorBlock, net.generators),
             ("storage", StorageBlock, net.storages),

@@ -16,6 +16,7 @@ import pyomo.environ as pyo
 
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Network, OperatingPoint
+from pyomo_dlmp.network.operating_point import leg_voltage_pu
 from pyomo_dlmp.network.phases import ALPHA
 
 
@@ -53,6 +54,18 @@ def fit(m, net: Network, point: OperatingPoint) -> None:
                 flows = np.array([complex(block.p[k, t].value, block.q[k, t].value)
                                   for k in block.phases])
                 block.loss_start[t] = block.loss_at(flows, t)
+
+
+def loads_outside(net: Network, point: OperatingPoint | None) -> dict[str, set]:
+    """By load, the (leg, period) whose voltage at a point is beyond its `v_low` .. `v_high`."""
+    found: dict[str, set] = {}
+    for t in point.periods if point is not None else ():
+        for name, load in net.loads.items():
+            bus = net.buses[load.bus]
+            for leg in load.legs:
+                if not load.v_low <= leg_voltage_pu(load, bus, point, leg, t) <= load.v_high:
+                    found.setdefault(name, set()).add((leg, t))
+    return found
 
 
 def _branches(m):

@@ -27,6 +27,7 @@ LARGE = 4000  # columns of a part beyond which it is solved sparse, without elim
 _ACTIVE = 1e-7
 TOLERANCE = 1e-4  # relative residual above which no price is reported
 _POLISHED = 1e-8
+_EXACT = 1e-10
 _LOOSE = 1e-6  # feasibility tolerance of the solvers that choose u
 
 
@@ -203,6 +204,8 @@ class _Part:
             found = attempt()
             if found is None:
                 continue
+            if not self.Q.nnz and self._error(*found) < _EXACT:
+                return found  # a vertex of an LP: a polish has nothing to add
             for candidate in (self._polish(found), found):
                 if candidate is None:
                     continue

@@ -14,6 +14,7 @@ import pyomo.environ as pyo
 from pyomo_dlmp.network import Generator, Network
 from pyomo_dlmp.network.phases import DELTA_PAIRS, PHASES
 from pyomo_dlmp.network.zones import grounded_buses
+from pyomo_dlmp.opf.correction import loads_outside
 from pyomo_dlmp.results import unbalance_table
 from pyomo_dlmp.results.unbalance import measures
 from pyomo_dlmp.validation.power_flow import AcPowerFlow, AcSolver, _by_period, _scales
@@ -59,7 +60,7 @@ def ac_report(model: Any, network: Network, *, load_scale: float | Sequence[floa
     prices = _prices(model, network, load_scale, price_samples) if price_samples else (
         pd.DataFrame(columns=_PRICE_COLUMNS))
     return AcReport(ac, voltages, flows, unbalance, limits, prices,
-                    _summary(model, ac, voltages, flows, unbalance, limits, prices))
+                    _summary(model, network, ac, voltages, flows, unbalance, limits, prices))
 
 
 def _voltages(m, ac: AcPowerFlow) -> pd.DataFrame:
@@ -195,7 +196,7 @@ def _leg_price(m, probe: Generator, quantity: str, t) -> float:
     return (q[a] + q[b]) / 2 + (p[a] - p[b]) / root
 
 
-def _summary(m, ac, voltages, flows, unbalance, limits, prices) -> pd.DataFrame:
+def _summary(m, network, ac, voltages, flows, unbalance, limits, prices) -> pd.DataFrame:
     source = ac.point.source
     (substation,) = m.substation.values()
     bought = sum(s.real for s in source.values())
@@ -209,6 +210,8 @@ def _summary(m, ac, voltages, flows, unbalance, limits, prices) -> pd.DataFrame:
         ("greatest_active_flow_error", active.max(), "MW"),
         ("substation_power_model", ours, "MW"), ("substation_power_AC", bought, "MW"),
         ("losses_in_AC", sum(ac.losses.values()), "MW"),
+        ("load_legs_outside_their_range_in_AC",
+         sum(map(len, loads_outside(network, ac.point).values())), "count"),
         ("limits_broken_in_AC", int((limits["broken_by"] > 0).sum()), "count"),
     ]
     for kind, part in limits.groupby("kind"):

@@ -30,7 +30,7 @@ def ours(path: Path) -> dict:
     net = dlmp.read_opendss(path)
     seconds = {"read": clock() - start}
     start = clock()
-    m = dlmp.build_opf(net, losses=None, v_min=0.5, v_max=1.5)
+    m = dlmp.build_opf(net, losses=None, voltage_limits="hard", v_min=0.5, v_max=1.5)
     seconds["build"] = clock() - start
     start = clock()
     dlmp.solve_opf(m)
