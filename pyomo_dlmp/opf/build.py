@@ -23,6 +23,7 @@ from pyomo_dlmp.blocks import (
 )
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Branch, Line, Network, OperatingPoint, Regulator, Transformer
+from pyomo_dlmp.network.profiles import LoadScale, load_series
 from pyomo_dlmp.network.zones import grounded_buses
 from pyomo_dlmp.opf.correction import fit, loads_outside
 from pyomo_dlmp.opf.limits import add_voltage_limits
@@ -34,7 +35,7 @@ LOSSES = ("quadratic", "corrected", None)
 
 def build_opf(
     net: Network, *, periods: int | Sequence = 1, hours: float = 1.0,
-    price: float | Sequence[float] = 50.0, load_scale: float | Sequence[float] = 1.0,
+    price: float | Sequence[float] = 50.0, load_scale: LoadScale = 1.0,
     losses: str | None = "quadratic", voltage_limits: str | None = "soft",
     v_min: float = 0.95, v_max: float = 1.05, penalty: float = 2000.0, thermal_sides: int = 12,
     thermal_penalty: float | None = 2000.0, angles: bool = True,
@@ -43,8 +44,9 @@ def build_opf(
 ):
     """The DSO's OPF of a feeder: linear three-phase power flow, convex quadratic cost in $.
 
-    periods: number or labels; hours: length of one. price: $/MWh at the substation and load_scale:
-    multiplier of all loads, each a number or one per period. losses: "quadratic" (in the objective
+    periods: number or labels; hours: length of one. price: $/MWh at the substation, a number or one
+    per period. load_scale: multiplier of the loads: a number, one per period, a mapping by load, or
+    "profiles" (each its own). losses: "quadratic" (in the objective
     at the substation price), "corrected" (the same, and all rows fitted to the AC
     `operating_point`, where they are then exact) or None. voltage_limits: "soft" ($ `penalty` per
     pu^2 of squared voltage and hour), "hard" or None, line-to-neutral in v_min .. v_max pu.
@@ -83,8 +85,9 @@ def build_opf(
             rule = _branch_rule(items, frame, bus, options, grounded)
             m.add_component(kind, block(list(items), rule=rule))
         outside = loads_outside(net, operating_point)
+        scales = load_series(net, load_scale, frame.labels, hours)
         m.demand = LoadBlock(list(net.loads), rule=lambda b, n: b.build(
-            net.loads[n], frame, bus[net.loads[n].bus], load_scale, outside.get(n, frozenset())))
+            net.loads[n], frame, bus[net.loads[n].bus], scales[n], outside.get(n, frozenset())))
         for kind, block, devices in (
             ("generator", GeneratorBlock, net.generators),
             ("storage", StorageBlock, net.storages),

@@ -59,7 +59,9 @@ def fit(m, net: Network, point: OperatingPoint) -> None:
 def loads_outside(net: Network, point: OperatingPoint | None) -> dict[str, set]:
     """By load, the (leg, period) whose voltage at a point is beyond its `v_low` .. `v_high`."""
     found: dict[str, set] = {}
-    for t in point.periods if point is not None else ():
+    if point is None:
+        return found
+    for t in point.periods:
         for name, load in net.loads.items():
             bus = net.buses[load.bus]
             for leg in load.legs:

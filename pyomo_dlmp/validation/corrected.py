@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +10,7 @@ import pyomo.environ as pyo
 
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Network
+from pyomo_dlmp.network.profiles import LoadScale
 from pyomo_dlmp.opf import build_opf, fit
 from pyomo_dlmp.solve import solve_opf
 from pyomo_dlmp.validation.power_flow import AcPowerFlow, ac_power_flow
@@ -34,7 +34,7 @@ class CorrectedOpf:
 
 def solve_corrected_opf(
     network: Network, *, tolerance: float = TOLERANCE, max_rounds: int = 10,
-    load_scale: float | Sequence[float] = 1.0, **options: Any,
+    load_scale: LoadScale = 1.0, **options: Any,
 ) -> CorrectedOpf:
     """The DSO's OPF with losses and voltages of an AC power flow of its own dispatch.
 
@@ -51,19 +51,20 @@ def solve_corrected_opf(
         if key in options:
             raise ModelError.at(key, "is set by solve_corrected_opf", "Leave it out.")
     common = {**options, "load_scale": load_scale}
+    hours = options.get("hours", 1.0)
     first = build_opf(network, losses=None, **common)
     if network.generators or network.svgs or network.storages:
         solve_opf(first)
-    ac = ac_power_flow(network, first, load_scale=load_scale)
+    ac = ac_power_flow(network, first, load_scale=load_scale, hours=hours)
     m = build_opf(network, losses="corrected", operating_point=ac.point, **common)
     rows = []
     settled = False
     for number in range(1, max_rounds + 1):
         solve_opf(m)
-        ac = ac_power_flow(network, m, load_scale=load_scale)
+        ac = ac_power_flow(network, m, load_scale=load_scale, hours=hours)
         error, where = greatest_difference(m, ac)
         rows.append((number, error, where, pyo.value(m.cost),
-                     options.get("hours", 1.0) * sum(ac.losses.values())))
+                     hours * sum(ac.losses.values())))
         settled = error <= tolerance
         if settled:
             break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from pyomo_dlmp.io.opendss import engine as door
 from pyomo_dlmp.io.opendss import write
 from pyomo_dlmp.network import Line, Network, OperatingPoint, StaticVarGenerator
 from pyomo_dlmp.network.names import nearest
+from pyomo_dlmp.network.profiles import LoadScale, load_series
 from pyomo_dlmp.network.zones import grounded_buses
 from pyomo_dlmp.opf.build import sort_branches
 
@@ -67,26 +68,25 @@ class AcPowerFlow:
                 f"lowest voltage {low:.4f} pu, losses {sum(self.losses.values()):.4f} MW)")
 
 
-def ac_power_flow(network: Network, dispatch: Any = None, *,
-                  load_scale: float | Sequence[float] = 1.0) -> AcPowerFlow:
+def ac_power_flow(network: Network, dispatch: Any = None, *, load_scale: LoadScale = 1.0,
+                  hours: float = 1.0) -> AcPowerFlow:
     """AC power flow of a network under a dispatch, taps and switches fixed.
 
     `dispatch`: a solved model of `build_opf`; a table of `results.dispatch_table`; a mapping from
     device name to kW, or (kW, kvar), totals *made* (a datacenter draws: negative), SVGs kvar by
     leg; or None: datacenters at capacity, SVGs at 0, generators and storages as their `kw` and
-    `kvar` say. `load_scale`: multiplier of all loads, one number or one per period of the
-    dispatch.
+    `kvar` say. `load_scale` and `hours` as in `build_opf`, for the periods of the dispatch.
 
     Returns voltages (pu, zero sequence removed on ungrounded parts), flows (MVA) and losses.
     Raises OpenDssError when the extra ``opendss`` is missing, a device is unknown, or the power
     flow does not converge.
     """
     by_period = _by_period(network, dispatch)
-    scales = _scales(load_scale, list(by_period))
+    scales = load_series(network, load_scale, list(by_period), hours)
     solver = AcSolver(network)
     point = OperatingPoint(periods=list(by_period))
     for t, injections in by_period.items():
-        solver.solve(injections, scales[t])
+        solver.solve(injections, {name: series[t] for name, series in scales.items()})
         solver.read(point, t)
     bad = [t for t, settled in point.settled.items() if not settled]
     if bad:
@@ -112,9 +112,13 @@ class AcSolver:
         self.base = base
         self._nominal: dict[str, tuple[float, float]] | None = None
         self._banks = _banks(network)
+        self._load_of = {
+            (name if len(load.legs) == 1 else f"{name}_{leg}").lower(): name
+            for name, load in network.loads.items() for leg in load.legs}
 
-    def solve(self, injections: Mapping[str, tuple], scale: float = 1.0) -> None:
-        """Set powers made (kW, kvar by leg) and the loads' scale; solve."""
+    def solve(self, injections: Mapping[str, tuple], scale: Mapping[str, float] | None = None
+              ) -> None:
+        """Set powers made (kW, kvar by leg) and each load's scale (1 without any); solve."""
         loads = self.engine.ActiveCircuit.Loads
         made = {}
         for name, (kw, kvar) in injections.items():
@@ -126,16 +130,16 @@ class AcSolver:
             while i:
                 self._nominal[loads.Name] = (loads.kW, loads.kvar)
                 i = loads.Next
-        capacitors = {f"{cap.name}_{leg}".lower() for cap in self.network.capacitors.values()
-                      for leg in cap.legs}
+        scale = {} if scale is None else scale
         i = loads.First
         while i:
             name = loads.Name
             p, q = self._nominal[name]
             if name in made:
                 p, q = made[name]
-            elif name not in capacitors:
-                p, q = p * scale, q * scale
+            elif name in self._load_of:
+                factor = scale.get(self._load_of[name], 1.0)
+                p, q = p * factor, q * factor
             if (loads.kW, loads.kvar) != (p, q):
                 loads.kW, loads.kvar = p, q
             i = loads.Next
@@ -234,16 +238,6 @@ def _banks(network: Network) -> dict[str, list]:
 
 
 # -------------------------------------------------------------------------------- dispatches
-
-
-def _scales(load_scale, periods: list) -> dict[Hashable, float]:
-    if isinstance(load_scale, int | float):
-        return dict.fromkeys(periods, float(load_scale))
-    values = list(load_scale)
-    if len(values) != len(periods):
-        raise OpenDssError.at("load_scale", f"has {len(values)} values for {len(periods)} periods",
-                              "Give one number, or one for each period of the dispatch.")
-    return dict(zip(periods, map(float, values), strict=True))
 
 
 def _by_period(network: Network, dispatch: Any) -> Dispatch:

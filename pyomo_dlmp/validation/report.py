@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +12,12 @@ import pyomo.environ as pyo
 
 from pyomo_dlmp.network import Generator, Network
 from pyomo_dlmp.network.phases import DELTA_PAIRS, PHASES
+from pyomo_dlmp.network.profiles import LoadScale, load_series
 from pyomo_dlmp.network.zones import grounded_buses
 from pyomo_dlmp.opf.correction import loads_outside
 from pyomo_dlmp.results import unbalance_table
 from pyomo_dlmp.results.unbalance import measures
-from pyomo_dlmp.validation.power_flow import AcPowerFlow, AcSolver, _by_period, _scales
+from pyomo_dlmp.validation.power_flow import AcPowerFlow, AcSolver, _by_period, ac_power_flow
 
 PROBE_KW = 1.0
 
@@ -40,7 +40,7 @@ class AcReport:
     summary: pd.DataFrame
 
 
-def ac_report(model: Any, network: Network, *, load_scale: float | Sequence[float] = 1.0,
+def ac_report(model: Any, network: Network, *, load_scale: LoadScale = 1.0,
               price_samples: int = 6) -> AcReport:
     """Compare a solved OPF (or the DSO of a bilevel) with the AC power flow of its dispatch.
 
@@ -50,9 +50,8 @@ def ac_report(model: Any, network: Network, *, load_scale: float | Sequence[floa
     binds the DLMP holds its multiplier too, which an AC power flow cannot know: `binding` says so.
     Raises OpenDssError as `ac_power_flow` does.
     """
-    from pyomo_dlmp.validation.power_flow import ac_power_flow
-
-    ac = ac_power_flow(network, model, load_scale=load_scale)
+    hours = next(iter(model.bus.values())).hours
+    ac = ac_power_flow(network, model, load_scale=load_scale, hours=hours)
     voltages = _voltages(model, ac)
     flows = _flows(model, ac)
     unbalance = _unbalance(model, ac)
@@ -155,7 +154,8 @@ def _prices(m, network: Network, load_scale, samples: int) -> pd.DataFrame:
                 phases=DELTA_PAIRS[i % 3])
     solver = AcSolver(network.with_devices(*probes.values()))
     base = dict(_by_period(network, m)[t])
-    scale = _scales(load_scale, list(m.periods))[t]
+    scale = {name: series[t] for name, series in load_series(
+        network, load_scale, list(m.periods), next(iter(m.bus.values())).hours).items()}
     (source,) = m.substation.values()
     price, hours = pyo.value(source.price[t]), next(iter(m.bus.values())).hours
     binding = any(abs(m.dual.get(con, 0.0)) > 1e-6 for bus in m.bus.values()

@@ -1,4 +1,4 @@
-"""Voltages of every shipped feeder against AC: writes docs/validation.md (see `validate_feeder`)."""
+"""Voltages of every shipped feeder against AC: writes docs/validation.md."""
 
 import os
 import platform
@@ -10,17 +10,21 @@ from pyomo_dlmp.validation.feeder import timed
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "validation.md"
 HEAD = """# Validation: the linear model against AC, feeder by feeder
 
-Written by `tests/benchmarks/validation.py` ({cores} cores, Python {python}); `pyomo-dlmp validate FEEDER` prints one row. Voltages (pu) of
-the linear model against the OpenDSS engine's AC power flow of the same network, taps fixed; on ungrounded parts without the zero sequence. *Lossless* is the
-model with `losses=None` at nominal load, *corrected* the form fitted at that AC point (exact there), and that same form as a prediction with
-all loads at 90 and 110 %, without being fitted again.
+Written by `tests/benchmarks/validation.py` ({cores} cores, Python {python});
+`pyomo-dlmp validate FEEDER` prints one row. Voltages (pu) of the linear model against the OpenDSS
+engine's AC power flow of the same network, taps fixed; on ungrounded parts without the zero
+sequence. *Lossless* is the model with `losses=None` at nominal load, *corrected* the form fitted at
+that AC point (exact there), and that same form as a prediction with all loads at 90 and 110 %,
+without being fitted again.
 
-| feeder | nodes | AC losses (kW) | lowest AC voltage | lossless max / mean | corrected max | at 90 % | at 110 % | seconds |
+| feeder | nodes | AC kW lost | lowest AC | lossless max / mean | corrected | 90 % | 110 % | s |
 |---|---|---|---|---|---|---|---|---|
 """
 FOOT = """
-Never trust the lossless form on ieee34 and ieee8500, nor on the heavily loaded ieee4 cases; ieee4_oyod collapses to a quarter of its nominal voltage, as the OpenDSS file does.
-Far from the point it was fitted at, the corrected form is again a linearisation: `solve_corrected_opf` fits it anew until it agrees.
+Never trust the lossless form on ieee34 and ieee8500, nor on the heavily loaded ieee4 cases;
+ieee4_oyod collapses to a quarter of its nominal voltage, as the OpenDSS file does. Far from the
+point it was fitted at, the corrected form is again a linearisation: `solve_corrected_opf` fits it
+anew until it agrees.
 """
 
 

@@ -172,6 +172,23 @@ def test_corrected_needs_its_point():
         dlmp.build_opf(feeder(LOAD), losses="corrected")
 
 
+def test_loads_follow_their_own_profiles():
+    day = dlmp.Profile(name="day", values=(0.5, 1.0, 2.0), minutes=60)
+    loads = [dlmp.Load(name=n, bus="head", legs=("a",), kw=(100.0,), kvar=(0.0,), profile=p)
+             for n, p in (("follows", "day"), ("flat", None))]
+    net = dlmp.Network("day", [*feeder().elements, *loads], profiles=[day])
+    for scale, expected in (("profiles", [.15, .2, .3]), ({"flat": [0, 1, 2]}, [.1, .2, .3]),
+                            ([1, 2, 3], [.2, .4, .6])):
+        m = solved(net, periods=3, load_scale=scale)
+        assert [m.substation["grid"].p["a", t].value for t in range(3)] == pytest.approx(expected)
+    for wrong, message in (("daily", "load_scale: is 'daily'"),
+                           ({"flt": 1.0}, "load_scale: names load 'flt'. Did you mean 'flat'?"),
+                           ([1, 2], "has 2 values for 3 periods")):
+        with pytest.raises(dlmp.NetworkError) as caught:
+            solved(net, periods=3, load_scale=wrong)
+        assert message in str(caught.value)
+
+
 def test_profiles_average_to_periods():
     day = dlmp.Profile(name="day", values=tuple(range(48)), minutes=30)
     assert day.series(24)[:3] == [0.5, 2.5, 4.5]

@@ -42,6 +42,9 @@ EDITS = [
     ("new load.y", "new line.z bus1=b bus2=z r1=0 x1=0 r0=0 x0=0 c1=0 c0=0 length=1\nnew load.y",
      "line"),
     ("bus1=a.2 phases=1", "bus1=nowhere.2 phases=1", "nowhere"),
+    ("new load.y", "new line.side bus1=a.1 bus2=side.1 phases=1 r1=1 x1=1 length=1\n"
+     "new load.y2 bus1=side.3 phases=1 kv=2.4 kw=5\nnew load.y",
+     "phase 'c' is not fed by line 'side'"),
     ("new load.y", "new isource.i bus1=a amps=5\nnew load.y",
      "Isource.i (m.dss, line 8): elements of class isource are not modeled"),
     ("new load.y", "new vsource.v2 bus1=b basekv=4.16\nnew load.y", "it has 2 sources: source, v2"),

@@ -33,6 +33,19 @@ def with_devices(name="ieee123"):
         dlmp.Storage(name="bat", bus="48", kw_max=100, kwh_max=200, kwh_start=100, kvar_max=50))
 
 
+def test_profiles_in_model_and_ac():
+    """55 customers of the European feeder, each at its own profile, for two minutes."""
+    engine()
+    net = dlmp.load_feeder("eulv906")
+    options = {"load_scale": "profiles", "hours": 1 / 60}
+    m = dlmp.build_opf(net, periods=2, losses=None, voltage_limits=None, **options)
+    dlmp.solve_opf(m)
+    ac = dlmp.ac_power_flow(net, m, **options)
+    worst = max(abs(max(b.w[k].value, 0.0) ** 0.5 - abs(ac.point.voltages[(n, *k)]))
+                for n, b in m.bus.items() for k in b.w)
+    assert worst < 0.002 and len(net.profiles) == 55
+
+
 def test_unbalance_of_ac_phasors_is_the_engines_sequence_voltages():
     engine()
     net = dlmp.load_feeder("ieee13")
