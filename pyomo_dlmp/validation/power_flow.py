@@ -143,7 +143,7 @@ class AcSolver:
             if (loads.kW, loads.kvar) != (p, q):
                 loads.kW, loads.kvar = p, q
             i = loads.Next
-        self.engine.ActiveCircuit.Solution.Solve()
+        door.refine(self.engine)
 
     def read(self, point: OperatingPoint, t: Hashable) -> None:
         """Add the solved state to a point as period t."""

@@ -166,7 +166,10 @@ def find_split_buses(draft: Draft, transformers: list[dict[str, Any]]) -> None:
 
 
 def find_voltages(draft: Draft, transformers: list[dict[str, Any]], source: tuple[str, float]):
-    """Nominal kV of every bus: the engine's voltage base, else passed on from the source."""
+    """Nominal kV of every bus: the engine's voltage base where it fits the windings' ratings.
+
+    Ratings are passed on from the source, winding by winding.
+    """
     circuit = draft.engine.ActiveCircuit
     links: dict[str, list[tuple[str, float | None]]] = {}
     for element in ("Lines", "Reactors"):
@@ -199,12 +202,10 @@ def find_voltages(draft: Draft, transformers: list[dict[str, Any]], source: tupl
         bus = circuit.Buses(i)
         name = bus.Name.lower()
         base = bus.kVBase * (2.0 if name in draft.split else math.sqrt(3.0))
-        if base > 0:
-            draft.bus_kv[name] = tidy(base, 9)
-        elif name in reached:
-            draft.bus_kv[name] = tidy(reached[name], 9)
-        else:
-            draft.bus_kv[name] = source[1]
+        rated = reached.get(name, base or source[1])
+        # calcvoltagebases goes by voltages to ground, which on a floating section are anything
+        fits = base > 0 and abs(base / rated - 1.0) < 0.25
+        draft.bus_kv[name] = tidy(base if fits else rated, 9)
 
 
 def tidy(value: float, digits: int = 10) -> float:

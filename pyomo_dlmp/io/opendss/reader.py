@@ -18,7 +18,7 @@ from pyomo_dlmp.io.opendss.circuit import (
     plain_names,
     records,
 )
-from pyomo_dlmp.io.opendss.engine import new_engine, problems, run, suspects
+from pyomo_dlmp.io.opendss.engine import new_engine, problems, refine, run, suspects
 from pyomo_dlmp.io.opendss.rehearsal import rehearse
 from pyomo_dlmp.io.opendss.script import Script
 from pyomo_dlmp.network import Bus, Network, Profile
@@ -92,7 +92,8 @@ def solve_script(path: Path, timeout: float = 60.0) -> tuple[Any, dict[str, str]
     try:
         if not script.commands or script.commands[-1].text != "solve":
             engine.ActiveCircuit.Solution.Solve()
-        refine(engine)
+        if engine.ActiveCircuit.Solution.Converged:
+            refine(engine)
     except Exception as error:  # the engine's own class
         text = " ".join(str(error).split())
         raise OpenDssError.at(path.name, f"OpenDSS cannot solve it: {text[:300]}",
@@ -100,13 +101,6 @@ def solve_script(path: Path, timeout: float = 60.0) -> tuple[Any, dict[str, str]
     if why := problems(engine):
         raise OpenDssError.at(path.name, why, "Check loads, impedances and units.")
     return engine, places
-
-
-def refine(engine: Any) -> None:
-    """Solve once more to the last digits, with taps and switches as they are."""
-    if engine.ActiveCircuit.Solution.Converged:
-        engine.Text.Command = "set controlmode=off maxiterations=200 tolerance=1e-9"
-        engine.ActiveCircuit.Solution.Solve()
 
 
 def _read(draft: Draft) -> None:

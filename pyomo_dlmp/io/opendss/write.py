@@ -79,7 +79,7 @@ def script(network: Network, injections: Injections) -> Iterator[str]:
     bases = sorted({bus.kv_ln * math.sqrt(3.0) for bus in network.buses.values()}, reverse=True)
     yield f"set voltagebases=[{' '.join(repr(kv) for kv in bases)}]"
     yield "calcvoltagebases"
-    yield "set controlmode=off maxiterations=200 tolerance=1e-9"
+    yield "set controlmode=off maxiterations=200 tolerance=1e-8"
 
 
 def default_injections(network: Network) -> Injections:
