@@ -92,16 +92,10 @@ def _solvers(args, console: Console) -> int:
 
 
 def _validate(args, console: Console) -> int:
-    from pathlib import Path
-
-    from pyomo_dlmp.io import load_feeder, read_opendss, read_tables
+    from pyomo_dlmp.io import find_feeder
     from pyomo_dlmp.validation.feeder import timed
 
-    path = Path(args.feeder)
-    if path.suffix.lower() == ".dss":
-        net = read_opendss(path)
-    else:
-        net = read_tables(path) if path.is_dir() else load_feeder(args.feeder)
+    net = find_feeder(args.feeder)
     with console.status(f"{net.name}: AC power flow, then four linear models"):
         table, ac, seconds = timed(net)
     shown = Table(title=f"{net.name}: voltages of the linear model against AC (taps fixed)")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from pyomo_dlmp.errors import FeederFileError
+from pyomo_dlmp.io.opendss import read_opendss
 from pyomo_dlmp.io.tables import HEADER, read_licence, read_tables
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.names import nearest
@@ -28,6 +29,14 @@ def load_feeder(name: str) -> Network:
             f"feeder {name!r}", "there is no shipped feeder of this name",
             f"{nearest(name, folders)} list_feeders() has all; read_tables(folder) reads others.")
     return _load(folders[name])
+
+
+def find_feeder(what: str) -> Network:
+    """A network by what people write: a shipped feeder's name, a folder of tables, a .dss file."""
+    path = Path(what)
+    if path.suffix.lower() == ".dss":
+        return read_opendss(path)
+    return read_tables(path) if path.is_dir() else load_feeder(what)
 
 
 def list_feeders() -> pd.DataFrame:

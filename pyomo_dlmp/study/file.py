@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pyomo_dlmp.errors import Fault, StudyFileError
-from pyomo_dlmp.io import load_feeder, read_tables
+from pyomo_dlmp.io import find_feeder
 from pyomo_dlmp.market.aggregator import PAYS
 from pyomo_dlmp.network import Datacenter, Generator, Load, Network, StaticVarGenerator
 from pyomo_dlmp.network.names import nearest
@@ -120,7 +120,7 @@ class _Reader:
         for key in ("losses", "voltage_limits", "thermal_penalty"):
             dso[key] = None if dso[key] == "none" else dso[key]
         feeder = data["feeder"]
-        base = read_tables(feeder) if Path(feeder).is_dir() else load_feeder(feeder)
+        base = find_feeder(feeder)
         study = Study(
             str(self.path), data.get("title", self.path.stem), feeder,
             Path(data.get("results", f"results/{self.path.stem}")), tables["time"]["periods"],
@@ -179,7 +179,8 @@ class _Reader:
 
     def _values(self, data, tables, cases) -> None:
         if not isinstance(data.get("feeder"), str):
-            self._fault("feeder", "is missing", 'Write feeder = "ieee37", or a folder of tables.')
+            self._fault("feeder", "is missing",
+                        'Write feeder = "ieee37", a folder of tables, or a .dss file.')
         periods = tables["time"]["periods"]
         if not (isinstance(periods, int) and periods > 0):
             self._fault("[time] periods", f"is {periods!r}", "Give a whole number above 0.")
