@@ -54,7 +54,8 @@ def add_unbalance(m, what: Unbalance) -> None:
                             "Unbalance is defined at buses with phases a, b, c.")
     for key in ("limit", "penalty", "price"):
         value = getattr(what, key)
-        if value is not None and not value > 0:
+        wrong_type = isinstance(value, bool) or not isinstance(value, int | float)
+        if value is not None and (wrong_type or not value > 0):
             raise ModelError.at("unbalance", f"has {key}={value!r}", "Give a figure above 0.")
     if what.limit is None and what.price is None:
         raise ModelError.at("unbalance", "has neither limit nor price", "Give one of them.")

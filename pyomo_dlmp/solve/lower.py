@@ -130,6 +130,7 @@ class LowerSolver:
         kept = self.elimination.kept
         problem = _Part(Q.tocsr(), c, self.A.tocsr(), right, len(self.rest),
                         form.lb[kept], form.ub[kept])
+        self._check_settled_rows(right, rows)
         for part in self.parts:
             touched = np.flatnonzero(abs(self.A)[:, part].getnnz(axis=1))
             piece = problem.restrict(part, touched)
@@ -141,6 +142,20 @@ class LowerSolver:
                     form.block.name, f"{err.faults[0].what} (in the part with {names})",
                     err.faults[0].cure) from None
         return self._assemble(u, M @ v + x0, dual, rho, rows, tolerance)
+
+    def _check_settled_rows(self, right: np.ndarray, rows: np.ndarray) -> None:
+        """Rows in which nothing is left to choose must hold as they are."""
+        settled = np.flatnonzero(np.diff(self.A.tocsr().indptr) == 0)
+        broken = np.where(settled < len(self.rest), np.abs(right[settled]), right[settled])
+        if not len(settled) or broken.max() <= _LOOSE:
+            return
+        row = int(settled[broken.argmax()])
+        name = (self.kkt.form.names_row[self.kkt.equality_rows[self.rest[row]]]
+                if row < len(self.rest) else self.kkt.label[rows[row - len(self.rest)]])
+        raise SolverError.at(
+            self.kkt.form.block.name, f"is infeasible at these upper decisions: nothing can be "
+            f"chosen in row '{name}', which is broken by {broken.max():.3g}",
+            "Make limits soft, or change what they depend on.")
 
     def _offset(self, u: np.ndarray) -> np.ndarray:
         """x with the kept columns at zero: the map's constant at these upper decisions."""

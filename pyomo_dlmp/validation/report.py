@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyomo.environ as pyo
 
+from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Generator, Network
 from pyomo_dlmp.network.phases import DELTA_PAIRS, PHASES
 from pyomo_dlmp.network.profiles import LoadScale, load_series
@@ -50,6 +51,9 @@ def ac_report(model: Any, network: Network, *, load_scale: LoadScale = 1.0,
     binds the DLMP holds its multiplier too, which an AC power flow cannot know: `binding` says so.
     Raises OpenDssError as `ac_power_flow` does.
     """
+    if model.component("dual") is None:
+        raise ModelError.at(str(model.name), "has no duals: it is not solved",
+                            "Solve it: solve_opf or solve_bilevel.")
     hours = next(iter(model.bus.values())).hours
     ac = ac_power_flow(network, model, load_scale=load_scale, hours=hours)
     voltages = _voltages(model, ac)

@@ -159,12 +159,19 @@ def test_unbalance_penalty_and_price():
     ({"limit": 1.0, "buses": ["nowhere"]}, "unbalance: names bus 'nowhere'"),
     ({}, "unbalance: has neither limit nor price"),
     ({"limit": -1.0}, "unbalance: has limit=-1.0"),
+    ({"limit": "x"}, "unbalance: has limit='x'"),
     ({"limit": 1.0, "sides": 3}, "unbalance: has 3 sides"),
 ])
 def test_wrong_unbalance(what, message):
     with pytest.raises(dlmp.ModelError) as caught:
         dlmp.build_opf(feeder(LOAD), unbalance=dlmp.Unbalance(**what))
     assert message in str(caught.value)
+
+
+def test_limits_where_nothing_can_be_chosen():
+    with pytest.raises(dlmp.SolverError) as caught:
+        solved(feeder(LOAD, length=9.0), voltage_limits="hard", v_min=0.999, v_max=1.01)
+    assert "infeasible" in str(caught.value) and "v_low" in str(caught.value)
 
 
 def test_corrected_needs_its_point():

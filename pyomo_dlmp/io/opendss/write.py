@@ -47,7 +47,11 @@ def write_opendss(network: Network, path: str | Path) -> Path:
     path = Path(path)
     lines = [f"! {network.name}: {network.description}".replace("\n", " "),
              *script(network, default_injections(network)), "solve", ""]
-    path.write_text("\n".join(lines), encoding="utf-8")
+    try:
+        path.write_text("\n".join(lines), encoding="utf-8")
+    except OSError as error:
+        raise OpenDssError.at(str(path), f"it cannot be written: {error}",
+                              "Check the folder.") from None
     return path
 
 
