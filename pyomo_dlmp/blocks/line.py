@@ -25,12 +25,16 @@ class LineBlockData(BranchBlockData):
     """A line; Vars `p`, `q` (MW, Mvar per phase towards the to-bus)."""
 
     def build(self, line: Line, frame: Frame, from_bus, to_bus, thermal_sides: int = 12,
-              thermal_penalty: float | None = None) -> None:
+              thermal_penalty: float | None = None, grounded: bool = True) -> None:
         """Connect two BusBlocks, with a thermal polygon (`limit_flow`) if the line has a rating.
 
-        ModelError for a phase that a bus lacks.
+        grounded: whether anything holds the voltage to ground here; if not, the drop is taken
+        without its zero sequence, which nothing can feel. ModelError for a phase that a bus lacks.
         """
         z_pu = line.z / to_bus.kv_ln**2
+        if not grounded and len(line.phases) == 3:
+            centred = np.eye(3) - 1.0 / 3.0
+            z_pu = centred @ z_pu @ centred
         self.connect(line.name, frame, from_bus, to_bus, z_pu, identity_connection(line.phases))
         if line.rating_kva is not None:
             self.limit_flow(line.rating_kva, thermal_sides, thermal_penalty, frame.hours)

@@ -157,7 +157,7 @@ def _branch_rule(items, frame, bus, options, grounded):
     def build(block, name):
         item = items[name]
         first = item[0] if isinstance(item, tuple) else item
-        more = (first.to_bus in grounded,) if isinstance(item, tuple) else ()
+        more = () if isinstance(item, Regulator) else (first.to_bus in grounded,)
         block.build(item, frame, bus[first.from_bus], bus[first.to_bus], *options, *more)
     return build
 

@@ -84,6 +84,7 @@ def ac_power_flow(network: Network, dispatch: Any = None, *, load_scale: LoadSca
     by_period = _by_period(network, dispatch)
     scales = load_series(network, load_scale, list(by_period), hours)
     solver = AcSolver(network)
+    solver.refuse_stars(by_period)
     point = OperatingPoint(periods=list(by_period))
     for t, injections in by_period.items():
         solver.solve(injections, {name: series[t] for name, series in scales.items()})
@@ -115,6 +116,19 @@ class AcSolver:
         self._load_of = {
             (name if len(load.legs) == 1 else f"{name}_{leg}").lower(): name
             for name, load in network.loads.items() for leg in load.legs}
+
+    def refuse_stars(self, by_period: Dispatch) -> None:
+        """Unequal legs to neutral where nothing grounds it have no AC power flow."""
+        for t, injections in by_period.items():
+            for name, (_, kvar) in injections.items():
+                svg = self.network.svgs.get(name)
+                if svg is None or svg.connection == "delta" or svg.bus in self.grounded:
+                    continue
+                if max(kvar) - min(kvar) > 1e-6 * (1.0 + max(map(abs, kvar))):
+                    raise OpenDssError.at(
+                        f"svg {name!r}", f"its legs make {', '.join(f'{q:.4g}' for q in kvar)} "
+                        f"kvar to neutral in period {t!r} at bus {svg.bus!r}, which nothing "
+                        "grounds", "Connect it in delta.")
 
     def solve(self, injections: Mapping[str, tuple], scale: Mapping[str, float] | None = None
               ) -> None:

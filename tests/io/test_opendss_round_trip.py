@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 import pyomo_dlmp as dlmp
@@ -142,3 +143,15 @@ def test_profiles_names_and_coordinates(tmp_path):
     assert net.loads["x"].profile == "day" and net.buses["a"].x == 3.5
     assert net.profiles["day"].series(4, hours=6) == [0.5, 0.5, 1.5, 1.5]
     assert not list(tmp_path.glob("*EXP*")) and len(list(tmp_path.iterdir())) == 3
+
+
+def test_numpy_figures_are_written_as_figures(tmp_path):
+    """Figures often come out of arrays."""
+    engine()
+    third = np.float64(1 / 3)
+    net = dlmp.load_feeder("ieee13").with_devices(
+        dlmp.Load(name="np", bus="671", legs=("a",), kw=(third,), kvar=(np.float32(0.5),)),
+        dlmp.Generator(name="gen", bus="671", kw_max=np.int64(9), cost=0, kw=third))
+    written = dlmp.write_opendss(net, tmp_path / "np.dss")
+    assert "np." not in written.read_text().replace("load.np ", "")
+    assert dlmp.read_opendss(written).loads["np"].kw[0] == pytest.approx(third)

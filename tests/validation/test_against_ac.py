@@ -88,6 +88,28 @@ def test_the_three_ways_to_give_a_dispatch_agree():
     assert "converged" in repr(by_model) and len(by_model.voltages()) == 2 * 278
 
 
+def test_a_datacenter_does_not_ground_an_ungrounded_feeder():
+    """Its AC power flow is that of a delta load of the same power; neutral ones are refused."""
+    engine()
+    base = dlmp.load_feeder("ieee37")
+    net = base.with_devices(dlmp.Datacenter(name="dc", bus="711", kw=600, power_factor=0.9))
+    tan = net.datacenters["dc"].kw * np.tan(np.arccos(0.9)) / 3
+    same = base.with_devices(dlmp.Load(
+        name="dc", bus="711", legs=("ab", "bc", "ca"), kw=(200,) * 3, kvar=(tan,) * 3,
+        connection="delta"))
+    ours, theirs = dlmp.ac_power_flow(net), dlmp.ac_power_flow(same)
+    for key, v in ours.point.voltages.items():
+        assert abs(v - theirs.point.voltages[key]) < 1e-8
+    star = base.with_devices(dlmp.StaticVarGenerator(name="svg", bus="711", kvar=300))
+    assert dlmp.ac_power_flow(star, {"svg": (50.0, 50.0, 50.0)}).converged
+    with pytest.raises(dlmp.OpenDssError, match="which nothing grounds"):
+        dlmp.ac_power_flow(star, {"svg": (50.0, -50.0, 0.0)})
+    single = base.with_devices(
+        dlmp.Generator(name="pv", bus="711", kw_max=9, cost=0, phases="a"))
+    with pytest.raises(dlmp.OpenDssError, match="Connect it in delta"):
+        dlmp.ac_power_flow(single)
+
+
 @pytest.mark.parametrize("dispatch, message", [
     ({"nobody": 5.0}, "dispatch of 'nobody': there is no such device that makes power"),
     ({"svg": (1.0, 2.0)}, "dispatch of 'svg'"),

@@ -28,6 +28,7 @@ from pyomo_dlmp.network import (
     Transformer,
 )
 from pyomo_dlmp.network.devices import device_legs
+from pyomo_dlmp.network.zones import grounded_buses
 
 NODE = {"a": "1", "b": "2", "c": "3", "1": "1", "2": "2"}
 IDEAL_OHM = 1e-6  # of the source and of regulators that have no impedance of their own
@@ -58,7 +59,7 @@ def write_opendss(network: Network, path: str | Path) -> Path:
 def script(network: Network, injections: Injections) -> Iterator[str]:
     """The commands, line by line, up to the voltage bases; `injections` stand for the devices."""
     _check_names(network)
-    yield from ("clear", f"set defaultbasefrequency={network.frequency!r}")
+    yield from ("clear", f"set defaultbasefrequency={network.frequency:.17g}")
     yield from _source(network)
     codes: dict[str, LineCode] = {line.code.name: line.code for line in network.lines.values()}
     for code in codes.values():
@@ -67,7 +68,7 @@ def script(network: Network, injections: Injections) -> Iterator[str]:
         if isinstance(line, Line):
             yield (f"new line.{line.name} phases={len(line.phases)} "
                    f"bus1={_at(line.from_bus, line.phases)} bus2={_at(line.to_bus, line.phases)} "
-                   f"linecode={line.code.name} length={line.length!r} units=km")
+                   f"linecode={line.code.name} length={line.length:.17g} units=km")
     for transformer in network.transformers.values():
         yield _transformer(network, transformer)
     for tapped in network.center_tapped.values():
@@ -81,14 +82,19 @@ def script(network: Network, injections: Injections) -> Iterator[str]:
     for name, (bus, legs, kw, kvar) in injections.items():
         yield from injection(network, name, bus, legs, kw, kvar)
     bases = sorted({bus.kv_ln * math.sqrt(3.0) for bus in network.buses.values()}, reverse=True)
-    yield f"set voltagebases=[{' '.join(repr(kv) for kv in bases)}]"
+    yield f"set voltagebases=[{' '.join(f'{kv:.17g}' for kv in bases)}]"
     yield "calcvoltagebases"
     yield "set controlmode=off maxiterations=200 tolerance=1e-8"
 
 
 def default_injections(network: Network) -> Injections:
-    """Powers made by each device (kW, kvar by leg): datacenters at capacity, SVGs at 0."""
+    """Powers made by each device (kW, kvar by leg): datacenters at capacity, SVGs at 0.
+
+    Where nothing grounds the bus, a balanced device stands in delta (the same bus powers): one to
+    ground would ground the feeder.
+    """
     made = {}
+    grounded = grounded_buses(network)
     for name, device in network.devices.items():
         if isinstance(device, Datacenter):
             made[name] = balanced(device, -device.kw, -device.kw * math.tan(
@@ -97,6 +103,14 @@ def default_injections(network: Network) -> Injections:
             made[name] = balanced(device, 0.0, 0.0)
         elif isinstance(device, Generator | Storage):
             made[name] = balanced(device, device.kw, device.kvar)
+        if name in made and device.bus not in grounded:
+            bus, legs, kw, kvar = made[name]
+            if all(len(leg) == 1 for leg in legs) and len(legs) < 3:
+                raise OpenDssError.at(
+                    f"device {name!r}", f"it stands between phase {', '.join(legs)} and ground at "
+                    f"bus {bus!r}, which nothing grounds", "Connect it in delta.")
+            if legs == ("a", "b", "c"):
+                made[name] = (bus, ("ab", "bc", "ca"), kw, kvar)
     return made
 
 
@@ -133,7 +147,7 @@ def _at(bus: str, phases: str) -> str:
 
 
 def _matrix(values) -> str:
-    return "[" + " | ".join(" ".join(repr(float(v)) for v in row) for row in values) + "]"
+    return "[" + " | ".join(" ".join(f"{v:.17g}" for v in row) for row in values) + "]"
 
 
 def _source(network: Network) -> Iterator[str]:
@@ -148,10 +162,12 @@ def _source(network: Network) -> Iterator[str]:
     z1, z0 = own - mutual, own + (n - 1) * mutual
     if len(set(volts)) == 1 and n in (1, 3) and np.abs(cyclic - z).max() <= 1e-6 * np.abs(z).max():
         base = bus.kv if n == 3 else bus.kv_ln
-        yield (f"new circuit.{_plain(network.name)} phases={n} basekv={base!r} pu={volts[0]!r} "
-               f"angle={source.angle + _turn(bus.phases[0])!r} bus1={_at(source.bus, bus.phases)} "
-               f"Z1=[{z1.real!r} {z1.imag!r}] Z0=[{z0.real!r} {z0.imag!r}] "
-               f"Z2=[{z1.real!r} {z1.imag!r}]")
+        yield (f"new circuit.{_plain(network.name)} phases={n} basekv={base:.17g} "
+               f"pu={volts[0]:.17g} "
+               f"angle={source.angle + _turn(bus.phases[0]):.17g} "
+               f"bus1={_at(source.bus, bus.phases)} "
+               f"Z1=[{z1.real:.17g} {z1.imag:.17g}] Z0=[{z0.real:.17g} {z0.imag:.17g}] "
+               f"Z2=[{z1.real:.17g} {z1.imag:.17g}]")
         return
     if np.abs(z - np.diag(np.diag(z))).max() > 1e-12:
         raise OpenDssError.at(
@@ -159,9 +175,10 @@ def _source(network: Network) -> Iterator[str]:
             "are coupled", "Use equal voltages with a cyclic impedance, or uncoupled phases.")
     for k, (phase, volt) in enumerate(zip(bus.phases, volts, strict=True)):
         what = f"circuit.{_plain(network.name)}" if k == 0 else f"vsource.source_{phase}"
-        yield (f"new {what} phases=1 basekv={bus.kv_ln!r} pu={volt!r} "
-               f"angle={source.angle + _turn(phase)!r} bus1={_at(source.bus, phase)} "
-               f"Z1=[{z[k, k].real!r} {z[k, k].imag!r}] Z0=[{z[k, k].real!r} {z[k, k].imag!r}]")
+        yield (f"new {what} phases=1 basekv={bus.kv_ln:.17g} pu={volt:.17g} "
+               f"angle={source.angle + _turn(phase):.17g} bus1={_at(source.bus, phase)} "
+               f"Z1=[{z[k, k].real:.17g} {z[k, k].imag:.17g}] "
+               f"Z0=[{z[k, k].real:.17g} {z[k, k].imag:.17g}]")
 
 
 def _turn(phase: str) -> float:
@@ -175,7 +192,7 @@ def _plain(name: str) -> str:
 def _code(code: LineCode, frequency: float) -> str:
     b = code.b if code.b is not None else np.zeros((len(code.r),) * 2)
     farads = np.asarray(b) / (2e-3 * math.pi * frequency)  # microsiemens to nanofarad
-    return (f"new linecode.{code.name} nphases={len(code.r)} units=km basefreq={frequency!r} "
+    return (f"new linecode.{code.name} nphases={len(code.r)} units=km basefreq={frequency:.17g} "
             f"rmatrix={_matrix(code.r)} xmatrix={_matrix(code.x)} cmatrix={_matrix(farads)}")
 
 
@@ -202,12 +219,13 @@ def _transformer(network: Network, t: Transformer) -> str:
     kvs = [_rated(network, bus, group, kv) for bus, group, kv in zip(
         (t.from_bus, t.to_bus), legs, (t.from_kv, t.to_kv), strict=True)]
     return (f"new transformer.{t.name} phases={n} windings=2 buses=[{' '.join(buses)}] "
-            f"conns=[{first} {second}] kvs=[{kvs[0]!r} {kvs[1]!r}] kvas=[{t.kva!r} {t.kva!r}] "
-            f"taps=[{t.from_tap!r} {t.tap!r}] xhl={t.x_percent!r} "
-            f"%rs=[{t.r_percent / 2!r} {t.r_percent / 2!r}] "
-            f"%noloadloss={t.no_load_percent!r} %imag={t.magnetizing_percent!r} "
+            f"conns=[{first} {second}] kvs=[{kvs[0]:.17g} {kvs[1]:.17g}] "
+            f"kvas=[{t.kva:.17g} {t.kva:.17g}] "
+            f"taps=[{t.from_tap:.17g} {t.tap:.17g}] xhl={t.x_percent:.17g} "
+            f"%rs=[{t.r_percent / 2:.17g} {t.r_percent / 2:.17g}] "
+            f"%noloadloss={t.no_load_percent:.17g} %imag={t.magnetizing_percent:.17g} "
             f"leadlag={'lead' if t.lead != (kvs[1] > kvs[0]) else 'lag'} "
-            f"ppm_antifloat={t.antifloat_ppm!r} "
+            f"ppm_antifloat={t.antifloat_ppm:.17g} "
             "mintap=0.1 maxtap=10")
 
 
@@ -226,10 +244,11 @@ def _center_tapped(network: Network, t: CenterTappedTransformer) -> str:
     return (f"new transformer.{t.name} phases=1 windings=3 "
             f"buses=[{high} {t.to_bus}.1.0 {t.to_bus}.0.2] "
             f"conns=[{'wye' if len(t.leg) == 1 else 'delta'} wye wye] "
-            f"kvs=[{kv!r} {low!r} {low!r}] kvas=[{t.kva!r} {t.kva!r} {t.kva!r}] "
-            f"taps=[{t.from_tap!r} {t.tap!r} {t.tap!r}] xhl={x[0]!r} xht={x[1]!r} xlt={x[2]!r} "
-            f"%rs=[{r[0]!r} {r[1]!r} {r[2]!r}] %noloadloss={t.no_load_percent!r} "
-            f"%imag={t.magnetizing_percent!r} ppm_antifloat={t.antifloat_ppm!r} "
+            f"kvs=[{kv:.17g} {low:.17g} {low:.17g}] kvas=[{t.kva:.17g} {t.kva:.17g} {t.kva:.17g}] "
+            f"taps=[{t.from_tap:.17g} {t.tap:.17g} {t.tap:.17g}] xhl={x[0]:.17g} "
+            f"xht={x[1]:.17g} xlt={x[2]:.17g} "
+            f"%rs=[{r[0]:.17g} {r[1]:.17g} {r[2]:.17g}] %noloadloss={t.no_load_percent:.17g} "
+            f"%imag={t.magnetizing_percent:.17g} ppm_antifloat={t.antifloat_ppm:.17g} "
             "mintap=0.1 maxtap=10")
 
 
@@ -245,24 +264,25 @@ def _regulator(network: Network, reg: Regulator) -> Iterator[str]:
         yield (f"new transformer.{reg.name}_{leg} phases=1 windings=2 "
                f"buses=[{_winding_bus(reg.from_bus, (leg,), False)} "
                f"{_winding_bus(reg.to_bus, (leg,), False)}] conns=[{kind} {kind}] "
-               f"kvs=[{kv!r} {kv!r}] kvas=[{kva!r} {kva!r}] taps=[{taps[0]!r} {taps[1]!r}] "
-               f"xhl={x!r} %rs=[{r / 2!r} {r / 2!r}] %noloadloss=0 %imag=0 "
+               f"kvs=[{kv:.17g} {kv:.17g}] kvas=[{kva:.17g} {kva:.17g}] "
+               f"taps=[{taps[0]:.17g} {taps[1]:.17g}] "
+               f"xhl={x:.17g} %rs=[{r / 2:.17g} {r / 2:.17g}] %noloadloss=0 %imag=0 "
                f"mintap=0.1 maxtap=10")
     if reg.connection == "open_delta":
         common = next(p for p in "abc" if all(p in leg for leg in reg.taps))
         yield (f"new line.{reg.name}_through phases=1 bus1={_at(reg.from_bus, common)} "
-               f"bus2={_at(reg.to_bus, common)} r1={IDEAL_OHM!r} x1=0 r0={IDEAL_OHM!r} x0=0 "
+               f"bus2={_at(reg.to_bus, common)} r1={IDEAL_OHM:.17g} x1=0 r0={IDEAL_OHM:.17g} x0=0 "
                "c1=0 c0=0 length=1")
 
 
 def _load(network: Network, load: Load) -> Iterator[str]:
-    keys: dict[str, object] = {"vminpu": load.v_low, "vmaxpu": load.v_high}
+    keys: dict[str, float | str] = {"vminpu": load.v_low, "vmaxpu": load.v_high}
     if load.model == "exponential" and tuple(load.coefficients) == (0.0, 2.0):
         keys["model"] = 3
     elif load.model == "exponential":
         keys |= {"model": 4, "CVRwatts": load.coefficients[0], "CVRvars": load.coefficients[1]}
     elif load.model == "zip":
-        shares = " ".join(repr(float(v)) for v in load.coefficients)
+        shares = " ".join(f"{v:.17g}" for v in load.coefficients)
         keys |= {"model": 8, "ZIPV": f"[{shares} 0]"}
     else:
         keys["model"] = {"power": 1, "impedance": 2, "current": 5}[load.model]
@@ -275,10 +295,12 @@ def _load(network: Network, load: Load) -> Iterator[str]:
 def _one_load(network: Network, name, bus, leg, kw, kvar, kv, keys) -> str:
     at = network.buses[bus]
     rated = kv if kv is not None else at.kv if len(leg) == 2 else at.kv_ln
-    words = " ".join(f"{key}={value}" for key, value in keys.items())
+    words = " ".join(f"{key}={value if isinstance(value, str) else f'{value:.17g}'}"
+                     for key, value in keys.items())
     ground = ".0" if len(leg) == 1 else ""
     return (f"new load.{name} phases=1 bus1={_at(bus, leg)}{ground} "
-            f"conn={'delta' if len(leg) == 2 else 'wye'} kv={rated!r} kw={kw!r} kvar={kvar!r} "
+            f"conn={'delta' if len(leg) == 2 else 'wye'} kv={rated:.17g} kw={kw:.17g} "
+            f"kvar={kvar:.17g} "
             f"{words}")
 
 
@@ -294,4 +316,4 @@ def _capacitor(network: Network, cap: Capacitor) -> Iterator[str]:
                             {"model": 2, **FAR})
         elif kvar > 0:
             yield (f"new capacitor.{name} phases=1 bus1={_at(cap.bus, leg)} conn=wye "
-                   f"kv={rated!r} kvar={kvar!r}")
+                   f"kv={rated:.17g} kvar={kvar:.17g}")
