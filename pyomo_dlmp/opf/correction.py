@@ -23,8 +23,8 @@ from pyomo_dlmp.network.phases import ALPHA
 def fit(m, net: Network, point: OperatingPoint) -> None:
     """Load an operating point into a model that was built with ``losses="corrected"``.
 
-    Values of w, theta, p and q become those of the point; devices keep theirs, which must be those
-    that the point was solved with. ModelError when model and point do not belong together.
+    Values of all Vars become those of the point, the devices' too. ModelError when model and point
+    do not belong together.
     """
     (source,) = m.substation.values()
     first = next(iter(m.bus.values()))
@@ -35,6 +35,7 @@ def fit(m, net: Network, point: OperatingPoint) -> None:
     if missing:
         raise ModelError.at("operating point", f"lacks period {missing[0]!r}",
                             "Solve the AC power flow for every period of the model.")
+    _load_devices(m, point)
     _load_voltages(m, net, point)
     _load_flows(m, point, source)
     for bus in m.bus.values():
@@ -58,9 +59,9 @@ def fit(m, net: Network, point: OperatingPoint) -> None:
 
 def loads_outside(net: Network, point: OperatingPoint | None) -> dict[str, set]:
     """By load, the (leg, period) whose voltage at a point is beyond its `v_low` .. `v_high`."""
-    found: dict[str, set] = {}
     if point is None:
-        return found
+        return {}
+    found: dict[str, set] = {name: set(legs) for name, legs in point.beyond.items()}
     for t in point.periods:
         for name, load in net.loads.items():
             bus = net.buses[load.bus]
@@ -96,6 +97,39 @@ def _load_voltages(m, net: Network, point: OperatingPoint) -> None:
                 theta = cmath.phase(v / ALPHA[k]) - base
                 theta += 2 * math.pi * round((near - theta) / (2 * math.pi))
                 bus.theta[k, t].set_value(theta)
+
+
+def _load_devices(m, point: OperatingPoint) -> None:
+    """What each device makes at the point."""
+    for t in m.periods:
+        for kind in ("datacenter", "generator", "storage", "svg"):
+            for name, block in m.component(kind).items():
+                if (name, t) not in point.made:
+                    raise ModelError.at(f"{kind} '{name}'", "is not in the operating point",
+                                        "Solve the AC power flow of the same network.")
+                p, q = point.made[name, t]
+                _load_device(block, kind, t, sum(p), q)
+
+
+def _load_device(block, kind: str, t, p: float, q: tuple[float, ...]) -> None:
+    values: list[tuple] = []
+    if kind == "datacenter":
+        values = [(block.p[t], -p)]
+    elif kind == "generator":
+        values = [(block.p[t], p), (block.q[t], sum(q))]
+    elif kind == "storage":
+        values = [(block.charge[t], max(-p, 0.0)), (block.discharge[t], max(p, 0.0)),
+                  (block.q[t], sum(q))]
+    else:
+        legs = [leg for leg, period in block.q if period == t]
+        values = [(block.q[leg, t], each) for leg, each in zip(legs, q, strict=True)]
+    for var, value in values:
+        if not var.fixed:
+            var.set_value(value, skip_validation=True)
+        elif abs(var.value - value) > 1e-9:
+            raise ModelError.at(
+                var.name, f"is fixed at {var.value:g}, the operating point has {value:g}",
+                "Solve the AC power flow of the dispatch that the model fixes.")
 
 
 def _downwards(m, root: str) -> list[str]:

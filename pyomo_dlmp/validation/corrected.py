@@ -12,6 +12,7 @@ from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.profiles import LoadScale
 from pyomo_dlmp.opf import build_opf, fit
+from pyomo_dlmp.opf.correction import loads_outside
 from pyomo_dlmp.solve import solve_opf
 from pyomo_dlmp.validation.power_flow import AcPowerFlow, ac_power_flow
 
@@ -40,9 +41,10 @@ def solve_corrected_opf(
 
     Form (c): the rows hold exactly at the AC operating point, and the objective has the quadratic
     losses around it, so that prices have their loss part. `options` go to `build_opf`. Stops when
-    every AC voltage is within `tolerance` (pu) of the model's; does not settle within `max_rounds`
-    where the optimal dispatch jumps between two points: `settled` is then False, and a smaller step
-    (tighter device limits) is the cure.
+    every AC voltage is within `tolerance` (pu) of the model's. A load whose voltage left its range
+    at one of the points is an impedance from then on, as it is in AC there. The loop does not
+    settle within `max_rounds` where the optimal dispatch jumps between two points: `settled` is
+    then False, and a smaller step (tighter device limits) is the cure.
 
     Raises ModelError for options that the loop sets itself, OpenDssError without the extra
     ``opendss`` or where the AC power flow does not converge.
@@ -57,6 +59,7 @@ def solve_corrected_opf(
         solve_opf(first)
     ac = ac_power_flow(network, first, load_scale=load_scale, hours=hours)
     m = build_opf(network, losses="corrected", operating_point=ac.point, **common)
+    outside = loads_outside(network, ac.point)
     rows = []
     settled = False
     for number in range(1, max_rounds + 1):
@@ -65,10 +68,16 @@ def solve_corrected_opf(
         error, where = greatest_difference(m, ac)
         rows.append((number, error, where, pyo.value(m.cost),
                      hours * sum(ac.losses.values())))
-        settled = error <= tolerance
-        if settled:
+        ac.point.beyond = outside  # once an impedance, always one: else two points may alternate
+        grown = loads_outside(network, ac.point)
+        settled = error <= tolerance and grown == outside
+        if settled or number == max_rounds:
             break
-        fit(m, network, ac.point)
+        if grown != outside:
+            outside = grown
+            m = build_opf(network, losses="corrected", operating_point=ac.point, **common)
+        else:
+            fit(m, network, ac.point)
     return CorrectedOpf(m, ac, settled, pd.DataFrame(
         rows, columns=["round", "greatest_difference_pu", "at", "cost", "ac_losses_mwh"]))
 

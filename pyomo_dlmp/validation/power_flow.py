@@ -89,6 +89,9 @@ def ac_power_flow(network: Network, dispatch: Any = None, *, load_scale: LoadSca
     for t, injections in by_period.items():
         solver.solve(injections, {name: series[t] for name, series in scales.items()})
         solver.read(point, t)
+        for name, (_, _, kw, kvar) in solver.base.items():
+            p, q = injections.get(name, (kw, kvar))
+            point.made[name, t] = (tuple(x / 1e3 for x in p), tuple(x / 1e3 for x in q))
     bad = [t for t, settled in point.settled.items() if not settled]
     if bad:
         raise OpenDssError.at(f"network {network.name!r}",

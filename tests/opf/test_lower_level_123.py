@@ -54,3 +54,4 @@ def test_corrected_physics_serve_a_lower_level_too():
     active = report.prices[report.prices["quantity"] == "active"]
     assert (active["error"].abs() / active["ac"]).max() < 0.01
     assert m.dso.datacenter["dc0"].p[0].value == pytest.approx(0.18)
+    assert report.voltages["error"].abs().max() < 1e-5  # solved at the point it was fitted to

@@ -1,6 +1,7 @@
 """The linear model against AC: the figures of the literature, per feeder; reports; the loop."""
 
 import numpy as np
+import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
@@ -135,6 +136,28 @@ def test_the_loop_settles_and_its_prices_are_acs():
     assert not active["binding"].any() and active["dlmp"].max() > 51
     assert (active["error"].abs() / active["ac"]).max() < 0.005
     assert figures["greatest_VUF_error"] < 0.05
+
+
+def test_a_model_fitted_at_a_dispatch_has_its_ac_voltages():
+    """The point brings the devices' powers along: held there, every Var is AC's."""
+    engine()
+    net = with_devices()
+    dispatch = {"gen": (120.0, 40.0), "svg": (30.0, -20.0, 10.0), "bat": (-50.0, 5.0),
+                "dc": (-210.0, -210.0 * np.tan(np.arccos(0.95)))}
+    ac = dlmp.ac_power_flow(net, dispatch)
+    m = dlmp.build_opf(net, losses="corrected", operating_point=ac.point, voltage_limits=None,
+                       datacenter_kw={"dc": 210.0})
+    for block in (m.generator["gen"], m.storage["bat"], m.svg["svg"]):
+        for var in block.component_data_objects(pyo.Var):
+            if "energy" not in var.name:
+                var.fix()
+    dlmp.solve_opf(m)
+    for name, bus in m.bus.items():
+        for k in bus.w:
+            assert bus.w[k].value ** 0.5 == pytest.approx(abs(ac.point.voltages[(name, *k)]),
+                                                          abs=1e-7)
+    with pytest.raises(dlmp.ModelError, match=r"is fixed at 0\.3, the operating point has 0\.21"):
+        dlmp.build_opf(net, losses="corrected", operating_point=ac.point)
 
 
 def test_lossless_prices_miss_the_losses_and_the_report_says_so():
