@@ -63,7 +63,9 @@ def _study(args, console: Console) -> int:
 def _feeders(args, console: Console) -> int:
     from pyomo_dlmp.io import list_feeders
 
-    console.print(list_feeders().drop(columns=["source"]).to_string(index=False), markup=False)
+    table = list_feeders().drop(columns=["source"])
+    table["licence"] = table["licence"].str.split(" (", regex=False).str[0]
+    console.print(table.to_string(index=False), markup=False)
     return 0
 
 
