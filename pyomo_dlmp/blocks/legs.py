@@ -56,3 +56,10 @@ def leg_voltage(bus, D: np.ndarray, row: int, t, name: str):
                     "Build with angles=True.")
             terms.append(-2.0 * d.imag * bus.theta[phase, t])
     return sum(terms)
+
+
+def leg_kv(bus, connection: str) -> float:
+    """Nominal voltage of a leg (kV) at a BusBlock: of a phase, or between two."""
+    if connection == "wye":
+        return bus.kv_ln
+    return bus.kv_ln * (2.0 if set(bus.phases) & set("12") else 3.0 ** 0.5)

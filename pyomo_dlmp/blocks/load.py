@@ -13,7 +13,7 @@ from __future__ import annotations
 from pyomo.core.base.block import BlockData, declare_custom_block
 
 from pyomo_dlmp.blocks.frame import Frame
-from pyomo_dlmp.blocks.legs import inject_legs, leg_map, leg_voltage
+from pyomo_dlmp.blocks.legs import inject_legs, leg_kv, leg_map, leg_voltage
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.devices import Load
 
@@ -59,10 +59,3 @@ class LoadBlockData(BlockData):
                     p, q = (power * (1.0 + s * change) if s else power
                             for power, s in zip((p, q), slope, strict=True))
                 inject_legs(bus, D, row, t, p, q, sign=-1.0)
-
-
-def leg_kv(bus, connection: str) -> float:
-    """Nominal voltage of a leg (kV) at a BusBlock: of a phase, or between two."""
-    if connection == "wye":
-        return bus.kv_ln
-    return bus.kv_ln * (2.0 if set(bus.phases) & set("12") else 3.0 ** 0.5)

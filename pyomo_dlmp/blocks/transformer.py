@@ -19,6 +19,7 @@ from pyomo.core.base.block import declare_custom_block
 
 from pyomo_dlmp.blocks.branch import BranchBlockData
 from pyomo_dlmp.blocks.frame import Frame
+from pyomo_dlmp.blocks.legs import leg_kv
 from pyomo_dlmp.blocks.shunt import inject_shunt
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.elements import Bus, Line, Regulator
@@ -56,7 +57,7 @@ class TransformerBlockData(BranchBlockData):
                     branch.name, "is ideal and stands beside other branches",
                     "Give its kva, r_percent and x_percent.")
         buses = {
-            name: Bus(name=name, kv=block.kv_ln * _root(block.phases), phases=block.phases)
+            name: Bus(name=name, kv=leg_kv(block, "delta"), phases=block.phases)
             for name, block in ((bank[0].from_bus, from_bus), (bank[0].to_bus, to_bus))}
         inputs, outputs, (turns, z, shunt) = two_port(bank, buses)
         turns = np.where(np.abs(turns) < 1e-9 * np.abs(turns).max(), 0.0, turns)
@@ -74,10 +75,6 @@ class TransformerBlockData(BranchBlockData):
         if isinstance(first, Transformer | CenterTappedTransformer) and first.rated:
             units = len(outputs)
             self.limit_flow(first.kva / units, thermal_sides, thermal_penalty, frame.hours)
-
-
-def _root(phases: str) -> float:
-    return 2.0 if set(phases) & set("12") else 3.0 ** 0.5
 
 
 def _real(turns: np.ndarray) -> np.ndarray:

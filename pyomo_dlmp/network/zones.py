@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import networkx as nx
+
 from pyomo_dlmp.network.elements import Line
 from pyomo_dlmp.network.network import Network
 from pyomo_dlmp.network.topology import end_legs
@@ -10,16 +12,10 @@ from pyomo_dlmp.network.topology import end_legs
 def grounded_buses(network: Network) -> set[str]:
     """Buses whose voltage to ground is held: by the source, a wye winding, or a wye device.
 
-    A zone is what lines and wye regulators join; it is grounded if any of its parts is.
+    A zone is what lines join; it is grounded if any of its parts is.
     """
-    zone: dict[str, str] = {bus: bus for bus in network.buses}
-
-    def root(bus: str) -> str:
-        while zone[bus] != bus:
-            zone[bus] = zone[zone[bus]]
-            bus = zone[bus]
-        return bus
-
+    zones = nx.Graph()
+    zones.add_nodes_from(network.buses)
     held = {network.substation.bus}
     beside: dict[tuple[str, str], list] = {}
     for branch in network.branches.values():
@@ -29,7 +25,7 @@ def grounded_buses(network: Network) -> set[str]:
         lines = [branch for branch in group if isinstance(branch, Line)]
         open_delta = any(getattr(branch, "connection", "") == "open_delta" for branch in group)
         if lines and not pairs:
-            zone[root(second)] = root(first)
+            zones.add_edge(first, second)
         elif not pairs and not open_delta:
             held.add(second)  # a wye winding, or a regulator to neutral
         for branch in group:
@@ -38,5 +34,4 @@ def grounded_buses(network: Network) -> set[str]:
                 held.add(branch.from_bus)
     held |= {load.bus for load in network.loads.values() if load.connection == "wye"}
     held |= {cap.bus for cap in network.capacitors.values() if cap.connection == "wye"}
-    grounded = {root(bus) for bus in held}
-    return {bus for bus in network.buses if root(bus) in grounded}
+    return {bus for zone in nx.connected_components(zones) if zone & held for bus in zone}

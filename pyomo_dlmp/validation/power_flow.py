@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,14 +13,13 @@ import pandas as pd
 from pyomo_dlmp.errors import OpenDssError
 from pyomo_dlmp.io.opendss import engine as door
 from pyomo_dlmp.io.opendss import write
+from pyomo_dlmp.io.opendss.circuit import NODE
 from pyomo_dlmp.network import Line, Network, OperatingPoint, StaticVarGenerator
 from pyomo_dlmp.network.names import nearest
 from pyomo_dlmp.network.profiles import LoadScale, load_series
 from pyomo_dlmp.network.zones import grounded_buses
 from pyomo_dlmp.opf.build import sort_branches
 
-NODE = {"a": 1, "b": 2, "c": 3, "1": 1, "2": 2}
-LEVEL = "kW"
 Dispatch = Mapping[Hashable, Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]]]
 
 
@@ -61,6 +60,13 @@ class AcPowerFlow:
                 for (branch, phase, t), s in self.point.flows.items()]
         return pd.DataFrame(rows, columns=["branch", "phase", "period", "p", "q"])
 
+    def against(self, m: Any) -> Iterator[tuple[str, str, Hashable, float, float]]:
+        """(bus, phase, period, magnitude in a solved model, magnitude here), in pu."""
+        for name, bus in m.bus.items():
+            for k, t in bus.w.index_set():
+                yield (name, k, t, max(bus.w[k, t].value, 0.0) ** 0.5,
+                       abs(self.point.voltages[name, k, t]))
+
     def __repr__(self) -> str:
         low = min(abs(v) for v in self.point.voltages.values())
         state = "converged" if self.converged else "NOT converged"
@@ -81,7 +87,7 @@ def ac_power_flow(network: Network, dispatch: Any = None, *, load_scale: LoadSca
     Raises OpenDssError when the extra ``opendss`` is missing, a device is unknown, or the power
     flow does not converge.
     """
-    by_period = _by_period(network, dispatch)
+    by_period = dispatch_by_period(network, dispatch)
     scales = load_series(network, load_scale, list(by_period), hours)
     solver = AcSolver(network)
     solver.refuse_stars(by_period)
@@ -257,7 +263,7 @@ def _banks(network: Network) -> dict[str, list]:
 # -------------------------------------------------------------------------------- dispatches
 
 
-def _by_period(network: Network, dispatch: Any) -> Dispatch:
+def dispatch_by_period(network: Network, dispatch: Any) -> Dispatch:
     """{period: {device: (kW by leg, kvar by leg)}}, made."""
     if dispatch is None:
         return {0: {}}
@@ -286,7 +292,7 @@ def _by_period(network: Network, dispatch: Any) -> Dispatch:
 
 
 def _device(network: Network, name: str):
-    known = set(write.default_injections(network))
+    known = {*network.datacenters, *network.generators, *network.storages, *network.svgs}
     if name not in known:
         raise OpenDssError.at(f"dispatch of {name!r}", "there is no such device that makes power",
                               nearest(name, known))

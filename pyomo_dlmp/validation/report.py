@@ -18,7 +18,12 @@ from pyomo_dlmp.network.zones import grounded_buses
 from pyomo_dlmp.opf.correction import loads_outside
 from pyomo_dlmp.results import unbalance_table
 from pyomo_dlmp.results.unbalance import measures
-from pyomo_dlmp.validation.power_flow import AcPowerFlow, AcSolver, _by_period, ac_power_flow
+from pyomo_dlmp.validation.power_flow import (
+    AcPowerFlow,
+    AcSolver,
+    ac_power_flow,
+    dispatch_by_period,
+)
 
 PROBE_KW = 1.0
 
@@ -59,7 +64,7 @@ def ac_report(model: Any, network: Network, *, load_scale: LoadScale = 1.0,
     voltages = _voltages(model, ac)
     flows = _flows(model, ac)
     unbalance = _unbalance(model, ac)
-    limits = _limits(model, network, ac)
+    limits = _limits(model, ac)
     prices = _prices(model, network, load_scale, price_samples) if price_samples else (
         pd.DataFrame(columns=_PRICE_COLUMNS))
     return AcReport(ac, voltages, flows, unbalance, limits, prices,
@@ -67,11 +72,8 @@ def ac_report(model: Any, network: Network, *, load_scale: LoadScale = 1.0,
 
 
 def _voltages(m, ac: AcPowerFlow) -> pd.DataFrame:
-    rows = []
-    for name, bus in m.bus.items():
-        for k, t in bus.w.index_set():
-            ours, theirs = max(bus.w[k, t].value, 0.0) ** 0.5, abs(ac.point.voltages[name, k, t])
-            rows.append((name, k, t, ours, theirs, ours - theirs, "pu"))
+    rows = [(*place, ours, theirs, ours - theirs, "pu")
+            for *place, ours, theirs in ac.against(m)]
     return pd.DataFrame(rows, columns=["bus", "phase", "period", "model", "ac", "error", "unit"])
 
 
@@ -107,7 +109,7 @@ def _unbalance(m, ac: AcPowerFlow) -> pd.DataFrame:
 _LIMIT_COLUMNS = ["kind", "element", "phase", "period", "limit", "model", "ac", "broken_by", "unit"]
 
 
-def _limits(m, network: Network, ac: AcPowerFlow) -> pd.DataFrame:
+def _limits(m, ac: AcPowerFlow) -> pd.DataFrame:
     """Limits that bind in the model (to 1e-4) or are broken in AC; `broken_by` 0 where kept."""
     rows = []
     for name, bus in m.bus.items():
@@ -157,7 +159,7 @@ def _prices(m, network: Network, load_scale, samples: int) -> pd.DataFrame:
                 name=f"probe_{i}", bus=name, kw_max=1, cost=0, connection="delta",
                 phases=DELTA_PAIRS[i % 3])
     solver = AcSolver(network.with_devices(*probes.values()))
-    base = dict(_by_period(network, m)[t])
+    base = dict(dispatch_by_period(network, m)[t])
     scale = {name: series[t] for name, series in load_series(
         network, load_scale, list(m.periods), next(iter(m.bus.values())).hours).items()}
     (source,) = m.substation.values()

@@ -91,6 +91,12 @@ def test_all_faults_at_once(folder):
         "Line.l2", "Load.q", "Isource.i"}
 
 
+def test_no_time_at_all(folder):
+    """The child may not have said a word yet."""
+    with pytest.raises(dlmp.OpenDssError, match=r"does not come to an end within 0\.001 s"):
+        dlmp.read_opendss(folder / "m.dss", timeout=0.001)
+
+
 def test_what_is_unsupported_is_left_out_only_when_asked_for(folder):
     (folder / "m.dss").write_text(GOOD.replace(
         "new load.y", "new generator.g bus1=a kv=4.16 kw=10 model=3\nnew load.y"))

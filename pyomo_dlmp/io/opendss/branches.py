@@ -12,7 +12,6 @@ from pyomo_dlmp.io.opendss.circuit import (
     Draft,
     Unsupported,
     activate,
-    bus_of,
     primitive,
     terminals,
     tidy,
@@ -373,7 +372,3 @@ def _fault(draft: Draft, full: str, what: str, cure: str) -> Unsupported:
     draft.faults.append(Fault(draft.where(full), what, cure))
     return Unsupported(what, cure)
 
-
-def bus_names(record: dict[str, Any]) -> list[str]:
-    """Buses of a record's windings."""
-    return [bus_of(text) for text in record["bus"]]

@@ -14,10 +14,11 @@ import numpy as np
 
 from pyomo_dlmp.errors import Fault
 from pyomo_dlmp.network import Element
-from pyomo_dlmp.network.names import BRANCHES
+from pyomo_dlmp.network.devices import pair_name
 
 LETTERS = {1: "a", 2: "b", 3: "c"}
 SPLIT_LETTERS = {1: "1", 2: "2"}
+NODE = {letter: node for known in (LETTERS, SPLIT_LETTERS) for node, letter in known.items()}
 FULL = 1  # DSSJSONFlags.Full
 CONTROLS = frozenset((  # what they did is in the solved circuit
     "regcontrol", "capcontrol", "swtcontrol", "relay", "recloser", "fuse", "monitor",
@@ -100,8 +101,7 @@ class Draft:
             return self.letter(bus, first)
         if first == 0:
             return self.letter(bus, second)
-        pair = self.letter(bus, first) + self.letter(bus, second)
-        return pair if pair in ("ab", "bc", "ca", "12") else pair[::-1]
+        return pair_name(self.letter(bus, first) + self.letter(bus, second))
 
 
 def bus_of(text: str) -> str:
@@ -116,7 +116,7 @@ def records(engine: Any, kind: str) -> list[dict[str, Any]]:
     if circuit.ActiveClass.ActiveClassName.lower() != kind:
         return []
     text = circuit.ActiveClass.ToJSON(FULL)
-    found = json.loads(text, parse_constant=lambda name: float(name.lower().replace("inf", "inf")))
+    found = json.loads(text, parse_constant=float)
     return [{key.lower(): value for key, value in record.items()}
             for record in found if record.get("Enabled", True)]
 
@@ -221,7 +221,3 @@ def plain_names(draft: Draft) -> None:
             draft.faults.append(Fault(f"bus {bus!r}", "its name has characters that OpenDSS splits",
                                       "Rename it."))
 
-
-def branches_of(draft: Draft) -> list[Any]:
-    """Branches read so far."""
-    return [e for e in draft.elements if isinstance(e, BRANCHES)]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pyomo_dlmp.io.opendss.circuit import (
+    NODE,
     Draft,
     Unsupported,
     activate,
@@ -58,8 +59,7 @@ def device_legs(draft: Draft, full: str, phases: int, connection: str):
     bus, nodes = terminals(activate(draft.engine, full))[0]
     delta = connection.lower().startswith(("d", "ll"))
     if delta:
-        count = phases if phases != 2 else 2
-        pairs = [(nodes[k], nodes[(k + 1) % len(nodes)]) for k in range(count)]
+        pairs = [(nodes[k], nodes[(k + 1) % len(nodes)]) for k in range(phases)]
     else:
         neutral = nodes[phases] if len(nodes) > phases else 0
         if neutral and phases > 1:
@@ -113,9 +113,8 @@ def _within_range(draft: Draft, record: dict[str, Any], full: str, bus: str, leg
     flat = np.asarray(element.Voltages, dtype=float).view(complex)
     v = dict(zip(terminals(element)[0][1], flat.tolist(), strict=False))
     rated = record["kv"] * 1e3 / (SQRT3 if record["phases"] > 1 and len(legs[0]) == 1 else 1.0)
-    number = {"a": 1, "b": 2, "c": 3, "1": 1, "2": 2}
     for leg in legs:
-        ends = [v[number[k]] for k in leg]
+        ends = [v[NODE[k]] for k in leg]
         pu = abs(ends[0] - (ends[1] if len(ends) > 1 else 0.0)) / rated
         if not record["vminpu"] < pu < record["vmaxpu"]:
             raise Unsupported(

@@ -96,10 +96,3 @@ def suspects(engine: Any, places: dict[str, str]) -> list[Fault]:
         i = circuit.Loads.Next
     return found
 
-
-def problems(engine: Any) -> str:
-    """Why the solution cannot be used, "" if it can."""
-    circuit = engine.ActiveCircuit
-    if not circuit.Solution.Converged:
-        return "its AC power flow does not converge"
-    return ""

@@ -18,7 +18,7 @@ from pyomo_dlmp.io.opendss.circuit import (
     plain_names,
     records,
 )
-from pyomo_dlmp.io.opendss.engine import new_engine, problems, refine, run, suspects
+from pyomo_dlmp.io.opendss.engine import new_engine, refine, run, suspects
 from pyomo_dlmp.io.opendss.rehearsal import rehearse
 from pyomo_dlmp.io.opendss.script import Script
 from pyomo_dlmp.network import Bus, Network, Profile
@@ -98,8 +98,9 @@ def solve_script(path: Path, timeout: float = 60.0) -> tuple[Any, dict[str, str]
         text = " ".join(str(error).split())
         raise OpenDssError.at(path.name, f"OpenDSS cannot solve it: {text[:300]}",
                               "Correct the circuit.") from None
-    if why := problems(engine):
-        raise OpenDssError.at(path.name, why, "Check loads, impedances and units.")
+    if not engine.ActiveCircuit.Solution.Converged:
+        raise OpenDssError.at(path.name, "its AC power flow does not converge",
+                              "Check loads, impedances and units.")
     return engine, places
 
 

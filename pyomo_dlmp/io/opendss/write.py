@@ -1,7 +1,7 @@
 """`write_opendss`: a Network as one OpenDSS script, controls off, everything at nominal.
 
 Each element becomes the OpenDSS element of its kind; a Regulator becomes one single-phase
-transformer for each of its units. Bus, line and device names are quoted where need be.
+transformer for each of its units. Names that OpenDSS cannot hold are refused.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from pyomo_dlmp.errors import Fault, OpenDssError
+from pyomo_dlmp.io.opendss.circuit import NODE
 from pyomo_dlmp.network import (
     Capacitor,
     CenterTappedTransformer,
@@ -30,7 +31,6 @@ from pyomo_dlmp.network import (
 from pyomo_dlmp.network.devices import device_legs
 from pyomo_dlmp.network.zones import grounded_buses
 
-NODE = {"a": "1", "b": "2", "c": "3", "1": "1", "2": "2"}
 IDEAL_OHM = 1e-6  # of the source and of regulators that have no impedance of their own
 FAR = {"vminpu": 0.01, "vmaxpu": 10.0}  # constant power at any voltage that occurs
 _BAD = set(" \t.\"'!=,()[]{}|~") | {"\x7f"}
@@ -143,7 +143,7 @@ def _check_names(network: Network) -> None:
 
 
 def _at(bus: str, phases: str) -> str:
-    return f"{bus}." + ".".join(NODE[p] for p in phases)
+    return f"{bus}." + ".".join(str(NODE[p]) for p in phases)
 
 
 def _matrix(values) -> str:
