@@ -33,8 +33,20 @@ class Load:
     profile: str | None = None
 
 
+class _SharedEqually:
+    """A device whose power its legs share equally."""
+
+    connection: str
+    phases: str
+
+    @property
+    def legs(self) -> tuple[str, ...]:
+        """Names of the legs: phases, or pairs."""
+        return device_legs(self.connection, self.phases)
+
+
 @dataclass(frozen=True, kw_only=True)
-class Generator:
+class Generator(_SharedEqually):
     """A dispatchable generator, shared equally by its phases. Totals in kW and kvar.
 
     Cost of the total: ``cost p + cost2 p^2`` with p in MW, `cost` in $/MWh, `cost2` in $/MW^2h.
@@ -59,14 +71,9 @@ class Generator:
     kw: float = 0.0
     kvar: float = 0.0
 
-    @property
-    def legs(self) -> tuple[str, ...]:
-        """Names of the legs: phases, or pairs."""
-        return device_legs(self.connection, self.phases)
-
 
 @dataclass(frozen=True, kw_only=True)
-class Storage:
+class Storage(_SharedEqually):
     """A battery shared equally by its phases: it draws or makes up to `kw_max` kW (total).
 
     Energy `kwh` .. stored between `kwh_min` and `kwh_max`, at first and (if `cyclic`) at last
@@ -91,11 +98,6 @@ class Storage:
     connection: Literal["wye", "delta"] = "wye"
     kw: float = 0.0
     kvar: float = 0.0
-
-    @property
-    def legs(self) -> tuple[str, ...]:
-        """Names of the legs: phases, or pairs."""
-        return device_legs(self.connection, self.phases)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -86,8 +86,24 @@ class LineCode:
                 object.__setattr__(self, key, tuple(tuple(row) for row in value.tolist()))
 
 
+class _Through:
+    """A branch with the same phases at both ends."""
+
+    phases: str
+
+    @property
+    def from_phases(self) -> str:
+        """Phases at the from-bus."""
+        return self.phases
+
+    @property
+    def to_phases(self) -> str:
+        """Phases at the to-bus."""
+        return self.phases
+
+
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class Line(_Through):
     """A line of `length` km between two buses. `rating_kva` limits the apparent power per phase.
 
     `phases` lists the conductors in the order of the code's matrices. A switch is a line; not
@@ -104,23 +120,13 @@ class Line:
     closed: bool = True
 
     @property
-    def from_phases(self) -> str:
-        """Phases at the from-bus."""
-        return self.phases
-
-    @property
-    def to_phases(self) -> str:
-        """Phases at the to-bus."""
-        return self.phases
-
-    @property
     def z(self) -> np.ndarray:
         """Series impedance in ohm, complex, n x n."""
         return (np.array(self.code.r) + 1j * np.array(self.code.x)) * self.length
 
 
 @dataclass(frozen=True, kw_only=True)
-class Regulator:
+class Regulator(_Through):
     """Step-voltage regulators at fixed taps, 0.625 % a tap.
 
     Without `kva` they have no series impedance; with it (rating of one unit), each has
@@ -140,16 +146,6 @@ class Regulator:
     kva: float | None = None
     r_percent: float = 0.0
     x_percent: float = 0.0
-
-    @property
-    def from_phases(self) -> str:
-        """Phases at the from-bus."""
-        return self.phases
-
-    @property
-    def to_phases(self) -> str:
-        """Phases at the to-bus."""
-        return self.phases
 
     @property
     def ratio(self) -> dict[str, float]:
