@@ -12,7 +12,7 @@ MAY_IMPORT = {
     "blocks": {"errors", "network"}, "opf": {"errors", "network", "blocks"},
     "bilevel": {"errors"}, "transform": {"errors", "bilevel", "highs"},
     "solve": {"errors", "bilevel", "transform", "highs", "clarabel_qp"},
-    "market": {"errors", "network", "blocks", "opf"},
+    "market": {"errors", "network", "blocks", "opf", "bilevel", "solve"},
     "results": {"errors", "network", "blocks", "opf", "market", "bilevel", "solve", "transform"},
     "validation": {"errors", "network", "io", "blocks", "opf", "solve", "results"},
     "plotting": {"errors", "results"},

@@ -1,8 +1,14 @@
-"""Datacenter: balanced demand whose active power is decided above the DSO.
+"""Datacenter: demand whose active power is decided above the DSO.
 
-    floor kw <= p <= kw (total, in MW),   q = p tan(acos(power factor))   (lagging: it draws q)
+    floor kw <= p <= kw (total, in MW)
+    balanced:    each leg draws p/n and q/n (equal delta legs are the same as equal phases)
+    unbalanced:  leg_p in 0 .. kw/n for each leg, sum of leg_p == p
+    reactive:    q = p tan(acos(power factor))                                (lagging: it draws q)
+                 or free:  cos(t_k) p + sin(t_k) q <= S cos(pi/K),  k = 0..K-1  (p^2 + q^2 <= S^2)
 
-Each phase draws p/n and q/n. In a `LowerLevel` its `p` is declared as the upper level's.
+A delta leg draws through the delta map (`blocks.legs`). In a `LowerLevel` p, leg_p and an
+aggregator's q are declared as the upper level's; rows over these alone (`split`, an aggregator's
+rating) belong to whoever decides them and are written by `front_end` and `split` there.
 """
 
 from __future__ import annotations
@@ -12,21 +18,133 @@ import math
 import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
-from pyomo_dlmp.blocks.frame import Frame
-from pyomo_dlmp.network.devices import Datacenter
+from pyomo_dlmp.blocks.frame import Frame, rows
+from pyomo_dlmp.blocks.legs import leg_map, phase_powers, shares_of
+from pyomo_dlmp.network.devices import FRONT_END, FRONT_END_SIDES, Datacenter
+
+TURN = [2 * math.pi * k / FRONT_END_SIDES for k in range(FRONT_END_SIDES)]
+SIDES = [k for k, turn in enumerate(TURN) if abs(math.sin(turn)) > 1e-9]
 
 
 @declare_custom_block(name="DatacenterBlock")
 class DatacenterBlockData(BlockData):
-    """A datacenter; Var `p[t]`: total in MW; `tan_phi`: Mvar drawn per MW."""
+    """A datacenter; Var `p[t]`: total drawn in MW.
 
-    def build(self, datacenter: Datacenter, frame: Frame, bus) -> None:
-        """Connect to a BusBlock. ModelError for a phase that the bus lacks."""
-        top, n = datacenter.kw / 1000, len(datacenter.phases)
-        self.tan_phi = math.tan(math.acos(datacenter.power_factor))
-        self.phases, self.bus_name = datacenter.phases, datacenter.bus
+    `leg_p[leg, t]`, `leg_q[leg, t]` (MW, Mvar): Vars where legs are chosen, Expressions elsewhere;
+    `q[t]`: total Mvar drawn; `tan_phi`: Mvar per MW of its power factor; `reactive`: who chooses q;
+    `shares`: how its legs meet the phases; `drawn_p[phase, t]`, `drawn_q[phase, t]`: Expressions
+    of what each phase of the bus gives.
+    """
+
+    def build(self, datacenter: Datacenter, frame: Frame, bus,
+              penalty: float | None = None) -> None:
+        """Connect to a BusBlock. ModelError for a leg on a phase that the bus lacks.
+
+        penalty: $ per MVA and hour beyond the rating of a front end that the DSO runs (Expression
+        `excess_cost[t]`), None for a hard rating.
+        """
+        dc, top = datacenter, datacenter.kw / 1000
+        self.tan_phi = math.tan(math.acos(dc.power_factor))
+        self.phases, self.bus_name, self.reactive = dc.phases, dc.bus, dc.reactive
+        self.balanced, self.ramp_mw = dc.balanced, None if dc.ramp_kw is None else dc.ramp_kw / 1000
+        self.legs = legs = tuple(dc.phases) if dc.balanced else dc.legs
+        self.rating_mva = None if dc.kva is None else dc.kva / 1000
+        n, index = len(legs), frame.index(legs)
         self.p = pyo.Var(
-            frame.periods, bounds=(datacenter.floor * top, top), initialize=datacenter.floor * top)
+            frame.periods, bounds=(dc.floor * top, top), initialize=dc.floor * top)
+        if dc.balanced:
+            self.leg_p = pyo.Expression(index, initialize={k: self.p[k[1]] / n for k in index})
+        else:
+            self.leg_p = pyo.Var(index, bounds=(0.0, top / n), initialize=dc.floor * top / n)
+        self._reactive_power(frame, index, n)
+        if dc.reactive == "dso":
+            self.rating = self._soft_rating(frame, penalty)
+        connection = "wye" if dc.balanced else dc.connection
+        self._draw(frame, bus, leg_map(dc.name, legs, connection, bus.phases))
+
+    def _reactive_power(self, frame: Frame, index, n: int) -> None:
+        reach = self.rating_mva
+        if reach is None:
+            self.leg_q = pyo.Expression(index, initialize={
+                k: self.tan_phi * self.leg_p[k] for k in index})
+            self.q = pyo.Expression(frame.periods, initialize={
+                t: self.tan_phi * self.p[t] for t in frame.labels})
+        elif self.balanced:
+            self.q = pyo.Var(frame.periods, bounds=(-reach, reach), initialize=0.0)
+            self.leg_q = pyo.Expression(index, initialize={k: self.q[k[1]] / n for k in index})
+        else:
+            self.leg_q = pyo.Var(index, bounds=(-reach / n, reach / n), initialize=0.0)
+            self.q = pyo.Expression(frame.periods, initialize={
+                t: sum(self.leg_q[leg, t] for leg in self.legs) for t in frame.labels})
+
+    def _soft_rating(self, frame: Frame, penalty: float | None) -> pyo.Constraint:
+        if penalty is None:
+            return front_end(self, frame.labels)
+        index = frame.periods if self.balanced else frame.index(self.legs)
+        self.excess = pyo.Var(index, domain=pyo.NonNegativeReals, initialize=0.0)
+        by_period: dict = dict.fromkeys(frame.labels, 0.0)
+        for k, excess in self.excess.items():
+            by_period[k if self.balanced else k[1]] += penalty * frame.hours * excess
+        self.excess_cost = pyo.Expression(frame.periods, initialize=by_period)
+        self.cost = pyo.Expression(expr=sum(by_period.values()))
+        return front_end(self, frame.labels, self.excess)
+
+    def _draw(self, frame: Frame, bus, D) -> None:
+        drawn = {}
+        self.shares = shares_of(D, self.legs, bus.phases)
         for t in frame.labels:
-            for phase in datacenter.phases:
-                bus.inject((phase, t), -self.p[t] / n, -self.tan_phi * self.p[t] / n)
+            p, q = ([part[leg, t] for leg in self.legs] for part in (self.leg_p, self.leg_q))
+            for phase, power in phase_powers(D, bus.phases, p, q).items():
+                drawn[phase, t] = power
+                bus.inject((phase, t), -power[0], -power[1])
+        index = frame.index(dict.fromkeys(phase for phase, _ in drawn))
+        self.drawn_p = pyo.Expression(index, initialize={k: p for k, (p, _) in drawn.items()})
+        self.drawn_q = pyo.Expression(index, initialize={k: q for k, (_, q) in drawn.items()})
+
+    def decisions(self):
+        """Vars of whoever runs the datacenter: p, legs where they are chosen, q where it is his."""
+        yield self.p
+        if not self.balanced:
+            yield self.leg_p
+        if self.reactive == "aggregator":
+            yield self.q if self.balanced else self.leg_q
+
+    def settle(self, t, mw: float) -> None:
+        """Fix the power of a period (MW): equal legs, reactive power of the power factor."""
+        self.p[t].fix(mw)
+        n = len(self.legs)
+        for leg in self.legs if not self.balanced else ():
+            self.leg_p[leg, t].fix(mw / n)
+        if self.reactive == "aggregator":
+            top = math.sqrt(max(0.0, (FRONT_END * self.rating_mva) ** 2 - mw**2))
+            q = min(self.tan_phi * mw, top)
+            for var, share in ((self.q[t], 1),) if self.balanced else (
+                    (self.leg_q[leg, t], n) for leg in self.legs):
+                var.fix(q / share)
+
+
+def front_end(dc, periods, excess=None) -> pyo.Constraint:
+    """Rows [t, k] (or [leg, t, k]) of the polygon inside the rating, for whoever chooses q.
+
+    The two sides that hold p alone are left out: the capacity keeps them (checked in the data).
+    """
+    n = 1 if dc.balanced else len(dc.legs)
+    top = dc.rating_mva / n * FRONT_END
+    p, q = (dc.p, dc.q) if dc.balanced else (dc.leg_p, dc.leg_q)
+
+    def side(*key):
+        *at, k = key
+        place = at[0] if dc.balanced else tuple(at)
+        beyond = 0.0 if excess is None else excess[place]
+        return (round(math.cos(TURN[k]), 15) * p[place] + round(math.sin(TURN[k]), 15) * q[place]
+                - beyond <= top)
+
+    units = [(t,) for t in periods] if dc.balanced else [
+        (leg, t) for leg in dc.legs for t in periods]
+    return rows([(*unit, k) for unit in units for k in SIDES], side)
+
+
+def split(dc, periods) -> pyo.Constraint:
+    """Rows [t]: the legs of an unbalanced datacenter add up to its power."""
+    return rows(list(periods), lambda t: sum(
+        dc.leg_p[leg, t] for leg in dc.legs) - dc.p[t] == 0)

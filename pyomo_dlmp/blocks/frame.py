@@ -15,7 +15,8 @@ from pyomo_dlmp.errors import ModelError
 
 def rows(index, rule) -> pyo.Constraint:
     """Constraint of rule(*k) for k in index; keeps no local function, so that models pickle."""
-    return pyo.Constraint(index, rule={k: rule(*k) for k in index})
+    return pyo.Constraint(index, rule={
+        k: rule(*k) if isinstance(k, tuple) else rule(k) for k in index})
 
 
 class Frame:

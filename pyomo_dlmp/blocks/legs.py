@@ -41,6 +41,27 @@ def inject_legs(bus, D: np.ndarray, row: int, t, p, q, sign: float = 1.0) -> Non
                 sign * d.imag * p + sign * d.real * q)
 
 
+def phase_powers(D: np.ndarray, phases: str, p, q) -> dict[str, tuple]:
+    """{phase: (p, q)} that legs of powers p[row] + j q[row] give the phases they touch."""
+    found = {}
+    for column, phase in enumerate(phases):
+        active = reactive = 0.0
+        for row in np.flatnonzero(D[:, column]):
+            d = D[row, column]
+            active = active + d.real * p[row] - (d.imag * q[row] if d.imag else 0.0)
+            reactive = reactive + d.real * q[row] + (d.imag * p[row] if d.imag else 0.0)
+        if D[:, column].any():
+            found[phase] = (active, reactive)
+    return found
+
+
+def shares_of(D: np.ndarray, legs, phases: str) -> dict[str, tuple[tuple[str, float, float], ...]]:
+    """The map as plain data: {leg: ((phase, real, imaginary part), ...)}, without its zeros."""
+    return {leg: tuple((phase, float(D[row, i].real), float(D[row, i].imag))
+                       for i, phase in enumerate(phases) if D[row, i] != 0)
+            for row, leg in enumerate(legs)}
+
+
 def leg_voltage(bus, D: np.ndarray, row: int, t, name: str):
     """Expression of w of leg `row`; ModelError when it needs angles and the bus has none."""
     terms = []

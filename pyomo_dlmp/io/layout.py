@@ -15,8 +15,8 @@ columns marked ** are left out unless some row needs them.
 | capacitors.csv (optional) | name, bus, connection, leg, kvar, leg_kv**, closed** |
 | generators.csv (optional) | name, bus, phases, kw_min, kw_max, kvar_min, kvar_max, cost_per_mwh, cost2_per_mw2h, connection**, kva**, power_factor_min**, kw**, kvar** |
 | storages.csv (optional) | name, bus, phases, kw_max, kwh_max, kwh_min, kwh_start, efficiency_charge, efficiency_discharge, cyclic**, cost_per_mwh**, kvar_max**, kva**, connection**, kw**, kvar** |
-| datacenters.csv (optional) | name, bus, phases, kw, floor_share, power_factor |
-| svgs.csv (optional) | name, bus, phases, connection, kvar |
+| datacenters.csv (optional) | name, bus, phases, kw, floor_share, power_factor, connection**, balanced**, reactive**, kva**, ramp_kw** |
+| svgs.csv (optional) | name, bus, phases, connection, kvar, sharing**, loss_percent**, owner** |
 | profiles.csv (optional) | name, minutes, values (multipliers with spaces between) |
 
 A line code stores the lower triangles of its symmetric matrices, r and x in ohm and b in
@@ -154,10 +154,13 @@ PROFILES = Table("profiles.csv", (
 ), optional=True)
 DATACENTERS = Table("datacenters.csv", (
     *_DEVICE, _number("kw"), _default("floor_share", "floor", NUMBER),
-    _default("power_factor", cell=NUMBER),
+    _default("power_factor", cell=NUMBER), _rare("connection", "wye", TEXT),
+    _rare("balanced", True, YES_NO), _rare("reactive", "power factor", TEXT), _rare("kva"),
+    _rare("ramp_kw"),
 ), optional=True)
 SVGS = Table("svgs.csv", (
-    *_DEVICE, _default("connection"), _number("kvar"),
+    *_DEVICE, _default("connection"), _number("kvar"), _rare("sharing", "equal", TEXT),
+    _rare("loss_percent", 0.0), _rare("owner", "dso", TEXT),
 ), optional=True)
 
 # Tables whose rows are elements, field by field.

@@ -1,75 +1,169 @@
 """Datacenter aggregator (DCA): serves its workload at least payment, and pays the DLMPs.
 
-Symbols, for site s and period t: p = active power (MW), q = p tan phi (Mvar), lamP, lamQ = duals of
-the DSO's balances ($ per MW, Mvar of the period, so $/MWh x hours), n = phases of the site.
+Symbols, for site s and period t: p = active power (MW) and q = reactive power (Mvar) of each leg,
+D = map from legs to phases (`network.phases`; 1 for a phase), lamP, lamQ = duals of the DSO's
+balances ($ per MW, Mvar of the period, so $/MWh x hours).
 
-    min  sum_{s,t}  (sum_phase lamP + [tan phi sum_phase lamQ]) p / n     (the second if paid for)
-    s.t. sum_{s,t}  hours p == energy          floor <= p <= capacity: bounds of the datacenters
+    min  sum (leg price_P) p + [sum (leg price_Q) q]           (the second if paid for)
+    leg price_P = sum_phase Re D lamP + Im D lamQ,   leg price_Q = sum_phase Re D lamQ - Im D lamP
+    s.t. the rows of its workload (`market.serving`)
 
-Energy may move between sites and hours. Source of the setting: Stackelberg games of price-making
-demand; the payment with both parts is exact by strong duality (see `transform.products.identity`).
+and under a tariff, min sum h tariff p. With both parts the payment is exact by strong duality (see
+`transform.products.identity`). Where the DSO runs a site's front end (rating rows, duals nu <= 0),
+
+    leg price_Q q == sum_k nu_k (S cos(pi/K) - cos(t_k) p)  [- cost beyond a soft rating]
+
+by stationarity in q and complementarity, so that this too is a price times an upper decision.
+
+A *price taker* is a DCA inside the DSO's problem: minimising the DSO's cost over its power, too, is
+what it would choose at the resulting prices (competitive equilibrium).
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+
 import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
+from pyomo_dlmp.blocks.datacenter import FRONT_END, SIDES, TURN, front_end, split
+from pyomo_dlmp.blocks.svg import limit_svg
 from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.market.capacity import can_be_served
+from pyomo_dlmp.market.serving import Serving, Site
+from pyomo_dlmp.market.workload import Workload, check_workload, series
+from pyomo_dlmp.network.names import nearest
 
-PAYS = ("active and reactive", "active")
+PAYS = ("active and reactive", "active", "tariff")
 
 
 @declare_custom_block(name="AggregatorBlock")
 class AggregatorBlockData(BlockData):
-    """A DCA above a DSO; see the module's text.
+    """A DCA above a DSO, or inside it; see the module's text.
 
-    Expressions `pay_active[site, t]`, `pay_reactive[site, t]` ($), Constraint `energy`, Objective
-    `cost`.
+    Expressions `pay_active[element, t]`, `pay_reactive[element, t]` ($; elements are its sites and
+    the SVGs it owns), Objective `cost`; rows of `market.serving`, `front_end`, `split`.
+    `binaries`: how many its jobs without pause cost.
     """
 
-    def build(self, dso, energy_mwh: float, pays: str = "active and reactive") -> None:
-        """Above a LowerLevel filled by `build_opf`, for all its datacenters.
+    def build(self, dso, workload: Workload | float, pays: str = "active and reactive", *,
+              sites: Iterable[str] | None = None, tariff=None, price_taker: bool = False) -> None:
+        """Above (or, as a price taker, inside) a block filled by `build_opf`.
 
-        energy_mwh: what they use together over all periods. ModelError: no datacenter, a workload
-        that cannot be served (capacity) or lies below the floors, an unknown `pays`.
+        workload: a `Workload`, or MWh that all sites use together, free in time and place. sites:
+        names of datacenters (default: all that are no price takers'). pays: what it pays for;
+        "tariff" with `tariff` ($/MWh, a number or one per period). price_taker: this block is in
+        the DSO's problem, whose datacenters were left free (`build_opf(..., price_takers=...)`);
+        in a model that is no lower level that is the cooperative optimum.
+        ModelError: no datacenter, wrong data, a workload that cannot be served.
         """
         if pays not in PAYS:
             raise ModelError.at(self.name, f"pays={pays!r}", f"Use one of {', '.join(PAYS)}.")
-        sites = dso.datacenter
-        if not len(sites):
+        if (pays == "tariff") != (tariff is not None):
+            raise ModelError.at(self.name, f"pays={pays!r} with tariff={tariff!r}",
+                                "A tariff goes with pays='tariff'.")
+        mine = self._sites(dso, sites, price_taker)
+        load = workload if isinstance(workload, Workload) else Workload(energy_mwh=workload)
+        labels, hours = list(dso.periods), next(iter(dso.bus.values())).hours
+        check_workload(load, mine, labels, self.name)
+        seen = {name: Site(dc.p, dc.p[labels[0]].lb, dc.ramp_mw) for name, dc in mine.items()}
+        can_be_served(self.name, seen, labels, hours, load)
+        serving = Serving(self, seen, labels, hours, load)
+        serving.write()
+        self.binaries = serving.binaries
+        if price_taker and self.binaries and hasattr(dso, "declare_upper"):
+            raise ModelError.at(self.name, "is a price taker with jobs that may not pause",
+                                "Binaries have no prices: make the jobs interruptible.")
+        self._electrical(dso, mine, labels)
+        if not price_taker:
+            self._pay(dso, mine, labels, hours, pays, tariff)
+
+    def _sites(self, dso, sites, price_taker: bool) -> dict:
+        if not len(dso.datacenter):
             raise ModelError.at(dso.name, "has no datacenter",
                                 "Add one: net.with_devices(Datacenter(...)).")
-        hours = next(iter(dso.bus.values())).hours
-        _can_be_served(self.name, sites, dso.periods, hours, energy_mwh)
-        index = [(s, t) for s in sites for t in dso.periods]
-        price_p = {s: dso.dual_of(dso.bus[sites[s].bus_name].balance_p) for s in sites}
-        price_q = {s: dso.dual_of(dso.bus[sites[s].bus_name].balance_q) for s in sites}
-        self.pay_active = pyo.Expression(index, initialize={
-            (s, t): _mean(price_p[s], sites[s], t) * sites[s].p[t] for s, t in index})
-        self.pay_reactive = pyo.Expression(index, initialize={
-            (s, t): sites[s].tan_phi * _mean(price_q[s], sites[s], t) * sites[s].p[t]
-            if pays == "active and reactive" else 0.0 for s, t in index})
-        self.energy = pyo.Constraint(expr=hours * sum(
-            sites[s].p[t] for s, t in index) == energy_mwh)
+        upper = getattr(dso, "is_upper", lambda var: True)
+        free = {name: dc for name, dc in dso.datacenter.items()
+                if not next(iter(dc.p.values())).fixed
+                and upper(next(iter(dc.p.values()))) != price_taker}
+        for name in sites or ():
+            if name not in dso.datacenter:
+                raise ModelError.at(self.name, f"names the site {name!r}",
+                                    nearest(name, dso.datacenter))
+            if name not in free:
+                raise ModelError.at(
+                    self.name, f"names the site {name!r}, which somebody else decides",
+                    "Price takers are named in build_opf(..., price_takers=[...]).")
+        chosen = free if sites is None else {name: free[name] for name in sites}
+        if not chosen:
+            raise ModelError.at(self.name, "has no site that it decides",
+                                "Build the OPF into a LowerLevel, or name price_takers.")
+        return chosen
+
+    def _electrical(self, dso, mine: dict, labels: list) -> None:
+        """Rows of front ends, legs and SVGs that this aggregator decides."""
+        ends = {n: dc for n, dc in mine.items() if dc.reactive == "aggregator"}
+        self.front_end = pyo.Block(list(ends))
+        for name, dc in ends.items():
+            self.front_end[name].rating = front_end(dc, labels)
+        uneven = {n: dc for n, dc in mine.items() if not dc.balanced}
+        self.legs = pyo.Block(list(uneven))
+        for name, dc in uneven.items():
+            self.legs[name].split = split(dc, labels)
+        at = {dc.bus_name for dc in mine.values()}
+        self.own_svg = pyo.Block([n for n, s in dso.svg.items()
+                                  if s.owner == "datacenter" and s.bus_name in at])
+        for name in self.own_svg:
+            limit_svg(self.own_svg[name], dso.svg[name], labels)
+
+    def _pay(self, dso, mine: dict, labels: list, hours: float, pays: str, tariff) -> None:
+        rate = series(tariff if tariff is not None else 0.0, labels, f"{self.name}.tariff")
+        active, reactive = {}, {}
+        for name, dc in mine.items():
+            for t in labels:
+                if pays == "tariff":
+                    active[name, t], reactive[name, t] = hours * rate[t] * dc.p[t], 0.0
+                    continue
+                price_p, price_q = _leg_prices(dso, dc, t)
+                active[name, t] = sum(price_p[leg] * dc.leg_p[leg, t] for leg in dc.legs)
+                reactive[name, t] = 0.0 if pays == "active" else _reactive(dso, dc, t, price_q)
+        for name in self.own_svg:
+            svg = dso.svg[name]
+            for t in labels:
+                price_p, price_q = _leg_prices(dso, svg, t)
+                paid = pays != "tariff" and svg.split
+                active[name, t] = sum(
+                    price_p[leg] * svg.loss[leg, t] for leg in svg.legs) if paid else 0.0
+                reactive[name, t] = -sum(
+                    price_q[leg] * svg.q[leg, t] for leg in svg.legs
+                ) if pays == "active and reactive" else 0.0
+        self.pay_active = pyo.Expression(list(active), initialize=active)
+        self.pay_reactive = pyo.Expression(list(reactive), initialize=reactive)
         self.cost = pyo.Objective(expr=sum(
-            self.pay_active[k] + self.pay_reactive[k] for k in index))
+            self.pay_active[k] + self.pay_reactive[k] for k in active))
 
 
-def _mean(price, site, t):
-    """Mean of a price over the site's phases: what a balanced MW there costs."""
-    return sum(price[phase, t] for phase in site.phases) / len(site.phases)
+def _leg_prices(dso, device, t) -> tuple[dict, dict]:
+    """Prices of a leg's active and reactive power ($ per MW, Mvar of the period)."""
+    bus = dso.bus[device.bus_name]
+    lam_p, lam_q = dso.dual_of(bus.balance_p), dso.dual_of(bus.balance_q)
+    active, reactive = {}, {}
+    for leg, shares in device.shares.items():
+        active[leg] = sum(re * lam_p[k, t] + (im * lam_q[k, t] if im else 0.0)
+                          for k, re, im in shares)
+        reactive[leg] = sum(re * lam_q[k, t] - (im * lam_p[k, t] if im else 0.0)
+                            for k, re, im in shares)
+    return active, reactive
 
 
-def _can_be_served(name, sites, periods, hours, energy_mwh) -> None:
-    most = hours * sum(dc.p[t].ub for dc in sites.values() for t in periods)
-    least = hours * sum(dc.p[t].lb for dc in sites.values() for t in periods)
-    if energy_mwh > most * (1 + 1e-9):
-        raise ModelError.at(
-            name, f"needs {energy_mwh:.6g} MWh, and {', '.join(map(str, sites))} can use "
-            f"{most:.6g} MWh in {len(periods)} periods",
-            "Lower the energy, or give the datacenters more capacity.")
-    if energy_mwh < least * (1 - 1e-9):
-        raise ModelError.at(
-            name, f"needs {energy_mwh:.6g} MWh, less than the {least:.6g} MWh of the sites' floors",
-            "Raise the energy, or lower the floors.")
+def _reactive(dso, dc, t, price_q: dict):
+    if dc.reactive != "dso":
+        return sum(price_q[leg] * dc.leg_q[leg, t] for leg in dc.legs)
+    nu = dso.dual_of(dc.rating)
+    n = 1 if dc.balanced else len(dc.legs)
+    top = dc.rating_mva / n * FRONT_END
+    units = [((), dc.p[t])] if dc.balanced else [((leg,), dc.leg_p[leg, t]) for leg in dc.legs]
+    beyond = dc.excess_cost[t] if dc.component("excess_cost") is not None else 0.0
+    return sum(nu[(*unit, t, k)] * (top - round(math.cos(TURN[k]), 15) * p)
+               for unit, p in units for k in SIDES) - beyond

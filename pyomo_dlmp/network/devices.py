@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
+
+FRONT_END_SIDES = 16
+FRONT_END = math.cos(math.pi / FRONT_END_SIDES)  # greatest p of the polygon inside a unit circle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,9 +124,13 @@ class Capacitor:
 class Datacenter:
     """A datacenter of capacity `kw` (total) whose active power its aggregator chooses.
 
-    `floor` is the least hourly power as a share of `kw`; `power_factor` is lagging (it draws
-    ``q = p tan(acos(pf))``); balanced over `phases`, connected to neutral or in delta (equal
-    legs: the same bus powers).
+    `floor` is the least hourly power as a share of `kw`. `balanced`: its legs share the power
+    equally (to neutral or in delta: the same bus powers); else the aggregator chooses each leg, of
+    at most its share of `kw`. `connection` ``"wye"``: legs are `phases`; ``"delta"``: ab, bc, ca.
+    `reactive` ``"power factor"``: it draws ``q = p tan(acos(power_factor))``, lagging;
+    ``"aggregator"`` or ``"dso"``: an active front end of `kva` whose reactive power that side
+    chooses within p^2 + q^2 <= kva^2 (a polygon inside it). `ramp_kw`: greatest change of the total
+    from one period to the next.
     """
 
     name: str
@@ -131,14 +139,27 @@ class Datacenter:
     floor: float = 0.0
     power_factor: float = 0.95
     phases: str = "abc"
+    connection: Literal["wye", "delta"] = "wye"
+    balanced: bool = True
+    reactive: Literal["power factor", "aggregator", "dso"] = "power factor"
+    kva: float | None = None
+    ramp_kw: float | None = None
+
+    @property
+    def legs(self) -> tuple[str, ...]:
+        """Names of the legs: phases, or pairs."""
+        return device_legs(self.connection, self.phases)
 
 
 @dataclass(frozen=True, kw_only=True)
 class StaticVarGenerator:
-    """An SVG of total rating `kvar`, shared equally by its legs, each free in -/+ its share.
+    """An SVG of total rating `kvar`.
 
-    `connection` ``"wye"``: one leg per phase in `phases`; ``"delta"``: legs ab, bc, ca, whose
-    unequal reactive powers move active power between phases.
+    `connection` ``"wye"``: one leg per phase in `phases`, equal legs where nothing grounds the bus;
+    ``"delta"``: legs ab, bc, ca, whose unequal reactive powers move active power between phases.
+    `sharing` ``"equal"``: each leg free in -/+ its share of `kvar`; ``"total"``: the legs' sizes
+    add up to at most `kvar`. `loss_percent` of the reactive power's size is drawn as active power.
+    `owner` ``"dso"`` (the lower level chooses) or ``"datacenter"`` (the aggregator above it).
     """
 
     name: str
@@ -146,6 +167,9 @@ class StaticVarGenerator:
     kvar: float
     connection: Literal["wye", "delta"] = "wye"
     phases: str = "abc"
+    sharing: Literal["equal", "total"] = "equal"
+    loss_percent: float = 0.0
+    owner: Literal["dso", "datacenter"] = "dso"
 
     @property
     def legs(self) -> tuple[str, ...]:

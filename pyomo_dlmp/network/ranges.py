@@ -96,6 +96,10 @@ RANGES: dict[type, dict[str, Range]] = {
         "kw": Range(0, unit="kW"),
         "floor": Range(0, 1, unit="of its kw"),
         "power_factor": Range(0, 1, above=True),
+        "kva": Range(0, unit="kVA", above=True),
+        "ramp_kw": Range(0, unit="kW"),
     },
-    StaticVarGenerator: {"kvar": Range(0, unit="kvar")},
+    StaticVarGenerator: {
+        "kvar": Range(0, unit="kvar"), "loss_percent": Range(0, 50, unit="%"),
+    },
 }

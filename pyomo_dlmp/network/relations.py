@@ -8,7 +8,9 @@ from typing import Any
 
 from pyomo_dlmp.errors import Fault
 from pyomo_dlmp.network.devices import (
+    FRONT_END,
     Capacitor,
+    Datacenter,
     Generator,
     Load,
     StaticVarGenerator,
@@ -170,6 +172,16 @@ def _balanced(device: Any, what: str) -> Iterator[Finding]:
                "A delta needs two phases (one leg) or three.")
 
 
+def _datacenter(dc: Datacenter) -> Iterator[Finding]:
+    yield from _balanced(dc, "datacenter")
+    if (dc.reactive == "power factor") != (dc.kva is None):
+        yield (f"reactive is {dc.reactive!r} and kva is {dc.kva}",
+               "A front end (reactive 'aggregator' or 'dso') needs kva, a power factor none.")
+    elif dc.kva is not None and dc.kw > dc.kva * FRONT_END:
+        yield (f"kw {dc.kw:g} does not fit into the polygon inside {dc.kva:g} kVA",
+               f"Give kva of at least {dc.kw / FRONT_END:.6g}.")
+
+
 def _svg(svg: StaticVarGenerator) -> Iterator[Finding]:
     if svg.connection == "delta" and set(svg.phases) != set(PHASES):
         yield f"delta with phases {svg.phases!r}", "A delta svg needs phases 'abc'."
@@ -178,5 +190,6 @@ def _svg(svg: StaticVarGenerator) -> Iterator[Finding]:
 _RELATIONS: dict[type, Any] = {
     Bus: _bus, Substation: _source, Line: _line, Regulator: _regulator,
     Transformer: _transformer, CenterTappedTransformer: _center_tapped, Load: _load,
-    Capacitor: _capacitor, Generator: _generator, Storage: _storage, StaticVarGenerator: _svg,
+    Capacitor: _capacitor, Datacenter: _datacenter, Generator: _generator, Storage: _storage,
+    StaticVarGenerator: _svg,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
@@ -28,6 +28,7 @@ from pyomo_dlmp.network.zones import grounded_buses
 from pyomo_dlmp.opf.correction import fit, loads_outside
 from pyomo_dlmp.opf.limits import add_voltage_limits
 from pyomo_dlmp.opf.objective import add_cost
+from pyomo_dlmp.opf.owners import settle_upper
 from pyomo_dlmp.opf.unbalance import Unbalance, add_unbalance
 
 LOSSES = ("quadratic", "corrected", None)
@@ -41,6 +42,7 @@ def build_opf(
     thermal_penalty: float | None = 2000.0, angles: bool = True,
     datacenter_kw: Mapping[str, float | Sequence[float]] | None = None, into=None,
     operating_point: OperatingPoint | None = None, unbalance: Unbalance | None = None,
+    price_takers: Iterable[str] = (),
 ):
     """The DSO's OPF of a feeder: linear three-phase power flow, convex quadratic cost in $.
 
@@ -50,16 +52,18 @@ def build_opf(
     at the substation price), "corrected" (the same, and all rows fitted to the AC
     `operating_point`, where they are then exact) or None. voltage_limits: "soft" ($ `penalty` per
     pu^2 of squared voltage and hour), "hard" or None, line-to-neutral in v_min .. v_max pu.
-    thermal_sides:
-    polygon of rated branches, soft at `thermal_penalty` ($ per MVA and hour) or hard (None).
+    thermal_sides: polygon of rated branches, soft at `thermal_penalty` ($ per MVA and hour; of
+    front ends that the DSO runs, too) or hard (None).
     angles: carry voltage angles. into: a Block (a LowerLevel, say) to fill; None makes a
     ConcreteModel. unbalance: limits or a penalty on voltage unbalance (`Unbalance`). Returns the
     model with blocks `bus, substation, line, regulator, transformer, demand, generator, storage,
     capacitor, datacenter, svg` by name (loads are `demand`: Pyomo reserves `load`) and the
     Objective `cost`.
 
-    In a LowerLevel each datacenter's `p` is declared the upper level's; alone, it is fixed at
-    `datacenter_kw[name]` (number or one per period), or at its capacity.
+    In a LowerLevel each datacenter's decisions are declared the upper level's (and those of the
+    SVGs it owns); alone, its power is fixed at `datacenter_kw[name]` (number or one per period), or
+    at its capacity. Those named in `price_takers` stay free: their aggregator is a part of the
+    same problem (`market.AggregatorBlock`).
     Raises ModelError naming the argument or element.
     """
     if losses not in LOSSES:
@@ -88,15 +92,17 @@ def build_opf(
         scales = load_series(net, load_scale, frame.labels, hours)
         m.demand = LoadBlock(list(net.loads), rule=lambda b, n: b.build(
             net.loads[n], frame, bus[net.loads[n].bus], scales[n], outside.get(n, frozenset())))
-        for kind, block, devices in (
-            ("generator", GeneratorBlock, net.generators),
-            ("storage", StorageBlock, net.storages),
-            ("capacitor", CapacitorBlock, net.capacitors),
-            ("datacenter", DatacenterBlock, net.datacenters), ("svg", SvgBlock, net.svgs),
+        for kind, block, devices, extra in (
+            ("generator", GeneratorBlock, net.generators, None),
+            ("storage", StorageBlock, net.storages, None),
+            ("capacitor", CapacitorBlock, net.capacitors, None),
+            ("datacenter", DatacenterBlock, net.datacenters, lambda _: (thermal_penalty,)),
+            ("svg", SvgBlock, net.svgs, lambda at: (at in grounded,)),
         ):
-            rule = _device_rule(devices, frame, bus)
+            rule = _device_rule(devices, frame, bus, extra)
             m.add_component(kind, block(list(devices), rule=rule))
-        _settle_datacenters(m, frame, datacenter_kw)
+        _refuse_stars(net, grounded)
+        settle_upper(m, frame, datacenter_kw, price_takers)
         add_voltage_limits(m, net, voltage_limits, v_min, v_max, penalty)
         if unbalance is not None:
             add_unbalance(m, unbalance)
@@ -162,23 +168,15 @@ def _branch_rule(items, frame, bus, options, grounded):
     return build
 
 
-def _device_rule(items, frame, bus):
-    return lambda b, n: b.build(items[n], frame, bus[items[n].bus])
+def _device_rule(items, frame, bus, extra=None):
+    return lambda b, n: b.build(
+        items[n], frame, bus[items[n].bus], *(extra(items[n].bus) if extra else ()))
 
 
-def _settle_datacenters(m, frame: Frame, datacenter_kw) -> None:
-    """Give the datacenters' power to the upper level, or fix it."""
-    given = dict(datacenter_kw or {})
-    unknown = set(given) - set(m.datacenter)
-    if unknown:
-        raise ModelError.at("datacenter_kw", f"names {sorted(unknown)[0]!r}",
-                            f"Known: {', '.join(map(str, m.datacenter)) or 'none'}.")
-    for name, dc in m.datacenter.items():
-        if hasattr(m, "declare_upper"):
-            m.declare_upper(dc.p)
-        elif name in given:
-            for t, kw in frame.series(given[name], f"datacenter_kw[{name!r}]").items():
-                dc.p[t].fix(kw / 1000)
-        else:
-            for t in frame.labels:
-                dc.p[t].fix(dc.p[t].ub)
+def _refuse_stars(net: Network, grounded) -> None:
+    """A datacenter whose legs differ needs a neutral, or a delta."""
+    for name, dc in net.datacenters.items():
+        if not dc.balanced and dc.connection == "wye" and dc.bus not in grounded:
+            raise ModelError.at(
+                f"datacenter '{name}'", f"has legs of its own to neutral at bus '{dc.bus}', which "
+                "nothing grounds", "Connect it in delta.")

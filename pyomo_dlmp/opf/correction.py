@@ -108,21 +108,31 @@ def _load_devices(m, point: OperatingPoint) -> None:
                     raise ModelError.at(f"{kind} '{name}'", "is not in the operating point",
                                         "Solve the AC power flow of the same network.")
                 p, q = point.made[name, t]
-                _load_device(block, kind, t, sum(p), q)
+                _load_device(block, kind, t, p, q)
 
 
-def _load_device(block, kind: str, t, p: float, q: tuple[float, ...]) -> None:
-    values: list[tuple] = []
+def _load_device(block, kind: str, t, p: tuple[float, ...], q: tuple[float, ...]) -> None:
+    def legs(var, each) -> list[tuple]:
+        return [(var[leg, t], x) for leg, x in zip(block.legs, each, strict=True)]
+
+    values: list[tuple]
     if kind == "datacenter":
-        values = [(block.p[t], -p)]
+        values = [(block.p[t], -sum(p))]
+        if not block.balanced:
+            values += legs(block.leg_p, [-x for x in p])
+        if block.rating_mva is not None:
+            values += [(block.q[t], -sum(q))] if block.balanced else legs(
+                block.leg_q, [-x for x in q])
     elif kind == "generator":
-        values = [(block.p[t], p), (block.q[t], sum(q))]
+        values = [(block.p[t], sum(p)), (block.q[t], sum(q))]
     elif kind == "storage":
-        values = [(block.charge[t], max(-p, 0.0)), (block.discharge[t], max(p, 0.0)),
+        values = [(block.charge[t], max(-sum(p), 0.0)), (block.discharge[t], max(sum(p), 0.0)),
                   (block.q[t], sum(q))]
     else:
-        legs = [leg for leg, period in block.q if period == t]
-        values = [(block.q[leg, t], each) for leg, each in zip(legs, q, strict=True)]
+        values = legs(block.q, q)
+        if block.split:
+            values += legs(block.make, [max(x, 0.0) for x in q])
+            values += legs(block.absorb, [max(-x, 0.0) for x in q])
     for var, value in values:
         if not var.fixed:
             var.set_value(value, skip_validation=True)

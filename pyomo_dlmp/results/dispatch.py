@@ -11,7 +11,8 @@ COLUMNS = ["kind", "element", "bus", "phase", "period", "quantity", "value", "un
 def dispatch_table(dso, net) -> pd.DataFrame:
     """Substation (per phase, and its price), datacenters (drawn), generators and SVGs (made).
 
-    `phase` is empty for totals, a leg for SVGs. Columns kind, element, bus, phase, period,
+    `phase` is empty for totals, a leg for SVGs and (beside the total) for unbalanced datacenters.
+    Columns kind, element, bus, phase, period,
     quantity (active, reactive, price), value, unit.
     """
     rows: list[tuple] = []
@@ -26,9 +27,13 @@ def dispatch_table(dso, net) -> pd.DataFrame:
     for name, block in dso.datacenter.items():
         at = net.datacenters[name].bus
         for t in dso.periods:
-            p = value(block.p[t])
-            rows.append(("datacenter", name, at, "", t, "active", p, "MW"))
-            rows.append(("datacenter", name, at, "", t, "reactive", block.tan_phi * p, "Mvar"))
+            parts = (("active", block.p[t], block.leg_p, "MW"),
+                     ("reactive", block.q[t], block.leg_q, "Mvar"))
+            rows += [("datacenter", name, at, "", t, quantity, value(total), unit)
+                     for quantity, total, _, unit in parts]
+            if not block.balanced:
+                rows += [("datacenter", name, at, leg, t, quantity, value(by_leg[leg, t]), unit)
+                         for quantity, _, by_leg, unit in parts for leg in block.legs]
     for name, block in dso.generator.items():
         at = net.generators[name].bus
         for t in dso.periods:
@@ -44,4 +49,7 @@ def dispatch_table(dso, net) -> pd.DataFrame:
         at = net.svgs[name].bus
         rows += [("svg", name, at, leg, t, "reactive", value(block.q[leg, t]), "Mvar")
                  for leg, t in block.q]
+        if block.split:
+            rows += [("svg", name, at, leg, t, "active", -value(block.loss[leg, t]), "MW")
+                     for leg, t in block.q]
     return pd.DataFrame(rows, columns=COLUMNS)

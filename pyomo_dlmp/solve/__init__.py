@@ -1,6 +1,6 @@
 """Solving: the embedded HiGHS route, other solvers through Pyomo, re-solves and the audit."""
 
-from pyomo_dlmp.solve.alone import solve_opf
+from pyomo_dlmp.solve.alone import solve_integer, solve_opf
 from pyomo_dlmp.solve.audit import Audit, LowerAudit, audit
 from pyomo_dlmp.solve.bilevel import BilevelResult, solve_bilevel
 from pyomo_dlmp.solve.lower import LowerSolution, LowerSolver
@@ -10,5 +10,5 @@ from pyomo_dlmp.solve.why import why_infeasible
 
 __all__ = [
     "ROUTES", "Audit", "BilevelResult", "LowerAudit", "LowerSolution", "LowerSolver", "audit",
-    "route_to", "solve_bilevel", "solve_opf", "solver_table", "why_infeasible",
+    "route_to", "solve_bilevel", "solve_integer", "solve_opf", "solver_table", "why_infeasible",
 ]

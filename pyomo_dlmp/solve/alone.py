@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pyomo.environ as pyo
 
+from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.solve.audit import load_duals
 from pyomo_dlmp.solve.lower import LowerSolution, LowerSolver
+from pyomo_dlmp.solve.outer import solve_outer
+from pyomo_dlmp.solve.program import compile_program
 from pyomo_dlmp.transform.kkt_system import build_kkt
 from pyomo_dlmp.transform.lower_form import compile_lower
 
@@ -27,3 +30,19 @@ def solve_opf(model) -> LowerSolution:
         var.set_value(float(value), skip_validation=True)
     load_duals(kkt, kkt.row_duals(solution.y, solution.mu))
     return solution
+
+
+def solve_integer(model, gap: float = 1e-6) -> float:
+    """Solve a convex MIQP model alone with HiGHS (outer approximation); returns its objective.
+
+    Loads values onto its Vars. Raises SolverError when no point of that gap is found.
+    """
+    program = compile_program(model)
+    outcome = solve_outer(program, gap)
+    if outcome.z is None:
+        raise SolverError.at(str(model.name), f"is {outcome.status}",
+                             "See which rows contradict each other.")
+    for var, value in zip(program.columns, outcome.z, strict=True):
+        var.set_value(float(value) if var.is_continuous() else round(value),
+                      skip_validation=True)
+    return program.sign * outcome.objective

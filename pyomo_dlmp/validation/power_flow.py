@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pyomo.environ import value as val
 
 from pyomo_dlmp.errors import OpenDssError
 from pyomo_dlmp.io.opendss import engine as door
@@ -304,9 +305,13 @@ def _from_model(network: Network, m: Any) -> Dispatch:
     made: dict[Hashable, dict] = {t: {} for t in m.periods}
     for t, by_name in made.items():
         for name, block in m.datacenter.items():
-            p = float(block.p[t].value)
-            by_name[name] = write.balanced(
-                network.datacenters[name], -1e3 * p, -1e3 * p * block.tan_phi)[2:]
+            device, n = network.datacenters[name], len(network.datacenters[name].legs)
+            if device.balanced:
+                by_name[name] = ((-1e3 * val(block.p[t]) / n,) * n,
+                                 (-1e3 * val(block.q[t]) / n,) * n)
+            else:
+                by_name[name] = tuple(tuple(-1e3 * val(part[leg, t]) for leg in device.legs)
+                                      for part in (block.leg_p, block.leg_q))
         for name, block in m.generator.items():
             by_name[name] = write.balanced(
                 network.generators[name], 1e3 * block.p[t].value, 1e3 * block.q[t].value)[2:]
@@ -316,8 +321,8 @@ def _from_model(network: Network, m: Any) -> Dispatch:
                 network.storages[name], 1e3 * p, 1e3 * block.q[t].value)[2:]
         for name, block in m.svg.items():
             legs = network.svgs[name].legs
-            by_name[name] = ((0.0,) * len(legs),
-                             tuple(1e3 * float(block.q[leg, t].value) for leg in legs))
+            by_name[name] = tuple(tuple(sign * 1e3 * val(part[leg, t]) for leg in legs)
+                                  for sign, part in ((-1.0, block.loss), (1.0, block.q)))
     return made
 
 
@@ -332,11 +337,12 @@ def _from_table(network: Network, table: pd.DataFrame) -> Dispatch:
             row["phase"] + row["quantity"]] = 1e3 * float(row["value"])
     for (t, name, kind), power in totals.items():
         device = _device(network, name)
-        if kind == "svg":
-            made[t][name] = ((0.0,) * len(device.legs),
-                             tuple(power.get(f"{leg}reactive", 0.0) for leg in device.legs))
+        sign = -1.0 if kind == "datacenter" else 1.0
+        if any(key in power for key in (f"{leg}reactive" for leg in device.legs)):
+            made[t][name] = tuple(tuple(sign * power.get(leg + quantity, 0.0)
+                                        for leg in device.legs)
+                                  for quantity in ("active", "reactive"))
         else:
-            sign = -1.0 if kind == "datacenter" else 1.0
             made[t][name] = write.balanced(device, sign * power.get("active", 0.0),
                                            sign * power.get("reactive", 0.0))[2:]
     return made

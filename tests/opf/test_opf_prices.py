@@ -94,7 +94,7 @@ def test_duals_agree_with_pyomo_and_highs():
     ({"v_min": 1.1}, ["bus", "1.1", "v_min"]),
     ({"penalty": 0}, ["penalty", "0"]),
     ({"hours": 0}, ["hours", "0"]),
-    ({"datacenter_kw": {"dc9": 5}}, ["dc9", "none"]),
+    ({"datacenter_kw": {"dc9": 5}}, ["dc9", "no datacenter"]),
 ])
 def test_wrong_options_are_named(options, words):
     with pytest.raises(dlmp.ModelError) as error:

@@ -28,7 +28,6 @@ from pyomo_dlmp.network import (
     Storage,
     Transformer,
 )
-from pyomo_dlmp.network.devices import device_legs
 from pyomo_dlmp.network.zones import grounded_buses
 
 IDEAL_OHM = 1e-6  # of the source and of regulators that have no impedance of their own
@@ -97,8 +96,10 @@ def default_injections(network: Network) -> Injections:
     grounded = grounded_buses(network)
     for name, device in network.devices.items():
         if isinstance(device, Datacenter):
-            made[name] = balanced(device, -device.kw, -device.kw * math.tan(
-                math.acos(device.power_factor)))
+            kvar = device.kw * math.tan(math.acos(device.power_factor))
+            if device.kva is not None:
+                kvar = min(kvar, math.sqrt(max(0.0, device.kva**2 - device.kw**2)))
+            made[name] = balanced(device, -device.kw, -kvar)
         elif isinstance(device, StaticVarGenerator):
             made[name] = balanced(device, 0.0, 0.0)
         elif isinstance(device, Generator | Storage):
@@ -116,9 +117,8 @@ def default_injections(network: Network) -> Injections:
 
 def balanced(device, kw: float, kvar: float):
     """(bus, legs, kW by leg, kvar by leg) of a total shared equally, made (not drawn)."""
-    legs = getattr(device, "legs", None) or device_legs("wye", device.phases)
-    n = len(legs)
-    return device.bus, tuple(legs), (kw / n,) * n, (kvar / n,) * n
+    n = len(device.legs)
+    return device.bus, tuple(device.legs), (kw / n,) * n, (kvar / n,) * n
 
 
 def injection(network: Network, name: str, bus: str, legs, kw, kvar) -> Iterator[str]:

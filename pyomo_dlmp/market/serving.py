@@ -1,0 +1,204 @@
+"""Rows that serve a workload: whoever holds them decides, upper level or price taker.
+
+Symbols, site s, period t of h hours: p = power at the meter (MW), c, d = UPS charging and
+discharging (MW), m = thousand servers on for interactive load, L = thousand requests/s of it,
+x = thousand servers busy with batch work, b = MW of a job given in MWh.
+
+    power     p - c + d == sum of the site's parts + idle,        0 <= idle <= floor
+    pool      sum_i L_i <= m (mu - 1/D),   m + sum_j x_j <= M
+    parts     m (P_idle + (PUE-1) P_peak) + (P_peak - P_idle) sum L / mu + x PUE P_peak + b
+    served    sum_s L == rate of the hour              work      h sum_{s,t} x (or b) == work
+    energy    h sum_{s,t} (p - c + d) == energy        ramp      |p_t - p_{t-1}| <= ramp
+    ups       e_t == e_{t-1} + h (eta c - d / eta),    e_last >= e_first
+
+A job without pause has a binary start[s, t] and runs at a constant level for its periods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyomo.environ as pyo
+
+from pyomo_dlmp.blocks.frame import rows
+from pyomo_dlmp.market.workload import Job, Servers, Ups, Workload, pue_of, series, sites_of
+
+_KILO = 1000.0
+
+
+@dataclass(frozen=True)
+class Site:
+    """A datacenter as the workload sees it: Var `p[t]` (MW), floor and ramp (MW; None: free)."""
+
+    p: Any
+    floor: float = 0.0
+    ramp: float | None = None
+
+
+class Serving:
+    """Writes the rows of a workload on `block`; see the module's text.
+
+    elastic: with `short[what]` >= 0 (thousand server hours, MWh or thousand requests/s) in place of
+    what cannot be served, for a check.
+    """
+
+    def __init__(self, block, sites: Mapping[str, Site], labels: Sequence[Hashable], hours: float,
+                 workload: Workload, elastic: bool = False):
+        self.block, self.sites, self.workload = block, sites, workload
+        self.labels, self.hours = list(labels), hours
+        self.parts: dict[tuple, list] = {}
+        self.elastic = elastic
+        self.binaries = 0
+        if elastic:
+            names = ["energy", *(f"job '{job.name}'" for job in workload.jobs)]
+            names += [_hour(i.name, t) for i in workload.interactive for t in self.labels]
+            block.short = pyo.Var(names, domain=pyo.NonNegativeReals, initialize=0.0)
+
+    def write(self) -> None:
+        """All rows."""
+        self._ups()
+        self._jobs()
+        self._pools()
+        if self.workload.energy_mwh is not None:
+            self._energy(self.workload.energy_mwh)
+        else:
+            self._power()
+        self._ramps()
+
+    def _short(self, key):
+        return self.block.short[key] if self.elastic else 0.0
+
+    def _net(self, site: str, t):
+        """p - c + d: what the site's work draws (MW)."""
+        p = self.sites[site].p[t]
+        if site not in self.block.ups:
+            return p
+        battery = self.block.ups[site]
+        return p - battery.charge[t] + battery.discharge[t]
+
+    def _ups(self) -> None:
+        found = {ups.site: ups for ups in self.workload.ups}
+        self.block.ups = pyo.Block(list(found))
+        for site, ups in found.items():
+            _battery(self.block.ups[site], ups, self.labels, self.hours)
+
+    def _jobs(self) -> None:
+        block, jobs = self.block, {job.name: job for job in self.workload.jobs}
+        block.job = pyo.Block(list(jobs))
+        for name, job in jobs.items():
+            at = sites_of(job, self.workload, self.sites)
+            work, most = _size_of(job)
+            b, window = block.job[name], self.labels[job.arrival:job.deadline]
+            if job.interruptible:
+                b.level = pyo.Var(at, window, bounds=(0.0, most), initialize=0.0)
+                if most is not None and len(at) > 1:
+                    b.most = rows(window, lambda t, b=b, at=at, most=most: sum(
+                        b.level[s, t] for s in at) <= most)
+            else:
+                self._without_pause(b, job, at, window, work)
+            b.work = pyo.Constraint(expr=self.hours * sum(
+                b.level[s, t] for s in at for t in window) + self._short(
+                    f"job '{name}'") == work)
+            for s in at:
+                for t in window:
+                    kind = "x" if job.server_hours is not None else "b"
+                    self.parts.setdefault((kind, s, t), []).append(b.level[s, t])
+
+    def _without_pause(self, b, job: Job, at, window, work: float) -> None:
+        n = job.run_periods
+        assert n is not None
+        firsts = list(range(len(window) - n + 1))
+        b.start = pyo.Var(at, [window[i] for i in firsts], domain=pyo.Binary, initialize=0)
+        self.binaries += len(b.start)
+        b.once = pyo.Constraint(expr=sum(b.start.values()) == 1)
+        level = work / (self.hours * n)
+        b.level = pyo.Expression(at, window, initialize={
+            (s, t): level * sum(b.start[s, window[i]] for i in firsts if i <= k < i + n)
+            for s in at for k, t in enumerate(window)})
+
+    def _pools(self) -> None:
+        block, labels = self.block, self.labels
+        pools = {pool.site: pool for pool in self.workload.servers}
+        loads = {i.name: i for i in self.workload.interactive}
+        block.servers = pyo.Block(list(pools))
+        for site, pool in pools.items():
+            mine = [name for name, i in loads.items()
+                    if site in sites_of(i, self.workload, self.sites)]
+            busy = {t: sum(self.parts.get(("x", site, t), [])) for t in labels}
+            power = _pool(block.servers[site], pool, mine, busy, labels)
+            for t in labels:
+                self.parts.setdefault(("b", site, t), []).append(power[t])
+        index = [(name, t) for name in loads for t in labels]
+        wanted = {name: series(i.rate, labels, f"rate of interactive '{name}'")
+                  for name, i in loads.items()}
+        block.served = rows(index, lambda name, t: sum(
+            b.rate[name, t] for b in block.servers.values() if (name, t) in b.rate
+        ) + self._short(_hour(name, t)) == wanted[name][t] / _KILO)
+
+    def _power(self) -> None:
+        index = [(s, t) for s in self.sites for t in self.labels]
+        self.block.idle = pyo.Var(index, domain=pyo.NonNegativeReals, initialize=0.0)
+        for s, t in index:
+            self.block.idle[s, t].setub(self.sites[s].floor)
+        self.block.power = rows(index, lambda s, t: self._net(s, t) - sum(
+            self.parts.get(("b", s, t), [])) - self.block.idle[s, t] == 0)
+
+    def _energy(self, energy: float) -> None:
+        block = self.block
+        block.energy = pyo.Constraint(expr=self.hours * sum(
+            self._net(s, t) for s in self.sites for t in self.labels)
+            + self._short("energy") == energy)
+        index = [(s, t) for s in block.ups for t in self.labels]
+        if index:  # what the battery gives may not be more than the work draws
+            block.draws = rows(index, lambda s, t: self._net(s, t) >= self.sites[s].floor)
+
+    def _ramps(self) -> None:
+        pairs = list(zip(self.labels, self.labels[1:], strict=False))
+        index = [(s, side, t) for s, site in self.sites.items() if site.ramp is not None
+                 for side in ("up", "down") for _, t in pairs]
+        before = {t: last for last, t in pairs}
+        self.block.ramp = rows(index, lambda s, side, t: (1.0 if side == "up" else -1.0) * (
+            self.sites[s].p[t] - self.sites[s].p[before[t]]) <= self.sites[s].ramp)
+
+
+def _hour(name: str, t) -> str:
+    return f"interactive '{name}' in period {t!r}"
+
+
+def _size_of(job: Job) -> tuple[float, float | None]:
+    """(work, greatest level) of a job in thousand servers, or MW."""
+    if job.server_hours is not None:
+        most = None if job.servers_max is None else job.servers_max / _KILO
+        return job.server_hours / _KILO, most
+    assert job.mwh is not None
+    return job.mwh, None if job.kw_max is None else job.kw_max / _KILO
+
+
+def _pool(b, pool: Servers, loads: list[str], busy: dict, labels) -> dict:
+    """Rows of one pool; its power (MW) by period."""
+    most, peak, idle = pool.count / _KILO, pool.peak_w / _KILO, pool.idle_w / _KILO
+    pue = pue_of(pool, labels)
+    b.on = pyo.Var(labels, bounds=(0.0, most), initialize=0.0)
+    b.rate = pyo.Var(loads, labels, domain=pyo.NonNegativeReals, initialize=0.0)
+    served = {t: sum(b.rate[name, t] for name in loads) for t in labels}
+    b.delay = rows(list(labels) if loads else [], lambda t: served[t] - b.on[t] * (
+        pool.service_rate - 1.0 / pool.delay_s) <= 0)
+    b.count = rows(list(labels), lambda t: b.on[t] + busy[t] <= most)
+    return {t: b.on[t] * (idle + (pue[t] - 1.0) * peak)
+            + (peak - idle) / pool.service_rate * served[t] + pue[t] * peak * busy[t]
+            for t in labels}
+
+
+def _battery(b, ups: Ups, labels, hours: float) -> None:
+    top = ups.kw / _KILO
+    b.charge = pyo.Var(labels, bounds=(0.0, top), initialize=0.0)
+    b.discharge = pyo.Var(labels, bounds=(0.0, top), initialize=0.0)
+    b.stored = pyo.Var(labels, bounds=(ups.kwh_min / _KILO, ups.kwh / _KILO),
+                       initialize=ups.start / _KILO)
+    before = dict(zip(labels, [None, *labels[:-1]], strict=True))
+    b.balance = rows(list(labels), lambda t: b.stored[t] - (
+        ups.start / _KILO if before[t] is None else b.stored[before[t]]) - hours * (
+            ups.efficiency * b.charge[t] - b.discharge[t] / ups.efficiency) == 0)
+    b.cycle = pyo.Constraint(expr=b.stored[labels[-1]] >= ups.start / _KILO)

@@ -1,0 +1,260 @@
+"""What a datacenter aggregator has to serve, as plain data, and the checks of it.
+
+Server power, in the linear form that is usual for pools of servers (typical values: idle 100-150 W,
+peak 200-300 W, 1-10 requests/s a server, PUE 1.1-1.6), for m servers on and L requests/s served:
+
+    P = m (P_idle + (PUE - 1) P_peak) + (P_peak - P_idle) L / mu
+    delay of an M/M/1 queue at each pool at most D:   L <= m (mu - 1/D),   m <= M
+
+Batch work keeps its servers fully busy:  P = x PUE P_peak.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from pyomo_dlmp.errors import Fault, ModelError
+from pyomo_dlmp.network.names import nearest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Servers:
+    """The pool of `count` equal servers at datacenter `site`.
+
+    `idle_w`, `peak_w` (W each); `service_rate` (requests/s each); `delay_s`: greatest mean delay
+    (s); `pue`: a constant, or one per period, or with `pue_table` ((degrees C, PUE), ...) read at
+    the `temperature` of each period (linear between entries, constant beyond them).
+    """
+
+    site: str
+    count: int
+    idle_w: float = 125.0
+    peak_w: float = 250.0
+    service_rate: float = 5.0
+    delay_s: float = 0.5
+    pue: float | tuple[float, ...] = 1.3
+    pue_table: tuple[tuple[float, float], ...] = ()
+    temperature: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interactive:
+    """Requests that are served in their own period: `rate` (requests/s), one or one per period.
+
+    They may go to any of `sites` (all with servers where empty), in any parts.
+    """
+
+    name: str
+    rate: float | tuple[float, ...]
+    sites: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Batch work between the start of period `arrival` and the start of period `deadline`.
+
+    Positions of periods, from 0; the number of periods is the end of the last one. Either `mwh`
+    at the meter, at most `kw_max` (kW) in all, or `server_hours` on the servers of its sites, on at
+    most `servers_max`. It may move between `sites` (all where empty) and pause, unless
+    `interruptible` is False: then it runs for `run_periods` without pause at one site and a
+    constant level, at the price of one binary for each site and possible start.
+    """
+
+    name: str
+    arrival: int
+    deadline: int
+    mwh: float | None = None
+    server_hours: float | None = None
+    sites: tuple[str, ...] = ()
+    kw_max: float | None = None
+    servers_max: float | None = None
+    interruptible: bool = True
+    run_periods: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ups:
+    """The battery of a site's uninterruptible supply: `kw` each way, `kwh` at most stored.
+
+    `kwh_min` stays as the reserve; it starts at `kwh_start` (full where None) and ends there or
+    higher. `efficiency` each way.
+    """
+
+    site: str
+    kw: float
+    kwh: float
+    kwh_min: float = 0.0
+    kwh_start: float | None = None
+    efficiency: float = 0.95
+
+    @property
+    def start(self) -> float:
+        """Energy at first (kWh)."""
+        return self.kwh if self.kwh_start is None else self.kwh_start
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """All that an aggregator serves: `energy_mwh` at its meters, free in time and place, or parts.
+
+    Parts: `servers` (pools), `interactive` (needs servers), `jobs`; `ups` goes with either.
+    """
+
+    energy_mwh: float | None = None
+    servers: tuple[Servers, ...] = ()
+    interactive: tuple[Interactive, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    ups: tuple[Ups, ...] = ()
+
+
+PARTS = {"servers": Servers, "interactive": Interactive, "job": Job, "ups": Ups}
+
+
+def series(values, labels: Sequence[Hashable], what: str) -> dict:
+    """{period: number} from one number or one per period; ModelError for a wrong length."""
+    if isinstance(values, int | float):
+        return dict.fromkeys(labels, float(values))
+    if len(values) != len(labels):
+        raise ModelError.at(what, f"has {len(values)} values for {len(labels)} periods",
+                            "Give one number, or one for each period.")
+    return dict(zip(labels, map(float, values), strict=True))
+
+
+def pue_of(pool: Servers, labels: Sequence[Hashable]) -> dict:
+    """PUE of a pool in each period."""
+    if not pool.pue_table:
+        return series(pool.pue, labels, f"pue of the servers at '{pool.site}'")
+    celsius, values = zip(*sorted(pool.pue_table), strict=True)
+    heat = series(pool.temperature, labels, f"temperature of the servers at '{pool.site}'")
+    return {t: float(np.interp(heat[t], celsius, values)) for t in labels}
+
+
+def sites_of(part: Interactive | Job, workload: Workload, sites) -> list[str]:
+    """Where a part may run: its own sites, or all that can."""
+    pools = [pool.site for pool in workload.servers]
+    needs_servers = isinstance(part, Interactive) or part.server_hours is not None
+    return list(part.sites) or (pools if needs_servers else list(sites))
+
+
+def check_workload(workload: Workload, sites, labels: Sequence[Hashable], where: str) -> None:
+    """ModelError with every fault of the data: names, windows, figures, lengths."""
+    faults = [Fault(f"{where}: {place}", what, cure)
+              for place, what, cure in _findings(workload, list(sites), list(labels))]
+    if faults:
+        raise ModelError(faults)
+
+
+Finding = tuple[str, str, str]
+
+
+def _findings(w: Workload, sites: list[str], labels: list) -> Iterator[Finding]:
+    parts = [*w.servers, *w.interactive, *w.jobs]
+    if w.energy_mwh is not None and parts:
+        yield ("workload", "has energy_mwh beside servers, interactive load or jobs",
+               "Write the energy as a job: Job(arrival=0, deadline=periods, mwh=...).")
+    if w.energy_mwh is None and not parts:
+        yield "workload", "is empty", "Give energy_mwh, or interactive load and jobs."
+    if w.energy_mwh is not None and not _figure(w.energy_mwh, 0.0):
+        yield "workload", f"has energy_mwh {w.energy_mwh!r}", "Give MWh, at least 0."
+    pools = {pool.site for pool in w.servers}
+    for group, key in (("servers", "site"), ("ups", "site"), ("interactive", "name"),
+                       ("jobs", "name")):
+        names = [getattr(part, key) for part in getattr(w, group)]
+        for name in dict.fromkeys(n for n in names if names.count(n) > 1):
+            yield f"{group} {name!r}", "is there twice", "Keep one, or name them apart."
+    for part in (*parts, *w.ups):
+        place = f"{type(part).__name__.lower()} {getattr(part, 'name', None) or part.site!r}"
+        named = [part.site] if hasattr(part, "site") else list(part.sites)
+        for site in named:
+            if site not in sites:
+                yield (place, f"names site {site!r}, which is no datacenter of this aggregator",
+                       nearest(site, sites))
+        if isinstance(part, Interactive) or getattr(part, "server_hours", None) is not None:
+            without = [s for s in sites_of(part, w, sites) if s not in pools]
+            if without or not pools:
+                yield (place, f"needs servers at {without[0] if without else 'some site'!r}",
+                       "Give Servers(site=...).")
+        yield from ((place, *found) for found in _CHECKS[type(part)](part, labels))
+
+
+def _figure(value: Any, low: float, above: bool = False) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value) and (value > low if above else value >= low)
+
+
+def _positive(part, *keys: str) -> Iterator[tuple[str, str]]:
+    for key in keys:
+        value = getattr(part, key)
+        if value is not None and not _figure(value, 0.0, above=True):
+            yield f"has {key} {value!r}", "Give a number above 0."
+
+
+def _servers(pool: Servers, labels: list) -> Iterator[tuple[str, str]]:
+    yield from _positive(pool, "count", "peak_w", "service_rate", "delay_s")
+    if not (_figure(pool.idle_w, 0.0) and pool.idle_w <= pool.peak_w):
+        yield f"has idle_w {pool.idle_w!r} and peak_w {pool.peak_w!r}", "Give 0 <= idle <= peak."
+    elif not list(_positive(pool, "service_rate", "delay_s")) and (
+            pool.service_rate * pool.delay_s <= 1):
+        yield (f"serves one request in {1 / pool.service_rate:g} s on average, not less than "
+               f"delay_s {pool.delay_s:g}", "Allow more delay, or faster servers.")
+    if pool.pue_table and len(pool.temperature) != len(labels):
+        yield (f"has {len(pool.temperature)} temperatures for {len(labels)} periods",
+               "Give one for each period.")
+        return
+    try:
+        low = min(pue_of(pool, labels).values())
+    except ModelError as err:
+        yield err.faults[0].what, err.faults[0].cure
+        return
+    if low < 1:
+        yield f"has a PUE of {low:g}", "A PUE is at least 1."
+
+
+def _interactive(load: Interactive, labels: list) -> Iterator[tuple[str, str]]:
+    try:
+        rates = series(load.rate, labels, "rate").values()
+    except ModelError as err:
+        yield f"rate {err.faults[0].what}", err.faults[0].cure
+        return
+    if not all(_figure(rate, 0.0) for rate in rates):
+        yield "has a rate below 0", "Give requests/s."
+
+
+def _job(job: Job, labels: list) -> Iterator[tuple[str, str]]:
+    if (job.mwh is None) == (job.server_hours is None):
+        yield "has no work, or two kinds of it", "Give one of mwh and server_hours."
+    yield from _positive(job, "mwh", "server_hours", "kw_max", "servers_max", "run_periods")
+    if job.deadline <= job.arrival:
+        yield (f"has its deadline {job.deadline} at or before its arrival {job.arrival}",
+               "Give arrival < deadline (positions of periods).")
+    elif job.arrival < 0 or job.deadline > len(labels):
+        yield (f"runs from {job.arrival} to {job.deadline}, the study from 0 to {len(labels)}",
+               "Keep it inside the study.")
+    if job.interruptible != (job.run_periods is None):
+        yield (f"has interruptible={job.interruptible} and run_periods={job.run_periods}",
+               "A job without pause needs run_periods, another has none.")
+    elif job.run_periods is not None and job.run_periods > job.deadline - job.arrival:
+        yield (f"runs {job.run_periods} periods within {job.deadline - job.arrival}",
+               "Give it more time, or shorten it.")
+
+
+def _ups(ups: Ups, labels: list) -> Iterator[tuple[str, str]]:
+    yield from _positive(ups, "kw", "kwh")
+    if not (0 <= ups.kwh_min <= ups.start <= ups.kwh):
+        yield (f"has kwh_min {ups.kwh_min:g}, start {ups.start:g}, kwh {ups.kwh:g}",
+               "Give 0 <= kwh_min <= kwh_start <= kwh.")
+    if not 0 < ups.efficiency <= 1:
+        yield f"has efficiency {ups.efficiency!r}", "Give a share above 0 and at most 1."
+
+
+_CHECKS = {Servers: _servers, Interactive: _interactive, Job: _job, Ups: _ups}
+
+
+def known_keys(part: str) -> set[str]:
+    """Fields of a part of a workload, by its word in a study file."""
+    return {f.name for f in fields(PARTS[part])}
