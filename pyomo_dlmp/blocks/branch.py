@@ -173,6 +173,10 @@ class BranchBlockData(BlockData):
         x = np.concatenate([flows.real, flows.imag])
         return float(x @ self._loss_at[t] @ x)
 
+    def loss_slopes(self, x: np.ndarray, t) -> np.ndarray:
+        """Derivatives of the losses (MW per MW or Mvar) at flows x = (p by phase, q by phase)."""
+        return 2.0 * self._loss_at[t] @ x
+
     def loss_matrix(self, v: np.ndarray) -> np.ndarray:
         """H (2n x 2n) of the losses (p, q)' H (p, q) in MW, at voltage magnitudes v (pu)."""
         rotated = self.z_pu.real * gamma(self.phases).conj() / np.outer(v, v)

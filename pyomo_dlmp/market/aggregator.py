@@ -83,7 +83,7 @@ class AggregatorBlockData(BlockData):
         if not len(dso.datacenter):
             raise ModelError.at(dso.name, "has no datacenter",
                                 "Add one: net.with_devices(Datacenter(...)).")
-        upper = getattr(dso, "is_upper", lambda var: True)
+        upper = getattr(dso, "is_upper", lambda var: not price_taker)
         free = {name: dc for name, dc in dso.datacenter.items()
                 if not next(iter(dc.p.values())).fixed
                 and upper(next(iter(dc.p.values()))) != price_taker}

@@ -2,30 +2,65 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
+from pyomo_dlmp.results.prices import customer_prices
+
 COLUMNS = ["element", "bus", "period", "quantity", "value", "unit"]
+QUANTITIES = {"active and reactive": ("active", "reactive"), "active": ("active",),
+              "tariff": ("active",)}
 
 
 def payments_table(
     prices: pd.DataFrame, dispatch: pd.DataFrame, net, hours: float,
-    pays: str = "active and reactive",
+    pays: str = "active and reactive", tariff=0.0,
 ) -> pd.DataFrame:
     """$ of each datacenter and period, quantity active or reactive (only what is paid for).
 
-    prices, dispatch: tables of `prices_table` and `dispatch_table`; a balanced site pays the mean
-    over its phases. This does not read the model's objective: it is the check of it.
+    prices, dispatch: tables of `prices_table` and `dispatch_table`. A balanced site pays the mean
+    over its phases, one with legs of its own the price of each leg; an SVG that a datacenter owns
+    is paid for what it makes. pays "tariff": `tariff` ($/MWh, a number or one per period) x active
+    power. This does not read the model's objective: it is the check of it.
     """
-    wanted = ["active", "reactive"] if pays == "active and reactive" else ["active"]
-    sites = dispatch[(dispatch["kind"] == "datacenter") & dispatch["quantity"].isin(wanted)]
-    phases = {name: set(dc.phases) for name, dc in net.datacenters.items()}
-    parts = []
-    for name, mine in sites.groupby("element", sort=False):
-        at = net.datacenters[name].bus
-        here = prices[(prices["bus"] == at) & prices["phase"].isin(phases[name])]
-        mean = here.groupby(["period", "quantity"])["value"].mean().rename("price")
-        joined = mine.join(mean, on=["period", "quantity"])
-        parts.append(joined.assign(value=joined["price"] * joined["value"] * hours, unit="$"))
+    owned = {name for name, svg in net.svgs.items() if svg.owner == "datacenter"}
+    mine = dispatch[(dispatch["kind"] == "datacenter") | dispatch["element"].isin(owned)]
+    parts = [_tariff(mine, hours, tariff)] if pays == "tariff" else [
+        _payment(prices, rows, net, hours, QUANTITIES[pays])
+        for _, rows in mine.groupby("element", sort=False)]
+    parts = [part for part in parts if len(part)]
     if not parts:
         return pd.DataFrame(columns=COLUMNS)
     return pd.concat(parts)[COLUMNS].reset_index(drop=True)
+
+
+def _tariff(mine: pd.DataFrame, hours: float, tariff) -> pd.DataFrame:
+    used = mine[(mine["kind"] == "datacenter") & (mine["quantity"] == "active")
+                & (mine["phase"] == "")]
+    periods = list(dict.fromkeys(used["period"]))
+    rate = dict(zip(periods, np.broadcast_to(np.asarray(tariff, float), (len(periods),)),
+                    strict=True))
+    return used.assign(value=used["value"] * hours * used["period"].map(rate), unit="$")
+
+
+def _payment(prices: pd.DataFrame, rows: pd.DataFrame, net, hours: float, wanted) -> pd.DataFrame:
+    name = rows["element"].iloc[0]
+    device = net.devices[name]
+    balanced = getattr(device, "balanced", False)
+    legs, connection = (tuple(device.phases), "wye") if balanced else (
+        device.legs, device.connection)
+    price = customer_prices(prices, net, device.bus, legs, connection)
+    if balanced:
+        used = rows[rows["phase"] == ""].drop(columns="phase")
+        price = price.groupby(["period", "quantity"], observed=True)["value"].mean()
+        on = ["period", "quantity"]
+    else:
+        used = rows[rows["phase"] != ""]
+        price = price.set_index(["period", "quantity", "phase"])["value"]
+        on = ["period", "quantity", "phase"]
+    used = used[used["quantity"].isin(wanted)]
+    sign = 1.0 if name in net.datacenters else -1.0
+    joined = used.join(price.rename("price"), on=on)
+    paid = joined.assign(value=sign * joined["price"] * joined["value"] * hours, unit="$")
+    return paid.groupby(["element", "bus", "period", "quantity", "unit"], sort=False)[
+        "value"].sum().reset_index()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
+from pyomo_dlmp.blocks.legs import leg_map
 from pyomo_dlmp.errors import ModelError
 
 UNITS = {"active": "$/MWh", "reactive": "$/Mvarh"}
@@ -25,3 +28,33 @@ def prices_table(dso) -> pd.DataFrame:
         for phase, t in balance
     ]
     return pd.DataFrame(rows, columns=["bus", "phase", "period", "quantity", "value", "unit"])
+
+
+def customer_prices(prices: pd.DataFrame, net, bus: str, legs: Sequence[str],
+                    connection: str = "delta") -> pd.DataFrame:
+    """Prices that a customer pays at its legs (phases, or pairs such as "ab"), by its connection.
+
+    prices: a `prices_table`. For a delta leg ab the active price is (lamP_a + lamP_b)/2 +
+    (lamQ_b - lamQ_a)/(2 sqrt3). Columns as of `prices`, `phase` holding the leg. ModelError for a
+    leg that the bus lacks.
+    """
+    here = prices[prices["bus"] == bus]
+    keys = [c for c in prices.columns if c not in ("phase", "quantity", "value", "unit")]
+    return at_legs(here, net.buses[bus].phases, tuple(legs), connection, keys)
+
+
+def at_legs(values: pd.DataFrame, phases: str, legs: Sequence[str], connection: str,
+            keys: list[str]) -> pd.DataFrame:
+    """Phase values (columns phase, quantity, value) at legs, by the transposed map of a device."""
+    D = leg_map("customer", tuple(legs), connection, phases)
+    wide = values.pivot_table(index=keys, columns=["quantity", "phase"], values="value",
+                              observed=True, sort=False)
+    P, Q = (wide[quantity].reindex(columns=list(phases)).to_numpy() for quantity in UNITS)
+    frames = []
+    for quantity, at in (("active", P @ D.real.T + Q @ D.imag.T),
+                         ("reactive", Q @ D.real.T - P @ D.imag.T)):
+        for row, leg in enumerate(legs):
+            frames.append(wide.index.to_frame(index=False).assign(
+                phase=leg, quantity=quantity, value=at[:, row], unit=UNITS[quantity]))
+    table = pd.concat(frames, ignore_index=True)
+    return table[[c for c in values.columns if c in table.columns]]
