@@ -1,9 +1,16 @@
 """Who reacts to the DSO's prices: aggregators, their workloads, and the baselines."""
 
 from pyomo_dlmp.market.aggregator import PAYS, AggregatorBlock, AggregatorBlockData
-from pyomo_dlmp.market.workload import Interactive, Job, Servers, Ups, Workload
+from pyomo_dlmp.market.baselines import (
+    MARKETS,
+    Market,
+    Outcome,
+    build_bilevel,
+    solve_market,
+)
+from pyomo_dlmp.market.workload import Interactive, Job, Servers, Ups, Workload, scaled
 
 __all__ = [
-    "PAYS", "AggregatorBlock", "AggregatorBlockData", "Interactive", "Job", "Servers", "Ups",
-    "Workload",
+    "MARKETS", "PAYS", "AggregatorBlock", "AggregatorBlockData", "Interactive", "Job", "Market",
+    "Outcome", "Servers", "Ups", "Workload", "build_bilevel", "scaled", "solve_market",
 ]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ class Servers:
     """
 
     site: str
-    count: int
+    count: float
     idle_w: float = 125.0
     peak_w: float = 250.0
     service_rate: float = 5.0
@@ -255,6 +255,24 @@ def _ups(ups: Ups, labels: list) -> Iterator[tuple[str, str]]:
 _CHECKS = {Servers: _servers, Interactive: _interactive, Job: _job, Ups: _ups}
 
 
-def known_keys(part: str) -> set[str]:
-    """Fields of a part of a workload, by its word in a study file."""
-    return {f.name for f in fields(PARTS[part])}
+_SIZES = {Servers: ("count",), Interactive: ("rate",), Ups: ("kw", "kwh", "kwh_min", "kwh_start"),
+          Job: ("mwh", "server_hours", "kw_max", "servers_max")}
+
+
+def scaled(workload: Workload, factor: float) -> Workload:
+    """A workload at a multiple of its size: servers, requests, jobs, batteries and energy."""
+    def times(value):
+        if isinstance(value, tuple):
+            return tuple(factor * x for x in value)
+        return None if value is None else factor * value
+
+    def sized(parts):
+        return tuple(replace(part, **{key: times(getattr(part, key))
+                                      for key in _SIZES[type(part)]}) for part in parts)
+
+    if factor == 1.0:
+        return workload
+    return Workload(
+        energy_mwh=times(workload.energy_mwh), servers=sized(workload.servers),
+        interactive=sized(workload.interactive), jobs=sized(workload.jobs),
+        ups=sized(workload.ups))

@@ -15,6 +15,7 @@ from pyomo_dlmp.errors import AuditError, BoundError, SolverError
 from pyomo_dlmp.solve.local import solve_local
 from pyomo_dlmp.solve.outer import solve_outer
 from pyomo_dlmp.solve.program import Program, compile_program
+from pyomo_dlmp.solve.ranges import envelope_error, factor_ranges
 from pyomo_dlmp.solve.reduce import reduce_program
 from pyomo_dlmp.solve.result import BilevelResult
 from pyomo_dlmp.solve.routes import Route, route_to, solve_by_pyomo
@@ -32,6 +33,7 @@ from pyomo_dlmp.transform.single_level import (
 log = logging.getLogger("pyomo_dlmp")
 Progress = Callable[[str, float | None, float | None], None]
 _MOST_BITS = 14
+_PRODUCTS = 0.25  # share of the gap that the envelopes of products may take
 _MOST_WIDENING = 4
 
 
@@ -83,6 +85,8 @@ class _Run:
         self.deadline = None if time_limit is None else time.monotonic() + time_limit
         self.own = single_level_data(model) is None
         self.user_bounds_used = self.started = False
+        self.ranges: dict | None = None  # proved ranges of products, once they were looked for
+        self.bits = 5
 
     def left(self) -> float | None:
         """Seconds until the deadline, None without one."""
@@ -101,7 +105,8 @@ class _Run:
                 return best
             if options.get("_asked", "bits" in options):
                 return best
-            options["bits"] = options.get("bits", 5) + 3
+            options["ranges"] = self.ranges
+            options["bits"] = options.get("bits", self.bits) + 3
             options["_asked"] = False
             log.info("gap %s: products are expanded again with %d bits", result.gap,
                      options["bits"])
@@ -140,6 +145,8 @@ class _Run:
             self._transform(options)
         data = single_level_data(self.model)
         assert data is not None  # the transformation has just been applied
+        if self.own and data.relaxed and self.ranges is None and self.route.factory is None:
+            data = self._with_ranges(data, options)
         self.user_bounds_used |= any(
             bool(np.any(lower.bounds.mu_source[lower.bounds.state == "open"] == "user"))
             for lower in data.lowers)
@@ -157,6 +164,29 @@ class _Run:
             if self.own:
                 undo_single_level(self.model)
         return result, data.relaxed
+
+    def _with_ranges(self, data: SingleLevel, options: dict) -> SingleLevel:
+        """The transformation once more, with the ranges of its products made tight."""
+        self.clock.stage("ranges of products")
+        with PauseGC():
+            implied = [v for lower in data.lowers for v in lower.implied]
+            program = compile_program(self.model, implied)
+            small, elimination = reduce_program(program, data.lowers)
+        point, low = first_point(data, program, small, elimination, self.left())
+        scale = abs(low) if point is None else abs(small.value(point))
+        error = _PRODUCTS * self.gap * scale if np.isfinite(scale) and scale else 1e-6
+        self.ranges = factor_ranges(self.model, data, error, self.left())
+        if not self.ranges:
+            return data
+        missing = envelope_error(data, self.ranges) / error
+        self.bits = int(min(_MOST_BITS, max(0, np.ceil(np.log2(max(missing, 1e-9))))))
+        log.info("envelopes may err by %.3g: %d bits", missing * error, self.bits)
+        self.clock.stage("compile and bounds")
+        undo_single_level(self.model)
+        self._transform({"bits": self.bits, **options, "ranges": self.ranges})
+        data = single_level_data(self.model)
+        assert data is not None
+        return data
 
     def _load(self, data: SingleLevel, known) -> None:
         """Start another solver from a bilevel-feasible point; nothing is lost where that fails."""
@@ -208,8 +238,9 @@ class _Run:
         def tell(stage, incumbent, bound):
             clock.progress(stage, sign * incumbent, sign * bound)
 
+        share = 0.5 if data.relaxed else 1.0  # the rest of the gap is the products'
         outcome = solve_outer(
-            small, self.gap, self.left(), first, tell, self.threads, self.mip_options)
+            small, share * self.gap, self.left(), first, tell, self.threads, self.mip_options)
         size["rounds"] = outcome.rounds
         best = max(outcome.bound, min(relaxed, outcome.objective))
         bound = sign * best if np.isfinite(best) else None

@@ -91,7 +91,7 @@ def _close_gap(data: SingleLevel, result: BilevelResult, gap: float) -> None:
     short = max(0.0, sense * (result.objective - result.bound))
     result.gap = short / max(abs(result.objective), 1e-9)
     within = short <= 2 * ABSOLUTE_GAP
-    if result.status == "optimal" and result.gap > 2 * max(gap, 1e-9) and not within:
+    if result.status == "optimal" and result.gap > 1.001 * max(gap, 1e-9) and not within:
         result.status = "gap not reached"
         result.notes.append(
             f"the gap is {result.gap:.3g} against the {gap:.3g} asked for"

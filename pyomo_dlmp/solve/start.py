@@ -18,6 +18,7 @@ from pyomo_dlmp.solve.program import Program, compile_program
 from pyomo_dlmp.transform.kkt_system import build_kkt
 from pyomo_dlmp.transform.lower_form import compile_lower
 from pyomo_dlmp.transform.products.bilinear import quadratic_parts
+from pyomo_dlmp.transform.products.linearise import stand_in_values
 from pyomo_dlmp.transform.single_level import SingleLevel, upper_objective
 
 log = logging.getLogger("pyomo_dlmp")
@@ -45,6 +46,10 @@ def first_point(data: SingleLevel, program, small, elimination, time_limit):
         except SolverError as err:
             log.info("first point: %s", err)
             return None, outcome.bound
+    for product in data.products:
+        for var, value in stand_in_values(data.block, product, lambda v: z[place[id(v)]]):
+            if id(var) in place:
+                z[place[id(var)]] = value
     kept = z[elimination.kept]
     activity = small.A @ kept
     scale = 1e-6 * (1 + np.abs(activity))

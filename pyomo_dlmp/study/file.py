@@ -1,21 +1,32 @@
-"""The study file: TOML with a feeder, the DSO, the aggregator, a solver and cases.
+"""The study file: TOML with a feeder, the DSO, the aggregators, markets, a solver and cases.
 
 Every key is checked before anything is solved, all faults at once; an unknown key is answered with
-the nearest known one. `studies/ieee37.toml` shows all of them with their units.
+the nearest known one. docs/study_file.md shows all of them with their units.
 """
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from pyomo_dlmp.errors import Fault, StudyFileError
 from pyomo_dlmp.io import find_feeder
-from pyomo_dlmp.market.aggregator import PAYS
-from pyomo_dlmp.network import Datacenter, Generator, Load, Network, StaticVarGenerator
+from pyomo_dlmp.market import MARKETS, PAYS
+from pyomo_dlmp.market.workload import PARTS
+from pyomo_dlmp.network import (
+    Capacitor,
+    Datacenter,
+    Generator,
+    Load,
+    StaticVarGenerator,
+    Storage,
+)
 from pyomo_dlmp.network.names import nearest
+from pyomo_dlmp.opf import Unbalance
+from pyomo_dlmp.study.data import Case, Study
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -23,62 +34,22 @@ else:
     import tomli as tomllib
 
 DEVICES = {
-    "generator": Generator, "datacenter": Datacenter, "svg": StaticVarGenerator, "load": Load}
-
-
-@dataclass(frozen=True)
-class Case:
-    """One case: its name and the devices that it adds to the study's."""
-
-    name: str
-    devices: tuple = ()
-
-
-@dataclass(frozen=True)
-class Study:
-    """A study as read from its file; units as in the file.
-
-    `dso`: keywords of `build_opf` (price, load_scale, losses, voltage_limits, v_min, v_max,
-    penalty ...); `energy_share`: of all datacenters' capacity x time.
-    """
-
-    path: str
-    title: str
-    feeder: str
-    results: Path
-    periods: int
-    hours: float
-    dso: dict[str, Any]
-    energy_share: float
-    pays: str
-    solver: str
-    gap: float
-    time_limit: float | None
-    devices: tuple
-    cases: tuple[Case, ...]
-    base: Network = field(repr=False)
-
-    def network(self, case: Case) -> Network:
-        """The feeder with the study's and the case's devices."""
-        return self.base.with_devices(*self.devices, *case.devices)
-
-    @property
-    def energy_mwh(self) -> float:
-        """What the datacenters of the study use together (MWh)."""
-        kw = sum(d.kw for d in self.devices if isinstance(d, Datacenter))
-        return self.energy_share * kw / 1000 * self.periods * self.hours
-
-
-_TOP = {"title", "feeder", "results", "time", "dso", "aggregator", "solver", "case",
-        *(k for k in DEVICES)}
-_TABLES: dict[str, dict[str, Any]] = {
+    "generator": Generator, "storage": Storage, "datacenter": Datacenter,
+    "svg": StaticVarGenerator, "load": Load, "capacitor": Capacitor}
+TABLES: dict[str, dict[str, Any]] = {
     "time": {"periods": 24, "hours": 1.0},
     "dso": {"price": 50.0, "load_scale": 1.0, "losses": "quadratic", "voltage_limits": "soft",
             "v_min": 0.95, "v_max": 1.05, "penalty": 2000.0, "thermal_sides": 12,
             "thermal_penalty": 2000.0, "angles": True},
-    "aggregator": {"energy_share": 0.6, "pays": PAYS[0]},
+    "unbalance": {f.name: None for f in fields(Unbalance)} | {"sides": 12},
+    "aggregator": {"energy_share": None, "energy_mwh": None, "pays": PAYS[0], "tariff": 50.0},
+    "market": {"kinds": ["strategic"], "price_taker_steps": "full", "max_rounds": 60},
+    "sweep": {"loading": [1.0]},
+    "check": {"ac": False},
     "solver": {"name": "highs", "gap": 1e-3, "time_limit": None},
 }
+_TAKER = {"name", "sites", "energy_share", "energy_mwh"}
+_TOP = {"title", "feeder", "results", "case", "price_taker", *TABLES, *DEVICES, *PARTS}
 
 
 def read_study(path: str | Path) -> Study:
@@ -94,7 +65,7 @@ def read_study(path: str | Path) -> Study:
     except FileNotFoundError:
         raise StudyFileError.at(str(path), "there is no such file",
                                 "Copy studies/ieee37.toml and edit it.") from None
-    except tomllib.TOMLDecodeError as err:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
         raise StudyFileError.at(
             str(path), f"is no TOML ({err})",
             "Mend that line (numbers start with a digit: 0.5, not .5).") from None
@@ -110,74 +81,108 @@ class _Reader:
 
     def study(self, data: dict[str, Any]) -> Study:
         self._keys("", data, _TOP)
-        tables = {name: self._table(name, data.get(name, {})) for name in _TABLES}
+        tables = {name: self._table(name, data.get(name, {}), "") for name in TABLES}
+        parts = {key: self._entries(data, key, cls, "") for key, cls in PARTS.items()}
         devices = self._devices(data, "")
+        takers = self._takers(data.get("price_taker", []))
         cases = self._cases(data.get("case", [{"name": "study"}]))
-        self._values(data, tables, cases)
+        self._values(data, tables, parts)
         if self.faults:
             raise StudyFileError(self.faults)
-        dso = tables["dso"]
-        for key in ("losses", "voltage_limits", "thermal_penalty"):
-            dso[key] = None if dso[key] == "none" else dso[key]
-        feeder = data["feeder"]
-        base = find_feeder(feeder)
+        dso = _without_none_words(tables["dso"])
+        unbalance = tables["unbalance"]
+        if unbalance["limit"] is not None or unbalance["price"] is not None:
+            dso["unbalance"] = Unbalance(**unbalance)
         study = Study(
-            str(self.path), data.get("title", self.path.stem), feeder,
-            Path(data.get("results", f"results/{self.path.stem}")), tables["time"]["periods"],
-            float(tables["time"]["hours"]), dso, tables["aggregator"]["energy_share"],
-            tables["aggregator"]["pays"], tables["solver"]["name"], tables["solver"]["gap"],
-            tables["solver"]["time_limit"], devices, cases, base)
-        for case in cases:
-            study.network(case)  # a device that does not fit is said before anything is solved
+            path=str(self.path), title=data.get("title", self.path.stem), feeder=data["feeder"],
+            results=Path(data.get("results", f"results/{self.path.stem}")),
+            periods=tables["time"]["periods"], hours=float(tables["time"]["hours"]), dso=dso,
+            aggregator=tables["aggregator"], parts=parts, takers=takers,
+            markets=tuple(tables["market"]["kinds"]), loading=tuple(tables["sweep"]["loading"]),
+            averaged=tables["market"]["price_taker_steps"] == "averaged",
+            max_rounds=tables["market"]["max_rounds"], check_ac=tables["check"]["ac"],
+            solver=tables["solver"]["name"], gap=tables["solver"]["gap"],
+            time_limit=tables["solver"]["time_limit"], devices=devices, cases=cases,
+            base=find_feeder(data["feeder"]))
+        for run in study.runs:
+            study.network(run)  # a device that does not fit is said before anything is solved
         return study
 
     def _fault(self, where: str, what: str, cure: str = "") -> None:
         self.faults.append(Fault(f"{self.path}: {where}", what, cure))
 
-    def _keys(self, where: str, data: dict[str, Any], known) -> None:
+    def _keys(self, where: str, data: dict[str, Any], known: Iterable[str]) -> None:
         for key in data:
             if key not in known:
                 self._fault(where or "top level", f"unknown key {key!r}", nearest(key, known))
 
-    def _table(self, name: str, data: Any) -> dict[str, Any]:
+    def _table(self, name: str, data: Any, where: str) -> dict[str, Any]:
         if not isinstance(data, dict):
-            self._fault(f"[{name}]", f"is {data!r}", f"Write a table: [{name}].")
-            return dict(_TABLES[name])
-        self._keys(f"[{name}]", data, _TABLES[name])
-        return {**_TABLES[name], **{k: v for k, v in data.items() if k in _TABLES[name]}}
+            self._fault(f"{where}[{name}]", f"is {data!r}", f"Write a table: [{name}].")
+            return dict(TABLES[name])
+        self._keys(f"{where}[{name}]", data, TABLES[name])
+        return {**TABLES[name], **{k: v for k, v in data.items() if k in TABLES[name]}}
 
     def _devices(self, data: dict[str, Any], where: str) -> tuple:
+        return tuple(device for key, cls in DEVICES.items()
+                     for device in self._entries(data, key, cls, where))
+
+    def _entries(self, data: dict[str, Any], key: str, cls: type, where: str) -> tuple:
+        """Elements of the tables [[key]], made of `cls`."""
         found = []
-        for kind, cls in DEVICES.items():
-            known = {f.name for f in fields(cls)}
-            entries = data.get(kind, [])
-            if not isinstance(entries, list):
-                self._fault(f"{where}[[{kind}]]", "is a single table",
-                            f"Write [[{kind}]], with two brackets.")
-                continue
-            for number, entry in enumerate(entries, 1):
-                place = f"{where}{kind} {entry.get('name', number)!r}"
-                self._keys(place, entry, known)
-                try:
-                    found.append(cls(**{k: _tuples(v) for k, v in entry.items() if k in known}))
-                except TypeError as err:
-                    self._fault(place, str(err).replace(f"{cls.__name__}.__init__() ", ""))
+        known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+        for number, entry in enumerate(self._list(data.get(key, []), key, where), 1):
+            place = f"{where}{key} {entry.get('name', entry.get('site', number))!r}"
+            self._keys(place, entry, known)
+            try:
+                found.append(cls(**{k: _tuples(v) for k, v in entry.items() if k in known}))
+            except TypeError as err:
+                self._fault(place, str(err).replace(f"{cls.__name__}.__init__() ", ""))
         return tuple(found)
 
+    def _list(self, entries: Any, key: str, where: str = "") -> list[dict]:
+        if isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries):
+            return entries
+        self._fault(f"{where}[[{key}]]", "is not a list of tables",
+                    f"Write [[{key}]], with two brackets.")
+        return []
+
+    def _takers(self, entries: Any) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        for number, entry in enumerate(self._list(entries, "price_taker"), 1):
+            name = str(entry.get("name", f"price taker {number}"))
+            place = f"price_taker {name!r}"
+            self._keys(place, entry, _TAKER)
+            if not isinstance(entry.get("sites"), list) or not entry["sites"]:
+                self._fault(place, "names no sites", 'Write sites = ["dc1"].')
+            if ("energy_share" in entry) == ("energy_mwh" in entry):
+                self._fault(place, "has no energy, or two", "Give energy_share or energy_mwh.")
+            if name in found:
+                self._fault(place, "is there twice", "Give each its own name.")
+            found[name] = entry
+        return found
+
     def _cases(self, entries: Any) -> tuple[Case, ...]:
-        if not isinstance(entries, list) or not entries:
-            self._fault("[[case]]", "there is none", "Write [[case]] with a name.")
-            return ()
         cases = []
-        for number, entry in enumerate(entries, 1):
-            name = entry.get("name", f"case {number}")
-            self._keys(f"case {name!r}", entry, {"name", *DEVICES})
-            cases.append(Case(str(name), self._devices(entry, f"case {name!r}, ")))
-        for case in {c.name for c in cases if sum(d.name == c.name for d in cases) > 1}:
-            self._fault(f"case {case!r}", "is there twice", "Give each case its own name.")
+        for number, entry in enumerate(self._list(entries, "case"), 1):
+            name = str(entry.get("name", f"case {number}"))
+            where = f"case {name!r}, "
+            self._keys(f"case {name!r}", entry, {"name", "dso", "unbalance", *DEVICES})
+            given = {key: entry.get(key, {}) for key in ("dso", "unbalance")}
+            for key, table in given.items():
+                self._table(key, table, where)
+            dso = _without_none_words(given["dso"])
+            if given["unbalance"]:
+                dso["unbalance"] = Unbalance(**{
+                    k: v for k, v in given["unbalance"].items() if k in TABLES["unbalance"]})
+            cases.append(Case(name, self._devices(entry, where), dso))
+        if not cases:
+            self._fault("[[case]]", "there is none", "Write [[case]] with a name.")
+        for name in {c.name for c in cases if sum(d.name == c.name for d in cases) > 1}:
+            self._fault(f"case {name!r}", "is there twice", "Give each case its own name.")
         return tuple(cases)
 
-    def _values(self, data, tables, cases) -> None:
+    def _values(self, data, tables, parts) -> None:
         if not isinstance(data.get("feeder"), str):
             self._fault("feeder", "is missing",
                         'Write feeder = "ieee37", a folder of tables, or a .dss file.')
@@ -185,21 +190,53 @@ class _Reader:
         if not (isinstance(periods, int) and periods > 0):
             self._fault("[time] periods", f"is {periods!r}", "Give a whole number above 0.")
         for name, key in (("time", "hours"), ("dso", "penalty"), ("aggregator", "energy_share"),
-                          ("solver", "gap"), ("solver", "time_limit")):
+                          ("aggregator", "energy_mwh"), ("solver", "gap"),
+                          ("solver", "time_limit"), ("market", "max_rounds")):
             value = tables[name][key]
             if value is not None and not (_number(value) and value > 0):
                 self._fault(f"[{name}] {key}", f"is {value!r}", "Give a number above 0.")
-        for key in ("price", "load_scale"):
-            value = tables["dso"][key]
-            if isinstance(value, list):
-                if not all(map(_number, value)) or len(value) != periods:
-                    self._fault(f"[dso] {key}", f"has {len(value)} entries for {periods} periods",
-                                "Give one number, or one for each period.")
-            elif not _number(value):
-                self._fault(f"[dso] {key}", f"is {value!r}", "Give a number or a list of them.")
-        if tables["aggregator"]["pays"] not in PAYS:
-            self._fault("[aggregator] pays", f"is {tables['aggregator']['pays']!r}",
-                        f"Use one of: {', '.join(PAYS)}.")
+        for name, key in (("dso", "price"), ("dso", "load_scale"), ("aggregator", "tariff")):
+            self._series(f"[{name}] {key}", tables[name][key], periods)
+        self._words(tables)
+        loading = tables["sweep"]["loading"]
+        if not (isinstance(loading, list) and loading and all(
+                _number(x) and x > 0 for x in loading)):
+            self._fault("[sweep] loading", f"is {loading!r}",
+                        "Give a list of numbers above 0: multiples of the datacenters' size.")
+        a = tables["aggregator"]
+        kinds_of_work = [a["energy_share"] is not None, a["energy_mwh"] is not None,
+                         any(parts[key] for key in ("interactive", "job"))]
+        if sum(kinds_of_work) > 1:
+            self._fault("[aggregator]", "has more than one kind of work",
+                        "Give one of energy_share, energy_mwh, and [[job]] or [[interactive]].")
+
+    def _words(self, tables) -> None:
+        for name, key, known in (("aggregator", "pays", PAYS),
+                                 ("market", "price_taker_steps", ("full", "averaged"))):
+            if tables[name][key] not in known:
+                self._fault(f"[{name}] {key}", f"is {tables[name][key]!r}",
+                            f"Use one of: {', '.join(known)}.")
+        kinds = tables["market"]["kinds"]
+        for kind in kinds if isinstance(kinds, list) and kinds else [kinds]:
+            if kind not in MARKETS:
+                self._fault("[market] kinds", f"names {kind!r}",
+                            f"Give a list of: {', '.join(MARKETS)}.")
+
+    def _series(self, where: str, value: Any, periods: Any) -> None:
+        if where == "[dso] load_scale" and (value == "profiles" or isinstance(value, dict)):
+            return
+        if isinstance(value, list):
+            if not all(map(_number, value)) or len(value) != periods:
+                self._fault(where, f"has {len(value)} entries for {periods} periods",
+                            "Give one number, or one for each period.")
+        elif not _number(value):
+            self._fault(where, f"is {value!r}", "Give a number or a list of them.")
+
+
+def _without_none_words(dso: dict[str, Any]) -> dict[str, Any]:
+    """A [dso] table whose "none" says None."""
+    return {key: None if value == "none" and key in ("losses", "voltage_limits", "thermal_penalty")
+            else value for key, value in dso.items() if key in TABLES["dso"]}
 
 
 def _number(value: Any) -> bool:
@@ -207,4 +244,4 @@ def _number(value: Any) -> bool:
 
 
 def _tuples(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -16,7 +16,14 @@ import pandas as pd
 import pyomo.environ as pyo
 from pyomo.common.autoslots import AutoSlots
 from pyomo.common.collections import ComponentSet
-from pyomo.common.config import ConfigDict, ConfigValue, In, NonNegativeFloat, PositiveInt
+from pyomo.common.config import (
+    ConfigDict,
+    ConfigValue,
+    In,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+)
 from pyomo.common.gc_manager import PauseGC
 from pyomo.common.modeling import unique_component_name
 from pyomo.core import Transformation, TransformationFactory
@@ -51,12 +58,13 @@ class SingleLevel(AutoSlots.Mixin):
     optimal to a tolerance or in a relaxation);
     `unproved_prices`: lower levels whose duals the upper level uses and whose multipliers have no
     proved bound;
+    `products`: those that stand-ins were written for;
     `added`, `deactivated`: names of blocks added to the model, components switched off.
     """
 
     __slots__ = (
         "added", "block", "deactivated", "exact", "lowers", "objective", "original", "payment",
-        "relaxed", "restricted", "unproved_prices")
+        "products", "relaxed", "restricted", "unproved_prices")
 
     def __init__(self):
         self.block = None
@@ -66,6 +74,7 @@ class SingleLevel(AutoSlots.Mixin):
         self.relaxed = self.restricted = False
         self.exact = True
         self.unproved_prices: list[str] = []
+        self.products: list = []
         self.added: list[str] = []
         self.deactivated: list = []
 
@@ -119,7 +128,8 @@ class SingleLevelTransformation(Transformation):
             "(or keeps it where the solver takes nonconvex quadratics); strong_duality refuses "
             "when something is left; the others treat every product in that way."))
     CONFIG.declare("bits", ConfigValue(
-        default=5, domain=PositiveInt, description="bits of a binary expansion"))
+        default=5, domain=NonNegativeInt, description="bits of a binary expansion (0: the "
+        "remainder's envelope alone)"))
     CONFIG.declare("remainder", ConfigValue(
         default=True, domain=bool, description="continuous remainder in the expansion: a "
         "relaxation with a stated error; False restricts to the grid"))
@@ -130,6 +140,9 @@ class SingleLevelTransformation(Transformation):
     CONFIG.declare("tighten", ConfigValue(
         default="auto", domain=In(["auto", "all", "none"]), description="tighten bounds by LPs: "
         "where none is finite yet (auto), everywhere, or not"))
+    CONFIG.declare("ranges", ConfigValue(
+        default=None, description="{product: (low, high)} proved ranges of the expressions that "
+        "stand in products (names as on the block `product`)"))
     CONFIG.declare("cutoff", ConfigValue(
         default=None, description="upper objective of a known bilevel-feasible point: bounds may "
         "then hold only for points at least as good"))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import pyomo.environ as pyo
 
+from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.transform.products.bilinear import Product
 from pyomo_dlmp.transform.products.mccormick import envelope
 
@@ -21,6 +22,9 @@ from pyomo_dlmp.transform.products.mccormick import envelope
 def add_expansion_of(block, v, bits: int, remainder: bool) -> None:
     """Write the expansion of one Var v on an empty block: `bit`, `expansion`, maybe `r`."""
     lo, hi = float(v.lb), float(v.ub)
+    if bits == 0 and not remainder:
+        raise ModelError.at(v.name, "would be expanded in 0 bits without a remainder",
+                            "Use bits of at least 1, or remainder=True.")
     if not v.is_continuous() and hi - lo <= 2**bits - 1:
         step, remainder = 1.0, False
     else:

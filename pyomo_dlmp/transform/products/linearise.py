@@ -85,7 +85,7 @@ class BinaryExpansion(_ProductTransformation):
 def envelopes(block, products, pieces: int) -> list:
     """McCormick stand-ins of products, one sub-block each on `block.product`."""
     subs = _product_blocks(block)
-    return [add_mccormick(subs[_name(p)], p, pieces) for p in products]
+    return [add_mccormick(subs[name_of(p)], p, pieces) for p in products]
 
 
 def expansions(block, products, bits: int, remainder: bool) -> list:
@@ -99,7 +99,7 @@ def expansions(block, products, bits: int, remainder: bool) -> list:
         if name not in block.expansion:
             add_expansion_of(block.expansion[name], product.v, bits, remainder)
         found.append(
-            add_expanded_product(subs[_name(product)], product, block.expansion[name]))
+            add_expanded_product(subs[name_of(product)], product, block.expansion[name]))
     return found
 
 
@@ -109,7 +109,7 @@ def _product_blocks(block):
     return block.product
 
 
-def _name(product) -> str:
+def name_of(product) -> str:
     return f"{product.v.name} in {product.where}"
 
 
@@ -125,3 +125,33 @@ def replace_row(block, data, expression) -> None:
         lower, _, upper = data.to_bounded_expression(evaluate_bounds=True)
         block.rows[data.name] = (lower, expression, upper)
     data.deactivate()
+
+
+def stand_in_values(block, product, value):
+    """(Var, value) of all that stands for a product on `block`, exact where v Y is.
+
+    value(Var): the known value of any other Var. Nothing for a piecewise envelope.
+    """
+    if block.component("product") is None or name_of(product) not in block.product:
+        return
+    sub = block.product[name_of(product)]
+    v = value(product.v)
+    Y = sum(c * value(var) for c, var in zip(
+        product.Y.linear_coefs, product.Y.linear_vars, strict=True))
+    if sub.component("piece") is not None:
+        return
+    yield sub.Y, Y
+    if sub.component("w") is not None:
+        yield sub.w, v * Y
+        return
+    expansion = block.expansion[product.v.name]
+    steps = (v - expansion.lo) / expansion.step
+    whole = min(2 ** len(expansion.bit) - 1, max(0, int(steps + 1e-9)))
+    rest = min(max(0.0, (steps - whole) * expansion.step), expansion.step)
+    for k, bit in expansion.bit.items():
+        on = float(whole >> k & 1)
+        yield bit, on
+        yield sub.t[k], on * Y
+    if expansion.component("r") is not None:
+        yield expansion.r, rest
+        yield sub.w_r, rest * Y

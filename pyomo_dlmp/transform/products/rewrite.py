@@ -30,7 +30,12 @@ from pyomo_dlmp.transform.products.identity import (
     products_of,
     rewrite_payment,
 )
-from pyomo_dlmp.transform.products.linearise import envelopes, expansions, replace_row
+from pyomo_dlmp.transform.products.linearise import (
+    envelopes,
+    expansions,
+    name_of,
+    replace_row,
+)
 
 if TYPE_CHECKING:
     from pyomo_dlmp.transform.single_level import SingleLevel
@@ -67,11 +72,19 @@ def write_gap_row(block, data: SingleLevel, lower, row, config) -> None:
 def _stand_ins(block, data: SingleLevel, products, how: str, config) -> list:
     """Linear expressions for products, and what that makes of the model."""
     whole = how == "binary_expansion" and all(not p.v.is_continuous() for p in products)
+    products = [_within(p, config.ranges or {}) for p in products]
+    data.products += products
     data.relaxed |= bool(products) and (how == "mccormick" or (config.remainder and not whole))
     data.restricted |= how == "binary_expansion" and not config.remainder and not whole
     if how == "mccormick":
         return envelopes(block, products, config.pieces)
     return expansions(block, products, config.bits, config.remainder)
+
+
+def _within(product, ranges):
+    """A product with its proved range, where one is given."""
+    lo, hi = ranges.get(name_of(product), (product.lo, product.hi))
+    return replace(product, lo=max(lo, product.lo), hi=min(hi, product.hi))
 
 
 def rewrite_products(block, data: SingleLevel, config) -> None:

@@ -1,0 +1,124 @@
+"""A study as data: what is solved, case by case, loading by loading, market by market."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pyomo_dlmp.market import Market, Workload, scaled
+from pyomo_dlmp.network import Datacenter, Network
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case: its name, the devices that it adds to the study's, and its own `dso` options."""
+
+    name: str
+    devices: tuple = ()
+    dso: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One thing to solve: a case at a loading (multiple of the datacenters' size) in a market."""
+
+    name: str
+    case: Case
+    loading: float = 1.0
+    market: str = "strategic"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A study as read from its file; units as in the file.
+
+    `dso`: keywords of `build_opf` (price, load_scale, losses, voltage_limits, v_min, v_max,
+    penalty ...); `aggregator`: energy_share (of all its datacenters' capacity x time), energy_mwh,
+    pays, tariff; `parts`: servers, interactive, job, ups; `takers`: price takers by name.
+    """
+
+    path: str
+    title: str
+    feeder: str
+    results: Path
+    periods: int
+    hours: float
+    dso: dict[str, Any]
+    aggregator: dict[str, Any]
+    parts: dict[str, tuple]
+    takers: dict[str, dict[str, Any]]
+    markets: tuple[str, ...]
+    loading: tuple[float, ...]
+    averaged: bool
+    max_rounds: int
+    check_ac: bool
+    solver: str
+    gap: float
+    time_limit: float | None
+    devices: tuple
+    cases: tuple[Case, ...]
+    base: Network = field(repr=False)
+
+    @property
+    def runs(self) -> list[Run]:
+        """Everything to solve, in order: cases, within them loadings, within them markets."""
+        found = []
+        for case in self.cases:
+            for loading in self.loading:
+                for market in self.markets:
+                    words = [case.name]
+                    words += [f"x{loading:g}"] if len(self.loading) > 1 else []
+                    words += [market] if len(self.markets) > 1 else []
+                    found.append(Run(", ".join(words), case, float(loading), market))
+        return found
+
+    def network(self, run: Run | Case) -> Network:
+        """The feeder with the study's and the case's devices, datacenters at the run's loading."""
+        case, loading = (run.case, run.loading) if isinstance(run, Run) else (run, 1.0)
+        return self.base.with_devices(*(
+            _sized(device, loading) for device in (*self.devices, *case.devices)))
+
+    def market(self, run: Run) -> Market:
+        """What a run's market needs."""
+        net = self.network(run)
+        theirs = {site for taker in self.takers.values() for site in taker["sites"]}
+        mine = [dc for name, dc in net.datacenters.items() if name not in theirs]
+        takers = {
+            name: (tuple(taker["sites"]), Workload(energy_mwh=self._energy(
+                taker, [net.datacenters[s] for s in taker["sites"] if s in net.datacenters],
+                run.loading)))
+            for name, taker in self.takers.items()}
+        opf = {"periods": self.periods, "hours": self.hours, **self.dso, **run.case.dso}
+        return Market(net, self._workload(mine, run.loading), opf, self.aggregator["pays"],
+                      self.aggregator["tariff"], takers, self.averaged, self.max_rounds)
+
+    def _workload(self, mine: list[Datacenter], loading: float) -> Workload:
+        parts = {"servers": self.parts["servers"], "interactive": self.parts["interactive"],
+                 "jobs": self.parts["job"], "ups": self.parts["ups"]}
+        if parts["interactive"] or parts["jobs"]:
+            return scaled(Workload(**parts), loading)
+        energy = self._energy({"energy_share": 0.6, **{
+            k: v for k, v in self.aggregator.items() if v is not None}}, mine, loading)
+        return replace(scaled(Workload(energy_mwh=0.0, ups=parts["ups"]), loading),
+                       energy_mwh=energy)
+
+    def _energy(self, given: Mapping[str, Any], sites: list[Datacenter], loading: float) -> float:
+        if given.get("energy_mwh") is not None:
+            return given["energy_mwh"] * loading
+        kw = sum(dc.kw for dc in sites)
+        return given["energy_share"] * kw / 1000 * self.periods * self.hours
+
+    @property
+    def energy_mwh(self) -> float | None:
+        """What the leader's datacenters use together at loading 1 (MWh); None for parts."""
+        return self.market(Run("", self.cases[0])).workload.energy_mwh  # type: ignore[union-attr]
+
+
+def _sized(device, loading: float):
+    """A datacenter at a multiple of its size; any other device as it is."""
+    if not isinstance(device, Datacenter) or loading == 1.0:
+        return device
+    return replace(device, **{key: getattr(device, key) * loading
+                              for key in ("kw", "kva", "ramp_kw") if getattr(device, key)})
