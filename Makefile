@@ -18,7 +18,7 @@ help:
 	@echo "make clean   remove .venv and caches"
 
 study: .venv/installed
-	$(BIN)/pyomo-dlmp study $(STUDY)
+	$(BIN)/pyomo-dlmp study $(STUDY) --overwrite
 
 test: .venv/installed-test
 	$(BIN)/python -m pytest

@@ -21,6 +21,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     study = commands.add_parser("study", help="solve a study file; write tables and a report")
     study.add_argument("file", help="study file, such as studies/ieee37.toml")
     study.add_argument("--results", help="folder for the results, instead of the study's own")
+    study.add_argument("--overwrite", action="store_true",
+                       help="replace the results that the folder holds")
+    show = commands.add_parser(
+        "show", help="print a results folder and draw its report again, without solving")
+    show.add_argument("results", help="folder that a study has written")
+    show.add_argument("--cases", help="cases to draw, with ; between them (default: up to four)")
+    show.add_argument("--pictures", help="folder for each picture as a file of its own (SVG)")
     commands.add_parser("feeders", help="list the shipped feeders")
     validate = commands.add_parser(
         "validate", help="compare a feeder's linear model with an AC power flow")
@@ -47,17 +54,45 @@ def _study(args, console: Console) -> int:
 
     study = read_study(args.file)
     with StudyScreen(console, study) as screen:
-        done = run_study(study, screen.progress, args.results)
+        done = run_study(study, screen.progress, args.results, args.overwrite)
     console.print(comparison(done))
     for result in done:
-        for note in result.solution.notes:
-            console.print(f"{result.case.name}: {note}", markup=False)
+        for note in result.notes:
+            console.print(f"{result.run.name}: {note}", markup=False)
     folder = args.results or study.results
     console.print(f"Tables and pictures: {folder}/report.html", markup=False, highlight=False)
-    states = {r.solution.status for r in done}
+    states = {r.outcome.status for r in done} - {"cycles", "rounds used up"}
     if "interrupted" in states:
         return 130
-    return 0 if states == {"optimal"} else 3
+    return 0 if states <= {"optimal"} else 3
+
+
+def _show(args, console: Console) -> int:
+    from pyomo_dlmp.plotting import read_results, write_pictures, write_report
+
+    cases = [name.strip() for name in args.cases.split(";")] if args.cases else None
+    results = read_results(args.results)
+    shown = Table(title=results.study.get("title", str(results.folder)), title_justify="left")
+    wide = results.summary.pivot_table(index=["quantity", "unit"], columns="case", sort=False,
+                                       values="value", aggfunc="first", observed=True)
+    wide = wide[cases] if cases and set(cases) <= set(wide.columns) else wide
+    for column in ("quantity", "unit", *wide.columns):
+        shown.add_column(str(column), justify="left" if column in ("quantity", "unit") else "right")
+    for (quantity, unit), row in wide.iterrows():
+        shown.add_row(quantity.replace("_", " "), unit, *(_four(cell) for cell in row))
+    console.print(shown)
+    console.print(f"Pictures: {write_report(args.results, cases)}", markup=False, highlight=False)
+    if args.pictures:
+        count = write_pictures(args.results, args.pictures, cases)
+        console.print(f"{count} pictures in {args.pictures}", markup=False, highlight=False)
+    return 0
+
+
+def _four(cell) -> str:
+    try:
+        return f"{float(cell):,.6g}" if float(cell) == float(cell) else "-"
+    except (TypeError, ValueError):
+        return str(cell) or "-"
 
 
 def _feeders(args, console: Console) -> int:
@@ -114,7 +149,8 @@ def _validate(args, console: Console) -> int:
     return 0
 
 
-_COMMANDS = {"study": _study, "feeders": _feeders, "solvers": _solvers, "validate": _validate}
+_COMMANDS = {"study": _study, "show": _show, "feeders": _feeders, "solvers": _solvers,
+             "validate": _validate}
 
 
 if __name__ == "__main__":

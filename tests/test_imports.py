@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "results": {"errors", "network", "blocks", "opf", "market", "bilevel", "solve", "transform"},
     "validation": {"errors", "network", "io", "blocks", "opf", "solve", "results"},
     "plotting": {"errors", "results"},
-    "study": {"errors", "network", "io", "opf", "market", "bilevel", "solve", "results",
+    "study": {"errors", "network", "io", "opf", "market", "solve", "results", "validation",
               "plotting"},
     "cli": {"errors", "io", "study", "plotting", "solve", "validation"},
 }

@@ -56,7 +56,8 @@ class Outcome:
     """One market solved. `dso`: block with values and duals; `note`: how it went, in words.
 
     `paid`: $ by the market's own rule (a tariff or DLMPs). `rounds`: of a price taker, columns
-    round, payment ($), change (MW). `solution`: of the strategic market.
+    round, payment ($), change (MW). `solution`: of the strategic market. `residual`: relative
+    KKT residual of the DSO's problem in the other markets.
     """
 
     market: str
@@ -67,6 +68,7 @@ class Outcome:
     rounds: pd.DataFrame | None = None
     solution: BilevelResult | None = None
     model: Any = None
+    residual: float | None = None
 
 
 def solve_market(name: str, market: Market, **options: Any) -> Outcome:
@@ -110,9 +112,10 @@ def _uncoordinated(market: Market, **_: Any) -> Outcome:
     m = build_bilevel(market, "tariff")
     _best_response(m)
     _spread(m)
-    solve_opf(m.dso)
+    answer = solve_opf(m.dso)
     return Outcome("uncoordinated", m.dso, pyo.value(m.dca.cost), "optimal", model=m,
-                   note="pays the tariff; spread evenly where bills are equal")
+                   note="pays the tariff; spread evenly where bills are equal",
+                   residual=answer.residual.relative)
 
 
 def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> Outcome:
@@ -124,7 +127,7 @@ def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> 
     status, note = "rounds used up", f"did not settle in {market.max_rounds} rounds"
     for k in range(1, market.max_rounds + 1):
         here = [var.value for var in decisions]
-        solve_opf(m.dso)
+        answer = solve_opf(m.dso)
         _announce(m)
         paid = pyo.value(m.dca.cost)
         _best_response(m)
@@ -151,7 +154,8 @@ def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> 
     for var, old in zip(decisions, here, strict=True):  # what the last prices are of
         var.set_value(old, skip_validation=True)
     table = pd.DataFrame(rounds, columns=["round", "payment", "change"])
-    return Outcome("price taker", m.dso, rounds[-1][1], status, note, table, model=m)
+    return Outcome("price taker", m.dso, rounds[-1][1], status, note, table, model=m,
+                   residual=answer.residual.relative)
 
 
 def _cooperative(market: Market, **_: Any) -> Outcome:
@@ -166,8 +170,9 @@ def _cooperative(market: Market, **_: Any) -> Outcome:
         for var in m.component_data_objects(pyo.Var, descend_into=pyo.Block):
             if not var.is_continuous():
                 var.fix(round(var.value))
-    solve_opf(m)
-    return Outcome("cooperative", m, float("nan"), "optimal", model=m)
+    answer = solve_opf(m)
+    return Outcome("cooperative", m, float("nan"), "optimal", model=m,
+                   residual=answer.residual.relative)
 
 
 MARKETS: dict[str, Callable[..., Outcome]] = {

@@ -4,20 +4,27 @@
 tables that returns a `matplotlib.figure.Figure`; none touches pyplot.
 """
 
+from .compare import market_bars, sweep
 from .dispatch import datacenter_power, feeder_import, svg_output
+from .duration import duration_curves
 from .oneline import feeder_key, price_map, unbalance_map
+from .parts import parts_by_hour, parts_by_phase
 from .prices import price_by_hour, price_difference, price_heat_map
 from .profiles import voltage_by_hour, voltage_profile
 from .reading import Results, ResultsFileError, read_results
-from .report import report_html, write_report
+from .report import report_html, write_pictures, write_report
 from .unbalance import unbalance_by_bus
 
 __all__ = [
     "Results",
     "ResultsFileError",
     "datacenter_power",
+    "duration_curves",
     "feeder_import",
     "feeder_key",
+    "market_bars",
+    "parts_by_hour",
+    "parts_by_phase",
     "price_by_hour",
     "price_difference",
     "price_heat_map",
@@ -25,9 +32,11 @@ __all__ = [
     "read_results",
     "report_html",
     "svg_output",
+    "sweep",
     "unbalance_by_bus",
     "unbalance_map",
     "voltage_by_hour",
     "voltage_profile",
+    "write_pictures",
     "write_report",
 ]

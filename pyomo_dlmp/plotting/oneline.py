@@ -176,7 +176,7 @@ def _maps(
             else:
                 ax.set_title(case)
             todo.append(ax)
-    colour_bar(figure, axes[: len(rows)].ravel().tolist(), norm, cmap, label, extend)
+    colour_bar(figure, todo, norm, cmap, label, extend)
     if handles:
         hollow = Line2D([], [], marker="o", color="white", mec="#aab4bf", ms=4, lw=0, label=absent)
         gaps = [hollow] if len(values) < len(place) * sum(map(len, rows)) else []

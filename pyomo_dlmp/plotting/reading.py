@@ -5,7 +5,8 @@ Nothing here knows the model; whoever writes these tables gets the same report.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -26,13 +27,17 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "buses": ("bus", "x", "y", "distance_km"),
     "branches": ("branch", "from_bus", "to_bus"),
     "study": ("key", "value"),
+    "cases": ("case", "base", "loading", "market"),
+    "decomposition": ("case", "bus", "phase", "period", "quantity", "part", "value", "unit"),
+    "markets": ("base", "loading", "market", "quantity", "value", "unit"),
 }
 """The columns that each file must have; more may be there and are ignored."""
 
-OPTIONAL = frozenset({"unbalance", "dispatch", "payments", "audit"})
+OPTIONAL = frozenset({"unbalance", "dispatch", "payments", "audit", "cases", "decomposition",
+                      "markets"})
 """Files that may be absent: their part of the report is left out."""
 
-_NUMBERS = frozenset({"value", "limit", "x", "y", "distance_km"})
+_NUMBERS = frozenset({"value", "limit", "x", "y", "distance_km", "loading"})
 # These may hold words: a status in the summary, a title in the study.
 _FREE = frozenset({("summary", "value"), ("study", "value")})
 
@@ -59,7 +64,25 @@ class Results:
     audit: pd.DataFrame
     buses: pd.DataFrame
     branches: pd.DataFrame
+    cases_table: pd.DataFrame
+    decomposition: pd.DataFrame
+    markets: pd.DataFrame
     study: dict[str, str] = field(default_factory=dict)
+
+    def only(self, cases: Sequence[str]) -> Results:
+        """These results of some cases alone; ResultsFileError for one that is not there."""
+        for case in cases:
+            if case not in self.cases:
+                raise ResultsFileError.at(str(self.folder), f"has no case {case!r}",
+                                          f"It has {'; '.join(self.cases)}.")
+        kept = {}
+        for name in (*COLUMNS, "cases_table"):
+            table = getattr(self, name, None)
+            if isinstance(table, pd.DataFrame) and "case" in table.columns and len(table):
+                mine = table[table["case"].isin(list(cases))].copy()
+                mine["case"] = pd.Categorical(mine["case"], categories=list(cases), ordered=True)
+                kept[name] = mine
+        return replace(self, **kept)
 
     @property
     def cases(self) -> list[str]:
@@ -87,6 +110,7 @@ def read_results(folder: str | Path) -> Results:
     _order_cases(tables)
     study = tables.pop("study")
     keys = dict(zip(study["key"].tolist(), study["value"].tolist(), strict=True))
+    tables["cases_table"] = tables.pop("cases")
     return Results(folder=folder, study=keys, **tables)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import base64
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from . import dispatch, oneline, prices, profiles, unbalance
+from . import compare, dispatch, duration, oneline, parts, prices, profiles, unbalance
 from .derived import peak_period, pick, sites_of, substation_price
 from .page import Picture, Section, Table, page
 from .reading import Results, read_results
@@ -16,35 +17,80 @@ from .story import headlines, paragraph
 from .style import as_svg
 from .tables import audit_table, payments_table, summary_table
 
+MOST_CASES = 4
 
-def write_report(folder: str | Path) -> Path:
-    """Writes ``report.html`` into a results folder and returns its path.
 
-    The page holds its pictures and needs nothing else. Tables that the folder lacks or that are
-    empty leave out their part of the page; a wrong file raises `ResultsFileError`.
+def write_report(folder: str | Path, cases: Sequence[str] | None = None) -> Path:
+    """Writes ``report.html`` into a results folder and returns its path. Solves nothing.
+
+    The page holds its pictures and needs nothing else. Of many cases four are drawn one by one (or
+    those in `cases`), all are compared. Tables that the folder lacks or that are empty leave out
+    their part of the page; a wrong file, or an unknown case, raises `ResultsFileError`.
     """
     results = read_results(folder)
     path = results.folder / "report.html"
-    path.write_text(report_html(results), encoding="utf-8")
+    path.write_text(report_html(results, cases), encoding="utf-8")
     return path
 
 
-def report_html(results: Results) -> str:
+def write_pictures(folder: str | Path, target: str | Path,
+                   cases: Sequence[str] | None = None) -> int:
+    """Writes each picture of the report as an SVG file of its own; returns their number."""
+    results = read_results(folder)
+    Path(target).mkdir(parents=True, exist_ok=True)
+    count = 0
+    for section in _sections(results, shown_cases(results, cases)):
+        pictures = [item for item in section.items if isinstance(item, Picture)]
+        for k, picture in enumerate(pictures, 1):
+            path = Path(target) / f"{section.anchor}-{k}.svg"
+            path.write_bytes(base64.b64decode(picture.source.split(",", 1)[1]))
+            count += 1
+    return count
+
+
+def shown_cases(results: Results, wanted: Sequence[str] | None = None) -> list[str]:
+    """Cases that are drawn one by one: those wanted, all of a few, or four of many.
+
+    Of many: the loading nearest to 1 and the strategic market, as far as there are such runs.
+    """
+    if wanted:
+        return list(wanted)
+    if len(results.cases) <= MOST_CASES or results.cases_table.empty:
+        return results.cases[:MOST_CASES]
+    runs = results.cases_table
+    runs = runs[runs["case"].isin(set(results.prices["case"]))]
+    nearest = runs["loading"].iloc[int((runs["loading"] - 1).abs().to_numpy().argmin())]
+    runs = runs[runs["loading"] == nearest]
+    strategic = runs[runs["market"] == "strategic"]
+    chosen = strategic if len(strategic) else runs
+    return [str(case) for case in chosen["case"]][:MOST_CASES]
+
+
+def report_html(results: Results, cases: Sequence[str] | None = None) -> str:
     """The report of `results` as the text of an HTML page."""
     feeder = results.study.get("feeder", "")
     title = results.study.get("title") or f"DLMP study{f' of {feeder}' if feeder else ''}"
-    cases = " · ".join(results.cases)
-    subtitle = (f"Feeder {feeder} · " if feeder else "") + f"cases: {cases}"
-    sections = [
-        Section("summary", "Summary", items=tuple(_summary(results))),
-        Section("prices", "Prices by hour", items=tuple(_prices(results))),
-        Section("map", "Prices on the feeder", items=tuple(_maps(results))),
-        Section("datacenters", "Datacenters and SVGs", items=tuple(_dispatch(results))),
-        Section("voltages", "Voltages", items=tuple(_voltages(results))),
-        Section("unbalance", "Voltage unbalance", items=tuple(_unbalance(results))),
+    shown = shown_cases(results, cases)
+    some = results.only(shown)
+    subtitle = (f"Feeder {feeder} · " if feeder else "") + f"cases: {' · '.join(shown)}"
+    if len(shown) < len(results.cases):
+        subtitle += f" (of {len(results.cases)}; `pyomo-dlmp show --cases` draws others)"
+    return page(title, subtitle, paragraph(some), headlines(some), _sections(results, shown))
+
+
+def _sections(results: Results, shown: list[str]) -> list[Section]:
+    some = results.only(shown)
+    return [
+        Section("summary", "Summary", items=tuple(_summary(some))),
+        Section("markets", "Markets and loadings", items=tuple(_comparison(results))),
+        Section("prices", "Prices by hour", items=tuple(_prices(some))),
+        Section("parts", "Prices taken apart", items=tuple(_parts(some))),
+        Section("map", "Prices on the feeder", items=tuple(_maps(some))),
+        Section("datacenters", "Datacenters and SVGs", items=tuple(_dispatch(some))),
+        Section("voltages", "Voltages", items=tuple(_voltages(some))),
+        Section("unbalance", "Voltage unbalance", items=tuple(_unbalance(some))),
         Section("audit", "Audit", _AUDIT, items=tuple(_audit(results))),
     ]
-    return page(title, subtitle, paragraph(results), headlines(results), sections)
 
 
 _AUDIT = (
@@ -73,6 +119,41 @@ def _summary(results: Results) -> Iterator[Picture | Table]:
     )  # fmt: skip
 
 
+def _comparison(results: Results) -> Iterator[Picture | Table]:
+    if len(results.markets):
+        yield Table(compare.markets_html(results.markets),
+                    "The markets on the same data. Price of anarchy: the DSO's cost over that of "
+                    "the cooperative market.")
+        yield _picture(
+            "Markets side by side. Axes do not start at zero.",
+            "Bars of payment, cost, losses, voltage and unbalance by market.",
+            compare.market_bars, results.markets,
+        )  # fmt: skip
+    if results.cases_table["loading"].nunique() > 1:
+        yield _picture(
+            "Key figures over the size of the datacenters (multiples of the file's), by case.",
+            "Lines of payment, price, voltage and unbalance over the datacenters' loading.",
+            compare.sweep, results.summary, results.cases_table,
+        )  # fmt: skip
+
+
+def _parts(results: Results) -> Iterator[Picture]:
+    table, sites = results.decomposition, sites_of(results.dispatch)
+    if table.empty or not sites:
+        return
+    yield _picture(
+        "What the active DLMP holds beyond the energy price, by hour (mean of the phases).",
+        "Stacked bars of loss, voltage, congestion and unbalance parts by hour and site.",
+        parts.parts_by_hour, table, sites,
+    )  # fmt: skip
+    peak = peak_period(results.dispatch, results.prices)
+    yield _picture(
+        f"Parts of active and reactive DLMP by phase at hour {peak}, the feeder's peak.",
+        "Stacked bars of price parts by site and phase.",
+        parts.parts_by_phase, table, sites, peak,
+    )  # fmt: skip
+
+
 def _prices(results: Results) -> Iterator[Picture]:
     sites = sites_of(results.dispatch)
     head = substation_price(results.dispatch, results.prices, results.study)
@@ -90,13 +171,19 @@ def _prices(results: Results) -> Iterator[Picture]:
             "Heat maps of active price, bus by hour, for each case and phase on one colour scale.",
             prices.price_heat_map, results.prices, results.buses, sites=sites,
         )  # fmt: skip
-        if len(results.cases) > 1:
+        if len(set(results.prices["case"])) > 1:
             yield _picture(
                 "Change of the active DLMP ($/MWh) from the first case: blue is cheaper, red is "
                 "dearer, white is unchanged.",
                 "Heat maps of the difference of active price between the cases, bus by hour.",
                 prices.price_difference, results.prices, results.buses, sites=sites,
             )  # fmt: skip
+    if len(active):
+        yield _picture(
+            "Duration curves: the share of node-hours in which a price or a voltage is exceeded.",
+            "Sorted prices and voltages, a line per case.",
+            duration.duration_curves, results.prices, results.voltages, sites,
+        )  # fmt: skip
     if _matters(pick(results.prices, quantity="reactive")):
         yield _picture(
             "Reactive DLMP ($/Mvarh) by hour and phase, drawn as the active one.",

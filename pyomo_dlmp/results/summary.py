@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pandas as pd
 from pyomo.environ import value
 
+_PRICED = 1e-6  # $ per MVA: a limit that costs this much binds
 _AT_LIMIT = 1e-6  # pu: a voltage this near to its limit binds
 
 
@@ -16,7 +17,7 @@ def summary_table(dso, net, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     rows = [
         *_money(dso, tables), *_energy(dso, tables["dispatch"]),
         *_prices(tables["prices"], sites), *_voltages(dso, tables["voltages"], sites),
-        *_unbalance(tables["unbalance"], sites),
+        *_unbalance(tables["unbalance"], sites), *_congestion(dso),
     ]
     return pd.DataFrame(rows, columns=["quantity", "value", "unit"])
 
@@ -85,6 +86,18 @@ def _binding(dso) -> int:
                 limit = value(con.lower if sign > 0 else con.upper)
                 count += sign * (bus.w[k].value - limit) <= 2 * _AT_LIMIT
     return count
+
+
+def _congestion(dso) -> Iterable[tuple]:
+    """Rated branch phases (by period) whose limit has a price."""
+    duals, limited, binding = dso.component("dual"), 0, set()
+    for branch in (*dso.line.values(), *dso.transformer.values()):
+        if branch.component("thermal") is not None:
+            limited += 1
+            binding |= {(branch.name, phase, t) for (phase, t, _), row in branch.thermal.items()
+                        if abs(duals.get(row, 0.0)) > _PRICED}
+    if limited:
+        yield "thermal_limits_at_their_rating", len(binding), "count"
 
 
 def _unbalance(unbalance, sites) -> Iterable[tuple]:

@@ -11,7 +11,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 
 from pyomo_dlmp.study.file import Study
-from pyomo_dlmp.study.run import CaseResult
+from pyomo_dlmp.study.output import CaseResult
 
 _EVERY = 10.0  # seconds between lines where the output is no terminal
 
@@ -22,12 +22,14 @@ class StudyScreen:
     def __init__(self, console: Console, study: Study):
         self.console, self.study = console, study
         self.start = self.said = time.monotonic()
+        self.width = max(12, *(len(run.name) for run in study.runs), 0)
         self.last: tuple[str, str] = ("", "")
         self.spinner = Spinner("dots", text="reading")
         self.live = Live(self.spinner, console=console, transient=True, refresh_per_second=8)
 
     def __enter__(self) -> StudyScreen:
-        cases = ", ".join(case.name for case in self.study.cases)
+        runs = self.study.runs
+        cases = "; ".join(run.name for run in runs) if len(runs) < 9 else f"{len(runs)} runs"
         self.console.print(
             f"{self.study.title}\nfeeder {self.study.feeder}, {self.study.periods} periods, "
             f"cases: {cases}, solver {self.study.solver}", highlight=False, markup=False)
@@ -42,7 +44,8 @@ class StudyScreen:
     def progress(self, case: str, stage: str, incumbent: float | None, bound: float | None):
         """One step of a run; see `run_study`."""
         now = time.monotonic()
-        line = f"{now - self.start:6.1f} s  {case:<12} {stage:<20}{values(incumbent, bound)}"
+        line = (f"{now - self.start:6.1f} s  {case:<{self.width}} {stage:<20}"
+                f"{values(incumbent, bound)}")
         if self.console.is_terminal:
             self.spinner.update(text=line)
         new = (case, stage) != self.last
@@ -71,16 +74,17 @@ def comparison(done: list[CaseResult]) -> Table:
     table.add_column("quantity")
     table.add_column("unit")
     for result in done:
-        table.add_column(result.case.name, justify="right")
-    for result in done[1:]:
-        table.add_column(f"{result.case.name} - {done[0].case.name}", justify="right")
+        table.add_column(result.run.name, justify="right")
+    beside = done[1:] if len(done) <= 3 else []
+    for result in beside:
+        table.add_column(f"{result.run.name} - {done[0].run.name}", justify="right")
     columns = [r.tables["summary"].set_index("quantity") for r in done]
     for quantity, row in columns[0].iterrows():
         cells = [c["value"].get(quantity) for c in columns]
-        changes = [_change(cells[0], cell) for cell in cells[1:]]
+        changes = [_change(cells[0], cell) for cell in cells[1 : 1 + len(beside)]]
         table.add_row(str(quantity).replace("_", " "), str(row["unit"]), *map(_text, cells),
                       *changes)
-    if all(r.solution.audit is not None for r in done):
+    if all("audit" in r.tables for r in done):
         table.add_section()
         table.add_row("audit", "", *("passed" if r.tables["audit"]["passed"].all() else "FAILED"
                                      for r in done))

@@ -1,0 +1,117 @@
+"""The results folder of a study: tidy tables, one row for each value with its unit."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from pyomo_dlmp.errors import StudyFileError
+from pyomo_dlmp.market import Outcome
+from pyomo_dlmp.results import branches_table, buses_table, markets_table
+from pyomo_dlmp.solve import BilevelResult
+from pyomo_dlmp.study.data import Run, Study
+
+TABLES = ("summary", "prices", "voltages", "unbalance", "dispatch", "payments", "decomposition",
+          "audit")
+
+
+@dataclass
+class CaseResult:
+    """A solved run and its tables (without the column `case`)."""
+
+    run: Run
+    outcome: Outcome
+    seconds: float
+    tables: dict[str, pd.DataFrame]
+
+    @property
+    def solution(self) -> BilevelResult | None:
+        """Of the bilevel, in the strategic market."""
+        return self.outcome.solution
+
+    @property
+    def notes(self) -> list[str]:
+        """How it went, in words."""
+        own = [self.outcome.note] if self.outcome.note else []
+        return own + (self.solution.notes if self.solution is not None else [])
+
+
+def numbers(outcome: Outcome, seconds: float) -> pd.DataFrame:
+    """What the solve itself was like."""
+    solution = outcome.solution
+    rows: list[tuple] = [("status", outcome.status, "")]
+    if solution is not None:
+        rows += [("proven_gap", None if solution.gap is None else 100 * solution.gap, "%"),
+                 ("bound_of_the_payment", solution.bound, "$")]
+    if outcome.rounds is not None:
+        rows.append(("rounds_of_the_price_taker", len(outcome.rounds), "count"))
+    rows += [("wall_time", seconds, "s"), ("peak_memory", _peak_memory(), "MB")]
+    if solution is not None:
+        rows += [(k.replace(" ", "_"), v, "count") for k, v in solution.size.items()]
+    return pd.DataFrame(rows, columns=["quantity", "value", "unit"])
+
+
+def _peak_memory() -> float:
+    """Peak resident memory of this process (MB)."""
+    scale = 1.0 if sys.platform == "darwin" else 1024.0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 1e6
+
+
+def prepare(folder: Path, overwrite: bool = False) -> None:
+    """Make the folder; clear the results of an earlier study from it only when told to."""
+    if folder.exists() and not folder.is_dir():
+        raise StudyFileError.at(str(folder), "is a file", "Name a folder for the results.")
+    if folder.is_dir() and any(folder.iterdir()):
+        if not (folder / "study.csv").exists():
+            raise StudyFileError.at(
+                str(folder), "is not empty and holds no results of a study",
+                "Name another folder with `results`.")
+        if not overwrite:
+            raise StudyFileError.at(
+                str(folder), "holds results already",
+                "Name another folder (--results), or replace them (--overwrite).")
+        for name in (*TABLES, "cases", "markets", "rounds"):
+            with contextlib.suppress(FileNotFoundError):
+                (folder / f"{name}.csv").unlink()
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def write_results(study: Study, done: list[CaseResult], folder: Path, net) -> None:
+    """Write all tables of the runs that are done."""
+    for name in TABLES:
+        _write(folder / f"{name}.csv", [
+            r.tables[name].assign(case=r.run.name) for r in done if name in r.tables])
+    _write(folder / "rounds.csv", [r.outcome.rounds.assign(case=r.run.name) for r in done
+                                   if r.outcome.rounds is not None])
+    cases = pd.DataFrame([(r.run.name, r.run.case.name, r.run.loading, r.run.market)
+                          for r in done], columns=["case", "base", "loading", "market"])
+    cases.to_csv(folder / "cases.csv", index=False)
+    if len(study.markets) > 1:
+        summary = pd.concat([r.tables["summary"].assign(case=r.run.name) for r in done])
+        markets_table(summary, cases).to_csv(folder / "markets.csv", index=False)
+    buses_table(net).to_csv(folder / "buses.csv", index=False)
+    branches_table(net).to_csv(folder / "branches.csv", index=False)
+    _study_table(study).to_csv(folder / "study.csv", index=False)
+
+
+def _write(path: Path, parts: list[pd.DataFrame]) -> None:
+    if parts:
+        table = pd.concat(parts, ignore_index=True)
+        table[["case", *(c for c in table.columns if c != "case")]].to_csv(path, index=False)
+
+
+def _study_table(study: Study) -> pd.DataFrame:
+    price = study.dso["price"]
+    keys = {
+        "title": study.title, "file": study.path, "feeder": study.feeder,
+        "period_hours": study.hours, "energy_mwh": study.energy_mwh,
+        "pays": study.aggregator["pays"],
+        "substation_price": " ".join(map(str, price)) if isinstance(price, list) else price,
+        **{k: study.dso[k] for k in ("losses", "voltage_limits", "v_min", "v_max", "penalty")},
+        "solver": study.solver, "gap": study.gap}
+    return pd.DataFrame(list(keys.items()), columns=["key", "value"])
