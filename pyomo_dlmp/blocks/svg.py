@@ -28,6 +28,7 @@ from pyomo_dlmp.network.devices import StaticVarGenerator
 class SvgBlockData(BlockData):
     """An SVG; Var `q[leg, t]` in Mvar, generated; Expression `loss[leg, t]` in MW, drawn.
 
+    Where legs are `alike`, q is an Expression of the Var `each[t]`.
     `owner`: "dso" or "datacenter"; `shares`: how its legs meet the phases;
     `injected_p[phase, t]`, `injected_q[phase, t]`: what it gives to each phase (MW, Mvar).
     """
@@ -46,19 +47,37 @@ class SvgBlockData(BlockData):
         self.split = svg.loss_percent > 0 or svg.sharing == "total"
         D = leg_map(svg.name, legs, svg.connection, bus.phases)
         index = frame.index(legs)
-        self.q = pyo.Var(index, bounds=(-share, share), initialize=0.0)
-        lost = svg.loss_percent / 100
-        if self.split:
-            self.make = pyo.Var(index, bounds=(0.0, share), initialize=0.0)
-            self.absorb = pyo.Var(index, bounds=(0.0, share), initialize=0.0)
-            self.loss = pyo.Expression(index, initialize={
-                k: lost * (self.make[k] + self.absorb[k]) for k in index})
+        # legs that are alike have one Var between them, others one each
+        own = frame.periods if self.alike else index
+        var = pyo.Var(own, bounds=(-share, share), initialize=0.0)
+        if self.alike:
+            self.each = var
+            self.q = pyo.Expression(index, initialize={k: self.each[k[1]] for k in index})
         else:
-            self.loss = pyo.Expression(index, initialize=0.0)
+            self.q = var
+        if self.split:
+            self.make = pyo.Var(own, bounds=(0.0, share), initialize=0.0)
+            self.absorb = pyo.Var(own, bounds=(0.0, share), initialize=0.0)
+        lost = svg.loss_percent / 100
+        self.loss = pyo.Expression(index, initialize={
+            k: lost * self.size(k) if self.split else 0.0 for k in index})
         self.total_mvar = total if svg.sharing == "total" else None
         if svg.owner == "dso":
             limit_svg(self, self, frame.labels)
         self._inject(frame, bus, D)
+
+    def key(self, k):
+        """Index of the Var behind leg and period k."""
+        return k[1] if self.alike else k
+
+    @property
+    def var(self) -> pyo.Var:
+        """The Var behind q: by period where legs are alike, else by leg and period."""
+        return self.each if self.alike else self.q
+
+    def size(self, k):
+        """|q| of leg and period k (Mvar), where the SVG is split into making and absorbing."""
+        return self.make[self.key(k)] + self.absorb[self.key(k)]
 
     def _inject(self, frame: Frame, bus, D) -> None:
         given = {}
@@ -75,20 +94,19 @@ class SvgBlockData(BlockData):
 
     def decisions(self):
         """Vars of its owner."""
-        yield self.q
+        yield self.var
         if self.split:
             yield from (self.make, self.absorb)
 
 
 def limit_svg(block, svg, periods) -> None:
     """Rows of an SVG on `block`: of the SVG itself, or of the aggregator that owns it."""
-    index = [(leg, t) for leg in svg.legs for t in periods]
     if svg.split:
-        block.sides = rows(index, lambda leg, t: (
-            svg.q[leg, t] - svg.make[leg, t] + svg.absorb[leg, t] == 0))
+        block.sides = rows(list(svg.var), lambda *k: _side(svg, k[0] if len(k) == 1 else k))
     if svg.total_mvar is not None:
         block.total = rows(list(periods), lambda t: sum(
-            svg.make[leg, t] + svg.absorb[leg, t] for leg in svg.legs) <= svg.total_mvar)
-    if svg.alike:
-        block.equal = rows([(leg, t) for leg in svg.legs[1:] for t in periods], lambda leg, t: (
-            svg.q[leg, t] - svg.q[svg.legs[0], t] == 0))
+            svg.size((leg, t)) for leg in svg.legs) <= svg.total_mvar)
+
+
+def _side(svg, k):
+    return svg.var[k] - svg.make[k] + svg.absorb[k] == 0

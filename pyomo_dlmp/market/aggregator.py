@@ -48,14 +48,17 @@ class AggregatorBlockData(BlockData):
     """
 
     def build(self, dso, workload: Workload | float, pays: str = "active and reactive", *,
-              sites: Iterable[str] | None = None, tariff=None, price_taker: bool = False) -> None:
+              sites: Iterable[str] | None = None, tariff=None, price_taker: bool = False,
+              value_of_work: float = 1000.0) -> None:
         """Above (or, as a price taker, inside) a block filled by `build_opf`.
 
         workload: a `Workload`, or MWh that all sites use together, free in time and place. sites:
         names of datacenters (default: all that are no price takers'). pays: what it pays for;
         "tariff" with `tariff` ($/MWh, a number or one per period). price_taker: this block is in
         the DSO's problem, whose datacenters were left free (`build_opf(..., price_takers=...)`);
-        in a model that is no lower level that is the cooperative optimum.
+        in a model that is no lower level that is the cooperative optimum. value_of_work: of a price
+        taker in a lower level, $ per MWh (thousand server hours, thousand requests/s) that is not
+        served: it bounds its multipliers, and is far above any price that occurs.
         ModelError: no datacenter, wrong data, a workload that cannot be served.
         """
         if pays not in PAYS:
@@ -69,10 +72,13 @@ class AggregatorBlockData(BlockData):
         check_workload(load, mine, labels, self.name)
         seen = {name: Site(dc.p, dc.p[labels[0]].lb, dc.ramp_mw) for name, dc in mine.items()}
         can_be_served(self.name, seen, labels, hours, load)
-        serving = Serving(self, seen, labels, hours, load)
+        inside = price_taker and hasattr(dso, "declare_upper")
+        serving = Serving(self, seen, labels, hours, load, elastic=inside)
         serving.write()
+        if inside:
+            dso.cost.set_value(dso.cost.expr + value_of_work * sum(self.short.values()))
         self.binaries = serving.binaries
-        if price_taker and self.binaries and hasattr(dso, "declare_upper"):
+        if inside and self.binaries:
             raise ModelError.at(self.name, "is a price taker with jobs that may not pause",
                                 "Binaries have no prices: make the jobs interruptible.")
         self._electrical(dso, mine, labels)

@@ -140,7 +140,8 @@ def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> 
         rounds.append((k, paid, change))
         if progress is not None:
             progress(f"round {k}", paid, None)
-        back = next((i for i, old in enumerate(seen) if _apart(old, here) <= _SAME), None)
+        back = None if market.averaged else next(
+            (i for i, old in enumerate(seen) if _apart(old, here) <= _SAME), None)
         if change <= _SAME or (market.averaged and content):
             status, note = "optimal", f"settled in {k} rounds"
             break

@@ -40,8 +40,9 @@ class Site:
 class Serving:
     """Writes the rows of a workload on `block`; see the module's text.
 
-    elastic: with `short[what]` >= 0 (thousand server hours, MWh or thousand requests/s) in place of
-    what cannot be served, for a check.
+    elastic: at least the work is served (not exactly), with `short[what]` >= 0 (thousand server
+    hours, MWh or thousand requests/s) in place of what is not: for a check, and for price takers,
+    whose work then has a stated value.
     """
 
     def __init__(self, block, sites: Mapping[str, Site], labels: Sequence[Hashable], hours: float,
@@ -67,8 +68,8 @@ class Serving:
             self._power()
         self._ramps()
 
-    def _short(self, key):
-        return self.block.short[key] if self.elastic else 0.0
+    def _served(self, work, key: str, wanted: float):
+        return work + self.block.short[key] >= wanted if self.elastic else work == wanted
 
     def _net(self, site: str, t):
         """p - c + d: what the site's work draws (MW)."""
@@ -98,9 +99,8 @@ class Serving:
                         b.level[s, t] for s in at) <= most)
             else:
                 self._without_pause(b, job, at, window, work)
-            b.work = pyo.Constraint(expr=self.hours * sum(
-                b.level[s, t] for s in at for t in window) + self._short(
-                    f"job '{name}'") == work)
+            b.work = pyo.Constraint(expr=self._served(self.hours * sum(
+                b.level[s, t] for s in at for t in window), f"job '{name}'", work))
             for s in at:
                 for t in window:
                     kind = "x" if job.server_hours is not None else "b"
@@ -133,9 +133,9 @@ class Serving:
         index = [(name, t) for name in loads for t in labels]
         wanted = {name: series(i.rate, labels, f"rate of interactive '{name}'")
                   for name, i in loads.items()}
-        block.served = rows(index, lambda name, t: sum(
-            b.rate[name, t] for b in block.servers.values() if (name, t) in b.rate
-        ) + self._short(_hour(name, t)) == wanted[name][t] / _KILO)
+        block.served = rows(index, lambda name, t: self._served(
+            sum(b.rate[name, t] for b in block.servers.values() if (name, t) in b.rate),
+            _hour(name, t), wanted[name][t] / _KILO))
 
     def _power(self) -> None:
         index = [(s, t) for s in self.sites for t in self.labels]
@@ -147,9 +147,8 @@ class Serving:
 
     def _energy(self, energy: float) -> None:
         block = self.block
-        block.energy = pyo.Constraint(expr=self.hours * sum(
-            self._net(s, t) for s in self.sites for t in self.labels)
-            + self._short("energy") == energy)
+        block.energy = pyo.Constraint(expr=self._served(self.hours * sum(
+            self._net(s, t) for s in self.sites for t in self.labels), "energy", energy))
         index = [(s, t) for s in block.ups for t in self.labels]
         if index:  # what the battery gives may not be more than the work draws
             block.draws = rows(index, lambda s, t: self._net(s, t) >= self.sites[s].floor)

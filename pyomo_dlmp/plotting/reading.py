@@ -111,6 +111,10 @@ def read_results(folder: str | Path) -> Results:
     study = tables.pop("study")
     keys = dict(zip(study["key"].tolist(), study["value"].tolist(), strict=True))
     tables["cases_table"] = tables.pop("cases")
+    if tables["cases_table"].empty:  # written by others: each case is a base of its own
+        order = list(tables["summary"]["case"].cat.categories)
+        tables["cases_table"] = pd.DataFrame(
+            {"case": order, "base": order, "loading": 1.0, "market": ""})
     return Results(folder=folder, study=keys, **tables)
 
 

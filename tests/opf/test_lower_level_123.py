@@ -16,7 +16,7 @@ def bilevel(name, sites, periods, energy, **options):
     m.dso = dlmp.LowerLevel()
     dlmp.build_opf(net, periods=periods, into=m.dso, **options)
     m.dca = dlmp.AggregatorBlock()
-    m.dca.build(m.dso, energy_mwh=energy)
+    m.dca.build(m.dso, energy)
     return m, net
 
 
@@ -46,7 +46,7 @@ def test_corrected_physics_serve_a_lower_level_too():
     m.dso = dlmp.LowerLevel()
     dlmp.build_opf(net, into=m.dso, losses="corrected", operating_point=point, **options)
     m.dca = dlmp.AggregatorBlock()
-    m.dca.build(m.dso, energy_mwh=0.18)
+    m.dca.build(m.dso, 0.18)
     result = dlmp.solve_bilevel(m)
     check_audited(result)
     assert result.objective > 0.18 * 50 * 1.01

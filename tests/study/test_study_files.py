@@ -106,7 +106,9 @@ def test_the_command_writes_every_table_and_the_report(small, tmp_path, capsys):
         assert set(table["case"]) == {"no SVG", "SVG"} and "unit" in table.columns
     assert "data:image/svg" in (folder / "report.html").read_text(encoding="utf-8")
     assert pd.read_csv(folder / "audit.csv")["passed"].all()
-    assert main(["study", str(small()), "--results", str(folder)]) == 0  # its own results: again
+    again = ["study", str(small()), "--results", str(folder)]
+    assert main(again) == 1 and "holds results already" in capsys.readouterr().out
+    assert main([*again, "--overwrite"]) == 0
 
 
 def test_a_foreign_folder_is_not_touched(small, tmp_path, capsys):
