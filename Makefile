@@ -6,7 +6,7 @@ STUDY  ?= studies/ieee37.toml
 BIN    := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help study test quick lint types bench clean
+.PHONY: help study studies test quick lint types bench docs notebooks clean
 
 help:
 	@echo "make study   solve $(STUDY) and write its tables and report (STUDY=... for another)"
@@ -15,6 +15,9 @@ help:
 	@echo "make lint    ruff"
 	@echo "make types   mypy"
 	@echo "make bench   benchmarks, by hand"
+	@echo "make studies all studies of docs/studies.md, and its tables and pictures (20 minutes)"
+	@echo "make docs    the documentation as a site in site/"
+	@echo "make notebooks   examples/*.ipynb from their scripts"
 	@echo "make clean   remove .venv and caches"
 
 study: .venv/installed
@@ -22,6 +25,18 @@ study: .venv/installed
 
 test: .venv/installed-test
 	$(BIN)/python -m pytest
+
+studies: .venv/installed-test
+	for file in ieee37_markets ieee37_svg ieee37_unbalance ieee123; do \
+	    $(BIN)/pyomo-dlmp study studies/$$file.toml --overwrite || [ $$? -eq 3 ] || exit 1; \
+	done
+	$(BIN)/python tests/benchmarks/_studies_page.py
+
+docs: .venv/installed-test
+	$(BIN)/python -m mkdocs build --strict
+
+notebooks: .venv/installed-test
+	$(BIN)/python -m jupytext --to ipynb examples/0*.py
 
 quick: .venv/installed-test
 	$(BIN)/python -m pytest -m "not slow"
@@ -56,5 +71,5 @@ bench: .venv/installed-test
 	touch $@
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf .venv site .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -78,10 +78,17 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     return inside
 
 
+class Drawing(Figure):
+    """A figure that shows itself in a notebook, without pyplot."""
+
+    def _repr_svg_(self) -> str:
+        return svg_text(self)
+
+
 def panels(rows: int, columns: int, height: float, **kwargs: Any) -> tuple[Figure, Any]:
     """A figure of rows x columns panels, `height` inches each, as a 2-D array of axes."""
     layout = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06, wspace=0.03, hspace=0.03)
-    figure = Figure(figsize=(WIDTH, rows * height + 0.5), layout=layout)
+    figure = Drawing(figsize=(WIDTH, rows * height + 0.5), layout=layout)
     return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
 
 
@@ -175,9 +182,15 @@ def colour_bar(figure: Figure, axes: Any, norm: Normalize, cmap: Colormap, label
     bar.outline.set_visible(False)  # type: ignore[operator]
 
 
-def as_svg(figure: Figure) -> str:
-    """The picture as a data URI: sharp on screen and paper, with nothing to fetch."""
+def svg_text(figure: Figure) -> str:
+    """The picture as the text of an SVG file."""
     buffer = io.BytesIO()
     with matplotlib.rc_context(RC):
         figure.savefig(buffer, format="svg", metadata={"Date": None}, dpi=200)
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return buffer.getvalue().decode("utf-8")
+
+
+def as_svg(figure: Figure) -> str:
+    """The picture as a data URI: sharp on screen and paper, with nothing to fetch."""
+    data = base64.b64encode(svg_text(figure).encode("utf-8")).decode("ascii")
+    return f"data:image/svg+xml;base64,{data}"

@@ -1,0 +1,46 @@
+"""The notebooks in `examples/` are those of their scripts, run, and assert their key numbers."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.feeders import engine
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+SCRIPTS = sorted(EXAMPLES.glob("0*.py"))
+jupytext = pytest.importorskip("jupytext")
+nbclient = pytest.importorskip("nbclient")
+pytest.importorskip("ipykernel")
+
+
+def cells(notebook):
+    return [(cell.cell_type, cell.source) for cell in notebook.cells]
+
+
+def test_there_are_seven():
+    assert [script.stem[:2] for script in SCRIPTS] == [f"0{i}" for i in range(1, 8)]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
+def test_the_notebook_is_its_script_without_outputs(script):
+    notebook = jupytext.read(script.with_suffix(".ipynb"))
+    assert cells(notebook) == cells(jupytext.read(script)), "run `make notebooks`"
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
+def test_the_notebook_runs(script, tmp_path):
+    if "opendss" in script.stem:
+        engine()
+    folder = tmp_path / "examples"
+    folder.mkdir()
+    shutil.copytree(EXAMPLES.parent / "studies", tmp_path / "studies")
+    notebook = jupytext.read(script.with_suffix(".ipynb"))
+    client = nbclient.NotebookClient(
+        notebook, timeout=180, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
+    client.execute()
+    outputs = [out for cell in notebook.cells for out in cell.get("outputs", [])]
+    pictures = sum("image/svg+xml" in out.get("data", {}) for out in outputs)
+    assert pictures == {"04": 2, "07": 1}.get(script.stem[:2], 0)
