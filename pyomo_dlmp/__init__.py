@@ -39,7 +39,16 @@ from pyomo_dlmp.io import (
     write_opendss,
     write_tables,
 )
-from pyomo_dlmp.market import AggregatorBlock
+from pyomo_dlmp.market import (
+    AggregatorBlock,
+    Interactive,
+    Job,
+    Market,
+    Servers,
+    Ups,
+    Workload,
+    solve_market,
+)
 from pyomo_dlmp.network import (
     Bus,
     Capacitor,
@@ -85,12 +94,13 @@ __all__ = [
     "AcPowerFlow", "AcReport", "AggregatorBlock", "Audit", "AuditError", "BilevelResult",
     "BoundError", "Bus", "BusBlock", "Capacitor", "CapacitorBlock", "CenterTappedTransformer",
     "CorrectedOpf", "Datacenter", "DatacenterBlock", "DlmpError", "Fault", "FeederFileError",
-    "Frame", "Generator", "GeneratorBlock", "Line", "LineBlock", "LineCode", "Load", "LoadBlock",
-    "LowerLevel", "ModelError", "Network", "NetworkError", "OpenDssError", "OperatingPoint",
-    "Profile", "Regulator", "RegulatorBlock", "SolverError", "StaticVarGenerator", "Storage",
-    "StorageBlock", "Substation", "SubstationBlock", "SvgBlock", "Transformer",
-    "TransformerBlock", "Unbalance", "ac_power_flow", "ac_report", "audit", "bounds_table",
-    "build_opf", "fit", "list_feeders", "load_feeder", "lower_levels", "read_opendss",
-    "read_tables", "solve_bilevel", "solve_corrected_opf", "solve_opf", "solver_table",
+    "Frame", "Generator", "GeneratorBlock", "Interactive", "Job", "Line", "LineBlock",
+    "LineCode", "Load", "LoadBlock", "LowerLevel", "Market", "ModelError", "Network",
+    "NetworkError", "OpenDssError", "OperatingPoint", "Profile", "Regulator", "RegulatorBlock",
+    "Servers", "SolverError", "StaticVarGenerator", "Storage", "StorageBlock", "Substation",
+    "SubstationBlock", "SvgBlock", "Transformer", "TransformerBlock", "Unbalance", "Ups",
+    "Workload", "ac_power_flow", "ac_report", "audit", "bounds_table", "build_opf", "fit",
+    "list_feeders", "load_feeder", "lower_levels", "read_opendss", "read_tables",
+    "solve_bilevel", "solve_corrected_opf", "solve_market", "solve_opf", "solver_table",
     "validate_feeder", "why_infeasible", "write_opendss", "write_tables",
 ]
