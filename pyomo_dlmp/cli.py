@@ -78,8 +78,8 @@ def _show(args, console: Console) -> int:
     wide = wide[cases] if cases and set(cases) <= set(wide.columns) else wide
     for column in ("quantity", "unit", *wide.columns):
         shown.add_column(str(column), justify="left" if column in ("quantity", "unit") else "right")
-    for (quantity, unit), row in wide.iterrows():
-        shown.add_row(quantity.replace("_", " "), unit, *(_four(cell) for cell in row))
+    for quantity, unit, *cells in wide.reset_index().itertuples(index=False):
+        shown.add_row(str(quantity).replace("_", " "), str(unit), *map(_four, cells))
     console.print(shown)
     console.print(f"Pictures: {write_report(args.results, cases)}", markup=False, highlight=False)
     if args.pictures:

@@ -48,7 +48,7 @@ class DatacenterBlockData(BlockData):
         self.phases, self.bus_name, self.reactive = dc.phases, dc.bus, dc.reactive
         self.balanced, self.ramp_mw = dc.balanced, None if dc.ramp_kw is None else dc.ramp_kw / 1000
         self.legs = legs = tuple(dc.phases) if dc.balanced else dc.legs
-        self.rating_mva = None if dc.kva is None else dc.kva / 1000
+        self.rating_mva: float | None = None if dc.kva is None else dc.kva / 1000
         n, index = len(legs), frame.index(legs)
         self.p = pyo.Var(
             frame.periods, bounds=(dc.floor * top, top), initialize=dc.floor * top)
@@ -116,6 +116,7 @@ class DatacenterBlockData(BlockData):
         for leg in self.legs if not self.balanced else ():
             self.leg_p[leg, t].fix(mw / n)
         if self.reactive == "aggregator":
+            assert self.rating_mva is not None
             top = math.sqrt(max(0.0, (FRONT_END * self.rating_mva) ** 2 - mw**2))
             q = min(self.tan_phi * mw, top)
             for var, share in ((self.q[t], 1),) if self.balanced else (

@@ -7,7 +7,7 @@ acts through the delta map and moves *active* power between phases: for leg ab, 
 p_b = -q/(2 sqrt3) as injections, q/2 each. That is how an SVG balances a feeder.
 
     with losses or a total rating:  q = make - absorb,  make, absorb >= 0
-    sum_leg (make + absorb) <= Q,   drawn active power  l (make + absorb)
+    sum_leg (make + absorb) <= Q [+ excess at a penalty],  drawn active power  l (make + absorb)
 
 (make and absorb at once would burn energy: it pays only at negative prices.) Source of the map:
 Byeon, Ryu, Kim, arXiv 2211.07942.
@@ -28,14 +28,19 @@ from pyomo_dlmp.network.devices import StaticVarGenerator
 class SvgBlockData(BlockData):
     """An SVG; Var `q[leg, t]` in Mvar, generated; Expression `loss[leg, t]` in MW, drawn.
 
-    Where legs are `alike`, q is an Expression of the Var `each[t]`.
+    q is an Expression where legs are `alike` (of the Var `each[t]`), or with losses or a total
+    rating (of `make` and `absorb`).
     `owner`: "dso" or "datacenter"; `shares`: how its legs meet the phases;
     `injected_p[phase, t]`, `injected_q[phase, t]`: what it gives to each phase (MW, Mvar).
     """
 
-    def build(self, svg: StaticVarGenerator, frame: Frame, bus, grounded: bool = True) -> None:
+    def build(self, svg: StaticVarGenerator, frame: Frame, bus, grounded: bool = True,
+              penalty: float | None = None) -> None:
         """Connect to a BusBlock. ModelError for a leg on a phase that the bus lacks, a wye of fewer
-        than three legs where nothing grounds the bus."""
+        than three legs where nothing grounds the bus.
+
+        penalty: $ per Mvar beyond a total rating and hour (Expression `cost`), None: hard.
+        """
         legs, total = svg.legs, svg.kvar / 1000
         self.legs, self.owner, self.bus_name = legs, svg.owner, svg.bus
         self.alike = svg.connection == "wye" and not grounded
@@ -49,31 +54,35 @@ class SvgBlockData(BlockData):
         index = frame.index(legs)
         # legs that are alike have one Var between them, others one each
         own = frame.periods if self.alike else index
-        var = pyo.Var(own, bounds=(-share, share), initialize=0.0)
-        if self.alike:
-            self.each = var
-            self.q = pyo.Expression(index, initialize={k: self.each[k[1]] for k in index})
-        else:
-            self.q = var
         if self.split:
             self.make = pyo.Var(own, bounds=(0.0, share), initialize=0.0)
             self.absorb = pyo.Var(own, bounds=(0.0, share), initialize=0.0)
+            self.q = pyo.Expression(index, initialize={
+                k: self.make[self.key(k)] - self.absorb[self.key(k)] for k in index})
+        elif self.alike:
+            self.each = pyo.Var(own, bounds=(-share, share), initialize=0.0)
+            self.q = pyo.Expression(index, initialize={k: self.each[k[1]] for k in index})
+        else:
+            self.q = pyo.Var(own, bounds=(-share, share), initialize=0.0)
         lost = svg.loss_percent / 100
         self.loss = pyo.Expression(index, initialize={
             k: lost * self.size(k) if self.split else 0.0 for k in index})
         self.total_mvar = total if svg.sharing == "total" else None
-        if svg.owner == "dso":
-            limit_svg(self, self, frame.labels)
+        if svg.owner == "dso" and self.total_mvar is not None:
+            self._limit_total(frame, penalty)
         self._inject(frame, bus, D)
+
+    def _limit_total(self, frame: Frame, penalty: float | None) -> None:
+        if penalty is None:
+            self.total = limit_total(self, frame.labels)
+            return
+        self.excess = pyo.Var(frame.periods, domain=pyo.NonNegativeReals, initialize=0.0)
+        self.cost = pyo.Expression(expr=penalty * frame.hours * sum(self.excess.values()))
+        self.total = limit_total(self, frame.labels, self.excess)
 
     def key(self, k):
         """Index of the Var behind leg and period k."""
         return k[1] if self.alike else k
-
-    @property
-    def var(self) -> pyo.Var:
-        """The Var behind q: by period where legs are alike, else by leg and period."""
-        return self.each if self.alike else self.q
 
     def size(self, k):
         """|q| of leg and period k (Mvar), where the SVG is split into making and absorbing."""
@@ -94,19 +103,24 @@ class SvgBlockData(BlockData):
 
     def decisions(self):
         """Vars of its owner."""
-        yield self.var
         if self.split:
             yield from (self.make, self.absorb)
+        else:
+            yield self.each if self.alike else self.q
+
+    def settings(self, t, q) -> list[tuple]:
+        """[(Var, value)] that make the legs' reactive powers q (Mvar) in period t."""
+        found = []
+        for leg, value in zip(self.legs, q, strict=True):
+            k = self.key((leg, t))
+            if self.split:
+                found += [(self.make[k], max(value, 0.0)), (self.absorb[k], max(-value, 0.0))]
+            else:
+                found.append((self.each[k] if self.alike else self.q[k], value))
+        return found
 
 
-def limit_svg(block, svg, periods) -> None:
-    """Rows of an SVG on `block`: of the SVG itself, or of the aggregator that owns it."""
-    if svg.split:
-        block.sides = rows(list(svg.var), lambda *k: _side(svg, k[0] if len(k) == 1 else k))
-    if svg.total_mvar is not None:
-        block.total = rows(list(periods), lambda t: sum(
-            svg.size((leg, t)) for leg in svg.legs) <= svg.total_mvar)
-
-
-def _side(svg, k):
-    return svg.var[k] - svg.make[k] + svg.absorb[k] == 0
+def limit_total(svg, periods, excess=None) -> pyo.Constraint:
+    """Rows [t] of a total rating: the SVG's own, or those of the aggregator that owns it."""
+    return rows(list(periods), lambda t: sum(svg.size((leg, t)) for leg in svg.legs) - (
+        0.0 if excess is None else excess[t]) <= svg.total_mvar)

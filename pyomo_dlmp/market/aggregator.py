@@ -28,7 +28,7 @@ import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
 from pyomo_dlmp.blocks.datacenter import FRONT_END, SIDES, TURN, front_end, split
-from pyomo_dlmp.blocks.svg import limit_svg
+from pyomo_dlmp.blocks.svg import limit_total
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.market.capacity import can_be_served
 from pyomo_dlmp.market.serving import Serving, Site
@@ -121,7 +121,8 @@ class AggregatorBlockData(BlockData):
         self.own_svg = pyo.Block([n for n, s in dso.svg.items()
                                   if s.owner == "datacenter" and s.bus_name in at])
         for name in self.own_svg:
-            limit_svg(self.own_svg[name], dso.svg[name], labels)
+            if dso.svg[name].total_mvar is not None:
+                self.own_svg[name].total = limit_total(dso.svg[name], labels)
 
     def _pay(self, dso, mine: dict, labels: list, hours: float, pays: str, tariff) -> None:
         rate = series(tariff if tariff is not None else 0.0, labels, f"{self.name}.tariff")

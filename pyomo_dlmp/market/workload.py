@@ -153,7 +153,7 @@ Finding = tuple[str, str, str]
 
 
 def _findings(w: Workload, sites: list[str], labels: list) -> Iterator[Finding]:
-    parts = [*w.servers, *w.interactive, *w.jobs]
+    parts: list[Any] = [*w.servers, *w.interactive, *w.jobs]
     if w.energy_mwh is not None and parts:
         yield ("workload", "has energy_mwh beside servers, interactive load or jobs",
                "Write the energy as a job: Job(arrival=0, deadline=periods, mwh=...).")
@@ -252,7 +252,7 @@ def _ups(ups: Ups, labels: list) -> Iterator[tuple[str, str]]:
         yield f"has efficiency {ups.efficiency!r}", "Give a share above 0 and at most 1."
 
 
-_CHECKS = {Servers: _servers, Interactive: _interactive, Job: _job, Ups: _ups}
+_CHECKS: dict[type, Any] = {Servers: _servers, Interactive: _interactive, Job: _job, Ups: _ups}
 
 
 _SIZES = {Servers: ("count",), Interactive: ("rate",), Ups: ("kw", "kwh", "kwh_min", "kwh_start"),

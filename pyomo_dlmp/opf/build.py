@@ -53,7 +53,7 @@ def build_opf(
     `operating_point`, where they are then exact) or None. voltage_limits: "soft" ($ `penalty` per
     pu^2 of squared voltage and hour), "hard" or None, line-to-neutral in v_min .. v_max pu.
     thermal_sides: polygon of rated branches, soft at `thermal_penalty` ($ per MVA and hour; of
-    front ends that the DSO runs, too) or hard (None).
+    front ends and total SVG ratings that the DSO runs, too) or hard (None).
     angles: carry voltage angles. into: a Block (a LowerLevel, say) to fill; None makes a
     ConcreteModel. unbalance: limits or a penalty on voltage unbalance (`Unbalance`). Returns the
     model with blocks `bus, substation, line, regulator, transformer, demand, generator, storage,
@@ -97,7 +97,7 @@ def build_opf(
             ("storage", StorageBlock, net.storages, None),
             ("capacitor", CapacitorBlock, net.capacitors, None),
             ("datacenter", DatacenterBlock, net.datacenters, lambda _: (thermal_penalty,)),
-            ("svg", SvgBlock, net.svgs, lambda at: (at in grounded,)),
+            ("svg", SvgBlock, net.svgs, lambda at: (at in grounded, thermal_penalty)),
         ):
             rule = _device_rule(devices, frame, bus, extra)
             m.add_component(kind, block(list(devices), rule=rule))

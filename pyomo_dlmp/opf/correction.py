@@ -129,11 +129,7 @@ def _load_device(block, kind: str, t, p: tuple[float, ...], q: tuple[float, ...]
         values = [(block.charge[t], max(-sum(p), 0.0)), (block.discharge[t], max(sum(p), 0.0)),
                   (block.q[t], sum(q))]
     else:
-        at = [block.key((leg, t)) for leg in block.legs]
-        values = [(block.var[k], x) for k, x in zip(at, q, strict=True)]
-        if block.split:
-            values += [(block.make[k], max(x, 0.0)) for k, x in zip(at, q, strict=True)]
-            values += [(block.absorb[k], max(-x, 0.0)) for k, x in zip(at, q, strict=True)]
+        values = block.settings(t, q)
     for var, value in values:
         if not var.fixed:
             var.set_value(value, skip_validation=True)

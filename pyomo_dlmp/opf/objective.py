@@ -17,8 +17,8 @@ def add_cost(model, frame, losses: str | None) -> None:
     terms = [substation.cost[t] for t in frame.labels]
     makers = [*model.generator.values(), *model.storage.values()]
     terms += [g.cost[t] for g in makers for t in frame.labels]
-    limited = [b for kind in (
-        model.bus, model.line, model.transformer, model.datacenter) for b in kind.values()]
+    limited = [b for name in ("bus", "line", "transformer", "datacenter", "svg")
+               for b in model.component(name).values()]
     terms += [b.cost for b in limited if b.component("cost") is not None]
     terms += [b.unbalance_cost for b in model.bus.values()
               if b.component("unbalance_cost") is not None]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -75,12 +76,13 @@ class Results:
             if case not in self.cases:
                 raise ResultsFileError.at(str(self.folder), f"has no case {case!r}",
                                           f"It has {'; '.join(self.cases)}.")
-        kept = {}
+        kept: dict[str, Any] = {}
         for name in (*COLUMNS, "cases_table"):
             table = getattr(self, name, None)
             if isinstance(table, pd.DataFrame) and "case" in table.columns and len(table):
                 mine = table[table["case"].isin(list(cases))].copy()
-                mine["case"] = pd.Categorical(mine["case"], categories=list(cases), ordered=True)
+                mine["case"] = pd.Categorical(
+                    mine["case"].astype(str), categories=list(cases), ordered=True)
                 kept[name] = mine
         return replace(self, **kept)
 

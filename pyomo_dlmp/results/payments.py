@@ -52,15 +52,15 @@ def _payment(prices: pd.DataFrame, rows: pd.DataFrame, net, hours: float, wanted
     price = customer_prices(prices, net, device.bus, legs, connection)
     if balanced:
         used = rows[rows["phase"] == ""].drop(columns="phase")
-        price = price.groupby(["period", "quantity"], observed=True)["value"].mean()
+        at = price.groupby(["period", "quantity"], observed=True)["value"].mean()
         on = ["period", "quantity"]
     else:
         used = rows[rows["phase"] != ""]
-        price = price.set_index(["period", "quantity", "phase"])["value"]
+        at = price.set_index(["period", "quantity", "phase"])["value"]
         on = ["period", "quantity", "phase"]
     used = used[used["quantity"].isin(wanted)]
     sign = 1.0 if name in net.datacenters else -1.0
-    joined = used.join(price.rename("price"), on=on)
+    joined = used.join(at.rename("price"), on=on)
     paid = joined.assign(value=sign * joined["price"] * joined["value"] * hours, unit="$")
     return paid.groupby(["element", "bus", "period", "quantity", "unit"], sort=False)[
         "value"].sum().reset_index()

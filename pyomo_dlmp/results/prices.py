@@ -49,7 +49,8 @@ def at_legs(values: pd.DataFrame, phases: str, legs: Sequence[str], connection: 
     D = leg_map("customer", tuple(legs), connection, phases)
     wide = values.pivot_table(index=keys, columns=["quantity", "phase"], values="value",
                               observed=True, sort=False)
-    P, Q = (wide[quantity].reindex(columns=list(phases)).to_numpy() for quantity in UNITS)
+    P, Q = (wide.reindex(columns=[(quantity, k) for k in phases]).to_numpy()
+            for quantity in UNITS)
     frames = []
     for quantity, at in (("active", P @ D.real.T + Q @ D.imag.T),
                          ("reactive", Q @ D.real.T - P @ D.imag.T)):

@@ -184,9 +184,9 @@ class _Run:
         self.clock.stage("compile and bounds")
         undo_single_level(self.model)
         self._transform({"bits": self.bits, **options, "ranges": self.ranges})
-        data = single_level_data(self.model)
-        assert data is not None
-        return data
+        again = single_level_data(self.model)
+        assert again is not None
+        return again
 
     def _load(self, data: SingleLevel, known) -> None:
         """Start another solver from a bilevel-feasible point; nothing is lost where that fails."""

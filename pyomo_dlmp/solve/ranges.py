@@ -43,7 +43,7 @@ def factor_ranges(model, data: SingleLevel, error: float, time_limit: float | No
     exact = {name_of(p): 2.0 * error / (len(factors) * max(p.v.ub - p.v.lb, 1e-9))
              for p in data.products}
     small, place = _lower_rows_only(model, data, factors)
-    found = {}
+    found: dict[str, tuple[float, float]] = {}
     for columns, rows, names in _parts(small, place):
         piece = Highs(
             np.zeros(len(columns)), small.A[rows][:, columns], small.lo[rows], small.hi[rows],

@@ -95,10 +95,11 @@ class Study:
                       self.aggregator["tariff"], takers, self.averaged, self.max_rounds)
 
     def _workload(self, mine: list[Datacenter], loading: float) -> Workload:
-        parts = {"servers": self.parts["servers"], "interactive": self.parts["interactive"],
-                 "jobs": self.parts["job"], "ups": self.parts["ups"]}
-        if parts["interactive"] or parts["jobs"]:
-            return scaled(Workload(**parts), loading)
+        parts = self.parts
+        if parts["interactive"] or parts["job"]:
+            return scaled(Workload(
+                servers=parts["servers"], interactive=parts["interactive"], jobs=parts["job"],
+                ups=parts["ups"]), loading)
         energy = self._energy({"energy_share": 0.6, **{
             k: v for k, v in self.aggregator.items() if v is not None}}, mine, loading)
         return replace(scaled(Workload(energy_mwh=0.0, ups=parts["ups"]), loading),

@@ -57,8 +57,13 @@ def runs_across(root: Path, study: str, wanted: dict[str, str]) -> str:
     wide = summary.pivot_table(index="case", columns="quantity", values="value", aggfunc="first",
                                sort=False)
     keys = [q for q in wanted if q in wide.columns]
-    rows = [[case, *(number(wide.loc[case, q]) for q in keys)] for case in wide.index]
+    rows = [[case, *(_short(wide.loc[case, q]) for q in keys)] for case in wide.index]
     return table(["run", *(wanted[q] for q in keys)], rows)
+
+
+def _short(value) -> str:
+    """A number in four digits; what is nothing but rounding is 0."""
+    return "0" if abs(float(value)) < 1e-9 else number(value)
 
 
 def markets(root: Path) -> str:
@@ -104,9 +109,9 @@ def main(root: Path) -> None:
     page = DOCS / "studies.md"
     text = page.read_text(encoding="utf-8")
     for name, content in found.items():
-        pattern = rf"(<!-- table {name} -->\n).*?(\n<!-- end -->)"
+        pattern = rf"(<!-- table {name} -->\n)(?:(?!<!--).)*(<!-- end -->)"
         assert re.search(pattern, text, re.S), name
-        text = re.sub(pattern, lambda m, c=content: m[1] + c + m[2], text, flags=re.S)
+        text = re.sub(pattern, lambda m, c=content: m[1] + c + "\n" + m[2], text, flags=re.S)
     page.write_text(text, encoding="utf-8")
     pictures = DOCS / "pictures"
     pictures.mkdir(exist_ok=True)

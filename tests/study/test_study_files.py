@@ -153,3 +153,91 @@ def test_a_time_limit_leaves_incumbent_bound_and_gap(small, tmp_path):
     assert result.solution.objective is not None and result.solution.bound is not None
     assert result.solution.bound <= result.solution.objective
     assert result.tables["audit"]["passed"].all()
+
+
+FULL = SMALL.replace("[[case]]\nname = \"no SVG\"\n", """
+[market]
+kinds = ["uncoordinated", "price taker", "strategic", "cooperative"]
+[sweep]
+loading = [0.5, 1.0]
+[[case]]
+name = "no SVG"
+""").replace("[aggregator]", "[aggregator]\ntariff = 55")
+
+
+@pytest.mark.parametrize("old, new, words", [
+    ('"price taker"', '"price takr"', ["price takr", "price taker"]),
+    ("[0.5, 1.0]", "[0.5, -1]", ["loading", "-1"]),
+    ("tariff = 55", "tariff = [1, 2, 3]", ["tariff", "3 entries"]),
+    ("[[datacenter]]", "[[job]]\nname = 'j'\narrival = 0\ndeadline = 2\nmwh = 1\n[[datacenter]]",
+     ["more than one kind of work"]),
+    ("[[datacenter]]", "[[jobb]]\nname = 'j'\n[[datacenter]]", ["jobb", "'job'"]),
+    ("[market]", "[unbalance]\nprise = 3\n[market]", ["prise", "price"]),
+])
+def test_faults_of_markets_are_named(small, old, new, words):
+    with pytest.raises(StudyFileError) as error:
+        read_study(small(FULL.replace(old, new)))
+    assert all(word in str(error.value) for word in words), str(error.value)
+
+
+def test_a_job_that_ends_before_it_arrives_is_named(small, capsys):
+    text = SMALL.replace("energy_share = 0.5", "") + """
+[[job]]
+name = "late"
+arrival = 1
+deadline = 1
+mwh = 0.1
+"""
+    assert main(["study", str(small(text))]) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "'late'" in said and "deadline 1 at or before its arrival 1" in said
+
+
+def test_markets_and_loadings_and_show(small, tmp_path, capsys):
+    folder = tmp_path / "out"
+    assert main(["study", str(small(FULL)), "--results", str(folder)]) == 0
+    said = capsys.readouterr().out
+    assert "price taker" in said and "cooperative" in said
+    markets = pd.read_csv(folder / "markets.csv")
+    anarchy = markets[markets["quantity"] == "price_of_anarchy"]
+    assert len(anarchy) == 2 * 2 * 4 and (anarchy["value"] > 1 - 1e-6).all()
+    parts = pd.read_csv(folder / "decomposition.csv", dtype={"bus": str})
+    keys = ["case", "bus", "phase", "period", "quantity"]
+    prices = pd.read_csv(folder / "prices.csv", dtype={"bus": str}).set_index(keys)["value"]
+    assert (parts.groupby(keys)["value"].sum() - prices).abs().max() < 1e-6
+    assert pd.read_csv(folder / "audit.csv")["passed"].all()
+    report = folder / "report.html"
+    first = report.read_text(encoding="utf-8")
+    report.unlink()
+    (folder / "study.toml").write_text("not read", encoding="utf-8")
+    assert main(["show", str(folder), "--pictures", str(tmp_path / "pictures")]) == 0
+    assert report.read_text(encoding="utf-8") == first  # from results alone
+    assert len(list((tmp_path / "pictures").glob("*.svg"))) > 15
+    assert main(["show", str(folder), "--cases", "none such"]) == 1
+    assert "none such" in capsys.readouterr().out
+    assert main(["show", str(tmp_path / "nowhere")]) == 1
+
+
+def test_price_takers_and_servers_in_a_file(small, tmp_path):
+    text = SMALL.replace("energy_share = 0.5", "").replace("[[case]]\nname = \"SVG\"", """
+[[datacenter]]
+name = "other"
+bus = "730"
+kw = 300
+[[price_taker]]
+name = "they"
+sites = ["other"]
+energy_share = 0.5
+[[servers]]
+site = "dc"
+count = 1000
+[[interactive]]
+name = "web"
+rate = [1000, 1500]
+[[case]]
+name = "SVG\"""".replace('\\"', '"'))
+    done = run_study(read_study(small(text)), results=tmp_path / "out")
+    for result in done:
+        assert result.outcome.status == "optimal" and result.tables["audit"]["passed"].all()
+        power = result.tables["dispatch"].query("element == 'other' and quantity == 'active'")
+        assert power["value"].sum() == pytest.approx(0.3, abs=1e-6)
