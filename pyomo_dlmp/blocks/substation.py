@@ -49,6 +49,10 @@ class SubstationBlockData(BlockData):
             t: self.price[t] * frame.hours * sum(self.p[phase, t] for phase in bus.phases)
             for t in frame.labels})
 
+    def loss_price(self, t):
+        """What a MWh of losses costs the DSO in period t ($): the price, 0 where it is negative."""
+        return self.price[t] if pyo.value(self.price[t]) >= 0 else 0.0
+
     def _behind(self, bus, frame: Frame, z_pu, volts) -> None:
         """Rows `voltage` and `angle` of the source's own impedance."""
         MP, MQ = drop_matrices(z_pu, bus.phases)

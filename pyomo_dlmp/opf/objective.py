@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+
 import pyomo.environ as pyo
 
-from pyomo_dlmp.errors import ModelError
+log = logging.getLogger("pyomo_dlmp")
 
 
 def add_cost(model, frame, losses: str | None) -> None:
     """Objective `cost` from the blocks' `cost` Expressions and the branches' `loss`.
 
-    Quadratic losses are costed at the substation price; where that is negative the term would be
-    concave: ModelError naming the period.
+    Quadratic losses are costed at the substation price (`SubstationBlock.loss_price`): at 0 where
+    that is negative, since the DSO would then want losses, which is not convex; a warning says so.
     """
     (substation,) = model.substation.values()
     terms = [substation.cost[t] for t in frame.labels]
@@ -23,13 +25,11 @@ def add_cost(model, frame, losses: str | None) -> None:
     terms += [b.unbalance_cost for b in model.bus.values()
               if b.component("unbalance_cost") is not None]
     if losses is not None:
-        for t in frame.labels:
-            if pyo.value(substation.price[t]) < 0:
-                raise ModelError.at(
-                    f"period {t}", f"has the price {pyo.value(substation.price[t])} $/MWh: losses "
-                    "valued at a negative price are not convex", "Use losses=None.")
+        below = [t for t in frame.labels if pyo.value(substation.price[t]) < 0]
+        if below:
+            log.warning("losses cost nothing in period(s) %s, whose price is negative",
+                        ", ".join(map(str, below)))
         branches = [b for kind in (model.line, model.transformer) for b in kind.values()]
-        terms += [
-            substation.price[t] * frame.hours * branch.loss[t]
-            for branch in branches for t in frame.labels]
+        terms += [substation.loss_price(t) * frame.hours * branch.loss[t]
+                  for branch in branches for t in frame.labels if t not in below]
     model.cost = pyo.Objective(expr=sum(terms))

@@ -143,7 +143,7 @@ def _loss_gradients(dso) -> Iterator[tuple[list, np.ndarray]]:
                 branch.q[k, t] for k in branch.phases]
             x = np.array([var.value for var in flows])
             slopes = branch.loss_slopes(x, t)
-            yield flows, value(substation.price[t]) * hours * slopes
+            yield flows, value(substation.loss_price(t)) * hours * slopes
 
 
 def customer_parts(parts: pd.DataFrame, phases: str, legs, connection: str) -> pd.DataFrame:

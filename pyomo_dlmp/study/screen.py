@@ -6,8 +6,7 @@ import time
 
 import pandas as pd
 from rich.console import Console
-from rich.live import Live
-from rich.spinner import Spinner
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from pyomo_dlmp.study.file import Study
@@ -17,15 +16,18 @@ _EVERY = 10.0  # seconds between lines where the output is no terminal
 
 
 class StudyScreen:
-    """Progress of a study, a live line on a terminal and plain lines elsewhere."""
+    """Progress of a study, a bar and a live line on a terminal, plain lines elsewhere."""
 
     def __init__(self, console: Console, study: Study):
         self.console, self.study = console, study
         self.start = self.said = time.monotonic()
         self.width = max(12, *(len(run.name) for run in study.runs), 0)
         self.last: tuple[str, str] = ("", "")
-        self.spinner = Spinner("dots", text="reading")
-        self.live = Live(self.spinner, console=console, transient=True, refresh_per_second=8)
+        self.runs = [run.name for run in study.runs]
+        self.bar = Progress(
+            SpinnerColumn(), BarColumn(bar_width=20), MofNCompleteColumn(),
+            TextColumn("{task.description}", markup=False), console=console, transient=True)
+        self.task = self.bar.add_task("checking", total=len(self.runs))
 
     def __enter__(self) -> StudyScreen:
         runs = self.study.runs
@@ -34,12 +36,12 @@ class StudyScreen:
             f"{self.study.title}\nfeeder {self.study.feeder}, {self.study.periods} periods, "
             f"cases: {cases}, solver {self.study.solver}", highlight=False, markup=False)
         if self.console.is_terminal:
-            self.live.start()
+            self.bar.start()
         return self
 
     def __exit__(self, *_) -> None:
         if self.console.is_terminal:
-            self.live.stop()
+            self.bar.stop()
 
     def progress(self, case: str, stage: str, incumbent: float | None, bound: float | None):
         """One step of a run; see `run_study`."""
@@ -47,7 +49,8 @@ class StudyScreen:
         line = (f"{now - self.start:6.1f} s  {case:<{self.width}} {stage:<20}"
                 f"{values(incumbent, bound)}")
         if self.console.is_terminal:
-            self.spinner.update(text=line)
+            finished = self.runs.index(case) + (stage in ("write", "draw"))
+            self.bar.update(self.task, description=line, completed=finished)
         new = (case, stage) != self.last
         worth_a_line = not self.console.is_terminal or stage == "write"
         if worth_a_line and (new or now - self.said > _EVERY):

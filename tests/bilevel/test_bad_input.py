@@ -110,7 +110,7 @@ def test_refused_by_name(spoil):
     assert m.low.cost.active or spoil is no_objective
 
 
-@pytest.mark.parametrize("option", [{"complementarity": "none"}, {"tightly": True}, {"bits": 0}])
+@pytest.mark.parametrize("option", [{"complementarity": "none"}, {"tightly": True}, {"bits": -1}])
 def test_wrong_options(option):
     with pytest.raises(dlmp.ModelError, match=r"wrong option.*Options: complementarity"):
         dlmp.solve_bilevel(model(), **option)

@@ -78,7 +78,7 @@ def test_a_tariff_with_the_hours_moves_the_work():
 
 
 def test_negative_prices_work():
-    m = bilevel(NET, 0.9, [-20.0, 40.0], losses=None)
+    m = bilevel(NET, 0.9, [-20.0, 40.0])
     result = dlmp.solve_bilevel(m)
     check_answer(m, result)
     assert m.dso.datacenter["dc"].p[0].value == pytest.approx(0.81, abs=1e-6)

@@ -89,7 +89,6 @@ def test_duals_agree_with_pyomo_and_highs():
 @pytest.mark.parametrize("options, words", [
     ({"losses": "cubic"}, ["losses", "cubic", "quadratic"]),
     ({"price": [50, 60, 70]}, ["price", "3 values", "2 periods"]),
-    ({"price": [50, -5]}, ["-5", "losses"]),
     ({"voltage_limits": "firm"}, ["voltage_limits", "firm", "soft"]),
     ({"v_min": 1.1}, ["bus", "1.1", "v_min"]),
     ({"penalty": 0}, ["penalty", "0"]),
@@ -100,3 +99,12 @@ def test_wrong_options_are_named(options, words):
     with pytest.raises(dlmp.ModelError) as error:
         dlmp.build_opf(feeder(), **{"periods": 2, **options})
     assert all(word in str(error.value) for word in words)
+
+
+def test_losses_cost_nothing_where_the_price_is_negative(caplog):
+    """Valued at a negative price they would be wanted, which is not convex: a warning says so."""
+    m = dlmp.build_opf(feeder(), periods=2, price=[50.0, -5.0])
+    assert "period(s) 1" in caplog.text
+    dlmp.solve_opf(m)
+    prices = [m.dual[m.bus["end"].balance_p["a", t]] for t in (0, 1)]
+    assert prices[0] > 50 and prices[1] == pytest.approx(-5)
