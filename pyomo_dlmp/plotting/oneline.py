@@ -156,7 +156,8 @@ def _maps(
     cmap = colormap(palette)
     figure, axes = panels(len(rows), max(map(len, rows)), _map_height(points), sharex=True,
                           sharey=True)  # fmt: skip
-    todo = []
+    todo: list[Axes] = []
+    handles: dict[Any, Line2D] = {}
     for i, row in enumerate(rows):
         for ax in axes[i, len(row) :]:
             ax.remove()
@@ -170,7 +171,9 @@ def _maps(
                        zorder=3)  # fmt: skip
             ax.scatter(*points[here].T, c=colour[here], s=dot, norm=norm, cmap=cmap, zorder=4,
                        edgecolor=MUTED, linewidth=0.5, rasterized=len(place) > 400)  # fmt: skip
-            handles = _draw_devices(ax, place, marks, filled=False)
+            here_too = device_marks(pick(dispatch, case=table["case"].iloc[0]))
+            for handle in _draw_devices(ax, place, here_too, filled=False):
+                handles.setdefault(handle.get_label(), handle)
             if phase:
                 phase_title(ax, phase, case)
             else:
@@ -180,7 +183,7 @@ def _maps(
     if handles:
         hollow = Line2D([], [], marker="o", color="white", mec="#aab4bf", ms=4, lw=0, label=absent)
         gaps = [hollow] if len(values) < len(place) * sum(map(len, rows)) else []
-        figure.legend(handles=handles + gaps, loc="outside lower center", ncols=6)
+        figure.legend(handles=[*handles.values(), *gaps], loc="outside lower center", ncols=6)
     names = {bus: place[bus] for _, bus, _ in marks}
     figure.draw_without_rendering()
     for ax in todo:
