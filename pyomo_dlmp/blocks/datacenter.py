@@ -32,8 +32,7 @@ class DatacenterBlockData(BlockData):
 
     `leg_p[leg, t]`, `leg_q[leg, t]` (MW, Mvar): Vars where legs are chosen, Expressions elsewhere;
     `q[t]`: total Mvar drawn; `tan_phi`: Mvar per MW of its power factor; `reactive`: who chooses q;
-    `shares`: how its legs meet the phases; `drawn_p[phase, t]`, `drawn_q[phase, t]`: Expressions
-    of what each phase of the bus gives.
+    `shares`: how its legs meet the phases of the bus (share of a leg's power, complex).
     """
 
     def build(self, datacenter: Datacenter, frame: Frame, bus,
@@ -90,16 +89,11 @@ class DatacenterBlockData(BlockData):
         return front_end(self, frame.labels, self.excess)
 
     def _draw(self, frame: Frame, bus, D) -> None:
-        drawn = {}
         self.shares = shares_of(D, self.legs, bus.phases)
         for t in frame.labels:
             p, q = ([part[leg, t] for leg in self.legs] for part in (self.leg_p, self.leg_q))
             for phase, power in phase_powers(D, bus.phases, p, q).items():
-                drawn[phase, t] = power
                 bus.inject((phase, t), -power[0], -power[1])
-        index = frame.index(dict.fromkeys(phase for phase, _ in drawn))
-        self.drawn_p = pyo.Expression(index, initialize={k: p for k, (p, _) in drawn.items()})
-        self.drawn_q = pyo.Expression(index, initialize={k: q for k, (_, q) in drawn.items()})
 
     def decisions(self):
         """Vars of whoever runs the datacenter: p, legs where they are chosen, q where it is his."""

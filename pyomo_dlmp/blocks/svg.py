@@ -30,8 +30,7 @@ class SvgBlockData(BlockData):
 
     q is an Expression where legs are `alike` (of the Var `each[t]`), or with losses or a total
     rating (of `make` and `absorb`).
-    `owner`: "dso" or "datacenter"; `shares`: how its legs meet the phases;
-    `injected_p[phase, t]`, `injected_q[phase, t]`: what it gives to each phase (MW, Mvar).
+    `owner`: "dso" or "datacenter"; `shares`: how its legs meet the phases of the bus.
     """
 
     def build(self, svg: StaticVarGenerator, frame: Frame, bus, grounded: bool = True,
@@ -89,17 +88,12 @@ class SvgBlockData(BlockData):
         return self.make[self.key(k)] + self.absorb[self.key(k)]
 
     def _inject(self, frame: Frame, bus, D) -> None:
-        given = {}
         self.shares = shares_of(D, self.legs, bus.phases)
         for t in frame.labels:
             q = [self.q[leg, t] for leg in self.legs]
             p = [-self.loss[leg, t].expr if self.split else 0.0 for leg in self.legs]
             for phase, power in phase_powers(D, bus.phases, p, q).items():
-                given[phase, t] = power
                 bus.inject((phase, t), *power)
-        index = frame.index(dict.fromkeys(phase for phase, _ in given))
-        self.injected_p = pyo.Expression(index, initialize={k: p for k, (p, _) in given.items()})
-        self.injected_q = pyo.Expression(index, initialize={k: q for k, (_, q) in given.items()})
 
     def decisions(self):
         """Vars of its owner."""

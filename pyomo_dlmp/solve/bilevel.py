@@ -175,7 +175,7 @@ class _Run:
         point, low = first_point(data, program, small, elimination, self.left())
         scale = abs(low) if point is None else abs(small.value(point))
         error = _PRODUCTS * self.gap * scale if np.isfinite(scale) and scale else 1e-6
-        self.ranges = factor_ranges(self.model, data, error, self.left())
+        self.ranges = factor_ranges(program, data, error, self.left())
         if not self.ranges:
             return data
         missing = envelope_error(data, self.ranges) / error

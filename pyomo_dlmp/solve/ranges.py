@@ -18,7 +18,7 @@ from pyomo.environ import Constraint
 from scipy.sparse.csgraph import connected_components
 
 from pyomo_dlmp.highs import Highs
-from pyomo_dlmp.solve.program import Program, compile_program
+from pyomo_dlmp.solve.program import Program
 from pyomo_dlmp.solve.reduce import reduce_program
 from pyomo_dlmp.transform.products.linearise import name_of
 from pyomo_dlmp.transform.single_level import SingleLevel
@@ -29,12 +29,13 @@ _SHARE = 0.3  # of the time limit for all of them
 _DEFAULT = 180.0
 
 
-def factor_ranges(model, data: SingleLevel, error: float, time_limit: float | None) -> dict:
+def factor_ranges(program: Program, data: SingleLevel, error: float,
+                  time_limit: float | None) -> dict:
     """{product: (least, greatest) value of its Y} of the products on a single level.
 
-    error: what all envelopes together may be off (in the objective's unit); ends are proved as
-    exactly as that asks. Only products whose range became narrower are in it. Stops after a share
-    of the time limit.
+    program: the compiled single level. error: what all envelopes together may be off (in the
+    objective's unit); ends are proved as exactly as that asks. Only products whose range became
+    narrower are in it. Stops after a share of the time limit.
     """
     if not data.products or data.block.component("product") is None:
         return {}
@@ -42,7 +43,7 @@ def factor_ranges(model, data: SingleLevel, error: float, time_limit: float | No
     factors = {name_of(p): data.block.product[name_of(p)].Y for p in data.products}
     exact = {name_of(p): 2.0 * error / (len(factors) * max(p.v.ub - p.v.lb, 1e-9))
              for p in data.products}
-    small, place = _lower_rows_only(model, data, factors)
+    small, place = _lower_rows_only(program, data, factors)
     found: dict[str, tuple[float, float]] = {}
     for columns, rows, names in _parts(small, place):
         piece = Highs(
@@ -87,9 +88,9 @@ def _end(piece: Highs, column: int, sign: float, exact: float, seconds: float) -
     return answer.bound
 
 
-def _lower_rows_only(model, data: SingleLevel, factors: dict) -> tuple[Program, dict[str, int]]:
+def _lower_rows_only(program: Program, data: SingleLevel,
+                     factors: dict) -> tuple[Program, dict[str, int]]:
     """The rows of the lower levels and the definitions of Y, reduced; columns of the factors."""
-    program = compile_program(model, [v for lower in data.lowers for v in lower.implied])
     wanted = {id(data.block.product[name].Y_definition) for name in factors}
     for lower in data.lowers:
         for block in (lower.block, lower.kkt.form.block):

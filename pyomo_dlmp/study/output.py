@@ -82,12 +82,12 @@ def prepare(folder: Path, overwrite: bool = False) -> None:
 
 
 def write_results(study: Study, done: list[CaseResult], folder: Path, net) -> None:
-    """Write all tables of the runs that are done."""
-    for name in TABLES:
-        _write(folder / f"{name}.csv", [
-            r.tables[name].assign(case=r.run.name) for r in done if name in r.tables])
-    _write(folder / "rounds.csv", [r.outcome.rounds.assign(case=r.run.name) for r in done
-                                   if r.outcome.rounds is not None])
+    """Append the tables of the last run that is done; write those of the study anew."""
+    last = done[-1]
+    for name, table in last.tables.items():
+        _append(folder / f"{name}.csv", last.run.name, table)
+    if last.outcome.rounds is not None:
+        _append(folder / "rounds.csv", last.run.name, last.outcome.rounds)
     cases = pd.DataFrame([(r.run.name, r.run.case.name, r.run.loading, r.run.market)
                           for r in done], columns=["case", "base", "loading", "market"])
     cases.to_csv(folder / "cases.csv", index=False)
@@ -99,10 +99,10 @@ def write_results(study: Study, done: list[CaseResult], folder: Path, net) -> No
     _study_table(study).to_csv(folder / "study.csv", index=False)
 
 
-def _write(path: Path, parts: list[pd.DataFrame]) -> None:
-    if parts:
-        table = pd.concat(parts, ignore_index=True)
-        table[["case", *(c for c in table.columns if c != "case")]].to_csv(path, index=False)
+def _append(path: Path, case: str, table: pd.DataFrame) -> None:
+    first = not path.exists()
+    table.assign(case=case)[["case", *table.columns]].to_csv(
+        path, index=False, mode="a", header=first)
 
 
 def _study_table(study: Study) -> pd.DataFrame:
