@@ -21,6 +21,7 @@ from scipy.sparse.linalg import splu
 
 _PIVOT = 1e-9
 _GROWTH = 1e9
+_LARGE = 2000  # columns of a part from which its matching is worth avoiding
 
 
 @dataclass
@@ -50,12 +51,35 @@ def eliminate(E: sp.csr_matrix, r: np.ndarray, free: np.ndarray) -> Elimination:
         shape=pattern.shape)
     pattern.eliminate_zeros()
     free_columns = np.flatnonzero(free)
-    row_of = maximum_bipartite_matching(pattern, perm_type="row") if pattern.nnz else (
-        np.full(len(free_columns), -1))
+    solved, left = _solve_squares(E, r, pattern, free_columns)
+    rest = pattern[:, left]
+    row_of = maximum_bipartite_matching(rest, perm_type="row") if rest.nnz else (
+        np.full(len(left), -1))
     matched = np.flatnonzero(row_of >= 0)
-    columns, rows = free_columns[matched], row_of[matched]
-    solved = _solve_all(E, r, rows, columns)
-    return _assemble(count, solved)
+    columns, rows = free_columns[left[matched]], row_of[matched]
+    return _assemble(count, solved + _solve_all(E, r, rows, columns))
+
+
+def _solve_squares(E, r, pattern, free_columns):
+    """Large connected parts with as many rows as free columns (a power flow) need no matching.
+
+    Returns (what `_solve` made of them, positions of the free columns that are left).
+    """
+    n = pattern.shape[1]
+    if n <= _LARGE:
+        return [], np.arange(n)
+    graph = sp.bmat([[None, pattern.T], [pattern, None]], format="csr")
+    _, label = connected_components(graph, directed=False)
+    columns, rows = np.bincount(label[:n]), np.bincount(label[n:], minlength=label.max() + 1)
+    columns = np.pad(columns, (0, len(rows) - len(columns)))
+    solved, gone = [], np.zeros(n, dtype=bool)
+    for part in np.flatnonzero((columns == rows) & (columns > _LARGE)):
+        mine = label[:n] == part
+        piece = _solve(E, r, np.flatnonzero(label[n:] == part), free_columns[mine])
+        if piece is not None:
+            solved.append(piece)
+            gone |= mine
+    return solved, np.flatnonzero(~gone)
 
 
 def eliminate_in_stages(E: sp.csr_matrix, r: np.ndarray, stages) -> Elimination:
