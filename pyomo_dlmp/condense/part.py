@@ -37,7 +37,7 @@ class CannotCondense(Exception):
 class Part:
     """One connected part of a lower level in the symbols of the module's text, all arrays dense.
 
-    `lower`: number of the lower level; `w`: its columns of the form; `u`: columns of the form's
+    `lower`: number of the lower level; `rows`: its equality rows; `w`: its columns of the form; `u`: columns of the form's
     upper Vars; `paid`: equality rows (numbers among them) with a shift, whose parameters follow
     those of u; `pair`: pair of each row of A; `cap` infinite for hard rows; `wanted`: columns of
     the form with x = Xw w + Xp p + x0. `gone`: pairs that can be left out, with their constant
@@ -45,6 +45,7 @@ class Part:
     """
 
     lower: int
+    rows: np.ndarray
     w: np.ndarray
     u: np.ndarray
     paid: np.ndarray
@@ -68,6 +69,7 @@ class Part:
     gone: dict[int, float]
     lo: np.ndarray  # range of u
     hi: np.ndarray
+    plain: bool  # u stands in equality rows only
 
     @property
     def m(self) -> int:
@@ -87,10 +89,9 @@ def condense(kkt: KktSystem, paid, wanted, box, number: int = 0) -> list[Part]:
     touches = np.zeros(label.max(initial=-1) + 1, dtype=bool)
     paid, wanted = np.asarray(sorted(paid), int), np.asarray(sorted(wanted), int)
     eq_label = row_label[kkt.equality_rows]
-    for rows, matrix in ((form.A, form.B),):
-        used = np.flatnonzero(np.diff(matrix.indptr) > 0)
-        used = used[np.diff(rows[used].indptr) > 0]
-        touches[row_label[used]] = True
+    used = np.flatnonzero(np.diff(form.B.indptr) > 0)
+    used = used[np.diff(form.A[used].indptr) > 0]
+    touches[row_label[used]] = True
     touches[label[np.flatnonzero(np.diff(form.D.indptr))]] = True
     touches[eq_label[paid]] = True
     touches[label[wanted]] = True
@@ -155,13 +156,14 @@ def _part(kkt, columns, rows, pairs, is_row, paid, wanted, box, number) -> Part:
     lo, hi = box[0][u], box[1][u]
     cross = Kp.T @ Dp
     part = Part(
-        number, columns[w], u, paid,
+        number, rows, columns[w], u, paid,
         Kw.T @ QKw, Kw.T @ c, Kw.T @ (QKp + Dp),
         Kp.T @ QKp + cross + cross.T, Kp.T @ c + Dp.T @ k0,
         pairs[own], (S @ Kw)[own], (S @ Kp + Tp)[own], (S @ k0 + kkt.s0[pairs])[own], cap[own],
         E[rest][:, :n] @ Kw, E[rest][:, :n] @ Kp + E[rest][:, n:].toarray(),
         kkt.b_eq[rows[rest]] - E[rest][:, :n] @ k0,
-        wanted, *_maps(columns, wanted, penalty, Kw, Kp, k0), {}, lo, hi)
+        wanted, *_maps(columns, wanted, penalty, Kw, Kp, k0), {}, lo, hi,
+        not (T.nnz or D.nnz))
     return screen(part, form.lb, form.ub)
 
 

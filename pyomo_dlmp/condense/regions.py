@@ -55,9 +55,9 @@ def unit(part: Part, u):
 
 
 def width(part: Part) -> np.ndarray:
-    """Width of the range of each decision (1 where it is a point)."""
+    """Width of the range of each decision (something small where it is a point)."""
     span = part.hi - part.lo
-    return np.where(span > 1e-9, span, 1.0)
+    return np.where(span > 1e-9, span, 1e-3 * (1.0 + np.abs(part.lo)))
 
 
 def enumerate_regions(part: Part, most: int = 500, rng=None) -> Regions:

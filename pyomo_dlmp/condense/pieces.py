@@ -1,0 +1,199 @@
+"""The upper level's cost of a part, piece by piece: a convex quadratic on a polytope of u each.
+
+On a critical region every quantity is affine in u, so the part's terms are one quadratic. Where it
+is convex the region is a piece. Where it is not (only active power is paid, say) its concave
+directions are replaced by chords, which lie below it, and the region is cut across them until the
+chords err by no more than asked.
+
+Everything is in v = (u - lo) / width, the range scaled to 0 .. 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pyomo_dlmp.condense.part import CannotCondense
+from pyomo_dlmp.condense.polytope import Polytope, polytope
+from pyomo_dlmp.condense.regions import Region, Regions, width
+from pyomo_dlmp.condense.states import ACTIVE
+from pyomo_dlmp.condense.upper import Worth
+
+_FLAT = 1e-10
+
+
+@dataclass
+class Quadratic:
+    """1/2 v'P v + p'v + c."""
+
+    P: np.ndarray
+    p: np.ndarray
+    c: float
+
+    def __call__(self, v: np.ndarray) -> float:
+        return float(0.5 * v @ self.P @ v + self.p @ v + self.c)
+
+    def tangent(self, v: np.ndarray) -> tuple[np.ndarray, float]:
+        """(slope, value at 0) of the tangent at v."""
+        slope = self.P @ v + self.p
+        return slope, self(v) - float(slope @ v)
+
+
+@dataclass
+class Piece:
+    """`shape` (widened range), its `region`'s number, `cost` exact, `below` convex and not above.
+
+    `error`: greatest difference between the two.
+    """
+
+    shape: Polytope
+    region: int
+    cost: Quadratic
+    below: Quadratic
+    error: float
+
+
+def cost_on(worth: Worth, region: Region, sigma: int) -> Quadratic:
+    """The part's upper cost on a critical region."""
+    part, m = worth.part, worth.part.m
+    Z = np.array([_quantity(worth, key, region, sigma) for key in worth.quantities])
+    Z = Z.reshape(len(worth.quantities), m + 1)
+    span = width(part)
+    scaled = np.column_stack([Z[:, :m] * span, Z[:, m] + Z[:, :m] @ part.lo])
+    P, p, c = np.zeros((m, m)), np.zeros(m), 0.0
+    for coef, a, b in worth.terms:
+        za = scaled[a]
+        if b < 0:
+            p, c = p + coef * za[:m], c + coef * za[m]
+            continue
+        zb = scaled[b]
+        P += coef * (np.outer(za[:m], zb[:m]) + np.outer(zb[:m], za[:m]))
+        p = p + coef * (za[:m] * zb[m] + zb[:m] * za[m])
+        c += coef * za[m] * zb[m]
+    return Quadratic(P, p, float(c))
+
+
+def _quantity(worth: Worth, key, region: Region, sigma: int) -> np.ndarray:
+    """(slope in u, constant) of one quantity on a region, in the user's sign."""
+    part, a = worth.part, region.affine
+    m, (kind, _, index) = part.m, key
+    if kind == "u":
+        return np.eye(m + 1)[index]
+    if kind == "x":
+        row = int(np.flatnonzero(part.wanted == index)[0])
+        return np.append(part.Xw[row] @ a.W + part.Xp[row, :m],
+                         part.Xw[row] @ a.w0 + part.x0[row])
+    if kind == "mu":
+        if index in part.gone:
+            return np.append(np.zeros(m), part.gone[index])
+        row = int(np.flatnonzero(part.pair == index)[0])
+        return np.append(a.U[row], a.u0[row])
+    at = m + int(np.flatnonzero(part.paid == index)[0])
+    slope = (part.E[:, at] @ a.W + part.R[at, :m] - part.T[:, at] @ a.U - part.F[:, at] @ a.Y)
+    start = (part.E[:, at] @ a.w0 + part.r[at] - part.T[:, at] @ a.u0 - part.F[:, at] @ a.y0)
+    return -sigma * np.append(slope, start)
+
+
+def pieces_of(worth: Worth, regions: Regions, sigma: int, error: float,
+              most: int = 2000) -> list[Piece]:
+    """The pieces of a part, each below its cost by at most `error` (0 where the cost is convex)."""
+    _refuse_hidden(worth, regions)
+    found: list[Piece] = []
+    for number, region in enumerate(regions.regions):
+        if _outside(region.shape):
+            continue
+        cost = cost_on(worth, region, sigma)
+        found += _cut(region.shape, number, cost, error)
+        if len(found) > most:
+            raise CannotCondense(f"its cost is not convex in its regions and needs more than "
+                                 f"{most} pieces in one part")
+    return found
+
+
+def _outside(shape: Polytope) -> bool:
+    """Whether a region lies in the margin around the range only."""
+    return bool(((shape.corners > 1.0 + 1e-9).all(axis=0)
+                 | (shape.corners < -1e-9).all(axis=0)).any())
+
+
+def _cut(shape: Polytope, number: int, cost: Quadratic, error: float) -> list[Piece]:
+    """The region, cut across its concave directions."""
+    size, vectors = np.linalg.eigh(cost.P)
+    concave = np.flatnonzero(size < -_FLAT * max(1.0, np.abs(cost.P).max(initial=0.0)))
+    if not len(concave):
+        return [Piece(shape, number, cost, cost, 0.0)]
+    shapes = [shape]
+    for k in concave:
+        direction = vectors[:, k]
+        along = shape.corners @ direction
+        most = np.sqrt(8.0 * error / (len(concave) * -size[k]))
+        count = max(1, int(np.ceil(np.ptp(along) / most)))
+        cuts = np.linspace(along.min(), along.max(), count + 1)
+        shapes = [piece for s in shapes for piece in _slices(s, direction, cuts)]
+    return [_chorded(s, number, cost, size, vectors, concave) for s in shapes]
+
+
+def _slices(shape: Polytope, direction, cuts) -> list[Polytope]:
+    if len(cuts) == 2:
+        return [shape]
+    found = []
+    for low, high in zip(cuts[:-1], cuts[1:], strict=True):
+        along = shape.corners @ direction
+        if along.max() <= low or along.min() >= high:
+            continue
+        part = polytope(np.vstack([shape.A, direction, -direction]),
+                        np.concatenate([shape.b, [high, -low]]))
+        if part is not None:
+            found.append(part)
+    return found
+
+
+def _chorded(shape, number, cost, size, vectors, concave) -> Piece:
+    """A piece with its concave directions replaced by chords over its own width."""
+    P, p, c, error = cost.P.copy(), cost.p.copy(), cost.c, 0.0
+    for k in concave:
+        e, bend = vectors[:, k], size[k]
+        along = shape.corners @ e
+        low, high = along.min(), along.max()
+        P -= bend * np.outer(e, e)
+        p = p + 0.5 * bend * (low + high) * e
+        c -= 0.5 * bend * low * high
+        error += -bend * (high - low) ** 2 / 8.0
+    return Piece(shape, number, cost, Quadratic(P, p, c), error)
+
+
+def _refuse_hidden(worth: Worth, regions: Regions) -> None:
+    """CannotCondense where answers could hide that no full-dimensional region shows."""
+    part = worth.part
+    if worth.uses_x:
+        both = np.vstack([part.H / max(1e-12, np.abs(part.H).max(initial=0.0)), part.C])
+        if np.linalg.matrix_rank(both, tol=1e-9) < len(part.w):
+            raise CannotCondense("the upper objective uses its Vars, which need not be unique")
+    if worth.uses_duals and not worth.complete and not general_position(regions):
+        raise CannotCondense("its prices are not unique where several rows become tight at once, "
+                             "and the upper level pays only some of them")
+
+
+def general_position(regions: Regions) -> bool:
+    """Whether rows that are tight together are independent in (w, u), at each corner.
+
+    Then every dual vertex at a point belongs to a full-dimensional region that touches it.
+    """
+    part, m = regions.part, regions.part.m
+    span = width(part)
+    joint = np.column_stack([part.A, part.T[:, :m]])
+    fixed = np.column_stack([part.C, part.F[:, :m]])
+    size = np.linalg.norm(joint, axis=1)
+    joint = joint / np.where(size > 0, size, 1.0)[:, None]
+    for region in regions.regions:
+        a = region.affine
+        u = part.lo + span * region.shape.corners
+        w = u @ a.W.T + a.w0
+        g = w @ part.A.T + u @ part.T[:, :m].T + part.s
+        tight = (np.abs(g) <= 1e-7 * (1.0 + np.abs(part.s))) | (a.state == ACTIVE)
+        for mask in np.unique(tight, axis=0):
+            rows = np.vstack([joint[mask], fixed])
+            if len(rows) and np.linalg.matrix_rank(rows, tol=1e-9) < len(rows):
+                return False
+    return True
