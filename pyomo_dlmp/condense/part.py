@@ -30,7 +30,11 @@ MOST_NUMBERS = 4e7  # of a dense condensed matrix; beyond, condensing is refused
 
 
 class CannotCondense(Exception):
-    """Why a lower level has no condensed form; the text ends a sentence that begins with it."""
+    """Why a bilevel model is not solved by regions. `near`: it is of their kind, but too large."""
+
+    def __init__(self, why: str, near: bool = False):
+        super().__init__(why)
+        self.near = near
 
 
 @dataclass
@@ -40,7 +44,8 @@ class Part:
     `lower`: number of the lower level; `rows`: its equality rows; `w`: its columns of the form; `u`: columns of the form's
     upper Vars; `paid`: equality rows (numbers among them) with a shift, whose parameters follow
     those of u; `pair`: pair of each row of A; `cap` infinite for hard rows; `wanted`: columns of
-    the form with x = Xw w + Xp p + x0. `gone`: pairs that can be left out, with their constant
+    the form with x = Xw w + Xp p + x0; `rest`: the equality
+    rows of C; `soft_pair`, `soft_column`, `soft_coef`: soft limits and their penalties; `gone`: pairs that can be left out, with their constant
     multiplier. H .. f are those of a minimisation whatever the sense.
     """
 
@@ -67,6 +72,10 @@ class Part:
     Xp: np.ndarray
     x0: np.ndarray
     gone: dict[int, float]
+    rest: np.ndarray
+    soft_pair: np.ndarray
+    soft_column: np.ndarray
+    soft_coef: np.ndarray
     lo: np.ndarray  # range of u
     hi: np.ndarray
     plain: bool  # u stands in equality rows only
@@ -132,7 +141,7 @@ def _part(kkt, columns, rows, pairs, is_row, paid, wanted, box, number) -> Part:
     bounded = np.isfinite(form.lb[columns]) | np.isfinite(form.ub[columns])
     free = np.concatenate([~bounded, np.zeros(m + k, bool)])
     gone = eliminate(E, kkt.b_eq[rows], free)
-    penalty, row_of, cost = _penalties(kkt, columns, pairs, is_row, A_eq, S)
+    penalty, row_of, cost, coef = _penalties(kkt, columns, pairs, is_row, A_eq, S)
     kept = gone.kept[gone.kept < n]
     w = kept[~np.isin(kept, penalty)]
     at = {int(c): i for i, c in enumerate(gone.kept)}
@@ -140,7 +149,7 @@ def _part(kkt, columns, rows, pairs, is_row, paid, wanted, box, number) -> Part:
     pick_p = [at[n + j] for j in range(m + k)]
     if max(len(pairs), n) * (len(w) + m + k) > MOST_NUMBERS:
         raise CannotCondense(f"it has {len(w)} decisions of its own for {n} columns in one part, "
-                             "and their map does not fit into memory")
+                             "and their map does not fit into memory", near=True)
     Kw, Kp, k0 = gone.M[:n, pick_w].toarray(), gone.M[:n, pick_p].toarray(), gone.m0[:n]
     Q = sigma * form.Q[columns][:, columns]
     c = sigma * form.c[columns] + Q @ k0
@@ -162,8 +171,8 @@ def _part(kkt, columns, rows, pairs, is_row, paid, wanted, box, number) -> Part:
         pairs[own], (S @ Kw)[own], (S @ Kp + Tp)[own], (S @ k0 + kkt.s0[pairs])[own], cap[own],
         E[rest][:, :n] @ Kw, E[rest][:, :n] @ Kp + E[rest][:, n:].toarray(),
         kkt.b_eq[rows[rest]] - E[rest][:, :n] @ k0,
-        wanted, *_maps(columns, wanted, penalty, Kw, Kp, k0), {}, lo, hi,
-        not (T.nnz or D.nnz))
+        wanted, *_maps(columns, wanted, penalty, Kw, Kp, k0), {}, rows[rest],
+        pairs[row_of], columns[penalty], coef, lo, hi, not (T.nnz or D.nnz))
     return screen(part, form.lb, form.ub)
 
 
@@ -181,7 +190,7 @@ def kkt_bounds_of(kkt, pairs, is_row, columns) -> np.ndarray:
 
 
 def _penalties(kkt, columns, pairs, is_row, A_eq, S):
-    """(columns that only relax one row at a cost, the row among the pairs, cap of its multiplier).
+    """(columns that only relax one row at a cost, that row among the pairs, its cap, coefficient).
 
     Such a column has lb = 0, no ub, a positive cost, no quadratic or upper term, and stands in one
     row pair with a positive coefficient (and in its own bound).
@@ -202,7 +211,7 @@ def _penalties(kkt, columns, pairs, is_row, A_eq, S):
         often = np.unique(row)[count > 1]
         single = ~np.isin(row, often)
     good = single & (coef > 0)
-    return found[good], row[good], cost[found[good]] / coef[good]
+    return found[good], row[good], cost[found[good]] / coef[good], coef[good]
 
 
 def screen(part: Part, lb, ub) -> Part:

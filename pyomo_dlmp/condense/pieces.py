@@ -107,7 +107,7 @@ def pieces_of(worth: Worth, regions: Regions, sigma: int, error: float,
         found += _cut(region.shape, number, cost, error)
         if len(found) > most:
             raise CannotCondense(f"its cost is not convex in its regions and needs more than "
-                                 f"{most} pieces in one part")
+                                 f"{most} pieces in one part", near=True)
     return found
 
 

@@ -137,7 +137,7 @@ class _Walk:
 
     def _add(self, found) -> None:
         if len(self.regions) >= self.most:
-            raise CannotCondense(f"it has more than {self.most} critical regions in one part")
+            raise CannotCondense(f"it has more than {self.most} critical regions in one part", near=True)
         a, shape = found
         self.regions.append(Region(a, shape))
         self.open += [(len(self.regions) - 1, i) for i in range(len(shape.b))]

@@ -41,6 +41,12 @@ class Upper:
     rows: list
     terms: list[tuple[float, Key, Key | None]]
 
+    @property
+    def pays(self) -> bool:
+        """Whether a dual is multiplied by an upper decision."""
+        return any({"u"} < {a[0], b[0]} and {"y", "mu"} & {a[0], b[0]}
+                   for _, a, b in self.terms if b is not None)
+
     def paid(self, lower: int) -> set[int]:
         """Equality rows of a lower level whose dual occurs."""
         return self._numbers("y", lower)

@@ -127,9 +127,10 @@ def point_of(kkt: KktSystem):
     return x, u, np.array([suffix[r] for r in form.rows], dtype=float)
 
 
-def audit_lower(kkt: KktSystem, x, u, row_duals, intervals=True, bounds=None) -> LowerAudit:
+def audit_lower(kkt: KktSystem, x, u, row_duals, intervals=True, bounds=None,
+                solver: LowerSolver | None = None) -> LowerAudit:
     """Audit one lower level at (x, u) with the duals of its rows (user sign, or None)."""
-    solution = LowerSolver(kkt).solve(u)
+    solution = (solver or LowerSolver(kkt)).solve(u)
     if row_duals is None:
         y, mu = solution.y, solution.mu
     else:
@@ -152,12 +153,12 @@ def audit_lower(kkt: KktSystem, x, u, row_duals, intervals=True, bounds=None) ->
 def broken_upper_rows(model, data) -> list[tuple[str, float]]:
     """(name, violation relative to 1 + |limit|) of the user's upper rows that the values break."""
     inside = {id(row) for lower in data.lowers for row in lower.kkt.form.rows}
+    inside |= {id(guard_of(lower.kkt.form.block)) for lower in data.lowers}
     own = [model.component(name) for name in data.added]
     rows = [row for row in model.component_data_objects(
         pyo.Constraint, active=True, descend_into=pyo.Block) if id(row) not in inside
         and not any(_within(row, block) for block in own)]
-    guards = {id(guard_of(lower.kkt.form.block)) for lower in data.lowers}
-    rows += [c for c in data.deactivated if c.ctype is pyo.Constraint and id(c) not in guards]
+    rows += [c for c in data.deactivated if c.ctype is pyo.Constraint and id(c) not in inside]
     found = []
     for row in rows:
         value = pyo.value(row.body, exception=False)
@@ -209,14 +210,22 @@ def multipliers_from(kkt: KktSystem, x, u, row_duals):
     return y, mu
 
 
-def price_ranges(kkt: KktSystem, x, u) -> dict[int, tuple[float, float]]:
+def price_ranges(kkt: KktSystem, x, u,
+                 solver: LowerSolver | None = None) -> dict[int, tuple[float, float]]:
     """{row: (least, greatest) optimal dual} for duals that are not unique at the optimum x.
 
     The optimal duals are the polyhedron A'y + sigma S'mu = gradient, mu >= 0 on active pairs. Where
-    the active rows are linearly independent it is a point and nothing is listed.
+    the active rows are linearly independent it is a point and nothing is listed. With the `solver`
+    that is seen in the decisions alone: eliminated flows have rows of their own.
     """
     form = kkt.form
     active = np.flatnonzero(kkt.slack(x, u) <= _ACTIVE * (1 + np.abs(kkt.s0)))
+    if solver is not None:
+        few = sp.vstack([kkt.A_eq[solver.rest], kkt.S[active]], format="csr")
+        few = (few @ solver.elimination.M).T.tocsc()
+        if all(len(cols) <= 1 or _independent(few[rows][:, cols])
+               for rows, cols in _dual_parts(few)):
+            return {}
     G = sp.hstack([kkt.A_eq.T, kkt.sigma * kkt.S[active].T], format="csc")
     gradient = form.Q @ x + form.c + form.D @ u
     ranges: dict[int, tuple[float, float]] = {}

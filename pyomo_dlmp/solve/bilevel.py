@@ -11,7 +11,9 @@ import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
 
 from pyomo_dlmp.bilevel import lower_levels
-from pyomo_dlmp.errors import AuditError, BoundError, SolverError
+from pyomo_dlmp.condense import CannotCondense
+from pyomo_dlmp.errors import AuditError, BoundError, ModelError, SolverError
+from pyomo_dlmp.solve.explicit import solve_explicit
 from pyomo_dlmp.solve.local import solve_local
 from pyomo_dlmp.solve.outer import solve_outer
 from pyomo_dlmp.solve.program import Program, compile_program
@@ -65,7 +67,11 @@ def solve_bilevel(
     clock = _Clock(progress)
     run = _Run(model, route, clock, gap, threads, start, mip_options, time_limit)
     options = {"capabilities": route.capabilities, **transformation}
-    result = run.with_finer_products(options)
+    result, why_not = run.by_regions(transformation)
+    if result is None:
+        options["complementarity"] = _other_than_explicit(transformation)
+        result = run.with_finer_products(options)
+        result.notes += why_not
     given = transformation.get("bounds")
     if given and check_bounds and run.own and run.user_bounds_used:
         result = run.with_wider_bounds(options, result)
@@ -91,6 +97,31 @@ class _Run:
     def left(self) -> float | None:
         """Seconds until the deadline, None without one."""
         return None if self.deadline is None else max(0.1, self.deadline - time.monotonic())
+
+    def by_regions(self, transformation: dict) -> tuple[BilevelResult | None, list[str]]:
+        """(result of the explicit mode or None, notes), where it is asked for or may pay.
+
+        It pays where the upper level pays prices and asks for nothing that belongs to another mode.
+        """
+        mode = transformation.get("complementarity", "auto")
+        asked = mode == "explicit"
+        if asked and not self.own:
+            raise ModelError.at(self.model.name, "is transformed already and cannot be solved "
+                                "by critical regions", "Solve the untransformed model.")
+        if asked and self.route.factory is not None:
+            raise SolverError.at(
+                f"solver '{self.route.name}'", "cannot do complementarity='explicit'",
+                "The regions' master problem is solved by the embedded HiGHS: solver='highs'.")
+        if not asked and (mode != "auto" or set(transformation) - {"complementarity"}
+                          or not self.own or self.route.factory is not None):
+            return None, []
+        try:
+            return solve_explicit(self.model, self, priced=not asked), []
+        except CannotCondense as err:
+            self.clock.stop()
+            log.info("not by critical regions: %s", err)
+            said = asked or err.near
+            return None, [f"not solved by critical regions: {err}"] if said else []
 
     def with_finer_products(self, options: dict) -> BilevelResult:
         """Attempts with more and more bits, while a coarse expansion is what keeps the gap."""
@@ -267,6 +298,11 @@ class _Run:
                 data, answer.status, answer.bound, self.route, self.clock, size, notes)
         return settle(self.model, data, self.route, self.clock, self.gap, answer.status,
                       answer.bound, answer.objective, size, notes)
+
+
+def _other_than_explicit(transformation: dict) -> str:
+    mode = transformation.get("complementarity", "auto")
+    return "auto" if mode == "explicit" else mode
 
 
 def _why_not(route: Route, needs) -> str:

@@ -29,7 +29,10 @@ from pyomo_dlmp.condense import (
     share_out,
 )
 from pyomo_dlmp.condense.hull import Hull, Linear, build_hull
+from pyomo_dlmp.solve.lower import LowerSolver
 from pyomo_dlmp.solve.master import solve_master
+from pyomo_dlmp.solve.result import BilevelResult
+from pyomo_dlmp.solve.settle import Answered, no_point, settle
 from pyomo_dlmp.transform.intervals import propagate
 from pyomo_dlmp.transform.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.transform.lower_form import _bounds, compile_lower
@@ -38,6 +41,7 @@ from pyomo_dlmp.transform.single_level import upper_objective
 log = logging.getLogger("pyomo_dlmp")
 MOST_DECISIONS = 5  # upper decisions of a part beyond which regions are too many
 _CHORDS = 0.25  # share of the gap that chords of concave costs may take
+_AIM = 0.2  # of the gap asked for: more costs little here
 
 
 @dataclass
@@ -50,8 +54,14 @@ class Explicit:
     hull: Hull
     regions: list
 
+    def size(self) -> dict[str, int]:
+        """Rows, columns and binaries of the master, parts and regions."""
+        p = self.hull.linear
+        return {"rows": p.A.shape[0], "columns": p.A.shape[1], "binaries": int(p.integer.sum()),
+                "parts": len(self.regions), "regions": sum(len(r.regions) for r in self.regions)}
 
-def prepare(model, gap: float, most: int = 500, clock=None) -> Explicit:
+
+def prepare(model, gap: float, most: int = 500, clock=None, priced: bool = False) -> Explicit:
     """Condense a bilevel model and enumerate its regions; CannotCondense where that does not do."""
     stage = clock.stage if clock is not None else (lambda _: None)
     stage("compile")
@@ -60,6 +70,8 @@ def prepare(model, gap: float, most: int = 500, clock=None) -> Explicit:
         systems = [build_kkt(compile_lower(block)) for block in blocks]
         objective = upper_objective(model, blocks)
         upper = read_upper(model, systems, objective)
+        if priced and not upper.pays:
+            raise CannotCondense("the upper level pays no prices")
         columns, linear = _upper_linear(upper, systems)
     place = {id(var): j for j, var in enumerate(columns)}
     stage("condense")
@@ -87,7 +99,7 @@ def prepare(model, gap: float, most: int = 500, clock=None) -> Explicit:
 def _check_size(part) -> None:
     if part.m > MOST_DECISIONS:
         raise CannotCondense(f"it has {part.m} upper decisions in one part, and regions are "
-                             f"enumerated for at most {MOST_DECISIONS}")
+                             f"enumerated for at most {MOST_DECISIONS}", near=True)
     if not (np.isfinite(part.lo).all() and np.isfinite(part.hi).all()):
         raise CannotCondense("an upper decision in it has no finite range")
     if not part.m:
@@ -133,3 +145,86 @@ def _upper_linear(upper: Upper, systems: list[KktSystem]):
     lb, ub = propagate((A, np.zeros(len(found)), lo, hi), lb, ub)
     integer = np.array([not v.is_continuous() for v in columns], dtype=bool)
     return columns, Linear(A, lo, hi, lb, ub, integer, c, upper.constant)
+
+
+@dataclass
+class _Record:
+    """What `settle` wants to know of a model that was solved without being transformed."""
+
+    lowers: list
+    original: object
+    relaxed: bool = False
+    restricted: bool = False
+    exact: bool = True
+    unproved_prices: tuple = ()
+    added: tuple = ()
+    deactivated: tuple = ()
+
+
+def solve_explicit(model, run, most: int = 500, priced: bool = False) -> BilevelResult:
+    """`solve_bilevel` over critical regions; CannotCondense where another way is needed.
+
+    run: the call's settings (`solve.bilevel`): route, clock, gap, left(), threads, mip_options.
+    priced: only for an upper level that pays prices (a dual times an upper decision).
+    """
+    ready = prepare(model, run.gap, most, run.clock, priced)
+    clock, sign = run.clock, ready.upper.sense
+    clock.stage("search")
+    size = ready.size()
+    outcome = solve_master(
+        ready.hull, _AIM * run.gap, run.left(), run.threads,
+        lambda stage, incumbent, bound: clock.progress(stage, sign * incumbent, sign * bound),
+        run.mip_options)
+    size["rounds"] = outcome.rounds
+    data = _Record([], upper_objective(model, lower_levels(model)))
+    bound = sign * outcome.bound if np.isfinite(outcome.bound) else None
+    status = outcome.status
+    if status == "gap not reached" and outcome.within(run.gap):
+        status = "optimal"
+    if outcome.z is None:
+        return no_point(data, status, bound, run.route, clock, size)
+    clock.stage("audit")
+    for var, value in zip(ready.columns, outcome.z, strict=True):
+        var.set_value(float(value), skip_validation=True)
+    _, chosen = ready.hull.cost_at(outcome.z)
+    data.lowers = [_answer(ready, number, chosen) for number in range(len(ready.systems))]
+    return settle(model, data, run.route, clock, run.gap, status, bound,
+                  sign * outcome.objective, size)
+
+
+def _answer(ready: Explicit, number: int, chosen: list[int]) -> Answered:
+    """The lower level's point and multipliers by its regions, on its Vars; the rest re-solved."""
+    kkt = ready.systems[number]
+    form = kkt.form
+    u = np.array([v.value for v in form.u], dtype=float)
+    solver = LowerSolver(kkt)
+    solved = solver.solve(u)
+    kept = solver.elimination.kept
+    place = np.full(len(form.x), -1)
+    place[kept] = np.arange(len(kept))
+    v, mu, y_rest = solved.x[kept].copy(), solved.mu.copy(), {
+        int(r): float(solved.y[r]) for r in solver.rest}
+    penalties = []
+    for part, found, region in zip(ready.hull.parts, ready.regions, chosen, strict=True):
+        if part.lower != number:
+            continue
+        a, at = found.regions[region].affine, u[part.u]
+        w = a.W @ at + a.w0
+        v[place[part.w]] = w
+        mu[part.pair] = a.U @ at + a.u0
+        mu[list(part.gone)] = list(part.gone.values())
+        y_rest |= {int(r): float(kkt.sigma * y)
+                   for r, y in zip(part.rest, a.Y @ at + a.y0, strict=True)}
+        penalties.append((part.soft_pair, part.soft_column, part.soft_coef))
+    x = solver.elimination.M @ v + solver.offset(u)
+    slack = kkt.slack(x, u)
+    bound_of = {int(kkt.index[p]): p for p in range(kkt.pairs) if kkt.kind[p] == "bound"}
+    for pairs, columns, coef in penalties:
+        base = slack[pairs] - coef * x[columns]
+        v[place[columns]] = np.maximum(0.0, -base) / coef
+        for p, column, c in zip(pairs, columns, coef, strict=True):
+            mu[bound_of[int(column)]] = kkt.sigma * form.c[column] - c * mu[p]
+    point = solver.complete(u, v, np.maximum(0.0, mu), y_rest)
+    for var, value in zip(form.x, point.x, strict=True):
+        var.set_value(float(value), skip_validation=True)
+    return Answered(kkt, solver, point.y, point.mu)

@@ -13,6 +13,7 @@ import highspy
 import numpy as np
 
 from pyomo_dlmp.condense.hull import Hull
+from pyomo_dlmp.condense.regions import width
 from pyomo_dlmp.highs import Highs
 from pyomo_dlmp.solve.outer import ABSOLUTE_GAP, Outcome
 
@@ -147,7 +148,6 @@ class _Master:
         z = np.zeros(len(p.c))
         z[:self.n] = u
         for k, part in enumerate(hull.parts):
-            from pyomo_dlmp.condense.regions import width
             v = (u[hull.u[k]] - part.lo) / width(part)
             depth = [float((q.shape.A @ v - q.shape.b).max(initial=-np.inf))
                      for q in hull.pieces[k]]

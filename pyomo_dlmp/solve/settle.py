@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyomo.environ as pyo
 
@@ -16,11 +18,27 @@ from pyomo_dlmp.solve.audit import (
     price_ranges,
 )
 from pyomo_dlmp.solve.faces import upper_range
-from pyomo_dlmp.solve.lower import kkt_residual
+from pyomo_dlmp.solve.lower import LowerSolver, kkt_residual
 from pyomo_dlmp.solve.outer import ABSOLUTE_GAP
 from pyomo_dlmp.solve.result import BilevelResult
 from pyomo_dlmp.solve.routes import value_idle_vars
+from pyomo_dlmp.transform.kkt_system import KktSystem
 from pyomo_dlmp.transform.single_level import SingleLevel
+
+
+@dataclass
+class Answered:
+    """A lower level whose values are on its Vars and whose multipliers are here, unbounded."""
+
+    kkt: KktSystem
+    solver: LowerSolver
+    y: np.ndarray
+    mu: np.ndarray
+    bounds: None = None
+
+    def multipliers(self) -> tuple[np.ndarray, np.ndarray]:
+        """(y, mu), as of a `LowerKkt`."""
+        return self.y, self.mu
 
 
 def no_point(data: SingleLevel, status, bound, route, clock, size, notes=()) -> BilevelResult:
@@ -136,17 +154,16 @@ def _settle_lower(lower, data: SingleLevel, result: BilevelResult):
     kkt, form = lower.kkt, lower.kkt.form
     x = np.array([v.value or 0.0 for v in form.x])
     u = np.array([v.value or 0.0 for v in form.u])
-    duals = kkt.row_duals(
-        np.array([v.value or 0.0 for v in lower.y]),
-        np.array([0.0 if v is None else v.value or 0.0 for v in lower.mu]))
-    report = audit_lower(kkt, x, u, duals, intervals=False, bounds=lower.bounds)
+    duals = kkt.row_duals(*lower.multipliers())
+    solver = lower.solver if isinstance(lower, Answered) else LowerSolver(kkt)
+    report = audit_lower(kkt, x, u, duals, intervals=False, bounds=lower.bounds, solver=solver)
     solution = report.solution
     exact = kkt.row_duals(solution.y, solution.mu)
     if not data.exact:
         _load(form.x, solution.x)
         load_duals(kkt, exact)
         report = audit_lower(kkt, solution.x, u, exact, intervals=False)
-        report.price_range = price_ranges(kkt, solution.x, u)
+        report.price_range = price_ranges(kkt, solution.x, u, solver)
         return report
     load_duals(kkt, duals)
     before = pyo.value(data.original.expr)
@@ -161,13 +178,14 @@ def _settle_lower(lower, data: SingleLevel, result: BilevelResult):
             "the upper level is reported (optimistic)")
         _load(form.x, x)
         load_duals(kkt, duals)
-        report.price_range = price_ranges(kkt, x, u)
+        report.price_range = price_ranges(kkt, x, u, solver)
         report.unique_answer = False
     else:
         y, mu = multipliers_from(kkt, solution.x, u, exact)
         report.residual = kkt_residual(kkt, solution.x, u, y, mu)
-        report.at_bound += at_bound(kkt, lower.bounds, mu, kkt.slack(solution.x, u))
-        report.price_range = price_ranges(kkt, solution.x, u)
+        if lower.bounds is not None:
+            report.at_bound += at_bound(kkt, lower.bounds, mu, kkt.slack(solution.x, u))
+        report.price_range = price_ranges(kkt, solution.x, u, solver)
         report.unique_answer = bool(
             np.abs(solution.x - x).max(initial=0.0) <= 1e-5 * (1 + np.abs(x).max(initial=0.0)))
     return report

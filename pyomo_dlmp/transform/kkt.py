@@ -39,6 +39,11 @@ class LowerKkt:
     implied: list = field(default_factory=list)
     before: list = field(default_factory=list)
 
+    def multipliers(self) -> tuple[np.ndarray, np.ndarray]:
+        """(y, mu) as loaded on the Vars; 0 where a pair has none."""
+        return (np.array([v.value or 0.0 for v in self.y]),
+                np.array([0.0 if v is None else v.value or 0.0 for v in self.mu]))
+
     def restore(self) -> None:
         """Give the user's dual Vars their own bounds back."""
         for var, low, high in self.before:
