@@ -1,6 +1,11 @@
 """The bilevel room: declares lower levels; knows nothing about power."""
 
 from pyomo_dlmp.bilevel.guard import guard_of
-from pyomo_dlmp.bilevel.lower_level import LowerLevel, LowerLevelData, lower_levels
+from pyomo_dlmp.bilevel.lower_level import (
+    LowerLevel,
+    LowerLevelData,
+    lower_levels,
+    upper_data,
+)
 
-__all__ = ["LowerLevel", "LowerLevelData", "guard_of", "lower_levels"]
+__all__ = ["LowerLevel", "LowerLevelData", "guard_of", "lower_levels", "upper_data"]

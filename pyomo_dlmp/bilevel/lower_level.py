@@ -167,6 +167,14 @@ def lower_levels(model) -> list[LowerLevelData]:
     return found
 
 
+def upper_data(model, ctype, active: bool | None = True) -> Iterator:
+    """Component data of a kind that stand outside every active LowerLevel (which may be large)."""
+    yield from model.component_data_objects(ctype, active=active, descend_into=False)
+    for block in model.component_data_objects(pyo.Block, active=active, descend_into=False):
+        if not (isinstance(block, LowerLevelData) and block.active):
+            yield from upper_data(block, ctype, active)
+
+
 def _warn_of_turned_rows(constraint) -> None:
     """Pyomo stores ``g >= u`` and ``u <= g`` alike: with Vars on both sides the sign is a surprise.
 

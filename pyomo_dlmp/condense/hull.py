@@ -19,7 +19,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from pyomo_dlmp.condense.part import Part
-from pyomo_dlmp.condense.pieces import Piece
+from pyomo_dlmp.condense.pieces import Piece, cut_in_two
 from pyomo_dlmp.condense.regions import width
 
 
@@ -39,12 +39,13 @@ class Linear:
 
 @dataclass
 class Hull:
-    """The master: `linear` over (upper Vars, then the columns of the pieces).
+    """The master: `linear` over (upper Vars, then the columns of the pieces); `upper` alone.
 
     `parts`, `pieces`: of each part; `u`: columns of each part's decisions among the upper Vars;
     `first[k][r]`: first column of a piece (v, then z, then t).
     """
 
+    upper: Linear
     linear: Linear
     parts: list[Part]
     pieces: list[list[Piece]]
@@ -88,6 +89,30 @@ class Hull:
             found.append((short, k, r, v))
         return found
 
+    def chord_errors(self, z: np.ndarray) -> list[tuple[float, int, int, np.ndarray]]:
+        """(how far chords lie below the cost, part, piece, v) of the pieces in use, if they do."""
+        return [(error, k, r, v) for k, r, share, v in self.shares(z) if (
+            error := share * (self.pieces[k][r].cost(v) - self.pieces[k][r].below(v))) > 0.0]
+
+    def cut(self, z: np.ndarray, tolerance: float) -> Hull | None:
+        """The same with pieces cut in two, until at most `tolerance` in chords is left uncut.
+
+        None: all that is left is rounding.
+        """
+        errors = sorted(self.chord_errors(z), key=lambda found: -found[0])
+        left = sum(error for error, *_ in errors)
+        pieces, changed = [list(mine) for mine in self.pieces], False
+        halves: dict[tuple[int, int], list[Piece]] = {}
+        for error, k, r, v in errors:
+            if left <= tolerance:
+                break
+            halves[k, r] = cut_in_two(pieces[k][r], v)
+            left -= error
+            changed |= len(halves[k, r]) > 1
+        for k, r in sorted(halves, reverse=True):
+            pieces[k][r:r + 1] = halves[k, r]
+        return build_hull(self.upper, self.parts, pieces, self.u) if changed else None
+
     def cost_at(self, u: np.ndarray):
         """(upper objective at upper decisions, the piece of each part) where they lie in pieces."""
         total = self.linear.constant + float(self.linear.c[:len(u)] @ u)
@@ -105,7 +130,7 @@ class Hull:
 def build_hull(upper: Linear, parts, pieces, u) -> Hull:
     """The master of an upper level (rows over its own Vars) and the pieces of each part."""
     n = len(upper.c)
-    hull = Hull(upper, parts, pieces, u)
+    hull = Hull(upper, upper, parts, pieces, u)
     blocks, count = _Rows(), n
     for part, mine, columns in zip(parts, pieces, u, strict=True):
         m, span = part.m, width(part)

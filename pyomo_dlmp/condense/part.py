@@ -124,6 +124,8 @@ def _labels(kkt: KktSystem):
 
 
 def _grouped(label) -> dict[int, np.ndarray]:
+    if not len(label):
+        return {}
     order = np.argsort(label, kind="stable")
     values, first = np.unique(label[order], return_index=True)
     return dict(zip(values.tolist(), np.split(order, first[1:]), strict=True))

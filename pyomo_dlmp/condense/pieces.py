@@ -2,8 +2,8 @@
 
 On a critical region every quantity is affine in u, so the part's terms are one quadratic. Where it
 is convex the region is a piece. Where it is not (only active power is paid, say) its concave
-directions are replaced by chords, which lie below it, and the region is cut across them until the
-chords err by no more than asked.
+directions are replaced by chords, which lie below it, and the search cuts a piece in two where its
+chords err too much.
 
 Everything is in v = (u - lo) / width, the range scaled to 0 .. 1.
 """
@@ -44,7 +44,7 @@ class Quadratic:
 class Piece:
     """`shape` (widened range), its `region`'s number, `cost` exact, `below` convex and not above.
 
-    `error`: greatest difference between the two.
+    `error`: greatest difference between the two; `concave`: a column for each direction with a chord.
     """
 
     shape: Polytope
@@ -52,6 +52,7 @@ class Piece:
     cost: Quadratic
     below: Quadratic
     error: float
+    concave: np.ndarray
 
 
 def cost_on(worth: Worth, region: Region, sigma: int) -> Quadratic:
@@ -95,20 +96,11 @@ def _quantity(worth: Worth, key, region: Region, sigma: int) -> np.ndarray:
     return -sigma * np.append(slope, start)
 
 
-def pieces_of(worth: Worth, regions: Regions, sigma: int, error: float,
-              most: int = 2000) -> list[Piece]:
-    """The pieces of a part, each below its cost by at most `error` (0 where the cost is convex)."""
+def pieces_of(worth: Worth, regions: Regions, sigma: int) -> list[Piece]:
+    """The pieces of a part, one for each of its regions that is not in the margin only."""
     _refuse_hidden(worth, regions)
-    found: list[Piece] = []
-    for number, region in enumerate(regions.regions):
-        if _outside(region.shape):
-            continue
-        cost = cost_on(worth, region, sigma)
-        found += _cut(region.shape, number, cost, error)
-        if len(found) > most:
-            raise CannotCondense(f"its cost is not convex in its regions and needs more than "
-                                 f"{most} pieces in one part", near=True)
-    return found
+    return [_piece(region.shape, number, cost_on(worth, region, sigma))
+            for number, region in enumerate(regions.regions) if not _outside(region.shape)]
 
 
 def _outside(shape: Polytope) -> bool:
@@ -117,42 +109,12 @@ def _outside(shape: Polytope) -> bool:
                  | (shape.corners < -1e-9).all(axis=0)).any())
 
 
-def _cut(shape: Polytope, number: int, cost: Quadratic, error: float) -> list[Piece]:
-    """The region, cut across its concave directions."""
+def _piece(shape: Polytope, region: int, cost: Quadratic) -> Piece:
+    """A piece, its concave directions replaced by chords over its own width."""
     size, vectors = np.linalg.eigh(cost.P)
-    concave = np.flatnonzero(size < -_FLAT * max(1.0, np.abs(cost.P).max(initial=0.0)))
-    if not len(concave):
-        return [Piece(shape, number, cost, cost, 0.0)]
-    shapes = [shape]
-    for k in concave:
-        direction = vectors[:, k]
-        along = shape.corners @ direction
-        most = np.sqrt(8.0 * error / (len(concave) * -size[k]))
-        count = max(1, int(np.ceil(np.ptp(along) / most)))
-        cuts = np.linspace(along.min(), along.max(), count + 1)
-        shapes = [piece for s in shapes for piece in _slices(s, direction, cuts)]
-    return [_chorded(s, number, cost, size, vectors, concave) for s in shapes]
-
-
-def _slices(shape: Polytope, direction, cuts) -> list[Polytope]:
-    if len(cuts) == 2:
-        return [shape]
-    found = []
-    for low, high in zip(cuts[:-1], cuts[1:], strict=True):
-        along = shape.corners @ direction
-        if along.max() <= low or along.min() >= high:
-            continue
-        part = polytope(np.vstack([shape.A, direction, -direction]),
-                        np.concatenate([shape.b, [high, -low]]))
-        if part is not None:
-            found.append(part)
-    return found
-
-
-def _chorded(shape, number, cost, size, vectors, concave) -> Piece:
-    """A piece with its concave directions replaced by chords over its own width."""
+    bent = np.flatnonzero(size < -_FLAT * max(1.0, np.abs(cost.P).max(initial=0.0)))
     P, p, c, error = cost.P.copy(), cost.p.copy(), cost.c, 0.0
-    for k in concave:
+    for k in bent:
         e, bend = vectors[:, k], size[k]
         along = shape.corners @ e
         low, high = along.min(), along.max()
@@ -160,7 +122,26 @@ def _chorded(shape, number, cost, size, vectors, concave) -> Piece:
         p = p + 0.5 * bend * (low + high) * e
         c -= 0.5 * bend * low * high
         error += -bend * (high - low) ** 2 / 8.0
-    return Piece(shape, number, cost, Quadratic(P, p, c), error)
+    below = Quadratic(P, p, c) if len(bent) else cost
+    return Piece(shape, region, cost, below, error, vectors[:, bent])
+
+
+def cut_in_two(piece: Piece, v: np.ndarray) -> list[Piece]:
+    """A piece cut near a point, across the direction whose chord errs most; itself if it cannot be.
+
+    The cut keeps a fifth of the width on both sides, so that pieces shrink.
+    """
+    along = piece.shape.corners @ piece.concave
+    low, high = along.min(axis=0), along.max(axis=0)
+    bend = -np.einsum("ik,ij,jk->k", piece.concave, piece.cost.P, piece.concave)
+    e = piece.concave[:, int(np.argmax(bend * (high - low) ** 2))]
+    ends = np.array([(piece.shape.corners @ e).min(), (piece.shape.corners @ e).max()])
+    at = float(np.clip(v @ e, *(ends @ [[0.8, 0.2], [0.2, 0.8]])))
+    halves = [polytope(np.vstack([piece.shape.A, side * e]), np.append(piece.shape.b, side * at))
+              for side in (1.0, -1.0)]
+    if any(half is None for half in halves):
+        return [piece]
+    return [_piece(half, piece.region, piece.cost) for half in halves]
 
 
 def _refuse_hidden(worth: Worth, regions: Regions) -> None:

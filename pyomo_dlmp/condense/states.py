@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg as sla
 import scipy.sparse as sp
+from scipy.linalg import lapack
 
 from pyomo_dlmp.clarabel_qp import solve_qp
 from pyomo_dlmp.condense.part import Part
@@ -76,10 +76,10 @@ def _solve(system, right, n):
         return None
     d = 1.0 / np.sqrt(size)
     scaled = system * d[:, None] * d[None, :]
-    lu, pivot = sla.lu_factor(scaled, check_finite=False)
-    if np.abs(np.diagonal(lu)).min() < _SINGULAR:
+    lu, pivot, singular = lapack.dgetrf(scaled)
+    if singular or np.abs(np.diagonal(lu)).min() < _SINGULAR:
         return None
-    return sla.lu_solve((lu, pivot), right * d[:, None], check_finite=False) * d[:, None]
+    return lapack.dgetrs(lu, pivot, right * d[:, None])[0] * d[:, None]
 
 
 def conditions(part: Part, a: Affine):

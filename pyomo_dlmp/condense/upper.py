@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyomo.environ as pyo
 
-from pyomo_dlmp.bilevel import guard_of
+from pyomo_dlmp.bilevel import upper_data
 from pyomo_dlmp.condense.part import CannotCondense, Part
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.transform.kkt_system import KktSystem
@@ -62,13 +62,10 @@ class Upper:
 
 def read_upper(model, systems: list[KktSystem], objective) -> Upper:
     """Split the upper objective; CannotCondense where rows or terms have no place in a part."""
-    inside = {id(row) for kkt in systems for row in kkt.form.rows}
-    inside |= {id(guard_of(kkt.form.block)) for kkt in systems}
     for ctype in (pyo.SOSConstraint, pyo.LogicalConstraint):
-        if any(True for _ in model.component_data_objects(ctype, active=True)):
+        if any(True for _ in upper_data(model, ctype)):
             raise CannotCondense(f"the upper level has a {ctype.__name__}")
-    rows = [con for con in model.component_data_objects(
-        pyo.Constraint, active=True, descend_into=pyo.Block) if id(con) not in inside]
+    rows = list(upper_data(model, pyo.Constraint))
     where = [_keys(kkt, number) for number, kkt in enumerate(systems)]
     of: dict[int, list[tuple[Key, float]]] = {}
     for keys in where:

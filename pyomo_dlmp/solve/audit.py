@@ -16,7 +16,7 @@ import pandas as pd
 import pyomo.environ as pyo
 import scipy.sparse as sp
 
-from pyomo_dlmp.bilevel import guard_of, lower_levels
+from pyomo_dlmp.bilevel import lower_levels, upper_data
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.highs import new_highs
 from pyomo_dlmp.solve.lower import LowerSolution, LowerSolver, Residual, kkt_residual
@@ -152,13 +152,11 @@ def audit_lower(kkt: KktSystem, x, u, row_duals, intervals=True, bounds=None,
 
 def broken_upper_rows(model, data) -> list[tuple[str, float]]:
     """(name, violation relative to 1 + |limit|) of the user's upper rows that the values break."""
-    inside = {id(row) for lower in data.lowers for row in lower.kkt.form.rows}
-    inside |= {id(guard_of(lower.kkt.form.block)) for lower in data.lowers}
     own = [model.component(name) for name in data.added]
-    rows = [row for row in model.component_data_objects(
-        pyo.Constraint, active=True, descend_into=pyo.Block) if id(row) not in inside
-        and not any(_within(row, block) for block in own)]
-    rows += [c for c in data.deactivated if c.ctype is pyo.Constraint and id(c) not in inside]
+    own += [lower.kkt.form.block for lower in data.lowers]
+    rows = list(upper_data(model, pyo.Constraint))
+    rows += [c for c in data.deactivated if c.ctype is pyo.Constraint]
+    rows = [row for row in rows if not any(_within(row, block) for block in own)]
     found = []
     for row in rows:
         value = pyo.value(row.body, exception=False)

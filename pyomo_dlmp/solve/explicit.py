@@ -29,6 +29,7 @@ from pyomo_dlmp.condense import (
     share_out,
 )
 from pyomo_dlmp.condense.hull import Hull, Linear, build_hull
+from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.solve.lower import LowerSolver
 from pyomo_dlmp.solve.master import solve_master
 from pyomo_dlmp.solve.result import BilevelResult
@@ -40,7 +41,6 @@ from pyomo_dlmp.transform.single_level import upper_objective
 
 log = logging.getLogger("pyomo_dlmp")
 MOST_DECISIONS = 5  # upper decisions of a part beyond which regions are too many
-_CHORDS = 0.25  # share of the gap that chords of concave costs may take
 _AIM = 0.2  # of the gap asked for: more costs little here
 
 
@@ -61,14 +61,14 @@ class Explicit:
                 "parts": len(self.regions), "regions": sum(len(r.regions) for r in self.regions)}
 
 
-def prepare(model, gap: float, most: int = 500, clock=None, priced: bool = False) -> Explicit:
+def prepare(model, most: int = 500, clock=None, priced: bool = False) -> Explicit:
     """Condense a bilevel model and enumerate its regions; CannotCondense where that does not do."""
     stage = clock.stage if clock is not None else (lambda _: None)
     stage("compile")
     blocks = lower_levels(model)
     with PauseGC():
         systems = [build_kkt(compile_lower(block)) for block in blocks]
-        objective = upper_objective(model, blocks)
+        objective = upper_objective(model)
         upper = read_upper(model, systems, objective)
         if priced and not upper.pays:
             raise CannotCondense("the upper level pays no prices")
@@ -83,31 +83,33 @@ def prepare(model, gap: float, most: int = 500, clock=None, priced: bool = False
             parts.append(part)
             where.append(at[part.u])
     worths = share_out(upper, systems, parts)
-    used = [k for k, worth in enumerate(worths) if worth.terms]
-    for k in used:
-        _check_size(parts[k])
+    for worth in worths:
+        _check_size(worth)
     stage("regions")
-    regions = [enumerate_regions(parts[k], most) for k in used]
+    used, regions = [], []
+    for k, worth in enumerate(worths):
+        if not parts[k].m:
+            continue
+        found = enumerate_regions(parts[k], most)  # that it is feasible everywhere counts anyway
+        if worth.terms:
+            used.append(k)
+            regions.append(found)
     stage("pieces")
-    error = _CHORDS * gap * _scale(linear, worths) / max(1, len(used))
-    pieces = [pieces_of(worths[k], r, systems[parts[k].lower].sigma, error)
+    pieces = [pieces_of(worths[k], r, systems[parts[k].lower].sigma)
               for k, r in zip(used, regions, strict=True)]
     hull = build_hull(linear, [parts[k] for k in used], pieces, [where[k] for k in used])
     return Explicit(systems, upper, columns, hull, regions)
 
 
-def _check_size(part) -> None:
+def _check_size(worth) -> None:
+    part = worth.part
     if part.m > MOST_DECISIONS:
         raise CannotCondense(f"it has {part.m} upper decisions in one part, and regions are "
                              f"enumerated for at most {MOST_DECISIONS}", near=True)
     if not (np.isfinite(part.lo).all() and np.isfinite(part.hi).all()):
         raise CannotCondense("an upper decision in it has no finite range")
-    if not part.m:
+    if not part.m and worth.terms:
         raise CannotCondense("a part whose prices or Vars are used holds no upper decision")
-
-
-def _scale(linear: Linear, worths) -> float:
-    return 1.0
 
 
 def _upper_linear(upper: Upper, systems: list[KktSystem]):
@@ -167,7 +169,7 @@ def solve_explicit(model, run, most: int = 500, priced: bool = False) -> Bilevel
     run: the call's settings (`solve.bilevel`): route, clock, gap, left(), threads, mip_options.
     priced: only for an upper level that pays prices (a dual times an upper decision).
     """
-    ready = prepare(model, run.gap, most, run.clock, priced)
+    ready = prepare(model, most, run.clock, priced)
     clock, sign = run.clock, ready.upper.sense
     clock.stage("search")
     size = ready.size()
@@ -176,7 +178,7 @@ def solve_explicit(model, run, most: int = 500, priced: bool = False) -> Bilevel
         lambda stage, incumbent, bound: clock.progress(stage, sign * incumbent, sign * bound),
         run.mip_options)
     size["rounds"] = outcome.rounds
-    data = _Record([], upper_objective(model, lower_levels(model)))
+    data = _Record([], upper_objective(model))
     bound = sign * outcome.bound if np.isfinite(outcome.bound) else None
     status = outcome.status
     if status == "gap not reached" and outcome.within(run.gap):
@@ -187,7 +189,10 @@ def solve_explicit(model, run, most: int = 500, priced: bool = False) -> Bilevel
     for var, value in zip(ready.columns, outcome.z, strict=True):
         var.set_value(float(value), skip_validation=True)
     _, chosen = ready.hull.cost_at(outcome.z)
-    data.lowers = [_answer(ready, number, chosen) for number in range(len(ready.systems))]
+    try:
+        data.lowers = [_answer(ready, number, chosen) for number in range(len(ready.systems))]
+    except SolverError as err:  # of what its condensed parts do not hold
+        raise CannotCondense(f"what its regions leave out {err.faults[0].what}") from err
     return settle(model, data, run.route, clock, run.gap, status, bound,
                   sign * outcome.objective, size)
 

@@ -29,31 +29,58 @@ def solve_master(hull: Hull, gap: float, time_limit: float | None = None, thread
 
 class _Master:
     def __init__(self, hull, gap, time_limit, threads, tell, options):
-        p = hull.linear
-        self.hull, self.gap, self.tell = hull, gap, tell or (lambda *_: None)
+        self.gap, self.tell = gap, tell or (lambda *_: None)
         self.deadline = None if time_limit is None else time.monotonic() + time_limit
+        self.threads, self.options = threads, options
+        self.outcome = Outcome("optimal")
+        self.last: np.ndarray | None = None  # the latest point of the master itself
+        self._load(hull)
+
+    def _load(self, hull: Hull) -> None:
+        p = hull.linear
+        self.hull = hull
         self.n = hull.first[0][0] if hull.first else len(p.c)
-        self.highs = Highs(p.c, p.A, p.lo, p.hi, p.lb, p.ub, None, threads=threads,
+        self.highs = Highs(p.c, p.A, p.lo, p.hi, p.lb, p.ub, None, threads=self.threads,
                            primal_feasibility_tolerance=1e-9, dual_feasibility_tolerance=1e-9,
                            mip_feasibility_tolerance=1e-7, mip_abs_gap=0.2 * ABSOLUTE_GAP,
-                           **options)
+                           **self.options)
         self.highs.h.changeObjectiveOffset(p.constant)
         self._add(hull.first_tangents())
-        self.outcome = Outcome("optimal")
         self.index = np.flatnonzero(p.integer).astype(np.int32)
         self.upper_integers = bool(p.integer[:self.n].any())
 
     def run(self) -> Outcome:
-        """Relaxation, MILP, MILP with more tangents, ..."""
+        """Relaxation, MILP, MILP with more tangents, ...; then the same with pieces cut."""
         out = self.outcome
-        if not self._relaxation():
-            return out
-        while len(self.index) and not out.within(self.gap) and out.rounds < _ROUNDS:
-            if not self._milp():
+        while self._relaxation():
+            while len(self.index) and not out.within(self.gap) and out.rounds < _ROUNDS:
+                if not self._milp():
+                    return self._judged()
+                if self._chords() > 0.5 * self._aim():
+                    break
+            if out.within(self.gap) or out.rounds >= _ROUNDS or self._chords() == 0.0:
                 break
+            hull = self.hull.cut(self.last, 0.1 * self._aim())
+            if hull is None:
+                break
+            out.rounds += not len(self.index)
+            self._load(hull)
+        return self._judged()
+
+    def _judged(self) -> Outcome:
+        out = self.outcome
         if out.status == "optimal" and not out.within(max(self.gap, 1e-9) * 1.0001):
             out.status = "gap not reached"
         return out
+
+    def _aim(self) -> float:
+        """What the gap asked for is in the objective's unit."""
+        scale = abs(self.outcome.objective) if self.outcome.z is not None else 1.0
+        return max(self.gap * scale, ABSOLUTE_GAP)
+
+    def _chords(self) -> float:
+        """How far chords lie below the cost at the latest point."""
+        return 0.0 if self.last is None else sum(e for e, *_ in self.hull.chord_errors(self.last))
 
     def _left(self) -> float | None:
         return None if self.deadline is None else self.deadline - time.monotonic()
@@ -62,10 +89,6 @@ class _Master:
         if at:
             A, lo = self.hull.tangents(at)
             self.highs.add_rows(lo, np.full(len(lo), np.inf), A)
-
-    def _tolerance(self) -> float:
-        scale = abs(self.outcome.objective) if self.outcome.z is not None else 1.0
-        return max(0.1 * self.gap * scale, 0.1 * ABSOLUTE_GAP)
 
     def _cut(self, z) -> float:
         """Tangents where costs are too low; how much they were in total."""
@@ -88,13 +111,14 @@ class _Master:
         for _ in range(_ROUNDS):
             answer = self.highs.solve(self._left())
             if answer.status != "optimal":
-                out.status = answer.status
+                known = out.z is not None and "infeasible" in answer.status  # by rounding only
+                out.status = "gap not reached" if known else answer.status
                 return False
             if not len(self.index) or not self.upper_integers:
                 self._take(answer.z)
-            out.bound = max(out.bound, answer.objective)
+            out.bound, self.last = max(out.bound, answer.objective), answer.z
             self.tell("relaxation", out.objective, out.bound)
-            if out.within(self.gap) or self._cut(answer.z) <= self._tolerance():
+            if out.within(self.gap) or self._cut(answer.z) <= 0.1 * self._aim():
                 break
         return True
 
@@ -118,6 +142,7 @@ class _Master:
             out.status = "infeasible"
             return False
         if answer.z is not None:
+            self.last = answer.z
             self._take(answer.z)
             self._cut(answer.z)
             self._polish(answer.z)
@@ -137,7 +162,7 @@ class _Master:
             if answer.status != "optimal":
                 break
             self._take(answer.z)
-            if self._cut(answer.z) <= 0.3 * self._tolerance():
+            if self._cut(answer.z) <= 0.03 * self._aim():
                 break
         h.changeColsBounds(k, self.index, p.lb[self.index], p.ub[self.index])
 

@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
 from io import StringIO
+from itertools import chain
 
 import pyomo.environ as pyo
 from pyomo.common.log import LoggingIntercept
@@ -202,7 +203,8 @@ def solve_by_pyomo(
     objective = None
     if len(results.solution) or status == "optimal":
         model.solutions.load_from(results)
-        value_idle_vars(model, active)
+        value_idle_vars(active, model.component_data_objects(
+            pyo.Constraint, active=True, descend_into=pyo.Block))
         objective = pyo.value(active)
     if status == "optimal" and bound is None and objective is not None and (
             "nlp" not in route.capabilities):
@@ -245,15 +247,17 @@ def _run(route: Route, solver, model, started: bool):
         ) from None
 
 
-def value_idle_vars(model, objective) -> None:
-    """Vars that no solver saw (their terms cancelled) get a value within their bounds."""
-    parts = [objective.expr, *(c.body for c in model.component_data_objects(
-        pyo.Constraint, active=True, descend_into=pyo.Block))]
-    for part in parts:
-        for var in identify_variables(part, include_fixed=False):
-            if var.value is None:
-                near = 0.0 if var.lb is None else max(0.0, var.lb)
-                var.set_value(near if var.ub is None else min(near, var.ub))
+def value_idle_vars(objective, rows, idle=()) -> None:
+    """Vars that no solver saw (their terms cancelled) get a value within their bounds.
+
+    Those of an objective and some rows, and further ones.
+    """
+    parts = [objective.expr, *(c.body for c in rows)]
+    seen = (v for part in parts for v in identify_variables(part, include_fixed=False))
+    for var in chain(idle, seen):
+        if var.value is None:
+            near = 0.0 if var.lb is None else max(0.0, var.lb)
+            var.set_value(near if var.ub is None else min(near, var.ub))
 
 
 def _proven_bound(solver, results, sense) -> float | None:

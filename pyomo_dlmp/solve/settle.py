@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pyomo.environ as pyo
 
+from pyomo_dlmp.bilevel import upper_data
 from pyomo_dlmp.errors import AuditError, Fault
 from pyomo_dlmp.solve.audit import (
     Audit,
@@ -58,8 +60,9 @@ def settle(model, data: SingleLevel, route, clock, gap, status, bound, reported,
     Raises AuditError, with the result on it, for a point that is none of the bilevel.
     """
     clock.stage("audit")
-    value_idle_vars(model, data.original)
-    _round_integers(model)
+    value_idle_vars(data.original, upper_data(model, pyo.Constraint),
+                    (v for lower in data.lowers for v in lower.kkt.form.idle))
+    _round_integers(model, data)
     result = BilevelResult(
         status, reported, bound, None, route.name, clock.times, size, notes=list(notes))
     audits = [_settle_lower(lower, data, result) for lower in data.lowers]
@@ -87,9 +90,10 @@ def settle(model, data: SingleLevel, route, clock, gap, status, bound, reported,
     return result
 
 
-def _round_integers(model) -> None:
+def _round_integers(model, data: SingleLevel) -> None:
     """Integer Vars at whole numbers: the lower levels are judged there, not a rounding away."""
-    for var in model.component_data_objects(pyo.Var, active=True, descend_into=pyo.Block):
+    decided = (v for lower in data.lowers for v in lower.kkt.form.u)
+    for var in chain(upper_data(model, pyo.Var), decided):
         if var.value is not None and not var.fixed and not var.is_continuous():
             var.set_value(float(round(var.value)), skip_validation=True)
 

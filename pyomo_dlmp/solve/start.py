@@ -117,7 +117,7 @@ def known_point(model, blocks):
         if any(_violation(row) > 1e-7 for row in model.component_data_objects(
                 pyo.Constraint, active=True, descend_into=pyo.Block)):
             return None
-        upper = upper_objective(model, blocks)
+        upper = upper_objective(model)
         value = pyo.value(upper.expr, exception=False)
         if value is None:
             return None
@@ -149,7 +149,7 @@ def high_point(model, systems) -> float | None:
     Terms of the upper objective beyond its linear ones, and rows with duals, are left out.
     """
     own = [kkt.form.objective for kkt in systems]
-    upper = upper_objective(model, [kkt.form.block for kkt in systems])
+    upper = upper_objective(model)
     parts = quadratic_parts(upper.expr, upper.name)
     duals = {id(v) for kkt in systems for _, _, var in kkt.form.block.dual_vars()
              for v in var.values()}

@@ -37,7 +37,8 @@ class LowerForm:
     """Sparse form of one lower level; see the module's text for the symbols.
 
     `sense` +1 minimises, -1 maximises. `x`, `u`: VarData; `rows`: ConstraintData; `names_x`,
-    `names_row`: readable names relative to the block. Equality rows have lo == hi.
+    `names_row`: readable names relative to the block. Equality rows have lo == hi. `idle`: Vars
+    whose terms cancel everywhere.
     """
 
     block: LowerLevelData
@@ -55,6 +56,7 @@ class LowerForm:
     lb: np.ndarray
     ub: np.ndarray
     objective: Any
+    idle: list
 
     @cached_property
     def names_x(self) -> list[str]:
@@ -94,13 +96,12 @@ def compile_lower(block: LowerLevelData) -> LowerForm:
 
 
 def _compile(block: LowerLevelData) -> LowerForm:
-    _refuse_foreign_components(block)
-    objective = _the_objective(block)
+    found = _scan(block)
+    objective = _the_objective(block, found[pyo.Objective])
     sense = 1 if objective.sense == pyo.minimize else -1
     compiler = _Compiler(block)
     guard = guard_of(block)
-    rows = [row for row in block.component_data_objects(
-        pyo.Constraint, active=True, descend_into=pyo.Block) if row is not guard]
+    rows = [row for row in found[pyo.Constraint] if row is not guard]
     parts = [compiler.row(con) for con in rows]
     quad, lin = compiler.objective(objective)
     if compiler.faults:
@@ -108,22 +109,27 @@ def _compile(block: LowerLevelData) -> LowerForm:
     return compiler.form(rows, parts, quad, lin, objective, sense)
 
 
-def _refuse_foreign_components(block: BlockData) -> None:
+def _scan(block: BlockData) -> dict[type, list]:
+    """Active rows and objectives in one walk; ModelError for what a lower level cannot hold."""
+    found: dict[type, list] = {pyo.Constraint: [], pyo.Objective: []}
     faults = []
-    ctypes = block.collect_ctypes(active=True, descend_into=pyo.Block) - _PLAIN
-    for ctype in ctypes:
-        for comp in block.component_objects(ctype, active=True, descend_into=pyo.Block):
-            faults.append(Fault(
-                comp.name, f"is a {ctype.__name__} in a lower level",
-                "A lower level holds Vars, linear Constraints and one convex Objective only; "
-                "move it out or deactivate it.",
-            ))
+    for part in block.block_data_objects(active=True, descend_into=pyo.Block):
+        for comp in part.component_objects(active=True, descend_into=False):
+            ctype = comp.ctype
+            if ctype in found:
+                found[ctype].extend(data for data in comp.values() if data.active)
+            elif ctype not in _PLAIN:
+                faults.append(Fault(
+                    comp.name, f"is a {ctype.__name__} in a lower level",
+                    "A lower level holds Vars, linear Constraints and one convex Objective only; "
+                    "move it out or deactivate it.",
+                ))
     if faults:
         raise ModelError(faults)
+    return found
 
 
-def _the_objective(block: BlockData):
-    found = list(block.component_data_objects(pyo.Objective, active=True, descend_into=pyo.Block))
+def _the_objective(block: BlockData, found: list):
     if len(found) == 1:
         return found[0]
     what = "has no active objective" if not found else (
@@ -206,6 +212,7 @@ class _Compiler:
                 side = u if self.is_upper(var) else x
                 position[vid] = len(side)
                 side.append(var)
+        idle = [var for vid, var in self.var_map.items() if vid not in used]
         self._check_columns(x)
         is_x = {id(v) for v in x}
         A, B = _split_rows([p[0] for p in parts], position, is_x, len(x), len(u))
@@ -218,7 +225,7 @@ class _Compiler:
         form = LowerForm(
             self.block, sense, x, u, rows, Q, c, D, A, B,
             np.array([p[1] for p in parts], dtype=float),
-            np.array([p[2] for p in parts], dtype=float), lb, ub, objective,
+            np.array([p[2] for p in parts], dtype=float), lb, ub, objective, idle,
         )
         check_convex(form.Q * sense, form, objective.name)
         return form
@@ -281,19 +288,38 @@ def check_convex(Q: sp.csr_matrix, form: LowerForm, where: str, tol: float = 1e-
 
     Works block by block (connected components of Q's pattern); tol is relative to the block.
     """
-    diagonal = Q.diagonal()
-    for members in blocks_of(Q):
-        if len(members) == 1 and diagonal[members[0]] >= 0:
-            continue
-        dense = Q[members][:, members].toarray()
-        least = np.linalg.eigvalsh(dense)[0]
-        if least < -tol * max(1.0, np.abs(dense).max()):
+    for group, dense in dense_blocks(Q):
+        least = np.linalg.eigvalsh(dense)[:, 0]
+        bad = np.flatnonzero(least < -tol * np.maximum(1.0, np.abs(dense).max(axis=(1, 2))))
+        if len(bad):
+            members = group[bad[0]]
             listed = ", ".join(form.names_x[i] for i in members[:4])
             listed += " ..." if len(members) > 4 else ""
             raise ModelError.at(
-                where, f"is not convex in {listed} (least eigenvalue {least:.3g})",
+                where, f"is not convex in {listed} (least eigenvalue {least[bad[0]]:.3g})",
                 "A lower level needs a convex objective (concave when it maximises).",
             )
+
+
+def dense_blocks(Q: sp.csr_matrix):
+    """(members, dense blocks) of the connected components of Q, those of one size together.
+
+    Shapes (blocks, size) and (blocks, size, size): thousands of small blocks cost one call.
+    """
+    by_size: dict[int, list[np.ndarray]] = {}
+    for members in blocks_of(Q):
+        by_size.setdefault(len(members), []).append(members)
+    entries = Q.tocoo()
+    for size, blocks in by_size.items():
+        group = np.array(blocks)
+        block_of, place = np.full(Q.shape[0], -1), np.zeros(Q.shape[0], int)
+        block_of[group] = np.arange(len(group))[:, None]
+        place[group] = np.arange(size)[None, :]
+        mine = block_of[entries.row] >= 0
+        row, col = entries.row[mine], entries.col[mine]
+        dense = np.zeros((len(group), size, size))
+        np.add.at(dense, (block_of[row], place[row], place[col]), entries.data[mine])
+        yield group, dense
 
 
 def blocks_of(Q: sp.csr_matrix) -> list[np.ndarray]:

@@ -28,7 +28,7 @@ from pyomo.common.gc_manager import PauseGC
 from pyomo.common.modeling import unique_component_name
 from pyomo.core import Transformation, TransformationFactory
 
-from pyomo_dlmp.bilevel import guard_of, lower_levels
+from pyomo_dlmp.bilevel import guard_of, lower_levels, upper_data
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.transform.bounds import prove_bounds, unbounded
 from pyomo_dlmp.transform.complementarity import MODES, automatic, needs_bounds
@@ -163,7 +163,7 @@ class SingleLevelTransformation(Transformation):
                 "Add one: m.dso = dlmp.LowerLevel().")
         with PauseGC():
             systems = [build_kkt(compile_lower(block)) for block in blocks]
-            upper = upper_objective(model, blocks)
+            upper = upper_objective(model)
             views = upper_views(model, systems, config.cutoff)
             proved = [
                 prove_bounds(kkt, _user_bounds(kkt, config.bounds), _tightening(config, view),
@@ -223,12 +223,9 @@ def _write(block, data: SingleLevel, systems, proved, modes, upper, config) -> N
     rewrite_products(block, data, config)
 
 
-def upper_objective(model, blocks):
+def upper_objective(model):
     """The one active objective outside the lower levels; ModelError for none or several."""
-    inside = ComponentSet(
-        o for b in blocks for o in b.component_data_objects(pyo.Objective, active=True))
-    found = [o for o in model.component_data_objects(pyo.Objective, active=True)
-             if o not in inside]
+    found = list(upper_data(model, pyo.Objective))
     if len(found) > 1:
         raise ModelError.at(
             model.name, f"has {len(found)} active upper objectives: "

@@ -173,8 +173,11 @@ class Small:
         price = np.concatenate([weight[eq], np.where(
             is_row, self.sense * side[active] * weight[owner[active]], 0.0)])
         bounds = [(None, None)] * len(eq) + [(0, None)] * int(active.sum())
-        found = linprog(price, A_ub=np.vstack([M, -M]), bounds=bounds, b_ub=np.concatenate(
-            [gradient + 1e-8, 1e-8 - gradient]))
+        for room in (1e-8, 1e-6, 1e-4):  # x is only as exact as its solver
+            found = linprog(price, A_ub=np.vstack([M, -M]), bounds=bounds, b_ub=np.concatenate(
+                [gradient + room, room - gradient]))
+            if found.status != 2:
+                break
         return float(found.fun) if found.status == 0 else None  # unbounded
 
     def grid(self, points: int):
