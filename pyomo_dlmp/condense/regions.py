@@ -12,6 +12,7 @@ Automatica 42 (facet to facet, and why it is not enough).
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,10 +22,10 @@ from pyomo_dlmp.condense.polytope import Polytope, polytope
 from pyomo_dlmp.condense.states import Affine, conditions, repair, scale_of, solve_at
 
 TOLERANCE = 1e-8
-_STEP = 1e-7  # over a facet, relative to the width of the range
+_STEPS = (1e-7, 1e-6, 1e-5, 1e-4)  # over a facet, relative to the width of the range
 _WIDER = 1e-4
 _COVERED = 1e-6
-_TRIES = 60
+_IDLE = 2  # searches in a row that found nothing
 
 
 @dataclass
@@ -60,19 +61,27 @@ def width(part: Part) -> np.ndarray:
     return np.where(span > 1e-9, span, 1e-3 * (1.0 + np.abs(part.lo)))
 
 
-def enumerate_regions(part: Part, most: int = 500, rng=None) -> Regions:
-    """All critical regions; CannotCondense: more than `most`, or the range is not coverable."""
-    walk = _Walk(part, most)
-    rng = np.random.default_rng(0) if rng is None else rng
+def enumerate_regions(part: Part, most: int = 500, deadline: float = np.inf) -> Regions:
+    """All critical regions; CannotCondense: more than `most`, or the range is not coverable.
+
+    deadline: of `time.monotonic`.
+    """
+    walk = _Walk(part, most, deadline)
+    rng = np.random.default_rng(0)
     m = part.m
-    walk.visit(0.5 + 0.2 * (rng.random(m) - 0.5))
+    if not walk.visit(0.5 + 0.2 * (rng.random(m) - 0.5)):
+        raise CannotCondense("its optimality conditions could not be solved at a point of the "
+                             "range (infeasible there, or degenerate)")
     walk.run()
     total = (1.0 + 2.0 * _WIDER) ** m
-    for _ in range(_TRIES):
+    idle, covered = 0, 0.0
+    while idle <= _IDLE:
         covered = sum(r.shape.volume for r in walk.regions) / total if m else 1.0
         if covered >= 1.0 - _COVERED:
             break
+        before = len(walk.regions)
         walk.search(rng)
+        idle = 0 if len(walk.regions) > before else idle + 1
     if abs(covered - 1.0) > 10 * _COVERED:
         raise CannotCondense(f"its regions cover {covered:.8f} of the range of the upper decisions")
     return Regions(part, walk.regions, covered)
@@ -81,46 +90,54 @@ def enumerate_regions(part: Part, most: int = 500, rng=None) -> Regions:
 class _Walk:
     """Regions by state, and the facets that are still to be stepped over."""
 
-    def __init__(self, part: Part, most: int):
-        self.part, self.most = part, most
+    def __init__(self, part: Part, most: int, deadline: float):
+        self.part, self.most, self.deadline = part, most, deadline
         self.m = part.m
         self.width = width(part)
         self.regions: list[Region] = []
         self.known: set[bytes] = set()
         self.open: list[tuple[int, int]] = []
+        self.lowest, self.highest = np.empty((16, self.m)), np.empty((16, self.m))
         eye = np.eye(self.m)
         self.box = np.vstack([eye, -eye]), np.concatenate(
             [np.full(self.m, 1.0 + _WIDER), np.full(self.m, _WIDER)])
 
     def run(self) -> None:
         while self.open:
-            number, facet = self.open.pop()
-            region = self.regions[number]
-            shape = region.shape
-            middle = shape.corners[shape.on[facet]].mean(axis=0)
-            v = middle + _STEP * shape.A[facet]
-            if (v > 1.0 + _WIDER).any() or (v < -_WIDER).any():
-                continue
-            if any(r.shape.holds(v) for r in self.regions):
-                continue
-            self.visit(v, region.affine.state)
+            self._cross(*self.open.pop())
 
-    def visit(self, v: np.ndarray, state=None) -> None:
-        """The region at v; with the state next door if there is one."""
+    def covered(self, v: np.ndarray, margin: float = 0.0) -> bool:
+        """Whether a known region holds v; boxes around the regions say quickly of most that not."""
+        k = len(self.regions)
+        near = ((self.lowest[:k] <= v + 1e-6) & (v <= self.highest[:k] + 1e-6)).all(axis=1)
+        return any(self.regions[i].shape.holds(v, margin) for i in np.flatnonzero(near))
+
+    def _cross(self, number: int, facet: int) -> None:
+        """To the region beyond a facet: a tiny step, longer ones where that shows none."""
+        region = self.regions[number]
+        shape = region.shape
+        middle = shape.corners[shape.on[facet]].mean(axis=0)
+        for by_solver in (False, True):
+            for step in _STEPS:
+                v = middle + step * shape.A[facet]
+                if (v > 1.0 + _WIDER).any() or (v < -_WIDER).any():
+                    return
+                if self.covered(v):
+                    return
+                u = self.part.lo + self.width * v
+                if self._add(solve_at(self.part, u, TOLERANCE) if by_solver
+                             else repair(self.part, region.affine.state, u, TOLERANCE)):
+                    return
+
+    def visit(self, v: np.ndarray, state: np.ndarray | None = None) -> bool:
+        """Whether a new region was found at v; from a state nearby if there is one."""
         u = self.part.lo + self.width * v
-        found = None if state is None else repair(self.part, state, u, TOLERANCE)
-        found = self._new(found)
-        if found is None:
-            found = self._new(solve_at(self.part, u, TOLERANCE))
-        if found is None:
-            if state is None:
-                raise CannotCondense("its optimality conditions could not be solved at a point of "
-                                     "the range (infeasible there, or degenerate)")
-            return
-        self._add(found)
+        if state is not None and self._add(repair(self.part, state, u, TOLERANCE)):
+            return True
+        return self._add(solve_at(self.part, u, TOLERANCE))
 
-    def _new(self, found: Affine | None):
-        """(affine, polytope) of a state that is not known yet and has an inside."""
+    def _new(self, found: Affine | None) -> Polytope | None:
+        """Polytope of a state that is not known yet and has an inside."""
         if found is None or found.state.tobytes() in self.known:
             return None
         self.known.add(found.state.tobytes())
@@ -131,32 +148,43 @@ class _Walk:
         G = G * self.width
         needed = np.maximum(G, 0.0).sum(axis=1) * (1 + _WIDER) - np.minimum(
             G, 0.0).sum(axis=1) * _WIDER > h - 1e-10
-        shape = polytope(np.vstack([G[needed], self.box[0]]),
-                         np.concatenate([h[needed], self.box[1]]))
-        return None if shape is None else (found, shape)
+        return polytope(np.vstack([G[needed], self.box[0]]),
+                        np.concatenate([h[needed], self.box[1]]))
 
-    def _add(self, found) -> None:
+    def _add(self, found: Affine | None) -> bool:
+        """Whether an affine solution has a region of its own that was not known."""
+        shape = self._new(found)
+        if shape is None:
+            return False
         if len(self.regions) >= self.most:
-            raise CannotCondense(f"it has more than {self.most} critical regions in one part", near=True)
-        a, shape = found
-        self.regions.append(Region(a, shape))
+            raise CannotCondense(
+                f"it has more than {self.most} critical regions in one part", near=True)
+        if time.monotonic() > self.deadline:
+            raise CannotCondense(
+                f"its critical regions are too many for its time ({len(self.regions)} were found "
+                "in one part)", near=True)
+        self.regions.append(Region(found, shape))
+        if len(self.regions) > len(self.lowest):
+            self.lowest, self.highest = (np.resize(a, (2 * len(a), self.m))
+                                         for a in (self.lowest, self.highest))
+        self.lowest[len(self.regions) - 1] = shape.corners.min(axis=0)
+        self.highest[len(self.regions) - 1] = shape.corners.max(axis=0)
         self.open += [(len(self.regions) - 1, i) for i in range(len(shape.b))]
+        return True
 
     def search(self, rng) -> None:
         """Look for what was missed: at points beside the facets, then anywhere."""
-        before = len(self.regions)
         for region in list(self.regions):
             shape = region.shape
             for facet in range(len(shape.b)):
                 on = shape.corners[shape.on[facet]]
                 weight = rng.dirichlet(np.ones(len(on)))
-                self._try(weight @ on + 10 * _STEP * shape.A[facet], region.affine.state)
+                self._try(weight @ on + 10 * _STEPS[0] * shape.A[facet], region.affine.state)
         for v in rng.random((50, self.m)):
             self._try(v, None)
-        if len(self.regions) > before:
-            self.run()
+        self.run()
 
     def _try(self, v, state) -> None:
         inside = (v <= 1.0 + _WIDER).all() and (v >= -_WIDER).all()
-        if inside and not any(r.shape.holds(v, 1e-9) for r in self.regions):
+        if inside and not self.covered(v, 1e-9):
             self.visit(v, state if state is not None else self.regions[0].affine.state)

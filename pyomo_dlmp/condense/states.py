@@ -22,6 +22,7 @@ from pyomo_dlmp.highs import Highs
 OFF, ACTIVE, BEYOND = 0, 1, 2
 _SINGULAR = 1e-11
 _ROUNDS = 40
+_MOVES = 1e-9
 _MANY = 300  # penalty columns from which an interior point is the better QP solver
 
 
@@ -43,20 +44,17 @@ def affine(part: Part, state: np.ndarray) -> Affine | None:
     n, m = len(part.w), part.m
     active = np.flatnonzero(state == ACTIVE)
     beyond = np.flatnonzero(state == BEYOND)
-    N = np.vstack([part.A[active], part.C])
-    k = len(N)
-    system = np.zeros((n + k, n + k))
-    system[:n, :n] = part.H
-    system[:n, n:] = -N.T
-    system[n:, :n] = N
-    right = np.zeros((n + k, m + 1))
+    if len(active) + len(part.C) > n:  # cannot be independent
+        return None
+    system = _system(part, active)
+    right = np.zeros((len(system), m + 1))
     right[:n, :m] = -part.E[:, :m]
     right[:n, m] = -part.g + part.cap[beyond] @ part.A[beyond]
     right[n:n + len(active), :m] = -part.T[active, :m]
     right[n:n + len(active), m] = -part.s[active]
     right[n + len(active):, :m] = -part.F[:, :m]
     right[n + len(active):, m] = part.f
-    solution = _solve(system, right, n)
+    solution = _solve(system, right)
     if solution is None:
         return None
     U, u0 = np.zeros((len(state), m)), np.zeros(len(state))
@@ -67,7 +65,16 @@ def affine(part: Part, state: np.ndarray) -> Affine | None:
                   solution[last:, :m], solution[last:, m])
 
 
-def _solve(system, right, n):
+def _system(part: Part, active: np.ndarray) -> np.ndarray:
+    """Matrix of the optimality equations over (w, multipliers of active rows, y)."""
+    n = len(part.w)
+    N = np.vstack([part.A[active], part.C])
+    system = np.zeros((n + len(N), n + len(N)))
+    system[:n, :n], system[:n, n:], system[n:, :n] = part.H, -N.T, N
+    return system
+
+
+def _solve(system, right):
     """Solution after scaling (prices and powers differ by 1e4); None where singular."""
     if not len(system):
         return right
@@ -116,27 +123,85 @@ def repair(part: Part, state: np.ndarray, u: np.ndarray, tolerance: float) -> Af
 
     None where that ends nowhere: then a QP solver is asked.
     """
-    state = state.copy()
+    a = affine(part, state)
     seen = set()
     for round_ in range(_ROUNDS):
-        a = affine(part, state)
         if a is None:
             return None
         worst, breach, owner = excess(part, a, u)
         if worst <= tolerance:
             return a
-        if state.tobytes() in seen or round_ > _ROUNDS // 2:
+        if a.state.tobytes() in seen or round_ > _ROUNDS // 2:
             broken = [int(np.argmax(breach))]  # one at a time ends most cycles
         else:
             broken = np.flatnonzero(breach > tolerance).tolist()
-        seen.add(state.tobytes())
-        for i in broken:
-            row = owner[i]
+        seen.add(a.state.tobytes())
+        state = a.state.copy()
+        for row in owner[broken]:
             if state[row] != ACTIVE:
                 state[row] = ACTIVE
             else:
                 state[row] = OFF if a.U[row] @ u + a.u0[row] < 0 else BEYOND
+        changed = affine(part, state)
+        if changed is None:
+            changed = _exchange(part, a, int(owner[np.argmax(breach)]), u)
+        a = changed
     return None
+
+
+def _exchange(part: Part, a: Affine, row: int, u: np.ndarray) -> Affine | None:
+    """Change one broken row where that alone leaves singular equations: another goes for it."""
+    state = _enter(part, a, row, u) if a.state[row] != ACTIVE else _leave(part, a, row, u)
+    return None if state is None else affine(part, state)
+
+
+def _enter(part: Part, a: Affine, row: int, u: np.ndarray) -> np.ndarray | None:
+    """A row becomes active that depends on the active ones: the first multiplier to end leaves.
+
+    Where its own multiplier reaches the cap first (or 0, from beyond), its limit is passed at once.
+    """
+    n, active = len(part.w), np.flatnonzero(a.state == ACTIVE)
+    right = np.zeros((n + len(active) + len(part.C), 1))
+    right[:n, 0] = part.A[row]
+    found = _solve(_system(part, active), right)
+    if found is None:
+        return None
+    change = found[n:n + len(active), 0] * (1.0 if a.state[row] == OFF else -1.0)
+    mu = np.clip(a.U[active] @ u + a.u0[active], 0.0, part.cap[active])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        step = np.where(change < -_MOVES, mu / -change, np.where(
+            change > _MOVES, (part.cap[active] - mu) / change, np.inf))
+    state = a.state.copy()
+    first = int(np.argmin(step)) if len(step) else -1
+    if first < 0 or part.cap[row] <= step[first]:
+        if np.isinf(part.cap[row]):
+            return None
+        state[row] = BEYOND if state[row] == OFF else OFF
+        return state
+    state[row] = ACTIVE
+    state[active[first]] = OFF if change[first] < 0 else BEYOND
+    return state
+
+
+def _leave(part: Part, a: Affine, row: int, u: np.ndarray) -> np.ndarray | None:
+    """A row is active no more and something is free to move: up to the first limit it meets."""
+    state = a.state.copy()
+    below = a.U[row] @ u + a.u0[row] < 0
+    state[row] = OFF if below else BEYOND
+    rest = np.vstack([part.H / max(1e-12, np.abs(part.H).max(initial=0.0)),
+                      part.A[state == ACTIVE], part.C])
+    direction = np.linalg.svd(rest)[2][-1]
+    along = part.A[row] @ direction
+    direction = direction * (1.0 if (along > 0) == below else -1.0)
+    w = a.W @ u + a.w0
+    g, change = part.A @ w + part.T[:, :part.m] @ u + part.s, part.A @ direction
+    meets = (state == OFF) & (change < -_MOVES) | (state == BEYOND) & (change > _MOVES)
+    meets[row] = False
+    if not meets.any():
+        return None
+    step = np.where(meets, np.abs(g) / np.where(meets, np.abs(change), 1.0), np.inf)
+    state[int(np.argmin(step))] = ACTIVE
+    return state
 
 
 def solve_at(part: Part, u: np.ndarray, tolerance: float) -> Affine | None:

@@ -41,6 +41,9 @@ from pyomo_dlmp.transform.single_level import upper_objective
 
 log = logging.getLogger("pyomo_dlmp")
 MOST_DECISIONS = 5  # upper decisions of a part beyond which regions are too many
+MOST_REGIONS = 1000  # of a part
+_SECONDS = 60.0  # for regions where nobody asked for them
+_SHARE = {True: 0.4, False: 0.7}  # of the time limit, for regions nobody asked for or somebody
 _AIM = 0.2  # of the gap asked for: more costs little here
 
 
@@ -61,8 +64,12 @@ class Explicit:
                 "parts": len(self.regions), "regions": sum(len(r.regions) for r in self.regions)}
 
 
-def prepare(model, most: int = 500, clock=None, priced: bool = False) -> Explicit:
-    """Condense a bilevel model and enumerate its regions; CannotCondense where that does not do."""
+def prepare(model, most: int = MOST_REGIONS, clock=None, priced: bool = False,
+            seconds: float = np.inf) -> Explicit:
+    """Condense a bilevel model and enumerate its regions; CannotCondense where that does not do.
+
+    seconds: for the regions of all parts together.
+    """
     stage = clock.stage if clock is not None else (lambda _: None)
     stage("compile")
     blocks = lower_levels(model)
@@ -86,11 +93,11 @@ def prepare(model, most: int = 500, clock=None, priced: bool = False) -> Explici
     for worth in worths:
         _check_size(worth)
     stage("regions")
-    used, regions = [], []
+    used, regions, deadline = [], [], time.monotonic() + seconds
     for k, worth in enumerate(worths):
         if not parts[k].m:
             continue
-        found = enumerate_regions(parts[k], most)  # that it is feasible everywhere counts anyway
+        found = enumerate_regions(parts[k], most, deadline)  # that it is feasible everywhere counts anyway
         if worth.terms:
             used.append(k)
             regions.append(found)
@@ -163,13 +170,15 @@ class _Record:
     deactivated: tuple = ()
 
 
-def solve_explicit(model, run, most: int = 500, priced: bool = False) -> BilevelResult:
+def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -> BilevelResult:
     """`solve_bilevel` over critical regions; CannotCondense where another way is needed.
 
     run: the call's settings (`solve.bilevel`): route, clock, gap, left(), threads, mip_options.
     priced: only for an upper level that pays prices (a dual times an upper decision).
     """
-    ready = prepare(model, most, run.clock, priced)
+    left = run.left()
+    seconds = np.inf if left is None else _SHARE[priced] * left
+    ready = prepare(model, most, run.clock, priced, min(seconds, _SECONDS) if priced else seconds)
     clock, sign = run.clock, ready.upper.sense
     clock.stage("search")
     size = ready.size()
