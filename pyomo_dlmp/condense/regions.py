@@ -25,6 +25,7 @@ TOLERANCE = 1e-8
 _STEPS = (1e-7, 1e-6, 1e-5, 1e-4)  # over a facet, relative to the width of the range
 _WIDER = 1e-4
 _COVERED = 1e-6
+_STARTS = 10  # points at which a first state is looked for
 _IDLE = 2  # searches in a row that found nothing
 
 
@@ -69,7 +70,7 @@ def enumerate_regions(part: Part, most: int = 500, deadline: float = np.inf) -> 
     walk = _Walk(part, most, deadline)
     rng = np.random.default_rng(0)
     m = part.m
-    if not walk.visit(0.5 + 0.2 * (rng.random(m) - 0.5)):
+    if not any(walk.visit(0.5 + 0.3 * (rng.random(m) - 0.5)) for _ in range(_STARTS)):
         raise CannotCondense("its optimality conditions could not be solved at a point of the "
                              "range (infeasible there, or degenerate)")
     walk.run()
@@ -82,9 +83,43 @@ def enumerate_regions(part: Part, most: int = 500, deadline: float = np.inf) -> 
         before = len(walk.regions)
         walk.search(rng)
         idle = 0 if len(walk.regions) > before else idle + 1
+    if covered > 1.0 + 10 * _COVERED:
+        walk.regions = _apart(walk.regions, deadline)
+        covered = sum(r.shape.volume for r in walk.regions) / total
     if abs(covered - 1.0) > 10 * _COVERED:
         raise CannotCondense(f"its regions cover {covered:.8f} of the range of the upper decisions")
     return Regions(part, walk.regions, covered)
+
+
+def _apart(regions: list[Region], deadline: float) -> list[Region]:
+    """The same union without overlaps, which several states of the same answer leave."""
+    found: list[Region] = []
+    for region in regions:
+        left = [region.shape]
+        for other in found:
+            left = [piece for shape in left for piece in _without(shape, other.shape)]
+            if time.monotonic() > deadline:
+                raise CannotCondense("its critical regions overlap and are too many for its time",
+                                     near=True)
+        found += [Region(region.affine, shape) for shape in left]
+    return found
+
+
+def _without(shape: Polytope, other: Polytope) -> list[Polytope]:
+    """Convex pieces of shape minus other."""
+    if ((shape.corners.min(axis=0) >= other.corners.max(axis=0) - 1e-9)
+            | (other.corners.min(axis=0) >= shape.corners.max(axis=0) - 1e-9)).any():
+        return [shape]
+    common = polytope(np.vstack([shape.A, other.A]), np.concatenate([shape.b, other.b]))
+    if common is None:
+        return [shape]
+    pieces, A, b = [], shape.A, shape.b
+    for normal, limit in zip(other.A, other.b, strict=True):
+        piece = polytope(np.vstack([A, -normal]), np.append(b, -limit))
+        if piece is not None:
+            pieces.append(piece)
+        A, b = np.vstack([A, normal]), np.append(b, limit)
+    return pieces
 
 
 class _Walk:

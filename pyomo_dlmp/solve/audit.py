@@ -10,16 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import highspy
 import numpy as np
 import pandas as pd
 import pyomo.environ as pyo
-import scipy.sparse as sp
 
 from pyomo_dlmp.bilevel import lower_levels, upper_data
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.highs import new_highs
 from pyomo_dlmp.solve.lower import LowerSolution, LowerSolver, Residual, kkt_residual
+from pyomo_dlmp.solve.price_ranges import price_ranges
 from pyomo_dlmp.transform.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.transform.lower_form import compile_lower
 from pyomo_dlmp.transform.single_level import single_level_data
@@ -130,7 +128,8 @@ def point_of(kkt: KktSystem):
 def audit_lower(kkt: KktSystem, x, u, row_duals, intervals=True, bounds=None,
                 solver: LowerSolver | None = None) -> LowerAudit:
     """Audit one lower level at (x, u) with the duals of its rows (user sign, or None)."""
-    solution = (solver or LowerSolver(kkt)).solve(u)
+    solver = solver or LowerSolver(kkt)
+    solution = solver.solve(u)
     if row_duals is None:
         y, mu = solution.y, solution.mu
     else:
@@ -146,7 +145,7 @@ def audit_lower(kkt: KktSystem, x, u, row_duals, intervals=True, bounds=None,
     if bounds is not None:
         report.at_bound = at_bound(kkt, bounds, mu, slack)
     if intervals:
-        report.price_range = price_ranges(kkt, solution.x, u)
+        report.price_range = price_ranges(solution.x, u, solver)
     return report
 
 
@@ -206,90 +205,6 @@ def multipliers_from(kkt: KktSystem, x, u, row_duals):
             value = rest[kkt.index[p]]
             mu[p] = max(0.0, value if kkt.side[p] == "lower" else -value)
     return y, mu
-
-
-def price_ranges(kkt: KktSystem, x, u,
-                 solver: LowerSolver | None = None) -> dict[int, tuple[float, float]]:
-    """{row: (least, greatest) optimal dual} for duals that are not unique at the optimum x.
-
-    The optimal duals are the polyhedron A'y + sigma S'mu = gradient, mu >= 0 on active pairs. Where
-    the active rows are linearly independent it is a point and nothing is listed. With the `solver`
-    that is seen in the decisions alone: eliminated flows have rows of their own.
-    """
-    form = kkt.form
-    active = np.flatnonzero(kkt.slack(x, u) <= _ACTIVE * (1 + np.abs(kkt.s0)))
-    if solver is not None:
-        few = sp.vstack([kkt.A_eq[solver.rest], kkt.S[active]], format="csr")
-        few = (few @ solver.elimination.M).T.tocsc()
-        if all(len(cols) <= 1 or _independent(few[rows][:, cols])
-               for rows, cols in _dual_parts(few)):
-            return {}
-    G = sp.hstack([kkt.A_eq.T, kkt.sigma * kkt.S[active].T], format="csc")
-    gradient = form.Q @ x + form.c + form.D @ u
-    ranges: dict[int, tuple[float, float]] = {}
-    for rows, cols in _dual_parts(G):
-        if len(cols) <= 1:
-            continue
-        block = G[rows][:, cols]
-        if _independent(block):
-            continue
-        ranges.update(_ranges_of(kkt, block, cols, gradient[rows], active))
-    return ranges
-
-
-def _dual_parts(G):
-    """(rows, columns) of the independent parts of the dual polyhedron."""
-    n = G.shape[0]
-    graph = sp.bmat([[None, abs(G)], [abs(G).T, None]], format="csr")
-    _, label = sp.csgraph.connected_components(graph, directed=False)
-    order = np.argsort(label, kind="stable")
-    for part in np.split(order, np.cumsum(np.bincount(label))[:-1]):
-        yield part[part < n], part[part >= n] - n
-
-
-def _independent(block) -> bool:
-    """Whether the columns are linearly independent (dense rank; a part is one period)."""
-    if block.shape[1] > block.shape[0]:
-        return False
-    dense = block.toarray()
-    scale = np.linalg.norm(dense, axis=0)
-    dense = dense / np.where(scale > 0, scale, 1.0)
-    return bool(np.abs(np.diagonal(np.linalg.qr(dense, mode="r"))).min(initial=1.0) > 1e-9)
-
-
-def _ranges_of(kkt, block, cols, gradient, active):
-    e = len(kkt.equality_rows)
-    lp = new_highs()
-    inf = highspy.kHighsInf
-    free = cols < e
-    lp.addVars(len(cols), np.where(free, -inf, 0.0), np.full(len(cols), inf))
-    csr = block.tocsr()
-    margin = 1e-7 * (1 + np.abs(gradient))
-    lp.addRows(csr.shape[0], gradient - margin, gradient + margin, csr.nnz,
-               csr.indptr[:-1].astype(np.int32), csr.indices.astype(np.int32), csr.data)
-    found: dict[int, tuple[float, float]] = {}
-    for k, col in enumerate(cols):
-        if col < e:
-            row, sign = int(kkt.equality_rows[col]), 1.0
-        else:
-            p = active[col - e]
-            if kkt.kind[p] != "row":
-                continue
-            row = int(kkt.index[p])
-            sign = kkt.sigma * (1.0 if kkt.side[p] == "lower" else -1.0)
-        ends = []
-        for direction in (1.0, -1.0):
-            lp.changeColCost(k, direction)
-            lp.run()
-            optimal = lp.getModelStatus() == highspy.HighsModelStatus.kOptimal
-            value = lp.getInfo().objective_function_value * direction if optimal else (
-                -inf * direction)
-            ends.append(sign * value)
-        lp.changeColCost(k, 0.0)
-        low, high = min(ends), max(ends)
-        if high - low > 1e-5 * (1 + abs(low)):
-            found[row] = (low, high)
-    return found
 
 
 def load_duals(kkt: KktSystem, row_duals: np.ndarray) -> None:

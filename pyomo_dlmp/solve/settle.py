@@ -17,11 +17,11 @@ from pyomo_dlmp.solve.audit import (
     broken_upper_rows,
     load_duals,
     multipliers_from,
-    price_ranges,
 )
 from pyomo_dlmp.solve.faces import upper_range
 from pyomo_dlmp.solve.lower import LowerSolver, kkt_residual
 from pyomo_dlmp.solve.outer import ABSOLUTE_GAP
+from pyomo_dlmp.solve.price_ranges import price_ranges
 from pyomo_dlmp.solve.result import BilevelResult
 from pyomo_dlmp.solve.routes import value_idle_vars
 from pyomo_dlmp.transform.kkt_system import KktSystem
@@ -167,7 +167,7 @@ def _settle_lower(lower, data: SingleLevel, result: BilevelResult):
         _load(form.x, solution.x)
         load_duals(kkt, exact)
         report = audit_lower(kkt, solution.x, u, exact, intervals=False)
-        report.price_range = price_ranges(kkt, solution.x, u, solver)
+        report.price_range = price_ranges(solution.x, u, solver)
         return report
     load_duals(kkt, duals)
     before = pyo.value(data.original.expr)
@@ -182,14 +182,14 @@ def _settle_lower(lower, data: SingleLevel, result: BilevelResult):
             "the upper level is reported (optimistic)")
         _load(form.x, x)
         load_duals(kkt, duals)
-        report.price_range = price_ranges(kkt, x, u, solver)
+        report.price_range = price_ranges(x, u, solver)
         report.unique_answer = False
     else:
         y, mu = multipliers_from(kkt, solution.x, u, exact)
         report.residual = kkt_residual(kkt, solution.x, u, y, mu)
         if lower.bounds is not None:
             report.at_bound += at_bound(kkt, lower.bounds, mu, kkt.slack(solution.x, u))
-        report.price_range = price_ranges(kkt, solution.x, u, solver)
+        report.price_range = price_ranges(solution.x, u, solver)
         report.unique_answer = bool(
             np.abs(solution.x - x).max(initial=0.0) <= 1e-5 * (1 + np.abs(x).max(initial=0.0)))
     return report
