@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 
 import numpy as np
 import pyomo.environ as pyo
@@ -13,10 +12,11 @@ from pyomo.common.gc_manager import PauseGC
 from pyomo_dlmp.bilevel import lower_levels
 from pyomo_dlmp.condense import CannotCondense
 from pyomo_dlmp.errors import AuditError, BoundError, ModelError, SolverError
+from pyomo_dlmp.solve.clock import Clock, Progress
+from pyomo_dlmp.solve.embedded import search_embedded
 from pyomo_dlmp.solve.explicit import solve_explicit
 from pyomo_dlmp.solve.local import solve_local
-from pyomo_dlmp.solve.outer import solve_outer
-from pyomo_dlmp.solve.program import Program, compile_program
+from pyomo_dlmp.solve.program import compile_program
 from pyomo_dlmp.solve.ranges import envelope_error, factor_ranges
 from pyomo_dlmp.solve.reduce import reduce_program
 from pyomo_dlmp.solve.result import BilevelResult
@@ -33,7 +33,6 @@ from pyomo_dlmp.transform.single_level import (
 )
 
 log = logging.getLogger("pyomo_dlmp")
-Progress = Callable[[str, float | None, float | None], None]
 _MOST_BITS = 14
 _PRODUCTS = 0.25  # share of the gap that the envelopes of products may take
 _MOST_WIDENING = 4
@@ -43,7 +42,7 @@ def solve_bilevel(
     model, solver: str = "highs", *, gap: float = 1e-4, time_limit: float | None = None,
     progress: Progress | None = None, threads: int = 0, start: bool = True,
     mip_options: dict | None = None, explain: bool = True, check_bounds: bool = True,
-    **transformation,
+    periods: bool | None = None, **transformation,
 ) -> BilevelResult:
     """Solve a bilevel model and audit the answer.
 
@@ -52,7 +51,9 @@ def solve_bilevel(
     gap are returned, and the status says so). progress(stage, incumbent, bound) is called as it
     advances. explain: say why an infeasible bilevel is infeasible, in `notes`. check_bounds: where
     bounds of multipliers were given by the user (not proved), solve again with ten times their
-    value and believe the first answer only if it stays. Further keywords go to
+    value and believe the first answer only if it stays. periods: take the search apart over what
+    the upper rows couple (periods) at once (True), never (False), or where branch and bound does
+    not end soon (None); HiGHS only. Further keywords go to
     ``dlmp.single_level`` (complementarity, products, bounds, ...). Values of the solution are
     loaded onto the model's Vars, duals into each LowerLevel's `dual` Suffix and onto `dual_of`
     Vars; the transformation is undone afterwards, so the model stays the user's. A model that was
@@ -64,8 +65,8 @@ def solve_bilevel(
     solution is not a solution of its lower level.
     """
     route = route_to(solver)
-    clock = _Clock(progress)
-    run = _Run(model, route, clock, gap, threads, start, mip_options, time_limit)
+    clock = Clock(progress)
+    run = _Run(model, route, clock, gap, threads, start, mip_options, time_limit, periods)
     options = {"capabilities": route.capabilities, **transformation}
     result, why_not = run.by_regions(transformation)
     if result is None:
@@ -85,7 +86,7 @@ def solve_bilevel(
 class _Run:
     """One call of `solve_bilevel`: what does not change from attempt to attempt."""
 
-    def __init__(self, model, route, clock, gap, threads, start, mip_options, time_limit):
+    def __init__(self, model, route, clock, gap, threads, start, mip_options, time_limit, periods):
         self.model, self.route, self.clock, self.gap = model, route, clock, gap
         self.threads, self.start, self.mip_options = threads, start, mip_options
         self.deadline = None if time_limit is None else time.monotonic() + time_limit
@@ -93,6 +94,7 @@ class _Run:
         self.user_bounds_used = self.started = False
         self.ranges: dict | None = None  # proved ranges of products, once they were looked for
         self.bits = 5
+        self.periods = periods
 
     def left(self) -> float | None:
         """Seconds until the deadline, None without one."""
@@ -184,8 +186,8 @@ class _Run:
         try:
             _refuse_modes(data, self.route)
             self._load(data, known)
-            search = self._embedded if self.route.factory is None else self._elsewhere
-            result = search(data)
+            result = (search_embedded(self, data) if self.route.factory is None
+                      else self._elsewhere(data))
         except AuditError as err:
             if not self._held_by_user(data, err.result):
                 raise
@@ -250,39 +252,6 @@ class _Run:
                 raise
             log.info("bounds are proved again with the cutoff %g", known[0])
             SingleLevelTransformation().apply_to(self.model, cutoff=known[0], **options)
-
-    def _embedded(self, data: SingleLevel) -> BilevelResult:
-        model, clock = self.model, self.clock
-        clock.stage("reduce")
-        with PauseGC():
-            implied = [v for lower in data.lowers for v in lower.implied]
-            program = compile_program(model, implied)
-            small, elimination = reduce_program(program, data.lowers)
-        size = _size(data, program, small)
-        clock.stage("first point")
-        first, relaxed = None, -np.inf
-        if self.start:
-            first, relaxed = first_point(data, program, small, elimination, self.left())
-        sign = program.sign
-        clock.stage("search")
-
-        def tell(stage, incumbent, bound):
-            clock.progress(stage, sign * incumbent, sign * bound)
-
-        share = 0.5 if data.relaxed else 1.0  # the rest of the gap is the products'
-        outcome = solve_outer(
-            small, share * self.gap, self.left(), first, tell, self.threads, self.mip_options)
-        size["rounds"] = outcome.rounds
-        best = max(outcome.bound, min(relaxed, outcome.objective))
-        bound = sign * best if np.isfinite(best) else None
-        if outcome.z is None:
-            return no_point(data, outcome.status, bound, self.route, clock, size)
-        values = elimination.lift(outcome.z)
-        values[program.integer] = np.round(values[program.integer])
-        for var, value in zip(program.columns, values, strict=True):
-            var.set_value(float(value), skip_validation=True)
-        return settle(model, data, self.route, clock, self.gap, outcome.status, bound,
-                      sign * outcome.objective, size)
 
     def _elsewhere(self, data: SingleLevel) -> BilevelResult:
         self.clock.stage("search")
@@ -349,38 +318,6 @@ def _refuse_modes(data: SingleLevel, route: Route) -> None:
                 raise SolverError.at(
                     where, f"drops integrality, and '{var.name}' is {var.domain}",
                     "Use a solver with integers, such as 'highs'.")
-
-
-class _Clock:
-    """Seconds by stage, and the progress call."""
-
-    def __init__(self, progress: Progress | None):
-        self.progress = progress or (lambda *_: None)
-        self.times: dict[str, float] = {}
-        self._stage, self._since = "", time.monotonic()
-
-    def stage(self, name: str) -> None:
-        self.stop()
-        self._stage, self._since = name, time.monotonic()
-        if name:
-            self.progress(name, None, None)
-
-    def stop(self) -> dict[str, float]:
-        if self._stage:
-            spent = time.monotonic() - self._since
-            self.times[self._stage] = self.times.get(self._stage, 0.0) + spent
-        self._stage, self._since = "", time.monotonic()
-        return self.times
-
-
-def _size(data: SingleLevel, program: Program, small: Program) -> dict[str, int]:
-    states = [s for lower in data.lowers for s in lower.bounds.state]
-    return {
-        "rows": len(program.rows), "columns": len(program.columns),
-        "binaries": int(program.integer.sum()),
-        "reduced rows": len(small.rows), "reduced columns": len(small.columns),
-        "pairs": len(states), "pairs after bounds": sum(s == "open" for s in states),
-    }
 
 
 __all__ = ["BilevelResult", "solve_bilevel"]

@@ -36,7 +36,8 @@ def reduce_program(program: Program, lowers=()) -> tuple[Program, Elimination]:
     Q = (M.T @ program.Q @ M).tocsr()
     Q = (0.5 * (Q + Q.T)).tocsr()
     c = M.T @ (program.c + program.Q @ m0)
-    rows = [None] * len(lo)
+    rows = [row for row, keep in zip(program.rows, keep_row, strict=True) if keep]
+    rows += [None] * (len(lo) - len(rows))  # bounds of eliminated columns
     small = Program(
         [program.columns[k] for k in kept], rows, A, lo, hi, program.lb[kept], program.ub[kept],
         program.integer[kept], c, Q, program.value(m0), program.sign)

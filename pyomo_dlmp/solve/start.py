@@ -37,7 +37,15 @@ def first_point(data: SingleLevel, program, small, elimination, time_limit):
     outcome = solve_outer(relaxed, 1e-2, limit)
     if outcome.z is None:
         return None, outcome.bound
-    z = elimination.lift(outcome.z)
+    return completed(data, program, small, elimination, outcome.z), outcome.bound
+
+
+def completed(data: SingleLevel, program, small, elimination, point: np.ndarray):
+    """A point of the reduced program with the lower levels answered at its upper decisions.
+
+    None where an upper row then breaks, or a lower level has no answer.
+    """
+    z = elimination.lift(point)
     z[program.integer] = np.round(z[program.integer])
     place = {id(var): j for j, var in enumerate(program.columns)}
     for lower in data.lowers:
@@ -45,7 +53,7 @@ def first_point(data: SingleLevel, program, small, elimination, time_limit):
             _complete(lower, z, place)
         except SolverError as err:
             log.info("first point: %s", err)
-            return None, outcome.bound
+            return None
     for product in data.products:
         for var, value in stand_in_values(data.block, product, lambda v: z[place[id(v)]]):
             if id(var) in place:
@@ -55,7 +63,7 @@ def first_point(data: SingleLevel, program, small, elimination, time_limit):
     scale = 1e-6 * (1 + np.abs(activity))
     ok = ((activity >= small.lo - scale) & (activity <= small.hi + scale)).all()
     inside = ((kept >= small.lb - 1e-7) & (kept <= small.ub + 1e-7)).all()
-    return kept if ok and inside else None, outcome.bound
+    return kept if ok and inside else None
 
 
 def _complete(lower, z: np.ndarray, place: dict[int, int]) -> None:

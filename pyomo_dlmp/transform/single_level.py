@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import pyomo.environ as pyo
 from pyomo.common.autoslots import AutoSlots
-from pyomo.common.collections import ComponentSet
 from pyomo.common.config import (
     ConfigDict,
     ConfigValue,

@@ -1,0 +1,30 @@
+"""Seconds by stage, and the progress call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+Progress = Callable[[str, float | None, float | None], None]
+
+
+class Clock:
+    """`times` by stage; `stage("")` ends the last one."""
+
+    def __init__(self, progress: Progress | None):
+        self.progress = progress or (lambda *_: None)
+        self.times: dict[str, float] = {}
+        self._stage, self._since = "", time.monotonic()
+
+    def stage(self, name: str) -> None:
+        self.stop()
+        self._stage, self._since = name, time.monotonic()
+        if name:
+            self.progress(name, None, None)
+
+    def stop(self) -> dict[str, float]:
+        if self._stage:
+            spent = time.monotonic() - self._since
+            self.times[self._stage] = self.times.get(self._stage, 0.0) + spent
+        self._stage, self._since = "", time.monotonic()
+        return self.times
