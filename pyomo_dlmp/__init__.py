@@ -72,12 +72,13 @@ from pyomo_dlmp.solve import (
     Audit,
     BilevelResult,
     audit,
+    load_checkpoint,
     solve_bilevel,
     solve_opf,
     solver_table,
     why_infeasible,
 )
-from pyomo_dlmp.transform import bounds_table
+from pyomo_dlmp.transform import Tightened, bounds_table, tighten
 from pyomo_dlmp.validation import (
     AcPowerFlow,
     AcReport,
@@ -98,9 +99,9 @@ __all__ = [
     "LineCode", "Load", "LoadBlock", "LowerLevel", "Market", "ModelError", "Network",
     "NetworkError", "OpenDssError", "OperatingPoint", "Profile", "Regulator", "RegulatorBlock",
     "Servers", "SolverError", "StaticVarGenerator", "Storage", "StorageBlock", "Substation",
-    "SubstationBlock", "SvgBlock", "Transformer", "TransformerBlock", "Unbalance", "Ups",
+    "SubstationBlock", "SvgBlock", "Tightened", "Transformer", "TransformerBlock", "Unbalance", "Ups",
     "Workload", "ac_power_flow", "ac_report", "audit", "bounds_table", "build_opf", "fit",
-    "list_feeders", "load_feeder", "lower_levels", "read_opendss", "read_tables",
-    "solve_bilevel", "solve_corrected_opf", "solve_market", "solve_opf", "solver_table",
+    "list_feeders", "load_checkpoint", "load_feeder", "lower_levels", "read_opendss", "read_tables",
+    "solve_bilevel", "solve_corrected_opf", "solve_market", "solve_opf", "solver_table", "tighten",
     "validate_feeder", "why_infeasible", "write_opendss", "write_tables",
 ]

@@ -13,12 +13,15 @@ import numpy as np
 import scipy.sparse as sp
 from pyomo.common.tee import capture_output
 
+from pyomo_dlmp.memory import over_limit
+
 INF = highspy.kHighsInf
+STOPPED = ("time limit", "interrupted", "memory limit")  # words for a search that was ended
 
 
 @dataclass
 class Answer:
-    """`status`: optimal, time limit, interrupted, infeasible, unbounded or the solver's own word.
+    """`status`: optimal, one of STOPPED, infeasible, unbounded or the solver's own word.
 
     `z`, `objective`, `bound` are None where there is none; `row_dual`, `col_dual` for LPs and QPs.
     """
@@ -112,11 +115,15 @@ class Highs:
         self.h.setSolution(solution)
 
     def solve(self, time_limit: float | None = None,
-              progress: Callable[[float, float], None] | None = None) -> Answer:
-        """Run; progress(incumbent, bound) is called as the MIP advances. Ctrl-C stops the run."""
+              progress: Callable[[float, float], None] | None = None,
+              found: Callable[[np.ndarray], None] | None = None) -> Answer:
+        """Run; Ctrl-C and a passed memory limit stop it.
+
+        As the MIP advances progress(incumbent, bound) is called, and found(z) with better points.
+        """
         if time_limit is not None:
             self.set("time_limit", float(self.h.getRunTime() + max(time_limit, 0.01)))
-        with _interruptible(self.h, progress if self.is_mip else None):
+        with _interruptible(self.h, *((progress, found) if self.is_mip else (None, None))):
             self.h.run()
             if self.h.getModelStatus() == highspy.HighsModelStatus.kUnboundedOrInfeasible:
                 self.set("presolve", "off")  # then it says which
@@ -126,11 +133,13 @@ class Highs:
     def _answer(self) -> Answer:
         status = _WORDS.get(self.h.getModelStatus(), str(self.h.modelStatusToString(
             self.h.getModelStatus())))
+        if status == "interrupted" and over_limit():
+            status = "memory limit"
         info, solution = self.h.getInfo(), self.h.getSolution()
         feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
         bound = info.mip_dual_bound if self.is_mip else info.objective_function_value
         known = np.isfinite(bound) and status in (
-            ("optimal", "time limit", "interrupted") if self.is_mip else ("optimal",))
+            ("optimal", *STOPPED) if self.is_mip else ("optimal",))
         answer = Answer(status, bound=bound if known else None)
         if feasible:
             answer.z = np.array(solution.col_value)
@@ -147,7 +156,7 @@ def _inf(values) -> np.ndarray:
 
 
 @contextmanager
-def _interruptible(h, progress):
+def _interruptible(h, progress, found):
     """Forward MIP progress, and turn Ctrl-C into a clean stop of the solver."""
     pressed = threading.Event()
     main = threading.current_thread() is threading.main_thread()
@@ -157,7 +166,10 @@ def _interruptible(h, progress):
         if kind == highspy.cb.HighsCallbackType.kCallbackMipLogging:
             if progress is not None:
                 progress(data_out.mip_primal_bound, data_out.mip_dual_bound)
-        elif pressed.is_set():
+        elif kind == highspy.cb.HighsCallbackType.kCallbackMipSolution:
+            if found is not None:
+                found(np.array(data_out.mip_solution))
+        elif pressed.is_set() or over_limit():
             data_in.user_interrupt = True
 
     kinds = [
@@ -166,6 +178,8 @@ def _interruptible(h, progress):
         highspy.cb.HighsCallbackType.kCallbackSimplexInterrupt,
         highspy.cb.HighsCallbackType.kCallbackIpmInterrupt,
     ]
+    if found is not None:
+        kinds.append(highspy.cb.HighsCallbackType.kCallbackMipSolution)
     h.setCallback(callback, None)
     for kind in kinds:
         h.startCallback(kind)

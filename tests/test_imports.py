@@ -7,12 +7,12 @@ import pyomo_dlmp
 
 ROOT = Path(pyomo_dlmp.__file__).parent
 MAY_IMPORT = {
-    "errors": set(), "highs": {"errors"}, "clarabel_qp": set(), "network": {"errors"},
+    "errors": set(), "memory": set(), "highs": {"errors", "memory"}, "clarabel_qp": set(), "network": {"errors"},
     "io": {"errors", "network"},
     "blocks": {"errors", "network"}, "opf": {"errors", "network", "blocks"},
     "bilevel": {"errors"}, "transform": {"errors", "bilevel", "highs"},
-    "condense": {"errors", "bilevel", "transform", "highs", "clarabel_qp"},
-    "solve": {"errors", "bilevel", "transform", "condense", "highs", "clarabel_qp"},
+    "condense": {"errors", "memory", "bilevel", "transform", "highs", "clarabel_qp"},
+    "solve": {"errors", "memory", "bilevel", "transform", "condense", "highs", "clarabel_qp"},
     "market": {"errors", "network", "blocks", "opf", "bilevel", "solve"},
     "results": {"errors", "network", "blocks", "opf", "market", "bilevel", "solve", "transform"},
     "validation": {"errors", "network", "io", "blocks", "opf", "solve", "results"},

@@ -73,6 +73,10 @@ class LowerLevelData(BlockData):
             for data in _var_datas(var, self):
                 self._state.upper.add(data)
 
+    def declared_upper(self) -> Iterator:
+        """Vars inside that the upper level decides."""
+        yield from self._state.upper
+
     def is_upper(self, data) -> bool:
         """Whether a VarData is a decision of the upper level (declared, or outside the block)."""
         return data in self._state.upper or not self.contains(data)

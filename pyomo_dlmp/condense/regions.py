@@ -20,6 +20,7 @@ import numpy as np
 from pyomo_dlmp.condense.part import CannotCondense, Part
 from pyomo_dlmp.condense.polytope import Polytope, polytope
 from pyomo_dlmp.condense.states import Affine, conditions, repair, scale_of, solve_at
+from pyomo_dlmp.memory import over_limit
 
 TOLERANCE = 1e-8
 _STEPS = (1e-7, 1e-6, 1e-5, 1e-4)  # over a facet, relative to the width of the range
@@ -194,9 +195,9 @@ class _Walk:
         if len(self.regions) >= self.most:
             raise CannotCondense(
                 f"it has more than {self.most} critical regions in one part", near=True)
-        if time.monotonic() > self.deadline:
+        if time.monotonic() > self.deadline or over_limit():
             raise CannotCondense(
-                f"its critical regions are too many for its time ({len(self.regions)} were found "
+                f"its critical regions are too many for its time or memory ({len(self.regions)} were found "
                 "in one part)", near=True)
         self.regions.append(Region(found, shape))
         if len(self.regions) > len(self.lowest):

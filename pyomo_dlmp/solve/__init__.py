@@ -3,6 +3,7 @@
 from pyomo_dlmp.solve.alone import solve_integer, solve_opf
 from pyomo_dlmp.solve.audit import Audit, LowerAudit, audit
 from pyomo_dlmp.solve.bilevel import BilevelResult, solve_bilevel
+from pyomo_dlmp.solve.checkpoint import load_checkpoint
 from pyomo_dlmp.solve.lower import LowerSolution, LowerSolver
 from pyomo_dlmp.solve.routes import ROUTES, route_to
 from pyomo_dlmp.solve.table import solver_table
@@ -10,5 +11,5 @@ from pyomo_dlmp.solve.why import why_infeasible
 
 __all__ = [
     "ROUTES", "Audit", "BilevelResult", "LowerAudit", "LowerSolution", "LowerSolver", "audit",
-    "route_to", "solve_bilevel", "solve_integer", "solve_opf", "solver_table", "why_infeasible",
+    "load_checkpoint", "route_to", "solve_bilevel", "solve_integer", "solve_opf", "solver_table", "why_infeasible",
 ]

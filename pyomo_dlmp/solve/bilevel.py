@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
+from pathlib import Path
 
 import numpy as np
 import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
 
-from pyomo_dlmp.bilevel import lower_levels
+from pyomo_dlmp import memory
+from pyomo_dlmp.bilevel import lower_levels, upper_data
 from pyomo_dlmp.condense import CannotCondense
 from pyomo_dlmp.errors import AuditError, BoundError, ModelError, SolverError
-from pyomo_dlmp.solve.clock import Clock, Progress
+from pyomo_dlmp.solve.checkpoint import Checkpoint
+from pyomo_dlmp.solve.clock import Clock, OutOfMemory, Progress
 from pyomo_dlmp.solve.embedded import search_embedded
 from pyomo_dlmp.solve.explicit import solve_explicit
 from pyomo_dlmp.solve.local import solve_local
@@ -42,7 +45,8 @@ def solve_bilevel(
     model, solver: str = "highs", *, gap: float = 1e-4, time_limit: float | None = None,
     progress: Progress | None = None, threads: int = 0, start: bool = True,
     mip_options: dict | None = None, explain: bool = True, check_bounds: bool = True,
-    periods: bool | None = None, **transformation,
+    periods: bool | None = None, memory_limit: float | None = None,
+    checkpoint: str | Path | None = None, **transformation,
 ) -> BilevelResult:
     """Solve a bilevel model and audit the answer.
 
@@ -53,7 +57,10 @@ def solve_bilevel(
     bounds of multipliers were given by the user (not proved), solve again with ten times their
     value and believe the first answer only if it stays. periods: take the search apart over what
     the upper rows couple (periods) at once (True), never (False), or where branch and bound does
-    not end soon (None); HiGHS only. Further keywords go to
+    not end soon (None); HiGHS only. memory_limit: GB that this process may hold; the search then
+    ends with its best point and bound, status "memory limit". checkpoint: a JSON file that always
+    holds the best upper decisions so far, their objective and the bound (`load_checkpoint`).
+    Further keywords go to
     ``dlmp.single_level`` (complementarity, products, bounds, ...). Values of the solution are
     loaded onto the model's Vars, duals into each LowerLevel's `dual` Suffix and onto `dual_of`
     Vars; the transformation is undone afterwards, so the model stays the user's. A model that was
@@ -65,8 +72,24 @@ def solve_bilevel(
     solution is not a solution of its lower level.
     """
     route = route_to(solver)
-    clock = Clock(progress)
-    run = _Run(model, route, clock, gap, threads, start, mip_options, time_limit, periods)
+    run = _Run(model, route, Clock(progress), gap, threads, start, mip_options, time_limit, periods,
+               checkpoint)
+    with memory.memory_limit(memory_limit):
+        try:
+            result = _solved(run, solver, explain, check_bounds, transformation)
+        except OutOfMemory as err:
+            result = BilevelResult(
+                "memory limit", None, None, None, route.name, run.clock.stop(), {},
+                notes=[f"the process holds {memory.used():.2f} GB, more than the {memory_limit:g} "
+                       f"GB allowed, before '{err}': no search was begun"])
+    if result.objective is not None:
+        run.keep(lambda: run.upper_names(columns := run.upper_vars())(
+            [v.value for v in columns]), result.objective, result.bound, result.status, True)
+    return result
+
+
+def _solved(run: _Run, solver, explain, check_bounds, transformation) -> BilevelResult:
+    model, route, clock = run.model, run.route, run.clock
     options = {"capabilities": route.capabilities, **transformation}
     result, why_not = run.by_regions(transformation)
     if result is None:
@@ -86,7 +109,9 @@ def solve_bilevel(
 class _Run:
     """One call of `solve_bilevel`: what does not change from attempt to attempt."""
 
-    def __init__(self, model, route, clock, gap, threads, start, mip_options, time_limit, periods):
+    def __init__(self, model, route, clock, gap, threads, start, mip_options, time_limit, periods,
+                 checkpoint):
+        self.checkpoint = None if checkpoint is None else Checkpoint(checkpoint)
         self.model, self.route, self.clock, self.gap = model, route, clock, gap
         self.threads, self.start, self.mip_options = threads, start, mip_options
         self.deadline = None if time_limit is None else time.monotonic() + time_limit
@@ -99,6 +124,26 @@ class _Run:
     def left(self) -> float | None:
         """Seconds until the deadline, None without one."""
         return None if self.deadline is None else max(0.1, self.deadline - time.monotonic())
+
+    def keep(self, decisions, objective, bound, status="searching", final=False) -> None:
+        """Write a point to the checkpoint, if there is one; see `Checkpoint.keep`."""
+        if self.checkpoint is not None:
+            self.checkpoint.keep(decisions, objective, bound, status, final)
+
+    def upper_vars(self) -> list:
+        """The Vars that the upper level decides."""
+        declared = [v for block in lower_levels(self.model) for v in block.declared_upper()]
+        return [*upper_data(self.model, pyo.Var), *declared]
+
+    def upper_names(self, columns):
+        """A function from values of some columns to {name: value} of the upper Vars among them."""
+        if self.checkpoint is None:
+            return lambda _: {}
+        upper = {id(v) for v in self.upper_vars()}
+        names = [(j, v.name) for j, v in enumerate(columns)
+                 if id(v) in upper and not v.name.startswith("dlmp_single_level")]
+        return lambda values: {name: float(values[j]) for j, name in names
+                               if values[j] is not None}
 
     def by_regions(self, transformation: dict) -> tuple[BilevelResult | None, list[str]]:
         """(result of the explicit mode or None, notes), where it is asked for or may pay.

@@ -5,7 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from pyomo_dlmp.memory import over_limit
+
 Progress = Callable[[str, float | None, float | None], None]
+
+
+_BEFORE = {"compile", "condense", "regions", "pieces", "compile and bounds", "reduce",
+           "first point", "ranges of products"}  # stages of which nothing could be kept
+
+
+class OutOfMemory(Exception):
+    """The memory limit is passed before a stage that has no point yet; its text is the stage."""
 
 
 class Clock:
@@ -18,6 +28,8 @@ class Clock:
 
     def stage(self, name: str) -> None:
         self.stop()
+        if name in _BEFORE and over_limit():
+            raise OutOfMemory(name)
         self._stage, self._since = name, time.monotonic()
         if name:
             self.progress(name, None, None)

@@ -42,8 +42,13 @@ def search_embedded(run, data: SingleLevel) -> BilevelResult:
     def complete(z):
         return completed(data, program, small, elimination, z)
 
+    names = run.upper_names(program.columns)
+
+    def keep(z, objective, bound):
+        run.keep(lambda: names(elimination.lift(z)), sign * objective, sign * bound)
+
     share = 0.5 if data.relaxed else 1.0  # the rest of the gap is the products'
-    outcome = _search(run, data, small, first, share * run.gap, complete, tell)
+    outcome = _search(run, data, small, first, share * run.gap, complete, tell, keep)
     size["rounds"] = outcome.rounds
     best = max(outcome.bound, min(relaxed, outcome.objective))
     bound = sign * best if np.isfinite(best) else None
@@ -57,8 +62,8 @@ def search_embedded(run, data: SingleLevel) -> BilevelResult:
                   sign * outcome.objective, size)
 
 
-def _search(run, data: SingleLevel, small: Program, first, gap: float, complete,
-            tell) -> Outcome:
+def _search(run, data: SingleLevel, small: Program, first, gap: float, complete, tell,
+            keep) -> Outcome:
     """Branch and bound; where it does not end soon, periods apart, then it again."""
     apart = None
     if run.periods is not False:
@@ -68,7 +73,7 @@ def _search(run, data: SingleLevel, small: Program, first, gap: float, complete,
         apart = take_apart(small, np.array([id(row) in upper for row in small.rows], dtype=bool))
 
     def whole(limit, start):
-        return solve_outer(small, gap, limit, start, tell, run.threads, run.mip_options)
+        return solve_outer(small, gap, limit, start, tell, run.threads, run.mip_options, keep)
 
     if apart is None:
         return whole(run.left(), first)
@@ -82,8 +87,8 @@ def _search(run, data: SingleLevel, small: Program, first, gap: float, complete,
             return outcome
     left = run.left()
     limit = None if left is None else _SHARE * left
-    outcome = solve_periods(apart, gap, limit, outcome, complete, tell)
-    if outcome.status in ("optimal", "interrupted"):
+    outcome = solve_periods(apart, gap, limit, outcome, complete, tell, keep)
+    if outcome.status in ("optimal", "interrupted", "memory limit"):
         return outcome
     left = run.left()
     if left is not None and left < 1.0:

@@ -184,7 +184,9 @@ def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -
     outcome = solve_master(
         ready.hull, _AIM * run.gap, run.left(), run.threads,
         lambda stage, incumbent, bound: clock.progress(stage, sign * incumbent, sign * bound),
-        run.mip_options)
+        run.mip_options, lambda u, objective, bound: run.keep(
+            lambda: {var.name: float(v) for var, v in zip(ready.columns, u, strict=True)},
+            sign * objective, sign * bound))
     size["rounds"] = outcome.rounds
     data = _Record([], upper_objective(model))
     bound = sign * outcome.bound if np.isfinite(outcome.bound) else None

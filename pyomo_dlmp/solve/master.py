@@ -22,14 +22,16 @@ _POLISH = 6
 
 
 def solve_master(hull: Hull, gap: float, time_limit: float | None = None, threads: int = 0,
-                 tell: Callable | None = None, options: dict | None = None) -> Outcome:
+                 tell: Callable | None = None, options: dict | None = None,
+                 keep: Callable | None = None) -> Outcome:
     """Outcome over the upper Vars (`z`), as of `solve_outer`. gap: relative."""
-    return _Master(hull, gap, time_limit, threads, tell, options or {}).run()
+    return _Master(hull, gap, time_limit, threads, tell, options or {}, keep).run()
 
 
 class _Master:
-    def __init__(self, hull, gap, time_limit, threads, tell, options):
+    def __init__(self, hull, gap, time_limit, threads, tell, options, keep=None):
         self.gap, self.tell = gap, tell or (lambda *_: None)
+        self.keep = keep or (lambda *_: None)
         self.deadline = None if time_limit is None else time.monotonic() + time_limit
         self.threads, self.options = threads, options
         self.outcome = Outcome("optimal")
@@ -104,6 +106,7 @@ class _Master:
         value, _ = self.hull.cost_at(u)
         if self.outcome.z is None or value < self.outcome.objective:
             self.outcome.z, self.outcome.objective = u, value
+            self.keep(u, value, self.outcome.bound)
 
     def _relaxation(self) -> bool:
         """Kelley's rounds on the linear relaxation; False where the search ends here."""

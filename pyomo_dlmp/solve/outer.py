@@ -21,7 +21,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.highs import Answer, Highs, new_highs
+from pyomo_dlmp.highs import STOPPED, Answer, Highs, new_highs
 from pyomo_dlmp.solve.program import Program
 from pyomo_dlmp.transform.intervals import row_ranges
 from pyomo_dlmp.transform.lower_form import blocks_of
@@ -101,9 +101,12 @@ def split_squares(program: Program) -> _Squares:
 def solve_outer(
     program: Program, gap: float = 1e-4, time_limit: float | None = None,
     start: np.ndarray | None = None, progress: Progress | None = None, threads: int = 0,
-    mip_options: dict | None = None,
+    mip_options: dict | None = None, keep: Callable | None = None,
 ) -> Outcome:
-    """Minimise to a relative `gap` (or to 2e-6 absolute); `start` is a point to begin from."""
+    """Minimise to a relative `gap` (or to 2e-6 absolute); `start` is a point to begin from.
+
+    keep(z, objective, bound) is called with better points as they are found.
+    """
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
     squares = split_squares(program)
     begin = program.value(start) if start is not None else None
@@ -112,7 +115,13 @@ def solve_outer(
     if start is not None:
         outcome.z, outcome.objective = start, program.value(start)
         master.start_from(start)
-    tell = progress or (lambda *_: None)
+    tell, keep = progress or (lambda *_: None), keep or (lambda *_: None)
+
+    def found(z):
+        value = program.value(z[: len(program.columns)])
+        if value < outcome.objective:
+            keep(z[: len(program.columns)], value, outcome.bound)
+
     for round_ in range(1, _MAX_ROUNDS + 1):
         outcome.rounds = round_
         remaining = deadline - time.monotonic()
@@ -122,8 +131,8 @@ def solve_outer(
         master.highs.set("mip_rel_gap", gap * (0.5 if len(squares.weight) else 1.0))
         answer = master.solve(remaining, lambda inc, low: tell(
             "branch and bound", min(outcome.objective, _point_value(inc)),
-            max(outcome.bound, low)))
-        if answer.z is None and answer.status not in ("time limit", "interrupted"):
+            max(outcome.bound, low)), found)
+        if answer.z is None and answer.status not in STOPPED:
             outcome.status = answer.status
             if outcome.z is not None:  # a point is known, so it is not infeasible
                 outcome.status = "unbounded" if "unbounded" in answer.status else "gap not reached"
@@ -133,6 +142,7 @@ def solve_outer(
             outcome.bound = max(outcome.bound, min(answer.bound, outcome.objective))
         if answer.z is not None:
             _take(program, outcome, answer)
+            keep(outcome.z, outcome.objective, outcome.bound)
         tell(f"round {round_}", outcome.objective, outcome.bound)
         outcome.history.append((time.monotonic(), outcome.objective, outcome.bound))
         outcome.status = answer.status
@@ -190,15 +200,15 @@ class _Master:
         if k:
             self._first_grid(error)
 
-    def solve(self, time_limit, progress) -> Answer:
+    def solve(self, time_limit, progress, found) -> Answer:
         """Solve the MILP; with integer columns, once more as LP with them fixed (exact values)."""
         limit = None if np.isinf(time_limit) else time_limit
-        answer = self.highs.solve(limit, progress)
+        answer = self.highs.solve(limit, progress, found)
         if not self._is_the_point(answer):
             # HiGHS 1.16 may return its start with the objective of a better point that presolve
             # made of it: once more, without a start
             self.highs.h.clearSolver()
-            answer = self.highs.solve(limit, progress)
+            answer = self.highs.solve(limit, progress, found)
         if answer.z is not None and self.highs.is_mip:
             answer.z = self._with_integers_fixed(answer.z)
         return answer

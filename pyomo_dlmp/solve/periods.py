@@ -25,6 +25,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from pyomo_dlmp.highs import Highs
+from pyomo_dlmp.memory import over_limit
 from pyomo_dlmp.solve.outer import Outcome, solve_outer
 from pyomo_dlmp.solve.program import Program
 
@@ -66,17 +67,19 @@ def take_apart(program: Program, coupling: np.ndarray) -> Periods | None:
 
 
 def solve_periods(periods: Periods, gap: float, time_limit: float | None,
-                  best: Outcome, complete: Callable, tell: Callable) -> Outcome:
+                  best: Outcome, complete: Callable, tell: Callable,
+                  keep: Callable) -> Outcome:
     """Bounds and points by decomposition, from what is known (`best`, improved and returned).
 
-    complete(z) answers the lower levels at a point's upper decisions: a feasible point or None.
+    keep(z, objective, bound) is called after each round. complete(z) answers the lower levels at a point's upper decisions: a feasible point or None.
     """
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
-    return _Search(periods, gap, deadline, best, complete, tell).run()
+    return _Search(periods, gap, deadline, best, complete, tell, keep).run()
 
 
 class _Search:
-    def __init__(self, periods, gap, deadline, best, complete, tell):
+    def __init__(self, periods, gap, deadline, best, complete, tell, keep):
+        self.keep = keep
         self.periods, self.gap, self.deadline = periods, gap, deadline
         self.best, self.complete, self.tell = best, complete, tell
         self.R = periods.program.A[periods.coupling]
@@ -113,6 +116,11 @@ class _Search:
             settled = value - best.bound <= _SETTLED * self.gap * abs(value)
             if settled or round_ % 5 == 4:
                 self._take(self._agreed())
+            if best.z is not None:
+                self.keep(best.z, best.objective, best.bound)
+            if over_limit():
+                best.status = "memory limit"
+                return
             if best.within(self.gap) or settled or time.monotonic() > self.deadline:
                 break
         best.status = "optimal" if best.within(self.gap) else "gap not reached"

@@ -6,8 +6,14 @@ from pyomo_dlmp.transform.single_level import (
     bounds_table,
     single_level_data,
 )
+from pyomo_dlmp.transform.tightened import Tightened, tighten
 
 __all__ = [
-    "BinaryExpansion", "McCormick", "SingleLevelTransformation", "bounds_table",
+    "BinaryExpansion",
+    "McCormick",
+    "SingleLevelTransformation",
+    "Tightened",
+    "bounds_table",
     "single_level_data",
+    "tighten",
 ]

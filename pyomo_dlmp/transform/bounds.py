@@ -15,12 +15,13 @@ infinite, and a mode that needs one refuses by name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import scipy.sparse as sp
 
 from pyomo_dlmp.errors import BoundError, Fault
+from pyomo_dlmp.transform.certificates import Certificate
 from pyomo_dlmp.transform.eliminate import Elimination, eliminate, eliminate_in_stages
 from pyomo_dlmp.transform.intervals import propagate, row_ranges
 from pyomo_dlmp.transform.kkt_system import KktSystem
@@ -39,6 +40,7 @@ class PairBounds:
     Per pair: `slack`, `mu` (greatest values), `slack_source`, `mu_source` (user, interval, vertex,
     lp, or "" where infinite), `state`: "open" (needs complementarity), "never binds" (mu = 0) or
     "always binds" (slack = 0). `x_lo .. y_hi`: ranges of columns and equality duals.
+    `certificates`: {("slack" or "mu", pair): proof} of the bounds from linear programs.
     """
 
     slack: np.ndarray
@@ -49,6 +51,7 @@ class PairBounds:
     x_hi: np.ndarray
     y_lo: np.ndarray
     y_hi: np.ndarray
+    certificates: dict[tuple[str, int], Certificate] = field(default_factory=dict)
 
     @property
     def state(self) -> np.ndarray:
@@ -130,9 +133,14 @@ def prove_bounds(
     `user` maps pair numbers to bounds of their multipliers. `tighten`: the stages after intervals
     for "all" parts, for parts with an open pair that has no finite bound yet ("auto"), without
     linear programs ("vertices"), or "none".
+    "off": nothing is proved, and the user's bounds are taken for slacks, too.
     `view`: the upper rows, and how the upper level uses the duals.
     """
     bounds = _start(kkt, user or {})
+    if tighten == "off":
+        given = np.array([p in (user or {}) for p in range(kkt.pairs)], dtype=bool)
+        bounds.slack[given], bounds.slack_source[given] = bounds.mu[given], "user"
+        return bounds, None
     _primal_stage(kkt, bounds, view)
     reduced = _dual_stage(kkt, bounds, view)
     if tighten != "none" and view is not None and unbounded(bounds).any():

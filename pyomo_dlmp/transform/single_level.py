@@ -137,14 +137,17 @@ class SingleLevelTransformation(Transformation):
     CONFIG.declare("bounds", ConfigValue(
         default=None, description="{name or component: bound of |dual|} given by the user"))
     CONFIG.declare("tighten", ConfigValue(
-        default="auto", domain=In(["auto", "all", "none"]), description="tighten bounds by LPs: "
-        "where none is finite yet (auto), everywhere, or not"))
+        default="auto", domain=In(["auto", "all", "none", "off"]), description="tighten bounds by "
+        "LPs: where none is finite yet (auto), everywhere, or not (none); off: prove nothing and "
+        "believe the user's bounds, of slacks too (the blind practice, for comparisons)"))
     CONFIG.declare("ranges", ConfigValue(
         default=None, description="{product: (low, high)} proved ranges of the expressions that "
         "stand in products (names as on the block `product`)"))
     CONFIG.declare("cutoff", ConfigValue(
         default=None, description="upper objective of a known bilevel-feasible point: bounds may "
         "then hold only for points at least as good"))
+    CONFIG.declare("proved", ConfigValue(
+        default=None, description="bounds proved before by dlmp.tighten(model)"))
     CONFIG.declare("capabilities", ConfigValue(
         default=frozenset({"milp"}), domain=frozenset,
         description="what the solver can do, for auto: milp, miqp, nonconvex, sos1"))
@@ -164,10 +167,7 @@ class SingleLevelTransformation(Transformation):
             systems = [build_kkt(compile_lower(block)) for block in blocks]
             upper = upper_objective(model)
             views = upper_views(model, systems, config.cutoff)
-            proved = [
-                prove_bounds(kkt, _user_bounds(kkt, config.bounds), _tightening(config, view),
-                             view)[0]
-                for kkt, view in zip(systems, views, strict=True)]
+            proved = [_prove(kkt, view, config) for kkt, view in zip(systems, views, strict=True)]
             if config.cutoff is not None:
                 for bounds in proved:
                     bounds.mark_cutoff()
@@ -265,6 +265,12 @@ def _configured(declared, kwds: dict):
             "dlmp.single_level", f"was given a wrong option ({' '.join(str(err).split())})",
             f"Options: {', '.join(declared.keys())}.") from None
     return config
+
+
+def _prove(kkt: KktSystem, view, config):
+    if config.proved is not None:
+        return config.proved.of(kkt)
+    return prove_bounds(kkt, _user_bounds(kkt, config.bounds), _tightening(config, view), view)[0]
 
 
 def _tightening(config, view) -> str:

@@ -1,10 +1,11 @@
-"""Bound tightening by linear programs over the relaxed KKT system, one small LP per component.
+"""Bound tightening by linear programs over the relaxed KKT system, all periods in one instance.
 
 The relaxation keeps primal and dual feasibility, stationarity (already eliminated), the upper rows
 (with the cutoff of a known point where one was given) and, for each open pair, the chord
-``s / s_max + mu / mu_max <= 1`` of the complementarity. Each LP maximises one slack or one
-multiplier; HiGHS is hot-started from the one before. The optimum of a maximisation is raised by a
-relative 1e-6 against the solver's tolerances.
+``s / s_max + mu / mu_max <= 1`` of the complementarity. One HiGHS instance, hot-started from run to
+run, maximises one slack or multiplier of each independent component (a period) at once: they share
+no row, so the optimum of the sum is the optimum of each. What is believed is not the optimum but
+what the run's duals prove by weak duality (`certificates`).
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ from pyomo_dlmp.transform.bounds import (
     _lower_slack,
     unbounded,
 )
+from pyomo_dlmp.transform.certificates import Certificate, Rows, certificate
 from pyomo_dlmp.transform.upper_view import UpperView
 
 log = logging.getLogger("pyomo_dlmp")
-_MARGIN = 1e-6
+_MARGIN = 1e-9
 _SECONDS = 60.0
 _NOTHING = 1e-7  # a maximum below this is zero
 
@@ -37,7 +39,7 @@ def tighten_by_lp(
     reduced: ReducedKkt, bounds: PairBounds, view: UpperView | None = None, rounds: int = 2,
     everything: bool = True,
 ) -> None:
-    """Lower `bounds.slack` and `bounds.mu` of open pairs in place.
+    """Lower `bounds.slack` and `bounds.mu` of open pairs in place, with `bounds.certificates`.
 
     Without `everything`, only components that hold an open pair without a finite bound. Stops after
     a minute: what is not bounded then stays so.
@@ -47,9 +49,7 @@ def tighten_by_lp(
         if not everything and not unbounded(bounds).any():
             break
         before, opened = _total(bounds), int((bounds.state == "open").sum())
-        relaxation = _Relaxation(reduced, bounds, view)
-        for columns in relaxation.components():
-            _tighten_component(relaxation, bounds, columns, everything, deadline)
+        _Round(_Relaxation(reduced, bounds, view), bounds, everything, deadline).run()
         still = int((bounds.state == "open").sum())
         if still == opened and _total(bounds) > 0.9 * before:
             break
@@ -60,43 +60,76 @@ def _total(bounds: PairBounds) -> float:
     return float(np.where(np.isfinite(values), values, 1e9).sum())
 
 
-def _tighten_component(
-    relaxation: _Relaxation, bounds: PairBounds, columns, everything: bool, deadline: float,
-) -> None:
-    pairs = relaxation.pairs_in(columns)
-    pairs = pairs[bounds.state[pairs] == "open"]
-    if not len(pairs) or not (everything or unbounded(bounds)[pairs].any()):
-        return
-    lp = relaxation.lp(columns)
-    place = np.full(relaxation.width, -1)
-    place[columns] = np.arange(len(columns))
-    slack, mu = bounds.slack.copy(), bounds.mu.copy()
-    last = None
-    for p in pairs:
-        if time.monotonic() > deadline:
-            log.info("tightening stopped after %.0f s", _SECONDS)
-            break
-        for column, store in ((relaxation.slack_at[p], slack), (relaxation.mu_at[p], mu)):
-            best = _maximum(lp, int(place[column]), last, deadline)
-            last = int(place[column])
-            if best is not None:
-                value = best + _MARGIN * (1.0 + abs(best)) if best > _NOTHING else 0.0
-                store[p] = min(store[p], value)
-    _lower_slack(bounds, slack, "lp")
-    _lower_mu(bounds, mu, "lp")
+class _Round:
+    """Each slack and multiplier once, over bounds that stay as they are for the round."""
 
+    def __init__(self, relaxation: _Relaxation, bounds: PairBounds, everything: bool,
+                 deadline: float):
+        self.bounds, self.deadline = bounds, deadline
+        open_, missing = bounds.state == "open", unbounded(bounds)
+        self.queues: list[list[tuple[str, int, int]]] = []  # of each component
+        used = []
+        for columns in relaxation.components():
+            pairs = relaxation.pairs_in(columns)
+            pairs = pairs[open_[pairs]]
+            if len(pairs) and (everything or missing[pairs].any()):
+                used.append(columns)
+                self.queues.append([entry for p in pairs for entry in (
+                    ("slack", int(p), int(relaxation.slack_at[p])),
+                    ("mu", int(p), int(relaxation.mu_at[p])))])
+        columns = np.concatenate(used) if used else np.empty(0, int)
+        self.place = np.full(relaxation.width, -1)
+        self.place[columns] = np.arange(len(columns))
+        self.lp, self.rows = relaxation.lp(columns) if used else (None, None)
+        self.proved: dict[tuple[str, int], tuple[float, Certificate]] = {}
 
-def _maximum(lp: Highs, column: int, last: int | None, deadline: float) -> float | None:
-    """Greatest value of a column, or None when the LP is unbounded or fails."""
-    if last is not None:
-        lp.h.changeColCost(last, 0.0)
-    lp.h.changeColCost(column, -1.0)
-    left = max(0.1, deadline - time.monotonic())
-    lp.set("time_limit", float(lp.h.getRunTime() + left))
-    lp.h.run()
-    if lp.h.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-        return None
-    return -lp.h.getInfo().objective_function_value
+    def run(self) -> None:
+        for k in range(max(map(len, self.queues), default=0)):
+            batch = [queue[k] for queue in self.queues if k < len(queue)]
+            if not self._maximise(batch) and len(batch) > 1:
+                for entry in batch:  # one of them has no end: each for itself
+                    self._maximise([entry])
+            if time.monotonic() > self.deadline:
+                log.info("tightening stopped after %.0f s", _SECONDS)
+                break
+        new = {"slack": self.bounds.slack.copy(), "mu": self.bounds.mu.copy()}
+        for (kind, p), (value, proof) in self.proved.items():
+            if value < new[kind][p]:
+                new[kind][p] = value
+                self.bounds.certificates[kind, p] = proof
+        _lower_slack(self.bounds, new["slack"], "lp")
+        _lower_mu(self.bounds, new["mu"], "lp")
+
+    def _maximise(self, batch: list[tuple[str, int, int]]) -> bool:
+        """The greatest values of some columns of different components; False: there are none."""
+        at = self.place[[column for *_, column in batch]].astype(np.int32)
+        self.lp.h.changeColsCost(len(at), at, np.full(len(at), -1.0))
+        left = max(0.1, self.deadline - time.monotonic())
+        self.lp.set("time_limit", float(self.lp.h.getRunTime() + left))
+        self.lp.h.run()
+        solved = self.lp.h.getModelStatus() == highspy.HighsModelStatus.kOptimal
+        if solved:
+            duals = np.array(self.lp.h.getSolution().row_dual)
+            for (kind, p, _), column in zip(batch, at, strict=True):
+                mine = np.zeros_like(duals)
+                own = self.rows_of(int(column))
+                mine[own] = duals[own]
+                proof = certificate(self.rows, int(column), mine)
+                value = proof.value()
+                if np.isfinite(value):
+                    value = value + _MARGIN * (1.0 + abs(value)) if value > _NOTHING else 0.0
+                    self.proved[kind, p] = value, proof
+        self.lp.h.changeColsCost(len(at), at, np.zeros(len(at)))
+        return solved
+
+    def rows_of(self, column: int) -> np.ndarray:
+        """Rows of the component of a column."""
+        if not hasattr(self, "label"):
+            A = self.rows.A
+            graph = sp.bmat([[None, A], [A.T, None]], format="csr")
+            _, label = connected_components(graph, directed=False)
+            self.label, self.of_column = label[:A.shape[0]], label[A.shape[0]:]
+        return np.flatnonzero(self.label == self.of_column[column])
 
 
 class _Relaxation:
@@ -130,12 +163,13 @@ class _Relaxation:
         inside[columns] = True
         return np.flatnonzero(inside[self.slack_at] & inside[self.mu_at])
 
-    def lp(self, columns) -> Highs:
-        """The LP of one component, without an objective."""
+    def lp(self, columns) -> tuple[Highs, Rows]:
+        """The LP of some components, without an objective, and its arrays."""
         A = self.A[:, columns]
         rows = np.flatnonzero(np.diff(A.indptr))
-        return Highs(np.zeros(len(columns)), A[rows], self.lo[rows], self.hi[rows],
-                     self.lb[columns], self.ub[columns])
+        arrays = Rows(A[rows], self.lo[rows], self.hi[rows], self.lb[columns], self.ub[columns])
+        return Highs(np.zeros(len(columns)), arrays.A, arrays.lo, arrays.hi, arrays.lb,
+                     arrays.ub), arrays
 
 
 def _row_pairs(reduced: ReducedKkt) -> np.ndarray:
