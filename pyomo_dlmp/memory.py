@@ -7,8 +7,17 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-_state = {"limit": None, "asked": 0.0, "over": False}
+
+@dataclass
+class _State:
+    limit: float | None = None
+    asked: float = 0.0
+    over: bool = False
+
+
+_state = _State()
 _EVERY = 0.1  # seconds between two looks
 
 
@@ -27,20 +36,20 @@ def used() -> float:
 @contextmanager
 def memory_limit(gigabytes: float | None) -> Iterator[None]:
     """Within, `over_limit` says whether the process holds more than this; None: no limit."""
-    before = dict(_state)
-    _state.update(limit=gigabytes, over=False, asked=0.0)
+    global _state
+    before, _state = _state, _State(gigabytes)
     try:
         yield
     finally:
-        _state.update(before)
+        _state = before
 
 
 def over_limit() -> bool:
     """Whether the limit was passed since it was set (cheap: looks ten times a second at most)."""
-    if _state["limit"] is None or _state["over"]:
-        return _state["over"]
+    if _state.limit is None or _state.over:
+        return _state.over
     now = time.monotonic()
-    if now - _state["asked"] >= _EVERY:
-        _state["asked"] = now
-        _state["over"] = used() > _state["limit"]
-    return _state["over"]
+    if now - _state.asked >= _EVERY:
+        _state.asked = now
+        _state.over = used() > _state.limit
+    return _state.over

@@ -7,7 +7,8 @@ import pyomo_dlmp
 
 ROOT = Path(pyomo_dlmp.__file__).parent
 MAY_IMPORT = {
-    "errors": set(), "memory": set(), "highs": {"errors", "memory"}, "clarabel_qp": set(), "network": {"errors"},
+    "errors": set(), "memory": set(), "highs": {"errors", "memory"}, "clarabel_qp": set(),
+    "network": {"errors"},
     "io": {"errors", "network"},
     "blocks": {"errors", "network"}, "opf": {"errors", "network", "blocks"},
     "bilevel": {"errors"}, "transform": {"errors", "bilevel", "highs"},

@@ -146,13 +146,12 @@ def build_hull(upper: Linear, parts, pieces, u) -> Hull:
             blocks.add(np.zeros(len(column), int), column, value, [0.0], [0.0])
         for base, piece in zip(starts, mine, strict=True):
             A, b = np.vstack([piece.shape.A, np.eye(m)]), np.append(piece.shape.b, np.ones(m))
-            axis = (np.abs(piece.shape.A) > 1e-9).sum(axis=1) == 1
-            margin = axis & (piece.shape.b > 0) & np.isclose(piece.shape.b, 1e-4)
-            A, b = A[~np.append(margin, np.zeros(m, bool))], b[~np.append(margin, np.zeros(m, bool))]
-            i, j = np.nonzero(np.abs(A) > 1e-13)
-            rows = np.concatenate([i, np.arange(len(b))])
-            cols = np.concatenate([base + j, np.full(len(b), base + m)])
-            blocks.add(rows, cols, np.concatenate([A[i, j], -b]),
+            needed = ~((A <= 1e-9).all(axis=1) & (b >= 0.0))  # the others follow from v >= 0
+            A, b = A[needed], b[needed]
+            row, column = np.nonzero(np.abs(A) > 1e-13)
+            blocks.add(np.concatenate([row, np.arange(len(b))]),
+                       np.concatenate([base + column, np.full(len(b), base + m)]),
+                       np.concatenate([A[row, column], -b]),
                        np.full(len(b), -np.inf), np.zeros(len(b)))
     extra, lo, hi = blocks.matrix(count)
     wide = sp.csr_matrix((upper.A.data, upper.A.indices, upper.A.indptr),

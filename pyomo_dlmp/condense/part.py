@@ -41,12 +41,13 @@ class CannotCondense(Exception):
 class Part:
     """One connected part of a lower level in the symbols of the module's text, all arrays dense.
 
-    `lower`: number of the lower level; `rows`: its equality rows; `w`: its columns of the form; `u`: columns of the form's
-    upper Vars; `paid`: equality rows (numbers among them) with a shift, whose parameters follow
-    those of u; `pair`: pair of each row of A; `cap` infinite for hard rows; `wanted`: columns of
-    the form with x = Xw w + Xp p + x0; `rest`: the equality
-    rows of C; `soft_pair`, `soft_column`, `soft_coef`: soft limits and their penalties; `gone`: pairs that can be left out, with their constant
-    multiplier. H .. f are those of a minimisation whatever the sense.
+    `lower`: number of the lower level; `rows`: its equality rows; `w`: its columns of the form;
+    `u`: columns of the form's upper Vars; `paid`: equality rows (numbers among them) with a shift,
+    whose parameters follow those of u; `pair`: pair of each row of A; `cap` infinite for hard rows;
+    `wanted`: columns of the form with x = Xw w + Xp p + x0; `rest`: the equality rows of C;
+    `soft_pair`, `soft_column`, `soft_coef`: soft limits and their penalties; `gone`: pairs that can
+    be left out, with their constant multiplier. H .. f are those of a minimisation whatever the
+    sense.
     """
 
     lower: int
@@ -109,7 +110,7 @@ def condense(kkt: KktSystem, paid, wanted, box, number: int = 0) -> list[Part]:
     order = _grouped(label), _grouped(eq_label), _grouped(pair_label)
     parts = []
     for k in np.flatnonzero(touches):
-        columns, rows, pairs = (o.get(k, np.empty(0, int)) for o in order)
+        columns, rows, pairs = (o.get(int(k), np.empty(0, int)) for o in order)
         parts.append(_part(kkt, columns, rows, pairs, is_row, paid[eq_label[paid] == k],
                            wanted[label[wanted] == k], box, number))
     return parts
@@ -166,6 +167,7 @@ def _part(kkt, columns, rows, pairs, is_row, paid, wanted, box, number) -> Part:
     cap[row_of] = cost
     lo, hi = box[0][u], box[1][u]
     cross = Kp.T @ Dp
+    Xw, Xp, x0 = _maps(columns, wanted, penalty, Kw, Kp, k0)
     part = Part(
         number, rows, columns[w], u, paid,
         Kw.T @ QKw, Kw.T @ c, Kw.T @ (QKp + Dp),
@@ -173,7 +175,7 @@ def _part(kkt, columns, rows, pairs, is_row, paid, wanted, box, number) -> Part:
         pairs[own], (S @ Kw)[own], (S @ Kp + Tp)[own], (S @ k0 + kkt.s0[pairs])[own], cap[own],
         E[rest][:, :n] @ Kw, E[rest][:, :n] @ Kp + E[rest][:, n:].toarray(),
         kkt.b_eq[rows[rest]] - E[rest][:, :n] @ k0,
-        wanted, *_maps(columns, wanted, penalty, Kw, Kp, k0), {}, rows[rest],
+        wanted, Xw, Xp, x0, {}, rows[rest],
         pairs[row_of], columns[penalty], coef, lo, hi, not (T.nnz or D.nnz))
     return screen(part, form.lb, form.ub)
 

@@ -44,7 +44,8 @@ class Quadratic:
 class Piece:
     """`shape` (widened range), its `region`'s number, `cost` exact, `below` convex and not above.
 
-    `error`: greatest difference between the two; `concave`: a column for each direction with a chord.
+    `error`: greatest difference between the two; `concave`: its columns are the directions with a
+    chord.
     """
 
     shape: Polytope
@@ -139,9 +140,10 @@ def cut_in_two(piece: Piece, v: np.ndarray) -> list[Piece]:
     at = float(np.clip(v @ e, *(ends @ [[0.8, 0.2], [0.2, 0.8]])))
     halves = [polytope(np.vstack([piece.shape.A, side * e]), np.append(piece.shape.b, side * at))
               for side in (1.0, -1.0)]
-    if any(half is None for half in halves):
+    whole = [half for half in halves if half is not None]
+    if len(whole) < 2:
         return [piece]
-    return [_piece(half, piece.region, piece.cost) for half in halves]
+    return [_piece(half, piece.region, piece.cost) for half in whole]
 
 
 def _refuse_hidden(worth: Worth, regions: Regions) -> None:

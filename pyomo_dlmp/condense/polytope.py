@@ -56,7 +56,9 @@ def polytope(A: np.ndarray, b: np.ndarray) -> Polytope | None:
     number = np.flatnonzero(real)
     A, b = A[real] / norm[real, None], b[real] / norm[real]
     number, A, b = _without_repeats(number, A, b)
-    found = _largest_ball(A, b)
+    if ((np.abs(A) > 1e-12).sum(axis=1) == 1).all() and A.shape[1] > 1:
+        return _box(A, b, number)
+    found = largest_ball(A, b)
     if found is None:
         return None
     centre, ball = found
@@ -94,7 +96,7 @@ def _without_repeats(number, A, b):
     return number[new], A[new], b[new]
 
 
-def _largest_ball(A, b):
+def largest_ball(A: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, float] | None:
     """(centre, radius) of the largest ball inside, None where it is flat or empty."""
     m = A.shape[1]
     if m == 1:
@@ -114,6 +116,24 @@ def _largest_ball(A, b):
         return None
     value = np.array(lp.getSolution().col_value)
     return None if value[m] < _FLAT else (value[:m], float(value[m]))
+
+
+def _box(A, b, number) -> Polytope | None:
+    """All rows bound one coordinate each: qhull, which is slow in many dimensions, is not asked."""
+    m = A.shape[1]
+    axis, up = np.abs(A).argmax(axis=1), A.sum(axis=1) > 0
+    ends = [[np.flatnonzero((axis == j) & (up == side)) for side in (False, True)]
+            for j in range(m)]
+    if any(not len(rows) for pair in ends for rows in pair):
+        raise ValueError("an unbounded polytope")
+    facets = np.array([rows[np.argmin(b[rows])] for pair in ends for rows in pair])
+    low, high = -b[facets[0::2]], b[facets[1::2]]
+    if (high - low < _FLAT).any():
+        return None
+    corners = np.array(np.meshgrid(*np.column_stack([low, high]), indexing="ij")).reshape(m, -1).T
+    on = [np.flatnonzero(corners[:, j] == end[j]) for j in range(m) for end in (low, high)]
+    return Polytope(A[facets], b[facets], number[facets], corners, on, (low + high) / 2,
+                    float((high - low).min() / 2))
 
 
 def _interval(A, b, number, centre, ball) -> Polytope:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyomo_dlmp.condense.part import CannotCondense, Part
-from pyomo_dlmp.condense.polytope import Polytope, polytope
+from pyomo_dlmp.condense.polytope import Polytope, largest_ball, polytope
 from pyomo_dlmp.condense.states import Affine, conditions, repair, scale_of, solve_at
 from pyomo_dlmp.memory import over_limit
 
@@ -26,6 +26,8 @@ TOLERANCE = 1e-8
 _STEPS = (1e-7, 1e-6, 1e-5, 1e-4)  # over a facet, relative to the width of the range
 _WIDER = 1e-4
 _COVERED = 1e-6
+_VOLUMES = 5  # dimensions up to which regions are counted by their volumes
+_EMPTY = 1e-6  # radius of a ball below which a rest of the range is rounding
 _STARTS = 10  # points at which a first state is looked for
 _IDLE = 2  # searches in a row that found nothing
 
@@ -75,6 +77,8 @@ def enumerate_regions(part: Part, most: int = 500, deadline: float = np.inf) -> 
         raise CannotCondense("its optimality conditions could not be solved at a point of the "
                              "range (infeasible there, or degenerate)")
     walk.run()
+    if m > _VOLUMES:
+        return Regions(part, walk.regions, _nothing_left(walk))
     total = (1.0 + 2.0 * _WIDER) ** m
     idle, covered = 0, 0.0
     while idle <= _IDLE:
@@ -90,6 +94,30 @@ def enumerate_regions(part: Part, most: int = 500, deadline: float = np.inf) -> 
     if abs(covered - 1.0) > 10 * _COVERED:
         raise CannotCondense(f"its regions cover {covered:.8f} of the range of the upper decisions")
     return Regions(part, walk.regions, covered)
+
+
+def _nothing_left(walk: _Walk) -> float:
+    """1.0 where the range minus all regions leaves nothing, by set differences; else it raises.
+
+    The certificate of many dimensions, where volumes are slow.
+    """
+    left = [walk.box]
+    for region in walk.regions:
+        shape, cells = region.shape, []
+        for A, b in left:
+            for normal, limit in zip(shape.A, shape.b, strict=True):
+                cell = np.vstack([A, -normal]), np.append(b, -limit)
+                found = largest_ball(*cell)
+                if found is not None and found[1] > _EMPTY:
+                    cells.append(cell)
+                A, b = np.vstack([A, normal]), np.append(b, limit)
+            if time.monotonic() > walk.deadline or over_limit():
+                raise CannotCondense("that its regions cover the range could not be shown in its "
+                                     "time or memory", near=True)
+        left = cells
+    if left:
+        raise CannotCondense("its regions do not cover the range of the upper decisions")
+    return 1.0
 
 
 def _apart(regions: list[Region], deadline: float) -> list[Region]:
@@ -190,15 +218,15 @@ class _Walk:
     def _add(self, found: Affine | None) -> bool:
         """Whether an affine solution has a region of its own that was not known."""
         shape = self._new(found)
-        if shape is None:
+        if found is None or shape is None:
             return False
         if len(self.regions) >= self.most:
             raise CannotCondense(
                 f"it has more than {self.most} critical regions in one part", near=True)
         if time.monotonic() > self.deadline or over_limit():
             raise CannotCondense(
-                f"its critical regions are too many for its time or memory ({len(self.regions)} were found "
-                "in one part)", near=True)
+                "its critical regions are too many for its time or memory "
+                f"({len(self.regions)} were found in one part)", near=True)
         self.regions.append(Region(found, shape))
         if len(self.regions) > len(self.lowest):
             self.lowest, self.highest = (np.resize(a, (2 * len(a), self.m))

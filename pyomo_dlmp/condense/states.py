@@ -211,7 +211,7 @@ def solve_at(part: Part, u: np.ndarray, tolerance: float) -> Affine | None:
         return None
     w, mu = found
     g = part.A @ w + part.T[:, :part.m] @ u + part.s
-    money = 1.0 + np.abs(part.g).max(initial=0.0)
+    money = 1.0 + float(np.abs(part.g).max(initial=0.0))
     soft = np.isfinite(part.cap)
     near = np.abs(g) <= 1e-7 * (1 + np.abs(part.s))
     state = np.full(len(g), OFF)
@@ -237,8 +237,8 @@ def _independent(part: Part, rows, inner):
         if not inner[row]:
             continue
         rest = part.A[row] - basis.T @ (basis @ part.A[row])
-        size = np.linalg.norm(rest)
-        if size > 1e-9 * max(1e-12, np.linalg.norm(part.A[row])):
+        size = float(np.linalg.norm(rest))
+        if size > 1e-9 * max(1e-12, float(np.linalg.norm(part.A[row]))):
             basis = np.vstack([basis, rest / size])
             chosen.append(int(row))
     return np.array(chosen, dtype=int)
@@ -292,7 +292,7 @@ def _qp(part: Part, u):
         if Q.nnz:
             options["qp_regularization_value"] = 0.0
         answer = Highs(c, A, right, upper, lb, ub, Q=Q, **options).solve(10.0)
-        if answer.status == "optimal" and answer.row_dual is not None:
+        if answer.status == "optimal" and answer.z is not None and answer.row_dual is not None:
             return answer.z[:n], np.maximum(0.0, answer.row_dual[e:])
     found = solve_qp(Q, c, A, right, e, lb, ub)
     return None if found is None else (found[0][:n], np.maximum(0.0, found[1][e:]))

@@ -11,5 +11,6 @@ from pyomo_dlmp.solve.why import why_infeasible
 
 __all__ = [
     "ROUTES", "Audit", "BilevelResult", "LowerAudit", "LowerSolution", "LowerSolver", "audit",
-    "load_checkpoint", "route_to", "solve_bilevel", "solve_integer", "solve_opf", "solver_table", "why_infeasible",
+    "load_checkpoint", "route_to", "solve_bilevel", "solve_integer", "solve_opf", "solver_table",
+    "why_infeasible",
 ]

@@ -39,10 +39,10 @@ class Checkpoint:
                 not final and now - self._last < _EVERY):
             return
         self._last, self._written = now, state
-        known = bound is not None and np.isfinite(bound)
-        gap = abs(objective - bound) / max(abs(objective), 1e-9) if known else None
+        bound = bound if bound is not None and np.isfinite(bound) else None
+        gap = None if bound is None else abs(objective - bound) / max(abs(objective), 1e-9)
         text = json.dumps({
-            "objective": objective, "bound": bound if known else None, "gap": gap,
+            "objective": objective, "bound": bound, "gap": gap,
             "status": status, "written": time.strftime("%Y-%m-%dT%H:%M:%S"),
             "upper": decisions()}, indent=1)
         beside = self.path.with_name(self.path.name + ".part")

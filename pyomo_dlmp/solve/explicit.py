@@ -36,10 +36,12 @@ from pyomo_dlmp.solve.settle import Answered, no_point, settle
 from pyomo_dlmp.transform.intervals import propagate
 from pyomo_dlmp.transform.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.transform.lower_form import _bounds, compile_lower
-from pyomo_dlmp.transform.single_level import upper_objective
+from pyomo_dlmp.transform.single_level import SingleLevel, upper_objective
 
 log = logging.getLogger("pyomo_dlmp")
-MOST_DECISIONS = 5  # upper decisions of a part beyond which regions are too many
+MOST_DECISIONS = 8  # upper decisions of a part beyond which regions are too many
+_FEW = 5  # up to which they are often few
+_TRY = 15.0  # seconds for more than a few decisions, where nobody asked for regions
 MOST_REGIONS = 1000  # of a part
 _SECONDS = 60.0  # for regions where nobody asked for them
 _SHARE = {True: 0.4, False: 0.7}  # of the time limit, for regions nobody asked for or somebody
@@ -92,11 +94,14 @@ def prepare(model, most: int = MOST_REGIONS, clock=None, priced: bool = False,
     for worth in worths:
         _check_size(worth)
     stage("regions")
+    if priced and max((part.m for part in parts), default=0) > _FEW:
+        seconds = min(seconds, _TRY)
     used, regions, deadline = [], [], time.monotonic() + seconds
     for k, worth in enumerate(worths):
         if not parts[k].m:
             continue
-        found = enumerate_regions(parts[k], most, deadline)  # that it is feasible everywhere counts anyway
+        # parts without a price, too: that they have an answer everywhere counts
+        found = enumerate_regions(parts[k], most, deadline)
         if worth.terms:
             used.append(k)
             regions.append(found)
@@ -155,20 +160,6 @@ def _upper_linear(upper: Upper, systems: list[KktSystem]):
     return columns, Linear(A, lo, hi, lb, ub, integer, c, upper.constant)
 
 
-@dataclass
-class _Record:
-    """What `settle` wants to know of a model that was solved without being transformed."""
-
-    lowers: list
-    original: object
-    relaxed: bool = False
-    restricted: bool = False
-    exact: bool = True
-    unproved_prices: tuple = ()
-    added: tuple = ()
-    deactivated: tuple = ()
-
-
 def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -> BilevelResult:
     """`solve_bilevel` over critical regions; CannotCondense where another way is needed.
 
@@ -188,7 +179,8 @@ def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -
             lambda: {var.name: float(v) for var, v in zip(ready.columns, u, strict=True)},
             sign * objective, sign * bound))
     size["rounds"] = outcome.rounds
-    data = _Record([], upper_objective(model))
+    data = SingleLevel()  # what `settle` wants to know; the model itself is not transformed
+    data.original = upper_objective(model)
     bound = sign * outcome.bound if np.isfinite(outcome.bound) else None
     status = outcome.status
     if status == "gap not reached" and outcome.within(run.gap):

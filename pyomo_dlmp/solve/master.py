@@ -60,7 +60,8 @@ class _Master:
                     return self._judged()
                 if self._chords() > 0.5 * self._aim():
                     break
-            if out.within(self.gap) or out.rounds >= _ROUNDS or self._chords() == 0.0:
+            if (out.within(self.gap) or out.rounds >= _ROUNDS or self.last is None
+                    or self._chords() == 0.0):
                 break
             hull = self.hull.cut(self.last, 0.1 * self._aim())
             if hull is None:

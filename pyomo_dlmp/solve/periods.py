@@ -71,7 +71,8 @@ def solve_periods(periods: Periods, gap: float, time_limit: float | None,
                   keep: Callable) -> Outcome:
     """Bounds and points by decomposition, from what is known (`best`, improved and returned).
 
-    keep(z, objective, bound) is called after each round. complete(z) answers the lower levels at a point's upper decisions: a feasible point or None.
+    keep(z, objective, bound) is called after each round. complete(z) answers the lower levels at a
+    point's upper decisions: a feasible point or None.
     """
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
     return _Search(periods, gap, deadline, best, complete, tell, keep).run()

@@ -39,7 +39,9 @@ def price_ranges(x: np.ndarray, u: np.ndarray, solver: LowerSolver) -> Ranges:
     start = np.concatenate([solution.y[solver.rest], solution.mu[active]])
     ranges: Ranges = {}
     for columns, members in _parts(G):
-        N = _null_space(G[columns][:, members].toarray())
+        if len(members) == 1 and len(columns):  # one row that something moves: a unique dual
+            continue
+        N = _null_space(G[:, members][columns].toarray())
         if N.shape[1]:
             ranges |= _ranges(solver, active, members, start[members], N, solution.y)
     return ranges

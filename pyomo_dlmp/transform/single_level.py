@@ -31,7 +31,7 @@ from pyomo_dlmp.bilevel import guard_of, lower_levels, upper_data
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.transform.bounds import prove_bounds, unbounded
 from pyomo_dlmp.transform.complementarity import MODES, automatic, needs_bounds
-from pyomo_dlmp.transform.kkt import LowerKkt, emit_kkt
+from pyomo_dlmp.transform.kkt import emit_kkt
 from pyomo_dlmp.transform.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.transform.lower_form import compile_lower
 from pyomo_dlmp.transform.products.identity import Payment
@@ -67,7 +67,7 @@ class SingleLevel(AutoSlots.Mixin):
 
     def __init__(self):
         self.block = None
-        self.lowers: list[LowerKkt] = []
+        self.lowers: list = []
         self.payment = Payment()
         self.original = self.objective = None
         self.relaxed = self.restricted = False

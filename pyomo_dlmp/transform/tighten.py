@@ -80,7 +80,7 @@ class _Round:
         columns = np.concatenate(used) if used else np.empty(0, int)
         self.place = np.full(relaxation.width, -1)
         self.place[columns] = np.arange(len(columns))
-        self.lp, self.rows = relaxation.lp(columns) if used else (None, None)
+        self.lp, self.rows = relaxation.lp(columns)
         self.proved: dict[tuple[str, int], tuple[float, Certificate]] = {}
 
     def run(self) -> None:

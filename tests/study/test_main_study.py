@@ -23,7 +23,7 @@ def test_both_cases_are_solved_to_the_gap_and_pass(done):
         assert result.solution.status == "optimal"
         assert result.solution.gap <= 1e-3
         assert result.tables["audit"]["passed"].all()
-        assert result.solution.size["pairs after bounds"] < result.solution.size["pairs"] / 4
+        assert result.solution.size["parts"] == 24 and result.solution.size["regions"] > 100
 
 
 def test_energy_is_served_and_floors_hold(done):
