@@ -44,6 +44,11 @@ def memory_limit(gigabytes: float | None) -> Iterator[None]:
         _state = before
 
 
+def lift_limit() -> None:
+    """No limit from here to the end of the `with`: what is found is judged whatever it takes."""
+    _state.limit, _state.over = None, False
+
+
 def over_limit() -> bool:
     """Whether the limit was passed since it was set (cheap: looks ten times a second at most)."""
     if _state.limit is None or _state.over:

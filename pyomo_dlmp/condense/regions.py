@@ -19,7 +19,7 @@ import numpy as np
 
 from pyomo_dlmp.condense.part import CannotCondense, Part
 from pyomo_dlmp.condense.polytope import Polytope, largest_ball, polytope
-from pyomo_dlmp.condense.states import Affine, conditions, repair, scale_of, solve_at
+from pyomo_dlmp.condense.states import Affine, affine, conditions, repair, scale_of, solve_at
 from pyomo_dlmp.memory import over_limit
 
 TOLERANCE = 1e-8
@@ -65,15 +65,19 @@ def width(part: Part) -> np.ndarray:
     return np.where(span > 1e-9, span, 1e-3 * (1.0 + np.abs(part.lo)))
 
 
-def enumerate_regions(part: Part, most: int = 500, deadline: float = np.inf) -> Regions:
+def enumerate_regions(part: Part, most: int = 500, deadline: float = np.inf,
+                      guesses=()) -> Regions:
     """All critical regions; CannotCondense: more than `most`, or the range is not coverable.
 
-    deadline: of `time.monotonic`.
+    deadline: of `time.monotonic`. guesses: states that may have a region (of a similar part).
     """
     walk = _Walk(part, most, deadline)
     rng = np.random.default_rng(0)
     m = part.m
-    if not any(walk.visit(0.5 + 0.3 * (rng.random(m) - 0.5)) for _ in range(_STARTS)):
+    for state in guesses:
+        walk.guess(state)
+    starts = 0.5 + 0.3 * (rng.random((_STARTS, m)) - 0.5)
+    if not walk.regions and not any(walk.visit(v) for v in starts):
         raise CannotCondense("its optimality conditions could not be solved at a point of the "
                              "range (infeasible there, or degenerate)")
     walk.run()
@@ -199,6 +203,14 @@ class _Walk:
         if state is not None and self._add(repair(self.part, state, u, TOLERANCE)):
             return True
         return self._add(solve_at(self.part, u, TOLERANCE))
+
+    def guess(self, state: np.ndarray) -> None:
+        """The region of a state, if it has one that is not covered."""
+        found = affine(self.part, state)
+        shape = self._new(found)
+        if shape is not None and not self.covered(shape.centre, -1e-9):
+            self.known.discard(state.tobytes())
+            self._add(found)
 
     def _new(self, found: Affine | None) -> Polytope | None:
         """Polytope of a state that is not known yet and has an inside."""

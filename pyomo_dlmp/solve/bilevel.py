@@ -23,6 +23,7 @@ from pyomo_dlmp.solve.program import compile_program
 from pyomo_dlmp.solve.ranges import envelope_error, factor_ranges
 from pyomo_dlmp.solve.reduce import reduce_program
 from pyomo_dlmp.solve.result import BilevelResult
+from pyomo_dlmp.solve.reuse import Reuse
 from pyomo_dlmp.solve.routes import Route, route_to, solve_by_pyomo
 from pyomo_dlmp.solve.settle import no_point, settle
 from pyomo_dlmp.solve.start import first_point, known_point, load_start
@@ -46,7 +47,7 @@ def solve_bilevel(
     progress: Progress | None = None, threads: int = 0, start: bool = True,
     mip_options: dict | None = None, explain: bool = True, check_bounds: bool = True,
     periods: bool | None = None, memory_limit: float | None = None,
-    checkpoint: str | Path | None = None, **transformation,
+    checkpoint: str | Path | None = None, reuse: Reuse | None = None, **transformation,
 ) -> BilevelResult:
     """Solve a bilevel model and audit the answer.
 
@@ -60,7 +61,7 @@ def solve_bilevel(
     not end soon (None); HiGHS only. memory_limit: GB that this process may hold; the search then
     ends with its best point and bound, status "memory limit". checkpoint: a JSON file that always
     holds the best upper decisions so far, their objective and the bound (`load_checkpoint`).
-    Further keywords go to
+    reuse: a `Reuse` that the solves of a series share (regions only). Further keywords go to
     ``dlmp.single_level`` (complementarity, products, bounds, ...). Values of the solution are
     loaded onto the model's Vars, duals into each LowerLevel's `dual` Suffix and onto `dual_of`
     Vars; the transformation is undone afterwards, so the model stays the user's. A model that was
@@ -73,7 +74,7 @@ def solve_bilevel(
     """
     route = route_to(solver)
     run = _Run(model, route, Clock(progress), gap, threads, start, mip_options, time_limit, periods,
-               checkpoint)
+               checkpoint, reuse)
     with memory.memory_limit(memory_limit):
         try:
             result = _solved(run, solver, explain, check_bounds, transformation)
@@ -110,7 +111,8 @@ class _Run:
     """One call of `solve_bilevel`: what does not change from attempt to attempt."""
 
     def __init__(self, model, route, clock, gap, threads, start, mip_options, time_limit, periods,
-                 checkpoint):
+                 checkpoint, reuse):
+        self.reuse = reuse
         self.checkpoint = None if checkpoint is None else Checkpoint(checkpoint)
         self.model, self.route, self.clock, self.gap = model, route, clock, gap
         self.threads, self.start, self.mip_options = threads, start, mip_options

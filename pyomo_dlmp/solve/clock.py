@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from pyomo_dlmp.memory import over_limit
+from pyomo_dlmp.memory import lift_limit, over_limit
 
 Progress = Callable[[str, float | None, float | None], None]
 
@@ -30,6 +30,8 @@ class Clock:
         self.stop()
         if name in _BEFORE and over_limit():
             raise OutOfMemory(name)
+        if name == "audit":
+            lift_limit()
         self._stage, self._since = name, time.monotonic()
         if name:
             self.progress(name, None, None)

@@ -21,8 +21,6 @@ from pyomo_dlmp.bilevel import lower_levels
 from pyomo_dlmp.condense import (
     CannotCondense,
     Upper,
-    condense,
-    enumerate_regions,
     pieces_of,
     read_upper,
     share_out,
@@ -32,10 +30,11 @@ from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.solve.lower import LowerSolver
 from pyomo_dlmp.solve.master import solve_master
 from pyomo_dlmp.solve.result import BilevelResult
+from pyomo_dlmp.solve.reuse import Reuse
 from pyomo_dlmp.solve.settle import Answered, no_point, settle
 from pyomo_dlmp.transform.intervals import propagate
-from pyomo_dlmp.transform.kkt_system import KktSystem, build_kkt
-from pyomo_dlmp.transform.lower_form import _bounds, compile_lower
+from pyomo_dlmp.transform.kkt_system import KktSystem
+from pyomo_dlmp.transform.lower_form import _bounds
 from pyomo_dlmp.transform.single_level import SingleLevel, upper_objective
 
 log = logging.getLogger("pyomo_dlmp")
@@ -53,6 +52,7 @@ class Explicit:
     """A bilevel model ready for its master: `columns` are the upper Vars."""
 
     systems: list[KktSystem]
+    solvers: list[LowerSolver | None]
     upper: Upper
     columns: list
     hull: Hull
@@ -66,7 +66,7 @@ class Explicit:
 
 
 def prepare(model, most: int = MOST_REGIONS, clock=None, priced: bool = False,
-            seconds: float = np.inf) -> Explicit:
+            seconds: float = np.inf, reuse: Reuse | None = None) -> Explicit:
     """Condense a bilevel model and enumerate its regions; CannotCondense where that does not do.
 
     seconds: for the regions of all parts together.
@@ -74,20 +74,26 @@ def prepare(model, most: int = MOST_REGIONS, clock=None, priced: bool = False,
     stage = clock.stage if clock is not None else (lambda _: None)
     stage("compile")
     blocks = lower_levels(model)
+    wide = reuse is not None  # ranges that later solves of a series share
+    reuse = Reuse() if reuse is None else reuse
     with PauseGC():
-        systems = [build_kkt(compile_lower(block)) for block in blocks]
+        compiled = [reuse.system(block) for block in blocks]
+        systems = [kkt for kkt, _ in compiled]
         objective = upper_objective(model)
         upper = read_upper(model, systems, objective)
         if priced and not upper.pays:
             raise CannotCondense("the upper level pays no prices")
         columns, linear = _upper_linear(upper, systems)
+    lb, ub = _bounds(columns) if wide else (linear.lb, linear.ub)
+    lb, ub = (np.where(np.isfinite(own), own, tight) for own, tight in (
+        (lb, linear.lb), (ub, linear.ub)))
     place = {id(var): j for j, var in enumerate(columns)}
     stage("condense")
     parts, where = [], []
     for number, kkt in enumerate(systems):
         at = np.array([place[id(v)] for v in kkt.form.u], dtype=int)
-        for part in condense(kkt, upper.paid(number), upper.wanted(number),
-                             (linear.lb[at], linear.ub[at]), number):
+        for part in reuse.parts(kkt, upper.paid(number), upper.wanted(number),
+                                (lb[at], ub[at]), number):
             parts.append(part)
             where.append(at[part.u])
     worths = share_out(upper, systems, parts)
@@ -101,7 +107,7 @@ def prepare(model, most: int = MOST_REGIONS, clock=None, priced: bool = False,
         if not parts[k].m:
             continue
         # parts without a price, too: that they have an answer everywhere counts
-        found = enumerate_regions(parts[k], most, deadline)
+        found = reuse.regions(parts[k], most, deadline)
         if worth.terms:
             used.append(k)
             regions.append(found)
@@ -109,7 +115,7 @@ def prepare(model, most: int = MOST_REGIONS, clock=None, priced: bool = False,
     pieces = [pieces_of(worths[k], r, systems[parts[k].lower].sigma)
               for k, r in zip(used, regions, strict=True)]
     hull = build_hull(linear, [parts[k] for k in used], pieces, [where[k] for k in used])
-    return Explicit(systems, upper, columns, hull, regions)
+    return Explicit(systems, [solver for _, solver in compiled], upper, columns, hull, regions)
 
 
 def _check_size(worth) -> None:
@@ -168,7 +174,9 @@ def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -
     """
     left = run.left()
     seconds = np.inf if left is None else _SHARE[priced] * left
-    ready = prepare(model, most, run.clock, priced, min(seconds, _SECONDS) if priced else seconds)
+    ready = prepare(model, most, run.clock, priced, min(seconds, _SECONDS) if priced else seconds,
+                    run.reuse)
+    reuse = Reuse() if run.reuse is None else run.reuse
     clock, sign = run.clock, ready.upper.sense
     clock.stage("search")
     size = ready.size()
@@ -177,7 +185,7 @@ def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -
         lambda stage, incumbent, bound: clock.progress(stage, sign * incumbent, sign * bound),
         run.mip_options, lambda u, objective, bound: run.keep(
             lambda: {var.name: float(v) for var, v in zip(ready.columns, u, strict=True)},
-            sign * objective, sign * bound))
+            sign * objective, sign * bound), _start(ready, reuse))
     size["rounds"] = outcome.rounds
     data = SingleLevel()  # what `settle` wants to know; the model itself is not transformed
     data.original = upper_objective(model)
@@ -190,13 +198,23 @@ def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -
     clock.stage("audit")
     for var, value in zip(ready.columns, outcome.z, strict=True):
         var.set_value(float(value), skip_validation=True)
+    if run.reuse is not None:
+        reuse.last = {var.name: float(v) for var, v in zip(ready.columns, outcome.z, strict=True)}
     _, chosen = ready.hull.cost_at(outcome.z)
     try:
         data.lowers = [_answer(ready, number, chosen) for number in range(len(ready.systems))]
     except SolverError as err:  # of what its condensed parts do not hold
         raise CannotCondense(f"what its regions leave out {err.faults[0].what}") from err
+    for lower in data.lowers:
+        reuse.keep_solver(lower.kkt, lower.solver)
     return settle(model, data, run.route, clock, run.gap, status, bound,
                   sign * outcome.objective, size)
+
+
+def _start(ready: Explicit, reuse: Reuse) -> np.ndarray | None:
+    """The last answer's decisions, if they are decisions of this model."""
+    values = [reuse.last.get(var.name) for var in ready.columns] if reuse.last else [None]
+    return None if any(v is None for v in values) else np.array(values, dtype=float)
 
 
 def _answer(ready: Explicit, number: int, chosen: list[int]) -> Answered:
@@ -204,7 +222,7 @@ def _answer(ready: Explicit, number: int, chosen: list[int]) -> Answered:
     kkt = ready.systems[number]
     form = kkt.form
     u = np.array([v.value for v in form.u], dtype=float)
-    solver = LowerSolver(kkt)
+    solver = ready.solvers[number] or LowerSolver(kkt)
     solved = solver.solve(u)
     kept = solver.elimination.kept
     place = np.full(len(form.x), -1)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import highspy
 import numpy as np
 
-from pyomo_dlmp.condense.hull import Hull
+from pyomo_dlmp.condense.hull import Hull, Linear
 from pyomo_dlmp.condense.regions import width
 from pyomo_dlmp.highs import Highs
 from pyomo_dlmp.solve.outer import ABSOLUTE_GAP, Outcome
@@ -23,9 +23,28 @@ _POLISH = 6
 
 def solve_master(hull: Hull, gap: float, time_limit: float | None = None, threads: int = 0,
                  tell: Callable | None = None, options: dict | None = None,
-                 keep: Callable | None = None) -> Outcome:
-    """Outcome over the upper Vars (`z`), as of `solve_outer`. gap: relative."""
-    return _Master(hull, gap, time_limit, threads, tell, options or {}, keep).run()
+                 keep: Callable | None = None, start: np.ndarray | None = None) -> Outcome:
+    """Outcome over the upper Vars (`z`), as of `solve_outer`. gap: relative.
+
+    start: upper decisions to begin from; they are tried first.
+    """
+    master = _Master(hull, gap, time_limit, threads, tell, options or {}, keep)
+    if start is not None and _obeys(hull.upper, start):
+        master._take(start)
+    return master.run()
+
+
+def _obeys(upper: Linear, u: np.ndarray) -> bool:
+    """Whether decisions obey the upper rows, bounds and integrality, to rounding."""
+    if len(u) != len(upper.c):
+        return False
+    room = 1e-9 * (1.0 + np.abs(u))
+    activity = upper.A @ u
+    rows = 1e-9 * (1.0 + np.abs(activity))
+    whole = u[upper.integer]
+    return bool((u >= upper.lb - room).all() and (u <= upper.ub + room).all()
+                and (activity >= upper.lo - rows).all() and (activity <= upper.hi + rows).all()
+                and (np.abs(whole - np.round(whole)) <= 1e-9).all())
 
 
 class _Master:

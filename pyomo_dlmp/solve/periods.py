@@ -114,7 +114,8 @@ class _Search:
             if weights is not None:
                 self._take(self.complete(self._average(weights)))
             self.tell(f"periods, round {round_ + 1}", best.objective, best.bound)
-            settled = value - best.bound <= _SETTLED * self.gap * abs(value)
+            settled = np.isfinite(value) and (
+                value - best.bound <= _SETTLED * self.gap * abs(value))
             if settled or round_ % 5 == 4:
                 self._take(self._agreed())
             if best.z is not None:

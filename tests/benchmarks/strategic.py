@@ -52,8 +52,8 @@ def plan(quick: bool) -> list[dict]:
     day = {"feeder": "ieee37", "hours": 24, "sites": 3}
     both = {"pays": "active and reactive"}
     for case, gap in (("SVG", 1e-4), ("no SVG", 1e-5), ("SVG", 1e-5)):
-        runs += [{**day, **both, "case": case, "gap": gap, "who": who, "seconds": seconds}
-                 for who, seconds in (("ours", 300), ("KKT", 60), ("blind M", 60 if quick else 400))]
+        for who, seconds in (("ours", 300), ("KKT", 60), ("blind M", 60 if quick else 400)):
+            runs.append({**day, **both, "case": case, "gap": gap, "who": who, "seconds": seconds})
     for case in ("no SVG", "SVG"):
         active = {**day, "case": case, "pays": "active", "gap": 1e-3}
         runs += [{**active, "who": "ours", "seconds": 120},

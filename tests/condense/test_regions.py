@@ -90,7 +90,7 @@ def test_no_answer_somewhere_is_refused():
     m.low.cost = pyo.Objective(expr=m.low.g)
     m.pay = pyo.Objective(expr=m.low.dual_of(m.low.balance) * m.u)
     parts, _ = parts_of(m, m.low)
-    with pytest.raises(CannotCondense, match="cover|range"):
+    with pytest.raises(CannotCondense, match=r"cover|range"):
         enumerate_regions(parts[0])
 
 
