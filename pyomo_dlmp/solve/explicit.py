@@ -74,8 +74,7 @@ def prepare(model, most: int = MOST_REGIONS, clock=None, priced: bool = False,
     stage = clock.stage if clock is not None else (lambda _: None)
     stage("compile")
     blocks = lower_levels(model)
-    wide = reuse is not None  # ranges that later solves of a series share
-    reuse = Reuse() if reuse is None else reuse
+    reuse = Reuse(series=False) if reuse is None else reuse
     with PauseGC():
         compiled = [reuse.system(block) for block in blocks]
         systems = [kkt for kkt, _ in compiled]
@@ -84,7 +83,7 @@ def prepare(model, most: int = MOST_REGIONS, clock=None, priced: bool = False,
         if priced and not upper.pays:
             raise CannotCondense("the upper level pays no prices")
         columns, linear = _upper_linear(upper, systems)
-    lb, ub = _bounds(columns) if wide else (linear.lb, linear.ub)
+    lb, ub = _bounds(columns) if reuse.series else (linear.lb, linear.ub)
     lb, ub = (np.where(np.isfinite(own), own, tight) for own, tight in (
         (lb, linear.lb), (ub, linear.ub)))
     place = {id(var): j for j, var in enumerate(columns)}
@@ -174,9 +173,9 @@ def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -
     """
     left = run.left()
     seconds = np.inf if left is None else _SHARE[priced] * left
+    reuse = Reuse(series=False) if run.reuse is None else run.reuse
     ready = prepare(model, most, run.clock, priced, min(seconds, _SECONDS) if priced else seconds,
-                    run.reuse)
-    reuse = Reuse() if run.reuse is None else run.reuse
+                    reuse)
     clock, sign = run.clock, ready.upper.sense
     clock.stage("search")
     size = ready.size()
@@ -198,7 +197,7 @@ def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -
     clock.stage("audit")
     for var, value in zip(ready.columns, outcome.z, strict=True):
         var.set_value(float(value), skip_validation=True)
-    if run.reuse is not None:
+    if reuse.series:
         reuse.last = {var.name: float(v) for var, v in zip(ready.columns, outcome.z, strict=True)}
     _, chosen = ready.hull.cost_at(outcome.z)
     try:

@@ -62,7 +62,8 @@ class Reuse:
     "recalled" (regions of a part).
     """
 
-    def __init__(self):
+    def __init__(self, series: bool = True):
+        self.series = series  # False: one solve only, so nothing is kept to be compared later
         self.counts: Counter = Counter()
         self.last: dict[str, float] = {}  # upper decisions by name, of the last answer
         self._systems: dict[int, _Held] = {}  # by id of the block, which is held
@@ -72,6 +73,8 @@ class Reuse:
 
     def system(self, block) -> tuple[KktSystem, LowerSolver | None]:
         """The compiled lower level, and its solver if there was one."""
+        if not self.series:
+            return build_kkt(compile_lower(block)), None
         held = self._systems.get(id(block))
         if held is not None and held.content == _content(block, held.params):
             self.counts["kept"] += 1
@@ -99,6 +102,8 @@ class Reuse:
 
     def regions(self, part: Part, most: int, deadline: float) -> Regions:
         """Critical regions of a part, recalled where all its numbers are known."""
+        if not self.series:
+            return enumerate_regions(part, most, deadline)
         key = _digest(part)
         known = self._regions.get(key)
         if known is not None and len(known.regions) <= most:

@@ -48,16 +48,16 @@ def plan(quick: bool) -> list[dict]:
                     runs.append({**base, "who": "stock", "seconds": 300})
                 if feeder != "ieee8500" and (hours == 1 or sites == 3):
                     long = feeder == "ieee37" and hours == 24 and not quick
-                    runs.append({**base, "who": "blind M", "seconds": 400 if long else 60})
+                    runs.append({**base, "who": "blind M", "seconds": 200 if long else 60})
     day = {"feeder": "ieee37", "hours": 24, "sites": 3}
     both = {"pays": "active and reactive"}
     for case, gap in (("SVG", 1e-4), ("no SVG", 1e-5), ("SVG", 1e-5)):
-        for who, seconds in (("ours", 300), ("KKT", 60), ("blind M", 60 if quick else 400)):
+        for who, seconds in (("ours", 300), ("KKT", 60), ("blind M", 60 if quick else 200)):
             runs.append({**day, **both, "case": case, "gap": gap, "who": who, "seconds": seconds})
     for case in ("no SVG", "SVG"):
         active = {**day, "case": case, "pays": "active", "gap": 1e-3}
         runs += [{**active, "who": "ours", "seconds": 120},
-                 {**active, "who": "KKT", "seconds": 120}]
+                 {**active, "who": "KKT", "seconds": 60}]
     return runs
 
 
