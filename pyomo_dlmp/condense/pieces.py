@@ -148,14 +148,18 @@ def cut_in_two(piece: Piece, v: np.ndarray) -> list[Piece]:
 
 def _refuse_hidden(worth: Worth, regions: Regions) -> None:
     """CannotCondense where answers could hide that no full-dimensional region shows."""
+    if worth.uses_duals and not worth.complete and not general_position(regions):
+        raise CannotCondense("its prices are not unique where several rows become tight at once, "
+                             "and the upper level pays only some of them")
+
+
+def refuse_answers(worth: Worth) -> None:
+    """CannotCondense where the upper level uses Vars of a part that u does not fix."""
     part = worth.part
     if worth.uses_x:
         both = np.vstack([part.H / max(1e-12, np.abs(part.H).max(initial=0.0)), part.C])
         if np.linalg.matrix_rank(both, tol=1e-9) < len(part.w):
             raise CannotCondense("the upper objective uses its Vars, which need not be unique")
-    if worth.uses_duals and not worth.complete and not general_position(regions):
-        raise CannotCondense("its prices are not unique where several rows become tight at once, "
-                             "and the upper level pays only some of them")
 
 
 def general_position(regions: Regions) -> bool:

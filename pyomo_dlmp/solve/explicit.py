@@ -23,6 +23,7 @@ from pyomo_dlmp.condense import (
     Upper,
     pieces_of,
     read_upper,
+    refuse_answers,
     share_out,
 )
 from pyomo_dlmp.condense.hull import Hull, Linear, build_hull
@@ -40,9 +41,11 @@ from pyomo_dlmp.transform.single_level import SingleLevel, upper_objective
 log = logging.getLogger("pyomo_dlmp")
 MOST_DECISIONS = 8  # upper decisions of a part beyond which regions are too many
 _FEW = 5  # up to which they are often few
-_TRY = 15.0  # seconds for more than a few decisions, where nobody asked for regions
+# seconds for regions where nobody asked for them: 1 and so many for a row of the lower level, as
+# the KKT form, which serves otherwise, costs the more the more rows there are
+_PER_ROW = {"few": 1e-3, "many": 5e-4}
 MOST_REGIONS = 1000  # of a part
-_SECONDS = 60.0  # for regions where nobody asked for them
+_SECONDS = 60.0  # at most
 _SHARE = {True: 0.4, False: 0.7}  # of the time limit, for regions nobody asked for or somebody
 _AIM = 0.2  # of the gap asked for: more costs little here
 
@@ -98,9 +101,12 @@ def prepare(model, most: int = MOST_REGIONS, clock=None, priced: bool = False,
     worths = share_out(upper, systems, parts)
     for worth in worths:
         _check_size(worth)
+        refuse_answers(worth)
     stage("regions")
-    if priced and max((part.m for part in parts), default=0) > _FEW:
-        seconds = min(seconds, _TRY)
+    if priced:
+        kind = "many" if max((part.m for part in parts), default=0) > _FEW else "few"
+        rows = sum(len(kkt.form.rows) for kkt in systems)
+        seconds = min(seconds, _SECONDS, 1.0 + _PER_ROW[kind] * rows)
     used, regions, deadline = [], [], time.monotonic() + seconds
     for k, worth in enumerate(worths):
         if not parts[k].m:
@@ -174,7 +180,7 @@ def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -
     left = run.left()
     seconds = np.inf if left is None else _SHARE[priced] * left
     reuse = Reuse(series=False) if run.reuse is None else run.reuse
-    ready = prepare(model, most, run.clock, priced, min(seconds, _SECONDS) if priced else seconds,
+    ready = prepare(model, most, run.clock, priced, seconds,
                     reuse)
     clock, sign = run.clock, ready.upper.sense
     clock.stage("search")

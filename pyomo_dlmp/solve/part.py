@@ -191,7 +191,9 @@ def solve_singles(problem: Part, columns: np.ndarray, v, dual, rho) -> None:
             raise SolverError.at("lower level", "is unbounded at these upper decisions",
                                  "See which Var has a cost and no bound.")
         slope = q * v[j] + c
-        at = np.flatnonzero(np.abs(ends - v[j]) <= 1e-12 * (1.0 + abs(v[j])))
+        # where u leaves no room but rounding, both ends hold
+        room = max(1e-12 * (1.0 + abs(v[j])), below - above)
+        at = np.flatnonzero(np.abs(ends - v[j]) <= room)
         fits = [i for i in at if equal[i] or slope / coef[i] > 0]
         bound = problem.lb[j] if slope > 0 else problem.ub[j]
         if fits and bound != v[j]:

@@ -9,6 +9,7 @@ name, before anything is changed.
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -102,11 +103,12 @@ def _compile(block: LowerLevelData) -> LowerForm:
     compiler = _Compiler(block)
     guard = guard_of(block)
     rows = [row for row in found[pyo.Constraint] if row is not guard]
-    parts = [compiler.row(con) for con in rows]
+    for con in rows:
+        compiler.row(con)
     quad, lin = compiler.objective(objective)
     if compiler.faults:
         raise ModelError(compiler.faults)
-    return compiler.form(rows, parts, quad, lin, objective, sense)
+    return compiler.form(rows, quad, lin, objective, sense)
 
 
 def _scan(block: BlockData) -> dict[type, list]:
@@ -148,11 +150,24 @@ class _Compiler:
         self.faults: list[Fault] = []
         self.var_map: dict = {}
         recorder = {"var_recorder": OrderedVarRecorder(self.var_map, {}, None)}
+        # rows as they come: Vars by id, coefficients, where each row ends, limits. A dict for each
+        # row would be most of a large feeder's memory
+        self.ids, self.values, self.ends = array("q"), array("d"), array("q", [0])
+        self.lo, self.hi = array("d"), array("d")
         self.linear = LinearRepnVisitor({}, **recorder)
         self.quadratic = QuadraticRepnVisitor({}, **recorder)
 
-    def row(self, con):
-        """(coefficients by id(var), lo, hi) of a linear row; a fault for any other."""
+    def row(self, con) -> None:
+        """Take a linear row; a fault for any other."""
+        coefs, lo, hi = self._row(con)
+        self.ids.extend(coefs.keys())
+        self.values.extend(coefs.values())
+        self.ends.append(len(self.ids))
+        self.lo.append(lo)
+        self.hi.append(hi)
+
+    def _row(self, con):
+        """(coefficients by id(var), lo, hi)."""
         if type(con).__name__.startswith("Template"):
             self.faults.append(Fault(
                 con.name, "is a templatized row, which has no expression of its own",
@@ -202,8 +217,9 @@ class _Compiler:
             ))
         return repn.quadratic or {}, repn.linear
 
-    def form(self, rows, parts, quad, lin, objective, sense) -> LowerForm:
-        used = set(lin).union(*(p[0] for p in parts), *quad)
+    def form(self, rows, quad, lin, objective, sense) -> LowerForm:
+        ids, where = np.unique(np.array(self.ids), return_inverse=True)
+        used = set(lin).union(ids.tolist(), *quad)
         position: dict[int, int] = {}
         x: list = []
         u: list = []
@@ -215,7 +231,9 @@ class _Compiler:
         idle = [var for vid, var in self.var_map.items() if vid not in used]
         self._check_columns(x)
         is_x = {id(v) for v in x}
-        A, B = _split_rows([p[0] for p in parts], position, is_x, len(x), len(u))
+        place = np.array([position[vid] + (0 if vid in is_x else len(x))
+                          for vid in ids.tolist()], dtype=np.int32)
+        A, B = _split_rows(place[where], self.values, self.ends, len(x), len(u))
         Q, D = _split_quadratic(quad, position, is_x, len(x), len(u))
         c = np.zeros(len(x))
         for vid, coef in lin.items():
@@ -224,8 +242,7 @@ class _Compiler:
         lb, ub = _bounds(x)
         form = LowerForm(
             self.block, sense, x, u, rows, Q, c, D, A, B,
-            np.array([p[1] for p in parts], dtype=float),
-            np.array([p[2] for p in parts], dtype=float), lb, ub, objective, idle,
+            np.array(self.lo), np.array(self.hi), lb, ub, objective, idle,
         )
         check_convex(form.Q * sense, form, objective.name)
         return form
@@ -247,17 +264,9 @@ class _Compiler:
             raise ModelError(self.faults)
 
 
-def _split_rows(dicts, position, is_x, n, m):
+def _split_rows(columns, values, ends, n, m):
     """A and B at once: the columns of u stand behind those of x, then they are cut apart."""
-    place = {vid: at if vid in is_x else n + at for vid, at in position.items()}
-    columns: list[int] = []
-    values: list[float] = []
-    ends = [0]
-    for coefs in dicts:
-        columns.extend(place[vid] for vid in coefs)
-        values.extend(coefs.values())
-        ends.append(len(columns))
-    both = sp.csr_matrix((np.array(values, dtype=float), columns, ends), shape=(len(dicts), n + m))
+    both = sp.csr_matrix((np.array(values), columns, np.array(ends)), shape=(len(ends) - 1, n + m))
     both.eliminate_zeros()
     both.sort_indices()
     return both[:, :n], both[:, n:]

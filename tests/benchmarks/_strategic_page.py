@@ -84,8 +84,8 @@ def agreement(runs: list[dict]) -> list[str]:
 
 def ratios(runs: list[dict]) -> list[str]:
     """Seconds of blind M to its gap against ours to a gap at least as small."""
-    lines = ["| feeder | h | sites | case | gap asked | blind M: seconds, gap | KKT: seconds, gap | "
-             "ours: seconds, gap | blind M / ours |", "|---|---|---|---|---|---|---|---|---|"]
+    lines = ["| feeder | h | sites | case | gap asked | blind M: seconds, gap | "
+             "KKT: seconds, gap | ours: seconds, gap | blind M / ours |", "|---|---|---|---|---|---|---|---|---|"]
     by = {(key(r), r["who"]): r for r in runs}
     for r in runs:
         ours = by.get((key(r), "ours"))
@@ -98,7 +98,7 @@ def ratios(runs: list[dict]) -> list[str]:
         ratio = f"{a / b:.0f}" if ours["reached"] <= max(r["reached"], r["gap"]) else "-"
         lines.append(
             f"| {r['feeder']} | {r['hours']} | {r['sites']} | {r['case']} | {r['gap']:.0e} | "
-            f"{a:.1f}, {r['reached']:.1e} | {said(kkt)} | {b:.1f}, {ours['reached']:.1e} | {ratio} |")
+            f"{said(r)} | {said(kkt)} | {said(ours)} | {ratio} |")
     return lines
 
 
