@@ -113,6 +113,8 @@ def _close_gap(data: SingleLevel, result: BilevelResult, gap: float) -> None:
     short = max(0.0, sense * (result.objective - result.bound))
     result.gap = short / max(abs(result.objective), 1e-9)
     within = short <= 2 * ABSOLUTE_GAP
+    if result.status == "time limit" and (result.gap <= gap or within):
+        result.status = "optimal"  # reached, though the search would have gone on
     if result.status == "optimal" and result.gap > 1.001 * max(gap, 1e-9) and not within:
         result.status = "gap not reached"
         result.notes.append(

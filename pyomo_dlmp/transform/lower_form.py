@@ -27,6 +27,7 @@ from scipy.sparse.csgraph import connected_components
 from pyomo_dlmp.bilevel import LowerLevelData, guard_of
 from pyomo_dlmp.errors import Fault, ModelError
 
+_CACHED = 10_000  # named Expressions after which the cache begins anew
 _PLAIN = {
     pyo.Block, pyo.Var, pyo.Constraint, pyo.Objective, pyo.Param, pyo.Set, pyo.Expression,
     pyo.Suffix, pyo.RangeSet, pyo.BuildAction, pyo.BuildCheck,
@@ -154,12 +155,15 @@ class _Compiler:
         # row would be most of a large feeder's memory
         self.ids, self.values, self.ends = array("q"), array("d"), array("q", [0])
         self.lo, self.hi = array("d"), array("d")
-        self.linear = LinearRepnVisitor({}, **recorder)
+        self.cache: dict = {}  # of named Expressions, most of which stand in one row only
+        self.linear = LinearRepnVisitor(self.cache, **recorder)
         self.quadratic = QuadraticRepnVisitor({}, **recorder)
 
     def row(self, con) -> None:
         """Take a linear row; a fault for any other."""
         coefs, lo, hi = self._row(con)
+        if len(self.cache) > _CACHED:
+            self.cache.clear()
         self.ids.extend(coefs.keys())
         self.values.extend(coefs.values())
         self.ends.append(len(self.ids))

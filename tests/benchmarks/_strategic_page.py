@@ -85,7 +85,8 @@ def agreement(runs: list[dict]) -> list[str]:
 def ratios(runs: list[dict]) -> list[str]:
     """Seconds of blind M to its gap against ours to a gap at least as small."""
     lines = ["| feeder | h | sites | case | gap asked | blind M: seconds, gap | "
-             "KKT: seconds, gap | ours: seconds, gap | blind M / ours |", "|---|---|---|---|---|---|---|---|---|"]
+             "KKT: seconds, gap | ours: seconds, gap | blind M / ours |",
+             "|" + "---|" * 9]
     by = {(key(r), r["who"]): r for r in runs}
     for r in runs:
         ours = by.get((key(r), "ours"))
