@@ -19,6 +19,7 @@ from pyomo_dlmp.solve.outer import ABSOLUTE_GAP, Outcome
 
 _ROUNDS = 40
 _POLISH = 6
+_FIRST_SECONDS = 5.0
 
 
 def solve_master(hull: Hull, gap: float, time_limit: float | None = None, threads: int = 0,
@@ -105,7 +106,11 @@ class _Master:
         return 0.0 if self.last is None else sum(e for e, *_ in self.hull.chord_errors(self.last))
 
     def _left(self) -> float | None:
-        return None if self.deadline is None else self.deadline - time.monotonic()
+        """Seconds; some while there is no point: without one a search is for naught."""
+        if self.deadline is None:
+            return None
+        left = self.deadline - time.monotonic()
+        return left if self.outcome.z is not None else max(left, _FIRST_SECONDS)
 
     def _add(self, at) -> None:
         if at:

@@ -141,6 +141,8 @@ def grow(runs: list[dict], path: Path) -> Figure:
     axes[2].set(yscale="log", xlabel="datacenters (24 h)", title="Datacenters")
     for axis in axes:
         axis.legend(fontsize=7)
+        axis.yaxis.set_major_formatter("{x:g}")  # the style parses no mathematics in labels
+        axis.xaxis.set_major_formatter("{x:g}")
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, metadata={"Date": None})
     return figure
