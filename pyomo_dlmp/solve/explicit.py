@@ -86,6 +86,8 @@ def prepare(model, most: int = MOST_REGIONS, clock=None, priced: bool = False,
         if priced and not upper.pays:
             raise CannotCondense("the upper level pays no prices")
         columns, linear = _upper_linear(upper, systems)
+    if not columns:
+        raise CannotCondense("nothing is decided above it")
     lb, ub = _bounds(columns) if reuse.series else (linear.lb, linear.ub)
     lb, ub = (np.where(np.isfinite(own), own, tight) for own, tight in (
         (lb, linear.lb), (ub, linear.ub)))
