@@ -60,8 +60,9 @@ def solve_bilevel(
     the upper rows couple (periods) at once (True), never (False), or where branch and bound does
     not end soon (None); HiGHS only. memory_limit: GB that this process may hold; the search then
     ends with its best point and bound, status "memory limit". checkpoint: a JSON file that always
-    holds the best upper decisions so far, their objective and the bound (`load_checkpoint`).
-    reuse: a `Reuse` that the solves of a series share (regions only). Further keywords go to
+    holds the best upper decisions so far, their objective and the bound (`load_checkpoint`; other
+    solvers than HiGHS: the answer only). reuse: a `Reuse` that the solves of a series share
+    (regions only). Further keywords go to
     ``dlmp.single_level`` (complementarity, products, bounds, ...). Values of the solution are
     loaded onto the model's Vars, duals into each LowerLevel's `dual` Suffix and onto `dual_of`
     Vars; the transformation is undone afterwards, so the model stays the user's. A model that was
@@ -162,6 +163,7 @@ class _Run:
                 f"solver '{self.route.name}'", "cannot do complementarity='explicit'",
                 "The regions' master problem is solved by the embedded HiGHS: solver='highs'.")
         if not asked and (mode != "auto" or set(transformation) - {"complementarity"}
+                          or self.periods is True
                           or not self.own or self.route.factory is not None):
             return None, []
         try:

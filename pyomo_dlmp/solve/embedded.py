@@ -45,6 +45,9 @@ def search_embedded(run, data: SingleLevel) -> BilevelResult:
     names = run.upper_names(program.columns)
 
     def keep(z, objective, bound):
+        if data.relaxed and run.checkpoint is not None:  # what stands for products may err
+            z = complete(z)
+            objective = np.inf if z is None else small.value(z)
         run.keep(lambda: names(elimination.lift(z)), sign * objective, sign * bound)
 
     share = 0.5 if data.relaxed else 1.0  # the rest of the gap is the products'

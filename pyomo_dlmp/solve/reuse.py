@@ -43,7 +43,7 @@ class _Held:
 
 @dataclass(eq=False)
 class _Content:
-    """Expressions (held, so that none is mistaken for a later one) and values."""
+    """Expressions and declared upper Vars (held: none is mistaken for a later one), values."""
 
     expressions: list
     values: list
@@ -131,7 +131,8 @@ def _digest(part: Part) -> bytes:
 
 def _content(block, params) -> _Content:
     """What the compiled form depends on, inside the block and above it."""
-    found = _Content([], [pyo.value(param, exception=False) for param in params])
+    found = _Content(list(block.declared_upper()),
+                     [pyo.value(param, exception=False) for param in params])
     for part in block.block_data_objects(active=True, descend_into=pyo.Block):
         for comp in part.component_objects(descend_into=False):
             if comp.ctype in (pyo.Constraint, pyo.Objective, pyo.Expression, pyo.Var) or (
@@ -148,7 +149,7 @@ def _read(data, ctype, found: _Content, bounds: bool) -> None:
     if ctype is pyo.Var:
         found.values.append(data.value if data.fixed else None)
         if bounds:
-            found.values.append(data.bounds)
+            found.values.append((data.bounds, data.is_continuous()))
     elif ctype is pyo.Param:
         found.values.append(pyo.value(data, exception=False))
     else:

@@ -42,7 +42,7 @@ def test_a_sweep_of_the_upper_level_compiles_once():
     assert reuse.counts == {"compiled": 1, "kept": 2, "enumerated": 2, "recalled": 4}
 
 
-@pytest.mark.parametrize("change", ["row", "bound", "param", "fixed", "objective"])
+@pytest.mark.parametrize("change", ["row", "bound", "param", "fixed", "objective", "upper"])
 def test_a_change_in_the_lower_level_is_seen(change):
     def make():
         m = consumer()
@@ -60,6 +60,8 @@ def test_a_change_in_the_lower_level_is_seen(change):
             m.low.g[0, 1].setub(2)
         elif change == "param":
             m.low.extra = 2.5
+        elif change == "upper":
+            m.low.declare_upper(m.low.g[0, 1])
         elif change == "fixed":
             m.low.idle.fix(1.0)
         else:
