@@ -81,6 +81,7 @@ def solve_periods(periods: Periods, gap: float, time_limit: float | None,
 class _Search:
     def __init__(self, periods, gap, deadline, best, complete, tell, keep):
         self.keep = keep
+        self.weights: list[np.ndarray] | None = None  # of the last master
         self.periods, self.gap, self.deadline = periods, gap, deadline
         self.best, self.complete, self.tell = best, complete, tell
         self.R = periods.program.A[periods.coupling]
@@ -206,7 +207,7 @@ class _Search:
     def _agreed(self) -> np.ndarray | None:
         """The whole problem with the binaries fixed where one point of a period has all weight."""
         p = self.periods.program
-        if getattr(self, "weights", None) is None:
+        if self.weights is None:
             return None
         lb, ub = p.lb.copy(), p.ub.copy()
         for (at, _), mine, share in zip(self.periods.parts, self.points, self.weights,
