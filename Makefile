@@ -2,7 +2,7 @@
 # pyproject.toml has changed. Needs Python 3.10 or newer; another one: make test PYTHON=python3.12
 
 PYTHON ?= python3
-STUDY  ?= studies/ieee37.toml
+STUDY  ?= examples/studies/ieee37.toml
 BIN    := .venv/bin
 
 .DEFAULT_GOAL := help
@@ -28,7 +28,7 @@ test: .venv/installed-test
 
 studies: .venv/installed-test
 	for file in ieee37_markets ieee37_svg ieee37_unbalance ieee123; do \
-	    $(BIN)/pyomo-dlmp study studies/$$file.toml --overwrite || [ $$? -eq 3 ] || exit 1; \
+	    $(BIN)/pyomo-dlmp study examples/studies/$$file.toml --overwrite || [ $$? -eq 3 ] || exit 1; \
 	done
 	$(BIN)/python tests/benchmarks/_studies_page.py
 

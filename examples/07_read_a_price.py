@@ -8,7 +8,7 @@
 import dataclasses
 
 import pyomo_dlmp as dlmp
-from pyomo_dlmp.plotting import parts_by_phase
+from pyomo_dlmp.report import parts_by_phase
 from pyomo_dlmp.results import customer_parts, customer_prices, decomposition_table, prices_table
 
 net = dlmp.load_feeder("ieee37").with_devices(

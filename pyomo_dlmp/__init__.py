@@ -5,6 +5,7 @@ Importing the package registers the transformations ``dlmp.single_level``, ``dlm
 voltage, $, $/MWh.
 """
 
+from pyomo_dlmp.auditing import Audit, BilevelResult, audit
 from pyomo_dlmp.bilevel import LowerLevel, lower_levels
 from pyomo_dlmp.blocks import (
     BusBlock,
@@ -68,17 +69,10 @@ from pyomo_dlmp.network import (
     Transformer,
 )
 from pyomo_dlmp.opf import Unbalance, build_opf, fit
-from pyomo_dlmp.solve import (
-    Audit,
-    BilevelResult,
-    Reuse,
-    audit,
-    load_checkpoint,
-    solve_bilevel,
-    solve_opf,
-    solver_table,
-    why_infeasible,
-)
+from pyomo_dlmp.parametric import Reuse
+from pyomo_dlmp.search import load_checkpoint
+from pyomo_dlmp.solve import solve_bilevel, solve_opf, why_infeasible
+from pyomo_dlmp.solvers import solver_table
 from pyomo_dlmp.transform import Tightened, bounds_table, tighten
 from pyomo_dlmp.validation import (
     AcPowerFlow,

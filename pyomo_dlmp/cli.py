@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="pyomo-dlmp", description="Distribution prices against datacenters, on real feeders.")
     commands = parser.add_subparsers(dest="command", required=True)
     study = commands.add_parser("study", help="solve a study file; write tables and a report")
-    study.add_argument("file", help="study file, such as studies/ieee37.toml")
+    study.add_argument("file", help="study file, such as examples/studies/ieee37.toml")
     study.add_argument("--results", help="folder for the results, instead of the study's own")
     study.add_argument("--overwrite", action="store_true",
                        help="replace the results that the folder holds")
@@ -68,7 +68,7 @@ def _study(args, console: Console) -> int:
 
 
 def _show(args, console: Console) -> int:
-    from pyomo_dlmp.plotting import read_results, write_pictures, write_report
+    from pyomo_dlmp.report import read_results, write_pictures, write_report
 
     cases = [name.strip() for name in args.cases.split(";")] if args.cases else None
     results = read_results(args.results)
@@ -105,7 +105,7 @@ def _feeders(args, console: Console) -> int:
 
 
 def _solvers(args, console: Console) -> int:
-    from pyomo_dlmp.solve import solver_table
+    from pyomo_dlmp.solvers import solver_table
 
     table = solver_table()
     there = table[table["installed"] == "yes"]

@@ -8,9 +8,9 @@ import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
-from pyomo_dlmp.solve.lower import LowerSolver
-from pyomo_dlmp.transform.kkt_system import build_kkt
-from pyomo_dlmp.transform.lower_form import compile_lower
+from pyomo_dlmp.lower.form import compile_lower
+from pyomo_dlmp.lower.kkt_system import build_kkt
+from pyomo_dlmp.lower.solver import LowerSolver
 
 
 def components(model) -> set[str]:

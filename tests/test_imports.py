@@ -1,53 +1,92 @@
-"""The folder tree is the architecture: imports run one way."""
+"""The folder tree is the architecture: rooms and files import one way."""
 
 import ast
 from pathlib import Path
 
+import networkx as nx
+
 import pyomo_dlmp
 
 ROOT = Path(pyomo_dlmp.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+_BASE = {"errors", "tolerances"}
+_LOWER = {*_BASE, "numerics", "bilevel", "lower"}
+_SINGLE = {*_LOWER, "transform"}
+_JUDGED = {*_SINGLE, "auditing", "solvers"}
+_SOLVE = {*_JUDGED, "search", "parametric", "solve"}
+_GRID = {*_BASE, "network", "blocks", "opf"}
 MAY_IMPORT = {
-    "errors": set(), "memory": set(), "highs": {"errors", "memory"}, "clarabel_qp": set(),
-    "network": {"errors"},
-    "io": {"errors", "network"},
-    "blocks": {"errors", "network"}, "opf": {"errors", "network", "blocks"},
-    "bilevel": {"errors"}, "transform": {"errors", "bilevel", "highs"},
-    "condense": {"errors", "memory", "bilevel", "transform", "highs", "clarabel_qp"},
-    "solve": {"errors", "memory", "bilevel", "transform", "condense", "highs", "clarabel_qp"},
-    "market": {"errors", "network", "blocks", "opf", "bilevel", "solve"},
-    "results": {"errors", "network", "blocks", "opf", "market", "bilevel", "solve", "transform"},
-    "validation": {"errors", "network", "io", "blocks", "opf", "solve", "results"},
-    "plotting": {"errors", "results"},
-    "study": {"errors", "network", "io", "opf", "market", "solve", "results", "validation",
-              "plotting"},
-    "cli": {"errors", "io", "study", "plotting", "solve", "validation"},
+    # arrays and data: neither Pyomo nor each other
+    "errors": set(), "tolerances": set(), "numerics": _BASE, "network": _BASE,
+    # bilevel models: nothing here knows about power
+    "bilevel": _BASE,
+    "lower": {*_BASE, "numerics", "bilevel"},
+    "transform": _LOWER,
+    "auditing": _SINGLE, "solvers": _SINGLE,
+    "search": _JUDGED, "parametric": {*_JUDGED, "search"},
+    "solve": {*_JUDGED, "search", "parametric"},
+    # the grid
+    "io": {*_BASE, "network"},
+    "blocks": {*_BASE, "network"}, "opf": {*_BASE, "network", "blocks"},
+    # what stands on both
+    "market": {*_GRID, "bilevel", "auditing", "solve"},
+    "results": {*_GRID, "market", "bilevel", "lower", "transform", "auditing", "solve"},
+    "validation": {*_GRID, "io", "auditing", "solve", "results"},
+    "report": {*_BASE, "results"},
+    "study": {*_GRID, "numerics", "io", "auditing", "market", "solve", "results", "validation",
+              "report"},
+    "cli": {*_BASE, "io", "study", "report", "solve", "solvers", "validation"},
 }
 
 
-def rooms(file: Path) -> set[str]:
-    """Rooms of the package that a file imports, also inside functions."""
-    found = set()
+def name_of(file: Path) -> str:
+    """pyomo_dlmp.room.file of a file."""
+    parts = file.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+def imported(file: Path) -> list[tuple[str, str]]:
+    """(module, name) of everything of the package that a file imports, also inside functions."""
+    found = []
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        names = []
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            found += [(alias.name, "") for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level:
-            names = [node.module or ""]
-        found |= {n.split(".")[1] for n in names if n.startswith("pyomo_dlmp.")}
+            found += [(node.module or "", alias.name) for alias in node.names]
     return found
 
 
-def test_imports_run_one_way():
+def own(file: Path) -> list[tuple[str, str]]:
+    return [(module, name) for module, name in imported(file)
+            if module == "pyomo_dlmp" or module.startswith("pyomo_dlmp.")]
+
+
+def room_of(module: str) -> str:
+    return (module.split(".") + [""])[1]
+
+
+def test_rooms_import_one_way():
     wrong = []
-    for file in sorted(ROOT.rglob("*.py")):
-        room = file.relative_to(ROOT).parts[0].removesuffix(".py")
-        if room != "__init__":
-            wrong += [f"{file.relative_to(ROOT)} imports {other}"
-                      for other in rooms(file) - MAY_IMPORT[room] - {room}]
+    for file in FILES:
+        room = room_of(name_of(file))
+        if room:
+            wrong += [f"{file.relative_to(ROOT)} imports {module}" for module, _ in own(file)
+                      if room_of(module) not in MAY_IMPORT[room] | {room}]
     assert not wrong, "\n".join(wrong)
 
 
+def test_the_order_of_rooms_has_no_circle():
+    graph = nx.DiGraph((room, other) for room, others in MAY_IMPORT.items() for other in others)
+    assert nx.is_directed_acyclic_graph(graph)
+
+
 def test_files_hold_one_thought():
-    long = [str(f.relative_to(ROOT)) for f in ROOT.rglob("*.py")
-            if len(f.read_text(encoding="utf-8").splitlines()) > 400]
+    lines = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in FILES}
+    long = [str(file.relative_to(ROOT)) for file, count in lines.items() if count > 400]
     assert not long
+    rooms: dict[str, int] = {}
+    for file, count in lines.items():
+        rooms[room_of(name_of(file))] = rooms.get(room_of(name_of(file)), 0) + count
+    total = sum(rooms.values())
+    assert not {room: count for room, count in rooms.items() if count > 0.14 * total}
+    assert rooms["solve"] <= 800

@@ -6,6 +6,8 @@ from pyomo_dlmp.bilevel.lower_level import (
     LowerLevelData,
     lower_levels,
     upper_data,
+    upper_objective,
 )
 
-__all__ = ["LowerLevel", "LowerLevelData", "guard_of", "lower_levels", "upper_data"]
+__all__ = ["LowerLevel", "LowerLevelData", "guard_of", "lower_levels", "upper_data",
+           "upper_objective"]

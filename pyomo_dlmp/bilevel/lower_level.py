@@ -179,6 +179,20 @@ def upper_data(model, ctype, active: bool | None = True) -> Iterator:
             yield from upper_data(block, ctype, active)
 
 
+def upper_objective(model):
+    """The one active objective outside the lower levels; ModelError for none or several."""
+    found = list(upper_data(model, pyo.Objective))
+    if len(found) > 1:
+        raise ModelError.at(
+            model.name, f"has {len(found)} active upper objectives: "
+            + ", ".join(o.name for o in found), "Keep one.")
+    if not found:
+        raise ModelError.at(model.name, "has no active upper objective",
+                            "Add one outside the LowerLevel.")
+    return found[0]
+
+
+
 def _warn_of_turned_rows(constraint) -> None:
     """Pyomo stores ``g >= u`` and ``u <= g`` alike: with Vars on both sides the sign is a surprise.
 

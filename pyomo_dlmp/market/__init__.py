@@ -1,7 +1,7 @@
 """Who reacts to the DSO's prices: aggregators, their workloads, and the baselines."""
 
 from pyomo_dlmp.market.aggregator import PAYS, AggregatorBlock, AggregatorBlockData
-from pyomo_dlmp.market.baselines import (
+from pyomo_dlmp.market.markets import (
     MARKETS,
     Market,
     Outcome,

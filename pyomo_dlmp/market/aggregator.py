@@ -30,9 +30,9 @@ from pyomo.core.base.block import BlockData, declare_custom_block
 from pyomo_dlmp.blocks.datacenter import FRONT_END, SIDES, TURN, front_end, split
 from pyomo_dlmp.blocks.svg import limit_total
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.market.capacity import can_be_served
-from pyomo_dlmp.market.serving import Serving, Site
+from pyomo_dlmp.market.feasibility import can_be_served
 from pyomo_dlmp.market.workload import Workload, check_workload, series
+from pyomo_dlmp.market.workload_rows import Serving, Site
 from pyomo_dlmp.network.names import nearest
 
 PAYS = ("active and reactive", "active", "tariff")

@@ -1,6 +1,5 @@
 """The feeder as pure data: elements, the checked `Network`, and the algebra of phases."""
 
-from pyomo_dlmp.network.checks import find_faults
 from pyomo_dlmp.network.devices import (
     Capacitor,
     Datacenter,
@@ -10,6 +9,7 @@ from pyomo_dlmp.network.devices import (
     Storage,
 )
 from pyomo_dlmp.network.elements import Bus, Line, LineCode, Regulator, Substation
+from pyomo_dlmp.network.faults.all import find_faults
 from pyomo_dlmp.network.names import Branch, Device, Element
 from pyomo_dlmp.network.network import Network
 from pyomo_dlmp.network.operating_point import OperatingPoint

@@ -5,7 +5,7 @@ phase), ohm/km, microsiemens/km, km, $/MWh, $/MW^2h. Phases are strings such as 
 legs are pairs such as ``("ab", "ca")``. The secondary of a centre-tapped transformer has the two
 legs ``"12"``, each against the grounded tap, in opposition. Transformers are in
 `pyomo_dlmp.network.transformers`, devices in `pyomo_dlmp.network.devices`; checks live in
-`pyomo_dlmp.network.checks`.
+`pyomo_dlmp.network.faults.all`.
 """
 
 from __future__ import annotations

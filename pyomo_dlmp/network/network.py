@@ -11,7 +11,6 @@ from typing import Any, NoReturn, TypeVar
 import networkx as nx
 
 from pyomo_dlmp.errors import Fault, NetworkError
-from pyomo_dlmp.network.checks import find_faults
 from pyomo_dlmp.network.devices import (
     Capacitor,
     Datacenter,
@@ -21,6 +20,7 @@ from pyomo_dlmp.network.devices import (
     Storage,
 )
 from pyomo_dlmp.network.elements import Bus, Line, Regulator, Substation
+from pyomo_dlmp.network.faults.all import find_faults
 from pyomo_dlmp.network.names import (
     BRANCHES,
     DEVICES,

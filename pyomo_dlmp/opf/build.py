@@ -28,7 +28,7 @@ from pyomo_dlmp.network.zones import grounded_buses
 from pyomo_dlmp.opf.correction import fit, loads_outside
 from pyomo_dlmp.opf.limits import add_voltage_limits
 from pyomo_dlmp.opf.objective import add_cost
-from pyomo_dlmp.opf.owners import settle_upper
+from pyomo_dlmp.opf.ownership import settle_upper
 from pyomo_dlmp.opf.unbalance import Unbalance, add_unbalance
 
 LOSSES = ("quadratic", "corrected", None)

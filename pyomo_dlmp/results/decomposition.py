@@ -24,8 +24,8 @@ from pyomo.environ import value
 from scipy.sparse.linalg import splu
 
 from pyomo_dlmp.errors import ModelError, SolverError
+from pyomo_dlmp.lower.form import LowerForm, compile_lower
 from pyomo_dlmp.results.prices import UNITS, at_legs
-from pyomo_dlmp.transform.lower_form import LowerForm, compile_lower
 
 PARTS = ("energy", "loss", "voltage", "congestion", "unbalance", "load_response", "other")
 ROWS = {"v_low": "voltage", "v_high": "voltage", "thermal": "congestion",

@@ -10,31 +10,27 @@ import numpy as np
 import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
 
-from pyomo_dlmp import memory
+from pyomo_dlmp.auditing.finalize import no_point, settle
+from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import lower_levels, upper_data
-from pyomo_dlmp.condense import CannotCondense
 from pyomo_dlmp.errors import AuditError, BoundError, ModelError, SolverError
-from pyomo_dlmp.solve.checkpoint import Checkpoint
-from pyomo_dlmp.solve.clock import Clock, OutOfMemory, Progress
-from pyomo_dlmp.solve.embedded import search_embedded
-from pyomo_dlmp.solve.explicit import solve_explicit
-from pyomo_dlmp.solve.local import solve_local
-from pyomo_dlmp.solve.program import compile_program
-from pyomo_dlmp.solve.ranges import envelope_error, factor_ranges
-from pyomo_dlmp.solve.reduce import reduce_program
-from pyomo_dlmp.solve.result import BilevelResult
-from pyomo_dlmp.solve.reuse import Reuse
-from pyomo_dlmp.solve.routes import Route, route_to, solve_by_pyomo
-from pyomo_dlmp.solve.settle import no_point, settle
-from pyomo_dlmp.solve.start import first_point, known_point, load_start
-from pyomo_dlmp.solve.why import why_infeasible
+from pyomo_dlmp.numerics import memory
+from pyomo_dlmp.parametric import CannotCondense
+from pyomo_dlmp.parametric.cache import Reuse
+from pyomo_dlmp.parametric.explicit import solve_explicit
+from pyomo_dlmp.search.branch_and_bound import search_embedded
+from pyomo_dlmp.search.checkpoint import Checkpoint
+from pyomo_dlmp.search.clock import Clock, OutOfMemory, Progress
+from pyomo_dlmp.search.nlp import solve_local
+from pyomo_dlmp.search.presolve import reduce_program
+from pyomo_dlmp.search.product_ranges import envelope_error, factor_ranges
+from pyomo_dlmp.search.start import first_point, known_point, load_start
+from pyomo_dlmp.solve.infeasibility import why_infeasible
+from pyomo_dlmp.solvers.interfaces import Route, route_to, solve_by_pyomo
+from pyomo_dlmp.transform.compile import compile_program
 from pyomo_dlmp.transform.complementarity import MODES
-from pyomo_dlmp.transform.single_level import (
-    SingleLevel,
-    SingleLevelTransformation,
-    single_level_data,
-    undo_single_level,
-)
+from pyomo_dlmp.transform.record import SingleLevel, single_level_data, undo_single_level
+from pyomo_dlmp.transform.single_level import SingleLevelTransformation
 
 log = logging.getLogger("pyomo_dlmp")
 _MOST_BITS = 14

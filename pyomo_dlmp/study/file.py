@@ -64,7 +64,7 @@ def read_study(path: str | Path) -> Study:
             data = tomllib.load(handle)
     except FileNotFoundError:
         raise StudyFileError.at(str(path), "there is no such file",
-                                "Copy studies/ieee37.toml and edit it.") from None
+                                "Copy examples/studies/ieee37.toml and edit it.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
         raise StudyFileError.at(
             str(path), f"is no TOML ({err})",

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from pyomo_dlmp.auditing import BilevelResult
 from pyomo_dlmp.errors import StudyFileError
 from pyomo_dlmp.market import Outcome
 from pyomo_dlmp.results import branches_table, buses_table, markets_table
-from pyomo_dlmp.solve import BilevelResult
 from pyomo_dlmp.study.data import Run, Study
 
 TABLES = ("summary", "prices", "voltages", "unbalance", "dispatch", "payments", "decomposition",

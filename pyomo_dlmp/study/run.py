@@ -11,7 +11,7 @@ import pandas as pd
 
 from pyomo_dlmp.errors import OpenDssError
 from pyomo_dlmp.market import Outcome, build_bilevel, solve_market
-from pyomo_dlmp.plotting import write_report
+from pyomo_dlmp.report import write_report
 from pyomo_dlmp.results import (
     decomposition_table,
     dispatch_table,

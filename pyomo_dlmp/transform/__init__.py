@@ -1,12 +1,9 @@
 """Transformations. Importing this room registers ``dlmp.*`` with Pyomo."""
 
+from pyomo_dlmp.transform.bounds.proved_bounds import Tightened, tighten
 from pyomo_dlmp.transform.products.linearise import BinaryExpansion, McCormick
-from pyomo_dlmp.transform.single_level import (
-    SingleLevelTransformation,
-    bounds_table,
-    single_level_data,
-)
-from pyomo_dlmp.transform.tightened import Tightened, tighten
+from pyomo_dlmp.transform.record import single_level_data
+from pyomo_dlmp.transform.single_level import SingleLevelTransformation, bounds_table
 
 __all__ = [
     "BinaryExpansion",

@@ -16,8 +16,8 @@ import pyomo.environ as pyo
 from pyomo.core.expr import LinearExpression
 
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.transform.bounds import PairBounds
-from pyomo_dlmp.transform.kkt_system import KktSystem
+from pyomo_dlmp.lower.kkt_system import KktSystem
+from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds
 
 
 @dataclass

@@ -14,7 +14,6 @@ import logging
 import numpy as np
 import pandas as pd
 import pyomo.environ as pyo
-from pyomo.common.autoslots import AutoSlots
 from pyomo.common.config import (
     ConfigDict,
     ConfigValue,
@@ -27,81 +26,24 @@ from pyomo.common.gc_manager import PauseGC
 from pyomo.common.modeling import unique_component_name
 from pyomo.core import Transformation, TransformationFactory
 
-from pyomo_dlmp.bilevel import guard_of, lower_levels, upper_data
+from pyomo_dlmp.bilevel import guard_of, lower_levels, upper_objective
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.transform.bounds import prove_bounds, unbounded
+from pyomo_dlmp.lower.form import compile_lower
+from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
+from pyomo_dlmp.transform.bounds.pair_bounds import unbounded
+from pyomo_dlmp.transform.bounds.prove import prove_bounds
 from pyomo_dlmp.transform.complementarity import MODES, automatic, needs_bounds
 from pyomo_dlmp.transform.kkt import emit_kkt
-from pyomo_dlmp.transform.kkt_system import KktSystem, build_kkt
-from pyomo_dlmp.transform.lower_form import compile_lower
-from pyomo_dlmp.transform.products.identity import Payment
 from pyomo_dlmp.transform.products.rewrite import (
     how_left,
     rewrite_products,
     write_gap_row,
 )
+from pyomo_dlmp.transform.record import SingleLevel, record_on, single_level_data, undo_single_level
 from pyomo_dlmp.transform.upper_view import upper_views
 
 log = logging.getLogger("pyomo_dlmp")
 PRODUCTS = ("auto", "strong_duality", "binary_expansion", "mccormick", "keep")
-
-
-class SingleLevel(AutoSlots.Mixin):
-    """What the transformation did; kept in private data, so that clones keep it.
-
-    `lowers`: one LowerKkt per lower level; `payment`: what became of the products;
-    `original`, `objective`: the user's upper objective and the one that replaces it;
-    `relaxed`: products stand in a relaxation (the objective of a solution must be re-evaluated);
-    `restricted`: upper Vars are held to a grid (the bound of a solve is the restriction's);
-    `exact`: every point of the single level is one of the bilevel (False: a lower level is only
-    optimal to a tolerance or in a relaxation);
-    `unproved_prices`: lower levels whose duals the upper level uses and whose multipliers have no
-    proved bound;
-    `products`: those that stand-ins were written for;
-    `added`, `deactivated`: names of blocks added to the model, components switched off.
-    """
-
-    __slots__ = (
-        "added", "block", "deactivated", "exact", "lowers", "objective", "original", "payment",
-        "products", "relaxed", "restricted", "unproved_prices")
-
-    def __init__(self):
-        self.block = None
-        self.lowers: list = []
-        self.payment = Payment()
-        self.original = self.objective = None
-        self.relaxed = self.restricted = False
-        self.exact = True
-        self.unproved_prices: list[str] = []
-        self.products: list = []
-        self.added: list[str] = []
-        self.deactivated: list = []
-
-
-pyo.Block.register_private_data_initializer(SingleLevel)
-
-
-def single_level_data(model) -> SingleLevel | None:
-    """The record of `dlmp.single_level` on a model, or None before it was applied."""
-    for block in model.component_objects(pyo.Block, descend_into=False):
-        if block.local_name.startswith("dlmp_single_level") and not block.is_indexed():
-            data = block.private_data()
-            if data.block is not None:
-                return data
-    return None
-
-
-def undo_single_level(model) -> None:
-    """Take `dlmp.single_level` off a model again: its blocks go, what it switched off is back."""
-    data = single_level_data(model)
-    if data is None:
-        return
-    for component in data.deactivated:
-        component.activate()
-    for lower in data.lowers:
-        lower.restore()
-    for name in data.added:
-        model.del_component(name)
 
 
 @TransformationFactory.register(
@@ -174,7 +116,7 @@ class SingleLevelTransformation(Transformation):
             modes = [_choose_modes(kkt, b, config) for kkt, b in zip(systems, proved, strict=True)]
             block = pyo.Block(concrete=True)
             model.add_component(unique_component_name(model, "dlmp_single_level"), block)
-            data = block.private_data()
+            data = record_on(block)
             data.added.append(block.local_name)
             data.unproved_prices = [
                 kkt.form.block.name for kkt, b, view in zip(systems, proved, views, strict=True)
@@ -220,19 +162,6 @@ def _write(block, data: SingleLevel, systems, proved, modes, upper, config) -> N
         data.exact &= not (config.eps and {"strong_duality", "product"} & set(mode))
     data.original = data.objective = upper
     rewrite_products(block, data, config)
-
-
-def upper_objective(model):
-    """The one active objective outside the lower levels; ModelError for none or several."""
-    found = list(upper_data(model, pyo.Objective))
-    if len(found) > 1:
-        raise ModelError.at(
-            model.name, f"has {len(found)} active upper objectives: "
-            + ", ".join(o.name for o in found), "Keep one.")
-    if not found:
-        raise ModelError.at(model.name, "has no active upper objective",
-                            "Add one outside the LowerLevel.")
-    return found[0]
 
 
 def _user_bounds(kkt: KktSystem, given) -> dict[int, float]:

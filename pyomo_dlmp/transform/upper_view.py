@@ -18,7 +18,8 @@ from pyomo.repn.util import OrderedVarRecorder
 
 from pyomo_dlmp.bilevel import guard_of
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.transform.kkt_system import KktSystem
+from pyomo_dlmp.lower.duals import columns_of
+from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.transform.products.bilinear import quadratic_parts
 
 
@@ -120,35 +121,6 @@ def _view(kkt, compiled, var_map, odd, objectives, parts, cutoff) -> UpperView:
     duals = {vid for vid, columns in where.items() if columns[0][0] >= first_dual}
     squared = parts is not None and any(i in duals and j in duals for i, j in parts.quadratic)
     return UpperView(R, np.array(lo), np.array(hi), in_rows, slope, slope_u, unknown, squared)
-
-
-def columns_of(kkt: KktSystem) -> dict[int, list[tuple[int, float]]]:
-    """id(Var) -> [(column of (u, x, y, mu), sign)]; a user's dual is a sum of multipliers."""
-    form = kkt.form
-    m, n, e = len(form.u), len(form.x), len(kkt.equality_rows)
-    where: dict[int, list[tuple[int, float]]] = {
-        id(v): [(j, 1.0)] for j, v in enumerate([*form.u, *form.x])}
-    row_of = {id(row): r for r, row in enumerate(form.rows)}
-    column_of = {id(v): j for j, v in enumerate(form.x)}
-    eq_of = {int(r): k for k, r in enumerate(kkt.equality_rows)}
-    of: dict[tuple[str, int, str], int] = {
-        (k, int(i), s): p
-        for p, (k, i, s) in enumerate(zip(kkt.kind, kkt.index, kkt.side, strict=True))}
-    for component, bound, dual in getattr(form.block, "dual_vars", lambda: ())():
-        for key, var in dual.items():
-            data = component[key]
-            kind, number = ("row", row_of.get(id(data))) if bound is None else (
-                "bound", column_of.get(id(data)))
-            if number is None:
-                continue
-            if kind == "row" and number in eq_of:
-                where[id(var)] = [(m + n + eq_of[number], 1.0)]
-                continue
-            where[id(var)] = [
-                (m + n + e + of[kind, number, side], kkt.sigma * sign)
-                for side, sign in (("lower", 1.0), ("upper", -1.0))
-                if (kind, number, side) in of and bound in (None, side)]
-    return {k: v for k, v in where.items() if v}
 
 
 def _split(coefs, var_map, where):

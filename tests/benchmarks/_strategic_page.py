@@ -6,7 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from pyomo_dlmp.plotting.style import CASE_COLORS, CASE_MARKERS, panels, styled
+from pyomo_dlmp.report.figures.style import CASE_COLORS, CASE_MARKERS, panels, styled
 
 ACTIVE = "active"
 BUSES = {"ieee37": 38, "ieee123": 132, "ieee8500": 4876}

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from pyomo_dlmp.plotting import write_pictures
-from pyomo_dlmp.plotting.tables import number
+from pyomo_dlmp.report import write_pictures
+from pyomo_dlmp.report.tables import number
 
 DOCS = Path(__file__).parents[2] / "docs"
 PICTURES = {

@@ -144,7 +144,7 @@ def _ours(kind: str, n: int) -> dict:
     import pyomo.environ as pyo
 
     import pyomo_dlmp as dlmp
-    from pyomo_dlmp.transform.lower_form import compile_lower
+    from pyomo_dlmp.lower.form import compile_lower
 
     m = _model(kind, n, dlmp.LowerLevel)
     before = _megabytes()

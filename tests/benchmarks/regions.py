@@ -47,8 +47,8 @@ print(json.dumps(found))
 
 def main() -> None:
     """Enumerate the same parts with both, and print regions and seconds."""
-    from pyomo_dlmp.condense import enumerate_regions
-    from pyomo_dlmp.solve.explicit import prepare
+    from pyomo_dlmp.parametric import enumerate_regions
+    from pyomo_dlmp.parametric.explicit import prepare
     from tests.benchmarks import strategic
 
     parts, rows = [], []

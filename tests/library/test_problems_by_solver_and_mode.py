@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 import pyomo_dlmp as dlmp
-from pyomo_dlmp.solve import ROUTES, route_to
+from pyomo_dlmp.solvers import ROUTES, route_to
 from pyomo_dlmp.transform.complementarity import MODES
 from tests.conftest import OUTCOMES
 from tests.library.prices import price_problems

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pyomo_dlmp as dlmp
-from pyomo_dlmp.solve import route_to
+from pyomo_dlmp.solvers import route_to
 from tests.library.small import random_small
 
 # Seeds that once found a fault: integer upper Vars in the first point (197, 385), a row that always

@@ -6,7 +6,7 @@ import pytest
 from scipy.optimize import linprog
 
 import pyomo_dlmp as dlmp
-from pyomo_dlmp.solve import route_to
+from pyomo_dlmp.solvers import route_to
 
 
 def solver(name):

@@ -6,7 +6,7 @@ import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
-from pyomo_dlmp.solve import ROUTES, solver_table
+from pyomo_dlmp.solvers import ROUTES, solver_table
 from tests.library.prices import strategic_consumer
 
 
@@ -105,7 +105,7 @@ def test_a_size_limit_is_said_and_the_way_out():
 
 def _skip_without(name):
     try:
-        dlmp.solve.route_to(name)
+        dlmp.solvers.route_to(name)
     except dlmp.SolverError as err:
         pytest.skip(str(err))
 

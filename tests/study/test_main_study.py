@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ieee37")
-    return run_study(read_study("studies/ieee37.toml"), results=folder), folder
+    return run_study(read_study("examples/studies/ieee37.toml"), results=folder), folder
 
 
 def number(result, quantity):

@@ -52,7 +52,7 @@ def small(tmp_path):
 
 
 def test_shipped_study_reads():
-    study = read_study("studies/ieee37.toml")
+    study = read_study("examples/studies/ieee37.toml")
     assert study.energy_mwh == pytest.approx(0.6 * 1.8 * 24)
     assert [case.name for case in study.cases] == ["no SVG", "SVG"]
     assert set(study.network(study.cases[1]).svgs) == {"svg730", "svg738", "svg711"}

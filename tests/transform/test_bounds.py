@@ -5,9 +5,9 @@ import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
-from pyomo_dlmp.transform.bounds import prove_bounds
-from pyomo_dlmp.transform.kkt_system import build_kkt
-from pyomo_dlmp.transform.lower_form import compile_lower
+from pyomo_dlmp.lower.form import compile_lower
+from pyomo_dlmp.lower.kkt_system import build_kkt
+from pyomo_dlmp.transform.bounds.prove import prove_bounds
 from pyomo_dlmp.transform.upper_view import upper_views
 from tests.library.small import random_small
 
@@ -76,8 +76,8 @@ def test_no_bound_cuts_off_a_brute_force_optimum(seed):
 
 
 def _some_optimal_dual_fits(kkt, bounds, u) -> bool:
-    from pyomo_dlmp.highs import Highs
-    from pyomo_dlmp.solve.lower import LowerSolver
+    from pyomo_dlmp.lower.solver import LowerSolver
+    from pyomo_dlmp.numerics.highs import Highs
 
     x = LowerSolver(kkt).solve(u).x
     slack = kkt.slack(x, u)

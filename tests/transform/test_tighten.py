@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.bilevel import upper_data
 from pyomo_dlmp.errors import DlmpError
-from pyomo_dlmp.solve.lower import LowerSolver
+from pyomo_dlmp.lower.solver import LowerSolver
 from tests.library.small import random_small
-from tests.solve.test_periods import market
+from tests.search.test_decomposition import market
 from tests.solve.test_small_bilevels import bard, consumer
 
 

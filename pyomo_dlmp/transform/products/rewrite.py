@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyomo.environ as pyo
@@ -36,9 +35,7 @@ from pyomo_dlmp.transform.products.linearise import (
     name_of,
     replace_row,
 )
-
-if TYPE_CHECKING:
-    from pyomo_dlmp.transform.single_level import SingleLevel
+from pyomo_dlmp.transform.record import SingleLevel
 
 log = logging.getLogger("pyomo_dlmp")
 

@@ -1,0 +1,38 @@
+"""What `solve_bilevel` returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pyomo_dlmp.auditing.checks import Audit
+
+
+@dataclass
+class BilevelResult:
+    """What `solve_bilevel` returns. Money in the model's unit.
+
+    `status`: optimal | time limit | interrupted | infeasible | unbounded | gap not reached;
+    `objective`: the user's upper objective at the loaded point (None without one); `bound`: proven
+    bound of the bilevel optimum; `gap`: relative; `times`: seconds by stage; `size`: rows, columns,
+    binaries of the single level as written, after elimination, and pairs before and after bounds;
+    `audit`: None when no point was found.
+    """
+
+    status: str
+    objective: float | None
+    bound: float | None
+    gap: float | None
+    solver: str
+    times: dict[str, float]
+    size: dict[str, int]
+    audit: Audit | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        value = "none" if self.objective is None else f"{self.objective:.6g}"
+        gap = "unknown" if self.gap is None else f"{100 * self.gap:.3g} %"
+        if self.bound is not None and self.objective is not None and (
+                abs(self.objective - self.bound) <= 2e-6):
+            gap = "below 2e-6 absolute"
+        return (f"{self.status}: objective {value}, bound {self.bound}, gap {gap}, "
+                f"{sum(self.times.values()):.1f} s on {self.solver}")

@@ -1,0 +1,314 @@
+"""Compile a LowerLevel block once into sparse rows.
+
+    sense  1/2 x'Qx + (c + D u)'x      s.t.  lo <= A x + B u <= hi,   lb <= x <= ub
+
+x: the lower level's own Vars; u: upper Vars that occur in its rows or objective. Fixed Vars and
+mutable Params enter with their current values. Everything that is not of this form is refused by
+name, before anything is changed.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyomo.environ as pyo
+import scipy.sparse as sp
+from pyomo.common.gc_manager import PauseGC
+from pyomo.core.base.block import BlockData
+from pyomo.repn.linear import LinearRepnVisitor
+from pyomo.repn.quadratic import QuadraticRepnVisitor
+from pyomo.repn.util import OrderedVarRecorder
+
+from pyomo_dlmp.bilevel import LowerLevelData, guard_of
+from pyomo_dlmp.errors import Fault, ModelError
+from pyomo_dlmp.numerics.components import dense_blocks
+
+_CACHED = 10_000  # named Expressions after which the cache begins anew
+_PLAIN = {
+    pyo.Block, pyo.Var, pyo.Constraint, pyo.Objective, pyo.Param, pyo.Set, pyo.Expression,
+    pyo.Suffix, pyo.RangeSet, pyo.BuildAction, pyo.BuildCheck,
+}
+
+
+@dataclass
+class LowerForm:
+    """Sparse form of one lower level; see the module's text for the symbols.
+
+    `sense` +1 minimises, -1 maximises. `x`, `u`: VarData; `rows`: ConstraintData; `names_x`,
+    `names_row`: readable names relative to the block. Equality rows have lo == hi. `idle`: Vars
+    whose terms cancel everywhere.
+    """
+
+    block: LowerLevelData
+    sense: int
+    x: list
+    u: list
+    rows: list
+    Q: sp.csr_matrix
+    c: np.ndarray
+    D: sp.csr_matrix
+    A: sp.csr_matrix
+    B: sp.csr_matrix
+    lo: np.ndarray
+    hi: np.ndarray
+    lb: np.ndarray
+    ub: np.ndarray
+    objective: Any
+    idle: list
+
+    @cached_property
+    def names_x(self) -> list[str]:
+        """Names of x; made when asked for, since names of many thousand Vars take a second."""
+        return self._relative(self.x)
+
+    @cached_property
+    def names_row(self) -> list[str]:
+        """Names of the rows."""
+        return self._relative(self.rows)
+
+    def _relative(self, components) -> list[str]:
+        prefix = self.block.name + "."
+        return [component.name.removeprefix(prefix) for component in components]
+
+    @property
+    def equality(self) -> np.ndarray:
+        """Mask of the rows with lo == hi."""
+        return self.lo == self.hi
+
+    def u_box(self) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds of the upper Vars (infinite where none), shape (m,), (m,)."""
+        return _bounds(self.u)
+
+
+def _bounds(variables) -> tuple[np.ndarray, np.ndarray]:
+    pairs = [v.bounds for v in variables]
+    lower = np.array([-np.inf if b[0] is None else b[0] for b in pairs], dtype=float)
+    upper = np.array([np.inf if b[1] is None else b[1] for b in pairs], dtype=float)
+    return lower, upper
+
+
+def compile_lower(block: LowerLevelData) -> LowerForm:
+    """Compile; raises ModelError with all faults found (see the module's text)."""
+    with PauseGC():
+        return _compile(block)
+
+
+def _compile(block: LowerLevelData) -> LowerForm:
+    found = _scan(block)
+    objective = _the_objective(block, found[pyo.Objective])
+    sense = 1 if objective.sense == pyo.minimize else -1
+    compiler = _Compiler(block)
+    guard = guard_of(block)
+    rows = [row for row in found[pyo.Constraint] if row is not guard]
+    for con in rows:
+        compiler.row(con)
+    quad, lin = compiler.objective(objective)
+    if compiler.faults:
+        raise ModelError(compiler.faults)
+    return compiler.form(rows, quad, lin, objective, sense)
+
+
+def _scan(block: BlockData) -> dict[type, list]:
+    """Active rows and objectives in one walk; ModelError for what a lower level cannot hold."""
+    found: dict[type, list] = {pyo.Constraint: [], pyo.Objective: []}
+    faults = []
+    for part in block.block_data_objects(active=True, descend_into=pyo.Block):
+        for comp in part.component_objects(active=True, descend_into=False):
+            ctype = comp.ctype
+            if ctype in found:
+                found[ctype].extend(data for data in comp.values() if data.active)
+            elif ctype not in _PLAIN:
+                faults.append(Fault(
+                    comp.name, f"is a {ctype.__name__} in a lower level",
+                    "A lower level holds Vars, linear Constraints and one convex Objective only; "
+                    "move it out or deactivate it.",
+                ))
+    if faults:
+        raise ModelError(faults)
+    return found
+
+
+def _the_objective(block: BlockData, found: list):
+    if len(found) == 1:
+        return found[0]
+    what = "has no active objective" if not found else (
+        "has several active objectives: " + ", ".join(o.name for o in found))
+    raise ModelError.at(block.name, what, "A lower level needs exactly one active Objective.")
+
+
+class _Compiler:
+    """Walks rows and objective with shared variable maps."""
+
+    def __init__(self, block: LowerLevelData):
+        self.block = block
+        # a model that is no LowerLevel has no upper level: every Var is its own
+        self.is_upper = getattr(block, "is_upper", lambda var: False)
+        self.dual_vars = getattr(block, "dual_vars", lambda: ())
+        self.faults: list[Fault] = []
+        self.var_map: dict = {}
+        recorder = {"var_recorder": OrderedVarRecorder(self.var_map, {}, None)}
+        # rows as they come: Vars by id, coefficients, where each row ends, limits. A dict for each
+        # row would be most of a large feeder's memory
+        self.ids, self.values, self.ends = array("q"), array("d"), array("q", [0])
+        self.lo, self.hi = array("d"), array("d")
+        self.cache: dict = {}  # of named Expressions, most of which stand in one row only
+        self.linear = LinearRepnVisitor(self.cache, **recorder)
+        self.quadratic = QuadraticRepnVisitor({}, **recorder)
+
+    def row(self, con) -> None:
+        """Take a linear row; a fault for any other."""
+        coefs, lo, hi = self._row(con)
+        if len(self.cache) > _CACHED:
+            self.cache.clear()
+        self.ids.extend(coefs.keys())
+        self.values.extend(coefs.values())
+        self.ends.append(len(self.ids))
+        self.lo.append(lo)
+        self.hi.append(hi)
+
+    def _row(self, con):
+        """(coefficients by id(var), lo, hi)."""
+        if type(con).__name__.startswith("Template"):
+            self.faults.append(Fault(
+                con.name, "is a templatized row, which has no expression of its own",
+                "Build the model without Pyomo's TEMPLATIZE_CONSTRAINTS."))
+            return {}, -np.inf, np.inf
+        try:
+            lower, body, upper = con.to_bounded_expression(evaluate_bounds=True)
+            repn = self.linear.walk_expression(body)
+        except Exception as err:
+            self.faults.append(Fault(
+                con.name, f"cannot be compiled ({err})", "Give every Param and fixed Var a value."))
+            return {}, -np.inf, np.inf
+        if repn.nonlinear is not None:
+            self._refuse_nonlinear(con, body)
+            return {}, -np.inf, np.inf
+        constant = repn.constant
+        lo = -np.inf if lower is None else lower - constant
+        hi = np.inf if upper is None else upper - constant
+        if np.isnan([constant, lo, hi]).any():
+            self.faults.append(Fault(con.name, "has a NaN coefficient", "Check its data."))
+        return repn.linear, lo, hi
+
+    def _refuse_nonlinear(self, con, body) -> None:
+        repn = self.quadratic.walk_expression(body)
+        pairs = [(self.var_map[i], self.var_map[j]) for i, j in (repn.quadratic or {})]
+        mixed = [p for p in pairs if self.is_upper(p[0]) != self.is_upper(p[1])]
+        if repn.nonlinear is None and mixed and len(mixed) == len(pairs):
+            upper, lower = sorted(mixed[0], key=lambda v: not self.is_upper(v))
+            self.faults.append(Fault(
+                con.name, f"multiplies the upper Var '{upper.name}' by the lower Var '{lower.name}'"
+                " (an upper Var in the lower matrix)",
+                "Upper Vars may stand in right-hand sides and in the objective only.",
+            ))
+        else:
+            self.faults.append(Fault(
+                con.name, "is not linear",
+                "Rows of a lower level are linear: use polygons or envelopes.",
+            ))
+
+    def objective(self, objective):
+        """(quadratic, linear) coefficient dicts of the lower objective."""
+        repn = self.quadratic.walk_expression(objective.expr)
+        if repn.nonlinear is not None:
+            self.faults.append(Fault(
+                objective.name, "is neither linear nor quadratic",
+                "A lower objective is a convex quadratic: replace other terms by linear pieces.",
+            ))
+        return repn.quadratic or {}, repn.linear
+
+    def form(self, rows, quad, lin, objective, sense) -> LowerForm:
+        ids, where = np.unique(np.array(self.ids), return_inverse=True)
+        used = set(lin).union(ids.tolist(), *quad)
+        position: dict[int, int] = {}
+        x: list = []
+        u: list = []
+        for vid, var in self.var_map.items():
+            if vid in used:
+                side = u if self.is_upper(var) else x
+                position[vid] = len(side)
+                side.append(var)
+        idle = [var for vid, var in self.var_map.items() if vid not in used]
+        self._check_columns(x)
+        is_x = {id(v) for v in x}
+        place = np.array([position[vid] + (0 if vid in is_x else len(x))
+                          for vid in ids.tolist()], dtype=np.int32)
+        A, B = _split_rows(place[where], self.values, self.ends, len(x), len(u))
+        Q, D = _split_quadratic(quad, position, is_x, len(x), len(u))
+        c = np.zeros(len(x))
+        for vid, coef in lin.items():
+            if vid in is_x:
+                c[position[vid]] = coef
+        lb, ub = _bounds(x)
+        form = LowerForm(
+            self.block, sense, x, u, rows, Q, c, D, A, B,
+            np.array(self.lo), np.array(self.hi), lb, ub, objective, idle,
+        )
+        check_convex(form.Q * sense, form, objective.name)
+        return form
+
+    def _check_columns(self, x) -> None:
+        duals = {id(d) for _, _, var in self.dual_vars() for d in var.values()}
+        for var in x:
+            if not var.is_continuous():
+                self.faults.append(Fault(
+                    var.name, f"is {var.domain} in a lower level",
+                    "A lower level is continuous: relax it, or declare_upper it.",
+                ))
+            if id(var) in duals:
+                self.faults.append(Fault(
+                    var.name, "is a dual of this lower level used in its own rows or objective",
+                    "Duals may be used in the upper level only.",
+                ))
+        if self.faults:
+            raise ModelError(self.faults)
+
+
+def _split_rows(columns, values, ends, n, m):
+    """A and B at once: the columns of u stand behind those of x, then they are cut apart."""
+    both = sp.csr_matrix((np.array(values), columns, np.array(ends)), shape=(len(ends) - 1, n + m))
+    both.eliminate_zeros()
+    both.sort_indices()
+    return both[:, :n], both[:, n:]
+
+
+def _split_quadratic(quad, position, is_x, n, m):
+    xx: list = []
+    xu: list = []
+    for (i, j), coef in quad.items():
+        if i in is_x and j in is_x:
+            xx.append((position[i], position[j], coef))
+            xx.append((position[j], position[i], coef))
+        elif i in is_x or j in is_x:
+            first, second = (i, j) if i in is_x else (j, i)
+            xu.append((position[first], position[second], coef))
+    return _csr(xx, (n, n)), _csr(xu, (n, m))
+
+
+def _csr(entries, shape) -> sp.csr_matrix:
+    if not entries:
+        return sp.csr_matrix(shape)
+    rows, cols, values = zip(*entries, strict=True)
+    return sp.coo_matrix((np.array(values, dtype=float), (rows, cols)), shape=shape).tocsr()
+
+
+def check_convex(Q: sp.csr_matrix, form: LowerForm, where: str, tol: float = 1e-9) -> None:
+    """Raise ModelError unless the symmetric Q is positive semidefinite, naming a bad block.
+
+    Works block by block (connected components of Q's pattern); tol is relative to the block.
+    """
+    for group, dense in dense_blocks(Q):
+        least = np.linalg.eigvalsh(dense)[:, 0]
+        bad = np.flatnonzero(least < -tol * np.maximum(1.0, np.abs(dense).max(axis=(1, 2))))
+        if len(bad):
+            members = group[bad[0]]
+            listed = ", ".join(form.names_x[i] for i in members[:4])
+            listed += " ..." if len(members) > 4 else ""
+            raise ModelError.at(
+                where, f"is not convex in {listed} (least eigenvalue {least[bad[0]]:.3g})",
+                "A lower level needs a convex objective (concave when it maximises).",
+            )

@@ -1,0 +1,211 @@
+"""Solve a lower level alone at given upper decisions, to a checked KKT residual.
+
+The prices of this package are its multipliers, so they are never taken from a solver unchecked:
+HiGHS solves each independent part (a period, say) after the flows are eliminated, an active-set
+polish solves its optimality conditions as linear equations, and the residual of the *full* KKT
+system is measured. Above the tolerance a SolverError is raised.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import splu
+
+from pyomo_dlmp.errors import SolverError
+from pyomo_dlmp.lower.kkt_system import KktSystem
+from pyomo_dlmp.numerics.elimination import Elimination, eliminate
+from pyomo_dlmp.numerics.qp import LOOSE, Part, solve_singles
+
+_FILL = 2e7  # entries of the map from decisions to flows beyond which flows stay
+TOLERANCE = 1e-4  # relative residual above which no price is reported
+
+
+@dataclass
+class Residual:
+    """Greatest violations of the KKT system, absolute and relative to the data's scale.
+
+    stationarity in cost per unit of x ($/MWh), complementarity in cost ($), primal in row units
+    (MW), dual: most negative multiplier.
+    """
+
+    stationarity: float
+    complementarity: float
+    primal: float
+    dual: float
+    relative: float
+
+
+@dataclass
+class LowerSolution:
+    """x, equality duals y, pair multipliers mu at upper decisions u; `cost` of the lower level."""
+
+    x: np.ndarray
+    y: np.ndarray
+    mu: np.ndarray
+    cost: float
+    residual: Residual
+    degenerate: list[np.ndarray] = field(default_factory=list)
+
+
+def kkt_residual(kkt: KktSystem, x, u, y, mu) -> Residual:
+    """Measure a primal-dual point against the full KKT system (see Residual)."""
+    form = kkt.form
+    stationarity = np.abs(kkt.stationarity(x, u, y, mu)).max(initial=0.0)
+    slack = kkt.slack(x, u)
+    equality = kkt.A_eq @ x + kkt.B_eq @ u - kkt.b_eq
+    primal = max(np.abs(equality).max(initial=0.0), -slack.min(initial=0.0))
+    dual = -mu.min(initial=0.0)
+    product = np.abs(slack * mu).max(initial=0.0)
+    cost = np.abs(form.c + form.D @ u).max(initial=0.0)
+    scale = 1.0 + max(cost, np.abs(y).max(initial=0.0))
+    span = 1.0 + np.abs(x).max(initial=0.0)
+    relative = max(stationarity / scale, dual / scale, product / scale, primal / span)
+    return Residual(float(stationarity), float(product), float(primal), float(dual),
+                    float(relative))
+
+
+def _fill(A: sp.spmatrix, free: np.ndarray) -> int:
+    """Entries of the map from decisions to flows: each may depend on all decisions of its part."""
+    graph = sp.bmat([[None, A.T], [A, None]], format="csr")
+    _, label = connected_components(graph, directed=False)
+    label = label[:A.shape[1]]
+    flows = np.bincount(label[free], minlength=label.max(initial=0) + 1)
+    return int(flows @ np.bincount(label[~free], minlength=len(flows)))
+
+
+class LowerSolver:
+    """Solves one lower level for any u; the elimination is done once."""
+
+    def __init__(self, kkt: KktSystem):
+        self.kkt = kkt
+        form = kkt.form
+        free = np.isinf(form.lb) & np.isinf(form.ub)
+        if _fill(kkt.A_eq, free) > _FILL:  # flows are sums of all injections
+            free = np.zeros_like(free)
+        self.elimination: Elimination = eliminate(kkt.A_eq, np.zeros(len(kkt.b_eq)), free)
+        used = np.zeros(len(kkt.b_eq), dtype=bool)
+        used[self.elimination.rows_used] = True
+        self.used, self.rest = np.flatnonzero(used), np.flatnonzero(~used)
+        gone = np.ones(len(form.x), dtype=bool)
+        gone[self.elimination.kept] = False
+        self.gone = np.flatnonzero(gone)
+        self.factor = splu(kkt.A_eq[self.used][:, self.gone].tocsc()) if len(self.used) else None
+        M = self.elimination.M
+        self.Q = (M.T @ form.Q @ M).tocsr()
+        self.A = sp.vstack([kkt.A_eq[self.rest], kkt.S[self._row_pairs()]], format="csr") @ M
+        parts = self._independent_parts()
+        self.parts = [part for part in parts if len(part) > 1]
+        self.singles = np.array([part[0] for part in parts if len(part) == 1], dtype=int)
+        self._last: tuple[np.ndarray, LowerSolution] | None = None
+
+    def _row_pairs(self) -> np.ndarray:
+        return np.flatnonzero(np.array([k == "row" for k in self.kkt.kind], dtype=bool))
+
+    def _independent_parts(self) -> list[np.ndarray]:
+        n = len(self.elimination.kept)
+        graph = sp.bmat([[abs(self.Q), abs(self.A).T], [abs(self.A), None]], format="csr")
+        _, label = connected_components(graph, directed=False)
+        return [np.flatnonzero(label[:n] == k) for k in np.unique(label[:n])]
+
+    def solve(self, u: np.ndarray, tolerance: float = TOLERANCE) -> LowerSolution:
+        """Optimal x and multipliers at u. SolverError: infeasible, unbounded or not accurate."""
+        if self._last is None or not np.array_equal(self._last[0], u):
+            self._last = u.copy(), self._solve(u, tolerance)
+        return self._last[1]
+
+    def _solve(self, u: np.ndarray, tolerance: float) -> LowerSolution:
+        kkt, form, M = self.kkt, self.kkt.form, self.elimination.M
+        x0 = self.offset(u)
+        gradient = form.c + form.D @ u + form.Q @ x0
+        c = kkt.sigma * (M.T @ gradient)
+        Q = kkt.sigma * self.Q
+        rows = self._row_pairs()
+        right = np.concatenate([
+            kkt.b_eq[self.rest] - kkt.B_eq[self.rest] @ u - kkt.A_eq[self.rest] @ x0,
+            -(kkt.S[rows] @ x0 + kkt.T[rows] @ u + kkt.s0[rows])])
+        v = np.zeros(len(c))
+        dual = np.zeros(len(right))
+        rho = np.zeros(len(c))
+        kept = self.elimination.kept
+        problem = Part(Q.tocsr(), c, self.A.tocsr(), right, len(self.rest),
+                        form.lb[kept], form.ub[kept])
+        self._check_settled_rows(right, rows)
+        solve_singles(problem, self.singles, v, dual, rho)
+        for part in self.parts:
+            touched = np.flatnonzero(abs(self.A)[:, part].getnnz(axis=1))
+            piece = problem.restrict(part, touched)
+            try:
+                v[part], dual[touched], rho[part] = piece.solve()
+            except SolverError as err:
+                names = ", ".join(form.names_x[kept[j]] for j in part[:3])
+                raise SolverError.at(
+                    form.block.name, f"{err.faults[0].what} (in the part with {names})",
+                    err.faults[0].cure) from None
+        return self._assemble(u, M @ v + x0, dual, rho, rows, tolerance)
+
+    def _check_settled_rows(self, right: np.ndarray, rows: np.ndarray) -> None:
+        """Rows in which nothing is left to choose must hold as they are."""
+        settled = np.flatnonzero(np.diff(self.A.tocsr().indptr) == 0)
+        broken = np.where(settled < len(self.rest), np.abs(right[settled]), right[settled])
+        if not len(settled) or broken.max() <= LOOSE:
+            return
+        row = int(settled[broken.argmax()])
+        name = (self.kkt.form.names_row[self.kkt.equality_rows[self.rest[row]]]
+                if row < len(self.rest) else self.kkt.label[rows[row - len(self.rest)]])
+        raise SolverError.at(
+            self.kkt.form.block.name, f"is infeasible at these upper decisions: nothing can be "
+            f"chosen in row '{name}', which is broken by {broken.max():.3g}",
+            "Make limits soft, or change what they depend on.")
+
+    def offset(self, u: np.ndarray) -> np.ndarray:
+        """x with the kept columns at zero: the map's constant at these upper decisions."""
+        x0 = np.zeros(len(self.kkt.form.x))
+        if self.factor is not None:
+            right = self.kkt.b_eq[self.used] - self.kkt.B_eq[self.used] @ u
+            x0[self.gone] = self.factor.solve(right)
+        return x0
+
+    def complete(self, u, decisions: np.ndarray, mu: np.ndarray, y_rest) -> LowerSolution:
+        """A full point from the decisions (values of the kept columns) and all pairs' multipliers.
+
+        y_rest: {equality row: dual} of rows that no flow was eliminated by. Not judged: the
+        residual says how good the point is.
+        """
+        x = self.elimination.M @ decisions + self.offset(u)
+        y = np.zeros(len(self.kkt.b_eq))
+        y[list(y_rest)] = list(y_rest.values())
+        if self.factor is not None:
+            g = self.kkt.stationarity(x, u, y, mu)[self.gone]
+            y[self.used] = self.factor.solve(g, trans="T")
+        form = self.kkt.form
+        cost = float(form.c @ x + 0.5 * x @ (form.Q @ x) + x @ (form.D @ u))
+        return LowerSolution(x, y, mu, cost, kkt_residual(self.kkt, x, u, y, mu))
+
+    def _assemble(self, u, x, dual, rho, rows, tolerance) -> LowerSolution:
+        """Multipliers of the full system from the reduced ones (internal sign: minimisation)."""
+        kkt, form = self.kkt, self.kkt.form
+        mu = np.zeros(kkt.pairs)
+        mu[rows] = dual[len(self.rest):]
+        y = np.zeros(len(kkt.b_eq))
+        y[self.rest] = kkt.sigma * dual[: len(self.rest)]
+        full_rho = np.zeros(len(form.x))
+        full_rho[self.elimination.kept] = rho
+        for p in range(kkt.pairs):
+            if kkt.kind[p] == "bound":
+                value = full_rho[kkt.index[p]]
+                mu[p] = max(0.0, value if kkt.side[p] == "lower" else -value)
+        if self.factor is not None:
+            g = kkt.stationarity(x, u, y, mu)[self.gone]
+            y[self.used] = self.factor.solve(g, trans="T")
+        residual = kkt_residual(kkt, x, u, y, mu)
+        if residual.relative > tolerance:
+            raise SolverError.at(
+                form.block.name, "was re-solved with a KKT residual of "
+                f"{residual.relative:.2g} relative (limit {tolerance:g})",
+                "Scale the model (MW, per unit) or use a more accurate QP solver.")
+        cost = float(form.c @ x + 0.5 * x @ (form.Q @ x) + x @ (form.D @ u))
+        return LowerSolution(x, y, mu, cost, residual)

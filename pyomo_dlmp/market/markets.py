@@ -1,0 +1,251 @@
+"""Four markets on the same data, from no coordination to all of it.
+
+    uncoordinated   the DCA minimises its bill at a tariff; the DSO takes its power as it comes
+    price taker     the DCA answers yesterday's DLMPs again and again: settles, or cycles
+    strategic       the DCA foresees the DLMPs that its power makes (the bilevel model)
+    cooperative     one problem: the DSO's cost over its own and the DCA's decisions
+
+Payments between them are transfers, and the work done is the same, so the DSO's cost is the social
+cost; the price of anarchy is a market's cost over the cooperative one. At equal bills the
+uncoordinated DCA spreads its power evenly: least sum of squared utilisations (stated, not solved).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+import pyomo.environ as pyo
+
+from pyomo_dlmp.auditing import BilevelResult
+from pyomo_dlmp.bilevel import LowerLevel
+from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.market.aggregator import AggregatorBlock
+from pyomo_dlmp.market.workload import Workload
+from pyomo_dlmp.network import Network
+from pyomo_dlmp.opf import build_opf
+from pyomo_dlmp.solve import solve_bilevel, solve_integer, solve_opf
+
+_SAME = 1e-6  # MW: two schedules this near are the same
+_CONTENT = 1e-4  # share of the payment that the best answer may still save in an averaged market
+
+
+@dataclass(frozen=True)
+class Market:
+    """What one market needs: the feeder, the leader's workload, the others, the DSO's options.
+
+    `opf`: keywords of `build_opf` (periods, hours, price ...). `takers`: {name: (sites, Workload)}
+    of aggregators that are price takers in every market. `tariff` ($/MWh, number or one per
+    period): what the uncoordinated DCA pays, and every one where `pays` is "tariff".
+    `averaged`: the price taker moves by 1/k towards its answer in round k, not all the way.
+    """
+
+    net: Network
+    workload: Workload | float
+    opf: Mapping[str, Any] = field(default_factory=dict)
+    pays: str = "active and reactive"
+    tariff: Any = 50.0
+    takers: Mapping[str, tuple[tuple[str, ...], Workload]] = field(default_factory=dict)
+    averaged: bool = False
+    max_rounds: int = 60
+
+
+@dataclass
+class Outcome:
+    """One market solved. `dso`: block with values and duals; `note`: how it went, in words.
+
+    `paid`: $ by the market's own rule (a tariff or DLMPs). `rounds`: of a price taker, columns
+    round, payment ($), change (MW). `solution`: of the strategic market. `residual`: relative
+    KKT residual of the DSO's problem in the other markets.
+    """
+
+    market: str
+    dso: Any
+    paid: float
+    status: str
+    note: str = ""
+    rounds: pd.DataFrame | None = None
+    solution: BilevelResult | None = None
+    model: Any = None
+    residual: float | None = None
+
+
+def solve_market(name: str, market: Market, **options: Any) -> Outcome:
+    """Solve one of `MARKETS`. `options` go to `solve_bilevel` (solver, gap, time_limit, progress).
+
+    ModelError for an unknown name; what the parts raise.
+    """
+    if name not in MARKETS:
+        raise ModelError.at("market", f"{name!r} is unknown", f"Use {', '.join(MARKETS)}.")
+    return MARKETS[name](market, **options)
+
+
+def build_bilevel(market: Market, pays: str | None = None) -> Any:
+    """ConcreteModel with LowerLevel `dso` (and its price takers) under AggregatorBlock `dca`."""
+    m = pyo.ConcreteModel(name=market.net.name)
+    m.dso = LowerLevel()
+    theirs = [site for sites, _ in market.takers.values() for site in sites]
+    build_opf(market.net, into=m.dso, price_takers=theirs, **market.opf)
+    _add_takers(m.dso, market)
+    m.dca = AggregatorBlock()
+    pays = pays or market.pays
+    m.dca.build(m.dso, market.workload, pays,
+                tariff=market.tariff if pays == "tariff" else None)
+    return m
+
+
+def _add_takers(dso, market: Market) -> None:
+    dso.taker = AggregatorBlock(list(market.takers))
+    for name, (sites, workload) in market.takers.items():
+        dso.taker[name].build(dso, workload, sites=sites, price_taker=True)
+
+
+def _strategic(market: Market, **options: Any) -> Outcome:
+    m = build_bilevel(market)
+    solution = solve_bilevel(m, **options)
+    paid = float("nan") if solution.objective is None else solution.objective
+    return Outcome("strategic", m.dso, paid, solution.status, solution=solution, model=m)
+
+
+def _uncoordinated(market: Market, **_: Any) -> Outcome:
+    m = build_bilevel(market, "tariff")
+    _best_response(m)
+    _spread(m)
+    answer = solve_opf(m.dso)
+    return Outcome("uncoordinated", m.dso, pyo.value(m.dca.cost), "optimal", model=m,
+                   note="pays the tariff; spread evenly where bills are equal",
+                   residual=answer.residual.relative)
+
+
+def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> Outcome:
+    m = build_bilevel(market)
+    decisions = _decisions(m)
+    _first_schedule(m)
+    seen: list[list[float]] = []
+    rounds = []
+    status, note = "rounds used up", f"did not settle in {market.max_rounds} rounds"
+    for k in range(1, market.max_rounds + 1):
+        here = [var.value for var in decisions]
+        answer = solve_opf(m.dso)
+        _announce(m)
+        paid = pyo.value(m.dca.cost)
+        _best_response(m)
+        content = abs(paid - pyo.value(m.dca.cost)) <= _CONTENT * max(1.0, abs(paid))
+        if market.averaged:
+            for var, old in zip(decisions, here, strict=True):
+                var.set_value(old + (var.value - old) / k, skip_validation=True)
+        change = max((abs(var.value - old) for var, old in zip(decisions, here, strict=True)),
+                     default=0.0)
+        rounds.append((k, paid, change))
+        if progress is not None:
+            progress(f"round {k}", paid, None)
+        back = None if market.averaged else next(
+            (i for i, old in enumerate(seen) if _apart(old, here) <= _SAME), None)
+        if change <= _SAME or (market.averaged and content):
+            status, note = "optimal", f"settled in {k} rounds"
+            break
+        if back is not None:
+            members = [paid for _, paid, _ in rounds[back:-1]]
+            status = "cycles"
+            note = (f"cycles through {len(seen) - back} schedules without end; payments "
+                    f"{min(members):.2f} to {max(members):.2f} $; the last one is shown")
+            break
+        seen.append(here)
+    for var, old in zip(decisions, here, strict=True):  # what the last prices are of
+        var.set_value(old, skip_validation=True)
+    table = pd.DataFrame(rounds, columns=["round", "payment", "change"])
+    return Outcome("price taker", m.dso, rounds[-1][1], status, note, table, model=m,
+                   residual=answer.residual.relative)
+
+
+def _cooperative(market: Market, **_: Any) -> Outcome:
+    theirs = [site for sites, _ in market.takers.values() for site in sites]
+    m = build_opf(market.net, price_takers=list(market.net.datacenters), **market.opf)
+    _add_takers(m, market)
+    m.dca = AggregatorBlock()
+    m.dca.build(m, market.workload, price_taker=True,
+                sites=[site for site in market.net.datacenters if site not in theirs])
+    if m.dca.binaries:
+        solve_integer(m)
+        for var in m.component_data_objects(pyo.Var, descend_into=pyo.Block):
+            if not var.is_continuous():
+                var.fix(round(var.value))
+    answer = solve_opf(m)
+    return Outcome("cooperative", m, float("nan"), "optimal", model=m,
+                   residual=answer.residual.relative)
+
+
+MARKETS: dict[str, Callable[..., Outcome]] = {
+    "uncoordinated": _uncoordinated, "price taker": _price_taker,
+    "strategic": _strategic, "cooperative": _cooperative,
+}
+
+
+def _decisions(m) -> list:
+    """VarData that the leader decides, in the order of its rows and payment."""
+    found = {id(v): v for v in m.dso.component_data_objects(pyo.Var, descend_into=pyo.Block)
+             if not v.fixed and m.dso.is_upper(v)}
+    own = {id(v): v for v in m.dca.component_data_objects(pyo.Var, descend_into=pyo.Block)}
+    return list({**found, **own}.values())
+
+
+def _best_response(m) -> None:
+    """The DCA's own problem at fixed prices (or its tariff)."""
+    m.dso.deactivate()
+    try:
+        whole = all(var.is_continuous() for var in m.dca.component_data_objects(
+            pyo.Var, descend_into=pyo.Block))
+        (solve_opf if whole else solve_integer)(m)
+    finally:
+        m.dso.activate()
+
+
+def _spread(m) -> None:
+    """Among schedules of the least bill, the most even one."""
+    m.keep_bill = pyo.Constraint(
+        expr=m.dca.cost.expr <= pyo.value(m.dca.cost) + 1e-9 * (1 + abs(pyo.value(m.dca.cost))))
+    m.dca.cost.deactivate()
+    m.even = pyo.Objective(expr=_unevenness(m))
+    fixed = [var for var in _decisions(m) if not var.is_continuous() and not var.fixed]
+    for var in fixed:
+        var.fix(round(var.value))
+    try:
+        m.dso.deactivate()
+        solve_opf(m)
+    finally:
+        m.dso.activate()
+        for name in ("keep_bill", "even"):
+            m.del_component(name)
+        m.dca.cost.activate()
+        for var in fixed:
+            var.unfix()
+
+
+def _unevenness(m):
+    return sum((dc.p[t] / max(dc.p[t].ub, 1e-9)) ** 2 for dc in m.dso.datacenter.values()
+               for t in m.dso.periods if m.dso.is_upper(dc.p[t]))
+
+
+def _first_schedule(m) -> None:
+    """The price taker begins with an even schedule."""
+    m.dca.cost.deactivate()
+    m.even = pyo.Objective(expr=_unevenness(m))
+    try:
+        _best_response(m)
+    finally:
+        m.del_component("even")
+        m.dca.cost.activate()
+
+
+def _announce(m) -> None:
+    """Fix the Vars of the prices at the duals that the DSO has just found."""
+    for component, bound, var in m.dso.dual_vars():
+        if bound is None:
+            for k in var:
+                var[k].fix(m.dso.dual[component[k]])
+
+
+def _apart(one: list[float], other: list[float]) -> float:
+    return max((abs(a - b) for a, b in zip(one, other, strict=True)), default=0.0)

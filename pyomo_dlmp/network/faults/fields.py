@@ -1,0 +1,165 @@
+"""Checks of one element by itself: types, phases, figures, line codes."""
+
+from __future__ import annotations
+
+import math
+import types
+import typing
+from collections.abc import Iterator
+from dataclasses import fields
+from functools import cache
+from numbers import Integral, Real
+from typing import Any, Literal
+
+import numpy as np
+
+from pyomo_dlmp.errors import Fault
+from pyomo_dlmp.network.elements import Line, LineCode, Matrix
+from pyomo_dlmp.network.faults.ranges import RANGES
+from pyomo_dlmp.network.names import Element, listed
+from pyomo_dlmp.network.phases import PHASES, SPLIT
+
+# ---------------------------------------------------------------------------------------- types
+
+
+@cache
+def _hints(cls: Any) -> dict[str, Any]:
+    hints = typing.get_type_hints(cls)
+    return {field.name: hints[field.name] for field in fields(cls)}
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Is `value` of the annotated type? Any real number is a float, a bool is no number."""
+    if type(value) is hint:  # most of them: a large feeder has many thousands
+        return True
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, arg) for arg in args)
+    if origin is Literal:
+        return isinstance(value, str) and value in args
+    if origin is tuple:
+        return isinstance(value, tuple | list) and all(_fits(v, args[0]) for v in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(
+            _fits(k, args[0]) and _fits(v, args[1]) for k, v in value.items()
+        )
+    number = {float: Real, int: Integral}.get(hint)
+    if number:
+        return isinstance(value, number) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+def _words(hint: Any) -> str:
+    args = typing.get_args(hint)
+    if typing.get_origin(hint) is Literal:
+        return "one of " + listed(args)
+    if hint == Matrix:
+        return "a matrix (a tuple of rows of numbers)"
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return " or ".join("None" if arg is types.NoneType else _words(arg) for arg in args)
+    if typing.get_origin(hint) is tuple:
+        return "a tuple of strings" if args[0] is str else "a tuple of numbers"
+    if typing.get_origin(hint) is dict:
+        return "a dict of whole numbers by phase or pair of phases"
+    plain = {float: "a number", int: "a whole number", str: "a string", bool: "True or False"}
+    return plain.get(hint, f"a {getattr(hint, '__name__', hint)}")
+
+
+def type_faults(element: Element | LineCode, where: str) -> list[Fault]:
+    """One fault per field whose value is not of the type that the field is annotated with."""
+    cls: Any = type(element)
+    found = [
+        Fault(where, f"{name} is {_short(value)}", f"It must be {_words(hint)}.")
+        for name, hint in _hints(cls).items()
+        if not _fits(value := getattr(element, name), hint)
+    ]
+    if isinstance(element, Line) and isinstance(element.code, LineCode):
+        found += type_faults(element.code, f"{where}, code {element.code.name!r}")
+    return found
+
+
+def name_faults(element: Element, where: str) -> list[Fault]:
+    """Names end up in files and messages: they must be visible and have no space around."""
+    names = [element.name] + ([element.code.name] if isinstance(element, Line) else [])
+    return [
+        Fault(where, f"the name {name!r} is empty or has spaces around or unprintable characters",
+              "Give a plain name.")
+        for name in names
+        if not name or not name.isprintable() or name != name.strip()
+    ]
+
+
+def _short(value: object, most: int = 60) -> str:
+    text = repr(value)
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+# -------------------------------------------------------------------------------------- figures
+
+
+def _figures(value: object, name: str) -> Iterator[tuple[str, float]]:
+    """Every number inside a field, with the path to it: ``kw[1]``, ``taps['ab']``."""
+    if isinstance(value, Real) and not isinstance(value, bool):
+        try:
+            yield name, float(value)
+        except OverflowError:  # a whole number beyond all floats
+            yield name, math.inf
+    elif isinstance(value, tuple | list):
+        for i, inner in enumerate(value):
+            yield from _figures(inner, f"{name}[{i}]")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _figures(inner, f"{name}[{key!r}]")
+
+
+def figure_faults(element: Element, where: str) -> list[Fault]:
+    """Figures that are not finite, or out of the range in `RANGES`."""
+    found = []
+    ranges = next(r for cls, r in RANGES.items() if isinstance(element, cls))
+    for field in fields(element):
+        allowed = ranges.get(field.name)
+        for path, value in _figures(getattr(element, field.name), field.name):
+            if not math.isfinite(value):
+                leave = ", or leave it out for none" if field.default is None else ""
+                found.append(Fault(where, f"{path} is {value}", f"Give a finite figure{leave}."))
+            elif allowed and not allowed.holds(value):
+                found.append(Fault(where, f"{path} is {value:g}", f"It must be {allowed}."))
+    return found
+
+
+def phase_faults(element: Element, where: str) -> list[Fault]:
+    """Phases must be some of a, b, c, each once; or the split-phase legs "12"."""
+    phases = getattr(element, "phases", "a")
+    known = any(set(phases) <= set(kind) for kind in (PHASES, SPLIT))
+    if phases and known and len(set(phases)) == len(phases):
+        return []
+    return [Fault(where, f"phases is {phases!r}", "Give some of a, b, c, each once, e.g. 'abc'; "
+                  "or '12' behind a centre-tapped transformer.")]
+
+
+def code_faults(code: LineCode) -> list[Fault]:
+    """Matrices of a line code: finite, symmetric, some impedance, no negative resistance.
+
+    Expects square matrices; tolerances are 1e-6 of the largest entry, since codes are printed
+    with few digits.
+    """
+    where = f"line code {code.name!r}"
+    found = []
+    for key in ("r", "x", "b"):
+        matrix = np.array(getattr(code, key) or [[0.0]], dtype=float)
+        worst = float(np.abs(matrix).max())
+        if not np.isfinite(matrix).all():
+            found.append(Fault(where, f"{key} holds {worst}", "Give finite figures."))
+        elif (skew := float(np.abs(matrix - matrix.T).max())) > 1e-6 * worst:
+            i, j = np.unravel_index(np.abs(matrix - matrix.T).argmax(), matrix.shape)
+            found.append(Fault(
+                where, f"{key} is not symmetric: [{i}][{j}] and [{j}][{i}] differ by {skew:g}",
+                "Give a symmetric matrix."))
+        elif key == "r" and (low := float(np.linalg.eigvalsh(matrix)[0])) < -1e-6 * worst:
+            found.append(Fault(
+                where, f"r has a negative eigenvalue, {low:g} ohm/km",
+                "A line cannot produce power: check its r matrix."))
+    if not found and not np.any(code.r) and not np.any(code.x):
+        found.append(Fault(where, "r and x are 0 ohm/km",
+                           "Give its impedance, or join the two buses into one."))
+    return found

@@ -1,0 +1,1 @@
+"""Arrays only: programs, solvers' wrappers, elimination, boxes, polytopes. No Pyomo, no power."""

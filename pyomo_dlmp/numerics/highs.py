@@ -1,0 +1,207 @@
+"""A thin layer over highspy: sparse arrays in, solution out, progress and interrupts on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import highspy
+import numpy as np
+import scipy.sparse as sp
+
+from pyomo_dlmp.numerics.memory import over_limit
+
+INF = highspy.kHighsInf
+STOPPED = ("time limit", "interrupted", "memory limit")  # words for a search that was ended
+
+
+@dataclass
+class Answer:
+    """`status`: optimal, one of STOPPED, infeasible, unbounded or the solver's own word.
+
+    `z`, `objective`, `bound` are None where there is none; `row_dual`, `col_dual` for LPs and QPs.
+    """
+
+    status: str
+    z: np.ndarray | None = None
+    objective: float | None = None
+    bound: float | None = None
+    row_dual: np.ndarray | None = None
+    col_dual: np.ndarray | None = None
+
+
+_WORDS = {
+    highspy.HighsModelStatus.kOptimal: "optimal",
+    highspy.HighsModelStatus.kTimeLimit: "time limit",
+    highspy.HighsModelStatus.kInterrupt: "interrupted",
+    highspy.HighsModelStatus.kInfeasible: "infeasible",
+    highspy.HighsModelStatus.kUnbounded: "unbounded",
+    highspy.HighsModelStatus.kUnboundedOrInfeasible: "infeasible or unbounded",
+    highspy.HighsModelStatus.kSolutionLimit: "optimal",
+}
+
+
+def new_highs() -> highspy.Highs:
+    """A silent HiGHS instance (the first one of a process prints a banner: it is caught)."""
+    global _greeted
+    if _greeted:
+        h = highspy.Highs()
+    else:
+        with _no_banner():
+            h = highspy.Highs()
+        _greeted = True
+    h.silent()
+    return h
+
+
+_greeted = False
+
+
+@contextmanager
+def _no_banner():
+    """Standard output of the process goes nowhere within."""
+    sys.stdout.flush()
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
+
+
+class Highs:
+    """One HiGHS instance. Columns and rows may be added; `solve` may be called again."""
+
+    def __init__(self, c, A: sp.spmatrix, lo, hi, lb, ub, integer=None, Q=None, **options):
+        self.h = new_highs()
+        for key, value in options.items():
+            self.set(key, value)
+        self._pass(np.asarray(c, float), A.tocsr(), lo, hi, lb, ub, integer, Q)
+        self.is_mip = integer is not None and bool(np.any(integer))
+
+    def set(self, key: str, value) -> None:
+        """Set a HiGHS option; raises ValueError for one that HiGHS does not know."""
+        if self.h.setOptionValue(key, value) != highspy.HighsStatus.kOk:
+            raise ValueError(f"HiGHS does not take option {key}={value!r}")
+
+    def _pass(self, c, A, lo, hi, lb, ub, integer, Q) -> None:
+        lp = highspy.HighsLp()
+        lp.num_col_, lp.num_row_ = A.shape[1], A.shape[0]
+        lp.col_cost_ = c
+        lp.col_lower_, lp.col_upper_ = _inf(lb), _inf(ub)
+        lp.row_lower_, lp.row_upper_ = _inf(lo), _inf(hi)
+        lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+        lp.a_matrix_.start_ = A.indptr.astype(np.int32)
+        lp.a_matrix_.index_ = A.indices.astype(np.int32)
+        lp.a_matrix_.value_ = A.data.astype(float)
+        if integer is not None and np.any(integer):
+            kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
+            lp.integrality_ = [kinds[int(k)] for k in integer]
+        model = highspy.HighsModel()
+        model.lp_ = lp
+        if Q is not None and Q.nnz:
+            lower = sp.tril(Q).tocsc()
+            model.hessian_.dim_ = A.shape[1]
+            model.hessian_.format_ = highspy.HessianFormat.kTriangular
+            model.hessian_.start_ = lower.indptr.astype(np.int32)
+            model.hessian_.index_ = lower.indices.astype(np.int32)
+            model.hessian_.value_ = lower.data.astype(float)
+        self.h.passModel(model)
+
+    def add_rows(self, lo, hi, A: sp.csr_matrix) -> None:
+        """Append rows lo <= A z <= hi."""
+        A = A.tocsr()
+        self.h.addRows(
+            A.shape[0], _inf(lo), _inf(hi), A.nnz, A.indptr[:-1].astype(np.int32),
+            A.indices.astype(np.int32), A.data.astype(float))
+
+    def start_from(self, z: np.ndarray) -> None:
+        """Give a MIP start."""
+        solution = highspy.HighsSolution()
+        solution.col_value = list(map(float, z))
+        solution.value_valid = True
+        self.h.setSolution(solution)
+
+    def solve(self, time_limit: float | None = None,
+              progress: Callable[[float, float], None] | None = None,
+              found: Callable[[np.ndarray], None] | None = None) -> Answer:
+        """Run; Ctrl-C and a passed memory limit stop it.
+
+        As the MIP advances progress(incumbent, bound) is called, and found(z) with better points.
+        """
+        if time_limit is not None:
+            self.set("time_limit", float(self.h.getRunTime() + max(time_limit, 0.01)))
+        with _interruptible(self.h, *((progress, found) if self.is_mip else (None, None))):
+            self.h.run()
+            if self.h.getModelStatus() == highspy.HighsModelStatus.kUnboundedOrInfeasible:
+                self.set("presolve", "off")  # then it says which
+                self.h.run()
+        return self._answer()
+
+    def _answer(self) -> Answer:
+        status = _WORDS.get(self.h.getModelStatus(), str(self.h.modelStatusToString(
+            self.h.getModelStatus())))
+        if status == "interrupted" and over_limit():
+            status = "memory limit"
+        info, solution = self.h.getInfo(), self.h.getSolution()
+        feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+        bound = info.mip_dual_bound if self.is_mip else info.objective_function_value
+        known = np.isfinite(bound) and status in (
+            ("optimal", *STOPPED) if self.is_mip else ("optimal",))
+        answer = Answer(status, bound=bound if known else None)
+        if feasible:
+            answer.z = np.array(solution.col_value)
+            answer.objective = info.objective_function_value
+        if solution.dual_valid:
+            answer.row_dual = np.array(solution.row_dual)
+            answer.col_dual = np.array(solution.col_dual)
+        return answer
+
+
+def _inf(values) -> np.ndarray:
+    values = np.asarray(values, float)
+    return np.clip(values, -INF, INF)
+
+
+@contextmanager
+def _interruptible(h, progress, found):
+    """Forward MIP progress, and turn Ctrl-C into a clean stop of the solver."""
+    pressed = threading.Event()
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, lambda *_: pressed.set()) if main else None
+
+    def callback(kind, message, data_out, data_in, user):
+        if kind == highspy.cb.HighsCallbackType.kCallbackMipLogging:
+            if progress is not None:
+                progress(data_out.mip_primal_bound, data_out.mip_dual_bound)
+        elif kind == highspy.cb.HighsCallbackType.kCallbackMipSolution:
+            if found is not None:
+                found(np.array(data_out.mip_solution))
+        elif pressed.is_set() or over_limit():
+            data_in.user_interrupt = True
+
+    kinds = [
+        highspy.cb.HighsCallbackType.kCallbackMipLogging,
+        highspy.cb.HighsCallbackType.kCallbackMipInterrupt,
+        highspy.cb.HighsCallbackType.kCallbackSimplexInterrupt,
+        highspy.cb.HighsCallbackType.kCallbackIpmInterrupt,
+    ]
+    if found is not None:
+        kinds.append(highspy.cb.HighsCallbackType.kCallbackMipSolution)
+    h.setCallback(callback, None)
+    for kind in kinds:
+        h.startCallback(kind)
+    try:
+        yield
+    finally:
+        for kind in kinds:
+            h.stopCallback(kind)
+        if main:
+            signal.signal(signal.SIGINT, before)

@@ -1,0 +1,152 @@
+"""Polytopes {u: A u <= b} of few dimensions: facets, corners, volume, by qhull.
+
+Rows are normalised. One dimension is done by hand: qhull starts at two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import highspy
+import numpy as np
+from scipy.spatial import ConvexHull, HalfspaceIntersection, QhullError
+
+from pyomo_dlmp.numerics.highs import new_highs
+
+_FLAT = 1e-9
+_SAME = 1e-9
+
+
+@dataclass
+class Polytope:
+    """A u <= b with unit rows, all facets and no more; `row`: number of each among those given.
+
+    `corners` (k, m); `on[i]`: corners on facet i; `centre`: of the largest ball, of radius `ball`.
+    """
+
+    A: np.ndarray
+    b: np.ndarray
+    row: np.ndarray
+    corners: np.ndarray
+    on: list[np.ndarray]
+    centre: np.ndarray
+    ball: float
+
+    def holds(self, u: np.ndarray, margin: float = 0.0) -> bool:
+        """Whether u is inside, up to a distance."""
+        return bool((self.A @ u <= self.b + margin).all())
+
+    @property
+    def volume(self) -> float:
+        """Length, area, volume."""
+        if self.corners.shape[1] == 1:
+            return float(np.ptp(self.corners))
+        try:
+            return float(ConvexHull(self.corners).volume)
+        except QhullError:
+            return 0.0
+
+
+def polytope(A: np.ndarray, b: np.ndarray) -> Polytope | None:
+    """The polytope of some rows; None where it is empty or flat. Unbounded: ValueError."""
+    norm = np.linalg.norm(A, axis=1)
+    real = norm > 1e-12
+    if (b[~real] < -1e-7).any():
+        return None
+    number = np.flatnonzero(real)
+    A, b = A[real] / norm[real, None], b[real] / norm[real]
+    number, A, b = _without_repeats(number, A, b)
+    if ((np.abs(A) > 1e-12).sum(axis=1) == 1).all() and A.shape[1] > 1:
+        return _box(A, b, number)
+    found = largest_ball(A, b)
+    if found is None:
+        return None
+    centre, ball = found
+    if A.shape[1] == 1:
+        return _interval(A, b, number, centre, ball)
+    try:
+        half = HalfspaceIntersection(np.column_stack([A, -b]), centre)
+    except QhullError:
+        return None
+    if not np.isfinite(half.intersections).all():
+        raise ValueError("an unbounded polytope")
+    corners = _distinct(half.intersections)
+    slack = b[:, None] - A @ corners.T
+    touch = np.abs(slack) <= 1e-8 * (1.0 + np.abs(b))[:, None] + 1e-9
+    facets = np.unique(np.concatenate([np.asarray(f) for f in half.dual_facets]))
+    facets = facets[[_spans(corners[touch[i]], A.shape[1]) for i in facets]]
+    return Polytope(A[facets], b[facets], number[facets], corners,
+                    [np.flatnonzero(touch[i]) for i in facets], centre, ball)
+
+
+def _spans(corners, m: int) -> bool:
+    """Whether some corners have the dimension of a facet."""
+    if len(corners) < m:
+        return False
+    spread = corners - corners[0]
+    return m == 1 or int((np.linalg.svd(spread, compute_uv=False) > 1e-9).sum()) >= m - 1
+
+
+def _without_repeats(number, A, b):
+    """Of rows with the same normal the tightest."""
+    order = np.lexsort((b, *np.round(A, 9).T))
+    A, b, number = A[order], b[order], number[order]
+    new = np.ones(len(b), dtype=bool)
+    new[1:] = (np.abs(np.diff(np.round(A, 9), axis=0)) > 0).any(axis=1)
+    return number[new], A[new], b[new]
+
+
+def largest_ball(A: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, float] | None:
+    """(centre, radius) of the largest ball inside, None where it is flat or empty."""
+    m = A.shape[1]
+    if m == 1:
+        high, low = (b[A[:, 0] > 0]).min(), -(b[A[:, 0] < 0]).min()
+        return None if high - low < _FLAT else (np.array([(low + high) / 2]), (high - low) / 2)
+    lp = new_highs()
+    inf = highspy.kHighsInf
+    lp.setOptionValue("presolve", "off")
+    lp.addVars(m + 1, np.r_[np.full(m, -inf), -1.0], np.r_[np.full(m, inf), 1e6])
+    lp.changeColCost(m, -1.0)
+    rows = np.column_stack([A, np.ones(len(b))])
+    start = np.arange(0, rows.size, m + 1, dtype=np.int32)
+    lp.addRows(len(b), np.full(len(b), -inf), b, rows.size, start,
+               np.tile(np.arange(m + 1, dtype=np.int32), len(b)), rows.ravel())
+    lp.run()
+    if lp.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        return None
+    value = np.array(lp.getSolution().col_value)
+    return None if value[m] < _FLAT else (value[:m], float(value[m]))
+
+
+def _box(A, b, number) -> Polytope | None:
+    """All rows bound one coordinate each: qhull, which is slow in many dimensions, is not asked."""
+    m = A.shape[1]
+    axis, up = np.abs(A).argmax(axis=1), A.sum(axis=1) > 0
+    ends = [[np.flatnonzero((axis == j) & (up == side)) for side in (False, True)]
+            for j in range(m)]
+    if any(not len(rows) for pair in ends for rows in pair):
+        raise ValueError("an unbounded polytope")
+    facets = np.array([rows[np.argmin(b[rows])] for pair in ends for rows in pair])
+    low, high = -b[facets[0::2]], b[facets[1::2]]
+    if (high - low < _FLAT).any():
+        return None
+    corners = np.array(np.meshgrid(*np.column_stack([low, high]), indexing="ij")).reshape(m, -1).T
+    on = [np.flatnonzero(corners[:, j] == end[j]) for j in range(m) for end in (low, high)]
+    return Polytope(A[facets], b[facets], number[facets], corners, on, (low + high) / 2,
+                    float((high - low).min() / 2))
+
+
+def _interval(A, b, number, centre, ball) -> Polytope:
+    up, down = np.flatnonzero(A[:, 0] > 0), np.flatnonzero(A[:, 0] < 0)
+    ends = np.array([up[np.argmin(b[up])], down[np.argmin(b[down])]])
+    corners = np.array([[b[ends[0]]], [-b[ends[1]]]])
+    return Polytope(A[ends], b[ends], number[ends], corners,
+                    [np.array([0]), np.array([1])], centre, ball)
+
+
+def _distinct(points: np.ndarray) -> np.ndarray:
+    order = np.lexsort(np.round(points, 8).T)
+    points = points[order]
+    new = np.ones(len(points), dtype=bool)
+    new[1:] = (np.abs(np.diff(points, axis=0)) > _SAME).any(axis=1)
+    return points[new]

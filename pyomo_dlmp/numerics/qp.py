@@ -1,0 +1,202 @@
+"""One independent part of a lower level at given upper decisions: a small QP, solved exactly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from pyomo_dlmp.errors import SolverError
+from pyomo_dlmp.numerics.clarabel import solve_qp
+from pyomo_dlmp.numerics.highs import Highs
+from pyomo_dlmp.numerics.outer_approximation import solve_outer
+from pyomo_dlmp.numerics.program import Program
+
+LARGE = 4000  # columns of a part beyond which it is solved sparse, by an interior point
+_ACTIVE = 1e-7
+_POLISHED = 1e-8
+_EXACT = 1e-10
+LOOSE = 1e-6  # feasibility tolerance of the solvers that choose u
+
+
+@dataclass
+class Part:
+    """min c'v + 1/2 v'Qv; the first `equalities` rows A v == right, the others A v >= right."""
+
+    Q: sp.csr_matrix
+    c: np.ndarray
+    A: sp.csr_matrix
+    right: np.ndarray
+    equalities: int
+    lb: np.ndarray
+    ub: np.ndarray
+
+    def restrict(self, columns: np.ndarray, rows: np.ndarray) -> Part:
+        return Part(
+            self.Q[columns][:, columns], self.c[columns], self.A[rows][:, columns],
+            self.right[rows], int((rows < self.equalities).sum()), self.lb[columns],
+            self.ub[columns])
+
+    def solve(self):
+        """(v, row multipliers, reduced costs): HiGHS, then polish; outer approximation at need."""
+        if len(self.c) > LARGE:
+            found = self._clarabel() if self.Q.nnz else None
+            return found if found is not None else self._highs_or_fail()
+        best = None
+        for attempt in (self._highs, self._outer):
+            found = attempt()
+            if found is None:
+                continue
+            if not self.Q.nnz and self._error(*found) < _EXACT:
+                return found  # a vertex of an LP: a polish has nothing to add
+            for candidate in (self._polish(found), found):
+                if candidate is None:
+                    continue
+                error = self._error(*candidate)
+                if best is None or error < best[0]:
+                    best = (error, candidate)
+            if best is not None and best[0] < _POLISHED:
+                break
+        if best is None:
+            raise SolverError.at("lower level", "could not be solved by HiGHS",
+                                 "Check that it is feasible and bounded.")
+        return best[1]
+
+    def _clarabel(self):
+        """An interior point's answer, if it is accurate."""
+        found = solve_qp(self.Q, self.c, self.A, self.right, self.equalities, self.lb, self.ub)
+        return None if found is None or self._error(*found) > 1e-6 else found
+
+    def _highs_or_fail(self):
+        found = self._highs()
+        if found is None:
+            raise SolverError.at("lower level", "could not be solved by HiGHS",
+                                 "Check that it is feasible and bounded.")
+        return found
+
+    def _row_upper(self) -> np.ndarray:
+        upper = np.full(len(self.right), np.inf)
+        upper[: self.equalities] = self.right[: self.equalities]
+        return upper
+
+    def _highs(self, tolerance: float = 1e-9):
+        options = {"primal_feasibility_tolerance": tolerance, "dual_feasibility_tolerance": 1e-9}
+        if self.Q.nnz:
+            options["qp_regularization_value"] = 0.0
+        answer = Highs(self.c, self.A, self.right, self._row_upper(), self.lb, self.ub,
+                       Q=self.Q, **options).solve(time_limit=30.0)
+        if answer.status == "infeasible" and tolerance < LOOSE:
+            return self._highs(LOOSE)  # u is only as exact as the solver that chose it
+        if answer.status in ("infeasible", "unbounded", "infeasible or unbounded"):
+            if self.Q.nnz:  # a QP may be misjudged: ask the LP of the same rows
+                zero = np.zeros(len(self.c))
+                check = Highs(zero, self.A, self.right, self._row_upper(), self.lb, self.ub)
+                if check.solve().status == "optimal" and answer.status != "unbounded":
+                    return None
+            raise SolverError.at("lower level", f"is {answer.status} at these upper decisions",
+                                 "See which rows conflict, or make limits soft.")
+        if answer.z is None or answer.row_dual is None:
+            return None
+        return answer.z, answer.row_dual, answer.col_dual
+
+    def _outer(self):
+        """Point from outer approximation; multipliers from the gradient there by the polish."""
+        if not self.Q.nnz:
+            return None
+        n = len(self.c)
+        program = Program(
+            list(range(n)), [None] * len(self.right), self.A, self.right, self._row_upper(),
+            self.lb, self.ub, np.zeros(n, bool), self.c, self.Q, 0.0, 1)
+        outcome = solve_outer(program, gap=1e-10)
+        if outcome.z is None:
+            return None
+        return outcome.z, np.zeros(len(self.right)), np.zeros(n)
+
+    def _error(self, v, dual, rho) -> float:
+        """Relative KKT error of a candidate."""
+        g = self.Q @ v + self.c - self.A.T @ dual - rho
+        slack = self.A @ v - self.right
+        ineq = np.arange(len(self.right)) >= self.equalities
+        primal = max(np.abs(slack[~ineq]).max(initial=0), -slack[ineq].min(initial=0),
+                     (self.lb - v).max(initial=0), (v - self.ub).max(initial=0))
+        wrong = max(-dual[ineq].min(initial=0), self._wrong_rho(v, rho))
+        product = np.abs(dual[ineq] * slack[ineq]).max(initial=0)
+        scale = 1 + np.abs(self.c).max(initial=0)
+        return max(np.abs(g).max(initial=0) / scale, wrong / scale, product / scale,
+                   primal / (1 + np.abs(v).max(initial=0)))
+
+    def _wrong_rho(self, v, rho) -> float:
+        """Largest reduced cost whose bound is not active."""
+        to_lb = np.where(np.isfinite(self.lb), v - self.lb, np.inf)
+        to_ub = np.where(np.isfinite(self.ub), self.ub - v, np.inf)
+        wrong = np.where(rho > 0, rho * np.minimum(to_lb, 1.0), -rho * np.minimum(to_ub, 1.0))
+        return float(np.abs(wrong).max(initial=0))
+
+    def _polish(self, found):
+        """Solve the KKT equations of the active set that a point shows; None when that fails."""
+        v, dual, rho = found
+        scale = 1 + np.abs(self.c).max(initial=0)
+        slack = self.A @ v - self.right
+        active = (slack < _ACTIVE * 10) | (dual > 1e-6 * scale)
+        active[: self.equalities] = True
+        low = np.isfinite(self.lb) & ((v - self.lb < _ACTIVE) | (rho > 1e-6 * scale))
+        high = np.isfinite(self.ub) & ((self.ub - v < _ACTIVE) | (rho < -1e-6 * scale)) & ~low
+        rows = np.flatnonzero(active)
+        inner = np.flatnonzero(~(low | high))
+        fixed = np.where(low, self.lb, np.where(high, self.ub, 0.0))
+        N = self.A[rows].toarray()
+        Q = self.Q.toarray()
+        k = len(inner)
+        system = np.zeros((k + len(rows), k + len(rows)))
+        system[:k, :k] = Q[np.ix_(inner, inner)]
+        system[:k, k:] = -N[:, inner].T
+        system[k:, :k] = N[:, inner]
+        outer = low | high
+        right = np.concatenate([
+            -self.c[inner] - Q[np.ix_(inner, outer)] @ fixed[outer],
+            self.right[rows] - N[:, outer] @ fixed[outer]])
+        start = np.concatenate([v[inner], dual[rows]])
+        step, *_ = np.linalg.lstsq(system, right - system @ start, rcond=1e-12)
+        solution = start + step
+        new_v, new_dual = fixed.copy(), np.zeros(len(self.right))
+        new_v[inner] = solution[:k]
+        new_dual[rows] = solution[k:]
+        new_rho = Q @ new_v + self.c - self.A.T @ new_dual
+        new_rho[inner] = 0.0
+        return new_v, new_dual, new_rho
+
+
+def solve_singles(problem: Part, columns: np.ndarray, v, dual, rho) -> None:
+    """Parts of one column (the penalty of a limit that no decision moves) by hand, in place."""
+    A = problem.A[:, columns].tocsc()
+    diagonal = problem.Q.diagonal()
+    for k, j in enumerate(columns):
+        rows = A.indices[A.indptr[k]:A.indptr[k + 1]]
+        coef = A.data[A.indptr[k]:A.indptr[k + 1]]
+        rows, coef = rows[coef != 0.0], coef[coef != 0.0]
+        ends = problem.right[rows] / coef
+        equal = rows < problem.equalities
+        low, high = (coef > 0) | equal, (coef < 0) | equal
+        below = max([problem.lb[j], *ends[low]])
+        above = min([problem.ub[j], *ends[high]])
+        if below > above + LOOSE * (1.0 + abs(below)):
+            raise SolverError.at("lower level", "is infeasible at these upper decisions",
+                                 "See which rows conflict, or make limits soft.")
+        q, c = diagonal[j], problem.c[j]
+        best = -c / q if q > 0 else (-np.inf if c > 0 else np.inf if c < 0 else
+                                     min(max(0.0, below), above))
+        v[j] = min(max(best, below), above)
+        if not np.isfinite(v[j]):
+            raise SolverError.at("lower level", "is unbounded at these upper decisions",
+                                 "See which Var has a cost and no bound.")
+        slope = q * v[j] + c
+        # where u leaves no room but rounding, both ends hold
+        room = max(1e-12 * (1.0 + abs(v[j])), below - above)
+        at = np.flatnonzero(np.abs(ends - v[j]) <= room)
+        fits = [i for i in at if equal[i] or slope / coef[i] > 0]
+        bound = problem.lb[j] if slope > 0 else problem.ub[j]
+        if fits and bound != v[j]:
+            dual[rows[fits[0]]] = slope / coef[fits[0]]
+        else:
+            rho[j] = slope

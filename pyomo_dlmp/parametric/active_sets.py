@@ -1,0 +1,298 @@
+"""States of a part's rows, and the affine solution that belongs to a state.
+
+A row is off (its multiplier is 0), active (the row is 0), or beyond its soft limit (its multiplier
+is the cap). With the rows' states fixed, optimality is a system of linear equations: w and the
+multipliers are affine in the upper decisions u, and optimal where the other conditions hold
+
+    off: g_i >= 0      active: 0 <= mu_i <= cap_i      beyond: g_i <= 0
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.linalg import lapack
+
+from pyomo_dlmp.numerics.clarabel import solve_qp
+from pyomo_dlmp.numerics.highs import Highs
+from pyomo_dlmp.parametric.condensed import Part
+
+OFF, ACTIVE, BEYOND = 0, 1, 2
+_SINGULAR = 1e-11
+_ROUNDS = 40
+_MOVES = 1e-9
+_MANY = 300  # penalty columns from which an interior point is the better QP solver
+
+
+@dataclass
+class Affine:
+    """w = W u + w0, multipliers mu = U u + u0 (of all rows of A), y = Y u + y0 (of C)."""
+
+    state: np.ndarray
+    W: np.ndarray
+    w0: np.ndarray
+    U: np.ndarray
+    u0: np.ndarray
+    Y: np.ndarray
+    y0: np.ndarray
+
+
+def affine(part: Part, state: np.ndarray) -> Affine | None:
+    """Solution of the optimality equations of a state; None where they are singular."""
+    n, m = len(part.w), part.m
+    active = np.flatnonzero(state == ACTIVE)
+    beyond = np.flatnonzero(state == BEYOND)
+    if len(active) + len(part.C) > n:  # cannot be independent
+        return None
+    system = _system(part, active)
+    right = np.zeros((len(system), m + 1))
+    right[:n, :m] = -part.E[:, :m]
+    right[:n, m] = -part.g + part.cap[beyond] @ part.A[beyond]
+    right[n:n + len(active), :m] = -part.T[active, :m]
+    right[n:n + len(active), m] = -part.s[active]
+    right[n + len(active):, :m] = -part.F[:, :m]
+    right[n + len(active):, m] = part.f
+    solution = _solve(system, right)
+    if solution is None:
+        return None
+    U, u0 = np.zeros((len(state), m)), np.zeros(len(state))
+    last = n + len(active)
+    U[active], u0[active] = solution[n:last, :m], solution[n:last, m]
+    u0[beyond] = part.cap[beyond]
+    return Affine(state, solution[:n, :m], solution[:n, m], U, u0,
+                  solution[last:, :m], solution[last:, m])
+
+
+def _system(part: Part, active: np.ndarray) -> np.ndarray:
+    """Matrix of the optimality equations over (w, multipliers of active rows, y)."""
+    n = len(part.w)
+    N = np.vstack([part.A[active], part.C])
+    system = np.zeros((n + len(N), n + len(N)))
+    system[:n, :n], system[:n, n:], system[n:, :n] = part.H, -N.T, N
+    return system
+
+
+def _solve(system, right):
+    """Solution after scaling (prices and powers differ by 1e4); None where singular."""
+    if not len(system):
+        return right
+    size = np.abs(system).max(axis=1)
+    if (size == 0).any():
+        return None
+    d = 1.0 / np.sqrt(size)
+    scaled = system * d[:, None] * d[None, :]
+    lu, pivot, singular = lapack.dgetrf(scaled)
+    if singular or np.abs(np.diagonal(lu)).min() < _SINGULAR:
+        return None
+    return lapack.dgetrs(lu, pivot, right * d[:, None])[0] * d[:, None]
+
+
+def conditions(part: Part, a: Affine):
+    """(rows G u <= h where the affine solution is optimal, the row of A behind each).
+
+    A row of A gives one condition when off or beyond, one or two when active.
+    """
+    off, beyond = np.flatnonzero(a.state == OFF), np.flatnonzero(a.state == BEYOND)
+    active = np.flatnonzero(a.state == ACTIVE)
+    capped = active[np.isfinite(part.cap[active])]
+    m = part.m
+    slope, start = part.A @ a.W + part.T[:, :m], part.A @ a.w0 + part.s
+    G = np.vstack([-slope[off], slope[beyond], -a.U[active], a.U[capped]])
+    h = np.concatenate([start[off], -start[beyond], a.u0[active],
+                        part.cap[capped] - a.u0[capped]])
+    return G, h, np.concatenate([off, beyond, active, capped])
+
+
+def excess(part: Part, a: Affine, u: np.ndarray):
+    """(greatest relative breach of the conditions at u, what each row should become, breaches)."""
+    G, h, owner = conditions(part, a)
+    breach = (G @ u - h) / scale_of(part, owner, a.state)
+    return float(breach.max(initial=-np.inf)), breach, owner
+
+
+def scale_of(part: Part, owner, state) -> np.ndarray:
+    """Size that a breach of a condition is measured against: row units, or cost per row unit."""
+    money = 1.0 + np.abs(part.g).max(initial=0.0)
+    return np.where(state[owner] == ACTIVE, money, 1.0 + np.abs(part.s[owner]))
+
+
+def repair(part: Part, state: np.ndarray, u: np.ndarray, tolerance: float) -> Affine | None:
+    """From a state near u's to u's own, by changing what is broken (a primal-dual active set).
+
+    None where that ends nowhere: then a QP solver is asked.
+    """
+    a = affine(part, state)
+    seen = set()
+    for round_ in range(_ROUNDS):
+        if a is None:
+            return None
+        worst, breach, owner = excess(part, a, u)
+        if worst <= tolerance:
+            return a
+        if a.state.tobytes() in seen or round_ > _ROUNDS // 2:
+            broken = [int(np.argmax(breach))]  # one at a time ends most cycles
+        else:
+            broken = np.flatnonzero(breach > tolerance).tolist()
+        seen.add(a.state.tobytes())
+        state = a.state.copy()
+        for row in owner[broken]:
+            if state[row] != ACTIVE:
+                state[row] = ACTIVE
+            else:
+                state[row] = OFF if a.U[row] @ u + a.u0[row] < 0 else BEYOND
+        changed = affine(part, state)
+        if changed is None:
+            changed = _exchange(part, a, int(owner[np.argmax(breach)]), u)
+        a = changed
+    return None
+
+
+def _exchange(part: Part, a: Affine, row: int, u: np.ndarray) -> Affine | None:
+    """Change one broken row where that alone leaves singular equations: another goes for it."""
+    state = _enter(part, a, row, u) if a.state[row] != ACTIVE else _leave(part, a, row, u)
+    return None if state is None else affine(part, state)
+
+
+def _enter(part: Part, a: Affine, row: int, u: np.ndarray) -> np.ndarray | None:
+    """A row becomes active that depends on the active ones: the first multiplier to end leaves.
+
+    Where its own multiplier reaches the cap first (or 0, from beyond), its limit is passed at once.
+    """
+    n, active = len(part.w), np.flatnonzero(a.state == ACTIVE)
+    right = np.zeros((n + len(active) + len(part.C), 1))
+    right[:n, 0] = part.A[row]
+    found = _solve(_system(part, active), right)
+    if found is None:
+        return None
+    change = found[n:n + len(active), 0] * (1.0 if a.state[row] == OFF else -1.0)
+    mu = np.clip(a.U[active] @ u + a.u0[active], 0.0, part.cap[active])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        step = np.where(change < -_MOVES, mu / -change, np.where(
+            change > _MOVES, (part.cap[active] - mu) / change, np.inf))
+    state = a.state.copy()
+    first = int(np.argmin(step)) if len(step) else -1
+    if first < 0 or part.cap[row] <= step[first]:
+        if np.isinf(part.cap[row]):
+            return None
+        state[row] = BEYOND if state[row] == OFF else OFF
+        return state
+    state[row] = ACTIVE
+    state[active[first]] = OFF if change[first] < 0 else BEYOND
+    return state
+
+
+def _leave(part: Part, a: Affine, row: int, u: np.ndarray) -> np.ndarray | None:
+    """A row is active no more and something is free to move: up to the first limit it meets."""
+    state = a.state.copy()
+    below = a.U[row] @ u + a.u0[row] < 0
+    state[row] = OFF if below else BEYOND
+    rest = np.vstack([part.H / max(1e-12, np.abs(part.H).max(initial=0.0)),
+                      part.A[state == ACTIVE], part.C])
+    direction = np.linalg.svd(rest)[2][-1]
+    along = part.A[row] @ direction
+    direction = direction * (1.0 if (along > 0) == below else -1.0)
+    w = a.W @ u + a.w0
+    g, change = part.A @ w + part.T[:, :part.m] @ u + part.s, part.A @ direction
+    meets = (state == OFF) & (change < -_MOVES) | (state == BEYOND) & (change > _MOVES)
+    meets[row] = False
+    if not meets.any():
+        return None
+    step = np.where(meets, np.abs(g) / np.where(meets, np.abs(change), 1.0), np.inf)
+    state[int(np.argmin(step))] = ACTIVE
+    return state
+
+
+def solve_at(part: Part, u: np.ndarray, tolerance: float) -> Affine | None:
+    """The state at u by a QP solver; None where the part is infeasible (or nothing was found)."""
+    found = _qp(part, u)
+    if found is None:
+        return None
+    w, mu = found
+    g = part.A @ w + part.T[:, :part.m] @ u + part.s
+    money = 1.0 + float(np.abs(part.g).max(initial=0.0))
+    soft = np.isfinite(part.cap)
+    near = np.abs(g) <= 1e-7 * (1 + np.abs(part.s))
+    state = np.full(len(g), OFF)
+    state[~near & (g < 0) & soft] = BEYOND
+    inner = (mu > 1e-7 * money) & (mu < part.cap - 1e-7 * money)
+    state[near & soft & (mu >= part.cap - 1e-7 * money)] = BEYOND
+    active = _independent(part, np.concatenate([
+        np.flatnonzero(inner), np.flatnonzero(near & ~inner & (state == OFF))]), inner)
+    state[inner & (state != BEYOND)] = OFF
+    state[active] = ACTIVE
+    state = _vertex(part, state, w, u)
+    return None if state is None else repair(part, state, u, tolerance)
+
+
+def _independent(part: Part, rows, inner):
+    """Of some rows a linearly independent set, those with a multiplier first; others only at need.
+
+    Rows without a multiplier are wanted only where H leaves directions open (`_vertex` adds them).
+    """
+    chosen: list[int] = []
+    basis = _orthonormal(part.C)
+    for row in rows:
+        if not inner[row]:
+            continue
+        rest = part.A[row] - basis.T @ (basis @ part.A[row])
+        size = float(np.linalg.norm(rest))
+        if size > 1e-9 * max(1e-12, float(np.linalg.norm(part.A[row]))):
+            basis = np.vstack([basis, rest / size])
+            chosen.append(int(row))
+    return np.array(chosen, dtype=int)
+
+
+def _orthonormal(C: np.ndarray) -> np.ndarray:
+    return np.linalg.qr(C.T)[0].T if len(C) else np.zeros((0, C.shape[1]))
+
+
+def _vertex(part: Part, state, w, u):
+    """Add rows until no direction is left in which nothing changes (a face of optima)."""
+    state, w = state.copy(), w.copy()
+    for _ in range(len(w) + 1):
+        N = np.vstack([part.A[state == ACTIVE], part.C])
+        both = np.vstack([part.H / max(1e-12, np.abs(part.H).max(initial=0.0)), N])
+        _, size, V = np.linalg.svd(both)
+        rank = int((size > 1e-10 * max(1.0, size.max(initial=0.0))).sum())
+        if rank == len(w):
+            return state
+        direction = V[rank]
+        g = part.A @ w + part.T[:, :part.m] @ u + part.s
+        change = part.A @ direction
+        moving = np.abs(change) > 1e-9
+        moving[state == ACTIVE] = False
+        if not moving.any():
+            return None  # a line of optima without an end
+        step = np.where(moving, -g / np.where(moving, change, 1.0), np.inf)
+        row = int(np.argmin(np.abs(step)))
+        w = w + step[row] * direction
+        state[row] = ACTIVE
+    return None
+
+
+def _qp(part: Part, u):
+    """(w, mu) of the part's QP at u."""
+    n, m = len(part.w), part.m
+    soft = np.flatnonzero(np.isfinite(part.cap))
+    k = len(soft)
+    relax = sp.csr_matrix((np.ones(k), (soft, np.arange(k))), shape=(len(part.s), k))
+    A = sp.bmat([[sp.csr_matrix(part.C), sp.csr_matrix((len(part.f), k))],
+                 [sp.csr_matrix(part.A), relax]], format="csr")
+    right = np.concatenate([part.f - part.F[:, :m] @ u, -(part.T[:, :m] @ u + part.s)])
+    c = np.concatenate([part.g + part.E[:, :m] @ u, part.cap[soft]])
+    lb = np.concatenate([np.full(n, -np.inf), np.zeros(k)])
+    ub = np.full(n + k, np.inf)
+    Q = sp.bmat([[sp.csr_matrix(part.H), None], [None, sp.csr_matrix((k, k))]], format="csr")
+    e = len(part.f)
+    if k <= _MANY:
+        upper = np.concatenate([right[:e], np.full(len(part.s), np.inf)])
+        options = {"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9}
+        if Q.nnz:
+            options["qp_regularization_value"] = 0.0
+        answer = Highs(c, A, right, upper, lb, ub, Q=Q, **options).solve(10.0)
+        if answer.status == "optimal" and answer.z is not None and answer.row_dual is not None:
+            return answer.z[:n], np.maximum(0.0, answer.row_dual[e:])
+    found = solve_qp(Q, c, A, right, e, lb, ub)
+    return None if found is None else (found[0][:n], np.maximum(0.0, found[1][e:]))

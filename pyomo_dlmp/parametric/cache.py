@@ -1,0 +1,174 @@
+"""Repeat solves: what did not change since the last one is not done again.
+
+Rolling horizons and sweeps solve nearly the same bilevel over and over. A `Reuse` keeps, and checks
+before it gives anything back:
+
+- compiled lower levels, as long as no expression, bound, fixed value or mutable Param in them
+  changed (compared one by one: nothing is promised by the user);
+- critical regions by the content of a part (a period's numbers), so a window that moves on by an
+  hour, or a model that is built anew, only pays for what is new in it;
+- states of regions as first guesses where numbers changed, and the last decisions as a start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import pyomo.environ as pyo
+from pyomo.common.gc_manager import PauseGC
+from pyomo.core.expr.visitor import identify_mutable_parameters
+
+from pyomo_dlmp.bilevel import guard_of, upper_data
+from pyomo_dlmp.lower.form import compile_lower
+from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
+from pyomo_dlmp.lower.solver import LowerSolver
+from pyomo_dlmp.parametric.condensed import Part, condense
+from pyomo_dlmp.parametric.critical_regions import Regions, enumerate_regions
+
+_MOST_PARTS = 3000
+
+
+@dataclass
+class _Held:
+    """A compiled block, the Params above it that its rows use, and what it was compiled from."""
+
+    block: object
+    params: list
+    content: _Content
+    kkt: KktSystem
+    solver: LowerSolver | None = None
+
+
+@dataclass(eq=False)
+class _Content:
+    """Expressions and declared upper Vars (held: none is mistaken for a later one), values."""
+
+    expressions: list
+    values: list
+
+    def __eq__(self, other) -> bool:
+        return (len(self.expressions) == len(other.expressions) and self.values == other.values
+                and all(a is b for a, b in zip(self.expressions, other.expressions, strict=True)))
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Reuse:
+    """Give the same one to each ``solve_bilevel(model, reuse=...)`` of a series.
+
+    `counts`: how often something was "compiled", "kept" (compiled before), "enumerated" or
+    "recalled" (regions of a part).
+    """
+
+    def __init__(self, series: bool = True):
+        self.series = series  # False: one solve only, so nothing is kept to be compared later
+        self.counts: Counter = Counter()
+        self.last: dict[str, float] = {}  # upper decisions by name, of the last answer
+        self._systems: dict[int, _Held] = {}  # by id of the block, which is held
+        self._parts: dict[int, tuple] = {}
+        self._regions: dict[bytes, Regions] = {}
+        self._states: dict[tuple, list[np.ndarray]] = {}
+
+    def system(self, block) -> tuple[KktSystem, LowerSolver | None]:
+        """The compiled lower level, and its solver if there was one."""
+        if not self.series:
+            return build_kkt(compile_lower(block)), None
+        held = self._systems.get(id(block))
+        if held is not None and held.content == _content(block, held.params):
+            self.counts["kept"] += 1
+            return held.kkt, held.solver
+        with PauseGC():
+            kkt = build_kkt(compile_lower(block))
+        self.counts["compiled"] += 1
+        params = _outer_params(block)
+        self._systems[id(block)] = _Held(block, params, _content(block, params), kkt)
+        return kkt, None
+
+    def keep_solver(self, kkt: KktSystem, solver: LowerSolver) -> None:
+        """Remember the factorised lower level."""
+        for held in self._systems.values():
+            if held.kkt is kkt:
+                held.solver = solver
+
+    def parts(self, kkt: KktSystem, paid, wanted, box, number: int) -> list[Part]:
+        """Condensed parts, as `condense` makes them."""
+        key = (sorted(paid), sorted(wanted), *(b.tolist() for b in box))
+        held = self._parts.get(number)
+        if held is None or held[0] is not kkt or held[1] != key:
+            held = self._parts[number] = (kkt, key, condense(kkt, paid, wanted, box, number))
+        return held[2]
+
+    def regions(self, part: Part, most: int, deadline: float) -> Regions:
+        """Critical regions of a part, recalled where all its numbers are known."""
+        if not self.series:
+            return enumerate_regions(part, most, deadline)
+        key = _digest(part)
+        known = self._regions.get(key)
+        if known is not None and len(known.regions) <= most:
+            self.counts["recalled"] += 1
+            return Regions(part, known.regions, known.covered)
+        shape = (part.A.shape, part.T.shape, part.C.shape)
+        found = enumerate_regions(part, most, deadline, self._states.get(shape, []))
+        self.counts["enumerated"] += 1
+        if len(self._regions) >= _MOST_PARTS:
+            self._regions.pop(next(iter(self._regions)))
+        self._regions[key] = found
+        self._states[shape] = [region.affine.state for region in found.regions]
+        return found
+
+
+def _digest(part: Part) -> bytes:
+    """Hash of all numbers that regions depend on (not of where they stand in the model)."""
+    text = hashlib.sha256()
+    for name in ("H", "g", "E", "R", "r", "A", "T", "s", "cap", "C", "F", "f", "lo", "hi"):
+        array = np.ascontiguousarray(getattr(part, name))
+        text.update(repr(array.shape).encode())
+        text.update(array.tobytes())
+    return text.digest()
+
+
+def _content(block, params) -> _Content:
+    """What the compiled form depends on, inside the block and above it."""
+    found = _Content(list(block.declared_upper()),
+                     [pyo.value(param, exception=False) for param in params])
+    for part in block.block_data_objects(active=True, descend_into=pyo.Block):
+        for comp in part.component_objects(descend_into=False):
+            if comp.ctype in (pyo.Constraint, pyo.Objective, pyo.Expression, pyo.Var) or (
+                    comp.ctype is pyo.Param and comp.mutable):
+                for data in comp.values():
+                    _read(data, comp.ctype, found, bounds=True)
+    for ctype in (pyo.Var, pyo.Expression):
+        for data in upper_data(block.model(), ctype):
+            _read(data, ctype, found, bounds=False)
+    return found
+
+
+def _read(data, ctype, found: _Content, bounds: bool) -> None:
+    if ctype is pyo.Var:
+        found.values.append(data.value if data.fixed else None)
+        if bounds:
+            found.values.append((data.bounds, data.is_continuous()))
+    elif ctype is pyo.Param:
+        found.values.append(pyo.value(data, exception=False))
+    else:
+        found.expressions.append(data.expr)
+        if ctype is not pyo.Expression:
+            found.values.append((data.active, getattr(data, "sense", None)))
+
+
+def _outer_params(block) -> list:
+    """Mutable Params outside the block that its rows or its objective use."""
+    if not any(param.parent_component().mutable
+               for param in upper_data(block.model(), pyo.Param)):
+        return []
+    used: dict[int, object] = {}
+    for ctype in (pyo.Constraint, pyo.Objective):
+        for data in block.component_data_objects(ctype, active=True, descend_into=pyo.Block):
+            if data is not guard_of(block):
+                for param in identify_mutable_parameters(data.expr):
+                    if not block.contains(param):
+                        used[id(param)] = param
+    return list(used.values())

@@ -1,0 +1,262 @@
+"""Condensing: a lower level in its few decisions, period by period.
+
+A power flow is square: given injections, its rows determine every flow and voltage. Each connected
+part of a lower level (a period, say) is therefore written in its decisions w alone (generators,
+SVGs), with the upper decisions u and a right-hand-side shift d of each paid row as parameters
+p = (u, d):
+
+    min  1/2 w'Hw + (g + E p)'w + 1/2 p'R p + r'p + sum_i cap_i max(0, -g_i)
+    s.t. g_i = A_i w + T_i p + s_i >= 0  (rows without cap),      C w + F p = f
+
+A soft limit (a row with a penalty column of its own) is a row with a *cap*: its multiplier lies in
+[0, cap], and beyond the limit it is the cap. The dual of a paid row is minus the derivative of the
+optimal cost by its shift. Nothing here is n x n: one sparse factorisation of the power flow serves
+the columns of w and p.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
+
+from pyomo_dlmp.lower.kkt_system import KktSystem
+from pyomo_dlmp.numerics.elimination import eliminate
+
+_TINY = 1e-12
+MOST_NUMBERS = 4e7  # of a dense condensed matrix; beyond, condensing is refused
+
+
+class CannotCondense(Exception):
+    """Why a bilevel model is not solved by regions. `near`: it is of their kind, but too large."""
+
+    def __init__(self, why: str, near: bool = False):
+        super().__init__(why)
+        self.near = near
+
+
+@dataclass
+class Part:
+    """One connected part of a lower level in the symbols of the module's text, all arrays dense.
+
+    `lower`: number of the lower level; `rows`: its equality rows; `w`: its columns of the form;
+    `u`: columns of the form's upper Vars; `paid`: equality rows (numbers among them) with a shift,
+    whose parameters follow those of u; `pair`: pair of each row of A; `cap` infinite for hard rows;
+    `wanted`: columns of the form with x = Xw w + Xp p + x0; `rest`: the equality rows of C;
+    `soft_pair`, `soft_column`, `soft_coef`: soft limits and their penalties; `gone`: pairs that can
+    be left out, with their constant multiplier. H .. f are those of a minimisation whatever the
+    sense.
+    """
+
+    lower: int
+    rows: np.ndarray
+    w: np.ndarray
+    u: np.ndarray
+    paid: np.ndarray
+    H: np.ndarray
+    g: np.ndarray
+    E: np.ndarray
+    R: np.ndarray
+    r: np.ndarray
+    pair: np.ndarray
+    A: np.ndarray
+    T: np.ndarray
+    s: np.ndarray
+    cap: np.ndarray
+    C: np.ndarray
+    F: np.ndarray
+    f: np.ndarray
+    wanted: np.ndarray
+    Xw: np.ndarray
+    Xp: np.ndarray
+    x0: np.ndarray
+    gone: dict[int, float]
+    rest: np.ndarray
+    soft_pair: np.ndarray
+    soft_column: np.ndarray
+    soft_coef: np.ndarray
+    lo: np.ndarray  # range of u
+    hi: np.ndarray
+    plain: bool  # u stands in equality rows only
+
+    @property
+    def m(self) -> int:
+        """Number of upper decisions."""
+        return len(self.u)
+
+
+def condense(kkt: KktSystem, paid, wanted, box, number: int = 0) -> list[Part]:
+    """The parts of a lower level that hold an upper decision, a paid row or a wanted column.
+
+    paid: numbers (among the equality rows) of rows whose dual is wanted; wanted: columns of the
+    form; box: (lo, hi) ranges of the form's upper Vars. Raises CannotCondense.
+    """
+    form = kkt.form
+    _, label, row_label = _labels(kkt)
+    is_row = np.array([kind == "row" for kind in kkt.kind], dtype=bool)
+    touches = np.zeros(label.max(initial=-1) + 1, dtype=bool)
+    paid, wanted = np.asarray(sorted(paid), int), np.asarray(sorted(wanted), int)
+    eq_label = row_label[kkt.equality_rows]
+    used = np.flatnonzero(np.diff(form.B.indptr) > 0)
+    used = used[np.diff(form.A[used].indptr) > 0]
+    touches[row_label[used]] = True
+    touches[label[np.flatnonzero(np.diff(form.D.indptr))]] = True
+    touches[eq_label[paid]] = True
+    touches[label[wanted]] = True
+    pair_label = np.where(is_row, row_label[np.where(is_row, kkt.index, 0)],
+                          label[np.where(is_row, 0, kkt.index)])
+    order = _grouped(label), _grouped(eq_label), _grouped(pair_label)
+    parts = []
+    for k in np.flatnonzero(touches):
+        columns, rows, pairs = (o.get(int(k), np.empty(0, int)) for o in order)
+        parts.append(_part(kkt, columns, rows, pairs, is_row, paid[eq_label[paid] == k],
+                           wanted[label[wanted] == k], box, number))
+    return parts
+
+
+def _labels(kkt: KktSystem):
+    """(number of parts, part of each column, part of each row) by Q and A, not by u."""
+    form = kkt.form
+    graph = sp.bmat([[abs(form.Q), abs(form.A).T], [abs(form.A), None]], format="csr")
+    count, label = connected_components(graph, directed=False)
+    return count, label[:len(form.x)], label[len(form.x):]
+
+
+def _grouped(label) -> dict[int, np.ndarray]:
+    if not len(label):
+        return {}
+    order = np.argsort(label, kind="stable")
+    values, first = np.unique(label[order], return_index=True)
+    return dict(zip(values.tolist(), np.split(order, first[1:]), strict=True))
+
+
+def _part(kkt, columns, rows, pairs, is_row, paid, wanted, box, number) -> Part:
+    form, sigma = kkt.form, kkt.sigma
+    A_eq, B_eq = kkt.A_eq[rows][:, columns], kkt.B_eq[rows]
+    S, T, D = kkt.S[pairs][:, columns], kkt.T[pairs], form.D[columns]
+    u = np.flatnonzero(B_eq.getnnz(axis=0) + T.getnnz(axis=0) + D.getnnz(axis=0))
+    n, m, k = len(columns), len(u), len(paid)
+    shift = sp.csr_matrix((np.ones(k), (np.searchsorted(rows, paid), np.arange(k))),
+                          shape=(len(rows), k))
+    E = sp.hstack([A_eq, B_eq[:, u], shift], format="csr")
+    bounded = np.isfinite(form.lb[columns]) | np.isfinite(form.ub[columns])
+    free = np.concatenate([~bounded, np.zeros(m + k, bool)])
+    gone = eliminate(E, kkt.b_eq[rows], free)
+    penalty, row_of, cost, coef = _penalties(kkt, columns, pairs, is_row, A_eq, S)
+    kept = gone.kept[gone.kept < n]
+    w = kept[~np.isin(kept, penalty)]
+    at = {int(c): i for i, c in enumerate(gone.kept)}
+    pick_w = [at[int(c)] for c in w]
+    pick_p = [at[n + j] for j in range(m + k)]
+    if max(len(pairs), n) * (len(w) + m + k) > MOST_NUMBERS:
+        raise CannotCondense(f"it has {len(w)} decisions of its own for {n} columns in one part, "
+                             "and their map does not fit into memory", near=True)
+    Kw, Kp, k0 = gone.M[:n, pick_w].toarray(), gone.M[:n, pick_p].toarray(), gone.m0[:n]
+    Q = sigma * form.Q[columns][:, columns]
+    c = sigma * form.c[columns] + Q @ k0
+    QKw, QKp = Q @ Kw, Q @ Kp
+    Dp = np.zeros((n, m + k))
+    Dp[:, :m] = sigma * D[:, u].toarray()
+    own = ~np.isin(pairs, kkt_bounds_of(kkt, pairs, is_row, columns[penalty]))
+    rest = np.setdiff1d(np.arange(len(rows)), gone.rows_used)
+    Tp = np.zeros((len(pairs), m + k))
+    Tp[:, :m] = T[:, u].toarray()
+    cap = np.full(len(pairs), np.inf)
+    cap[row_of] = cost
+    lo, hi = box[0][u], box[1][u]
+    cross = Kp.T @ Dp
+    Xw, Xp, x0 = _maps(columns, wanted, penalty, Kw, Kp, k0)
+    part = Part(
+        number, rows, columns[w], u, paid,
+        Kw.T @ QKw, Kw.T @ c, Kw.T @ (QKp + Dp),
+        Kp.T @ QKp + cross + cross.T, Kp.T @ c + Dp.T @ k0,
+        pairs[own], (S @ Kw)[own], (S @ Kp + Tp)[own], (S @ k0 + kkt.s0[pairs])[own], cap[own],
+        E[rest][:, :n] @ Kw, E[rest][:, :n] @ Kp + E[rest][:, n:].toarray(),
+        kkt.b_eq[rows[rest]] - E[rest][:, :n] @ k0,
+        wanted, Xw, Xp, x0, {}, rows[rest],
+        pairs[row_of], columns[penalty], coef, lo, hi, not (T.nnz or D.nnz))
+    return screen(part, form.lb, form.ub)
+
+
+def _maps(columns, wanted, penalty, Kw, Kp, k0):
+    where = np.searchsorted(columns, wanted)
+    if np.isin(where, penalty).any():
+        raise CannotCondense("the upper level uses the violation of a soft limit")
+    return Kw[where], Kp[where], k0[where]
+
+
+def kkt_bounds_of(kkt, pairs, is_row, columns) -> np.ndarray:
+    """Pairs that are bounds of some columns."""
+    bound = ~is_row[pairs] & np.isin(kkt.index[pairs], columns)
+    return pairs[bound]
+
+
+def _penalties(kkt, columns, pairs, is_row, A_eq, S):
+    """(columns that only relax one row at a cost, that row among the pairs, its cap, coefficient).
+
+    Such a column has lb = 0, no ub, a positive cost, no quadratic or upper term, and stands in one
+    row pair with a positive coefficient (and in its own bound).
+    """
+    form = kkt.form
+    cost = kkt.sigma * form.c[columns]
+    simple = ((form.lb[columns] == 0) & np.isinf(form.ub[columns]) & (cost > 0)
+              & (A_eq.getnnz(axis=0) == 0)
+              & (np.diff(form.Q[columns].indptr) == 0) & (np.diff(form.D[columns].indptr) == 0))
+    rows = S[np.flatnonzero(is_row[pairs])].tocsc()
+    simple &= np.diff(rows.indptr) == 1
+    found = np.flatnonzero(simple)
+    first = rows.indptr[found]
+    row, coef = np.flatnonzero(is_row[pairs])[rows.indices[first]], rows.data[first]
+    single = np.isin(row, row[np.unique(row, return_index=True)[1]])
+    _, count = np.unique(row, return_counts=True)
+    if (count > 1).any():  # two penalties in one row: neither is taken
+        often = np.unique(row)[count > 1]
+        single = ~np.isin(row, often)
+    good = single & (coef > 0)
+    return found[good], row[good], cost[found[good]] / coef[good], coef[good]
+
+
+def screen(part: Part, lb, ub) -> Part:
+    """Leave out the rows that no decision in its range can bring to their limit.
+
+    Interval arithmetic over the boxes of w and u. A row that stays inside has no multiplier; one
+    that is always beyond a soft limit has its cap.
+    """
+    wl, wu = lb[part.w], ub[part.w]
+    low, high = ranges(part, wl, wu)
+    margin = 1e-7 * (1.0 + np.abs(part.s))
+    is_bound = (np.abs(part.A) > _TINY).sum(axis=1) == 1
+    never = (low > margin) & ~is_bound
+    always = (high < -margin) & np.isfinite(part.cap)
+    if always.any():
+        weight = part.cap[always]
+        part.g = part.g - weight @ part.A[always]
+        part.r = part.r - weight @ part.T[always]
+    part.gone = {int(p): 0.0 for p in part.pair[never]}
+    part.gone |= {int(p): float(v) for p, v in zip(part.pair[always], part.cap[always],
+                                                   strict=True)}
+    keep = ~(never | always)
+    part.pair, part.A, part.T = part.pair[keep], part.A[keep], part.T[keep]
+    part.s, part.cap = part.s[keep], part.cap[keep]
+    return part
+
+
+def ranges(part: Part, wl, wu):
+    """Least and greatest value of each row over the boxes of w and u (shifts at zero)."""
+    with np.errstate(invalid="ignore"):
+        low, high = part.s.copy(), part.s.copy()
+        for M, lo, hi in ((part.A, wl, wu), (part.T[:, :part.m], part.lo, part.hi)):
+            M = np.where(np.abs(M) > _TINY, M, 0.0)
+            up, down = np.maximum(M, 0.0), np.minimum(M, 0.0)
+            low += _dot(up, lo) + _dot(down, hi)
+            high += _dot(up, hi) + _dot(down, lo)
+    return low, high
+
+
+def _dot(M, v):
+    """M v where 0 x infinity is 0."""
+    if np.isfinite(v).all():
+        return M @ v
+    return np.where(M == 0.0, 0.0, M * v).sum(axis=1)

@@ -1,0 +1,266 @@
+"""Critical regions: where the answer of a condensed part is one affine function.
+
+From a first region the walk steps over every facet; the state beyond is the old one with the row
+of the facet changed, or what a primal-dual active set or a QP makes of it, and it is believed only
+where all optimality conditions hold. At the end the volumes of the regions must add up to that of
+the range of u: that is the certificate that none is missing. The range is a little wider than the
+box, so that regions that only touch it are met, too.
+
+References: Bemporad, Morari, Dua, Pistikopoulos (2002), Automatica 38; Spjotvold et al. (2006),
+Automatica 42 (facet to facet, and why it is not enough).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from pyomo_dlmp.numerics.memory import over_limit
+from pyomo_dlmp.numerics.polytopes import Polytope, largest_ball, polytope
+from pyomo_dlmp.parametric.active_sets import Affine, affine, conditions, repair, scale_of, solve_at
+from pyomo_dlmp.parametric.condensed import CannotCondense, Part
+
+TOLERANCE = 1e-8
+_STEPS = (1e-7, 1e-6, 1e-5, 1e-4)  # over a facet, relative to the width of the range
+_WIDER = 1e-4
+_COVERED = 1e-6
+_VOLUMES = 5  # dimensions up to which regions are counted by their volumes
+_EMPTY = 1e-6  # radius of a ball below which a rest of the range is rounding
+_STARTS = 10  # points at which a first state is looked for
+_IDLE = 2  # searches in a row that found nothing
+
+
+@dataclass
+class Region:
+    """An affine solution and the polytope of the (widened, scaled to 0 .. 1) range it holds on."""
+
+    affine: Affine
+    shape: Polytope
+
+
+@dataclass
+class Regions:
+    """All regions of a part. `covered`: their volume relative to the range's."""
+
+    part: Part
+    regions: list[Region]
+    covered: float
+
+    def at(self, u: np.ndarray) -> Region:
+        """The region that holds u (the one it is deepest in)."""
+        v = unit(self.part, u)
+        return min(self.regions, key=lambda r: float((r.shape.A @ v - r.shape.b).max()))
+
+
+def unit(part: Part, u):
+    """u in the range scaled to 0 .. 1."""
+    return (u - part.lo) / width(part)
+
+
+def width(part: Part) -> np.ndarray:
+    """Width of the range of each decision (something small where it is a point)."""
+    span = part.hi - part.lo
+    return np.where(span > 1e-9, span, 1e-3 * (1.0 + np.abs(part.lo)))
+
+
+def enumerate_regions(part: Part, most: int = 500, deadline: float = np.inf,
+                      guesses=()) -> Regions:
+    """All critical regions; CannotCondense: more than `most`, or the range is not coverable.
+
+    deadline: of `time.monotonic`. guesses: states that may have a region (of a similar part).
+    """
+    walk = _Walk(part, most, deadline)
+    rng = np.random.default_rng(0)
+    m = part.m
+    for state in guesses:
+        walk.guess(state)
+    starts = 0.5 + 0.3 * (rng.random((_STARTS, m)) - 0.5)
+    if not walk.regions and not any(walk.visit(v) for v in starts):
+        raise CannotCondense("its optimality conditions could not be solved at a point of the "
+                             "range (infeasible there, or degenerate)")
+    walk.run()
+    if m > _VOLUMES:
+        return Regions(part, walk.regions, _nothing_left(walk))
+    total = (1.0 + 2.0 * _WIDER) ** m
+    idle, covered = 0, 0.0
+    while idle <= _IDLE:
+        covered = sum(r.shape.volume for r in walk.regions) / total if m else 1.0
+        if covered >= 1.0 - _COVERED:
+            break
+        before = len(walk.regions)
+        walk.search(rng)
+        idle = 0 if len(walk.regions) > before else idle + 1
+    if covered > 1.0 + 10 * _COVERED:
+        walk.regions = _apart(walk.regions, deadline)
+        covered = sum(r.shape.volume for r in walk.regions) / total
+    if abs(covered - 1.0) > 10 * _COVERED:
+        raise CannotCondense(f"its regions cover {covered:.8f} of the range of the upper decisions")
+    return Regions(part, walk.regions, covered)
+
+
+def _nothing_left(walk: _Walk) -> float:
+    """1.0 where the range minus all regions leaves nothing, by set differences; else it raises.
+
+    The certificate of many dimensions, where volumes are slow.
+    """
+    left = [walk.box]
+    for region in walk.regions:
+        shape, cells = region.shape, []
+        for A, b in left:
+            for normal, limit in zip(shape.A, shape.b, strict=True):
+                cell = np.vstack([A, -normal]), np.append(b, -limit)
+                found = largest_ball(*cell)
+                if found is not None and found[1] > _EMPTY:
+                    cells.append(cell)
+                A, b = np.vstack([A, normal]), np.append(b, limit)
+            if time.monotonic() > walk.deadline or over_limit():
+                raise CannotCondense("that its regions cover the range could not be shown in its "
+                                     "time or memory", near=True)
+        left = cells
+    if left:
+        raise CannotCondense("its regions do not cover the range of the upper decisions")
+    return 1.0
+
+
+def _apart(regions: list[Region], deadline: float) -> list[Region]:
+    """The same union without overlaps, which several states of the same answer leave."""
+    found: list[Region] = []
+    for region in regions:
+        left = [region.shape]
+        for other in found:
+            left = [piece for shape in left for piece in _without(shape, other.shape)]
+            if time.monotonic() > deadline:
+                raise CannotCondense("its critical regions overlap and are too many for its time",
+                                     near=True)
+        found += [Region(region.affine, shape) for shape in left]
+    return found
+
+
+def _without(shape: Polytope, other: Polytope) -> list[Polytope]:
+    """Convex pieces of shape minus other."""
+    if ((shape.corners.min(axis=0) >= other.corners.max(axis=0) - 1e-9)
+            | (other.corners.min(axis=0) >= shape.corners.max(axis=0) - 1e-9)).any():
+        return [shape]
+    common = polytope(np.vstack([shape.A, other.A]), np.concatenate([shape.b, other.b]))
+    if common is None:
+        return [shape]
+    pieces, A, b = [], shape.A, shape.b
+    for normal, limit in zip(other.A, other.b, strict=True):
+        piece = polytope(np.vstack([A, -normal]), np.append(b, -limit))
+        if piece is not None:
+            pieces.append(piece)
+        A, b = np.vstack([A, normal]), np.append(b, limit)
+    return pieces
+
+
+class _Walk:
+    """Regions by state, and the facets that are still to be stepped over."""
+
+    def __init__(self, part: Part, most: int, deadline: float):
+        self.part, self.most, self.deadline = part, most, deadline
+        self.m = part.m
+        self.width = width(part)
+        self.regions: list[Region] = []
+        self.known: set[bytes] = set()
+        self.open: list[tuple[int, int]] = []
+        self.lowest, self.highest = np.empty((16, self.m)), np.empty((16, self.m))
+        eye = np.eye(self.m)
+        self.box = np.vstack([eye, -eye]), np.concatenate(
+            [np.full(self.m, 1.0 + _WIDER), np.full(self.m, _WIDER)])
+
+    def run(self) -> None:
+        while self.open:
+            self._cross(*self.open.pop())
+
+    def covered(self, v: np.ndarray, margin: float = 0.0) -> bool:
+        """Whether a known region holds v; boxes around the regions say quickly of most that not."""
+        k = len(self.regions)
+        near = ((self.lowest[:k] <= v + 1e-6) & (v <= self.highest[:k] + 1e-6)).all(axis=1)
+        return any(self.regions[i].shape.holds(v, margin) for i in np.flatnonzero(near))
+
+    def _cross(self, number: int, facet: int) -> None:
+        """To the region beyond a facet: a tiny step, longer ones where that shows none."""
+        region = self.regions[number]
+        shape = region.shape
+        middle = shape.corners[shape.on[facet]].mean(axis=0)
+        for by_solver in (False, True):
+            for step in _STEPS:
+                v = middle + step * shape.A[facet]
+                if (v > 1.0 + _WIDER).any() or (v < -_WIDER).any():
+                    return
+                if self.covered(v):
+                    return
+                u = self.part.lo + self.width * v
+                if self._add(solve_at(self.part, u, TOLERANCE) if by_solver
+                             else repair(self.part, region.affine.state, u, TOLERANCE)):
+                    return
+
+    def visit(self, v: np.ndarray, state: np.ndarray | None = None) -> bool:
+        """Whether a new region was found at v; from a state nearby if there is one."""
+        u = self.part.lo + self.width * v
+        if state is not None and self._add(repair(self.part, state, u, TOLERANCE)):
+            return True
+        return self._add(solve_at(self.part, u, TOLERANCE))
+
+    def guess(self, state: np.ndarray) -> None:
+        """The region of a state, if it has one that is not covered."""
+        found = affine(self.part, state)
+        shape = self._new(found)
+        if shape is not None and not self.covered(shape.centre, -1e-9):
+            self.known.discard(state.tobytes())
+            self._add(found)
+
+    def _new(self, found: Affine | None) -> Polytope | None:
+        """Polytope of a state that is not known yet and has an inside."""
+        if found is None or found.state.tobytes() in self.known:
+            return None
+        self.known.add(found.state.tobytes())
+        G, h, owner = conditions(self.part, found)
+        size = scale_of(self.part, owner, found.state)
+        G, h = G / size[:, None], h / size
+        h = h - G @ self.part.lo
+        G = G * self.width
+        needed = np.maximum(G, 0.0).sum(axis=1) * (1 + _WIDER) - np.minimum(
+            G, 0.0).sum(axis=1) * _WIDER > h - 1e-10
+        return polytope(np.vstack([G[needed], self.box[0]]),
+                        np.concatenate([h[needed], self.box[1]]))
+
+    def _add(self, found: Affine | None) -> bool:
+        """Whether an affine solution has a region of its own that was not known."""
+        shape = self._new(found)
+        if found is None or shape is None:
+            return False
+        if len(self.regions) >= self.most:
+            raise CannotCondense(
+                f"it has more than {self.most} critical regions in one part", near=True)
+        if time.monotonic() > self.deadline or over_limit():
+            raise CannotCondense(
+                "its critical regions are too many for its time or memory "
+                f"({len(self.regions)} were found in one part)", near=True)
+        self.regions.append(Region(found, shape))
+        if len(self.regions) > len(self.lowest):
+            self.lowest, self.highest = (np.resize(a, (2 * len(a), self.m))
+                                         for a in (self.lowest, self.highest))
+        self.lowest[len(self.regions) - 1] = shape.corners.min(axis=0)
+        self.highest[len(self.regions) - 1] = shape.corners.max(axis=0)
+        self.open += [(len(self.regions) - 1, i) for i in range(len(shape.b))]
+        return True
+
+    def search(self, rng) -> None:
+        """Look for what was missed: at points beside the facets, then anywhere."""
+        for region in list(self.regions):
+            shape = region.shape
+            for facet in range(len(shape.b)):
+                on = shape.corners[shape.on[facet]]
+                weight = rng.dirichlet(np.ones(len(on)))
+                self._try(weight @ on + 10 * _STEPS[0] * shape.A[facet], region.affine.state)
+        for v in rng.random((50, self.m)):
+            self._try(v, None)
+        self.run()
+
+    def _try(self, v, state) -> None:
+        inside = (v <= 1.0 + _WIDER).all() and (v >= -_WIDER).all()
+        if inside and not self.covered(v, 1e-9):
+            self.visit(v, state if state is not None else self.regions[0].affine.state)

@@ -1,0 +1,191 @@
+"""The master problem over pieces: a hull formulation, with perspective tangents for its costs.
+
+For each part k and its pieces r (binary z, copy v of the scaled decisions, cost t):
+
+    sum_r z = 1,   u = lo sum_r z + width sum_r v,   A v <= b z,   0 <= v <= z
+    t >= (slope of tangent)'v + (its value at 0) z
+
+Its linear relaxation is the convex hull of each part's cost, so its bound is the one that the best
+multipliers of the coupling rows would give (Dantzig-Wolfe), and its size does not depend on the
+feeder. References: Balas (1998), Discrete Applied Mathematics 89; Frangioni and Gentile (2006),
+Mathematical Programming 106.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import scipy.sparse as sp
+
+from pyomo_dlmp.parametric.condensed import Part
+from pyomo_dlmp.parametric.critical_regions import width
+from pyomo_dlmp.parametric.region_costs import Piece, cut_in_two
+
+
+@dataclass
+class Linear:
+    """min c'z + constant  s.t.  lo <= A z <= hi,  lb <= z <= ub,  some z integer."""
+
+    A: sp.csr_matrix
+    lo: np.ndarray
+    hi: np.ndarray
+    lb: np.ndarray
+    ub: np.ndarray
+    integer: np.ndarray
+    c: np.ndarray
+    constant: float
+
+
+@dataclass
+class Hull:
+    """The master: `linear` over (upper Vars, then the columns of the pieces); `upper` alone.
+
+    `parts`, `pieces`: of each part; `u`: columns of each part's decisions among the upper Vars;
+    `first[k][r]`: first column of a piece (v, then z, then t).
+    """
+
+    upper: Linear
+    linear: Linear
+    parts: list[Part]
+    pieces: list[list[Piece]]
+    u: list[np.ndarray]
+    first: list[list[int]] = field(default_factory=list)
+
+    def tangents(self, at: list[tuple[int, int, np.ndarray]]) -> tuple[sp.csr_matrix, np.ndarray]:
+        """Rows  A z >= 0 of the tangents at (part, piece, v)."""
+        rows, cols, data = [], [], []
+        for i, (k, r, v) in enumerate(at):
+            slope, start = self.pieces[k][r].below.tangent(v)
+            base, m = self.first[k][r], len(v)
+            rows += [i] * (m + 2)
+            cols += [*range(base, base + m + 2)]
+            data += [*(-slope), -start, 1.0]
+        shape = (len(at), len(self.linear.c))
+        return sp.csr_matrix((data, (rows, cols)), shape=shape), np.zeros(len(at))
+
+    def first_tangents(self) -> list[tuple[int, int, np.ndarray]]:
+        """At the corners and the centre of each piece."""
+        return [(k, r, v) for k, pieces in enumerate(self.pieces)
+                for r, piece in enumerate(pieces)
+                for v in (*np.clip(piece.shape.corners, 0.0, 1.0), piece.shape.centre)]
+
+    def shares(self, z: np.ndarray):
+        """(part, piece, share, v of the piece alone) of the pieces in use at a master's point."""
+        for k, pieces in enumerate(self.pieces):
+            m = self.parts[k].m
+            for r in range(len(pieces)):
+                base = self.first[k][r]
+                share = float(z[base + m])
+                if share > 1e-7:
+                    yield k, r, share, np.clip(z[base:base + m] / share, 0.0, 1.0)
+
+    def missing(self, z: np.ndarray) -> list[tuple[float, int, int, np.ndarray]]:
+        """(how far t lies below the cost, part, piece, v) of the pieces in use."""
+        found = []
+        for k, r, share, v in self.shares(z):
+            base, m = self.first[k][r], self.parts[k].m
+            short = share * self.pieces[k][r].below(v) - float(z[base + m + 1])
+            found.append((short, k, r, v))
+        return found
+
+    def chord_errors(self, z: np.ndarray) -> list[tuple[float, int, int, np.ndarray]]:
+        """(how far chords lie below the cost, part, piece, v) of the pieces in use, if they do."""
+        return [(error, k, r, v) for k, r, share, v in self.shares(z) if (
+            error := share * (self.pieces[k][r].cost(v) - self.pieces[k][r].below(v))) > 0.0]
+
+    def cut(self, z: np.ndarray, tolerance: float) -> Hull | None:
+        """The same with pieces cut in two, until at most `tolerance` in chords is left uncut.
+
+        None: all that is left is rounding.
+        """
+        errors = sorted(self.chord_errors(z), key=lambda found: -found[0])
+        left = sum(error for error, *_ in errors)
+        pieces, changed = [list(mine) for mine in self.pieces], False
+        halves: dict[tuple[int, int], list[Piece]] = {}
+        for error, k, r, v in errors:
+            if left <= tolerance:
+                break
+            halves[k, r] = cut_in_two(pieces[k][r], v)
+            left -= error
+            changed |= len(halves[k, r]) > 1
+        for k, r in sorted(halves, reverse=True):
+            pieces[k][r:r + 1] = halves[k, r]
+        return build_hull(self.upper, self.parts, pieces, self.u) if changed else None
+
+    def cost_at(self, u: np.ndarray):
+        """(upper objective at upper decisions, the piece of each part) where they lie in pieces."""
+        total = self.linear.constant + float(self.linear.c[:len(u)] @ u)
+        chosen = []
+        for part, pieces, columns in zip(self.parts, self.pieces, self.u, strict=True):
+            v = (u[columns] - part.lo) / width(part)
+            depth = [float((p.shape.A @ v - p.shape.b).max(initial=-np.inf)) for p in pieces]
+            near = [r for r, d in enumerate(depth) if d <= 1e-8] or [int(np.argmin(depth))]
+            best = min(near, key=lambda r: pieces[r].cost(v))
+            total += pieces[best].cost(v)
+            chosen.append(pieces[best].region)
+        return total, chosen
+
+
+def build_hull(upper: Linear, parts, pieces, u) -> Hull:
+    """The master of an upper level (rows over its own Vars) and the pieces of each part."""
+    n = len(upper.c)
+    hull = Hull(upper, upper, parts, pieces, u)
+    blocks, count = _Rows(), n
+    for part, mine, columns in zip(parts, pieces, u, strict=True):
+        m, span = part.m, width(part)
+        starts = [count + r * (m + 2) for r in range(len(mine))]
+        hull.first.append(starts)
+        count += len(mine) * (m + 2)
+        z = np.array(starts) + m
+        blocks.add(np.zeros(len(z), int), z, np.ones(len(z)), [1.0], [1.0])
+        for j in range(m):
+            column = np.concatenate([[columns[j]], z, np.array(starts) + j])
+            value = np.concatenate([[1.0], np.full(len(z), -part.lo[j]),
+                                    np.full(len(z), -span[j])])
+            blocks.add(np.zeros(len(column), int), column, value, [0.0], [0.0])
+        for base, piece in zip(starts, mine, strict=True):
+            A, b = np.vstack([piece.shape.A, np.eye(m)]), np.append(piece.shape.b, np.ones(m))
+            needed = ~((A <= 1e-9).all(axis=1) & (b >= 0.0))  # the others follow from v >= 0
+            A, b = A[needed], b[needed]
+            row, column = np.nonzero(np.abs(A) > 1e-13)
+            blocks.add(np.concatenate([row, np.arange(len(b))]),
+                       np.concatenate([base + column, np.full(len(b), base + m)]),
+                       np.concatenate([A[row, column], -b]),
+                       np.full(len(b), -np.inf), np.zeros(len(b)))
+    extra, lo, hi = blocks.matrix(count)
+    wide = sp.csr_matrix((upper.A.data, upper.A.indices, upper.A.indptr),
+                         shape=(upper.A.shape[0], count))
+    c, integer = np.zeros(count), np.zeros(count, bool)
+    lb, ub = np.zeros(count), np.ones(count)
+    c[:n], integer[:n], lb[:n], ub[:n] = upper.c, upper.integer, upper.lb, upper.ub
+    for part, starts in zip(parts, hull.first, strict=True):
+        at = np.array(starts)
+        integer[at + part.m] = len(starts) > 1
+        lb[at + part.m + 1], ub[at + part.m + 1], c[at + part.m + 1] = -np.inf, np.inf, 1.0
+    hull.linear = Linear(
+        sp.vstack([wide, extra], format="csr"), np.concatenate([upper.lo, lo]),
+        np.concatenate([upper.hi, hi]), lb, ub, integer, c, upper.constant)
+    return hull
+
+
+class _Rows:
+    """Sparse rows, collected."""
+
+    def __init__(self):
+        self.parts: list[tuple] = []
+        self.lo: list[float] = []
+        self.hi: list[float] = []
+
+    def add(self, rows, cols, data, lo, hi) -> None:
+        self.parts.append((np.asarray(rows) + len(self.lo), cols, data))
+        self.lo.extend(lo)
+        self.hi.extend(hi)
+
+    def matrix(self, columns: int):
+        shape = (len(self.lo), columns)
+        if not self.parts:
+            return sp.csr_matrix(shape), np.array([]), np.array([])
+        rows, cols, data = (np.concatenate(a) for a in zip(*self.parts, strict=True))
+        return (sp.csr_matrix((data, (rows, cols)), shape=shape), np.array(self.lo),
+                np.array(self.hi))

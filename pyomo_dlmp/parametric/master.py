@@ -1,0 +1,212 @@
+"""Solve the hull master: tangents in rounds on the relaxation, then on the MILP, to a proven gap.
+
+The relaxation's decisions obey the upper rows, so wherever no upper Var is integer they are a point
+of the bilevel at once: whatever stops the search, there is a bound and a point.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import highspy
+import numpy as np
+
+from pyomo_dlmp.numerics.highs import Highs
+from pyomo_dlmp.numerics.outer_approximation import ABSOLUTE_GAP, Outcome
+from pyomo_dlmp.parametric.critical_regions import width
+from pyomo_dlmp.parametric.hull import Hull, Linear
+
+_ROUNDS = 40
+_POLISH = 6
+_FIRST_SECONDS = 5.0
+
+
+def solve_master(hull: Hull, gap: float, time_limit: float | None = None, threads: int = 0,
+                 tell: Callable | None = None, options: dict | None = None,
+                 keep: Callable | None = None, start: np.ndarray | None = None) -> Outcome:
+    """Outcome over the upper Vars (`z`), as of `solve_outer`. gap: relative.
+
+    start: upper decisions to begin from; they are tried first.
+    """
+    master = _Master(hull, gap, time_limit, threads, tell, options or {}, keep)
+    if start is not None and _obeys(hull.upper, start):
+        master._take(start)
+    return master.run()
+
+
+def _obeys(upper: Linear, u: np.ndarray) -> bool:
+    """Whether decisions obey the upper rows, bounds and integrality, to rounding."""
+    if len(u) != len(upper.c):
+        return False
+    room = 1e-9 * (1.0 + np.abs(u))
+    activity = upper.A @ u
+    rows = 1e-9 * (1.0 + np.abs(activity))
+    whole = u[upper.integer]
+    return bool((u >= upper.lb - room).all() and (u <= upper.ub + room).all()
+                and (activity >= upper.lo - rows).all() and (activity <= upper.hi + rows).all()
+                and (np.abs(whole - np.round(whole)) <= 1e-9).all())
+
+
+class _Master:
+    def __init__(self, hull, gap, time_limit, threads, tell, options, keep=None):
+        self.gap, self.tell = gap, tell or (lambda *_: None)
+        self.keep = keep or (lambda *_: None)
+        self.deadline = None if time_limit is None else time.monotonic() + time_limit
+        self.threads, self.options = threads, options
+        self.outcome = Outcome("optimal")
+        self.last: np.ndarray | None = None  # the latest point of the master itself
+        self._load(hull)
+
+    def _load(self, hull: Hull) -> None:
+        p = hull.linear
+        self.hull = hull
+        self.n = hull.first[0][0] if hull.first else len(p.c)
+        self.highs = Highs(p.c, p.A, p.lo, p.hi, p.lb, p.ub, None, threads=self.threads,
+                           primal_feasibility_tolerance=1e-9, dual_feasibility_tolerance=1e-9,
+                           mip_feasibility_tolerance=1e-7, mip_abs_gap=0.2 * ABSOLUTE_GAP,
+                           **self.options)
+        self.highs.h.changeObjectiveOffset(p.constant)
+        self._add(hull.first_tangents())
+        self.index = np.flatnonzero(p.integer).astype(np.int32)
+        self.upper_integers = bool(p.integer[:self.n].any())
+
+    def run(self) -> Outcome:
+        """Relaxation, MILP, MILP with more tangents, ...; then the same with pieces cut."""
+        out = self.outcome
+        while self._relaxation():
+            while len(self.index) and not out.within(self.gap) and out.rounds < _ROUNDS:
+                if not self._milp():
+                    return self._judged()
+                if self._chords() > 0.5 * self._aim():
+                    break
+            if (out.within(self.gap) or out.rounds >= _ROUNDS or self.last is None
+                    or self._chords() == 0.0):
+                break
+            hull = self.hull.cut(self.last, 0.1 * self._aim())
+            if hull is None:
+                break
+            out.rounds += not len(self.index)
+            self._load(hull)
+        return self._judged()
+
+    def _judged(self) -> Outcome:
+        out = self.outcome
+        if out.status == "optimal" and not out.within(max(self.gap, 1e-9) * 1.0001):
+            out.status = "gap not reached"
+        return out
+
+    def _aim(self) -> float:
+        """What the gap asked for is in the objective's unit."""
+        scale = abs(self.outcome.objective) if self.outcome.z is not None else 1.0
+        return max(self.gap * scale, ABSOLUTE_GAP)
+
+    def _chords(self) -> float:
+        """How far chords lie below the cost at the latest point."""
+        return 0.0 if self.last is None else sum(e for e, *_ in self.hull.chord_errors(self.last))
+
+    def _left(self) -> float | None:
+        """Seconds; some while there is no point: without one a search is for naught."""
+        if self.deadline is None:
+            return None
+        left = self.deadline - time.monotonic()
+        return left if self.outcome.z is not None else max(left, _FIRST_SECONDS)
+
+    def _add(self, at) -> None:
+        if at:
+            A, lo = self.hull.tangents(at)
+            self.highs.add_rows(lo, np.full(len(lo), np.inf), A)
+
+    def _cut(self, z) -> float:
+        """Tangents where costs are too low; how much they were in total."""
+        found = self.hull.missing(z)
+        self._add([(k, r, v) for short, k, r, v in found if short > 1e-10])
+        return sum(max(0.0, short) for short, *_ in found)
+
+    def _take(self, z) -> None:
+        """Keep a point if it is the best so far."""
+        u = z[:self.n].copy()
+        whole = self.hull.linear.integer[:self.n]
+        u[whole] = np.round(u[whole])
+        value, _ = self.hull.cost_at(u)
+        if self.outcome.z is None or value < self.outcome.objective:
+            self.outcome.z, self.outcome.objective = u, value
+            self.keep(u, value, self.outcome.bound)
+
+    def _relaxation(self) -> bool:
+        """Kelley's rounds on the linear relaxation; False where the search ends here."""
+        out = self.outcome
+        for _ in range(_ROUNDS):
+            answer = self.highs.solve(self._left())
+            if answer.status != "optimal":
+                known = out.z is not None and "infeasible" in answer.status  # by rounding only
+                out.status = "gap not reached" if known else answer.status
+                return False
+            if not len(self.index) or not self.upper_integers:
+                self._take(answer.z)
+            out.bound, self.last = max(out.bound, answer.objective), answer.z
+            self.tell("relaxation", out.objective, out.bound)
+            if out.within(self.gap) or self._cut(answer.z) <= 0.1 * self._aim():
+                break
+        return True
+
+    def _milp(self) -> bool:
+        """One MILP, then more tangents with its pieces fixed; False where the search ends."""
+        out, h, k = self.outcome, self.highs.h, len(self.index)
+        h.changeColsIntegrality(k, self.index, np.full(k, highspy.HighsVarType.kInteger))
+        self.highs.is_mip = True
+        self.highs.set("mip_rel_gap", 0.3 * self.gap)
+        if out.z is not None:
+            start = self._start()
+            if start is not None:
+                self.highs.start_from(start)
+        answer = self.highs.solve(
+            self._left(), lambda incumbent, bound: self.tell(
+                "search", out.objective, max(out.bound, bound)))
+        out.rounds += 1
+        if answer.bound is not None:
+            out.bound = max(out.bound, answer.bound)
+        if answer.status == "infeasible" and out.z is None:
+            out.status = "infeasible"
+            return False
+        if answer.z is not None:
+            self.last = answer.z
+            self._take(answer.z)
+            self._cut(answer.z)
+            self._polish(answer.z)
+        self.tell(f"round {out.rounds}", out.objective, out.bound)
+        out.status = answer.status
+        return answer.status == "optimal" and answer.z is not None
+
+    def _polish(self, z) -> None:
+        """With the binaries fixed the rest is an LP with tangents: a few cheap rounds."""
+        p, h, k = self.hull.linear, self.highs.h, len(self.index)
+        fixed = np.round(z[self.index])
+        h.changeColsIntegrality(k, self.index, np.full(k, highspy.HighsVarType.kContinuous))
+        h.changeColsBounds(k, self.index, fixed, fixed)
+        self.highs.is_mip = False
+        for _ in range(_POLISH):
+            answer = self.highs.solve(self._left())
+            if answer.status != "optimal":
+                break
+            self._take(answer.z)
+            if self._cut(answer.z) <= 0.03 * self._aim():
+                break
+        h.changeColsBounds(k, self.index, p.lb[self.index], p.ub[self.index])
+
+    def _start(self):
+        """A MIP start from the best point."""
+        hull, p = self.hull, self.hull.linear
+        u = self.outcome.z
+        z = np.zeros(len(p.c))
+        z[:self.n] = u
+        for k, part in enumerate(hull.parts):
+            v = (u[hull.u[k]] - part.lo) / width(part)
+            depth = [float((q.shape.A @ v - q.shape.b).max(initial=-np.inf))
+                     for q in hull.pieces[k]]
+            r = int(np.argmin(depth))
+            base = hull.first[k][r]
+            z[base:base + part.m] = np.clip(v, 0.0, 1.0)
+            z[base + part.m] = 1.0
+            z[base + part.m + 1] = hull.pieces[k][r].below(v)
+        return z

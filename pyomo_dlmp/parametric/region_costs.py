@@ -1,0 +1,186 @@
+"""The upper level's cost of a part, piece by piece: a convex quadratic on a polytope of u each.
+
+On a critical region every quantity is affine in u, so the part's terms are one quadratic. Where it
+is convex the region is a piece. Where it is not (only active power is paid, say) its concave
+directions are replaced by chords, which lie below it, and the search cuts a piece in two where its
+chords err too much.
+
+Everything is in v = (u - lo) / width, the range scaled to 0 .. 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pyomo_dlmp.numerics.polytopes import Polytope, polytope
+from pyomo_dlmp.parametric.active_sets import ACTIVE
+from pyomo_dlmp.parametric.condensed import CannotCondense
+from pyomo_dlmp.parametric.critical_regions import Region, Regions, width
+from pyomo_dlmp.parametric.upper_terms import Worth
+
+_FLAT = 1e-10
+
+
+@dataclass
+class Quadratic:
+    """1/2 v'P v + p'v + c."""
+
+    P: np.ndarray
+    p: np.ndarray
+    c: float
+
+    def __call__(self, v: np.ndarray) -> float:
+        return float(0.5 * v @ self.P @ v + self.p @ v + self.c)
+
+    def tangent(self, v: np.ndarray) -> tuple[np.ndarray, float]:
+        """(slope, value at 0) of the tangent at v."""
+        slope = self.P @ v + self.p
+        return slope, self(v) - float(slope @ v)
+
+
+@dataclass
+class Piece:
+    """`shape` (widened range), its `region`'s number, `cost` exact, `below` convex and not above.
+
+    `error`: greatest difference between the two; `concave`: its columns are the directions with a
+    chord.
+    """
+
+    shape: Polytope
+    region: int
+    cost: Quadratic
+    below: Quadratic
+    error: float
+    concave: np.ndarray
+
+
+def cost_on(worth: Worth, region: Region, sigma: int) -> Quadratic:
+    """The part's upper cost on a critical region."""
+    part, m = worth.part, worth.part.m
+    Z = np.array([_quantity(worth, key, region, sigma) for key in worth.quantities])
+    Z = Z.reshape(len(worth.quantities), m + 1)
+    span = width(part)
+    scaled = np.column_stack([Z[:, :m] * span, Z[:, m] + Z[:, :m] @ part.lo])
+    P, p, c = np.zeros((m, m)), np.zeros(m), 0.0
+    for coef, a, b in worth.terms:
+        za = scaled[a]
+        if b < 0:
+            p, c = p + coef * za[:m], c + coef * za[m]
+            continue
+        zb = scaled[b]
+        P += coef * (np.outer(za[:m], zb[:m]) + np.outer(zb[:m], za[:m]))
+        p = p + coef * (za[:m] * zb[m] + zb[:m] * za[m])
+        c += coef * za[m] * zb[m]
+    return Quadratic(P, p, float(c))
+
+
+def _quantity(worth: Worth, key, region: Region, sigma: int) -> np.ndarray:
+    """(slope in u, constant) of one quantity on a region, in the user's sign."""
+    part, a = worth.part, region.affine
+    m, (kind, _, index) = part.m, key
+    if kind == "u":
+        return np.eye(m + 1)[index]
+    if kind == "x":
+        row = int(np.flatnonzero(part.wanted == index)[0])
+        return np.append(part.Xw[row] @ a.W + part.Xp[row, :m],
+                         part.Xw[row] @ a.w0 + part.x0[row])
+    if kind == "mu":
+        if index in part.gone:
+            return np.append(np.zeros(m), part.gone[index])
+        row = int(np.flatnonzero(part.pair == index)[0])
+        return np.append(a.U[row], a.u0[row])
+    at = m + int(np.flatnonzero(part.paid == index)[0])
+    slope = (part.E[:, at] @ a.W + part.R[at, :m] - part.T[:, at] @ a.U - part.F[:, at] @ a.Y)
+    start = (part.E[:, at] @ a.w0 + part.r[at] - part.T[:, at] @ a.u0 - part.F[:, at] @ a.y0)
+    return -sigma * np.append(slope, start)
+
+
+def pieces_of(worth: Worth, regions: Regions, sigma: int) -> list[Piece]:
+    """The pieces of a part, one for each of its regions that is not in the margin only."""
+    _refuse_hidden(worth, regions)
+    return [_piece(region.shape, number, cost_on(worth, region, sigma))
+            for number, region in enumerate(regions.regions) if not _outside(region.shape)]
+
+
+def _outside(shape: Polytope) -> bool:
+    """Whether a region lies in the margin around the range only."""
+    return bool(((shape.corners > 1.0 + 1e-9).all(axis=0)
+                 | (shape.corners < -1e-9).all(axis=0)).any())
+
+
+def _piece(shape: Polytope, region: int, cost: Quadratic) -> Piece:
+    """A piece, its concave directions replaced by chords over its own width."""
+    size, vectors = np.linalg.eigh(cost.P)
+    bent = np.flatnonzero(size < -_FLAT * max(1.0, np.abs(cost.P).max(initial=0.0)))
+    P, p, c, error = cost.P.copy(), cost.p.copy(), cost.c, 0.0
+    for k in bent:
+        e, bend = vectors[:, k], size[k]
+        along = shape.corners @ e
+        low, high = along.min(), along.max()
+        P -= bend * np.outer(e, e)
+        p = p + 0.5 * bend * (low + high) * e
+        c -= 0.5 * bend * low * high
+        error += -bend * (high - low) ** 2 / 8.0
+    below = Quadratic(P, p, c) if len(bent) else cost
+    return Piece(shape, region, cost, below, error, vectors[:, bent])
+
+
+def cut_in_two(piece: Piece, v: np.ndarray) -> list[Piece]:
+    """A piece cut near a point, across the direction whose chord errs most; itself if it cannot be.
+
+    The cut keeps a fifth of the width on both sides, so that pieces shrink.
+    """
+    along = piece.shape.corners @ piece.concave
+    low, high = along.min(axis=0), along.max(axis=0)
+    bend = -np.einsum("ik,ij,jk->k", piece.concave, piece.cost.P, piece.concave)
+    e = piece.concave[:, int(np.argmax(bend * (high - low) ** 2))]
+    ends = np.array([(piece.shape.corners @ e).min(), (piece.shape.corners @ e).max()])
+    at = float(np.clip(v @ e, *(ends @ [[0.8, 0.2], [0.2, 0.8]])))
+    halves = [polytope(np.vstack([piece.shape.A, side * e]), np.append(piece.shape.b, side * at))
+              for side in (1.0, -1.0)]
+    whole = [half for half in halves if half is not None]
+    if len(whole) < 2:
+        return [piece]
+    return [_piece(half, piece.region, piece.cost) for half in whole]
+
+
+def _refuse_hidden(worth: Worth, regions: Regions) -> None:
+    """CannotCondense where answers could hide that no full-dimensional region shows."""
+    if worth.uses_duals and not worth.complete and not general_position(regions):
+        raise CannotCondense("its prices are not unique where several rows become tight at once, "
+                             "and the upper level pays only some of them")
+
+
+def refuse_answers(worth: Worth) -> None:
+    """CannotCondense where the upper level uses Vars of a part that u does not fix."""
+    part = worth.part
+    if worth.uses_x:
+        both = np.vstack([part.H / max(1e-12, np.abs(part.H).max(initial=0.0)), part.C])
+        if np.linalg.matrix_rank(both, tol=1e-9) < len(part.w):
+            raise CannotCondense("the upper objective uses its Vars, which need not be unique")
+
+
+def general_position(regions: Regions) -> bool:
+    """Whether rows that are tight together are independent in (w, u), at each corner.
+
+    Then every dual vertex at a point belongs to a full-dimensional region that touches it.
+    """
+    part, m = regions.part, regions.part.m
+    span = width(part)
+    joint = np.column_stack([part.A, part.T[:, :m]])
+    fixed = np.column_stack([part.C, part.F[:, :m]])
+    size = np.linalg.norm(joint, axis=1)
+    joint = joint / np.where(size > 0, size, 1.0)[:, None]
+    for region in regions.regions:
+        a = region.affine
+        u = part.lo + span * region.shape.corners
+        w = u @ a.W.T + a.w0
+        g = w @ part.A.T + u @ part.T[:, :m].T + part.s
+        tight = (np.abs(g) <= 1e-7 * (1.0 + np.abs(part.s))) | (a.state == ACTIVE)
+        for mask in np.unique(tight, axis=0):
+            rows = np.vstack([joint[mask], fixed])
+            if len(rows) and np.linalg.matrix_rank(rows, tol=1e-9) < len(rows):
+                return False
+    return True

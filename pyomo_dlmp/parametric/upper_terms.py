@@ -1,0 +1,209 @@
+"""The upper objective as terms of the parts: who multiplies what.
+
+    F = linear upper terms + sum over parts of  sum coef a b,  a, b in {u, dual, x, 1} of that part
+
+The duals of a part may only be used in a way that its critical regions know exactly: where they are
+not unique the leader takes the best (optimistic), and the regions hold only the duals of points
+nearby. Two cases are covered: the paid duals make up the derivative of the optimal cost (its
+subgradients are limits of gradients: Rockafellar, Convex Analysis, 25.6), or the rows that are
+tight together are in general position (`regions.general_position`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyomo.environ as pyo
+
+from pyomo_dlmp.bilevel import upper_data
+from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.lower.duals import columns_of
+from pyomo_dlmp.lower.kkt_system import KktSystem
+from pyomo_dlmp.parametric.condensed import CannotCondense, Part
+from pyomo_dlmp.transform.products.bilinear import quadratic_parts
+
+Key = tuple[str, int, int]  # kind (u, x, y, mu), lower level, number there
+
+
+@dataclass
+class Upper:
+    """The upper level over plain Vars. `sense` +1 minimises; all terms are of the minimisation.
+
+    `linear`: {id of Var: coefficient}, `constant`; `var_map`; `rows`: upper Constraints; `terms`:
+    [(coefficient, Key, Key or None)] with at least one Key of a lower level.
+    """
+
+    sense: int
+    linear: dict[int, float]
+    constant: float
+    var_map: dict
+    rows: list
+    terms: list[tuple[float, Key, Key | None]]
+
+    @property
+    def pays(self) -> bool:
+        """Whether a dual is multiplied by an upper decision."""
+        return any({"u"} < {a[0], b[0]} and {"y", "mu"} & {a[0], b[0]}
+                   for _, a, b in self.terms if b is not None)
+
+    def paid(self, lower: int) -> set[int]:
+        """Equality rows of a lower level whose dual occurs."""
+        return self._numbers("y", lower)
+
+    def wanted(self, lower: int) -> set[int]:
+        """Columns of a lower level that occur."""
+        return self._numbers("x", lower)
+
+    def _numbers(self, kind: str, lower: int) -> set[int]:
+        return {key[2] for _, *keys in self.terms for key in keys
+                if key is not None and key[:2] == (kind, lower)}
+
+
+def read_upper(model, systems: list[KktSystem], objective) -> Upper:
+    """Split the upper objective; CannotCondense where rows or terms have no place in a part."""
+    for ctype in (pyo.SOSConstraint, pyo.LogicalConstraint):
+        if any(True for _ in upper_data(model, ctype)):
+            raise CannotCondense(f"the upper level has a {ctype.__name__}")
+    rows = list(upper_data(model, pyo.Constraint))
+    where = [_keys(kkt, number) for number, kkt in enumerate(systems)]
+    of: dict[int, list[tuple[Key, float]]] = {}
+    for keys in where:
+        for vid, found in keys.items():
+            if vid not in of or of[vid][0][0][0] != "u":
+                of[vid] = found
+    try:
+        parts = quadratic_parts(objective.expr, objective.name)
+    except ModelError as err:
+        raise CannotCondense("the upper objective is not quadratic") from err
+    sense = 1 if objective.sense == pyo.minimize else -1
+    terms: list[tuple[float, Key, Key | None]] = []
+    linear: dict[int, float] = {}
+    for vid, coef in parts.linear.items():
+        found = of.get(vid, [])
+        if not found or found[0][0][0] == "u":
+            linear[vid] = linear.get(vid, 0.0) + sense * coef
+        else:
+            terms += [(sense * coef * sign, key, None) for key, sign in found]
+    for (i, j), coef in parts.quadratic.items():
+        if coef == 0:
+            continue
+        one, other = of.get(i), of.get(j)
+        if one is None or other is None:
+            missing = parts.var_map[i if one is None else j]
+            raise CannotCondense(
+                f"the upper objective multiplies '{missing.name}', which no lower level holds")
+        terms += [(sense * coef * s * t, a, b) for a, s in one for b, t in other]
+    return Upper(sense, linear, sense * parts.constant, parts.var_map, rows, terms)
+
+
+def _keys(kkt: KktSystem, number: int) -> dict[int, list[tuple[Key, float]]]:
+    """Where a Var stands: `columns_of` with (u, x, y, mu) apart."""
+    m, n, e = len(kkt.form.u), len(kkt.form.x), len(kkt.equality_rows)
+    starts = (("u", 0), ("x", m), ("y", m + n), ("mu", m + n + e))
+    found: dict[int, list[tuple[Key, float]]] = {}
+    for vid, columns in columns_of(kkt).items():
+        found[vid] = []
+        for column, sign in columns:
+            kind, start = [s for s in starts if s[1] <= column][-1]
+            found[vid].append(((kind, number, column - start), sign))
+    return found
+
+
+@dataclass
+class Worth:
+    """The terms of one part, as (coefficient, quantity, quantity or -1), and the quantities.
+
+    `quantities`: Keys; u's are numbers of the part's own decisions. `complete`: the paid duals make
+    up the derivative of the optimal cost by u, so it does not matter which dual is taken.
+    """
+
+    part: Part
+    quantities: list[Key] = field(default_factory=list)
+    terms: list[tuple[float, int, int]] = field(default_factory=list)
+    complete: bool = False
+
+    def number(self, key: Key) -> int:
+        """Position of a quantity, added at need."""
+        if key not in self.quantities:
+            self.quantities.append(key)
+        return self.quantities.index(key)
+
+    @property
+    def uses_duals(self) -> bool:
+        """Whether a dual of the part occurs."""
+        return any(key[0] in ("y", "mu") for key in self.quantities)
+
+    @property
+    def uses_x(self) -> bool:
+        """Whether a column of the part occurs."""
+        return any(key[0] == "x" for key in self.quantities)
+
+
+def share_out(upper: Upper, systems: list[KktSystem], parts: list[Part]) -> list[Worth]:
+    """A Worth for each part; CannotCondense for a term that joins two parts."""
+    worths = [Worth(part) for part in parts]
+    home: dict[Key, int] = {}
+    by_var: dict[int, set[int]] = {}
+    for k, part in enumerate(parts):
+        home |= {("y", part.lower, int(r)): k for r in part.paid}
+        home |= {("x", part.lower, int(j)): k for j in part.wanted}
+        home |= {("mu", part.lower, int(p)): k for p in part.pair}
+        home |= {("mu", part.lower, p): k for p in part.gone}
+        for j in part.u:
+            by_var.setdefault(id(systems[part.lower].form.u[j]), set()).add(k)
+    for coef, one, other in upper.terms:
+        keys = [one] if other is None else [one, other]
+        places = [home.get(key) if key[0] != "u" else None for key in keys]
+        fixed = {k for k in places if k is not None}
+        if any(k is None and key[0] != "u" for k, key in zip(places, keys, strict=True)):
+            raise CannotCondense("the upper objective uses a multiplier that its condensed form "
+                                 "does not carry")
+        mine = [by_var.get(_var(systems, key), set()) for key in keys if key[0] == "u"]
+        able = set.intersection(*mine) if mine else fixed
+        able = able & fixed if fixed else able
+        if len(fixed) > 1 or not able:
+            raise CannotCondense("a term of the upper objective joins different parts of it")
+        worth = worths[min(able)]
+        numbers = [worth.number(_local(worth.part, systems, key)) for key in keys]
+        worth.terms.append((coef, numbers[0], numbers[1] if len(numbers) > 1 else -1))
+    for worth in worths:
+        worth.complete = _is_complete(worth, systems[worth.part.lower])
+    return worths
+
+
+def _var(systems, key: Key) -> int:
+    return id(systems[key[1]].form.u[key[2]])
+
+
+def _local(part: Part, systems, key: Key) -> Key:
+    if key[0] != "u":
+        return key
+    form = systems[part.lower].form
+    wanted = _var(systems, key)
+    return ("u", part.lower, next(i for i, j in enumerate(part.u) if id(form.u[j]) == wanted))
+
+
+def _is_complete(worth: Worth, kkt: KktSystem) -> bool:
+    """Whether the dual terms are a positive multiple of u'(derivative of the optimal cost)."""
+    part = worth.part
+    entries: dict[tuple[int, int], float] = {}
+    for coef, a, b in worth.terms:
+        kinds = sorted((worth.quantities[i] for i in (a, b) if i >= 0), reverse=True)
+        if not {"y", "mu"} & {key[0] for key in kinds}:
+            continue
+        if [key[0] for key in kinds] != ["y", "u"]:
+            return False
+        place = (kinds[0][2], kinds[1][2])
+        entries[place] = entries.get(place, 0.0) + coef
+    if not entries:
+        return True
+    B = kkt.B_eq[:, part.u].tocoo()
+    needed = {(int(r), int(j)): float(v) for r, j, v in zip(B.row, B.col, B.data, strict=True)}
+    own = set(part.rows.tolist())
+    needed = {key: v for key, v in needed.items() if key[0] in own}
+    if not part.plain or needed.keys() != entries.keys():
+        return False
+    ratio = np.array([entries[key] / needed[key] for key in needed])
+    return bool(np.ptp(ratio) <= 1e-9 * np.abs(ratio).max() and -kkt.sigma * ratio[0] > 0)
+

@@ -1,0 +1,1 @@
+"""Pictures: functions of tidy tables that return a `matplotlib.figure.Figure`."""

@@ -1,0 +1,105 @@
+"""Runs against each other: markets side by side, and what grows with the datacenters' size."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from pyomo_dlmp.report.figures.style import CASE_COLORS, CASE_MARKERS, panels, styled
+from pyomo_dlmp.report.tables import number, table
+
+SWEPT = (
+    ("datacenters_pay", "datacenters pay ($)"),
+    ("mean_active_price_at_datacenters", "mean DLMP at the\ndatacenters ($/MWh)"),
+    ("lowest_voltage", "lowest voltage (pu)"),
+    ("greatest_VUF", "greatest VUF (%)"),
+    ("mean_VUF_at_datacenters", "mean VUF at the\ndatacenters (%)"),
+    ("losses", "losses (MWh)"),
+)
+SIDE_BY_SIDE = (
+    ("datacenters_pay", "datacenters pay ($)"), ("cost_of_the_DSO", "cost of the DSO ($)"),
+    ("losses", "losses (MWh)"), ("lowest_voltage", "lowest voltage (pu)"),
+    ("greatest_VUF", "greatest VUF (%)"), ("price_of_anarchy", "price of anarchy"),
+)
+
+
+def by_run(summary: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
+    """One row for each run: base, loading, market, and its summary's numbers as columns."""
+    wide = summary.assign(value=pd.to_numeric(summary["value"], errors="coerce")).pivot_table(
+        index="case", columns="quantity", values="value", observed=True)
+    return cases.merge(wide, on="case", how="left")
+
+
+@styled
+def sweep(summary: pd.DataFrame, cases: pd.DataFrame) -> Figure:
+    """Key figures over the datacenters' loading; a line for each case (and market)."""
+    runs = by_run(summary, cases)
+    shown = [(q, name) for q, name in SWEPT if q in runs.columns]
+    columns = 3
+    figure, axes = panels(math.ceil(len(shown) / columns), columns, 2.5, sharex=True)
+    markets = runs["market"].unique().tolist()
+    lines = list(dict.fromkeys(zip(runs["base"], runs["market"], strict=True)))
+    for ax, (quantity, name) in zip(axes.flat, shown, strict=False):
+        for k, (base, market) in enumerate(lines):
+            mine = runs[(runs["base"] == base) & (runs["market"] == market)].sort_values("loading")
+            ax.plot(mine["loading"], mine[quantity], marker=CASE_MARKERS[k % len(CASE_MARKERS)],
+                    color=CASE_COLORS[k % len(CASE_COLORS)], ms=5, lw=1.6,
+                    label=f"{base}, {market}" if len(markets) > 1 else base)
+        ax.set_ylabel(name)
+    for ax in axes.flat[len(shown):]:
+        ax.remove()
+    for ax in axes[-1]:
+        ax.set_xlabel("loading of the datacenters (1: as in the file)")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    return figure
+
+
+@styled
+def market_bars(markets: pd.DataFrame) -> Figure:
+    """Markets side by side: a panel for each figure, bars by case and market (axes from below the
+    least value, so that differences show)."""
+    shown = [(q, name) for q, name in SIDE_BY_SIDE if (markets["quantity"] == q).any()]
+    figure, axes = panels(math.ceil(len(shown) / 3), 3, 2.5)
+    kinds = list(dict.fromkeys(markets["market"]))
+    groups = list(dict.fromkeys(zip(markets["base"], markets["loading"], strict=True)))
+    several = len({loading for _, loading in groups}) > 1
+    width = 0.8 / len(kinds)
+    for ax, (quantity, name) in zip(axes.flat, shown, strict=False):
+        rows = markets[markets["quantity"] == quantity].set_index(["base", "loading", "market"])
+        values = rows["value"].astype(float)
+        low, high = values.min(), values.max()
+        floor = low - 0.25 * (high - low) if high > low else 0.0
+        for k, kind in enumerate(kinds):
+            y = [values.get((*group, kind), np.nan) for group in groups]
+            x = np.arange(len(groups)) + (k - (len(kinds) - 1) / 2) * width
+            ax.bar(x, np.array(y, dtype=float) - floor, 0.92 * width, bottom=floor,
+                   color=CASE_COLORS[k % len(CASE_COLORS)])
+        ax.set_ylim(floor, high + 0.08 * (high - floor))
+        ax.set_title(name)
+        ax.set_xticks(range(len(groups)), [
+            f"{base}\nx{loading:g}" if several else str(base) for base, loading in groups])
+        ax.grid(axis="x", visible=False)
+    for ax in axes.flat[len(shown):]:
+        ax.remove()
+    handles = [Patch(color=CASE_COLORS[k % len(CASE_COLORS)], label=kind)
+               for k, kind in enumerate(kinds)]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    return figure
+
+
+def markets_html(markets: pd.DataFrame) -> str:
+    """An HTML table: a group for each case, figures as rows, markets across."""
+    kinds = list(dict.fromkeys(markets["market"]))
+    rows = []
+    for (base, loading), part in markets.groupby(["base", "loading"], sort=False):
+        for k, (quantity, mine) in enumerate(part.groupby("quantity", sort=False)):
+            value = dict(zip(mine["market"], mine["value"], strict=True))
+            label = f"{base}, x{loading:g}" if k == 0 else ""
+            rows.append([label, str(quantity).replace("_", " "), str(mine["unit"].iloc[0]),
+                         *(number(value.get(kind, math.nan)) for kind in kinds)])
+    return table(["case", "quantity", "unit", *kinds], rows, words=3)

@@ -1,0 +1,294 @@
+"""`write_report`: a results folder becomes one self-contained page, ``report.html``."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from pyomo_dlmp.report.derived import peak_period, pick, sites_of, substation_price
+from pyomo_dlmp.report.figures import (
+    compare,
+    dispatch,
+    duration,
+    oneline,
+    parts,
+    prices,
+    profiles,
+    unbalance,
+)
+from pyomo_dlmp.report.figures.style import as_svg
+from pyomo_dlmp.report.page import Picture, Section, Table, page
+from pyomo_dlmp.report.reading import Results, read_results
+from pyomo_dlmp.report.story import headlines, paragraph
+from pyomo_dlmp.report.tables import audit_table, payments_table, summary_table
+
+MOST_CASES = 4
+
+
+def write_report(folder: str | Path, cases: Sequence[str] | None = None) -> Path:
+    """Writes ``report.html`` into a results folder and returns its path. Solves nothing.
+
+    The page holds its pictures and needs nothing else. Of many cases four are drawn one by one (or
+    those in `cases`), all are compared. Tables that the folder lacks or that are empty leave out
+    their part of the page; a wrong file, or an unknown case, raises `ResultsFileError`.
+    """
+    results = read_results(folder)
+    path = results.folder / "report.html"
+    path.write_text(report_html(results, cases), encoding="utf-8")
+    return path
+
+
+def write_pictures(folder: str | Path, target: str | Path,
+                   cases: Sequence[str] | None = None) -> int:
+    """Writes each picture of the report as an SVG file of its own; returns their number."""
+    results = read_results(folder)
+    Path(target).mkdir(parents=True, exist_ok=True)
+    count = 0
+    for section in _sections(results, shown_cases(results, cases)):
+        pictures = [item for item in section.items if isinstance(item, Picture)]
+        for k, picture in enumerate(pictures, 1):
+            path = Path(target) / f"{section.anchor}-{k}.svg"
+            path.write_bytes(base64.b64decode(picture.source.split(",", 1)[1]))
+            count += 1
+    return count
+
+
+def shown_cases(results: Results, wanted: Sequence[str] | None = None) -> list[str]:
+    """Cases that are drawn one by one: those wanted, all of a few, or four of many.
+
+    Of many: the loading nearest to 1 and the strategic market, as far as there are such runs.
+    """
+    if wanted:
+        return list(wanted)
+    if len(results.cases) <= MOST_CASES or results.cases_table.empty:
+        return results.cases[:MOST_CASES]
+    runs = results.cases_table
+    runs = runs[runs["case"].isin(set(results.prices["case"]))]
+    nearest = runs["loading"].iloc[int((runs["loading"] - 1).abs().to_numpy().argmin())]
+    runs = runs[runs["loading"] == nearest]
+    strategic = runs[runs["market"] == "strategic"]
+    chosen = strategic if len(strategic) else runs
+    return [str(case) for case in chosen["case"]][:MOST_CASES]
+
+
+def report_html(results: Results, cases: Sequence[str] | None = None) -> str:
+    """The report of `results` as the text of an HTML page."""
+    feeder = results.study.get("feeder", "")
+    title = results.study.get("title") or f"DLMP study{f' of {feeder}' if feeder else ''}"
+    shown = shown_cases(results, cases)
+    some = results.only(shown)
+    subtitle = (f"Feeder {feeder} · " if feeder else "") + f"cases: {' · '.join(shown)}"
+    if len(shown) < len(results.cases):
+        subtitle += f" (of {len(results.cases)}; `pyomo-dlmp show --cases` draws others)"
+    return page(title, subtitle, paragraph(some), headlines(some), _sections(results, shown))
+
+
+def _sections(results: Results, shown: list[str]) -> list[Section]:
+    some = results.only(shown)
+    return [
+        Section("summary", "Summary", items=tuple(_summary(some))),
+        Section("markets", "Markets and loadings", items=tuple(_comparison(results))),
+        Section("prices", "Prices by hour", items=tuple(_prices(some))),
+        Section("parts", "Prices taken apart", items=tuple(_parts(some))),
+        Section("map", "Prices on the feeder", items=tuple(_maps(some))),
+        Section("datacenters", "Datacenters and SVGs", items=tuple(_dispatch(some))),
+        Section("voltages", "Voltages", items=tuple(_voltages(some))),
+        Section("unbalance", "Voltage unbalance", items=tuple(_unbalance(some))),
+        Section("audit", "Audit", _AUDIT, items=tuple(_audit(results))),
+    ]
+
+
+_AUDIT = (
+    "Each case is checked after it is solved. A failed check means that the numbers above must not "
+    "be used."
+)
+
+
+def _picture(
+    caption: str, alt: str, draw: Callable[..., Figure], *args: object, **kwargs: object
+) -> Picture:
+    return Picture(as_svg(draw(*args, **kwargs)), caption, alt)
+
+
+def _summary(results: Results) -> Iterator[Picture | Table]:
+    hours = results.number("period_hours") or 1.0
+    if len(results.summary):
+        yield Table(summary_table(results.summary), "The study in numbers, case by case.")
+    if len(results.payments):
+        html = payments_table(results.payments, results.dispatch, hours)
+        yield Table(html, "What each datacenter uses and pays over all hours.")
+    yield _picture(
+        "The feeder with the names of its buses and its devices. Not to scale.",
+        f"One-line diagram of the feeder with {len(results.buses)} named buses.",
+        oneline.feeder_key, results.buses, results.branches, results.dispatch,
+    )  # fmt: skip
+
+
+def _comparison(results: Results) -> Iterator[Picture | Table]:
+    if len(results.markets):
+        yield Table(compare.markets_html(results.markets),
+                    "The markets on the same data. Price of anarchy: the DSO's cost over that of "
+                    "the cooperative market.")
+        yield _picture(
+            "Markets side by side. Axes do not start at zero.",
+            "Bars of payment, cost, losses, voltage and unbalance by market.",
+            compare.market_bars, results.markets,
+        )  # fmt: skip
+    if results.cases_table["loading"].nunique() > 1:
+        yield _picture(
+            "Key figures over the size of the datacenters (multiples of the file's), by case.",
+            "Lines of payment, price, voltage and unbalance over the datacenters' loading.",
+            compare.sweep, results.summary, results.cases_table,
+        )  # fmt: skip
+
+
+def _parts(results: Results) -> Iterator[Picture]:
+    table, sites = results.decomposition, sites_of(results.dispatch)
+    if table.empty or not sites:
+        return
+    yield _picture(
+        "What the active DLMP holds beyond the energy price, by hour (mean of the phases).",
+        "Stacked bars of loss, voltage, congestion and unbalance parts by hour and site.",
+        parts.parts_by_hour, table, sites,
+    )  # fmt: skip
+    peak = peak_period(results.dispatch, results.prices)
+    yield _picture(
+        f"Parts of active and reactive DLMP by phase at hour {peak}, the feeder's peak.",
+        "Stacked bars of price parts by site and phase.",
+        parts.parts_by_phase, table, sites, peak,
+    )  # fmt: skip
+
+
+def _prices(results: Results) -> Iterator[Picture]:
+    sites = sites_of(results.dispatch)
+    head = substation_price(results.dispatch, results.prices, results.study)
+    active = pick(results.prices, quantity="active")
+    if len(active):
+        yield _picture(
+            "Active DLMP ($/MWh) by hour and phase: the band spans all buses; the datacenters' "
+            "buses are drawn on their own. All panels have the same axes.",
+            "Step lines of active price by hour and the band from the cheapest to the dearest bus.",
+            prices.price_by_hour, results.prices, sites, substation=head,
+        )  # fmt: skip
+        yield _picture(
+            "Active DLMP ($/MWh) at every bus (by distance from the substation) and hour. Grey: "
+            "the bus lacks the phase. Triangles mark the datacenters' buses.",
+            "Heat maps of active price, bus by hour, for each case and phase on one colour scale.",
+            prices.price_heat_map, results.prices, results.buses, sites=sites,
+        )  # fmt: skip
+        if len(set(results.prices["case"])) > 1:
+            yield _picture(
+                "Change of the active DLMP ($/MWh) from the first case: blue is cheaper, red is "
+                "dearer, white is unchanged.",
+                "Heat maps of the difference of active price between the cases, bus by hour.",
+                prices.price_difference, results.prices, results.buses, sites=sites,
+            )  # fmt: skip
+    if len(active):
+        yield _picture(
+            "Duration curves: the share of node-hours in which a price or a voltage is exceeded.",
+            "Sorted prices and voltages, a line per case.",
+            duration.duration_curves, results.prices, results.voltages, sites,
+        )  # fmt: skip
+    if _matters(pick(results.prices, quantity="reactive")):
+        yield _picture(
+            "Reactive DLMP ($/Mvarh) by hour and phase, drawn as the active one.",
+            "Step lines of reactive price by hour and the band from the lowest to the highest bus.",
+            prices.price_by_hour, results.prices, sites, quantity="reactive",
+        )  # fmt: skip
+
+
+def _maps(results: Results) -> Iterator[Picture]:
+    peak = peak_period(results.dispatch, results.prices)
+    for quantity in ("active", "reactive"):
+        if not _matters(pick(results.prices, quantity=quantity, period=peak)):
+            continue
+        unit = "$/MWh" if quantity == "active" else "$/Mvarh"
+        yield _picture(
+            f"{quantity.capitalize()} DLMP ({unit}) at hour {peak}, the hour of the feeder's peak, "
+            "on the one-line diagram. One colour scale for all panels.",
+            f"One-line diagrams coloured by {quantity} price at hour {peak}, by case and phase.",
+            oneline.price_map, results.prices, results.buses, results.branches, results.dispatch,
+            period=peak, quantity=quantity,
+        )  # fmt: skip
+
+
+def _dispatch(results: Results) -> Iterator[Picture]:
+    table, hours = results.dispatch, results.number("period_hours") or 1.0
+    if len(pick(table, kind="datacenter", quantity="active")):
+        yield _picture(
+            "Above: active power of the datacenters (MW) by hour, one site on the other. Below: "
+            "the average price they pay for it ($/MWh), any other case thin for comparison.",
+            "Stacked datacenter power by hour and the average price paid, for each case.",
+            dispatch.datacenter_power, table, results.payments, hours=hours,
+        )  # fmt: skip
+    if len(pick(table, kind="svg", quantity="reactive")):
+        yield _picture(
+            "Reactive output of the SVGs (Mvar) by hour and leg; positive is produced.",
+            "Bars of SVG reactive output by hour, one colour per leg.",
+            dispatch.svg_output, table,
+        )  # fmt: skip
+    if len(pick(table, kind="substation").query("quantity in ['active', 'reactive']")):
+        yield _picture(
+            "Power that the feeder draws at its substation, all phases: active (MW) and reactive "
+            "(Mvar).",
+            "Step lines of the feeder's active and reactive import by hour, a line per case.",
+            dispatch.feeder_import, table,
+        )  # fmt: skip
+
+
+def _voltages(results: Results) -> Iterator[Picture]:
+    worst = profiles.lowest(results.voltages)
+    if worst is None:
+        return
+    limits = (results.number("v_min"), results.number("v_max"))
+    yield _picture(
+        "Line-to-neutral voltage (pu) along the feeder at the hour of the lowest voltage of all "
+        f"cases (hour {worst['period']}); the circle marks each case's lowest at that hour.",
+        f"Voltage profile over distance at hour {worst['period']}, one panel per case.",
+        profiles.voltage_profile, results.voltages, results.buses, results.branches, limits=limits,
+    )  # fmt: skip
+    yield _picture(
+        "Lowest (solid) and highest (dashed) line-to-neutral voltage over all buses (pu) by hour.",
+        "Step lines of the lowest and highest voltage by hour, a panel per phase.",
+        profiles.voltage_by_hour, results.voltages, limits=limits,
+    )  # fmt: skip
+
+
+def _unbalance(results: Results) -> Iterator[Picture]:
+    table = results.unbalance.dropna(subset=["value"])
+    if table.empty:
+        return
+    peak = peak_period(results.dispatch, results.prices)
+    names = unbalance.quantities_of(table)
+    limits = {}
+    for name in names:
+        limit = results.number(f"{name.lower()}_max")
+        if limit is not None:
+            limits[name] = limit
+    yield _picture(
+        f"Voltage unbalance (%) at each three-phase bus: filled marks are the greatest of all "
+        f"hours, hollow marks the feeder's peak hour ({peak}).",
+        "Dots of voltage unbalance by bus for each case, one row per measure.",
+        unbalance.unbalance_by_bus, table, results.buses, peak=peak, limits=limits,
+    )  # fmt: skip
+    for name in names[:2]:
+        yield _picture(
+            f"{name} (%), greatest of all hours, on the one-line diagram.",
+            f"One-line diagrams coloured by {name}, a panel per case.",
+            oneline.unbalance_map, table, results.buses, results.branches, results.dispatch,
+            quantity=name,
+        )  # fmt: skip
+
+
+def _audit(results: Results) -> Iterator[Table]:
+    if len(results.audit):
+        yield Table(audit_table(results.audit), "Checks of each case, with value and limit.")
+
+
+def _matters(rows: pd.DataFrame) -> bool:
+    """Whether there is anything to see: a price that is zero everywhere needs no picture."""
+    return bool((rows["value"].abs() > 1e-9).any()) if len(rows) else False

@@ -1,0 +1,168 @@
+"""What the numbers say: one paragraph and a few headline figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from pyomo_dlmp.report.derived import cases_of, periods_of, pick, sites_of, totals
+from pyomo_dlmp.report.figures.profiles import lowest
+from pyomo_dlmp.report.reading import Results
+from pyomo_dlmp.report.tables import number
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One figure of the page's head: `name` with unit, and its value for each case."""
+
+    name: str
+    values: dict[str, float]
+
+
+def payment(results: Results, case: str) -> float:
+    """What all datacenters pay in one case ($), NaN where no payments are given."""
+    rows = pick(results.payments, case=case)
+    return float(rows["value"].sum()) if len(rows) else math.nan
+
+
+def energy(results: Results, case: str) -> float:
+    """Energy of all datacenters in one case (MWh), NaN where there is none."""
+    rows = pick(totals(results.dispatch, "datacenter"), case=case)
+    hours = results.number("period_hours") or 1.0
+    return hours * float(rows["value"].sum()) if len(rows) else math.nan
+
+
+def headlines(results: Results) -> list[Headline]:
+    """Payment, mean DLMP, lowest voltage, greatest unbalance; those that the tables hold."""
+
+    def extreme(table: pd.DataFrame, quantity: str, how: str) -> Callable[[str], float]:
+        def of(case: str) -> float:
+            values = pick(table, quantity=quantity, case=case)["value"]
+            return float(getattr(values, how)()) if len(values) else math.nan
+
+        return of
+
+    wanted: list[tuple[str, Callable[[str], float]]] = [
+        ("datacenters pay ($)", lambda case: payment(results, case)),
+        ("mean active DLMP ($/MWh)", extreme(results.prices, "active", "mean")),
+        ("lowest voltage (pu)", extreme(results.voltages, "line_to_neutral", "min")),
+        ("greatest VUF (%)", extreme(results.unbalance, "VUF", "max")),
+    ]
+    made = [Headline(name, {case: of(case) for case in results.cases}) for name, of in wanted]
+    return [one for one in made if not all(math.isnan(x) for x in one.values.values())]
+
+
+def paragraph(results: Results) -> str:
+    """One paragraph, as plain text, of what the study found."""
+    sentences = [_setting(results), *_payments(results), *_prices(results)]
+    sentences += [*_voltages(results), *_unbalance(results), *_audit(results)]
+    return " ".join(sentences)
+
+
+def _setting(results: Results) -> str:
+    feeder = results.study.get("feeder", "")
+    periods = len(periods_of(results.prices)) or len(periods_of(results.voltages))
+    sites, svgs = sites_of(results.dispatch), sites_of(results.dispatch, "svg")
+    text = f"The feeder{f' {feeder}' if feeder else ''} ({_count(len(results.buses), 'bus')}) "
+    text += f"is studied over {_count(periods, 'hour')}"
+    if sites:
+        text += f" with {_count(len(sites), 'datacenter')}"
+        text += f" at {_buses(sorted(set(sites.values())))}"
+    if svgs:
+        text += f", {'and ' if sites else 'with '}{_count(len(svgs), 'static var generator')}"
+        text += f" (SVG) at {_buses(sorted(set(svgs.values())))}"
+    if len(results.cases) > 1:
+        text += ", in the cases " + _listed([f"“{case}”" for case in results.cases])
+    return text + "."
+
+
+def _payments(results: Results) -> list[str]:
+    parts, first = [], math.nan
+    for case in results.cases:
+        paid, used = payment(results, case), energy(results, case)
+        if math.isnan(paid):
+            continue
+        text = f"${number(round(paid, 2))}"
+        if used > 0:
+            active = float(pick(results.payments, case=case, quantity="active")["value"].sum())
+            text += f" for {number(used)} MWh (active power at {number(active / used)} $/MWh)"
+        if not math.isnan(first) and first > 0:
+            text += f", {_percent(paid / first - 1)},"
+        first = paid if math.isnan(first) else first
+        parts.append(text + f" in “{case}”")
+    return [f"The datacenters pay {_listed(parts)}."] if parts else []
+
+
+def _prices(results: Results) -> list[str]:
+    rows = pick(results.prices, quantity="active").dropna(subset=["value"])
+    if rows.empty:
+        return []
+    means = [
+        f"{number(float(pick(rows, case=case)['value'].mean()))} $/MWh in “{case}”"
+        for case in cases_of(rows)
+    ]
+    top = rows.iloc[int(rows["value"].to_numpy().argmax())]
+    where = f"bus {top['bus']}, phase {top['phase']}, hour {top['period']}"
+    return [
+        f"The active DLMP, averaged over buses, phases and hours, is {_listed(means)}; "
+        f"the highest is {number(top['value'])} $/MWh at {where} (“{top['case']}”)."
+    ]
+
+
+def _voltages(results: Results) -> list[str]:
+    parts = []
+    for case in cases_of(results.voltages):
+        worst = lowest(pick(results.voltages, case=case))
+        if worst is not None:
+            where = f"bus {worst['bus']}, phase {worst['phase']}, hour {worst['period']}"
+            parts.append(f"{worst['value']:.4f} pu in “{case}” ({where})")
+    limit = results.number("v_min")
+    against = f", against a limit of {limit:g} pu" if limit is not None else ""
+    return [f"The lowest voltage is {_listed(parts)}{against}."] if parts else []
+
+
+def _unbalance(results: Results) -> list[str]:
+    rows = pick(results.unbalance, quantity="VUF").dropna(subset=["value"])
+    parts = []
+    for case in cases_of(rows):
+        mine = pick(rows, case=case)
+        worst = mine.iloc[int(mine["value"].to_numpy().argmax())]
+        parts.append(f"{worst['value']:.2f}\u00a0% in “{case}” (bus {worst['bus']})")
+    return [f"The voltage unbalance factor reaches {_listed(parts)}."] if parts else []
+
+
+def _audit(results: Results) -> list[str]:
+    if results.audit.empty:
+        return []
+    passed, all_ = int(results.audit["passed"].sum()), len(results.audit)
+    if passed == all_:
+        return [f"All {all_} checks of the audit are passed." if all_ > 1 else "The audit passed."]
+    return [f"Of the audit's {all_} checks, {all_ - passed} FAILED: read the audit first."]
+
+
+def _count(n: int, thing: str) -> str:
+    many = thing + ("es" if thing.endswith("s") else "s")
+    return f"{n:,} {thing if n == 1 else many}"
+
+
+def _buses(names: list[str]) -> str:
+    if len(names) > 8:
+        return f"{len(names)} buses"
+    return ("bus " if len(names) == 1 else "buses ") + _listed(names)
+
+
+def _listed(words: list[str]) -> str:
+    if len(words) < 3:
+        return " and ".join(words)
+    return ", ".join(words[:-1]) + " and " + words[-1]
+
+
+def _percent(change: float) -> str:
+    if abs(change) < 5e-5:
+        return "the same"
+    return f"{abs(100 * change):.{1 if abs(change) >= 0.001 else 2}f}\u00a0% " + (
+        "more" if change > 0 else "less"
+    )

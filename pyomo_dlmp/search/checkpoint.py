@@ -1,0 +1,78 @@
+"""The last point of a search on disk: written whole or not at all, read back and judged anew."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pyomo.environ as pyo
+
+from pyomo_dlmp.bilevel import lower_levels
+from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.lower.duals import load_duals
+from pyomo_dlmp.lower.form import compile_lower
+from pyomo_dlmp.lower.kkt_system import build_kkt
+from pyomo_dlmp.lower.solver import LowerSolver
+
+_EVERY = 1.0  # seconds between two writes of a search
+
+
+class Checkpoint:
+    """Keeps the best upper decisions, their objective and the proven bound in a JSON file."""
+
+    def __init__(self, path: str | Path):
+        self.path, self._last = Path(path), -np.inf
+        self._written: tuple | None = None
+
+    def keep(self, decisions, objective: float | None, bound: float | None,
+             status: str = "searching", final: bool = False) -> None:
+        """decisions(): {name: value} of the upper Vars, asked for only when something is written.
+
+        Objective and bound in the user's sense. At most one write a second, unless `final`.
+        """
+        now = time.monotonic()
+        state = (objective, bound, status)
+        if objective is None or not np.isfinite(objective) or state == self._written or (
+                not final and now - self._last < _EVERY):
+            return
+        self._last, self._written = now, state
+        bound = bound if bound is not None and np.isfinite(bound) else None
+        gap = None if bound is None else abs(objective - bound) / max(abs(objective), 1e-9)
+        text = json.dumps({
+            "objective": objective, "bound": bound, "gap": gap,
+            "status": status, "written": time.strftime("%Y-%m-%dT%H:%M:%S"),
+            "upper": decisions()}, indent=1)
+        beside = self.path.with_name(self.path.name + ".part")
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, self.path)
+
+
+def load_checkpoint(model, path: str | Path) -> dict:
+    """Load a checkpoint's upper decisions onto a bilevel model, with the lower levels solved there.
+
+    Values and duals are then as after `solve_bilevel`; `dlmp.audit(model)` judges them. Returns
+    what the file holds, and `recomputed`, the upper objective of the loaded values. Raises
+    ModelError for a file that belongs to another model, SolverError where a lower level has no
+    answer.
+    """
+    held = json.loads(Path(path).read_text(encoding="utf-8"))
+    for name, value in held["upper"].items():
+        var = model.find_component(name)
+        if var is None:
+            raise ModelError.at(str(path), f"holds a Var '{name}' that '{model.name}' has not",
+                                "Build the model as it was when the checkpoint was written.")
+        var.set_value(value, skip_validation=True)
+    for block in lower_levels(model):
+        kkt = build_kkt(compile_lower(block))
+        u = np.array([v.value for v in kkt.form.u], dtype=float)
+        solution = LowerSolver(kkt).solve(u)
+        for var, value in zip(kkt.form.x, solution.x, strict=True):
+            var.set_value(float(value), skip_validation=True)
+        load_duals(kkt, kkt.row_duals(solution.y, solution.mu))
+    top = next(o for o in model.component_data_objects(pyo.Objective, active=True)
+               if not any(block.contains(o) for block in lower_levels(model)))
+    held["recomputed"] = float(pyo.value(top.expr))
+    return held

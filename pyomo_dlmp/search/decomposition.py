@@ -1,0 +1,246 @@
+"""Decomposition over periods: bounds from the multipliers of the rows that couple them.
+
+Without the upper rows that join them, a single level falls apart into small problems X_k (a period
+each). Dantzig-Wolfe: a master LP chooses among their points under the coupling rows
+lo <= sum_k R_k z_k + R_0 z_0 <= hi (z_0: columns of the coupling rows alone); at its duals pi
+
+    L(pi) = sum_k min_{X_k} (f_k - pi'R_k z) + min_{z_0} (c_0 - R_0'pi)'z_0 + pi'(lo or hi)
+
+is a bound of the whole, whatever pi is and however early the search stops. Points: the master's
+average decisions with the lower levels answered there, and the whole problem with the binaries of
+those periods fixed on which the master agrees with itself.
+
+References: Dantzig and Wolfe (1960), Operations Research 8; Wentges (1997), ITOR 4 (smoothing).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
+
+from pyomo_dlmp.numerics.highs import Highs
+from pyomo_dlmp.numerics.memory import over_limit
+from pyomo_dlmp.numerics.outer_approximation import Outcome, solve_outer
+from pyomo_dlmp.numerics.program import Program
+
+FEWEST = 3  # parts with integers below which there is nothing to take apart
+_ROUNDS = 60
+_SMOOTH = 0.5
+_ELASTIC = 1e3  # cost of a broken coupling row per unit, over the greatest cost per unit
+_SETTLED = 0.1  # share of the gap between master and bound at which the multipliers are good
+_THREADS = 2
+
+
+@dataclass
+class Periods:
+    """A program taken apart: `coupling` rows; `parts` (columns, rows); `rest`: other columns."""
+
+    program: Program
+    coupling: np.ndarray
+    parts: list[tuple[np.ndarray, np.ndarray]]
+    rest: np.ndarray
+
+
+def take_apart(program: Program, coupling: np.ndarray) -> Periods | None:
+    """Parts once the rows of the mask `coupling` are left out; columns without rows are the rest.
+
+    None where fewer than `FEWEST` of them hold integers.
+    """
+    inner = np.flatnonzero(~coupling)
+    A, n = program.A[inner], len(program.c)
+    graph = sp.bmat([[abs(program.Q), abs(A).T], [abs(A), None]], format="csr")
+    _, label = connected_components(graph, directed=False)
+    column, row = label[:n], label[n:]
+    inside = np.unique(np.concatenate([row, column[np.diff(program.Q.indptr) > 0]]))
+    whole = np.intersect1d(inside, column[program.integer])
+    if len(whole) < FEWEST:
+        return None
+    parts = [(np.flatnonzero(column == k), inner[row == k]) for k in inside]
+    return Periods(program, np.flatnonzero(coupling), parts,
+                   np.flatnonzero(~np.isin(column, inside)))
+
+
+def solve_periods(periods: Periods, gap: float, time_limit: float | None,
+                  best: Outcome, complete: Callable, tell: Callable,
+                  keep: Callable) -> Outcome:
+    """Bounds and points by decomposition, from what is known (`best`, improved and returned).
+
+    keep(z, objective, bound) is called after each round. complete(z) answers the lower levels at a
+    point's upper decisions: a feasible point or None.
+    """
+    deadline = np.inf if time_limit is None else time.monotonic() + time_limit
+    return _Search(periods, gap, deadline, best, complete, tell, keep).run()
+
+
+class _Search:
+    def __init__(self, periods, gap, deadline, best, complete, tell, keep):
+        self.keep = keep
+        self.weights: list[np.ndarray] | None = None  # of the last master
+        self.periods, self.gap, self.deadline = periods, gap, deadline
+        self.best, self.complete, self.tell = best, complete, tell
+        self.R = periods.program.A[periods.coupling]
+        self.points: list[list[np.ndarray]] = [[] for _ in periods.parts]
+        self.pieces = [_piece(periods.program, *part) for part in periods.parts]
+        if best.z is not None:
+            self._add([best.z[columns] for columns, _ in periods.parts])
+
+    def run(self) -> Outcome:
+        """Rounds of master and periods until the gap is reached or the multipliers are good."""
+        try:
+            self._rounds()
+        except KeyboardInterrupt:
+            self.best.status = "interrupted"
+        return self.best
+
+    def _rounds(self) -> None:
+        best = self.best
+        at, smooth = self._relaxed_duals(), 0.0
+        for round_ in range(_ROUNDS):
+            value, pi, weights = self._master() if round_ and all(self.points) else (
+                -np.inf, at, None)
+            price = smooth * at + (1.0 - smooth) * pi
+            bound = self._periods(price)
+            if bound is None:
+                break
+            if bound > best.bound:
+                best.bound, at = bound, price
+            smooth = _SMOOTH if bound >= best.bound else 0.0
+            best.rounds += 1
+            if weights is not None:
+                self._take(self.complete(self._average(weights)))
+            self.tell(f"periods, round {round_ + 1}", best.objective, best.bound)
+            settled = np.isfinite(value) and (
+                value - best.bound <= _SETTLED * self.gap * abs(value))
+            if settled or round_ % 5 == 4:
+                self._take(self._agreed())
+            if best.z is not None:
+                self.keep(best.z, best.objective, best.bound)
+            if over_limit():
+                best.status = "memory limit"
+                return
+            if best.within(self.gap) or settled or time.monotonic() > self.deadline:
+                break
+        best.status = "optimal" if best.within(self.gap) else "gap not reached"
+
+    def _relaxed_duals(self) -> np.ndarray:
+        """Duals of the coupling rows at the optimum without integers: the first multipliers."""
+        p = replace(self.periods.program, integer=np.zeros(len(self.periods.program.c), bool))
+        point = solve_outer(p, 1e-4, max(1.0, 0.2 * min(100.0, self.deadline - time.monotonic())))
+        if point.z is None:
+            return np.zeros(len(self.periods.coupling))
+        self.best.bound = max(self.best.bound, point.bound)
+        answer = Highs(p.c + p.Q @ point.z, p.A, p.lo, p.hi, p.lb, p.ub).solve(30.0)
+        return (np.zeros(len(self.periods.coupling)) if answer.row_dual is None
+                else answer.row_dual[self.periods.coupling])
+
+    def _periods(self, pi: np.ndarray) -> float | None:
+        """L(pi), and a new point of each period; None where time ran out before any bound."""
+        shift = self.R.T @ pi
+        limit = self.deadline - time.monotonic()
+        if limit <= 0:
+            return None
+
+        def solve(k):
+            columns, _ = self.periods.parts[k]
+            piece = replace(self.pieces[k], c=self.pieces[k].c - shift[columns])
+            return solve_outer(piece, 0.2 * self.gap, min(limit, 60.0), threads=1)
+
+        with ThreadPoolExecutor(_THREADS) as pool:
+            found = list(pool.map(solve, range(len(self.pieces))))
+        self._add([outcome.z for outcome in found])
+        p, rest = self.periods.program, self.periods.rest
+        cost = p.c[rest] - shift[rest]
+        cost[np.abs(cost) < 1e-9 * (1.0 + np.abs(p.c[rest]))] = 0.0
+        lo, hi = p.lo[self.periods.coupling], p.hi[self.periods.coupling]
+        return p.constant + float(
+            sum(outcome.bound for outcome in found)
+            + _least(cost, p.lb[rest], p.ub[rest]) + _least(pi, lo, hi))
+
+    def _add(self, points) -> None:
+        for mine, z in zip(self.points, points, strict=True):
+            if z is not None and not any(np.allclose(z, y, atol=1e-9) for y in mine):
+                mine.append(z)
+
+    def _master(self):
+        """(value, duals of the coupling rows, weights of each part's points)."""
+        p, rest = self.periods.program, self.periods.rest
+        values, columns, owner = [], [], []
+        for k, (mine, (at, _)) in enumerate(zip(self.points, self.periods.parts, strict=True)):
+            for z in mine:
+                values.append(self.pieces[k].value(z))
+                columns.append(self.R[:, at] @ z)
+                owner.append(k)
+        rows, count = len(self.periods.coupling), len(owner)
+        convex = sp.csr_matrix((np.ones(count), (owner, range(count))),
+                               shape=(len(self.points), count))
+        # a coupling row may be broken at a price, so that the first masters have a solution
+        price = _ELASTIC * (1.0 + np.abs(p.c).max(initial=0.0))
+        A = sp.bmat([[sp.csr_matrix(np.array(columns).T), self.R[:, rest], sp.identity(rows),
+                      -sp.identity(rows)], [convex, None, None, None]], format="csr")
+        one = np.ones(len(self.points))
+        lp = Highs(
+            np.concatenate([values, p.c[rest], np.full(2 * rows, price)]), A,
+            np.concatenate([p.lo[self.periods.coupling], one]),
+            np.concatenate([p.hi[self.periods.coupling], one]),
+            np.concatenate([np.zeros(count), p.lb[rest], np.zeros(2 * rows)]),
+            np.concatenate([np.full(count, np.inf), p.ub[rest], np.full(2 * rows, np.inf)]))
+        answer = lp.solve(max(0.1, min(60.0, self.deadline - time.monotonic())))
+        if answer.status != "optimal" or answer.row_dual is None:
+            return -np.inf, np.zeros(rows), None
+        self.weights = np.split(answer.z[:count], np.cumsum([len(x) for x in self.points])[:-1])
+        self.z_rest = answer.z[count:count + len(rest)]
+        return answer.objective + p.constant, answer.row_dual[:rows], self.weights
+
+    def _average(self, weights) -> np.ndarray:
+        z = np.zeros(len(self.periods.program.c))
+        z[self.periods.rest] = self.z_rest
+        for (at, _), mine, share in zip(self.periods.parts, self.points, weights, strict=True):
+            z[at] = share @ np.array(mine)[:len(share)]
+        return z
+
+    def _agreed(self) -> np.ndarray | None:
+        """The whole problem with the binaries fixed where one point of a period has all weight."""
+        p = self.periods.program
+        if self.weights is None:
+            return None
+        lb, ub = p.lb.copy(), p.ub.copy()
+        for (at, _), mine, share in zip(self.periods.parts, self.points, self.weights,
+                                        strict=True):
+            if share.max() > 0.99:
+                whole = at[p.integer[at]]
+                value = np.round(mine[int(share.argmax())][p.integer[at]])
+                lb[whole], ub[whole] = value, value
+        limit = min(self.deadline - time.monotonic(), 30.0)
+        if limit <= 0:
+            return None
+        start = self.best.z if self.best.z is not None and (
+            (self.best.z >= lb - 1e-6) & (self.best.z <= ub + 1e-6)).all() else None
+        return solve_outer(replace(p, lb=lb, ub=ub), 0.3 * self.gap, limit, start).z
+
+    def _take(self, z) -> None:
+        if z is None:
+            return
+        value = self.periods.program.value(z)
+        if self.best.z is None or value < self.best.objective:
+            self.best.z, self.best.objective = z, value
+        self._add([z[columns] for columns, _ in self.periods.parts])
+
+
+def _piece(program: Program, columns, rows) -> Program:
+    return Program(
+        [program.columns[j] for j in columns], [program.rows[i] for i in rows],
+        program.A[rows][:, columns], program.lo[rows], program.hi[rows], program.lb[columns],
+        program.ub[columns], program.integer[columns], program.c[columns],
+        program.Q[columns][:, columns], 0.0, 1)
+
+
+def _least(c: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> float:
+    """Least c'z over a box, where 0 x infinity is 0."""
+    with np.errstate(invalid="ignore"):
+        return float(np.where(c > 0, c * lo, np.where(c < 0, c * hi, 0.0)).sum())

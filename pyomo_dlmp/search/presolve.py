@@ -1,0 +1,84 @@
+"""Shrink a `Program` exactly: free columns leave through the equality rows that define them.
+
+A power flow and the multipliers that mirror it vanish this way, so that the branch-and-bound sees
+injections, limits that can bind, their multipliers and binaries only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+from pyomo_dlmp.numerics.elimination import Elimination, eliminate_in_stages
+from pyomo_dlmp.numerics.program import Program
+
+
+def reduce_program(program: Program, lowers=()) -> tuple[Program, Elimination]:
+    """(smaller Program over the kept columns, map back). Equivalent, same optimum.
+
+    `lowers`: the LowerKkt of a single level; its primal rows are then eliminated before its
+    stationarity.
+    """
+    free = np.isinf(program.lb) & np.isinf(program.ub) & ~program.integer
+    equality = np.flatnonzero(program.lo == program.hi)
+    E = program.A[equality]
+    stages = _stages(program, equality, free, lowers)
+    elimination = eliminate_in_stages(E, program.lo[equality], stages)
+    keep_row = np.ones(len(program.rows), dtype=bool)
+    keep_row[equality[elimination.rows_used]] = False
+    M, m0, kept = elimination.M, elimination.m0, elimination.kept
+    A = (program.A[keep_row] @ M).tocsr()
+    A.data[np.abs(A.data) < 1e-11] = 0.0
+    A.eliminate_zeros()
+    shift = program.A[keep_row] @ m0
+    lo, hi = program.lo[keep_row] - shift, program.hi[keep_row] - shift
+    A, lo, hi = _with_column_bounds(program, elimination, A, lo, hi)
+    Q = (M.T @ program.Q @ M).tocsr()
+    Q = (0.5 * (Q + Q.T)).tocsr()
+    c = M.T @ (program.c + program.Q @ m0)
+    rows = [row for row, keep in zip(program.rows, keep_row, strict=True) if keep]
+    rows += [None] * (len(lo) - len(rows))  # bounds of eliminated columns
+    small = Program(
+        [program.columns[k] for k in kept], rows, A, lo, hi, program.lb[kept], program.ub[kept],
+        program.integer[kept], c, Q, program.value(m0), program.sign)
+    return _without_empty_rows(small), elimination
+
+
+def _stages(program: Program, equality, free, lowers):
+    """Primal rows; stationarity of free columns (it gives the prices); the rest."""
+    dual = {id(v) for lower in lowers for v in (*lower.y, *lower.mu) if v is not None}
+    bounded = {
+        id(lower.block.stationarity[name]) for lower in lowers
+        for name, low, high in zip(
+            lower.kkt.form.names_x, lower.kkt.form.lb, lower.kkt.form.ub, strict=True)
+        if (np.isfinite(low) or np.isfinite(high)) and name in lower.block.stationarity}
+    is_dual = np.array([id(v) in dual for v in program.columns], dtype=bool)
+    rows = [program.rows[r] for r in equality]
+    primal = ~(abs(program.A[equality]) @ is_dual.astype(float) > 0)
+    by_free = ~primal & np.array([id(r) not in bounded for r in rows], dtype=bool)
+    return [(primal, free & ~is_dual), (by_free, free & is_dual), (~primal, free)]
+
+
+def _with_column_bounds(program, elimination, A, lo, hi):
+    """Bounds of eliminated columns as rows (none for truly free columns)."""
+    gone = np.ones(len(program.columns), dtype=bool)
+    gone[elimination.kept] = False
+    gone &= np.isfinite(program.lb) | np.isfinite(program.ub)
+    index = np.flatnonzero(gone)
+    if not len(index):
+        return A, lo, hi
+    m0 = elimination.m0[index]
+    return (
+        sp.vstack([A, elimination.M[index]], format="csr"),
+        np.concatenate([lo, program.lb[index] - m0]),
+        np.concatenate([hi, program.ub[index] - m0]),
+    )
+
+
+def _without_empty_rows(program: Program) -> Program:
+    filled = np.diff(program.A.indptr) > 0
+    violated = ~filled & ((program.lo > 1e-7) | (program.hi < -1e-7))
+    filled |= violated  # an empty row that cannot hold stays: the solver then says infeasible
+    program.A, program.lo, program.hi = program.A[filled], program.lo[filled], program.hi[filled]
+    program.rows = [r for r, f in zip(program.rows, filled, strict=True) if f]
+    return program

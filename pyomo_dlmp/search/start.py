@@ -1,0 +1,201 @@
+"""Bilevel-feasible points to start a search from."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pyomo.environ as pyo
+from pyomo.common.modeling import unique_component_name
+from pyomo.core.expr.visitor import identify_variables
+
+from pyomo_dlmp.bilevel import guard_of, upper_objective
+from pyomo_dlmp.errors import DlmpError, SolverError
+from pyomo_dlmp.lower.duals import load_duals, multipliers_from
+from pyomo_dlmp.lower.form import compile_lower
+from pyomo_dlmp.lower.kkt_system import build_kkt
+from pyomo_dlmp.lower.solver import LowerSolver
+from pyomo_dlmp.numerics.outer_approximation import solve_outer
+from pyomo_dlmp.numerics.program import Program
+from pyomo_dlmp.transform.compile import compile_program
+from pyomo_dlmp.transform.products.bilinear import quadratic_parts
+from pyomo_dlmp.transform.products.linearise import stand_in_values
+from pyomo_dlmp.transform.record import SingleLevel
+
+log = logging.getLogger("pyomo_dlmp")
+_FIRST_SECONDS = 5.0
+
+
+def first_point(data: SingleLevel, program, small, elimination, time_limit):
+    """(bilevel-feasible point of the reduced program or None, bound of its relaxation).
+
+    The relaxation without integrality suggests upper decisions; the lower levels are solved there,
+    and the point is kept if all rows of the single level hold.
+    """
+    relaxed = Program(**{**small.__dict__, "integer": np.zeros(len(small.columns), bool)})
+    # a search without any incumbent is worth nothing: at least some seconds are spent here
+    limit = None if time_limit is None else max(0.2 * time_limit, _FIRST_SECONDS)
+    outcome = solve_outer(relaxed, 1e-2, limit)
+    if outcome.z is None:
+        return None, outcome.bound
+    return completed(data, program, small, elimination, outcome.z), outcome.bound
+
+
+def completed(data: SingleLevel, program, small, elimination, point: np.ndarray):
+    """A point of the reduced program with the lower levels answered at its upper decisions.
+
+    None where an upper row then breaks, or a lower level has no answer.
+    """
+    z = elimination.lift(point)
+    z[program.integer] = np.round(z[program.integer])
+    place = {id(var): j for j, var in enumerate(program.columns)}
+    for lower in data.lowers:
+        try:
+            _complete(lower, z, place)
+        except SolverError as err:
+            log.info("first point: %s", err)
+            return None
+    for product in data.products:
+        for var, value in stand_in_values(data.block, product, lambda v: z[place[id(v)]]):
+            if id(var) in place:
+                z[place[id(var)]] = value
+    kept = z[elimination.kept]
+    activity = small.A @ kept
+    scale = 1e-6 * (1 + np.abs(activity))
+    ok = ((activity >= small.lo - scale) & (activity <= small.hi + scale)).all()
+    inside = ((kept >= small.lb - 1e-7) & (kept <= small.ub + 1e-7)).all()
+    return kept if ok and inside else None
+
+
+def _complete(lower, z: np.ndarray, place: dict[int, int]) -> None:
+    """Fill the lower level's solution at z's upper decisions into z."""
+    kkt, form = lower.kkt, lower.kkt.form
+    u = np.array([z[place[id(v)]] if id(v) in place else (v.value or 0.0) for v in form.u])
+    solution = LowerSolver(kkt).solve(u)
+    values = {id(v): value for v, value in zip(form.x, solution.x, strict=True)}
+    y, mu = multipliers_from(kkt, solution.x, u, kkt.row_duals(solution.y, solution.mu))
+    values.update({id(v): value for v, value in zip(lower.y, y, strict=True)})
+    slack = kkt.slack(solution.x, u)
+    active = lower.block.component("active_side")
+    slack_of = lower.block.component("slack_of")
+    for p, var in enumerate(lower.mu):
+        if var is None:
+            continue
+        values[id(var)] = mu[p]
+        if lower.pair_mode[p] == "bigm":
+            on = mu[p] > 1e-9 and slack[p] <= 1e-6 * (1 + abs(kkt.s0[p]))
+            values[id(active[kkt.label[p]])] = float(on)
+        elif lower.pair_mode[p] == "sos1":
+            values[id(slack_of[kkt.label[p]])] = slack[p]
+    for key, value in values.items():
+        if key in place:
+            z[place[key]] = value
+    _fill_defined(lower, z, place, kkt.row_duals(y, mu))
+
+
+def _fill_defined(lower, z, place, row_duals) -> None:
+    """Values of the user's dual Vars of inequality rows."""
+    form = lower.kkt.form
+    number = {id(r): i for i, r in enumerate(form.rows)}
+    for component, bound, dual in form.block.dual_vars():
+        if bound is None:
+            for key, var in dual.items():
+                if id(var) in place and id(component[key]) in number:
+                    z[place[id(var)]] = row_duals[number[id(component[key])]]
+
+
+
+def known_point(model, blocks):
+    """(upper objective, {id of Var: value}) of a bilevel-feasible point; None: none found quickly.
+
+    The upper decisions come from the relaxation without the lower levels' optimality (their rows
+    stay); the lower levels are solved there, and the upper rows must hold.
+    """
+    systems = [build_kkt(compile_lower(block)) for block in blocks]
+    saved = [(v, v.value) for v in model.component_data_objects(pyo.Var, descend_into=pyo.Block)]
+    try:
+        point = high_point(model, systems)
+        if point is None:
+            return None
+        for kkt in systems:
+            u = np.array([v.value or 0.0 for v in kkt.form.u])
+            solution = LowerSolver(kkt).solve(u)
+            for var, value in zip(kkt.form.x, solution.x, strict=True):
+                var.set_value(float(value), skip_validation=True)
+            load_duals(kkt, kkt.row_duals(solution.y, solution.mu))
+        if any(_violation(row) > 1e-7 for row in model.component_data_objects(
+                pyo.Constraint, active=True, descend_into=pyo.Block)):
+            return None
+        upper = upper_objective(model)
+        value = pyo.value(upper.expr, exception=False)
+        if value is None:
+            return None
+        return float(value), {id(var): var.value for var, _ in saved if var.value is not None}
+    except DlmpError:
+        return None
+    finally:
+        for var, value in saved:
+            var.set_value(value, skip_validation=True)
+
+
+def load_start(model, data: SingleLevel, values: dict[int, float]) -> None:
+    """Put a known point onto the Vars of a single level, multipliers and binaries included."""
+    variables = list(model.component_data_objects(pyo.Var, active=True, descend_into=pyo.Block))
+    place = {id(var): j for j, var in enumerate(variables)}
+    z = np.array([values.get(id(var), var.value or 0.0) for var in variables])
+    for lower in data.lowers:
+        for var in lower.kkt.form.u:
+            var.set_value(float(z[place[id(var)]]), skip_validation=True)
+        _complete(lower, z, place)
+    for var, value in zip(variables, z, strict=True):
+        if not var.fixed:
+            var.set_value(float(value), skip_validation=True)
+
+
+def high_point(model, systems) -> float | None:
+    """Load the optimum of the relaxation without lower-level optimality; None where it has none.
+
+    Terms of the upper objective beyond its linear ones, and rows with duals, are left out.
+    """
+    own = [kkt.form.objective for kkt in systems]
+    upper = upper_objective(model)
+    parts = quadratic_parts(upper.expr, upper.name)
+    duals = {id(v) for kkt in systems for _, _, var in kkt.form.block.dual_vars()
+             for v in var.values()}
+    terms = {k: c for k, c in parts.linear.items() if k not in duals}
+    guards = [guard_of(kkt.form.block) for kkt in systems]
+    aside = [row for row in model.component_data_objects(
+        pyo.Constraint, active=True, descend_into=pyo.Block)
+        if all(row is not g for g in guards) and (row.body.polynomial_degree() not in (0, 1)
+        or any(id(v) in duals for v in identify_variables(row.body, include_fixed=False)))]
+    name = unique_component_name(model, "dlmp_high_point")
+    switched = [*own, upper, *aside, *guards]
+    for component in switched:
+        component.deactivate()
+    try:
+        model.add_component(name, pyo.Objective(
+            expr=sum(c * parts.var_map[k] for k, c in terms.items()) + 0.0, sense=upper.sense))
+        program = compile_program(model)
+        outcome = solve_outer(program, 1e-3, 10.0)
+    finally:
+        model.del_component(name)
+        for component in switched:
+            component.activate()
+    if outcome.z is None:
+        return None
+    for var, value in zip(program.columns, outcome.z, strict=True):
+        var.set_value(float(value), skip_validation=True)
+    for kkt in systems:
+        for var in kkt.form.u:
+            if var.value is None:
+                var.set_value(min(max(0.0, var.lb or 0.0), np.inf if var.ub is None else var.ub))
+    return outcome.objective
+
+
+def _violation(row) -> float:
+    value = pyo.value(row.body, exception=False)
+    if value is None:
+        return np.inf
+    low = -np.inf if row.lb is None else row.lb
+    high = np.inf if row.ub is None else row.ub
+    return max(low - value, value - high) / (1.0 + abs(value))

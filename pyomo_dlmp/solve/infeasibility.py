@@ -1,0 +1,143 @@
+"""Why is a bilevel infeasible? Three questions, each answered by solving something smaller.
+
+1. Has a lower level any feasible answer, for any upper decision within its bounds?
+2. Is a lower level bounded, for any upper decision?
+3. Which upper rows does the lower levels' answer break, at the upper decision that breaks them
+   least?
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyomo.environ as pyo
+import scipy.sparse as sp
+from pyomo.common.collections import ComponentSet
+from pyomo.core.expr.visitor import identify_variables
+
+from pyomo_dlmp.bilevel import lower_levels
+from pyomo_dlmp.errors import DlmpError
+from pyomo_dlmp.lower.form import compile_lower
+from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
+from pyomo_dlmp.numerics.highs import Highs
+
+_SHOWN = 5
+
+
+def why_infeasible(model, solver: str = "highs", time_limit: float | None = None) -> list[str]:
+    """Sentences that say why; empty where nothing was found. The model is not changed."""
+    systems = [build_kkt(compile_lower(block)) for block in lower_levels(model)]
+    found = [text for kkt in systems for text in _no_answer(kkt)]
+    if found:
+        return found
+    found = [text for kkt in systems for text in _unbounded(kkt)]
+    if found:
+        return found
+    return _broken(model, solver, time_limit)
+
+
+def _no_answer(kkt: KktSystem) -> list[str]:
+    """Rows that conflict where no upper decision within its bounds leaves an answer."""
+    form = kkt.form
+    rows, n, m = len(form.rows), len(form.x), len(form.u)
+    u_lo, u_hi = form.u_box()
+    # lo <= A x + B u + up - down <= hi, least up + down
+    A = sp.hstack([form.A, form.B, sp.identity(rows), -sp.identity(rows)], format="csr")
+    cost = np.concatenate([np.zeros(n + m), np.ones(2 * rows)])
+    answer = Highs(
+        cost, A, form.lo, form.hi, np.concatenate([form.lb, u_lo, np.zeros(2 * rows)]),
+        np.concatenate([form.ub, u_hi, np.full(2 * rows, np.inf)])).solve()
+    if answer.z is None or answer.objective is None:
+        return [f"{form.block.name}: the bounds of its Vars contradict each other"]
+    if answer.objective <= 1e-7:
+        return []
+    moved = answer.z[n + m: n + m + rows] + answer.z[n + m + rows:]
+    worst = np.argsort(-moved)[:_SHOWN]
+    listed = ", ".join(f"{form.names_row[r]} (by {moved[r]:.3g})" for r in worst if moved[r] > 1e-7)
+    return [f"{form.block.name} has no feasible answer for any upper decision within its bounds; "
+            f"it would have one if these rows gave way: {listed}"]
+
+
+def _unbounded(kkt: KktSystem) -> list[str]:
+    """The lower level whose dual has no point for any u: it is unbounded wherever feasible."""
+    form = kkt.form
+    n, e = len(form.x), len(kkt.equality_rows)
+    u_lo, u_hi = form.u_box()
+    A = sp.hstack([form.Q, form.D, -kkt.A_eq.T, -kkt.sigma * kkt.S.T], format="csr")
+    free = np.full(n, np.inf)
+    answer = Highs(
+        np.zeros(A.shape[1]), A, -form.c, -form.c,
+        np.concatenate([-free, u_lo, np.full(e, -np.inf), np.zeros(kkt.pairs)]),
+        np.concatenate([free, u_hi, np.full(e + kkt.pairs, np.inf)])).solve()
+    if answer.status != "infeasible":
+        return []
+    return [f"{form.block.name} is unbounded for every upper decision within its bounds: its cost "
+            f"falls without limit (objective '{form.objective.name}')"]
+
+
+def _broken(model, solver: str, time_limit: float | None) -> list[str]:
+    """Upper rows that give way least, with the lower levels' exact answers."""
+    from pyomo_dlmp.solve.bilevel import solve_bilevel
+
+    copy = model.clone()
+    blocks = lower_levels(copy)
+    inside = ComponentSet(
+        c for b in blocks for c in b.component_data_objects(
+            (pyo.Constraint, pyo.Objective), active=True, descend_into=pyo.Block))
+    total, moved = _soften(copy, blocks, inside)
+    if not moved:
+        return []
+    for objective in list(copy.component_data_objects(pyo.Objective, active=True)):
+        if objective not in inside:
+            objective.deactivate()
+    copy.dlmp_least_violation = pyo.Objective(expr=total)
+    try:
+        result = solve_bilevel(
+            copy, solver=solver, gap=1e-3, time_limit=time_limit or 60.0, explain=False)
+    except DlmpError as err:
+        return [f"the upper rows could not be examined ({err.faults[0]})"]
+    if result.objective is None:
+        return ["the upper rows contradict each other, or the lower levels' rows, before any "
+                "optimality of the lower level"]
+    broken = [(name, up.value + down.value) for name, up, down in moved
+              if (up.value or 0.0) + (down.value or 0.0) > 1e-6]
+    broken.sort(key=lambda item: -item[1])
+    at = ", ".join(
+        f"{v.name} = {v.value:.4g}" for b in blocks for v in _decisions(b)[:_SHOWN])
+    return [f"the lower level's answer breaks the upper row '{name}' by {value:.4g}"
+            + (f" (at {at}, where the upper rows are broken least)" if at else "")
+            for name, value in broken[:_SHOWN]]
+
+
+def _soften(copy, blocks, inside):
+    """(sum of violations, [(row, up, down)]) of the upper rows, replaced by ones that give way."""
+    rows = [row for row in copy.component_data_objects(
+        pyo.Constraint, active=True, descend_into=pyo.Block) if row not in inside]
+    copy.dlmp_up = pyo.Var(range(len(rows)), bounds=(0, None))
+    copy.dlmp_down = pyo.Var(range(len(rows)), bounds=(0, None))
+    copy.dlmp_soft = pyo.Constraint(range(len(rows)))
+    moved = []
+    answers = ComponentSet(
+        v for b in blocks for v in b.component_data_objects(pyo.Var, descend_into=pyo.Block)
+        if not v.fixed)
+    decided = ComponentSet(v for b in blocks for v in _decisions(b))
+    total = 0.0
+    for k, row in enumerate(rows):
+        uses = any(v in answers and v not in decided
+                   for v in identify_variables(row.body, include_fixed=False))
+        if not uses:
+            continue
+        up, down = copy.dlmp_up[k], copy.dlmp_down[k]
+        lower, body, upper = row.to_bounded_expression(evaluate_bounds=True)
+        copy.dlmp_soft[k] = (lower, body + up - down, upper)
+        row.deactivate()
+        total = total + up + down
+        moved.append((row.name, up, down))
+    return total, moved
+
+
+def _decisions(block) -> list:
+    """Upper Vars that a lower level reads."""
+    try:
+        return compile_lower(block).u
+    except DlmpError:
+        return []

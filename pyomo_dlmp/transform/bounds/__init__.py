@@ -1,0 +1,1 @@
+"""Bounds of slacks and multipliers, proved; each with its provenance and certificate."""

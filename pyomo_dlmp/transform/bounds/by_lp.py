@@ -1,0 +1,238 @@
+"""Bound tightening by linear programs over the relaxed KKT system, all periods in one instance.
+
+The relaxation keeps primal and dual feasibility, stationarity (already eliminated), the upper rows
+(with the cutoff of a known point where one was given) and, for each open pair, the chord
+``s / s_max + mu / mu_max <= 1`` of the complementarity. One HiGHS instance, hot-started from run to
+run, maximises one slack or multiplier of each independent component (a period) at once: they share
+no row, so the optimum of the sum is the optimum of each. What is believed is not the optimum but
+what the run's duals prove by weak duality (`certificates`).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import highspy
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
+
+from pyomo_dlmp.numerics.certificates import Certificate, Rows, certificate
+from pyomo_dlmp.numerics.highs import Highs
+from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds, _lower_mu, _lower_slack, unbounded
+from pyomo_dlmp.transform.bounds.reduced_kkt import ReducedKkt
+from pyomo_dlmp.transform.upper_view import UpperView
+
+log = logging.getLogger("pyomo_dlmp")
+_MARGIN = 1e-9
+_SECONDS = 60.0
+_NOTHING = 1e-7  # a maximum below this is zero
+
+
+def tighten_by_lp(
+    reduced: ReducedKkt, bounds: PairBounds, view: UpperView | None = None, rounds: int = 2,
+    everything: bool = True,
+) -> None:
+    """Lower `bounds.slack` and `bounds.mu` of open pairs in place, with `bounds.certificates`.
+
+    Without `everything`, only components that hold an open pair without a finite bound. Stops after
+    a minute: what is not bounded then stays so.
+    """
+    deadline = time.monotonic() + _SECONDS
+    for _ in range(rounds):
+        if not everything and not unbounded(bounds).any():
+            break
+        before, opened = _total(bounds), int((bounds.state == "open").sum())
+        _Round(_Relaxation(reduced, bounds, view), bounds, everything, deadline).run()
+        still = int((bounds.state == "open").sum())
+        if still == opened and _total(bounds) > 0.9 * before:
+            break
+
+
+def _total(bounds: PairBounds) -> float:
+    values = np.concatenate([bounds.mu, bounds.slack])
+    return float(np.where(np.isfinite(values), values, 1e9).sum())
+
+
+class _Round:
+    """Each slack and multiplier once, over bounds that stay as they are for the round."""
+
+    def __init__(self, relaxation: _Relaxation, bounds: PairBounds, everything: bool,
+                 deadline: float):
+        self.bounds, self.deadline = bounds, deadline
+        open_, missing = bounds.state == "open", unbounded(bounds)
+        self.queues: list[list[tuple[str, int, int]]] = []  # of each component
+        used = []
+        for columns in relaxation.components():
+            pairs = relaxation.pairs_in(columns)
+            pairs = pairs[open_[pairs]]
+            if len(pairs) and (everything or missing[pairs].any()):
+                used.append(columns)
+                self.queues.append([entry for p in pairs for entry in (
+                    ("slack", int(p), int(relaxation.slack_at[p])),
+                    ("mu", int(p), int(relaxation.mu_at[p])))])
+        columns = np.concatenate(used) if used else np.empty(0, int)
+        self.place = np.full(relaxation.width, -1)
+        self.place[columns] = np.arange(len(columns))
+        self.lp, self.rows = relaxation.lp(columns)
+        self.proved: dict[tuple[str, int], tuple[float, Certificate]] = {}
+
+    def run(self) -> None:
+        for k in range(max(map(len, self.queues), default=0)):
+            batch = [queue[k] for queue in self.queues if k < len(queue)]
+            if not self._maximise(batch) and len(batch) > 1:
+                for entry in batch:  # one of them has no end: each for itself
+                    self._maximise([entry])
+            if time.monotonic() > self.deadline:
+                log.info("tightening stopped after %.0f s", _SECONDS)
+                break
+        new = {"slack": self.bounds.slack.copy(), "mu": self.bounds.mu.copy()}
+        for (kind, p), (value, proof) in self.proved.items():
+            if value < new[kind][p]:
+                new[kind][p] = value
+                self.bounds.certificates[kind, p] = proof
+        _lower_slack(self.bounds, new["slack"], "lp")
+        _lower_mu(self.bounds, new["mu"], "lp")
+
+    def _maximise(self, batch: list[tuple[str, int, int]]) -> bool:
+        """The greatest values of some columns of different components; False: there are none."""
+        at = self.place[[column for *_, column in batch]].astype(np.int32)
+        self.lp.h.changeColsCost(len(at), at, np.full(len(at), -1.0))
+        left = max(0.1, self.deadline - time.monotonic())
+        self.lp.set("time_limit", float(self.lp.h.getRunTime() + left))
+        self.lp.h.run()
+        solved = self.lp.h.getModelStatus() == highspy.HighsModelStatus.kOptimal
+        if solved:
+            duals = np.array(self.lp.h.getSolution().row_dual)
+            for (kind, p, _), column in zip(batch, at, strict=True):
+                mine = np.zeros_like(duals)
+                own = self.rows_of(int(column))
+                mine[own] = duals[own]
+                proof = certificate(self.rows, int(column), mine)
+                value = proof.value()
+                if np.isfinite(value):
+                    value = value + _MARGIN * (1.0 + abs(value)) if value > _NOTHING else 0.0
+                    self.proved[kind, p] = value, proof
+        self.lp.h.changeColsCost(len(at), at, np.zeros(len(at)))
+        return solved
+
+    def rows_of(self, column: int) -> np.ndarray:
+        """Rows of the component of a column."""
+        if not hasattr(self, "label"):
+            A = self.rows.A
+            graph = sp.bmat([[None, A], [A.T, None]], format="csr")
+            _, label = connected_components(graph, directed=False)
+            self.label, self.of_column = label[:A.shape[0]], label[A.shape[0]:]
+        return np.flatnonzero(self.label == self.of_column[column])
+
+
+class _Relaxation:
+    """The whole LP over (kept columns z, slacks s, multipliers mu), and its components."""
+
+    def __init__(self, reduced: ReducedKkt, bounds: PairBounds, view: UpperView | None):
+        k, P = len(reduced.elimination.kept), reduced.kkt.pairs
+        self.width = k + 2 * P
+        self.slack_at, self.mu_at = k + np.arange(P), k + P + np.arange(P)
+        self.lb = np.concatenate([reduced.lo, np.zeros(2 * P)])
+        self.ub = np.concatenate([reduced.hi, bounds.slack, bounds.mu])
+        groups = [
+            _slack_rows(reduced), _multiplier_rows(reduced), _bound_rows(reduced),
+            _rest_rows(reduced), _chords(bounds, k), *_upper(reduced, view)]
+        self.A = sp.vstack([g[0] for g in groups], format="csr")
+        self.lo = np.concatenate([g[1] for g in groups])
+        self.hi = np.concatenate([g[2] for g in groups])
+
+    def components(self):
+        """Column sets that no row connects."""
+        rows = self.A.shape[0]
+        graph = sp.bmat([[None, self.A], [self.A.T, None]], format="csr")
+        _, label = connected_components(graph, directed=False)
+        label = label[rows:]
+        order = np.argsort(label, kind="stable")
+        yield from np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
+
+    def pairs_in(self, columns) -> np.ndarray:
+        """Pairs whose slack and multiplier both lie in the columns."""
+        inside = np.zeros(self.width, dtype=bool)
+        inside[columns] = True
+        return np.flatnonzero(inside[self.slack_at] & inside[self.mu_at])
+
+    def lp(self, columns) -> tuple[Highs, Rows]:
+        """The LP of some components, without an objective, and its arrays."""
+        A = self.A[:, columns]
+        rows = np.flatnonzero(np.diff(A.indptr))
+        arrays = Rows(A[rows], self.lo[rows], self.hi[rows], self.lb[columns], self.ub[columns])
+        return Highs(np.zeros(len(columns)), arrays.A, arrays.lo, arrays.hi, arrays.lb,
+                     arrays.ub), arrays
+
+
+def _row_pairs(reduced: ReducedKkt) -> np.ndarray:
+    return np.flatnonzero(np.array([k == "row" for k in reduced.kkt.kind], dtype=bool))
+
+
+def _unit(rows: int, columns, width: int, value: float = 1.0) -> sp.csr_matrix:
+    index = np.arange(len(columns))
+    return sp.coo_matrix(
+        (np.full(len(columns), value), (index, columns)), shape=(rows, width)).tocsr()
+
+
+def _slack_rows(reduced: ReducedKkt):
+    """s = S x + T u + s0."""
+    Ms, s0 = reduced.slack_rows()
+    P = len(s0)
+    return sp.hstack([Ms, -sp.identity(P), sp.csr_matrix((P, P))]), -s0, -s0
+
+
+def _multiplier_rows(reduced: ReducedKkt):
+    """mu of row pairs is a column of the reduced system."""
+    rows = _row_pairs(reduced)
+    Mm, m0 = reduced.rows("mu")
+    P = reduced.kkt.pairs
+    own = _unit(len(rows), rows, P, -1.0)
+    return sp.hstack([Mm, sp.csr_matrix((len(rows), P)), own]), -m0, -m0
+
+
+def _bound_rows(reduced: ReducedKkt):
+    """rho = multiplier of the lower bound - multiplier of the upper bound."""
+    kkt = reduced.kkt
+    Mr, r0 = reduced.rows("rho")
+    has_bound = np.flatnonzero(np.isfinite(kkt.form.lb) | np.isfinite(kkt.form.ub))
+    place = {int(j): i for i, j in enumerate(has_bound)}
+    entries = [
+        (place[int(kkt.index[p])], p, -1.0 if kkt.side[p] == "lower" else 1.0)
+        for p in range(kkt.pairs) if kkt.kind[p] == "bound"]
+    i, j, v = zip(*entries, strict=True) if entries else ((), (), ())
+    own = sp.coo_matrix((np.array(v, float), (i, j)), shape=(len(has_bound), kkt.pairs))
+    return sp.hstack([Mr, sp.csr_matrix(own.shape), own]), -r0, -r0
+
+
+def _rest_rows(reduced: ReducedKkt):
+    M, m0, lo, hi = reduced.rest
+    return sp.hstack([M, sp.csr_matrix((M.shape[0], 2 * reduced.kkt.pairs))]), lo - m0, hi - m0
+
+
+def _chords(bounds: PairBounds, k: int):
+    """s / s_max + mu / mu_max <= 1 of the open pairs with both bounds."""
+    P = len(bounds.mu)
+    both = (bounds.state == "open") & np.isfinite(bounds.mu) & np.isfinite(bounds.slack)
+    pairs = np.flatnonzero(both)
+    count = np.arange(len(pairs))
+    A = sp.coo_matrix(
+        (np.concatenate([1.0 / bounds.slack[pairs], 1.0 / bounds.mu[pairs]]),
+         (np.concatenate([count, count]), np.concatenate([k + pairs, k + P + pairs]))),
+        shape=(len(pairs), k + 2 * P)).tocsr()
+    return A, np.full(len(pairs), -np.inf), np.ones(len(pairs))
+
+
+def _upper(reduced: ReducedKkt, view: UpperView | None):
+    """Upper rows: (u, x, y) through the elimination, mu by its own columns."""
+    if view is None or not view.R.shape[0]:
+        return []
+    P = reduced.kkt.pairs
+    width = reduced.parts["y"].stop
+    R, R_mu = view.R[:, :width], view.R[:, width:]
+    M, m0 = reduced.elimination.M[:width], reduced.elimination.m0[:width]
+    shift = R @ m0
+    A = sp.hstack([R @ M, sp.csr_matrix((R.shape[0], P)), R_mu])
+    return [(A, view.lo - shift, view.hi - shift)]

@@ -1,0 +1,96 @@
+"""Bounds of the slacks and multipliers of pairs, with provenance, state and certificates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pyomo_dlmp.errors import BoundError, Fault
+from pyomo_dlmp.lower.kkt_system import KktSystem
+from pyomo_dlmp.numerics.certificates import Certificate
+
+_TINY = 1e-9  # a slack below this is no slack
+
+
+@dataclass
+class PairBounds:
+    """What is proved of a KKT system.
+
+    Per pair: `slack`, `mu` (greatest values), `slack_source`, `mu_source` (user, interval, vertex,
+    lp, or "" where infinite), `state`: "open" (needs complementarity), "never binds" (mu = 0) or
+    "always binds" (slack = 0). `x_lo .. y_hi`: ranges of columns and equality duals.
+    `certificates`: {("slack" or "mu", pair): proof} of the bounds from linear programs.
+    """
+
+    slack: np.ndarray
+    mu: np.ndarray
+    slack_source: np.ndarray
+    mu_source: np.ndarray
+    x_lo: np.ndarray
+    x_hi: np.ndarray
+    y_lo: np.ndarray
+    y_hi: np.ndarray
+    certificates: dict[tuple[str, int], Certificate] = field(default_factory=dict)
+
+    @property
+    def state(self) -> np.ndarray:
+        """State of each pair, see the class."""
+        state = np.full(len(self.mu), "open", dtype=object)
+        state[self.slack <= _TINY] = "always binds"
+        state[self.mu <= 0.0] = "never binds"
+        return state
+
+    def mark_cutoff(self) -> None:
+        """Say of proofs that they used a cutoff: they hold for points at least that good."""
+        for source in (self.mu_source, self.slack_source):
+            for kind in ("interval", "lp"):
+                source[source == kind] = f"{kind}, cutoff"
+
+    def require_finite(self, kkt: KktSystem, needed: np.ndarray) -> None:
+        """Raise BoundError naming every needed pair without a finite slack and multiplier bound."""
+        missing: dict[tuple[str, str], list[str]] = {}
+        for p in np.flatnonzero(needed):
+            owner = (kkt.form.rows if kkt.kind[p] == "row" else kkt.form.x)[kkt.index[p]]
+            for value, what in ((self.mu[p], "multiplier"), (self.slack[p], "slack")):
+                if not np.isfinite(value):
+                    key = (owner.parent_component().name, what)
+                    missing.setdefault(key, []).append(kkt.label[p])
+        if missing:
+            raise BoundError(
+                Fault(name, f"big-M needs a bound of its {what} and none could be proved "
+                      f"({_some(labels)})", _CURE[what].format(name))
+                for (name, what), labels in missing.items())
+
+
+_CURE = {
+    "multiplier": "Give one with bounds={{'{}': value}}, make the limit soft at a "
+                  "stated penalty, or use complementarity='sos1' with a solver that has it.",
+    "slack": "Give the Vars of '{}' finite bounds, or use complementarity='sos1' with a solver "
+             "that has it.",
+}
+
+
+def _some(labels: list[str]) -> str:
+    more = f" and {len(labels) - 1} more" if len(labels) > 1 else ""
+    return labels[0] + more
+
+
+def unbounded(bounds: PairBounds) -> np.ndarray:
+    """Open pairs without a finite bound of their slack or multiplier."""
+    return (bounds.state == "open") & ~(np.isfinite(bounds.mu) & np.isfinite(bounds.slack))
+
+
+def _lower_slack(bounds: PairBounds, value: np.ndarray, source: str) -> None:
+    better = value < bounds.slack * (1 - 1e-6) - 1e-12
+    better |= np.isinf(bounds.slack) & np.isfinite(value)
+    bounds.slack[better] = value[better]
+    bounds.slack_source[better] = source
+
+
+def _lower_mu(bounds: PairBounds, value: np.ndarray, source: str) -> None:
+    better = value < bounds.mu * (1 - 1e-6) - 1e-12
+    better |= np.isinf(bounds.mu) & np.isfinite(value)
+    bounds.mu[better] = value[better]
+    bounds.mu_source[better] = source
+

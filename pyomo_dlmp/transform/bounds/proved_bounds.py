@@ -1,0 +1,115 @@
+"""`tighten`: bound tightening as a step of its own, to be read, checked and used again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from pyomo.common.gc_manager import PauseGC
+
+from pyomo_dlmp.bilevel import lower_levels
+from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.lower.form import compile_lower
+from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
+from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds
+from pyomo_dlmp.transform.bounds.prove import prove_bounds
+from pyomo_dlmp.transform.upper_view import upper_views
+
+
+@dataclass
+class Tightened:
+    """What is proved of each lower level's pairs, and whether it holds with a `cutoff` only.
+
+    Give it to ``solve_bilevel(m, proved=...)`` or ``dlmp.single_level`` in place of a new proof.
+    """
+
+    systems: list[KktSystem]
+    bounds: list[PairBounds]
+    cutoff: float | None = None
+
+    def table(self) -> pd.DataFrame:
+        """One row for each pair; units: those of the row, lower cost per unit of the row.
+
+        Columns: lower_level, pair, state (open, never binds, always binds), slack_bound,
+        slack_source, slack_certificate, multiplier_bound, multiplier_source,
+        multiplier_certificate. A certificate is "k rows" (weights of k rows, see `check`),
+        "propagation" (interval arithmetic along the rows), "vertices", or "data".
+        """
+        frames = []
+        for kkt, b in zip(self.systems, self.bounds, strict=True):
+            frames.append(pd.DataFrame({
+                "lower_level": kkt.form.block.name, "pair": kkt.label, "state": b.state,
+                "slack_bound": b.slack, "slack_source": b.slack_source,
+                "slack_certificate": _kinds(b, "slack", b.slack_source),
+                "multiplier_bound": b.mu, "multiplier_source": b.mu_source,
+                "multiplier_certificate": _kinds(b, "mu", b.mu_source)}))
+        return pd.concat(frames, ignore_index=True)
+
+    def check(self) -> float:
+        """Greatest amount by which a bound is below what its certificate proves, relative.
+
+        Computed from the certificates' weights and rows alone; at most rounding (1e-9) if all hold.
+        """
+        worst = 0.0
+        for b in self.bounds:
+            for (kind, p), proof in b.certificates.items():
+                claimed = (b.slack if kind == "slack" else b.mu)[p]
+                value = proof.value()
+                if value > 1e-7:  # less is taken for zero
+                    worst = max(worst, (value - claimed) / (1.0 + abs(value)))
+        return float(worst)
+
+    def of(self, kkt: KktSystem) -> PairBounds:
+        """The bounds of a lower level that is compiled again; ModelError if it has changed."""
+        for known, bounds in zip(self.systems, self.bounds, strict=True):
+            if known.form.block is kkt.form.block and _same(known, kkt):
+                return bounds
+        raise ModelError.at(
+            kkt.form.block.name, "is not the lower level that `proved` speaks of",
+            "Call dlmp.tighten(model) again after changing the model.")
+
+
+def tighten(model, cutoff: float | None = None, everything: bool = True) -> Tightened:
+    """Which rows can ever bind over the upper level's range, and bounds on the others' multipliers.
+
+    Intervals first, then linear programs over the reduced KKT system and the upper rows. cutoff:
+    the upper objective of a known bilevel-feasible point: bounds then hold for points at least as
+    good. everything: tighten all pairs, not only those without a finite bound. The model is not
+    changed. Raises ModelError where a lower level is not of the supported form.
+    """
+    blocks = lower_levels(model)
+    if not blocks:
+        raise ModelError.at(model.name, "has no active LowerLevel",
+                            "Add one: m.dso = dlmp.LowerLevel().")
+    with PauseGC():
+        systems = [build_kkt(compile_lower(block)) for block in blocks]
+        views = upper_views(model, systems, cutoff)
+        bounds = [prove_bounds(kkt, {}, "all" if everything else "auto", view)[0]
+                  for kkt, view in zip(systems, views, strict=True)]
+    if cutoff is not None:
+        for b in bounds:
+            b.mark_cutoff()
+    return Tightened(systems, bounds, cutoff)
+
+
+_NAMES = {"interval": "propagation", "vertex": "vertices", "user": "data"}
+
+
+def _kinds(b: PairBounds, kind: str, sources) -> list[str]:
+    found = []
+    for p, source in enumerate(sources):
+        proof = b.certificates.get((kind, p))
+        plain = source.split(",")[0]
+        found.append(f"{len(proof.at)} rows" if plain == "lp" and proof is not None
+                     else _NAMES.get(plain, plain))
+    return found
+
+
+def _same(one: KktSystem, other: KktSystem) -> bool:
+    pairs = [(a, b) for name in ("A_eq", "B_eq", "S", "T")
+             for a, b in [(getattr(one, name), getattr(other, name))]]
+    pairs += [(one.form.Q, other.form.Q), (one.form.D, other.form.D)]
+    arrays = [(one.b_eq, other.b_eq), (one.s0, other.s0), (one.form.c, other.form.c)]
+    return all(a.shape == b.shape and (a != b).nnz == 0 for a, b in pairs) and all(
+        np.array_equal(a, b) for a, b in arrays)

@@ -1,0 +1,77 @@
+"""A single-level Pyomo model as sparse arrays: the hand-over to the embedded solver.
+
+    min  c'z + 1/2 z'Qz + constant    s.t.  lo <= A z <= hi,   lb <= z <= ub,   some z integer
+
+A maximisation is stored as the minimisation of its negative (`sign` = -1).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyomo.environ as pyo
+from pyomo.repn.linear import LinearRepnVisitor
+from pyomo.repn.util import OrderedVarRecorder
+
+from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.lower.form import _bounds, _csr
+from pyomo_dlmp.numerics.program import Program
+from pyomo_dlmp.transform.products.bilinear import quadratic_parts
+
+
+def compile_program(model, implied=()) -> Program:
+    """Compile a model with linear rows and a linear or quadratic objective; no SOS.
+
+    `implied`: Vars whose bounds follow from the rows and are left out. Raises ModelError naming a
+    row that is not linear or a component that is not supported.
+    """
+    for ctype in (pyo.SOSConstraint, pyo.LogicalConstraint):
+        for item in model.component_data_objects(ctype, active=True, descend_into=pyo.Block):
+            raise ModelError.at(
+                item.name, f"is a {ctype.__name__}, which HiGHS does not take",
+                "Use complementarity='bigm', or a solver with SOS1.")
+    var_map: dict = {}
+    visitor = LinearRepnVisitor({}, var_recorder=OrderedVarRecorder(var_map, {}, None))
+    rows = list(model.component_data_objects(pyo.Constraint, active=True, descend_into=pyo.Block))
+    coefs, lo, hi = [], np.empty(len(rows)), np.empty(len(rows))
+    for i, con in enumerate(rows):
+        lower, body, upper = con.to_bounded_expression(evaluate_bounds=True)
+        repn = visitor.walk_expression(body)
+        if repn.nonlinear is not None:
+            raise ModelError.at(
+                con.name, "is not linear",
+                "Linearise products (dlmp.mccormick, dlmp.binary_expansion) or use a solver "
+                "that takes quadratic rows.")
+        coefs.append(repn.linear)
+        lo[i] = -np.inf if lower is None else lower - repn.constant
+        hi[i] = np.inf if upper is None else upper - repn.constant
+    return _assemble(model, rows, coefs, lo, hi, var_map, implied)
+
+
+def _assemble(model, rows, coefs, lo, hi, var_map, implied) -> Program:
+    objectives = list(model.component_data_objects(pyo.Objective, active=True))
+    if len(objectives) != 1:
+        raise ModelError.at(
+            model.name, f"has {len(objectives)} active objectives",
+            "Apply dlmp.single_level to a bilevel model first; keep one objective.")
+    objective = objectives[0]
+    parts = quadratic_parts(objective.expr, objective.name)
+    used = {i for row in coefs for i, v in row.items() if v} | set(parts.linear)
+    used |= {i for key in parts.quadratic for i in key}
+    var_map = {**var_map, **parts.var_map}
+    columns = [var for i, var in var_map.items() if i in used]
+    position = {id(var): j for j, var in enumerate(columns)}
+    n, sign = len(columns), (1 if objective.sense == pyo.minimize else -1)
+    entries = [(i, position[k], v) for i, row in enumerate(coefs) for k, v in row.items() if v]
+    c = np.zeros(n)
+    for k, v in parts.linear.items():
+        c[position[k]] = v
+    quad = []
+    for (i, j), v in parts.quadratic.items():
+        quad += [(position[i], position[j], v), (position[j], position[i], v)]
+    lb, ub = _bounds(columns)
+    drop = [position[id(v)] for v in implied if id(v) in position]
+    lb[drop], ub[drop] = -np.inf, np.inf
+    return Program(
+        columns, rows, _csr(entries, (len(rows), n)), lo, hi, lb, ub,
+        np.array([not v.is_continuous() for v in columns], dtype=bool),
+        sign * c, sign * _csr(quad, (n, n)), sign * float(parts.constant), sign)

@@ -1,0 +1,98 @@
+"""Repeat solves: the same answers as fresh ones, and what did not change is not done again."""
+
+import numpy as np
+import pyomo.environ as pyo
+import pytest
+
+import pyomo_dlmp as dlmp
+from tests.market.two_buses import bilevel, feeder
+from tests.solve.test_small_bilevels import consumer
+
+PRICES = [30.0, 50.0, 80.0, 45.0, 60.0, 35.0, 40.0]
+
+
+def window(first, hours=4, work=2.2):
+    load = dlmp.Load(name="l", bus="end", legs=("ab",), kw=(400,), kvar=(200,), connection="delta")
+    site = dlmp.Datacenter(name="dc", bus="end", kw=900, floor=0.1)
+    return bilevel(feeder(site, load, length=4), work, PRICES[first:first + hours], v_min=0.98,
+                   penalty=800.0)
+
+
+def test_a_rolling_horizon_pays_for_the_new_hour_only():
+    reuse = dlmp.Reuse()
+    for first in range(4):
+        fast = dlmp.solve_bilevel(window(first), reuse=reuse, gap=1e-4)
+        fresh = dlmp.solve_bilevel(window(first), gap=1e-4)
+        assert fast.objective == pytest.approx(fresh.objective, rel=2e-4)
+        assert fast.status == "optimal" and fast.audit.passed
+    assert reuse.counts["enumerated"] == 7 and reuse.counts["recalled"] == 9
+
+
+def test_a_sweep_of_the_upper_level_compiles_once():
+    m, reuse = consumer(), dlmp.Reuse()
+    m.del_component("work")
+    m.need = pyo.Param(initialize=0.0, mutable=True)
+    m.work = pyo.Constraint(expr=m.d[0] + m.d[1] == m.need)
+    found = []
+    for need in (3.0, 4.0, 5.0):
+        m.need = need
+        found.append(dlmp.solve_bilevel(m, reuse=reuse, gap=1e-5).objective)
+    assert found == sorted(found) and found[0] < found[-1]
+    assert found[-1] == pytest.approx(dlmp.solve_bilevel(consumer(), gap=1e-5).objective, rel=1e-4)
+    assert reuse.counts == {"compiled": 1, "kept": 2, "enumerated": 2, "recalled": 4}
+
+
+@pytest.mark.parametrize("change", ["row", "bound", "param", "fixed", "objective", "upper"])
+def test_a_change_in_the_lower_level_is_seen(change):
+    def make():
+        m = consumer()
+        m.low.extra = pyo.Param(initialize=0.0, mutable=True)
+        m.low.more = pyo.Constraint(expr=m.low.g[0, 0] - m.low.extra >= 0)
+        m.low.idle = pyo.Var(initialize=0.0, bounds=(0, 1))
+        m.low.idle.fix(0.0)
+        m.low.less = pyo.Constraint(expr=m.low.g[1, 0] + m.low.idle <= 3)
+        return m
+
+    def alter(m):
+        if change == "row":
+            m.low.new = pyo.Constraint(expr=m.low.g[0, 1] <= 2)
+        elif change == "bound":
+            m.low.g[0, 1].setub(2)
+        elif change == "param":
+            m.low.extra = 2.5
+        elif change == "upper":
+            m.low.declare_upper(m.low.g[0, 1])
+        elif change == "fixed":
+            m.low.idle.fix(1.0)
+        else:
+            m.low.cost.set_value(m.low.cost.expr + 8 * m.low.g[0, 0])
+
+    m, reuse = make(), dlmp.Reuse()
+    before = dlmp.solve_bilevel(m, reuse=reuse, gap=1e-6)
+    again = dlmp.solve_bilevel(m, reuse=reuse, gap=1e-6)
+    assert again.objective == pytest.approx(before.objective)
+    assert reuse.counts["compiled"] == 1 and reuse.counts["kept"] == 1
+    alter(m)
+    after = dlmp.solve_bilevel(m, reuse=reuse, gap=1e-6)
+    other = make()
+    alter(other)
+    fresh = dlmp.solve_bilevel(other, gap=1e-6)
+    assert reuse.counts["compiled"] == 2
+    assert after.objective == pytest.approx(fresh.objective, rel=1e-5)
+
+
+def test_the_last_answer_is_a_start(monkeypatch):
+    from pyomo_dlmp.parametric import explicit
+
+    seen = []
+    real = explicit.solve_master
+
+    def look(*args):
+        seen.append(args[-1])
+        return real(*args)
+
+    monkeypatch.setattr(explicit, "solve_master", look)
+    m, reuse = consumer(), dlmp.Reuse()
+    for _ in range(2):
+        dlmp.solve_bilevel(m, reuse=reuse)
+    assert seen[0] is None and np.isfinite(seen[1]).all()

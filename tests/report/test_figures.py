@@ -1,0 +1,117 @@
+"""Every picture is made from tidy tables, draws what they hold, and touches no pyplot."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from pyomo_dlmp import report
+from pyomo_dlmp.report import derived
+from pyomo_dlmp.report.figures import oneline, profiles, style
+
+from tests.report.synthetic import write_synthetic
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = write_synthetic(tmp_path_factory.mktemp("results"), buses=14, periods=4)
+    return report.read_results(folder)
+
+
+def all_figures(r):
+    sites = derived.sites_of(r.dispatch)
+    peak = derived.peak_period(r.dispatch, r.prices)
+    yield report.voltage_profile(r.voltages, r.buses, r.branches, limits=(0.95, 1.05))
+    yield report.voltage_by_hour(r.voltages)
+    yield report.price_by_hour(r.prices, sites, substation=("price", {1: 40.0, 2: 41.0}))
+    yield report.price_by_hour(r.prices, sites, quantity="reactive")
+    yield report.price_heat_map(r.prices, r.buses, sites=sites)
+    yield report.price_difference(r.prices, r.buses)
+    yield report.feeder_key(r.buses, r.branches, r.dispatch)
+    yield report.price_map(r.prices, r.buses, r.branches, r.dispatch, period=peak)
+    yield report.unbalance_by_bus(r.unbalance, r.buses, peak=peak, limits={"VUF": 2.0})
+    yield report.unbalance_map(r.unbalance, r.buses, r.branches, r.dispatch)
+    yield report.datacenter_power(r.dispatch, r.payments)
+    yield report.svg_output(r.dispatch)
+    yield report.feeder_import(r.dispatch)
+
+
+def test_every_figure_is_drawn_without_pyplot(results):
+    for figure in all_figures(results):
+        assert isinstance(figure, Figure)
+        assert figure.axes
+        for ax in figure.axes:
+            assert ax.has_data() or ax.get_label() == "<colorbar>"
+    assert "matplotlib.pyplot" not in sys.modules or not sys.modules[
+        "matplotlib.pyplot"
+    ].get_fignums()
+
+
+def test_cases_share_axes_and_colour_scale(results):
+    figure = report.price_by_hour(results.prices, {})
+    assert len({ax.get_ylim() for ax in figure.axes}) == 1
+    figure = report.price_heat_map(results.prices, results.buses)
+    images = [image for ax in figure.axes for image in ax.images]
+    assert len(images) == 6
+    assert len({image.get_clim() for image in images}) == 1
+
+
+def test_the_profile_takes_the_hour_of_the_lowest_voltage(results):
+    worst = profiles.lowest(results.voltages)
+    figure = report.voltage_profile(results.voltages, results.buses, results.branches)
+    titles = [ax.get_title(loc="left") for ax in figure.axes]
+    assert titles == [f"no SVG · hour {worst['period']}", f"SVG · hour {worst['period']}"]
+
+
+def test_totals_prefer_the_written_total_and_else_add_the_legs():
+    rows = [
+        ("x", "datacenter", "d1", "5", "", 1, "active", 0.9, "MW"),
+        ("x", "datacenter", "d1", "5", "a", 1, "active", 0.3, "MW"),
+        ("x", "datacenter", "d2", "6", "a", 1, "active", 0.1, "MW"),
+        ("x", "datacenter", "d2", "6", "b", 1, "active", 0.2, "MW"),
+    ]
+    table = derived.totals(pd.DataFrame(rows, columns=list(report.reading.COLUMNS["dispatch"])),
+                           "datacenter").set_index("element")["value"]  # fmt: skip
+    assert table["d1"] == pytest.approx(0.9)
+    assert table["d2"] == pytest.approx(0.3)
+
+
+def test_average_price_is_payment_over_energy():
+    columns = report.reading.COLUMNS
+    power = [("x", "datacenter", "d1", "5", "", 1, "active", 2.0, "MW")]
+    paid = [("x", "d1", "5", 1, "active", 50.0, "$"), ("x", "d1", "5", 1, "reactive", 9.0, "$")]
+    price = derived.price_paid(
+        pd.DataFrame(paid, columns=list(columns["payments"])),
+        pd.DataFrame(power, columns=list(columns["dispatch"])),
+        hours=0.5,
+    )
+    assert price["value"].tolist() == [pytest.approx(50.0)]
+
+
+def test_a_feeder_without_coordinates_is_laid_out_as_a_tree():
+    buses = pd.DataFrame({"bus": ["s", "m", "x", "y"], "x": np.nan, "y": np.nan,
+                          "distance_km": [0.0, 1.0, 2.0, 2.0]})  # fmt: skip
+    branches = pd.DataFrame(
+        {"branch": ["1", "2", "3"], "from_bus": ["s", "m", "m"], "to_bus": ["m", "x", "y"]}
+    )
+    place = oneline.positions(buses, branches)
+    assert len(set(place.values())) == 4
+    assert place["s"][0] < place["m"][0] < place["x"][0] == place["y"][0]
+    assert place["m"][1] == pytest.approx((place["x"][1] + place["y"][1]) / 2)
+
+
+def test_equal_values_still_give_a_colour_scale():
+    norm, extend = style.norm_of(np.full(5, 42.0))
+    assert norm.vmin < 42.0 < norm.vmax
+    assert extend == "neither"
+
+
+def test_one_spike_does_not_flatten_the_rest():
+    values = np.append(np.linspace(40, 50, 500), 5000.0)
+    norm, extend = style.norm_of(values)
+    assert norm.vmax < 60
+    assert extend == "max"

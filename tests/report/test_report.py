@@ -1,0 +1,217 @@
+"""The report is one self-contained page, leaves out what is not there, and names wrong files."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+import pandas as pd
+import pytest
+
+from pyomo_dlmp.errors import DlmpError
+from pyomo_dlmp.report import (
+    ResultsFileError,
+    read_results,
+    report,
+    voltage_by_hour,
+    write_report,
+)
+from pyomo_dlmp.report.figures.style import as_svg
+from pyomo_dlmp.report.story import paragraph
+from pyomo_dlmp.report.tables import number, signed, summary_table
+
+from tests.report.synthetic import write_synthetic
+
+SMALL = {"buses": 12, "periods": 3}
+
+
+def pictures(text: str) -> list[str]:
+    """The alternative text of every picture."""
+    return re.findall(r'<img alt="([^"]+)" src="data:image/svg\+xml;base64,', text)
+
+
+@pytest.fixture
+def unrendered(monkeypatch):
+    """Figures are made but not written as SVG, which takes most of the time."""
+    monkeypatch.setattr(report, "as_svg", lambda figure: "data:image/svg+xml;base64,AAAA")
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    path = write_report(write_synthetic(tmp_path_factory.mktemp("results"), **SMALL))
+    assert path.name == "report.html"
+    return path.read_text(encoding="utf-8")
+
+
+def test_the_report_has_every_picture_and_table(text):
+    assert len(pictures(text)) == 16
+    assert text.count("<table>") == 3
+    assert text.count("<figcaption>") == 16
+    for anchor in re.findall(r'href="#(\w+)"', text):
+        assert f'id="{anchor}"' in text
+
+
+def test_the_report_needs_nothing_else(text):
+    assert "http" not in text
+    assert "<script" not in text and "<link" not in text and "@import" not in text
+    assert set(re.findall(r'src="([a-z]+:)', text)) == {"data:"}
+    for data in re.findall(r"base64,([A-Za-z0-9+/=]+)", text):
+        svg = base64.b64decode(data).decode("utf-8")
+        assert "<svg" in svg
+        assert not re.search(r'href="(?!#|data:)', svg)
+
+
+def test_the_same_tables_give_the_same_picture(tmp_path):
+    voltages = read_results(write_synthetic(tmp_path, **SMALL)).voltages
+    assert as_svg(voltage_by_hour(voltages)) == as_svg(voltage_by_hour(voltages))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"cases": ("no SVG",)},
+        {"cases": ("no SVG", "SVG", "larger SVG")},
+        {"periods": 1},
+        {"periods": 1, "cases": ("SVG",)},
+        {"coordinates": False},
+    ],
+    ids=str,
+)
+def test_other_shapes_of_study(tmp_path, options):
+    text = write_report(write_synthetic(tmp_path, **{**SMALL, **options})).read_text("utf-8")
+    cases = options.get("cases", ("no SVG", "SVG"))
+    expected = 16 - (len(cases) == 1) - ("SVG" not in cases)
+    assert len(pictures(text)) == expected
+    assert "nan" not in re.sub(r"base64,[^\"]+", "", text).lower()
+
+
+@pytest.mark.parametrize("name", ["unbalance", "dispatch", "payments", "audit"])
+def test_an_optional_table_may_be_absent(tmp_path, unrendered, name):
+    folder = write_synthetic(tmp_path, **SMALL)
+    (folder / f"{name}.csv").unlink()
+    text = write_report(folder).read_text(encoding="utf-8")
+    lost = {"unbalance": 3, "dispatch": 3, "payments": 0, "audit": 0}[name]
+    assert len(pictures(text)) == 16 - lost
+
+
+def test_the_reactive_price_may_be_absent(tmp_path, unrendered):
+    folder = write_synthetic(tmp_path, **SMALL)
+    prices = pd.read_csv(folder / "prices.csv")
+    prices[prices["quantity"] == "active"].to_csv(folder / "prices.csv", index=False)
+    assert len(pictures(write_report(folder).read_text(encoding="utf-8"))) == 14
+
+
+def test_markup_in_names_is_shown_not_obeyed(tmp_path):
+    text = write_report(write_synthetic(tmp_path, **SMALL, cases=("<b>&$x$", "SVG"))).read_text(
+        "utf-8"
+    )
+    assert "<b>&$" not in text
+    assert "&lt;b&gt;&amp;$x$" in text
+
+
+def test_a_missing_file_is_named(tmp_path):
+    folder = write_synthetic(tmp_path, **SMALL)
+    (folder / "voltages.csv").unlink()
+    with pytest.raises(ResultsFileError, match=r"voltages\.csv: is missing"):
+        read_results(folder)
+
+
+def test_all_missing_columns_are_named_at_once(tmp_path):
+    folder = write_synthetic(tmp_path, **SMALL)
+    for name, column in (("prices", "phase"), ("buses", "distance_km")):
+        table = pd.read_csv(folder / f"{name}.csv")
+        table.drop(columns=column).to_csv(folder / f"{name}.csv", index=False)
+    with pytest.raises(DlmpError) as caught:
+        read_results(folder)
+    faults = {(fault.where, fault.what) for fault in caught.value.faults}
+    assert faults == {
+        ("prices.csv", "has no column 'phase'"),
+        ("buses.csv", "has no column 'distance_km'"),
+    }
+
+
+def test_a_word_in_a_number_column_is_named_with_its_row(tmp_path):
+    folder = write_synthetic(tmp_path, **SMALL)
+    lines = (folder / "audit.csv").read_text().splitlines()
+    lines[2] = lines[2].replace("1e-06", "tiny")
+    (folder / "audit.csv").write_text("\n".join(lines))
+    with pytest.raises(ResultsFileError, match=r"audit\.csv: column 'limit', row 3: 'tiny'"):
+        read_results(folder)
+
+
+def test_a_branch_to_an_unknown_bus_is_named(tmp_path):
+    folder = write_synthetic(tmp_path, **SMALL)
+    with (folder / "branches.csv").open("a") as file:
+        file.write("lx,701,nowhere\n")
+    with pytest.raises(ResultsFileError, match=r"branches\.csv: .*'nowhere' is not in buses\.csv"):
+        read_results(folder)
+
+
+def test_a_bus_listed_twice_is_named(tmp_path):
+    folder = write_synthetic(tmp_path, **SMALL)
+    with (folder / "buses.csv").open("a") as file:
+        file.write("701,0,0,0\n")
+    with pytest.raises(ResultsFileError, match=r"buses\.csv: .*'701' is there twice"):
+        read_results(folder)
+
+
+def test_a_folder_that_is_none(tmp_path):
+    with pytest.raises(ResultsFileError, match="is not a folder"):
+        write_report(tmp_path / "nothing")
+
+
+def test_bus_names_stay_words(tmp_path):
+    folder = write_synthetic(tmp_path, **SMALL)
+    for name in ("buses", "branches", "prices"):
+        path = folder / f"{name}.csv"
+        path.write_text(path.read_text().replace("701", "0701"))
+    assert "0701" in read_results(folder).buses["bus"].tolist()
+
+
+def test_the_paragraph_says_the_numbers(tmp_path):
+    folder = write_synthetic(tmp_path, **SMALL)
+    results = read_results(folder)
+    words = paragraph(results)
+    lowest = results.voltages.query("quantity == 'line_to_neutral'")["value"].min()
+    assert f"{lowest:.4f} pu" in words
+    assert "against a limit of 0.95 pu" in words
+    assert "All 6 checks of the audit are passed." in words
+
+
+def test_a_failed_check_is_said_loudly(tmp_path, unrendered):
+    folder = write_synthetic(tmp_path, **SMALL)
+    path = folder / "audit.csv"
+    path.write_text(path.read_text().replace("True", "False", 1))
+    assert "1 FAILED" in paragraph(read_results(folder))
+    assert "✗ FAIL" in write_report(folder).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (24, "24"),
+        (1234567.0, "1,234,567"),
+        (1082.4, "1,082"),
+        (51.8012, "51.80"),
+        (0.97361, "0.9736"),
+        (-3.2e-7, "−3.2e−7"),
+        (float("nan"), "–"),
+        ("optimal", "optimal"),
+    ],
+)
+def test_numbers_read_well(value, text):
+    assert number(value) == text
+
+
+def test_differences_carry_their_sign():
+    assert signed(2.5, 10.0) == "+2.500"
+    assert signed(-2.5, 10.0) == "−2.500"
+    assert signed(1e-9, 10.0) == "0"
+
+
+def test_the_summary_compares_the_cases():
+    rows = [("A", "cost", "10", "$"), ("B", "cost", "8", "$"), ("A", "status", "optimal", "")]
+    html = summary_table(pd.DataFrame(rows, columns=["case", "quantity", "value", "unit"]))
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", html)
+    assert cells == ["cost", "$", "10", "8", "−2", "status", "", "optimal", "–", "–"]
