@@ -12,7 +12,7 @@ import pyomo_dlmp as dlmp
 
 price = [30, 30, 60, 80, 60, 40]  # $/MWh, one for each hour
 m = pyo.ConcreteModel()
-f = dlmp.Frame(m, periods=6, hours=1.0)
+f = dlmp.Horizon(m, periods=6, hours=1.0)
 m.head, m.end = dlmp.BusBlock(), dlmp.BusBlock()
 m.head.build(dlmp.Bus(name="head", kv=0.4), f)
 m.end.build(dlmp.Bus(name="end", kv=0.4), f)
@@ -30,14 +30,14 @@ m.line.build(dlmp.Line(name="line", from_bus="head", to_bus="end", code=code, le
 class HeatPumpBlockData(BlockData):
     """A heat pump on one phase: p[t] (MW), indoor temperature[t] (degrees C)."""
 
-    def build(self, frame, bus, phase, kw, outside, comfort=(20.0, 22.0), warms=0.6, leaks=0.1):
+    def build(self, horizon, bus, phase, kw, outside, comfort=(20.0, 22.0), warms=0.6, leaks=0.1):
         """warms: degrees C per kWh; leaks: share of the difference to outside lost in an hour."""
-        self.p = pyo.Var(frame.periods, bounds=(0, kw / 1000), initialize=0)
-        self.temperature = pyo.Var(frame.periods, bounds=comfort, initialize=comfort[0])
+        self.p = pyo.Var(horizon.periods, bounds=(0, kw / 1000), initialize=0)
+        self.temperature = pyo.Var(horizon.periods, bounds=comfort, initialize=comfort[0])
         self.heat = pyo.ConstraintList()
         before = comfort[0]
-        for t in frame.labels:
-            self.heat.add(self.temperature[t] == before + frame.hours * (
+        for t in horizon.labels:
+            self.heat.add(self.temperature[t] == before + horizon.hours * (
                 1000 * warms * self.p[t] - leaks * (before - outside[t])))
             bus.inject((phase, t), -self.p[t], -0.2 * self.p[t])  # it draws p, and 0.2 p of reactive power
             before = self.temperature[t]
@@ -59,7 +59,7 @@ for t in f.labels:
 net = dlmp.load_feeder("ieee37")
 big = dlmp.build_opf(net, periods=6, price=price)
 big.pump = HeatPumpBlock()
-big.pump.build(dlmp.Frame(big, periods=6), big.bus["730"], "b", kw=6, outside=[2, 1, 0, 0, 1, 2])
+big.pump.build(dlmp.Horizon(big, periods=6), big.bus["730"], "b", kw=6, outside=[2, 1, 0, 0, 1, 2])
 dlmp.solve_opf(big)
 print([round(1000 * big.pump.p[t].value, 2) for t in big.periods])
 

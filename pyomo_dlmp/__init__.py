@@ -11,8 +11,8 @@ from pyomo_dlmp.blocks import (
     BusBlock,
     CapacitorBlock,
     DatacenterBlock,
-    Frame,
     GeneratorBlock,
+    Horizon,
     LineBlock,
     LoadBlock,
     RegulatorBlock,
@@ -68,12 +68,12 @@ from pyomo_dlmp.network import (
     Substation,
     Transformer,
 )
-from pyomo_dlmp.opf import Unbalance, build_opf, fit
-from pyomo_dlmp.parametric import Reuse
+from pyomo_dlmp.opf import Unbalance, build_opf, fit_to_operating_point
+from pyomo_dlmp.parametric import SolveCache
 from pyomo_dlmp.search import load_checkpoint
 from pyomo_dlmp.solve import solve_bilevel, solve_opf, why_infeasible
 from pyomo_dlmp.solvers import solver_table
-from pyomo_dlmp.transform import Tightened, bounds_table, tighten
+from pyomo_dlmp.transform import ProvedBounds, bounds_table, tighten
 from pyomo_dlmp.validation import (
     AcPowerFlow,
     AcReport,
@@ -105,9 +105,9 @@ __all__ = [
     "DlmpError",
     "Fault",
     "FeederFileError",
-    "Frame",
     "Generator",
     "GeneratorBlock",
+    "Horizon",
     "Interactive",
     "Job",
     "Line",
@@ -123,10 +123,11 @@ __all__ = [
     "OpenDssError",
     "OperatingPoint",
     "Profile",
+    "ProvedBounds",
     "Regulator",
     "RegulatorBlock",
-    "Reuse",
     "Servers",
+    "SolveCache",
     "SolverError",
     "StaticVarGenerator",
     "Storage",
@@ -134,7 +135,6 @@ __all__ = [
     "Substation",
     "SubstationBlock",
     "SvgBlock",
-    "Tightened",
     "Transformer",
     "TransformerBlock",
     "Unbalance",
@@ -145,7 +145,7 @@ __all__ = [
     "audit",
     "bounds_table",
     "build_opf",
-    "fit",
+    "fit_to_operating_point",
     "list_feeders",
     "load_checkpoint",
     "load_feeder",

@@ -132,10 +132,10 @@ def _validate(args, console: Console) -> int:
     from pyomo_dlmp.io import find_feeder
     from pyomo_dlmp.validation.feeder import timed
 
-    net = find_feeder(args.feeder)
-    with console.status(f"{net.name}: AC power flow, then four linear models"):
-        table, ac, seconds = timed(net)
-    shown = Table(title=f"{net.name}: voltages of the linear model against AC (taps fixed)")
+    network = find_feeder(args.feeder)
+    with console.status(f"{network.name}: AC power flow, then four linear models"):
+        table, ac, seconds = timed(network)
+    shown = Table(title=f"{network.name}: voltages of the linear model against AC (taps fixed)")
     for column in ("form", "load", "max error (pu)", "at", "mean error (pu)"):
         shown.add_column(column, justify="left" if column in ("form", "at") else "right")
     for row in table.to_dict("records"):
@@ -143,7 +143,7 @@ def _validate(args, console: Console) -> int:
                       row["at"], f"{row['mean_error']:.4f}")
     console.print(shown)
     low = min(abs(v) for v in ac.point.voltages.values())
-    nodes = sum(len(bus.phases) for bus in net.buses.values())
+    nodes = sum(len(bus.phases) for bus in network.buses.values())
     console.print(f"{nodes} nodes; AC losses {1e3 * sum(ac.losses.values()):.1f} kW, lowest "
                   f"voltage {low:.4f} pu; {seconds:.1f} s", highlight=False)
     return 0

@@ -62,7 +62,7 @@ def own(file: Path) -> list[tuple[str, str]]:
 
 
 def room_of(module: str) -> str:
-    return (module.split(".") + [""])[1]
+    return [*module.split("."), ""][1]
 
 
 def test_rooms_import_one_way():
@@ -80,6 +80,62 @@ def test_the_order_of_rooms_has_no_circle():
     assert nx.is_directed_acyclic_graph(graph)
 
 
+def test_files_import_one_way():
+    modules = {name_of(file) for file in FILES}
+    graph = nx.DiGraph()
+    for file in FILES:
+        if file.name == "__init__.py":
+            continue
+        for module, name in own(file):
+            target = f"{module}.{name}" if f"{module}.{name}" in modules else module
+            if target in modules:
+                graph.add_edge(name_of(file), target)
+    # a room's __init__ only gathers its files: who imports it imports them
+    for file in FILES:
+        if file.name == "__init__.py" and name_of(file) != "pyomo_dlmp":
+            for module, _ in own(file):
+                graph.add_edge(name_of(file), module)
+    circles = [" > ".join(circle) for circle in nx.simple_cycles(graph)]
+    assert not circles, "\n".join(circles)
+
+
+def test_nothing_private_is_imported():
+    wrong = [f"{file.relative_to(ROOT)} imports {name} of {module}"
+             for file in FILES for module, name in own(file) if name.startswith("_")]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_name_is_its_modules():
+    """`from package import name` would give the module or what is in it, by order of imports."""
+    wrong = []
+    for file in FILES:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        names = {node.name for node in tree.body
+                 if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+        wrong += [name_of(file)] if file.stem in names else []
+    for file in FILES:
+        if file.name == "__init__.py":
+            beside = {f.stem for f in file.parent.glob("*.py")} | {
+                f.name for f in file.parent.iterdir() if (f / "__init__.py").exists()}
+            wrong += [f"{name_of(file)}: {name}" for module, name in own(file)
+                      if name in beside and f"{module}.{name}" != f"{name_of(file)}.{name}"]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_outside_libraries_stay_in_their_rooms():
+    """Arrays know no Pyomo, and HiGHS is reached through its wrapper only."""
+    wrong = []
+    for file in FILES:
+        tops = {module.split(".")[0] for module, _ in imported(file)}
+        if room_of(name_of(file)) in ("numerics", "network", "report") and "pyomo" in tops:
+            wrong.append(f"{file.relative_to(ROOT)} imports pyomo")
+        if "highspy" in tops and name_of(file) != "pyomo_dlmp.numerics.highs":
+            wrong.append(f"{file.relative_to(ROOT)} imports highspy")
+        if name_of(file) != "pyomo_dlmp.numerics.highs" and ".h." in file.read_text("utf-8"):
+            wrong.append(f"{file.relative_to(ROOT)} reaches into the HiGHS object")
+    assert not wrong, "\n".join(wrong)
+
+
 def test_files_hold_one_thought():
     lines = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in FILES}
     long = [str(file.relative_to(ROOT)) for file, count in lines.items() if count > 400]
@@ -90,3 +146,8 @@ def test_files_hold_one_thought():
     total = sum(rooms.values())
     assert not {room: count for room, count in rooms.items() if count > 0.14 * total}
     assert rooms["solve"] <= 800
+
+
+def test_every_room_is_placed():
+    there = {room_of(name_of(file)) for file in FILES} - {""}
+    assert there == set(MAY_IMPORT)

@@ -133,12 +133,12 @@ def audit_lower(kkt: KktSystem, x, u, row_duals, intervals=True, bounds=None,
     return report
 
 
-def broken_upper_rows(model, data) -> list[tuple[str, float]]:
+def broken_upper_rows(model, record) -> list[tuple[str, float]]:
     """(name, violation relative to 1 + |limit|) of the user's upper rows that the values break."""
-    own = [model.component(name) for name in data.added]
-    own += [lower.kkt.form.block for lower in data.lowers]
+    own = [model.component(name) for name in record.added]
+    own += [lower.kkt.form.block for lower in record.lowers]
     rows = list(upper_data(model, pyo.Constraint))
-    rows += [c for c in data.deactivated if c.ctype is pyo.Constraint]
+    rows += [c for c in record.deactivated if c.ctype is pyo.Constraint]
     rows = [row for row in rows if not any(_within(row, block) for block in own)]
     found = []
     for row in rows:

@@ -23,7 +23,7 @@ from pyomo_dlmp.transform.record import SingleLevel
 
 
 @dataclass
-class Answered:
+class LowerPoint:
     """A lower level whose values are on its Vars and whose multipliers are here, unbounded."""
 
     kkt: KktSystem
@@ -37,10 +37,10 @@ class Answered:
         return self.y, self.mu
 
 
-def no_point(data: SingleLevel, status, bound, route, clock, size, notes=()) -> BilevelResult:
+def no_point(record: SingleLevel, status, bound, route, clock, size, notes=()) -> BilevelResult:
     """The result of a search without a point. What a grid cannot do, the bilevel may still do."""
     notes = list(notes)
-    if data.restricted:
+    if record.restricted:
         bound = None
         notes.append("upper Vars were held to a grid, so nothing is known of points off it")
         if status in ("infeasible", "infeasible or unbounded"):
@@ -48,25 +48,26 @@ def no_point(data: SingleLevel, status, bound, route, clock, size, notes=()) -> 
     return BilevelResult(status, None, bound, None, route.name, clock.stop(), size, notes=notes)
 
 
-def settle(model, data: SingleLevel, route, clock, gap, status, bound, reported, size, notes=()):
+def finalize_result(model, record: SingleLevel, route, clock, gap, status, bound, reported, size,
+                    notes=()):
     """Replace the lower level's values by its own re-solve, audit, and sum up.
 
     Raises AuditError, with the result on it, for a point that is none of the bilevel.
     """
     clock.stage("audit")
-    value_idle_vars(data.original, upper_data(model, pyo.Constraint),
-                    (v for lower in data.lowers for v in lower.kkt.form.idle))
-    _round_integers(model, data)
+    value_idle_vars(record.original, upper_data(model, pyo.Constraint),
+                    (v for lower in record.lowers for v in lower.kkt.form.idle))
+    _round_integers(model, record)
     result = BilevelResult(
         status, reported, bound, None, route.name, clock.times, size, notes=list(notes))
-    audits = [_settle_lower(lower, data, result) for lower in data.lowers]
-    objective = pyo.value(data.original.expr)
-    loose = data.relaxed or not data.exact
-    broken = broken_upper_rows(model, data)
+    audits = [_finalize_lower(lower, record, result) for lower in record.lowers]
+    objective = pyo.value(record.original.expr)
+    loose = record.relaxed or not record.exact
+    broken = broken_upper_rows(model, record)
     result.audit = Audit(audits, objective if loose else reported, objective, broken)
     result.objective = objective
-    _pessimism(model, data, result)
-    for name in data.unproved_prices:
+    _pessimism(model, record, result)
+    for name in record.unproved_prices:
         result.notes.append(
             f"{name}: its prices have no proved bound. Where its feasible set loses its interior a "
             "price may be without limit, and a solver need not find such a point; bounds={...} or "
@@ -78,24 +79,24 @@ def settle(model, data: SingleLevel, route, clock, gap, status, bound, reported,
             "the relaxation's point breaks upper rows once the lower level is exact: "
             + ", ".join(f"{name} by {value:.3g}" for name, value in broken[:3]))
     elif not result.audit.passed:
-        raise _failure(data, result)
-    _close_gap(data, result, gap)
+        raise _failure(record, result)
+    _close_gap(record, result, gap)
     clock.stop()
     return result
 
 
-def _round_integers(model, data: SingleLevel) -> None:
+def _round_integers(model, record: SingleLevel) -> None:
     """Integer Vars at whole numbers: the lower levels are judged there, not a rounding away."""
-    decided = (v for lower in data.lowers for v in lower.kkt.form.u)
+    decided = (v for lower in record.lowers for v in lower.kkt.form.u)
     for var in chain(upper_data(model, pyo.Var), decided):
         if var.value is not None and not var.fixed and not var.is_continuous():
             var.set_value(float(round(var.value)), skip_validation=True)
 
 
-def _close_gap(data: SingleLevel, result: BilevelResult, gap: float) -> None:
+def _close_gap(record: SingleLevel, result: BilevelResult, gap: float) -> None:
     """Gap of the settled objective against the bound; an optimum beyond it is none."""
-    sense = 1 if data.original.sense == pyo.minimize else -1
-    if data.restricted:
+    sense = 1 if record.original.sense == pyo.minimize else -1
+    if record.restricted:
         result.bound = None
         result.notes.append("upper Vars were held to a grid, so no bound of the bilevel is known")
     if result.bound is None or result.objective is None:
@@ -113,10 +114,10 @@ def _close_gap(data: SingleLevel, result: BilevelResult, gap: float) -> None:
         result.status = "gap not reached"
         result.notes.append(
             f"the gap is {result.gap:.3g} against the {gap:.3g} asked for"
-            + (": the products stand in a relaxation, raise `bits`" if data.relaxed else ""))
+            + (": the products stand in a relaxation, raise `bits`" if record.relaxed else ""))
 
 
-def _failure(data: SingleLevel, result: BilevelResult) -> AuditError:
+def _failure(record: SingleLevel, result: BilevelResult) -> AuditError:
     assert result.audit is not None
     failed = result.audit.table().query("not passed")
     what = "; ".join(f"{r.check} {r.value:.3g} (limit {r.limit:g})" for r in failed.itertuples())
@@ -124,25 +125,25 @@ def _failure(data: SingleLevel, result: BilevelResult) -> AuditError:
     if held:
         what += f" at {held[0]}" + (f" and {len(held) - 1} more" if len(held) > 1 else "")
     error = AuditError(Fault(
-        data.original.name, f"the solution fails its audit: {what}",
+        record.original.name, f"the solution fails its audit: {what}",
         "Inspect error.result; tighten bounds or tolerances."))
     error.result = result
     return error
 
 
-def _pessimism(model, data: SingleLevel, result: BilevelResult) -> None:
+def _pessimism(model, record: SingleLevel, result: BilevelResult) -> None:
     """Best and worst upper objective over the lower levels' answers at these upper decisions."""
     assert result.audit is not None
     unique = all(not a.price_range and a.unique_answer for a in result.audit.lowers)
     if unique:
         result.audit.optimistic = result.audit.pessimistic = result.objective
         return
-    ends = upper_range(data.original, [lower.kkt for lower in data.lowers])
+    ends = upper_range(record.original, [lower.kkt for lower in record.lowers])
     if ends is not None:
         result.audit.optimistic, result.audit.pessimistic = ends
 
 
-def _settle_lower(lower, data: SingleLevel, result: BilevelResult):
+def _finalize_lower(lower, record: SingleLevel, result: BilevelResult):
     """Audit the solver's point, then load the better of it and the exact re-solve.
 
     Cost gap and complementarity are the solver's own, so that they can fail. The re-solve is exact
@@ -155,23 +156,23 @@ def _settle_lower(lower, data: SingleLevel, result: BilevelResult):
     x = np.array([v.value or 0.0 for v in form.x])
     u = np.array([v.value or 0.0 for v in form.u])
     duals = kkt.row_duals(*lower.multipliers())
-    solver = lower.solver if isinstance(lower, Answered) else LowerSolver(kkt)
+    solver = lower.solver if isinstance(lower, LowerPoint) else LowerSolver(kkt)
     report = audit_lower(kkt, x, u, duals, intervals=False, bounds=lower.bounds, solver=solver)
     solution = report.solution
     exact = kkt.row_duals(solution.y, solution.mu)
-    if not data.exact:
+    if not record.exact:
         _load(form.x, solution.x)
         load_duals(kkt, exact)
         report = audit_lower(kkt, solution.x, u, exact, intervals=False)
         report.price_range = price_ranges(solution.x, u, solver)
         return report
     load_duals(kkt, duals)
-    before = pyo.value(data.original.expr)
+    before = pyo.value(record.original.expr)
     _load(form.x, solution.x)
     load_duals(kkt, exact)
-    after = pyo.value(data.original.expr)
-    sense = 1 if data.original.sense == pyo.minimize else -1
-    broken = bool(broken_upper_rows(form.block.model(), data))
+    after = pyo.value(record.original.expr)
+    sense = 1 if record.original.sense == pyo.minimize else -1
+    broken = bool(broken_upper_rows(form.block.model(), record))
     if broken or sense * (after - before) > 1e-6 * max(1.0, abs(before)):
         result.notes.append(
             f"{form.block.name}: the lower level's answer is not unique; the one that is best for "

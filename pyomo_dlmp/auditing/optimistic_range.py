@@ -39,7 +39,7 @@ def upper_range(objective, systems: list[KktSystem]) -> tuple[float, float] | No
         weight = gradient[id(kkt)]
         if not weight.any():
             continue
-        face = _Face(kkt)
+        face = _OptimalFace(kkt)
         best += sense * face.least(sense * weight)
         worst -= sense * face.least(-sense * weight)
     return best, worst
@@ -73,7 +73,7 @@ def _gradient(parts, systems):
     return weights
 
 
-class _Face:
+class _OptimalFace:
     """The answers and duals of one lower level that are optimal at the loaded u, as deviations."""
 
     def __init__(self, kkt: KktSystem):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import chain
 
+import numpy as np
 from pyomo.core.expr.visitor import identify_variables
 
 
@@ -18,4 +19,12 @@ def value_idle_vars(objective, rows, idle=()) -> None:
         if var.value is None:
             near = 0.0 if var.lb is None else max(0.0, var.lb)
             var.set_value(near if var.ub is None else min(near, var.ub))
+
+
+def bounds_of(variables) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper bounds of Vars, infinite where there is none: shapes (n,), (n,)."""
+    pairs = [v.bounds for v in variables]
+    lower = np.array([-np.inf if b[0] is None else b[0] for b in pairs], dtype=float)
+    upper = np.array([np.inf if b[1] is None else b[1] for b in pairs], dtype=float)
+    return lower, upper
 

@@ -4,8 +4,8 @@ from pyomo_dlmp.blocks.branch import BranchBlock, BranchBlockData
 from pyomo_dlmp.blocks.bus import BusBlock, BusBlockData
 from pyomo_dlmp.blocks.capacitor import CapacitorBlock, CapacitorBlockData
 from pyomo_dlmp.blocks.datacenter import DatacenterBlock, DatacenterBlockData
-from pyomo_dlmp.blocks.frame import Frame
 from pyomo_dlmp.blocks.generator import GeneratorBlock, GeneratorBlockData
+from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.blocks.line import LineBlock, LineBlockData
 from pyomo_dlmp.blocks.load import LoadBlock, LoadBlockData
 from pyomo_dlmp.blocks.regulator import RegulatorBlock, RegulatorBlockData
@@ -15,9 +15,29 @@ from pyomo_dlmp.blocks.svg import SvgBlock, SvgBlockData
 from pyomo_dlmp.blocks.transformer import TransformerBlock, TransformerBlockData
 
 __all__ = [
-    "BranchBlock", "BranchBlockData", "BusBlock", "BusBlockData", "CapacitorBlock",
-    "CapacitorBlockData", "DatacenterBlock", "DatacenterBlockData", "Frame", "GeneratorBlock",
-    "GeneratorBlockData", "LineBlock", "LineBlockData", "LoadBlock", "LoadBlockData",
-    "RegulatorBlock", "RegulatorBlockData", "StorageBlock", "StorageBlockData", "SubstationBlock",
-    "SubstationBlockData", "SvgBlock", "SvgBlockData", "TransformerBlock", "TransformerBlockData",
+    "BranchBlock",
+    "BranchBlockData",
+    "BusBlock",
+    "BusBlockData",
+    "CapacitorBlock",
+    "CapacitorBlockData",
+    "DatacenterBlock",
+    "DatacenterBlockData",
+    "GeneratorBlock",
+    "GeneratorBlockData",
+    "Horizon",
+    "LineBlock",
+    "LineBlockData",
+    "LoadBlock",
+    "LoadBlockData",
+    "RegulatorBlock",
+    "RegulatorBlockData",
+    "StorageBlock",
+    "StorageBlockData",
+    "SubstationBlock",
+    "SubstationBlockData",
+    "SvgBlock",
+    "SvgBlockData",
+    "TransformerBlock",
+    "TransformerBlockData",
 ]

@@ -25,7 +25,7 @@ import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 from pyomo.core.expr import LinearExpression
 
-from pyomo_dlmp.blocks.frame import Frame, rows
+from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.phases import Connection, gamma
 
@@ -72,7 +72,7 @@ def quadratic(H: np.ndarray, flows: list):
 class BranchBlockData(BlockData):
     """A two-ended branch; see the module's text. Concrete elements fill it by `connect`."""
 
-    def connect(self, name: str, frame: Frame, from_bus, to_bus, z_pu: np.ndarray,
+    def connect(self, name: str, horizon: Horizon, from_bus, to_bus, z_pu: np.ndarray,
                 connection: Connection) -> None:
         """Declare flows and voltage rows, and inject into both buses.
 
@@ -86,18 +86,18 @@ class BranchBlockData(BlockData):
                 raise ModelError.at(
                     name, f"has phase '{missing[0]}' that bus '{bus.name}' lacks ({bus.phases})",
                     "Give the bus that phase, or take it off the branch.")
-        if np.abs(connection.d.imag).max() > _ZERO and not frame.angles:
+        if np.abs(connection.d.imag).max() > _ZERO and not horizon.angles:
             raise ModelError.at(name, "couples phases by their angles, which are switched off",
                                 "Build with angles=True.")
-        index = frame.index(phases)
+        index = horizon.index(phases)
         self.phases, self.z_pu, self.connection = phases, z_pu, connection
         self.from_bus_name, self.to_bus_name = str(from_bus.index()), str(to_bus.index())
         self.p = pyo.Var(index, initialize=0.0)
         self.q = pyo.Var(index, initialize=0.0)
-        self._voltage_rows(frame, from_bus, to_bus)
-        self._inject(frame, from_bus, to_bus)
+        self._voltage_rows(horizon, from_bus, to_bus)
+        self._inject(horizon, from_bus, to_bus)
 
-    def _voltage_rows(self, frame, from_bus, to_bus) -> None:
+    def _voltage_rows(self, horizon, from_bus, to_bus) -> None:
         """Each row as (coefficients, constant) by phase, and one row of it for every period."""
         phases, (inputs, D) = self.phases, (self.connection.inputs, self.connection.d)
         MP, MQ = drop_matrices(self.z_pu, phases)
@@ -107,13 +107,13 @@ class BranchBlockData(BlockData):
         voltage: dict = {}
         angle: dict = {}
         index = p.index_set()
-        self.w_residual, self.theta_residual = frame.residual(index), frame.residual(index)
+        self.w_residual, self.theta_residual = horizon.residual(index), horizon.residual(index)
         for i, phase in enumerate(phases):
             real, imag = D[i].real, D[i].imag
             terms = [(1.0, to_w, phase)]
             terms += [(-gain[i] * a, from_w, k) for a, k in zip(real, inputs, strict=True)]
             terms += [(c, v, k) for c, (v, k) in zip((*MP[i], *MQ[i]), flows, strict=True)]
-            if frame.angles:
+            if horizon.angles:
                 theta = from_bus.theta
                 terms += [(2 * gain[i] * a, theta, k) for a, k in zip(imag, inputs, strict=True)]
                 turn = [(1.0, to_bus.theta, phase)]
@@ -121,21 +121,21 @@ class BranchBlockData(BlockData):
                 turn += [(-0.5 * a, from_w, k) for a, k in zip(imag, inputs, strict=True)]
                 turn += [(c, v, k) for c, (v, k) in zip(
                     (*(0.5 * MQ[i]), *(-0.5 * MP[i])), flows, strict=True)]
-                affine_rows(angle, phase, frame.labels, turn,
+                affine_rows(angle, phase, horizon.labels, turn,
                             float(shift[i] - 0.5 * imag.sum()), self.theta_residual)
-            affine_rows(voltage, phase, frame.labels, terms, 0.0, self.w_residual)
+            affine_rows(voltage, phase, horizon.labels, terms, 0.0, self.w_residual)
         self.voltage = pyo.Constraint(index, rule=voltage)
-        if frame.angles:
+        if horizon.angles:
             self.angle = pyo.Constraint(index, rule=angle)
 
-    def _inject(self, frame, from_bus, to_bus) -> None:
+    def _inject(self, horizon, from_bus, to_bus) -> None:
         D = self.connection.d
         p, q = self.p, self.q
         for i, phase in enumerate(self.phases):
             shares = [(other, float(d.real), float(d.imag) if abs(d.imag) > _ZERO else 0.0)
                       for other, d in zip(self.connection.inputs, D[i], strict=True)
                       if abs(d) > _ZERO]
-            for t in frame.labels:
+            for t in horizon.labels:
                 pt, qt = p[phase, t], q[phase, t]
                 to_bus.inject((phase, t), pt, qt)
                 for other, real, imag in shares:
@@ -145,7 +145,7 @@ class BranchBlockData(BlockData):
                     else:
                         from_bus.inject((other, t), -real * pt, -real * qt)
 
-    def add_losses(self, frame: Frame, v=None, start: bool = False) -> None:
+    def add_losses(self, horizon: Horizon, v=None, start: bool = False) -> None:
         """Expression `loss[t]` (MW), quadratic in p and q, at voltages v(phase, t) (pu, else 1).
 
         start: take off `loss_start[t]`, a mutable Param, being in the rows already. ModelError
@@ -155,10 +155,10 @@ class BranchBlockData(BlockData):
         n = len(phases)
         same = self.loss_matrix(np.ones(n)) if v is None else None
         if start:
-            self.loss_start = pyo.Param(frame.periods, initialize=0.0, mutable=True)
+            self.loss_start = pyo.Param(horizon.periods, initialize=0.0, mutable=True)
         self._loss_at = {}
         losses = {}
-        for t in frame.labels:
+        for t in horizon.labels:
             H = same if same is not None else self.loss_matrix(
                 np.array([v(phase, t) for phase in phases]))
             self._loss_at[t] = H
@@ -166,7 +166,7 @@ class BranchBlockData(BlockData):
             losses[t] = quadratic(H, flows)
             if start:
                 losses[t] = losses[t] - self.loss_start[t]
-        self.loss = pyo.Expression(frame.periods, initialize=losses)
+        self.loss = pyo.Expression(horizon.periods, initialize=losses)
 
     def loss_at(self, flows: np.ndarray, t) -> float:
         """Losses (MW) of complex flows (MVA by phase) in period t, as `add_losses` has them."""
@@ -207,7 +207,7 @@ class BranchBlockData(BlockData):
         if penalty is not None:
             self.excess = pyo.Var(index, domain=pyo.NonNegativeReals, initialize=0.0)
             self.cost = pyo.Expression(expr=penalty * hours * sum(self.excess.values()))
-        self.thermal = rows(
+        self.thermal = constraint_over(
             [(phase, t, k) for phase, t in index for k in range(sides)], lambda phase, t, k: (
                 round(math.cos(turn[k]), 15) * self.p[phase, t]
                 + round(math.sin(turn[k]), 15) * self.q[phase, t]

@@ -22,7 +22,7 @@ from __future__ import annotations
 import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
-from pyomo_dlmp.blocks.frame import Frame, rows
+from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.elements import Bus
 
@@ -31,20 +31,20 @@ from pyomo_dlmp.network.elements import Bus
 class BusBlockData(BlockData):
     """A bus; see the module's text. Devices only call `inject`."""
 
-    def build(self, bus: Bus, frame: Frame) -> None:
+    def build(self, bus: Bus, horizon: Horizon) -> None:
         """Declare voltages and balances for the bus's phases."""
-        index = frame.index(bus.phases)
-        self.phases, self.kv_ln, self.hours = bus.phases, bus.kv_ln, frame.hours
+        index = horizon.index(bus.phases)
+        self.phases, self.kv_ln, self.hours = bus.phases, bus.kv_ln, horizon.hours
         self.w = pyo.Var(index, initialize=1.0)
-        if frame.angles:
+        if horizon.angles:
             self.theta = pyo.Var(index, initialize=0.0)
         self.net_p = pyo.Expression(index, initialize=0.0)
         self.net_q = pyo.Expression(index, initialize=0.0)
-        self.p_residual, self.q_residual = frame.residual(index), frame.residual(index)
+        self.p_residual, self.q_residual = horizon.residual(index), horizon.residual(index)
         p_left, q_left = self.p_residual, self.q_residual
-        self.balance_p = rows(index, lambda *k: (
+        self.balance_p = constraint_over(index, lambda *k: (
             self.net_p[k] if p_left is None else self.net_p[k] - p_left[k]) == 0)
-        self.balance_q = rows(index, lambda *k: (
+        self.balance_q = constraint_over(index, lambda *k: (
             self.net_q[k] if q_left is None else self.net_q[k] - q_left[k]) == 0)
 
     def inject(self, k, p, q) -> None:
@@ -68,7 +68,7 @@ class BusBlockData(BlockData):
             self.over = pyo.Var(index, domain=pyo.NonNegativeReals, initialize=0.0)
             self.cost = pyo.Expression(expr=penalty * self.hours * sum(
                 self.under[k] + self.over[k] for k in index))
-        self.v_low = rows(index, lambda *k: (
+        self.v_low = constraint_over(index, lambda *k: (
             self.w[k] + (self.under[k] if soft else 0.0) >= v_min**2))
-        self.v_high = rows(index, lambda *k: (
+        self.v_high = constraint_over(index, lambda *k: (
             self.w[k] - (self.over[k] if soft else 0.0) <= v_max**2))

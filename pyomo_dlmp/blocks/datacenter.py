@@ -18,7 +18,7 @@ import math
 import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
-from pyomo_dlmp.blocks.frame import Frame, rows
+from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
 from pyomo_dlmp.blocks.legs import leg_map, phase_powers, shares_of
 from pyomo_dlmp.network.devices import FRONT_END, FRONT_END_SIDES, Datacenter
 
@@ -35,7 +35,7 @@ class DatacenterBlockData(BlockData):
     `shares`: how its legs meet the phases of the bus (share of a leg's power, complex).
     """
 
-    def build(self, datacenter: Datacenter, frame: Frame, bus,
+    def build(self, datacenter: Datacenter, horizon: Horizon, bus,
               penalty: float | None = None) -> None:
         """Connect to a BusBlock. ModelError for a leg on a phase that the bus lacks.
 
@@ -48,49 +48,49 @@ class DatacenterBlockData(BlockData):
         self.balanced, self.ramp_mw = dc.balanced, None if dc.ramp_kw is None else dc.ramp_kw / 1000
         self.legs = legs = tuple(dc.phases) if dc.balanced else dc.legs
         self.rating_mva: float | None = None if dc.kva is None else dc.kva / 1000
-        n, index = len(legs), frame.index(legs)
+        n, index = len(legs), horizon.index(legs)
         self.p = pyo.Var(
-            frame.periods, bounds=(dc.floor * top, top), initialize=dc.floor * top)
+            horizon.periods, bounds=(dc.floor * top, top), initialize=dc.floor * top)
         if dc.balanced:
             self.leg_p = pyo.Expression(index, initialize={k: self.p[k[1]] / n for k in index})
         else:
             self.leg_p = pyo.Var(index, bounds=(0.0, top / n), initialize=dc.floor * top / n)
-        self._reactive_power(frame, index, n)
+        self._reactive_power(horizon, index, n)
         if dc.reactive == "dso":
-            self.rating = self._soft_rating(frame, penalty)
+            self.rating = self._soft_rating(horizon, penalty)
         connection = "wye" if dc.balanced else dc.connection
-        self._draw(frame, bus, leg_map(dc.name, legs, connection, bus.phases))
+        self._draw(horizon, bus, leg_map(dc.name, legs, connection, bus.phases))
 
-    def _reactive_power(self, frame: Frame, index, n: int) -> None:
+    def _reactive_power(self, horizon: Horizon, index, n: int) -> None:
         reach = self.rating_mva
         if reach is None:
             self.leg_q = pyo.Expression(index, initialize={
                 k: self.tan_phi * self.leg_p[k] for k in index})
-            self.q = pyo.Expression(frame.periods, initialize={
-                t: self.tan_phi * self.p[t] for t in frame.labels})
+            self.q = pyo.Expression(horizon.periods, initialize={
+                t: self.tan_phi * self.p[t] for t in horizon.labels})
         elif self.balanced:
-            self.q = pyo.Var(frame.periods, bounds=(-reach, reach), initialize=0.0)
+            self.q = pyo.Var(horizon.periods, bounds=(-reach, reach), initialize=0.0)
             self.leg_q = pyo.Expression(index, initialize={k: self.q[k[1]] / n for k in index})
         else:
             self.leg_q = pyo.Var(index, bounds=(-reach / n, reach / n), initialize=0.0)
-            self.q = pyo.Expression(frame.periods, initialize={
-                t: sum(self.leg_q[leg, t] for leg in self.legs) for t in frame.labels})
+            self.q = pyo.Expression(horizon.periods, initialize={
+                t: sum(self.leg_q[leg, t] for leg in self.legs) for t in horizon.labels})
 
-    def _soft_rating(self, frame: Frame, penalty: float | None) -> pyo.Constraint:
+    def _soft_rating(self, horizon: Horizon, penalty: float | None) -> pyo.Constraint:
         if penalty is None:
-            return front_end(self, frame.labels)
-        index = frame.periods if self.balanced else frame.index(self.legs)
+            return front_end(self, horizon.labels)
+        index = horizon.periods if self.balanced else horizon.index(self.legs)
         self.excess = pyo.Var(index, domain=pyo.NonNegativeReals, initialize=0.0)
-        by_period: dict = dict.fromkeys(frame.labels, 0.0)
+        by_period: dict = dict.fromkeys(horizon.labels, 0.0)
         for k, excess in self.excess.items():
-            by_period[k if self.balanced else k[1]] += penalty * frame.hours * excess
-        self.excess_cost = pyo.Expression(frame.periods, initialize=by_period)
+            by_period[k if self.balanced else k[1]] += penalty * horizon.hours * excess
+        self.excess_cost = pyo.Expression(horizon.periods, initialize=by_period)
         self.cost = pyo.Expression(expr=sum(by_period.values()))
-        return front_end(self, frame.labels, self.excess)
+        return front_end(self, horizon.labels, self.excess)
 
-    def _draw(self, frame: Frame, bus, D) -> None:
+    def _draw(self, horizon: Horizon, bus, D) -> None:
         self.shares = shares_of(D, self.legs, bus.phases)
-        for t in frame.labels:
+        for t in horizon.labels:
             p, q = ([part[leg, t] for leg in self.legs] for part in (self.leg_p, self.leg_q))
             for phase, power in phase_powers(D, bus.phases, p, q).items():
                 bus.inject((phase, t), -power[0], -power[1])
@@ -103,7 +103,7 @@ class DatacenterBlockData(BlockData):
         if self.reactive == "aggregator":
             yield self.q if self.balanced else self.leg_q
 
-    def settle(self, t, mw: float) -> None:
+    def fix_power(self, t, mw: float) -> None:
         """Fix the power of a period (MW): equal legs, reactive power of the power factor."""
         self.p[t].fix(mw)
         n = len(self.legs)
@@ -136,10 +136,10 @@ def front_end(dc, periods, excess=None) -> pyo.Constraint:
 
     units = [(t,) for t in periods] if dc.balanced else [
         (leg, t) for leg in dc.legs for t in periods]
-    return rows([(*unit, k) for unit in units for k in SIDES], side)
+    return constraint_over([(*unit, k) for unit in units for k in SIDES], side)
 
 
 def split(dc, periods) -> pyo.Constraint:
     """Rows [t]: the legs of an unbalanced datacenter add up to its power."""
-    return rows(list(periods), lambda t: sum(
+    return constraint_over(list(periods), lambda t: sum(
         dc.leg_p[leg, t] for leg in dc.legs) - dc.p[t] == 0)

@@ -15,7 +15,7 @@ import numpy as np
 from pyomo.core.base.block import declare_custom_block
 
 from pyomo_dlmp.blocks.branch import BranchBlockData, identity_connection
-from pyomo_dlmp.blocks.frame import Frame
+from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.blocks.shunt import inject_shunt
 from pyomo_dlmp.network.elements import Line
 
@@ -24,7 +24,7 @@ from pyomo_dlmp.network.elements import Line
 class LineBlockData(BranchBlockData):
     """A line; Vars `p`, `q` (MW, Mvar per phase towards the to-bus)."""
 
-    def build(self, line: Line, frame: Frame, from_bus, to_bus, thermal_sides: int = 12,
+    def build(self, line: Line, horizon: Horizon, from_bus, to_bus, thermal_sides: int = 12,
               thermal_penalty: float | None = None, grounded: bool = True) -> None:
         """Connect two BusBlocks, with a thermal polygon (`limit_flow`) if the line has a rating.
 
@@ -35,10 +35,10 @@ class LineBlockData(BranchBlockData):
         if not grounded and len(line.phases) == 3:
             centred = np.eye(3) - 1.0 / 3.0
             z_pu = centred @ z_pu @ centred
-        self.connect(line.name, frame, from_bus, to_bus, z_pu, identity_connection(line.phases))
+        self.connect(line.name, horizon, from_bus, to_bus, z_pu, identity_connection(line.phases))
         if line.rating_kva is not None:
-            self.limit_flow(line.rating_kva, thermal_sides, thermal_penalty, frame.hours)
+            self.limit_flow(line.rating_kva, thermal_sides, thermal_penalty, horizon.hours)
         if line.code.b is not None:
             susceptance = np.array(line.code.b) * 1e-6 * line.length * to_bus.kv_ln**2
             for bus in (from_bus, to_bus):
-                inject_shunt(bus, line.phases, 0.5j * susceptance, frame.labels)
+                inject_shunt(bus, line.phases, 0.5j * susceptance, horizon.labels)

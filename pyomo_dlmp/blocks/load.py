@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from pyomo.core.base.block import BlockData, declare_custom_block
 
-from pyomo_dlmp.blocks.frame import Frame
+from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.blocks.legs import inject_legs, leg_kv, leg_map, leg_voltage
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.devices import Load
@@ -37,7 +37,7 @@ def slopes(load: Load) -> tuple[float, float]:
 class LoadBlockData(BlockData):
     """A load: no Vars of its own, it only injects into its bus."""
 
-    def build(self, load: Load, frame: Frame, bus, scale=1.0, outside=frozenset()) -> None:
+    def build(self, load: Load, horizon: Horizon, bus, scale=1.0, outside=frozenset()) -> None:
         """Connect to a BusBlock. `scale`: number or one per period. ModelError naming the fault.
 
         outside: (leg, period) whose voltage at an AC operating point is beyond `v_low` .. `v_high`:
@@ -45,11 +45,11 @@ class LoadBlockData(BlockData):
         """
         D = leg_map(load.name, load.legs, load.connection, bus.phases)
         of_p, of_q = slopes(load)
-        factor = frame.series(scale, "load scale")
+        factor = horizon.series(scale, "load scale")
         nominal = leg_kv(bus, load.connection)
         ratio = 1.0 if load.kv is None else (nominal / load.kv) ** 2
         self.scale = factor
-        for t in frame.labels:
+        for t in horizon.labels:
             for row, (kw, kvar) in enumerate(zip(load.kw, load.kvar, strict=True)):
                 p, q = factor[t] * kw / 1000, factor[t] * kvar / 1000
                 beyond = (load.legs[row], t) in outside

@@ -11,7 +11,7 @@ import numpy as np
 from pyomo.core.base.block import declare_custom_block
 
 from pyomo_dlmp.blocks.branch import BranchBlockData, identity_connection
-from pyomo_dlmp.blocks.frame import Frame
+from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.elements import Regulator
 from pyomo_dlmp.network.phases import Connection, alpha, open_delta_turns
@@ -21,7 +21,7 @@ from pyomo_dlmp.network.phases import Connection, alpha, open_delta_turns
 class RegulatorBlockData(BranchBlockData):
     """A bank of step-voltage regulators at fixed taps."""
 
-    def build(self, regulator: Regulator, frame: Frame, from_bus, to_bus) -> None:
+    def build(self, regulator: Regulator, horizon: Horizon, from_bus, to_bus) -> None:
         """Connect two BusBlocks. ModelError for an unknown connection or taps that do not fit."""
         phases, ratio = regulator.phases, regulator.ratio
         if regulator.connection == "wye":
@@ -42,5 +42,5 @@ class RegulatorBlockData(BranchBlockData):
                 regulator.name, f"has the connection {regulator.connection!r}",
                 "Modeled: wye, open_delta.")
         n = len(phases)
-        self.connect(regulator.name, frame, from_bus, to_bus, np.zeros((n, n), dtype=complex),
+        self.connect(regulator.name, horizon, from_bus, to_bus, np.zeros((n, n), dtype=complex),
                      connection)

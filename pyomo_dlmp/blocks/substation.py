@@ -16,7 +16,7 @@ import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
 from pyomo_dlmp.blocks.branch import affine_rows, drop_matrices
-from pyomo_dlmp.blocks.frame import Frame
+from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.elements import Substation
 
@@ -25,14 +25,14 @@ from pyomo_dlmp.network.elements import Substation
 class SubstationBlockData(BlockData):
     """The source bus; mutable Param `price[t]` in $/MWh."""
 
-    def build(self, substation: Substation, frame: Frame, bus, price) -> None:
+    def build(self, substation: Substation, horizon: Horizon, bus, price) -> None:
         """Fix the bus's voltage and buy energy. ModelError: wrong number of voltages or prices."""
         if len(substation.v_pu) != len(bus.phases):
             raise ModelError.at(
                 substation.name, f"gives {len(substation.v_pu)} voltages for phases {bus.phases}",
                 "Give one per phase (pu).")
         self.price = pyo.Param(
-            frame.periods, initialize=frame.series(price, "price"), mutable=True)
+            horizon.periods, initialize=horizon.series(price, "price"), mutable=True)
         self.p = pyo.Var(bus.w.index_set(), initialize=0.0)
         self.q = pyo.Var(bus.w.index_set(), initialize=0.0)
         volts = dict(zip(bus.phases, substation.v_pu, strict=True))
@@ -44,33 +44,33 @@ class SubstationBlockData(BlockData):
                 if bus.component("theta") is not None:
                     bus.theta[phase, t].fix(0.0)
         else:
-            self._behind(bus, frame, substation.z / bus.kv_ln**2, volts)
-        self.cost = pyo.Expression(frame.periods, initialize={
-            t: self.price[t] * frame.hours * sum(self.p[phase, t] for phase in bus.phases)
-            for t in frame.labels})
+            self._behind(bus, horizon, substation.z / bus.kv_ln**2, volts)
+        self.cost = pyo.Expression(horizon.periods, initialize={
+            t: self.price[t] * horizon.hours * sum(self.p[phase, t] for phase in bus.phases)
+            for t in horizon.labels})
 
     def loss_price(self, t):
         """What a MWh of losses costs the DSO in period t ($): the price, 0 where it is negative."""
         return self.price[t] if pyo.value(self.price[t]) >= 0 else 0.0
 
-    def _behind(self, bus, frame: Frame, z_pu, volts) -> None:
+    def _behind(self, bus, horizon: Horizon, z_pu, volts) -> None:
         """Rows `voltage` and `angle` of the source's own impedance."""
         MP, MQ = drop_matrices(z_pu, bus.phases)
         flows = [(self.p, k) for k in bus.phases] + [(self.q, k) for k in bus.phases]
         voltage: dict = {}
         angle: dict = {}
         index = bus.w.index_set()
-        self.w_residual, self.theta_residual = frame.residual(index), frame.residual(index)
+        self.w_residual, self.theta_residual = horizon.residual(index), horizon.residual(index)
         for i, phase in enumerate(bus.phases):
             terms = [(1.0, bus.w, phase)]
             terms += [(c, v, k) for c, (v, k) in zip((*MP[i], *MQ[i]), flows, strict=True)]
-            affine_rows(voltage, phase, frame.labels, terms, volts[phase] ** 2,
+            affine_rows(voltage, phase, horizon.labels, terms, volts[phase] ** 2,
                         self.w_residual)
-            if frame.angles:
+            if horizon.angles:
                 turn = [(1.0, bus.theta, phase)]
                 turn += [(c, v, k) for c, (v, k) in zip(
                     (*(0.5 * MQ[i]), *(-0.5 * MP[i])), flows, strict=True)]
-                affine_rows(angle, phase, frame.labels, turn, 0.0, self.theta_residual)
+                affine_rows(angle, phase, horizon.labels, turn, 0.0, self.theta_residual)
         self.voltage = pyo.Constraint(index, rule=voltage)
-        if frame.angles:
+        if horizon.angles:
             self.angle = pyo.Constraint(index, rule=angle)

@@ -18,7 +18,7 @@ from __future__ import annotations
 import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
-from pyomo_dlmp.blocks.frame import Frame, rows
+from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
 from pyomo_dlmp.blocks.legs import leg_map, phase_powers, shares_of
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.devices import StaticVarGenerator
@@ -33,7 +33,7 @@ class SvgBlockData(BlockData):
     `owner`: "dso" or "datacenter"; `shares`: how its legs meet the phases of the bus.
     """
 
-    def build(self, svg: StaticVarGenerator, frame: Frame, bus, grounded: bool = True,
+    def build(self, svg: StaticVarGenerator, horizon: Horizon, bus, grounded: bool = True,
               penalty: float | None = None) -> None:
         """Connect to a BusBlock. ModelError for a leg on a phase that the bus lacks, a wye of fewer
         than three legs where nothing grounds the bus.
@@ -50,9 +50,9 @@ class SvgBlockData(BlockData):
         share = total / len(legs) if svg.sharing == "equal" or self.alike else total
         self.split = svg.loss_percent > 0 or svg.sharing == "total"
         D = leg_map(svg.name, legs, svg.connection, bus.phases)
-        index = frame.index(legs)
+        index = horizon.index(legs)
         # legs that are alike have one Var between them, others one each
-        own = frame.periods if self.alike else index
+        own = horizon.periods if self.alike else index
         if self.split:
             self.make = pyo.Var(own, bounds=(0.0, share), initialize=0.0)
             self.absorb = pyo.Var(own, bounds=(0.0, share), initialize=0.0)
@@ -68,16 +68,16 @@ class SvgBlockData(BlockData):
             k: lost * self.size(k) if self.split else 0.0 for k in index})
         self.total_mvar = total if svg.sharing == "total" else None
         if svg.owner == "dso" and self.total_mvar is not None:
-            self._limit_total(frame, penalty)
-        self._inject(frame, bus, D)
+            self._limit_total(horizon, penalty)
+        self._inject(horizon, bus, D)
 
-    def _limit_total(self, frame: Frame, penalty: float | None) -> None:
+    def _limit_total(self, horizon: Horizon, penalty: float | None) -> None:
         if penalty is None:
-            self.total = limit_total(self, frame.labels)
+            self.total = limit_total(self, horizon.labels)
             return
-        self.excess = pyo.Var(frame.periods, domain=pyo.NonNegativeReals, initialize=0.0)
-        self.cost = pyo.Expression(expr=penalty * frame.hours * sum(self.excess.values()))
-        self.total = limit_total(self, frame.labels, self.excess)
+        self.excess = pyo.Var(horizon.periods, domain=pyo.NonNegativeReals, initialize=0.0)
+        self.cost = pyo.Expression(expr=penalty * horizon.hours * sum(self.excess.values()))
+        self.total = limit_total(self, horizon.labels, self.excess)
 
     def key(self, k):
         """Index of the Var behind leg and period k."""
@@ -87,9 +87,9 @@ class SvgBlockData(BlockData):
         """|q| of leg and period k (Mvar), where the SVG is split into making and absorbing."""
         return self.make[self.key(k)] + self.absorb[self.key(k)]
 
-    def _inject(self, frame: Frame, bus, D) -> None:
+    def _inject(self, horizon: Horizon, bus, D) -> None:
         self.shares = shares_of(D, self.legs, bus.phases)
-        for t in frame.labels:
+        for t in horizon.labels:
             q = [self.q[leg, t] for leg in self.legs]
             p = [-self.loss[leg, t].expr if self.split else 0.0 for leg in self.legs]
             for phase, power in phase_powers(D, bus.phases, p, q).items():
@@ -116,5 +116,5 @@ class SvgBlockData(BlockData):
 
 def limit_total(svg, periods, excess=None) -> pyo.Constraint:
     """Rows [t] of a total rating: the SVG's own, or those of the aggregator that owns it."""
-    return rows(list(periods), lambda t: sum(svg.size((leg, t)) for leg in svg.legs) - (
+    return constraint_over(list(periods), lambda t: sum(svg.size((leg, t)) for leg in svg.legs) - (
         0.0 if excess is None else excess[t]) <= svg.total_mvar)

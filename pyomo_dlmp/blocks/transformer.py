@@ -18,7 +18,7 @@ import numpy as np
 from pyomo.core.base.block import declare_custom_block
 
 from pyomo_dlmp.blocks.branch import BranchBlockData
-from pyomo_dlmp.blocks.frame import Frame
+from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.blocks.legs import leg_kv
 from pyomo_dlmp.blocks.shunt import inject_shunt
 from pyomo_dlmp.errors import ModelError
@@ -35,7 +35,7 @@ _CONNECTIONS = ("wye-wye", "delta-delta", "delta-wye", "wye-delta")
 class TransformerBlockData(BranchBlockData):
     """A transformer with fixed taps, or a bank of branches between the same two buses."""
 
-    def build(self, branches: Branch | Sequence[Branch], frame: Frame, from_bus, to_bus,
+    def build(self, branches: Branch | Sequence[Branch], horizon: Horizon, from_bus, to_bus,
               thermal_sides: int = 12, thermal_penalty: float | None = None,
               grounded: bool = True) -> None:
         """Connect two BusBlocks, with a thermal polygon (`limit_flow`) if the first is `rated`.
@@ -68,13 +68,13 @@ class TransformerBlockData(BranchBlockData):
         nominal = alpha(inputs)
         connection = Connection.linearise(
             _real(turns), inputs, outputs, nominal, alpha(outputs))
-        self.connect(bank[0].name, frame, from_bus, to_bus, z, connection)
+        self.connect(bank[0].name, horizon, from_bus, to_bus, z, connection)
         if np.any(shunt):
-            inject_shunt(from_bus, inputs, shunt, frame.labels, frame.angles)
+            inject_shunt(from_bus, inputs, shunt, horizon.labels, horizon.angles)
         first = bank[0]
         if isinstance(first, Transformer | CenterTappedTransformer) and first.rated:
             units = len(outputs)
-            self.limit_flow(first.kva / units, thermal_sides, thermal_penalty, frame.hours)
+            self.limit_flow(first.kva / units, thermal_sides, thermal_penalty, horizon.hours)
 
 
 def _real(turns: np.ndarray) -> np.ndarray:

@@ -54,7 +54,7 @@ def _parse_figures(text: str) -> tuple[float, ...]:
     return tuple(float(word) for word in text.split())
 
 
-FIGURES = Cell("numbers with spaces between", _parse_figures,
+NUMBERS = Cell("numbers with spaces between", _parse_figures,
                lambda values: " ".join(number_text(v) for v in values))
 WORDS = Cell("words with spaces between", lambda text: tuple(text.split()), " ".join)
 

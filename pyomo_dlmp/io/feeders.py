@@ -45,9 +45,10 @@ def list_feeders() -> pd.DataFrame:
     One row per feeder, sorted by name.
     """
     rows = [
-        (name, len(net.buses), len(net.branches), len(net.loads), net.total_kw, net.source,
+        (name, len(network.buses), len(network.branches), len(network.loads), network.total_kw,
+         network.source,
          read_licence(folder))
-        for name, folder in _folders().items() for net in [_load(folder)]
+        for name, folder in _folders().items() for network in [_load(folder)]
     ]
     columns = ["name", "buses", "branches", "loads", "kw", "source", "licence"]
     return pd.DataFrame(rows, columns=columns)

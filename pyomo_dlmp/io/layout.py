@@ -34,8 +34,8 @@ from typing import Any
 
 from pyomo_dlmp.errors import Fault
 from pyomo_dlmp.io.csv_table import (
-    FIGURES,
     NUMBER,
+    NUMBERS,
     TAPS,
     TEXT,
     WORDS,
@@ -122,12 +122,12 @@ TRANSFORMERS = Table("transformers.csv", (
 ))
 CENTER_TAPPED = Table("center_tapped.csv", (
     *_columns("name", "from_bus", "to_bus", "leg"), _number("kva"),
-    Column("r_percent", "r_percent", FIGURES), Column("x_percent", "x_percent", FIGURES),
+    Column("r_percent", "r_percent", NUMBERS), Column("x_percent", "x_percent", NUMBERS),
     _rare("tap", 1.0), _rare("rated", False, YES_NO), *_WINDINGS,
 ), optional=True)
 LOADS = Table("loads.csv", (
     *_columns("name", "bus"), _default("connection"), _default("model"), Column("leg", "leg"),
-    _number("kw"), _number("kvar"), _rare("coefficients", (), FIGURES),
+    _number("kw"), _number("kvar"), _rare("coefficients", (), NUMBERS),
     _rare("leg_kv", field="kv"), _rare("v_low_pu", 0.0, field="v_low"),
     _rare("v_high_pu", 2.0, field="v_high"), _rare("profile", None, TEXT),
 ))
@@ -150,7 +150,7 @@ STORAGES = Table("storages.csv", (
     _rare("connection", "wye", TEXT), _rare("kw", 0.0), _rare("kvar", 0.0),
 ), optional=True)
 PROFILES = Table("profiles.csv", (
-    Column("name", "name"), _number("minutes"), Column("values", "values", FIGURES),
+    Column("name", "name"), _number("minutes"), Column("values", "values", NUMBERS),
 ), optional=True)
 DATACENTERS = Table("datacenters.csv", (
     *_DEVICE, _number("kw"), _default("floor_share", "floor", NUMBER),

@@ -11,13 +11,12 @@ and each dual's range is two linear programs over t. Nothing here grows with the
 
 from __future__ import annotations
 
-import highspy
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from pyomo_dlmp.lower.solver import LowerSolver
-from pyomo_dlmp.numerics.highs import new_highs
+from pyomo_dlmp.numerics.highs import Highs
 
 _ACTIVE = 1e-6
 _NULL = 1e-9
@@ -107,12 +106,10 @@ class _Freedom:
     def __init__(self, N: np.ndarray, start: np.ndarray):
         self.d = N.shape[1]
         self.N, self.start = N, start
-        self.lp = new_highs()
-        inf = highspy.kHighsInf
-        self.lp.addVars(self.d, np.full(self.d, -inf), np.full(self.d, inf))
         rows = sp.csr_matrix(np.where(np.abs(N) > _NULL, N, 0.0))
-        self.lp.addRows(len(N), -start - _NULL * (1.0 + start), np.full(len(N), inf), rows.nnz,
-                        rows.indptr[:-1].astype(np.int32), rows.indices.astype(np.int32), rows.data)
+        free = np.full(self.d, np.inf)
+        self.lp = Highs(np.zeros(self.d), rows, -start - _NULL * (1.0 + start),
+                        np.full(len(N), np.inf), -free, free)
 
     def ends(self, forms: np.ndarray) -> list[tuple[float, float]]:
         """(least, greatest) value of each form'  t; 0 lies between them."""
@@ -126,10 +123,9 @@ class _Freedom:
     def _ends(self, form: np.ndarray) -> tuple[float, float]:
         ends = []
         for sign in (1.0, -1.0):
-            self.lp.changeColsCost(self.d, np.arange(self.d, dtype=np.int32), sign * form)
-            self.lp.run()
-            solved = self.lp.getModelStatus() == highspy.HighsModelStatus.kOptimal
-            value = self.lp.getInfo().objective_function_value if solved else -np.inf
+            self.lp.set_cost(np.arange(self.d), sign * form)
+            answer = self.lp.solve_lp()
+            value = answer.objective if answer.status == "optimal" else -np.inf
             ends.append(sign * min(0.0, value))
         return ends[0], ends[1]
 

@@ -24,8 +24,10 @@ from pyomo.repn.quadratic import QuadraticRepnVisitor
 from pyomo.repn.util import OrderedVarRecorder
 
 from pyomo_dlmp.bilevel import LowerLevelData, guard_of
+from pyomo_dlmp.bilevel.values import bounds_of
 from pyomo_dlmp.errors import Fault, ModelError
 from pyomo_dlmp.numerics.components import dense_blocks
+from pyomo_dlmp.numerics.sparse import csr_of
 
 _CACHED = 10_000  # named Expressions after which the cache begins anew
 _PLAIN = {
@@ -81,14 +83,7 @@ class LowerForm:
 
     def u_box(self) -> tuple[np.ndarray, np.ndarray]:
         """Bounds of the upper Vars (infinite where none), shape (m,), (m,)."""
-        return _bounds(self.u)
-
-
-def _bounds(variables) -> tuple[np.ndarray, np.ndarray]:
-    pairs = [v.bounds for v in variables]
-    lower = np.array([-np.inf if b[0] is None else b[0] for b in pairs], dtype=float)
-    upper = np.array([np.inf if b[1] is None else b[1] for b in pairs], dtype=float)
-    return lower, upper
+        return bounds_of(self.u)
 
 
 def compile_lower(block: LowerLevelData) -> LowerForm:
@@ -243,7 +238,7 @@ class _Compiler:
         for vid, coef in lin.items():
             if vid in is_x:
                 c[position[vid]] = coef
-        lb, ub = _bounds(x)
+        lb, ub = bounds_of(x)
         form = LowerForm(
             self.block, sense, x, u, rows, Q, c, D, A, B,
             np.array(self.lo), np.array(self.hi), lb, ub, objective, idle,
@@ -286,14 +281,7 @@ def _split_quadratic(quad, position, is_x, n, m):
         elif i in is_x or j in is_x:
             first, second = (i, j) if i in is_x else (j, i)
             xu.append((position[first], position[second], coef))
-    return _csr(xx, (n, n)), _csr(xu, (n, m))
-
-
-def _csr(entries, shape) -> sp.csr_matrix:
-    if not entries:
-        return sp.csr_matrix(shape)
-    rows, cols, values = zip(*entries, strict=True)
-    return sp.coo_matrix((np.array(values, dtype=float), (rows, cols)), shape=shape).tocsr()
+    return csr_of(xx, (n, n)), csr_of(xu, (n, m))
 
 
 def check_convex(Q: sp.csr_matrix, form: LowerForm, where: str, tol: float = 1e-9) -> None:

@@ -18,7 +18,7 @@ from scipy.sparse.linalg import splu
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.elimination import Elimination, eliminate
-from pyomo_dlmp.numerics.qp import LOOSE, Part, solve_singles
+from pyomo_dlmp.numerics.qp import LOOSE, ConvexQp, solve_singles
 
 _FILL = 2e7  # entries of the map from decisions to flows beyond which flows stay
 TOLERANCE = 1e-4  # relative residual above which no price is reported
@@ -131,7 +131,7 @@ class LowerSolver:
         dual = np.zeros(len(right))
         rho = np.zeros(len(c))
         kept = self.elimination.kept
-        problem = Part(Q.tocsr(), c, self.A.tocsr(), right, len(self.rest),
+        problem = ConvexQp(Q.tocsr(), c, self.A.tocsr(), right, len(self.rest),
                         form.lb[kept], form.ub[kept])
         self._check_settled_rows(right, rows)
         solve_singles(problem, self.singles, v, dual, rho)

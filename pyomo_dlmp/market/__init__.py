@@ -4,7 +4,7 @@ from pyomo_dlmp.market.aggregator import PAYS, AggregatorBlock, AggregatorBlockD
 from pyomo_dlmp.market.markets import (
     MARKETS,
     Market,
-    Outcome,
+    MarketResult,
     build_bilevel,
     solve_market,
 )
@@ -12,5 +12,5 @@ from pyomo_dlmp.market.workload import Interactive, Job, Servers, Ups, Workload,
 
 __all__ = [
     "MARKETS", "PAYS", "AggregatorBlock", "AggregatorBlockData", "Interactive", "Job", "Market",
-    "Outcome", "Servers", "Ups", "Workload", "build_bilevel", "scaled", "solve_market",
+    "MarketResult", "Servers", "Ups", "Workload", "build_bilevel", "scaled", "solve_market",
 ]

@@ -30,9 +30,9 @@ from pyomo.core.base.block import BlockData, declare_custom_block
 from pyomo_dlmp.blocks.datacenter import FRONT_END, SIDES, TURN, front_end, split
 from pyomo_dlmp.blocks.svg import limit_total
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.market.feasibility import can_be_served
+from pyomo_dlmp.market.feasibility import require_servable
 from pyomo_dlmp.market.workload import Workload, check_workload, series
-from pyomo_dlmp.market.workload_rows import Serving, Site
+from pyomo_dlmp.market.workload_rows import Site, WorkloadRows
 from pyomo_dlmp.network.names import nearest
 
 PAYS = ("active and reactive", "active", "tariff")
@@ -71,12 +71,12 @@ class AggregatorBlockData(BlockData):
         labels, hours = list(dso.periods), next(iter(dso.bus.values())).hours
         check_workload(load, mine, labels, self.name)
         seen = {name: Site(dc.p, dc.p[labels[0]].lb, dc.ramp_mw) for name, dc in mine.items()}
-        can_be_served(self.name, seen, labels, hours, load)
+        require_servable(self.name, seen, labels, hours, load)
         inside = price_taker and hasattr(dso, "declare_upper")
-        serving = Serving(self, seen, labels, hours, load, elastic=inside)
+        serving = WorkloadRows(self, seen, labels, hours, load, elastic=inside)
         serving.write()
         if inside:
-            dso.cost.set_value(dso.cost.expr + value_of_work * sum(self.short.values()))
+            dso.cost.set_value(dso.cost.expr + value_of_work * sum(self.unserved.values()))
         self.binaries = serving.binaries
         if inside and self.binaries:
             raise ModelError.at(self.name, "is a price taker with jobs that may not pause",
@@ -88,7 +88,7 @@ class AggregatorBlockData(BlockData):
     def _sites(self, dso, sites, price_taker: bool) -> dict:
         if not len(dso.datacenter):
             raise ModelError.at(dso.name, "has no datacenter",
-                                "Add one: net.with_devices(Datacenter(...)).")
+                                "Add one: network.with_devices(Datacenter(...)).")
         upper = getattr(dso, "is_upper", lambda var: not price_taker)
         free = {name: dc for name, dc in dso.datacenter.items()
                 if not next(iter(dc.p.values())).fixed

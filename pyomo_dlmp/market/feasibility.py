@@ -6,11 +6,11 @@ import pyomo.environ as pyo
 
 from pyomo_dlmp.errors import ModelError, SolverError
 from pyomo_dlmp.market.workload import Workload
-from pyomo_dlmp.market.workload_rows import Serving, Site
+from pyomo_dlmp.market.workload_rows import Site, WorkloadRows
 from pyomo_dlmp.solve import solve_opf
 
 
-def can_be_served(name: str, sites: dict[str, Site], labels: list, hours: float,
+def require_servable(name: str, sites: dict[str, Site], labels: list, hours: float,
                   workload: Workload) -> None:
     """ModelError naming what cannot be served, and how much of it is missing.
 
@@ -27,20 +27,20 @@ def can_be_served(name: str, sites: dict[str, Site], labels: list, hours: float,
             m.site[site].p[t].setlb(data.p[t].lb)
             m.site[site].p[t].setub(data.p[t].ub)
     copies = {s: Site(m.site[s].p, data.floor, data.ramp) for s, data in sites.items()}
-    Serving(m, copies, labels, hours, workload, elastic=True).write()
+    WorkloadRows(m, copies, labels, hours, workload, elastic=True).write()
     for var in m.component_data_objects(pyo.Var, descend_into=pyo.Block):
         if not var.is_continuous():
             var.domain = pyo.Reals
             var.setlb(0.0)
             var.setub(1.0)
-    m.shortfall = pyo.Objective(expr=sum(m.short.values()))
+    m.shortfall = pyo.Objective(expr=sum(m.unserved.values()))
     try:
         solve_opf(m)
     except SolverError:
         raise ModelError.at(
             name, "cannot serve its workload: floors, ramps or batteries of its sites contradict "
             "each other", "Lower floors, widen ramps, or start batteries fuller.") from None
-    missing = {k: v.value for k, v in m.short.items() if v.value > 1e-7}
+    missing = {k: v.value for k, v in m.unserved.items() if v.value > 1e-7}
     if not missing:
         return
     worst = max(missing, key=lambda k: missing[k])

@@ -42,7 +42,7 @@ class Market:
     `averaged`: the price taker moves by 1/k towards its answer in round k, not all the way.
     """
 
-    net: Network
+    network: Network
     workload: Workload | float
     opf: Mapping[str, Any] = field(default_factory=dict)
     pays: str = "active and reactive"
@@ -53,7 +53,7 @@ class Market:
 
 
 @dataclass
-class Outcome:
+class MarketResult:
     """One market solved. `dso`: block with values and duals; `note`: how it went, in words.
 
     `paid`: $ by the market's own rule (a tariff or DLMPs). `rounds`: of a price taker, columns
@@ -72,7 +72,7 @@ class Outcome:
     residual: float | None = None
 
 
-def solve_market(name: str, market: Market, **options: Any) -> Outcome:
+def solve_market(name: str, market: Market, **options: Any) -> MarketResult:
     """Solve one of `MARKETS`. `options` go to `solve_bilevel` (solver, gap, time_limit, progress).
 
     ModelError for an unknown name; what the parts raise.
@@ -84,10 +84,10 @@ def solve_market(name: str, market: Market, **options: Any) -> Outcome:
 
 def build_bilevel(market: Market, pays: str | None = None) -> Any:
     """ConcreteModel with LowerLevel `dso` (and its price takers) under AggregatorBlock `dca`."""
-    m = pyo.ConcreteModel(name=market.net.name)
+    m = pyo.ConcreteModel(name=market.network.name)
     m.dso = LowerLevel()
     theirs = [site for sites, _ in market.takers.values() for site in sites]
-    build_opf(market.net, into=m.dso, price_takers=theirs, **market.opf)
+    build_opf(market.network, into=m.dso, price_takers=theirs, **market.opf)
     _add_takers(m.dso, market)
     m.dca = AggregatorBlock()
     pays = pays or market.pays
@@ -102,24 +102,24 @@ def _add_takers(dso, market: Market) -> None:
         dso.taker[name].build(dso, workload, sites=sites, price_taker=True)
 
 
-def _strategic(market: Market, **options: Any) -> Outcome:
+def _strategic(market: Market, **options: Any) -> MarketResult:
     m = build_bilevel(market)
     solution = solve_bilevel(m, **options)
     paid = float("nan") if solution.objective is None else solution.objective
-    return Outcome("strategic", m.dso, paid, solution.status, solution=solution, model=m)
+    return MarketResult("strategic", m.dso, paid, solution.status, solution=solution, model=m)
 
 
-def _uncoordinated(market: Market, **_: Any) -> Outcome:
+def _uncoordinated(market: Market, **_: Any) -> MarketResult:
     m = build_bilevel(market, "tariff")
     _best_response(m)
     _spread(m)
     answer = solve_opf(m.dso)
-    return Outcome("uncoordinated", m.dso, pyo.value(m.dca.cost), "optimal", model=m,
+    return MarketResult("uncoordinated", m.dso, pyo.value(m.dca.cost), "optimal", model=m,
                    note="pays the tariff; spread evenly where bills are equal",
                    residual=answer.residual.relative)
 
 
-def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> Outcome:
+def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> MarketResult:
     m = build_bilevel(market)
     decisions = _decisions(m)
     _first_schedule(m)
@@ -156,28 +156,28 @@ def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> 
     for var, old in zip(decisions, here, strict=True):  # what the last prices are of
         var.set_value(old, skip_validation=True)
     table = pd.DataFrame(rounds, columns=["round", "payment", "change"])
-    return Outcome("price taker", m.dso, rounds[-1][1], status, note, table, model=m,
+    return MarketResult("price taker", m.dso, rounds[-1][1], status, note, table, model=m,
                    residual=answer.residual.relative)
 
 
-def _cooperative(market: Market, **_: Any) -> Outcome:
+def _cooperative(market: Market, **_: Any) -> MarketResult:
     theirs = [site for sites, _ in market.takers.values() for site in sites]
-    m = build_opf(market.net, price_takers=list(market.net.datacenters), **market.opf)
+    m = build_opf(market.network, price_takers=list(market.network.datacenters), **market.opf)
     _add_takers(m, market)
     m.dca = AggregatorBlock()
     m.dca.build(m, market.workload, price_taker=True,
-                sites=[site for site in market.net.datacenters if site not in theirs])
+                sites=[site for site in market.network.datacenters if site not in theirs])
     if m.dca.binaries:
         solve_integer(m)
         for var in m.component_data_objects(pyo.Var, descend_into=pyo.Block):
             if not var.is_continuous():
                 var.fix(round(var.value))
     answer = solve_opf(m)
-    return Outcome("cooperative", m, float("nan"), "optimal", model=m,
+    return MarketResult("cooperative", m, float("nan"), "optimal", model=m,
                    residual=answer.residual.relative)
 
 
-MARKETS: dict[str, Callable[..., Outcome]] = {
+MARKETS: dict[str, Callable[..., MarketResult]] = {
     "uncoordinated": _uncoordinated, "price taker": _price_taker,
     "strategic": _strategic, "cooperative": _cooperative,
 }

@@ -22,7 +22,7 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from pyomo_dlmp.blocks.frame import rows
+from pyomo_dlmp.blocks.horizon import constraint_over
 from pyomo_dlmp.market.workload import Job, Servers, Ups, Workload, pue_of, series, sites_of
 
 _KILO = 1000.0
@@ -37,10 +37,10 @@ class Site:
     ramp: float | None = None
 
 
-class Serving:
+class WorkloadRows:
     """Writes the rows of a workload on `block`; see the module's text.
 
-    elastic: at least the work is served (not exactly), with `short[what]` >= 0 (thousand server
+    elastic: at least the work is served (not exactly), with `unserved[what]` >= 0 (thousand server
     hours, MWh or thousand requests/s) in place of what is not: for a check, and for price takers,
     whose work then has a stated value.
     """
@@ -55,7 +55,7 @@ class Serving:
         if elastic:
             names = ["energy", *(f"job '{job.name}'" for job in workload.jobs)]
             names += [_hour(i.name, t) for i in workload.interactive for t in self.labels]
-            block.short = pyo.Var(names, domain=pyo.NonNegativeReals, initialize=0.0)
+            block.unserved = pyo.Var(names, domain=pyo.NonNegativeReals, initialize=0.0)
 
     def write(self) -> None:
         """All rows."""
@@ -69,7 +69,7 @@ class Serving:
         self._ramps()
 
     def _served(self, work, key: str, wanted: float):
-        return work + self.block.short[key] >= wanted if self.elastic else work == wanted
+        return work + self.block.unserved[key] >= wanted if self.elastic else work == wanted
 
     def _net(self, site: str, t):
         """p - c + d: what the site's work draws (MW)."""
@@ -95,7 +95,7 @@ class Serving:
             if job.interruptible:
                 b.level = pyo.Var(at, window, bounds=(0.0, most), initialize=0.0)
                 if most is not None and len(at) > 1:
-                    b.most = rows(window, lambda t, b=b, at=at, most=most: sum(
+                    b.most = constraint_over(window, lambda t, b=b, at=at, most=most: sum(
                         b.level[s, t] for s in at) <= most)
             else:
                 self._without_pause(b, job, at, window, work)
@@ -133,7 +133,7 @@ class Serving:
         index = [(name, t) for name in loads for t in labels]
         wanted = {name: series(i.rate, labels, f"rate of interactive '{name}'")
                   for name, i in loads.items()}
-        block.served = rows(index, lambda name, t: self._served(
+        block.served = constraint_over(index, lambda name, t: self._served(
             sum(b.rate[name, t] for b in block.servers.values() if (name, t) in b.rate),
             _hour(name, t), wanted[name][t] / _KILO))
 
@@ -142,7 +142,7 @@ class Serving:
         self.block.idle = pyo.Var(index, domain=pyo.NonNegativeReals, initialize=0.0)
         for s, t in index:
             self.block.idle[s, t].setub(self.sites[s].floor)
-        self.block.power = rows(index, lambda s, t: self._net(s, t) - sum(
+        self.block.power = constraint_over(index, lambda s, t: self._net(s, t) - sum(
             self.parts.get(("b", s, t), [])) - self.block.idle[s, t] == 0)
 
     def _energy(self, energy: float) -> None:
@@ -151,15 +151,17 @@ class Serving:
             self._net(s, t) for s in self.sites for t in self.labels), "energy", energy))
         index = [(s, t) for s in block.ups for t in self.labels]
         if index:  # what the battery gives may not be more than the work draws
-            block.draws = rows(index, lambda s, t: self._net(s, t) >= self.sites[s].floor)
+            block.draws = constraint_over(
+                index, lambda s, t: self._net(s, t) >= self.sites[s].floor)
 
     def _ramps(self) -> None:
         pairs = list(zip(self.labels, self.labels[1:], strict=False))
         index = [(s, side, t) for s, site in self.sites.items() if site.ramp is not None
                  for side in ("up", "down") for _, t in pairs]
         before = {t: last for last, t in pairs}
-        self.block.ramp = rows(index, lambda s, side, t: (1.0 if side == "up" else -1.0) * (
-            self.sites[s].p[t] - self.sites[s].p[before[t]]) <= self.sites[s].ramp)
+        self.block.ramp = constraint_over(index, lambda s, side, t: (
+            1.0 if side == "up" else -1.0) * (
+                self.sites[s].p[t] - self.sites[s].p[before[t]]) <= self.sites[s].ramp)
 
 
 def _hour(name: str, t) -> str:
@@ -182,9 +184,9 @@ def _pool(b, pool: Servers, loads: list[str], busy: dict, labels) -> dict:
     b.on = pyo.Var(labels, bounds=(0.0, most), initialize=0.0)
     b.rate = pyo.Var(loads, labels, domain=pyo.NonNegativeReals, initialize=0.0)
     served = {t: sum(b.rate[name, t] for name in loads) for t in labels}
-    b.delay = rows(list(labels) if loads else [], lambda t: served[t] - b.on[t] * (
+    b.delay = constraint_over(list(labels) if loads else [], lambda t: served[t] - b.on[t] * (
         pool.service_rate - 1.0 / pool.delay_s) <= 0)
-    b.count = rows(list(labels), lambda t: b.on[t] + busy[t] <= most)
+    b.count = constraint_over(list(labels), lambda t: b.on[t] + busy[t] <= most)
     return {t: b.on[t] * (idle + (pue[t] - 1.0) * peak)
             + (peak - idle) / pool.service_rate * served[t] + pue[t] * peak * busy[t]
             for t in labels}
@@ -197,7 +199,7 @@ def _battery(b, ups: Ups, labels, hours: float) -> None:
     b.stored = pyo.Var(labels, bounds=(ups.kwh_min / _KILO, ups.kwh / _KILO),
                        initialize=ups.start / _KILO)
     before = dict(zip(labels, [None, *labels[:-1]], strict=True))
-    b.balance = rows(list(labels), lambda t: b.stored[t] - (
+    b.balance = constraint_over(list(labels), lambda t: b.stored[t] - (
         ups.start / _KILO if before[t] is None else b.stored[before[t]]) - hours * (
             ups.efficiency * b.charge[t] - b.discharge[t] / ups.efficiency) == 0)
     b.cycle = pyo.Constraint(expr=b.stored[labels[-1]] >= ups.start / _KILO)

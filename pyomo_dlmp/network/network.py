@@ -86,7 +86,7 @@ class Network:
     ):
         self._set(name=name, description=description, source=source, elements=tuple(elements),
                   profiles=MappingProxyType({p.name: p for p in profiles}), frequency=frequency)
-        faults = find_faults(self)
+        faults = find_faults(name, self.elements, self.profiles, description, source)
         if faults:
             raise NetworkError(faults)
         self._set(elements=tuple(self._led_away()))

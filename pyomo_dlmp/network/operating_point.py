@@ -22,18 +22,20 @@ class OperatingPoint:
 
     `voltages[bus, phase, period]`: complex, pu of the bus's nominal phase voltage; on ungrounded
     parts without their zero sequence. `flows[branch, phase, period]`: complex MVA that reach the
-    to-bus (a line's before its charging). `made[device, period]`: MW and Mvar by leg that each
-    datacenter (negative), SVG, generator and storage makes. `source[phase, period]`: MVA bought.
+    to-bus (a line's before its charging). `injections[device, period]`: MW and Mvar by leg that
+    each datacenter (negative), SVG, generator and storage makes. `source[phase, period]`: MVA
+    bought.
     `losses[period]`: MW in all branches. `settled[period]`: whether the AC power flow converged.
-    `beyond[load]`: further (leg, period) that a model takes for impedances, as at earlier points.
+    `impedance_legs[load]`: further (leg, period) that a model takes for impedances, as at earlier
+    points.
     """
 
     periods: list[Hashable] = field(default_factory=list)
     voltages: dict[tuple[str, str, Hashable], complex] = field(default_factory=dict)
     flows: dict[tuple[str, str, Hashable], complex] = field(default_factory=dict)
-    made: dict[tuple[str, Hashable], tuple[tuple[float, ...], tuple[float, ...]]] = field(
+    injections: dict[tuple[str, Hashable], tuple[tuple[float, ...], tuple[float, ...]]] = field(
         default_factory=dict)
     source: dict[tuple[str, Hashable], complex] = field(default_factory=dict)
     losses: dict[Hashable, float] = field(default_factory=dict)
     settled: dict[Hashable, bool] = field(default_factory=dict)
-    beyond: dict[str, set] = field(default_factory=dict)
+    impedance_legs: dict[str, set] = field(default_factory=dict)

@@ -21,7 +21,7 @@ STOPPED = ("time limit", "interrupted", "memory limit")  # words for a search th
 
 
 @dataclass
-class Answer:
+class HighsResult:
     """`status`: optimal, one of STOPPED, infeasible, unbounded or the solver's own word.
 
     `z`, `objective`, `bound` are None where there is none; `row_dual`, `col_dual` for LPs and QPs.
@@ -46,7 +46,7 @@ _WORDS = {
 }
 
 
-def new_highs() -> highspy.Highs:
+def _new_highs() -> highspy.Highs:
     """A silent HiGHS instance (the first one of a process prints a banner: it is caught)."""
     global _greeted
     if _greeted:
@@ -79,16 +79,24 @@ def _no_banner():
 class Highs:
     """One HiGHS instance. Columns and rows may be added; `solve` may be called again."""
 
-    def __init__(self, c, A: sp.spmatrix, lo, hi, lb, ub, integer=None, Q=None, **options):
-        self.h = new_highs()
+    def __init__(self, c, A: sp.spmatrix, lo, hi, lb, ub, integer=None, Q=None,
+                 offset: float = 0.0, **options):
+        self._h = _new_highs()
         for key, value in options.items():
             self.set(key, value)
         self._pass(np.asarray(c, float), A.tocsr(), lo, hi, lb, ub, integer, Q)
+        if offset:
+            self._h.changeObjectiveOffset(float(offset))
         self.is_mip = integer is not None and bool(np.any(integer))
+
+    @property
+    def columns(self) -> int:
+        """Number of columns."""
+        return self._h.getNumCol()
 
     def set(self, key: str, value) -> None:
         """Set a HiGHS option; raises ValueError for one that HiGHS does not know."""
-        if self.h.setOptionValue(key, value) != highspy.HighsStatus.kOk:
+        if self._h.setOptionValue(key, value) != highspy.HighsStatus.kOk:
             raise ValueError(f"HiGHS does not take option {key}={value!r}")
 
     def _pass(self, c, A, lo, hi, lb, ub, integer, Q) -> None:
@@ -113,49 +121,101 @@ class Highs:
             model.hessian_.start_ = lower.indptr.astype(np.int32)
             model.hessian_.index_ = lower.indices.astype(np.int32)
             model.hessian_.value_ = lower.data.astype(float)
-        self.h.passModel(model)
+        self._h.passModel(model)
 
     def add_rows(self, lo, hi, A: sp.csr_matrix) -> None:
         """Append rows lo <= A z <= hi."""
         A = A.tocsr()
-        self.h.addRows(
+        self._h.addRows(
             A.shape[0], _inf(lo), _inf(hi), A.nnz, A.indptr[:-1].astype(np.int32),
             A.indices.astype(np.int32), A.data.astype(float))
+
+    def set_cost(self, columns, values) -> None:
+        """Replace the linear cost of some columns."""
+        columns = np.asarray(columns, dtype=np.int32)
+        self._h.changeColsCost(len(columns), columns, np.asarray(values, float))
+
+    def set_bounds(self, columns, lower, upper) -> None:
+        """Replace the bounds of some columns."""
+        columns = np.asarray(columns, dtype=np.int32)
+        self._h.changeColsBounds(len(columns), columns, _inf(lower), _inf(upper))
+
+    def set_integer(self, columns, integer: bool) -> None:
+        """Make some columns integer, or all of them continuous; the others stay as they are.
+
+        The program counts as a MIP afterwards where `integer` is True.
+        """
+        columns = np.asarray(columns, dtype=np.int32)
+        kind = highspy.HighsVarType.kInteger if integer else highspy.HighsVarType.kContinuous
+        self._h.changeColsIntegrality(len(columns), columns, np.full(len(columns), kind))
+        self.is_mip = integer
+
+    def forget(self) -> None:
+        """Drop basis, solution and MIP start."""
+        self._h.clearSolver()
+
+    def with_fixed(self, columns, values, tolerance: float) -> np.ndarray | None:
+        """Optimal z of the program with some columns continuous and fixed; None where it has none.
+
+        This program is not changed. tolerance: primal and dual feasibility.
+        """
+        columns = np.asarray(columns, dtype=np.int32)
+        lp = _new_highs()
+        lp.passModel(self._h.getLp())
+        lp.changeColsIntegrality(
+            len(columns), columns, np.full(len(columns), highspy.HighsVarType.kContinuous))
+        lp.changeColsBounds(len(columns), columns, values, values)
+        for name in ("primal", "dual"):
+            lp.setOptionValue(f"{name}_feasibility_tolerance", tolerance)
+        lp.run()
+        if lp.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            return None
+        return np.array(lp.getSolution().col_value)
+
+    def solve_lp(self, time_limit: float | None = None) -> HighsResult:
+        """Run an LP without callbacks: for the many short ones of a loop."""
+        if time_limit is not None:
+            self._limit(time_limit)
+        self._h.run()
+        return self._answer()
+
+    def _limit(self, seconds: float) -> None:
+        self.set("time_limit", float(self._h.getRunTime() + max(seconds, 0.01)))
 
     def start_from(self, z: np.ndarray) -> None:
         """Give a MIP start."""
         solution = highspy.HighsSolution()
         solution.col_value = list(map(float, z))
         solution.value_valid = True
-        self.h.setSolution(solution)
+        self._h.setSolution(solution)
 
     def solve(self, time_limit: float | None = None,
               progress: Callable[[float, float], None] | None = None,
-              found: Callable[[np.ndarray], None] | None = None) -> Answer:
+              found: Callable[[np.ndarray], None] | None = None) -> HighsResult:
         """Run; Ctrl-C and a passed memory limit stop it.
 
         As the MIP advances progress(incumbent, bound) is called, and found(z) with better points.
         """
         if time_limit is not None:
-            self.set("time_limit", float(self.h.getRunTime() + max(time_limit, 0.01)))
-        with _interruptible(self.h, *((progress, found) if self.is_mip else (None, None))):
-            self.h.run()
-            if self.h.getModelStatus() == highspy.HighsModelStatus.kUnboundedOrInfeasible:
+            self._limit(time_limit)
+        with _interruptible(self._h, *((progress, found) if self.is_mip else (None, None))):
+            self._h.run()
+            if self._h.getModelStatus() == highspy.HighsModelStatus.kUnboundedOrInfeasible:
                 self.set("presolve", "off")  # then it says which
-                self.h.run()
+                self._h.run()
         return self._answer()
 
-    def _answer(self) -> Answer:
-        status = _WORDS.get(self.h.getModelStatus(), str(self.h.modelStatusToString(
-            self.h.getModelStatus())))
+    def _answer(self) -> HighsResult:
+        status = _WORDS.get(self._h.getModelStatus(), str(self._h.modelStatusToString(
+            self._h.getModelStatus())))
         if status == "interrupted" and over_limit():
             status = "memory limit"
-        info, solution = self.h.getInfo(), self.h.getSolution()
+        info, solution = self._h.getInfo(), self._h.getSolution()
         feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
         bound = info.mip_dual_bound if self.is_mip else info.objective_function_value
         known = np.isfinite(bound) and status in (
             ("optimal", *STOPPED) if self.is_mip else ("optimal",))
-        answer = Answer(status, bound=bound if known else None)
+        answer = HighsResult(status, bound=bound if known else None)
         if feasible:
             answer.z = np.array(solution.col_value)
             answer.objective = info.objective_function_value
@@ -163,6 +223,21 @@ class Highs:
             answer.row_dual = np.array(solution.row_dual)
             answer.col_dual = np.array(solution.col_dual)
         return answer
+
+
+def solve_small_lp(c, A: np.ndarray, lo, hi, lb, ub) -> np.ndarray | None:
+    """Optimal z of a dense LP of a few columns, without presolve; None where it has none."""
+    h = _new_highs()
+    h.setOptionValue("presolve", "off")
+    rows, columns = A.shape
+    h.addVars(columns, _inf(lb), _inf(ub))
+    h.changeColsCost(columns, np.arange(columns, dtype=np.int32), np.asarray(c, float))
+    h.addRows(rows, _inf(lo), _inf(hi), A.size, np.arange(0, A.size, columns, dtype=np.int32),
+              np.tile(np.arange(columns, dtype=np.int32), rows), A.ravel())
+    h.run()
+    if h.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        return None
+    return np.array(h.getSolution().col_value)
 
 
 def _inf(values) -> np.ndarray:

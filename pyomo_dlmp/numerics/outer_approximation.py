@@ -16,14 +16,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import highspy
 import numpy as np
 import scipy.sparse as sp
 
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.numerics.boxes import row_ranges
 from pyomo_dlmp.numerics.components import blocks_of
-from pyomo_dlmp.numerics.highs import STOPPED, Answer, Highs, new_highs
+from pyomo_dlmp.numerics.highs import STOPPED, Highs, HighsResult
 from pyomo_dlmp.numerics.program import Program
 
 Progress = Callable[[str, float | None, float | None], None]
@@ -33,7 +32,7 @@ _MAX_ROUNDS = 30
 
 
 @dataclass
-class Outcome:
+class SearchResult:
     """`z` best point (None if none), its `objective`, a proven `bound`, `status`, MILP `rounds`.
 
     `status`: optimal, time limit, interrupted, infeasible, unbounded or the solver's word.
@@ -101,26 +100,26 @@ def split_squares(program: Program) -> _Squares:
 def solve_outer(
     program: Program, gap: float = 1e-4, time_limit: float | None = None,
     start: np.ndarray | None = None, progress: Progress | None = None, threads: int = 0,
-    mip_options: dict | None = None, keep: Callable | None = None,
-) -> Outcome:
+    mip_options: dict | None = None, on_incumbent: Callable | None = None,
+) -> SearchResult:
     """Minimise to a relative `gap` (or to 2e-6 absolute); `start` is a point to begin from.
 
-    keep(z, objective, bound) is called with better points as they are found.
+    on_incumbent(z, objective, bound) is called with better points as they are found.
     """
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
     squares = split_squares(program)
     begin = program.value(start) if start is not None else None
-    master = _Master(program, squares, _first_error(gap, begin), threads, mip_options or {})
-    outcome = Outcome("time limit")
+    master = _TangentMaster(program, squares, _first_error(gap, begin), threads, mip_options or {})
+    outcome = SearchResult("time limit")
     if start is not None:
         outcome.z, outcome.objective = start, program.value(start)
         master.start_from(start)
-    tell, keep = progress or (lambda *_: None), keep or (lambda *_: None)
+    on_progress, on_incumbent = progress or (lambda *_: None), on_incumbent or (lambda *_: None)
 
     def found(z):
         value = program.value(z[: len(program.columns)])
         if value < outcome.objective:
-            keep(z[: len(program.columns)], value, outcome.bound)
+            on_incumbent(z[: len(program.columns)], value, outcome.bound)
 
     for round_ in range(1, _MAX_ROUNDS + 1):
         outcome.rounds = round_
@@ -129,7 +128,7 @@ def solve_outer(
             outcome.status = "time limit"
             break
         master.highs.set("mip_rel_gap", gap * (0.5 if len(squares.weight) else 1.0))
-        answer = master.solve(remaining, lambda inc, low: tell(
+        answer = master.solve(remaining, lambda inc, low: on_progress(
             "branch and bound", min(outcome.objective, _point_value(inc)),
             max(outcome.bound, low)), found)
         if answer.z is None and answer.status not in STOPPED:
@@ -142,8 +141,8 @@ def solve_outer(
             outcome.bound = max(outcome.bound, min(answer.bound, outcome.objective))
         if answer.z is not None:
             _take(program, outcome, answer)
-            keep(outcome.z, outcome.objective, outcome.bound)
-        tell(f"round {round_}", outcome.objective, outcome.bound)
+            on_incumbent(outcome.z, outcome.objective, outcome.bound)
+        on_progress(f"round {round_}", outcome.objective, outcome.bound)
         outcome.history.append((time.monotonic(), outcome.objective, outcome.bound))
         outcome.status = answer.status
         done = answer.status != "optimal" or outcome.within(gap) or not len(squares.weight)
@@ -162,7 +161,7 @@ def _point_value(incumbent: float) -> float:
     return np.inf if not np.isfinite(incumbent) else incumbent
 
 
-def _take(program: Program, outcome: Outcome, answer: Answer) -> None:
+def _take(program: Program, outcome: SearchResult, answer: HighsResult) -> None:
     assert answer.z is not None
     z = answer.z[: len(program.columns)]
     value = program.value(z)
@@ -175,7 +174,7 @@ def _first_error(gap: float, value: float | None) -> float | None:
     return None if value is None or value == 0 else 0.3 * gap * abs(value)
 
 
-class _Master:
+class _TangentMaster:
     """The MILP over (z, form values, eta)."""
 
     def __init__(self, program: Program, squares: _Squares, error, threads, options):
@@ -194,26 +193,25 @@ class _Master:
             np.concatenate([program.lb, squares.lo - margin, zero]),
             np.concatenate([program.ub, squares.hi + margin, np.full(k, np.inf)]),
             np.concatenate([program.integer, np.zeros(2 * k, bool)]),
-            threads=threads, primal_feasibility_tolerance=1e-7,
+            offset=program.constant, threads=threads, primal_feasibility_tolerance=1e-7,
             mip_feasibility_tolerance=1e-6, mip_abs_gap=0.2 * ABSOLUTE_GAP, **options)
-        self.highs.h.changeObjectiveOffset(program.constant)
         if k:
             self._first_grid(error)
 
-    def solve(self, time_limit, progress, found) -> Answer:
+    def solve(self, time_limit, progress, found) -> HighsResult:
         """Solve the MILP; with integer columns, once more as LP with them fixed (exact values)."""
         limit = None if np.isinf(time_limit) else time_limit
         answer = self.highs.solve(limit, progress, found)
         if not self._is_the_point(answer):
             # HiGHS 1.16 may return its start with the objective of a better point that presolve
             # made of it: once more, without a start
-            self.highs.h.clearSolver()
+            self.highs.forget()
             answer = self.highs.solve(limit, progress, found)
         if answer.z is not None and self.highs.is_mip:
             answer.z = self._with_integers_fixed(answer.z)
         return answer
 
-    def _is_the_point(self, answer: Answer) -> bool:
+    def _is_the_point(self, answer: HighsResult) -> bool:
         """Whether the reported objective is that of the reported point."""
         if answer.z is None or answer.objective is None:
             return True
@@ -222,19 +220,9 @@ class _Master:
 
     def _with_integers_fixed(self, z: np.ndarray) -> np.ndarray:
         """The LP optimum with the integers fixed at their rounded values; z if that fails."""
-        index = np.flatnonzero(self.program.integer).astype(np.int32)
-        fixed = np.round(z[index])
-        lp = new_highs()
-        lp.passModel(self.highs.h.getLp())
-        lp.changeColsIntegrality(
-            len(index), index, np.full(len(index), highspy.HighsVarType.kContinuous))
-        lp.changeColsBounds(len(index), index, fixed, fixed)
-        lp.setOptionValue("primal_feasibility_tolerance", 1e-9)
-        lp.setOptionValue("dual_feasibility_tolerance", 1e-9)
-        lp.run()
-        if lp.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-            return z
-        return np.array(lp.getSolution().col_value)
+        index = np.flatnonzero(self.program.integer)
+        exact = self.highs.with_fixed(index, np.round(z[index]), tolerance=1e-9)
+        return z if exact is None else exact
 
     def _first_grid(self, error: float | None) -> None:
         """Tangents spaced so that all squares together err by at most `error` (None: 9 each)."""

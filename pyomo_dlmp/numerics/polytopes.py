@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import highspy
 import numpy as np
 from scipy.spatial import ConvexHull, HalfspaceIntersection, QhullError
 
-from pyomo_dlmp.numerics.highs import new_highs
+from pyomo_dlmp.numerics.highs import solve_small_lp
 
 _FLAT = 1e-9
 _SAME = 1e-9
@@ -102,20 +101,11 @@ def largest_ball(A: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, float] | Non
     if m == 1:
         high, low = (b[A[:, 0] > 0]).min(), -(b[A[:, 0] < 0]).min()
         return None if high - low < _FLAT else (np.array([(low + high) / 2]), (high - low) / 2)
-    lp = new_highs()
-    inf = highspy.kHighsInf
-    lp.setOptionValue("presolve", "off")
-    lp.addVars(m + 1, np.r_[np.full(m, -inf), -1.0], np.r_[np.full(m, inf), 1e6])
-    lp.changeColCost(m, -1.0)
-    rows = np.column_stack([A, np.ones(len(b))])
-    start = np.arange(0, rows.size, m + 1, dtype=np.int32)
-    lp.addRows(len(b), np.full(len(b), -inf), b, rows.size, start,
-               np.tile(np.arange(m + 1, dtype=np.int32), len(b)), rows.ravel())
-    lp.run()
-    if lp.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-        return None
-    value = np.array(lp.getSolution().col_value)
-    return None if value[m] < _FLAT else (value[:m], float(value[m]))
+    free = np.full(m, np.inf)
+    value = solve_small_lp(
+        np.append(np.zeros(m), -1.0), np.column_stack([A, np.ones(len(b))]),
+        np.full(len(b), -np.inf), b, np.append(-free, -1.0), np.append(free, 1e6))
+    return None if value is None or value[m] < _FLAT else (value[:m], float(value[m]))
 
 
 def _box(A, b, number) -> Polytope | None:

@@ -21,7 +21,7 @@ LOOSE = 1e-6  # feasibility tolerance of the solvers that choose u
 
 
 @dataclass
-class Part:
+class ConvexQp:
     """min c'v + 1/2 v'Qv; the first `equalities` rows A v == right, the others A v >= right."""
 
     Q: sp.csr_matrix
@@ -32,8 +32,8 @@ class Part:
     lb: np.ndarray
     ub: np.ndarray
 
-    def restrict(self, columns: np.ndarray, rows: np.ndarray) -> Part:
-        return Part(
+    def restrict(self, columns: np.ndarray, rows: np.ndarray) -> ConvexQp:
+        return ConvexQp(
             self.Q[columns][:, columns], self.c[columns], self.A[rows][:, columns],
             self.right[rows], int((rows < self.equalities).sum()), self.lb[columns],
             self.ub[columns])
@@ -167,7 +167,7 @@ class Part:
         return new_v, new_dual, new_rho
 
 
-def solve_singles(problem: Part, columns: np.ndarray, v, dual, rho) -> None:
+def solve_singles(problem: ConvexQp, columns: np.ndarray, v, dual, rho) -> None:
     """Parts of one column (the penalty of a limit that no decision moves) by hand, in place."""
     A = problem.A[:, columns].tocsc()
     diagonal = problem.Q.diagonal()

@@ -1,7 +1,7 @@
 """The DSO's optimal power flow, composed of blocks."""
 
 from pyomo_dlmp.opf.build import build_opf
-from pyomo_dlmp.opf.correction import fit
+from pyomo_dlmp.opf.correction import fit_to_operating_point
 from pyomo_dlmp.opf.unbalance import Unbalance
 
-__all__ = ["Unbalance", "build_opf", "fit"]
+__all__ = ["Unbalance", "build_opf", "fit_to_operating_point"]

@@ -11,8 +11,8 @@ from pyomo_dlmp.blocks import (
     BusBlock,
     CapacitorBlock,
     DatacenterBlock,
-    Frame,
     GeneratorBlock,
+    Horizon,
     LineBlock,
     LoadBlock,
     RegulatorBlock,
@@ -23,19 +23,19 @@ from pyomo_dlmp.blocks import (
 )
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Branch, Line, Network, OperatingPoint, Regulator, Transformer
-from pyomo_dlmp.network.profiles import LoadScale, load_series
 from pyomo_dlmp.network.zones import grounded_buses
-from pyomo_dlmp.opf.correction import fit, loads_outside
+from pyomo_dlmp.opf.correction import fit_to_operating_point, loads_outside
 from pyomo_dlmp.opf.limits import add_voltage_limits
+from pyomo_dlmp.opf.load_scale import LoadScale, load_series
 from pyomo_dlmp.opf.objective import add_cost
-from pyomo_dlmp.opf.ownership import settle_upper
+from pyomo_dlmp.opf.ownership import assign_decisions
 from pyomo_dlmp.opf.unbalance import Unbalance, add_unbalance
 
 LOSSES = ("quadratic", "corrected", None)
 
 
 def build_opf(
-    net: Network, *, periods: int | Sequence = 1, hours: float = 1.0,
+    network: Network, *, periods: int | Sequence = 1, hours: float = 1.0,
     price: float | Sequence[float] = 50.0, load_scale: LoadScale = 1.0,
     losses: str | None = "quadratic", voltage_limits: str | None = "soft",
     v_min: float = 0.95, v_max: float = 1.05, penalty: float = 2000.0, thermal_sides: int = 12,
@@ -72,46 +72,47 @@ def build_opf(
     if (losses == "corrected") != (operating_point is not None):
         raise ModelError.at(
             "operating_point", "goes with losses='corrected'",
-            "Give ac_power_flow(net, ...).point, or let solve_corrected_opf do it.")
-    m = pyo.ConcreteModel(name=net.name) if into is None else into
+            "Give ac_power_flow(network, ...).point, or let solve_corrected_opf do it.")
+    m = pyo.ConcreteModel(name=network.name) if into is None else into
     with PauseGC():
-        frame = Frame(m, periods, hours, angles, corrected=losses == "corrected")
-        bus = _buses(m, net, frame)
-        m.substation = SubstationBlock(list(net.substations), rule=lambda b, n: b.build(
-            net.substations[n], frame, bus[net.substations[n].bus], price))
-        lines, ideal, banks = sort_branches(net)
-        grounded = grounded_buses(net)
+        horizon = Horizon(m, periods, hours, angles, corrected=losses == "corrected")
+        bus = _buses(m, network, horizon)
+        m.substation = SubstationBlock(list(network.substations), rule=lambda b, n: b.build(
+            network.substations[n], horizon, bus[network.substations[n].bus], price))
+        lines, ideal, banks = sort_branches(network)
+        grounded = grounded_buses(network)
         for kind, block, items, options in (
             ("line", LineBlock, lines, (thermal_sides, thermal_penalty)),
             ("regulator", RegulatorBlock, ideal, ()),
             ("transformer", TransformerBlock, banks, (thermal_sides, thermal_penalty)),
         ):
-            rule = _branch_rule(items, frame, bus, options, grounded)
+            rule = _branch_rule(items, horizon, bus, options, grounded)
             m.add_component(kind, block(list(items), rule=rule))
-        outside = loads_outside(net, operating_point)
-        scales = load_series(net, load_scale, frame.labels, hours)
-        m.demand = LoadBlock(list(net.loads), rule=lambda b, n: b.build(
-            net.loads[n], frame, bus[net.loads[n].bus], scales[n], outside.get(n, frozenset())))
+        outside = loads_outside(network, operating_point)
+        scales = load_series(network, load_scale, horizon.labels, hours)
+        m.demand = LoadBlock(list(network.loads), rule=lambda b, n: b.build(
+            network.loads[n], horizon, bus[network.loads[n].bus], scales[n],
+            outside.get(n, frozenset())))
         for kind, block, devices, extra in (
-            ("generator", GeneratorBlock, net.generators, None),
-            ("storage", StorageBlock, net.storages, None),
-            ("capacitor", CapacitorBlock, net.capacitors, None),
-            ("datacenter", DatacenterBlock, net.datacenters, lambda _: (thermal_penalty,)),
-            ("svg", SvgBlock, net.svgs, lambda at: (at in grounded, thermal_penalty)),
+            ("generator", GeneratorBlock, network.generators, None),
+            ("storage", StorageBlock, network.storages, None),
+            ("capacitor", CapacitorBlock, network.capacitors, None),
+            ("datacenter", DatacenterBlock, network.datacenters, lambda _: (thermal_penalty,)),
+            ("svg", SvgBlock, network.svgs, lambda at: (at in grounded, thermal_penalty)),
         ):
-            rule = _device_rule(devices, frame, bus, extra)
+            rule = _device_rule(devices, horizon, bus, extra)
             m.add_component(kind, block(list(devices), rule=rule))
-        _refuse_stars(net, grounded)
-        settle_upper(m, frame, datacenter_kw, price_takers)
-        add_voltage_limits(m, net, voltage_limits, v_min, v_max, penalty)
+        _refuse_stars(network, grounded)
+        assign_decisions(m, horizon, datacenter_kw, price_takers)
+        add_voltage_limits(m, network, voltage_limits, v_min, v_max, penalty)
         if unbalance is not None:
             add_unbalance(m, unbalance)
         if losses is not None:
             for branch in (*m.line.values(), *m.transformer.values()):
-                branch.add_losses(frame, *_start(branch, operating_point))
-        add_cost(m, frame, losses)
+                branch.add_losses(horizon, *_start(branch, operating_point))
+        add_cost(m, horizon, losses)
         if operating_point is not None:
-            fit(m, net, operating_point)
+            fit_to_operating_point(m, network, operating_point)
     return m
 
 
@@ -123,19 +124,19 @@ def _start(branch, point: OperatingPoint | None) -> tuple:
     return (lambda phase, t: abs(point.voltages[bus, phase, t])), True
 
 
-def _buses(m, net: Network, frame: Frame):
-    m.bus = BusBlock(list(net.buses), rule=lambda b, n: b.build(net.buses[n], frame))
+def _buses(m, network: Network, horizon: Horizon):
+    m.bus = BusBlock(list(network.buses), rule=lambda b, n: b.build(network.buses[n], horizon))
     return m.bus
 
 
-def sort_branches(net: Network) -> tuple[dict, dict, dict]:
+def sort_branches(network: Network) -> tuple[dict, dict, dict]:
     """Lines, ideal regulators, and all else by name: single branches, or banks of them.
 
     Branches side by side form a bank where one of them couples phases; it has the name of its
     first transformer or regulator.
     """
     beside: dict[tuple[str, str], list[Branch]] = {}
-    for branch in net.branches.values():
+    for branch in network.branches.values():
         beside.setdefault((branch.from_bus, branch.to_bus), []).append(branch)
     lines: dict[str, Branch] = {}
     ideal: dict[str, Branch] = {}
@@ -159,23 +160,23 @@ def _legs(branch: Branch) -> tuple[str, ...]:
     return branch.legs[1] if isinstance(branch, Transformer) else tuple(branch.to_phases)
 
 
-def _branch_rule(items, frame, bus, options, grounded):
+def _branch_rule(items, horizon, bus, options, grounded):
     def build(block, name):
         item = items[name]
         first = item[0] if isinstance(item, tuple) else item
         more = () if isinstance(item, Regulator) else (first.to_bus in grounded,)
-        block.build(item, frame, bus[first.from_bus], bus[first.to_bus], *options, *more)
+        block.build(item, horizon, bus[first.from_bus], bus[first.to_bus], *options, *more)
     return build
 
 
-def _device_rule(items, frame, bus, extra=None):
+def _device_rule(items, horizon, bus, extra=None):
     return lambda b, n: b.build(
-        items[n], frame, bus[items[n].bus], *(extra(items[n].bus) if extra else ()))
+        items[n], horizon, bus[items[n].bus], *(extra(items[n].bus) if extra else ()))
 
 
-def _refuse_stars(net: Network, grounded) -> None:
+def _refuse_stars(network: Network, grounded) -> None:
     """A datacenter whose legs differ needs a neutral, or a delta."""
-    for name, dc in net.datacenters.items():
+    for name, dc in network.datacenters.items():
         if not dc.balanced and dc.connection == "wye" and dc.bus not in grounded:
             raise ModelError.at(
                 f"datacenter '{name}'", f"has legs of its own to neutral at bus '{dc.bus}', which "

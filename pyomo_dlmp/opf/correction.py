@@ -20,7 +20,7 @@ from pyomo_dlmp.network.operating_point import leg_voltage_pu
 from pyomo_dlmp.network.phases import ALPHA
 
 
-def fit(m, net: Network, point: OperatingPoint) -> None:
+def fit_to_operating_point(m, network: Network, point: OperatingPoint) -> None:
     """Load an operating point into a model that was built with ``losses="corrected"``.
 
     Values of all Vars become those of the point, the devices' too. ModelError when model and point
@@ -36,7 +36,7 @@ def fit(m, net: Network, point: OperatingPoint) -> None:
         raise ModelError.at("operating point", f"lacks period {missing[0]!r}",
                             "Solve the AC power flow for every period of the model.")
     _load_devices(m, point)
-    _load_voltages(m, net, point)
+    _load_voltages(m, network, point)
     _load_flows(m, point, source)
     for bus in m.bus.values():
         for k in bus.balance_p:
@@ -57,14 +57,14 @@ def fit(m, net: Network, point: OperatingPoint) -> None:
                 block.loss_start[t] = block.loss_at(flows, t)
 
 
-def loads_outside(net: Network, point: OperatingPoint | None) -> dict[str, set]:
+def loads_outside(network: Network, point: OperatingPoint | None) -> dict[str, set]:
     """By load, the (leg, period) whose voltage at a point is beyond its `v_low` .. `v_high`."""
     if point is None:
         return {}
-    found: dict[str, set] = {name: set(legs) for name, legs in point.beyond.items()}
+    found: dict[str, set] = {name: set(legs) for name, legs in point.impedance_legs.items()}
     for t in point.periods:
-        for name, load in net.loads.items():
-            bus = net.buses[load.bus]
+        for name, load in network.loads.items():
+            bus = network.buses[load.bus]
             for leg in load.legs:
                 if not load.v_low <= leg_voltage_pu(load, bus, point, leg, t) <= load.v_high:
                     found.setdefault(name, set()).add((leg, t))
@@ -75,9 +75,9 @@ def _branches(m):
     return [*m.line.values(), *m.regulator.values(), *m.transformer.values()]
 
 
-def _load_voltages(m, net: Network, point: OperatingPoint) -> None:
+def _load_voltages(m, network: Network, point: OperatingPoint) -> None:
     """Squared magnitudes, and angles near those of the parent (phase shifts may pass 180)."""
-    (substation,) = net.substations.values()
+    (substation,) = network.substations.values()
     base = math.radians(substation.angle)
     feeds = {}
     for block in _branches(m):
@@ -104,10 +104,10 @@ def _load_devices(m, point: OperatingPoint) -> None:
     for t in m.periods:
         for kind in ("datacenter", "generator", "storage", "svg"):
             for name, block in m.component(kind).items():
-                if (name, t) not in point.made:
+                if (name, t) not in point.injections:
                     raise ModelError.at(f"{kind} '{name}'", "is not in the operating point",
                                         "Solve the AC power flow of the same network.")
-                p, q = point.made[name, t]
+                p, q = point.injections[name, t]
                 _load_device(block, kind, t, p, q)
 
 

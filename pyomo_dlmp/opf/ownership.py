@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pyomo_dlmp.blocks import Frame
+from pyomo_dlmp.blocks import Horizon
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.names import nearest
 
 
-def settle_upper(m, frame: Frame, datacenter_kw, price_takers: Iterable[str] = ()) -> None:
+def assign_decisions(m, horizon: Horizon, datacenter_kw, price_takers: Iterable[str] = ()) -> None:
     """Give datacenters and their SVGs to the upper level, leave price takers free, or fix them.
 
     ModelError for a name that is no datacenter.
@@ -25,16 +25,16 @@ def settle_upper(m, frame: Frame, datacenter_kw, price_takers: Iterable[str] = (
         if hasattr(m, "declare_upper"):
             m.declare_upper(*dc.decisions())
             continue
-        series = frame.series(given[name], f"datacenter_kw[{name!r}]") if name in given else {}
-        for t in frame.labels:
-            dc.settle(t, series[t] / 1000 if series else dc.p[t].ub)
+        series = horizon.series(given[name], f"datacenter_kw[{name!r}]") if name in given else {}
+        for t in horizon.labels:
+            dc.fix_power(t, series[t] / 1000 if series else dc.p[t].ub)
     free_sites = {m.datacenter[name].bus_name for name in free}
     for svg in m.svg.values():
         if svg.owner == "datacenter" and svg.bus_name not in free_sites:
-            _give_away(m, svg)
+            _to_upper(m, svg)
 
 
-def _give_away(m, svg) -> None:
+def _to_upper(m, svg) -> None:
     """An SVG above the DSO: the upper level's, or at zero where there is none."""
     if hasattr(m, "declare_upper"):
         m.declare_upper(*svg.decisions())

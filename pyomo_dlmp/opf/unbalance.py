@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import pyomo.environ as pyo
 
-from pyomo_dlmp.blocks.frame import rows
+from pyomo_dlmp.blocks.horizon import constraint_over
 from pyomo_dlmp.blocks.legs import leg_map, leg_voltage
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.phases import DELTA_PAIRS, PHASES
@@ -88,12 +88,12 @@ def _at_bus(bus, periods, what: Unbalance) -> None:
         if soft:
             bus.unbalance_excess = pyo.Var(periods, domain=pyo.NonNegativeReals, initialize=0.0)
             costs += [what.penalty * bus.hours * e for e in bus.unbalance_excess.values()]
-        bus.unbalance_limit = rows(sides, lambda t, k: (
+        bus.unbalance_limit = constraint_over(sides, lambda t, k: (
             along(t, k) - reach * mean[t]
             - (bus.unbalance_excess[t] if soft else 0.0) <= 0))
     if what.price is not None:
         bus.vuf = pyo.Var(periods, domain=pyo.NonNegativeReals, initialize=0.0)  # percent
-        bus.unbalance_price = rows(sides, lambda t, k: (
+        bus.unbalance_price = constraint_over(sides, lambda t, k: (
             along(t, k) - math.sqrt(6) * cut / 100 * bus.vuf[t] <= 0))
         costs += [what.price * bus.hours * u for u in bus.vuf.values()]
     if costs:

@@ -17,9 +17,9 @@ from scipy.linalg import lapack
 
 from pyomo_dlmp.numerics.clarabel import solve_qp
 from pyomo_dlmp.numerics.highs import Highs
-from pyomo_dlmp.parametric.condensed import Part
+from pyomo_dlmp.parametric.condensed import CondensedQp
 
-OFF, ACTIVE, BEYOND = 0, 1, 2
+INACTIVE, ACTIVE, VIOLATED_SOFT = 0, 1, 2
 _SINGULAR = 1e-11
 _ROUNDS = 40
 _MOVES = 1e-9
@@ -39,11 +39,11 @@ class Affine:
     y0: np.ndarray
 
 
-def affine(part: Part, state: np.ndarray) -> Affine | None:
+def affine(part: CondensedQp, state: np.ndarray) -> Affine | None:
     """Solution of the optimality equations of a state; None where they are singular."""
     n, m = len(part.w), part.m
     active = np.flatnonzero(state == ACTIVE)
-    beyond = np.flatnonzero(state == BEYOND)
+    beyond = np.flatnonzero(state == VIOLATED_SOFT)
     if len(active) + len(part.C) > n:  # cannot be independent
         return None
     system = _system(part, active)
@@ -65,7 +65,7 @@ def affine(part: Part, state: np.ndarray) -> Affine | None:
                   solution[last:, :m], solution[last:, m])
 
 
-def _system(part: Part, active: np.ndarray) -> np.ndarray:
+def _system(part: CondensedQp, active: np.ndarray) -> np.ndarray:
     """Matrix of the optimality equations over (w, multipliers of active rows, y)."""
     n = len(part.w)
     N = np.vstack([part.A[active], part.C])
@@ -89,12 +89,12 @@ def _solve(system, right):
     return lapack.dgetrs(lu, pivot, right * d[:, None])[0] * d[:, None]
 
 
-def conditions(part: Part, a: Affine):
+def conditions(part: CondensedQp, a: Affine):
     """(rows G u <= h where the affine solution is optimal, the row of A behind each).
 
     A row of A gives one condition when off or beyond, one or two when active.
     """
-    off, beyond = np.flatnonzero(a.state == OFF), np.flatnonzero(a.state == BEYOND)
+    off, beyond = np.flatnonzero(a.state == INACTIVE), np.flatnonzero(a.state == VIOLATED_SOFT)
     active = np.flatnonzero(a.state == ACTIVE)
     capped = active[np.isfinite(part.cap[active])]
     m = part.m
@@ -105,20 +105,20 @@ def conditions(part: Part, a: Affine):
     return G, h, np.concatenate([off, beyond, active, capped])
 
 
-def excess(part: Part, a: Affine, u: np.ndarray):
+def condition_violations(part: CondensedQp, a: Affine, u: np.ndarray):
     """(greatest relative breach of the conditions at u, what each row should become, breaches)."""
     G, h, owner = conditions(part, a)
     breach = (G @ u - h) / scale_of(part, owner, a.state)
     return float(breach.max(initial=-np.inf)), breach, owner
 
 
-def scale_of(part: Part, owner, state) -> np.ndarray:
+def scale_of(part: CondensedQp, owner, state) -> np.ndarray:
     """Size that a breach of a condition is measured against: row units, or cost per row unit."""
     money = 1.0 + np.abs(part.g).max(initial=0.0)
     return np.where(state[owner] == ACTIVE, money, 1.0 + np.abs(part.s[owner]))
 
 
-def repair(part: Part, state: np.ndarray, u: np.ndarray, tolerance: float) -> Affine | None:
+def repair(part: CondensedQp, state: np.ndarray, u: np.ndarray, tolerance: float) -> Affine | None:
     """From a state near u's to u's own, by changing what is broken (a primal-dual active set).
 
     None where that ends nowhere: then a QP solver is asked.
@@ -128,7 +128,7 @@ def repair(part: Part, state: np.ndarray, u: np.ndarray, tolerance: float) -> Af
     for round_ in range(_ROUNDS):
         if a is None:
             return None
-        worst, breach, owner = excess(part, a, u)
+        worst, breach, owner = condition_violations(part, a, u)
         if worst <= tolerance:
             return a
         if a.state.tobytes() in seen or round_ > _ROUNDS // 2:
@@ -141,7 +141,7 @@ def repair(part: Part, state: np.ndarray, u: np.ndarray, tolerance: float) -> Af
             if state[row] != ACTIVE:
                 state[row] = ACTIVE
             else:
-                state[row] = OFF if a.U[row] @ u + a.u0[row] < 0 else BEYOND
+                state[row] = INACTIVE if a.U[row] @ u + a.u0[row] < 0 else VIOLATED_SOFT
         changed = affine(part, state)
         if changed is None:
             changed = _exchange(part, a, int(owner[np.argmax(breach)]), u)
@@ -149,13 +149,13 @@ def repair(part: Part, state: np.ndarray, u: np.ndarray, tolerance: float) -> Af
     return None
 
 
-def _exchange(part: Part, a: Affine, row: int, u: np.ndarray) -> Affine | None:
+def _exchange(part: CondensedQp, a: Affine, row: int, u: np.ndarray) -> Affine | None:
     """Change one broken row where that alone leaves singular equations: another goes for it."""
     state = _enter(part, a, row, u) if a.state[row] != ACTIVE else _leave(part, a, row, u)
     return None if state is None else affine(part, state)
 
 
-def _enter(part: Part, a: Affine, row: int, u: np.ndarray) -> np.ndarray | None:
+def _enter(part: CondensedQp, a: Affine, row: int, u: np.ndarray) -> np.ndarray | None:
     """A row becomes active that depends on the active ones: the first multiplier to end leaves.
 
     Where its own multiplier reaches the cap first (or 0, from beyond), its limit is passed at once.
@@ -166,7 +166,7 @@ def _enter(part: Part, a: Affine, row: int, u: np.ndarray) -> np.ndarray | None:
     found = _solve(_system(part, active), right)
     if found is None:
         return None
-    change = found[n:n + len(active), 0] * (1.0 if a.state[row] == OFF else -1.0)
+    change = found[n:n + len(active), 0] * (1.0 if a.state[row] == INACTIVE else -1.0)
     mu = np.clip(a.U[active] @ u + a.u0[active], 0.0, part.cap[active])
     with np.errstate(divide="ignore", invalid="ignore"):
         step = np.where(change < -_MOVES, mu / -change, np.where(
@@ -176,18 +176,18 @@ def _enter(part: Part, a: Affine, row: int, u: np.ndarray) -> np.ndarray | None:
     if first < 0 or part.cap[row] <= step[first]:
         if np.isinf(part.cap[row]):
             return None
-        state[row] = BEYOND if state[row] == OFF else OFF
+        state[row] = VIOLATED_SOFT if state[row] == INACTIVE else INACTIVE
         return state
     state[row] = ACTIVE
-    state[active[first]] = OFF if change[first] < 0 else BEYOND
+    state[active[first]] = INACTIVE if change[first] < 0 else VIOLATED_SOFT
     return state
 
 
-def _leave(part: Part, a: Affine, row: int, u: np.ndarray) -> np.ndarray | None:
+def _leave(part: CondensedQp, a: Affine, row: int, u: np.ndarray) -> np.ndarray | None:
     """A row is active no more and something is free to move: up to the first limit it meets."""
     state = a.state.copy()
     below = a.U[row] @ u + a.u0[row] < 0
-    state[row] = OFF if below else BEYOND
+    state[row] = INACTIVE if below else VIOLATED_SOFT
     rest = np.vstack([part.H / max(1e-12, np.abs(part.H).max(initial=0.0)),
                       part.A[state == ACTIVE], part.C])
     direction = np.linalg.svd(rest)[2][-1]
@@ -195,7 +195,7 @@ def _leave(part: Part, a: Affine, row: int, u: np.ndarray) -> np.ndarray | None:
     direction = direction * (1.0 if (along > 0) == below else -1.0)
     w = a.W @ u + a.w0
     g, change = part.A @ w + part.T[:, :part.m] @ u + part.s, part.A @ direction
-    meets = (state == OFF) & (change < -_MOVES) | (state == BEYOND) & (change > _MOVES)
+    meets = (state == INACTIVE) & (change < -_MOVES) | (state == VIOLATED_SOFT) & (change > _MOVES)
     meets[row] = False
     if not meets.any():
         return None
@@ -204,7 +204,7 @@ def _leave(part: Part, a: Affine, row: int, u: np.ndarray) -> np.ndarray | None:
     return state
 
 
-def solve_at(part: Part, u: np.ndarray, tolerance: float) -> Affine | None:
+def solve_at(part: CondensedQp, u: np.ndarray, tolerance: float) -> Affine | None:
     """The state at u by a QP solver; None where the part is infeasible (or nothing was found)."""
     found = _qp(part, u)
     if found is None:
@@ -214,19 +214,19 @@ def solve_at(part: Part, u: np.ndarray, tolerance: float) -> Affine | None:
     money = 1.0 + float(np.abs(part.g).max(initial=0.0))
     soft = np.isfinite(part.cap)
     near = np.abs(g) <= 1e-7 * (1 + np.abs(part.s))
-    state = np.full(len(g), OFF)
-    state[~near & (g < 0) & soft] = BEYOND
+    state = np.full(len(g), INACTIVE)
+    state[~near & (g < 0) & soft] = VIOLATED_SOFT
     inner = (mu > 1e-7 * money) & (mu < part.cap - 1e-7 * money)
-    state[near & soft & (mu >= part.cap - 1e-7 * money)] = BEYOND
+    state[near & soft & (mu >= part.cap - 1e-7 * money)] = VIOLATED_SOFT
     active = _independent(part, np.concatenate([
-        np.flatnonzero(inner), np.flatnonzero(near & ~inner & (state == OFF))]), inner)
-    state[inner & (state != BEYOND)] = OFF
+        np.flatnonzero(inner), np.flatnonzero(near & ~inner & (state == INACTIVE))]), inner)
+    state[inner & (state != VIOLATED_SOFT)] = INACTIVE
     state[active] = ACTIVE
     state = _vertex(part, state, w, u)
     return None if state is None else repair(part, state, u, tolerance)
 
 
-def _independent(part: Part, rows, inner):
+def _independent(part: CondensedQp, rows, inner):
     """Of some rows a linearly independent set, those with a multiplier first; others only at need.
 
     Rows without a multiplier are wanted only where H leaves directions open (`_vertex` adds them).
@@ -248,7 +248,7 @@ def _orthonormal(C: np.ndarray) -> np.ndarray:
     return np.linalg.qr(C.T)[0].T if len(C) else np.zeros((0, C.shape[1]))
 
 
-def _vertex(part: Part, state, w, u):
+def _vertex(part: CondensedQp, state, w, u):
     """Add rows until no direction is left in which nothing changes (a face of optima)."""
     state, w = state.copy(), w.copy()
     for _ in range(len(w) + 1):
@@ -272,7 +272,7 @@ def _vertex(part: Part, state, w, u):
     return None
 
 
-def _qp(part: Part, u):
+def _qp(part: CondensedQp, u):
     """(w, mu) of the part's QP at u."""
     n, m = len(part.w), part.m
     soft = np.flatnonzero(np.isfinite(part.cap))

@@ -1,7 +1,7 @@
 """Repeat solves: what did not change since the last one is not done again.
 
-Rolling horizons and sweeps solve nearly the same bilevel over and over. A `Reuse` keeps, and checks
-before it gives anything back:
+Rolling horizons and sweeps solve nearly the same bilevel over and over. A `SolveCache` keeps, and
+checks before it gives anything back:
 
 - compiled lower levels, as long as no expression, bound, fixed value or mutable Param in them
   changed (compared one by one: nothing is promised by the user);
@@ -25,25 +25,25 @@ from pyomo_dlmp.bilevel import guard_of, upper_data
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
-from pyomo_dlmp.parametric.condensed import Part, condense
+from pyomo_dlmp.parametric.condensed import CondensedQp, condense
 from pyomo_dlmp.parametric.critical_regions import Regions, enumerate_regions
 
 _MOST_PARTS = 3000
 
 
 @dataclass
-class _Held:
+class CacheEntry:
     """A compiled block, the Params above it that its rows use, and what it was compiled from."""
 
     block: object
     params: list
-    content: _Content
+    content: Fingerprint
     kkt: KktSystem
     solver: LowerSolver | None = None
 
 
 @dataclass(eq=False)
-class _Content:
+class Fingerprint:
     """Expressions and declared upper Vars (held: none is mistaken for a later one), values."""
 
     expressions: list
@@ -56,7 +56,7 @@ class _Content:
     __hash__ = None  # type: ignore[assignment]
 
 
-class Reuse:
+class SolveCache:
     """Give the same one to each ``solve_bilevel(model, reuse=...)`` of a series.
 
     `counts`: how often something was "compiled", "kept" (compiled before), "enumerated" or
@@ -67,7 +67,7 @@ class Reuse:
         self.series = series  # False: one solve only, so nothing is kept to be compared later
         self.counts: Counter = Counter()
         self.last: dict[str, float] = {}  # upper decisions by name, of the last answer
-        self._systems: dict[int, _Held] = {}  # by id of the block, which is held
+        self._systems: dict[int, CacheEntry] = {}  # by id of the block, which is held
         self._parts: dict[int, tuple] = {}
         self._regions: dict[bytes, Regions] = {}
         self._states: dict[tuple, list[np.ndarray]] = {}
@@ -84,7 +84,7 @@ class Reuse:
             kkt = build_kkt(compile_lower(block))
         self.counts["compiled"] += 1
         params = _outer_params(block)
-        self._systems[id(block)] = _Held(block, params, _content(block, params), kkt)
+        self._systems[id(block)] = CacheEntry(block, params, _content(block, params), kkt)
         return kkt, None
 
     def keep_solver(self, kkt: KktSystem, solver: LowerSolver) -> None:
@@ -93,7 +93,7 @@ class Reuse:
             if held.kkt is kkt:
                 held.solver = solver
 
-    def parts(self, kkt: KktSystem, paid, wanted, box, number: int) -> list[Part]:
+    def parts(self, kkt: KktSystem, paid, wanted, box, number: int) -> list[CondensedQp]:
         """Condensed parts, as `condense` makes them."""
         key = (sorted(paid), sorted(wanted), *(b.tolist() for b in box))
         held = self._parts.get(number)
@@ -101,7 +101,7 @@ class Reuse:
             held = self._parts[number] = (kkt, key, condense(kkt, paid, wanted, box, number))
         return held[2]
 
-    def regions(self, part: Part, most: int, deadline: float) -> Regions:
+    def regions(self, part: CondensedQp, most: int, deadline: float) -> Regions:
         """Critical regions of a part, recalled where all its numbers are known."""
         if not self.series:
             return enumerate_regions(part, most, deadline)
@@ -120,7 +120,7 @@ class Reuse:
         return found
 
 
-def _digest(part: Part) -> bytes:
+def _digest(part: CondensedQp) -> bytes:
     """Hash of all numbers that regions depend on (not of where they stand in the model)."""
     text = hashlib.sha256()
     for name in ("H", "g", "E", "R", "r", "A", "T", "s", "cap", "C", "F", "f", "lo", "hi"):
@@ -130,9 +130,9 @@ def _digest(part: Part) -> bytes:
     return text.digest()
 
 
-def _content(block, params) -> _Content:
+def _content(block, params) -> Fingerprint:
     """What the compiled form depends on, inside the block and above it."""
-    found = _Content(list(block.declared_upper()),
+    found = Fingerprint(list(block.declared_upper()),
                      [pyo.value(param, exception=False) for param in params])
     for part in block.block_data_objects(active=True, descend_into=pyo.Block):
         for comp in part.component_objects(descend_into=False):
@@ -146,7 +146,7 @@ def _content(block, params) -> _Content:
     return found
 
 
-def _read(data, ctype, found: _Content, bounds: bool) -> None:
+def _read(data, ctype, found: Fingerprint, bounds: bool) -> None:
     if ctype is pyo.Var:
         found.values.append(data.value if data.fixed else None)
         if bounds:

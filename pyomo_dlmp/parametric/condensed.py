@@ -29,16 +29,16 @@ _TINY = 1e-12
 MOST_NUMBERS = 4e7  # of a dense condensed matrix; beyond, condensing is refused
 
 
-class CannotCondense(Exception):
-    """Why a bilevel model is not solved by regions. `near`: it is of their kind, but too large."""
+class NotExplicit(Exception):
+    """Why a bilevel model is not solved by regions. `too_large`: of their kind, but too large."""
 
-    def __init__(self, why: str, near: bool = False):
+    def __init__(self, why: str, too_large: bool = False):
         super().__init__(why)
-        self.near = near
+        self.too_large = too_large
 
 
 @dataclass
-class Part:
+class CondensedQp:
     """One connected part of a lower level in the symbols of the module's text, all arrays dense.
 
     `lower`: number of the lower level; `rows`: its equality rows; `w`: its columns of the form;
@@ -87,11 +87,11 @@ class Part:
         return len(self.u)
 
 
-def condense(kkt: KktSystem, paid, wanted, box, number: int = 0) -> list[Part]:
+def condense(kkt: KktSystem, paid, wanted, box, number: int = 0) -> list[CondensedQp]:
     """The parts of a lower level that hold an upper decision, a paid row or a wanted column.
 
     paid: numbers (among the equality rows) of rows whose dual is wanted; wanted: columns of the
-    form; box: (lo, hi) ranges of the form's upper Vars. Raises CannotCondense.
+    form; box: (lo, hi) ranges of the form's upper Vars. Raises NotExplicit.
     """
     form = kkt.form
     _, label, row_label = _labels(kkt)
@@ -132,7 +132,7 @@ def _grouped(label) -> dict[int, np.ndarray]:
     return dict(zip(values.tolist(), np.split(order, first[1:]), strict=True))
 
 
-def _part(kkt, columns, rows, pairs, is_row, paid, wanted, box, number) -> Part:
+def _part(kkt, columns, rows, pairs, is_row, paid, wanted, box, number) -> CondensedQp:
     form, sigma = kkt.form, kkt.sigma
     A_eq, B_eq = kkt.A_eq[rows][:, columns], kkt.B_eq[rows]
     S, T, D = kkt.S[pairs][:, columns], kkt.T[pairs], form.D[columns]
@@ -151,15 +151,15 @@ def _part(kkt, columns, rows, pairs, is_row, paid, wanted, box, number) -> Part:
     pick_w = [at[int(c)] for c in w]
     pick_p = [at[n + j] for j in range(m + k)]
     if max(len(pairs), n) * (len(w) + m + k) > MOST_NUMBERS:
-        raise CannotCondense(f"it has {len(w)} decisions of its own for {n} columns in one part, "
-                             "and their map does not fit into memory", near=True)
+        raise NotExplicit(f"it has {len(w)} decisions of its own for {n} columns in one part, "
+                             "and their map does not fit into memory", too_large=True)
     Kw, Kp, k0 = gone.M[:n, pick_w].toarray(), gone.M[:n, pick_p].toarray(), gone.m0[:n]
     Q = sigma * form.Q[columns][:, columns]
     c = sigma * form.c[columns] + Q @ k0
     QKw, QKp = Q @ Kw, Q @ Kp
     Dp = np.zeros((n, m + k))
     Dp[:, :m] = sigma * D[:, u].toarray()
-    own = ~np.isin(pairs, kkt_bounds_of(kkt, pairs, is_row, columns[penalty]))
+    own = ~np.isin(pairs, bound_pairs_of(kkt, pairs, is_row, columns[penalty]))
     rest = np.setdiff1d(np.arange(len(rows)), gone.rows_used)
     Tp = np.zeros((len(pairs), m + k))
     Tp[:, :m] = T[:, u].toarray()
@@ -168,7 +168,7 @@ def _part(kkt, columns, rows, pairs, is_row, paid, wanted, box, number) -> Part:
     lo, hi = box[0][u], box[1][u]
     cross = Kp.T @ Dp
     Xw, Xp, x0 = _maps(columns, wanted, penalty, Kw, Kp, k0)
-    part = Part(
+    part = CondensedQp(
         number, rows, columns[w], u, paid,
         Kw.T @ QKw, Kw.T @ c, Kw.T @ (QKp + Dp),
         Kp.T @ QKp + cross + cross.T, Kp.T @ c + Dp.T @ k0,
@@ -183,11 +183,11 @@ def _part(kkt, columns, rows, pairs, is_row, paid, wanted, box, number) -> Part:
 def _maps(columns, wanted, penalty, Kw, Kp, k0):
     where = np.searchsorted(columns, wanted)
     if np.isin(where, penalty).any():
-        raise CannotCondense("the upper level uses the violation of a soft limit")
+        raise NotExplicit("the upper level uses the violation of a soft limit")
     return Kw[where], Kp[where], k0[where]
 
 
-def kkt_bounds_of(kkt, pairs, is_row, columns) -> np.ndarray:
+def bound_pairs_of(kkt, pairs, is_row, columns) -> np.ndarray:
     """Pairs that are bounds of some columns."""
     bound = ~is_row[pairs] & np.isin(kkt.index[pairs], columns)
     return pairs[bound]
@@ -218,7 +218,7 @@ def _penalties(kkt, columns, pairs, is_row, A_eq, S):
     return found[good], row[good], cost[found[good]] / coef[good], coef[good]
 
 
-def screen(part: Part, lb, ub) -> Part:
+def screen(part: CondensedQp, lb, ub) -> CondensedQp:
     """Leave out the rows that no decision in its range can bring to their limit.
 
     Interval arithmetic over the boxes of w and u. A row that stays inside has no multiplier; one
@@ -243,7 +243,7 @@ def screen(part: Part, lb, ub) -> Part:
     return part
 
 
-def ranges(part: Part, wl, wu):
+def ranges(part: CondensedQp, wl, wu):
     """Least and greatest value of each row over the boxes of w and u (shifts at zero)."""
     with np.errstate(invalid="ignore"):
         low, high = part.s.copy(), part.s.copy()

@@ -20,7 +20,7 @@ import numpy as np
 from pyomo_dlmp.numerics.memory import over_limit
 from pyomo_dlmp.numerics.polytopes import Polytope, largest_ball, polytope
 from pyomo_dlmp.parametric.active_sets import Affine, affine, conditions, repair, scale_of, solve_at
-from pyomo_dlmp.parametric.condensed import CannotCondense, Part
+from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit
 
 TOLERANCE = 1e-8
 _STEPS = (1e-7, 1e-6, 1e-5, 1e-4)  # over a facet, relative to the width of the range
@@ -44,7 +44,7 @@ class Region:
 class Regions:
     """All regions of a part. `covered`: their volume relative to the range's."""
 
-    part: Part
+    part: CondensedQp
     regions: list[Region]
     covered: float
 
@@ -54,20 +54,20 @@ class Regions:
         return min(self.regions, key=lambda r: float((r.shape.A @ v - r.shape.b).max()))
 
 
-def unit(part: Part, u):
+def unit(part: CondensedQp, u):
     """u in the range scaled to 0 .. 1."""
     return (u - part.lo) / width(part)
 
 
-def width(part: Part) -> np.ndarray:
+def width(part: CondensedQp) -> np.ndarray:
     """Width of the range of each decision (something small where it is a point)."""
     span = part.hi - part.lo
     return np.where(span > 1e-9, span, 1e-3 * (1.0 + np.abs(part.lo)))
 
 
-def enumerate_regions(part: Part, most: int = 500, deadline: float = np.inf,
+def enumerate_regions(part: CondensedQp, most: int = 500, deadline: float = np.inf,
                       guesses=()) -> Regions:
-    """All critical regions; CannotCondense: more than `most`, or the range is not coverable.
+    """All critical regions; NotExplicit: more than `most`, or the range is not coverable.
 
     deadline: of `time.monotonic`. guesses: states that may have a region (of a similar part).
     """
@@ -78,7 +78,7 @@ def enumerate_regions(part: Part, most: int = 500, deadline: float = np.inf,
         walk.guess(state)
     starts = 0.5 + 0.3 * (rng.random((_STARTS, m)) - 0.5)
     if not walk.regions and not any(walk.visit(v) for v in starts):
-        raise CannotCondense("its optimality conditions could not be solved at a point of the "
+        raise NotExplicit("its optimality conditions could not be solved at a point of the "
                              "range (infeasible there, or degenerate)")
     walk.run()
     if m > _VOLUMES:
@@ -96,7 +96,7 @@ def enumerate_regions(part: Part, most: int = 500, deadline: float = np.inf,
         walk.regions = _apart(walk.regions, deadline)
         covered = sum(r.shape.volume for r in walk.regions) / total
     if abs(covered - 1.0) > 10 * _COVERED:
-        raise CannotCondense(f"its regions cover {covered:.8f} of the range of the upper decisions")
+        raise NotExplicit(f"its regions cover {covered:.8f} of the range of the upper decisions")
     return Regions(part, walk.regions, covered)
 
 
@@ -116,11 +116,11 @@ def _nothing_left(walk: _Walk) -> float:
                     cells.append(cell)
                 A, b = np.vstack([A, normal]), np.append(b, limit)
             if time.monotonic() > walk.deadline or over_limit():
-                raise CannotCondense("that its regions cover the range could not be shown in its "
-                                     "time or memory", near=True)
+                raise NotExplicit("that its regions cover the range could not be shown in its "
+                                     "time or memory", too_large=True)
         left = cells
     if left:
-        raise CannotCondense("its regions do not cover the range of the upper decisions")
+        raise NotExplicit("its regions do not cover the range of the upper decisions")
     return 1.0
 
 
@@ -132,8 +132,8 @@ def _apart(regions: list[Region], deadline: float) -> list[Region]:
         for other in found:
             left = [piece for shape in left for piece in _without(shape, other.shape)]
             if time.monotonic() > deadline:
-                raise CannotCondense("its critical regions overlap and are too many for its time",
-                                     near=True)
+                raise NotExplicit("its critical regions overlap and are too many for its time",
+                                     too_large=True)
         found += [Region(region.affine, shape) for shape in left]
     return found
 
@@ -158,7 +158,7 @@ def _without(shape: Polytope, other: Polytope) -> list[Polytope]:
 class _Walk:
     """Regions by state, and the facets that are still to be stepped over."""
 
-    def __init__(self, part: Part, most: int, deadline: float):
+    def __init__(self, part: CondensedQp, most: int, deadline: float):
         self.part, self.most, self.deadline = part, most, deadline
         self.m = part.m
         self.width = width(part)
@@ -233,12 +233,12 @@ class _Walk:
         if found is None or shape is None:
             return False
         if len(self.regions) >= self.most:
-            raise CannotCondense(
-                f"it has more than {self.most} critical regions in one part", near=True)
+            raise NotExplicit(
+                f"it has more than {self.most} critical regions in one part", too_large=True)
         if time.monotonic() > self.deadline or over_limit():
-            raise CannotCondense(
+            raise NotExplicit(
                 "its critical regions are too many for its time or memory "
-                f"({len(self.regions)} were found in one part)", near=True)
+                f"({len(self.regions)} were found in one part)", too_large=True)
         self.regions.append(Region(found, shape))
         if len(self.regions) > len(self.lowest):
             self.lowest, self.highest = (np.resize(a, (2 * len(a), self.m))

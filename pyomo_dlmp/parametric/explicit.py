@@ -17,20 +17,20 @@ from pyomo.common.gc_manager import PauseGC
 from pyomo.repn.linear import LinearRepnVisitor
 from pyomo.repn.util import OrderedVarRecorder
 
-from pyomo_dlmp.auditing.finalize import Answered, no_point, settle
+from pyomo_dlmp.auditing.finalize import LowerPoint, finalize_result, no_point
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import lower_levels, upper_objective
+from pyomo_dlmp.bilevel.values import bounds_of
 from pyomo_dlmp.errors import SolverError
-from pyomo_dlmp.lower.form import _bounds
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics.boxes import propagate
-from pyomo_dlmp.parametric.cache import Reuse
-from pyomo_dlmp.parametric.condensed import CannotCondense
+from pyomo_dlmp.parametric.cache import SolveCache
+from pyomo_dlmp.parametric.condensed import NotExplicit
 from pyomo_dlmp.parametric.hull import Hull, Linear, build_hull
 from pyomo_dlmp.parametric.master import solve_master
-from pyomo_dlmp.parametric.region_costs import pieces_of, refuse_answers
-from pyomo_dlmp.parametric.upper_terms import Upper, read_upper, share_out
+from pyomo_dlmp.parametric.region_costs import costs_over_regions, refuse_answers
+from pyomo_dlmp.parametric.upper_terms import UpperTerms, assign_terms, read_upper
 from pyomo_dlmp.transform.record import SingleLevel
 
 log = logging.getLogger("pyomo_dlmp")
@@ -51,7 +51,7 @@ class Explicit:
 
     systems: list[KktSystem]
     solvers: list[LowerSolver | None]
-    upper: Upper
+    upper: UpperTerms
     columns: list
     hull: Hull
     regions: list
@@ -64,26 +64,26 @@ class Explicit:
 
 
 def prepare(model, most: int = MOST_REGIONS, clock=None, priced: bool = False,
-            seconds: float = np.inf, reuse: Reuse | None = None) -> Explicit:
-    """Condense a bilevel model and enumerate its regions; CannotCondense where that does not do.
+            seconds: float = np.inf, reuse: SolveCache | None = None) -> Explicit:
+    """Condense a bilevel model and enumerate its regions; NotExplicit where that does not do.
 
     seconds: for the regions of all parts together.
     """
     stage = clock.stage if clock is not None else (lambda _: None)
     stage("compile")
     blocks = lower_levels(model)
-    reuse = Reuse(series=False) if reuse is None else reuse
+    reuse = SolveCache(series=False) if reuse is None else reuse
     with PauseGC():
         compiled = [reuse.system(block) for block in blocks]
         systems = [kkt for kkt, _ in compiled]
         objective = upper_objective(model)
         upper = read_upper(model, systems, objective)
         if priced and not upper.pays:
-            raise CannotCondense("the upper level pays no prices")
+            raise NotExplicit("the upper level pays no prices")
         columns, linear = _upper_linear(upper, systems)
     if not columns:
-        raise CannotCondense("nothing is decided above it")
-    lb, ub = _bounds(columns) if reuse.series else (linear.lb, linear.ub)
+        raise NotExplicit("nothing is decided above it")
+    lb, ub = bounds_of(columns) if reuse.series else (linear.lb, linear.ub)
     lb, ub = (np.where(np.isfinite(own), own, tight) for own, tight in (
         (lb, linear.lb), (ub, linear.ub)))
     place = {id(var): j for j, var in enumerate(columns)}
@@ -95,7 +95,7 @@ def prepare(model, most: int = MOST_REGIONS, clock=None, priced: bool = False,
                                 (lb[at], ub[at]), number):
             parts.append(part)
             where.append(at[part.u])
-    worths = share_out(upper, systems, parts)
+    worths = assign_terms(upper, systems, parts)
     for worth in worths:
         _check_size(worth)
         refuse_answers(worth)
@@ -114,7 +114,7 @@ def prepare(model, most: int = MOST_REGIONS, clock=None, priced: bool = False,
             used.append(k)
             regions.append(found)
     stage("pieces")
-    pieces = [pieces_of(worths[k], r, systems[parts[k].lower].sigma)
+    pieces = [costs_over_regions(worths[k], r, systems[parts[k].lower].sigma)
               for k, r in zip(used, regions, strict=True)]
     hull = build_hull(linear, [parts[k] for k in used], pieces, [where[k] for k in used])
     return Explicit(systems, [solver for _, solver in compiled], upper, columns, hull, regions)
@@ -123,15 +123,15 @@ def prepare(model, most: int = MOST_REGIONS, clock=None, priced: bool = False,
 def _check_size(worth) -> None:
     part = worth.part
     if part.m > MOST_DECISIONS:
-        raise CannotCondense(f"it has {part.m} upper decisions in one part, and regions are "
-                             f"enumerated for at most {MOST_DECISIONS}", near=True)
+        raise NotExplicit(f"it has {part.m} upper decisions in one part, and regions are "
+                             f"enumerated for at most {MOST_DECISIONS}", too_large=True)
     if not (np.isfinite(part.lo).all() and np.isfinite(part.hi).all()):
-        raise CannotCondense("an upper decision in it has no finite range")
+        raise NotExplicit("an upper decision in it has no finite range")
     if not part.m and worth.terms:
-        raise CannotCondense("a part whose prices or Vars are used holds no upper decision")
+        raise NotExplicit("a part whose prices or Vars are used holds no upper decision")
 
 
-def _upper_linear(upper: Upper, systems: list[KktSystem]):
+def _upper_linear(upper: UpperTerms, systems: list[KktSystem]):
     """(upper Vars, their rows and objective as arrays, boxes tightened by the rows)."""
     inner = {id(v) for kkt in systems for v in kkt.form.x}
     inner |= {id(v) for kkt in systems for _, _, dual in getattr(
@@ -143,9 +143,9 @@ def _upper_linear(upper: Upper, systems: list[KktSystem]):
         low, body, high = con.to_bounded_expression(evaluate_bounds=True)
         repn = visitor.walk_expression(body)
         if repn.nonlinear is not None:
-            raise CannotCondense(f"the upper row '{con.name}' is not linear")
+            raise NotExplicit(f"the upper row '{con.name}' is not linear")
         if any(vid in inner for vid, v in repn.linear.items() if v):
-            raise CannotCondense(f"the upper row '{con.name}' holds Vars or duals of the lower "
+            raise NotExplicit(f"the upper row '{con.name}' holds Vars or duals of the lower "
                                  "level")
         found.append((repn.linear, -np.inf if low is None else low - repn.constant,
                       np.inf if high is None else high - repn.constant))
@@ -162,21 +162,21 @@ def _upper_linear(upper: Upper, systems: list[KktSystem]):
     c = np.zeros(len(columns))
     for vid, coef in upper.linear.items():
         c[place[vid]] = coef
-    lb, ub = _bounds(columns)
+    lb, ub = bounds_of(columns)
     lb, ub = propagate((A, np.zeros(len(found)), lo, hi), lb, ub)
     integer = np.array([not v.is_continuous() for v in columns], dtype=bool)
     return columns, Linear(A, lo, hi, lb, ub, integer, c, upper.constant)
 
 
 def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -> BilevelResult:
-    """`solve_bilevel` over critical regions; CannotCondense where another way is needed.
+    """`solve_bilevel` over critical regions; NotExplicit where another way is needed.
 
     run: the call's settings (`solve.bilevel`): route, clock, gap, left(), threads, mip_options.
     priced: only for an upper level that pays prices (a dual times an upper decision).
     """
     left = run.left()
     seconds = np.inf if left is None else _SHARE[priced] * left
-    reuse = Reuse(series=False) if run.reuse is None else run.reuse
+    reuse = SolveCache(series=False) if run.reuse is None else run.reuse
     ready = prepare(model, most, run.clock, priced, seconds,
                     reuse)
     clock, sign = run.clock, ready.upper.sense
@@ -185,18 +185,18 @@ def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -
     outcome = solve_master(
         ready.hull, _AIM * run.gap, run.left(), run.threads,
         lambda stage, incumbent, bound: clock.progress(stage, sign * incumbent, sign * bound),
-        run.mip_options, lambda u, objective, bound: run.keep(
+        run.mip_options, lambda u, objective, bound: run.save_point(
             lambda: {var.name: float(v) for var, v in zip(ready.columns, u, strict=True)},
             sign * objective, sign * bound), _start(ready, reuse))
     size["rounds"] = outcome.rounds
-    data = SingleLevel()  # what `settle` wants to know; the model itself is not transformed
-    data.original = upper_objective(model)
+    record = SingleLevel()  # for `finalize_result`; the model itself is not transformed
+    record.original = upper_objective(model)
     bound = sign * outcome.bound if np.isfinite(outcome.bound) else None
     status = outcome.status
     if status == "gap not reached" and outcome.within(run.gap):
         status = "optimal"
     if outcome.z is None:
-        return no_point(data, status, bound, run.route, clock, size)
+        return no_point(record, status, bound, run.route, clock, size)
     clock.stage("audit")
     for var, value in zip(ready.columns, outcome.z, strict=True):
         var.set_value(float(value), skip_validation=True)
@@ -204,22 +204,22 @@ def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -
         reuse.last = {var.name: float(v) for var, v in zip(ready.columns, outcome.z, strict=True)}
     _, chosen = ready.hull.cost_at(outcome.z)
     try:
-        data.lowers = [_answer(ready, number, chosen) for number in range(len(ready.systems))]
+        record.lowers = [_answer(ready, number, chosen) for number in range(len(ready.systems))]
     except SolverError as err:  # of what its condensed parts do not hold
-        raise CannotCondense(f"what its regions leave out {err.faults[0].what}") from err
-    for lower in data.lowers:
+        raise NotExplicit(f"what its regions leave out {err.faults[0].what}") from err
+    for lower in record.lowers:
         reuse.keep_solver(lower.kkt, lower.solver)
-    return settle(model, data, run.route, clock, run.gap, status, bound,
+    return finalize_result(model, record, run.route, clock, run.gap, status, bound,
                   sign * outcome.objective, size)
 
 
-def _start(ready: Explicit, reuse: Reuse) -> np.ndarray | None:
+def _start(ready: Explicit, reuse: SolveCache) -> np.ndarray | None:
     """The last answer's decisions, if they are decisions of this model."""
     values = [reuse.last.get(var.name) for var in ready.columns] if reuse.last else [None]
     return None if any(v is None for v in values) else np.array(values, dtype=float)
 
 
-def _answer(ready: Explicit, number: int, chosen: list[int]) -> Answered:
+def _answer(ready: Explicit, number: int, chosen: list[int]) -> LowerPoint:
     """The lower level's point and multipliers by its regions, on its Vars; the rest re-solved."""
     kkt = ready.systems[number]
     form = kkt.form
@@ -254,4 +254,4 @@ def _answer(ready: Explicit, number: int, chosen: list[int]) -> Answered:
     point = solver.complete(u, v, np.maximum(0.0, mu), y_rest)
     for var, value in zip(form.x, point.x, strict=True):
         var.set_value(float(value), skip_validation=True)
-    return Answered(kkt, solver, point.y, point.mu)
+    return LowerPoint(kkt, solver, point.y, point.mu)

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import scipy.sparse as sp
 
-from pyomo_dlmp.parametric.condensed import Part
+from pyomo_dlmp.parametric.condensed import CondensedQp
 from pyomo_dlmp.parametric.critical_regions import width
-from pyomo_dlmp.parametric.region_costs import Piece, cut_in_two
+from pyomo_dlmp.parametric.region_costs import RegionCost, cut_in_two
 
 
 @dataclass
@@ -47,8 +47,8 @@ class Hull:
 
     upper: Linear
     linear: Linear
-    parts: list[Part]
-    pieces: list[list[Piece]]
+    parts: list[CondensedQp]
+    pieces: list[list[RegionCost]]
     u: list[np.ndarray]
     first: list[list[int]] = field(default_factory=list)
 
@@ -102,7 +102,7 @@ class Hull:
         errors = sorted(self.chord_errors(z), key=lambda found: -found[0])
         left = sum(error for error, *_ in errors)
         pieces, changed = [list(mine) for mine in self.pieces], False
-        halves: dict[tuple[int, int], list[Piece]] = {}
+        halves: dict[tuple[int, int], list[RegionCost]] = {}
         for error, k, r, v in errors:
             if left <= tolerance:
                 break

@@ -9,11 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import highspy
 import numpy as np
 
 from pyomo_dlmp.numerics.highs import Highs
-from pyomo_dlmp.numerics.outer_approximation import ABSOLUTE_GAP, Outcome
+from pyomo_dlmp.numerics.outer_approximation import ABSOLUTE_GAP, SearchResult
 from pyomo_dlmp.parametric.critical_regions import width
 from pyomo_dlmp.parametric.hull import Hull, Linear
 
@@ -23,13 +22,14 @@ _FIRST_SECONDS = 5.0
 
 
 def solve_master(hull: Hull, gap: float, time_limit: float | None = None, threads: int = 0,
-                 tell: Callable | None = None, options: dict | None = None,
-                 keep: Callable | None = None, start: np.ndarray | None = None) -> Outcome:
-    """Outcome over the upper Vars (`z`), as of `solve_outer`. gap: relative.
+                 on_progress: Callable | None = None, options: dict | None = None,
+                 on_incumbent: Callable | None = None, start: np.ndarray | None = None,
+                 ) -> SearchResult:
+    """SearchResult over the upper Vars (`z`), as of `solve_outer`. gap: relative.
 
     start: upper decisions to begin from; they are tried first.
     """
-    master = _Master(hull, gap, time_limit, threads, tell, options or {}, keep)
+    master = _HullMaster(hull, gap, time_limit, threads, on_progress, options or {}, on_incumbent)
     if start is not None and _obeys(hull.upper, start):
         master._take(start)
     return master.run()
@@ -48,13 +48,13 @@ def _obeys(upper: Linear, u: np.ndarray) -> bool:
                 and (np.abs(whole - np.round(whole)) <= 1e-9).all())
 
 
-class _Master:
-    def __init__(self, hull, gap, time_limit, threads, tell, options, keep=None):
-        self.gap, self.tell = gap, tell or (lambda *_: None)
-        self.keep = keep or (lambda *_: None)
+class _HullMaster:
+    def __init__(self, hull, gap, time_limit, threads, on_progress, options, on_incumbent=None):
+        self.gap, self.on_progress = gap, on_progress or (lambda *_: None)
+        self.on_incumbent = on_incumbent or (lambda *_: None)
         self.deadline = None if time_limit is None else time.monotonic() + time_limit
         self.threads, self.options = threads, options
-        self.outcome = Outcome("optimal")
+        self.outcome = SearchResult("optimal")
         self.last: np.ndarray | None = None  # the latest point of the master itself
         self._load(hull)
 
@@ -62,16 +62,16 @@ class _Master:
         p = hull.linear
         self.hull = hull
         self.n = hull.first[0][0] if hull.first else len(p.c)
-        self.highs = Highs(p.c, p.A, p.lo, p.hi, p.lb, p.ub, None, threads=self.threads,
+        self.highs = Highs(p.c, p.A, p.lo, p.hi, p.lb, p.ub, None, offset=p.constant,
+                           threads=self.threads,
                            primal_feasibility_tolerance=1e-9, dual_feasibility_tolerance=1e-9,
                            mip_feasibility_tolerance=1e-7, mip_abs_gap=0.2 * ABSOLUTE_GAP,
                            **self.options)
-        self.highs.h.changeObjectiveOffset(p.constant)
         self._add(hull.first_tangents())
         self.index = np.flatnonzero(p.integer).astype(np.int32)
         self.upper_integers = bool(p.integer[:self.n].any())
 
-    def run(self) -> Outcome:
+    def run(self) -> SearchResult:
         """Relaxation, MILP, MILP with more tangents, ...; then the same with pieces cut."""
         out = self.outcome
         while self._relaxation():
@@ -90,7 +90,7 @@ class _Master:
             self._load(hull)
         return self._judged()
 
-    def _judged(self) -> Outcome:
+    def _judged(self) -> SearchResult:
         out = self.outcome
         if out.status == "optimal" and not out.within(max(self.gap, 1e-9) * 1.0001):
             out.status = "gap not reached"
@@ -131,7 +131,7 @@ class _Master:
         value, _ = self.hull.cost_at(u)
         if self.outcome.z is None or value < self.outcome.objective:
             self.outcome.z, self.outcome.objective = u, value
-            self.keep(u, value, self.outcome.bound)
+            self.on_incumbent(u, value, self.outcome.bound)
 
     def _relaxation(self) -> bool:
         """Kelley's rounds on the linear relaxation; False where the search ends here."""
@@ -145,23 +145,22 @@ class _Master:
             if not len(self.index) or not self.upper_integers:
                 self._take(answer.z)
             out.bound, self.last = max(out.bound, answer.objective), answer.z
-            self.tell("relaxation", out.objective, out.bound)
+            self.on_progress("relaxation", out.objective, out.bound)
             if out.within(self.gap) or self._cut(answer.z) <= 0.1 * self._aim():
                 break
         return True
 
     def _milp(self) -> bool:
         """One MILP, then more tangents with its pieces fixed; False where the search ends."""
-        out, h, k = self.outcome, self.highs.h, len(self.index)
-        h.changeColsIntegrality(k, self.index, np.full(k, highspy.HighsVarType.kInteger))
-        self.highs.is_mip = True
+        out = self.outcome
+        self.highs.set_integer(self.index, True)
         self.highs.set("mip_rel_gap", 0.3 * self.gap)
         if out.z is not None:
             start = self._start()
             if start is not None:
                 self.highs.start_from(start)
         answer = self.highs.solve(
-            self._left(), lambda incumbent, bound: self.tell(
+            self._left(), lambda incumbent, bound: self.on_progress(
                 "search", out.objective, max(out.bound, bound)))
         out.rounds += 1
         if answer.bound is not None:
@@ -174,17 +173,15 @@ class _Master:
             self._take(answer.z)
             self._cut(answer.z)
             self._polish(answer.z)
-        self.tell(f"round {out.rounds}", out.objective, out.bound)
+        self.on_progress(f"round {out.rounds}", out.objective, out.bound)
         out.status = answer.status
         return answer.status == "optimal" and answer.z is not None
 
     def _polish(self, z) -> None:
         """With the binaries fixed the rest is an LP with tangents: a few cheap rounds."""
-        p, h, k = self.hull.linear, self.highs.h, len(self.index)
-        fixed = np.round(z[self.index])
-        h.changeColsIntegrality(k, self.index, np.full(k, highspy.HighsVarType.kContinuous))
-        h.changeColsBounds(k, self.index, fixed, fixed)
-        self.highs.is_mip = False
+        p, fixed = self.hull.linear, np.round(z[self.index])
+        self.highs.set_integer(self.index, False)
+        self.highs.set_bounds(self.index, fixed, fixed)
         for _ in range(_POLISH):
             answer = self.highs.solve(self._left())
             if answer.status != "optimal":
@@ -192,7 +189,7 @@ class _Master:
             self._take(answer.z)
             if self._cut(answer.z) <= 0.03 * self._aim():
                 break
-        h.changeColsBounds(k, self.index, p.lb[self.index], p.ub[self.index])
+        self.highs.set_bounds(self.index, p.lb[self.index], p.ub[self.index])
 
     def _start(self):
         """A MIP start from the best point."""

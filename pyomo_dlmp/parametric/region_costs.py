@@ -16,9 +16,9 @@ import numpy as np
 
 from pyomo_dlmp.numerics.polytopes import Polytope, polytope
 from pyomo_dlmp.parametric.active_sets import ACTIVE
-from pyomo_dlmp.parametric.condensed import CannotCondense
+from pyomo_dlmp.parametric.condensed import NotExplicit
 from pyomo_dlmp.parametric.critical_regions import Region, Regions, width
-from pyomo_dlmp.parametric.upper_terms import Worth
+from pyomo_dlmp.parametric.upper_terms import RegionObjective
 
 _FLAT = 1e-10
 
@@ -41,7 +41,7 @@ class Quadratic:
 
 
 @dataclass
-class Piece:
+class RegionCost:
     """`shape` (widened range), its `region`'s number, `cost` exact, `below` convex and not above.
 
     `error`: greatest difference between the two; `concave`: its columns are the directions with a
@@ -56,7 +56,7 @@ class Piece:
     concave: np.ndarray
 
 
-def cost_on(worth: Worth, region: Region, sigma: int) -> Quadratic:
+def cost_on(worth: RegionObjective, region: Region, sigma: int) -> Quadratic:
     """The part's upper cost on a critical region."""
     part, m = worth.part, worth.part.m
     Z = np.array([_quantity(worth, key, region, sigma) for key in worth.quantities])
@@ -76,7 +76,7 @@ def cost_on(worth: Worth, region: Region, sigma: int) -> Quadratic:
     return Quadratic(P, p, float(c))
 
 
-def _quantity(worth: Worth, key, region: Region, sigma: int) -> np.ndarray:
+def _quantity(worth: RegionObjective, key, region: Region, sigma: int) -> np.ndarray:
     """(slope in u, constant) of one quantity on a region, in the user's sign."""
     part, a = worth.part, region.affine
     m, (kind, _, index) = part.m, key
@@ -97,7 +97,7 @@ def _quantity(worth: Worth, key, region: Region, sigma: int) -> np.ndarray:
     return -sigma * np.append(slope, start)
 
 
-def pieces_of(worth: Worth, regions: Regions, sigma: int) -> list[Piece]:
+def costs_over_regions(worth: RegionObjective, regions: Regions, sigma: int) -> list[RegionCost]:
     """The pieces of a part, one for each of its regions that is not in the margin only."""
     _refuse_hidden(worth, regions)
     return [_piece(region.shape, number, cost_on(worth, region, sigma))
@@ -110,7 +110,7 @@ def _outside(shape: Polytope) -> bool:
                  | (shape.corners < -1e-9).all(axis=0)).any())
 
 
-def _piece(shape: Polytope, region: int, cost: Quadratic) -> Piece:
+def _piece(shape: Polytope, region: int, cost: Quadratic) -> RegionCost:
     """A piece, its concave directions replaced by chords over its own width."""
     size, vectors = np.linalg.eigh(cost.P)
     bent = np.flatnonzero(size < -_FLAT * max(1.0, np.abs(cost.P).max(initial=0.0)))
@@ -124,10 +124,10 @@ def _piece(shape: Polytope, region: int, cost: Quadratic) -> Piece:
         c -= 0.5 * bend * low * high
         error += -bend * (high - low) ** 2 / 8.0
     below = Quadratic(P, p, c) if len(bent) else cost
-    return Piece(shape, region, cost, below, error, vectors[:, bent])
+    return RegionCost(shape, region, cost, below, error, vectors[:, bent])
 
 
-def cut_in_two(piece: Piece, v: np.ndarray) -> list[Piece]:
+def cut_in_two(piece: RegionCost, v: np.ndarray) -> list[RegionCost]:
     """A piece cut near a point, across the direction whose chord errs most; itself if it cannot be.
 
     The cut keeps a fifth of the width on both sides, so that pieces shrink.
@@ -146,20 +146,20 @@ def cut_in_two(piece: Piece, v: np.ndarray) -> list[Piece]:
     return [_piece(half, piece.region, piece.cost) for half in whole]
 
 
-def _refuse_hidden(worth: Worth, regions: Regions) -> None:
-    """CannotCondense where answers could hide that no full-dimensional region shows."""
+def _refuse_hidden(worth: RegionObjective, regions: Regions) -> None:
+    """NotExplicit where answers could hide that no full-dimensional region shows."""
     if worth.uses_duals and not worth.complete and not general_position(regions):
-        raise CannotCondense("its prices are not unique where several rows become tight at once, "
+        raise NotExplicit("its prices are not unique where several rows become tight at once, "
                              "and the upper level pays only some of them")
 
 
-def refuse_answers(worth: Worth) -> None:
-    """CannotCondense where the upper level uses Vars of a part that u does not fix."""
+def refuse_answers(worth: RegionObjective) -> None:
+    """NotExplicit where the upper level uses Vars of a part that u does not fix."""
     part = worth.part
     if worth.uses_x:
         both = np.vstack([part.H / max(1e-12, np.abs(part.H).max(initial=0.0)), part.C])
         if np.linalg.matrix_rank(both, tol=1e-9) < len(part.w):
-            raise CannotCondense("the upper objective uses its Vars, which need not be unique")
+            raise NotExplicit("the upper objective uses its Vars, which need not be unique")
 
 
 def general_position(regions: Regions) -> bool:

@@ -20,14 +20,14 @@ from pyomo_dlmp.bilevel import upper_data
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.lower.duals import columns_of
 from pyomo_dlmp.lower.kkt_system import KktSystem
-from pyomo_dlmp.parametric.condensed import CannotCondense, Part
+from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit
 from pyomo_dlmp.transform.products.bilinear import quadratic_parts
 
 Key = tuple[str, int, int]  # kind (u, x, y, mu), lower level, number there
 
 
 @dataclass
-class Upper:
+class UpperTerms:
     """The upper level over plain Vars. `sense` +1 minimises; all terms are of the minimisation.
 
     `linear`: {id of Var: coefficient}, `constant`; `var_map`; `rows`: upper Constraints; `terms`:
@@ -60,11 +60,11 @@ class Upper:
                 if key is not None and key[:2] == (kind, lower)}
 
 
-def read_upper(model, systems: list[KktSystem], objective) -> Upper:
-    """Split the upper objective; CannotCondense where rows or terms have no place in a part."""
+def read_upper(model, systems: list[KktSystem], objective) -> UpperTerms:
+    """Split the upper objective; NotExplicit where rows or terms have no place in a part."""
     for ctype in (pyo.SOSConstraint, pyo.LogicalConstraint):
         if any(True for _ in upper_data(model, ctype)):
-            raise CannotCondense(f"the upper level has a {ctype.__name__}")
+            raise NotExplicit(f"the upper level has a {ctype.__name__}")
     rows = list(upper_data(model, pyo.Constraint))
     where = [_keys(kkt, number) for number, kkt in enumerate(systems)]
     of: dict[int, list[tuple[Key, float]]] = {}
@@ -75,7 +75,7 @@ def read_upper(model, systems: list[KktSystem], objective) -> Upper:
     try:
         parts = quadratic_parts(objective.expr, objective.name)
     except ModelError as err:
-        raise CannotCondense("the upper objective is not quadratic") from err
+        raise NotExplicit("the upper objective is not quadratic") from err
     sense = 1 if objective.sense == pyo.minimize else -1
     terms: list[tuple[float, Key, Key | None]] = []
     linear: dict[int, float] = {}
@@ -91,10 +91,10 @@ def read_upper(model, systems: list[KktSystem], objective) -> Upper:
         one, other = of.get(i), of.get(j)
         if one is None or other is None:
             missing = parts.var_map[i if one is None else j]
-            raise CannotCondense(
+            raise NotExplicit(
                 f"the upper objective multiplies '{missing.name}', which no lower level holds")
         terms += [(sense * coef * s * t, a, b) for a, s in one for b, t in other]
-    return Upper(sense, linear, sense * parts.constant, parts.var_map, rows, terms)
+    return UpperTerms(sense, linear, sense * parts.constant, parts.var_map, rows, terms)
 
 
 def _keys(kkt: KktSystem, number: int) -> dict[int, list[tuple[Key, float]]]:
@@ -111,14 +111,14 @@ def _keys(kkt: KktSystem, number: int) -> dict[int, list[tuple[Key, float]]]:
 
 
 @dataclass
-class Worth:
+class RegionObjective:
     """The terms of one part, as (coefficient, quantity, quantity or -1), and the quantities.
 
     `quantities`: Keys; u's are numbers of the part's own decisions. `complete`: the paid duals make
     up the derivative of the optimal cost by u, so it does not matter which dual is taken.
     """
 
-    part: Part
+    part: CondensedQp
     quantities: list[Key] = field(default_factory=list)
     terms: list[tuple[float, int, int]] = field(default_factory=list)
     complete: bool = False
@@ -140,9 +140,10 @@ class Worth:
         return any(key[0] == "x" for key in self.quantities)
 
 
-def share_out(upper: Upper, systems: list[KktSystem], parts: list[Part]) -> list[Worth]:
-    """A Worth for each part; CannotCondense for a term that joins two parts."""
-    worths = [Worth(part) for part in parts]
+def assign_terms(upper: UpperTerms, systems: list[KktSystem],
+                 parts: list[CondensedQp]) -> list[RegionObjective]:
+    """A RegionObjective for each part; NotExplicit for a term that joins two parts."""
+    worths = [RegionObjective(part) for part in parts]
     home: dict[Key, int] = {}
     by_var: dict[int, set[int]] = {}
     for k, part in enumerate(parts):
@@ -157,13 +158,13 @@ def share_out(upper: Upper, systems: list[KktSystem], parts: list[Part]) -> list
         places = [home.get(key) if key[0] != "u" else None for key in keys]
         fixed = {k for k in places if k is not None}
         if any(k is None and key[0] != "u" for k, key in zip(places, keys, strict=True)):
-            raise CannotCondense("the upper objective uses a multiplier that its condensed form "
+            raise NotExplicit("the upper objective uses a multiplier that its condensed form "
                                  "does not carry")
         mine = [by_var.get(_var(systems, key), set()) for key in keys if key[0] == "u"]
         able = set.intersection(*mine) if mine else fixed
         able = able & fixed if fixed else able
         if len(fixed) > 1 or not able:
-            raise CannotCondense("a term of the upper objective joins different parts of it")
+            raise NotExplicit("a term of the upper objective joins different parts of it")
         worth = worths[min(able)]
         numbers = [worth.number(_local(worth.part, systems, key)) for key in keys]
         worth.terms.append((coef, numbers[0], numbers[1] if len(numbers) > 1 else -1))
@@ -176,7 +177,7 @@ def _var(systems, key: Key) -> int:
     return id(systems[key[1]].form.u[key[2]])
 
 
-def _local(part: Part, systems, key: Key) -> Key:
+def _local(part: CondensedQp, systems, key: Key) -> Key:
     if key[0] != "u":
         return key
     form = systems[part.lower].form
@@ -184,7 +185,7 @@ def _local(part: Part, systems, key: Key) -> Key:
     return ("u", part.lower, next(i for i, j in enumerate(part.u) if id(form.u[j]) == wanted))
 
 
-def _is_complete(worth: Worth, kkt: KktSystem) -> bool:
+def _is_complete(worth: RegionObjective, kkt: KktSystem) -> bool:
     """Whether the dual terms are a positive multiple of u'(derivative of the optimal cost)."""
     part = worth.part
     entries: dict[tuple[int, int], float] = {}

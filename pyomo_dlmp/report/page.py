@@ -88,7 +88,7 @@ class Section:
     items: Sequence[Picture | Table] = field(default_factory=tuple)
 
 
-def page(
+def render_page(
     title: str, subtitle: str, lead: str, headlines: Sequence[Headline], sections: Sequence[Section]
 ) -> str:
     """The whole page as text; figures and tables are numbered in their order."""

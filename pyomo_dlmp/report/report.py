@@ -21,7 +21,7 @@ from pyomo_dlmp.report.figures import (
     unbalance,
 )
 from pyomo_dlmp.report.figures.style import as_svg
-from pyomo_dlmp.report.page import Picture, Section, Table, page
+from pyomo_dlmp.report.page import Picture, Section, Table, render_page
 from pyomo_dlmp.report.reading import Results, read_results
 from pyomo_dlmp.report.story import headlines, paragraph
 from pyomo_dlmp.report.tables import audit_table, payments_table, summary_table
@@ -84,7 +84,7 @@ def report_html(results: Results, cases: Sequence[str] | None = None) -> str:
     subtitle = (f"Feeder {feeder} · " if feeder else "") + f"cases: {' · '.join(shown)}"
     if len(shown) < len(results.cases):
         subtitle += f" (of {len(results.cases)}; `pyomo-dlmp show --cases` draws others)"
-    return page(title, subtitle, paragraph(some), headlines(some), _sections(results, shown))
+    return render_page(title, subtitle, paragraph(some), headlines(some), _sections(results, shown))
 
 
 def _sections(results: Results, shown: list[str]) -> list[Section]:

@@ -8,7 +8,7 @@ from pyomo.environ import value
 COLUMNS = ["kind", "element", "bus", "phase", "period", "quantity", "value", "unit"]
 
 
-def dispatch_table(dso, net) -> pd.DataFrame:
+def dispatch_table(dso, network) -> pd.DataFrame:
     """Substation (per phase, and its price), datacenters (drawn), generators and SVGs (made).
 
     `phase` is empty for totals, a leg for SVGs and (beside the total) for unbalanced datacenters.
@@ -17,7 +17,7 @@ def dispatch_table(dso, net) -> pd.DataFrame:
     """
     rows: list[tuple] = []
     for name, block in dso.substation.items():
-        at = net.substations[name].bus
+        at = network.substations[name].bus
         for phase, t in block.p:
             rows.append(("substation", name, at, phase, t, "active", block.p[phase, t].value, "MW"))
             rows.append(
@@ -25,7 +25,7 @@ def dispatch_table(dso, net) -> pd.DataFrame:
         rows += [("substation", name, at, "", t, "price", value(block.price[t]), "$/MWh")
                  for t in dso.periods]
     for name, block in dso.datacenter.items():
-        at = net.datacenters[name].bus
+        at = network.datacenters[name].bus
         for t in dso.periods:
             parts = (("active", block.p[t], block.leg_p, "MW"),
                      ("reactive", block.q[t], block.leg_q, "Mvar"))
@@ -35,18 +35,18 @@ def dispatch_table(dso, net) -> pd.DataFrame:
                 rows += [("datacenter", name, at, leg, t, quantity, value(by_leg[leg, t]), unit)
                          for quantity, _, by_leg, unit in parts for leg in block.legs]
     for name, block in dso.generator.items():
-        at = net.generators[name].bus
+        at = network.generators[name].bus
         for t in dso.periods:
             rows.append(("generator", name, at, "", t, "active", value(block.p[t]), "MW"))
             rows.append(("generator", name, at, "", t, "reactive", value(block.q[t]), "Mvar"))
     for name, block in dso.storage.items():
-        at = net.storages[name].bus
+        at = network.storages[name].bus
         for t in dso.periods:
             made = value(block.discharge[t]) - value(block.charge[t])
             rows.append(("storage", name, at, "", t, "active", made, "MW"))
             rows.append(("storage", name, at, "", t, "reactive", value(block.q[t]), "Mvar"))
     for name, block in dso.svg.items():
-        at = net.svgs[name].bus
+        at = network.svgs[name].bus
         rows += [("svg", name, at, leg, t, "reactive", value(block.q[leg, t]), "Mvar")
                  for leg, t in block.q]
         if block.split:

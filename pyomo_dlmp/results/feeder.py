@@ -5,14 +5,14 @@ from __future__ import annotations
 import pandas as pd
 
 
-def buses_table(net) -> pd.DataFrame:
+def buses_table(network) -> pd.DataFrame:
     """Columns bus, x, y (drawing units, empty where unknown), distance_km from the substation."""
-    distance = net.distance_km()
-    rows = [(name, bus.x, bus.y, distance[name]) for name, bus in net.buses.items()]
+    distance = network.distance_km()
+    rows = [(name, bus.x, bus.y, distance[name]) for name, bus in network.buses.items()]
     return pd.DataFrame(rows, columns=["bus", "x", "y", "distance_km"])
 
 
-def branches_table(net) -> pd.DataFrame:
+def branches_table(network) -> pd.DataFrame:
     """Columns branch, from_bus, to_bus."""
-    rows = [(name, b.from_bus, b.to_bus) for name, b in net.branches.items()]
+    rows = [(name, b.from_bus, b.to_bus) for name, b in network.branches.items()]
     return pd.DataFrame(rows, columns=["branch", "from_bus", "to_bus"])

@@ -13,7 +13,7 @@ QUANTITIES = {"active and reactive": ("active", "reactive"), "active": ("active"
 
 
 def payments_table(
-    prices: pd.DataFrame, dispatch: pd.DataFrame, net, hours: float,
+    prices: pd.DataFrame, dispatch: pd.DataFrame, network, hours: float,
     pays: str = "active and reactive", tariff=0.0,
 ) -> pd.DataFrame:
     """$ of each datacenter and period, quantity active or reactive (only what is paid for).
@@ -23,10 +23,10 @@ def payments_table(
     is paid for what it makes. pays "tariff": `tariff` ($/MWh, a number or one per period) x active
     power. This does not read the model's objective: it is the check of it.
     """
-    owned = {name for name, svg in net.svgs.items() if svg.owner == "datacenter"}
+    owned = {name for name, svg in network.svgs.items() if svg.owner == "datacenter"}
     mine = dispatch[(dispatch["kind"] == "datacenter") | dispatch["element"].isin(owned)]
     parts = [_tariff(mine, hours, tariff)] if pays == "tariff" else [
-        _payment(prices, rows, net, hours, QUANTITIES[pays])
+        _payment(prices, rows, network, hours, QUANTITIES[pays])
         for _, rows in mine.groupby("element", sort=False)]
     parts = [part for part in parts if len(part)]
     if not parts:
@@ -43,13 +43,14 @@ def _tariff(mine: pd.DataFrame, hours: float, tariff) -> pd.DataFrame:
     return used.assign(value=used["value"] * hours * used["period"].map(rate), unit="$")
 
 
-def _payment(prices: pd.DataFrame, rows: pd.DataFrame, net, hours: float, wanted) -> pd.DataFrame:
+def _payment(prices: pd.DataFrame, rows: pd.DataFrame, network, hours: float,
+             wanted) -> pd.DataFrame:
     name = rows["element"].iloc[0]
-    device = net.devices[name]
+    device = network.devices[name]
     balanced = getattr(device, "balanced", False)
     legs, connection = (tuple(device.phases), "wye") if balanced else (
         device.legs, device.connection)
-    price = customer_prices(prices, net, device.bus, legs, connection)
+    price = customer_prices(prices, network, device.bus, legs, connection)
     if balanced:
         used = rows[rows["phase"] == ""].drop(columns="phase")
         at = price.groupby(["period", "quantity"], observed=True)["value"].mean()
@@ -59,7 +60,7 @@ def _payment(prices: pd.DataFrame, rows: pd.DataFrame, net, hours: float, wanted
         at = price.set_index(["period", "quantity", "phase"])["value"]
         on = ["period", "quantity", "phase"]
     used = used[used["quantity"].isin(wanted)]
-    sign = 1.0 if name in net.datacenters else -1.0
+    sign = 1.0 if name in network.datacenters else -1.0
     joined = used.join(at.rename("price"), on=on)
     paid = joined.assign(value=sign * joined["price"] * joined["value"] * hours, unit="$")
     return paid.groupby(["element", "bus", "period", "quantity", "unit"], sort=False)[

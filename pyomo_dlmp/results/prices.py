@@ -30,7 +30,7 @@ def prices_table(dso) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["bus", "phase", "period", "quantity", "value", "unit"])
 
 
-def customer_prices(prices: pd.DataFrame, net, bus: str, legs: Sequence[str],
+def customer_prices(prices: pd.DataFrame, network, bus: str, legs: Sequence[str],
                     connection: str = "delta") -> pd.DataFrame:
     """Prices that a customer pays at its legs (phases, or pairs such as "ab"), by its connection.
 
@@ -40,7 +40,7 @@ def customer_prices(prices: pd.DataFrame, net, bus: str, legs: Sequence[str],
     """
     here = prices[prices["bus"] == bus]
     keys = [c for c in prices.columns if c not in ("phase", "quantity", "value", "unit")]
-    return at_legs(here, net.buses[bus].phases, tuple(legs), connection, keys)
+    return at_legs(here, network.buses[bus].phases, tuple(legs), connection, keys)
 
 
 def at_legs(values: pd.DataFrame, phases: str, legs: Sequence[str], connection: str,

@@ -11,9 +11,9 @@ _PRICED = 1e-6  # $ per MVA: a limit that costs this much binds
 _AT_LIMIT = 1e-6  # pu: a voltage this near to its limit binds
 
 
-def summary_table(dso, net, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def summary_table(dso, network, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Columns quantity, value, unit; `tables`: prices, voltages, unbalance, dispatch, payments."""
-    sites = sorted({dc.bus for dc in net.datacenters.values()})
+    sites = sorted({dc.bus for dc in network.datacenters.values()})
     rows = [
         *_money(dso, tables), *_energy(dso, tables["dispatch"]),
         *_prices(tables["prices"], sites), *_voltages(dso, tables["voltages"], sites),

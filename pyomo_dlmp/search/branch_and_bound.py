@@ -6,10 +6,10 @@ import numpy as np
 import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
 
-from pyomo_dlmp.auditing.finalize import no_point, settle
+from pyomo_dlmp.auditing.finalize import finalize_result, no_point
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import upper_data
-from pyomo_dlmp.numerics.outer_approximation import Outcome, solve_outer
+from pyomo_dlmp.numerics.outer_approximation import SearchResult, solve_outer
 from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.search.decomposition import solve_periods, take_apart
 from pyomo_dlmp.search.presolve import reduce_program
@@ -21,68 +21,70 @@ _PATIENCE = 20.0  # seconds of plain branch and bound before periods are taken a
 _SHARE = 0.5  # of the time that is left for the periods
 
 
-def search_embedded(run, data: SingleLevel) -> BilevelResult:
+def search_embedded(run, record: SingleLevel) -> BilevelResult:
     """Solve a transformed model with HiGHS; `run` holds the call's settings (`solve.bilevel`)."""
     model, clock = run.model, run.clock
     clock.stage("reduce")
     with PauseGC():
-        implied = [v for lower in data.lowers for v in lower.implied]
+        implied = [v for lower in record.lowers for v in lower.implied]
         program = compile_program(model, implied)
-        small, elimination = reduce_program(program, data.lowers)
-    size = _size(data, program, small)
+        small, elimination = reduce_program(program, record.lowers)
+    size = _size(record, program, small)
     clock.stage("first point")
     first, relaxed = None, -np.inf
     if run.start:
-        first, relaxed = first_point(data, program, small, elimination, run.left())
+        first, relaxed = first_point(record, program, small, elimination, run.left())
     sign = program.sign
     clock.stage("search")
 
-    def tell(stage, incumbent, bound):
+    def on_progress(stage, incumbent, bound):
         clock.progress(stage, sign * incumbent, sign * bound)
 
-    def complete(z):
-        return completed(data, program, small, elimination, z)
+    def complete_point(z):
+        return completed(record, program, small, elimination, z)
 
     names = run.upper_names(program.columns)
 
-    def keep(z, objective, bound):
-        if data.relaxed and run.checkpoint is not None:  # what stands for products may err
-            z = complete(z)
+    def on_incumbent(z, objective, bound):
+        if record.relaxed and run.checkpoint is not None:  # what stands for products may err
+            z = complete_point(z)
             objective = np.inf if z is None else small.value(z)
-        run.keep(lambda: names(elimination.lift(z)), sign * objective, sign * bound)
+        run.save_point(lambda: names(elimination.lift(z)), sign * objective, sign * bound)
 
-    share = 0.5 if data.relaxed else 1.0  # the rest of the gap is the products'
-    outcome = _search(run, data, small, first, share * run.gap, complete, tell, keep)
+    share = 0.5 if record.relaxed else 1.0  # the rest of the gap is the products'
+    outcome = _search(run, record, small, first, share * run.gap, complete_point, on_progress,
+                      on_incumbent)
     size["rounds"] = outcome.rounds
     best = max(outcome.bound, min(relaxed, outcome.objective))
     bound = sign * best if np.isfinite(best) else None
     if outcome.z is None:
-        return no_point(data, outcome.status, bound, run.route, clock, size)
+        return no_point(record, outcome.status, bound, run.route, clock, size)
     values = elimination.lift(outcome.z)
     values[program.integer] = np.round(values[program.integer])
     for var, value in zip(program.columns, values, strict=True):
         var.set_value(float(value), skip_validation=True)
-    return settle(model, data, run.route, clock, run.gap, outcome.status, bound,
+    return finalize_result(model, record, run.route, clock, run.gap, outcome.status, bound,
                   sign * outcome.objective, size)
 
 
-def _search(run, data: SingleLevel, small: Program, first, gap: float, complete, tell,
-            keep) -> Outcome:
+def _search(run, record: SingleLevel, small: Program, first, gap: float, complete_point,
+            on_progress, on_incumbent) -> SearchResult:
     """Branch and bound; where it does not end soon, periods apart, then it again."""
     apart = None
     if run.periods is not False:
         upper = {id(row) for row in upper_data(run.model, pyo.Constraint)}
-        upper -= {id(row) for row in data.block.component_data_objects(
+        upper -= {id(row) for row in record.block.component_data_objects(
             pyo.Constraint, active=True, descend_into=pyo.Block)}
         apart = take_apart(small, np.array([id(row) in upper for row in small.rows], dtype=bool))
 
     def whole(limit, start):
-        return solve_outer(small, gap, limit, start, tell, run.threads, run.mip_options, keep)
+        return solve_outer(small, gap, limit, start, on_progress, run.threads, run.mip_options,
+                           on_incumbent)
 
     if apart is None:
         return whole(run.left(), first)
     if run.periods is True:
-        outcome = Outcome("gap not reached", first)
+        outcome = SearchResult("gap not reached", first)
         outcome.objective = np.inf if first is None else small.value(first)
     else:
         left = run.left()
@@ -91,7 +93,7 @@ def _search(run, data: SingleLevel, small: Program, first, gap: float, complete,
             return outcome
     left = run.left()
     limit = None if left is None else _SHARE * left
-    outcome = solve_periods(apart, gap, limit, outcome, complete, tell, keep)
+    outcome = solve_periods(apart, gap, limit, outcome, complete_point, on_progress, on_incumbent)
     if outcome.status in ("optimal", "interrupted", "memory limit"):
         return outcome
     left = run.left()
@@ -106,8 +108,8 @@ def _search(run, data: SingleLevel, small: Program, first, gap: float, complete,
     return again
 
 
-def _size(data: SingleLevel, program: Program, small: Program) -> dict[str, int]:
-    states = [s for lower in data.lowers for s in lower.bounds.state]
+def _size(record: SingleLevel, program: Program, small: Program) -> dict[str, int]:
+    states = [s for lower in record.lowers for s in lower.bounds.state]
     return {
         "rows": len(program.rows), "columns": len(program.columns),
         "binaries": int(program.integer.sum()),

@@ -26,7 +26,7 @@ from scipy.sparse.csgraph import connected_components
 
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.memory import over_limit
-from pyomo_dlmp.numerics.outer_approximation import Outcome, solve_outer
+from pyomo_dlmp.numerics.outer_approximation import SearchResult, solve_outer
 from pyomo_dlmp.numerics.program import Program
 
 FEWEST = 3  # parts with integers below which there is nothing to take apart
@@ -67,30 +67,30 @@ def take_apart(program: Program, coupling: np.ndarray) -> Periods | None:
 
 
 def solve_periods(periods: Periods, gap: float, time_limit: float | None,
-                  best: Outcome, complete: Callable, tell: Callable,
-                  keep: Callable) -> Outcome:
+                  best: SearchResult, complete_point: Callable, on_progress: Callable,
+                  on_incumbent: Callable) -> SearchResult:
     """Bounds and points by decomposition, from what is known (`best`, improved and returned).
 
-    keep(z, objective, bound) is called after each round. complete(z) answers the lower levels at a
-    point's upper decisions: a feasible point or None.
+    on_incumbent(z, objective, bound) is called after each round. complete_point(z) answers the
+    lower levels at a point's upper decisions: a feasible point or None.
     """
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
-    return _Search(periods, gap, deadline, best, complete, tell, keep).run()
+    return _Search(periods, gap, deadline, best, complete_point, on_progress, on_incumbent).run()
 
 
 class _Search:
-    def __init__(self, periods, gap, deadline, best, complete, tell, keep):
-        self.keep = keep
+    def __init__(self, periods, gap, deadline, best, complete_point, on_progress, on_incumbent):
+        self.on_incumbent = on_incumbent
         self.weights: list[np.ndarray] | None = None  # of the last master
         self.periods, self.gap, self.deadline = periods, gap, deadline
-        self.best, self.complete, self.tell = best, complete, tell
+        self.best, self.complete_point, self.on_progress = best, complete_point, on_progress
         self.R = periods.program.A[periods.coupling]
         self.points: list[list[np.ndarray]] = [[] for _ in periods.parts]
         self.pieces = [_piece(periods.program, *part) for part in periods.parts]
         if best.z is not None:
             self._add([best.z[columns] for columns, _ in periods.parts])
 
-    def run(self) -> Outcome:
+    def run(self) -> SearchResult:
         """Rounds of master and periods until the gap is reached or the multipliers are good."""
         try:
             self._rounds()
@@ -113,14 +113,14 @@ class _Search:
             smooth = _SMOOTH if bound >= best.bound else 0.0
             best.rounds += 1
             if weights is not None:
-                self._take(self.complete(self._average(weights)))
-            self.tell(f"periods, round {round_ + 1}", best.objective, best.bound)
+                self._take(self.complete_point(self._average(weights)))
+            self.on_progress(f"periods, round {round_ + 1}", best.objective, best.bound)
             settled = np.isfinite(value) and (
                 value - best.bound <= _SETTLED * self.gap * abs(value))
             if settled or round_ % 5 == 4:
                 self._take(self._agreed())
             if best.z is not None:
-                self.keep(best.z, best.objective, best.bound)
+                self.on_incumbent(best.z, best.objective, best.bound)
             if over_limit():
                 best.status = "memory limit"
                 return

@@ -14,24 +14,25 @@ import pyomo.environ as pyo
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.lower.duals import multipliers_from
 from pyomo_dlmp.lower.solver import LowerSolver
-from pyomo_dlmp.solvers.interfaces import PyomoAnswer, Route, solve_by_pyomo
+from pyomo_dlmp.solvers.interfaces import PyomoResult, SolverInterface, solve_by_pyomo
 from pyomo_dlmp.transform.record import SingleLevel
 
 _STEPS = (1e-1, 1e-4, 1e-8)
 
 
 def solve_local(
-    model, data: SingleLevel, route: Route, time_limit: float | None, started: bool = False,
-) -> PyomoAnswer:
+    model, record: SingleLevel, route: SolverInterface, time_limit: float | None,
+    started: bool = False,
+) -> PyomoResult:
     """Continuation in eps; status 'locally optimal' at best.
 
     From the values on the Vars where `started`, else from the middle of the upper box.
     """
     deadline = None if time_limit is None else time.monotonic() + time_limit
     if not started:
-        _start_in_the_middle(data)
-    answer = PyomoAnswer("gap not reached", None, None)
-    params = [p for lower in data.lowers for name in ("eps", "gap_eps")
+        _start_in_the_middle(record)
+    answer = PyomoResult("gap not reached", None, None)
+    params = [p for lower in record.lowers for name in ("eps", "gap_eps")
               if (p := lower.block.component(name)) is not None]
     for eps in _STEPS:
         for param in params:
@@ -44,20 +45,20 @@ def solve_local(
         if found.objective is None:
             # a local solver's "infeasible" is no proof
             note = f"{route.name} stopped at eps={eps:g}: {found.status}"
-            return PyomoAnswer("gap not reached", answer.objective, None, note)
+            return PyomoResult("gap not reached", answer.objective, None, note)
         answer = found
     return answer
 
 
-def _start_in_the_middle(data: SingleLevel) -> None:
+def _start_in_the_middle(record: SingleLevel) -> None:
     """Upper Vars between their bounds, the lower levels solved there where they can be."""
-    for lower in data.lowers:
+    for lower in record.lowers:
         for var in lower.kkt.form.u:
             if var.value is None:
                 low = -1.0 if var.lb is None else var.lb
                 high = low + 2.0 if var.ub is None else var.ub
                 var.set_value(0.5 * (low + high), skip_validation=True)
-    for lower in data.lowers:
+    for lower in record.lowers:
         kkt = lower.kkt
         u = np.array([pyo.value(v) for v in kkt.form.u], dtype=float)
         try:

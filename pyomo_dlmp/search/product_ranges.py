@@ -29,7 +29,7 @@ _SHARE = 0.3  # of the time limit for all of them
 _DEFAULT = 180.0
 
 
-def factor_ranges(program: Program, data: SingleLevel, error: float,
+def factor_ranges(program: Program, record: SingleLevel, error: float,
                   time_limit: float | None) -> dict:
     """{product: (least, greatest) value of its Y} of the products on a single level.
 
@@ -37,13 +37,13 @@ def factor_ranges(program: Program, data: SingleLevel, error: float,
     objective's unit); ends are proved as exactly as that asks. Only products whose range became
     narrower are in it. Stops after a share of the time limit.
     """
-    if not data.products or data.block.component("product") is None:
+    if not record.products or record.block.component("product") is None:
         return {}
     deadline = time.monotonic() + (_DEFAULT if time_limit is None else _SHARE * time_limit)
-    factors = {name_of(p): data.block.product[name_of(p)].Y for p in data.products}
+    factors = {name_of(p): record.block.product[name_of(p)].Y for p in record.products}
     exact = {name_of(p): 2.0 * error / (len(factors) * max(p.v.ub - p.v.lb, 1e-9))
-             for p in data.products}
-    small, place = _lower_rows_only(program, data, factors)
+             for p in record.products}
+    small, place = _lower_rows_only(program, record, factors)
     found: dict[str, tuple[float, float]] = {}
     for columns, rows, names in _parts(small, place):
         piece = Highs(
@@ -68,10 +68,10 @@ def factor_ranges(program: Program, data: SingleLevel, error: float,
     return found
 
 
-def envelope_error(data: SingleLevel, ranges: dict) -> float:
+def envelope_error(record: SingleLevel, ranges: dict) -> float:
     """Greatest error of plain envelopes of all products together, at given ranges."""
     total = 0.0
-    for p in data.products:
+    for p in record.products:
         low, high = ranges.get(name_of(p), (p.lo, p.hi))
         total += (p.v.ub - p.v.lb) * (min(high, p.hi) - max(low, p.lo)) / 4.0
     return total
@@ -79,20 +79,19 @@ def envelope_error(data: SingleLevel, ranges: dict) -> float:
 
 def _end(piece: Highs, column: int, sign: float, exact: float, seconds: float) -> float | None:
     """Proved least value of sign x a column to within `exact`, None: nothing proved in time."""
-    n = piece.h.getNumCol()
-    cost = np.zeros(n)
+    cost = np.zeros(piece.columns)
     cost[column] = sign
-    piece.h.changeColsCost(n, np.arange(n, dtype=np.int32), cost)
+    piece.set_cost(np.arange(piece.columns), cost)
     piece.set("mip_abs_gap", max(1e-6, exact))
     answer = piece.solve(seconds)
     return answer.bound
 
 
-def _lower_rows_only(program: Program, data: SingleLevel,
+def _lower_rows_only(program: Program, record: SingleLevel,
                      factors: dict) -> tuple[Program, dict[str, int]]:
     """The rows of the lower levels and the definitions of Y, reduced; columns of the factors."""
-    wanted = {id(data.block.product[name].Y_definition) for name in factors}
-    for lower in data.lowers:
+    wanted = {id(record.block.product[name].Y_definition) for name in factors}
+    for lower in record.lowers:
         for block in (lower.block, lower.kkt.form.block):
             wanted |= {id(row) for row in block.component_data_objects(
                 Constraint, active=True, descend_into=True)}
@@ -102,7 +101,7 @@ def _lower_rows_only(program: Program, data: SingleLevel,
         program.columns, [r for r, k in zip(program.rows, keep, strict=True) if k],
         program.A[keep], program.lo[keep], program.hi[keep], program.lb, program.ub,
         program.integer, np.zeros(n), sp.csr_matrix((n, n)), 0.0, 1)
-    small, _ = reduce_program(sub, data.lowers)
+    small, _ = reduce_program(sub, record.lowers)
     column = {id(var): j for j, var in enumerate(small.columns)}
     return small, {name: column[id(Y)] for name, Y in factors.items() if id(Y) in column}
 

@@ -26,7 +26,7 @@ log = logging.getLogger("pyomo_dlmp")
 _FIRST_SECONDS = 5.0
 
 
-def first_point(data: SingleLevel, program, small, elimination, time_limit):
+def first_point(record: SingleLevel, program, small, elimination, time_limit):
     """(bilevel-feasible point of the reduced program or None, bound of its relaxation).
 
     The relaxation without integrality suggests upper decisions; the lower levels are solved there,
@@ -38,10 +38,10 @@ def first_point(data: SingleLevel, program, small, elimination, time_limit):
     outcome = solve_outer(relaxed, 1e-2, limit)
     if outcome.z is None:
         return None, outcome.bound
-    return completed(data, program, small, elimination, outcome.z), outcome.bound
+    return completed(record, program, small, elimination, outcome.z), outcome.bound
 
 
-def completed(data: SingleLevel, program, small, elimination, point: np.ndarray):
+def completed(record: SingleLevel, program, small, elimination, point: np.ndarray):
     """A point of the reduced program with the lower levels answered at its upper decisions.
 
     None where an upper row then breaks, or a lower level has no answer.
@@ -49,14 +49,14 @@ def completed(data: SingleLevel, program, small, elimination, point: np.ndarray)
     z = elimination.lift(point)
     z[program.integer] = np.round(z[program.integer])
     place = {id(var): j for j, var in enumerate(program.columns)}
-    for lower in data.lowers:
+    for lower in record.lowers:
         try:
             _complete(lower, z, place)
         except SolverError as err:
             log.info("first point: %s", err)
             return None
-    for product in data.products:
-        for var, value in stand_in_values(data.block, product, lambda v: z[place[id(v)]]):
+    for product in record.products:
+        for var, value in stand_in_values(record.block, product, lambda v: z[place[id(v)]]):
             if id(var) in place:
                 z[place[id(var)]] = value
     kept = z[elimination.kept]
@@ -138,12 +138,12 @@ def known_point(model, blocks):
             var.set_value(value, skip_validation=True)
 
 
-def load_start(model, data: SingleLevel, values: dict[int, float]) -> None:
+def load_start(model, record: SingleLevel, values: dict[int, float]) -> None:
     """Put a known point onto the Vars of a single level, multipliers and binaries included."""
     variables = list(model.component_data_objects(pyo.Var, active=True, descend_into=pyo.Block))
     place = {id(var): j for j, var in enumerate(variables)}
     z = np.array([values.get(id(var), var.value or 0.0) for var in variables])
-    for lower in data.lowers:
+    for lower in record.lowers:
         for var in lower.kkt.form.u:
             var.set_value(float(z[place[id(var)]]), skip_validation=True)
         _complete(lower, z, place)

@@ -10,13 +10,13 @@ import numpy as np
 import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
 
-from pyomo_dlmp.auditing.finalize import no_point, settle
+from pyomo_dlmp.auditing.finalize import finalize_result, no_point
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import lower_levels, upper_data
 from pyomo_dlmp.errors import AuditError, BoundError, ModelError, SolverError
 from pyomo_dlmp.numerics import memory
-from pyomo_dlmp.parametric import CannotCondense
-from pyomo_dlmp.parametric.cache import Reuse
+from pyomo_dlmp.parametric import NotExplicit
+from pyomo_dlmp.parametric.cache import SolveCache
 from pyomo_dlmp.parametric.explicit import solve_explicit
 from pyomo_dlmp.search.branch_and_bound import search_embedded
 from pyomo_dlmp.search.checkpoint import Checkpoint
@@ -25,8 +25,8 @@ from pyomo_dlmp.search.nlp import solve_local
 from pyomo_dlmp.search.presolve import reduce_program
 from pyomo_dlmp.search.product_ranges import envelope_error, factor_ranges
 from pyomo_dlmp.search.start import first_point, known_point, load_start
-from pyomo_dlmp.solve.infeasibility import why_infeasible
-from pyomo_dlmp.solvers.interfaces import Route, route_to, solve_by_pyomo
+from pyomo_dlmp.solve.infeasibility import explain_infeasibility
+from pyomo_dlmp.solvers.interfaces import SolverInterface, get_solver, solve_by_pyomo
 from pyomo_dlmp.transform.compile import compile_program
 from pyomo_dlmp.transform.complementarity import MODES
 from pyomo_dlmp.transform.record import SingleLevel, single_level_data, undo_single_level
@@ -43,7 +43,7 @@ def solve_bilevel(
     progress: Progress | None = None, threads: int = 0, start: bool = True,
     mip_options: dict | None = None, explain: bool = True, check_bounds: bool = True,
     periods: bool | None = None, memory_limit: float | None = None,
-    checkpoint: str | Path | None = None, reuse: Reuse | None = None, **transformation,
+    checkpoint: str | Path | None = None, reuse: SolveCache | None = None, **transformation,
 ) -> BilevelResult:
     """Solve a bilevel model and audit the answer.
 
@@ -57,7 +57,7 @@ def solve_bilevel(
     not end soon (None); HiGHS only. memory_limit: GB that this process may hold; the search then
     ends with its best point and bound, status "memory limit". checkpoint: a JSON file that always
     holds the best upper decisions so far, their objective and the bound (`load_checkpoint`; other
-    solvers than HiGHS: the answer only). reuse: a `Reuse` that the solves of a series share
+    solvers than HiGHS: the answer only). reuse: a `SolveCache` that the solves of a series share
     (regions only). Further keywords go to
     ``dlmp.single_level`` (complementarity, products, bounds, ...). Values of the solution are
     loaded onto the model's Vars, duals into each LowerLevel's `dual` Suffix and onto `dual_of`
@@ -69,7 +69,7 @@ def solve_bilevel(
     Raises ModelError, BoundError, SolverError before the search where it can; AuditError when the
     solution is not a solution of its lower level.
     """
-    route = route_to(solver)
+    route = get_solver(solver)
     run = _Run(model, route, Clock(progress), gap, threads, start, mip_options, time_limit, periods,
                checkpoint, reuse)
     with memory.memory_limit(memory_limit):
@@ -81,7 +81,7 @@ def solve_bilevel(
                 notes=[f"the process holds {memory.used():.2f} GB, more than the {memory_limit:g} "
                        f"GB allowed, before '{err}': no search was begun"])
     if result.objective is not None:
-        run.keep(lambda: run.upper_names(columns := run.upper_vars())(
+        run.save_point(lambda: run.upper_names(columns := run.upper_vars())(
             [v.value for v in columns]), result.objective, result.bound, result.status, True)
     return result
 
@@ -104,6 +104,16 @@ def _solved(run: _Run, solver, explain, check_bounds, transformation) -> Bilevel
     return result
 
 
+def why_infeasible(model, solver: str = "highs", time_limit: float | None = None) -> list[str]:
+    """Sentences that say why a bilevel model is infeasible; empty where nothing was found.
+
+    time_limit: seconds (60 without one) for the question which upper rows are in the way. The
+    model is not changed.
+    """
+    return explain_infeasibility(model, lambda copy: solve_bilevel(
+        copy, solver, gap=1e-3, time_limit=time_limit or 60.0, explain=False))
+
+
 class _Run:
     """One call of `solve_bilevel`: what does not change from attempt to attempt."""
 
@@ -124,7 +134,7 @@ class _Run:
         """Seconds until the deadline, None without one."""
         return None if self.deadline is None else max(0.1, self.deadline - time.monotonic())
 
-    def keep(self, decisions, objective, bound, status="searching", final=False) -> None:
+    def save_point(self, decisions, objective, bound, status="searching", final=False) -> None:
         """Write a point to the checkpoint, if there is one; see `Checkpoint.keep`."""
         if self.checkpoint is not None:
             self.checkpoint.keep(decisions, objective, bound, status, final)
@@ -164,10 +174,10 @@ class _Run:
             return None, []
         try:
             return solve_explicit(self.model, self, priced=not asked), []
-        except CannotCondense as err:
+        except NotExplicit as err:
             self.clock.stop()
             log.info("not by critical regions: %s", err)
-            said = asked or err.near
+            said = asked or err.too_large
             return None, [f"not solved by critical regions: {err}"] if said else []
 
     def with_finer_products(self, options: dict) -> BilevelResult:
@@ -221,42 +231,42 @@ class _Run:
         self.clock.stage("compile and bounds")
         if self.own:
             self._transform(options)
-        data = single_level_data(self.model)
-        assert data is not None  # the transformation has just been applied
-        if self.own and data.relaxed and self.ranges is None and self.route.factory is None:
-            data = self._with_ranges(data, options)
+        record = single_level_data(self.model)
+        assert record is not None  # the transformation has just been applied
+        if self.own and record.relaxed and self.ranges is None and self.route.factory is None:
+            record = self._with_ranges(record, options)
         self.user_bounds_used |= any(
             bool(np.any(lower.bounds.mu_source[lower.bounds.state == "open"] == "user"))
-            for lower in data.lowers)
+            for lower in record.lowers)
         try:
-            _refuse_modes(data, self.route)
-            self._load(data, known)
-            result = (search_embedded(self, data) if self.route.factory is None
-                      else self._elsewhere(data))
+            _refuse_modes(record, self.route)
+            self._load(record, known)
+            result = (search_embedded(self, record) if self.route.factory is None
+                      else self._elsewhere(record))
         except AuditError as err:
-            if not self._held_by_user(data, err.result):
+            if not self._held_by_user(record, err.result):
                 raise
             result = err.result
             result.status = "gap not reached"
         finally:
             if self.own:
                 undo_single_level(self.model)
-        return result, data.relaxed
+        return result, record.relaxed
 
-    def _with_ranges(self, data: SingleLevel, options: dict) -> SingleLevel:
+    def _with_ranges(self, record: SingleLevel, options: dict) -> SingleLevel:
         """The transformation once more, with the ranges of its products made tight."""
         self.clock.stage("ranges of products")
         with PauseGC():
-            implied = [v for lower in data.lowers for v in lower.implied]
+            implied = [v for lower in record.lowers for v in lower.implied]
             program = compile_program(self.model, implied)
-            small, elimination = reduce_program(program, data.lowers)
-        point, low = first_point(data, program, small, elimination, self.left())
+            small, elimination = reduce_program(program, record.lowers)
+        point, low = first_point(record, program, small, elimination, self.left())
         scale = abs(low) if point is None else abs(small.value(point))
         error = _PRODUCTS * self.gap * scale if np.isfinite(scale) and scale else 1e-6
-        self.ranges = factor_ranges(program, data, error, self.left())
+        self.ranges = factor_ranges(program, record, error, self.left())
         if not self.ranges:
-            return data
-        missing = envelope_error(data, self.ranges) / error
+            return record
+        missing = envelope_error(record, self.ranges) / error
         self.bits = int(min(_MOST_BITS, max(0, np.ceil(np.log2(max(missing, 1e-9))))))
         log.info("envelopes may err by %.3g: %d bits", missing * error, self.bits)
         self.clock.stage("compile and bounds")
@@ -266,23 +276,23 @@ class _Run:
         assert again is not None
         return again
 
-    def _load(self, data: SingleLevel, known) -> None:
+    def _load(self, record: SingleLevel, known) -> None:
         """Start another solver from a bilevel-feasible point; nothing is lost where that fails."""
         self.started = False
         if known is None:
             return
         try:
-            load_start(self.model, data, known[1])
+            load_start(self.model, record, known[1])
             self.started = True
         except SolverError as err:
             log.info("no start: %s", err)
 
-    def _held_by_user(self, data: SingleLevel, result) -> bool:
+    def _held_by_user(self, record: SingleLevel, result) -> bool:
         """Whether a bound of the user's stopped a multiplier (it is then widened)."""
         held = {name for lower in result.audit.lowers for name in lower.at_bound}
         return bool(held) and any(
             f"{lower.kkt.form.block.name}.{lower.kkt.label[p]}" in held
-            for lower in data.lowers
+            for lower in record.lowers
             for p in np.flatnonzero(lower.bounds.mu_source == "user"))
 
     def _transform(self, options: dict) -> None:
@@ -298,19 +308,19 @@ class _Run:
             log.info("bounds are proved again with the cutoff %g", known[0])
             SingleLevelTransformation().apply_to(self.model, cutoff=known[0], **options)
 
-    def _elsewhere(self, data: SingleLevel) -> BilevelResult:
+    def _elsewhere(self, record: SingleLevel) -> BilevelResult:
         self.clock.stage("search")
         if "nlp" in self.route.capabilities:
-            answer = solve_local(self.model, data, self.route, self.left(), self.started)
+            answer = solve_local(self.model, record, self.route, self.left(), self.started)
         else:
             answer = solve_by_pyomo(
                 self.route, self.model, self.gap, self.left(), self.started)
-        size = {"pairs": sum(k.kkt.pairs for k in data.lowers)}
+        size = {"pairs": sum(k.kkt.pairs for k in record.lowers)}
         notes = [answer.note] if answer.note else []
         if answer.objective is None:
             return no_point(
-                data, answer.status, answer.bound, self.route, self.clock, size, notes)
-        return settle(self.model, data, self.route, self.clock, self.gap, answer.status,
+                record, answer.status, answer.bound, self.route, self.clock, size, notes)
+        return finalize_result(self.model, record, self.route, self.clock, self.gap, answer.status,
                       answer.bound, answer.objective, size, notes)
 
 
@@ -319,7 +329,7 @@ def _other_than_explicit(transformation: dict) -> str:
     return "auto" if mode == "explicit" else mode
 
 
-def _why_not(route: Route, needs) -> str:
+def _why_not(route: SolverInterface, needs) -> str:
     reasons = [f"its probe of {n}: {route.reasons[n]}" for n in sorted(needs) if n in route.reasons]
     return f" ({'; '.join(reasons)})" if reasons else ""
 
@@ -336,10 +346,10 @@ def _same(one: BilevelResult, other: BilevelResult) -> bool:
     return abs(one.objective - other.objective) <= near and one.status == other.status
 
 
-def _refuse_modes(data: SingleLevel, route: Route) -> None:
+def _refuse_modes(record: SingleLevel, route: SolverInterface) -> None:
     """SolverError for a mode or an objective that the solver cannot take, before the search."""
     where = f"solver '{route.name}'"
-    for lower in data.lowers:
+    for lower in record.lowers:
         for name in sorted(set(lower.pair_mode) - {""}):
             if not MODES[name].needs & route.capabilities:
                 raise SolverError.at(
@@ -352,13 +362,13 @@ def _refuse_modes(data: SingleLevel, route: Route) -> None:
                 where, f"takes no quadratic rows, and the duality gap of "
                 f"'{lower.kkt.form.block.name}' is one (its objective is quadratic)",
                 "Use complementarity='bigm' or 'sos1', or a solver with quadratic rows.")
-    degree = data.objective.expr.polynomial_degree()
+    degree = record.objective.expr.polynomial_degree()
     if degree not in (0, 1) and not {"miqp", "nlp"} & route.capabilities:
         raise SolverError.at(
             where, "takes linear objectives only and this one is quadratic",
             "Use solver='highs' (outer approximation), 'gurobi' or 'scip'.")
     if "nlp" in route.capabilities:
-        for var in data.block.model().component_data_objects(pyo.Var, descend_into=pyo.Block):
+        for var in record.block.model().component_data_objects(pyo.Var, descend_into=pyo.Block):
             if not var.fixed and not var.is_continuous():
                 raise SolverError.at(
                     where, f"drops integrality, and '{var.name}' is {var.domain}",

@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pyomo.environ as pyo
 import scipy.sparse as sp
@@ -23,8 +25,12 @@ from pyomo_dlmp.numerics.highs import Highs
 _SHOWN = 5
 
 
-def why_infeasible(model, solver: str = "highs", time_limit: float | None = None) -> list[str]:
-    """Sentences that say why; empty where nothing was found. The model is not changed."""
+def explain_infeasibility(model, solve: Callable) -> list[str]:
+    """Sentences that say why; empty where nothing was found. The model is not changed.
+
+    solve(model): `solve_bilevel` with the caller's solver and time limit, to ask which upper rows
+    are in the way.
+    """
     systems = [build_kkt(compile_lower(block)) for block in lower_levels(model)]
     found = [text for kkt in systems for text in _no_answer(kkt)]
     if found:
@@ -32,7 +38,7 @@ def why_infeasible(model, solver: str = "highs", time_limit: float | None = None
     found = [text for kkt in systems for text in _unbounded(kkt)]
     if found:
         return found
-    return _broken(model, solver, time_limit)
+    return _broken(model, solve)
 
 
 def _no_answer(kkt: KktSystem) -> list[str]:
@@ -54,7 +60,7 @@ def _no_answer(kkt: KktSystem) -> list[str]:
     worst = np.argsort(-moved)[:_SHOWN]
     listed = ", ".join(f"{form.names_row[r]} (by {moved[r]:.3g})" for r in worst if moved[r] > 1e-7)
     return [f"{form.block.name} has no feasible answer for any upper decision within its bounds; "
-            f"it would have one if these rows gave way: {listed}"]
+            f"it becomes feasible if these constraints are relaxed: {listed}"]
 
 
 def _unbounded(kkt: KktSystem) -> list[str]:
@@ -74,10 +80,8 @@ def _unbounded(kkt: KktSystem) -> list[str]:
             f"falls without limit (objective '{form.objective.name}')"]
 
 
-def _broken(model, solver: str, time_limit: float | None) -> list[str]:
+def _broken(model, solve: Callable) -> list[str]:
     """Upper rows that give way least, with the lower levels' exact answers."""
-    from pyomo_dlmp.solve.bilevel import solve_bilevel
-
     copy = model.clone()
     blocks = lower_levels(copy)
     inside = ComponentSet(
@@ -91,8 +95,7 @@ def _broken(model, solver: str, time_limit: float | None) -> list[str]:
             objective.deactivate()
     copy.dlmp_least_violation = pyo.Objective(expr=total)
     try:
-        result = solve_bilevel(
-            copy, solver=solver, gap=1e-3, time_limit=time_limit or 60.0, explain=False)
+        result = solve(copy)
     except DlmpError as err:
         return [f"the upper rows could not be examined ({err.faults[0]})"]
     if result.objective is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from pyomo_dlmp.errors import SolverError
-from pyomo_dlmp.solvers.interfaces import ROUTES, route_to
+from pyomo_dlmp.solvers.interfaces import SOLVERS, get_solver
 from pyomo_dlmp.solvers.probes import PROBES
 from pyomo_dlmp.transform.complementarity import automatic, modes_of
 
@@ -17,9 +17,9 @@ def solver_table() -> pd.DataFrame:
     complementarity='auto' takes), remark (why it is not there, or what its probes showed).
     """
     rows = []
-    for name in ROUTES:
+    for name in SOLVERS:
         try:
-            route = route_to(name)
+            route = get_solver(name)
         except SolverError as err:
             fault = err.faults[0]
             rows.append({"solver": name, "installed": "no", "remark": fault.what,

@@ -13,8 +13,9 @@
 | pounce  | Pyomo `ipopt`, another program   | pounce-solver |
 | another | Pyomo `SolverFactory(name)`      |               |
 
-`claims` is what a route is tried for; its capabilities are the claims whose probe it solved rightly
-(`probes`). `available()` and licence checks are not believed.
+`candidates` is what an interface is tried for; its capabilities are the candidates whose probe it
+solved rightly (`probes`). Capabilities are established by solving these probe models;
+`available()` is not relied on.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import shutil
 import sys
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import import_module
 from io import StringIO
@@ -42,7 +43,7 @@ _CONVEX = (*_LINEAR, "qp", "miqp", "qcp", "sos1")
 
 
 @dataclass(frozen=True)
-class Route:
+class SolverInterface:
     """A way to a solver: `factory` name in Pyomo (None: embedded), `capabilities`, its options.
 
     `gap_option`, `time_option`: names of the solver's options; `options`: always set;
@@ -52,7 +53,7 @@ class Route:
 
     name: str
     factory: str | None
-    claims: tuple[str, ...]
+    candidates: tuple[str, ...]
     package: str
     gap_option: str = ""
     time_option: str = ""
@@ -85,37 +86,38 @@ def find_executable(name: str, package: str) -> str | None:
     return found
 
 
+_TIGHT_GUROBI = {"NonConvex": 2, "IntFeasTol": 1e-9, "FeasibilityTol": 1e-8, "OptimalityTol": 1e-8}
 _TIGHT_CPLEX = {
     "mip_tolerances_absmipgap": 1e-9, "mip_tolerances_integrality": 1e-9,
     "simplex_tolerances_feasibility": 1e-9, "simplex_tolerances_optimality": 1e-9}
 _TIGHT_XPRESS = {"miptol": 1e-9, "feastol": 1e-9, "mipabsstop": 1e-9, "mipaddcutoff": 0.0}
-ROUTES = {r.name: r for r in (
-    Route("highs", None, (*_LINEAR, "qp", "miqp", "qcp", "sos1", "warmstart"), "highspy"),
-    Route("gurobi", "gurobi_direct", (*_CONVEX, "nonconvex", "warmstart"), "gurobipy",
-          "MIPGap", "TimeLimit",
-          {"NonConvex": 2, "IntFeasTol": 1e-9, "FeasibilityTol": 1e-8, "OptimalityTol": 1e-8}),
-    Route("scip", "scip_direct", (*_CONVEX, "nonconvex", "warmstart"), "pyscipopt",
-          "limits/gap", "limits/time",
-          {"heuristics/nlpdiving/freq": -1, "numerics/feastol": 1e-9}),
-    Route("cplex", "cplex_direct", (*_CONVEX, "warmstart"), "cplex",
-          "mip_tolerances_mipgap", "timelimit", _TIGHT_CPLEX),
-    Route("xpress", "xpress_direct", (*_CONVEX, "warmstart"), "xpress",
-          "miprelstop", "maxtime", _TIGHT_XPRESS),
-    Route("cbc", "cbc", (*_LINEAR, "sos1", "warmstart"), "cbcbox", "ratio", "sec",
-          {"primalT": 1e-9, "integerT": 1e-9}, executable="cbc"),
-    Route("glpk", "glpk", _LINEAR, "glpk", "mipgap", "tmlim", executable="glpsol"),
-    Route("ipopt", "ipopt", ("lp", "qp", "qcp", "nlp"), "ipopt", "", "max_cpu_time",
-          {"tol": 1e-9}, executable="ipopt"),
-    Route("pounce", "ipopt", ("lp", "qp", "qcp", "nlp"), "pounce-solver", "", "max_cpu_time",
-          {"tol": 1e-9}, executable="pounce"),
+SOLVERS = {r.name: r for r in (
+    SolverInterface("highs", None, (*_LINEAR, "qp", "miqp", "qcp", "sos1", "warmstart"), "highspy"),
+    SolverInterface("gurobi", "gurobi_direct", (*_CONVEX, "nonconvex", "warmstart"), "gurobipy",
+                    "MIPGap", "TimeLimit",
+                    _TIGHT_GUROBI),
+    SolverInterface("scip", "scip_direct", (*_CONVEX, "nonconvex", "warmstart"), "pyscipopt",
+                    "limits/gap", "limits/time",
+                    {"heuristics/nlpdiving/freq": -1, "numerics/feastol": 1e-9}),
+    SolverInterface("cplex", "cplex_direct", (*_CONVEX, "warmstart"), "cplex",
+                    "mip_tolerances_mipgap", "timelimit", _TIGHT_CPLEX),
+    SolverInterface("xpress", "xpress_direct", (*_CONVEX, "warmstart"), "xpress",
+                    "miprelstop", "maxtime", _TIGHT_XPRESS),
+    SolverInterface("cbc", "cbc", (*_LINEAR, "sos1", "warmstart"), "cbcbox", "ratio", "sec",
+                    {"primalT": 1e-9, "integerT": 1e-9}, executable="cbc"),
+    SolverInterface("glpk", "glpk", _LINEAR, "glpk", "mipgap", "tmlim", executable="glpsol"),
+    SolverInterface("ipopt", "ipopt", ("lp", "qp", "qcp", "nlp"), "ipopt", "", "max_cpu_time",
+                    {"tol": 1e-9}, executable="ipopt"),
+    SolverInterface("pounce", "ipopt", ("lp", "qp", "qcp", "nlp"), "pounce-solver", "",
+                    "max_cpu_time", {"tol": 1e-9}, executable="pounce"),
 )}
 
 
 @lru_cache(maxsize=32)
-def route_to(solver: str) -> Route:
+def get_solver(solver: str) -> SolverInterface:
     """The route of a solver's name, probed. SolverError when it is missing or cannot solve."""
-    route = ROUTES.get(solver) or Route(solver, solver, ("lp", "milp"), solver)
-    known = ", ".join(ROUTES)
+    route = SOLVERS.get(solver) or SolverInterface(solver, solver, ("lp", "milp"), solver)
+    known = ", ".join(SOLVERS)
     cure = f"Install it (pip install {route.package}), or use one of: {known}."
     where = f"solver '{route.name}'"
     if route.factory is not None:
@@ -131,17 +133,17 @@ def route_to(solver: str) -> Route:
             raise SolverError.at(where, "is not installed or has no licence", cure)
     able, reasons = set(), {}
     with _quietly():
-        for claim in route.claims:
+        for candidate in route.candidates:
             try:
-                PROBES[claim](route)
-                able.add(claim)
+                PROBES[candidate](route)
+                able.add(candidate)
             except Wrong as err:
-                reasons[claim] = str(err)
+                reasons[candidate] = str(err)
             except Exception as err:
-                reasons[claim] = _line(err)
+                reasons[candidate] = _line(err)
     if "lp" not in able:
         raise SolverError.at(where, f"failed on a probe ({reasons['lp']})", cure)
-    return Route(**{**route.__dict__, "capabilities": frozenset(able), "reasons": reasons})
+    return replace(route, capabilities=frozenset(able), reasons=reasons)
 
 
 @contextmanager
@@ -157,8 +159,8 @@ def _line(err: Exception) -> str:
 
 
 @dataclass
-class PyomoAnswer:
-    """What Pyomo reports: `status` as in `solve.outer.Outcome`, objective and bound (user sense).
+class PyomoResult:
+    """What Pyomo reports: `status` as of a `SearchResult`, objective and bound (user's sense).
 
     `note`: the solver's own words when it stopped for a reason that is none of these.
     """
@@ -177,8 +179,8 @@ _STATUS = {
 
 
 def solve_by_pyomo(
-    route: Route, model, gap: float, time_limit: float | None, started: bool = False,
-) -> PyomoAnswer:
+    route: SolverInterface, model, gap: float, time_limit: float | None, started: bool = False,
+) -> PyomoResult:
     """Solve a single-level Pyomo model; values are loaded onto it when there are any.
 
     `started`: the values on its Vars are a start.
@@ -197,7 +199,7 @@ def solve_by_pyomo(
     status = "interrupted" if "terminated by the user" in words else _STATUS.get(condition)
     active = next(iter(model.component_data_objects(pyo.Objective, active=True)))
     if status in ("infeasible", "unbounded", "infeasible or unbounded"):
-        return PyomoAnswer(status, None, None)  # a point of an unbounded model proves nothing
+        return PyomoResult(status, None, None)  # a point of an unbounded model proves nothing
     bound = None if "nlp" in route.capabilities else _proven_bound(solver, results, active.sense)
     objective = None
     if len(results.solution) or status == "optimal":
@@ -211,13 +213,13 @@ def solve_by_pyomo(
         worse = gap * abs(objective)
         bound = objective - worse if active.sense == pyo.minimize else objective + worse
     if status is None:
-        return PyomoAnswer("gap not reached", objective, bound, f"{route.name} stopped: {words}")
+        return PyomoResult("gap not reached", objective, bound, f"{route.name} stopped: {words}")
     if status == "optimal" and "nlp" in route.capabilities:
         status = "locally optimal"
-    return PyomoAnswer(status, objective, bound)
+    return PyomoResult(status, objective, bound)
 
 
-def _options(route: Route, gap: float, time_limit: float | None) -> dict:
+def _options(route: SolverInterface, gap: float, time_limit: float | None) -> dict:
     options = dict(route.options)
     if route.gap_option:
         options[route.gap_option] = gap
@@ -227,7 +229,7 @@ def _options(route: Route, gap: float, time_limit: float | None) -> dict:
     return options
 
 
-def _run(route: Route, solver, model, started: bool):
+def _run(route: SolverInterface, solver, model, started: bool):
     """The solver's results; SolverError with a cure when it fails."""
     columns = sum(1 for v in model.component_data_objects(pyo.Var, active=True) if not v.fixed)
     try:

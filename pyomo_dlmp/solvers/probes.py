@@ -1,7 +1,8 @@
 """Tiny models with known optima: what a solver can do is what it solves rightly.
 
-Each probe takes a `Route` and raises `Wrong` (or whatever the solver raises) when the answer is not
-the known one. They are chosen so that a feature that is silently dropped changes the answer.
+Each probe takes a `SolverInterface` and raises `Wrong` (or whatever the solver raises) when the
+answer is not the known one. They are chosen so that a feature that is silently dropped changes the
+answer.
 """
 
 from __future__ import annotations

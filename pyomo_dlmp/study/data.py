@@ -82,16 +82,16 @@ class Study:
 
     def market(self, run: Run) -> Market:
         """What a run's market needs."""
-        net = self.network(run)
+        network = self.network(run)
         theirs = {site for taker in self.takers.values() for site in taker["sites"]}
-        mine = [dc for name, dc in net.datacenters.items() if name not in theirs]
+        mine = [dc for name, dc in network.datacenters.items() if name not in theirs]
         takers = {
             name: (tuple(taker["sites"]), Workload(energy_mwh=self._energy(
-                taker, [net.datacenters[s] for s in taker["sites"] if s in net.datacenters],
+                taker, [network.datacenters[s] for s in taker["sites"] if s in network.datacenters],
                 run.loading)))
             for name, taker in self.takers.items()}
         opf = {"periods": self.periods, "hours": self.hours, **self.dso, **run.case.dso}
-        return Market(net, self._workload(mine, run.loading), opf, self.aggregator["pays"],
+        return Market(network, self._workload(mine, run.loading), opf, self.aggregator["pays"],
                       self.aggregator["tariff"], takers, self.averaged, self.max_rounds)
 
     def _workload(self, mine: list[Datacenter], loading: float) -> Workload:

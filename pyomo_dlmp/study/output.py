@@ -12,7 +12,7 @@ import pandas as pd
 
 from pyomo_dlmp.auditing import BilevelResult
 from pyomo_dlmp.errors import StudyFileError
-from pyomo_dlmp.market import Outcome
+from pyomo_dlmp.market import MarketResult
 from pyomo_dlmp.results import branches_table, buses_table, markets_table
 from pyomo_dlmp.study.data import Run, Study
 
@@ -25,7 +25,7 @@ class CaseResult:
     """A solved run and its tables (without the column `case`)."""
 
     run: Run
-    outcome: Outcome
+    outcome: MarketResult
     seconds: float
     tables: dict[str, pd.DataFrame]
 
@@ -41,7 +41,7 @@ class CaseResult:
         return own + (self.solution.notes if self.solution is not None else [])
 
 
-def numbers(outcome: Outcome, seconds: float) -> pd.DataFrame:
+def numbers(outcome: MarketResult, seconds: float) -> pd.DataFrame:
     """What the solve itself was like."""
     solution = outcome.solution
     rows: list[tuple] = [("status", outcome.status, "")]
@@ -81,7 +81,7 @@ def prepare(folder: Path, overwrite: bool = False) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
-def write_results(study: Study, done: list[CaseResult], folder: Path, net) -> None:
+def write_results(study: Study, done: list[CaseResult], folder: Path, network) -> None:
     """Append the tables of the last run that is done; write those of the study anew."""
     last = done[-1]
     for name, table in last.tables.items():
@@ -94,8 +94,8 @@ def write_results(study: Study, done: list[CaseResult], folder: Path, net) -> No
     if len(study.markets) > 1:
         summary = pd.concat([r.tables["summary"].assign(case=r.run.name) for r in done])
         markets_table(summary, cases).to_csv(folder / "markets.csv", index=False)
-    buses_table(net).to_csv(folder / "buses.csv", index=False)
-    branches_table(net).to_csv(folder / "branches.csv", index=False)
+    buses_table(network).to_csv(folder / "buses.csv", index=False)
+    branches_table(network).to_csv(folder / "branches.csv", index=False)
     _study_table(study).to_csv(folder / "study.csv", index=False)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from pyomo_dlmp.errors import OpenDssError
-from pyomo_dlmp.market import Outcome, build_bilevel, solve_market
+from pyomo_dlmp.market import MarketResult, build_bilevel, solve_market
 from pyomo_dlmp.report import write_report
 from pyomo_dlmp.results import (
     decomposition_table,
@@ -35,7 +35,7 @@ def build_case(study: Study, case: Case | Run):
     """(model, network) of a run: LowerLevel `dso` under AggregatorBlock `dca`."""
     run = case if isinstance(case, Run) else Run(case.name, case)
     market = study.market(run)
-    return build_bilevel(market), market.net
+    return build_bilevel(market), market.network
 
 
 def run_study(
@@ -65,7 +65,7 @@ def run_study(
         done.append(CaseResult(run, outcome, time.monotonic() - start, tables))
         solution = outcome.solution
         tell(run.name, "write", outcome.paid, solution.bound if solution else None)
-        write_results(study, done, folder, market.net)
+        write_results(study, done, folder, market.network)
         if outcome.status == "interrupted":
             break
     tell(done[-1].run.name, "draw", None, None)
@@ -74,41 +74,41 @@ def run_study(
     return done
 
 
-def _tables(study: Study, run: Run, market, outcome: Outcome,
+def _tables(study: Study, run: Run, market, outcome: MarketResult,
             seconds: float) -> dict[str, pd.DataFrame]:
     own = numbers(outcome, seconds)
     if outcome.solution is not None and outcome.solution.objective is None:
         return {"summary": own}
-    dso, net = outcome.dso, market.net
+    dso, network = outcome.dso, market.network
     tables = {"prices": prices_table(dso), "voltages": voltages_table(dso),
-              "unbalance": unbalance_table(dso), "dispatch": dispatch_table(dso, net)}
+              "unbalance": unbalance_table(dso), "dispatch": dispatch_table(dso, network)}
     pays = "tariff" if run.market == "uncoordinated" else market.pays
     tables["payments"] = payments_table(
-        tables["prices"], tables["dispatch"], net, study.hours, pays, market.tariff)
+        tables["prices"], tables["dispatch"], network, study.hours, pays, market.tariff)
     parts = decomposition_table(dso)
     if len(tables["voltages"]) > MOST_NODES * study.periods:
-        parts = parts[parts["bus"].isin({dc.bus for dc in net.datacenters.values()})]
+        parts = parts[parts["bus"].isin({dc.bus for dc in network.datacenters.values()})]
     tables["decomposition"] = parts
-    summary = [summary_table(dso, net, tables)]
+    summary = [summary_table(dso, network, tables)]
     if pays == "tariff":
-        summary.append(_at_dlmps(study, tables, net))
+        summary.append(_at_dlmps(study, tables, network))
     if study.check_ac:
-        summary.append(_against_ac(study, dso, net))
+        summary.append(_against_ac(study, dso, network))
     tables["summary"] = pd.concat([*summary, own], ignore_index=True)
     tables["audit"] = _audit(outcome, tables["payments"], market)
     return tables
 
 
-def _at_dlmps(study: Study, tables, net) -> pd.DataFrame:
-    paid = payments_table(tables["prices"], tables["dispatch"], net, study.hours)["value"].sum()
+def _at_dlmps(study: Study, tables, network) -> pd.DataFrame:
+    paid = payments_table(tables["prices"], tables["dispatch"], network, study.hours)["value"].sum()
     return pd.DataFrame([("datacenters_would_pay_at_DLMPs", paid, "$")],
                         columns=["quantity", "value", "unit"])
 
 
-def _against_ac(study: Study, dso, net) -> pd.DataFrame:
+def _against_ac(study: Study, dso, network) -> pd.DataFrame:
     """How far the linear model is off: an AC power flow of the same dispatch, all periods."""
     try:
-        table = ac_report(dso, net, load_scale=study.dso["load_scale"], price_samples=0).summary
+        table = ac_report(dso, network, load_scale=study.dso["load_scale"], price_samples=0).summary
     except OpenDssError as err:
         return pd.DataFrame([("AC_check", str(err).split(". ")[0], "")],
                             columns=["quantity", "value", "unit"])
@@ -117,7 +117,7 @@ def _against_ac(study: Study, dso, net) -> pd.DataFrame:
     return table
 
 
-def _audit(outcome: Outcome, payments: pd.DataFrame, market) -> pd.DataFrame:
+def _audit(outcome: MarketResult, payments: pd.DataFrame, market) -> pd.DataFrame:
     """The solution's audit, and the payment recomputed from the price table."""
     parts = []
     if outcome.solution is not None and outcome.solution.audit is not None:

@@ -12,9 +12,10 @@ import pyomo.environ as pyo
 from pyomo.repn.linear import LinearRepnVisitor
 from pyomo.repn.util import OrderedVarRecorder
 
+from pyomo_dlmp.bilevel.values import bounds_of
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.lower.form import _bounds, _csr
 from pyomo_dlmp.numerics.program import Program
+from pyomo_dlmp.numerics.sparse import csr_of
 from pyomo_dlmp.transform.products.bilinear import quadratic_parts
 
 
@@ -68,10 +69,10 @@ def _assemble(model, rows, coefs, lo, hi, var_map, implied) -> Program:
     quad = []
     for (i, j), v in parts.quadratic.items():
         quad += [(position[i], position[j], v), (position[j], position[i], v)]
-    lb, ub = _bounds(columns)
+    lb, ub = bounds_of(columns)
     drop = [position[id(v)] for v in implied if id(v) in position]
     lb[drop], ub[drop] = -np.inf, np.inf
     return Program(
-        columns, rows, _csr(entries, (len(rows), n)), lo, hi, lb, ub,
+        columns, rows, csr_of(entries, (len(rows), n)), lo, hi, lb, ub,
         np.array([not v.is_continuous() for v in columns], dtype=bool),
-        sign * c, sign * _csr(quad, (n, n)), sign * float(parts.constant), sign)
+        sign * c, sign * csr_of(quad, (n, n)), sign * float(parts.constant), sign)

@@ -52,21 +52,21 @@ def single_level_data(model) -> SingleLevel | None:
     """The record of `dlmp.single_level` on a model, or None before it was applied."""
     for block in model.component_objects(pyo.Block, descend_into=False):
         if block.local_name.startswith("dlmp_single_level") and not block.is_indexed():
-            data = record_on(block)
-            if data.block is not None:
-                return data
+            record = record_on(block)
+            if record.block is not None:
+                return record
     return None
 
 
 def undo_single_level(model) -> None:
     """Take `dlmp.single_level` off a model again: its blocks go, what it switched off is back."""
-    data = single_level_data(model)
-    if data is None:
+    record = single_level_data(model)
+    if record is None:
         return
-    for component in data.deactivated:
+    for component in record.deactivated:
         component.activate()
-    for lower in data.lowers:
+    for lower in record.lowers:
         lower.restore()
-    for name in data.added:
+    for name in record.added:
         model.del_component(name)
 

@@ -35,9 +35,9 @@ from pyomo_dlmp.transform.bounds.prove import prove_bounds
 from pyomo_dlmp.transform.complementarity import MODES, automatic, needs_bounds
 from pyomo_dlmp.transform.kkt import emit_kkt
 from pyomo_dlmp.transform.products.rewrite import (
-    how_left,
+    residual_treatment,
     rewrite_products,
-    write_gap_row,
+    write_duality_gap,
 )
 from pyomo_dlmp.transform.record import SingleLevel, record_on, single_level_data, undo_single_level
 from pyomo_dlmp.transform.upper_view import upper_views
@@ -116,22 +116,22 @@ class SingleLevelTransformation(Transformation):
             modes = [_choose_modes(kkt, b, config) for kkt, b in zip(systems, proved, strict=True)]
             block = pyo.Block(concrete=True)
             model.add_component(unique_component_name(model, "dlmp_single_level"), block)
-            data = record_on(block)
-            data.added.append(block.local_name)
-            data.unproved_prices = [
+            record = record_on(block)
+            record.added.append(block.local_name)
+            record.unproved_prices = [
                 kkt.form.block.name for kkt, b, view in zip(systems, proved, views, strict=True)
                 if view.uses_duals and np.isinf(b.mu[b.state == "open"]).any()]
             guards = [guard for b in blocks if (guard := guard_of(b)) is not None and guard.active]
-            data.deactivated = [*(kkt.form.objective for kkt in systems), *guards]
+            record.deactivated = [*(kkt.form.objective for kkt in systems), *guards]
             for guard in guards:
                 guard.deactivate()
             try:
-                _write(block, data, systems, proved, modes, upper, config)
+                _write(block, record, systems, proved, modes, upper, config)
             except Exception:
-                data.block = block
+                record.block = block
                 undo_single_level(model)
                 raise
-            data.block = block
+            record.block = block
 
 
 @TransformationFactory.register(
@@ -148,20 +148,20 @@ class KktTransformation(SingleLevelTransformation):
     CONFIG.reset()
 
 
-def _write(block, data: SingleLevel, systems, proved, modes, upper, config) -> None:
+def _write(block, record: SingleLevel, systems, proved, modes, upper, config) -> None:
     block.lower = pyo.Block([kkt.form.block.name for kkt in systems])
     for kkt, bounds, mode in zip(systems, proved, modes, strict=True):
         lower = emit_kkt(block.lower[kkt.form.block.name], kkt, bounds)
-        data.lowers.append(lower)
+        record.lowers.append(lower)
         for name in sorted(set(mode) - {""}):
             pairs = [p for p, n in enumerate(mode) if n == name]
             row = MODES[name].add(lower, pairs, config.eps)
             if row is not None:
-                write_gap_row(block, data, lower, row, config)
+                write_duality_gap(block, record, lower, row, config)
         lower.pair_mode = mode
-        data.exact &= not (config.eps and {"strong_duality", "product"} & set(mode))
-    data.original = data.objective = upper
-    rewrite_products(block, data, config)
+        record.exact &= not (config.eps and {"strong_duality", "product"} & set(mode))
+    record.original = record.objective = upper
+    rewrite_products(block, record, config)
 
 
 def _user_bounds(kkt: KktSystem, given) -> dict[int, float]:
@@ -208,7 +208,8 @@ def _tightening(config, view) -> str:
         return config.tighten
     mode = config.complementarity
     mode = automatic(config.capabilities) if mode == "auto" else mode
-    expanded = how_left(config) != "keep" and (view.uses_duals or mode == "strong_duality")
+    expanded = residual_treatment(config) != "keep" and (
+        view.uses_duals or mode == "strong_duality")
     needed = needs_bounds(mode, config.capabilities) or config.complementarity_of or expanded
     return "auto" if needed else "vertices"
 
@@ -257,15 +258,15 @@ def bounds_table(model) -> pd.DataFrame:
     """Every complementarity pair with its bounds and where they come from.
 
     Columns: lower_level, pair, state (open, never binds, always binds), mode, slack_bound,
-    slack_source, multiplier_bound, multiplier_source (user | data | interval | lp | "" for none).
+    slack_source, multiplier_bound, multiplier_source (user | interval | vertex | lp | "" for none).
     Units: those of the row, and lower cost per unit of the row.
     """
-    data = single_level_data(model)
-    if data is None:
+    record = single_level_data(model)
+    if record is None:
         raise ModelError.at(model.name, "has not been transformed",
                             "Apply dlmp.single_level first.")
     frames = []
-    for lower in data.lowers:
+    for lower in record.lowers:
         b = lower.bounds
         frames.append(pd.DataFrame({
             "lower_level": lower.kkt.form.block.name, "pair": lower.kkt.label, "state": b.state,

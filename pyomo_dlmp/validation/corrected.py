@@ -10,9 +10,9 @@ import pyomo.environ as pyo
 
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Network
-from pyomo_dlmp.network.profiles import LoadScale
-from pyomo_dlmp.opf import build_opf, fit
+from pyomo_dlmp.opf import build_opf, fit_to_operating_point
 from pyomo_dlmp.opf.correction import loads_outside
+from pyomo_dlmp.opf.load_scale import LoadScale
 from pyomo_dlmp.solve import solve_opf
 from pyomo_dlmp.validation.power_flow import AcPowerFlow, ac_power_flow
 
@@ -68,7 +68,8 @@ def solve_corrected_opf(
         error, where = greatest_difference(m, ac)
         rows.append((number, error, where, pyo.value(m.cost),
                      hours * sum(ac.losses.values())))
-        ac.point.beyond = outside  # once an impedance, always one: else two points may alternate
+        # once an impedance, always one: else two points may alternate
+        ac.point.impedance_legs = outside
         grown = loads_outside(network, ac.point)
         settled = error <= tolerance and grown == outside
         if settled or number == max_rounds:
@@ -77,7 +78,7 @@ def solve_corrected_opf(
             outside = grown
             m = build_opf(network, losses="corrected", operating_point=ac.point, **common)
         else:
-            fit(m, network, ac.point)
+            fit_to_operating_point(m, network, ac.point)
     return CorrectedOpf(m, ac, settled, pd.DataFrame(
         rows, columns=["round", "greatest_difference_pu", "at", "cost", "ac_losses_mwh"]))
 

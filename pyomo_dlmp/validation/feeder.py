@@ -7,7 +7,7 @@ import time
 import pandas as pd
 
 from pyomo_dlmp.network import Network
-from pyomo_dlmp.opf import build_opf, fit
+from pyomo_dlmp.opf import build_opf, fit_to_operating_point
 from pyomo_dlmp.solve import solve_opf
 from pyomo_dlmp.validation.power_flow import AcPowerFlow, ac_power_flow
 
@@ -45,7 +45,7 @@ def _fitted(network: Network, ac: AcPowerFlow, scale: float):
     m = build_opf(network, voltage_limits=None, load_scale=scale, losses="corrected",
                   operating_point=ac.point)
     _hold(m, network)
-    fit(m, network, ac.point)
+    fit_to_operating_point(m, network, ac.point)
     return m
 
 

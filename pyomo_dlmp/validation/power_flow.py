@@ -12,14 +12,13 @@ import pandas as pd
 from pyomo.environ import value as val
 
 from pyomo_dlmp.errors import OpenDssError
-from pyomo_dlmp.io.opendss import engine as door
-from pyomo_dlmp.io.opendss import write
+from pyomo_dlmp.io.opendss import engine, write
 from pyomo_dlmp.io.opendss.circuit import NODE
 from pyomo_dlmp.network import Line, Network, OperatingPoint, StaticVarGenerator
 from pyomo_dlmp.network.names import nearest
-from pyomo_dlmp.network.profiles import LoadScale, load_series
 from pyomo_dlmp.network.zones import grounded_buses
 from pyomo_dlmp.opf.build import sort_branches
+from pyomo_dlmp.opf.load_scale import LoadScale, load_series
 
 Dispatch = Mapping[Hashable, Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]]]
 
@@ -98,7 +97,7 @@ def ac_power_flow(network: Network, dispatch: Any = None, *, load_scale: LoadSca
         solver.read(point, t)
         for name, (_, _, kw, kvar) in solver.base.items():
             p, q = injections.get(name, (kw, kvar))
-            point.made[name, t] = (tuple(x / 1e3 for x in p), tuple(x / 1e3 for x in q))
+            point.injections[name, t] = (tuple(x / 1e3 for x in p), tuple(x / 1e3 for x in q))
     bad = [t for t, settled in point.settled.items() if not settled]
     if bad:
         raise OpenDssError.at(f"network {network.name!r}",
@@ -112,11 +111,11 @@ class AcSolver:
 
     def __init__(self, network: Network):
         self.network = network
-        self.engine = door.new_engine()
+        self.engine = engine.new_engine()
         base = write.default_injections(network)
-        commands = [door.Command(text, network.name, i)
+        commands = [engine.Command(text, network.name, i)
                     for i, text in enumerate(write.script(network, base), 1)]
-        _, faults = door.run(self.engine, commands)
+        _, faults = engine.run(self.engine, commands)
         if faults:
             raise OpenDssError(faults)
         self.grounded = grounded_buses(network)
@@ -167,7 +166,7 @@ class AcSolver:
             if (loads.kW, loads.kvar) != (p, q):
                 loads.kW, loads.kvar = p, q
             i = loads.Next
-        door.refine(self.engine)
+        engine.refine(self.engine)
 
     def read(self, point: OperatingPoint, t: Hashable) -> None:
         """Add the solved state to a point as period t."""

@@ -13,9 +13,9 @@ import pyomo.environ as pyo
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Generator, Network
 from pyomo_dlmp.network.phases import DELTA_PAIRS, PHASES
-from pyomo_dlmp.network.profiles import LoadScale, load_series
 from pyomo_dlmp.network.zones import grounded_buses
 from pyomo_dlmp.opf.correction import loads_outside
+from pyomo_dlmp.opf.load_scale import LoadScale, load_series
 from pyomo_dlmp.results import unbalance_table
 from pyomo_dlmp.results.unbalance import measures
 from pyomo_dlmp.validation.power_flow import (

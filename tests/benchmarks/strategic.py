@@ -78,7 +78,7 @@ def settings(run: dict, with_point: bool = True):
     places = {"ieee37": ("730", "738", "711", "720", "734", "703", "727", "744"),
               "ieee123": ("76", "48", "105", "60", "13", "82", "47", "97")}
     makers = {"ieee123": ("54", "64", "93")}
-    # three sites of IEEE 37 are those of the main study (examples/studies/ieee37.toml), generators too
+    # three sites of IEEE 37 are those of the main study, generators too
     total = {"ieee37": 1800, "ieee123": 900, "ieee8500": 900}[run["feeder"]]
     share = (700, 600, 500, 400, 400, 300, 300, 300)[:run["sites"]]
     kw = [total * s / sum(share) for s in share] if run["feeder"] == "ieee37" else (

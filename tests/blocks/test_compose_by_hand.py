@@ -18,7 +18,7 @@ KV2 = 4.8**2 / 3
 
 def three_buses(load_kw=(100, 80, 60)):
     m = pyo.ConcreteModel()
-    f = dlmp.Frame(m, periods=1)
+    f = dlmp.Horizon(m, periods=1)
     m.head, m.mid, m.tap = dlmp.BusBlock(), dlmp.BusBlock(), dlmp.BusBlock()
     m.head.build(dlmp.Bus(name="head", kv=4.8), f)
     m.mid.build(dlmp.Bus(name="mid", kv=4.8), f)
@@ -77,7 +77,7 @@ def test_line_on_any_phases(phases):
     n = len(phases)
     code = dlmp.LineCode(name="c", r=R[:n, :n], x=X[:n, :n])
     m = pyo.ConcreteModel()
-    f = dlmp.Frame(m, periods=1)
+    f = dlmp.Horizon(m, periods=1)
     m.head, m.end = dlmp.BusBlock(), dlmp.BusBlock()
     m.head.build(dlmp.Bus(name="head", kv=4.8, phases=phases), f)
     m.end.build(dlmp.Bus(name="end", kv=4.8, phases=phases), f)
@@ -98,7 +98,7 @@ def test_line_on_any_phases(phases):
 def injected(build):
     """Injection p + jq per phase of a device on a free-standing bus at w = 1.02, theta = 0.01."""
     m = pyo.ConcreteModel()
-    f = dlmp.Frame(m, periods=1)
+    f = dlmp.Horizon(m, periods=1)
     m.bus = dlmp.BusBlock()
     m.bus.build(dlmp.Bus(name="b", kv=4.8), f)
     for k, phase in enumerate("abc"):
@@ -172,7 +172,7 @@ def test_datacenter_draws_balanced_and_lags():
 def test_losses_are_those_of_the_currents():
     m = three_buses()
     branch = m.line
-    branch.add_losses(dlmp.Frame(m, periods=1))
+    branch.add_losses(dlmp.Horizon(m, periods=1))
     flow = np.array([.2 + .1j, .15 - .05j, .3 + .02j])
     for phase, s in zip("abc", flow, strict=True):
         branch.p[phase, 0].set_value(s.real)
@@ -196,7 +196,7 @@ def test_thermal_polygon_lies_inside_the_circle():
 
 def test_charging_of_a_line():
     m = pyo.ConcreteModel()
-    f = dlmp.Frame(m, periods=1)
+    f = dlmp.Horizon(m, periods=1)
     m.head, m.end, m.line = dlmp.BusBlock(), dlmp.BusBlock(), dlmp.LineBlock()
     m.head.build(dlmp.Bus(name="head", kv=4.8), f)
     m.end.build(dlmp.Bus(name="end", kv=4.8), f)
@@ -220,7 +220,7 @@ def test_clone_and_pickle_solve_alike():
 def test_a_missing_phase_is_named():
     with pytest.raises(dlmp.ModelError, match=r"the wye leg 'a' at a bus with phases b"):
         m = pyo.ConcreteModel()
-        f = dlmp.Frame(m, periods=1)
+        f = dlmp.Horizon(m, periods=1)
         m.bus, m.dc = dlmp.BusBlock(), dlmp.DatacenterBlock()
         m.bus.build(dlmp.Bus(name="b", kv=4.8, phases="b"), f)
         m.dc.build(dlmp.Datacenter(name="d", bus="b", kw=600), f, m.bus)
@@ -228,7 +228,7 @@ def test_a_missing_phase_is_named():
 
 def regulated(regulator, v=(1.0, 0.98, 1.01)):
     m = pyo.ConcreteModel()
-    f = dlmp.Frame(m, periods=1)
+    f = dlmp.Horizon(m, periods=1)
     m.head, m.out = dlmp.BusBlock(), dlmp.BusBlock()
     m.head.build(dlmp.Bus(name="head", kv=4.8), f)
     m.out.build(dlmp.Bus(name="out", kv=4.8), f)

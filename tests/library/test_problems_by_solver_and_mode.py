@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 import pyomo_dlmp as dlmp
-from pyomo_dlmp.solvers import ROUTES, route_to
+from pyomo_dlmp.solvers import SOLVERS, get_solver
 from pyomo_dlmp.transform.complementarity import MODES
 from tests.conftest import OUTCOMES
 from tests.library.prices import price_problems
@@ -50,11 +50,11 @@ def outcome(result, optimum) -> str:
     return "not proven (said so)"
 
 
-@pytest.mark.parametrize("name", list(ROUTES))
+@pytest.mark.parametrize("name", list(SOLVERS))
 @pytest.mark.parametrize("mode", ["auto", "sos1", "bigm", "strong_duality", "product"])
 def test_all_problems(name, mode):
     try:
-        route = route_to(name)
+        route = get_solver(name)
     except dlmp.SolverError as err:
         pytest.skip(str(err))
     if mode != "auto" and not MODES[mode].needs & route.capabilities:

@@ -19,7 +19,7 @@ def window(first, hours=4, work=2.2):
 
 
 def test_a_rolling_horizon_pays_for_the_new_hour_only():
-    reuse = dlmp.Reuse()
+    reuse = dlmp.SolveCache()
     for first in range(4):
         fast = dlmp.solve_bilevel(window(first), reuse=reuse, gap=1e-4)
         fresh = dlmp.solve_bilevel(window(first), gap=1e-4)
@@ -29,7 +29,7 @@ def test_a_rolling_horizon_pays_for_the_new_hour_only():
 
 
 def test_a_sweep_of_the_upper_level_compiles_once():
-    m, reuse = consumer(), dlmp.Reuse()
+    m, reuse = consumer(), dlmp.SolveCache()
     m.del_component("work")
     m.need = pyo.Param(initialize=0.0, mutable=True)
     m.work = pyo.Constraint(expr=m.d[0] + m.d[1] == m.need)
@@ -67,7 +67,7 @@ def test_a_change_in_the_lower_level_is_seen(change):
         else:
             m.low.cost.set_value(m.low.cost.expr + 8 * m.low.g[0, 0])
 
-    m, reuse = make(), dlmp.Reuse()
+    m, reuse = make(), dlmp.SolveCache()
     before = dlmp.solve_bilevel(m, reuse=reuse, gap=1e-6)
     again = dlmp.solve_bilevel(m, reuse=reuse, gap=1e-6)
     assert again.objective == pytest.approx(before.objective)
@@ -92,7 +92,7 @@ def test_the_last_answer_is_a_start(monkeypatch):
         return real(*args)
 
     monkeypatch.setattr(explicit, "solve_master", look)
-    m, reuse = consumer(), dlmp.Reuse()
+    m, reuse = consumer(), dlmp.SolveCache()
     for _ in range(2):
         dlmp.solve_bilevel(m, reuse=reuse)
     assert seen[0] is None and np.isfinite(seen[1]).all()

@@ -8,13 +8,13 @@ import pyomo_dlmp as dlmp
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
-from pyomo_dlmp.parametric import CannotCondense, condense, enumerate_regions, read_upper
-from pyomo_dlmp.parametric.condensed import Part
+from pyomo_dlmp.parametric import NotExplicit, condense, enumerate_regions, read_upper
+from pyomo_dlmp.parametric.condensed import CondensedQp
 from tests.market.two_buses import bilevel, feeder
 from tests.solve.test_small_bilevels import consumer
 
 
-def parts_of(m, low) -> tuple[list[Part], object]:
+def parts_of(m, low) -> tuple[list[CondensedQp], object]:
     kkt = build_kkt(compile_lower(low))
     upper = read_upper(m, [kkt], next(o for o in m.component_data_objects(
         pyo.Objective, active=True) if o is not kkt.form.objective))
@@ -85,13 +85,13 @@ def test_no_answer_somewhere_is_refused():
     m.low.cost = pyo.Objective(expr=m.low.g)
     m.pay = pyo.Objective(expr=m.low.dual_of(m.low.balance) * m.u)
     parts, _ = parts_of(m, m.low)
-    with pytest.raises(CannotCondense, match=r"cover|range"):
+    with pytest.raises(NotExplicit, match=r"cover|range"):
         enumerate_regions(parts[0])
 
 
 def test_too_many_are_refused_as_near():
     m = consumer()
     parts, _ = parts_of(m, m.low)
-    with pytest.raises(CannotCondense, match="more than 1 critical") as err:
+    with pytest.raises(NotExplicit, match="more than 1 critical") as err:
         enumerate_regions(parts[0], most=1)
     assert err.value.near

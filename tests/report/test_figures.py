@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from pyomo_dlmp import report
 from pyomo_dlmp.report import derived
 from pyomo_dlmp.report.figures import oneline, profiles, style
-
 from tests.report.synthetic import write_synthetic
 
 

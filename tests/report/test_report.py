@@ -19,7 +19,6 @@ from pyomo_dlmp.report import (
 from pyomo_dlmp.report.figures.style import as_svg
 from pyomo_dlmp.report.story import paragraph
 from pyomo_dlmp.report.tables import number, signed, summary_table
-
 from tests.report.synthetic import write_synthetic
 
 SMALL = {"buses": 12, "periods": 3}

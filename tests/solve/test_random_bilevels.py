@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pyomo_dlmp as dlmp
-from pyomo_dlmp.solvers import route_to
+from pyomo_dlmp.solvers import get_solver
 from tests.library.small import random_small
 
 # Seeds that once found a fault: integer upper Vars in the first point (197, 385), a row that always
@@ -42,7 +42,7 @@ def judge(seed: int, solver: str) -> str:
 
 def usable(name: str) -> str:
     try:
-        route_to(name)
+        get_solver(name)
     except dlmp.SolverError as err:
         pytest.skip(str(err))
     return name

@@ -6,12 +6,12 @@ import pytest
 from scipy.optimize import linprog
 
 import pyomo_dlmp as dlmp
-from pyomo_dlmp.solvers import route_to
+from pyomo_dlmp.solvers import get_solver
 
 
 def solver(name):
     try:
-        route_to(name)
+        get_solver(name)
     except dlmp.SolverError as err:
         pytest.skip(str(err))
     return name

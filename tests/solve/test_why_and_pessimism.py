@@ -6,7 +6,7 @@ import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
-from pyomo_dlmp.solvers import ROUTES, solver_table
+from pyomo_dlmp.solvers import SOLVERS, solver_table
 from tests.library.prices import strategic_consumer
 
 
@@ -79,7 +79,7 @@ def test_indifferent_follower():
 
 def test_the_table_of_solvers_is_made_by_solving():
     table = solver_table().set_index("solver")
-    assert set(table.index) == set(ROUTES)
+    assert set(table.index) == set(SOLVERS)
     assert table.loc["highs", ["lp", "milp", "miqp", "duals"]].eq("yes").all()
     assert table.loc["highs", "sos1"] == "no" and "SOSConstraint" in table.loc["highs", "remark"]
     assert table.loc["highs", "modes"] == "bigm strong_duality"
@@ -105,7 +105,7 @@ def test_a_size_limit_is_said_and_the_way_out():
 
 def _skip_without(name):
     try:
-        dlmp.solvers.route_to(name)
+        dlmp.solvers.get_solver(name)
     except dlmp.SolverError as err:
         pytest.skip(str(err))
 

@@ -58,7 +58,7 @@ def test_modes_may_be_mixed(mode):
 
 def _gurobi():
     try:
-        dlmp.solvers.route_to("gurobi")
+        dlmp.solvers.get_solver("gurobi")
     except dlmp.SolverError as err:
         pytest.skip(str(err))
     return "gurobi"

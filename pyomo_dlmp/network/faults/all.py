@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pyomo_dlmp.errors import Fault
 from pyomo_dlmp.network.devices import Load
@@ -19,30 +19,28 @@ from pyomo_dlmp.network.faults.relations import relation_faults
 from pyomo_dlmp.network.names import BRANCHES, DEVICES, KINDS, kind, label, listed, nearest
 from pyomo_dlmp.network.topology import reference_faults, tree_faults
 
-if TYPE_CHECKING:
-    from pyomo_dlmp.network.network import Network
-
 FAMILIES: tuple[tuple[str, Any], ...] = (
     ("bus", (Bus,)), ("substation", (Substation,)), ("branch", BRANCHES), ("device", DEVICES),
 )
 
 
-def find_faults(network: Network) -> list[Fault]:
+def find_faults(name: str, elements: Iterable[Any], profiles: Iterable[str] = (),
+                description: str = "", source: str = "") -> list[Fault]:
     """All faults of a network, in the order types, names, single elements, how they meet.
 
-    Reads only ``network.name`` and ``network.elements``. What depends on a broken value is not
-    judged: the tree, for one, only when every bus and branch is well typed.
+    profiles: names of the network's load profiles. What depends on a broken value is not judged:
+    the tree, for one, only when every bus and branch is well typed.
     """
     faults = [
-        Fault("network", f"its {key} is {getattr(network, key)!r}", "It must be a string.")
-        for key in ("name", "description", "source")
-        if not isinstance(getattr(network, key), str)
+        Fault("network", f"its {key} is {text!r}", "It must be a string.")
+        for key, text in (("name", name), ("description", description), ("source", source))
+        if not isinstance(text, str)
     ]
     sound: list[Any] = []
     broken: list[Any] = []
-    for element in network.elements:
+    for element in elements:
         if kind(element) is None:
-            faults.append(Fault(f"network {network.name!r}", f"{element!r} is not an element",
+            faults.append(Fault(f"network {name!r}", f"{element!r} is not an element",
                                 f"Elements are {', '.join(cls.__name__ for cls in KINDS)}."))
         elif typed := type_faults(element, label(element)):
             faults += typed
@@ -66,8 +64,8 @@ def find_faults(network: Network) -> list[Fault]:
     devices = [e for e in sound if isinstance(e, DEVICES)]
     faults += reference_faults(buses, known, substations, branches, devices)
     faults += _substation_count(
-        network.name, [e for e in [*sound, *broken] if isinstance(e, Substation)])
-    profiles = set(getattr(network, "profiles", ()))
+        name, [e for e in [*sound, *broken] if isinstance(e, Substation)])
+    profiles = set(profiles)
     faults += [
         Fault(label(load), f"its profile {load.profile!r} is not known",
               nearest(load.profile, profiles) or "Give the network that profile.")

@@ -13,14 +13,13 @@ from __future__ import annotations
 import logging
 import time
 
-import highspy
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from pyomo_dlmp.numerics.certificates import Certificate, Rows, certificate
 from pyomo_dlmp.numerics.highs import Highs
-from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds, _lower_mu, _lower_slack, unbounded
+from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds, unbounded
 from pyomo_dlmp.transform.bounds.reduced_kkt import ReducedKkt
 from pyomo_dlmp.transform.upper_view import UpperView
 
@@ -32,19 +31,19 @@ _NOTHING = 1e-7  # a maximum below this is zero
 
 def tighten_by_lp(
     reduced: ReducedKkt, bounds: PairBounds, view: UpperView | None = None, rounds: int = 2,
-    everything: bool = True,
+    all_pairs: bool = True,
 ) -> None:
     """Lower `bounds.slack` and `bounds.mu` of open pairs in place, with `bounds.certificates`.
 
-    Without `everything`, only components that hold an open pair without a finite bound. Stops after
+    Without `all_pairs`, only components that hold an open pair without a finite bound. Stops after
     a minute: what is not bounded then stays so.
     """
     deadline = time.monotonic() + _SECONDS
     for _ in range(rounds):
-        if not everything and not unbounded(bounds).any():
+        if not all_pairs and not unbounded(bounds).any():
             break
         before, opened = _total(bounds), int((bounds.state == "open").sum())
-        _Round(_Relaxation(reduced, bounds, view), bounds, everything, deadline).run()
+        _Round(_Relaxation(reduced, bounds, view), bounds, all_pairs, deadline).run()
         still = int((bounds.state == "open").sum())
         if still == opened and _total(bounds) > 0.9 * before:
             break
@@ -58,7 +57,7 @@ def _total(bounds: PairBounds) -> float:
 class _Round:
     """Each slack and multiplier once, over bounds that stay as they are for the round."""
 
-    def __init__(self, relaxation: _Relaxation, bounds: PairBounds, everything: bool,
+    def __init__(self, relaxation: _Relaxation, bounds: PairBounds, all_pairs: bool,
                  deadline: float):
         self.bounds, self.deadline = bounds, deadline
         open_, missing = bounds.state == "open", unbounded(bounds)
@@ -67,7 +66,7 @@ class _Round:
         for columns in relaxation.components():
             pairs = relaxation.pairs_in(columns)
             pairs = pairs[open_[pairs]]
-            if len(pairs) and (everything or missing[pairs].any()):
+            if len(pairs) and (all_pairs or missing[pairs].any()):
                 used.append(columns)
                 self.queues.append([entry for p in pairs for entry in (
                     ("slack", int(p), int(relaxation.slack_at[p])),
@@ -92,19 +91,16 @@ class _Round:
             if value < new[kind][p]:
                 new[kind][p] = value
                 self.bounds.certificates[kind, p] = proof
-        _lower_slack(self.bounds, new["slack"], "lp")
-        _lower_mu(self.bounds, new["mu"], "lp")
+        self.bounds.lower_slack(new["slack"], "lp")
+        self.bounds.lower_mu(new["mu"], "lp")
 
     def _maximise(self, batch: list[tuple[str, int, int]]) -> bool:
         """The greatest values of some columns of different components; False: there are none."""
-        at = self.place[[column for *_, column in batch]].astype(np.int32)
-        self.lp.h.changeColsCost(len(at), at, np.full(len(at), -1.0))
-        left = max(0.1, self.deadline - time.monotonic())
-        self.lp.set("time_limit", float(self.lp.h.getRunTime() + left))
-        self.lp.h.run()
-        solved = self.lp.h.getModelStatus() == highspy.HighsModelStatus.kOptimal
-        if solved:
-            duals = np.array(self.lp.h.getSolution().row_dual)
+        at = self.place[[column for *_, column in batch]]
+        self.lp.set_cost(at, np.full(len(at), -1.0))
+        answer = self.lp.solve_lp(max(0.1, self.deadline - time.monotonic()))
+        if answer.status == "optimal":
+            duals = answer.row_dual
             for (kind, p, _), column in zip(batch, at, strict=True):
                 mine = np.zeros_like(duals)
                 own = self.rows_of(int(column))
@@ -114,8 +110,8 @@ class _Round:
                 if np.isfinite(value):
                     value = value + _MARGIN * (1.0 + abs(value)) if value > _NOTHING else 0.0
                     self.proved[kind, p] = value, proof
-        self.lp.h.changeColsCost(len(at), at, np.zeros(len(at)))
-        return solved
+        self.lp.set_cost(at, np.zeros(len(at)))
+        return answer.status == "optimal"
 
     def rows_of(self, column: int) -> np.ndarray:
         """Rows of the component of a column."""

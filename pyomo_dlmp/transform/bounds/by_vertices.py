@@ -50,7 +50,7 @@ def vertex_bounds(kkt: KktSystem, bounds, view: UpperView):
         cols = cols[usable[cols]]
         if len(rows) > _MOST_COLUMNS or (cols >= e).sum() > _MOST_PAIRS:
             continue
-        part = _Part(G[rows][:, cols].toarray(), cols, e)
+        part = _DualFace(G[rows][:, cols].toarray(), cols, e)
         if not part.rank or not part.small():
             continue
         gradient = sp.hstack([kkt.form.Q, kkt.form.D], format="csr")[rows][part.rows]
@@ -78,7 +78,7 @@ def _duals_used(view: UpperView, cols) -> bool:
                 or view.slope_unknown[cols].any())
 
 
-class _Part:
+class _DualFace:
     """Dense G of one part, reduced to independent rows; free columns (equality duals) first."""
 
     def __init__(self, G: np.ndarray, cols: np.ndarray, e: int):
@@ -165,7 +165,7 @@ def _least_change(ray, view: UpperView, v_u, v_0, u_lo, u_hi) -> float:
     return -np.inf if answer.objective is None else answer.objective + constant
 
 
-def _rays_harmless(kkt: KktSystem, view: UpperView, part: _Part, u_lo, u_hi) -> bool:
+def _rays_harmless(kkt: KktSystem, view: UpperView, part: _DualFace, u_lo, u_hi) -> bool:
     """Whether no ray of the duals can improve the upper objective anywhere in the box of u."""
     rays = part.rays()
     if rays is None:

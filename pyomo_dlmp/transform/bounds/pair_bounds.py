@@ -41,6 +41,14 @@ class PairBounds:
         state[self.mu <= 0.0] = "never binds"
         return state
 
+    def lower_slack(self, value: np.ndarray, source: str) -> None:
+        """Take the smaller bounds of slacks, with their provenance."""
+        _lower(self.slack, self.slack_source, value, source)
+
+    def lower_mu(self, value: np.ndarray, source: str) -> None:
+        """Take the smaller bounds of multipliers, with their provenance."""
+        _lower(self.mu, self.mu_source, value, source)
+
     def mark_cutoff(self) -> None:
         """Say of proofs that they used a cutoff: they hold for points at least that good."""
         for source in (self.mu_source, self.slack_source):
@@ -81,16 +89,8 @@ def unbounded(bounds: PairBounds) -> np.ndarray:
     return (bounds.state == "open") & ~(np.isfinite(bounds.mu) & np.isfinite(bounds.slack))
 
 
-def _lower_slack(bounds: PairBounds, value: np.ndarray, source: str) -> None:
-    better = value < bounds.slack * (1 - 1e-6) - 1e-12
-    better |= np.isinf(bounds.slack) & np.isfinite(value)
-    bounds.slack[better] = value[better]
-    bounds.slack_source[better] = source
-
-
-def _lower_mu(bounds: PairBounds, value: np.ndarray, source: str) -> None:
-    better = value < bounds.mu * (1 - 1e-6) - 1e-12
-    better |= np.isinf(bounds.mu) & np.isfinite(value)
-    bounds.mu[better] = value[better]
-    bounds.mu_source[better] = source
-
+def _lower(bound: np.ndarray, sources: np.ndarray, value: np.ndarray, source: str) -> None:
+    better = value < bound * (1 - 1e-6) - 1e-12
+    better |= np.isinf(bound) & np.isfinite(value)
+    bound[better] = value[better]
+    sources[better] = source

@@ -22,7 +22,7 @@ from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.boxes import propagate, row_ranges
 from pyomo_dlmp.numerics.elimination import Elimination, eliminate, eliminate_in_stages
 from pyomo_dlmp.transform.bounds.by_vertices import vertex_bounds
-from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds, _lower_mu, _lower_slack, unbounded
+from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds, unbounded
 from pyomo_dlmp.transform.bounds.reduced_kkt import ReducedKkt
 from pyomo_dlmp.transform.upper_view import UpperView
 
@@ -54,7 +54,7 @@ def prove_bounds(
     if tighten in ("auto", "all"):
         from pyomo_dlmp.transform.bounds.by_lp import tighten_by_lp
 
-        tighten_by_lp(reduced, bounds, view, everything=tighten == "all")
+        tighten_by_lp(reduced, bounds, view, all_pairs=tighten == "all")
     _leave_room(bounds)
     return bounds, reduced
 
@@ -63,7 +63,7 @@ def _take_vertices(kkt: KktSystem, bounds: PairBounds, view: UpperView) -> None:
     """Bounds of multipliers and equality duals over the vertices of the dual polyhedron."""
     least, greatest = vertex_bounds(kkt, bounds, view)
     e = len(kkt.equality_rows)
-    _lower_mu(bounds, np.maximum(greatest[e:], 0.0), "vertex")
+    bounds.lower_mu(np.maximum(greatest[e:], 0.0), "vertex")
     known = np.isfinite(least[:e]) & np.isfinite(greatest[:e])
     room = _ROOM * (1.0 + np.abs(least[:e]) + np.abs(greatest[:e]))
     lower, upper = np.maximum(bounds.y_lo, least[:e] - room), np.minimum(
@@ -117,7 +117,7 @@ def _primal_stage(kkt: KktSystem, bounds: PairBounds, view: UpperView | None) ->
             least = lo[place[m + column]]
             violation = max(max(0.0, -s_lo[pair]) / coef for pair, coef in rows)
             bounds.x_hi[column] = min(bounds.x_hi[column], least + violation)
-    _lower_slack(bounds, np.maximum(s_hi, 0.0), "interval")
+    bounds.lower_slack(np.maximum(s_hi, 0.0), "interval")
     never = s_lo > _NEVER * (1.0 + np.abs(s0))
     bounds.mu[never], bounds.mu_source[never] = 0.0, "interval"
 
@@ -237,7 +237,7 @@ def _read_ranges(reduced: ReducedKkt, bounds: PairBounds, source: str, lo, hi) -
     bounds.y_lo, bounds.y_hi = low[parts["y"]], high[parts["y"]]
     Ms, s0 = reduced.slack_rows()
     _, s_hi = row_ranges(Ms, s0, reduced.lo, reduced.hi)
-    _lower_slack(bounds, np.maximum(s_hi, 0.0), source)
+    bounds.lower_slack(np.maximum(s_hi, 0.0), source)
     value = np.full(kkt.pairs, np.inf)
     is_row = np.array([k == "row" for k in kkt.kind], dtype=bool)
     value[is_row] = high[parts["mu"]]
@@ -247,4 +247,4 @@ def _read_ranges(reduced: ReducedKkt, bounds: PairBounds, source: str, lo, hi) -
     for p in np.flatnonzero(~is_row):
         k = rho_of[kkt.index[p]]
         value[p] = max(0.0, rho_hi[k] if kkt.side[p] == "lower" else -rho_lo[k])
-    _lower_mu(bounds, np.maximum(value, 0.0), source)
+    bounds.lower_mu(np.maximum(value, 0.0), source)

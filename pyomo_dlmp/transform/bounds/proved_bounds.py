@@ -18,7 +18,7 @@ from pyomo_dlmp.transform.upper_view import upper_views
 
 
 @dataclass
-class Tightened:
+class ProvedBounds:
     """What is proved of each lower level's pairs, and whether it holds with a `cutoff` only.
 
     Give it to ``solve_bilevel(m, proved=...)`` or ``dlmp.single_level`` in place of a new proof.
@@ -70,12 +70,12 @@ class Tightened:
             "Call dlmp.tighten(model) again after changing the model.")
 
 
-def tighten(model, cutoff: float | None = None, everything: bool = True) -> Tightened:
+def tighten(model, cutoff: float | None = None, all_pairs: bool = True) -> ProvedBounds:
     """Which rows can ever bind over the upper level's range, and bounds on the others' multipliers.
 
     Intervals first, then linear programs over the reduced KKT system and the upper rows. cutoff:
     the upper objective of a known bilevel-feasible point: bounds then hold for points at least as
-    good. everything: tighten all pairs, not only those without a finite bound. The model is not
+    good. all_pairs: tighten all pairs, not only those without a finite bound. The model is not
     changed. Raises ModelError where a lower level is not of the supported form.
     """
     blocks = lower_levels(model)
@@ -85,12 +85,12 @@ def tighten(model, cutoff: float | None = None, everything: bool = True) -> Tigh
     with PauseGC():
         systems = [build_kkt(compile_lower(block)) for block in blocks]
         views = upper_views(model, systems, cutoff)
-        bounds = [prove_bounds(kkt, {}, "all" if everything else "auto", view)[0]
+        bounds = [prove_bounds(kkt, {}, "all" if all_pairs else "auto", view)[0]
                   for kkt, view in zip(systems, views, strict=True)]
     if cutoff is not None:
         for b in bounds:
             b.mark_cutoff()
-    return Tightened(systems, bounds, cutoff)
+    return ProvedBounds(systems, bounds, cutoff)
 
 
 _NAMES = {"interval": "propagation", "vertex": "vertices", "user": "data"}

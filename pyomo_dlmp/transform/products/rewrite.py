@@ -40,7 +40,7 @@ from pyomo_dlmp.transform.record import SingleLevel
 log = logging.getLogger("pyomo_dlmp")
 
 
-def how_left(config) -> str:
+def residual_treatment(config) -> str:
     """What becomes of products that no identity removes: keep, binary_expansion or mccormick."""
     if config.products not in ("auto", "strong_duality"):
         return config.products
@@ -48,10 +48,10 @@ def how_left(config) -> str:
     return "keep" if keeps else "binary_expansion"
 
 
-def write_gap_row(block, data: SingleLevel, lower, row, config) -> None:
+def write_duality_gap(block, record: SingleLevel, lower, row, config) -> None:
     """The row of `strong_duality`, its products kept or replaced as `products` says."""
     expression, products = row
-    how = how_left(config)
+    how = residual_treatment(config)
     if how == "keep" or not products:
         if products and "nlp" not in config.capabilities:
             products_of(products, f"duality gap of {lower.kkt.form.block.name}")  # finite bounds
@@ -59,20 +59,20 @@ def write_gap_row(block, data: SingleLevel, lower, row, config) -> None:
     else:
         where = f"duality gap of {lower.kkt.form.block.name}"
         grouped = products_of(products, where)
-        stand_ins = _stand_ins(block, data, grouped, how, config)
+        stand_ins = _linearised(block, record, grouped, how, config)
         whole = how == "binary_expansion" and (
             not config.remainder or all(not p.v.is_continuous() for p in grouped))
-        data.exact &= whole
+        record.exact &= whole
     StrongDuality.write(lower, expression, stand_ins, config.eps)
 
 
-def _stand_ins(block, data: SingleLevel, products, how: str, config) -> list:
+def _linearised(block, record: SingleLevel, products, how: str, config) -> list:
     """Linear expressions for products, and what that makes of the model."""
     whole = how == "binary_expansion" and all(not p.v.is_continuous() for p in products)
     products = [_within(p, config.ranges or {}) for p in products]
-    data.products += products
-    data.relaxed |= bool(products) and (how == "mccormick" or (config.remainder and not whole))
-    data.restricted |= how == "binary_expansion" and not config.remainder and not whole
+    record.products += products
+    record.relaxed |= bool(products) and (how == "mccormick" or (config.remainder and not whole))
+    record.restricted |= how == "binary_expansion" and not config.remainder and not whole
     if how == "mccormick":
         return envelopes(block, products, config.pieces)
     return expansions(block, products, config.bits, config.remainder)
@@ -84,54 +84,54 @@ def _within(product, ranges):
     return replace(product, lo=max(lo, product.lo), hi=min(hi, product.hi))
 
 
-def rewrite_products(block, data: SingleLevel, config) -> None:
-    """Rewrite the upper objective and rows; fills `data.payment`, `objective`, `relaxed` ..."""
-    how = how_left(config)
+def rewrite_products(block, record: SingleLevel, config) -> None:
+    """Rewrite the upper objective and rows; fills `record.payment`, `objective`, `relaxed` ..."""
+    how = residual_treatment(config)
     known = {id(row) for row in block.component_data_objects(pyo.Constraint, active=True)}
-    known |= {id(row) for lower in data.lowers for row in lower.kkt.form.rows}
+    known |= {id(row) for lower in record.lowers for row in lower.kkt.form.rows}
     for upper, parts in list(bilinear_rows(block.model(), known)):
-        new = _rewritten(block, data, config, upper, parts, how)
+        new = _rewritten(block, record, config, upper, parts, how)
         if new is None:
             continue
         replace_row(block, upper, new)
-        data.deactivated.append(upper)
-        if upper is data.original:
-            data.objective = block.objective
+        record.deactivated.append(upper)
+        if upper is record.original:
+            record.objective = block.objective
     log.info("products: %s", how)
 
 
-def _rewritten(block, data: SingleLevel, config, upper, parts: QuadraticParts, how: str):
+def _rewritten(block, record: SingleLevel, config, upper, parts: QuadraticParts, how: str):
     """The new expression of an upper row or objective, None where it stays as it is."""
-    is_objective = upper is data.original
+    is_objective = upper is record.original
     if is_objective and config.products in ("auto", "strong_duality"):
         sense = 1 if upper.sense == pyo.minimize else -1
-        payment, rest = rewrite_payment(parts.quadratic, parts.var_map, data.lowers, sense)
-        data.payment = payment
+        payment, rest = rewrite_payment(parts.quadratic, parts.var_map, record.lowers, sense)
+        record.payment = payment
         _require_complete(upper, payment, config.products)
     else:
         payment = Payment()
-        payment.left, rest = dual_products(parts.quadratic, parts.var_map, data.lowers)
+        payment.left, rest = dual_products(parts.quadratic, parts.var_map, record.lowers)
     if how == "keep":
         if "nlp" not in config.capabilities:
             products_of(payment.left, upper.name)  # a global solver needs the factors' bounds
         left = [c * (y * u) for c, y, u in payment.left]
         return parts.expression(rest, [*payment.exact, *left]) if payment.exact else None
     products = products_of(payment.left, upper.name)
-    others, rest = _nonconvex_products(data, upper, replace(parts, quadratic=rest), is_objective)
+    others, rest = _nonconvex_products(record, upper, replace(parts, quadratic=rest), is_objective)
     if not (payment.exact or products or others):
         return None
-    left = _stand_ins(block, data, [*products, *others], how, config)
+    left = _linearised(block, record, [*products, *others], how, config)
     return parts.expression(rest, [*payment.exact, *left])
 
 
-def _nonconvex_products(data: SingleLevel, upper, parts: QuadraticParts, is_objective: bool):
+def _nonconvex_products(record: SingleLevel, upper, parts: QuadraticParts, is_objective: bool):
     """(products that keep an expression from being convex, the other quadratic terms)."""
     sense = 1 if is_objective and upper.sense == pyo.minimize else -1
     mixed = any(i != j for i, j in parts.quadratic)
     if not mixed or (is_objective and _is_convex(parts.quadratic, sense)):
         return [], parts.quadratic
-    decided = ComponentSet(u for lower in data.lowers for u in lower.kkt.form.u)
-    duals = {id(v) for lower in data.lowers for v in form_duals(lower)}
+    decided = ComponentSet(u for lower in record.lowers for u in lower.kkt.form.u)
+    duals = {id(v) for lower in record.lowers for v in form_duals(lower)}
     if any(i in duals or j in duals for i, j in parts.quadratic):
         return [], parts.quadratic  # a dual times a lower Var: left to the solver, or refused
     return group_products(parts, upper.name, decided)

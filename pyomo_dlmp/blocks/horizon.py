@@ -1,4 +1,4 @@
-"""`Frame`: periods and the index sets that all blocks of a model share.
+"""`Horizon`: periods and the index sets that all blocks of a model share.
 
 One Set of (phase, period) for each phase combination, made on demand and used by every block: a
 private Set in each block would cost about 30 % more memory.
@@ -13,13 +13,13 @@ import pyomo.environ as pyo
 from pyomo_dlmp.errors import ModelError
 
 
-def rows(index, rule) -> pyo.Constraint:
+def constraint_over(index, rule) -> pyo.Constraint:
     """Constraint of rule(*k) for k in index; keeps no local function, so that models pickle."""
     return pyo.Constraint(index, rule={
         k: rule(*k) if isinstance(k, tuple) else rule(k) for k in index})
 
 
-class Frame:
+class Horizon:
     """Shared index of the blocks under `parent`.
 
     periods: their number, or their labels. hours: length of each period. angles: whether buses

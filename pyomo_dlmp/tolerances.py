@@ -1,0 +1,1 @@
+"""Numbers that decide what counts as zero."""
