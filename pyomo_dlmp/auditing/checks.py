@@ -20,10 +20,18 @@ from pyomo_dlmp.lower.duals import multipliers_from, point_of
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.lower.solver import LowerSolution, LowerSolver, Residual, kkt_residual
+from pyomo_dlmp.tolerances import (
+    AT_BOUND,
+    AUDITED_ROW,
+    COST_GAP,
+    KKT_RESIDUAL,
+    RECOMPUTED,
+    ROW_HOLDS,
+    SAME_MONEY,
+)
 from pyomo_dlmp.transform.record import single_level_data
 
-LIMITS = {"cost gap": 1e-6, "complementarity": 1e-6, "KKT residual": 1e-4}
-_ACTIVE = 1e-6
+LIMITS = {"cost gap": COST_GAP, "complementarity": COST_GAP, "KKT residual": KKT_RESIDUAL}
 
 
 @dataclass
@@ -78,10 +86,11 @@ class Audit:
         rows.append(("multipliers at their bound", held, 0, "count", held == 0))
         if self.recomputed is not None and self.objective is not None:
             error = abs(self.recomputed - self.objective) / max(1.0, abs(self.objective))
-            rows.append(("objective against prices x quantities", error, 1e-4, "relative",
-                         error <= 1e-4))
+            rows.append(("objective against prices x quantities", error, RECOMPUTED, "relative",
+                         error <= RECOMPUTED))
         worst_row = max((v for _, v in self.broken), default=0.0)
-        rows.append(("upper rows broken", worst_row, 1e-5, "relative", worst_row <= 1e-5))
+        rows.append(("upper rows broken", worst_row, AUDITED_ROW, "relative",
+                     worst_row <= AUDITED_ROW))
         loose = sum(len(a.price_range) for a in self.lowers)
         rows.append(("prices that are not unique", loose, np.inf, "count", True))
         for name, value in (("optimistic", self.optimistic), ("pessimistic", self.pessimistic)):
@@ -148,7 +157,7 @@ def broken_upper_rows(model, record) -> list[tuple[str, float]]:
         for limit, excess in ((row.lb, -1.0), (row.ub, 1.0)):
             if limit is not None:
                 over = excess * (value - limit) / (1.0 + abs(limit))
-                if over > 1e-5:
+                if over > AUDITED_ROW:
                     found.append((row.name, float(over)))
     return sorted(found, key=lambda item: -item[1])
 
@@ -168,8 +177,8 @@ def at_bound(kkt: KktSystem, bounds, mu, slack) -> list[str]:
     A pair that was proved never (always) to bind has the bound 0 for its multiplier (slack).
     Bounds from vertices are not looked at: they hold for some optimal dual, not for each.
     """
-    tiny = 1e-6 * (1 + np.abs(kkt.form.c).max(initial=0.0))
+    tiny = SAME_MONEY * (1 + np.abs(kkt.form.c).max(initial=0.0))
     judged = np.isfinite(bounds.mu) & (bounds.mu_source != "vertex")
-    reached = judged & (mu > bounds.mu * (1 - 1e-5) + tiny * (bounds.mu == 0))
-    passed = np.isfinite(bounds.slack) & (slack > bounds.slack + 1e-6 * (1 + np.abs(kkt.s0)))
+    reached = judged & (mu > bounds.mu * (1 - AT_BOUND) + tiny * (bounds.mu == 0))
+    passed = np.isfinite(bounds.slack) & (slack > bounds.slack + ROW_HOLDS * (1 + np.abs(kkt.s0)))
     return [f"{kkt.form.block.name}.{kkt.label[p]}" for p in np.flatnonzero(reached | passed)]

@@ -18,7 +18,7 @@ from pyomo_dlmp.lower.dual_ranges import price_ranges
 from pyomo_dlmp.lower.duals import load_duals, multipliers_from
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.lower.solver import LowerSolver, kkt_residual
-from pyomo_dlmp.numerics.outer_approximation import ABSOLUTE_GAP
+from pyomo_dlmp.tolerances import ABSOLUTE_GAP, ROUNDING, SAME_MONEY, SAME_OBJECTIVE
 from pyomo_dlmp.transform.record import SingleLevel
 
 
@@ -106,11 +106,11 @@ def _close_gap(record: SingleLevel, result: BilevelResult, gap: float) -> None:
         return
     # a point better than the bound by rounding only proves the point
     short = max(0.0, sense * (result.objective - result.bound))
-    result.gap = short / max(abs(result.objective), 1e-9)
+    result.gap = short / max(abs(result.objective), ROUNDING)
     within = short <= 2 * ABSOLUTE_GAP
     if result.status == "time limit" and (result.gap <= gap or within):
         result.status = "optimal"  # reached, though the search would have gone on
-    if result.status == "optimal" and result.gap > 1.001 * max(gap, 1e-9) and not within:
+    if result.status == "optimal" and result.gap > 1.001 * max(gap, ROUNDING) and not within:
         result.status = "gap not reached"
         result.notes.append(
             f"the gap is {result.gap:.3g} against the {gap:.3g} asked for"
@@ -173,7 +173,7 @@ def _finalize_lower(lower, record: SingleLevel, result: BilevelResult):
     after = pyo.value(record.original.expr)
     sense = 1 if record.original.sense == pyo.minimize else -1
     broken = bool(broken_upper_rows(form.block.model(), record))
-    if broken or sense * (after - before) > 1e-6 * max(1.0, abs(before)):
+    if broken or sense * (after - before) > SAME_MONEY * max(1.0, abs(before)):
         result.notes.append(
             f"{form.block.name}: the lower level's answer is not unique; the one that is best for "
             "the upper level is reported (optimistic)")
@@ -188,7 +188,8 @@ def _finalize_lower(lower, record: SingleLevel, result: BilevelResult):
             report.at_bound += at_bound(kkt, lower.bounds, mu, kkt.slack(solution.x, u))
         report.price_range = price_ranges(solution.x, u, solver)
         report.unique_answer = bool(
-            np.abs(solution.x - x).max(initial=0.0) <= 1e-5 * (1 + np.abs(x).max(initial=0.0)))
+            np.abs(solution.x - x).max(initial=0.0)
+            <= SAME_OBJECTIVE * (1 + np.abs(x).max(initial=0.0)))
     return report
 
 

@@ -15,9 +15,8 @@ from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.lower.duals import columns_of, multipliers_from, point_of
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.highs import Highs
+from pyomo_dlmp.tolerances import ACTIVE, MILP_FEASIBILITY, SAME_OBJECTIVE
 from pyomo_dlmp.transform.products.bilinear import quadratic_parts
-
-_ROOM = 1e-7
 
 
 def upper_range(objective, systems: list[KktSystem]) -> tuple[float, float] | None:
@@ -82,16 +81,16 @@ class _OptimalFace:
         u = np.array([v.value or 0.0 for v in form.u])
         n, e = len(x), len(kkt.equality_rows)
         slack = kkt.slack(x, u)
-        active = slack <= 1e-6 * (1 + np.abs(kkt.s0))
+        active = slack <= ACTIVE * (1 + np.abs(kkt.s0))
         cost = form.c + form.D @ u
         primal = sp.vstack([kkt.A_eq, form.Q, sp.csr_matrix(cost), kkt.S], format="csr")
         fixed = e + n + 1
-        lo = np.concatenate([np.full(fixed, -_ROOM), -np.maximum(slack, 0.0) - _ROOM])
-        hi = np.concatenate([np.full(fixed, _ROOM), np.full(kkt.pairs, np.inf)])
+        lo = -MILP_FEASIBILITY - np.concatenate([np.zeros(fixed), np.maximum(slack, 0.0)])
+        hi = np.concatenate([np.full(fixed, MILP_FEASIBILITY), np.full(kkt.pairs, np.inf)])
         dual = sp.hstack([kkt.A_eq.T, kkt.sigma * kkt.S.T], format="csr")
         self.A = sp.bmat([[primal, None], [None, dual]], format="csr")
-        self.lo = np.concatenate([lo, np.full(n, -_ROOM)])
-        self.hi = np.concatenate([hi, np.full(n, _ROOM)])
+        self.lo = np.concatenate([lo, np.full(n, -MILP_FEASIBILITY)])
+        self.hi = np.concatenate([hi, np.full(n, MILP_FEASIBILITY)])
         mu = self._multipliers(kkt)
         self.lb = np.concatenate([np.full(n + e, -np.inf), np.where(active, -mu, 0.0)])
         self.ub = np.concatenate([np.full(n + e, np.inf), np.where(active, np.inf, 0.0)])
@@ -108,6 +107,7 @@ class _OptimalFace:
         answer = Highs(weight, self.A, self.lo, self.hi, self.lb, self.ub).solve()
         if answer.status in ("unbounded", "infeasible or unbounded"):
             return -np.inf
-        if answer.objective is None or abs(answer.objective) < 1e-5 * (1 + np.abs(weight).max()):
+        same = SAME_OBJECTIVE * (1 + np.abs(weight).max())
+        if answer.objective is None or abs(answer.objective) < same:
             return 0.0
         return float(answer.objective)

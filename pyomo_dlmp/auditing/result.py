@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pyomo_dlmp.auditing.checks import Audit
+from pyomo_dlmp.tolerances import ABSOLUTE_GAP
 
 
 @dataclass
@@ -32,7 +33,7 @@ class BilevelResult:
         value = "none" if self.objective is None else f"{self.objective:.6g}"
         gap = "unknown" if self.gap is None else f"{100 * self.gap:.3g} %"
         if self.bound is not None and self.objective is not None and (
-                abs(self.objective - self.bound) <= 2e-6):
-            gap = "below 2e-6 absolute"
+                abs(self.objective - self.bound) <= 2 * ABSOLUTE_GAP):
+            gap = f"below {2 * ABSOLUTE_GAP:g} absolute"
         return (f"{self.status}: objective {value}, bound {self.bound}, gap {gap}, "
                 f"{sum(self.times.values()):.1f} s on {self.solver}")

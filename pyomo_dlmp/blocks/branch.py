@@ -28,8 +28,7 @@ from pyomo.core.expr import LinearExpression
 from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.phases import Connection, gamma
-
-_ZERO = 1e-12
+from pyomo_dlmp.tolerances import CONVEX, ENTRY
 
 
 def drop_matrices(z: np.ndarray, phases: str) -> tuple[np.ndarray, np.ndarray]:
@@ -45,7 +44,7 @@ def affine_rows(into: dict, phase: str, periods, terms, right: float, residual=N
 
     `residual`: Param that is taken off the sum, or None.
     """
-    kept = [(float(c), v, k) for c, v, k in terms if abs(c) > _ZERO]
+    kept = [(float(c), v, k) for c, v, k in terms if abs(c) > ENTRY]
     coefficients = [c for c, _, _ in kept]
     for t in periods:
         body = LinearExpression(constant=0.0, linear_coefs=coefficients,
@@ -65,7 +64,7 @@ def quadratic(H: np.ndarray, flows: list):
     n = len(flows)
     return sum(
         float(H[i, j]) * (1 if i == j else 2) * flows[i] * flows[j]
-        for i in range(n) for j in range(i, n) if abs(H[i, j]) > 1e-15)
+        for i in range(n) for j in range(i, n) if abs(H[i, j]) > ENTRY / 1000)
 
 
 @declare_custom_block(name="BranchBlock")
@@ -86,7 +85,7 @@ class BranchBlockData(BlockData):
                 raise ModelError.at(
                     name, f"has phase '{missing[0]}' that bus '{bus.name}' lacks ({bus.phases})",
                     "Give the bus that phase, or take it off the branch.")
-        if np.abs(connection.d.imag).max() > _ZERO and not horizon.angles:
+        if np.abs(connection.d.imag).max() > ENTRY and not horizon.angles:
             raise ModelError.at(name, "couples phases by their angles, which are switched off",
                                 "Build with angles=True.")
         index = horizon.index(phases)
@@ -132,9 +131,9 @@ class BranchBlockData(BlockData):
         D = self.connection.d
         p, q = self.p, self.q
         for i, phase in enumerate(self.phases):
-            shares = [(other, float(d.real), float(d.imag) if abs(d.imag) > _ZERO else 0.0)
+            shares = [(other, float(d.real), float(d.imag) if abs(d.imag) > ENTRY else 0.0)
                       for other, d in zip(self.connection.inputs, D[i], strict=True)
-                      if abs(d) > _ZERO]
+                      if abs(d) > ENTRY]
             for t in horizon.labels:
                 pt, qt = p[phase, t], q[phase, t]
                 to_bus.inject((phase, t), pt, qt)
@@ -185,7 +184,7 @@ class BranchBlockData(BlockData):
         H = np.block([[real, imag], [-imag, real]])
         H = 0.5 * (H + H.T)
         least = np.linalg.eigvalsh(H)[0]
-        if least < -1e-9 * max(1e-9, np.abs(H).max()):
+        if least < -CONVEX * max(CONVEX, np.abs(H).max()):
             raise ModelError.at(
                 self.name, f"has losses that are not convex (least eigenvalue {least:.3g} of r)",
                 "A resistance matrix is positive semidefinite: check its entries.")

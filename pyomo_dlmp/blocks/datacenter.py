@@ -21,9 +21,10 @@ from pyomo.core.base.block import BlockData, declare_custom_block
 from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
 from pyomo_dlmp.blocks.legs import leg_map, phase_powers, shares_of
 from pyomo_dlmp.network.devices import FRONT_END, FRONT_END_SIDES, Datacenter
+from pyomo_dlmp.tolerances import ROUNDING
 
 TURN = [2 * math.pi * k / FRONT_END_SIDES for k in range(FRONT_END_SIDES)]
-SIDES = [k for k, turn in enumerate(TURN) if abs(math.sin(turn)) > 1e-9]
+SIDES = [k for k, turn in enumerate(TURN) if abs(math.sin(turn)) > ROUNDING]
 
 
 @declare_custom_block(name="DatacenterBlock")

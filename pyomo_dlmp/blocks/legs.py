@@ -12,6 +12,7 @@ import numpy as np
 
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.phases import DELTA_PAIRS, SPLIT, delta_connection
+from pyomo_dlmp.tolerances import ENTRY
 
 
 def leg_map(name: str, legs: tuple[str, ...], connection: str, phases: str) -> np.ndarray:
@@ -70,7 +71,7 @@ def leg_voltage(bus, D: np.ndarray, row: int, t, name: str):
         if d == 0:
             continue
         terms.append(d.real * bus.w[phase, t])
-        if abs(d.imag) > 1e-12:
+        if abs(d.imag) > ENTRY:
             if bus.component("theta") is None:
                 raise ModelError.at(
                     name, "depends on a line-to-line voltage, which needs angles",

@@ -39,6 +39,6 @@ class LineBlockData(BranchBlockData):
         if line.rating_kva is not None:
             self.limit_flow(line.rating_kva, thermal_sides, thermal_penalty, horizon.hours)
         if line.code.b is not None:
-            susceptance = np.array(line.code.b) * 1e-6 * line.length * to_bus.kv_ln**2
+            susceptance = np.array(line.code.b) / 1e6 * line.length * to_bus.kv_ln**2
             for bus in (from_bus, to_bus):
                 inject_shunt(bus, line.phases, 0.5j * susceptance, horizon.labels)

@@ -13,8 +13,7 @@ import numpy as np
 from pyomo.core.expr import LinearExpression
 
 from pyomo_dlmp.network.phases import gamma
-
-_ZERO = 1e-13
+from pyomo_dlmp.tolerances import ENTRY
 
 
 def inject_shunt(bus, phases: str, admittance: np.ndarray, periods, angles: bool = False) -> None:
@@ -28,8 +27,8 @@ def inject_shunt(bus, phases: str, admittance: np.ndarray, periods, angles: bool
             turn = -1j * drawn[i]
             turn[i] += 1j * drawn[i].sum()
             terms += [(turn[j], bus.theta, other) for j, other in enumerate(phases)]
-        active = [(-c.real, v, k) for c, v, k in terms if abs(c.real) > _ZERO]
-        reactive = [(-c.imag, v, k) for c, v, k in terms if abs(c.imag) > _ZERO]
+        active = [(-c.real, v, k) for c, v, k in terms if abs(c.real) > ENTRY]
+        reactive = [(-c.imag, v, k) for c, v, k in terms if abs(c.imag) > ENTRY]
         for t in periods:
             bus.inject((phase, t), _sum(active, t), _sum(reactive, t))
 

@@ -27,6 +27,7 @@ from pyomo_dlmp.network.names import Branch
 from pyomo_dlmp.network.phases import PHASES, Connection, alpha
 from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
 from pyomo_dlmp.network.windings import two_port
+from pyomo_dlmp.tolerances import NOMINAL, RANK
 
 _CONNECTIONS = ("wye-wye", "delta-delta", "delta-wye", "wye-delta")
 
@@ -60,8 +61,8 @@ class TransformerBlockData(BranchBlockData):
             name: Bus(name=name, kv=leg_kv(block, "delta"), phases=block.phases)
             for name, block in ((bank[0].from_bus, from_bus), (bank[0].to_bus, to_bus))}
         inputs, outputs, (turns, z, shunt) = two_port(bank, buses)
-        turns = np.where(np.abs(turns) < 1e-9 * np.abs(turns).max(), 0.0, turns)
-        shunt = np.where(np.abs(shunt) < 1e-9 * np.abs(np.linalg.pinv(z)).max(), 0.0, shunt)
+        turns = np.where(np.abs(turns) < RANK * np.abs(turns).max(), 0.0, turns)
+        shunt = np.where(np.abs(shunt) < RANK * np.abs(np.linalg.pinv(z)).max(), 0.0, shunt)
         if not grounded and outputs == PHASES:
             centred = np.eye(3) - 1.0 / 3.0
             turns, z = centred @ turns, centred @ z @ centred
@@ -79,5 +80,5 @@ class TransformerBlockData(BranchBlockData):
 
 def _real(turns: np.ndarray) -> np.ndarray:
     """Turns ratios are real but for the exciting branch's tiny drop, which a shunt holds."""
-    return turns.real if np.abs(turns.imag).max() < 1e-3 * np.abs(turns).max() else turns
+    return turns.real if np.abs(turns.imag).max() < NOMINAL * np.abs(turns).max() else turns
 

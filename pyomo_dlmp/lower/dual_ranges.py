@@ -17,11 +17,9 @@ from scipy.sparse.csgraph import connected_components
 
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics.highs import Highs
+from pyomo_dlmp.tolerances import ACTIVE, ENTRY, RANK, SAME_OBJECTIVE
 
-_ACTIVE = 1e-6
-_NULL = 1e-9
 _MOST = 3000  # linear programs of a part; ranges beyond are those over the box around all t
-_WIDE = 1e-5
 Ranges = dict[int, tuple[float, float]]
 
 
@@ -31,7 +29,7 @@ def price_ranges(x: np.ndarray, u: np.ndarray, solver: LowerSolver) -> Ranges:
     x, u: an optimum of the solver's lower level. Infinite where a dual has no end.
     """
     kkt = solver.kkt
-    active = np.flatnonzero(kkt.slack(x, u) <= _ACTIVE * (1 + np.abs(kkt.s0)))
+    active = np.flatnonzero(kkt.slack(x, u) <= ACTIVE * (1 + np.abs(kkt.s0)))
     rows = sp.vstack([kkt.A_eq[solver.rest], kkt.sigma * kkt.S[active]], format="csr")
     G = (rows @ solver.elimination.M).T.tocsc()
     solution = solver.solve(u)
@@ -64,7 +62,7 @@ def _null_space(block: np.ndarray) -> np.ndarray:
     if not len(block):
         return np.diag(1.0 / scale)
     _, size, V = np.linalg.svd(block / scale)
-    rank = int((size > _NULL * max(1.0, size.max(initial=0.0))).sum())
+    rank = int((size > RANK * max(1.0, size.max(initial=0.0))).sum())
     return V[rank:].T / scale[:, None]
 
 
@@ -73,7 +71,7 @@ def _ranges(solver: LowerSolver, active, members, start, N, y0) -> Ranges:
     kkt, e = solver.kkt, len(solver.rest)
     is_mu = members >= e
     pairs = active[members[is_mu] - e]
-    N = N / np.maximum(np.abs(N).max(axis=0), 1e-12)
+    N = N / np.maximum(np.abs(N).max(axis=0), ENTRY)
     polytope = _Freedom(N[is_mu], np.maximum(start[is_mu], 0.0))
     found: Ranges = {}
     Y = np.zeros((len(kkt.b_eq), N.shape[1]))
@@ -83,7 +81,7 @@ def _ranges(solver: LowerSolver, active, members, start, N, y0) -> Ranges:
         mu[pairs] = N[is_mu]
         right = -(kkt.A_eq.T @ Y + kkt.sigma * (kkt.S.T @ mu))[solver.gone]
         Y[solver.used] = solver.factor.solve(np.ascontiguousarray(right), trans="T")
-    moving = np.flatnonzero(np.abs(Y).max(axis=1) > _NULL * np.abs(Y).max(initial=1.0))
+    moving = np.flatnonzero(np.abs(Y).max(axis=1) > RANK * np.abs(Y).max(initial=1.0))
     for row, (low, high) in zip(moving, polytope.ends(Y[moving]), strict=True):
         _keep(found, int(kkt.equality_rows[row]), y0[row] + low, y0[row] + high)
     is_row = np.array([kkt.kind[p] == "row" for p in pairs], dtype=bool)
@@ -96,7 +94,7 @@ def _ranges(solver: LowerSolver, active, members, start, N, y0) -> Ranges:
 
 
 def _keep(found: Ranges, row: int, low: float, high: float) -> None:
-    if high - low > _WIDE * (1 + abs(low)):
+    if high - low > SAME_OBJECTIVE * (1 + abs(low)):
         found[row] = (float(low), float(high))
 
 
@@ -106,9 +104,9 @@ class _Freedom:
     def __init__(self, N: np.ndarray, start: np.ndarray):
         self.d = N.shape[1]
         self.N, self.start = N, start
-        rows = sp.csr_matrix(np.where(np.abs(N) > _NULL, N, 0.0))
+        rows = sp.csr_matrix(np.where(np.abs(N) > RANK, N, 0.0))
         free = np.full(self.d, np.inf)
-        self.lp = Highs(np.zeros(self.d), rows, -start - _NULL * (1.0 + start),
+        self.lp = Highs(np.zeros(self.d), rows, -start - RANK * (1.0 + start),
                         np.full(len(N), np.inf), -free, free)
 
     def ends(self, forms: np.ndarray) -> list[tuple[float, float]]:

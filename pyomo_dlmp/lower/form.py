@@ -28,6 +28,7 @@ from pyomo_dlmp.bilevel.values import bounds_of
 from pyomo_dlmp.errors import Fault, ModelError
 from pyomo_dlmp.numerics.components import dense_blocks
 from pyomo_dlmp.numerics.sparse import csr_of
+from pyomo_dlmp.tolerances import CONVEX
 
 _CACHED = 10_000  # named Expressions after which the cache begins anew
 _PLAIN = {
@@ -284,14 +285,14 @@ def _split_quadratic(quad, position, is_x, n, m):
     return csr_of(xx, (n, n)), csr_of(xu, (n, m))
 
 
-def check_convex(Q: sp.csr_matrix, form: LowerForm, where: str, tol: float = 1e-9) -> None:
+def check_convex(Q: sp.csr_matrix, form: LowerForm, where: str) -> None:
     """Raise ModelError unless the symmetric Q is positive semidefinite, naming a bad block.
 
-    Works block by block (connected components of Q's pattern); tol is relative to the block.
+    Works block by block (connected components of Q's pattern); CONVEX is relative to the block.
     """
     for group, dense in dense_blocks(Q):
         least = np.linalg.eigvalsh(dense)[:, 0]
-        bad = np.flatnonzero(least < -tol * np.maximum(1.0, np.abs(dense).max(axis=(1, 2))))
+        bad = np.flatnonzero(least < -CONVEX * np.maximum(1.0, np.abs(dense).max(axis=(1, 2))))
         if len(bad):
             members = group[bad[0]]
             listed = ", ".join(form.names_x[i] for i in members[:4])

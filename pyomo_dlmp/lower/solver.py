@@ -18,10 +18,10 @@ from scipy.sparse.linalg import splu
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.elimination import Elimination, eliminate
-from pyomo_dlmp.numerics.qp import LOOSE, ConvexQp, solve_singles
+from pyomo_dlmp.numerics.qp import ConvexQp, solve_singles
+from pyomo_dlmp.tolerances import KKT_RESIDUAL, ROW_HOLDS
 
 _FILL = 2e7  # entries of the map from decisions to flows beyond which flows stay
-TOLERANCE = 1e-4  # relative residual above which no price is reported
 
 
 @dataclass
@@ -111,7 +111,7 @@ class LowerSolver:
         _, label = connected_components(graph, directed=False)
         return [np.flatnonzero(label[:n] == k) for k in np.unique(label[:n])]
 
-    def solve(self, u: np.ndarray, tolerance: float = TOLERANCE) -> LowerSolution:
+    def solve(self, u: np.ndarray, tolerance: float = KKT_RESIDUAL) -> LowerSolution:
         """Optimal x and multipliers at u. SolverError: infeasible, unbounded or not accurate."""
         if self._last is None or not np.array_equal(self._last[0], u):
             self._last = u.copy(), self._solve(u, tolerance)
@@ -151,7 +151,7 @@ class LowerSolver:
         """Rows in which nothing is left to choose must hold as they are."""
         settled = np.flatnonzero(np.diff(self.A.tocsr().indptr) == 0)
         broken = np.where(settled < len(self.rest), np.abs(right[settled]), right[settled])
-        if not len(settled) or broken.max() <= LOOSE:
+        if not len(settled) or broken.max() <= ROW_HOLDS:
             return
         row = int(settled[broken.argmax()])
         name = (self.kkt.form.names_row[self.kkt.equality_rows[self.rest[row]]]

@@ -8,6 +8,7 @@ from pyomo_dlmp.errors import ModelError, SolverError
 from pyomo_dlmp.market.workload import Workload
 from pyomo_dlmp.market.workload_rows import Site, WorkloadRows
 from pyomo_dlmp.solve import solve_opf
+from pyomo_dlmp.tolerances import ROUNDING, ROW_HOLDS
 
 
 def require_servable(name: str, sites: dict[str, Site], labels: list, hours: float,
@@ -40,7 +41,7 @@ def require_servable(name: str, sites: dict[str, Site], labels: list, hours: flo
         raise ModelError.at(
             name, "cannot serve its workload: floors, ramps or batteries of its sites contradict "
             "each other", "Lower floors, widen ramps, or start batteries fuller.") from None
-    missing = {k: v.value for k, v in m.unserved.items() if v.value > 1e-7}
+    missing = {k: v.value for k, v in m.unserved.items() if v.value > ROW_HOLDS}
     if not missing:
         return
     worst = max(missing, key=lambda k: missing[k])
@@ -60,12 +61,12 @@ def _unit_of(key, workload: Workload) -> str:
 def _energy(name: str, sites: dict[str, Site], labels: list, hours: float, energy: float) -> None:
     most = hours * sum(site.p[t].ub for site in sites.values() for t in labels)
     least = hours * sum(site.p[t].lb for site in sites.values() for t in labels)
-    if energy > most * (1 + 1e-9):
+    if energy > most * (1 + ROUNDING):
         raise ModelError.at(
             name, f"needs {energy:.6g} MWh, and {', '.join(map(str, sites))} can use "
             f"{most:.6g} MWh in {len(labels)} periods",
             "Lower the energy, or give the datacenters more capacity.")
-    if energy < least * (1 - 1e-9):
+    if energy < least * (1 - ROUNDING):
         raise ModelError.at(
             name, f"needs {energy:.6g} MWh, less than the {least:.6g} MWh of the sites' floors",
             "Raise the energy, or lower the floors.")

@@ -27,9 +27,7 @@ from pyomo_dlmp.market.workload import Workload
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.opf import build_opf
 from pyomo_dlmp.solve import solve_bilevel, solve_integer, solve_opf
-
-_SAME = 1e-6  # MW: two schedules this near are the same
-_CONTENT = 1e-4  # share of the payment that the best answer may still save in an averaged market
+from pyomo_dlmp.tolerances import GAP, ROUNDING, ROW_HOLDS
 
 
 @dataclass(frozen=True)
@@ -132,7 +130,7 @@ def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> 
         _announce(m)
         paid = pyo.value(m.dca.cost)
         _best_response(m)
-        content = abs(paid - pyo.value(m.dca.cost)) <= _CONTENT * max(1.0, abs(paid))
+        content = abs(paid - pyo.value(m.dca.cost)) <= GAP * max(1.0, abs(paid))
         if market.averaged:
             for var, old in zip(decisions, here, strict=True):
                 var.set_value(old + (var.value - old) / k, skip_validation=True)
@@ -142,8 +140,8 @@ def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> 
         if progress is not None:
             progress(f"round {k}", paid, None)
         back = None if market.averaged else next(
-            (i for i, old in enumerate(seen) if _apart(old, here) <= _SAME), None)
-        if change <= _SAME or (market.averaged and content):
+            (i for i, old in enumerate(seen) if _apart(old, here) <= ROW_HOLDS), None)
+        if change <= ROW_HOLDS or (market.averaged and content):
             status, note = "optimal", f"settled in {k} rounds"
             break
         if back is not None:
@@ -205,7 +203,7 @@ def _best_response(m) -> None:
 def _spread(m) -> None:
     """Among schedules of the least bill, the most even one."""
     m.keep_bill = pyo.Constraint(
-        expr=m.dca.cost.expr <= pyo.value(m.dca.cost) + 1e-9 * (1 + abs(pyo.value(m.dca.cost))))
+        expr=m.dca.cost.expr <= pyo.value(m.dca.cost) + ROUNDING * (1 + abs(pyo.value(m.dca.cost))))
     m.dca.cost.deactivate()
     m.even = pyo.Objective(expr=_unevenness(m))
     fixed = [var for var in _decisions(m) if not var.is_continuous() and not var.fixed]
@@ -224,7 +222,7 @@ def _spread(m) -> None:
 
 
 def _unevenness(m):
-    return sum((dc.p[t] / max(dc.p[t].ub, 1e-9)) ** 2 for dc in m.dso.datacenter.values()
+    return sum((dc.p[t] / max(dc.p[t].ub, ROUNDING)) ** 2 for dc in m.dso.datacenter.values()
                for t in m.dso.periods if m.dso.is_upper(dc.p[t]))
 
 

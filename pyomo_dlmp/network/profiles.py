@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyomo_dlmp.errors import NetworkError
+from pyomo_dlmp.tolerances import ROUNDING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +24,7 @@ class Profile:
         NetworkError when a period is no whole number of the profile's steps.
         """
         steps = hours * 60.0 / self.minutes
-        if abs(steps - round(steps)) > 1e-9 or round(steps) < 1:
+        if abs(steps - round(steps)) > ROUNDING or round(steps) < 1:
             raise NetworkError.at(
                 f"profile {self.name!r}", f"it has a value every {self.minutes:g} min, periods "
                 f"last {60 * hours:g} min", "Choose periods of a whole number of its steps.")

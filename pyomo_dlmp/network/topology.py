@@ -14,6 +14,7 @@ from pyomo_dlmp.network.elements import Bus, Line, Regulator, Substation
 from pyomo_dlmp.network.names import Branch, Device, label, listed, nearest
 from pyomo_dlmp.network.phases import legs_matrix
 from pyomo_dlmp.network.transformers import Transformer
+from pyomo_dlmp.tolerances import NOMINAL
 
 
 @dataclass
@@ -157,7 +158,7 @@ def reference_faults(
                         "Give two different buses, or remove it.")
         first, second = buses.get(branch.from_bus), buses.get(branch.to_bus)
         if (first and second and isinstance(branch, Line | Regulator)
-                and abs(first.kv - second.kv) > 1e-3 * max(abs(first.kv), abs(second.kv))):
+                and abs(first.kv - second.kv) > NOMINAL * max(abs(first.kv), abs(second.kv))):
             yield Fault(
                 label(branch),
                 f"its ends are at {first.kv:g} kV ({first.name!r}) and {second.kv:g} kV "

@@ -29,6 +29,7 @@ from pyomo_dlmp.network.elements import Bus, Line, Regulator
 from pyomo_dlmp.network.names import Branch
 from pyomo_dlmp.network.phases import legs_matrix
 from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
+from pyomo_dlmp.tolerances import ENTRY, RANK
 
 
 class TwoPort(NamedTuple):
@@ -130,7 +131,7 @@ def _without(y: np.ndarray, n: int) -> np.ndarray:
     """Kron reduction to the first n nodes."""
     if len(y) == n:
         return y
-    return y[:n, :n] - y[:n, n:] @ np.linalg.pinv(y[n:, n:], rcond=1e-12) @ y[n:, :n]
+    return y[:n, :n] - y[:n, n:] @ np.linalg.pinv(y[n:, n:], rcond=ENTRY) @ y[n:, :n]
 
 
 def admittance(branch: Branch, buses: Mapping[str, Bus]) -> np.ndarray:
@@ -159,7 +160,7 @@ def two_port(branches: Sequence[Branch], buses: Mapping[str, Bus]) -> tuple[str,
     kv = np.array([first.kv_ln] * n + [second.kv_ln] * len(to_phases))
     y = y * np.outer(kv, kv)
     ff, ft, tf, tt = y[:n, :n], y[:n, n:], y[n:, :n], y[n:, n:]
-    z = np.linalg.pinv(tt, rcond=1e-9)
+    z = np.linalg.pinv(tt, rcond=RANK)
     return from_phases, to_phases, TwoPort(-z @ tf, z, ff - ft @ z @ tf)
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
+from pyomo_dlmp.tolerances import ROUNDING
+
 _ROUNDOFF = 4.0 * np.finfo(float).eps
 
 
@@ -35,7 +37,7 @@ def _rounding(values: np.ndarray, M: sp.csr_matrix, m0: np.ndarray) -> np.ndarra
     return np.where(count > 1, _ROUNDOFF * count * (np.abs(m0) + _row_sums(size, M)), 0.0)
 
 
-def propagate(rows, lo, hi, rounds: int = 20, tol: float = 1e-9):
+def propagate(rows, lo, hi, rounds: int = 20, tol: float = ROUNDING):
     """Tighten the box by rows  row_lo <= M z + m0 <= row_hi; returns the new (lo, hi).
 
     rows: (M, m0, row_lo, row_hi).
@@ -96,4 +98,4 @@ def _improved(old: np.ndarray, new: np.ndarray) -> bool:
     """Whether some bound fell by more than a hundredth (or became finite)."""
     with np.errstate(invalid="ignore"):
         return bool(np.any(np.isinf(old) & np.isfinite(new)) or np.any(
-            np.isfinite(old) & np.isfinite(new) & (old - new > 1e-2 * (1 + np.abs(new)))))
+            np.isfinite(old) & np.isfinite(new) & (old - new > 0.01 * (1 + np.abs(new)))))

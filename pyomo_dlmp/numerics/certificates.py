@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-_ROUNDING = 1e-9
+from pyomo_dlmp.tolerances import ENTRY, ROUNDING
 
 
 @dataclass
@@ -46,14 +46,14 @@ class Certificate:
         y = np.where((y > 0) & np.isinf(lo) | (y < 0) & np.isinf(hi), 0.0, y)
         d = -(r.A[self.at].T @ y)
         d[self.column] -= 1.0
-        tiny = np.abs(d) <= _ROUNDING * (1.0 + np.abs(y).max(initial=0.0))
+        tiny = np.abs(d) <= ROUNDING * (1.0 + np.abs(y).max(initial=0.0))
         d[tiny & (np.where(d > 0, np.isinf(r.lb), np.isinf(r.ub)))] = 0.0  # rounding, not a slope
         return -(_least(y, lo, hi) + _least(d, r.lb, r.ub))
 
 
 def certificate(rows: Rows, column: int, duals: np.ndarray) -> Certificate:
     """From a solver's row duals of  min - z[column]."""
-    at = np.flatnonzero(np.abs(duals) > 1e-13)
+    at = np.flatnonzero(np.abs(duals) > ENTRY)
     return Certificate(rows, column, at, duals[at])
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
+from pyomo_dlmp.tolerances import POLISHED
+
 
 def solve_qp(Q: sp.spmatrix, c: np.ndarray, A: sp.spmatrix, right: np.ndarray, equalities: int,
              lb: np.ndarray, ub: np.ndarray):
@@ -30,7 +32,7 @@ def solve_qp(Q: sp.spmatrix, c: np.ndarray, A: sp.spmatrix, right: np.ndarray, e
              clarabel.NonnegativeConeT(len(bound) - equalities)]
     settings = clarabel.DefaultSettings()
     settings.verbose = False
-    settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = 1e-10
+    settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = POLISHED / 100
     settings.max_iter = 200
     upper = sp.triu(Q).tocsc()
     answer = clarabel.DefaultSolver(upper, c, matrix, bound, cones, settings).solve()

@@ -19,7 +19,8 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components, maximum_bipartite_matching
 from scipy.sparse.linalg import splu
 
-_PIVOT = 1e-9
+from pyomo_dlmp.tolerances import ENTRY, PIVOT, POLISHED
+
 _GROWTH = 1e9
 _LARGE = 2000  # columns of a part from which its matching is worth avoiding
 
@@ -47,7 +48,7 @@ def eliminate(E: sp.csr_matrix, r: np.ndarray, free: np.ndarray) -> Elimination:
     E = E.tocsr()
     pattern = E[:, np.flatnonzero(free)]
     pattern = sp.csr_matrix(
-        ((np.abs(pattern.data) > _PIVOT).astype(int), pattern.indices, pattern.indptr),
+        ((np.abs(pattern.data) > PIVOT).astype(int), pattern.indices, pattern.indptr),
         shape=pattern.shape)
     pattern.eliminate_zeros()
     free_columns = np.flatnonzero(free)
@@ -101,7 +102,7 @@ def eliminate_in_stages(E: sp.csr_matrix, r: np.ndarray, stages) -> Elimination:
         M = (M @ stage.M).tocsr()
         kept = kept[stage.kept]
         used.append(number[stage.rows_used])
-    M.data[np.abs(M.data) < 1e-13] = 0.0
+    M.data[np.abs(M.data) < ENTRY] = 0.0
     M.eliminate_zeros()
     return Elimination(kept, M, m0, np.concatenate(used) if used else np.empty(0, dtype=int))
 
@@ -159,10 +160,10 @@ def _solve(E, r, rows, columns):
     residual = np.abs(block[:, columns] @ solution - right).max(initial=0.0)
     if not np.isfinite(solution).all() or np.abs(solution).max(initial=0.0) > _GROWTH:
         return None
-    if residual > 1e-8 * max(1.0, np.abs(right).max(initial=0.0)):
+    if residual > POLISHED * max(1.0, np.abs(right).max(initial=0.0)):
         return None
     K = solution[:, :-1]
-    K[np.abs(K) < 1e-13] = 0.0
+    K[np.abs(K) < ENTRY] = 0.0
     return rows, columns, others, sp.coo_matrix(K), solution[:, -1]
 
 

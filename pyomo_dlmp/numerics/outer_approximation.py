@@ -24,9 +24,20 @@ from pyomo_dlmp.numerics.boxes import row_ranges
 from pyomo_dlmp.numerics.components import blocks_of
 from pyomo_dlmp.numerics.highs import STOPPED, Highs, HighsResult
 from pyomo_dlmp.numerics.program import Program
+from pyomo_dlmp.tolerances import (
+    ABSOLUTE_GAP,
+    CONVEX,
+    ENTRY,
+    EXACT_FEASIBILITY,
+    GAP,
+    INTEGRALITY,
+    MILP_FEASIBILITY,
+    ROUNDING,
+    ROW_HOLDS,
+    SAME_OBJECTIVE,
+)
 
 Progress = Callable[[str, float | None, float | None], None]
-ABSOLUTE_GAP = 1e-6
 _MAX_POINTS = 48
 _MAX_ROUNDS = 30
 
@@ -50,7 +61,7 @@ class SearchResult:
         """(objective - bound) / max(|objective|, 1e-9); infinite without a point."""
         if self.z is None:
             return np.inf
-        return max(0.0, self.objective - self.bound) / max(abs(self.objective), 1e-9)
+        return max(0.0, self.objective - self.bound) / max(abs(self.objective), ROUNDING)
 
     def within(self, gap: float) -> bool:
         """Whether the relative gap is reached, or the absolute one of 2e-6."""
@@ -75,12 +86,12 @@ def split_squares(program: Program) -> _Squares:
     weight: list[float] = []
     for members in blocks_of(program.Q):
         d, v = np.linalg.eigh(program.Q[members][:, members].toarray())
-        if d[0] < -1e-9 * max(1.0, d[-1]):
+        if d[0] < -CONVEX * max(1.0, d[-1]):
             names = ", ".join(str(program.columns[j]) for j in members[:3])
             raise ModelError.at(
                 "objective", f"is not convex in {names} (least eigenvalue {d[0]:.3g})",
                 "HiGHS takes convex quadratics: linearise products, or use solver='scip'.")
-        for k in np.flatnonzero(d > 1e-12 * max(d.max(), 1e-12)):
+        for k in np.flatnonzero(d > ENTRY * max(d.max(), ENTRY)):
             rows.append(np.full(len(members), len(weight)))
             cols.append(members)
             values.append(v[:, k])
@@ -91,14 +102,14 @@ def split_squares(program: Program) -> _Squares:
     forms = sp.coo_matrix(
         (np.concatenate(values), (np.concatenate(rows), np.concatenate(cols))),
         shape=(len(weight), n)).tocsr()
-    forms.data[np.abs(forms.data) < 1e-12] = 0.0
+    forms.data[np.abs(forms.data) < ENTRY] = 0.0
     forms.eliminate_zeros()
     lo, hi = row_ranges(forms, np.zeros(len(weight)), program.lb, program.ub)
     return _Squares(forms, np.array(weight), lo, hi)
 
 
 def solve_outer(
-    program: Program, gap: float = 1e-4, time_limit: float | None = None,
+    program: Program, gap: float = GAP, time_limit: float | None = None,
     start: np.ndarray | None = None, progress: Progress | None = None, threads: int = 0,
     mip_options: dict | None = None, on_incumbent: Callable | None = None,
 ) -> SearchResult:
@@ -152,7 +163,7 @@ def solve_outer(
         if not new:
             break
         master.start_from(outcome.z)
-    if outcome.status == "optimal" and not outcome.within(max(gap, 1e-9) * 1.0001):
+    if outcome.status == "optimal" and not outcome.within(max(gap, ROUNDING) * 1.0001):
         outcome.status = "gap not reached"
     return outcome
 
@@ -185,7 +196,7 @@ class _TangentMaster:
             [squares.forms, sp.hstack([-sp.identity(k), sp.csr_matrix((k, k))])],
         ], format="csr") if k else program.A
         zero = np.zeros(k)
-        margin = 1e-6 * (1 + np.abs(squares.lo) + np.abs(squares.hi)) if k else zero
+        margin = ROW_HOLDS * (1 + np.abs(squares.lo) + np.abs(squares.hi)) if k else zero
         self.cost = np.concatenate([program.c, zero, np.ones(k)])
         self.highs = Highs(
             self.cost, A,
@@ -193,8 +204,8 @@ class _TangentMaster:
             np.concatenate([program.lb, squares.lo - margin, zero]),
             np.concatenate([program.ub, squares.hi + margin, np.full(k, np.inf)]),
             np.concatenate([program.integer, np.zeros(2 * k, bool)]),
-            offset=program.constant, threads=threads, primal_feasibility_tolerance=1e-7,
-            mip_feasibility_tolerance=1e-6, mip_abs_gap=0.2 * ABSOLUTE_GAP, **options)
+            offset=program.constant, threads=threads, primal_feasibility_tolerance=MILP_FEASIBILITY,
+            mip_feasibility_tolerance=INTEGRALITY, mip_abs_gap=0.2 * ABSOLUTE_GAP, **options)
         if k:
             self._first_grid(error)
 
@@ -216,12 +227,12 @@ class _TangentMaster:
         if answer.z is None or answer.objective is None:
             return True
         value = float(self.cost @ answer.z) + self.program.constant
-        return abs(value - answer.objective) <= 1e-5 * (1.0 + abs(value))
+        return abs(value - answer.objective) <= SAME_OBJECTIVE * (1.0 + abs(value))
 
     def _with_integers_fixed(self, z: np.ndarray) -> np.ndarray:
         """The LP optimum with the integers fixed at their rounded values; z if that fails."""
         index = np.flatnonzero(self.program.integer)
-        exact = self.highs.with_fixed(index, np.round(z[index]), tolerance=1e-9)
+        exact = self.highs.with_fixed(index, np.round(z[index]), tolerance=EXACT_FEASIBILITY)
         return z if exact is None else exact
 
     def _first_grid(self, error: float | None) -> None:

@@ -11,9 +11,7 @@ import numpy as np
 from scipy.spatial import ConvexHull, HalfspaceIntersection, QhullError
 
 from pyomo_dlmp.numerics.highs import solve_small_lp
-
-_FLAT = 1e-9
-_SAME = 1e-9
+from pyomo_dlmp.tolerances import ENTRY, MILP_FEASIBILITY, POLISHED, RANK, ROUNDING
 
 
 @dataclass
@@ -49,13 +47,13 @@ class Polytope:
 def polytope(A: np.ndarray, b: np.ndarray) -> Polytope | None:
     """The polytope of some rows; None where it is empty or flat. Unbounded: ValueError."""
     norm = np.linalg.norm(A, axis=1)
-    real = norm > 1e-12
-    if (b[~real] < -1e-7).any():
+    real = norm > ENTRY
+    if (b[~real] < -MILP_FEASIBILITY).any():
         return None
     number = np.flatnonzero(real)
     A, b = A[real] / norm[real, None], b[real] / norm[real]
     number, A, b = _without_repeats(number, A, b)
-    if ((np.abs(A) > 1e-12).sum(axis=1) == 1).all() and A.shape[1] > 1:
+    if ((np.abs(A) > ENTRY).sum(axis=1) == 1).all() and A.shape[1] > 1:
         return _box(A, b, number)
     found = largest_ball(A, b)
     if found is None:
@@ -71,7 +69,7 @@ def polytope(A: np.ndarray, b: np.ndarray) -> Polytope | None:
         raise ValueError("an unbounded polytope")
     corners = _distinct(half.intersections)
     slack = b[:, None] - A @ corners.T
-    touch = np.abs(slack) <= 1e-8 * (1.0 + np.abs(b))[:, None] + 1e-9
+    touch = np.abs(slack) <= POLISHED * (1.0 + np.abs(b))[:, None] + ROUNDING
     facets = np.unique(np.concatenate([np.asarray(f) for f in half.dual_facets]))
     facets = facets[[_spans(corners[touch[i]], A.shape[1]) for i in facets]]
     return Polytope(A[facets], b[facets], number[facets], corners,
@@ -83,7 +81,7 @@ def _spans(corners, m: int) -> bool:
     if len(corners) < m:
         return False
     spread = corners - corners[0]
-    return m == 1 or int((np.linalg.svd(spread, compute_uv=False) > 1e-9).sum()) >= m - 1
+    return m == 1 or int((np.linalg.svd(spread, compute_uv=False) > RANK).sum()) >= m - 1
 
 
 def _without_repeats(number, A, b):
@@ -100,12 +98,12 @@ def largest_ball(A: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, float] | Non
     m = A.shape[1]
     if m == 1:
         high, low = (b[A[:, 0] > 0]).min(), -(b[A[:, 0] < 0]).min()
-        return None if high - low < _FLAT else (np.array([(low + high) / 2]), (high - low) / 2)
+        return None if high - low < ROUNDING else (np.array([(low + high) / 2]), (high - low) / 2)
     free = np.full(m, np.inf)
     value = solve_small_lp(
         np.append(np.zeros(m), -1.0), np.column_stack([A, np.ones(len(b))]),
         np.full(len(b), -np.inf), b, np.append(-free, -1.0), np.append(free, 1e6))
-    return None if value is None or value[m] < _FLAT else (value[:m], float(value[m]))
+    return None if value is None or value[m] < ROUNDING else (value[:m], float(value[m]))
 
 
 def _box(A, b, number) -> Polytope | None:
@@ -118,7 +116,7 @@ def _box(A, b, number) -> Polytope | None:
         raise ValueError("an unbounded polytope")
     facets = np.array([rows[np.argmin(b[rows])] for pair in ends for rows in pair])
     low, high = -b[facets[0::2]], b[facets[1::2]]
-    if (high - low < _FLAT).any():
+    if (high - low < ROUNDING).any():
         return None
     corners = np.array(np.meshgrid(*np.column_stack([low, high]), indexing="ij")).reshape(m, -1).T
     on = [np.flatnonzero(corners[:, j] == end[j]) for j in range(m) for end in (low, high)]
@@ -138,5 +136,5 @@ def _distinct(points: np.ndarray) -> np.ndarray:
     order = np.lexsort(np.round(points, 8).T)
     points = points[order]
     new = np.ones(len(points), dtype=bool)
-    new[1:] = (np.abs(np.diff(points, axis=0)) > _SAME).any(axis=1)
+    new[1:] = (np.abs(np.diff(points, axis=0)) > ROUNDING).any(axis=1)
     return points[new]

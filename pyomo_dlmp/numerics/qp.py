@@ -12,12 +12,10 @@ from pyomo_dlmp.numerics.clarabel import solve_qp
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.outer_approximation import solve_outer
 from pyomo_dlmp.numerics.program import Program
+from pyomo_dlmp.tolerances import ACTIVE, ENTRY, EXACT_FEASIBILITY, MULTIPLIER, POLISHED, ROW_HOLDS
 
 LARGE = 4000  # columns of a part beyond which it is solved sparse, by an interior point
-_ACTIVE = 1e-7
-_POLISHED = 1e-8
-_EXACT = 1e-10
-LOOSE = 1e-6  # feasibility tolerance of the solvers that choose u
+_VERTEX = POLISHED / 100  # residual of an LP's vertex, which a polish cannot better
 
 
 @dataclass
@@ -48,7 +46,7 @@ class ConvexQp:
             found = attempt()
             if found is None:
                 continue
-            if not self.Q.nnz and self._error(*found) < _EXACT:
+            if not self.Q.nnz and self._error(*found) < _VERTEX:
                 return found  # a vertex of an LP: a polish has nothing to add
             for candidate in (self._polish(found), found):
                 if candidate is None:
@@ -56,7 +54,7 @@ class ConvexQp:
                 error = self._error(*candidate)
                 if best is None or error < best[0]:
                     best = (error, candidate)
-            if best is not None and best[0] < _POLISHED:
+            if best is not None and best[0] < POLISHED:
                 break
         if best is None:
             raise SolverError.at("lower level", "could not be solved by HiGHS",
@@ -66,7 +64,7 @@ class ConvexQp:
     def _clarabel(self):
         """An interior point's answer, if it is accurate."""
         found = solve_qp(self.Q, self.c, self.A, self.right, self.equalities, self.lb, self.ub)
-        return None if found is None or self._error(*found) > 1e-6 else found
+        return None if found is None or self._error(*found) > ROW_HOLDS else found
 
     def _highs_or_fail(self):
         found = self._highs()
@@ -80,14 +78,15 @@ class ConvexQp:
         upper[: self.equalities] = self.right[: self.equalities]
         return upper
 
-    def _highs(self, tolerance: float = 1e-9):
-        options = {"primal_feasibility_tolerance": tolerance, "dual_feasibility_tolerance": 1e-9}
+    def _highs(self, tolerance: float = EXACT_FEASIBILITY):
+        options = {"primal_feasibility_tolerance": tolerance,
+                   "dual_feasibility_tolerance": EXACT_FEASIBILITY}
         if self.Q.nnz:
             options["qp_regularization_value"] = 0.0
         answer = Highs(self.c, self.A, self.right, self._row_upper(), self.lb, self.ub,
                        Q=self.Q, **options).solve(time_limit=30.0)
-        if answer.status == "infeasible" and tolerance < LOOSE:
-            return self._highs(LOOSE)  # u is only as exact as the solver that chose it
+        if answer.status == "infeasible" and tolerance < ROW_HOLDS:
+            return self._highs(ROW_HOLDS)  # u is only as exact as the solver that chose it
         if answer.status in ("infeasible", "unbounded", "infeasible or unbounded"):
             if self.Q.nnz:  # a QP may be misjudged: ask the LP of the same rows
                 zero = np.zeros(len(self.c))
@@ -108,7 +107,7 @@ class ConvexQp:
         program = Program(
             list(range(n)), [None] * len(self.right), self.A, self.right, self._row_upper(),
             self.lb, self.ub, np.zeros(n, bool), self.c, self.Q, 0.0, 1)
-        outcome = solve_outer(program, gap=1e-10)
+        outcome = solve_outer(program, gap=_VERTEX)
         if outcome.z is None:
             return None
         return outcome.z, np.zeros(len(self.right)), np.zeros(n)
@@ -138,10 +137,10 @@ class ConvexQp:
         v, dual, rho = found
         scale = 1 + np.abs(self.c).max(initial=0)
         slack = self.A @ v - self.right
-        active = (slack < _ACTIVE * 10) | (dual > 1e-6 * scale)
+        active = (slack < ACTIVE) | (dual > MULTIPLIER * scale)
         active[: self.equalities] = True
-        low = np.isfinite(self.lb) & ((v - self.lb < _ACTIVE) | (rho > 1e-6 * scale))
-        high = np.isfinite(self.ub) & ((self.ub - v < _ACTIVE) | (rho < -1e-6 * scale)) & ~low
+        low = np.isfinite(self.lb) & ((v - self.lb < ACTIVE) | (rho > MULTIPLIER * scale))
+        high = np.isfinite(self.ub) & ((self.ub - v < ACTIVE) | (rho < -MULTIPLIER * scale)) & ~low
         rows = np.flatnonzero(active)
         inner = np.flatnonzero(~(low | high))
         fixed = np.where(low, self.lb, np.where(high, self.ub, 0.0))
@@ -157,7 +156,7 @@ class ConvexQp:
             -self.c[inner] - Q[np.ix_(inner, outer)] @ fixed[outer],
             self.right[rows] - N[:, outer] @ fixed[outer]])
         start = np.concatenate([v[inner], dual[rows]])
-        step, *_ = np.linalg.lstsq(system, right - system @ start, rcond=1e-12)
+        step, *_ = np.linalg.lstsq(system, right - system @ start, rcond=ENTRY)
         solution = start + step
         new_v, new_dual = fixed.copy(), np.zeros(len(self.right))
         new_v[inner] = solution[:k]
@@ -180,7 +179,7 @@ def solve_singles(problem: ConvexQp, columns: np.ndarray, v, dual, rho) -> None:
         low, high = (coef > 0) | equal, (coef < 0) | equal
         below = max([problem.lb[j], *ends[low]])
         above = min([problem.ub[j], *ends[high]])
-        if below > above + LOOSE * (1.0 + abs(below)):
+        if below > above + ROW_HOLDS * (1.0 + abs(below)):
             raise SolverError.at("lower level", "is infeasible at these upper decisions",
                                  "See which rows conflict, or make limits soft.")
         q, c = diagonal[j], problem.c[j]
@@ -192,7 +191,7 @@ def solve_singles(problem: ConvexQp, columns: np.ndarray, v, dual, rho) -> None:
                                  "See which Var has a cost and no bound.")
         slope = q * v[j] + c
         # where u leaves no room but rounding, both ends hold
-        room = max(1e-12 * (1.0 + abs(v[j])), below - above)
+        room = max(ENTRY * (1.0 + abs(v[j])), below - above)
         at = np.flatnonzero(np.abs(ends - v[j]) <= room)
         fits = [i for i in at if equal[i] or slope / coef[i] > 0]
         bound = problem.lb[j] if slope > 0 else problem.ub[j]

@@ -18,6 +18,7 @@ from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Network, OperatingPoint
 from pyomo_dlmp.network.operating_point import leg_voltage_pu
 from pyomo_dlmp.network.phases import ALPHA
+from pyomo_dlmp.tolerances import ROUNDING
 
 
 def fit_to_operating_point(m, network: Network, point: OperatingPoint) -> None:
@@ -133,7 +134,7 @@ def _load_device(block, kind: str, t, p: tuple[float, ...], q: tuple[float, ...]
     for var, value in values:
         if not var.fixed:
             var.set_value(value, skip_validation=True)
-        elif abs(var.value - value) > 1e-9:
+        elif abs(var.value - value) > ROUNDING:
             raise ModelError.at(
                 var.name, f"is fixed at {var.value:g}, the operating point has {value:g}",
                 "Solve the AC power flow of the dispatch that the model fixes.")

@@ -18,11 +18,18 @@ from scipy.linalg import lapack
 from pyomo_dlmp.numerics.clarabel import solve_qp
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.parametric.condensed import CondensedQp
+from pyomo_dlmp.tolerances import (
+    ACTIVE,
+    ENTRY,
+    EXACT_FEASIBILITY,
+    MULTIPLIER,
+    RANK,
+    ROUNDING,
+    SINGULAR,
+)
 
-INACTIVE, ACTIVE, VIOLATED_SOFT = 0, 1, 2
-_SINGULAR = 1e-11
+INACTIVE, ACTIVE_ROW, VIOLATED_SOFT = 0, 1, 2
 _ROUNDS = 40
-_MOVES = 1e-9
 _MANY = 300  # penalty columns from which an interior point is the better QP solver
 
 
@@ -42,7 +49,7 @@ class Affine:
 def affine(part: CondensedQp, state: np.ndarray) -> Affine | None:
     """Solution of the optimality equations of a state; None where they are singular."""
     n, m = len(part.w), part.m
-    active = np.flatnonzero(state == ACTIVE)
+    active = np.flatnonzero(state == ACTIVE_ROW)
     beyond = np.flatnonzero(state == VIOLATED_SOFT)
     if len(active) + len(part.C) > n:  # cannot be independent
         return None
@@ -84,7 +91,7 @@ def _solve(system, right):
     d = 1.0 / np.sqrt(size)
     scaled = system * d[:, None] * d[None, :]
     lu, pivot, singular = lapack.dgetrf(scaled)
-    if singular or np.abs(np.diagonal(lu)).min() < _SINGULAR:
+    if singular or np.abs(np.diagonal(lu)).min() < SINGULAR:
         return None
     return lapack.dgetrs(lu, pivot, right * d[:, None])[0] * d[:, None]
 
@@ -95,7 +102,7 @@ def conditions(part: CondensedQp, a: Affine):
     A row of A gives one condition when off or beyond, one or two when active.
     """
     off, beyond = np.flatnonzero(a.state == INACTIVE), np.flatnonzero(a.state == VIOLATED_SOFT)
-    active = np.flatnonzero(a.state == ACTIVE)
+    active = np.flatnonzero(a.state == ACTIVE_ROW)
     capped = active[np.isfinite(part.cap[active])]
     m = part.m
     slope, start = part.A @ a.W + part.T[:, :m], part.A @ a.w0 + part.s
@@ -115,7 +122,7 @@ def condition_violations(part: CondensedQp, a: Affine, u: np.ndarray):
 def scale_of(part: CondensedQp, owner, state) -> np.ndarray:
     """Size that a breach of a condition is measured against: row units, or cost per row unit."""
     money = 1.0 + np.abs(part.g).max(initial=0.0)
-    return np.where(state[owner] == ACTIVE, money, 1.0 + np.abs(part.s[owner]))
+    return np.where(state[owner] == ACTIVE_ROW, money, 1.0 + np.abs(part.s[owner]))
 
 
 def repair(part: CondensedQp, state: np.ndarray, u: np.ndarray, tolerance: float) -> Affine | None:
@@ -138,8 +145,8 @@ def repair(part: CondensedQp, state: np.ndarray, u: np.ndarray, tolerance: float
         seen.add(a.state.tobytes())
         state = a.state.copy()
         for row in owner[broken]:
-            if state[row] != ACTIVE:
-                state[row] = ACTIVE
+            if state[row] != ACTIVE_ROW:
+                state[row] = ACTIVE_ROW
             else:
                 state[row] = INACTIVE if a.U[row] @ u + a.u0[row] < 0 else VIOLATED_SOFT
         changed = affine(part, state)
@@ -151,7 +158,7 @@ def repair(part: CondensedQp, state: np.ndarray, u: np.ndarray, tolerance: float
 
 def _exchange(part: CondensedQp, a: Affine, row: int, u: np.ndarray) -> Affine | None:
     """Change one broken row where that alone leaves singular equations: another goes for it."""
-    state = _enter(part, a, row, u) if a.state[row] != ACTIVE else _leave(part, a, row, u)
+    state = _enter(part, a, row, u) if a.state[row] != ACTIVE_ROW else _leave(part, a, row, u)
     return None if state is None else affine(part, state)
 
 
@@ -160,7 +167,7 @@ def _enter(part: CondensedQp, a: Affine, row: int, u: np.ndarray) -> np.ndarray 
 
     Where its own multiplier reaches the cap first (or 0, from beyond), its limit is passed at once.
     """
-    n, active = len(part.w), np.flatnonzero(a.state == ACTIVE)
+    n, active = len(part.w), np.flatnonzero(a.state == ACTIVE_ROW)
     right = np.zeros((n + len(active) + len(part.C), 1))
     right[:n, 0] = part.A[row]
     found = _solve(_system(part, active), right)
@@ -169,8 +176,8 @@ def _enter(part: CondensedQp, a: Affine, row: int, u: np.ndarray) -> np.ndarray 
     change = found[n:n + len(active), 0] * (1.0 if a.state[row] == INACTIVE else -1.0)
     mu = np.clip(a.U[active] @ u + a.u0[active], 0.0, part.cap[active])
     with np.errstate(divide="ignore", invalid="ignore"):
-        step = np.where(change < -_MOVES, mu / -change, np.where(
-            change > _MOVES, (part.cap[active] - mu) / change, np.inf))
+        step = np.where(change < -ROUNDING, mu / -change, np.where(
+            change > ROUNDING, (part.cap[active] - mu) / change, np.inf))
     state = a.state.copy()
     first = int(np.argmin(step)) if len(step) else -1
     if first < 0 or part.cap[row] <= step[first]:
@@ -178,7 +185,7 @@ def _enter(part: CondensedQp, a: Affine, row: int, u: np.ndarray) -> np.ndarray 
             return None
         state[row] = VIOLATED_SOFT if state[row] == INACTIVE else INACTIVE
         return state
-    state[row] = ACTIVE
+    state[row] = ACTIVE_ROW
     state[active[first]] = INACTIVE if change[first] < 0 else VIOLATED_SOFT
     return state
 
@@ -188,19 +195,20 @@ def _leave(part: CondensedQp, a: Affine, row: int, u: np.ndarray) -> np.ndarray 
     state = a.state.copy()
     below = a.U[row] @ u + a.u0[row] < 0
     state[row] = INACTIVE if below else VIOLATED_SOFT
-    rest = np.vstack([part.H / max(1e-12, np.abs(part.H).max(initial=0.0)),
-                      part.A[state == ACTIVE], part.C])
+    rest = np.vstack([part.H / max(ENTRY, np.abs(part.H).max(initial=0.0)),
+                      part.A[state == ACTIVE_ROW], part.C])
     direction = np.linalg.svd(rest)[2][-1]
     along = part.A[row] @ direction
     direction = direction * (1.0 if (along > 0) == below else -1.0)
     w = a.W @ u + a.w0
     g, change = part.A @ w + part.T[:, :part.m] @ u + part.s, part.A @ direction
-    meets = (state == INACTIVE) & (change < -_MOVES) | (state == VIOLATED_SOFT) & (change > _MOVES)
+    meets = (state == INACTIVE) & (change < -ROUNDING)
+    meets |= (state == VIOLATED_SOFT) & (change > ROUNDING)
     meets[row] = False
     if not meets.any():
         return None
     step = np.where(meets, np.abs(g) / np.where(meets, np.abs(change), 1.0), np.inf)
-    state[int(np.argmin(step))] = ACTIVE
+    state[int(np.argmin(step))] = ACTIVE_ROW
     return state
 
 
@@ -213,15 +221,15 @@ def solve_at(part: CondensedQp, u: np.ndarray, tolerance: float) -> Affine | Non
     g = part.A @ w + part.T[:, :part.m] @ u + part.s
     money = 1.0 + float(np.abs(part.g).max(initial=0.0))
     soft = np.isfinite(part.cap)
-    near = np.abs(g) <= 1e-7 * (1 + np.abs(part.s))
+    near = np.abs(g) <= ACTIVE * (1 + np.abs(part.s))
     state = np.full(len(g), INACTIVE)
     state[~near & (g < 0) & soft] = VIOLATED_SOFT
-    inner = (mu > 1e-7 * money) & (mu < part.cap - 1e-7 * money)
-    state[near & soft & (mu >= part.cap - 1e-7 * money)] = VIOLATED_SOFT
+    inner = (mu > MULTIPLIER * money) & (mu < part.cap - MULTIPLIER * money)
+    state[near & soft & (mu >= part.cap - MULTIPLIER * money)] = VIOLATED_SOFT
     active = _independent(part, np.concatenate([
         np.flatnonzero(inner), np.flatnonzero(near & ~inner & (state == INACTIVE))]), inner)
     state[inner & (state != VIOLATED_SOFT)] = INACTIVE
-    state[active] = ACTIVE
+    state[active] = ACTIVE_ROW
     state = _vertex(part, state, w, u)
     return None if state is None else repair(part, state, u, tolerance)
 
@@ -238,7 +246,7 @@ def _independent(part: CondensedQp, rows, inner):
             continue
         rest = part.A[row] - basis.T @ (basis @ part.A[row])
         size = float(np.linalg.norm(rest))
-        if size > 1e-9 * max(1e-12, float(np.linalg.norm(part.A[row]))):
+        if size > RANK * max(ENTRY, float(np.linalg.norm(part.A[row]))):
             basis = np.vstack([basis, rest / size])
             chosen.append(int(row))
     return np.array(chosen, dtype=int)
@@ -252,23 +260,23 @@ def _vertex(part: CondensedQp, state, w, u):
     """Add rows until no direction is left in which nothing changes (a face of optima)."""
     state, w = state.copy(), w.copy()
     for _ in range(len(w) + 1):
-        N = np.vstack([part.A[state == ACTIVE], part.C])
-        both = np.vstack([part.H / max(1e-12, np.abs(part.H).max(initial=0.0)), N])
+        N = np.vstack([part.A[state == ACTIVE_ROW], part.C])
+        both = np.vstack([part.H / max(ENTRY, np.abs(part.H).max(initial=0.0)), N])
         _, size, V = np.linalg.svd(both)
-        rank = int((size > 1e-10 * max(1.0, size.max(initial=0.0))).sum())
+        rank = int((size > RANK * max(1.0, size.max(initial=0.0))).sum())
         if rank == len(w):
             return state
         direction = V[rank]
         g = part.A @ w + part.T[:, :part.m] @ u + part.s
         change = part.A @ direction
-        moving = np.abs(change) > 1e-9
-        moving[state == ACTIVE] = False
+        moving = np.abs(change) > ROUNDING
+        moving[state == ACTIVE_ROW] = False
         if not moving.any():
             return None  # a line of optima without an end
         step = np.where(moving, -g / np.where(moving, change, 1.0), np.inf)
         row = int(np.argmin(np.abs(step)))
         w = w + step[row] * direction
-        state[row] = ACTIVE
+        state[row] = ACTIVE_ROW
     return None
 
 
@@ -288,7 +296,8 @@ def _qp(part: CondensedQp, u):
     e = len(part.f)
     if k <= _MANY:
         upper = np.concatenate([right[:e], np.full(len(part.s), np.inf)])
-        options = {"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9}
+        options = {"primal_feasibility_tolerance": EXACT_FEASIBILITY,
+                   "dual_feasibility_tolerance": EXACT_FEASIBILITY}
         if Q.nnz:
             options["qp_regularization_value"] = 0.0
         answer = Highs(c, A, right, upper, lb, ub, Q=Q, **options).solve(10.0)

@@ -24,8 +24,8 @@ from scipy.sparse.csgraph import connected_components
 
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.elimination import eliminate
+from pyomo_dlmp.tolerances import ENTRY, NEVER_BINDS
 
-_TINY = 1e-12
 MOST_NUMBERS = 4e7  # of a dense condensed matrix; beyond, condensing is refused
 
 
@@ -226,8 +226,8 @@ def screen(part: CondensedQp, lb, ub) -> CondensedQp:
     """
     wl, wu = lb[part.w], ub[part.w]
     low, high = ranges(part, wl, wu)
-    margin = 1e-7 * (1.0 + np.abs(part.s))
-    is_bound = (np.abs(part.A) > _TINY).sum(axis=1) == 1
+    margin = NEVER_BINDS * (1.0 + np.abs(part.s))
+    is_bound = (np.abs(part.A) > ENTRY).sum(axis=1) == 1
     never = (low > margin) & ~is_bound
     always = (high < -margin) & np.isfinite(part.cap)
     if always.any():
@@ -248,7 +248,7 @@ def ranges(part: CondensedQp, wl, wu):
     with np.errstate(invalid="ignore"):
         low, high = part.s.copy(), part.s.copy()
         for M, lo, hi in ((part.A, wl, wu), (part.T[:, :part.m], part.lo, part.hi)):
-            M = np.where(np.abs(M) > _TINY, M, 0.0)
+            M = np.where(np.abs(M) > ENTRY, M, 0.0)
             up, down = np.maximum(M, 0.0), np.minimum(M, 0.0)
             low += _dot(up, lo) + _dot(down, hi)
             high += _dot(up, hi) + _dot(down, lo)

@@ -21,13 +21,9 @@ from pyomo_dlmp.numerics.memory import over_limit
 from pyomo_dlmp.numerics.polytopes import Polytope, largest_ball, polytope
 from pyomo_dlmp.parametric.active_sets import Affine, affine, conditions, repair, scale_of, solve_at
 from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit
+from pyomo_dlmp.tolerances import COVERED, FACET_STEPS, POLISHED, ROUNDING, WIDENED
 
-TOLERANCE = 1e-8
-_STEPS = (1e-7, 1e-6, 1e-5, 1e-4)  # over a facet, relative to the width of the range
-_WIDER = 1e-4
-_COVERED = 1e-6
 _VOLUMES = 5  # dimensions up to which regions are counted by their volumes
-_EMPTY = 1e-6  # radius of a ball below which a rest of the range is rounding
 _STARTS = 10  # points at which a first state is looked for
 _IDLE = 2  # searches in a row that found nothing
 
@@ -62,7 +58,7 @@ def unit(part: CondensedQp, u):
 def width(part: CondensedQp) -> np.ndarray:
     """Width of the range of each decision (something small where it is a point)."""
     span = part.hi - part.lo
-    return np.where(span > 1e-9, span, 1e-3 * (1.0 + np.abs(part.lo)))
+    return np.where(span > ROUNDING, span, 10 * WIDENED * (1.0 + np.abs(part.lo)))
 
 
 def enumerate_regions(part: CondensedQp, most: int = 500, deadline: float = np.inf,
@@ -83,19 +79,19 @@ def enumerate_regions(part: CondensedQp, most: int = 500, deadline: float = np.i
     walk.run()
     if m > _VOLUMES:
         return Regions(part, walk.regions, _nothing_left(walk))
-    total = (1.0 + 2.0 * _WIDER) ** m
+    total = (1.0 + 2.0 * WIDENED) ** m
     idle, covered = 0, 0.0
     while idle <= _IDLE:
         covered = sum(r.shape.volume for r in walk.regions) / total if m else 1.0
-        if covered >= 1.0 - _COVERED:
+        if covered >= 1.0 - COVERED:
             break
         before = len(walk.regions)
         walk.search(rng)
         idle = 0 if len(walk.regions) > before else idle + 1
-    if covered > 1.0 + 10 * _COVERED:
+    if covered > 1.0 + 10 * COVERED:
         walk.regions = _apart(walk.regions, deadline)
         covered = sum(r.shape.volume for r in walk.regions) / total
-    if abs(covered - 1.0) > 10 * _COVERED:
+    if abs(covered - 1.0) > 10 * COVERED:
         raise NotExplicit(f"its regions cover {covered:.8f} of the range of the upper decisions")
     return Regions(part, walk.regions, covered)
 
@@ -112,7 +108,7 @@ def _nothing_left(walk: _Walk) -> float:
             for normal, limit in zip(shape.A, shape.b, strict=True):
                 cell = np.vstack([A, -normal]), np.append(b, -limit)
                 found = largest_ball(*cell)
-                if found is not None and found[1] > _EMPTY:
+                if found is not None and found[1] > COVERED:
                     cells.append(cell)
                 A, b = np.vstack([A, normal]), np.append(b, limit)
             if time.monotonic() > walk.deadline or over_limit():
@@ -140,8 +136,8 @@ def _apart(regions: list[Region], deadline: float) -> list[Region]:
 
 def _without(shape: Polytope, other: Polytope) -> list[Polytope]:
     """Convex pieces of shape minus other."""
-    if ((shape.corners.min(axis=0) >= other.corners.max(axis=0) - 1e-9)
-            | (other.corners.min(axis=0) >= shape.corners.max(axis=0) - 1e-9)).any():
+    if ((shape.corners.min(axis=0) >= other.corners.max(axis=0) - ROUNDING)
+            | (other.corners.min(axis=0) >= shape.corners.max(axis=0) - ROUNDING)).any():
         return [shape]
     common = polytope(np.vstack([shape.A, other.A]), np.concatenate([shape.b, other.b]))
     if common is None:
@@ -168,7 +164,7 @@ class _Walk:
         self.lowest, self.highest = np.empty((16, self.m)), np.empty((16, self.m))
         eye = np.eye(self.m)
         self.box = np.vstack([eye, -eye]), np.concatenate(
-            [np.full(self.m, 1.0 + _WIDER), np.full(self.m, _WIDER)])
+            [np.full(self.m, 1.0 + WIDENED), np.full(self.m, WIDENED)])
 
     def run(self) -> None:
         while self.open:
@@ -177,7 +173,7 @@ class _Walk:
     def covered(self, v: np.ndarray, margin: float = 0.0) -> bool:
         """Whether a known region holds v; boxes around the regions say quickly of most that not."""
         k = len(self.regions)
-        near = ((self.lowest[:k] <= v + 1e-6) & (v <= self.highest[:k] + 1e-6)).all(axis=1)
+        near = ((self.lowest[:k] <= v + COVERED) & (v <= self.highest[:k] + COVERED)).all(axis=1)
         return any(self.regions[i].shape.holds(v, margin) for i in np.flatnonzero(near))
 
     def _cross(self, number: int, facet: int) -> None:
@@ -186,29 +182,29 @@ class _Walk:
         shape = region.shape
         middle = shape.corners[shape.on[facet]].mean(axis=0)
         for by_solver in (False, True):
-            for step in _STEPS:
+            for step in FACET_STEPS:
                 v = middle + step * shape.A[facet]
-                if (v > 1.0 + _WIDER).any() or (v < -_WIDER).any():
+                if (v > 1.0 + WIDENED).any() or (v < -WIDENED).any():
                     return
                 if self.covered(v):
                     return
                 u = self.part.lo + self.width * v
-                if self._add(solve_at(self.part, u, TOLERANCE) if by_solver
-                             else repair(self.part, region.affine.state, u, TOLERANCE)):
+                if self._add(solve_at(self.part, u, POLISHED) if by_solver
+                             else repair(self.part, region.affine.state, u, POLISHED)):
                     return
 
     def visit(self, v: np.ndarray, state: np.ndarray | None = None) -> bool:
         """Whether a new region was found at v; from a state nearby if there is one."""
         u = self.part.lo + self.width * v
-        if state is not None and self._add(repair(self.part, state, u, TOLERANCE)):
+        if state is not None and self._add(repair(self.part, state, u, POLISHED)):
             return True
-        return self._add(solve_at(self.part, u, TOLERANCE))
+        return self._add(solve_at(self.part, u, POLISHED))
 
     def guess(self, state: np.ndarray) -> None:
         """The region of a state, if it has one that is not covered."""
         found = affine(self.part, state)
         shape = self._new(found)
-        if shape is not None and not self.covered(shape.centre, -1e-9):
+        if shape is not None and not self.covered(shape.centre, -ROUNDING):
             self.known.discard(state.tobytes())
             self._add(found)
 
@@ -222,8 +218,8 @@ class _Walk:
         G, h = G / size[:, None], h / size
         h = h - G @ self.part.lo
         G = G * self.width
-        needed = np.maximum(G, 0.0).sum(axis=1) * (1 + _WIDER) - np.minimum(
-            G, 0.0).sum(axis=1) * _WIDER > h - 1e-10
+        needed = np.maximum(G, 0.0).sum(axis=1) * (1 + WIDENED) - np.minimum(
+            G, 0.0).sum(axis=1) * WIDENED > h - 0.1 * ROUNDING
         return polytope(np.vstack([G[needed], self.box[0]]),
                         np.concatenate([h[needed], self.box[1]]))
 
@@ -255,12 +251,12 @@ class _Walk:
             for facet in range(len(shape.b)):
                 on = shape.corners[shape.on[facet]]
                 weight = rng.dirichlet(np.ones(len(on)))
-                self._try(weight @ on + 10 * _STEPS[0] * shape.A[facet], region.affine.state)
+                self._try(weight @ on + 10 * FACET_STEPS[0] * shape.A[facet], region.affine.state)
         for v in rng.random((50, self.m)):
             self._try(v, None)
         self.run()
 
     def _try(self, v, state) -> None:
-        inside = (v <= 1.0 + _WIDER).all() and (v >= -_WIDER).all()
-        if inside and not self.covered(v, 1e-9):
+        inside = (v <= 1.0 + WIDENED).all() and (v >= -WIDENED).all()
+        if inside and not self.covered(v, ROUNDING):
             self.visit(v, state if state is not None else self.regions[0].affine.state)

@@ -38,7 +38,7 @@ MOST_DECISIONS = 8  # upper decisions of a part beyond which regions are too man
 _FEW = 5  # up to which they are often few
 # seconds for regions where nobody asked for them: 1 and so many for a row of the lower level, as
 # the KKT form, which serves otherwise, costs the more the more rows there are
-_PER_ROW = {"few": 1e-3, "many": 5e-4}
+_PER_ROW = {"few": 0.001, "many": 0.0005}
 MOST_REGIONS = 1000  # of a part
 _SECONDS = 60.0  # at most
 _SHARE = {True: 0.4, False: 0.7}  # of the time limit, for regions nobody asked for or somebody

@@ -21,6 +21,7 @@ import scipy.sparse as sp
 from pyomo_dlmp.parametric.condensed import CondensedQp
 from pyomo_dlmp.parametric.critical_regions import width
 from pyomo_dlmp.parametric.region_costs import RegionCost, cut_in_two
+from pyomo_dlmp.tolerances import ENTRY, MILP_FEASIBILITY, POLISHED, ROUNDING
 
 
 @dataclass
@@ -77,7 +78,7 @@ class Hull:
             for r in range(len(pieces)):
                 base = self.first[k][r]
                 share = float(z[base + m])
-                if share > 1e-7:
+                if share > MILP_FEASIBILITY:
                     yield k, r, share, np.clip(z[base:base + m] / share, 0.0, 1.0)
 
     def missing(self, z: np.ndarray) -> list[tuple[float, int, int, np.ndarray]]:
@@ -120,7 +121,7 @@ class Hull:
         for part, pieces, columns in zip(self.parts, self.pieces, self.u, strict=True):
             v = (u[columns] - part.lo) / width(part)
             depth = [float((p.shape.A @ v - p.shape.b).max(initial=-np.inf)) for p in pieces]
-            near = [r for r, d in enumerate(depth) if d <= 1e-8] or [int(np.argmin(depth))]
+            near = [r for r, d in enumerate(depth) if d <= POLISHED] or [int(np.argmin(depth))]
             best = min(near, key=lambda r: pieces[r].cost(v))
             total += pieces[best].cost(v)
             chosen.append(pieces[best].region)
@@ -146,9 +147,9 @@ def build_hull(upper: Linear, parts, pieces, u) -> Hull:
             blocks.add(np.zeros(len(column), int), column, value, [0.0], [0.0])
         for base, piece in zip(starts, mine, strict=True):
             A, b = np.vstack([piece.shape.A, np.eye(m)]), np.append(piece.shape.b, np.ones(m))
-            needed = ~((A <= 1e-9).all(axis=1) & (b >= 0.0))  # the others follow from v >= 0
+            needed = ~((A <= ROUNDING).all(axis=1) & (b >= 0.0))  # the others follow from v >= 0
             A, b = A[needed], b[needed]
-            row, column = np.nonzero(np.abs(A) > 1e-13)
+            row, column = np.nonzero(np.abs(A) > ENTRY)
             blocks.add(np.concatenate([row, np.arange(len(b))]),
                        np.concatenate([base + column, np.full(len(b), base + m)]),
                        np.concatenate([A[row, column], -b]),

@@ -12,9 +12,10 @@ from collections.abc import Callable
 import numpy as np
 
 from pyomo_dlmp.numerics.highs import Highs
-from pyomo_dlmp.numerics.outer_approximation import ABSOLUTE_GAP, SearchResult
+from pyomo_dlmp.numerics.outer_approximation import SearchResult
 from pyomo_dlmp.parametric.critical_regions import width
 from pyomo_dlmp.parametric.hull import Hull, Linear
+from pyomo_dlmp.tolerances import ABSOLUTE_GAP, EXACT_FEASIBILITY, MILP_FEASIBILITY, ROUNDING
 
 _ROUNDS = 40
 _POLISH = 6
@@ -39,13 +40,13 @@ def _obeys(upper: Linear, u: np.ndarray) -> bool:
     """Whether decisions obey the upper rows, bounds and integrality, to rounding."""
     if len(u) != len(upper.c):
         return False
-    room = 1e-9 * (1.0 + np.abs(u))
+    room = EXACT_FEASIBILITY * (1.0 + np.abs(u))
     activity = upper.A @ u
-    rows = 1e-9 * (1.0 + np.abs(activity))
+    rows = EXACT_FEASIBILITY * (1.0 + np.abs(activity))
     whole = u[upper.integer]
     return bool((u >= upper.lb - room).all() and (u <= upper.ub + room).all()
                 and (activity >= upper.lo - rows).all() and (activity <= upper.hi + rows).all()
-                and (np.abs(whole - np.round(whole)) <= 1e-9).all())
+                and (np.abs(whole - np.round(whole)) <= EXACT_FEASIBILITY).all())
 
 
 class _HullMaster:
@@ -64,9 +65,10 @@ class _HullMaster:
         self.n = hull.first[0][0] if hull.first else len(p.c)
         self.highs = Highs(p.c, p.A, p.lo, p.hi, p.lb, p.ub, None, offset=p.constant,
                            threads=self.threads,
-                           primal_feasibility_tolerance=1e-9, dual_feasibility_tolerance=1e-9,
-                           mip_feasibility_tolerance=1e-7, mip_abs_gap=0.2 * ABSOLUTE_GAP,
-                           **self.options)
+                           primal_feasibility_tolerance=EXACT_FEASIBILITY,
+                           dual_feasibility_tolerance=EXACT_FEASIBILITY,
+                           mip_feasibility_tolerance=MILP_FEASIBILITY,
+                           mip_abs_gap=0.2 * ABSOLUTE_GAP, **self.options)
         self._add(hull.first_tangents())
         self.index = np.flatnonzero(p.integer).astype(np.int32)
         self.upper_integers = bool(p.integer[:self.n].any())
@@ -92,7 +94,7 @@ class _HullMaster:
 
     def _judged(self) -> SearchResult:
         out = self.outcome
-        if out.status == "optimal" and not out.within(max(self.gap, 1e-9) * 1.0001):
+        if out.status == "optimal" and not out.within(max(self.gap, ROUNDING) * 1.0001):
             out.status = "gap not reached"
         return out
 
@@ -120,7 +122,7 @@ class _HullMaster:
     def _cut(self, z) -> float:
         """Tangents where costs are too low; how much they were in total."""
         found = self.hull.missing(z)
-        self._add([(k, r, v) for short, k, r, v in found if short > 1e-10])
+        self._add([(k, r, v) for short, k, r, v in found if short > 0.1 * ROUNDING])
         return sum(max(0.0, short) for short, *_ in found)
 
     def _take(self, z) -> None:

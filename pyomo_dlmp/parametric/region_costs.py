@@ -15,12 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyomo_dlmp.numerics.polytopes import Polytope, polytope
-from pyomo_dlmp.parametric.active_sets import ACTIVE
+from pyomo_dlmp.parametric.active_sets import ACTIVE_ROW
 from pyomo_dlmp.parametric.condensed import NotExplicit
 from pyomo_dlmp.parametric.critical_regions import Region, Regions, width
 from pyomo_dlmp.parametric.upper_terms import RegionObjective
-
-_FLAT = 1e-10
+from pyomo_dlmp.tolerances import ACTIVE, CONVEX, ENTRY, RANK, ROUNDING
 
 
 @dataclass
@@ -106,14 +105,14 @@ def costs_over_regions(worth: RegionObjective, regions: Regions, sigma: int) -> 
 
 def _outside(shape: Polytope) -> bool:
     """Whether a region lies in the margin around the range only."""
-    return bool(((shape.corners > 1.0 + 1e-9).all(axis=0)
-                 | (shape.corners < -1e-9).all(axis=0)).any())
+    return bool(((shape.corners > 1.0 + ROUNDING).all(axis=0)
+                 | (shape.corners < -ROUNDING).all(axis=0)).any())
 
 
 def _piece(shape: Polytope, region: int, cost: Quadratic) -> RegionCost:
     """A piece, its concave directions replaced by chords over its own width."""
     size, vectors = np.linalg.eigh(cost.P)
-    bent = np.flatnonzero(size < -_FLAT * max(1.0, np.abs(cost.P).max(initial=0.0)))
+    bent = np.flatnonzero(size < -0.1 * CONVEX * max(1.0, np.abs(cost.P).max(initial=0.0)))
     P, p, c, error = cost.P.copy(), cost.p.copy(), cost.c, 0.0
     for k in bent:
         e, bend = vectors[:, k], size[k]
@@ -157,8 +156,8 @@ def refuse_answers(worth: RegionObjective) -> None:
     """NotExplicit where the upper level uses Vars of a part that u does not fix."""
     part = worth.part
     if worth.uses_x:
-        both = np.vstack([part.H / max(1e-12, np.abs(part.H).max(initial=0.0)), part.C])
-        if np.linalg.matrix_rank(both, tol=1e-9) < len(part.w):
+        both = np.vstack([part.H / max(ENTRY, np.abs(part.H).max(initial=0.0)), part.C])
+        if np.linalg.matrix_rank(both, tol=RANK) < len(part.w):
             raise NotExplicit("the upper objective uses its Vars, which need not be unique")
 
 
@@ -178,9 +177,9 @@ def general_position(regions: Regions) -> bool:
         u = part.lo + span * region.shape.corners
         w = u @ a.W.T + a.w0
         g = w @ part.A.T + u @ part.T[:, :m].T + part.s
-        tight = (np.abs(g) <= 1e-7 * (1.0 + np.abs(part.s))) | (a.state == ACTIVE)
+        tight = (np.abs(g) <= ACTIVE * (1.0 + np.abs(part.s))) | (a.state == ACTIVE_ROW)
         for mask in np.unique(tight, axis=0):
             rows = np.vstack([joint[mask], fixed])
-            if len(rows) and np.linalg.matrix_rank(rows, tol=1e-9) < len(rows):
+            if len(rows) and np.linalg.matrix_rank(rows, tol=RANK) < len(rows):
                 return False
     return True

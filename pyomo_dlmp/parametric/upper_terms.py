@@ -21,6 +21,7 @@ from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.lower.duals import columns_of
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit
+from pyomo_dlmp.tolerances import RANK
 from pyomo_dlmp.transform.products.bilinear import quadratic_parts
 
 Key = tuple[str, int, int]  # kind (u, x, y, mu), lower level, number there
@@ -206,5 +207,5 @@ def _is_complete(worth: RegionObjective, kkt: KktSystem) -> bool:
     if not part.plain or needed.keys() != entries.keys():
         return False
     ratio = np.array([entries[key] / needed[key] for key in needed])
-    return bool(np.ptp(ratio) <= 1e-9 * np.abs(ratio).max() and -kkt.sigma * ratio[0] > 0)
+    return bool(np.ptp(ratio) <= RANK * np.abs(ratio).max() and -kkt.sigma * ratio[0] > 0)
 

@@ -6,6 +6,8 @@ from collections.abc import Hashable, Mapping
 
 import pandas as pd
 
+from pyomo_dlmp.tolerances import ROUNDING
+
 
 def cases_of(table: pd.DataFrame) -> list[str]:
     """Cases that have rows in `table`, in the order of the study."""
@@ -102,7 +104,7 @@ def price_paid(payments: pd.DataFrame, dispatch: pd.DataFrame, hours: float = 1.
     paid = pick(payments, quantity="active").groupby(["case", "period"], observed=True)["value"]
     power = totals(dispatch, "datacenter").groupby(["case", "period"], observed=True)["value"]
     both = pd.concat([paid.sum(), hours * power.sum()], axis=1, keys=["paid", "energy"]).dropna()
-    both = both[both["energy"] > 1e-9]
+    both = both[both["energy"] > ROUNDING]
     value = (both["paid"] / both["energy"]).rename("value")
     return value.reset_index()
 

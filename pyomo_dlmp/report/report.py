@@ -25,6 +25,7 @@ from pyomo_dlmp.report.page import Picture, Section, Table, render_page
 from pyomo_dlmp.report.reading import Results, read_results
 from pyomo_dlmp.report.story import headlines, paragraph
 from pyomo_dlmp.report.tables import audit_table, payments_table, summary_table
+from pyomo_dlmp.tolerances import ROUNDING
 
 MOST_CASES = 4
 
@@ -291,4 +292,4 @@ def _audit(results: Results) -> Iterator[Table]:
 
 def _matters(rows: pd.DataFrame) -> bool:
     """Whether there is anything to see: a price that is zero everywhere needs no picture."""
-    return bool((rows["value"].abs() > 1e-9).any()) if len(rows) else False
+    return bool((rows["value"].abs() > ROUNDING).any()) if len(rows) else False

@@ -161,7 +161,7 @@ def _listed(words: list[str]) -> str:
 
 
 def _percent(change: float) -> str:
-    if abs(change) < 5e-5:
+    if abs(change) < 0.00005:
         return "the same"
     return f"{abs(100 * change):.{1 if abs(change) >= 0.001 else 2}f}\u00a0% " + (
         "more" if change > 0 else "less"

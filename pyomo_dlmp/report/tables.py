@@ -9,6 +9,7 @@ from html import escape
 import pandas as pd
 
 from pyomo_dlmp.report.derived import all_cases, cases_of, pick, totals
+from pyomo_dlmp.tolerances import SAME_MONEY
 
 
 def number(value: object) -> str:
@@ -26,7 +27,7 @@ def number(value: object) -> str:
         text = "0"
     elif x == round(x) and size < 1e15:
         text = f"{x:,.0f}"
-    elif size < 1e-4:
+    elif size < 0.0001:
         mantissa, exponent = f"{x:.1e}".split("e")
         text = f"{mantissa}e{int(exponent)}"
     else:
@@ -38,7 +39,7 @@ def signed(change: float, scale: float) -> str:
     """A difference with its sign; below a millionth of `scale` it is nothing."""
     if math.isnan(change):
         return "–"
-    if abs(change) <= 1e-6 * abs(scale):
+    if abs(change) <= SAME_MONEY * abs(scale):
         return "0"
     return ("+" if change > 0 else "") + number(change)
 

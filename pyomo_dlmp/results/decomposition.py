@@ -26,11 +26,11 @@ from scipy.sparse.linalg import splu
 from pyomo_dlmp.errors import ModelError, SolverError
 from pyomo_dlmp.lower.form import LowerForm, compile_lower
 from pyomo_dlmp.results.prices import UNITS, at_legs
+from pyomo_dlmp.tolerances import ROUNDING, SAME_MONEY
 
 PARTS = ("energy", "loss", "voltage", "congestion", "unbalance", "load_response", "other")
 ROWS = {"v_low": "voltage", "v_high": "voltage", "thermal": "congestion",
         "unbalance_limit": "unbalance", "unbalance_price": "unbalance"}
-TOLERANCE = 1e-6
 COLUMNS = ["bus", "phase", "period", "quantity", "part", "value", "unit"]
 
 
@@ -57,7 +57,7 @@ def decomposition_table(dso) -> pd.DataFrame:
     parts = dict(zip(right, solved.T, strict=True))
     exact = np.array([duals[form.rows[r]] for r in rows])
     missed = np.abs(sum(parts.values()) - exact).max(initial=0.0)
-    if missed > TOLERANCE * max(1.0, np.abs(exact).max(initial=0.0)):
+    if missed > SAME_MONEY * max(1.0, np.abs(exact).max(initial=0.0)):
         raise SolverError.at(dso.name, f"has duals that its price parts miss by {missed:.2g}",
                              "Solve it again: the loaded duals are not those of this point.")
     return _table(dso, form, rows, parts)
@@ -80,7 +80,7 @@ def _table(dso, form: LowerForm, rows: np.ndarray, parts: dict[str, np.ndarray])
     frames = []
     table = pd.DataFrame(keys, columns=COLUMNS[:4])
     for part in PARTS:
-        if part in ("load_response", "other") and np.abs(found[part]).max(initial=0) < 1e-9:
+        if part in ("load_response", "other") and np.abs(found[part]).max(initial=0) < ROUNDING:
             continue
         frames.append(table.assign(part=part, value=found[part],
                                    unit=table["quantity"].map(UNITS)))

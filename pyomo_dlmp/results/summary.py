@@ -7,8 +7,7 @@ from collections.abc import Iterable
 import pandas as pd
 from pyomo.environ import value
 
-_PRICED = 1e-6  # $ per MVA: a limit that costs this much binds
-_AT_LIMIT = 1e-6  # pu: a voltage this near to its limit binds
+from pyomo_dlmp.tolerances import ACTIVE, SAME_MONEY
 
 
 def summary_table(dso, network, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -84,7 +83,7 @@ def _binding(dso) -> int:
                 continue
             for k, con in bus.component(row).items():
                 limit = value(con.lower if sign > 0 else con.upper)
-                count += sign * (bus.w[k].value - limit) <= 2 * _AT_LIMIT
+                count += sign * (bus.w[k].value - limit) <= 2 * ACTIVE
     return count
 
 
@@ -95,7 +94,7 @@ def _congestion(dso) -> Iterable[tuple]:
         if branch.component("thermal") is not None:
             limited += 1
             binding |= {(branch.name, phase, t) for (phase, t, _), row in branch.thermal.items()
-                        if abs(duals.get(row, 0.0)) > _PRICED}
+                        if abs(duals.get(row, 0.0)) > SAME_MONEY}
     if limited:
         yield "thermal_limits_at_their_rating", len(binding), "count"
 

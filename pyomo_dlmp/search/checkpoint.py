@@ -16,6 +16,7 @@ from pyomo_dlmp.lower.duals import load_duals
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
+from pyomo_dlmp.tolerances import ROUNDING
 
 _EVERY = 1.0  # seconds between two writes of a search
 
@@ -40,7 +41,7 @@ class Checkpoint:
             return
         self._last, self._written = now, state
         bound = bound if bound is not None and np.isfinite(bound) else None
-        gap = None if bound is None else abs(objective - bound) / max(abs(objective), 1e-9)
+        gap = None if bound is None else abs(objective - bound) / max(abs(objective), ROUNDING)
         text = json.dumps({
             "objective": objective, "bound": bound, "gap": gap,
             "status": status, "written": time.strftime("%Y-%m-%dT%H:%M:%S"),

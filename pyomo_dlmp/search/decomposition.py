@@ -28,6 +28,7 @@ from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.memory import over_limit
 from pyomo_dlmp.numerics.outer_approximation import SearchResult, solve_outer
 from pyomo_dlmp.numerics.program import Program
+from pyomo_dlmp.tolerances import GAP, INTEGRALITY, ROUNDING
 
 FEWEST = 3  # parts with integers below which there is nothing to take apart
 _ROUNDS = 60
@@ -131,7 +132,7 @@ class _Search:
     def _relaxed_duals(self) -> np.ndarray:
         """Duals of the coupling rows at the optimum without integers: the first multipliers."""
         p = replace(self.periods.program, integer=np.zeros(len(self.periods.program.c), bool))
-        point = solve_outer(p, 1e-4, max(1.0, 0.2 * min(100.0, self.deadline - time.monotonic())))
+        point = solve_outer(p, GAP, max(1.0, 0.2 * min(100.0, self.deadline - time.monotonic())))
         if point.z is None:
             return np.zeros(len(self.periods.coupling))
         self.best.bound = max(self.best.bound, point.bound)
@@ -156,7 +157,7 @@ class _Search:
         self._add([outcome.z for outcome in found])
         p, rest = self.periods.program, self.periods.rest
         cost = p.c[rest] - shift[rest]
-        cost[np.abs(cost) < 1e-9 * (1.0 + np.abs(p.c[rest]))] = 0.0
+        cost[np.abs(cost) < ROUNDING * (1.0 + np.abs(p.c[rest]))] = 0.0
         lo, hi = p.lo[self.periods.coupling], p.hi[self.periods.coupling]
         return p.constant + float(
             sum(outcome.bound for outcome in found)
@@ -164,7 +165,7 @@ class _Search:
 
     def _add(self, points) -> None:
         for mine, z in zip(self.points, points, strict=True):
-            if z is not None and not any(np.allclose(z, y, atol=1e-9) for y in mine):
+            if z is not None and not any(np.allclose(z, y, atol=ROUNDING) for y in mine):
                 mine.append(z)
 
     def _master(self):
@@ -220,7 +221,7 @@ class _Search:
         if limit <= 0:
             return None
         start = self.best.z if self.best.z is not None and (
-            (self.best.z >= lb - 1e-6) & (self.best.z <= ub + 1e-6)).all() else None
+            (self.best.z >= lb - INTEGRALITY) & (self.best.z <= ub + INTEGRALITY)).all() else None
         return solve_outer(replace(p, lb=lb, ub=ub), 0.3 * self.gap, limit, start).z
 
     def _take(self, z) -> None:

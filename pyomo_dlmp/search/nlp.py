@@ -15,9 +15,10 @@ from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.lower.duals import multipliers_from
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.solvers.interfaces import PyomoResult, SolverInterface, solve_by_pyomo
+from pyomo_dlmp.tolerances import POLISHED, PROOF_MARGIN
 from pyomo_dlmp.transform.record import SingleLevel
 
-_STEPS = (1e-1, 1e-4, 1e-8)
+_STEPS = (0.1, PROOF_MARGIN, POLISHED)
 
 
 def solve_local(

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from pyomo_dlmp.numerics.elimination import Elimination, eliminate_in_stages
 from pyomo_dlmp.numerics.program import Program
+from pyomo_dlmp.tolerances import ENTRY, MILP_FEASIBILITY
 
 
 def reduce_program(program: Program, lowers=()) -> tuple[Program, Elimination]:
@@ -28,7 +29,7 @@ def reduce_program(program: Program, lowers=()) -> tuple[Program, Elimination]:
     keep_row[equality[elimination.rows_used]] = False
     M, m0, kept = elimination.M, elimination.m0, elimination.kept
     A = (program.A[keep_row] @ M).tocsr()
-    A.data[np.abs(A.data) < 1e-11] = 0.0
+    A.data[np.abs(A.data) < ENTRY] = 0.0
     A.eliminate_zeros()
     shift = program.A[keep_row] @ m0
     lo, hi = program.lo[keep_row] - shift, program.hi[keep_row] - shift
@@ -77,7 +78,7 @@ def _with_column_bounds(program, elimination, A, lo, hi):
 
 def _without_empty_rows(program: Program) -> Program:
     filled = np.diff(program.A.indptr) > 0
-    violated = ~filled & ((program.lo > 1e-7) | (program.hi < -1e-7))
+    violated = ~filled & ((program.lo > MILP_FEASIBILITY) | (program.hi < -MILP_FEASIBILITY))
     filled |= violated  # an empty row that cannot hold stays: the solver then says infeasible
     program.A, program.lo, program.hi = program.A[filled], program.lo[filled], program.hi[filled]
     program.rows = [r for r, f in zip(program.rows, filled, strict=True) if f]

@@ -20,6 +20,7 @@ from scipy.sparse.csgraph import connected_components
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.search.presolve import reduce_program
+from pyomo_dlmp.tolerances import ABSOLUTE_GAP, INTEGRALITY, MILP_FEASIBILITY, ROUNDING
 from pyomo_dlmp.transform.products.linearise import name_of
 from pyomo_dlmp.transform.record import SingleLevel
 
@@ -41,7 +42,7 @@ def factor_ranges(program: Program, record: SingleLevel, error: float,
         return {}
     deadline = time.monotonic() + (_DEFAULT if time_limit is None else _SHARE * time_limit)
     factors = {name_of(p): record.block.product[name_of(p)].Y for p in record.products}
-    exact = {name_of(p): 2.0 * error / (len(factors) * max(p.v.ub - p.v.lb, 1e-9))
+    exact = {name_of(p): 2.0 * error / (len(factors) * max(p.v.ub - p.v.lb, ROUNDING))
              for p in record.products}
     small, place = _lower_rows_only(program, record, factors)
     found: dict[str, tuple[float, float]] = {}
@@ -49,7 +50,7 @@ def factor_ranges(program: Program, record: SingleLevel, error: float,
         piece = Highs(
             np.zeros(len(columns)), small.A[rows][:, columns], small.lo[rows], small.hi[rows],
             small.lb[columns], small.ub[columns], small.integer[columns], mip_rel_gap=0.05,
-            mip_feasibility_tolerance=1e-7)
+            mip_feasibility_tolerance=MILP_FEASIBILITY)
         at = {j: k for k, j in enumerate(columns)}
         for name in names:
             if time.monotonic() > deadline:
@@ -61,7 +62,7 @@ def factor_ranges(program: Program, record: SingleLevel, error: float,
                     for sign in (1.0, -1.0)]
             low = float(Y.lb) if ends[0] is None else max(float(Y.lb), ends[0])
             high = float(Y.ub) if ends[1] is None else min(float(Y.ub), -ends[1])
-            margin = 1e-6 * (1.0 + abs(low) + abs(high))
+            margin = INTEGRALITY * (1.0 + abs(low) + abs(high))
             if high - low < 0.9 * (Y.ub - Y.lb):
                 found[name] = (low - margin, high + margin)
     log.info("ranges of %d of %d products made tighter", len(found), len(factors))
@@ -82,7 +83,7 @@ def _end(piece: Highs, column: int, sign: float, exact: float, seconds: float) -
     cost = np.zeros(piece.columns)
     cost[column] = sign
     piece.set_cost(np.arange(piece.columns), cost)
-    piece.set("mip_abs_gap", max(1e-6, exact))
+    piece.set("mip_abs_gap", max(ABSOLUTE_GAP, exact))
     answer = piece.solve(seconds)
     return answer.bound
 

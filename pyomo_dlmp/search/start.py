@@ -17,6 +17,13 @@ from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics.outer_approximation import solve_outer
 from pyomo_dlmp.numerics.program import Program
+from pyomo_dlmp.tolerances import (
+    ACTIVE,
+    EXACT_FEASIBILITY,
+    FIRST_POINT_GAP,
+    HIGH_POINT_GAP,
+    ROW_HOLDS,
+)
 from pyomo_dlmp.transform.compile import compile_program
 from pyomo_dlmp.transform.products.bilinear import quadratic_parts
 from pyomo_dlmp.transform.products.linearise import stand_in_values
@@ -35,7 +42,7 @@ def first_point(record: SingleLevel, program, small, elimination, time_limit):
     relaxed = Program(**{**small.__dict__, "integer": np.zeros(len(small.columns), bool)})
     # a search without any incumbent is worth nothing: at least some seconds are spent here
     limit = None if time_limit is None else max(0.2 * time_limit, _FIRST_SECONDS)
-    outcome = solve_outer(relaxed, 1e-2, limit)
+    outcome = solve_outer(relaxed, FIRST_POINT_GAP, limit)
     if outcome.z is None:
         return None, outcome.bound
     return completed(record, program, small, elimination, outcome.z), outcome.bound
@@ -61,9 +68,9 @@ def completed(record: SingleLevel, program, small, elimination, point: np.ndarra
                 z[place[id(var)]] = value
     kept = z[elimination.kept]
     activity = small.A @ kept
-    scale = 1e-6 * (1 + np.abs(activity))
-    ok = ((activity >= small.lo - scale) & (activity <= small.hi + scale)).all()
-    inside = ((kept >= small.lb - 1e-7) & (kept <= small.ub + 1e-7)).all()
+    room = ROW_HOLDS * (1 + np.abs(activity))
+    ok = ((activity >= small.lo - room) & (activity <= small.hi + room)).all()
+    inside = ((kept >= small.lb - ROW_HOLDS) & (kept <= small.ub + ROW_HOLDS)).all()
     return kept if ok and inside else None
 
 
@@ -83,7 +90,7 @@ def _complete(lower, z: np.ndarray, place: dict[int, int]) -> None:
             continue
         values[id(var)] = mu[p]
         if lower.pair_mode[p] == "bigm":
-            on = mu[p] > 1e-9 and slack[p] <= 1e-6 * (1 + abs(kkt.s0[p]))
+            on = mu[p] > EXACT_FEASIBILITY and slack[p] <= ACTIVE * (1 + abs(kkt.s0[p]))
             values[id(active[kkt.label[p]])] = float(on)
         elif lower.pair_mode[p] == "sos1":
             values[id(slack_of[kkt.label[p]])] = slack[p]
@@ -123,7 +130,7 @@ def known_point(model, blocks):
             for var, value in zip(kkt.form.x, solution.x, strict=True):
                 var.set_value(float(value), skip_validation=True)
             load_duals(kkt, kkt.row_duals(solution.y, solution.mu))
-        if any(_violation(row) > 1e-7 for row in model.component_data_objects(
+        if any(_violation(row) > ROW_HOLDS for row in model.component_data_objects(
                 pyo.Constraint, active=True, descend_into=pyo.Block)):
             return None
         upper = upper_objective(model)
@@ -176,7 +183,7 @@ def high_point(model, systems) -> float | None:
         model.add_component(name, pyo.Objective(
             expr=sum(c * parts.var_map[k] for k, c in terms.items()) + 0.0, sense=upper.sense))
         program = compile_program(model)
-        outcome = solve_outer(program, 1e-3, 10.0)
+        outcome = solve_outer(program, HIGH_POINT_GAP, 10.0)
     finally:
         model.del_component(name)
         for component in switched:

@@ -27,6 +27,7 @@ from pyomo_dlmp.search.product_ranges import envelope_error, factor_ranges
 from pyomo_dlmp.search.start import first_point, known_point, load_start
 from pyomo_dlmp.solve.infeasibility import explain_infeasibility
 from pyomo_dlmp.solvers.interfaces import SolverInterface, get_solver, solve_by_pyomo
+from pyomo_dlmp.tolerances import ABSOLUTE_GAP, GAP, HIGH_POINT_GAP, ROUNDING, SAME_OBJECTIVE
 from pyomo_dlmp.transform.compile import compile_program
 from pyomo_dlmp.transform.complementarity import MODES
 from pyomo_dlmp.transform.record import SingleLevel, single_level_data, undo_single_level
@@ -39,7 +40,7 @@ _MOST_WIDENING = 4
 
 
 def solve_bilevel(
-    model, solver: str = "highs", *, gap: float = 1e-4, time_limit: float | None = None,
+    model, solver: str = "highs", *, gap: float = GAP, time_limit: float | None = None,
     progress: Progress | None = None, threads: int = 0, start: bool = True,
     mip_options: dict | None = None, explain: bool = True, check_bounds: bool = True,
     periods: bool | None = None, memory_limit: float | None = None,
@@ -111,7 +112,7 @@ def why_infeasible(model, solver: str = "highs", time_limit: float | None = None
     model is not changed.
     """
     return explain_infeasibility(model, lambda copy: solve_bilevel(
-        copy, solver, gap=1e-3, time_limit=time_limit or 60.0, explain=False))
+        copy, solver, gap=HIGH_POINT_GAP, time_limit=time_limit or 60.0, explain=False))
 
 
 class _Run:
@@ -262,12 +263,12 @@ class _Run:
             small, elimination = reduce_program(program, record.lowers)
         point, low = first_point(record, program, small, elimination, self.left())
         scale = abs(low) if point is None else abs(small.value(point))
-        error = _PRODUCTS * self.gap * scale if np.isfinite(scale) and scale else 1e-6
+        error = _PRODUCTS * self.gap * scale if np.isfinite(scale) and scale else ABSOLUTE_GAP
         self.ranges = factor_ranges(program, record, error, self.left())
         if not self.ranges:
             return record
         missing = envelope_error(record, self.ranges) / error
-        self.bits = int(min(_MOST_BITS, max(0, np.ceil(np.log2(max(missing, 1e-9))))))
+        self.bits = int(min(_MOST_BITS, max(0, np.ceil(np.log2(max(missing, ROUNDING))))))
         log.info("envelopes may err by %.3g: %d bits", missing * error, self.bits)
         self.clock.stage("compile and bounds")
         undo_single_level(self.model)
@@ -342,7 +343,7 @@ def _better(old: BilevelResult | None, new: BilevelResult) -> BilevelResult:
 def _same(one: BilevelResult, other: BilevelResult) -> bool:
     if one.objective is None or other.objective is None:
         return one.objective is other.objective and one.status == other.status
-    near = 1e-5 * max(1.0, abs(one.objective))
+    near = SAME_OBJECTIVE * max(1.0, abs(one.objective))
     return abs(one.objective - other.objective) <= near and one.status == other.status
 
 

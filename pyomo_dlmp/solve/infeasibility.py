@@ -21,6 +21,7 @@ from pyomo_dlmp.errors import DlmpError
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.numerics.highs import Highs
+from pyomo_dlmp.tolerances import ROW_HOLDS
 
 _SHOWN = 5
 
@@ -54,11 +55,12 @@ def _no_answer(kkt: KktSystem) -> list[str]:
         np.concatenate([form.ub, u_hi, np.full(2 * rows, np.inf)])).solve()
     if answer.z is None or answer.objective is None:
         return [f"{form.block.name}: the bounds of its Vars contradict each other"]
-    if answer.objective <= 1e-7:
+    if answer.objective <= ROW_HOLDS:
         return []
     moved = answer.z[n + m: n + m + rows] + answer.z[n + m + rows:]
     worst = np.argsort(-moved)[:_SHOWN]
-    listed = ", ".join(f"{form.names_row[r]} (by {moved[r]:.3g})" for r in worst if moved[r] > 1e-7)
+    listed = ", ".join(
+        f"{form.names_row[r]} (by {moved[r]:.3g})" for r in worst if moved[r] > ROW_HOLDS)
     return [f"{form.block.name} has no feasible answer for any upper decision within its bounds; "
             f"it becomes feasible if these constraints are relaxed: {listed}"]
 
@@ -102,7 +104,7 @@ def _broken(model, solve: Callable) -> list[str]:
         return ["the upper rows contradict each other, or the lower levels' rows, before any "
                 "optimality of the lower level"]
     broken = [(name, up.value + down.value) for name, up, down in moved
-              if (up.value or 0.0) + (down.value or 0.0) > 1e-6]
+              if (up.value or 0.0) + (down.value or 0.0) > ROW_HOLDS]
     broken.sort(key=lambda item: -item[1])
     at = ", ".join(
         f"{v.name} = {v.value:.4g}" for b in blocks for v in _decisions(b)[:_SHOWN])

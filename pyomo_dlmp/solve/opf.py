@@ -11,6 +11,7 @@ from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.lower.solver import LowerSolution, LowerSolver
 from pyomo_dlmp.numerics.outer_approximation import solve_outer
+from pyomo_dlmp.tolerances import COST_GAP
 from pyomo_dlmp.transform.compile import compile_program
 
 
@@ -32,7 +33,7 @@ def solve_opf(model) -> LowerSolution:
     return solution
 
 
-def solve_integer(model, gap: float = 1e-6) -> float:
+def solve_integer(model, gap: float = COST_GAP) -> float:
     """Solve a convex MIQP model alone with HiGHS (outer approximation); returns its objective.
 
     Loads values onto its Vars. Raises SolverError when no point of that gap is found.

@@ -27,6 +27,7 @@ from pyomo_dlmp.network import (
 from pyomo_dlmp.network.names import nearest
 from pyomo_dlmp.opf import Unbalance
 from pyomo_dlmp.study.data import Case, Study
+from pyomo_dlmp.tolerances import HIGH_POINT_GAP
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -46,7 +47,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "market": {"kinds": ["strategic"], "price_taker_steps": "full", "max_rounds": 60},
     "sweep": {"loading": [1.0]},
     "check": {"ac": False},
-    "solver": {"name": "highs", "gap": 1e-3, "time_limit": None},
+    "solver": {"name": "highs", "gap": HIGH_POINT_GAP, "time_limit": None},
 }
 _TAKER = {"name", "sites", "energy_share", "energy_mwh"}
 _TOP = {"title", "feeder", "results", "case", "price_taker", *TABLES, *DEVICES, *PARTS}

@@ -23,6 +23,7 @@ from pyomo_dlmp.results import (
 )
 from pyomo_dlmp.study.data import Case, Run, Study
 from pyomo_dlmp.study.output import CaseResult, numbers, prepare, write_results
+from pyomo_dlmp.tolerances import KKT_RESIDUAL, RECOMPUTED
 from pyomo_dlmp.validation import ac_report
 
 Progress = Callable[[str, str, float | None, float | None], None]
@@ -124,12 +125,13 @@ def _audit(outcome: MarketResult, payments: pd.DataFrame, market) -> pd.DataFram
         parts.append(outcome.solution.audit.table())
     rows = []
     if outcome.residual is not None:
-        rows.append(("KKT residual", outcome.residual, 1e-4, "relative"))
+        rows.append(("KKT residual", outcome.residual, KKT_RESIDUAL, "relative"))
     if outcome.paid == outcome.paid:  # a market in which something is paid
         mine = payments[~payments["element"].isin(
             {site for sites, _ in market.takers.values() for site in sites})]
         error = abs(mine["value"].sum() - outcome.paid) / max(1.0, abs(outcome.paid))
-        rows.append(("payment from the tables against the objective", error, 1e-4, "relative"))
+        rows.append(("payment from the tables against the objective", error, RECOMPUTED,
+                     "relative"))
     parts.append(pd.DataFrame([
         {"check": check, "value": value, "limit": limit, "unit": unit, "passed": value <= limit}
         for check, value, limit, unit in rows]))

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from pyomo_dlmp.study.file import Study
 from pyomo_dlmp.study.output import CaseResult
+from pyomo_dlmp.tolerances import ROUNDING
 
 _EVERY = 10.0  # seconds between lines where the output is no terminal
 
@@ -66,7 +67,7 @@ def values(incumbent: float | None, bound: float | None) -> str:
     text = "" if incumbent is None else f"  incumbent {incumbent:,.4f}"
     text += "" if bound is None else f"  bound {bound:,.4f}"
     if incumbent is not None and bound is not None:
-        gap = abs(incumbent - bound) / max(abs(incumbent), 1e-9)
+        gap = abs(incumbent - bound) / max(abs(incumbent), ROUNDING)
         text += f"  gap {100 * gap:.3f} %" if gap < 10 else "  gap > 1000 %"
     return text
 
@@ -113,4 +114,4 @@ def _change(first, value) -> str:
     if isinstance(first, str) or isinstance(value, str) or first is None or value is None:
         return ""
     change = float(value) - float(first)
-    return "0" if abs(change) <= 1e-9 * max(1.0, abs(first)) else _number(change, "+")
+    return "0" if abs(change) <= ROUNDING * max(1.0, abs(first)) else _number(change, "+")

@@ -17,6 +17,7 @@ from pyomo.core.expr import LinearExpression
 
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.lower.kkt_system import KktSystem
+from pyomo_dlmp.tolerances import ROW_HOLDS
 from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds
 
 
@@ -180,9 +181,9 @@ def _bound_duals(lower: LowerKkt) -> None:
         if var.lb is None and var.ub is None:
             lower.implied.append(var)
         if np.isfinite(lo) and (var.lb is None or var.lb < lo):
-            var.setlb(float(lo - 1e-6 * (1 + abs(lo))))
+            var.setlb(float(lo - ROW_HOLDS * (1 + abs(lo))))
         if np.isfinite(hi) and (var.ub is None or var.ub > hi):
-            var.setub(float(hi + 1e-6 * (1 + abs(hi))))
+            var.setub(float(hi + ROW_HOLDS * (1 + abs(hi))))
 
 
 def _stationarity(lower: LowerKkt) -> None:

@@ -20,6 +20,7 @@ from pyomo_dlmp.bilevel import guard_of
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.lower.duals import columns_of
 from pyomo_dlmp.lower.kkt_system import KktSystem
+from pyomo_dlmp.tolerances import ROW_HOLDS
 from pyomo_dlmp.transform.products.bilinear import quadratic_parts
 
 
@@ -114,7 +115,7 @@ def _view(kkt, compiled, var_map, odd, objectives, parts, cutoff) -> UpperView:
         if terms and np.isfinite(rest):
             entries += [(len(lo), column, value) for column, value in terms]
             lo.append(-np.inf)
-            hi.append(sense * cutoff - rest + 1e-6 * (1 + abs(cutoff)))
+            hi.append(sense * cutoff - rest + ROW_HOLDS * (1 + abs(cutoff)))
     i, j, v = zip(*entries, strict=True) if entries else ((), (), ())
     R = sp.coo_matrix((np.array(v, float), (i, j)), shape=(len(lo), width)).tocsr()
     slope, slope_u, unknown = _slopes(kkt, where, first_dual, objectives, parts)

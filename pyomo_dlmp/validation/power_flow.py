@@ -19,6 +19,7 @@ from pyomo_dlmp.network.names import nearest
 from pyomo_dlmp.network.zones import grounded_buses
 from pyomo_dlmp.opf.build import sort_branches
 from pyomo_dlmp.opf.load_scale import LoadScale, load_series
+from pyomo_dlmp.tolerances import SAME_MONEY
 
 Dispatch = Mapping[Hashable, Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]]]
 
@@ -133,7 +134,7 @@ class AcSolver:
                 svg = self.network.svgs.get(name)
                 if svg is None or svg.connection == "delta" or svg.bus in self.grounded:
                     continue
-                if max(kvar) - min(kvar) > 1e-6 * (1.0 + max(map(abs, kvar))):
+                if max(kvar) - min(kvar) > SAME_MONEY * (1.0 + max(map(abs, kvar))):
                     raise OpenDssError.at(
                         f"svg {name!r}", f"its legs make {', '.join(f'{q:.4g}' for q in kvar)} "
                         f"kvar to neutral in period {t!r} at bus {svg.bus!r}, which nothing "
@@ -188,7 +189,7 @@ class AcSolver:
                 for k in branch.to_phases:
                     i = sum(currents.get((part, 1, NODE[k]), 0.0) for part in _parts(branch))
                     v = point.voltages[to_bus, k, t]
-                    s = v * np.conj(-i) * kv[to_bus] * 1e-3
+                    s = v * np.conj(-i) * kv[to_bus] / 1000
                     if isinstance(branch, Line) and branch.code.b is not None:
                         s += self._charging(branch, k, t, point)
                     key = (bank, k, t)
@@ -198,7 +199,7 @@ class AcSolver:
             total = sum(value for (part, _, node), value in currents.items()
                         if part.startswith("vsource.") and node == NODE[k])
             v = point.voltages[source.bus, k, t]
-            point.source[k, t] = complex(v * np.conj(-total) * kv[source.bus] * 1e-3)
+            point.source[k, t] = complex(v * np.conj(-total) * kv[source.bus] / 1000)
         point.losses[t] = float(circuit.LineLosses[0] / 1e3 + self._transformer_losses(circuit))
 
     def _transformer_losses(self, circuit) -> float:
@@ -211,7 +212,7 @@ class AcSolver:
     def _charging(self, line: Line, phase: str, t, point: OperatingPoint) -> complex:
         """What half the line's charging makes at the to-bus: its current was in the engine's."""
         row = line.phases.index(phase)
-        b = np.array(line.code.b)[row] * 1e-6 * line.length / 2
+        b = np.array(line.code.b)[row] / 1e6 * line.length / 2
         kv = self.network.buses[line.to_bus].kv_ln
         v = np.array([point.voltages[line.to_bus, k, t] for k in line.phases]) * kv
         return complex(v[row] * np.conj(1j * b @ v))

@@ -18,6 +18,7 @@ from pyomo_dlmp.opf.correction import loads_outside
 from pyomo_dlmp.opf.load_scale import LoadScale, load_series
 from pyomo_dlmp.results import unbalance_table
 from pyomo_dlmp.results.unbalance import measures
+from pyomo_dlmp.tolerances import ACTIVE, SAME_MONEY
 from pyomo_dlmp.validation.power_flow import (
     AcPowerFlow,
     AcSolver,
@@ -121,7 +122,7 @@ def _limits(m, ac: AcPowerFlow) -> pd.DataFrame:
                 limit, ours = math.sqrt(w_limit), math.sqrt(max(bus.w[k].value, 0.0))
                 theirs = abs(ac.point.voltages[(name, *k)])
                 broken = max(0.0, sign * (limit - theirs))
-                if broken > 0 or sign * (ours - limit) < 1e-4:
+                if broken > 0 or sign * (ours - limit) < 100 * ACTIVE:
                     rows.append(("low voltage" if sign > 0 else "high voltage", name, *k, limit,
                                  ours, theirs, broken, "pu"))
     for kind in (m.line, m.transformer):
@@ -164,7 +165,7 @@ def _prices(m, network: Network, load_scale, samples: int) -> pd.DataFrame:
         network, load_scale, list(m.periods), next(iter(m.bus.values())).hours).items()}
     (source,) = m.substation.values()
     price, hours = pyo.value(source.price[t]), next(iter(m.bus.values())).hours
-    binding = any(abs(m.dual.get(con, 0.0)) > 1e-6 for bus in m.bus.values()
+    binding = any(abs(m.dual.get(con, 0.0)) > SAME_MONEY for bus in m.bus.values()
                   for row in ("v_low", "v_high") if bus.component(row) is not None
                   for con in getattr(bus, row).values())
 

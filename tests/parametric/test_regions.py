@@ -94,4 +94,4 @@ def test_too_many_are_refused_as_near():
     parts, _ = parts_of(m, m.low)
     with pytest.raises(NotExplicit, match="more than 1 critical") as err:
         enumerate_regions(parts[0], most=1)
-    assert err.value.near
+    assert err.value.too_large

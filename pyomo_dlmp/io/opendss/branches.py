@@ -25,6 +25,7 @@ from pyomo_dlmp.network import (
     Transformer,
 )
 from pyomo_dlmp.network.windings import admittance
+from pyomo_dlmp.tolerances import ENTRY, NOMINAL, PRINTED, ROUNDING
 
 KM = {0: 1.0, 1: 1.609344, 2: 0.3048, 3: 1.0, 4: 0.001, 5: 0.0003048, 6: 2.54e-5, 7: 1e-5,
       8: 1e-6}  # none, mi, kft, km, m, ft, in, cm, mm
@@ -83,8 +84,8 @@ def _line(draft: Draft, circuit: Any, full: str, codes: _Codes) -> Line:
             z = np.linalg.inv(between) / length
         b = (y[:n, :n] + y[:n, n:]).imag * 2e6 / length
         scale_y = np.abs(between).max()
-        b[np.abs(b) * length < 1e-9 * scale_y] = 0.0
-    if not np.isfinite(z).all() or np.abs(z).max() * length < 1e-9:
+        b[np.abs(b) * length < ROUNDING * scale_y] = 0.0
+    if not np.isfinite(z).all() or np.abs(z).max() * length < ROUNDING:
         raise _fault(draft, full, "it has no impedance", "Give r and x, or join its two buses.")
     code = codes.share(lines.LineCode or circuit.ActiveCktElement.Name.split(".", 1)[1], z, b)
     return Line(name=draft.name(full), from_bus=first, to_bus=second, code=code,
@@ -103,7 +104,7 @@ class _Codes:
         size = np.abs(stacked).max(axis=(1, 2), keepdims=True) + 1e-300
         for matrices, code in known:
             if matrices.shape == stacked.shape and (
-                    np.abs(matrices - stacked) <= 3e-9 * size).all():
+                    np.abs(matrices - stacked) <= 3 * ROUNDING * size).all():
                 return code
         r, x, charge = (_matrix(m) for m in stacked)
         suffix = f"_{len(known) + 1}" if known else ""
@@ -116,7 +117,7 @@ class _Codes:
 def _matrix(values: np.ndarray):
     """Symmetric, with the digits that matter."""
     values = (values + values.T) / 2.0
-    least = np.abs(values).max() * 1e-12
+    least = np.abs(values).max() * ENTRY
     return tuple(tuple(tidy(v) if abs(v) > least else 0.0 for v in row) for row in values.tolist())
 
 
@@ -244,14 +245,14 @@ def _floating(first: bool, second: bool) -> Any:
 def _regulator(draft: Draft, record, full, first, second, connections, legs) -> Regulator | None:
     """A Regulator, if the transformer is one: wye, equal voltages, one winding tapped in steps."""
     taps, kv = record["tap"], record["kv"]
-    moved = [k for k in (0, 1) if abs(taps[k] - 1.0) > 1e-9]
+    moved = [k for k in (0, 1) if abs(taps[k] - 1.0) > ROUNDING]
     winding = moved[0] if moved else 1
     steps = (taps[winding] - 1.0) / STEP * (1 if winding else -1)
     nominal = kv[0] if record["phases"] == 1 else kv[0] / math.sqrt(3.0)
     plain = (
         connections == ["wye", "wye"] and legs[0] == legs[1] and kv[0] == kv[1] and len(moved) < 2
-        and abs(steps - round(steps)) < 1e-6 and not record["pctnoloadloss"]
-        and not record["pctimag"] and abs(nominal / draft.kv_ln(first) - 1) < 1e-3
+        and abs(steps - round(steps)) < PRINTED and not record["pctnoloadloss"]
+        and not record["pctimag"] and abs(nominal / draft.kv_ln(first) - 1) < NOMINAL
         and not draft.floating & {(first, 4), (second, 4)})
     if not plain:
         return None
@@ -317,7 +318,7 @@ def _star(draft, record, full, ends, connections, common) -> list[Transformer]:
     theirs = primitive(activate(draft.engine, full))
     for turned in (False, True):  # which way all deltas turn: as the engine has it
         made = [winding(k, turned) for k in range(3)]
-        if _star_error(draft, made, theirs) < 1e-5:
+        if _star_error(draft, made, theirs) < 10 * PRINTED:
             return made
     raise Unsupported("its admittance is not that of three transformers at a star point",
                       "Its windings, core or neutral are not as modeled.")
@@ -360,7 +361,7 @@ def _same_admittance(draft: Draft, full: str, made: list[Any]) -> None:
             column += 1
     theirs = pick @ y @ pick.T
     size = np.sqrt(np.outer(np.abs(np.diag(theirs)), np.abs(np.diag(theirs))))
-    ppm = 1e-6 * (1.0 + getattr(branch, "antifloat_ppm", 0.0))
+    ppm = PRINTED * (1.0 + getattr(branch, "antifloat_ppm", 0.0))
     if not (np.abs(ours - theirs) <= 10 * ppm * size + 1e-300).all():
         worst = float((np.abs(ours - theirs) / size).max())
         raise Unsupported(f"its admittance differs from the engine's by {100 * worst:.3g} %",

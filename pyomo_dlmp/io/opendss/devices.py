@@ -18,6 +18,7 @@ from pyomo_dlmp.io.opendss.circuit import (
 )
 from pyomo_dlmp.network import Capacitor, Generator, Load, Storage, Substation
 from pyomo_dlmp.network.devices import pair_name
+from pyomo_dlmp.tolerances import PRINTED, RANK, ROUNDING
 
 SQRT3 = math.sqrt(3.0)
 
@@ -37,7 +38,7 @@ def read_source(draft: Draft, record: dict[str, Any]) -> Substation:
     line = record["basekv"] * (1.0 if n == 3 else SQRT3)
     y = primitive(activate(draft.engine, f"Vsource.{record['name']}"))[:n, :n]
     z = np.linalg.inv(y)
-    if np.abs(z - z.T).max() > 1e-6 * np.abs(z).max():
+    if np.abs(z - z.T).max() > PRINTED * np.abs(z).max():
         raise Unsupported("its negative-sequence impedance differs from the positive one")
     return Substation(
         name=record["name"].lower(), bus=bus,
@@ -46,7 +47,7 @@ def read_source(draft: Draft, record: dict[str, Any]) -> Substation:
 
 
 def _matrix(values: np.ndarray, whole: np.ndarray):
-    least = np.abs(whole).max() * 1e-10
+    least = np.abs(whole).max() * 0.1 * ROUNDING
     return tuple(tuple(tidy(v, 9) if abs(v) > least else 0.0 for v in row)
                  for row in ((values + values.T) / 2).tolist())
 
@@ -79,7 +80,7 @@ def device_legs(draft: Draft, full: str, phases: int, connection: str):
 def leg_kv(draft: Draft, bus: str, legs: tuple[str, ...], kv: float) -> float | None:
     """Rated kV of a leg, None where it is the bus's nominal."""
     nominal = draft.bus_kv[bus] if len(legs[0]) == 2 else draft.kv_ln(bus)
-    return None if abs(kv / nominal - 1.0) < 1e-9 else tidy(kv, 12)
+    return None if abs(kv / nominal - 1.0) < ROUNDING else tidy(kv, 12)
 
 
 def read_loads(draft: Draft, records: list[dict[str, Any]], shapes: set[str]) -> None:
@@ -179,9 +180,9 @@ def read_shunt_reactors(draft: Draft, records: list[dict[str, Any]]) -> None:
             nodes = [node for node in nodes if node]
             y = primitive(element)[:len(nodes), :len(nodes)]
             diagonal = np.diag(y)
-            if np.abs(y - np.diag(diagonal)).max() > 1e-9 * np.abs(y).max():
+            if np.abs(y - np.diag(diagonal)).max() > RANK * np.abs(y).max():
                 raise Unsupported("it is a shunt reactor in delta")
-            if np.abs(diagonal.real).max() > 1e-9 * np.abs(diagonal).max():
+            if np.abs(diagonal.real).max() > RANK * np.abs(diagonal).max():
                 raise Unsupported("it is a shunt reactor with losses", "Set R to 0.")
             legs = tuple(draft.letter(bus, node) for node in nodes)
             kvar = diagonal.imag * draft.kv_ln(bus) ** 2 * 1e3

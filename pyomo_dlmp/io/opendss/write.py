@@ -29,6 +29,7 @@ from pyomo_dlmp.network import (
     Transformer,
 )
 from pyomo_dlmp.network.zones import grounded_buses
+from pyomo_dlmp.tolerances import ENTRY, PRINTED
 
 IDEAL_OHM = 1e-6  # of the source and of regulators that have no impedance of their own
 FAR = {"vminpu": 0.01, "vmaxpu": 10.0}  # constant power at any voltage that occurs
@@ -160,7 +161,8 @@ def _source(network: Network) -> Iterator[str]:
     mutual = complex(0) if n == 1 else complex(np.mean(z[~np.eye(n, dtype=bool)]))
     cyclic = np.full((n, n), mutual) + np.eye(n) * (own - mutual)
     z1, z0 = own - mutual, own + (n - 1) * mutual
-    if len(set(volts)) == 1 and n in (1, 3) and np.abs(cyclic - z).max() <= 1e-6 * np.abs(z).max():
+    is_cyclic = np.abs(cyclic - z).max() <= PRINTED * np.abs(z).max()
+    if len(set(volts)) == 1 and n in (1, 3) and is_cyclic:
         base = bus.kv if n == 3 else bus.kv_ln
         yield (f"new circuit.{_plain(network.name)} phases={n} basekv={base:.17g} "
                f"pu={volts[0]:.17g} "
@@ -169,7 +171,7 @@ def _source(network: Network) -> Iterator[str]:
                f"Z1=[{z1.real:.17g} {z1.imag:.17g}] Z0=[{z0.real:.17g} {z0.imag:.17g}] "
                f"Z2=[{z1.real:.17g} {z1.imag:.17g}]")
         return
-    if np.abs(z - np.diag(np.diag(z))).max() > 1e-12:
+    if np.abs(z - np.diag(np.diag(z))).max() > ENTRY:
         raise OpenDssError.at(
             f"substation {source.name!r}", "its voltages or impedances are unequal and its phases "
             "are coupled", "Use equal voltages with a cyclic impedance, or uncoupled phases.")
@@ -257,7 +259,7 @@ def _regulator(network: Network, reg: Regulator) -> Iterator[str]:
     bus = network.buses[reg.from_bus]
     for leg, ratio in reg.ratio.items():
         kv = bus.kv if len(leg) == 2 else bus.kv_ln
-        ideal = 1000.0 * kv**2 / IDEAL_OHM * 1e-4  # kVA on which .01 % is IDEAL_OHM
+        ideal = 1000.0 * kv**2 / IDEAL_OHM / 1e4  # kVA on which .01 % is IDEAL_OHM
         kva, r, x = (reg.kva, reg.r_percent, reg.x_percent) if reg.kva else (ideal, 0.0, 0.01)
         taps = (1.0 / ratio, 1.0) if reg.kind == "A" else (1.0, ratio)
         kind = "delta" if len(leg) == 2 else "wye"

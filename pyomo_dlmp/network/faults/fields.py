@@ -18,6 +18,7 @@ from pyomo_dlmp.network.elements import Line, LineCode, Matrix
 from pyomo_dlmp.network.faults.ranges import RANGES
 from pyomo_dlmp.network.names import Element, listed
 from pyomo_dlmp.network.phases import PHASES, SPLIT
+from pyomo_dlmp.tolerances import PRINTED
 
 # ---------------------------------------------------------------------------------------- types
 
@@ -150,12 +151,12 @@ def code_faults(code: LineCode) -> list[Fault]:
         worst = float(np.abs(matrix).max())
         if not np.isfinite(matrix).all():
             found.append(Fault(where, f"{key} holds {worst}", "Give finite figures."))
-        elif (skew := float(np.abs(matrix - matrix.T).max())) > 1e-6 * worst:
+        elif (skew := float(np.abs(matrix - matrix.T).max())) > PRINTED * worst:
             i, j = np.unravel_index(np.abs(matrix - matrix.T).argmax(), matrix.shape)
             found.append(Fault(
                 where, f"{key} is not symmetric: [{i}][{j}] and [{j}][{i}] differ by {skew:g}",
                 "Give a symmetric matrix."))
-        elif key == "r" and (low := float(np.linalg.eigvalsh(matrix)[0])) < -1e-6 * worst:
+        elif key == "r" and (low := float(np.linalg.eigvalsh(matrix)[0])) < -PRINTED * worst:
             found.append(Fault(
                 where, f"r has a negative eigenvalue, {low:g} ohm/km",
                 "A line cannot produce power: check its r matrix."))

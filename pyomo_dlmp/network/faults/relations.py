@@ -20,6 +20,7 @@ from pyomo_dlmp.network.elements import Bus, Line, Regulator, Substation
 from pyomo_dlmp.network.names import Element, listed
 from pyomo_dlmp.network.phases import DELTA_PAIRS, PHASES, SPLIT
 from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
+from pyomo_dlmp.tolerances import PRINTED
 
 
 def relation_faults(element: Element, where: str) -> list[Fault]:
@@ -125,7 +126,7 @@ def _load(load: Load) -> Iterator[Finding]:
                if size else "Leave them out.")
     elif load.model == "zip":
         for part, shares in (("P", load.coefficients[:3]), ("Q", load.coefficients[3:])):
-            if abs(math.fsum(shares) - 1) > 1e-6:
+            if abs(math.fsum(shares) - 1) > PRINTED:
                 yield (f"the shares of {part} add up to {math.fsum(shares):g}",
                        "They must add up to 1.")
 

@@ -26,6 +26,7 @@ from pyomo_dlmp.report.figures.style import (
     site_colors,
     styled,
 )
+from pyomo_dlmp.tolerances import ROUNDING
 
 Positions = dict[str, tuple[float, float]]
 
@@ -243,7 +244,7 @@ def _obstacles(place: Positions, branches: pd.DataFrame) -> np.ndarray:
 
 def _map_height(points: np.ndarray) -> float:
     """Inches: a tall feeder gets a tall panel, within what a page holds."""
-    width, height = np.ptp(points, axis=0) + 1e-9
+    width, height = np.ptp(points, axis=0) + ROUNDING
     return float(np.clip(3.4 * height / width, 2.6, 4.3))
 
 

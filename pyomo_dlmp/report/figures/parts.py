@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 
 from pyomo_dlmp.report.derived import cases_of, grid, periods_of, phases_of, pick
 from pyomo_dlmp.report.figures.style import INK, hour_axis, panels, styled
+from pyomo_dlmp.tolerances import SAME_MONEY
 
 COLORS = {"loss": "#0072B2", "voltage": "#D55E00", "congestion": "#CC79A7",
           "unbalance": "#009E73", "load_response": "#56B4E9", "other": "#8C9A2B"}
@@ -71,7 +72,7 @@ def parts_by_phase(decomposition: pd.DataFrame, sites: Mapping[str, str], period
 def _parts(rows: pd.DataFrame) -> list[str]:
     """Parts that are not zero everywhere, in their order."""
     size = rows.groupby("part")["value"].apply(lambda v: v.abs().max())
-    return [part for part in COLORS if size.get(part, 0.0) > 1e-6] or ["loss"]
+    return [part for part in COLORS if size.get(part, 0.0) > SAME_MONEY] or ["loss"]
 
 
 def _stack(ax: Axes, x: np.ndarray, wide: pd.DataFrame, width: float) -> None:

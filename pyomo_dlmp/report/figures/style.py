@@ -21,6 +21,8 @@ from matplotlib.colors import CenteredNorm, Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from pyomo_dlmp.tolerances import ROUNDING, SAME_MONEY
+
 INK, MUTED, FAINT, LIMIT = "#1f2933", "#5f6b7a", "#d9dee4", "#b42318"
 WIDTH = 11.0
 """Width of every picture (inches), so that letters have one size down the page."""
@@ -155,9 +157,9 @@ def norm_of(values: np.ndarray, *, centred: bool = False) -> tuple[Normalize, st
     beyond_low, beyond_high = finite.min() < low - span, finite.max() > high + span
     low, high = (low if beyond_low else finite.min()), (high if beyond_high else finite.max())
     if centred:
-        half = max(abs(low), abs(high), 1e-9)
+        half = max(abs(low), abs(high), ROUNDING)
         return CenteredNorm(0.0, half), "both" if beyond_low or beyond_high else "neither"
-    least = 1e-6 * max(1.0, abs(high))
+    least = SAME_MONEY * max(1.0, abs(high))
     if high - low < least:  # all equal: a scale needs some width
         low, high = low - 0.5, high + 0.5
     extend = {(1, 1): "both", (1, 0): "min", (0, 1): "max"}.get(

@@ -19,14 +19,13 @@ from scipy.sparse.csgraph import connected_components
 
 from pyomo_dlmp.numerics.certificates import Certificate, Rows, certificate
 from pyomo_dlmp.numerics.highs import Highs
+from pyomo_dlmp.tolerances import NEVER_BINDS, ROUNDING
 from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds, unbounded
 from pyomo_dlmp.transform.bounds.reduced_kkt import ReducedKkt
 from pyomo_dlmp.transform.upper_view import UpperView
 
 log = logging.getLogger("pyomo_dlmp")
-_MARGIN = 1e-9
 _SECONDS = 60.0
-_NOTHING = 1e-7  # a maximum below this is zero
 
 
 def tighten_by_lp(
@@ -108,7 +107,7 @@ class _Round:
                 proof = certificate(self.rows, int(column), mine)
                 value = proof.value()
                 if np.isfinite(value):
-                    value = value + _MARGIN * (1.0 + abs(value)) if value > _NOTHING else 0.0
+                    value = value + ROUNDING * (1.0 + abs(value)) if value > NEVER_BINDS else 0.0
                     self.proved[kind, p] = value, proof
         self.lp.set_cost(at, np.zeros(len(at)))
         return answer.status == "optimal"

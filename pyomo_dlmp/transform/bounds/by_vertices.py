@@ -26,11 +26,11 @@ from scipy.sparse.csgraph import connected_components
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.boxes import row_ranges
 from pyomo_dlmp.numerics.highs import Highs
+from pyomo_dlmp.tolerances import ENTRY, MULTIPLIER, RANK, ROUNDING
 from pyomo_dlmp.transform.upper_view import UpperView
 
 _MOST_BASES = 20_000
 _MOST_COLUMNS, _MOST_PAIRS = 60, 200  # of a part that is looked at
-_RANK = 1e-9
 
 
 def vertex_bounds(kkt: KktSystem, bounds, view: UpperView):
@@ -95,7 +95,7 @@ class _DualFace:
             return False
         if comb(spare, max(0, self.rank - self.free)) > _MOST_BASES:
             return False
-        return self.free == 0 or np.linalg.matrix_rank(self.G[:, : self.free], _RANK) == self.free
+        return self.free == 0 or np.linalg.matrix_rank(self.G[:, : self.free], RANK) == self.free
 
     def _bases(self, extra: int = 0) -> np.ndarray:
         """Column sets of rank + extra columns that hold all free ones, as an index array."""
@@ -117,7 +117,7 @@ class _DualFace:
                 continue
             inverse = sp.csr_matrix(np.linalg.inv(square))
             low, high = row_ranges(inverse @ gradient, inverse @ c, lo, hi)
-            if (high[self.free:] < -1e-9).any():
+            if (high[self.free:] < -ROUNDING).any():
                 continue
             greatest[basis] = np.maximum(greatest[basis], high)
             least[basis] = np.minimum(least[basis], low)
@@ -130,12 +130,12 @@ class _DualFace:
         found = []
         for basis in self._bases(extra=1):
             _, s, vt = np.linalg.svd(self.G[:, basis])
-            if (s < 1e-9 * max(1.0, s[0])).any():
+            if (s < RANK * max(1.0, s[0])).any():
                 continue  # its circuits are found in sets where independent columns complete them
             ray = vt[-1]
             mu = ray[self.free:]
             for sign in (1.0, -1.0):
-                if (sign * mu >= -1e-9).all():
+                if (sign * mu >= -ROUNDING).all():
                     full = np.zeros(len(self.cols))
                     full[basis] = sign * ray
                     found.append(full)
@@ -149,7 +149,7 @@ def _independent_rows(G: np.ndarray) -> np.ndarray:
     for i, row in enumerate(G):
         rest = row - basis.T @ (basis @ row) if len(basis) else row
         size = float(np.linalg.norm(rest))
-        if size > 1e-9 * max(1.0, float(np.linalg.norm(row))):
+        if size > RANK * max(1.0, float(np.linalg.norm(row))):
             chosen.append(i)
             basis = np.vstack([basis, rest / size])
     return np.array(chosen, dtype=int)
@@ -159,7 +159,7 @@ def _least_change(ray, view: UpperView, v_u, v_0, u_lo, u_hi) -> float:
     """Least derivative of the upper objective along a ray, over the u where the ray is there."""
     slope = np.asarray(ray @ view.slope_u).ravel()
     constant = float(ray @ view.slope)
-    answer = Highs(slope, v_u, [-np.inf], [1e-9 - v_0[0]], u_lo, u_hi).solve()
+    answer = Highs(slope, v_u, [-np.inf], [ROUNDING - v_0[0]], u_lo, u_hi).solve()
     if answer.status == "infeasible":
         return 0.0
     return -np.inf if answer.objective is None else answer.objective + constant
@@ -178,11 +178,11 @@ def _rays_harmless(kkt: KktSystem, view: UpperView, part: _DualFace, u_lo, u_hi)
         mu[cols[cols >= e] - e] = ray[cols >= e]
         v_u = sp.csr_matrix(mu @ kkt.T + kkt.sigma * (y @ kkt.B_eq))
         v_0 = np.array([mu @ kkt.s0 - kkt.sigma * (y @ kkt.b_eq)])
-        if row_ranges(v_u, v_0, u_lo, u_hi)[0][0] > 1e-9:
+        if row_ranges(v_u, v_0, u_lo, u_hi)[0][0] > ROUNDING:
             continue  # absent: where the lower level is feasible, the sum stays above zero
         full = np.concatenate([y, mu])
-        if (np.abs(full[view.slope_unknown]) > 1e-12).any():
+        if (np.abs(full[view.slope_unknown]) > ENTRY).any():
             return False
-        if _least_change(full, view, v_u, v_0, u_lo, u_hi) < -1e-7:
+        if _least_change(full, view, v_u, v_0, u_lo, u_hi) < -MULTIPLIER:
             return False
     return True

@@ -9,8 +9,7 @@ import numpy as np
 from pyomo_dlmp.errors import BoundError, Fault
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.certificates import Certificate
-
-_TINY = 1e-9  # a slack below this is no slack
+from pyomo_dlmp.tolerances import ENTRY, ROUNDING, SAME_MONEY
 
 
 @dataclass
@@ -37,7 +36,7 @@ class PairBounds:
     def state(self) -> np.ndarray:
         """State of each pair, see the class."""
         state = np.full(len(self.mu), "open", dtype=object)
-        state[self.slack <= _TINY] = "always binds"
+        state[self.slack <= ROUNDING] = "always binds"
         state[self.mu <= 0.0] = "never binds"
         return state
 
@@ -90,7 +89,7 @@ def unbounded(bounds: PairBounds) -> np.ndarray:
 
 
 def _lower(bound: np.ndarray, sources: np.ndarray, value: np.ndarray, source: str) -> None:
-    better = value < bound * (1 - 1e-6) - 1e-12
+    better = value < bound * (1 - SAME_MONEY) - ENTRY
     better |= np.isinf(bound) & np.isfinite(value)
     bound[better] = value[better]
     sources[better] = source

@@ -21,13 +21,11 @@ import scipy.sparse as sp
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.boxes import propagate, row_ranges
 from pyomo_dlmp.numerics.elimination import Elimination, eliminate, eliminate_in_stages
+from pyomo_dlmp.tolerances import ENTRY, NEVER_BINDS, PROOF_MARGIN, ROUNDING
 from pyomo_dlmp.transform.bounds.by_vertices import vertex_bounds
 from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds, unbounded
 from pyomo_dlmp.transform.bounds.reduced_kkt import ReducedKkt
 from pyomo_dlmp.transform.upper_view import UpperView
-
-_ROOM = 1e-4  # relative distance between a proved bound and the M that is used
-_NEVER = 1e-7  # a row binds nowhere if its slack stays above this (absolute and relative)
 
 
 def prove_bounds(
@@ -65,7 +63,7 @@ def _take_vertices(kkt: KktSystem, bounds: PairBounds, view: UpperView) -> None:
     e = len(kkt.equality_rows)
     bounds.lower_mu(np.maximum(greatest[e:], 0.0), "vertex")
     known = np.isfinite(least[:e]) & np.isfinite(greatest[:e])
-    room = _ROOM * (1.0 + np.abs(least[:e]) + np.abs(greatest[:e]))
+    room = PROOF_MARGIN * (1.0 + np.abs(least[:e]) + np.abs(greatest[:e]))
     lower, upper = np.maximum(bounds.y_lo, least[:e] - room), np.minimum(
         bounds.y_hi, greatest[:e] + room)
     bounds.y_lo = np.where(known, lower, bounds.y_lo)
@@ -75,7 +73,7 @@ def _take_vertices(kkt: KktSystem, bounds: PairBounds, view: UpperView) -> None:
 def _leave_room(bounds: PairBounds) -> None:
     """Raise proved bounds a little, so that a multiplier *at* its bound means a wrong bound."""
     proved = (bounds.mu > 0) & (bounds.mu_source != "user")
-    bounds.mu[proved] *= 1.0 + _ROOM
+    bounds.mu[proved] *= 1.0 + PROOF_MARGIN
 
 
 def _start(kkt: KktSystem, user: dict[int, float]) -> PairBounds:
@@ -118,7 +116,7 @@ def _primal_stage(kkt: KktSystem, bounds: PairBounds, view: UpperView | None) ->
             violation = max(max(0.0, -s_lo[pair]) / coef for pair, coef in rows)
             bounds.x_hi[column] = min(bounds.x_hi[column], least + violation)
     bounds.lower_slack(np.maximum(s_hi, 0.0), "interval")
-    never = s_lo > _NEVER * (1.0 + np.abs(s0))
+    never = s_lo > NEVER_BINDS * (1.0 + np.abs(s0))
     bounds.mu[never], bounds.mu_source[never] = 0.0, "interval"
 
 
@@ -127,10 +125,10 @@ def _left_rows(E, r, elimination: Elimination):
     left = np.ones(E.shape[0], dtype=bool)
     left[elimination.rows_used] = False
     M = (E[left] @ elimination.M).tocsr()
-    M.data[np.abs(M.data) < 1e-11] = 0.0
+    M.data[np.abs(M.data) < ENTRY] = 0.0
     M.eliminate_zeros()
     m0 = E[left] @ elimination.m0
-    margin = 1e-9 * (1.0 + np.abs(r[left]))
+    margin = ROUNDING * (1.0 + np.abs(r[left]))
     return M, m0, r[left] - margin, r[left] + margin
 
 

@@ -12,6 +12,7 @@ from pyomo_dlmp.bilevel import lower_levels
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
+from pyomo_dlmp.tolerances import NEVER_BINDS
 from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds
 from pyomo_dlmp.transform.bounds.prove import prove_bounds
 from pyomo_dlmp.transform.upper_view import upper_views
@@ -56,7 +57,7 @@ class ProvedBounds:
             for (kind, p), proof in b.certificates.items():
                 claimed = (b.slack if kind == "slack" else b.mu)[p]
                 value = proof.value()
-                if value > 1e-7:  # less is taken for zero
+                if value > NEVER_BINDS:  # less is taken for zero
                     worst = max(worst, (value - claimed) / (1.0 + abs(value)))
         return float(worst)
 

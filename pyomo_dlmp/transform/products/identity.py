@@ -21,6 +21,7 @@ import scipy.sparse as sp
 from pyomo.core.expr import LinearExpression, SumExpression
 from scipy.sparse.csgraph import connected_components
 
+from pyomo_dlmp.tolerances import ENTRY
 from pyomo_dlmp.transform.kkt import LowerKkt
 from pyomo_dlmp.transform.products.bilinear import Product, linear_range
 
@@ -141,7 +142,7 @@ def _rewrite_lower(lower: LowerKkt, paid: dict, sense: int, payment: Payment) ->
             left = {
                 key: entries.get(key, 0.0) - kappa * needed.get(key, 0.0)
                 for key in {*entries, *needed}}
-            left = {k: v for k, v in left.items() if abs(v) > 1e-12 * abs(kappa)}
+            left = {k: v for k, v in left.items() if abs(v) > ENTRY * abs(kappa)}
             payment.complete += not left
             payment.partial += bool(left)
         for (r, j), coef in sorted(left.items()):

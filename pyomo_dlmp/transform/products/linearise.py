@@ -9,6 +9,7 @@ from pyomo.common.modeling import unique_component_name
 from pyomo.core import Transformation, TransformationFactory
 
 from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.tolerances import ROUNDING
 from pyomo_dlmp.transform.products.bilinear import bilinear_rows, group_products
 from pyomo_dlmp.transform.products.binary_expansion import add_expanded_product, add_expansion_of
 from pyomo_dlmp.transform.products.mccormick import add_mccormick
@@ -146,7 +147,7 @@ def stand_in_values(block, product, value):
         return
     expansion = block.expansion[product.v.name]
     steps = (v - expansion.lo) / expansion.step
-    whole = min(2 ** len(expansion.bit) - 1, max(0, int(steps + 1e-9)))
+    whole = min(2 ** len(expansion.bit) - 1, max(0, int(steps + ROUNDING)))
     rest = min(max(0.0, (steps - whole) * expansion.step), expansion.step)
     for k, bit in expansion.bit.items():
         on = float(whole >> k & 1)

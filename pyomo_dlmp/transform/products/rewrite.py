@@ -16,6 +16,7 @@ import pyomo.environ as pyo
 from pyomo.common.collections import ComponentSet
 
 from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.tolerances import CONVEX
 from pyomo_dlmp.transform.complementarity.strong_duality import StrongDuality
 from pyomo_dlmp.transform.products.bilinear import (
     QuadraticParts,
@@ -146,7 +147,7 @@ def _is_convex(quadratic: dict, sense: int) -> bool:
     for (i, j), coef in quadratic.items():
         Q[number[i], number[j]] += coef
         Q[number[j], number[i]] += coef
-    return bool(np.linalg.eigvalsh(sense * Q)[0] >= -1e-9 * max(1.0, np.abs(Q).max()))
+    return bool(np.linalg.eigvalsh(sense * Q)[0] >= -CONVEX * max(1.0, np.abs(Q).max()))
 
 
 def _require_complete(upper, payment: Payment, how: str) -> None:
