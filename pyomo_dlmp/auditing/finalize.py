@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
 import pyomo.environ as pyo
 
-from pyomo_dlmp.auditing.checks import Audit, at_bound, audit_lower, broken_upper_rows
-from pyomo_dlmp.auditing.optimistic_range import upper_range
+from pyomo_dlmp.auditing.judge import SECONDS, judge_upper
+from pyomo_dlmp.auditing.lower_checks import at_bound, audit_lower
+from pyomo_dlmp.auditing.report import LowerAudit
 from pyomo_dlmp.auditing.result import BilevelResult
+from pyomo_dlmp.auditing.upper_checks import broken_rows, upper_rows
 from pyomo_dlmp.bilevel import upper_data
-from pyomo_dlmp.bilevel.values import value_idle_vars
+from pyomo_dlmp.bilevel.values import load_values, value_idle_vars
 from pyomo_dlmp.errors import AuditError, Fault
 from pyomo_dlmp.lower.dual_ranges import price_ranges
-from pyomo_dlmp.lower.duals import load_duals, multipliers_from
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.lower.solver import LowerSolver, kkt_residual
 from pyomo_dlmp.tolerances import ABSOLUTE_GAP, ROUNDING, SAME_MONEY, SAME_OBJECTIVE
 from pyomo_dlmp.transform.record import SingleLevel
+
+_LEAST_SECONDS = 5.0  # for the ranges of a point, however little a time limit has left
+
+
+@dataclass
+class Claim:
+    """What a search says: its status, objective and bound in the user's sense, size and notes.
+
+    The point itself is on the model's Vars.
+    """
+
+    status: str
+    objective: float | None = None
+    bound: float | None = None
+    size: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -37,44 +54,63 @@ class LowerPoint:
         return self.y, self.mu
 
 
-def no_point(record: SingleLevel, status, bound, route, clock, size, notes=()) -> BilevelResult:
-    """The result of a search without a point. What a grid cannot do, the bilevel may still do."""
-    notes = list(notes)
+def no_point(record: SingleLevel, claim: Claim, solver: str, clock) -> BilevelResult:
+    """The result of a search without a point.
+
+    Infeasibility of a grid restriction says nothing about the bilevel problem.
+    """
+    status, bound, notes = claim.status, claim.bound, list(claim.notes)
     if record.restricted:
         bound = None
         notes.append("upper Vars were held to a grid, so nothing is known of points off it")
         if status in ("infeasible", "infeasible or unbounded"):
             status = "gap not reached"
-    return BilevelResult(status, None, bound, None, route.name, clock.stop(), size, notes=notes)
+    return BilevelResult(status, None, bound, None, solver, clock.stop(), claim.size, notes=notes)
 
 
-def finalize_result(model, record: SingleLevel, route, clock, gap, status, bound, reported, size,
-                    notes=()):
-    """Replace the lower level's values by its own re-solve, audit, and sum up.
+def finalize_result(model, record: SingleLevel, claim: Claim, solver: str, clock, gap: float,
+                    time_left: float | None = None) -> BilevelResult:
+    """Replace the lower levels' values by their own re-solve, audit, and sum up.
 
-    Raises AuditError, with the result on it, for a point that is none of the bilevel.
+    Parameters
+    ----------
+    record
+        What `dlmp.single_level` did (or a record that names the lower levels' points).
+    claim
+        What the search says of the point on the Vars.
+    solver
+        Its name.
+    clock
+        Of the solve (`search.clock.Clock`).
+    gap
+        Relative gap that was asked for.
+    time_left
+        Seconds for the ranges of prices and of the upper objective; None: at most a minute each.
+
+    Raises
+    ------
+    AuditError
+        The point is no solution of the bilevel problem; the error's `result` holds it.
     """
     clock.stage("audit")
+    seconds = SECONDS if time_left is None else max(_LEAST_SECONDS, time_left)
     value_idle_vars(record.original, upper_data(model, pyo.Constraint),
                     (v for lower in record.lowers for v in lower.kkt.form.idle))
     _round_integers(model, record)
-    result = BilevelResult(
-        status, reported, bound, None, route.name, clock.times, size, notes=list(notes))
-    audits = [_finalize_lower(lower, record, result) for lower in record.lowers]
-    objective = pyo.value(record.original.expr)
+    result = BilevelResult(claim.status, claim.objective, claim.bound, None, solver, clock.times,
+                           claim.size, notes=list(claim.notes))
+    rows = upper_rows(model, record)
+    judged = [_finalize_lower(lower, record, rows, result) for lower in record.lowers]
     loose = record.relaxed or not record.exact
-    broken = broken_upper_rows(model, record)
-    result.audit = Audit(audits, objective if loose else reported, objective, broken)
-    result.objective = objective
-    _pessimism(model, record, result)
-    for name in record.unproved_prices:
-        result.notes.append(
-            f"{name}: its prices have no proved bound. Where its feasible set loses its interior a "
-            "price may be without limit, and a solver need not find such a point; bounds={...} or "
-            "soft limits exclude it")
+    result.audit = judge_upper(
+        model, record, [report for report, _ in judged], [s for _, s in judged],
+        None if loose else claim.objective, seconds)
+    result.objective = result.audit.recomputed
+    result.notes += [*result.audit.notes, *map(_unproved, record.unproved_prices)]
+    broken = result.audit.broken
     if broken and loose:
         result.objective = None
-        result.status = "gap not reached" if status == "optimal" else status
+        result.status = "gap not reached" if claim.status == "optimal" else claim.status
         result.notes.append(
             "the relaxation's point breaks upper rows once the lower level is exact: "
             + ", ".join(f"{name} by {value:.3g}" for name, value in broken[:3]))
@@ -83,6 +119,12 @@ def finalize_result(model, record: SingleLevel, route, clock, gap, status, bound
     _close_gap(record, result, gap)
     clock.stop()
     return result
+
+
+def _unproved(name: str) -> str:
+    return (f"{name}: its prices have no proved bound. Where its feasible set loses its interior a "
+            "price may be without limit, and a solver need not find such a point; bounds={...} or "
+            "soft limits exclude it")
 
 
 def _round_integers(model, record: SingleLevel) -> None:
@@ -119,31 +161,15 @@ def _close_gap(record: SingleLevel, result: BilevelResult, gap: float) -> None:
 
 def _failure(record: SingleLevel, result: BilevelResult) -> AuditError:
     assert result.audit is not None
-    failed = result.audit.table().query("not passed")
-    what = "; ".join(f"{r.check} {r.value:.3g} (limit {r.limit:g})" for r in failed.itertuples())
-    held = [name for lower in result.audit.lowers for name in lower.at_bound]
-    if held:
-        what += f" at {held[0]}" + (f" and {len(held) - 1} more" if len(held) > 1 else "")
     error = AuditError(Fault(
-        record.original.name, f"the solution fails its audit: {what}",
+        record.original.name, f"the solution fails its audit: {result.audit.failures()}",
         "Inspect error.result; tighten bounds or tolerances."))
     error.result = result
     return error
 
 
-def _pessimism(model, record: SingleLevel, result: BilevelResult) -> None:
-    """Best and worst upper objective over the lower levels' answers at these upper decisions."""
-    assert result.audit is not None
-    unique = all(not a.price_range and a.unique_answer for a in result.audit.lowers)
-    if unique:
-        result.audit.optimistic = result.audit.pessimistic = result.objective
-        return
-    ends = upper_range(record.original, [lower.kkt for lower in record.lowers])
-    if ends is not None:
-        result.audit.optimistic, result.audit.pessimistic = ends
-
-
-def _finalize_lower(lower, record: SingleLevel, result: BilevelResult):
+def _finalize_lower(lower, record: SingleLevel, rows: list,
+                    result: BilevelResult) -> tuple[LowerAudit, LowerSolver]:
     """Audit the solver's point, then load the better of it and the exact re-solve.
 
     Cost gap and complementarity are the solver's own, so that they can fail. The re-solve is exact
@@ -155,44 +181,33 @@ def _finalize_lower(lower, record: SingleLevel, result: BilevelResult):
     kkt, form = lower.kkt, lower.kkt.form
     x = np.array([v.value or 0.0 for v in form.x])
     u = np.array([v.value or 0.0 for v in form.u])
-    duals = kkt.row_duals(*lower.multipliers())
     solver = lower.solver if isinstance(lower, LowerPoint) else LowerSolver(kkt)
-    report = audit_lower(kkt, x, u, duals, intervals=False, bounds=lower.bounds, solver=solver)
+    y, mu = kkt.multipliers_from(x, u, kkt.row_duals(*lower.multipliers()))
+    report = audit_lower(kkt, x, u, (y, mu), lower.bounds, solver, intervals=False)
     solution = report.solution
-    exact = kkt.row_duals(solution.y, solution.mu)
     if not record.exact:
-        _load(form.x, solution.x)
-        load_duals(kkt, exact)
-        report = audit_lower(kkt, solution.x, u, exact, intervals=False)
-        report.price_range = price_ranges(solution.x, u, solver)
-        return report
-    load_duals(kkt, duals)
+        solution.load()
+        return audit_lower(kkt, solution.x, u, (solution.y, solution.mu), solver=solver), solver
+    kkt.duals.load(y, mu)
     before = pyo.value(record.original.expr)
-    _load(form.x, solution.x)
-    load_duals(kkt, exact)
+    solution.load()
     after = pyo.value(record.original.expr)
     sense = 1 if record.original.sense == pyo.minimize else -1
-    broken = bool(broken_upper_rows(form.block.model(), record))
-    if broken or sense * (after - before) > SAME_MONEY * max(1.0, abs(before)):
+    if broken_rows(rows) or sense * (after - before) > SAME_MONEY * max(1.0, abs(before)):
         result.notes.append(
             f"{form.block.name}: the lower level's answer is not unique; the one that is best for "
             "the upper level is reported (optimistic)")
-        _load(form.x, x)
-        load_duals(kkt, duals)
+        load_values(form.x, x)
+        kkt.duals.load(y, mu)
         report.price_range = price_ranges(x, u, solver)
         report.unique_answer = False
-    else:
-        y, mu = multipliers_from(kkt, solution.x, u, exact)
-        report.residual = kkt_residual(kkt, solution.x, u, y, mu)
-        if lower.bounds is not None:
-            report.at_bound += at_bound(kkt, lower.bounds, mu, kkt.slack(solution.x, u))
-        report.price_range = price_ranges(solution.x, u, solver)
-        report.unique_answer = bool(
-            np.abs(solution.x - x).max(initial=0.0)
-            <= SAME_OBJECTIVE * (1 + np.abs(x).max(initial=0.0)))
-    return report
-
-
-def _load(variables, values) -> None:
-    for var, value in zip(variables, values, strict=True):
-        var.set_value(float(value), skip_validation=True)
+        return report, solver
+    report.residual = kkt_residual(kkt, solution.x, u, solution.y, solution.mu)
+    if lower.bounds is not None:
+        report.at_bound += at_bound(
+            kkt, lower.bounds, solution.mu, kkt.slack(solution.x, u))
+    report.price_range = price_ranges(solution.x, u, solver)
+    report.unique_answer = bool(
+        np.abs(solution.x - x).max(initial=0.0)
+        <= SAME_OBJECTIVE * (1 + np.abs(x).max(initial=0.0)))
+    return report, solver

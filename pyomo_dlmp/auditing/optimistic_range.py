@@ -2,63 +2,106 @@
 
 At fixed upper decisions u the optimal answers of a lower level form a polyhedron (the same Qx and
 the same linear cost), and so do its optimal duals. An upper objective that is linear in them takes
-its least and greatest value over these by linear programs.
+its least and greatest value over these by linear programs, a connected part (a period) at a time.
 """
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pyomo.environ as pyo
-import scipy.sparse as sp
 
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.lower.duals import columns_of, multipliers_from, point_of
+from pyomo_dlmp.lower.answer_ranges import form_ranges
+from pyomo_dlmp.lower.columns import columns_of
+from pyomo_dlmp.lower.dual_ranges import dual_faces
 from pyomo_dlmp.lower.kkt_system import KktSystem
-from pyomo_dlmp.numerics.highs import Highs
-from pyomo_dlmp.tolerances import ACTIVE, MILP_FEASIBILITY, SAME_OBJECTIVE
+from pyomo_dlmp.lower.point import point_of
+from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.transform.products.bilinear import quadratic_parts
 
+_NOT_KNOWN = "the optimistic and pessimistic upper objective are not known: "
 
-def upper_range(objective, systems: list[KktSystem]) -> tuple[float, float] | None:
-    """(optimistic, pessimistic) upper objective at the loaded u, x; infinite where unbounded.
 
-    None where the objective is not linear in the answers and duals that are not fixed by u.
+def upper_range(objective, solvers: list[LowerSolver],
+                seconds: float) -> tuple[tuple[float, float] | None, str]:
+    """Range of the upper objective at the loaded upper decisions.
+
+    Parameters
+    ----------
+    objective
+        The upper Objective.
+    solvers
+        Of every lower level.
+    seconds
+        Time for all linear programs together.
+
+    Returns
+    -------
+    tuple
+        ((optimistic, pessimistic) or None, why it is None): infinite where unbounded; None where
+        the objective is not linear in the answers and duals, or the time was not enough.
     """
+    deadline = time.monotonic() + seconds
     try:
         parts = quadratic_parts(objective.expr, objective.name)
     except ModelError:
-        return None
-    gradient = _gradient(parts, systems)
-    if gradient is None:
-        return None
+        return None, _NOT_KNOWN + "it is no quadratic"
+    weights = _gradient(parts, [solver.kkt for solver in solvers])
+    if weights is None:
+        return None, _NOT_KNOWN + "it is not linear in the lower levels' answers and duals"
     here = float(pyo.value(objective.expr))
-    sense = 1.0 if objective.sense == pyo.minimize else -1.0
-    best = worst = here
-    for kkt in systems:
-        weight = gradient[id(kkt)]
-        if not weight.any():
-            continue
-        face = _OptimalFace(kkt)
-        best += sense * face.least(sense * weight)
-        worst -= sense * face.least(-sense * weight)
-    return best, worst
+    least = greatest = here
+    try:
+        for solver, weight in zip(solvers, weights, strict=True):
+            if weight.any():
+                low, high = _range_of(solver, weight, deadline)
+                least, greatest = least + low, greatest + high
+    except TimeoutError:
+        return None, _NOT_KNOWN + f"their linear programs took more than {seconds:.3g} s"
+    if objective.sense == pyo.minimize:
+        return (least, greatest), ""
+    return (greatest, least), ""
 
 
-def _gradient(parts, systems):
-    """Derivative of the objective by (x, y, mu) of each system, None where it is not constant.
+def _range_of(solver: LowerSolver, weight: np.ndarray, deadline: float) -> tuple[float, float]:
+    """(least, greatest) change of weight'(x, y, mu) from the loaded point."""
+    kkt = solver.kkt
+    n, e = len(kkt.form.x), len(kkt.equality_rows)
+    x, u, row_duals = point_of(kkt)
+    solution = solver.solve(u)
+    low = high = 0.0
+    of_x, of_y, of_mu = weight[:n], weight[n:n + e], weight[n + e:]
+    for least, greatest in form_ranges(x, u, of_x, solver, deadline) if of_x.any() else ():
+        low, high = low + least, high + greatest
+    if not (of_y.any() or of_mu.any()):
+        return low, high
+    # the faces start at the duals of the re-solve, which may be others than those loaded
+    y, mu = (solution.y, solution.mu) if row_duals is None else kkt.multipliers_from(
+        x, u, row_duals)
+    shift = float(of_y @ (solution.y - y) + of_mu @ (solution.mu - mu))
+    low, high = low + shift, high + shift
+    for face in dual_faces(x, u, solver):
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        form = of_y @ face.Y + of_mu[face.pairs] @ face.MU
+        ((least, greatest),) = face.freedom.ends(form[None, :])
+        low, high = low + least, high + greatest
+    return low, high
 
-    A square in an answer counts as constant: it is refused unless u alone fixes it.
-    """
+
+def _gradient(parts, systems: list[KktSystem]) -> list[np.ndarray] | None:
+    """Derivative of the objective by (x, y, mu) of each system, None where it is not constant."""
     where: dict[int, list] = {}
-    decided = set()
-    weights = {}
-    for kkt in systems:
+    weights = []
+    for number, kkt in enumerate(systems):
         m = len(kkt.form.u)
-        decided |= {id(v) for v in kkt.form.u}
-        weights[id(kkt)] = np.zeros(len(kkt.form.x) + len(kkt.equality_rows) + kkt.pairs)
+        weights.append(np.zeros(len(kkt.form.x) + len(kkt.equality_rows) + kkt.pairs))
         for vid, columns in columns_of(kkt).items():
-            if columns[0][0] >= m:
-                where[vid] = [(id(kkt), column - m, sign) for column, sign in columns]
+            own = [(number, column - m, sign) for column, sign in columns if column >= m]
+            if own:
+                where[vid] = own
     for vid, coef in parts.linear.items():
         for owner, column, sign in where.get(vid, []):
             weights[owner][column] += coef * sign
@@ -70,44 +113,3 @@ def _gradient(parts, systems):
             for owner, column, sign in where.get(one, []):
                 weights[owner][column] += coef * value * sign
     return weights
-
-
-class _OptimalFace:
-    """The answers and duals of one lower level that are optimal at the loaded u, as deviations."""
-
-    def __init__(self, kkt: KktSystem):
-        form = kkt.form
-        x = np.array([v.value or 0.0 for v in form.x])
-        u = np.array([v.value or 0.0 for v in form.u])
-        n, e = len(x), len(kkt.equality_rows)
-        slack = kkt.slack(x, u)
-        active = slack <= ACTIVE * (1 + np.abs(kkt.s0))
-        cost = form.c + form.D @ u
-        primal = sp.vstack([kkt.A_eq, form.Q, sp.csr_matrix(cost), kkt.S], format="csr")
-        fixed = e + n + 1
-        lo = -MILP_FEASIBILITY - np.concatenate([np.zeros(fixed), np.maximum(slack, 0.0)])
-        hi = np.concatenate([np.full(fixed, MILP_FEASIBILITY), np.full(kkt.pairs, np.inf)])
-        dual = sp.hstack([kkt.A_eq.T, kkt.sigma * kkt.S.T], format="csr")
-        self.A = sp.bmat([[primal, None], [None, dual]], format="csr")
-        self.lo = np.concatenate([lo, np.full(n, -MILP_FEASIBILITY)])
-        self.hi = np.concatenate([hi, np.full(n, MILP_FEASIBILITY)])
-        mu = self._multipliers(kkt)
-        self.lb = np.concatenate([np.full(n + e, -np.inf), np.where(active, -mu, 0.0)])
-        self.ub = np.concatenate([np.full(n + e, np.inf), np.where(active, np.inf, 0.0)])
-
-    @staticmethod
-    def _multipliers(kkt: KktSystem) -> np.ndarray:
-        x, u, row_duals = point_of(kkt)
-        if row_duals is None:
-            row_duals = np.zeros(len(kkt.form.rows))
-        return multipliers_from(kkt, x, u, row_duals)[1]
-
-    def least(self, weight: np.ndarray) -> float:
-        """Least change of weight'(x, y, mu); -inf where it has none, 0 where the LP fails."""
-        answer = Highs(weight, self.A, self.lo, self.hi, self.lb, self.ub).solve()
-        if answer.status in ("unbounded", "infeasible or unbounded"):
-            return -np.inf
-        same = SAME_OBJECTIVE * (1 + np.abs(weight).max())
-        if answer.objective is None or abs(answer.objective) < same:
-            return 0.0
-        return float(answer.objective)

@@ -4,10 +4,11 @@ from pyomo_dlmp.bilevel.guard import guard_of
 from pyomo_dlmp.bilevel.lower_level import (
     LowerLevel,
     LowerLevelData,
+    dual_vars_of,
     lower_levels,
     upper_data,
     upper_objective,
 )
 
-__all__ = ["LowerLevel", "LowerLevelData", "guard_of", "lower_levels", "upper_data",
+__all__ = ["LowerLevel", "LowerLevelData", "dual_vars_of", "guard_of", "lower_levels", "upper_data",
            "upper_objective"]

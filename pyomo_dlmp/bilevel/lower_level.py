@@ -4,20 +4,9 @@ Vars inside the block are the lower level's decisions; Vars outside it are const
 inside that the upper level decides is named by `declare_upper`. `dual_of` gives a Var for the
 multipliers of a lower row, for use in any expression of the upper level.
 
-Sign of a dual. It is the sign of Pyomo's ``dual`` Suffix after solving the lower level alone: the
+The sign of a dual is that of Pyomo's ``dual`` Suffix after solving the lower level alone: the
 derivative of the lower objective with respect to the row's right-hand side, as the row is stored.
-
-| sense | row                | sign of the dual            |
-|-------|--------------------|-----------------------------|
-| min   | body == rhs        | free                        |
-| min   | body >= rhs        | >= 0                        |
-| min   | body <= rhs        | <= 0                        |
-| max   | body == rhs        | free                        |
-| max   | body >= rhs        | <= 0                        |
-| max   | body <= rhs        | >= 0                        |
-| both  | lo <= body <= hi   | sign of the side that binds |
-
-Bounds of Vars follow the same rule, one dual for each side (the reduced cost is their sum).
+The table of signs stands beside its implementation, in `lower.duals`, and in docs/conventions.
 """
 
 from __future__ import annotations
@@ -94,9 +83,9 @@ class LowerLevelData(BlockData):
         """Var of the duals of a constraint (or of a Var's ``bound="lower" | "upper"``).
 
         Scalar constraint -> scalar Var; indexed -> Var over the same index; one element -> that
-        element of the Var. Signed as in the module's table, in units of the lower objective per
-        unit of the row. Asking twice gives the same Var. Raises ModelError for a component that is
-        not a row (or a Var) of this lower level.
+        element of the Var. Signed as in the table of `lower.duals`, per unit of the row in units
+        of the lower objective. Asking twice gives the same Var. Raises ModelError for a component
+        that is not a row (or a Var) of this lower level.
         """
         parent = _parent_component(component)
         is_row = getattr(parent, "ctype", None) is pyo.Constraint
@@ -151,6 +140,12 @@ class LowerLevelData(BlockData):
                     yield component, bound, var
             else:
                 yield component, None, entry
+
+
+def dual_vars_of(block) -> Iterator[tuple[Any, str | None, pyo.Var]]:
+    """`dual_vars` of a LowerLevel; nothing for a model that is none (a DSO's OPF alone)."""
+    if isinstance(block, LowerLevelData):
+        yield from block.dual_vars()
 
 
 def lower_levels(model) -> list[LowerLevelData]:

@@ -1,4 +1,4 @@
-"""Values on Pyomo Vars."""
+"""Values on Pyomo Vars: written, found, bounded."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ from itertools import chain
 
 import numpy as np
 from pyomo.core.expr.visitor import identify_variables
+
+
+def load_values(variables, values) -> None:
+    """Set the values of VarData, whatever their bounds and domains."""
+    for var, value in zip(variables, values, strict=True):
+        var.set_value(float(value), skip_validation=True)
 
 
 def value_idle_vars(objective, rows, idle=()) -> None:

@@ -11,37 +11,97 @@ and each dual's range is two linear programs over t. Nothing here grows with the
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from pyomo_dlmp.lower.solver import LowerSolver
+from pyomo_dlmp.numerics.boxes import dot
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.tolerances import ACTIVE, ENTRY, RANK, SAME_OBJECTIVE
 
-_MOST = 3000  # linear programs of a part; ranges beyond are those over the box around all t
+MOST_PROGRAMS = 3000  # of a part; ranges beyond are those over the box around all t
 Ranges = dict[int, tuple[float, float]]
 
 
-def price_ranges(x: np.ndarray, u: np.ndarray, solver: LowerSolver) -> Ranges:
-    """{row: (least, greatest) optimal dual}, in the user's sign, of duals that are not unique.
+@dataclass
+class DualFace:
+    """Optimal duals of one connected part:  (y, mu) = (y0, mu0) + (Y, MU) t.
 
-    x, u: an optimum of the solver's lower level. Infinite where a dual has no end.
+    Attributes
+    ----------
+    Y
+        Directions of all equality duals, shape (equality rows, d).
+    pairs, MU
+        Pairs that may move, and their directions, shapes (k,) and (k, d).
+    freedom
+        The polytope of t.
     """
+
+    Y: np.ndarray
+    pairs: np.ndarray
+    MU: np.ndarray
+    freedom: _Freedom
+
+
+def price_ranges(x: np.ndarray, u: np.ndarray, solver: LowerSolver,
+                 deadline: float = np.inf) -> Ranges:
+    """Ranges of the duals of rows that are not unique at an optimum.
+
+    Parameters
+    ----------
+    x, u
+        An optimum of the solver's lower level, shapes (n,) and (m,).
+    deadline
+        Of ``time.monotonic``: parts after it are left out.
+
+    Returns
+    -------
+    dict
+        {row number: (least, greatest) optimal dual}, in the user's sign; infinite where a dual has
+        no end.
+    """
+    kkt, y0 = solver.kkt, solver.solve(u).y
+    mu0 = solver.solve(u).mu
+    found: Ranges = {}
+
+    def keep(row: int, low: float, high: float) -> None:
+        if high - low > SAME_OBJECTIVE * (1 + abs(low)):
+            found[row] = (float(low), float(high))
+
+    for face in dual_faces(x, u, solver):
+        if time.monotonic() > deadline:
+            break
+        moving = np.flatnonzero(
+            np.abs(face.Y).max(axis=1) > RANK * np.abs(face.Y).max(initial=1.0))
+        for row, (low, high) in zip(moving, face.freedom.ends(face.Y[moving]), strict=True):
+            keep(int(kkt.equality_rows[row]), y0[row] + low, y0[row] + high)
+        of_row = kkt.is_row[face.pairs]
+        pairs, sides = face.pairs[of_row], kkt.duals.sign[face.pairs[of_row]]
+        ends = face.freedom.ends(face.MU[of_row] * sides[:, None])
+        for p, at, (low, high) in zip(pairs, sides * np.maximum(mu0[pairs], 0.0), ends,
+                                      strict=True):
+            keep(int(kkt.index[p]), at + low, at + high)
+    return found
+
+
+def dual_faces(x: np.ndarray, u: np.ndarray, solver: LowerSolver) -> Iterator[DualFace]:
+    """The faces of optimal duals that are more than a point, one for each connected part."""
     kkt = solver.kkt
     active = np.flatnonzero(kkt.slack(x, u) <= ACTIVE * (1 + np.abs(kkt.s0)))
     rows = sp.vstack([kkt.A_eq[solver.rest], kkt.sigma * kkt.S[active]], format="csr")
     G = (rows @ solver.elimination.M).T.tocsc()
-    solution = solver.solve(u)
-    start = np.concatenate([solution.y[solver.rest], solution.mu[active]])
-    ranges: Ranges = {}
+    mu0 = solver.solve(u).mu
     for columns, members in _parts(G):
         if len(members) == 1 and len(columns):  # one row that something moves: a unique dual
             continue
         N = _null_space(G[:, members][columns].toarray())
         if N.shape[1]:
-            ranges |= _ranges(solver, active, members, start[members], N, solution.y)
-    return ranges
+            yield _face(solver, active, members, mu0, N)
 
 
 def _parts(G: sp.csc_matrix):
@@ -66,14 +126,12 @@ def _null_space(block: np.ndarray) -> np.ndarray:
     return V[rank:].T / scale[:, None]
 
 
-def _ranges(solver: LowerSolver, active, members, start, N, y0) -> Ranges:
-    """Ranges of one part's duals."""
+def _face(solver: LowerSolver, active, members, mu0, N) -> DualFace:
+    """The face of one part, its directions carried over to the eliminated equality duals."""
     kkt, e = solver.kkt, len(solver.rest)
     is_mu = members >= e
     pairs = active[members[is_mu] - e]
     N = N / np.maximum(np.abs(N).max(axis=0), ENTRY)
-    polytope = _Freedom(N[is_mu], np.maximum(start[is_mu], 0.0))
-    found: Ranges = {}
     Y = np.zeros((len(kkt.b_eq), N.shape[1]))
     Y[solver.rest[members[~is_mu]]] = N[~is_mu]
     if solver.factor is not None:
@@ -81,21 +139,7 @@ def _ranges(solver: LowerSolver, active, members, start, N, y0) -> Ranges:
         mu[pairs] = N[is_mu]
         right = -(kkt.A_eq.T @ Y + kkt.sigma * (kkt.S.T @ mu))[solver.gone]
         Y[solver.used] = solver.factor.solve(np.ascontiguousarray(right), trans="T")
-    moving = np.flatnonzero(np.abs(Y).max(axis=1) > RANK * np.abs(Y).max(initial=1.0))
-    for row, (low, high) in zip(moving, polytope.ends(Y[moving]), strict=True):
-        _keep(found, int(kkt.equality_rows[row]), y0[row] + low, y0[row] + high)
-    is_row = np.array([kkt.kind[p] == "row" for p in pairs], dtype=bool)
-    sides = np.array([1.0 if kkt.side[p] == "lower" else -1.0 for p in pairs]) * kkt.sigma
-    rows = N[is_mu][is_row] * sides[is_row, None]
-    for p, at, (low, high) in zip(pairs[is_row], (sides * start[is_mu])[is_row],
-                                  polytope.ends(rows), strict=True):
-        _keep(found, int(kkt.index[p]), at + low, at + high)
-    return found
-
-
-def _keep(found: Ranges, row: int, low: float, high: float) -> None:
-    if high - low > SAME_OBJECTIVE * (1 + abs(low)):
-        found[row] = (float(low), float(high))
+    return DualFace(Y, pairs, N[is_mu], _Freedom(N[is_mu], np.maximum(mu0[pairs], 0.0)))
 
 
 class _Freedom:
@@ -103,32 +147,25 @@ class _Freedom:
 
     def __init__(self, N: np.ndarray, start: np.ndarray):
         self.d = N.shape[1]
-        self.N, self.start = N, start
         rows = sp.csr_matrix(np.where(np.abs(N) > RANK, N, 0.0))
         free = np.full(self.d, np.inf)
-        self.lp = Highs(np.zeros(self.d), rows, -start - RANK * (1.0 + start),
-                        np.full(len(N), np.inf), -free, free)
+        self._lp = Highs(np.zeros(self.d), rows, -start - RANK * (1.0 + start),
+                         np.full(len(N), np.inf), -free, free)
 
     def ends(self, forms: np.ndarray) -> list[tuple[float, float]]:
         """(least, greatest) value of each form'  t; 0 lies between them."""
-        if self.d == 1 or 2 * len(forms) > _MOST:
+        if self.d == 1 or 2 * len(forms) > MOST_PROGRAMS:
             low, high = np.array([self._ends(form) for form in np.eye(self.d)]).T
             up, down = np.maximum(forms, 0.0), np.minimum(forms, 0.0)
-            return list(zip(_dot(up, low) + _dot(down, high), _dot(up, high) + _dot(down, low),
+            return list(zip(dot(up, low) + dot(down, high), dot(up, high) + dot(down, low),
                             strict=True))
         return [self._ends(form) for form in forms]
 
     def _ends(self, form: np.ndarray) -> tuple[float, float]:
         ends = []
         for sign in (1.0, -1.0):
-            self.lp.set_cost(np.arange(self.d), sign * form)
-            answer = self.lp.solve_lp()
-            value = answer.objective if answer.status == "optimal" else -np.inf
-            ends.append(sign * min(0.0, value))
+            self._lp.set_cost(np.arange(self.d), sign * form)
+            answer = self._lp.solve_lp()
+            least = answer.objective if answer.status == "optimal" else None
+            ends.append(sign * min(0.0, -np.inf if least is None else least))
         return ends[0], ends[1]
-
-
-def _dot(forms: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """forms @ at, where 0 x infinity is 0."""
-    with np.errstate(invalid="ignore"):
-        return np.where(forms == 0.0, 0.0, forms * at).sum(axis=1)

@@ -1,87 +1,190 @@
-"""Duals and multipliers of one lower level: in the user's sign, and in the system's."""
+"""`DualMap`: where each dual of a lower level stands, and its sign.
+
+The system of `kkt_system` has y, the duals of equality rows, and one multiplier mu >= 0 for each
+side of an inequality row and each finite bound (a *pair*). With sigma = +1 where the lower level
+minimises and -1 where it maximises, the dual as the user reads it is
+
+    equality row         y
+    inequality row       sigma (mu of its lower side - mu of its upper side)
+    lower bound of a Var    sigma mu,      upper bound   - sigma mu
+
+which is the derivative of the lower objective by the right-hand side of the row *as stated*, the
+sign of Pyomo's ``dual`` Suffix after solving the lower level alone:
+
+| sense | row              | sign of the dual            |
+|-------|------------------|-----------------------------|
+| min   | body == rhs      | free                        |
+| min   | body >= rhs      | >= 0                        |
+| min   | body <= rhs      | <= 0                        |
+| max   | body == rhs      | free                        |
+| max   | body >= rhs      | <= 0                        |
+| max   | body <= rhs      | >= 0                        |
+| both  | lo <= body <= hi | sign of the side that binds |
+
+Bounds of Vars follow the same rule, one dual for each side (the reduced cost is their sum).
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
 
-from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.lower.kkt_system import KktSystem
+from pyomo_dlmp.bilevel import dual_vars_of
+from pyomo_dlmp.lower.form import LowerForm
+
+Terms = list[tuple[int, float]]
+"""[(column of (y, mu), sign)]: a dual is the sum of sign x multiplier; empty: always zero."""
 
 
-def point_of(kkt: KktSystem):
-    """(x, u, row duals or None) as loaded on the Vars and the LowerLevel's `dual` Suffix."""
-    form = kkt.form
-    missing = [v.name for v in (*form.x, *form.u) if v.value is None]
-    if missing:
-        raise ModelError.at(
-            form.block.name, f"has {len(missing)} Vars without a value ({missing[0]} ...)",
-            "Solve the model first.")
-    x = np.array([v.value for v in form.x])
-    u = np.array([v.value for v in form.u])
-    suffix = form.block.component("dual")
-    if suffix is None or any(suffix.get(r) is None for r in form.rows):
-        return x, u, None
-    return x, u, np.array([suffix[r] for r in form.rows], dtype=float)
+@dataclass(frozen=True)
+class AskedDual:
+    """A Var that the user got from `dual_of`.
+
+    Attributes
+    ----------
+    var
+        The VarData.
+    owner
+        The row, or the Var whose `bound` ("lower" or "upper") it belongs to.
+    row
+        Number of the row in the form; None for a bound, and for a row that is not in the form.
+    known
+        Whether the owner is in the form (an active row, a decision of the lower level) and has a
+        lower-level Var.
+    terms
+        Where the dual stands.
+    """
+
+    var: Any
+    owner: Any
+    bound: str | None
+    row: int | None
+    known: bool
+    terms: Terms
 
 
-def multipliers_from(kkt: KktSystem, x, u, row_duals):
-    """(y, mu) from the duals of rows: bounds' multipliers are what stationarity leaves."""
-    y = row_duals[kkt.equality_rows]
-    mu = np.zeros(kkt.pairs)
-    for p in range(kkt.pairs):
-        if kkt.kind[p] == "row":
-            value = kkt.sigma * row_duals[kkt.index[p]]
-            mu[p] = max(0.0, value if kkt.side[p] == "lower" else -value)
-    rest = kkt.sigma * kkt.stationarity(x, u, y, mu)
-    for p in range(kkt.pairs):
-        if kkt.kind[p] == "bound":
-            value = rest[kkt.index[p]]
-            mu[p] = max(0.0, value if kkt.side[p] == "lower" else -value)
-    return y, mu
+class DualMap:
+    """Ties rows and bounds of a compiled lower level to (y, mu), the user's dual Vars and the sign.
 
+    Parameters
+    ----------
+    form
+        The compiled lower level.
+    equality_rows
+        Numbers of the rows that y belongs to, shape (e,).
+    is_row, is_lower, index
+        Of each pair: whether it belongs to a row (else to a bound), to the lower side (else to
+        the upper), and the number of the row or column. Shape (pairs,).
+    """
 
-def load_duals(kkt: KktSystem, row_duals: np.ndarray) -> None:
-    """Write the duals of all rows into the LowerLevel's `dual` Suffix and the user's dual Vars."""
-    block = kkt.form.block
-    if block.component("dual") is None:
-        block.add_component("dual", pyo.Suffix(direction=pyo.Suffix.IMPORT))
-    suffix = block.component("dual")
-    for row, value in zip(kkt.form.rows, row_duals, strict=True):
-        suffix[row] = float(value)
-    value_of = {id(r): v for r, v in zip(kkt.form.rows, row_duals, strict=True)}
-    for component, bound, dual in getattr(block, "dual_vars", lambda: ())():
-        if bound is None:
+    def __init__(self, form: LowerForm, equality_rows: np.ndarray, is_row: np.ndarray,
+                 is_lower: np.ndarray, index: np.ndarray):
+        self.form, self.equality_rows = form, equality_rows
+        self.pairs = len(index)
+        self.sign = form.sense * np.where(is_lower, 1.0, -1.0)
+        self._is_row, self._index = is_row, index
+        self._equality = np.full(len(form.rows), -1)
+        self._equality[equality_rows] = np.arange(len(equality_rows))
+        # pair of each (row or bound, side), -1 where there is none
+        self._pair = {}
+        for of_row, count in ((True, len(form.rows)), (False, len(form.x))):
+            for lower in (True, False):
+                mine = np.flatnonzero((is_row == of_row) & (is_lower == lower))
+                self._pair[of_row, lower] = np.full(count, -1)
+                self._pair[of_row, lower][index[mine]] = mine
+
+    # ------------------------------------------------------------------ where a dual stands
+
+    def equality_of(self, row: int) -> int | None:
+        """Number among the equality rows, None for an inequality."""
+        k = int(self._equality[row])
+        return None if k < 0 else k
+
+    def pair_of(self, number: int, side: str, of_row: bool) -> int | None:
+        """The pair of a row's or a column's "lower" or "upper" side, None where it has none."""
+        pair = int(self._pair[of_row, side == "lower"][number])
+        return None if pair < 0 else pair
+
+    def pairs_of(self, number: int, of_row: bool) -> list[int]:
+        """Both pairs of a row, or of a column's bounds, as far as there are."""
+        found = (self.pair_of(number, side, of_row) for side in ("lower", "upper"))
+        return [pair for pair in found if pair is not None]
+
+    def terms_of_row(self, row: int) -> Terms:
+        """Where the dual of a row stands."""
+        k = self.equality_of(row)
+        if k is not None:
+            return [(k, 1.0)]
+        return self._signed(self.pairs_of(row, of_row=True))
+
+    def terms_of_bound(self, column: int, side: str) -> Terms:
+        """Where the dual of a column's "lower" or "upper" bound stands."""
+        pair = self.pair_of(column, side, of_row=False)
+        return [] if pair is None else self._signed([pair])
+
+    def _signed(self, pairs: list[int]) -> Terms:
+        first = len(self.equality_rows)
+        return [(first + p, float(self.sign[p])) for p in pairs]
+
+    # ------------------------------------------------------------------ the user's dual Vars
+
+    def asked(self) -> Iterator[AskedDual]:
+        """Every VarData that `dual_of` gave for this lower level."""
+        form, has_x = self.form, np.diff(self.form.A.indptr) > 0
+        for component, bound, dual in dual_vars_of(form.block):
             for key, var in dual.items():
-                if id(component[key]) in value_of:
-                    var.set_value(float(value_of[id(component[key])]), skip_validation=True)
+                owner = component[key]
+                if bound is None:
+                    row = form.row_number.get(owner)
+                    terms = [] if row is None else self.terms_of_row(row)
+                    known = row is not None and bool(has_x[row])
+                    yield AskedDual(var, owner, None, row, known, terms)
+                else:
+                    column = form.column_number.get(owner)
+                    terms = [] if column is None else self.terms_of_bound(column, bound)
+                    yield AskedDual(var, owner, bound, None, column is not None, terms)
 
+    def asked_by_id(self) -> dict[int, AskedDual]:
+        """{id of a dual Var: its entry}, for expressions that name their Vars by id."""
+        return {id(entry.var): entry for entry in self.asked()}
 
-def columns_of(kkt: KktSystem) -> dict[int, list[tuple[int, float]]]:
-    """id(Var) -> [(column of (u, x, y, mu), sign)]; a user's dual is a sum of multipliers."""
-    form = kkt.form
-    m, n, e = len(form.u), len(form.x), len(kkt.equality_rows)
-    where: dict[int, list[tuple[int, float]]] = {
-        id(v): [(j, 1.0)] for j, v in enumerate([*form.u, *form.x])}
-    row_of = {id(row): r for r, row in enumerate(form.rows)}
-    column_of = {id(v): j for j, v in enumerate(form.x)}
-    eq_of = {int(r): k for k, r in enumerate(kkt.equality_rows)}
-    of: dict[tuple[str, int, str], int] = {
-        (k, int(i), s): p
-        for p, (k, i, s) in enumerate(zip(kkt.kind, kkt.index, kkt.side, strict=True))}
-    for component, bound, dual in getattr(form.block, "dual_vars", lambda: ())():
-        for key, var in dual.items():
-            data = component[key]
-            kind, number = ("row", row_of.get(id(data))) if bound is None else (
-                "bound", column_of.get(id(data)))
-            if number is None:
-                continue
-            if kind == "row" and number in eq_of:
-                where[id(var)] = [(m + n + eq_of[number], 1.0)]
-                continue
-            where[id(var)] = [
-                (m + n + e + of[kind, number, side], kkt.sigma * sign)
-                for side, sign in (("lower", 1.0), ("upper", -1.0))
-                if (kind, number, side) in of and bound in (None, side)]
-    return {k: v for k, v in where.items() if v}
+    def equality_vars(self) -> list:
+        """The user's dual Var of each equality row, None where it was not asked for."""
+        found: list = [None] * len(self.equality_rows)
+        for entry in self.asked():
+            if entry.row is not None and (k := self.equality_of(entry.row)) is not None:
+                found[k] = entry.var
+        return found
 
+    # ------------------------------------------------------------------------------- values
+
+    def row_duals(self, y: np.ndarray, mu: np.ndarray) -> np.ndarray:
+        """Duals of all rows of the form in the user's sign, shape (rows,)."""
+        duals = np.zeros(len(self.form.rows))
+        duals[self.equality_rows] = y
+        np.add.at(duals, self._index[self._is_row], (self.sign * mu)[self._is_row])
+        return duals
+
+    def from_row_duals(self, row_duals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(y, mu) of the duals of rows; multipliers of bounds are zero."""
+        value = np.zeros(self.pairs)
+        value[self._is_row] = self.sign[self._is_row] * row_duals[self._index[self._is_row]]
+        return row_duals[self.equality_rows], np.maximum(value, 0.0)
+
+    def load(self, y: np.ndarray, mu: np.ndarray) -> None:
+        """Write duals into the LowerLevel's `dual` Suffix and onto the user's dual Vars."""
+        block = self.form.block
+        if block.component("dual") is None:
+            block.add_component("dual", pyo.Suffix(direction=pyo.Suffix.IMPORT))
+        suffix = block.component("dual")
+        for row, value in zip(self.form.rows, self.row_duals(y, mu), strict=True):
+            suffix[row] = float(value)
+        both = np.concatenate([y, mu])
+        for entry in self.asked():
+            if entry.known:
+                value = sum(sign * both[column] for column, sign in entry.terms)
+                entry.var.set_value(float(value), skip_validation=True)

@@ -23,10 +23,11 @@ from pyomo.repn.linear import LinearRepnVisitor
 from pyomo.repn.quadratic import QuadraticRepnVisitor
 from pyomo.repn.util import OrderedVarRecorder
 
-from pyomo_dlmp.bilevel import LowerLevelData, guard_of
+from pyomo_dlmp.bilevel import LowerLevelData, dual_vars_of, guard_of
 from pyomo_dlmp.bilevel.values import bounds_of
 from pyomo_dlmp.errors import Fault, ModelError
 from pyomo_dlmp.numerics.components import dense_blocks
+from pyomo_dlmp.numerics.numbering import Numbering
 from pyomo_dlmp.numerics.sparse import csr_of
 from pyomo_dlmp.tolerances import CONVEX
 
@@ -76,6 +77,24 @@ class LowerForm:
     def _relative(self, components) -> list[str]:
         prefix = self.block.name + "."
         return [component.name.removeprefix(prefix) for component in components]
+
+    @cached_property
+    def row_number(self) -> Numbering:
+        """Number of a row (ConstraintData)."""
+        return Numbering(self.rows)
+
+    @cached_property
+    def column_number(self) -> Numbering:
+        """Number of a Var of x."""
+        return Numbering(self.x)
+
+    def cost(self, x: np.ndarray, u: np.ndarray) -> float:
+        """Lower objective at a point, without its terms in u alone and its constant."""
+        return float(self.c @ x + 0.5 * x @ (self.Q @ x) + x @ (self.D @ u))
+
+    def gradient(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """Derivative of the lower objective by x, shape (n,)."""
+        return self.Q @ x + self.c + self.D @ u
 
     @property
     def equality(self) -> np.ndarray:
@@ -143,7 +162,6 @@ class _Compiler:
         self.block = block
         # a model that is no LowerLevel has no upper level: every Var is its own
         self.is_upper = getattr(block, "is_upper", lambda var: False)
-        self.dual_vars = getattr(block, "dual_vars", lambda: ())
         self.faults: list[Fault] = []
         self.var_map: dict = {}
         recorder = {"var_recorder": OrderedVarRecorder(self.var_map, {}, None)}
@@ -248,7 +266,7 @@ class _Compiler:
         return form
 
     def _check_columns(self, x) -> None:
-        duals = {id(d) for _, _, var in self.dual_vars() for d in var.values()}
+        duals = {id(d) for _, _, var in dual_vars_of(self.block) for d in var.values()}
         for var in x:
             if not var.is_continuous():
                 self.faults.append(Fault(

@@ -6,18 +6,19 @@ inequality side or finite bound ("pair"), whose slack is  s = S x + T u + s0 >= 
     stationarity   Q x + c + D u - A_eq' y - sigma S' mu = 0
     pairs          0 <= s  complementary to  mu >= 0
 
-The dual of an inequality row, as the user reads it, is  sigma (mu of its lower side - mu of its
-upper side); y is already what the user reads.
+`duals` ties y and mu to the rows, bounds and dual Vars of the model (`lower.duals`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
+from pyomo_dlmp.lower.duals import DualMap
 from pyomo_dlmp.lower.form import LowerForm
 
 
@@ -25,8 +26,9 @@ from pyomo_dlmp.lower.form import LowerForm
 class KktSystem:
     """KKT arrays of one lower level. Pairs are ordered: rows' lower, rows' upper, lb, ub.
 
-    `kind[p]` is "row" or "bound", `side[p]` "lower" or "upper", `index[p]` the row's or the
-    column's number in the form, `label[p]` a readable name.
+    `is_row[p]`: pair p belongs to a row, else to a bound of a column; `is_lower[p]`: to its lower
+    side, else to the upper; `index[p]`: number of the row or column in the form; `label[p]`: a
+    readable name. All of shape (pairs,).
     """
 
     form: LowerForm
@@ -37,17 +39,33 @@ class KktSystem:
     S: sp.csr_matrix
     T: sp.csr_matrix
     s0: np.ndarray
-    kind: list[str]
-    side: list[str]
+    is_row: np.ndarray
+    is_lower: np.ndarray
     index: np.ndarray
+
+    @cached_property
+    def duals(self) -> DualMap:
+        """Where each dual stands, and its sign."""
+        return DualMap(self.form, self.equality_rows, self.is_row, self.is_lower, self.index)
 
     @cached_property
     def label(self) -> list[str]:
         """Names of the pairs, made when asked for."""
-        names = {kind: getattr(self.form, attribute) for kind, attribute in (
-            ("row", "names_row"), ("bound", "names_x")) if kind in set(self.kind)}
-        return [f"{names[k][i]}.{s}"
-                for k, i, s in zip(self.kind, self.index, self.side, strict=True)]
+        form = self.form
+        rows = form.names_row if self.is_row.any() else []
+        columns = form.names_x if not self.is_row.all() else []
+        return [f"{(rows if of_row else columns)[i]}.{'lower' if low else 'upper'}"
+                for of_row, low, i in zip(self.is_row, self.is_lower, self.index, strict=True)]
+
+    @cached_property
+    def row_pairs(self) -> np.ndarray:
+        """Numbers of the pairs that belong to rows."""
+        return np.flatnonzero(self.is_row)
+
+    @cached_property
+    def bound_pairs(self) -> np.ndarray:
+        """Numbers of the pairs that belong to bounds of columns."""
+        return np.flatnonzero(~self.is_row)
 
     @property
     def sigma(self) -> int:
@@ -57,7 +75,11 @@ class KktSystem:
     @property
     def pairs(self) -> int:
         """Number of complementarity pairs."""
-        return len(self.kind)
+        return len(self.index)
+
+    def owner(self, p: int) -> Any:
+        """The row (ConstraintData) or the Var (VarData) that a pair belongs to."""
+        return (self.form.rows if self.is_row[p] else self.form.x)[self.index[p]]
 
     def slack(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
         """Slack of each pair at a point."""
@@ -65,18 +87,27 @@ class KktSystem:
 
     def row_duals(self, y: np.ndarray, mu: np.ndarray) -> np.ndarray:
         """Dual of each row of the form, in the user's sign."""
-        duals = np.zeros(len(self.form.rows))
-        duals[self.equality_rows] = y
-        is_row = np.array([k == "row" for k in self.kind], dtype=bool)
-        sign = np.where(np.array(self.side) == "lower", 1.0, -1.0) * self.sigma
-        np.add.at(duals, self.index[is_row], (sign * mu)[is_row])
-        return duals
+        return self.duals.row_duals(y, mu)
 
     def stationarity(self, x, u, y, mu) -> np.ndarray:
         """Residual of stationarity per column of x, in units of cost per unit of x."""
-        form = self.form
-        gradient = form.Q @ x + form.c + form.D @ u
-        return gradient - self.A_eq.T @ y - self.sigma * (self.S.T @ mu)
+        return self.form.gradient(x, u) - self.A_eq.T @ y - self.sigma * (self.S.T @ mu)
+
+    def bound_multipliers(self, reduced_cost: np.ndarray) -> np.ndarray:
+        """Multipliers of bounds, shape (pairs,), 0 for rows' pairs, from columns' reduced costs.
+
+        reduced_cost: sigma x what stationarity leaves with the bounds' multipliers at zero.
+        """
+        value = np.zeros(self.pairs)
+        mine = self.bound_pairs
+        value[mine] = np.where(self.is_lower[mine], 1.0, -1.0) * reduced_cost[self.index[mine]]
+        return np.maximum(value, 0.0)
+
+    def multipliers_from(self, x, u, row_duals) -> tuple[np.ndarray, np.ndarray]:
+        """(y, mu) from the duals of rows: bounds' multipliers are what stationarity leaves."""
+        y, mu = self.duals.from_row_duals(row_duals)
+        rest = self.sigma * self.stationarity(x, u, y, mu)
+        return y, mu + self.bound_multipliers(rest)
 
 
 def build_kkt(form: LowerForm) -> KktSystem:
@@ -93,11 +124,9 @@ def build_kkt(form: LowerForm) -> KktSystem:
     S = sp.vstack([form.A[lower], -form.A[upper], unit[at_lb], -unit[at_ub]], format="csr")
     T = sp.vstack([form.B[lower], -form.B[upper], none], format="csr")
     s0 = np.concatenate([-form.lo[lower], form.hi[upper], -form.lb[at_lb], form.ub[at_ub]])
-    kind = ["row"] * (len(lower) + len(upper)) + ["bound"] * (len(at_lb) + len(at_ub))
-    side = (["lower"] * len(lower) + ["upper"] * len(upper)
-            + ["lower"] * len(at_lb) + ["upper"] * len(at_ub))
+    sizes = [len(lower), len(upper), len(at_lb), len(at_ub)]
     index = np.concatenate([lower, upper, at_lb, at_ub]).astype(int)
     return KktSystem(
-        form, rows_eq, form.A[rows_eq], form.B[rows_eq], form.lo[rows_eq],
-        S, T, s0, kind, side, index,
-    )
+        form, rows_eq, form.A[rows_eq], form.B[rows_eq], form.lo[rows_eq], S, T, s0,
+        np.repeat([True, True, False, False], sizes), np.repeat([True, False, True, False], sizes),
+        index)

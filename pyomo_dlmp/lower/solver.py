@@ -8,15 +8,17 @@ system is measured. Above the tolerance a SolverError is raised.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 
+from pyomo_dlmp.bilevel.values import load_values
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.lower.kkt_system import KktSystem
+from pyomo_dlmp.lower.point import decisions_of
 from pyomo_dlmp.numerics.elimination import Elimination, eliminate
 from pyomo_dlmp.numerics.qp import ConvexQp, solve_singles
 from pyomo_dlmp.tolerances import KKT_RESIDUAL, ROW_HOLDS
@@ -39,7 +41,7 @@ class Residual:
     relative: float
 
 
-@dataclass
+@dataclass(repr=False)
 class LowerSolution:
     """x, equality duals y, pair multipliers mu at upper decisions u; `cost` of the lower level."""
 
@@ -48,7 +50,21 @@ class LowerSolution:
     mu: np.ndarray
     cost: float
     residual: Residual
-    degenerate: list[np.ndarray] = field(default_factory=list)
+    kkt: KktSystem
+
+    @property
+    def row_duals(self) -> np.ndarray:
+        """Duals of all rows of the form in the user's sign."""
+        return self.kkt.duals.row_duals(self.y, self.mu)
+
+    def load(self) -> None:
+        """Load x onto the Vars, duals into the `dual` Suffix and onto the user's dual Vars."""
+        load_values(self.kkt.form.x, self.x)
+        self.kkt.duals.load(self.y, self.mu)
+
+    def __repr__(self) -> str:
+        return (f"LowerSolution(cost={self.cost:.6g}, {len(self.x)} Vars, {len(self.mu)} pairs, "
+                f"KKT residual {self.residual.relative:.1e})")
 
 
 def kkt_residual(kkt: KktSystem, x, u, y, mu) -> Residual:
@@ -96,14 +112,11 @@ class LowerSolver:
         self.factor = splu(kkt.A_eq[self.used][:, self.gone].tocsc()) if len(self.used) else None
         M = self.elimination.M
         self.Q = (M.T @ form.Q @ M).tocsr()
-        self.A = sp.vstack([kkt.A_eq[self.rest], kkt.S[self._row_pairs()]], format="csr") @ M
+        self.A = sp.vstack([kkt.A_eq[self.rest], kkt.S[kkt.row_pairs]], format="csr") @ M
         parts = self._independent_parts()
         self.parts = [part for part in parts if len(part) > 1]
         self.singles = np.array([part[0] for part in parts if len(part) == 1], dtype=int)
         self._last: tuple[np.ndarray, LowerSolution] | None = None
-
-    def _row_pairs(self) -> np.ndarray:
-        return np.flatnonzero(np.array([k == "row" for k in self.kkt.kind], dtype=bool))
 
     def _independent_parts(self) -> list[np.ndarray]:
         n = len(self.elimination.kept)
@@ -117,13 +130,16 @@ class LowerSolver:
             self._last = u.copy(), self._solve(u, tolerance)
         return self._last[1]
 
+    def solve_here(self) -> LowerSolution:
+        """`solve` at the values of the upper Vars. ModelError: one has none."""
+        return self.solve(decisions_of(self.kkt.form))
+
     def _solve(self, u: np.ndarray, tolerance: float) -> LowerSolution:
         kkt, form, M = self.kkt, self.kkt.form, self.elimination.M
         x0 = self.offset(u)
-        gradient = form.c + form.D @ u + form.Q @ x0
-        c = kkt.sigma * (M.T @ gradient)
+        c = kkt.sigma * (M.T @ form.gradient(x0, u))
         Q = kkt.sigma * self.Q
-        rows = self._row_pairs()
+        rows = kkt.row_pairs
         right = np.concatenate([
             kkt.b_eq[self.rest] - kkt.B_eq[self.rest] @ u - kkt.A_eq[self.rest] @ x0,
             -(kkt.S[rows] @ x0 + kkt.T[rows] @ u + kkt.s0[rows])])
@@ -181,9 +197,8 @@ class LowerSolver:
         if self.factor is not None:
             g = self.kkt.stationarity(x, u, y, mu)[self.gone]
             y[self.used] = self.factor.solve(g, trans="T")
-        form = self.kkt.form
-        cost = float(form.c @ x + 0.5 * x @ (form.Q @ x) + x @ (form.D @ u))
-        return LowerSolution(x, y, mu, cost, kkt_residual(self.kkt, x, u, y, mu))
+        residual = kkt_residual(self.kkt, x, u, y, mu)
+        return LowerSolution(x, y, mu, self.kkt.form.cost(x, u), residual, self.kkt)
 
     def _assemble(self, u, x, dual, rho, rows, tolerance) -> LowerSolution:
         """Multipliers of the full system from the reduced ones (internal sign: minimisation)."""
@@ -194,10 +209,7 @@ class LowerSolver:
         y[self.rest] = kkt.sigma * dual[: len(self.rest)]
         full_rho = np.zeros(len(form.x))
         full_rho[self.elimination.kept] = rho
-        for p in range(kkt.pairs):
-            if kkt.kind[p] == "bound":
-                value = full_rho[kkt.index[p]]
-                mu[p] = max(0.0, value if kkt.side[p] == "lower" else -value)
+        mu += kkt.bound_multipliers(full_rho)
         if self.factor is not None:
             g = kkt.stationarity(x, u, y, mu)[self.gone]
             y[self.used] = self.factor.solve(g, trans="T")
@@ -207,5 +219,4 @@ class LowerSolver:
                 form.block.name, "was re-solved with a KKT residual of "
                 f"{residual.relative:.2g} relative (limit {tolerance:g})",
                 "Scale the model (MW, per unit) or use a more accurate QP solver.")
-        cost = float(form.c @ x + 0.5 * x @ (form.Q @ x) + x @ (form.D @ u))
-        return LowerSolution(x, y, mu, cost, residual)
+        return LowerSolution(x, y, mu, form.cost(x, u), residual, kkt)

@@ -14,6 +14,20 @@ from pyomo_dlmp.tolerances import ROUNDING
 _ROUNDOFF = 4.0 * np.finfo(float).eps
 
 
+def dot(forms: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """forms @ at, where 0 x infinity is 0; shapes (k, n) and (n,)."""
+    if np.isfinite(at).all():
+        return forms @ at
+    with np.errstate(invalid="ignore"):
+        return np.where(forms == 0.0, 0.0, forms * at).sum(axis=1)
+
+
+def least_over_box(c: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> float:
+    """Least c'z over the box lo <= z <= hi, where 0 x infinity is 0."""
+    with np.errstate(invalid="ignore"):
+        return float(np.where(c > 0, c * lo, np.where(c < 0, c * hi, 0.0)).sum())
+
+
 def row_ranges(M: sp.csr_matrix, m0: np.ndarray, lo: np.ndarray, hi: np.ndarray):
     """Least and greatest value of each row of M z + m0 over the box lo <= z <= hi."""
     M = M.tocsr()

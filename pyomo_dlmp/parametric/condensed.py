@@ -23,6 +23,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from pyomo_dlmp.lower.kkt_system import KktSystem
+from pyomo_dlmp.numerics.boxes import dot
 from pyomo_dlmp.numerics.elimination import eliminate
 from pyomo_dlmp.tolerances import ENTRY, NEVER_BINDS
 
@@ -95,7 +96,7 @@ def condense(kkt: KktSystem, paid, wanted, box, number: int = 0) -> list[Condens
     """
     form = kkt.form
     _, label, row_label = _labels(kkt)
-    is_row = np.array([kind == "row" for kind in kkt.kind], dtype=bool)
+    is_row = kkt.is_row
     touches = np.zeros(label.max(initial=-1) + 1, dtype=bool)
     paid, wanted = np.asarray(sorted(paid), int), np.asarray(sorted(wanted), int)
     eq_label = row_label[kkt.equality_rows]
@@ -250,13 +251,6 @@ def ranges(part: CondensedQp, wl, wu):
         for M, lo, hi in ((part.A, wl, wu), (part.T[:, :part.m], part.lo, part.hi)):
             M = np.where(np.abs(M) > ENTRY, M, 0.0)
             up, down = np.maximum(M, 0.0), np.minimum(M, 0.0)
-            low += _dot(up, lo) + _dot(down, hi)
-            high += _dot(up, hi) + _dot(down, lo)
+            low += dot(up, lo) + dot(down, hi)
+            high += dot(up, hi) + dot(down, lo)
     return low, high
-
-
-def _dot(M, v):
-    """M v where 0 x infinity is 0."""
-    if np.isfinite(v).all():
-        return M @ v
-    return np.where(M == 0.0, 0.0, M * v).sum(axis=1)

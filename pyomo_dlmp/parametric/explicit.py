@@ -17,10 +17,10 @@ from pyomo.common.gc_manager import PauseGC
 from pyomo.repn.linear import LinearRepnVisitor
 from pyomo.repn.util import OrderedVarRecorder
 
-from pyomo_dlmp.auditing.finalize import LowerPoint, finalize_result, no_point
+from pyomo_dlmp.auditing.finalize import Claim, LowerPoint, finalize_result, no_point
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import lower_levels, upper_objective
-from pyomo_dlmp.bilevel.values import bounds_of
+from pyomo_dlmp.bilevel.values import bounds_of, load_values
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.lower.solver import LowerSolver
@@ -134,8 +134,7 @@ def _check_size(worth) -> None:
 def _upper_linear(upper: UpperTerms, systems: list[KktSystem]):
     """(upper Vars, their rows and objective as arrays, boxes tightened by the rows)."""
     inner = {id(v) for kkt in systems for v in kkt.form.x}
-    inner |= {id(v) for kkt in systems for _, _, dual in getattr(
-        kkt.form.block, "dual_vars", lambda: ())() for v in dual.values()}
+    inner |= {id(dual.var) for kkt in systems for dual in kkt.duals.asked()}
     var_map: dict = {}
     visitor = LinearRepnVisitor({}, var_recorder=OrderedVarRecorder(var_map, {}, None))
     found = []
@@ -196,10 +195,9 @@ def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -
     if status == "gap not reached" and outcome.within(run.gap):
         status = "optimal"
     if outcome.z is None:
-        return no_point(record, status, bound, run.route, clock, size)
+        return no_point(record, Claim(status, None, bound, size), run.route.name, clock)
     clock.stage("audit")
-    for var, value in zip(ready.columns, outcome.z, strict=True):
-        var.set_value(float(value), skip_validation=True)
+    load_values(ready.columns, outcome.z)
     if reuse.series:
         reuse.last = {var.name: float(v) for var, v in zip(ready.columns, outcome.z, strict=True)}
     _, chosen = ready.hull.cost_at(outcome.z)
@@ -209,8 +207,8 @@ def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -
         raise NotExplicit(f"what its regions leave out {err.faults[0].what}") from err
     for lower in record.lowers:
         reuse.keep_solver(lower.kkt, lower.solver)
-    return finalize_result(model, record, run.route, clock, run.gap, status, bound,
-                  sign * outcome.objective, size)
+    claim = Claim(status, sign * outcome.objective, bound, size)
+    return finalize_result(model, record, claim, run.route.name, clock, run.gap, run.left())
 
 
 def _start(ready: Explicit, reuse: SolveCache) -> np.ndarray | None:
@@ -245,13 +243,12 @@ def _answer(ready: Explicit, number: int, chosen: list[int]) -> LowerPoint:
         penalties.append((part.soft_pair, part.soft_column, part.soft_coef))
     x = solver.elimination.M @ v + solver.offset(u)
     slack = kkt.slack(x, u)
-    bound_of = {int(kkt.index[p]): p for p in range(kkt.pairs) if kkt.kind[p] == "bound"}
     for pairs, columns, coef in penalties:
         base = slack[pairs] - coef * x[columns]
         v[place[columns]] = np.maximum(0.0, -base) / coef
         for p, column, c in zip(pairs, columns, coef, strict=True):
-            mu[bound_of[int(column)]] = kkt.sigma * form.c[column] - c * mu[p]
+            bound = kkt.duals.pair_of(int(column), "lower", of_row=False)
+            mu[bound] = kkt.sigma * form.c[column] - c * mu[p]
     point = solver.complete(u, v, np.maximum(0.0, mu), y_rest)
-    for var, value in zip(form.x, point.x, strict=True):
-        var.set_value(float(value), skip_validation=True)
+    load_values(form.x, point.x)
     return LowerPoint(kkt, solver, point.y, point.mu)

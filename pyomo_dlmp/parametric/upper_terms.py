@@ -18,7 +18,7 @@ import pyomo.environ as pyo
 
 from pyomo_dlmp.bilevel import upper_data
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.lower.duals import columns_of
+from pyomo_dlmp.lower.columns import columns_of
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit
 from pyomo_dlmp.tolerances import RANK

@@ -6,9 +6,10 @@ import numpy as np
 import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
 
-from pyomo_dlmp.auditing.finalize import finalize_result, no_point
+from pyomo_dlmp.auditing.finalize import Claim, finalize_result, no_point
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import upper_data
+from pyomo_dlmp.bilevel.values import load_values
 from pyomo_dlmp.numerics.outer_approximation import SearchResult, solve_outer
 from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.search.decomposition import solve_periods, take_apart
@@ -58,13 +59,12 @@ def search_embedded(run, record: SingleLevel) -> BilevelResult:
     best = max(outcome.bound, min(relaxed, outcome.objective))
     bound = sign * best if np.isfinite(best) else None
     if outcome.z is None:
-        return no_point(record, outcome.status, bound, run.route, clock, size)
+        return no_point(record, Claim(outcome.status, None, bound, size), run.route.name, clock)
     values = elimination.lift(outcome.z)
     values[program.integer] = np.round(values[program.integer])
-    for var, value in zip(program.columns, values, strict=True):
-        var.set_value(float(value), skip_validation=True)
-    return finalize_result(model, record, run.route, clock, run.gap, outcome.status, bound,
-                  sign * outcome.objective, size)
+    load_values(program.columns, values)
+    claim = Claim(outcome.status, sign * outcome.objective, bound, size)
+    return finalize_result(model, record, claim, run.route.name, clock, run.gap, run.left())
 
 
 def _search(run, record: SingleLevel, small: Program, first, gap: float, complete_point,

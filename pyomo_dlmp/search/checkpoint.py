@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 import pyomo.environ as pyo
 
-from pyomo_dlmp.bilevel import lower_levels
+from pyomo_dlmp.bilevel import lower_levels, upper_objective
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.lower.duals import load_duals
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
@@ -63,17 +62,11 @@ def load_checkpoint(model, path: str | Path) -> dict:
     for name, value in held["upper"].items():
         var = model.find_component(name)
         if var is None:
-            raise ModelError.at(str(path), f"holds a Var '{name}' that '{model.name}' has not",
+            raise ModelError.at(str(path), f"contains variable '{name}', which model "
+                                f"'{model.name}' does not have",
                                 "Build the model as it was when the checkpoint was written.")
         var.set_value(value, skip_validation=True)
     for block in lower_levels(model):
-        kkt = build_kkt(compile_lower(block))
-        u = np.array([v.value for v in kkt.form.u], dtype=float)
-        solution = LowerSolver(kkt).solve(u)
-        for var, value in zip(kkt.form.x, solution.x, strict=True):
-            var.set_value(float(value), skip_validation=True)
-        load_duals(kkt, kkt.row_duals(solution.y, solution.mu))
-    top = next(o for o in model.component_data_objects(pyo.Objective, active=True)
-               if not any(block.contains(o) for block in lower_levels(model)))
-    held["recomputed"] = float(pyo.value(top.expr))
+        LowerSolver(build_kkt(compile_lower(block))).solve_here().load()
+    held["recomputed"] = float(pyo.value(upper_objective(model).expr))
     return held

@@ -24,6 +24,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
+from pyomo_dlmp.numerics.boxes import least_over_box
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.memory import over_limit
 from pyomo_dlmp.numerics.outer_approximation import SearchResult, solve_outer
@@ -161,7 +162,7 @@ class _Search:
         lo, hi = p.lo[self.periods.coupling], p.hi[self.periods.coupling]
         return p.constant + float(
             sum(outcome.bound for outcome in found)
-            + _least(cost, p.lb[rest], p.ub[rest]) + _least(pi, lo, hi))
+            + least_over_box(cost, p.lb[rest], p.ub[rest]) + least_over_box(pi, lo, hi))
 
     def _add(self, points) -> None:
         for mine, z in zip(self.points, points, strict=True):
@@ -239,9 +240,3 @@ def _piece(program: Program, columns, rows) -> Program:
         program.A[rows][:, columns], program.lo[rows], program.hi[rows], program.lb[columns],
         program.ub[columns], program.integer[columns], program.c[columns],
         program.Q[columns][:, columns], 0.0, 1)
-
-
-def _least(c: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> float:
-    """Least c'z over a box, where 0 x infinity is 0."""
-    with np.errstate(invalid="ignore"):
-        return float(np.where(c > 0, c * lo, np.where(c < 0, c * hi, 0.0)).sum())

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
-import pyomo.environ as pyo
-
+from pyomo_dlmp.bilevel.values import load_values
 from pyomo_dlmp.errors import SolverError
-from pyomo_dlmp.lower.duals import multipliers_from
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.solvers.interfaces import PyomoResult, SolverInterface, solve_by_pyomo
 from pyomo_dlmp.tolerances import POLISHED, PROOF_MARGIN
@@ -61,13 +58,11 @@ def _start_in_the_middle(record: SingleLevel) -> None:
                 var.set_value(0.5 * (low + high), skip_validation=True)
     for lower in record.lowers:
         kkt = lower.kkt
-        u = np.array([pyo.value(v) for v in kkt.form.u], dtype=float)
         try:
-            solution = LowerSolver(kkt).solve(u)
+            solution = LowerSolver(kkt).solve_here()
         except SolverError:
             continue
-        _, mu = multipliers_from(kkt, solution.x, u, kkt.row_duals(solution.y, solution.mu))
-        for variables, values in ((kkt.form.x, solution.x), (lower.y, solution.y), (lower.mu, mu)):
-            for var, value in zip(variables, values, strict=True):
-                if var is not None:
-                    var.set_value(float(value), skip_validation=True)
+        solution.load()
+        load_values(lower.y, solution.y)
+        live = [p for p, var in enumerate(lower.mu) if var is not None]
+        load_values([lower.mu[p] for p in live], solution.mu[live])

@@ -11,7 +11,6 @@ from pyomo.core.expr.visitor import identify_variables
 
 from pyomo_dlmp.bilevel import guard_of, upper_objective
 from pyomo_dlmp.errors import DlmpError, SolverError
-from pyomo_dlmp.lower.duals import load_duals, multipliers_from
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
@@ -80,7 +79,7 @@ def _complete(lower, z: np.ndarray, place: dict[int, int]) -> None:
     u = np.array([z[place[id(v)]] if id(v) in place else (v.value or 0.0) for v in form.u])
     solution = LowerSolver(kkt).solve(u)
     values = {id(v): value for v, value in zip(form.x, solution.x, strict=True)}
-    y, mu = multipliers_from(kkt, solution.x, u, kkt.row_duals(solution.y, solution.mu))
+    y, mu = solution.y, solution.mu
     values.update({id(v): value for v, value in zip(lower.y, y, strict=True)})
     slack = kkt.slack(solution.x, u)
     active = lower.block.component("active_side")
@@ -97,19 +96,15 @@ def _complete(lower, z: np.ndarray, place: dict[int, int]) -> None:
     for key, value in values.items():
         if key in place:
             z[place[key]] = value
-    _fill_defined(lower, z, place, kkt.row_duals(y, mu))
+    _fill_defined(lower, z, place, y, mu)
 
 
-def _fill_defined(lower, z, place, row_duals) -> None:
-    """Values of the user's dual Vars of inequality rows."""
-    form = lower.kkt.form
-    number = {id(r): i for i, r in enumerate(form.rows)}
-    for component, bound, dual in form.block.dual_vars():
-        if bound is None:
-            for key, var in dual.items():
-                if id(var) in place and id(component[key]) in number:
-                    z[place[id(var)]] = row_duals[number[id(component[key])]]
-
+def _fill_defined(lower, z, place, y, mu) -> None:
+    """Values of the user's dual Vars of inequality rows and bounds."""
+    both = np.concatenate([y, mu])
+    for dual in lower.kkt.duals.asked():
+        if id(dual.var) in place:
+            z[place[id(dual.var)]] = sum(sign * both[column] for column, sign in dual.terms)
 
 
 def known_point(model, blocks):
@@ -125,11 +120,7 @@ def known_point(model, blocks):
         if point is None:
             return None
         for kkt in systems:
-            u = np.array([v.value or 0.0 for v in kkt.form.u])
-            solution = LowerSolver(kkt).solve(u)
-            for var, value in zip(kkt.form.x, solution.x, strict=True):
-                var.set_value(float(value), skip_validation=True)
-            load_duals(kkt, kkt.row_duals(solution.y, solution.mu))
+            LowerSolver(kkt).solve_here().load()
         if any(_violation(row) > ROW_HOLDS for row in model.component_data_objects(
                 pyo.Constraint, active=True, descend_into=pyo.Block)):
             return None
@@ -167,8 +158,7 @@ def high_point(model, systems) -> float | None:
     own = [kkt.form.objective for kkt in systems]
     upper = upper_objective(model)
     parts = quadratic_parts(upper.expr, upper.name)
-    duals = {id(v) for kkt in systems for _, _, var in kkt.form.block.dual_vars()
-             for v in var.values()}
+    duals = {id(dual.var) for kkt in systems for dual in kkt.duals.asked()}
     terms = {k: c for k, c in parts.linear.items() if k not in duals}
     guards = [guard_of(kkt.form.block) for kkt in systems]
     aside = [row for row in model.component_data_objects(

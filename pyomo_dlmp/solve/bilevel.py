@@ -10,7 +10,7 @@ import numpy as np
 import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
 
-from pyomo_dlmp.auditing.finalize import finalize_result, no_point
+from pyomo_dlmp.auditing.finalize import Claim, finalize_result, no_point
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import lower_levels, upper_data
 from pyomo_dlmp.errors import AuditError, BoundError, ModelError, SolverError
@@ -318,11 +318,11 @@ class _Run:
                 self.route, self.model, self.gap, self.left(), self.started)
         size = {"pairs": sum(k.kkt.pairs for k in record.lowers)}
         notes = [answer.note] if answer.note else []
+        claim = Claim(answer.status, answer.objective, answer.bound, size, notes)
         if answer.objective is None:
-            return no_point(
-                record, answer.status, answer.bound, self.route, self.clock, size, notes)
-        return finalize_result(self.model, record, self.route, self.clock, self.gap, answer.status,
-                      answer.bound, answer.objective, size, notes)
+            return no_point(record, claim, self.route.name, self.clock)
+        return finalize_result(self.model, record, claim, self.route.name, self.clock, self.gap,
+                               self.left())
 
 
 def _other_than_explicit(transformation: dict) -> str:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pyomo.environ as pyo
-
 from pyomo_dlmp.errors import SolverError
-from pyomo_dlmp.lower.duals import load_duals
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.lower.solver import LowerSolution, LowerSolver
@@ -23,13 +19,8 @@ def solve_opf(model) -> LowerSolution:
     model that is not a convex LP or QP, SolverError when it is infeasible, unbounded, or its KKT
     residual is above 1e-4 relative (no price is then loaded).
     """
-    kkt = build_kkt(compile_lower(model))
-    form = kkt.form
-    u = np.array([pyo.value(var) for var in form.u], dtype=float)
-    solution = LowerSolver(kkt).solve(u)
-    for var, value in zip(form.x, solution.x, strict=True):
-        var.set_value(float(value), skip_validation=True)
-    load_duals(kkt, kkt.row_duals(solution.y, solution.mu))
+    solution = LowerSolver(build_kkt(compile_lower(model))).solve_here()
+    solution.load()
     return solution
 
 

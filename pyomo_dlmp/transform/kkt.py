@@ -16,6 +16,7 @@ import pyomo.environ as pyo
 from pyomo.core.expr import LinearExpression
 
 from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.lower.duals import AskedDual
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.tolerances import ROW_HOLDS
 from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds
@@ -61,34 +62,18 @@ class LowerKkt:
 
     def row_dual(self, r: int):
         """Pyomo expression of the dual of row r of the form, in the user's sign."""
-        kkt = self.kkt
-        eq = np.flatnonzero(kkt.equality_rows == r)
-        if len(eq):
-            return self.y[eq[0]]
-        return self._signed(self.pairs_of("row", r))
+        return self.dual_at(self.kkt.duals.terms_of_row(r))
 
-    def bound_dual(self, j: int, side: str):
-        """Pyomo expression of the dual of a bound of column j, in the user's sign."""
-        return self._signed([p for p in self.pairs_of("bound", j) if self.kkt.side[p] == side])
-
-    def pairs_of(self, kind: str, index: int) -> list[int]:
-        """Numbers of the pairs of a row or of a column's bounds."""
-        return self._by_owner().get((kind, index), [])
-
-    def _by_owner(self) -> dict[tuple[str, int], list[int]]:
-        owner = getattr(self, "_owner", None)
-        if owner is None:
-            owner = {}
-            for p, key in enumerate(zip(self.kkt.kind, self.kkt.index.tolist(), strict=True)):
-                owner.setdefault(key, []).append(p)
-            self._owner = owner
-        return owner
-
-    def _signed(self, pairs: list[int]):
-        sign = {"lower": self.kkt.sigma, "upper": -self.kkt.sigma}
-        terms = [(sign[self.kkt.side[p]], self.mu[p]) for p in pairs if self.mu[p] is not None]
+    def dual_at(self, terms):
+        """Pyomo expression of a dual that stands at `terms` of (y, mu)."""
+        e = len(self.y)
+        if len(terms) == 1 and terms[0][0] < e:
+            return self.y[terms[0][0]]
+        live = [(sign, self.mu[column - e]) for column, sign in terms
+                if self.mu[column - e] is not None]
         return LinearExpression(
-            constant=0.0, linear_coefs=[t[0] for t in terms], linear_vars=[t[1] for t in terms])
+            constant=0.0, linear_coefs=[sign for sign, _ in live],
+            linear_vars=[var for _, var in live])
 
 
 class LinearRows:
@@ -117,8 +102,7 @@ def emit_kkt(block, kkt: KktSystem, bounds: PairBounds) -> LowerKkt:
     """Fill `block` with multipliers and stationarity; see the module's text."""
     form = kkt.form
     lower = LowerKkt(kkt, bounds, block, _equality_duals(block, kkt), [])
-    lower.before = [
-        (v, v.lb, v.ub) for _, _, var in form.block.dual_vars() for v in var.values()]
+    lower.before = [(dual.var, dual.var.lb, dual.var.ub) for dual in kkt.duals.asked()]
     _bound_duals(lower)
     state = bounds.state
     dead = (state == "never binds") & ~_only_terms(kkt, state == "never binds")
@@ -157,21 +141,12 @@ def _only_terms(kkt: KktSystem, dead: np.ndarray) -> np.ndarray:
 
 def _equality_duals(block, kkt: KktSystem) -> list:
     """The user's dual Var where there is one, a named one otherwise."""
-    form = kkt.form
-    asked = {}
-    for component, bound, var in form.block.dual_vars():
-        if bound is None:
-            asked.update({id(component[k]): var[k] for k in var})
-    labels, found = [], []
-    for r in kkt.equality_rows:
-        own = asked.get(id(form.rows[r]))
-        found.append(own)
-        if own is None:
-            labels.append(form.names_row[r])
-    block.y = pyo.Var(pyo.Set(initialize=labels), initialize=0.0)
-    return [
-        own if own is not None else block.y[form.names_row[r]]
-        for own, r in zip(found, kkt.equality_rows, strict=True)]
+    own = kkt.duals.equality_vars()
+    names = [kkt.form.names_row[r] for r in kkt.equality_rows]
+    block.y = pyo.Var(
+        pyo.Set(initialize=[name for name, var in zip(names, own, strict=True) if var is None]),
+        initialize=0.0)
+    return [block.y[name] if var is None else var for name, var in zip(names, own, strict=True)]
 
 
 def _bound_duals(lower: LowerKkt) -> None:
@@ -233,36 +208,31 @@ class _Stationarity:
 
 def _asked_duals(lower: LowerKkt) -> None:
     """Rows that define the user's dual Vars of inequality rows and of bounds."""
-    kkt, form, block = lower.kkt, lower.kkt.form, lower.block
-    row_of = {id(row): r for r, row in enumerate(form.rows)}
-    column_of = {id(var): j for j, var in enumerate(form.x)}
-    equality = set(kkt.equality_rows.tolist())
-    has_x = np.diff(form.A.indptr) > 0
+    duals, block = lower.kkt.duals, lower.block
     block.dual_definition = pyo.Constraint(pyo.Any)
-    for component, bound, dual in form.block.dual_vars():
-        for key, var in dual.items():
-            data = component[key]
-            if bound is None:
-                r = row_of.get(id(data))
-                if r is None or not has_x[r]:
-                    why = "is not an active row" if r is None else "has no lower-level Var"
-                    raise ModelError.at(
-                        data.name, f"{why}, so it has no dual in '{form.block.name}'",
-                        "Activate it, or do not use its dual.")
-                if r in equality:
-                    continue
-                value = lower.row_dual(r)
-            else:
-                j = column_of.get(id(data))
-                if j is None:
-                    raise ModelError.at(
-                        data.name, "is not a decision of the lower level, its bounds have no dual",
-                        "It is fixed, unused, or declared as the upper level's.")
-                value = lower.bound_dual(j, bound)
-            block.dual_definition[var.name] = var == value
-            if var.lb is None and var.ub is None:
-                lower.implied.append(var)
-            _sign_of(var, value)
+    for dual in duals.asked():
+        _refuse_unknown(dual, lower.kkt.form)
+        if dual.row is not None and duals.equality_of(dual.row) is not None:
+            continue
+        value, var = lower.dual_at(dual.terms), dual.var
+        block.dual_definition[var.name] = var == value
+        if var.lb is None and var.ub is None:
+            lower.implied.append(var)
+        _sign_of(var, value)
+
+
+def _refuse_unknown(dual: AskedDual, form) -> None:
+    """ModelError for the dual of what is not in the lower level as it is now."""
+    if dual.known:
+        return
+    if dual.bound is not None:
+        raise ModelError.at(
+            dual.owner.name, "is not a decision of the lower level, its bounds have no dual",
+            "It is fixed, unused, or declared as the upper level's.")
+    why = "is not an active row" if dual.row is None else "has no lower-level Var"
+    raise ModelError.at(
+        dual.owner.name, f"{why}, so it has no dual in '{form.block.name}'",
+        "Activate it, or do not use its dual.")
 
 
 def _sign_of(var, value) -> None:

@@ -166,22 +166,25 @@ def _write(block, record: SingleLevel, systems, proved, modes, upper, config) ->
 
 def _user_bounds(kkt: KktSystem, given) -> dict[int, float]:
     """Pair numbers -> bound, from {full name or component: bound of its dual}."""
-    wanted: dict[tuple[str, int], float] = {}
-    rows = {id(r): i for i, r in enumerate(kkt.form.rows)}
-    columns = {id(v): j for j, v in enumerate(kkt.form.x)}
+    wanted: dict[int, float] = {}
     for key, value in (given or {}).items():
         component = _component(kkt, key, "bound")
         if not np.isfinite(value) or value < 0:
             raise ModelError.at(component.name, f"has the bound {value!r} for its dual",
                                 "Give a finite number >= 0.")
         for item in _items(component):
-            if id(item) in rows:
-                wanted["row", rows[id(item)]] = float(value)
-            elif id(item) in columns:
-                wanted["bound", columns[id(item)]] = float(value)
-    return {
-        p: wanted[key] for p, key in enumerate(zip(kkt.kind, kkt.index.tolist(), strict=True))
-        if key in wanted}
+            for pair in _pairs_of(kkt, item):
+                wanted[pair] = float(value)
+    return wanted
+
+
+def _pairs_of(kkt: KktSystem, item) -> list[int]:
+    """Pairs of a row or of a Var's bounds; none for what is not in the lower level."""
+    for number, of_row in ((kkt.form.row_number.get(item), True),
+                           (kkt.form.column_number.get(item), False)):
+        if number is not None:
+            return kkt.duals.pairs_of(number, of_row)
+    return []
 
 
 def _configured(declared, kwds: dict):
@@ -243,11 +246,8 @@ def _choose_modes(kkt: KktSystem, bounds, config) -> list[str]:
             raise ModelError.at(component.name, f"complementarity mode {name!r} is unknown",
                                 f"Known: {', '.join(MODES)}.")
         for item in _items(component):
-            special[id(item)] = name
-    owners = {"row": kkt.form.rows, "bound": kkt.form.x}
-    modes = [
-        special.get(id(owners[kkt.kind[p]][kkt.index[p]]), default) if state[p] == "open" else ""
-        for p in range(kkt.pairs)]
+            special.update(dict.fromkeys(_pairs_of(kkt, item), name))
+    modes = [special.get(p, default) if state[p] == "open" else "" for p in range(kkt.pairs)]
     needed = np.array([
         bool(m) and needs_bounds(m, config.capabilities) for m in modes], dtype=bool)
     bounds.require_finite(kkt, needed)

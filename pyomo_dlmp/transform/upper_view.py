@@ -18,7 +18,7 @@ from pyomo.repn.util import OrderedVarRecorder
 
 from pyomo_dlmp.bilevel import guard_of
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.lower.duals import columns_of
+from pyomo_dlmp.lower.columns import columns_of
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.tolerances import ROW_HOLDS
 from pyomo_dlmp.transform.products.bilinear import quadratic_parts

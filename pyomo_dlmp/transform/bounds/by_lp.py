@@ -162,10 +162,6 @@ class _Relaxation:
                      arrays.ub), arrays
 
 
-def _row_pairs(reduced: ReducedKkt) -> np.ndarray:
-    return np.flatnonzero(np.array([k == "row" for k in reduced.kkt.kind], dtype=bool))
-
-
 def _unit(rows: int, columns, width: int, value: float = 1.0) -> sp.csr_matrix:
     index = np.arange(len(columns))
     return sp.coo_matrix(
@@ -181,7 +177,7 @@ def _slack_rows(reduced: ReducedKkt):
 
 def _multiplier_rows(reduced: ReducedKkt):
     """mu of row pairs is a column of the reduced system."""
-    rows = _row_pairs(reduced)
+    rows = reduced.kkt.row_pairs
     Mm, m0 = reduced.rows("mu")
     P = reduced.kkt.pairs
     own = _unit(len(rows), rows, P, -1.0)
@@ -193,12 +189,10 @@ def _bound_rows(reduced: ReducedKkt):
     kkt = reduced.kkt
     Mr, r0 = reduced.rows("rho")
     has_bound = np.flatnonzero(np.isfinite(kkt.form.lb) | np.isfinite(kkt.form.ub))
-    place = {int(j): i for i, j in enumerate(has_bound)}
-    entries = [
-        (place[int(kkt.index[p])], p, -1.0 if kkt.side[p] == "lower" else 1.0)
-        for p in range(kkt.pairs) if kkt.kind[p] == "bound"]
-    i, j, v = zip(*entries, strict=True) if entries else ((), (), ())
-    own = sp.coo_matrix((np.array(v, float), (i, j)), shape=(len(has_bound), kkt.pairs))
+    mine = kkt.bound_pairs
+    sign = np.where(kkt.is_lower[mine], -1.0, 1.0)
+    own = sp.coo_matrix((sign, (np.searchsorted(has_bound, kkt.index[mine]), mine)),
+                        shape=(len(has_bound), kkt.pairs))
     return sp.hstack([Mr, sp.csr_matrix(own.shape), own]), -r0, -r0
 
 

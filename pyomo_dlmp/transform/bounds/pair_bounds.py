@@ -58,7 +58,7 @@ class PairBounds:
         """Raise BoundError naming every needed pair without a finite slack and multiplier bound."""
         missing: dict[tuple[str, str], list[str]] = {}
         for p in np.flatnonzero(needed):
-            owner = (kkt.form.rows if kkt.kind[p] == "row" else kkt.form.x)[kkt.index[p]]
+            owner = kkt.owner(p)
             for value, what in ((self.mu[p], "multiplier"), (self.slack[p], "slack")):
                 if not np.isfinite(value):
                     key = (owner.parent_component().name, what)

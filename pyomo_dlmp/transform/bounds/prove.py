@@ -63,11 +63,10 @@ def _take_vertices(kkt: KktSystem, bounds: PairBounds, view: UpperView) -> None:
     e = len(kkt.equality_rows)
     bounds.lower_mu(np.maximum(greatest[e:], 0.0), "vertex")
     known = np.isfinite(least[:e]) & np.isfinite(greatest[:e])
-    room = PROOF_MARGIN * (1.0 + np.abs(least[:e]) + np.abs(greatest[:e]))
-    lower, upper = np.maximum(bounds.y_lo, least[:e] - room), np.minimum(
-        bounds.y_hi, greatest[:e] + room)
-    bounds.y_lo = np.where(known, lower, bounds.y_lo)
-    bounds.y_hi = np.where(known, upper, bounds.y_hi)
+    low, high = least[:e][known], greatest[:e][known]
+    room = PROOF_MARGIN * (1.0 + np.abs(low) + np.abs(high))
+    bounds.y_lo[known] = np.maximum(bounds.y_lo[known], low - room)
+    bounds.y_hi[known] = np.minimum(bounds.y_hi[known], high + room)
 
 
 def _leave_room(bounds: PairBounds) -> None:
@@ -165,7 +164,7 @@ def _penalty_columns(kkt: KktSystem) -> list[tuple[int, list[tuple[int, float]]]
         entries = slice(columns.indptr[j], columns.indptr[j + 1])
         pairs, coefs = columns.indices[entries], columns.data[entries]
         rows = [(int(p), float(v)) for p, v in zip(pairs, coefs, strict=True)
-                if kkt.kind[p] == "row"]
+                if kkt.is_row[p]]
         if rows and all(v > 0 for _, v in rows) and not eq_count[j] and not touched[j]:
             found.append((int(j), rows))
     return found
@@ -177,8 +176,7 @@ def _dual_stage(
     """Eliminate flows and equality duals together, then propagate over what is left."""
     form = kkt.form
     m, n, e, P = len(form.u), len(form.x), len(kkt.equality_rows), kkt.pairs
-    is_row = np.array([k == "row" for k in kkt.kind], dtype=bool)
-    rows = np.flatnonzero(is_row)
+    rows = kkt.row_pairs
     has_bound = np.isfinite(form.lb) | np.isfinite(form.ub)
     sizes = {"u": m, "x": n, "y": e, "mu": len(rows), "rho": int(has_bound.sum())}
     ends = np.cumsum(list(sizes.values()))
@@ -219,10 +217,11 @@ def _dual_stage(
 
 def _bound_can_bind(kkt: KktSystem, bounds: PairBounds) -> tuple[np.ndarray, np.ndarray]:
     """Per column: may its lower, its upper bound hold with a multiplier?"""
-    at = {"lower": np.zeros(len(kkt.form.x), bool), "upper": np.zeros(len(kkt.form.x), bool)}
-    for p in np.flatnonzero(np.array([k == "bound" for k in kkt.kind], dtype=bool)):
-        at[kkt.side[p]][kkt.index[p]] = bounds.mu[p] > 0.0
-    return at["lower"], at["upper"]
+    at_lb, at_ub = np.zeros(len(kkt.form.x), bool), np.zeros(len(kkt.form.x), bool)
+    for at, is_lower in ((at_lb, True), (at_ub, False)):
+        mine = kkt.bound_pairs[kkt.is_lower[kkt.bound_pairs] == is_lower]
+        at[kkt.index[mine]] = bounds.mu[mine] > 0.0
+    return at_lb, at_ub
 
 
 def _read_ranges(reduced: ReducedKkt, bounds: PairBounds, source: str, lo, hi) -> None:
@@ -237,12 +236,10 @@ def _read_ranges(reduced: ReducedKkt, bounds: PairBounds, source: str, lo, hi) -
     _, s_hi = row_ranges(Ms, s0, reduced.lo, reduced.hi)
     bounds.lower_slack(np.maximum(s_hi, 0.0), source)
     value = np.full(kkt.pairs, np.inf)
-    is_row = np.array([k == "row" for k in kkt.kind], dtype=bool)
-    value[is_row] = high[parts["mu"]]
+    value[kkt.row_pairs] = high[parts["mu"]]
     has_bound = np.flatnonzero(np.isfinite(kkt.form.lb) | np.isfinite(kkt.form.ub))
-    rho_of = dict(zip(has_bound, range(len(has_bound)), strict=True))
-    rho_lo, rho_hi = low[parts["rho"]], high[parts["rho"]]
-    for p in np.flatnonzero(~is_row):
-        k = rho_of[kkt.index[p]]
-        value[p] = max(0.0, rho_hi[k] if kkt.side[p] == "lower" else -rho_lo[k])
+    mine = kkt.bound_pairs
+    rho = np.searchsorted(has_bound, kkt.index[mine])
+    value[mine] = np.where(
+        kkt.is_lower[mine], high[parts["rho"]][rho], -low[parts["rho"]][rho])
     bounds.lower_mu(np.maximum(value, 0.0), source)

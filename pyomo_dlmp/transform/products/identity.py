@@ -75,8 +75,7 @@ def dual_products(quadratic: dict, var_map: dict, lowers: list[LowerKkt]):
 
 def form_duals(lower: LowerKkt) -> list:
     """All dual Vars of a lower level: of equality rows, and those the user asked for."""
-    asked = [v for _, _, var in lower.kkt.form.block.dual_vars() for v in var.values()]
-    return [*lower.y, *asked]
+    return [*lower.y, *(dual.var for dual in lower.kkt.duals.asked())]
 
 
 def products_of(left, where: str) -> list[Product]:
@@ -104,10 +103,8 @@ def _paid_entries(quadratic: dict, lower: LowerKkt) -> dict:
     form = lower.kkt.form
     row_of: dict[int, int] = {
         id(var): int(r) for var, r in zip(lower.y, lower.kkt.equality_rows, strict=True)}
-    number = {id(row): r for r, row in enumerate(form.rows)}
-    for component, bound, dual in form.block.dual_vars():
-        if bound is None:
-            row_of.update({id(dual[k]): number[id(component[k])] for k in dual})
+    row_of.update({id(dual.var): dual.row for dual in lower.kkt.duals.asked()
+                   if dual.row is not None})
     u_of = {id(var): j for j, var in enumerate(form.u)}
     paid: dict = {}
     for key, coef in quadratic.items():
@@ -176,15 +173,15 @@ def _identity(lower: LowerKkt, rows, columns, kappa: float):
     kkt, form = lower.kkt, lower.kkt.form
     coefs: list[float] = []
     variables: list = []
-    eq_of = {int(r): k for k, r in enumerate(kkt.equality_rows)}
     for r in rows:
-        if int(r) in eq_of:
-            _term(coefs, variables, kappa * form.lo[r], lower.y[eq_of[int(r)]])
+        equality = kkt.duals.equality_of(r)
+        if equality is not None:
+            _term(coefs, variables, kappa * form.lo[r], lower.y[equality])
             continue
-        for p in lower.pairs_of("row", int(r)):
+        for p in kkt.duals.pairs_of(int(r), of_row=True):
             _pair_term(lower, p, kappa, form.lo[r], form.hi[r], coefs, variables)
     for j in columns:
-        for p in lower.pairs_of("bound", int(j)):
+        for p in kkt.duals.pairs_of(int(j), of_row=False):
             _pair_term(lower, p, kappa, form.lb[j], form.ub[j], coefs, variables)
         _term(coefs, variables, -kappa * form.c[j], form.x[j])
     linear = LinearExpression(constant=0.0, linear_coefs=coefs, linear_vars=variables)
@@ -198,7 +195,7 @@ def _identity(lower: LowerKkt, rows, columns, kappa: float):
 def _pair_term(lower, p, kappa, low, high, coefs, variables) -> None:
     kkt = lower.kkt
     if lower.mu[p] is not None:
-        value = low if kkt.side[p] == "lower" else -high
+        value = low if kkt.is_lower[p] else -high
         _term(coefs, variables, kappa * kkt.sigma * value, lower.mu[p])
 
 

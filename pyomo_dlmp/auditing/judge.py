@@ -1,0 +1,119 @@
+"""The one judge: `audit(model)` of any point, and of what `solve_bilevel` has found.
+
+For each LowerLevel the lower problem is solved again at the upper decisions, apart from whatever
+found the point. Judged are: the cost gap, complementarity, stationarity and primal residuals of
+the lower point, multipliers at assumed bounds, the upper rows, bounds and integrality of every
+upper Var, the user's dual Vars, and the upper objective evaluated anew. Reported besides: ranges
+of duals that are not unique, and the upper objective over all optimal answers (optimistic and
+pessimistic).
+"""
+
+from __future__ import annotations
+
+import pyomo.environ as pyo
+
+from pyomo_dlmp.auditing.lower_checks import audit_lower, broken_fixed_rows, stale_duals
+from pyomo_dlmp.auditing.optimistic_range import upper_range
+from pyomo_dlmp.auditing.report import Audit, LowerAudit
+from pyomo_dlmp.auditing.upper_checks import (
+    broken_rows,
+    off_whole_numbers,
+    outside_bounds,
+    upper_rows,
+    upper_vars,
+)
+from pyomo_dlmp.bilevel import lower_levels, upper_objective
+from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.lower.form import compile_lower
+from pyomo_dlmp.lower.kkt_system import build_kkt
+from pyomo_dlmp.lower.point import point_of
+from pyomo_dlmp.lower.solver import LowerSolver
+from pyomo_dlmp.transform.record import SingleLevel, single_level_data
+
+SECONDS = 60.0  # for the optimistic and pessimistic values, where the caller sets no limit
+
+
+def audit(model, intervals: bool = True, time_limit: float | None = None) -> Audit:
+    """Check the values on a bilevel model: Vars, and duals in each LowerLevel's `dual` Suffix.
+
+    Without duals loaded the duals of the re-solve are used (then of the lower levels only the
+    primal side is judged).
+
+    Parameters
+    ----------
+    model
+        ConcreteModel with LowerLevel blocks, transformed by ``dlmp.single_level`` or not.
+    intervals
+        Whether ranges of duals that are not unique, and the optimistic and pessimistic values,
+        are computed.
+    time_limit
+        Seconds for these; what is not known then is None, with a note.
+
+    Returns
+    -------
+    Audit
+        ``.passed``, ``.table()``, ``.failures()``.
+
+    Raises
+    ------
+    ModelError
+        The model has no LowerLevel, or a Var has no value.
+    SolverError
+        A lower level has no answer at the upper decisions.
+    """
+    record = single_level_data(model)
+    systems = ([lower.kkt for lower in record.lowers] if record is not None
+               else [build_kkt(compile_lower(block)) for block in lower_levels(model)])
+    if not systems:
+        raise ModelError.at(str(model.name), "has no active LowerLevel, so there is nothing to "
+                            "audit", "Add one: m.dso = dlmp.LowerLevel().")
+    reports, stale = [], []
+    solvers = [LowerSolver(kkt) for kkt in systems]
+    for kkt, solver in zip(systems, solvers, strict=True):
+        x, u, row_duals = point_of(kkt)
+        multipliers = None if row_duals is None else kkt.multipliers_from(x, u, row_duals)
+        report = audit_lower(kkt, x, u, multipliers, solver=solver, intervals=intervals)
+        reports.append(report)
+        y, mu = multipliers or (report.solution.y, report.solution.mu)
+        stale += stale_duals(report, y, mu)
+    found = judge_upper(model, record, reports, solvers, time_limit=time_limit, ranges=intervals)
+    found.stale_duals = stale
+    return found
+
+
+def judge_upper(model, record: SingleLevel | None, lowers: list[LowerAudit],
+                solvers: list[LowerSolver], reported: float | None = None,
+                time_limit: float | None = None, ranges: bool = True) -> Audit:
+    """The audit of a point whose lower levels have been judged.
+
+    solvers: of the lower levels. reported: the upper objective as a search reported it.
+    """
+    objective = upper_objective(model) if record is None else record.original
+    found = Audit(lowers, reported, pyo.value(objective.expr, exception=False))
+    if found.recomputed is None:
+        raise ModelError.at(objective.name, "cannot be evaluated: a Var in it has no value",
+                            "Solve the model first.")
+    found.broken = broken_rows(upper_rows(model, record))
+    for lower in lowers:
+        assert lower.kkt is not None
+        u = [var.value for var in lower.kkt.form.u]
+        found.broken += broken_fixed_rows(lower.kkt, u)
+    variables = list(upper_vars(model, record))
+    found.outside, found.fractional = outside_bounds(variables), off_whole_numbers(variables)
+    if ranges:
+        _add_range(found, objective, solvers, time_limit)
+    return found
+
+
+def _add_range(found: Audit, objective, solvers: list[LowerSolver],
+               time_limit: float | None) -> None:
+    """Optimistic and pessimistic upper objective, given up on with a note."""
+    if all(not a.price_range and a.unique_answer for a in found.lowers):
+        found.optimistic = found.pessimistic = found.recomputed
+        return
+    seconds = SECONDS if time_limit is None else time_limit
+    ends, note = upper_range(objective, solvers, seconds)
+    if ends is not None:
+        found.optimistic, found.pessimistic = ends
+    if note:
+        found.notes.append(note)

@@ -1,0 +1,147 @@
+"""What the judge found: one lower level, and a whole model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from pyomo_dlmp.lower.kkt_system import KktSystem
+from pyomo_dlmp.lower.solver import LowerSolution, Residual
+from pyomo_dlmp.tolerances import AUDITED_ROW, COST_GAP, KKT_RESIDUAL, RECOMPUTED
+
+
+@dataclass
+class LowerAudit:
+    """One lower level at the audited point.
+
+    Attributes
+    ----------
+    solution
+        The independent re-solve at the point's upper decisions.
+    cost_gap
+        (cost of the point - optimal cost) / max(1, |optimal cost|).
+    complementarity
+        Greatest slack x multiplier of the point, relative to max(1, |optimal cost|).
+    residual
+        Of the full KKT system.
+    at_bound
+        Pairs whose multiplier (slack) has reached the bound that the search assumed.
+    price_range
+        {row number: (least, greatest)} of duals that are not unique, in the user's sign.
+    kkt
+        The compiled lower level.
+    unique_answer
+        Whether the point and the re-solve are the same answer.
+    """
+
+    name: str
+    solution: LowerSolution
+    cost_gap: float
+    complementarity: float
+    residual: Residual
+    at_bound: list[str] = field(default_factory=list)
+    price_range: dict[int, tuple[float, float]] = field(default_factory=dict)
+    kkt: KktSystem | None = None
+    unique_answer: bool = True
+
+
+@dataclass
+class Audit:
+    """Judgement of a bilevel point. `passed` says whether every check holds.
+
+    Attributes
+    ----------
+    lowers
+        One `LowerAudit` for each LowerLevel.
+    objective
+        Upper objective as the search reported it, None where nothing was reported.
+    recomputed
+        Upper objective evaluated at the values on the Vars, the duals of the re-solved lower
+        levels included.
+    broken
+        [(upper row, violation relative to 1 + |limit|)] of upper rows that do not hold.
+    outside
+        [(upper Var, distance relative to 1 + |bound|)] of upper Vars beyond their bounds.
+    fractional
+        [(upper Var, distance)] of integer upper Vars away from whole numbers.
+    stale_duals
+        [(dual Var, difference)] of `dual_of` Vars that are no dual of their row at the point,
+        relative to 1 + the greatest dual.
+    optimistic, pessimistic
+        Best and worst upper objective over the lower levels' optimal answers and duals at these
+        upper decisions; None: not known.
+    notes
+        What was not computed, and why.
+    """
+
+    lowers: list[LowerAudit]
+    objective: float | None = None
+    recomputed: float | None = None
+    broken: list[tuple[str, float]] = field(default_factory=list)
+    outside: list[tuple[str, float]] = field(default_factory=list)
+    fractional: list[tuple[str, float]] = field(default_factory=list)
+    stale_duals: list[tuple[str, float]] = field(default_factory=list)
+    optimistic: float | None = None
+    pessimistic: float | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Every row of `table()` holds."""
+        return bool(self.table()["passed"].all())
+
+    def table(self) -> pd.DataFrame:
+        """One row for each check, worst over the lower levels.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns check, value, limit, unit, passed.
+        """
+        rows = [
+            ("cost gap", max((abs(a.cost_gap) for a in self.lowers), default=0.0), COST_GAP),
+            ("complementarity", max((a.complementarity for a in self.lowers), default=0.0),
+             COST_GAP),
+            ("KKT residual", max((a.residual.relative for a in self.lowers), default=0.0),
+             KKT_RESIDUAL)]
+        table = [(check, value, limit, "relative", value <= limit) for check, value, limit in rows]
+        held = sum(len(a.at_bound) for a in self.lowers)
+        table.append(("multipliers at their bound", held, 0, "count", held == 0))
+        if self.recomputed is not None and self.objective is not None:
+            error = abs(self.recomputed - self.objective) / max(1.0, abs(self.objective))
+            table.append(("objective against prices x quantities", error, RECOMPUTED, "relative",
+                          error <= RECOMPUTED))
+        table += [self._worst("upper rows broken", self.broken, AUDITED_ROW, "relative"),
+                  self._worst("upper Vars beyond their bounds", self.outside, AUDITED_ROW,
+                              "relative"),
+                  self._worst("integer Vars off whole numbers", self.fractional, AUDITED_ROW, "1"),
+                  self._worst("dual Vars against duals", self.stale_duals, KKT_RESIDUAL,
+                              "relative")]
+        loose = sum(len(a.price_range) for a in self.lowers)
+        table.append(("prices that are not unique", loose, np.inf, "count", True))
+        for name, value in (("optimistic", self.optimistic), ("pessimistic", self.pessimistic)):
+            if value is not None:
+                table.append((f"upper objective, {name}", value, np.nan, "upper cost", True))
+        return pd.DataFrame(table, columns=["check", "value", "limit", "unit", "passed"])
+
+    def failures(self) -> str:
+        """The checks that do not hold, with the element that fails each; empty where all hold."""
+        found = []
+        named = {"multipliers at their bound": [(n, 0.0) for a in self.lowers for n in a.at_bound],
+                 "upper rows broken": self.broken,
+                 "upper Vars beyond their bounds": self.outside,
+                 "integer Vars off whole numbers": self.fractional,
+                 "dual Vars against duals": self.stale_duals}
+        for row in self.table().query("not passed").itertuples():
+            names = [name for name, _ in named.get(row.check, [])]
+            at = f" at {names[0]}" if names else ""
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            found.append(f"{row.check} {row.value:.3g} (limit {row.limit:g}){at}{more}")
+        return "; ".join(found)
+
+    @staticmethod
+    def _worst(check: str, found: list[tuple[str, float]], limit: float, unit: str):
+        value = max((v for _, v in found), default=0.0)
+        return check, value, limit, unit, value <= limit

@@ -1,0 +1,92 @@
+"""Does a point obey the upper level: its rows, the bounds and integrality of its Vars?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyomo.environ as pyo
+from pyomo.common.collections import ComponentSet
+from pyomo.core.expr.visitor import identify_variables
+
+from pyomo_dlmp.bilevel import LowerLevelData, guard_of, upper_data
+from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.tolerances import AUDITED_ROW, ENTRY
+from pyomo_dlmp.transform.record import SingleLevel
+
+Found = list[tuple[str, float]]
+
+
+def upper_rows(model, record: SingleLevel | None) -> list:
+    """The user's active upper Constraints; of a transformed model those that were replaced, too."""
+    own = [] if record is None else [model.component(name) for name in record.added]
+    levels = ComponentSet(b for b in model.component_data_objects(
+        pyo.Block, active=True, descend_into=pyo.Block) if isinstance(b, LowerLevelData))
+    rows = list(upper_data(model, pyo.Constraint))
+    if record is not None:
+        rows += [c for c in record.deactivated if c.ctype is pyo.Constraint
+                 and not any(guard_of(level) is c for level in levels)]
+    return [row for row in rows if not any(_within(row, block) for block in own)]
+
+
+def upper_vars(model, record: SingleLevel | None) -> Iterator:
+    """The Vars that the upper level decides (declared ones inside a LowerLevel included)."""
+    own = [] if record is None else [model.component(name) for name in record.added]
+    for var in upper_data(model, pyo.Var):
+        if not any(_within(var, block) for block in own):
+            yield var
+    for block in model.component_data_objects(pyo.Block, active=True, descend_into=pyo.Block):
+        if isinstance(block, LowerLevelData):
+            yield from block.declared_upper()
+
+
+def broken_rows(rows) -> Found:
+    """(name, violation relative to 1 + |limit|) of rows that the values break, worst first.
+
+    Raises
+    ------
+    ModelError
+        A Var in a row has no value.
+    """
+    found = []
+    for row in rows:
+        value = pyo.value(row.body, exception=False)
+        if value is None:
+            missing = [v.name for v in identify_variables(row.body) if v.value is None]
+            raise ModelError.at(row.name, f"cannot be judged: '{missing[0]}' has no value"
+                                if missing else "cannot be evaluated", "Solve the model first.")
+        for limit, sign in ((row.lb, -1.0), (row.ub, 1.0)):
+            if limit is not None:
+                over = sign * (value - limit) / (1.0 + abs(limit))
+                if not over <= AUDITED_ROW:  # a NaN does not hold either
+                    found.append((row.name, float(over)))
+    return sorted(found, key=lambda item: -item[1])
+
+
+def outside_bounds(variables) -> Found:
+    """(name, distance relative to 1 + |bound|) of Vars beyond their bounds, worst first."""
+    found = []
+    for var in variables:
+        if var.value is None:
+            continue
+        for bound, sign in ((var.lb, -1.0), (var.ub, 1.0)):
+            if bound is not None:
+                over = sign * (var.value - bound) / (1.0 + abs(bound))
+                if not over <= AUDITED_ROW:
+                    found.append((var.name, float(over)))
+    return sorted(found, key=lambda item: -item[1])
+
+
+def off_whole_numbers(variables) -> Found:
+    """(name, distance) of integer Vars away from whole numbers, worst first."""
+    found = [(var.name, abs(var.value - round(var.value))) for var in variables
+             if var.value is not None and not var.is_continuous()]
+    return sorted((item for item in found if item[1] > ENTRY), key=lambda item: -item[1])
+
+
+def _within(component, block) -> bool:
+    parent = component.parent_block()
+    while parent is not None:
+        if parent is block:
+            return True
+        parent = parent.parent_block()
+    return False

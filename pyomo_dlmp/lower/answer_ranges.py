@@ -1,0 +1,80 @@
+"""How far the answer of a lower level can move where it is not unique.
+
+At an optimum x the optimal answers are the x + dx of the same rows with the same Q x and the same
+linear cost. In the decisions v that elimination keeps (x = M v + ...), part by part:
+
+    A dv = 0 (equalities),   S M dv >= -slack,   lb - v <= dv <= ub - v,   Q dv = 0,   g'dv = 0
+
+with g the gradient of the reduced cost. The range of a linear form is two linear programs a part.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import scipy.sparse as sp
+
+from pyomo_dlmp.lower.solver import LowerSolver
+from pyomo_dlmp.numerics.highs import Highs
+from pyomo_dlmp.tolerances import MILP_FEASIBILITY, SAME_OBJECTIVE
+
+
+def form_ranges(x: np.ndarray, u: np.ndarray, weight: np.ndarray, solver: LowerSolver,
+                  deadline: float) -> Iterator[tuple[float, float]]:
+    """(least, greatest) change of weight'x over the optimal answers, part by part.
+
+    Parameters
+    ----------
+    x, u
+        An optimum, shapes (n,) and (m,).
+    weight
+        The linear form, shape (n,).
+    deadline
+        Of ``time.monotonic``.
+
+    Raises
+    ------
+    TimeoutError
+        The deadline has passed, or a linear program ran into it.
+    """
+    kkt, kept, M = solver.kkt, solver.elimination.kept, solver.elimination.M
+    form = M.T @ weight
+    gradient = kkt.sigma * (M.T @ kkt.form.gradient(x, u))
+    rest = len(solver.rest)
+    slack = kkt.slack(x, u)[kkt.row_pairs]
+    A = solver.A.tocsr()
+    v = x[kept]
+    for part in (*solver.parts, *(np.array([j]) for j in solver.singles)):
+        if not form[part].any():
+            continue
+        rows = np.flatnonzero(np.diff(A[:, part].indptr))
+        equal, other = rows[rows < rest], rows[rows >= rest]
+        Q = solver.Q[part][:, part]
+        fixed = sp.vstack([A[equal][:, part], Q, sp.csr_matrix(gradient[part])], format="csr")
+        exact = np.full(fixed.shape[0], MILP_FEASIBILITY)
+        room = np.maximum(slack[other - rest], 0.0) + MILP_FEASIBILITY
+        lp = Highs(
+            np.zeros(len(part)), sp.vstack([fixed, A[other][:, part]], format="csr"),
+            np.concatenate([-exact, -room]),
+            np.concatenate([exact, np.full(len(other), np.inf)]),
+            np.minimum(kkt.form.lb[kept[part]] - v[part], 0.0),
+            np.maximum(kkt.form.ub[kept[part]] - v[part], 0.0))
+        low, high = (sign * _least(lp, sign * form[part], deadline) for sign in (1.0, -1.0))
+        yield low, high
+
+
+def _least(lp: Highs, form: np.ndarray, deadline: float) -> float:
+    """Least value of a form, at most 0; -inf where it has none, 0 where it is rounding."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    lp.set_cost(np.arange(len(form)), form)
+    answer = lp.solve(left)
+    if answer.status in ("unbounded", "infeasible or unbounded"):
+        return -np.inf
+    if answer.status != "optimal" or answer.objective is None:
+        raise TimeoutError
+    rounding = SAME_OBJECTIVE * (1.0 + np.abs(form).max())
+    return 0.0 if answer.objective > -rounding else float(answer.objective)

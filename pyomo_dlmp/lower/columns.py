@@ -1,0 +1,16 @@
+"""Where the Vars of a model stand among the columns (u, x, y, mu) of one lower level."""
+
+from __future__ import annotations
+
+from pyomo_dlmp.lower.kkt_system import KktSystem
+
+
+def columns_of(kkt: KktSystem) -> dict[int, list[tuple[int, float]]]:
+    """{id of a Var: [(column of (u, x, y, mu), sign)]}; a user's dual is a sum of multipliers."""
+    form = kkt.form
+    first = len(form.u) + len(form.x)
+    where = {id(v): [(j, 1.0)] for j, v in enumerate([*form.u, *form.x])}
+    for dual in kkt.duals.asked():
+        if dual.terms:
+            where[id(dual.var)] = [(first + column, sign) for column, sign in dual.terms]
+    return where

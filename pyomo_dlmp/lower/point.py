@@ -1,0 +1,45 @@
+"""Values of a lower level on its Pyomo Vars: read, and written."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.lower.form import LowerForm
+from pyomo_dlmp.lower.kkt_system import KktSystem
+
+
+def decisions_of(form: LowerForm) -> np.ndarray:
+    """Values of the upper Vars, shape (m,).
+
+    Raises
+    ------
+    ModelError
+        A Var has no value.
+    """
+    return _values(form, form.u)
+
+
+def point_of(kkt: KktSystem) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """(x, u, duals of rows or None) as loaded on the Vars and the LowerLevel's `dual` Suffix.
+
+    Raises
+    ------
+    ModelError
+        A Var has no value.
+    """
+    form = kkt.form
+    x, u = _values(form, form.x), _values(form, form.u)
+    suffix = form.block.component("dual")
+    if suffix is None or any(suffix.get(row) is None for row in form.rows):
+        return x, u, None
+    return x, u, np.array([suffix[row] for row in form.rows], dtype=float)
+
+
+def _values(form: LowerForm, variables) -> np.ndarray:
+    missing = [v.name for v in variables if v.value is None]
+    if missing:
+        raise ModelError.at(
+            form.block.name, f"has {len(missing)} Vars without a value ({missing[0]} ...)",
+            "Solve the model first.")
+    return np.array([v.value for v in variables], dtype=float)
