@@ -78,3 +78,6 @@ class AuditError(DlmpError, RuntimeError):
     """A solution failed its check; `result` holds it for inspection."""
 
     result: Any = None
+
+    def __reduce__(self):
+        return type(self), (self.faults,), {"result": self.result}

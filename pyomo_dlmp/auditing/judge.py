@@ -67,7 +67,8 @@ def audit(model, intervals: bool = True, time_limit: float | None = None) -> Aud
     if not systems:
         raise ModelError.at(str(model.name), "has no active LowerLevel, so there is nothing to "
                             "audit", "Add one: m.dso = dlmp.LowerLevel().")
-    reports, stale = [], []
+    reports: list[LowerAudit] = []
+    stale: list[tuple[str, float]] = []
     solvers = [LowerSolver(kkt) for kkt in systems]
     for kkt, solver in zip(systems, solvers, strict=True):
         x, u, row_duals = point_of(kkt)

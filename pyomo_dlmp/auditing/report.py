@@ -135,7 +135,7 @@ class Audit:
                  "integer Vars off whole numbers": self.fractional,
                  "dual Vars against duals": self.stale_duals}
         for row in self.table().query("not passed").itertuples():
-            names = [name for name, _ in named.get(row.check, [])]
+            names = [name for name, _ in named.get(str(row.check), [])]
             at = f" at {names[0]}" if names else ""
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             found.append(f"{row.check} {row.value:.3g} (limit {row.limit:g}){at}{more}")

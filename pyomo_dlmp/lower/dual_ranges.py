@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components
 
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics.boxes import dot
+from pyomo_dlmp.numerics.components import component_labels, groups_by_label
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.tolerances import ACTIVE, ENTRY, RANK, SAME_OBJECTIVE
 
@@ -106,13 +106,10 @@ def dual_faces(x: np.ndarray, u: np.ndarray, solver: LowerSolver) -> Iterator[Du
 
 def _parts(G: sp.csc_matrix):
     """(columns, duals) of the independent parts."""
-    n = G.shape[0]
-    graph = sp.bmat([[None, abs(G)], [abs(G).T, None]], format="csr")
-    _, label = connected_components(graph, directed=False)
-    order = np.argsort(label, kind="stable")
-    for part in np.split(order, np.cumsum(np.bincount(label))[:-1]):
-        if (part >= n).any():
-            yield part[part < n], part[part >= n] - n
+    of_dual, of_column = component_labels(G)
+    columns = groups_by_label(of_column)
+    for label, members in groups_by_label(of_dual).items():
+        yield columns.get(label, np.empty(0, int)), members
 
 
 def _null_space(block: np.ndarray) -> np.ndarray:

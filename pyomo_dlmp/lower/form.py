@@ -19,11 +19,11 @@ import pyomo.environ as pyo
 import scipy.sparse as sp
 from pyomo.common.gc_manager import PauseGC
 from pyomo.core.base.block import BlockData
-from pyomo.repn.linear import LinearRepnVisitor
 from pyomo.repn.quadratic import QuadraticRepnVisitor
 from pyomo.repn.util import OrderedVarRecorder
 
 from pyomo_dlmp.bilevel import LowerLevelData, dual_vars_of, guard_of
+from pyomo_dlmp.bilevel.rows import RowReader
 from pyomo_dlmp.bilevel.values import bounds_of
 from pyomo_dlmp.errors import Fault, ModelError
 from pyomo_dlmp.numerics.components import dense_blocks
@@ -164,14 +164,14 @@ class _Compiler:
         self.is_upper = getattr(block, "is_upper", lambda var: False)
         self.faults: list[Fault] = []
         self.var_map: dict = {}
-        recorder = {"var_recorder": OrderedVarRecorder(self.var_map, {}, None)}
+        recorder = OrderedVarRecorder(self.var_map, {}, None)
         # rows as they come: Vars by id, coefficients, where each row ends, limits. A dict for each
         # row would be most of a large feeder's memory
         self.ids, self.values, self.ends = array("q"), array("d"), array("q", [0])
         self.lo, self.hi = array("d"), array("d")
         self.cache: dict = {}  # of named Expressions, most of which stand in one row only
-        self.linear = LinearRepnVisitor(self.cache, **recorder)
-        self.quadratic = QuadraticRepnVisitor({}, **recorder)
+        self.linear = RowReader(recorder, self.cache)
+        self.quadratic = QuadraticRepnVisitor({}, var_recorder=recorder)
 
     def row(self, con) -> None:
         """Take a linear row; a fault for any other."""
@@ -192,24 +192,20 @@ class _Compiler:
                 "Build the model without Pyomo's TEMPLATIZE_CONSTRAINTS."))
             return {}, -np.inf, np.inf
         try:
-            lower, body, upper = con.to_bounded_expression(evaluate_bounds=True)
-            repn = self.linear.walk_expression(body)
+            read = self.linear.read(con)
         except Exception as err:
             self.faults.append(Fault(
                 con.name, f"cannot be compiled ({err})", "Give every Param and fixed Var a value."))
             return {}, -np.inf, np.inf
-        if repn.nonlinear is not None:
-            self._refuse_nonlinear(con, body)
+        if read is None:
+            self._refuse_nonlinear(con)
             return {}, -np.inf, np.inf
-        constant = repn.constant
-        lo = -np.inf if lower is None else lower - constant
-        hi = np.inf if upper is None else upper - constant
-        if np.isnan([constant, lo, hi]).any():
+        if np.isnan(read[1:]).any():
             self.faults.append(Fault(con.name, "has a NaN coefficient", "Check its data."))
-        return repn.linear, lo, hi
+        return read
 
-    def _refuse_nonlinear(self, con, body) -> None:
-        repn = self.quadratic.walk_expression(body)
+    def _refuse_nonlinear(self, con) -> None:
+        repn = self.quadratic.walk_expression(con.body)
         pairs = [(self.var_map[i], self.var_map[j]) for i, j in (repn.quadratic or {})]
         mixed = [p for p in pairs if self.is_upper(p[0]) != self.is_upper(p[1])]
         if repn.nonlinear is None and mixed and len(mixed) == len(pairs):

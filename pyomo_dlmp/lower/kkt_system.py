@@ -77,7 +77,7 @@ class KktSystem:
         """Number of complementarity pairs."""
         return len(self.index)
 
-    def owner(self, p: int) -> Any:
+    def owner(self, p) -> Any:
         """The row (ConstraintData) or the Var (VarData) that a pair belongs to."""
         return (self.form.rows if self.is_row[p] else self.form.x)[self.index[p]]
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 
 from pyomo_dlmp.bilevel.values import load_values
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.lower.point import decisions_of
+from pyomo_dlmp.numerics.components import component_labels, groups_of
 from pyomo_dlmp.numerics.elimination import Elimination, eliminate
 from pyomo_dlmp.numerics.qp import ConvexQp, solve_singles
 from pyomo_dlmp.tolerances import KKT_RESIDUAL, ROW_HOLDS
@@ -86,9 +86,7 @@ def kkt_residual(kkt: KktSystem, x, u, y, mu) -> Residual:
 
 def _fill(A: sp.spmatrix, free: np.ndarray) -> int:
     """Entries of the map from decisions to flows: each may depend on all decisions of its part."""
-    graph = sp.bmat([[None, A.T], [A, None]], format="csr")
-    _, label = connected_components(graph, directed=False)
-    label = label[:A.shape[1]]
+    label, _ = component_labels(A)
     flows = np.bincount(label[free], minlength=label.max(initial=0) + 1)
     return int(flows @ np.bincount(label[~free], minlength=len(flows)))
 
@@ -119,10 +117,7 @@ class LowerSolver:
         self._last: tuple[np.ndarray, LowerSolution] | None = None
 
     def _independent_parts(self) -> list[np.ndarray]:
-        n = len(self.elimination.kept)
-        graph = sp.bmat([[abs(self.Q), abs(self.A).T], [abs(self.A), None]], format="csr")
-        _, label = connected_components(graph, directed=False)
-        return [np.flatnonzero(label[:n] == k) for k in np.unique(label[:n])]
+        return groups_of(component_labels(self.A, self.Q)[0])
 
     def solve(self, u: np.ndarray, tolerance: float = KKT_RESIDUAL) -> LowerSolution:
         """Optimal x and multipliers at u. SolverError: infeasible, unbounded or not accurate."""

@@ -14,27 +14,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 
+from pyomo_dlmp.numerics.boxes import least_over_box
+from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.tolerances import ENTRY, ROUNDING
-
-
-@dataclass
-class Rows:
-    """lo <= A z <= hi over lb <= z <= ub: what a certificate is about."""
-
-    A: sp.csr_matrix
-    lo: np.ndarray
-    hi: np.ndarray
-    lb: np.ndarray
-    ub: np.ndarray
 
 
 @dataclass
 class Certificate:
     """Weights of `rows` (numbers `at`) that prove  z[column] <= value()."""
 
-    rows: Rows
+    rows: Program
     column: int
     at: np.ndarray
     weights: np.ndarray
@@ -48,16 +38,10 @@ class Certificate:
         d[self.column] -= 1.0
         tiny = np.abs(d) <= ROUNDING * (1.0 + np.abs(y).max(initial=0.0))
         d[tiny & (np.where(d > 0, np.isinf(r.lb), np.isinf(r.ub)))] = 0.0  # rounding, not a slope
-        return -(_least(y, lo, hi) + _least(d, r.lb, r.ub))
+        return -(least_over_box(y, lo, hi) + least_over_box(d, r.lb, r.ub))
 
 
-def certificate(rows: Rows, column: int, duals: np.ndarray) -> Certificate:
+def certificate(rows: Program, column: int, duals: np.ndarray) -> Certificate:
     """From a solver's row duals of  min - z[column]."""
     at = np.flatnonzero(np.abs(duals) > ENTRY)
     return Certificate(rows, column, at, duals[at])
-
-
-def _least(weights, low, high) -> float:
-    with np.errstate(invalid="ignore"):
-        return float(np.where(weights > 0, weights * low,
-                              np.where(weights < 0, weights * high, 0.0)).sum())

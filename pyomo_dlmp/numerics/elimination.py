@@ -16,9 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components, maximum_bipartite_matching
+from scipy.sparse.csgraph import maximum_bipartite_matching
 from scipy.sparse.linalg import splu
 
+from pyomo_dlmp.numerics.components import component_labels, square_groups
 from pyomo_dlmp.tolerances import ENTRY, PIVOT, POLISHED
 
 _GROWTH = 1e9
@@ -69,14 +70,13 @@ def _solve_squares(E, r, pattern, free_columns):
     n = pattern.shape[1]
     if n <= _LARGE:
         return [], np.arange(n)
-    graph = sp.bmat([[None, pattern.T], [pattern, None]], format="csr")
-    _, label = connected_components(graph, directed=False)
-    columns, rows = np.bincount(label[:n]), np.bincount(label[n:], minlength=label.max() + 1)
+    of_column, of_row = component_labels(pattern)
+    columns, rows = np.bincount(of_column), np.bincount(of_row, minlength=of_column.max() + 1)
     columns = np.pad(columns, (0, len(rows) - len(columns)))
     solved, gone = [], np.zeros(n, dtype=bool)
     for part in np.flatnonzero((columns == rows) & (columns > _LARGE)):
-        mine = label[:n] == part
-        piece = _solve(E, r, np.flatnonzero(label[n:] == part), free_columns[mine])
+        mine = of_column == part
+        piece = _solve(E, r, np.flatnonzero(of_row == part), free_columns[mine])
         if piece is not None:
             solved.append(piece)
             gone |= mine
@@ -141,9 +141,7 @@ def _components(E, rows, columns):
     if not len(rows):
         return []
     square = abs(E[rows][:, columns])
-    _, label = connected_components(square + square.T, directed=False)
-    order = np.argsort(label, kind="stable")
-    return np.split(order, np.cumsum(np.bincount(label))[:-1])
+    return square_groups(square + square.T)
 
 
 def _solve(E, r, rows, columns):

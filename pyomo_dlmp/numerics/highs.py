@@ -15,6 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from pyomo_dlmp.numerics.memory import over_limit
+from pyomo_dlmp.numerics.program import Program
 
 INF = highspy.kHighsInf
 STOPPED = ("time limit", "interrupted", "memory limit")  # words for a search that was ended
@@ -88,6 +89,12 @@ class Highs:
         if offset:
             self._h.changeObjectiveOffset(float(offset))
         self.is_mip = integer is not None and bool(np.any(integer))
+
+    @classmethod
+    def of(cls, program: Program, **options) -> Highs:
+        """The solver of a `Program`; options of HiGHS by name."""
+        return cls(program.c, program.A, program.lo, program.hi, program.lb, program.ub,
+                   program.integer, program.Q, offset=program.constant, **options)
 
     @property
     def columns(self) -> int:

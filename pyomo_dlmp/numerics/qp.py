@@ -103,14 +103,12 @@ class ConvexQp:
         """Point from outer approximation; multipliers from the gradient there by the polish."""
         if not self.Q.nnz:
             return None
-        n = len(self.c)
-        program = Program(
-            list(range(n)), [None] * len(self.right), self.A, self.right, self._row_upper(),
-            self.lb, self.ub, np.zeros(n, bool), self.c, self.Q, 0.0, 1)
+        program = Program(A=self.A, lo=self.right, hi=self._row_upper(), lb=self.lb, ub=self.ub,
+                          c=self.c, Q=self.Q)
         outcome = solve_outer(program, gap=_VERTEX)
         if outcome.z is None:
             return None
-        return outcome.z, np.zeros(len(self.right)), np.zeros(n)
+        return outcome.z, np.zeros(len(self.right)), np.zeros(len(self.c))
 
     def _error(self, v, dual, rho) -> float:
         """Relative KKT error of a candidate."""

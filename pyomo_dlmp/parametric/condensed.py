@@ -20,10 +20,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components
 
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.boxes import dot
+from pyomo_dlmp.numerics.components import component_labels, groups_by_label
 from pyomo_dlmp.numerics.elimination import eliminate
 from pyomo_dlmp.tolerances import ENTRY, NEVER_BINDS
 
@@ -95,7 +95,7 @@ def condense(kkt: KktSystem, paid, wanted, box, number: int = 0) -> list[Condens
     form; box: (lo, hi) ranges of the form's upper Vars. Raises NotExplicit.
     """
     form = kkt.form
-    _, label, row_label = _labels(kkt)
+    label, row_label = component_labels(form.A, form.Q)
     is_row = kkt.is_row
     touches = np.zeros(label.max(initial=-1) + 1, dtype=bool)
     paid, wanted = np.asarray(sorted(paid), int), np.asarray(sorted(wanted), int)
@@ -108,29 +108,13 @@ def condense(kkt: KktSystem, paid, wanted, box, number: int = 0) -> list[Condens
     touches[label[wanted]] = True
     pair_label = np.where(is_row, row_label[np.where(is_row, kkt.index, 0)],
                           label[np.where(is_row, 0, kkt.index)])
-    order = _grouped(label), _grouped(eq_label), _grouped(pair_label)
+    order = groups_by_label(label), groups_by_label(eq_label), groups_by_label(pair_label)
     parts = []
     for k in np.flatnonzero(touches):
         columns, rows, pairs = (o.get(int(k), np.empty(0, int)) for o in order)
         parts.append(_part(kkt, columns, rows, pairs, is_row, paid[eq_label[paid] == k],
                            wanted[label[wanted] == k], box, number))
     return parts
-
-
-def _labels(kkt: KktSystem):
-    """(number of parts, part of each column, part of each row) by Q and A, not by u."""
-    form = kkt.form
-    graph = sp.bmat([[abs(form.Q), abs(form.A).T], [abs(form.A), None]], format="csr")
-    count, label = connected_components(graph, directed=False)
-    return count, label[:len(form.x)], label[len(form.x):]
-
-
-def _grouped(label) -> dict[int, np.ndarray]:
-    if not len(label):
-        return {}
-    order = np.argsort(label, kind="stable")
-    values, first = np.unique(label[order], return_index=True)
-    return dict(zip(values.tolist(), np.split(order, first[1:]), strict=True))
 
 
 def _part(kkt, columns, rows, pairs, is_row, paid, wanted, box, number) -> CondensedQp:

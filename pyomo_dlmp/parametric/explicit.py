@@ -14,20 +14,20 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 from pyomo.common.gc_manager import PauseGC
-from pyomo.repn.linear import LinearRepnVisitor
-from pyomo.repn.util import OrderedVarRecorder
 
 from pyomo_dlmp.auditing.finalize import Claim, LowerPoint, finalize_result, no_point
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import lower_levels, upper_objective
+from pyomo_dlmp.bilevel.rows import RowReader
 from pyomo_dlmp.bilevel.values import bounds_of, load_values
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics.boxes import propagate
+from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.parametric.cache import SolveCache
 from pyomo_dlmp.parametric.condensed import NotExplicit
-from pyomo_dlmp.parametric.hull import Hull, Linear, build_hull
+from pyomo_dlmp.parametric.hull import Hull, build_hull
 from pyomo_dlmp.parametric.master import solve_master
 from pyomo_dlmp.parametric.region_costs import costs_over_regions, refuse_answers
 from pyomo_dlmp.parametric.upper_terms import UpperTerms, assign_terms, read_upper
@@ -135,20 +135,17 @@ def _upper_linear(upper: UpperTerms, systems: list[KktSystem]):
     """(upper Vars, their rows and objective as arrays, boxes tightened by the rows)."""
     inner = {id(v) for kkt in systems for v in kkt.form.x}
     inner |= {id(dual.var) for kkt in systems for dual in kkt.duals.asked()}
-    var_map: dict = {}
-    visitor = LinearRepnVisitor({}, var_recorder=OrderedVarRecorder(var_map, {}, None))
+    reader = RowReader()
     found = []
     for con in upper.rows:
-        low, body, high = con.to_bounded_expression(evaluate_bounds=True)
-        repn = visitor.walk_expression(body)
-        if repn.nonlinear is not None:
+        read = reader.read(con)
+        if read is None:
             raise NotExplicit(f"the upper row '{con.name}' is not linear")
-        if any(vid in inner for vid, v in repn.linear.items() if v):
+        if any(vid in inner for vid, v in read[0].items() if v):
             raise NotExplicit(f"the upper row '{con.name}' holds Vars or duals of the lower "
                                  "level")
-        found.append((repn.linear, -np.inf if low is None else low - repn.constant,
-                      np.inf if high is None else high - repn.constant))
-    var_map = {**upper.var_map, **var_map, **{id(v): v for k in systems for v in k.form.u}}
+        found.append(read)
+    var_map = {**upper.var_map, **reader.var_map, **{id(v): v for k in systems for v in k.form.u}}
     used = {i for row, *_ in found for i in row} | set(upper.linear)
     used |= {id(v) for kkt in systems for v in kkt.form.u}
     columns = [var for vid, var in var_map.items() if vid in used and vid not in inner]
@@ -164,7 +161,8 @@ def _upper_linear(upper: UpperTerms, systems: list[KktSystem]):
     lb, ub = bounds_of(columns)
     lb, ub = propagate((A, np.zeros(len(found)), lo, hi), lb, ub)
     integer = np.array([not v.is_continuous() for v in columns], dtype=bool)
-    return columns, Linear(A, lo, hi, lb, ub, integer, c, upper.constant)
+    return columns, Program(A=A, lo=lo, hi=hi, lb=lb, ub=ub, c=c, constant=upper.constant,
+                            integer=integer)
 
 
 def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -> BilevelResult:

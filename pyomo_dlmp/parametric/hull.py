@@ -18,24 +18,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import scipy.sparse as sp
 
+from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.parametric.condensed import CondensedQp
 from pyomo_dlmp.parametric.critical_regions import width
 from pyomo_dlmp.parametric.region_costs import RegionCost, cut_in_two
 from pyomo_dlmp.tolerances import ENTRY, MILP_FEASIBILITY, POLISHED, ROUNDING
-
-
-@dataclass
-class Linear:
-    """min c'z + constant  s.t.  lo <= A z <= hi,  lb <= z <= ub,  some z integer."""
-
-    A: sp.csr_matrix
-    lo: np.ndarray
-    hi: np.ndarray
-    lb: np.ndarray
-    ub: np.ndarray
-    integer: np.ndarray
-    c: np.ndarray
-    constant: float
 
 
 @dataclass
@@ -46,8 +33,8 @@ class Hull:
     `first[k][r]`: first column of a piece (v, then z, then t).
     """
 
-    upper: Linear
-    linear: Linear
+    upper: Program
+    linear: Program
     parts: list[CondensedQp]
     pieces: list[list[RegionCost]]
     u: list[np.ndarray]
@@ -128,7 +115,7 @@ class Hull:
         return total, chosen
 
 
-def build_hull(upper: Linear, parts, pieces, u) -> Hull:
+def build_hull(upper: Program, parts, pieces, u) -> Hull:
     """The master of an upper level (rows over its own Vars) and the pieces of each part."""
     n = len(upper.c)
     hull = Hull(upper, upper, parts, pieces, u)
@@ -164,9 +151,10 @@ def build_hull(upper: Linear, parts, pieces, u) -> Hull:
         at = np.array(starts)
         integer[at + part.m] = len(starts) > 1
         lb[at + part.m + 1], ub[at + part.m + 1], c[at + part.m + 1] = -np.inf, np.inf, 1.0
-    hull.linear = Linear(
-        sp.vstack([wide, extra], format="csr"), np.concatenate([upper.lo, lo]),
-        np.concatenate([upper.hi, hi]), lb, ub, integer, c, upper.constant)
+    hull.linear = Program(
+        A=sp.vstack([wide, extra], format="csr"), lo=np.concatenate([upper.lo, lo]),
+        hi=np.concatenate([upper.hi, hi]), lb=lb, ub=ub, c=c, constant=upper.constant,
+        integer=integer)
     return hull
 
 

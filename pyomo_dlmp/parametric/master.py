@@ -14,7 +14,7 @@ import numpy as np
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.outer_approximation import SearchResult
 from pyomo_dlmp.parametric.critical_regions import width
-from pyomo_dlmp.parametric.hull import Hull, Linear
+from pyomo_dlmp.parametric.hull import Hull
 from pyomo_dlmp.tolerances import ABSOLUTE_GAP, EXACT_FEASIBILITY, MILP_FEASIBILITY, ROUNDING
 
 _ROUNDS = 40
@@ -31,22 +31,10 @@ def solve_master(hull: Hull, gap: float, time_limit: float | None = None, thread
     start: upper decisions to begin from; they are tried first.
     """
     master = _HullMaster(hull, gap, time_limit, threads, on_progress, options or {}, on_incumbent)
-    if start is not None and _obeys(hull.upper, start):
+    if start is not None and len(start) == len(hull.upper.c) and hull.upper.holds(
+            start, EXACT_FEASIBILITY):
         master._take(start)
     return master.run()
-
-
-def _obeys(upper: Linear, u: np.ndarray) -> bool:
-    """Whether decisions obey the upper rows, bounds and integrality, to rounding."""
-    if len(u) != len(upper.c):
-        return False
-    room = EXACT_FEASIBILITY * (1.0 + np.abs(u))
-    activity = upper.A @ u
-    rows = EXACT_FEASIBILITY * (1.0 + np.abs(activity))
-    whole = u[upper.integer]
-    return bool((u >= upper.lb - room).all() and (u <= upper.ub + room).all()
-                and (activity >= upper.lo - rows).all() and (activity <= upper.hi + rows).all()
-                and (np.abs(whole - np.round(whole)) <= EXACT_FEASIBILITY).all())
 
 
 class _HullMaster:
@@ -63,8 +51,7 @@ class _HullMaster:
         p = hull.linear
         self.hull = hull
         self.n = hull.first[0][0] if hull.first else len(p.c)
-        self.highs = Highs(p.c, p.A, p.lo, p.hi, p.lb, p.ub, None, offset=p.constant,
-                           threads=self.threads,
+        self.highs = Highs.of(p.relaxed(), threads=self.threads,
                            primal_feasibility_tolerance=EXACT_FEASIBILITY,
                            dual_feasibility_tolerance=EXACT_FEASIBILITY,
                            mip_feasibility_tolerance=MILP_FEASIBILITY,
@@ -140,7 +127,7 @@ class _HullMaster:
         out = self.outcome
         for _ in range(_ROUNDS):
             answer = self.highs.solve(self._left())
-            if answer.status != "optimal":
+            if answer.status != "optimal" or answer.objective is None:
                 known = out.z is not None and "infeasible" in answer.status  # by rounding only
                 out.status = "gap not reached" if known else answer.status
                 return False
@@ -197,6 +184,7 @@ class _HullMaster:
         """A MIP start from the best point."""
         hull, p = self.hull, self.hull.linear
         u = self.outcome.z
+        assert u is not None
         z = np.zeros(len(p.c))
         z[:self.n] = u
         for k, part in enumerate(hull.parts):

@@ -22,9 +22,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components
 
 from pyomo_dlmp.numerics.boxes import least_over_box
+from pyomo_dlmp.numerics.components import component_labels
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.memory import over_limit
 from pyomo_dlmp.numerics.outer_approximation import SearchResult, solve_outer
@@ -55,10 +55,7 @@ def take_apart(program: Program, coupling: np.ndarray) -> Periods | None:
     None where fewer than `FEWEST` of them hold integers.
     """
     inner = np.flatnonzero(~coupling)
-    A, n = program.A[inner], len(program.c)
-    graph = sp.bmat([[abs(program.Q), abs(A).T], [abs(A), None]], format="csr")
-    _, label = connected_components(graph, directed=False)
-    column, row = label[:n], label[n:]
+    column, row = component_labels(program.A[inner], program.Q)
     inside = np.unique(np.concatenate([row, column[np.diff(program.Q.indptr) > 0]]))
     whole = np.intersect1d(inside, column[program.integer])
     if len(whole) < FEWEST:
@@ -88,7 +85,7 @@ class _Search:
         self.best, self.complete_point, self.on_progress = best, complete_point, on_progress
         self.R = periods.program.A[periods.coupling]
         self.points: list[list[np.ndarray]] = [[] for _ in periods.parts]
-        self.pieces = [_piece(periods.program, *part) for part in periods.parts]
+        self.pieces = [periods.program.restrict(*part) for part in periods.parts]
         if best.z is not None:
             self._add([best.z[columns] for columns, _ in periods.parts])
 
@@ -132,7 +129,7 @@ class _Search:
 
     def _relaxed_duals(self) -> np.ndarray:
         """Duals of the coupling rows at the optimum without integers: the first multipliers."""
-        p = replace(self.periods.program, integer=np.zeros(len(self.periods.program.c), bool))
+        p = self.periods.program.relaxed()
         point = solve_outer(p, GAP, max(1.0, 0.2 * min(100.0, self.deadline - time.monotonic())))
         if point.z is None:
             return np.zeros(len(self.periods.coupling))
@@ -193,7 +190,7 @@ class _Search:
             np.concatenate([np.zeros(count), p.lb[rest], np.zeros(2 * rows)]),
             np.concatenate([np.full(count, np.inf), p.ub[rest], np.full(2 * rows, np.inf)]))
         answer = lp.solve(max(0.1, min(60.0, self.deadline - time.monotonic())))
-        if answer.status != "optimal" or answer.row_dual is None:
+        if answer.status != "optimal" or answer.row_dual is None or answer.z is None:
             return -np.inf, np.zeros(rows), None
         self.weights = np.split(answer.z[:count], np.cumsum([len(x) for x in self.points])[:-1])
         self.z_rest = answer.z[count:count + len(rest)]
@@ -232,11 +229,3 @@ class _Search:
         if self.best.z is None or value < self.best.objective:
             self.best.z, self.best.objective = z, value
         self._add([z[columns] for columns, _ in self.periods.parts])
-
-
-def _piece(program: Program, columns, rows) -> Program:
-    return Program(
-        [program.columns[j] for j in columns], [program.rows[i] for i in rows],
-        program.A[rows][:, columns], program.lo[rows], program.hi[rows], program.lb[columns],
-        program.ub[columns], program.integer[columns], program.c[columns],
-        program.Q[columns][:, columns], 0.0, 1)

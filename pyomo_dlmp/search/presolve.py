@@ -40,8 +40,9 @@ def reduce_program(program: Program, lowers=()) -> tuple[Program, Elimination]:
     rows = [row for row, keep in zip(program.rows, keep_row, strict=True) if keep]
     rows += [None] * (len(lo) - len(rows))  # bounds of eliminated columns
     small = Program(
-        [program.columns[k] for k in kept], rows, A, lo, hi, program.lb[kept], program.ub[kept],
-        program.integer[kept], c, Q, program.value(m0), program.sign)
+        A=A, lo=lo, hi=hi, lb=program.lb[kept], ub=program.ub[kept], c=c, Q=Q,
+        constant=program.value(m0), integer=program.integer[kept], sign=program.sign,
+        columns=[program.columns[k] for k in kept], rows=rows)
     return _without_empty_rows(small), elimination
 
 

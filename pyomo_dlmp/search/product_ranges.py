@@ -13,10 +13,9 @@ import logging
 import time
 
 import numpy as np
-import scipy.sparse as sp
 from pyomo.environ import Constraint
-from scipy.sparse.csgraph import connected_components
 
+from pyomo_dlmp.numerics.components import component_labels, groups_by_label
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.search.presolve import reduce_program
@@ -47,10 +46,8 @@ def factor_ranges(program: Program, record: SingleLevel, error: float,
     small, place = _lower_rows_only(program, record, factors)
     found: dict[str, tuple[float, float]] = {}
     for columns, rows, names in _parts(small, place):
-        piece = Highs(
-            np.zeros(len(columns)), small.A[rows][:, columns], small.lo[rows], small.hi[rows],
-            small.lb[columns], small.ub[columns], small.integer[columns], mip_rel_gap=0.05,
-            mip_feasibility_tolerance=MILP_FEASIBILITY)
+        piece = Highs.of(small.restrict(columns, rows), mip_rel_gap=0.05,
+                         mip_feasibility_tolerance=MILP_FEASIBILITY)
         at = {j: k for k, j in enumerate(columns)}
         for name in names:
             if time.monotonic() > deadline:
@@ -97,22 +94,18 @@ def _lower_rows_only(program: Program, record: SingleLevel,
             wanted |= {id(row) for row in block.component_data_objects(
                 Constraint, active=True, descend_into=True)}
     keep = np.array([id(row) in wanted for row in program.rows], dtype=bool)
-    n = len(program.columns)
     sub = Program(
-        program.columns, [r for r, k in zip(program.rows, keep, strict=True) if k],
-        program.A[keep], program.lo[keep], program.hi[keep], program.lb, program.ub,
-        program.integer, np.zeros(n), sp.csr_matrix((n, n)), 0.0, 1)
+        A=program.A[keep], lo=program.lo[keep], hi=program.hi[keep], lb=program.lb,
+        ub=program.ub, integer=program.integer, columns=program.columns,
+        rows=[r for r, k in zip(program.rows, keep, strict=True) if k])
     small, _ = reduce_program(sub, record.lowers)
-    column = {id(var): j for j, var in enumerate(small.columns)}
-    return small, {name: column[id(Y)] for name, Y in factors.items() if id(Y) in column}
+    return small, {name: small.place[Y] for name, Y in factors.items() if Y in small.place}
 
 
 def _parts(program: Program, place: dict[str, int]):
     """(columns, rows, factors) of each connected part that holds a factor."""
-    n = len(program.columns)
-    graph = sp.bmat([[None, abs(program.A).T], [abs(program.A), None]], format="csr")
-    _, label = connected_components(graph, directed=False)
-    for part in dict.fromkeys(label[j] for j in place.values()):
-        members = label == part
-        yield (np.flatnonzero(members[:n]), np.flatnonzero(members[n:]),
-               [name for name, j in place.items() if label[j] == part])
+    of_column, of_row = component_labels(program.A)
+    columns, rows = groups_by_label(of_column), groups_by_label(of_row)
+    for part in dict.fromkeys(of_column[j] for j in place.values()):
+        yield (columns[part], rows.get(part, np.empty(0, int)),
+               [name for name, j in place.items() if of_column[j] == part])

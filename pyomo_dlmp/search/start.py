@@ -15,7 +15,6 @@ from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics.outer_approximation import solve_outer
-from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.tolerances import (
     ACTIVE,
     EXACT_FEASIBILITY,
@@ -38,10 +37,9 @@ def first_point(record: SingleLevel, program, small, elimination, time_limit):
     The relaxation without integrality suggests upper decisions; the lower levels are solved there,
     and the point is kept if all rows of the single level hold.
     """
-    relaxed = Program(**{**small.__dict__, "integer": np.zeros(len(small.columns), bool)})
     # a search without any incumbent is worth nothing: at least some seconds are spent here
     limit = None if time_limit is None else max(0.2 * time_limit, _FIRST_SECONDS)
-    outcome = solve_outer(relaxed, FIRST_POINT_GAP, limit)
+    outcome = solve_outer(small.relaxed(), FIRST_POINT_GAP, limit)
     if outcome.z is None:
         return None, outcome.bound
     return completed(record, program, small, elimination, outcome.z), outcome.bound
@@ -66,11 +64,7 @@ def completed(record: SingleLevel, program, small, elimination, point: np.ndarra
             if id(var) in place:
                 z[place[id(var)]] = value
     kept = z[elimination.kept]
-    activity = small.A @ kept
-    room = ROW_HOLDS * (1 + np.abs(activity))
-    ok = ((activity >= small.lo - room) & (activity <= small.hi + room)).all()
-    inside = ((kept >= small.lb - ROW_HOLDS) & (kept <= small.ub + ROW_HOLDS)).all()
-    return kept if ok and inside else None
+    return kept if small.holds(kept, ROW_HOLDS) else None
 
 
 def _complete(lower, z: np.ndarray, place: dict[int, int]) -> None:

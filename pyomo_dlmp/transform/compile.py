@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 import pyomo.environ as pyo
-from pyomo.repn.linear import LinearRepnVisitor
-from pyomo.repn.util import OrderedVarRecorder
 
+from pyomo_dlmp.bilevel.rows import RowReader
 from pyomo_dlmp.bilevel.values import bounds_of
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.numerics.program import Program
@@ -30,22 +29,19 @@ def compile_program(model, implied=()) -> Program:
             raise ModelError.at(
                 item.name, f"is a {ctype.__name__}, which HiGHS does not take",
                 "Use complementarity='bigm', or a solver with SOS1.")
-    var_map: dict = {}
-    visitor = LinearRepnVisitor({}, var_recorder=OrderedVarRecorder(var_map, {}, None))
+    reader = RowReader()
     rows = list(model.component_data_objects(pyo.Constraint, active=True, descend_into=pyo.Block))
     coefs, lo, hi = [], np.empty(len(rows)), np.empty(len(rows))
     for i, con in enumerate(rows):
-        lower, body, upper = con.to_bounded_expression(evaluate_bounds=True)
-        repn = visitor.walk_expression(body)
-        if repn.nonlinear is not None:
+        read = reader.read(con)
+        if read is None:
             raise ModelError.at(
                 con.name, "is not linear",
                 "Linearise products (dlmp.mccormick, dlmp.binary_expansion) or use a solver "
                 "that takes quadratic rows.")
-        coefs.append(repn.linear)
-        lo[i] = -np.inf if lower is None else lower - repn.constant
-        hi[i] = np.inf if upper is None else upper - repn.constant
-    return _assemble(model, rows, coefs, lo, hi, var_map, implied)
+        terms, lo[i], hi[i] = read
+        coefs.append(terms)
+    return _assemble(model, rows, coefs, lo, hi, reader.var_map, implied)
 
 
 def _assemble(model, rows, coefs, lo, hi, var_map, implied) -> Program:
@@ -73,6 +69,7 @@ def _assemble(model, rows, coefs, lo, hi, var_map, implied) -> Program:
     drop = [position[id(v)] for v in implied if id(v) in position]
     lb[drop], ub[drop] = -np.inf, np.inf
     return Program(
-        columns, rows, csr_of(entries, (len(rows), n)), lo, hi, lb, ub,
-        np.array([not v.is_continuous() for v in columns], dtype=bool),
-        sign * c, sign * csr_of(quad, (n, n)), sign * float(parts.constant), sign)
+        A=csr_of(entries, (len(rows), n)), lo=lo, hi=hi, lb=lb, ub=ub, c=sign * c,
+        Q=sign * csr_of(quad, (n, n)), constant=sign * float(parts.constant),
+        integer=np.array([not v.is_continuous() for v in columns], dtype=bool), sign=sign,
+        columns=columns, rows=rows)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyomo.environ as pyo
 from pyomo.common.autoslots import AutoSlots
 
@@ -28,10 +30,11 @@ class SingleLevel(AutoSlots.Mixin):
         "products", "relaxed", "restricted", "unproved_prices")
 
     def __init__(self):
-        self.block = None
+        self.block: Any = None
         self.lowers: list = []
         self.payment = Payment()
-        self.original = self.objective = None
+        self.original: Any = None
+        self.objective: Any = None
         self.relaxed = self.restricted = False
         self.exact = True
         self.unproved_prices: list[str] = []

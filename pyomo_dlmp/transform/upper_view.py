@@ -13,10 +13,9 @@ import numpy as np
 import pyomo.environ as pyo
 import scipy.sparse as sp
 from pyomo.core.expr.visitor import identify_variables
-from pyomo.repn.linear import LinearRepnVisitor
-from pyomo.repn.util import OrderedVarRecorder
 
 from pyomo_dlmp.bilevel import guard_of
+from pyomo_dlmp.bilevel.rows import RowReader
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.lower.columns import columns_of
 from pyomo_dlmp.lower.kkt_system import KktSystem
@@ -66,19 +65,15 @@ def upper_views(model, systems: list[KktSystem], cutoff: float | None = None) ->
 
 def _compile(rows):
     """([(coefficients, lo, hi)] of the linear rows, Vars by id, ids of Vars in other rows)."""
-    var_map: dict = {}
-    visitor = LinearRepnVisitor({}, var_recorder=OrderedVarRecorder(var_map, {}, None))
+    reader = RowReader()
     found, odd = [], set()
     for con in rows:
-        lower, body, upper = con.to_bounded_expression(evaluate_bounds=True)
-        repn = visitor.walk_expression(body)
-        if repn.nonlinear is not None:
+        read = reader.read(con)
+        if read is None:
             odd |= {id(v) for v in identify_variables(con.body, include_fixed=False)}
-            continue
-        found.append((
-            repn.linear, -np.inf if lower is None else lower - repn.constant,
-            np.inf if upper is None else upper - repn.constant))
-    return found, var_map, odd
+        else:
+            found.append(read)
+    return found, reader.var_map, odd
 
 
 def _objective_parts(objectives):

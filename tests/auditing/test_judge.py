@@ -178,6 +178,6 @@ def test_a_solution_that_fails_is_never_returned():
     record = SingleLevel()
     record.original = m.gain
     record.lowers = [LowerPoint(kkt, solver, solution.y, solution.mu)]
-    with pytest.raises(AuditError, match="upper rows broken .* at cap") as caught:
+    with pytest.raises(AuditError, match=r"upper rows broken .* at cap") as caught:
         finalize_result(m, record, Claim("optimal", 3.0, 3.0), "highs", Clock(None), 1e-4)
     assert caught.value.result.audit.broken

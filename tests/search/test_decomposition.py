@@ -23,9 +23,9 @@ def knapsacks(seed: int, parts: int = 6) -> tuple[Program, np.ndarray]:
     lo = np.concatenate([np.full(k, 4.0), [1.5 * k, 1.0 * k]])
     Q = sp.diags(np.concatenate([rng.integers(0, 3, 4 * k), [0]]).astype(float)).tocsr()
     program = Program(
-        [f"z{j}" for j in range(n)], [None] * len(lo), A, lo, np.full(len(lo), np.inf),
-        np.zeros(n), np.full(n, 3.0), np.arange(n) < 4 * k,
-        np.append(rng.integers(1, 9, 4 * k), 9.0).astype(float), Q, 0.0, 1)
+        A=A, lo=lo, hi=np.full(len(lo), np.inf), lb=np.zeros(n), ub=np.full(n, 3.0),
+        c=np.append(rng.integers(1, 9, 4 * k), 9.0).astype(float), Q=Q,
+        integer=np.arange(n) < 4 * k)
     return program, np.arange(len(lo)) >= k
 
 

@@ -53,7 +53,7 @@ def test_a_broken_off_run_leaves_its_last_point(tmp_path):
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     file = tmp_path / "point.json"
     dlmp.solve_bilevel(consumer(), checkpoint=file)
-    with pytest.raises(dlmp.ModelError, match="has not"):
+    with pytest.raises(dlmp.ModelError, match="does not have"):
         dlmp.load_checkpoint(market(), file)
 
 

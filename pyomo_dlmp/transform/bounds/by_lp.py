@@ -15,10 +15,11 @@ import time
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components
 
-from pyomo_dlmp.numerics.certificates import Certificate, Rows, certificate
+from pyomo_dlmp.numerics.certificates import Certificate, certificate
+from pyomo_dlmp.numerics.components import component_labels, groups_by_label, groups_of
 from pyomo_dlmp.numerics.highs import Highs
+from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.tolerances import NEVER_BINDS, ROUNDING
 from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds, unbounded
 from pyomo_dlmp.transform.bounds.reduced_kkt import ReducedKkt
@@ -74,6 +75,8 @@ class _Round:
         self.place = np.full(relaxation.width, -1)
         self.place[columns] = np.arange(len(columns))
         self.lp, self.rows = relaxation.lp(columns)
+        self._label_of_column, label = component_labels(self.rows.A)
+        self._rows_of_label = groups_by_label(label)
         self.proved: dict[tuple[str, int], tuple[float, Certificate]] = {}
 
     def run(self) -> None:
@@ -98,7 +101,7 @@ class _Round:
         at = self.place[[column for *_, column in batch]]
         self.lp.set_cost(at, np.full(len(at), -1.0))
         answer = self.lp.solve_lp(max(0.1, self.deadline - time.monotonic()))
-        if answer.status == "optimal":
+        if answer.status == "optimal" and answer.row_dual is not None:
             duals = answer.row_dual
             for (kind, p, _), column in zip(batch, at, strict=True):
                 mine = np.zeros_like(duals)
@@ -114,12 +117,7 @@ class _Round:
 
     def rows_of(self, column: int) -> np.ndarray:
         """Rows of the component of a column."""
-        if not hasattr(self, "label"):
-            A = self.rows.A
-            graph = sp.bmat([[None, A], [A.T, None]], format="csr")
-            _, label = connected_components(graph, directed=False)
-            self.label, self.of_column = label[:A.shape[0]], label[A.shape[0]:]
-        return np.flatnonzero(self.label == self.of_column[column])
+        return self._rows_of_label[int(self._label_of_column[column])]
 
 
 class _Relaxation:
@@ -138,14 +136,9 @@ class _Relaxation:
         self.lo = np.concatenate([g[1] for g in groups])
         self.hi = np.concatenate([g[2] for g in groups])
 
-    def components(self):
+    def components(self) -> list[np.ndarray]:
         """Column sets that no row connects."""
-        rows = self.A.shape[0]
-        graph = sp.bmat([[None, self.A], [self.A.T, None]], format="csr")
-        _, label = connected_components(graph, directed=False)
-        label = label[rows:]
-        order = np.argsort(label, kind="stable")
-        yield from np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
+        return groups_of(component_labels(self.A)[0])
 
     def pairs_in(self, columns) -> np.ndarray:
         """Pairs whose slack and multiplier both lie in the columns."""
@@ -153,13 +146,13 @@ class _Relaxation:
         inside[columns] = True
         return np.flatnonzero(inside[self.slack_at] & inside[self.mu_at])
 
-    def lp(self, columns) -> tuple[Highs, Rows]:
+    def lp(self, columns) -> tuple[Highs, Program]:
         """The LP of some components, without an objective, and its arrays."""
         A = self.A[:, columns]
         rows = np.flatnonzero(np.diff(A.indptr))
-        arrays = Rows(A[rows], self.lo[rows], self.hi[rows], self.lb[columns], self.ub[columns])
-        return Highs(np.zeros(len(columns)), arrays.A, arrays.lo, arrays.hi, arrays.lb,
-                     arrays.ub), arrays
+        program = Program(A=A[rows], lo=self.lo[rows], hi=self.hi[rows], lb=self.lb[columns],
+                          ub=self.ub[columns])
+        return Highs.of(program), program
 
 
 def _unit(rows: int, columns, width: int, value: float = 1.0) -> sp.csr_matrix:

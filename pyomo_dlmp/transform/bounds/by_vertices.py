@@ -21,10 +21,10 @@ from math import comb
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components
 
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.boxes import row_ranges
+from pyomo_dlmp.numerics.components import component_labels, groups_by_label
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.tolerances import ENTRY, MULTIPLIER, RANK, ROUNDING
 from pyomo_dlmp.transform.upper_view import UpperView
@@ -64,12 +64,10 @@ def vertex_bounds(kkt: KktSystem, bounds, view: UpperView):
 
 def _parts(kkt: KktSystem, G):
     """(columns of x, columns of G) of the parts that neither a row nor Q connects."""
-    n = G.shape[0]
-    graph = sp.bmat([[abs(kkt.form.Q), abs(G)], [abs(G).T, None]], format="csr")
-    _, label = connected_components(graph, directed=False)
-    for k in np.unique(label[:n]):
-        members = np.flatnonzero(label == k)
-        yield members[members < n], members[members >= n] - n
+    of_x, of_dual = component_labels(G.T, kkt.form.Q)
+    duals = groups_by_label(of_dual)
+    for label, members in groups_by_label(of_x).items():
+        yield members, duals.get(label, np.empty(0, int))
 
 
 def _duals_used(view: UpperView, cols) -> bool:

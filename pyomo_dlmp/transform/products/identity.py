@@ -17,10 +17,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
-import scipy.sparse as sp
 from pyomo.core.expr import LinearExpression, SumExpression
-from scipy.sparse.csgraph import connected_components
 
+from pyomo_dlmp.numerics.components import component_labels
 from pyomo_dlmp.tolerances import ENTRY
 from pyomo_dlmp.transform.kkt import LowerKkt
 from pyomo_dlmp.transform.products.bilinear import Product, linear_range
@@ -149,10 +148,7 @@ def _rewrite_lower(lower: LowerKkt, paid: dict, sense: int, payment: Payment) ->
 def _parts(lower: LowerKkt) -> tuple[np.ndarray, np.ndarray]:
     """Connected part of each column and each row of the form."""
     form = lower.kkt.form
-    n = len(form.x)
-    graph = sp.bmat([[abs(form.Q), form.A.T], [form.A, None]], format="csr")
-    _, label = connected_components(graph, directed=False)
-    return label[:n], label[n:]
+    return component_labels(form.A, form.Q)
 
 
 def _scale(entries, needed, form, columns, direction):
