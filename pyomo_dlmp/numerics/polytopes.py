@@ -1,4 +1,4 @@
-"""Polytopes {u: A u <= b} of few dimensions: facets, corners, volume, by qhull.
+"""Polytopes {u: A u <= b} of few dimensions: facets, vertices, volume, by qhull.
 
 Rows are normalised. One dimension is done by hand: qhull starts at two.
 """
@@ -18,16 +18,17 @@ from pyomo_dlmp.tolerances import ENTRY, MILP_FEASIBILITY, POLISHED, RANK, ROUND
 class Polytope:
     """A u <= b with unit rows, all facets and no more; `row`: number of each among those given.
 
-    `corners` (k, m); `on[i]`: corners on facet i; `centre`: of the largest ball, of radius `ball`.
+    `vertices` (k, m); `facet_vertices[i]`: numbers of the vertices on facet i; `chebyshev_center`,
+    `chebyshev_radius`: of the largest ball inside.
     """
 
     A: np.ndarray
     b: np.ndarray
     row: np.ndarray
-    corners: np.ndarray
-    on: list[np.ndarray]
-    centre: np.ndarray
-    ball: float
+    vertices: np.ndarray
+    facet_vertices: list[np.ndarray]
+    chebyshev_center: np.ndarray
+    chebyshev_radius: float
 
     def holds(self, u: np.ndarray, margin: float = 0.0) -> bool:
         """Whether u is inside, up to a distance."""
@@ -36,15 +37,15 @@ class Polytope:
     @property
     def volume(self) -> float:
         """Length, area, volume."""
-        if self.corners.shape[1] == 1:
-            return float(np.ptp(self.corners))
+        if self.vertices.shape[1] == 1:
+            return float(np.ptp(self.vertices))
         try:
-            return float(ConvexHull(self.corners).volume)
+            return float(ConvexHull(self.vertices).volume)
         except QhullError:
             return 0.0
 
 
-def polytope(A: np.ndarray, b: np.ndarray) -> Polytope | None:
+def make_polytope(A: np.ndarray, b: np.ndarray) -> Polytope | None:
     """The polytope of some rows; None where it is empty or flat. Unbounded: ValueError."""
     norm = np.linalg.norm(A, axis=1)
     real = norm > ENTRY
@@ -55,32 +56,32 @@ def polytope(A: np.ndarray, b: np.ndarray) -> Polytope | None:
     number, A, b = _without_repeats(number, A, b)
     if ((np.abs(A) > ENTRY).sum(axis=1) == 1).all() and A.shape[1] > 1:
         return _box(A, b, number)
-    found = largest_ball(A, b)
+    found = chebyshev_ball(A, b)
     if found is None:
         return None
-    centre, ball = found
+    center, radius = found
     if A.shape[1] == 1:
-        return _interval(A, b, number, centre, ball)
+        return _interval(A, b, number, center, radius)
     try:
-        half = HalfspaceIntersection(np.column_stack([A, -b]), centre)
+        half = HalfspaceIntersection(np.column_stack([A, -b]), center)
     except QhullError:
         return None
     if not np.isfinite(half.intersections).all():
         raise ValueError("an unbounded polytope")
-    corners = _distinct(half.intersections)
-    slack = b[:, None] - A @ corners.T
+    vertices = _distinct(half.intersections)
+    slack = b[:, None] - A @ vertices.T
     touch = np.abs(slack) <= POLISHED * (1.0 + np.abs(b))[:, None] + ROUNDING
     facets = np.unique(np.concatenate([np.asarray(f) for f in half.dual_facets]))
-    facets = facets[[_spans(corners[touch[i]], A.shape[1]) for i in facets]]
-    return Polytope(A[facets], b[facets], number[facets], corners,
-                    [np.flatnonzero(touch[i]) for i in facets], centre, ball)
+    facets = facets[[_spans(vertices[touch[i]], A.shape[1]) for i in facets]]
+    return Polytope(A[facets], b[facets], number[facets], vertices,
+                    [np.flatnonzero(touch[i]) for i in facets], center, radius)
 
 
-def _spans(corners, m: int) -> bool:
-    """Whether some corners have the dimension of a facet."""
-    if len(corners) < m:
+def _spans(vertices, m: int) -> bool:
+    """Whether some vertices have the dimension of a facet."""
+    if len(vertices) < m:
         return False
-    spread = corners - corners[0]
+    spread = vertices - vertices[0]
     return m == 1 or int((np.linalg.svd(spread, compute_uv=False) > RANK).sum()) >= m - 1
 
 
@@ -93,8 +94,8 @@ def _without_repeats(number, A, b):
     return number[new], A[new], b[new]
 
 
-def largest_ball(A: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, float] | None:
-    """(centre, radius) of the largest ball inside, None where it is flat or empty."""
+def chebyshev_ball(A: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, float] | None:
+    """(center, radius) of the largest ball inside, None where it is flat or empty."""
     m = A.shape[1]
     if m == 1:
         high, low = (b[A[:, 0] > 0]).min(), -(b[A[:, 0] < 0]).min()
@@ -118,18 +119,18 @@ def _box(A, b, number) -> Polytope | None:
     low, high = -b[facets[0::2]], b[facets[1::2]]
     if (high - low < ROUNDING).any():
         return None
-    corners = np.array(np.meshgrid(*np.column_stack([low, high]), indexing="ij")).reshape(m, -1).T
-    on = [np.flatnonzero(corners[:, j] == end[j]) for j in range(m) for end in (low, high)]
-    return Polytope(A[facets], b[facets], number[facets], corners, on, (low + high) / 2,
+    vertices = np.array(np.meshgrid(*np.column_stack([low, high]), indexing="ij")).reshape(m, -1).T
+    on = [np.flatnonzero(vertices[:, j] == end[j]) for j in range(m) for end in (low, high)]
+    return Polytope(A[facets], b[facets], number[facets], vertices, on, (low + high) / 2,
                     float((high - low).min() / 2))
 
 
-def _interval(A, b, number, centre, ball) -> Polytope:
+def _interval(A, b, number, center, radius) -> Polytope:
     up, down = np.flatnonzero(A[:, 0] > 0), np.flatnonzero(A[:, 0] < 0)
     ends = np.array([up[np.argmin(b[up])], down[np.argmin(b[down])]])
-    corners = np.array([[b[ends[0]]], [-b[ends[1]]]])
-    return Polytope(A[ends], b[ends], number[ends], corners,
-                    [np.array([0]), np.array([1])], centre, ball)
+    vertices = np.array([[b[ends[0]]], [-b[ends[1]]]])
+    return Polytope(A[ends], b[ends], number[ends], vertices,
+                    [np.array([0]), np.array([1])], center, radius)
 
 
 def _distinct(points: np.ndarray) -> np.ndarray:

@@ -25,6 +25,7 @@ from pyomo_dlmp.bilevel import guard_of, upper_data
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
+from pyomo_dlmp.numerics.effort import Effort
 from pyomo_dlmp.parametric.condensed import CondensedQp, condense
 from pyomo_dlmp.parametric.critical_regions import Regions, enumerate_regions
 
@@ -101,17 +102,17 @@ class SolveCache:
             held = self._parts[number] = (kkt, key, condense(kkt, paid, wanted, box, number))
         return held[2]
 
-    def regions(self, part: CondensedQp, most: int, deadline: float) -> Regions:
+    def regions(self, part: CondensedQp, most: int, effort: Effort) -> Regions:
         """Critical regions of a part, recalled where all its numbers are known."""
         if not self.series:
-            return enumerate_regions(part, most, deadline)
+            return enumerate_regions(part, most, effort)
         key = _digest(part)
         known = self._regions.get(key)
         if known is not None and len(known.regions) <= most:
             self.counts["recalled"] += 1
             return Regions(part, known.regions, known.covered)
         shape = (part.A.shape, part.T.shape, part.C.shape)
-        found = enumerate_regions(part, most, deadline, self._states.get(shape, []))
+        found = enumerate_regions(part, most, effort, self._states.get(shape, []))
         self.counts["enumerated"] += 1
         if len(self._regions) >= _MOST_PARTS:
             self._regions.pop(next(iter(self._regions)))

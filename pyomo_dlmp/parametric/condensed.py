@@ -24,7 +24,7 @@ import scipy.sparse as sp
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.boxes import dot
 from pyomo_dlmp.numerics.components import component_labels, groups_by_label
-from pyomo_dlmp.numerics.elimination import eliminate
+from pyomo_dlmp.numerics.elimination import Elimination, eliminate
 from pyomo_dlmp.tolerances import ENTRY, NEVER_BINDS
 
 MOST_NUMBERS = 4e7  # of a dense condensed matrix; beyond, condensing is refused
@@ -112,73 +112,95 @@ def condense(kkt: KktSystem, paid, wanted, box, number: int = 0) -> list[Condens
     parts = []
     for k in np.flatnonzero(touches):
         columns, rows, pairs = (o.get(int(k), np.empty(0, int)) for o in order)
-        parts.append(_part(kkt, columns, rows, pairs, is_row, paid[eq_label[paid] == k],
-                           wanted[label[wanted] == k], box, number))
+        members = _Members(columns, rows, pairs, paid[eq_label[paid] == k],
+                           wanted[label[wanted] == k])
+        parts.append(_condense_part(kkt, members, box, number))
     return parts
 
 
-def _part(kkt, columns, rows, pairs, is_row, paid, wanted, box, number) -> CondensedQp:
+@dataclass
+class _Members:
+    """What belongs to a part: columns of the form, equality rows, pairs, paid rows, wanted."""
+
+    columns: np.ndarray
+    rows: np.ndarray
+    pairs: np.ndarray
+    paid: np.ndarray
+    wanted: np.ndarray
+
+
+def _condense_part(kkt: KktSystem, part: _Members, box, number: int) -> CondensedQp:
+    """One part in the symbols of the module's text: x = Kw w + Kp p + k0, then products."""
     form, sigma = kkt.form, kkt.sigma
-    A_eq, B_eq = kkt.A_eq[rows][:, columns], kkt.B_eq[rows]
+    columns, rows, pairs = part.columns, part.rows, part.pairs
     S, T, D = kkt.S[pairs][:, columns], kkt.T[pairs], form.D[columns]
+    A_eq, B_eq = kkt.A_eq[rows][:, columns], kkt.B_eq[rows]
     u = np.flatnonzero(B_eq.getnnz(axis=0) + T.getnnz(axis=0) + D.getnnz(axis=0))
-    n, m, k = len(columns), len(u), len(paid)
-    shift = sp.csr_matrix((np.ones(k), (np.searchsorted(rows, paid), np.arange(k))),
-                          shape=(len(rows), k))
+    n, m, k = len(columns), len(u), len(part.paid)
+    shift = sp.csr_matrix(
+        (np.ones(k), (np.searchsorted(rows, part.paid), np.arange(k))), shape=(len(rows), k))
     E = sp.hstack([A_eq, B_eq[:, u], shift], format="csr")
-    bounded = np.isfinite(form.lb[columns]) | np.isfinite(form.ub[columns])
-    free = np.concatenate([~bounded, np.zeros(m + k, bool)])
-    gone = eliminate(E, kkt.b_eq[rows], free)
-    penalty, row_of, cost, coef = _penalties(kkt, columns, pairs, is_row, A_eq, S)
-    kept = gone.kept[gone.kept < n]
-    w = kept[~np.isin(kept, penalty)]
+    penalty, row_of, cost, coef = _penalties(kkt, columns, pairs, A_eq, S)
+    gone, w = _eliminate_flows(kkt, part, E, penalty, m + k)
     at = {int(c): i for i, c in enumerate(gone.kept)}
-    pick_w = [at[int(c)] for c in w]
-    pick_p = [at[n + j] for j in range(m + k)]
-    if max(len(pairs), n) * (len(w) + m + k) > MOST_NUMBERS:
-        raise NotExplicit(f"it has {len(w)} decisions of its own for {n} columns in one part, "
-                             "and their map does not fit into memory", too_large=True)
-    Kw, Kp, k0 = gone.M[:n, pick_w].toarray(), gone.M[:n, pick_p].toarray(), gone.m0[:n]
+    Kw, Kp = (gone.M[:n, [at[int(c)] for c in kept]].toarray()
+              for kept in (w, range(n, n + m + k)))
+    k0 = gone.m0[:n]
     Q = sigma * form.Q[columns][:, columns]
-    c = sigma * form.c[columns] + Q @ k0
-    QKw, QKp = Q @ Kw, Q @ Kp
-    Dp = np.zeros((n, m + k))
-    Dp[:, :m] = sigma * D[:, u].toarray()
-    own = ~np.isin(pairs, bound_pairs_of(kkt, pairs, is_row, columns[penalty]))
-    rest = np.setdiff1d(np.arange(len(rows)), gone.rows_used)
-    Tp = np.zeros((len(pairs), m + k))
-    Tp[:, :m] = T[:, u].toarray()
+    c, QKw, QKp = sigma * form.c[columns] + Q @ k0, Q @ Kw, Q @ Kp
+    Dp, Tp = np.zeros((n, m + k)), np.zeros((len(pairs), m + k))
+    Dp[:, :m], Tp[:, :m] = sigma * D[:, u].toarray(), T[:, u].toarray()
+    cross = Kp.T @ Dp
+    own = ~_is_bound_of(kkt, pairs, columns[penalty])
     cap = np.full(len(pairs), np.inf)
     cap[row_of] = cost
-    lo, hi = box[0][u], box[1][u]
-    cross = Kp.T @ Dp
-    Xw, Xp, x0 = _maps(columns, wanted, penalty, Kw, Kp, k0)
-    part = CondensedQp(
-        number, rows, columns[w], u, paid,
-        Kw.T @ QKw, Kw.T @ c, Kw.T @ (QKp + Dp),
-        Kp.T @ QKp + cross + cross.T, Kp.T @ c + Dp.T @ k0,
-        pairs[own], (S @ Kw)[own], (S @ Kp + Tp)[own], (S @ k0 + kkt.s0[pairs])[own], cap[own],
-        E[rest][:, :n] @ Kw, E[rest][:, :n] @ Kp + E[rest][:, n:].toarray(),
-        kkt.b_eq[rows[rest]] - E[rest][:, :n] @ k0,
-        wanted, Xw, Xp, x0, {}, rows[rest],
-        pairs[row_of], columns[penalty], coef, lo, hi, not (T.nnz or D.nnz))
-    return screen(part, form.lb, form.ub)
+    rest = np.setdiff1d(np.arange(len(rows)), gone.rows_used)
+    Xw, Xp, x0 = _maps(part, penalty, Kw, Kp, k0)
+    condensed = CondensedQp(
+        lower=number, rows=rows, w=columns[w], u=u, paid=part.paid,
+        H=Kw.T @ QKw, g=Kw.T @ c, E=Kw.T @ (QKp + Dp),
+        R=Kp.T @ QKp + cross + cross.T, r=Kp.T @ c + Dp.T @ k0,
+        pair=pairs[own], A=(S @ Kw)[own], T=(S @ Kp + Tp)[own],
+        s=(S @ k0 + kkt.s0[pairs])[own], cap=cap[own],
+        C=E[rest][:, :n] @ Kw, F=E[rest][:, :n] @ Kp + E[rest][:, n:].toarray(),
+        f=kkt.b_eq[rows[rest]] - E[rest][:, :n] @ k0,
+        wanted=part.wanted, Xw=Xw, Xp=Xp, x0=x0, gone={}, rest=rows[rest],
+        soft_pair=pairs[row_of], soft_column=columns[penalty], soft_coef=coef,
+        lo=box[0][u], hi=box[1][u], plain=not (T.nnz or D.nnz))
+    return screen(condensed, form.lb, form.ub)
 
 
-def _maps(columns, wanted, penalty, Kw, Kp, k0):
-    where = np.searchsorted(columns, wanted)
+def _eliminate_flows(kkt: KktSystem, part: _Members, E, penalty,
+                     parameters: int) -> tuple[Elimination, np.ndarray]:
+    """(elimination of the free columns by the equality rows E, decisions w that it leaves).
+
+    Raises NotExplicit where the map from w and the parameters to all columns is too large.
+    """
+    n, form = len(part.columns), kkt.form
+    bounded = np.isfinite(form.lb[part.columns]) | np.isfinite(form.ub[part.columns])
+    gone = eliminate(E, kkt.b_eq[part.rows],
+                     np.concatenate([~bounded, np.zeros(parameters, bool)]))
+    kept = gone.kept[gone.kept < n]
+    w = kept[~np.isin(kept, penalty)]
+    if max(len(part.pairs), n) * (len(w) + parameters) > MOST_NUMBERS:
+        raise NotExplicit(f"it has {len(w)} decisions of its own for {n} columns in one part, "
+                          "and their map does not fit into memory", too_large=True)
+    return gone, w
+
+
+def _maps(part: _Members, penalty, Kw, Kp, k0):
+    where = np.searchsorted(part.columns, part.wanted)
     if np.isin(where, penalty).any():
         raise NotExplicit("the upper level uses the violation of a soft limit")
     return Kw[where], Kp[where], k0[where]
 
 
-def bound_pairs_of(kkt, pairs, is_row, columns) -> np.ndarray:
-    """Pairs that are bounds of some columns."""
-    bound = ~is_row[pairs] & np.isin(kkt.index[pairs], columns)
-    return pairs[bound]
+def _is_bound_of(kkt: KktSystem, pairs, columns) -> np.ndarray:
+    """Mask of the pairs that are bounds of some columns."""
+    return ~kkt.is_row[pairs] & np.isin(kkt.index[pairs], columns)
 
 
-def _penalties(kkt, columns, pairs, is_row, A_eq, S):
+def _penalties(kkt: KktSystem, columns, pairs, A_eq, S):
     """(columns that only relax one row at a cost, that row among the pairs, its cap, coefficient).
 
     Such a column has lb = 0, no ub, a positive cost, no quadratic or upper term, and stands in one
@@ -189,11 +211,12 @@ def _penalties(kkt, columns, pairs, is_row, A_eq, S):
     simple = ((form.lb[columns] == 0) & np.isinf(form.ub[columns]) & (cost > 0)
               & (A_eq.getnnz(axis=0) == 0)
               & (np.diff(form.Q[columns].indptr) == 0) & (np.diff(form.D[columns].indptr) == 0))
-    rows = S[np.flatnonzero(is_row[pairs])].tocsc()
+    of_rows = np.flatnonzero(kkt.is_row[pairs])
+    rows = S[of_rows].tocsc()
     simple &= np.diff(rows.indptr) == 1
     found = np.flatnonzero(simple)
     first = rows.indptr[found]
-    row, coef = np.flatnonzero(is_row[pairs])[rows.indices[first]], rows.data[first]
+    row, coef = of_rows[rows.indices[first]], rows.data[first]
     single = np.isin(row, row[np.unique(row, return_index=True)[1]])
     _, count = np.unique(row, return_counts=True)
     if (count > 1).any():  # two penalties in one row: neither is taken
@@ -210,7 +233,7 @@ def screen(part: CondensedQp, lb, ub) -> CondensedQp:
     that is always beyond a soft limit has its cap.
     """
     wl, wu = lb[part.w], ub[part.w]
-    low, high = ranges(part, wl, wu)
+    low, high = row_range(part, wl, wu)
     margin = NEVER_BINDS * (1.0 + np.abs(part.s))
     is_bound = (np.abs(part.A) > ENTRY).sum(axis=1) == 1
     never = (low > margin) & ~is_bound
@@ -228,7 +251,7 @@ def screen(part: CondensedQp, lb, ub) -> CondensedQp:
     return part
 
 
-def ranges(part: CondensedQp, wl, wu):
+def row_range(part: CondensedQp, wl, wu):
     """Least and greatest value of each row over the boxes of w and u (shifts at zero)."""
     with np.errstate(invalid="ignore"):
         low, high = part.s.copy(), part.s.copy()

@@ -12,7 +12,6 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 from pyomo.common.gc_manager import PauseGC
 
 from pyomo_dlmp.auditing.finalize import Claim, LowerPoint, finalize_result, no_point
@@ -24,24 +23,26 @@ from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics.boxes import propagate
+from pyomo_dlmp.numerics.effort import Effort
+from pyomo_dlmp.numerics.numbering import Numbering
 from pyomo_dlmp.numerics.program import Program
+from pyomo_dlmp.numerics.sparse import csr_of
 from pyomo_dlmp.parametric.cache import SolveCache
-from pyomo_dlmp.parametric.condensed import NotExplicit
+from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit
 from pyomo_dlmp.parametric.hull import Hull, build_hull
 from pyomo_dlmp.parametric.master import solve_master
 from pyomo_dlmp.parametric.region_costs import costs_over_regions, refuse_answers
-from pyomo_dlmp.parametric.upper_terms import UpperTerms, assign_terms, read_upper
+from pyomo_dlmp.parametric.upper_terms import RegionObjective, UpperTerms, assign_terms, read_upper
 from pyomo_dlmp.transform.record import SingleLevel
 
 log = logging.getLogger("pyomo_dlmp")
 MOST_DECISIONS = 8  # upper decisions of a part beyond which regions are too many
 _FEW = 5  # up to which they are often few
-# seconds for regions where nobody asked for them: 1 and so many for a row of the lower level, as
-# the KKT form, which serves otherwise, costs the more the more rows there are
-_PER_ROW = {"few": 0.001, "many": 0.0005}
+# units of work for regions where they were not asked for: some, and so many for a row of the lower
+# level, as the KKT form, which serves otherwise, costs the more the more rows there are
+_UNITS, _UNITS_PER_ROW, _MOST_UNITS = 1000.0, {"few": 1.0, "many": 0.5}, 60_000.0
 MOST_REGIONS = 1000  # of a part
-_SECONDS = 60.0  # at most
-_SHARE = {True: 0.4, False: 0.7}  # of the time limit, for regions nobody asked for or somebody
+_SHARE = {True: 0.4, False: 0.7}  # of the time limit for regions: not asked for, asked for
 _AIM = 0.2  # of the gap asked for: more costs little here
 
 
@@ -65,104 +66,129 @@ class Explicit:
 
 def prepare(model, most: int = MOST_REGIONS, clock=None, priced: bool = False,
             seconds: float = np.inf, reuse: SolveCache | None = None) -> Explicit:
-    """Condense a bilevel model and enumerate its regions; NotExplicit where that does not do.
+    """Condense a bilevel model and enumerate its critical regions.
 
-    seconds: for the regions of all parts together.
+    Parameters
+    ----------
+    most
+        Regions of a part beyond which it gives up.
+    clock
+        Told of each stage (`search.clock.Clock`).
+    priced
+        Only for an upper level that pays prices, and with a limited effort.
+    seconds
+        The user's time for the regions of all parts together.
+    reuse
+        Of a series of solves.
+
+    Raises
+    ------
+    NotExplicit
+        The model is not of this kind, or too large.
     """
     stage = clock.stage if clock is not None else (lambda _: None)
     stage("compile")
-    blocks = lower_levels(model)
     reuse = SolveCache(series=False) if reuse is None else reuse
     with PauseGC():
-        compiled = [reuse.system(block) for block in blocks]
+        compiled = [reuse.system(block) for block in lower_levels(model)]
         systems = [kkt for kkt, _ in compiled]
-        objective = upper_objective(model)
-        upper = read_upper(model, systems, objective)
+        upper = read_upper(model, systems, upper_objective(model))
         if priced and not upper.pays:
             raise NotExplicit("the upper level pays no prices")
-        columns, linear = _upper_linear(upper, systems)
-    if not columns:
+        program = _upper_program(upper, systems)
+    if not len(program.columns):
         raise NotExplicit("nothing is decided above it")
-    lb, ub = bounds_of(columns) if reuse.series else (linear.lb, linear.ub)
-    lb, ub = (np.where(np.isfinite(own), own, tight) for own, tight in (
-        (lb, linear.lb), (ub, linear.ub)))
-    place = {id(var): j for j, var in enumerate(columns)}
     stage("condense")
+    parts, where = _condensed_parts(program, upper, systems, reuse)
+    objectives = assign_terms(upper, systems, parts)
+    for objective in objectives:
+        _check_size(objective)
+        refuse_answers(objective)
+    stage("regions")
+    effort = Effort(_units(systems, parts) if priced else np.inf, time.monotonic() + seconds)
+    used, regions = [], []
+    for k, objective in enumerate(objectives):
+        if not parts[k].m:
+            continue
+        # parts without a price, too: that they have an answer everywhere counts
+        found = reuse.regions(parts[k], most, effort)
+        if objective.terms:
+            used.append(k)
+            regions.append(found)
+    stage("region costs")
+    costs = [costs_over_regions(objectives[k], found, systems[parts[k].lower].sigma)
+             for k, found in zip(used, regions, strict=True)]
+    hull = build_hull(program, [parts[k] for k in used], costs, [where[k] for k in used])
+    solvers = [solver for _, solver in compiled]
+    return Explicit(systems, solvers, upper, list(program.columns), hull, regions)
+
+
+def _units(systems: list[KktSystem], parts: list[CondensedQp]) -> float:
+    """Units of work that regions may cost where they were not asked for."""
+    kind = "many" if max((part.m for part in parts), default=0) > _FEW else "few"
+    rows = sum(len(kkt.form.rows) for kkt in systems)
+    return min(_MOST_UNITS, _UNITS + _UNITS_PER_ROW[kind] * rows)
+
+
+def _condensed_parts(program: Program, upper: UpperTerms, systems: list[KktSystem],
+                     reuse: SolveCache) -> tuple[list[CondensedQp], list[np.ndarray]]:
+    """(condensed parts of all lower levels, columns of each part's decisions in the program)."""
+    lb, ub = bounds_of(program.columns) if reuse.series else (program.lb, program.ub)
+    lb = np.where(np.isfinite(lb), lb, program.lb)
+    ub = np.where(np.isfinite(ub), ub, program.ub)
     parts, where = [], []
     for number, kkt in enumerate(systems):
-        at = np.array([place[id(v)] for v in kkt.form.u], dtype=int)
+        at = np.array([program.place[var] for var in kkt.form.u], dtype=int)
         for part in reuse.parts(kkt, upper.paid(number), upper.wanted(number),
                                 (lb[at], ub[at]), number):
             parts.append(part)
             where.append(at[part.u])
-    worths = assign_terms(upper, systems, parts)
-    for worth in worths:
-        _check_size(worth)
-        refuse_answers(worth)
-    stage("regions")
-    if priced:
-        kind = "many" if max((part.m for part in parts), default=0) > _FEW else "few"
-        rows = sum(len(kkt.form.rows) for kkt in systems)
-        seconds = min(seconds, _SECONDS, 1.0 + _PER_ROW[kind] * rows)
-    used, regions, deadline = [], [], time.monotonic() + seconds
-    for k, worth in enumerate(worths):
-        if not parts[k].m:
-            continue
-        # parts without a price, too: that they have an answer everywhere counts
-        found = reuse.regions(parts[k], most, deadline)
-        if worth.terms:
-            used.append(k)
-            regions.append(found)
-    stage("pieces")
-    pieces = [costs_over_regions(worths[k], r, systems[parts[k].lower].sigma)
-              for k, r in zip(used, regions, strict=True)]
-    hull = build_hull(linear, [parts[k] for k in used], pieces, [where[k] for k in used])
-    return Explicit(systems, [solver for _, solver in compiled], upper, columns, hull, regions)
+    return parts, where
 
 
-def _check_size(worth) -> None:
-    part = worth.part
+def _check_size(objective: RegionObjective) -> None:
+    part = objective.part
     if part.m > MOST_DECISIONS:
         raise NotExplicit(f"it has {part.m} upper decisions in one part, and regions are "
                              f"enumerated for at most {MOST_DECISIONS}", too_large=True)
     if not (np.isfinite(part.lo).all() and np.isfinite(part.hi).all()):
         raise NotExplicit("an upper decision in it has no finite range")
-    if not part.m and worth.terms:
+    if not part.m and objective.terms:
         raise NotExplicit("a part whose prices or Vars are used holds no upper decision")
 
 
-def _upper_linear(upper: UpperTerms, systems: list[KktSystem]):
-    """(upper Vars, their rows and objective as arrays, boxes tightened by the rows)."""
+def _upper_program(upper: UpperTerms, systems: list[KktSystem]) -> Program:
+    """The upper Vars, their rows and linear objective, boxes tightened by the rows."""
     inner = {id(v) for kkt in systems for v in kkt.form.x}
     inner |= {id(dual.var) for kkt in systems for dual in kkt.duals.asked()}
     reader = RowReader()
-    found = []
-    for con in upper.rows:
-        read = reader.read(con)
-        if read is None:
-            raise NotExplicit(f"the upper row '{con.name}' is not linear")
-        if any(vid in inner for vid, v in read[0].items() if v):
-            raise NotExplicit(f"the upper row '{con.name}' holds Vars or duals of the lower "
-                                 "level")
-        found.append(read)
+    found = [_read_upper_row(reader, row, inner) for row in upper.rows]
     var_map = {**upper.var_map, **reader.var_map, **{id(v): v for k in systems for v in k.form.u}}
-    used = {i for row, *_ in found for i in row} | set(upper.linear)
+    used = {vid for terms, *_ in found for vid in terms} | set(upper.linear)
     used |= {id(v) for kkt in systems for v in kkt.form.u}
     columns = [var for vid, var in var_map.items() if vid in used and vid not in inner]
-    place = {id(var): j for j, var in enumerate(columns)}
-    i = [k for k, (row, *_) in enumerate(found) for _ in row]
-    j = [place[vid] for row, *_ in found for vid in row]
-    A = sp.csr_matrix(([v for row, *_ in found for v in row.values()], (i, j)),
-                      shape=(len(found), len(columns)))
-    lo, hi = np.array([r[1] for r in found]), np.array([r[2] for r in found])
+    place = Numbering(columns).by_id()
+    entries = [(i, place[vid], value) for i, (terms, *_) in enumerate(found)
+               for vid, value in terms.items()]
     c = np.zeros(len(columns))
     for vid, coef in upper.linear.items():
         c[place[vid]] = coef
-    lb, ub = bounds_of(columns)
-    lb, ub = propagate((A, np.zeros(len(found)), lo, hi), lb, ub)
-    integer = np.array([not v.is_continuous() for v in columns], dtype=bool)
-    return columns, Program(A=A, lo=lo, hi=hi, lb=lb, ub=ub, c=c, constant=upper.constant,
-                            integer=integer)
+    A = csr_of(entries, (len(found), len(columns)))
+    lo, hi = (np.array([row[k] for row in found], dtype=float) for k in (1, 2))
+    lb, ub = propagate((A, np.zeros(len(found)), lo, hi), *bounds_of(columns))
+    return Program(A=A, lo=lo, hi=hi, lb=lb, ub=ub, c=c, constant=upper.constant,
+                   integer=np.array([not v.is_continuous() for v in columns], dtype=bool),
+                   columns=columns)
+
+
+def _read_upper_row(reader: RowReader, row, inner: set[int]):
+    """An upper row as numbers; NotExplicit where it is not linear in upper Vars alone."""
+    read = reader.read(row)
+    if read is None:
+        raise NotExplicit(f"the upper row '{row.name}' is not linear")
+    if any(vid in inner for vid, value in read[0].items() if value):
+        raise NotExplicit(f"the upper row '{row.name}' holds Vars or duals of the lower level")
+    return read
 
 
 def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -> BilevelResult:

@@ -53,10 +53,11 @@ class Hull:
         return sp.csr_matrix((data, (rows, cols)), shape=shape), np.zeros(len(at))
 
     def first_tangents(self) -> list[tuple[int, int, np.ndarray]]:
-        """At the corners and the centre of each piece."""
+        """At the vertices and the centre of each piece."""
         return [(k, r, v) for k, pieces in enumerate(self.pieces)
                 for r, piece in enumerate(pieces)
-                for v in (*np.clip(piece.shape.corners, 0.0, 1.0), piece.shape.centre)]
+                for v in (*np.clip(piece.polytope.vertices, 0.0, 1.0),
+                          piece.polytope.chebyshev_center)]
 
     def shares(self, z: np.ndarray):
         """(part, piece, share, v of the piece alone) of the pieces in use at a master's point."""
@@ -107,7 +108,7 @@ class Hull:
         chosen = []
         for part, pieces, columns in zip(self.parts, self.pieces, self.u, strict=True):
             v = (u[columns] - part.lo) / width(part)
-            depth = [float((p.shape.A @ v - p.shape.b).max(initial=-np.inf)) for p in pieces]
+            depth = [float((p.polytope.A @ v - p.polytope.b).max(initial=-np.inf)) for p in pieces]
             near = [r for r, d in enumerate(depth) if d <= POLISHED] or [int(np.argmin(depth))]
             best = min(near, key=lambda r: pieces[r].cost(v))
             total += pieces[best].cost(v)
@@ -133,7 +134,7 @@ def build_hull(upper: Program, parts, pieces, u) -> Hull:
                                     np.full(len(z), -span[j])])
             blocks.add(np.zeros(len(column), int), column, value, [0.0], [0.0])
         for base, piece in zip(starts, mine, strict=True):
-            A, b = np.vstack([piece.shape.A, np.eye(m)]), np.append(piece.shape.b, np.ones(m))
+            A, b = np.vstack([piece.polytope.A, np.eye(m)]), np.append(piece.polytope.b, np.ones(m))
             needed = ~((A <= ROUNDING).all(axis=1) & (b >= 0.0))  # the others follow from v >= 0
             A, b = A[needed], b[needed]
             row, column = np.nonzero(np.abs(A) > ENTRY)

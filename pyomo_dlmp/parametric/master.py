@@ -189,7 +189,7 @@ class _HullMaster:
         z[:self.n] = u
         for k, part in enumerate(hull.parts):
             v = (u[hull.u[k]] - part.lo) / width(part)
-            depth = [float((q.shape.A @ v - q.shape.b).max(initial=-np.inf))
+            depth = [float((q.polytope.A @ v - q.polytope.b).max(initial=-np.inf))
                      for q in hull.pieces[k]]
             r = int(np.argmin(depth))
             base = hull.first[k][r]

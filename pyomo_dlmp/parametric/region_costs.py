@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pyomo_dlmp.numerics.polytopes import Polytope, polytope
+from pyomo_dlmp.numerics.polytopes import Polytope, make_polytope
 from pyomo_dlmp.parametric.active_sets import ACTIVE_ROW
 from pyomo_dlmp.parametric.condensed import NotExplicit
 from pyomo_dlmp.parametric.critical_regions import Region, Regions, width
@@ -41,13 +41,13 @@ class Quadratic:
 
 @dataclass
 class RegionCost:
-    """`shape` (widened range), its `region`'s number, `cost` exact, `below` convex and not above.
+    """`polytope` (of the widened range), number of its `region`, `cost` exact, `below` convex.
 
-    `error`: greatest difference between the two; `concave`: its columns are the directions with a
-    chord.
+    `below` is nowhere above `cost`; `error`: greatest difference between the two; `concave`: its
+    columns are the directions with a chord.
     """
 
-    shape: Polytope
+    polytope: Polytope
     region: int
     cost: Quadratic
     below: Quadratic
@@ -99,31 +99,31 @@ def _quantity(worth: RegionObjective, key, region: Region, sigma: int) -> np.nda
 def costs_over_regions(worth: RegionObjective, regions: Regions, sigma: int) -> list[RegionCost]:
     """The pieces of a part, one for each of its regions that is not in the margin only."""
     _refuse_hidden(worth, regions)
-    return [_piece(region.shape, number, cost_on(worth, region, sigma))
-            for number, region in enumerate(regions.regions) if not _outside(region.shape)]
+    return [_piece(region.polytope, number, cost_on(worth, region, sigma))
+            for number, region in enumerate(regions.regions) if not _outside(region.polytope)]
 
 
-def _outside(shape: Polytope) -> bool:
+def _outside(polytope: Polytope) -> bool:
     """Whether a region lies in the margin around the range only."""
-    return bool(((shape.corners > 1.0 + ROUNDING).all(axis=0)
-                 | (shape.corners < -ROUNDING).all(axis=0)).any())
+    return bool(((polytope.vertices > 1.0 + ROUNDING).all(axis=0)
+                 | (polytope.vertices < -ROUNDING).all(axis=0)).any())
 
 
-def _piece(shape: Polytope, region: int, cost: Quadratic) -> RegionCost:
+def _piece(polytope: Polytope, region: int, cost: Quadratic) -> RegionCost:
     """A piece, its concave directions replaced by chords over its own width."""
     size, vectors = np.linalg.eigh(cost.P)
     bent = np.flatnonzero(size < -0.1 * CONVEX * max(1.0, np.abs(cost.P).max(initial=0.0)))
     P, p, c, error = cost.P.copy(), cost.p.copy(), cost.c, 0.0
     for k in bent:
         e, bend = vectors[:, k], size[k]
-        along = shape.corners @ e
+        along = polytope.vertices @ e
         low, high = along.min(), along.max()
         P -= bend * np.outer(e, e)
         p = p + 0.5 * bend * (low + high) * e
         c -= 0.5 * bend * low * high
         error += -bend * (high - low) ** 2 / 8.0
     below = Quadratic(P, p, c) if len(bent) else cost
-    return RegionCost(shape, region, cost, below, error, vectors[:, bent])
+    return RegionCost(polytope, region, cost, below, error, vectors[:, bent])
 
 
 def cut_in_two(piece: RegionCost, v: np.ndarray) -> list[RegionCost]:
@@ -131,13 +131,14 @@ def cut_in_two(piece: RegionCost, v: np.ndarray) -> list[RegionCost]:
 
     The cut keeps a fifth of the width on both sides, so that pieces shrink.
     """
-    along = piece.shape.corners @ piece.concave
+    along = piece.polytope.vertices @ piece.concave
     low, high = along.min(axis=0), along.max(axis=0)
     bend = -np.einsum("ik,ij,jk->k", piece.concave, piece.cost.P, piece.concave)
     e = piece.concave[:, int(np.argmax(bend * (high - low) ** 2))]
-    ends = np.array([(piece.shape.corners @ e).min(), (piece.shape.corners @ e).max()])
+    ends = np.array([(piece.polytope.vertices @ e).min(), (piece.polytope.vertices @ e).max()])
     at = float(np.clip(v @ e, *(ends @ [[0.8, 0.2], [0.2, 0.8]])))
-    halves = [polytope(np.vstack([piece.shape.A, side * e]), np.append(piece.shape.b, side * at))
+    A, b = piece.polytope.A, piece.polytope.b
+    halves = [make_polytope(np.vstack([A, side * e]), np.append(b, side * at))
               for side in (1.0, -1.0)]
     whole = [half for half in halves if half is not None]
     if len(whole) < 2:
@@ -174,7 +175,7 @@ def general_position(regions: Regions) -> bool:
     joint = joint / np.where(size > 0, size, 1.0)[:, None]
     for region in regions.regions:
         a = region.affine
-        u = part.lo + span * region.shape.corners
+        u = part.lo + span * region.polytope.vertices
         w = u @ a.W.T + a.w0
         g = w @ part.A.T + u @ part.T[:, :m].T + part.s
         tight = (np.abs(g) <= ACTIVE * (1.0 + np.abs(part.s))) | (a.state == ACTIVE_ROW)

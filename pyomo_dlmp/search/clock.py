@@ -10,7 +10,7 @@ from pyomo_dlmp.numerics.memory import lift_limit, over_limit
 Progress = Callable[[str, float | None, float | None], None]
 
 
-_BEFORE = {"compile", "condense", "regions", "pieces", "compile and bounds", "reduce",
+_BEFORE = {"compile", "condense", "regions", "region costs", "compile and bounds", "reduce",
            "first point", "ranges of products"}  # stages of which nothing could be kept
 
 

@@ -97,7 +97,7 @@ def settings(run: dict, with_point: bool = True):
     devices = [dlmp.Datacenter(name=f"dc{b}", bus=b, kw=size, floor=0.1, power_factor=0.95)
                for b, size in zip(places[run["feeder"]], kw, strict=False)]
     if run["feeder"] == "ieee37":
-        study = read_study(ROOT / "studies" / "ieee37.toml")
+        study = read_study(ROOT / "examples" / "studies" / "ieee37.toml")
         devices += [d for d in study.devices if isinstance(d, dlmp.Generator)]
     else:
         devices += [dlmp.Generator(name=f"g{b}", bus=b, kw_max=200, kvar_min=-100, kvar_max=100,
@@ -183,7 +183,7 @@ def solve(m, run: dict) -> dict:
     t = r.times
     steps = {"transform": t.get("compile", 0) + t.get("condense", 0)
              + t.get("compile and bounds", 0) + t.get("reduce", 0),
-             "bounds": t.get("regions", 0) + t.get("pieces", 0) + t.get("first point", 0)
+             "bounds": t.get("regions", 0) + t.get("region costs", 0) + t.get("first point", 0)
              + t.get("ranges of products", 0),
              "solve": t.get("search", 0), "audit": t.get("audit", 0)}
     return {"times": steps, "status": r.status, "objective": r.objective, "bound": r.bound,

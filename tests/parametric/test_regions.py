@@ -45,7 +45,7 @@ def test_a_merit_order_by_hand():
     first, second = check_regions(m, m.low)
     # hour 0: only g0 up to 3 (its cost reaches 22), g1 from 30 + ..: 0 | g0 | g0 full, g1 | ...
     edges = sorted({round(float(e), 6) for r in first.regions
-                    for e in 4 * np.clip(r.shape.corners.ravel(), 0, 1)})
+                    for e in 4 * np.clip(r.polytope.vertices.ravel(), 0, 1)})
     assert edges == pytest.approx([0, 3, 4])
     assert first.covered == pytest.approx(1.0) and second.covered == pytest.approx(1.0)
 

@@ -1,0 +1,38 @@
+"""How much an intermediate step may cost before another way is taken.
+
+Routes must be the same on a busy machine, so the cost is counted in units of work, not in seconds;
+only a limit that the user sets is one of time or memory.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from pyomo_dlmp.numerics.memory import over_limit
+
+
+class Effort:
+    """Units of work that are left; one is about a millisecond of one core.
+
+    Parameters
+    ----------
+    most
+        Units; infinite where the step was asked for.
+    deadline
+        The user's, of ``time.monotonic``.
+    """
+
+    def __init__(self, most: float = np.inf, deadline: float = np.inf):
+        self.most, self.deadline = most, deadline
+        self.spent = 0.0
+
+    def spend(self, units: float) -> None:
+        """Count some work that is done."""
+        self.spent += units
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether the units are spent, the deadline has passed, or memory is over its limit."""
+        return self.spent > self.most or time.monotonic() > self.deadline or over_limit()
