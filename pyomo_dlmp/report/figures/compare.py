@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from pyomo_dlmp.report.figures.style import CASE_COLORS, CASE_MARKERS, panels, styled
-from pyomo_dlmp.report.tables import number, table
 
 SWEPT = (
     ("datacenters_pay", "datacenters pay ($)"),
@@ -90,16 +89,3 @@ def market_bars(markets: pd.DataFrame) -> Figure:
                for k, kind in enumerate(kinds)]
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
-
-
-def markets_html(markets: pd.DataFrame) -> str:
-    """An HTML table: a group for each case, figures as rows, markets across."""
-    kinds = list(dict.fromkeys(markets["market"]))
-    rows = []
-    for (base, loading), part in markets.groupby(["base", "loading"], sort=False):
-        for k, (quantity, mine) in enumerate(part.groupby("quantity", sort=False)):
-            value = dict(zip(mine["market"], mine["value"], strict=True))
-            label = f"{base}, x{loading:g}" if k == 0 else ""
-            rows.append([label, str(quantity).replace("_", " "), str(mine["unit"].iloc[0]),
-                         *(number(value.get(kind, math.nan)) for kind in kinds)])
-    return table(["case", "quantity", "unit", *kinds], rows, words=3)
