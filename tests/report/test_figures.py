@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from pyomo_dlmp import report
 from pyomo_dlmp.report import derived
 from pyomo_dlmp.report.figures import oneline, profiles, style
-from tests.report.synthetic import write_synthetic
+from tests.report.synthetic import frame, write_synthetic
 
 
 @pytest.fixture(scope="module")
@@ -73,21 +73,15 @@ def test_totals_prefer_the_written_total_and_else_add_the_legs():
         ("x", "datacenter", "d2", "6", "a", 1, "active", 0.1, "MW"),
         ("x", "datacenter", "d2", "6", "b", 1, "active", 0.2, "MW"),
     ]
-    table = derived.totals(pd.DataFrame(rows, columns=list(report.reading.COLUMNS["dispatch"])),
-                           "datacenter").set_index("element")["value"]  # fmt: skip
+    table = derived.totals(frame("dispatch", rows), "datacenter").set_index("element")["value"]
     assert table["d1"] == pytest.approx(0.9)
     assert table["d2"] == pytest.approx(0.3)
 
 
 def test_average_price_is_payment_over_energy():
-    columns = report.reading.COLUMNS
     power = [("x", "datacenter", "d1", "5", "", 1, "active", 2.0, "MW")]
     paid = [("x", "d1", "5", 1, "active", 50.0, "$"), ("x", "d1", "5", 1, "reactive", 9.0, "$")]
-    price = derived.price_paid(
-        pd.DataFrame(paid, columns=list(columns["payments"])),
-        pd.DataFrame(power, columns=list(columns["dispatch"])),
-        hours=0.5,
-    )
+    price = derived.price_paid(frame("payments", paid), frame("dispatch", power), hours=0.5)
     assert price["value"].tolist() == [pytest.approx(50.0)]
 
 
