@@ -76,7 +76,7 @@ def test_the_same_tables_give_the_same_picture(tmp_path):
     ],
     ids=str,
 )
-def test_other_shapes_of_study(tmp_path, options):
+def test_other_shapes_of_study(tmp_path, unrendered, options):
     text = write_report(write_synthetic(tmp_path, **{**SMALL, **options})).read_text("utf-8")
     cases = options.get("cases", ("no SVG", "SVG"))
     expected = 16 - (len(cases) == 1) - ("SVG" not in cases)
@@ -100,12 +100,13 @@ def test_the_reactive_price_may_be_absent(tmp_path, unrendered):
     assert len(pictures(write_report(folder).read_text(encoding="utf-8"))) == 14
 
 
-def test_markup_in_names_is_shown_not_obeyed(tmp_path):
-    text = write_report(write_synthetic(tmp_path, **SMALL, cases=("<b>&$x$", "SVG"))).read_text(
-        "utf-8"
-    )
+def test_markup_in_names_is_shown_not_obeyed(tmp_path, unrendered):
+    folder = write_synthetic(tmp_path, **SMALL, cases=("<b>&$x$", "SVG"))
+    text = write_report(folder).read_text("utf-8")
     assert "<b>&$" not in text
     assert "&lt;b&gt;&amp;$x$" in text
+    svg = svg_text(voltage_by_hour(read_results(folder).voltages))  # "$" is money, not mathematics
+    assert "<!-- &lt;b&gt;&amp;$x$: lowest bus -->" in svg
 
 
 def test_a_missing_file_is_named(tmp_path):
