@@ -1,12 +1,19 @@
 """Study files: what they say is checked, all faults at once, before anything is solved."""
 
+import re
+import subprocess
+import sys
+from dataclasses import replace
+
 import pandas as pd
+import pyomo.version
 import pytest
 
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.cli import main
 from pyomo_dlmp.errors import StudyFileError
 from pyomo_dlmp.study import build_case, read_study, run_study
+from pyomo_dlmp.study.provenance import input_hash
 
 SMALL = """
 feeder = "ieee37"
@@ -117,6 +124,42 @@ def test_the_command_writes_every_table_and_the_report(small, tmp_path, capsys, 
     monkeypatch.setattr("pyomo_dlmp.study.run.write_report", lambda folder: None)
     assert main([*again, "--overwrite"]) == 0
     assert set(pd.read_csv(folder / "prices.csv")["case"]) == {"study"}
+
+
+def test_the_folder_says_what_computed_it(small, tmp_path, undrawn):
+    run_study(read_study(small(SMALL.split("[[case]]")[0])), results=tmp_path / "out")
+    keys = pd.read_csv(tmp_path / "out" / "study.csv", dtype=str).set_index("key")["value"]
+    assert keys["pyomo_version"] == pyomo.version.version
+    assert {"pyomo_dlmp_version", "python_version", "highspy_version"} <= set(keys.index)
+    assert re.fullmatch("[0-9a-f]{64}", keys["input_sha256"])
+
+
+def test_the_hash_follows_the_input(small):
+    first = input_hash(read_study(small()))
+    assert first == input_hash(read_study(small()))
+    assert first != input_hash(read_study(small(SMALL.replace("500", "501"))))
+    study = read_study(small())
+    doubled = [replace(load, kw=tuple(2 * kw for kw in load.kw))
+               for load in study.base.loads.values()]
+    assert first != input_hash(replace(study, base=study.base.replacing(*doubled)))
+
+
+WITHOUT_RESOURCE = """
+import sys
+import psutil  # its part for Linux wants resource, its part for Windows does not
+sys.modules["resource"] = None  # as on Windows, where `import resource` fails
+from pyomo_dlmp.cli import main
+from pyomo_dlmp.numerics import memory
+import pyomo_dlmp.study.output
+assert memory.peak() > 0.01 and memory.used() > 0.01
+main(["study", "--help"])
+"""
+
+
+def test_a_study_starts_without_the_module_resource():
+    done = subprocess.run([sys.executable, "-c", WITHOUT_RESOURCE], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "--overwrite" in done.stdout
 
 
 def test_a_foreign_folder_is_not_touched(small, tmp_path, capsys):
