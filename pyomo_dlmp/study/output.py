@@ -15,7 +15,7 @@ from pyomo_dlmp.numerics import memory
 from pyomo_dlmp.results import branches_table, buses_table, markets_table
 from pyomo_dlmp.results.schema import CASES, MARKETS, OF_A_RUN, ROUNDS, STUDY, SUMMARY
 from pyomo_dlmp.study.data import Run, Study
-from pyomo_dlmp.study.provenance import provenance
+from pyomo_dlmp.study.provenance import provenance_of
 
 
 @dataclass
@@ -105,5 +105,5 @@ def _study_table(study: Study) -> pd.DataFrame:
         "pays": study.aggregator["pays"],
         "substation_price": " ".join(map(str, price)) if isinstance(price, list) else price,
         **{k: study.dso[k] for k in ("losses", "voltage_limits", "v_min", "v_max", "penalty")},
-        "solver": study.solver, "gap": study.gap, **provenance(study)}
+        "solver": study.solver, "gap": study.gap, **provenance_of(study)}
     return STUDY.frame(list(keys.items()))

@@ -13,7 +13,7 @@ _COMPUTES = ("pyomo-dlmp", "pyomo", "numpy", "scipy", "highspy", "clarabel")
 _OPENDSS = ("dss-python", "dss-python-backend")
 
 
-def provenance(study: Study) -> dict[str, str]:
+def provenance_of(study: Study) -> dict[str, str]:
     """Keys of ``study.csv`` that say with what the study was solved.
 
     Parameters
