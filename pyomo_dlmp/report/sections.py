@@ -92,7 +92,8 @@ def _comparison(results: Results) -> Iterator[Picture | Table]:
     if len(results.markets):
         yield markets_table(results.markets)
         yield _picture(
-            "Markets side by side. Axes do not start at zero.",
+            "Markets side by side. Bars stand on zero; dots, where values lie close together, have "
+            "axes that do not start there.",
             "Bars of payment, cost, losses, voltage and unbalance by market.",
             compare.market_bars, results.markets,
         )  # fmt: skip
@@ -179,7 +180,7 @@ def _dispatch(results: Results) -> Iterator[Picture]:
     if len(pick(table, kind="datacenter", quantity="active")):
         yield _picture(
             "Above: active power of the datacenters (MW) by hour, one site on the other. Below: "
-            "the average price they pay for it ($/MWh), any other case thin for comparison.",
+            "the average price they pay for it ($/MWh), any other case thin and dashed.",
             "Stacked datacenter power by hour and the average price paid, for each case.",
             dispatch.datacenter_power, table, results.payments, hours=hours,
         )  # fmt: skip
