@@ -50,6 +50,11 @@ class LowerSolution:
     residual: Residual
     degenerate: list[np.ndarray] = field(default_factory=list)
 
+    def __repr__(self) -> str:
+        """One line in place of the arrays."""
+        return (f"<LowerSolution cost {self.cost:.6g}, {len(self.x)} variables, "
+                f"{len(self.y)} equality rows, {len(self.mu)} pairs>")
+
 
 def kkt_residual(kkt: KktSystem, x, u, y, mu) -> Residual:
     """Measure a primal-dual point against the full KKT system (see Residual)."""
