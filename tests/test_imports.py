@@ -33,8 +33,8 @@ MAY_IMPORT = {
     "results": {*_GRID, "market", "bilevel", "lower", "transform", "auditing", "solve"},
     "validation": {*_GRID, "io", "auditing", "solve", "results"},
     "report": {*_BASE, "results"},
-    "study": {*_GRID, "numerics", "io", "auditing", "market", "solve", "results", "validation",
-              "report"},
+    "study": {*_GRID, "numerics", "io", "auditing", "solvers", "market", "solve", "results",
+              "validation", "report"},
     "cli": {*_BASE, "io", "study", "report", "solve", "solvers", "validation"},
 }
 

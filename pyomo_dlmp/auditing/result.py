@@ -29,6 +29,14 @@ class BilevelResult:
     audit: Audit | None = None
     notes: list[str] = field(default_factory=list)
 
+    def __repr__(self) -> str:
+        """One line without seconds, so that it reads the same wherever it is printed."""
+        objective, bound = (None if x is None else f"{x:.6g}" for x in (self.objective, self.bound))
+        audit = "no audit" if self.audit is None else (
+            "audit passed" if self.audit.passed else "audit FAILED")
+        return (f"<BilevelResult {self.status}: objective {objective}, bound {bound}, "
+                f"{audit}, on {self.solver}>")
+
     def __str__(self) -> str:
         value = "none" if self.objective is None else f"{self.objective:.6g}"
         gap = "unknown" if self.gap is None else f"{100 * self.gap:.3g} %"

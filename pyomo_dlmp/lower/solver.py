@@ -66,6 +66,11 @@ class LowerSolution:
         return (f"LowerSolution(cost={self.cost:.6g}, {len(self.x)} Vars, {len(self.mu)} pairs, "
                 f"KKT residual {self.residual.relative:.1e})")
 
+    def __repr__(self) -> str:
+        """One line in place of the arrays."""
+        return (f"<LowerSolution cost {self.cost:.6g}, {len(self.x)} variables, "
+                f"{len(self.y)} equality rows, {len(self.mu)} pairs>")
+
 
 def kkt_residual(kkt: KktSystem, x, u, y, mu) -> Residual:
     """Measure a primal-dual point against the full KKT system (see Residual)."""

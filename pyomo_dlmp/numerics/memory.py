@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+
+import psutil
 
 
 @dataclass
@@ -22,15 +23,25 @@ _EVERY = 0.1  # seconds between two looks
 
 
 def used() -> float:
-    """Resident memory in GB: now where the system says it (Linux), else the greatest so far."""
-    try:
-        with open("/proc/self/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e9
-    except OSError:
-        import resource  # not on Windows, which has no such file either
+    """Resident memory of this process now (GB)."""
+    return psutil.Process().memory_info().rss / 1e9
 
-        unit = 1.0 if sys.platform == "darwin" else 1024.0
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+
+def peak() -> float:
+    """Greatest resident memory of this process so far (GB).
+
+    Windows keeps it with the other numbers, Unix with the process's use of resources; where the
+    system keeps neither it is what is held now.
+    """
+    info = psutil.Process().memory_info()
+    if hasattr(info, "peak_wset"):
+        return info.peak_wset / 1e9
+    try:
+        import resource  # a module that Windows has not
+    except ImportError:
+        return info.rss / 1e9
+    unit = 1.0 if sys.platform == "darwin" else 1024.0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
 @contextmanager

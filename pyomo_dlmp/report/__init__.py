@@ -13,7 +13,7 @@ from pyomo_dlmp.report.figures.prices import price_by_hour, price_difference, pr
 from pyomo_dlmp.report.figures.profiles import voltage_by_hour, voltage_profile
 from pyomo_dlmp.report.figures.unbalance import unbalance_by_bus
 from pyomo_dlmp.report.reading import Results, ResultsFileError, read_results
-from pyomo_dlmp.report.report import report_html, write_pictures, write_report
+from pyomo_dlmp.report.writing import report_html, write_pictures, write_report
 
 __all__ = [
     "Results",

@@ -13,34 +13,10 @@ from typing import Any
 import pandas as pd
 
 from pyomo_dlmp.errors import DlmpError, Fault
+from pyomo_dlmp.results import schema
 
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "summary": ("case", "quantity", "value", "unit"),
-    "prices": ("case", "bus", "phase", "period", "quantity", "value", "unit"),
-    "voltages": ("case", "bus", "phase", "period", "quantity", "value", "unit"),
-    "unbalance": ("case", "bus", "period", "quantity", "value", "unit"),
-    "dispatch": (
-        *("case", "kind", "element", "bus", "phase", "period"),
-        *("quantity", "value", "unit"),
-    ),
-    "payments": ("case", "element", "bus", "period", "quantity", "value", "unit"),
-    "audit": ("case", "check", "value", "limit", "unit", "passed"),
-    "buses": ("bus", "x", "y", "distance_km"),
-    "branches": ("branch", "from_bus", "to_bus"),
-    "study": ("key", "value"),
-    "cases": ("case", "base", "loading", "market"),
-    "decomposition": ("case", "bus", "phase", "period", "quantity", "part", "value", "unit"),
-    "markets": ("base", "loading", "market", "quantity", "value", "unit"),
-}
-"""The columns that each file must have; more may be there and are ignored."""
-
-OPTIONAL = frozenset({"unbalance", "dispatch", "payments", "audit", "cases", "decomposition",
-                      "markets"})
-"""Files that may be absent: their part of the report is left out."""
-
-_NUMBERS = frozenset({"value", "limit", "x", "y", "distance_km", "loading"})
-# These may hold words: a status in the summary, a title in the study.
-_FREE = frozenset({("summary", "value"), ("study", "value")})
+TABLES = {table.name: table for table in (*schema.OF_A_RUN, *schema.OF_THE_STUDY)}
+"""The tables that are read. Their columns must be there; more may be there and are ignored."""
 
 
 class ResultsFileError(DlmpError, ValueError):
@@ -77,7 +53,7 @@ class Results:
                 raise ResultsFileError.at(str(self.folder), f"has no case {case!r}",
                                           f"It has {'; '.join(self.cases)}.")
         kept: dict[str, Any] = {}
-        for name in (*COLUMNS, "cases_table"):
+        for name in (*TABLES, "cases_table"):
             table = getattr(self, name, None)
             if isinstance(table, pd.DataFrame) and "case" in table.columns and len(table):
                 mine = table[table["case"].isin(list(cases))].copy()
@@ -105,7 +81,7 @@ def read_results(folder: str | Path) -> Results:
     if not folder.is_dir():
         raise ResultsFileError.at(str(folder), "is not a folder", "Give a results folder.")
     faults: list[Fault] = []
-    tables = {name: _read_table(folder, name, faults) for name in COLUMNS}
+    tables = {name: _read_table(folder, name, faults) for name in TABLES}
     if faults:
         raise ResultsFileError(faults)
     _check_buses(tables)
@@ -121,10 +97,11 @@ def read_results(folder: str | Path) -> Results:
 
 
 def _read_table(folder: Path, name: str, faults: list[Fault]) -> pd.DataFrame:
-    path, wanted = folder / f"{name}.csv", COLUMNS[name]
+    path, columns = folder / f"{name}.csv", TABLES[name].in_file
+    wanted = [column.name for column in columns]
     empty = pd.DataFrame({column: pd.Series(dtype=object) for column in wanted})
     if not path.exists():
-        if name not in OPTIONAL:
+        if not TABLES[name].optional:
             faults.append(Fault(path.name, "is missing", f"Write it with {_listed(wanted)}."))
         return empty
     try:
@@ -134,21 +111,25 @@ def _read_table(folder: Path, name: str, faults: list[Fault]) -> pd.DataFrame:
         faults.append(Fault(path.name, f"is no CSV table ({error})", "Write it again."))
         return empty
     missing = [column for column in wanted if column not in table.columns]
-    for column in missing:
-        cure = f"It needs {_listed(wanted)}; it has {_listed(table.columns.tolist())}."
-        faults.append(Fault(path.name, f"has no column '{column}'", cure))
+    cure = f"It needs {_listed(wanted)}; it has {_listed(table.columns.tolist())}."
+    faults += [Fault(path.name, f"has no column '{column}'", cure) for column in missing]
     if missing:
         return empty
-    for column in sorted(_NUMBERS & set(wanted)):
-        if (name, column) not in _FREE:
-            table[column] = _numbers(table[column], path.name, column, faults)
-    if "period" in wanted:
-        as_numbers = pd.to_numeric(table["period"], errors="coerce")
-        if not as_numbers.isna().any():
-            table["period"] = as_numbers
-    if "passed" in wanted:
-        table["passed"] = table["passed"].str.strip().str.lower().isin(["true", "1", "yes"])
+    for column in columns:
+        table[column.name] = _typed(table[column.name], column, path.name, faults)
     return table
+
+
+def _typed(text: pd.Series, column: schema.Column, file: str, faults: list[Fault]) -> pd.Series:
+    """A column of texts as what its schema says."""
+    if column.kind is schema.Kind.NUMBER:
+        return _numbers(text, file, column.name, faults)
+    if column.kind is schema.Kind.TRUTH:
+        return text.str.strip().str.lower().isin(["true", "1", "yes"])
+    if column.kind is schema.Kind.PERIOD:
+        numbers = pd.to_numeric(text, errors="coerce")
+        return text if numbers.isna().any() else numbers
+    return text
 
 
 def _numbers(column: pd.Series, file: str, name: str, faults: list[Fault]) -> pd.Series:
@@ -181,11 +162,11 @@ def _check_buses(tables: dict[str, pd.DataFrame]) -> None:
 
 
 def _order_cases(tables: dict[str, pd.DataFrame]) -> None:
-    with_cases = [table for name, table in tables.items() if "case" in COLUMNS[name]]
+    with_cases = [table for name, table in tables.items() if TABLES[name].by_case]
     order = list(dict.fromkeys(case for table in with_cases for case in table["case"].tolist()))
     for table in with_cases:
         table["case"] = pd.Categorical(table["case"], categories=order, ordered=True)
 
 
-def _listed(columns: tuple[str, ...] | list[str]) -> str:
+def _listed(columns: list[str]) -> str:
     return "columns " + ", ".join(columns)

@@ -1,10 +1,10 @@
-"""The report's tables, as HTML: cases side by side, then what changed."""
+"""The report's tables: cases side by side, then what changed. Cells are text, ready to show."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from html import escape
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -12,8 +12,46 @@ from pyomo_dlmp.report.derived import all_cases, cases_of, pick, totals
 from pyomo_dlmp.tolerances import SAME_MONEY
 
 
+@dataclass(frozen=True)
+class Table:
+    """A table of texts with its caption.
+
+    Attributes
+    ----------
+    head : sequence of str
+        Names of the columns.
+    rows : sequence of sequence of str
+        A row with an empty first cell goes on with the group of the row above.
+    words : int
+        So many columns, from the left, hold words; the others numbers, set to the right.
+    caption : str
+        What it shows.
+    """
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    words: int
+    caption: str
+
+    @property
+    def grouped(self) -> bool:
+        """Whether rows come in groups, each named in the first cell of its first row."""
+        return any(not row[0] for row in self.rows)
+
+
 def number(value: object) -> str:
-    """A number with four significant digits and thousands separators; words as they are."""
+    """A number with four significant digits and thousands separators; words as they are.
+
+    Parameters
+    ----------
+    value : object
+        A number, a text that holds one, or any other text.
+
+    Returns
+    -------
+    str
+        With a true minus sign; a dash for NaN.
+    """
     try:
         x = float(str(value))
     except ValueError:
@@ -36,7 +74,20 @@ def number(value: object) -> str:
 
 
 def signed(change: float, scale: float) -> str:
-    """A difference with its sign; below a millionth of `scale` it is nothing."""
+    """A difference with its sign; below a millionth of `scale` it is nothing.
+
+    Parameters
+    ----------
+    change : float
+        The difference, in the unit of its table.
+    scale : float
+        The size of what is compared, in the same unit.
+
+    Returns
+    -------
+    str
+        As `number` writes it, with + or −; "0" for nothing, a dash for NaN.
+    """
     if math.isnan(change):
         return "–"
     if abs(change) <= SAME_MONEY * abs(scale):
@@ -44,8 +95,18 @@ def signed(change: float, scale: float) -> str:
     return ("+" if change > 0 else "") + number(change)
 
 
-def summary_table(summary: pd.DataFrame) -> str:
-    """Quantities as rows, cases as columns; with several cases, each minus the first."""
+def summary_table(summary: pd.DataFrame) -> Table:
+    """Quantities as rows, cases as columns; with several cases, each minus the first.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        Columns case, quantity, value, unit.
+
+    Returns
+    -------
+    Table
+    """
     cases = all_cases(summary)
     first, others = cases[0], cases[1:]
     rows = []
@@ -56,43 +117,98 @@ def summary_table(summary: pd.DataFrame) -> str:
         cells += [_change(value.get(first), value.get(case)) for case in others]
         rows.append(cells)
     head = ["quantity", "unit", *cases, *[f"{case} minus {first}" for case in others]]
-    return table(head, rows, words=2)
+    return Table(head, rows, 2, "The study in numbers, case by case.")
 
 
-def payments_table(payments: pd.DataFrame, dispatch: pd.DataFrame, hours: float = 1.0) -> str:
-    """Energy, payments and average price of each datacenter over all periods, case by case."""
+PAID = (
+    *("energy (MWh)", "payment for active power ($)", "payment for reactive power ($)"),
+    *("payment in all ($)", "average active price ($/MWh)"),
+)
+
+
+def payments_table(payments: pd.DataFrame, dispatch: pd.DataFrame, hours: float = 1.0) -> Table:
+    """Energy, payments and average price of each datacenter over all periods, case by case.
+
+    Parameters
+    ----------
+    payments : DataFrame
+        Columns case, element, bus, period, quantity, value ($), unit.
+    dispatch : DataFrame
+        Columns case, kind, element, bus, phase, period, quantity, value (MW, Mvar), unit.
+    hours : float
+        Length of a period (h).
+
+    Returns
+    -------
+    Table
+        A group of rows for each site, and with several sites one for all together.
+    """
     cases = all_cases(payments)
     first, *others = cases
     power = totals(dispatch, "datacenter")
-    names = [
-        *("energy (MWh)", "payment for active power ($)", "payment for reactive power ($)"),
-        *("payment in all ($)", "average active price ($/MWh)"),
-    ]
     sites = list(dict.fromkeys(payments["element"].tolist()))
     rows: list[list[str]] = []
     for site in [*sites, ""] if len(sites) > 1 else sites:
-        columns = {}
-        for case in cases_of(payments):
-            mine, used = pick(payments, case=case), pick(power, case=case)
-            if site:
-                mine, used = pick(mine, element=site), pick(used, element=site)
-            energy = hours * float(used["value"].sum()) if len(used) else math.nan
-            active = float(pick(mine, quantity="active")["value"].sum())
-            reactive = float(pick(mine, quantity="reactive")["value"].sum())
-            price = active / energy if energy else math.nan
-            columns[case] = [energy, active, reactive, active + reactive, price]
-        bus = pick(payments, element=site)["bus"].tolist()
-        for k, name in enumerate(names):
-            label = (f"{site} (bus {bus[0]})" if site else "all sites") if k == 0 else ""
+        mine = pick(payments, element=site) if site else payments
+        used = pick(power, element=site) if site else power
+        columns = {case: _paid(pick(mine, case=case), pick(used, case=case), hours)
+                   for case in cases_of(payments)}
+        group = f"{site} (bus {mine['bus'].iloc[0]})" if site else "all sites"
+        for k, name in enumerate(PAID):
             values = {case: column[k] for case, column in columns.items()}
-            cells = [label, name, *[number(values.get(case, math.nan)) for case in cases]]
+            cells = [group if k == 0 else "", name]
+            cells += [number(values.get(case, math.nan)) for case in cases]
             rows.append(cells + [_change(values.get(first), values.get(case)) for case in others])
     head = ["site", "quantity", *cases, *[f"{case} minus {first}" for case in others]]
-    return table(head, rows, words=2)
+    return Table(head, rows, 2, "What each datacenter uses and pays over all hours.")
 
 
-def audit_table(audit: pd.DataFrame) -> str:
-    """Checks as rows; per case the value and whether it is within the limit."""
+def _paid(payments: pd.DataFrame, power: pd.DataFrame, hours: float) -> list[float]:
+    """The numbers of `PAID` from the rows of one case."""
+    energy = hours * float(power["value"].sum()) if len(power) else math.nan
+    active, reactive = (float(pick(payments, quantity=quantity)["value"].sum())
+                        for quantity in ("active", "reactive"))
+    return [energy, active, reactive, active + reactive, active / energy if energy else math.nan]
+
+
+def markets_table(markets: pd.DataFrame) -> Table:
+    """A group of rows for each case and loading, figures as rows, markets across.
+
+    Parameters
+    ----------
+    markets : DataFrame
+        Columns base, loading, market, quantity, value, unit.
+
+    Returns
+    -------
+    Table
+    """
+    kinds = list(dict.fromkeys(markets["market"]))
+    rows = []
+    for (base, loading), part in markets.groupby(["base", "loading"], sort=False):
+        for k, (quantity, mine) in enumerate(part.groupby("quantity", sort=False)):
+            value = dict(zip(mine["market"], mine["value"], strict=True))
+            rows.append([f"{base}, x{loading:g}" if k == 0 else "", _words(str(quantity)),
+                         str(mine["unit"].iloc[0]),
+                         *(number(value.get(kind, math.nan)) for kind in kinds)])
+    return Table(["case", "quantity", "unit", *kinds], rows, 3,
+                 "The markets on the same data. Price of anarchy: the DSO's cost over that of the "
+                 "cooperative market.")
+
+
+def audit_table(audit: pd.DataFrame) -> Table:
+    """Checks as rows; for each case the value and whether it is within the limit.
+
+    Parameters
+    ----------
+    audit : DataFrame
+        Columns case, check, value, limit, unit, passed.
+
+    Returns
+    -------
+    Table
+        Verdicts begin with ✓ or ✗.
+    """
     cases = cases_of(audit)
     rows = []
     for (check, unit), part in audit.groupby(["check", "unit"], sort=False):
@@ -109,34 +225,7 @@ def audit_table(audit: pd.DataFrame) -> str:
     head = ["check", "unit", "limit"]
     for case in cases:
         head += [case, "verdict"]
-    return table(head, rows, words=2)
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, words: int) -> str:
-    """An HTML table whose first `words` columns are text, the others numbers set to the right.
-
-    A row with an empty first cell goes on with the group of the row above.
-    """
-    grouped = any(not cells[0] for cells in rows)
-
-    def row(cells: Sequence[str], tag: str) -> str:
-        parts = []
-        for k, cell in enumerate(cells):
-            kind = "word" if k < words else "num"
-            if cell.startswith("✓"):
-                kind += " pass"
-            elif cell.startswith("✗"):
-                kind += " fail"
-            scope = ' scope="col"' if tag == "th" else ""
-            parts.append(f'<{tag}{scope} class="{kind}">{escape(str(cell))}</{tag}>')
-        group = ' class="group"' if grouped and tag == "td" and cells[0] else ""
-        return f"<tr{group}>{''.join(parts)}</tr>"
-
-    body = "\n".join(row(cells, "td") for cells in rows)
-    return (
-        f'<div class="wide"><table>\n<thead>{row(head, "th")}</thead>\n'
-        f"<tbody>\n{body}\n</tbody></table></div>"
-    )
+    return Table(head, rows, 2, "Checks of each case, with value and limit.")
 
 
 def _change(old: object, new: object) -> str:

@@ -1,17 +1,35 @@
 """Results as tidy tables, one row for each value, with its unit."""
 
-from pyomo_dlmp.results.decomposition import customer_parts, decomposition_table
-from pyomo_dlmp.results.dispatch import dispatch_table
-from pyomo_dlmp.results.feeder import branches_table, buses_table
-from pyomo_dlmp.results.markets import markets_table
-from pyomo_dlmp.results.payments import payments_table
-from pyomo_dlmp.results.prices import customer_prices, prices_table
-from pyomo_dlmp.results.summary import summary_table
-from pyomo_dlmp.results.unbalance import unbalance_table
-from pyomo_dlmp.results.voltages import voltages_table
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyomo_dlmp.results.decomposition import customer_parts, decomposition_table
+    from pyomo_dlmp.results.dispatch import dispatch_table
+    from pyomo_dlmp.results.feeder import branches_table, buses_table
+    from pyomo_dlmp.results.markets import markets_table
+    from pyomo_dlmp.results.payments import payments_table
+    from pyomo_dlmp.results.prices import customer_prices, prices_table
+    from pyomo_dlmp.results.summary import summary_table
+    from pyomo_dlmp.results.unbalance import unbalance_table
+    from pyomo_dlmp.results.voltages import voltages_table
 
 __all__ = [
     "branches_table", "buses_table", "customer_parts", "customer_prices", "decomposition_table",
     "dispatch_table", "markets_table", "payments_table", "prices_table",
     "summary_table", "unbalance_table", "voltages_table",
 ]
+
+# Who draws a report needs `results.schema` alone. What makes tables of a model is loaded when it is
+# first asked for, because it brings Pyomo and scipy along (1.5 s).
+_ELSEWHERE = {"branches_table": "feeder", "buses_table": "feeder",
+              "customer_parts": "decomposition", "customer_prices": "prices"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    file = _ELSEWHERE.get(name, name.removesuffix("_table"))
+    return getattr(import_module(f"{__name__}.{file}"), name)

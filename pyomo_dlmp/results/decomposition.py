@@ -26,12 +26,12 @@ from scipy.sparse.linalg import splu
 from pyomo_dlmp.errors import ModelError, SolverError
 from pyomo_dlmp.lower.form import LowerForm, compile_lower
 from pyomo_dlmp.results.prices import UNITS, at_legs
+from pyomo_dlmp.results.schema import DECOMPOSITION
 from pyomo_dlmp.tolerances import ROUNDING, SAME_MONEY
 
 PARTS = ("energy", "loss", "voltage", "congestion", "unbalance", "load_response", "other")
 ROWS = {"v_low": "voltage", "v_high": "voltage", "thermal": "congestion",
         "unbalance_limit": "unbalance", "unbalance_price": "unbalance"}
-COLUMNS = ["bus", "phase", "period", "quantity", "part", "value", "unit"]
 
 
 def decomposition_table(dso) -> pd.DataFrame:
@@ -78,13 +78,13 @@ def _table(dso, form: LowerForm, rows: np.ndarray, parts: dict[str, np.ndarray])
     found["load_response"] = found["energy"] - np.array(base)
     found["energy"] = np.array(base)
     frames = []
-    table = pd.DataFrame(keys, columns=COLUMNS[:4])
+    table = pd.DataFrame(keys, columns=DECOMPOSITION.names[:4])
     for part in PARTS:
         if part in ("load_response", "other") and np.abs(found[part]).max(initial=0) < ROUNDING:
             continue
         frames.append(table.assign(part=part, value=found[part],
                                    unit=table["quantity"].map(UNITS)))
-    return pd.concat(frames, ignore_index=True)[COLUMNS]
+    return pd.concat(frames, ignore_index=True)[DECOMPOSITION.names]
 
 
 def _state(dso, form: LowerForm) -> tuple[np.ndarray, np.ndarray]:

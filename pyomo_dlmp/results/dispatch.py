@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from pyomo.environ import value
 
-COLUMNS = ["kind", "element", "bus", "phase", "period", "quantity", "value", "unit"]
+from pyomo_dlmp.results.schema import DISPATCH
 
 
 def dispatch_table(dso, network) -> pd.DataFrame:
@@ -52,4 +52,4 @@ def dispatch_table(dso, network) -> pd.DataFrame:
         if block.split:
             rows += [("svg", name, at, leg, t, "active", -value(block.loss[leg, t]), "MW")
                      for leg, t in block.q]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return DISPATCH.frame(rows)

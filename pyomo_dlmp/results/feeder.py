@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pandas as pd
 
+from pyomo_dlmp.results.schema import BRANCHES, BUSES
+
 
 def buses_table(network) -> pd.DataFrame:
     """Columns bus, x, y (drawing units, empty where unknown), distance_km from the substation."""
     distance = network.distance_km()
     rows = [(name, bus.x, bus.y, distance[name]) for name, bus in network.buses.items()]
-    return pd.DataFrame(rows, columns=["bus", "x", "y", "distance_km"])
+    return BUSES.frame(rows)
 
 
 def branches_table(network) -> pd.DataFrame:
     """Columns branch, from_bus, to_bus."""
     rows = [(name, b.from_bus, b.to_bus) for name, b in network.branches.items()]
-    return pd.DataFrame(rows, columns=["branch", "from_bus", "to_bus"])
+    return BRANCHES.frame(rows)

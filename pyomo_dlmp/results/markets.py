@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from pyomo_dlmp.results.schema import MARKETS
+
 QUANTITIES = (
     "datacenters_pay", "datacenters_would_pay_at_DLMPs", "cost_of_the_DSO", "losses",
     "lowest_voltage", "greatest_VUF", "greatest_PVUR", "thermal_limits_at_their_rating",
@@ -24,5 +26,4 @@ def markets_table(summary: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
     ratio = cost.join(best.rename("best"), on=["base", "loading"], how="inner")
     ratio = ratio.assign(quantity="price_of_anarchy", value=ratio["value"] / ratio["best"],
                          unit="ratio")
-    columns = ["base", "loading", "market", "quantity", "value", "unit"]
-    return pd.concat([rows[columns], ratio[columns]], ignore_index=True)
+    return pd.concat([rows[MARKETS.names], ratio[MARKETS.names]], ignore_index=True)

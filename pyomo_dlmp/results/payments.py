@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from pyomo_dlmp.results.prices import customer_prices
+from pyomo_dlmp.results.schema import PAYMENTS
 
-COLUMNS = ["element", "bus", "period", "quantity", "value", "unit"]
 QUANTITIES = {"active and reactive": ("active", "reactive"), "active": ("active",),
               "tariff": ("active",)}
 
@@ -30,8 +30,8 @@ def payments_table(
         for _, rows in mine.groupby("element", sort=False)]
     parts = [part for part in parts if len(part)]
     if not parts:
-        return pd.DataFrame(columns=COLUMNS)
-    return pd.concat(parts)[COLUMNS].reset_index(drop=True)
+        return PAYMENTS.frame([])
+    return pd.concat(parts)[PAYMENTS.names].reset_index(drop=True)
 
 
 def _tariff(mine: pd.DataFrame, hours: float, tariff) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from pyomo_dlmp.blocks.legs import leg_map
 from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.results.schema import PRICES
 
 UNITS = {"active": "$/MWh", "reactive": "$/Mvarh"}
 
@@ -27,7 +28,7 @@ def prices_table(dso) -> pd.DataFrame:
         for quantity, balance in (("active", bus.balance_p), ("reactive", bus.balance_q))
         for phase, t in balance
     ]
-    return pd.DataFrame(rows, columns=["bus", "phase", "period", "quantity", "value", "unit"])
+    return PRICES.frame(rows)
 
 
 def customer_prices(prices: pd.DataFrame, network, bus: str, legs: Sequence[str],

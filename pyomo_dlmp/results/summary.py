@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pandas as pd
 from pyomo.environ import value
 
+from pyomo_dlmp.results.schema import SUMMARY
 from pyomo_dlmp.tolerances import ACTIVE, SAME_MONEY
 
 
@@ -18,7 +19,7 @@ def summary_table(dso, network, tables: dict[str, pd.DataFrame]) -> pd.DataFrame
         *_prices(tables["prices"], sites), *_voltages(dso, tables["voltages"], sites),
         *_unbalance(tables["unbalance"], sites), *_congestion(dso),
     ]
-    return pd.DataFrame(rows, columns=["quantity", "value", "unit"])
+    return SUMMARY.frame(rows)
 
 
 def _hours(dso) -> float:

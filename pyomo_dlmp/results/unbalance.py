@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from pyomo_dlmp.network.phases import PHASES, symmetrical_components
+from pyomo_dlmp.results.schema import UNBALANCE
 from pyomo_dlmp.results.voltages import bus_phasors, line_to_line
 
 
@@ -30,7 +31,7 @@ def unbalance_table(dso) -> pd.DataFrame:
         for quantity, values in found.items():
             rows += [(name, t, quantity, 100 * float(x), "%")
                      for t, x in zip(periods, values, strict=True)]
-    return pd.DataFrame(rows, columns=["bus", "period", "quantity", "value", "unit"])
+    return UNBALANCE.frame(rows)
 
 
 def measures(v: np.ndarray) -> dict[str, np.ndarray]:

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pyomo_dlmp.network.phases import DELTA_PAIRS, phasors
-
-COLUMNS = ["bus", "phase", "period", "quantity", "value", "unit"]
+from pyomo_dlmp.results.schema import VOLTAGES
 
 
 def bus_phasors(bus, periods) -> np.ndarray:
@@ -46,4 +45,4 @@ def voltages_table(dso) -> pd.DataFrame:
         for quantity, phase, values in parts:
             rows += [(name, phase, t, quantity, float(x), "pu")
                      for t, x in zip(periods, values, strict=True)]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return VOLTAGES.frame(rows)

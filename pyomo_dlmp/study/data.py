@@ -36,7 +36,8 @@ class Study:
 
     `dso`: keywords of `build_opf` (price, load_scale, losses, voltage_limits, v_min, v_max,
     penalty ...); `aggregator`: energy_share (of all its datacenters' capacity x time), energy_mwh,
-    pays, tariff; `parts`: servers, interactive, job, ups; `takers`: price takers by name.
+    pays, tariff; `parts`: servers, interactive, job, ups; `takers`: price takers by name; `text`:
+    of the file.
     """
 
     path: str
@@ -60,6 +61,7 @@ class Study:
     devices: tuple
     cases: tuple[Case, ...]
     base: Network = field(repr=False)
+    text: str = field(default="", repr=False)
 
     @property
     def runs(self) -> list[Run]:

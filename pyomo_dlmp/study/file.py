@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +61,8 @@ def read_study(path: str | Path) -> Study:
     """
     path = Path(path)
     try:
-        with path.open("rb") as handle:
-            data = tomllib.load(handle)
+        text = path.read_text(encoding="utf-8")
+        data = tomllib.loads(text)
     except FileNotFoundError:
         raise StudyFileError.at(str(path), "there is no such file",
                                 "Copy examples/studies/ieee37.toml and edit it.") from None
@@ -70,7 +70,7 @@ def read_study(path: str | Path) -> Study:
         raise StudyFileError.at(
             str(path), f"is no TOML ({err})",
             "Mend that line (numbers start with a digit: 0.5, not .5).") from None
-    return _Reader(path).study(data)
+    return replace(_Reader(path).study(data), text=text)
 
 
 class _Reader:

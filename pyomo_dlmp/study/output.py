@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import resource
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +11,11 @@ import pandas as pd
 from pyomo_dlmp.auditing import BilevelResult
 from pyomo_dlmp.errors import StudyFileError
 from pyomo_dlmp.market import MarketResult
+from pyomo_dlmp.numerics import memory
 from pyomo_dlmp.results import branches_table, buses_table, markets_table
+from pyomo_dlmp.results.schema import CASES, MARKETS, OF_A_RUN, ROUNDS, STUDY, SUMMARY
 from pyomo_dlmp.study.data import Run, Study
-
-TABLES = ("summary", "prices", "voltages", "unbalance", "dispatch", "payments", "decomposition",
-          "audit")
+from pyomo_dlmp.study.provenance import provenance_of
 
 
 @dataclass
@@ -50,16 +48,10 @@ def numbers(outcome: MarketResult, seconds: float) -> pd.DataFrame:
                  ("bound_of_the_payment", solution.bound, "$")]
     if outcome.rounds is not None:
         rows.append(("rounds_of_the_price_taker", len(outcome.rounds), "count"))
-    rows += [("wall_time", seconds, "s"), ("peak_memory", _peak_memory(), "MB")]
+    rows += [("wall_time", seconds, "s"), ("peak_memory", 1e3 * memory.peak(), "MB")]
     if solution is not None:
         rows += [(k.replace(" ", "_"), v, "count") for k, v in solution.size.items()]
-    return pd.DataFrame(rows, columns=["quantity", "value", "unit"])
-
-
-def _peak_memory() -> float:
-    """Peak resident memory of this process (MB)."""
-    scale = 1.0 if sys.platform == "darwin" else 1024.0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 1e6
+    return SUMMARY.frame(rows)
 
 
 def prepare(folder: Path, overwrite: bool = False) -> None:
@@ -75,9 +67,9 @@ def prepare(folder: Path, overwrite: bool = False) -> None:
             raise StudyFileError.at(
                 str(folder), "holds results already",
                 "Name another folder (--results), or replace them (--overwrite).")
-        for name in (*TABLES, "cases", "markets", "rounds"):
+        for table in (*OF_A_RUN, ROUNDS, CASES, MARKETS):
             with contextlib.suppress(FileNotFoundError):
-                (folder / f"{name}.csv").unlink()
+                (folder / f"{table.name}.csv").unlink()
     folder.mkdir(parents=True, exist_ok=True)
 
 
@@ -89,7 +81,7 @@ def write_results(study: Study, done: list[CaseResult], folder: Path, network) -
     if last.outcome.rounds is not None:
         _append(folder / "rounds.csv", last.run.name, last.outcome.rounds)
     cases = pd.DataFrame([(r.run.name, r.run.case.name, r.run.loading, r.run.market)
-                          for r in done], columns=["case", "base", "loading", "market"])
+                          for r in done], columns=[column.name for column in CASES.in_file])
     cases.to_csv(folder / "cases.csv", index=False)
     if len(study.markets) > 1:
         summary = pd.concat([r.tables["summary"].assign(case=r.run.name) for r in done])
@@ -113,5 +105,5 @@ def _study_table(study: Study) -> pd.DataFrame:
         "pays": study.aggregator["pays"],
         "substation_price": " ".join(map(str, price)) if isinstance(price, list) else price,
         **{k: study.dso[k] for k in ("losses", "voltage_limits", "v_min", "v_max", "penalty")},
-        "solver": study.solver, "gap": study.gap}
-    return pd.DataFrame(list(keys.items()), columns=["key", "value"])
+        "solver": study.solver, "gap": study.gap, **provenance_of(study)}
+    return STUDY.frame(list(keys.items()))

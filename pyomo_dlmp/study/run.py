@@ -21,6 +21,7 @@ from pyomo_dlmp.results import (
     unbalance_table,
     voltages_table,
 )
+from pyomo_dlmp.results.schema import AUDIT, SUMMARY
 from pyomo_dlmp.study.data import Case, Run, Study
 from pyomo_dlmp.study.output import CaseResult, numbers, prepare, write_results
 from pyomo_dlmp.tolerances import KKT_RESIDUAL, RECOMPUTED
@@ -102,8 +103,7 @@ def _tables(study: Study, run: Run, market, outcome: MarketResult,
 
 def _at_dlmps(study: Study, tables, network) -> pd.DataFrame:
     paid = payments_table(tables["prices"], tables["dispatch"], network, study.hours)["value"].sum()
-    return pd.DataFrame([("datacenters_would_pay_at_DLMPs", paid, "$")],
-                        columns=["quantity", "value", "unit"])
+    return SUMMARY.frame([("datacenters_would_pay_at_DLMPs", paid, "$")])
 
 
 def _against_ac(study: Study, dso, network) -> pd.DataFrame:
@@ -111,8 +111,7 @@ def _against_ac(study: Study, dso, network) -> pd.DataFrame:
     try:
         table = ac_report(dso, network, load_scale=study.dso["load_scale"], price_samples=0).summary
     except OpenDssError as err:
-        return pd.DataFrame([("AC_check", str(err).split(". ")[0], "")],
-                            columns=["quantity", "value", "unit"])
+        return SUMMARY.frame([("AC_check", str(err).split(". ")[0], "")])
     table = table[table["quantity"].isin(_AC_ROWS)].copy()
     table["quantity"] = "AC_check_" + table["quantity"]
     return table
@@ -132,7 +131,6 @@ def _audit(outcome: MarketResult, payments: pd.DataFrame, market) -> pd.DataFram
         error = abs(mine["value"].sum() - outcome.paid) / max(1.0, abs(outcome.paid))
         rows.append(("payment from the tables against the objective", error, RECOMPUTED,
                      "relative"))
-    parts.append(pd.DataFrame([
-        {"check": check, "value": value, "limit": limit, "unit": unit, "passed": value <= limit}
-        for check, value, limit, unit in rows]))
+    parts.append(AUDIT.frame([(check, value, limit, unit, value <= limit)
+                              for check, value, limit, unit in rows]))
     return pd.concat([part for part in parts if len(part)], ignore_index=True)

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pyomo_dlmp.report.reading import TABLES
+
 PHASES = ("a", "b", "c")
 UNITS = {"active": "$/MWh", "reactive": "$/Mvarh"}
 
@@ -126,10 +128,13 @@ def write_synthetic(
     return folder
 
 
-def _write(folder: Path, name: str, rows: list[tuple]) -> None:
-    from pyomo_dlmp.report.reading import COLUMNS
+def frame(name: str, rows: list[tuple]) -> pd.DataFrame:
+    """Rows as the table of that name has them in its file."""
+    return pd.DataFrame(rows, columns=[column.name for column in TABLES[name].in_file])
 
-    pd.DataFrame(rows, columns=list(COLUMNS[name])).to_csv(folder / f"{name}.csv", index=False)
+
+def _write(folder: Path, name: str, rows: list[tuple]) -> None:
+    frame(name, rows).to_csv(folder / f"{name}.csv", index=False)
 
 
 def _tree(rng: np.random.Generator, n: int) -> list[tuple[str, str, float, float, float]]:

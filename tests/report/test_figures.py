@@ -7,12 +7,14 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from pyomo_dlmp import report
 from pyomo_dlmp.report import derived
-from pyomo_dlmp.report.figures import oneline, profiles, style
-from tests.report.synthetic import write_synthetic
+from pyomo_dlmp.report.figures import layout, profiles, style
+from tests.report.synthetic import frame, write_synthetic
 
 
 @pytest.fixture(scope="module")
@@ -73,21 +75,15 @@ def test_totals_prefer_the_written_total_and_else_add_the_legs():
         ("x", "datacenter", "d2", "6", "a", 1, "active", 0.1, "MW"),
         ("x", "datacenter", "d2", "6", "b", 1, "active", 0.2, "MW"),
     ]
-    table = derived.totals(pd.DataFrame(rows, columns=list(report.reading.COLUMNS["dispatch"])),
-                           "datacenter").set_index("element")["value"]  # fmt: skip
+    table = derived.totals(frame("dispatch", rows), "datacenter").set_index("element")["value"]
     assert table["d1"] == pytest.approx(0.9)
     assert table["d2"] == pytest.approx(0.3)
 
 
 def test_average_price_is_payment_over_energy():
-    columns = report.reading.COLUMNS
     power = [("x", "datacenter", "d1", "5", "", 1, "active", 2.0, "MW")]
     paid = [("x", "d1", "5", 1, "active", 50.0, "$"), ("x", "d1", "5", 1, "reactive", 9.0, "$")]
-    price = derived.price_paid(
-        pd.DataFrame(paid, columns=list(columns["payments"])),
-        pd.DataFrame(power, columns=list(columns["dispatch"])),
-        hours=0.5,
-    )
+    price = derived.price_paid(frame("payments", paid), frame("dispatch", power), hours=0.5)
     assert price["value"].tolist() == [pytest.approx(50.0)]
 
 
@@ -97,10 +93,57 @@ def test_a_feeder_without_coordinates_is_laid_out_as_a_tree():
     branches = pd.DataFrame(
         {"branch": ["1", "2", "3"], "from_bus": ["s", "m", "m"], "to_bus": ["m", "x", "y"]}
     )
-    place = oneline.positions(buses, branches)
+    place = layout.positions(buses, branches)
     assert len(set(place.values())) == 4
     assert place["s"][0] < place["m"][0] < place["x"][0] == place["y"][0]
     assert place["m"][1] == pytest.approx((place["x"][1] + place["y"][1]) / 2)
+
+
+def test_names_on_the_diagram_are_whole_and_hide_no_point(results):
+    figure = report.feeder_key(results.buses, results.branches, results.dispatch)
+    (ax,) = figure.axes
+    paper = figure.bbox
+    points = ax.transData.transform(results.buses[["x", "y"]].to_numpy(dtype=float))
+    boxes = [text.get_window_extent() for text in ax.texts if text.get_text()]
+    assert len(boxes) == len(results.buses)
+    for box in boxes:
+        assert paper.x0 <= box.x0 and box.x1 <= paper.x1
+        assert paper.y0 <= box.y0 and box.y1 <= paper.y1
+        assert not any(box.contains(*point) for point in points)
+        assert sum(box.overlaps(other) for other in boxes) == 1  # with itself
+
+
+def test_a_datacenter_has_one_colour_in_all_pictures(results):
+    """Also where its name does not sort as the file has it."""
+    renamed = results.dispatch.replace({"element": {"dc1": "zeta"}})
+    sites = derived.sites_of(renamed)
+    key = report.feeder_key(results.buses, results.branches, renamed)
+    by_hour = report.price_by_hour(results.prices, sites)
+    paid = results.payments.replace({"element": {"dc1": "zeta"}})
+    power = report.datacenter_power(renamed, paid)
+    colours = []
+    for figure in (key, by_hour, power):
+        (legend,) = figure.legends
+        colours.append({
+            text.get_text().split(" ")[0]: to_hex(color_of(handle))
+            for text, handle in zip(legend.get_texts(), legend.legend_handles, strict=True)
+            if text.get_text().split(" ")[0] in sites})
+    assert colours[0] == colours[1] == colours[2] and len(set(colours[0].values())) == len(sites)
+
+
+def color_of(handle):
+    return handle.get_facecolor() if isinstance(handle, Patch) else handle.get_color()
+
+
+def test_a_bus_without_coordinates_leaves_the_others_where_they_are(results):
+    buses = results.buses.copy()
+    lost = buses["bus"].iloc[[5, -1]].tolist()
+    buses.loc[buses["bus"].isin(lost), ["x", "y"]] = np.nan
+    place = layout.positions(buses, results.branches)
+    for bus, x, y in results.buses[["bus", "x", "y"]].itertuples(index=False):
+        assert bus in lost or place[bus] == (x, y)
+    assert np.isfinite(list(place.values())).all()
+    assert len(set(place.values())) == len(place)
 
 
 def test_equal_values_still_give_a_colour_scale():

@@ -1,12 +1,19 @@
 """Study files: what they say is checked, all faults at once, before anything is solved."""
 
+import re
+import subprocess
+import sys
+from dataclasses import replace
+
 import pandas as pd
+import pyomo.version
 import pytest
 
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.cli import main
 from pyomo_dlmp.errors import StudyFileError
 from pyomo_dlmp.study import build_case, read_study, run_study
+from pyomo_dlmp.study.provenance import input_hash
 
 SMALL = """
 feeder = "ieee37"
@@ -49,6 +56,12 @@ def small(tmp_path):
         path.write_text(text, encoding="utf-8")
         return path
     return write
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """No report is drawn, which takes most of the time of a small study."""
+    monkeypatch.setattr("pyomo_dlmp.study.run.write_report", lambda folder: None)
 
 
 def test_shipped_study_reads():
@@ -96,7 +109,7 @@ def test_a_workload_that_cannot_be_served(small):
         build_case(study, study.cases[0])
 
 
-def test_the_command_writes_every_table_and_the_report(small, tmp_path, capsys):
+def test_the_command_writes_every_table_and_the_report(small, tmp_path, capsys, monkeypatch):
     folder = tmp_path / "out"
     assert main(["study", str(small()), "--results", str(folder)]) == 0
     printed = capsys.readouterr().out
@@ -106,9 +119,47 @@ def test_the_command_writes_every_table_and_the_report(small, tmp_path, capsys):
         assert set(table["case"]) == {"no SVG", "SVG"} and "unit" in table.columns
     assert "data:image/svg" in (folder / "report.html").read_text(encoding="utf-8")
     assert pd.read_csv(folder / "audit.csv")["passed"].all()
-    again = ["study", str(small()), "--results", str(folder)]
+    again = ["study", str(small(SMALL.split("[[case]]")[0])), "--results", str(folder)]
     assert main(again) == 1 and "holds results already" in capsys.readouterr().out
+    monkeypatch.setattr("pyomo_dlmp.study.run.write_report", lambda folder: None)
     assert main([*again, "--overwrite"]) == 0
+    assert set(pd.read_csv(folder / "prices.csv")["case"]) == {"study"}
+
+
+def test_the_folder_says_what_computed_it(small, tmp_path, undrawn):
+    run_study(read_study(small(SMALL.split("[[case]]")[0])), results=tmp_path / "out")
+    keys = pd.read_csv(tmp_path / "out" / "study.csv", dtype=str).set_index("key")["value"]
+    assert keys["pyomo_version"] == pyomo.version.version
+    assert {"pyomo_dlmp_version", "python_version", "highspy_version"} <= set(keys.index)
+    assert re.fullmatch("[0-9a-f]{64}", keys["input_sha256"])
+
+
+def test_the_hash_follows_the_input(small):
+    first = input_hash(read_study(small()))
+    assert first == input_hash(read_study(small()))
+    assert first != input_hash(read_study(small(SMALL.replace("500", "501"))))
+    study = read_study(small())
+    doubled = [replace(load, kw=tuple(2 * kw for kw in load.kw))
+               for load in study.base.loads.values()]
+    assert first != input_hash(replace(study, base=study.base.replacing(*doubled)))
+
+
+WITHOUT_RESOURCE = """
+import sys
+import psutil  # its part for Linux wants resource, its part for Windows does not
+sys.modules["resource"] = None  # as on Windows, where `import resource` fails
+from pyomo_dlmp.cli import main
+from pyomo_dlmp.numerics import memory
+import pyomo_dlmp.study.output
+assert memory.peak() > 0.01 and memory.used() > 0.01
+main(["study", "--help"])
+"""
+
+
+def test_a_study_starts_without_the_module_resource():
+    done = subprocess.run([sys.executable, "-c", WITHOUT_RESOURCE], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "--overwrite" in done.stdout
 
 
 def test_a_foreign_folder_is_not_touched(small, tmp_path, capsys):
@@ -125,7 +176,7 @@ def test_errors_are_plain(tmp_path, capsys):
     assert "Traceback" not in capsys.readouterr().out
 
 
-def test_active_only_payment(small, tmp_path):
+def test_active_only_payment(small, tmp_path, undrawn):
     """Active only: the payment is its own optimum, so it costs no more than the first choice."""
     study = read_study(small(SMALL.replace("energy_share = 0.5",
                                            'energy_share = 0.5\npays = "active"')))
@@ -134,7 +185,7 @@ def test_active_only_payment(small, tmp_path):
     assert set(result.tables["payments"]["quantity"]) == {"active"}
 
 
-def test_interrupt_keeps_what_is_written(small, tmp_path):
+def test_interrupt_keeps_what_is_written(small, tmp_path, undrawn):
     study, folder = read_study(small()), tmp_path / "cut"
 
     def stop(case, stage, incumbent, bound):
@@ -146,7 +197,7 @@ def test_interrupt_keeps_what_is_written(small, tmp_path):
     assert set(pd.read_csv(folder / "prices.csv")["case"]) == {"no SVG"}
 
 
-def test_a_time_limit_leaves_incumbent_bound_and_gap(small, tmp_path):
+def test_a_time_limit_leaves_incumbent_bound_and_gap(small, tmp_path, undrawn):
     study = read_study(small(SMALL + "\n[solver]\ntime_limit = 0.001\n"))
     result = run_study(study, results=tmp_path / "short")[0]
     assert result.solution.status in ("time limit", "optimal")
@@ -194,13 +245,13 @@ mwh = 0.1
 
 
 def test_markets_and_loadings_and_show(small, tmp_path, capsys):
-    folder = tmp_path / "out"
-    assert main(["study", str(small(FULL)), "--results", str(folder)]) == 0
+    folder, one_case = tmp_path / "out", FULL.split('[[case]]\nname = "SVG"')[0]
+    assert main(["study", str(small(one_case)), "--results", str(folder)]) == 0
     said = capsys.readouterr().out
     assert "price taker" in said and "cooperative" in said
     markets = pd.read_csv(folder / "markets.csv")
     anarchy = markets[markets["quantity"] == "price_of_anarchy"]
-    assert len(anarchy) == 2 * 2 * 4 and (anarchy["value"] > 1 - 1e-6).all()
+    assert len(anarchy) == 2 * 4 and (anarchy["value"] > 1 - 1e-6).all()
     parts = pd.read_csv(folder / "decomposition.csv", dtype={"bus": str})
     keys = ["case", "bus", "phase", "period", "quantity"]
     prices = pd.read_csv(folder / "prices.csv", dtype={"bus": str}).set_index(keys)["value"]
@@ -218,7 +269,7 @@ def test_markets_and_loadings_and_show(small, tmp_path, capsys):
     assert main(["show", str(tmp_path / "nowhere")]) == 1
 
 
-def test_price_takers_and_servers_in_a_file(small, tmp_path):
+def test_price_takers_and_servers_in_a_file(small, tmp_path, undrawn):
     text = SMALL.replace("energy_share = 0.5", "").replace("[[case]]\nname = \"SVG\"", """
 [[datacenter]]
 name = "other"

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from pyomo_dlmp.report.figures.style import CASE_COLORS, CASE_MARKERS, panels, styled
-from pyomo_dlmp.report.tables import number, table
 
 SWEPT = (
     ("datacenters_pay", "datacenters pay ($)"),
@@ -25,6 +25,8 @@ SIDE_BY_SIDE = (
     ("losses", "losses (MWh)"), ("lowest_voltage", "lowest voltage (pu)"),
     ("greatest_VUF", "greatest VUF (%)"), ("price_of_anarchy", "price of anarchy"),
 )
+
+_ALIKE = 0.7  # least over greatest value from which bars would look alike
 
 
 def by_run(summary: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
@@ -61,26 +63,35 @@ def sweep(summary: pd.DataFrame, cases: pd.DataFrame) -> Figure:
 
 @styled
 def market_bars(markets: pd.DataFrame) -> Figure:
-    """Markets side by side: a panel for each figure, bars by case and market (axes from below the
-    least value, so that differences show)."""
+    """Markets side by side: a panel for each figure, in groups by case and loading.
+
+    Bars stand on zero. Where the values lie so close together that bars would look alike, dots on
+    an axis of their own are drawn instead.
+
+    Parameters
+    ----------
+    markets : DataFrame
+        Columns base, loading, market, quantity, value, unit.
+
+    Returns
+    -------
+    Figure
+    """
     shown = [(q, name) for q, name in SIDE_BY_SIDE if (markets["quantity"] == q).any()]
     figure, axes = panels(math.ceil(len(shown) / 3), 3, 2.5)
     kinds = list(dict.fromkeys(markets["market"]))
     groups = list(dict.fromkeys(zip(markets["base"], markets["loading"], strict=True)))
     several = len({loading for _, loading in groups}) > 1
-    width = 0.8 / len(kinds)
     for ax, (quantity, name) in zip(axes.flat, shown, strict=False):
         rows = markets[markets["quantity"] == quantity].set_index(["base", "loading", "market"])
         values = rows["value"].astype(float)
-        low, high = values.min(), values.max()
-        floor = low - 0.25 * (high - low) if high > low else 0.0
+        alike = values.min() > _ALIKE * values.max()
         for k, kind in enumerate(kinds):
-            y = [values.get((*group, kind), np.nan) for group in groups]
-            x = np.arange(len(groups)) + (k - (len(kinds) - 1) / 2) * width
-            ax.bar(x, np.array(y, dtype=float) - floor, 0.92 * width, bottom=floor,
-                   color=CASE_COLORS[k % len(CASE_COLORS)])
-        ax.set_ylim(floor, high + 0.08 * (high - floor))
+            y = np.array([values.get((*group, kind), np.nan) for group in groups], dtype=float)
+            _draw_market(ax, y, k, len(kinds), as_dots=alike)
+        ax.margins(y=0.12 if alike else 0.06)
         ax.set_title(name)
+        ax.set_xlim(-0.6, len(groups) - 0.4)
         ax.set_xticks(range(len(groups)), [
             f"{base}\nx{loading:g}" if several else str(base) for base, loading in groups])
         ax.grid(axis="x", visible=False)
@@ -92,14 +103,12 @@ def market_bars(markets: pd.DataFrame) -> Figure:
     return figure
 
 
-def markets_html(markets: pd.DataFrame) -> str:
-    """An HTML table: a group for each case, figures as rows, markets across."""
-    kinds = list(dict.fromkeys(markets["market"]))
-    rows = []
-    for (base, loading), part in markets.groupby(["base", "loading"], sort=False):
-        for k, (quantity, mine) in enumerate(part.groupby("quantity", sort=False)):
-            value = dict(zip(mine["market"], mine["value"], strict=True))
-            label = f"{base}, x{loading:g}" if k == 0 else ""
-            rows.append([label, str(quantity).replace("_", " "), str(mine["unit"].iloc[0]),
-                         *(number(value.get(kind, math.nan)) for kind in kinds)])
-    return table(["case", "quantity", "unit", *kinds], rows, words=3)
+def _draw_market(ax: Axes, y: np.ndarray, k: int, kinds: int, *, as_dots: bool) -> None:
+    """The values of the k-th market, each in its place within its group."""
+    width = 0.8 / kinds
+    x = np.arange(len(y)) + (k - (kinds - 1) / 2) * width
+    color = CASE_COLORS[k % len(CASE_COLORS)]
+    if as_dots:
+        ax.plot(x, y, CASE_MARKERS[k % len(CASE_MARKERS)], color=color, ms=7)
+    else:
+        ax.bar(x, y, 0.92 * width, color=color)

@@ -17,6 +17,7 @@ from pyomo_dlmp.report.derived import (
     phases_of,
     pick,
     price_paid,
+    sites_of,
     totals,
 )
 from pyomo_dlmp.report.figures.style import (
@@ -49,8 +50,8 @@ def datacenter_power(
     figure, axes = panels(
         len(ratios), len(cases), 2.7, sharex=True, sharey="row", height_ratios=ratios
     )
-    sites = list(dict.fromkeys(power["element"].tolist()))
-    colors = site_colors(sites)
+    at_bus = sites_of(dispatch)
+    sites, colors = list(at_bus), site_colors(list(at_bus))
     for j, case in enumerate(cases):
         ax = axes[0, j]
         by_site = grid(pick(power, case=case), "period", "element").reindex(
@@ -70,8 +71,8 @@ def datacenter_power(
     axes[0, 0].set_ylabel("active power (MW)")
     if len(paid):
         axes[1, 0].set_ylabel("average price\npaid ($/MWh)")
-    bus = dict(zip(power["element"].tolist(), power["bus"].tolist(), strict=True))
-    handles: list = [Patch(color=colors[site], label=f"{site} (bus {bus[site]})") for site in sites]
+    handles: list = [Patch(color=colors[site], label=f"{site} (bus {bus})")
+                     for site, bus in at_bus.items()]
     if len(paid):
         handles += [
             Line2D([], [], color=case_color(all_cases(dispatch), case), lw=1.8,
@@ -83,13 +84,13 @@ def datacenter_power(
 
 
 def _draw_price(ax: Axes, paid: pd.DataFrame, case: str, periods: list) -> None:
-    """This case's price in its colour, the others' thin behind it for comparison."""
+    """This case's price in its colour, the others' thin and dashed for comparison."""
     cases = all_cases(paid)
     for other in cases_of(paid):
         series = pick(paid, case=other).set_index("period")["value"]
         mine = other == case
-        steps(ax, series, periods, color=case_color(cases, other), lw=1.8 if mine else 0.9,
-              alpha=1.0 if mine else 0.55, zorder=3 if mine else 2)  # fmt: skip
+        steps(ax, series, periods, color=case_color(cases, other), lw=1.8 if mine else 1.1,
+              ls="-" if mine else (0, (3, 1.5)), zorder=2 if mine else 3)  # fmt: skip
     hour_axis(ax, periods)
     ax.margins(y=0.12)
 

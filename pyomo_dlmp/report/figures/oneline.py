@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 
 from pyomo_dlmp.report.derived import cases_of, phases_of, pick, sites_of
 from pyomo_dlmp.report.figures.labels import place_labels
+from pyomo_dlmp.report.figures.layout import Positions, positions
 from pyomo_dlmp.report.figures.prices import price_name
 from pyomo_dlmp.report.figures.style import (
     INK,
@@ -28,8 +29,6 @@ from pyomo_dlmp.report.figures.style import (
 )
 from pyomo_dlmp.tolerances import ROUNDING
 
-Positions = dict[str, tuple[float, float]]
-
 KINDS = {
     "substation": ("s", "substation", 150),
     "datacenter": ("o", "datacenter", 170),
@@ -39,46 +38,6 @@ KINDS = {
 """Device kind -> marker, its name in the legend, its size (pt^2)."""
 
 _MANY = 90  # above so many buses, only devices are named
-
-
-def positions(buses: pd.DataFrame, branches: pd.DataFrame) -> Positions:
-    """Drawing coordinates of each bus; a tree is laid out where the feeder has none."""
-    xy = buses[["x", "y"]].to_numpy(dtype=float)
-    if len(xy) and np.isfinite(xy).all():
-        return dict(zip(buses["bus"].tolist(), map(tuple, xy.tolist()), strict=True))
-    return _tree_layout(buses, branches)
-
-
-def _tree_layout(buses: pd.DataFrame, branches: pd.DataFrame) -> Positions:
-    """Depth to the right, leaves one below the other, parents in the middle of their children."""
-    near: dict[str, list[str]] = {bus: [] for bus in buses["bus"].tolist()}
-    for i, j in zip(branches["from_bus"].tolist(), branches["to_bus"].tolist(), strict=True):
-        near[i].append(j)
-        near[j].append(i)
-    place: Positions = {}
-    leaves = 0
-    for root in buses.sort_values("distance_km", kind="stable")["bus"].tolist():
-        if root in place:
-            continue
-        parent: dict[str, str] = {root: ""}
-        depth, order, stack = {root: 0}, [], [root]
-        while stack:
-            bus = stack.pop()
-            order.append(bus)
-            for other in near[bus]:
-                if other not in parent:
-                    parent[other], depth[other] = bus, depth[bus] + 1
-                    stack.append(other)
-        below: dict[str, list[float]] = {}
-        height: dict[str, float] = {}
-        for bus in reversed(order):
-            if bus in below:
-                height[bus] = float(np.mean(below[bus]))
-            else:
-                height[bus], leaves = float(-leaves), leaves + 1
-            below.setdefault(parent[bus], []).append(height[bus])
-        place |= {bus: (float(depth[bus]), height[bus]) for bus in order}
-    return place
 
 
 @styled
@@ -97,7 +56,7 @@ def feeder_key(buses: pd.DataFrame, branches: pd.DataFrame, dispatch: pd.DataFra
     if handles:
         figure.legend(handles=handles, loc="outside lower center", ncols=6)
     figure.draw_without_rendering()
-    place_labels(figure, ax, named, _obstacles(place, branches), bold=frozenset(devices))
+    place_labels(figure, ax, named, points, _along(place, branches), bold=frozenset(devices))
     return figure
 
 
@@ -188,7 +147,7 @@ def _maps(
     names = {bus: place[bus] for _, bus, _ in marks}
     figure.draw_without_rendering()
     for ax in todo:
-        place_labels(figure, ax, names, _obstacles(place, branches), bold=frozenset(names))
+        place_labels(figure, ax, names, points, _along(place, branches), bold=frozenset(names))
     return figure
 
 
@@ -233,13 +192,12 @@ def _draw_wires(ax: Axes, place: Positions, branches: pd.DataFrame) -> None:
     ax.margins(0.1, 0.06)
 
 
-def _obstacles(place: Positions, branches: pd.DataFrame) -> np.ndarray:
-    """Points along every branch, and each bus several times as it weighs more."""
+def _along(place: Positions, branches: pd.DataFrame) -> np.ndarray:
+    """Points along every branch (n x 2)."""
     along = np.linspace(0.0, 1.0, 15)[:, None]
     ends = zip(branches["from_bus"].tolist(), branches["to_bus"].tolist(), strict=True)
     lines = [np.array(place[i]) * (1 - along) + np.array(place[j]) * along for i, j in ends]
-    dots = np.array(list(place.values()), dtype=float)
-    return np.vstack([*lines, dots, dots, dots])
+    return np.vstack(lines) if lines else np.empty((0, 2))
 
 
 def _map_height(points: np.ndarray) -> float:

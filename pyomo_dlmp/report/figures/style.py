@@ -6,7 +6,6 @@ touched and any number of reports can be written in one program.
 
 from __future__ import annotations
 
-import base64
 import functools
 import io
 from collections.abc import Callable, Hashable, Sequence
@@ -190,9 +189,3 @@ def svg_text(figure: Figure) -> str:
     with matplotlib.rc_context(RC):
         figure.savefig(buffer, format="svg", metadata={"Date": None}, dpi=200)
     return buffer.getvalue().decode("utf-8")
-
-
-def as_svg(figure: Figure) -> str:
-    """The picture as a data URI: sharp on screen and paper, with nothing to fetch."""
-    data = base64.b64encode(svg_text(figure).encode("utf-8")).decode("ascii")
-    return f"data:image/svg+xml;base64,{data}"

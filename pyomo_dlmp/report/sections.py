@@ -1,10 +1,8 @@
-"""`write_report`: a results folder becomes one self-contained page, ``report.html``."""
+"""What the report holds: its chapters, each with the pictures and tables that the data allow."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -20,75 +18,43 @@ from pyomo_dlmp.report.figures import (
     profiles,
     unbalance,
 )
-from pyomo_dlmp.report.figures.style import as_svg
-from pyomo_dlmp.report.page import Picture, Section, Table, render_page
-from pyomo_dlmp.report.reading import Results, read_results
-from pyomo_dlmp.report.story import headlines, paragraph
-from pyomo_dlmp.report.tables import audit_table, payments_table, summary_table
+from pyomo_dlmp.report.figures.style import svg_text
+from pyomo_dlmp.report.page import Picture, Section
+from pyomo_dlmp.report.reading import Results
+from pyomo_dlmp.report.tables import (
+    Table,
+    audit_table,
+    markets_table,
+    payments_table,
+    summary_table,
+)
 from pyomo_dlmp.tolerances import ROUNDING
 
-MOST_CASES = 4
+_AUDIT = (
+    "Each case is checked after it is solved. A failed check means that the numbers above must not "
+    "be used."
+)
 
 
-def write_report(folder: str | Path, cases: Sequence[str] | None = None) -> Path:
-    """Writes ``report.html`` into a results folder and returns its path. Solves nothing.
+def sections_of(results: Results, shown: Sequence[str]) -> list[Section]:
+    """The chapters of the report, drawn; those for which tables are missing have no items.
 
-    The page holds its pictures and needs nothing else. Of many cases four are drawn one by one (or
-    those in `cases`), all are compared. Tables that the folder lacks or that are empty leave out
-    their part of the page; a wrong file, or an unknown case, raises `ResultsFileError`.
+    Parameters
+    ----------
+    results : Results
+        All cases: they are compared, and the audit is of all.
+    shown : sequence of str
+        Cases that are drawn one by one.
+
+    Returns
+    -------
+    list of Section
+
+    Raises
+    ------
+    ResultsFileError
+        When one of `shown` is no case of the results.
     """
-    results = read_results(folder)
-    path = results.folder / "report.html"
-    path.write_text(report_html(results, cases), encoding="utf-8")
-    return path
-
-
-def write_pictures(folder: str | Path, target: str | Path,
-                   cases: Sequence[str] | None = None) -> int:
-    """Writes each picture of the report as an SVG file of its own; returns their number."""
-    results = read_results(folder)
-    Path(target).mkdir(parents=True, exist_ok=True)
-    count = 0
-    for section in _sections(results, shown_cases(results, cases)):
-        pictures = [item for item in section.items if isinstance(item, Picture)]
-        for k, picture in enumerate(pictures, 1):
-            path = Path(target) / f"{section.anchor}-{k}.svg"
-            path.write_bytes(base64.b64decode(picture.source.split(",", 1)[1]))
-            count += 1
-    return count
-
-
-def shown_cases(results: Results, wanted: Sequence[str] | None = None) -> list[str]:
-    """Cases that are drawn one by one: those wanted, all of a few, or four of many.
-
-    Of many: the loading nearest to 1 and the strategic market, as far as there are such runs.
-    """
-    if wanted:
-        return list(wanted)
-    if len(results.cases) <= MOST_CASES or results.cases_table.empty:
-        return results.cases[:MOST_CASES]
-    runs = results.cases_table
-    runs = runs[runs["case"].isin(set(results.prices["case"]))]
-    nearest = runs["loading"].iloc[int((runs["loading"] - 1).abs().to_numpy().argmin())]
-    runs = runs[runs["loading"] == nearest]
-    strategic = runs[runs["market"] == "strategic"]
-    chosen = strategic if len(strategic) else runs
-    return [str(case) for case in chosen["case"]][:MOST_CASES]
-
-
-def report_html(results: Results, cases: Sequence[str] | None = None) -> str:
-    """The report of `results` as the text of an HTML page."""
-    feeder = results.study.get("feeder", "")
-    title = results.study.get("title") or f"DLMP study{f' of {feeder}' if feeder else ''}"
-    shown = shown_cases(results, cases)
-    some = results.only(shown)
-    subtitle = (f"Feeder {feeder} · " if feeder else "") + f"cases: {' · '.join(shown)}"
-    if len(shown) < len(results.cases):
-        subtitle += f" (of {len(results.cases)}; `pyomo-dlmp show --cases` draws others)"
-    return render_page(title, subtitle, paragraph(some), headlines(some), _sections(results, shown))
-
-
-def _sections(results: Results, shown: list[str]) -> list[Section]:
     some = results.only(shown)
     return [
         Section("summary", "Summary", items=tuple(_summary(some))),
@@ -103,25 +69,18 @@ def _sections(results: Results, shown: list[str]) -> list[Section]:
     ]
 
 
-_AUDIT = (
-    "Each case is checked after it is solved. A failed check means that the numbers above must not "
-    "be used."
-)
-
-
 def _picture(
     caption: str, alt: str, draw: Callable[..., Figure], *args: object, **kwargs: object
 ) -> Picture:
-    return Picture(as_svg(draw(*args, **kwargs)), caption, alt)
+    return Picture(svg_text(draw(*args, **kwargs)), caption, alt)
 
 
 def _summary(results: Results) -> Iterator[Picture | Table]:
     hours = results.number("period_hours") or 1.0
     if len(results.summary):
-        yield Table(summary_table(results.summary), "The study in numbers, case by case.")
+        yield summary_table(results.summary)
     if len(results.payments):
-        html = payments_table(results.payments, results.dispatch, hours)
-        yield Table(html, "What each datacenter uses and pays over all hours.")
+        yield payments_table(results.payments, results.dispatch, hours)
     yield _picture(
         "The feeder with the names of its buses and its devices. Not to scale.",
         f"One-line diagram of the feeder with {len(results.buses)} named buses.",
@@ -131,11 +90,10 @@ def _summary(results: Results) -> Iterator[Picture | Table]:
 
 def _comparison(results: Results) -> Iterator[Picture | Table]:
     if len(results.markets):
-        yield Table(compare.markets_html(results.markets),
-                    "The markets on the same data. Price of anarchy: the DSO's cost over that of "
-                    "the cooperative market.")
+        yield markets_table(results.markets)
         yield _picture(
-            "Markets side by side. Axes do not start at zero.",
+            "Markets side by side. Bars stand on zero; dots, where values lie close together, have "
+            "axes that do not start there.",
             "Bars of payment, cost, losses, voltage and unbalance by market.",
             compare.market_bars, results.markets,
         )  # fmt: skip
@@ -222,7 +180,7 @@ def _dispatch(results: Results) -> Iterator[Picture]:
     if len(pick(table, kind="datacenter", quantity="active")):
         yield _picture(
             "Above: active power of the datacenters (MW) by hour, one site on the other. Below: "
-            "the average price they pay for it ($/MWh), any other case thin for comparison.",
+            "the average price they pay for it ($/MWh), any other case thin and dashed.",
             "Stacked datacenter power by hour and the average price paid, for each case.",
             dispatch.datacenter_power, table, results.payments, hours=hours,
         )  # fmt: skip
@@ -287,7 +245,7 @@ def _unbalance(results: Results) -> Iterator[Picture]:
 
 def _audit(results: Results) -> Iterator[Table]:
     if len(results.audit):
-        yield Table(audit_table(results.audit), "Checks of each case, with value and limit.")
+        yield audit_table(results.audit)
 
 
 def _matters(rows: pd.DataFrame) -> bool:

@@ -1,0 +1,144 @@
+"""The tables of a results folder: names, columns, types and units, each stated once.
+
+Every table is tidy: one value a row, with its unit beside it. A study writes them as
+``<name>.csv`` and puts the column `case` in front of those that belong to one run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import pandas as pd
+
+
+class Kind(Enum):
+    """What the cells of a column hold."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    PERIOD = "period"  # a whole number, or the name of an hour
+    TRUTH = "true or false"
+    FREE = "number or text"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its name, what its cells hold, and what they mean, with the unit."""
+
+    name: str
+    kind: Kind
+    meaning: str
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """A table of a results folder.
+
+    Attributes
+    ----------
+    name : str
+        Of its file, without ``.csv``.
+    meaning : str
+        What its rows are.
+    columns : tuple of Column
+        In the order of the file, without `case`.
+    by_case : bool
+        Whether the file has `case` as its first column: it holds the rows of several runs.
+    optional : bool
+        Whether a report can be drawn without it.
+    """
+
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+    by_case: bool = True
+    optional: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns, without `case`."""
+        return [column.name for column in self.columns]
+
+    @property
+    def in_file(self) -> tuple[Column, ...]:
+        """All columns of the file, `case` first where there is one."""
+        return (CASE, *self.columns) if self.by_case else self.columns
+
+    def frame(self, rows: list[tuple]) -> pd.DataFrame:
+        """A table of these rows.
+
+        Parameters
+        ----------
+        rows : list of tuple
+            Values in the order of `names`.
+
+        Returns
+        -------
+        DataFrame
+            Columns `names`; without rows an empty table with these columns.
+        """
+        return pd.DataFrame(rows, columns=self.names)
+
+
+CASE = Column("case", Kind.TEXT, "name of the run")
+_BUS = Column("bus", Kind.TEXT, "name of the bus")
+_PHASE = Column("phase", Kind.TEXT, "phase a, b, c, or leg ab, bc, ca; empty: of all phases")
+_PERIOD = Column("period", Kind.PERIOD, "period of the horizon")
+_QUANTITY = Column("quantity", Kind.TEXT, "what the value is of")
+_VALUE = Column("value", Kind.NUMBER, "in the row's unit")
+_UNIT = Column("unit", Kind.TEXT, "unit of the value")
+_ELEMENT = Column("element", Kind.TEXT, "name of the element")
+_AT = (_BUS, _PHASE, _PERIOD, _QUANTITY)
+_RUN = (
+    Column("base", Kind.TEXT, "case of the study file"),
+    Column("loading", Kind.NUMBER, "multiple of the datacenters' size in the file (1)"),
+    Column("market", Kind.TEXT, "who decides on what, by the name of the market"),
+)
+
+SUMMARY = TableSchema("summary", "A run in a few numbers", (
+    _QUANTITY, Column("value", Kind.FREE, "in the row's unit; a word for a status"), _UNIT))
+PRICES = TableSchema("prices", "DLMPs: active in $/MWh, reactive in $/Mvarh", (
+    *_AT, _VALUE, _UNIT))
+VOLTAGES = TableSchema("voltages", "Magnitudes, line to neutral and line to line, in pu", (
+    *_AT, _VALUE, _UNIT))
+UNBALANCE = TableSchema("unbalance", "VUF, PVUR and LVUR of three-phase buses, in %", (
+    _BUS, _PERIOD, _QUANTITY, _VALUE, _UNIT), optional=True)
+DISPATCH = TableSchema("dispatch", "Power drawn or made, in MW and Mvar, and prices of energy", (
+    Column("kind", Kind.TEXT, "substation, datacenter, generator, storage, svg"),
+    _ELEMENT, *_AT, _VALUE, _UNIT), optional=True)
+PAYMENTS = TableSchema("payments", "What each datacenter pays, in $", (
+    _ELEMENT, _BUS, _PERIOD, _QUANTITY, _VALUE, _UNIT), optional=True)
+DECOMPOSITION = TableSchema("decomposition", "Parts of the DLMPs, in the unit of the price", (
+    *_AT, Column("part", Kind.TEXT, "energy, loss, voltage, congestion, unbalance ..."),
+    _VALUE, _UNIT), optional=True)
+AUDIT = TableSchema("audit", "Checks of a run", (
+    Column("check", Kind.TEXT, "what is checked"), _VALUE,
+    Column("limit", Kind.NUMBER, "greatest value that passes, in the row's unit; empty: none"),
+    _UNIT, Column("passed", Kind.TRUTH, "whether the value is within the limit")), optional=True)
+ROUNDS = TableSchema("rounds", "Rounds of a market that is iterated", (
+    Column("round", Kind.NUMBER, "counted from 1"),
+    Column("payment", Kind.NUMBER, "paid by all datacenters ($)"),
+    Column("change", Kind.NUMBER, "greatest change of a datacenter's power since the last (MW)")),
+    optional=True)
+CASES = TableSchema("cases", "What each run is", _RUN, optional=True)
+MARKETS = TableSchema("markets", "Markets side by side", (
+    *_RUN, _QUANTITY, _VALUE, _UNIT), by_case=False, optional=True)
+BUSES = TableSchema("buses", "Where buses lie", (
+    _BUS, Column("x", Kind.NUMBER, "drawing units; empty where unknown"),
+    Column("y", Kind.NUMBER, "drawing units; empty where unknown"),
+    Column("distance_km", Kind.NUMBER, "along the feeder from the substation (km)")),
+    by_case=False)
+BRANCHES = TableSchema("branches", "What joins the buses", (
+    Column("branch", Kind.TEXT, "name of the branch"),
+    Column("from_bus", Kind.TEXT, "bus on the side of the substation"),
+    Column("to_bus", Kind.TEXT, "bus at the other end")), by_case=False)
+STUDY = TableSchema("study", "What was solved, and with what", (
+    Column("key", Kind.TEXT, "name"), Column("value", Kind.FREE, "in words or numbers")),
+    by_case=False)
+
+OF_A_RUN = (SUMMARY, PRICES, VOLTAGES, UNBALANCE, DISPATCH, PAYMENTS, DECOMPOSITION, AUDIT)
+"""Tables that every run adds its rows to."""
+
+OF_THE_STUDY = (CASES, MARKETS, BUSES, BRANCHES, STUDY)
+"""Tables written anew for all runs together."""

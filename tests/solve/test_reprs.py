@@ -1,0 +1,21 @@
+"""What a prompt shows of a result is one line, the same on every machine."""
+
+import pyomo.environ as pyo
+
+import pyomo_dlmp as dlmp
+
+
+def test_results_are_one_line_without_seconds():
+    m = pyo.ConcreteModel()
+    m.u = pyo.Var(bounds=(0, 2))
+    m.low = dlmp.LowerLevel()
+    m.low.y = pyo.Var(bounds=(0, 5))
+    m.low.row = pyo.Constraint(expr=m.low.y >= 1 + m.u)
+    m.low.cost = pyo.Objective(expr=m.low.y)
+    m.goal = pyo.Objective(expr=m.low.y - 2 * m.u)
+    result = dlmp.solve_bilevel(m)
+    assert repr(result) == (
+        "<BilevelResult optimal: objective -1, bound -1, audit passed, on highs>")
+    (level,) = result.audit.lowers
+    assert repr(level.solution) == (
+        "<LowerSolution cost 3, 1 variables, 0 equality rows, 3 pairs>")
