@@ -23,7 +23,7 @@ from pyomo_dlmp.blocks.legs import leg_kv
 from pyomo_dlmp.blocks.shunt import inject_shunt
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.elements import Bus, Line, Regulator
-from pyomo_dlmp.network.names import Branch
+from pyomo_dlmp.network.kinds import Branch
 from pyomo_dlmp.network.phases import PHASES, Connection, alpha
 from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
 from pyomo_dlmp.network.windings import two_port

@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pyomo_dlmp.network.elements import Bus, Line, Regulator
-from pyomo_dlmp.network.names import Branch
+from pyomo_dlmp.network.kinds import Branch
 from pyomo_dlmp.network.phases import legs_matrix
 from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
 from pyomo_dlmp.tolerances import ENTRY, RANK
