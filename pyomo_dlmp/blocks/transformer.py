@@ -19,7 +19,6 @@ from pyomo.core.base.block import declare_custom_block
 
 from pyomo_dlmp.blocks.branch import BranchBlockData
 from pyomo_dlmp.blocks.horizon import Horizon
-from pyomo_dlmp.blocks.legs import leg_kv
 from pyomo_dlmp.blocks.shunt import inject_shunt
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.elements import Bus, Line, Regulator
@@ -58,7 +57,7 @@ class TransformerBlockData(BranchBlockData):
                     branch.name, "is ideal and stands beside other branches",
                     "Give its kva, r_percent and x_percent.")
         buses = {
-            name: Bus(name=name, kv=leg_kv(block, "delta"), phases=block.phases)
+            name: Bus(name=name, kv=block.kv, phases=block.phases)
             for name, block in ((bank[0].from_bus, from_bus), (bank[0].to_bus, to_bus))}
         inputs, outputs, (turns, z, shunt) = two_port(bank, buses)
         turns = np.where(np.abs(turns) < RANK * np.abs(turns).max(), 0.0, turns)

@@ -23,7 +23,8 @@ from typing import Any
 import pyomo.environ as pyo
 
 from pyomo_dlmp.blocks.horizon import constraint_over
-from pyomo_dlmp.market.workload import Job, Servers, Ups, Workload, pue_of, series, sites_of
+from pyomo_dlmp.market.workload import Job, Servers, Ups, Workload, pue_of, sites_of
+from pyomo_dlmp.network.series import by_period
 
 _KILO = 1000.0
 
@@ -131,7 +132,7 @@ class WorkloadRows:
             for t in labels:
                 self.parts.setdefault(("b", site, t), []).append(power[t])
         index = [(name, t) for name in loads for t in labels]
-        wanted = {name: series(i.rate, labels, f"rate of interactive '{name}'")
+        wanted = {name: by_period(i.rate, labels, f"rate of interactive '{name}'")
                   for name, i in loads.items()}
         block.served = constraint_over(index, lambda name, t: self._served(
             sum(b.rate[name, t] for b in block.servers.values() if (name, t) in b.rate),

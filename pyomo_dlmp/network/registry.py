@@ -12,6 +12,12 @@ from pyomo_dlmp.network.device import Device
 from pyomo_dlmp.network.devices import SHIPPED
 from pyomo_dlmp.network.fields import field_specs
 
+# attributes of a Network and files of a feeder that hold no devices
+RESERVED = frozenset((
+    "name", "description", "source", "elements", "buses", "substations", "lines", "line_codes",
+    "regulators", "transformers", "center_tapped", "open_lines", "profiles", "frequency",
+    "branches", "devices", "devices_of", "substation", "graph", "with_devices", "without",
+    "replacing", "total_kw", "total_kvar", "kv_ln", "distance_km"))
 _classes: dict[str, type[Device]] = {cls.word: cls for cls in SHIPPED}
 
 
@@ -41,12 +47,12 @@ def register(cls: type[Device]) -> None:
         text = getattr(cls, key, None)
         if not (isinstance(text, str) and text.isidentifier()):
             raise ModelError.at(where, f"has {key} {text!r}",
-                                f"Give the class a name to go by: {key} = \"heat_pump\", say.")
-    if not hasattr(cls, "legs"):
-        specs = {spec.name for spec in field_specs(cls)}
-        if "legs" not in specs:
-            raise ModelError.at(where, "has no legs",
-                                "Derive it from MultiphaseDevice, or give it a property legs.")
+                                "Give the class a name to go by, such as word = 'heat_pump'.")
+    if not hasattr(cls, "legs") and "legs" not in {spec.name for spec in field_specs(cls)}:
+        raise ModelError.at(where, "has no legs",
+                            "Derive it from MultiphaseDevice, or give it a property legs.")
+    if cls.plural in RESERVED:
+        raise ModelError.at(where, f"takes the plural {cls.plural!r}", "Choose another.")
     taken = [*SHIPPED, *(other for word, other in _classes.items() if word != cls.word)]
     for other in taken:
         if cls.word == other.word or cls.plural == other.plural:
@@ -55,7 +61,8 @@ def register(cls: type[Device]) -> None:
     _classes[cls.word] = cls
 
 
-def unregister(word: str) -> None:
-    """Forget a kind of devices that was registered; those of the package stay."""
-    if word not in {cls.word for cls in SHIPPED}:
-        _classes.pop(word, None)
+def unregister(word: str) -> bool:
+    """Forget a kind of devices; False for those of the package, which stay, and unknown ones."""
+    if word in {cls.word for cls in SHIPPED}:
+        return False
+    return _classes.pop(word, None) is not None
