@@ -19,7 +19,7 @@ from pyomo.environ import value
 
 from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.network import Device, MultiphaseDevice
+from pyomo_dlmp.network import Device
 from pyomo_dlmp.network.device import leg_names
 from pyomo_dlmp.network.phases import conductors
 
@@ -131,11 +131,13 @@ class BalancedBlockData(DeviceBlockData):
         """(p, q) that the device injects in all in period t (expressions, MW and Mvar)."""
         raise NotImplementedError
 
-    def attach(self, device: MultiphaseDevice, horizon: Horizon, bus: Any,
+    def attach(self, device: Device, horizon: Horizon, bus: Any,
                legs: tuple[str, ...] | None = None) -> None:
         """Connect to a bus; see `DeviceBlockData.attach`."""
         own = leg_names(device) if legs is None else legs
-        super().attach(device, horizon, bus, tuple(device.phases) if len(own) == 3 else own)
+        if len(own) == 3:
+            own = tuple(dict.fromkeys("".join(own)))
+        super().attach(device, horizon, bus, own)
 
     def leg_power(self, leg: str, t: Any) -> tuple[Any, Any]:
         """An equal share of the total."""

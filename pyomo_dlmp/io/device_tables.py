@@ -34,9 +34,14 @@ _CELLS: dict[Any, Cell] = {
 }
 
 
-@cache
 def device_table(cls: type[Device]) -> Table:
     """The table of a kind of devices; ModelError for a field that no cell can hold."""
+    whole: Any = cls
+    return _table(whole)
+
+
+@cache
+def _table(cls: Any) -> Table:
     return Table(f"{cls.plural}.csv", tuple(_column(cls, spec) for spec in field_specs(cls)),
                  optional=not cls.table_needed)
 
@@ -92,8 +97,9 @@ def read_devices(cls: type[Device], rows: Iterable[Row], faults: list[Fault]) ->
         for row in same[1:]:
             faults += _differences(cls, name, row, same[0], shared)
         if all(row.complete for row in same):
-            each = {key: tuple(row.values[key] for row in same) for key in by_leg}
-            yield cls(name=name, **{key: first[key] for key in shared if key in first}, **each)
+            values: dict[str, Any] = {key: first[key] for key in shared if key in first}
+            values |= {key: tuple(row.values[key] for row in same) for key in by_leg}
+            yield cls(name=name, **values)
 
 
 def _differences(cls: type[Device], name: str, row: Row, first: Row,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import typing
-from collections.abc import Hashable
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import Any, NamedTuple
@@ -60,13 +59,16 @@ class FieldSpec:
     default: Any = None
 
 
-@cache
-def field_specs(cls: Hashable) -> tuple[FieldSpec, ...]:
+def field_specs(cls: type) -> tuple[FieldSpec, ...]:
     """The fields of a dataclass of the network, in their order."""
-    whole: Any = cls
-    hints = typing.get_type_hints(whole, include_extras=True)
+    return _specs(cls)
+
+
+@cache
+def _specs(cls: Any) -> tuple[FieldSpec, ...]:
+    hints = typing.get_type_hints(cls, include_extras=True)
     found = []
-    for field in fields(whole):
+    for field in fields(cls):
         hint = hints[field.name]
         notes = getattr(hint, "__metadata__", ())
         required = field.default is MISSING and field.default_factory is MISSING

@@ -64,10 +64,12 @@ def build_opf(network: Network, *, into: Any = None, **options: Any) -> Any:
     with PauseGC():
         horizon = Horizon(m, given.periods, given.hours, given.angles,
                           corrected=given.losses == "corrected")
+        prices = horizon.series(given.price, "price")
+        scales = load_series(network, given.load_scale, horizon.labels, given.hours)
         grounded = grounded_buses(network)
-        _add_buses(m, network, horizon, given)
+        _add_buses(m, network, horizon, prices)
         _add_branches(m, network, horizon, given, grounded)
-        _add_devices(m, network, horizon, given, grounded)
+        _add_devices(m, network, horizon, given, grounded, scales)
         assign_decisions(m, horizon, given.datacenter_kw, given.price_takers)
         add_voltage_limits(m, network, given)
         if given.unbalance is not None:
@@ -84,13 +86,13 @@ def build_opf(network: Network, *, into: Any = None, **options: Any) -> Any:
 # Blocks are built by calls, not by rules: Pyomo would print an error of its own before ours.
 
 
-def _add_buses(m, network: Network, horizon: Horizon, given: OpfOptions) -> None:
+def _add_buses(m, network: Network, horizon: Horizon, prices) -> None:
     m.bus = BusBlock(list(network.buses))
     for name, bus in network.buses.items():
         m.bus[name].build(bus, horizon)
     m.substation = SubstationBlock(list(network.substations))
     for name, source in network.substations.items():
-        m.substation[name].build(source, horizon, m.bus[source.bus], given.price)
+        m.substation[name].build(source, horizon, m.bus[source.bus], prices)
 
 
 def _add_branches(m, network: Network, horizon: Horizon, given: OpfOptions,
@@ -111,9 +113,8 @@ def _add_branches(m, network: Network, horizon: Horizon, given: OpfOptions,
 
 
 def _add_devices(m, network: Network, horizon: Horizon, given: OpfOptions,
-                 grounded: set[str]) -> None:
+                 grounded: set[str], scales) -> None:
     outside = loads_outside(network, given.operating_point)
-    scales = load_series(network, given.load_scale, horizon.labels, given.hours)
     for cls, row in device_models():
         devices = network.devices_of(cls.word)
         m.add_component(row.component, row.block(list(devices)))
