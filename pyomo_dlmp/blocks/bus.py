@@ -101,7 +101,7 @@ class BusBlockData(BlockData):
 
         name: of the device, for the ModelError where the bus lacks a phase of the leg.
         """
-        return leg_shares(name or str(self.name), leg, self.phases)
+        return leg_shares(leg, self.phases, name or str(self.name))
 
     def leg_voltage(self, leg: str, t: Hashable, name: str = "") -> Any:
         """Squared voltage of a leg (pu of its nominal voltage), an expression.

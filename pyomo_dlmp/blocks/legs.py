@@ -8,6 +8,8 @@ For a leg with power S (complex as the pair P, Q) and the linear map D of `netwo
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from pyomo_dlmp.errors import ModelError
@@ -30,7 +32,8 @@ def leg_map(name: str, legs: tuple[str, ...], connection: str, phases: str) -> n
         "Wye legs are phases; delta legs are ab, bc, ca between phases that the bus has.")
 
 
-def leg_shares(name: str, leg: str, phases: str) -> tuple[tuple[str, float, float], ...]:
+@lru_cache(maxsize=256)  # asked again for every period
+def leg_shares(leg: str, phases: str, name: str) -> tuple[tuple[str, float, float], ...]:
     """(phase, real, imaginary part) of a row of D without its zeros; ModelError as `leg_map`."""
     row = leg_map(name, (leg,), "delta" if len(leg) == 2 else "wye", phases)[0]
     return tuple((phase, float(d.real), float(d.imag))

@@ -182,7 +182,7 @@ class AcSolver:
         kv = {name: bus.kv_ln for name, bus in self.network.buses.items()}
         for name, bus in self.network.buses.items():
             phasors = np.array([volts[name.lower(), NODE[k]] for k in bus.phases]) / (
-                1e3 * kv[name])
+                KILO * kv[name])
             if bus.phases == "abc" and name not in self.grounded:
                 phasors = phasors - phasors.mean()
             for k, value in zip(bus.phases, phasors.tolist(), strict=True):
@@ -205,7 +205,7 @@ class AcSolver:
                         if part.startswith("vsource.") and node == NODE[k])
             v = point.voltages[source.bus, k, t]
             point.source[k, t] = complex(v * np.conj(-total) * mega(kv[source.bus]))
-        point.losses[t] = float(circuit.LineLosses[0] / 1e3 + self._transformer_losses(circuit))
+        point.losses[t] = float(mega(circuit.LineLosses[0]) + self._transformer_losses(circuit))
 
     def _transformer_losses(self, circuit) -> float:
         total, i = 0.0, circuit.Transformers.First

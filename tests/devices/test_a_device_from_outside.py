@@ -252,3 +252,54 @@ def test_what_cannot_be_registered(cls, message):
         dlmp.register_device(cls, PlainBlock)  # noqa: F821
     with pytest.raises(dlmp.ModelError, match="declare_custom_block"):
         dlmp.register_device(HeatPump, dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Charger(MultiphaseDevice):
+    """A charging station whose aggregator decides its power."""
+
+    word = "charger"
+    plural = "chargers"
+    draws = True
+
+    kw_max: Annotated[float, Range(0, unit="kW")]
+
+
+@declare_custom_block(name="ChargerBlock")
+class ChargerBlockData(BalancedBlockData):
+    """Var `p[t]`: MW drawn in all."""
+
+    owner = "aggregator"
+
+    def build(self, device, horizon, bus):
+        self.p = pyo.Var(horizon.periods, bounds=(0, device.kw_max / 1000), initialize=0.0)
+        self.attach(device, horizon, bus)
+
+    def total(self, t):
+        return -self.p[t], 0.0
+
+    def decisions(self):
+        yield self.p
+
+    def hold(self, t, mw=None):
+        self.p[t].fix(0.0 if mw is None else mw)
+
+
+def test_a_device_that_the_upper_level_decides():
+    dlmp.register_device(Charger, ChargerBlock)  # noqa: F821
+    try:
+        net = dlmp.load_feeder("ieee37").with_devices(Charger(name="ev", bus="730", kw_max=300))
+        alone = dlmp.build_opf(net, periods=2, datacenter_kw={"ev": [100, 0]})
+        assert [alone.charger["ev"].p[t].value for t in (0, 1)] == [0.1, 0.0]
+        m = pyo.ConcreteModel()
+        m.dso = dlmp.LowerLevel()
+        dlmp.build_opf(net, periods=2, price=[30, 60], into=m.dso)
+        p, bus = m.dso.charger["ev"].p, m.dso.bus["730"]
+        assert m.dso.is_upper(p[0])
+        price = m.dso.dual_of(bus.balance_p)
+        m.energy = pyo.Constraint(expr=p[0] + p[1] == 0.4)
+        m.pay = pyo.Objective(expr=sum(price[k, t] * p[t] / 3 for k in "abc" for t in (0, 1)))
+        result = dlmp.solve_bilevel(m, gap=1e-4)
+        assert result.status == "optimal" and p[0].value == pytest.approx(0.3, abs=1e-6)
+    finally:
+        unregister_device("charger")
