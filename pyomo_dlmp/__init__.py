@@ -20,6 +20,7 @@ from pyomo_dlmp.blocks import (
     SubstationBlock,
     SvgBlock,
     TransformerBlock,
+    register_device,
 )
 from pyomo_dlmp.errors import (
     AuditError,
@@ -55,6 +56,7 @@ from pyomo_dlmp.network import (
     Capacitor,
     CenterTappedTransformer,
     Datacenter,
+    Device,
     Generator,
     Line,
     LineCode,
@@ -102,6 +104,7 @@ __all__ = [
     "CorrectedOpf",
     "Datacenter",
     "DatacenterBlock",
+    "Device",
     "DlmpError",
     "Fault",
     "FeederFileError",
@@ -152,6 +155,7 @@ __all__ = [
     "lower_levels",
     "read_opendss",
     "read_tables",
+    "register_device",
     "solve_bilevel",
     "solve_corrected_opf",
     "solve_market",

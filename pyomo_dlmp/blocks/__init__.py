@@ -4,10 +4,12 @@ from pyomo_dlmp.blocks.branch import BranchBlock, BranchBlockData
 from pyomo_dlmp.blocks.bus import BusBlock, BusBlockData
 from pyomo_dlmp.blocks.capacitor import CapacitorBlock, CapacitorBlockData
 from pyomo_dlmp.blocks.datacenter import DatacenterBlock, DatacenterBlockData
+from pyomo_dlmp.blocks.device import BalancedBlockData, DeviceBlockData, Surroundings
 from pyomo_dlmp.blocks.generator import GeneratorBlock, GeneratorBlockData
 from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.blocks.line import LineBlock, LineBlockData
 from pyomo_dlmp.blocks.load import LoadBlock, LoadBlockData
+from pyomo_dlmp.blocks.registry import register_device, unregister_device
 from pyomo_dlmp.blocks.regulator import RegulatorBlock, RegulatorBlockData
 from pyomo_dlmp.blocks.storage import StorageBlock, StorageBlockData
 from pyomo_dlmp.blocks.substation import SubstationBlock, SubstationBlockData
@@ -15,6 +17,7 @@ from pyomo_dlmp.blocks.svg import SvgBlock, SvgBlockData
 from pyomo_dlmp.blocks.transformer import TransformerBlock, TransformerBlockData
 
 __all__ = [
+    "BalancedBlockData",
     "BranchBlock",
     "BranchBlockData",
     "BusBlock",
@@ -23,6 +26,7 @@ __all__ = [
     "CapacitorBlockData",
     "DatacenterBlock",
     "DatacenterBlockData",
+    "DeviceBlockData",
     "GeneratorBlock",
     "GeneratorBlockData",
     "Horizon",
@@ -36,8 +40,11 @@ __all__ = [
     "StorageBlockData",
     "SubstationBlock",
     "SubstationBlockData",
+    "Surroundings",
     "SvgBlock",
     "SvgBlockData",
     "TransformerBlock",
     "TransformerBlockData",
+    "register_device",
+    "unregister_device",
 ]

@@ -18,16 +18,16 @@ inscribed polygons: cos(t_k) p + sin(t_k) q <= S cos(pi/K), safe for p^2 + q^2 <
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 from pyomo.core.expr import LinearExpression
 
 from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
+from pyomo_dlmp.blocks.polygon import Polygon
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.phases import Connection, gamma
+from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.tolerances import CONVEX, ENTRY
 
 
@@ -199,15 +199,14 @@ class BranchBlockData(BlockData):
         if sides < 4:
             raise ModelError.at(self.name, f"has a thermal polygon of {sides} sides",
                                 "Use 8, 12 or 16.")
-        self.rating_mva = kva / 1000.0
-        top = self.rating_mva * math.cos(math.pi / sides)
-        turn = [2 * math.pi * k / sides for k in range(sides)]
+        self.rating_mva = mega(kva)
+        circle = Polygon(sides)
+        top = self.rating_mva * circle.inscribed
         index, soft = self.p.index_set(), penalty is not None
         if penalty is not None:
             self.excess = pyo.Var(index, domain=pyo.NonNegativeReals, initialize=0.0)
             self.cost = pyo.Expression(expr=penalty * hours * sum(self.excess.values()))
         self.thermal = constraint_over(
             [(phase, t, k) for phase, t in index for k in range(sides)], lambda phase, t, k: (
-                round(math.cos(turn[k]), 15) * self.p[phase, t]
-                + round(math.sin(turn[k]), 15) * self.q[phase, t]
+                circle.along(k, self.p[phase, t], self.q[phase, t])
                 - (self.excess[phase, t] if soft else 0.0) <= top))

@@ -19,22 +19,28 @@ so that the multiplier of a soft limit never exceeds rho h.
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
+from typing import Any
+
 import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
 from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
+from pyomo_dlmp.blocks.legs import leg_shares
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.elements import Bus
+from pyomo_dlmp.tolerances import ENTRY
 
 
 @declare_custom_block(name="BusBlock")
 class BusBlockData(BlockData):
-    """A bus; see the module's text. Devices only call `inject`."""
+    """A bus; see the module's text. Devices are connected by their legs, or `inject` by phase."""
 
     def build(self, bus: Bus, horizon: Horizon) -> None:
         """Declare voltages and balances for the bus's phases."""
         index = horizon.index(bus.phases)
-        self.phases, self.kv_ln, self.hours = bus.phases, bus.kv_ln, horizon.hours
+        self.phases, self.hours = bus.phases, horizon.hours
+        self.kv, self.kv_ln = bus.kv, bus.kv_ln
         self.w = pyo.Var(index, initialize=1.0)
         if horizon.angles:
             self.theta = pyo.Var(index, initialize=0.0)
@@ -59,6 +65,65 @@ class BusBlockData(BlockData):
         self.net_p[k].expr = self.net_p[k].expr + p
         self.net_q[k].expr = self.net_q[k].expr + q
 
+    def connect(self, device: Any, periods: Iterable[Hashable]) -> None:
+        """Add what the legs of a device inject to the balances.
+
+        This is the one place where legs meet phases.
+
+        Parameters
+        ----------
+        device : DeviceBlockData
+            It has `legs` and ``leg_power(leg, t)``.
+        periods : iterable
+            Labels of the periods.
+
+        Raises
+        ------
+        ModelError
+            A leg is on a phase that the bus lacks.
+        """
+        parts: dict[str, list[tuple[str, float, float]]] = {}
+        for leg in device.legs:
+            for phase, real, imag in self.leg_shares(leg, device.device.name):
+                parts.setdefault(phase, []).append((leg, real, imag))
+        for t in periods:
+            powers = {leg: device.leg_power(leg, t) for leg in device.legs}
+            for phase, shares in parts.items():
+                active = reactive = 0.0
+                for leg, real, imag in shares:
+                    p, q = powers[leg]
+                    active = active + _part(real, p) - _part(imag, q)
+                    reactive = reactive + _part(real, q) + _part(imag, p)
+                self.inject((phase, t), active, reactive)
+
+    def leg_shares(self, leg: str, name: str = "") -> tuple[tuple[str, float, float], ...]:
+        """(phase, real, imaginary part) of the shares of a leg's power p + jq that phases get.
+
+        name: of the device, for the ModelError where the bus lacks a phase of the leg.
+        """
+        return leg_shares(leg, self.phases, name or str(self.name))
+
+    def leg_voltage(self, leg: str, t: Hashable, name: str = "") -> Any:
+        """Squared voltage of a leg (pu of its nominal voltage), an expression.
+
+        ModelError when it needs angles and the bus has none; `name` as in `leg_shares`.
+        """
+        terms = []
+        for phase, real, imag in self.leg_shares(leg, name):
+            terms.append(real * self.w[phase, t])
+            if abs(imag) > ENTRY:
+                if self.component("theta") is None:
+                    raise ModelError.at(
+                        name or str(self.name),
+                        "depends on a line-to-line voltage, which needs angles",
+                        "Build with angles=True.")
+                terms.append(-2.0 * imag * self.theta[phase, t])
+        return sum(terms)
+
+    def leg_kv(self, leg: str) -> float:
+        """Nominal voltage of a leg (kV): of a phase, or between two."""
+        return self.kv if len(leg) == 2 else self.kv_ln
+
     def limit_voltage(self, v_min: float, v_max: float, penalty: float | None = None) -> None:
         """Limits of the line-to-neutral magnitude (pu): soft at `penalty`, hard when it is None."""
         index = self.w.index_set()
@@ -72,3 +137,10 @@ class BusBlockData(BlockData):
             self.w[k] + (self.under[k] if soft else 0.0) >= v_min**2))
         self.v_high = constraint_over(index, lambda *k: (
             self.w[k] - (self.over[k] if soft else 0.0) <= v_max**2))
+
+
+def _part(share: float, power: Any) -> Any:
+    """share x power, without a product where the share is 0 or 1."""
+    if share == 0.0:
+        return 0.0
+    return power if share == 1.0 else share * power

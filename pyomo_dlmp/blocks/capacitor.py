@@ -5,25 +5,31 @@
 
 from __future__ import annotations
 
-from pyomo.core.base.block import BlockData, declare_custom_block
+from pyomo.core.base.block import declare_custom_block
 
+from pyomo_dlmp.blocks.device import DeviceBlockData
 from pyomo_dlmp.blocks.horizon import Horizon
-from pyomo_dlmp.blocks.legs import inject_legs, leg_kv, leg_map, leg_voltage
 from pyomo_dlmp.network.devices import Capacitor
+from pyomo_dlmp.network.units import mega
 
 
 @declare_custom_block(name="CapacitorBlock")
-class CapacitorBlockData(BlockData):
+class CapacitorBlockData(DeviceBlockData):
     """A shunt capacitor (reactor where its kvar is negative): no Vars of its own."""
 
-    def build(self, capacitor: Capacitor, horizon: Horizon, bus) -> None:
+    def build(self, device: Capacitor, horizon: Horizon, bus) -> None:
         """Connect to a BusBlock. ModelError for a leg on a phase that the bus lacks."""
-        if not capacitor.closed:
-            return
-        D = leg_map(capacitor.name, capacitor.legs, capacitor.connection, bus.phases)
-        ratio = 1.0 if capacitor.kv is None else (
-            leg_kv(bus, capacitor.connection) / capacitor.kv) ** 2
-        for t in horizon.labels:
-            for row, kvar in enumerate(capacitor.kvar):
-                w = leg_voltage(bus, D, row, t, capacitor.name)
-                inject_legs(bus, D, row, t, 0.0, kvar / 1000 * ratio * w)
+        self.made_mvar = {}
+        for leg, kvar in zip(device.legs, device.kvar, strict=True) if device.closed else ():
+            ratio = 1.0 if device.kv is None else (bus.leg_kv(leg) / device.kv) ** 2
+            for t in horizon.labels:
+                self.made_mvar[leg, t] = mega(kvar) * ratio * bus.leg_voltage(leg, t, device.name)
+        self.attach(device, horizon, bus, device.legs if device.closed else ())
+
+    def leg_power(self, leg: str, t):
+        """Reactive power, by the squared voltage."""
+        return 0.0, self.made_mvar[leg, t]
+
+    def dispatch(self, t):
+        """No rows: it has no choice."""
+        yield from ()

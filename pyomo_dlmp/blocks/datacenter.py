@@ -6,7 +6,7 @@
     reactive:    q = p tan(acos(power factor))                                (lagging: it draws q)
                  or free:  cos(t_k) p + sin(t_k) q <= S cos(pi/K),  k = 0..K-1  (p^2 + q^2 <= S^2)
 
-A delta leg draws through the delta map (`blocks.legs`). In a `LowerLevel` p, leg_p and an
+In a `LowerLevel` p, leg_p and an
 aggregator's q are declared as the upper level's; rows over these alone (`split`, an aggregator's
 rating) belong to whoever decides them and are written by `front_end` and `split` there.
 """
@@ -16,39 +16,42 @@ from __future__ import annotations
 import math
 
 import pyomo.environ as pyo
-from pyomo.core.base.block import BlockData, declare_custom_block
+from pyomo.core.base.block import declare_custom_block
 
+from pyomo_dlmp.blocks.device import DeviceBlockData, Surroundings
 from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
-from pyomo_dlmp.blocks.legs import leg_map, phase_powers, shares_of
+from pyomo_dlmp.blocks.polygon import Polygon
+from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.devices import FRONT_END, FRONT_END_SIDES, Datacenter
-from pyomo_dlmp.tolerances import ROUNDING
+from pyomo_dlmp.network.units import mega
 
-TURN = [2 * math.pi * k / FRONT_END_SIDES for k in range(FRONT_END_SIDES)]
-SIDES = [k for k, turn in enumerate(TURN) if abs(math.sin(turn)) > ROUNDING]
+CIRCLE = Polygon(FRONT_END_SIDES)
+SIDES = [k for k in range(FRONT_END_SIDES) if CIRCLE.direction(k)[1] != 0.0]
 
 
 @declare_custom_block(name="DatacenterBlock")
-class DatacenterBlockData(BlockData):
+class DatacenterBlockData(DeviceBlockData):
     """A datacenter; Var `p[t]`: total drawn in MW.
 
     `leg_p[leg, t]`, `leg_q[leg, t]` (MW, Mvar): Vars where legs are chosen, Expressions elsewhere;
-    `q[t]`: total Mvar drawn; `tan_phi`: Mvar per MW of its power factor; `reactive`: who chooses q;
-    `shares`: how its legs meet the phases of the bus (share of a leg's power, complex).
+    `q[t]`: total Mvar drawn; `tan_phi`: Mvar per MW of its power factor; `reactive`: who chooses q.
     """
 
-    def build(self, datacenter: Datacenter, horizon: Horizon, bus,
+    owner = "aggregator"
+
+    def build(self, device: Datacenter, horizon: Horizon, bus,
               penalty: float | None = None) -> None:
         """Connect to a BusBlock. ModelError for a leg on a phase that the bus lacks.
 
         penalty: $ per MVA and hour beyond the rating of a front end that the DSO runs (Expression
         `excess_cost[t]`), None for a hard rating.
         """
-        dc, top = datacenter, datacenter.kw / 1000
+        dc, top = device, mega(device.kw)
         self.tan_phi = math.tan(math.acos(dc.power_factor))
-        self.phases, self.bus_name, self.reactive = dc.phases, dc.bus, dc.reactive
-        self.balanced, self.ramp_mw = dc.balanced, None if dc.ramp_kw is None else dc.ramp_kw / 1000
+        self.phases, self.reactive, self.balanced = dc.phases, dc.reactive, dc.balanced
+        self.ramp_mw = None if dc.ramp_kw is None else mega(dc.ramp_kw)
         self.legs = legs = tuple(dc.phases) if dc.balanced else dc.legs
-        self.rating_mva: float | None = None if dc.kva is None else dc.kva / 1000
+        self.rating_mva: float | None = None if dc.kva is None else mega(dc.kva)
         n, index = len(legs), horizon.index(legs)
         self.p = pyo.Var(
             horizon.periods, bounds=(dc.floor * top, top), initialize=dc.floor * top)
@@ -59,8 +62,15 @@ class DatacenterBlockData(BlockData):
         self._reactive_power(horizon, index, n)
         if dc.reactive == "dso":
             self.rating = self._soft_rating(horizon, penalty)
-        connection = "wye" if dc.balanced else dc.connection
-        self._draw(horizon, bus, leg_map(dc.name, legs, connection, bus.phases))
+        self.attach(dc, horizon, bus, legs)
+
+    def build_at(self, device: Datacenter, horizon: Horizon, bus, at: Surroundings) -> None:
+        """As `build`; ModelError where unequal legs to neutral stand where nothing grounds it."""
+        if not device.balanced and device.connection == "wye" and not at.grounded:
+            raise ModelError.at(
+                f"datacenter '{device.name}'", "has legs of its own to neutral at bus "
+                f"'{device.bus}', which nothing grounds", "Connect it in delta.")
+        self.build(device, horizon, bus, at.penalty)
 
     def _reactive_power(self, horizon: Horizon, index, n: int) -> None:
         reach = self.rating_mva
@@ -89,12 +99,34 @@ class DatacenterBlockData(BlockData):
         self.cost = pyo.Expression(expr=sum(by_period.values()))
         return front_end(self, horizon.labels, self.excess)
 
-    def _draw(self, horizon: Horizon, bus, D) -> None:
-        self.shares = shares_of(D, self.legs, bus.phases)
-        for t in horizon.labels:
-            p, q = ([part[leg, t] for leg in self.legs] for part in (self.leg_p, self.leg_q))
-            for phase, power in phase_powers(D, bus.phases, p, q).items():
-                bus.inject((phase, t), -power[0], -power[1])
+    def leg_power(self, leg: str, t):
+        """What a leg draws, negative."""
+        return -self.leg_p[leg, t], -self.leg_q[leg, t]
+
+    def made(self, t):
+        """What each leg makes (MW, Mvar): it draws, so negative."""
+        if not self.balanced:
+            return super().made(t)
+        return self.device.equal_legs(-pyo.value(self.p[t]), -pyo.value(self.q[t]))
+
+    def dispatch(self, t):
+        """The totals drawn, and the legs where they are chosen."""
+        yield "", "active", pyo.value(self.p[t])
+        yield "", "reactive", pyo.value(self.q[t])
+        if not self.balanced:
+            for quantity, part in (("active", self.leg_p), ("reactive", self.leg_q)):
+                yield from ((leg, quantity, pyo.value(part[leg, t])) for leg in self.legs)
+
+    def settings(self, t, p, q):
+        """Its total, legs where they are chosen, reactive power where it is free."""
+        found = [(self.p[t], -sum(p))]
+        if not self.balanced:
+            found += [(self.leg_p[leg, t], -x) for leg, x in zip(self.legs, p, strict=True)]
+        if self.rating_mva is not None and self.balanced:
+            found.append((self.q[t], -sum(q)))
+        elif self.rating_mva is not None:
+            found += [(self.leg_q[leg, t], -x) for leg, x in zip(self.legs, q, strict=True)]
+        return found
 
     def decisions(self):
         """Vars of whoever runs the datacenter: p, legs where they are chosen, q where it is his."""
@@ -103,6 +135,10 @@ class DatacenterBlockData(BlockData):
             yield self.leg_p
         if self.reactive == "aggregator":
             yield self.q if self.balanced else self.leg_q
+
+    def hold(self, t, mw: float | None = None) -> None:
+        """Fix its power in a period (MW), at its capacity where none is given."""
+        self.fix_power(t, self.p[t].ub if mw is None else mw)
 
     def fix_power(self, t, mw: float) -> None:
         """Fix the power of a period (MW): equal legs, reactive power of the power factor."""
@@ -127,16 +163,15 @@ def front_end(dc, periods, excess=None) -> pyo.Constraint:
     n = 1 if dc.balanced else len(dc.legs)
     top = dc.rating_mva / n * FRONT_END
     p, q = (dc.p, dc.q) if dc.balanced else (dc.leg_p, dc.leg_q)
-
-    def side(*key):
-        *at, k = key
-        place = at[0] if dc.balanced else tuple(at)
-        beyond = 0.0 if excess is None else excess[place]
-        return (round(math.cos(TURN[k]), 15) * p[place] + round(math.sin(TURN[k]), 15) * q[place]
-                - beyond <= top)
-
     units = [(t,) for t in periods] if dc.balanced else [
         (leg, t) for leg in dc.legs for t in periods]
+
+    def side(*key):
+        *unit, k = key
+        place = unit[0] if dc.balanced else tuple(unit)
+        beyond = 0.0 if excess is None else excess[place]
+        return CIRCLE.along(k, p[place], q[place]) - beyond <= top
+
     return constraint_over([(*unit, k) for unit in units for k in SIDES], side)
 
 

@@ -10,39 +10,36 @@ p/n and q/n; equal delta legs between three phases are the same as equal phases.
 from __future__ import annotations
 
 import pyomo.environ as pyo
-from pyomo.core.base.block import BlockData, declare_custom_block
+from pyomo.core.base.block import declare_custom_block
 
+from pyomo_dlmp.blocks.device import BalancedBlockData
 from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.blocks.inverter import limit_inverter
-from pyomo_dlmp.blocks.legs import inject_legs, leg_map
 from pyomo_dlmp.network.devices import Generator
+from pyomo_dlmp.network.units import mega
 
 
 @declare_custom_block(name="GeneratorBlock")
-class GeneratorBlockData(BlockData):
+class GeneratorBlockData(BalancedBlockData):
     """A generator; Vars `p[t]`, `q[t]`: totals in MW and Mvar."""
 
-    def build(self, generator: Generator, horizon: Horizon, bus) -> None:
+    def build(self, device: Generator, horizon: Horizon, bus) -> None:
         """Connect to a BusBlock. ModelError for a phase that the bus lacks."""
-        g = generator
-        self.p = pyo.Var(horizon.periods, bounds=(g.kw_min / 1000, g.kw_max / 1000),
-                         initialize=g.kw_min / 1000)
-        self.q = pyo.Var(horizon.periods, bounds=(g.kvar_min / 1000, g.kvar_max / 1000),
+        g = device
+        self.p = pyo.Var(horizon.periods, bounds=(mega(g.kw_min), mega(g.kw_max)),
+                         initialize=mega(g.kw_min))
+        self.q = pyo.Var(horizon.periods, bounds=(mega(g.kvar_min), mega(g.kvar_max)),
                          initialize=0.0)
-        share_equally(bus, g, horizon, lambda t: self.p[t], lambda t: self.q[t])
-        limit_inverter(self, g.name, g.kva, g.power_factor_min, horizon.labels, lambda t: self.p[t])
+        self.attach(g, horizon, bus)
+        limit_inverter(self, g.kva, g.power_factor_min, horizon.labels)
         self.cost = pyo.Expression(horizon.periods, initialize={
             t: horizon.hours * (g.cost * self.p[t] + g.cost2 * self.p[t] ** 2)
             for t in horizon.labels})
 
+    def total(self, t):
+        """The Vars p and q."""
+        return self.p[t], self.q[t]
 
-def share_equally(bus, device, horizon: Horizon, p, q) -> None:
-    """Inject p(t) and q(t) in equal parts at the device's legs."""
-    legs, connection = device.legs, device.connection
-    if connection == "delta" and len(legs) == 3:  # equal legs: the same as equal phases
-        legs, connection = tuple(device.phases), "wye"
-    D = leg_map(device.name, legs, connection, bus.phases)
-    n = len(legs)
-    for t in horizon.labels:
-        for row in range(n):
-            inject_legs(bus, D, row, t, p(t) / n, q(t) / n)
+    def settings(self, t, p, q):
+        """Totals."""
+        return [(self.p[t], sum(p)), (self.q[t], sum(q))]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 import pyomo.environ as pyo
 
 from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.network.series import by_period
 
 
 def constraint_over(index, rule) -> pyo.Constraint:
@@ -20,7 +21,7 @@ def constraint_over(index, rule) -> pyo.Constraint:
 
 
 class Horizon:
-    """Shared index of the blocks under `parent`.
+    """Shared index of the blocks under `parent`; its `period_hours` are then those of a period.
 
     periods: their number, or their labels. hours: length of each period. angles: whether buses
     carry voltage angles (needed by delta loads that depend on voltage, and open-delta regulators).
@@ -37,6 +38,8 @@ class Horizon:
             raise ModelError.at("periods", "is empty", "Give at least one period.")
         self.parent, self.hours, self.angles = parent, float(hours), angles
         self.corrected = corrected
+        if getattr(parent, "period_hours", None) is None:
+            parent.period_hours = self.hours
         if parent.component("periods") is None:
             parent.periods = pyo.Set(initialize=labels, ordered=True)
         self.periods = parent.periods
@@ -57,13 +60,4 @@ class Horizon:
 
     def series(self, values, name: str) -> dict:
         """{period: number} from a number or a sequence of one per period; ModelError otherwise."""
-        if values is None or isinstance(values, (int, float)):
-            return dict.fromkeys(self.labels, values)
-        if isinstance(values, dict):
-            values = [values[t] for t in self.labels if t in values]
-        values = list(values)
-        if len(values) != len(self.labels):
-            raise ModelError.at(
-                name, f"has {len(values)} values for {len(self.labels)} periods",
-                "Give one number, or one for each period.")
-        return dict(zip(self.labels, map(float, values), strict=True))
+        return by_period(values, self.labels, name)

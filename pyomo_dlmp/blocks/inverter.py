@@ -1,6 +1,6 @@
 """What an inverter can do: its rating as a polygon, and a least power factor.
 
-    cos(t_k) p + sin(t_k) q <= S cos(pi/K),  k = 0..K-1     (inscribed in p^2 + q^2 <= S^2, safe)
+    cos(t_k) p + sin(t_k) q <= S cos(pi/K),  k = 0..K-1     (`blocks.polygon`)
     -p tan(acos pf) <= q <= p tan(acos pf)                   (p >= 0)
 
 with totals p, q (MW, Mvar).
@@ -9,29 +9,29 @@ with totals p, q (MW, Mvar).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-import pyomo.environ as pyo
+from pyomo_dlmp.blocks.device import BalancedBlockData
+from pyomo_dlmp.blocks.horizon import constraint_over
+from pyomo_dlmp.blocks.polygon import Polygon
+from pyomo_dlmp.network.units import mega
 
-from pyomo_dlmp.errors import ModelError
+CIRCLE = Polygon(16)
 
 
-def limit_inverter(block, name: str, kva: float | None, power_factor_min: float | None,
-                   periods, p, sides: int = 16) -> None:
-    """Rows `rating[t, k]` and `power_factor[t, side]` of a device with p(t) and Var q[t]."""
-    q = block.q
+def limit_inverter(block: BalancedBlockData, kva: float | None, power_factor_min: float | None,
+                   periods: Sequence) -> None:
+    """Rows `rating[t, k]` and `power_factor[t, side]` of a device's totals, where they are given.
+
+    A least power factor is for devices that only make power.
+    """
     if kva is not None:
-        top = kva / 1000.0 * math.cos(math.pi / sides)
-        turn = [2 * math.pi * k / sides for k in range(sides)]
-        block.rating = pyo.Constraint(
-            [(t, k) for t in periods for k in range(sides)],
-            rule={(t, k): round(math.cos(turn[k]), 15) * p(t) + round(math.sin(turn[k]), 15) * q[t]
-                  <= top for t in periods for k in range(sides)})
+        top = mega(kva) * CIRCLE.inscribed
+        block.rating = constraint_over(
+            [(t, k) for t in periods for k in range(CIRCLE.sides)],
+            lambda t, k: CIRCLE.along(k, *block.total(t)) <= top)
     if power_factor_min is not None:
-        if block.component("charge") is not None:
-            raise ModelError.at(name, "has a least power factor and may charge",
-                                "Give a battery kva instead.")
         slope = math.tan(math.acos(power_factor_min))
-        block.power_factor = pyo.Constraint(
+        block.power_factor = constraint_over(
             [(t, side) for t in periods for side in (-1, 1)],
-            rule={(t, side): side * q[t] - slope * p(t) <= 0
-                  for t in periods for side in (-1, 1)})
+            lambda t, side: side * block.total(t)[1] - slope * block.total(t)[0] <= 0)

@@ -10,12 +10,13 @@ of `blocks.legs` (Byeon, Ryu, Kim, arXiv 2211.07942).
 
 from __future__ import annotations
 
-from pyomo.core.base.block import BlockData, declare_custom_block
+from pyomo.core.base.block import declare_custom_block
 
+from pyomo_dlmp.blocks.device import DeviceBlockData, Surroundings
 from pyomo_dlmp.blocks.horizon import Horizon
-from pyomo_dlmp.blocks.legs import inject_legs, leg_kv, leg_map, leg_voltage
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.devices import Load
+from pyomo_dlmp.network.units import mega
 
 SLOPE = {"power": (0.0, 0.0), "current": (0.5, 0.5), "impedance": (1.0, 1.0)}
 
@@ -34,28 +35,39 @@ def slopes(load: Load) -> tuple[float, float]:
 
 
 @declare_custom_block(name="LoadBlock")
-class LoadBlockData(BlockData):
-    """A load: no Vars of its own, it only injects into its bus."""
+class LoadBlockData(DeviceBlockData):
+    """A load: no Vars of its own; `scale[t]` multiplies its nominal power."""
 
-    def build(self, load: Load, horizon: Horizon, bus, scale=1.0, outside=frozenset()) -> None:
+    def build(self, device: Load, horizon: Horizon, bus, scale=1.0, outside=frozenset()) -> None:
         """Connect to a BusBlock. `scale`: number or one per period. ModelError naming the fault.
 
         outside: (leg, period) whose voltage at an AC operating point is beyond `v_low` .. `v_high`:
         there they are impedances, s = 1.
         """
-        D = leg_map(load.name, load.legs, load.connection, bus.phases)
-        of_p, of_q = slopes(load)
-        factor = horizon.series(scale, "load scale")
-        nominal = leg_kv(bus, load.connection)
-        ratio = 1.0 if load.kv is None else (nominal / load.kv) ** 2
-        self.scale = factor
-        for t in horizon.labels:
-            for row, (kw, kvar) in enumerate(zip(load.kw, load.kvar, strict=True)):
-                p, q = factor[t] * kw / 1000, factor[t] * kvar / 1000
-                beyond = (load.legs[row], t) in outside
-                slope = (1.0, 1.0) if beyond else (of_p, of_q)
-                if any(slope):
-                    change = ratio * leg_voltage(bus, D, row, t, load.name) - 1.0
-                    p, q = (power * (1.0 + s * change) if s else power
-                            for power, s in zip((p, q), slope, strict=True))
-                inject_legs(bus, D, row, t, p, q, sign=-1.0)
+        slope = slopes(device)
+        self.scale = horizon.series(scale, "load scale")
+        self.drawn = {}
+        for leg, kw, kvar in zip(device.legs, device.kw, device.kvar, strict=True):
+            ratio = 1.0 if device.kv is None else (bus.leg_kv(leg) / device.kv) ** 2
+            for t in horizon.labels:
+                power = [self.scale[t] * mega(kw), self.scale[t] * mega(kvar)]
+                shares = (1.0, 1.0) if (leg, t) in outside else slope
+                if any(shares):
+                    change = ratio * bus.leg_voltage(leg, t, device.name) - 1.0
+                    power = [x * (1.0 + s * change) if s else x
+                             for x, s in zip(power, shares, strict=True)]
+                self.drawn[leg, t] = tuple(power)
+        self.attach(device, horizon, bus)
+
+    def build_at(self, device: Load, horizon: Horizon, bus, at: Surroundings) -> None:
+        """As `build`, at its scale in the OPF."""
+        self.build(device, horizon, bus, at.scale, at.outside)
+
+    def leg_power(self, leg: str, t):
+        """What a leg draws, negative."""
+        p, q = self.drawn[leg, t]
+        return -p, -q
+
+    def dispatch(self, t):
+        """No rows: it has no choice."""
+        yield from ()

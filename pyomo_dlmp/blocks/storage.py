@@ -12,39 +12,47 @@ prices are negative, and no binaries forbid it.
 from __future__ import annotations
 
 import pyomo.environ as pyo
-from pyomo.core.base.block import BlockData, declare_custom_block
+from pyomo.core.base.block import declare_custom_block
 
-from pyomo_dlmp.blocks.generator import share_equally
+from pyomo_dlmp.blocks.device import BalancedBlockData
 from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.blocks.inverter import limit_inverter
 from pyomo_dlmp.network.devices import Storage
+from pyomo_dlmp.network.units import mega
 
 
 @declare_custom_block(name="StorageBlock")
-class StorageBlockData(BlockData):
+class StorageBlockData(BalancedBlockData):
     """A battery; Vars `charge[t]`, `discharge[t]` (MW), `q[t]` (Mvar), `energy[t]` (MWh, end)."""
 
-    def build(self, storage: Storage, horizon: Horizon, bus) -> None:
+    def build(self, device: Storage, horizon: Horizon, bus) -> None:
         """Connect to a BusBlock. ModelError for a phase that the bus lacks."""
-        s, top = storage, storage.kw_max / 1000
+        s, top, reach = device, mega(device.kw_max), mega(device.kvar_max)
+        start = mega(s.kwh_start)
         self.charge = pyo.Var(horizon.periods, bounds=(0.0, top), initialize=0.0)
         self.discharge = pyo.Var(horizon.periods, bounds=(0.0, top), initialize=0.0)
-        self.energy = pyo.Var(horizon.periods, bounds=(s.kwh_min / 1000, s.kwh_max / 1000),
-                              initialize=s.kwh_start / 1000)
-        reach = s.kvar_max / 1000
+        self.energy = pyo.Var(horizon.periods, bounds=(mega(s.kwh_min), mega(s.kwh_max)),
+                              initialize=start)
         self.q = pyo.Var(horizon.periods, bounds=(-reach, reach), initialize=0.0)
-        made = {t: self.discharge[t] - self.charge[t] for t in horizon.labels}
-        before = [s.kwh_start / 1000, *(self.energy[t] for t in horizon.labels[:-1])]
+        before = [start, *(self.energy[t] for t in horizon.labels[:-1])]
         self.balance = pyo.Constraint(horizon.periods, rule={
             t: self.energy[t] - earlier - horizon.hours * (
                 s.efficiency_charge * self.charge[t]
                 - self.discharge[t] / s.efficiency_discharge) == 0
             for t, earlier in zip(horizon.labels, before, strict=True)})
         if s.cyclic:
-            self.cycle = pyo.Constraint(
-                expr=self.energy[horizon.labels[-1]] >= s.kwh_start / 1000)
-        share_equally(bus, s, horizon, lambda t: made[t], lambda t: self.q[t])
-        limit_inverter(self, s.name, s.kva, None, horizon.labels, lambda t: made[t])
+            self.cycle = pyo.Constraint(expr=self.energy[horizon.labels[-1]] >= start)
+        self.attach(s, horizon, bus)
+        limit_inverter(self, s.kva, None, horizon.labels)
         self.cost = pyo.Expression(horizon.periods, initialize={
             t: horizon.hours * s.cost * (self.charge[t] + self.discharge[t])
             for t in horizon.labels})
+
+    def total(self, t):
+        """discharge - charge, and q."""
+        return self.discharge[t] - self.charge[t], self.q[t]
+
+    def settings(self, t, p, q):
+        """Totals; only one of charge and discharge."""
+        return [(self.charge[t], max(-sum(p), 0.0)), (self.discharge[t], max(sum(p), 0.0)),
+                (self.q[t], sum(q))]

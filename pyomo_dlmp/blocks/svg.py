@@ -16,32 +16,33 @@ Byeon, Ryu, Kim, arXiv 2211.07942.
 from __future__ import annotations
 
 import pyomo.environ as pyo
-from pyomo.core.base.block import BlockData, declare_custom_block
+from pyomo.core.base.block import declare_custom_block
 
+from pyomo_dlmp.blocks.device import DeviceBlockData, Surroundings
 from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
-from pyomo_dlmp.blocks.legs import leg_map, phase_powers, shares_of
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.devices import StaticVarGenerator
+from pyomo_dlmp.network.units import mega
 
 
 @declare_custom_block(name="SvgBlock")
-class SvgBlockData(BlockData):
+class SvgBlockData(DeviceBlockData):
     """An SVG; Var `q[leg, t]` in Mvar, generated; Expression `loss[leg, t]` in MW, drawn.
 
     q is an Expression where legs are `alike` (of the Var `each[t]`), or with losses or a total
     rating (of `make` and `absorb`).
-    `owner`: "dso" or "datacenter"; `shares`: how its legs meet the phases of the bus.
+    `owner`: "dso" or "datacenter".
     """
 
-    def build(self, svg: StaticVarGenerator, horizon: Horizon, bus, grounded: bool = True,
+    def build(self, device: StaticVarGenerator, horizon: Horizon, bus, grounded: bool = True,
               penalty: float | None = None) -> None:
         """Connect to a BusBlock. ModelError for a leg on a phase that the bus lacks, a wye of fewer
         than three legs where nothing grounds the bus.
 
         penalty: $ per Mvar beyond a total rating and hour (Expression `cost`), None: hard.
         """
-        legs, total = svg.legs, svg.kvar / 1000
-        self.legs, self.owner, self.bus_name = legs, svg.owner, svg.bus
+        svg, legs, total = device, device.legs, mega(device.kvar)
+        self.legs, self.owner = legs, svg.owner
         self.alike = svg.connection == "wye" and not grounded
         if self.alike and len(legs) < 3:
             raise ModelError.at(
@@ -49,7 +50,6 @@ class SvgBlockData(BlockData):
                 f"'{svg.bus}', which nothing grounds", "Connect it in delta.")
         share = total / len(legs) if svg.sharing == "equal" or self.alike else total
         self.split = svg.loss_percent > 0 or svg.sharing == "total"
-        D = leg_map(svg.name, legs, svg.connection, bus.phases)
         index = horizon.index(legs)
         # legs that are alike have one Var between them, others one each
         own = horizon.periods if self.alike else index
@@ -69,7 +69,12 @@ class SvgBlockData(BlockData):
         self.total_mvar = total if svg.sharing == "total" else None
         if svg.owner == "dso" and self.total_mvar is not None:
             self._limit_total(horizon, penalty)
-        self._inject(horizon, bus, D)
+        self.attach(svg, horizon, bus)
+
+    def build_at(self, device: StaticVarGenerator, horizon: Horizon, bus,
+                 at: Surroundings) -> None:
+        """As `build`, with what the OPF knows of its bus."""
+        self.build(device, horizon, bus, at.grounded, at.penalty)
 
     def _limit_total(self, horizon: Horizon, penalty: float | None) -> None:
         if penalty is None:
@@ -87,13 +92,16 @@ class SvgBlockData(BlockData):
         """|q| of leg and period k (Mvar), where the SVG is split into making and absorbing."""
         return self.make[self.key(k)] + self.absorb[self.key(k)]
 
-    def _inject(self, horizon: Horizon, bus, D) -> None:
-        self.shares = shares_of(D, self.legs, bus.phases)
-        for t in horizon.labels:
-            q = [self.q[leg, t] for leg in self.legs]
-            p = [-self.loss[leg, t].expr if self.split else 0.0 for leg in self.legs]
-            for phase, power in phase_powers(D, bus.phases, p, q).items():
-                bus.inject((phase, t), *power)
+    def leg_power(self, leg: str, t):
+        """q made, and the losses drawn."""
+        return (-self.loss[leg, t].expr if self.split else 0.0), self.q[leg, t]
+
+    def dispatch(self, t):
+        """Legs: what they make, and the losses where there are some."""
+        for leg in self.legs:
+            yield leg, "reactive", pyo.value(self.q[leg, t])
+        for leg in self.legs if self.split else ():
+            yield leg, "active", -pyo.value(self.loss[leg, t])
 
     def decisions(self):
         """Vars of its owner."""
@@ -102,8 +110,8 @@ class SvgBlockData(BlockData):
         else:
             yield self.each if self.alike else self.q
 
-    def settings(self, t, q) -> list[tuple]:
-        """[(Var, value)] that make the legs' reactive powers q (Mvar) in period t."""
+    def settings(self, t, p, q):
+        """The legs' reactive powers; p, its losses, follows."""
         found = []
         for leg, value in zip(self.legs, q, strict=True):
             k = self.key((leg, t))

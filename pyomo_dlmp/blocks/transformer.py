@@ -19,11 +19,10 @@ from pyomo.core.base.block import declare_custom_block
 
 from pyomo_dlmp.blocks.branch import BranchBlockData
 from pyomo_dlmp.blocks.horizon import Horizon
-from pyomo_dlmp.blocks.legs import leg_kv
 from pyomo_dlmp.blocks.shunt import inject_shunt
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.elements import Bus, Line, Regulator
-from pyomo_dlmp.network.names import Branch
+from pyomo_dlmp.network.kinds import Branch
 from pyomo_dlmp.network.phases import PHASES, Connection, alpha
 from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
 from pyomo_dlmp.network.windings import two_port
@@ -58,7 +57,7 @@ class TransformerBlockData(BranchBlockData):
                     branch.name, "is ideal and stands beside other branches",
                     "Give its kva, r_percent and x_percent.")
         buses = {
-            name: Bus(name=name, kv=leg_kv(block, "delta"), phases=block.phases)
+            name: Bus(name=name, kv=block.kv, phases=block.phases)
             for name, block in ((bank[0].from_bus, from_bus), (bank[0].to_bus, to_bus))}
         inputs, outputs, (turns, z, shunt) = two_port(bank, buses)
         turns = np.where(np.abs(turns) < RANK * np.abs(turns).max(), 0.0, turns)

@@ -42,6 +42,7 @@ def _parse_taps(text: str) -> dict[str, int]:
 
 TEXT = Cell("text", str, str)
 NUMBER = Cell("a number", float, number_text)
+WHOLE = Cell("a whole number", int, str)
 YES_NO = Cell("yes or no", _parse_yes, lambda value: "yes" if value else "no")
 TAPS = Cell(
     "taps such as 'a=8 b=5 c=5' or 'ab=7 cb=4'",

@@ -13,11 +13,14 @@ columns marked ** are left out unless some row needs them.
 | center_tapped.csv (optional) | name, from_bus, to_bus, leg, kva, r_percent, x_percent, and tap ... antifloat_ppm as above, all ** |
 | loads.csv | name, bus, connection, model, leg, kw, kvar, coefficients**, leg_kv**, v_low_pu**, v_high_pu**, profile** |
 | capacitors.csv (optional) | name, bus, connection, leg, kvar, leg_kv**, closed** |
-| generators.csv (optional) | name, bus, phases, kw_min, kw_max, kvar_min, kvar_max, cost_per_mwh, cost2_per_mw2h, connection**, kva**, power_factor_min**, kw**, kvar** |
-| storages.csv (optional) | name, bus, phases, kw_max, kwh_max, kwh_min, kwh_start, efficiency_charge, efficiency_discharge, cyclic**, cost_per_mwh**, kvar_max**, kva**, connection**, kw**, kvar** |
-| datacenters.csv (optional) | name, bus, phases, kw, floor_share, power_factor, connection**, balanced**, reactive**, kva**, ramp_kw** |
+| generators.csv (optional) | name, bus, phases, connection**, kw_min, kw_max, kvar_min, kvar_max, cost_per_mwh, cost2_per_mw2h, kva**, power_factor_min**, kw**, kvar** |
+| storages.csv (optional) | name, bus, phases, connection**, kw_max, kwh_max, kwh_min, kwh_start, efficiency_charge, efficiency_discharge, cyclic**, cost_per_mwh**, kvar_max**, kva**, kw**, kvar** |
+| datacenters.csv (optional) | name, bus, phases, connection**, kw, floor_share, power_factor, balanced**, reactive**, kva**, ramp_kw** |
 | svgs.csv (optional) | name, bus, phases, connection, kvar, sharing**, loss_percent**, owner** |
 | profiles.csv (optional) | name, minutes, values (multipliers with spaces between) |
+
+The tables of devices are those of their classes (`device_tables`); a device that is registered from
+outside has its own, named by its plural.
 
 A line code stores the lower triangles of its symmetric matrices, r and x in ohm and b in
 microsiemens per `length_unit` (km, m, mi, ft or kft); the digits of a column are row and column
@@ -45,14 +48,10 @@ from pyomo_dlmp.io.csv_table import (
     Row,
     Table,
 )
-from pyomo_dlmp.network.devices import (
-    Datacenter,
-    Generator,
-    StaticVarGenerator,
-    Storage,
-)
+from pyomo_dlmp.io.device_tables import device_table
 from pyomo_dlmp.network.elements import Bus, Line, LineCode, Matrix, Regulator
 from pyomo_dlmp.network.names import nearest
+from pyomo_dlmp.network.registry import device_classes
 from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
 
 KM_PER = {"km": 1.0, "m": 0.001, "mi": 1.609344, "ft": 0.0003048, "kft": 0.3048}
@@ -88,7 +87,6 @@ _WINDINGS = (
     _rare("magnetizing_percent", 0.0), _rare("antifloat_ppm", 1.0),
 )
 _BRANCH = (*_columns("name", "from_bus", "to_bus"), _default("phases"))
-_DEVICE = (*_columns("name", "bus"), _default("phases"))
 TRIANGLE = [(row, column) for row in range(3) for column in range(row + 1)]
 MATRICES = {"r": "r_ohm", "x": "x_ohm", "b": "b_us"}
 
@@ -125,51 +123,20 @@ CENTER_TAPPED = Table("center_tapped.csv", (
     Column("r_percent", "r_percent", NUMBERS), Column("x_percent", "x_percent", NUMBERS),
     _rare("tap", 1.0), _rare("rated", False, YES_NO), *_WINDINGS,
 ), optional=True)
-LOADS = Table("loads.csv", (
-    *_columns("name", "bus"), _default("connection"), _default("model"), Column("leg", "leg"),
-    _number("kw"), _number("kvar"), _rare("coefficients", (), NUMBERS),
-    _rare("leg_kv", field="kv"), _rare("v_low_pu", 0.0, field="v_low"),
-    _rare("v_high_pu", 2.0, field="v_high"), _rare("profile", None, TEXT),
-))
-CAPACITORS = Table("capacitors.csv", (
-    *_columns("name", "bus"), _default("connection"), Column("leg", "leg"), _number("kvar"),
-    _rare("leg_kv", field="kv"), _rare("closed", True, YES_NO),
-), optional=True)
-GENERATORS = Table("generators.csv", (
-    *_DEVICE, _default("kw_min", cell=NUMBER), _number("kw_max"),
-    _default("kvar_min", cell=NUMBER), _default("kvar_max", cell=NUMBER),
-    _number("cost_per_mwh", "cost"), _default("cost2_per_mw2h", "cost2", NUMBER),
-    _rare("connection", "wye", TEXT), _rare("kva"), _rare("power_factor_min"), _rare("kw", 0.0),
-    _rare("kvar", 0.0),
-), optional=True)
-STORAGES = Table("storages.csv", (
-    *_DEVICE, _number("kw_max"), _number("kwh_max"), _default("kwh_min", cell=NUMBER),
-    _default("kwh_start", cell=NUMBER), _default("efficiency_charge", cell=NUMBER),
-    _default("efficiency_discharge", cell=NUMBER), _rare("cyclic", True, YES_NO),
-    _rare("cost_per_mwh", 0.0, field="cost"), _rare("kvar_max", 0.0), _rare("kva"),
-    _rare("connection", "wye", TEXT), _rare("kw", 0.0), _rare("kvar", 0.0),
-), optional=True)
 PROFILES = Table("profiles.csv", (
     Column("name", "name"), _number("minutes"), Column("values", "values", NUMBERS),
-), optional=True)
-DATACENTERS = Table("datacenters.csv", (
-    *_DEVICE, _number("kw"), _default("floor_share", "floor", NUMBER),
-    _default("power_factor", cell=NUMBER), _rare("connection", "wye", TEXT),
-    _rare("balanced", True, YES_NO), _rare("reactive", "power factor", TEXT), _rare("kva"),
-    _rare("ramp_kw"),
-), optional=True)
-SVGS = Table("svgs.csv", (
-    *_DEVICE, _default("connection"), _number("kvar"), _rare("sharing", "equal", TEXT),
-    _rare("loss_percent", 0.0), _rare("owner", "dso", TEXT),
 ), optional=True)
 
 # Tables whose rows are elements, field by field.
 PLAIN: dict[type, Table] = {
     Bus: BUSES, Regulator: REGULATORS, Transformer: TRANSFORMERS,
-    CenterTappedTransformer: CENTER_TAPPED, Generator: GENERATORS, Storage: STORAGES,
-    Datacenter: DATACENTERS, StaticVarGenerator: SVGS,
+    CenterTappedTransformer: CENTER_TAPPED,
 }
-TABLES = (*PLAIN.values(), LINE_CODES, LINES, LOADS, CAPACITORS, PROFILES)
+
+
+def all_tables() -> tuple[Table, ...]:
+    """Every table that a feeder's folder may hold; those of registered devices, too."""
+    return (*PLAIN.values(), LINE_CODES, LINES, PROFILES, *map(device_table, device_classes()))
 
 
 def plain_row(element: object, table: Table) -> dict[str, Any]:
@@ -293,9 +260,10 @@ def read_lines(
 def stray_files(names: Iterable[str]) -> list[Fault]:
     """CSV files whose name is nearly that of a table not there: they would be ignored silently."""
     names = set(names)
-    absent = [table.file for table in TABLES if table.file not in names]
+    files = [table.file for table in all_tables()]
+    absent = [file for file in files if file not in names]
     return [
         Fault(name, "it is not a table of the format", f"Did you mean {close[0]!r}?")
-        for name in sorted(names - {table.file for table in TABLES})
+        for name in sorted(names - set(files))
         if (close := get_close_matches(name.lower(), absent, n=1, cutoff=0.85))
     ]

@@ -28,9 +28,12 @@ from typing import Any
 from pyomo_dlmp.errors import Fault, FeederFileError
 from pyomo_dlmp.io import layout
 from pyomo_dlmp.io.csv_table import read_table, write_table
-from pyomo_dlmp.io.legs import leg_rows, read_legs
-from pyomo_dlmp.network import Capacitor, Load, Network, Profile, Substation
-from pyomo_dlmp.network.names import Element, listed, nearest
+from pyomo_dlmp.io.device_tables import device_rows, device_table, read_devices
+from pyomo_dlmp.network import Device, Network, Profile, Substation
+from pyomo_dlmp.network.kinds import Element
+from pyomo_dlmp.network.names import listed, nearest
+from pyomo_dlmp.network.registry import device_classes
+from pyomo_dlmp.network.series import is_number
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -52,7 +55,7 @@ def read_tables(folder: str | Path) -> Network:
     """
     folder = Path(folder)
     header, faults = _read_header(folder)
-    rows = {table.file: read_table(folder, table, faults) for table in layout.TABLES}
+    rows = {table.file: read_table(folder, table, faults) for table in layout.all_tables()}
     faults += layout.stray_files(path.name for path in folder.glob("*.csv"))
 
     code_rows = rows[layout.LINE_CODES.file]
@@ -60,8 +63,9 @@ def read_tables(folder: str | Path) -> Network:
     unreadable = not code_rows and any(f.where.startswith(layout.LINE_CODES.file) for f in faults)
     known = None if unreadable else {row.values.get("name", "") for row in code_rows}
     lines = list(layout.read_lines(rows[layout.LINES.file], codes, known, faults))
-    loads = list(read_legs(Load, rows[layout.LOADS.file], faults))
-    capacitors = list(read_legs(Capacitor, rows[layout.CAPACITORS.file], faults))
+    devices: list[Device] = []
+    for cls in device_classes():
+        devices += read_devices(cls, rows[device_table(cls).file], faults)
     if faults:
         raise FeederFileError(faults)
 
@@ -71,9 +75,9 @@ def read_tables(folder: str | Path) -> Network:
             place[unit] = place.pop(key)
     place = {key: _tuples(value) for key, value in place.items()}
     elements: list[Element] = [Substation(**place)]
-    for cls, table in layout.PLAIN.items():
-        elements += [cls(**row.values) for row in rows[table.file]]
-    elements += [*lines, *loads, *capacitors]
+    for plain, table in layout.PLAIN.items():
+        elements += [plain(**row.values) for row in rows[table.file]]
+    elements += [*lines, *devices]
     profiles = [Profile(**row.values) for row in rows[layout.PROFILES.file]]
     return Network(
         header["name"], elements, header.get("description", ""), header.get("source", ""),
@@ -115,16 +119,17 @@ def write_tables(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / HEADER).write_text(_header_text(network, licence), encoding="utf-8", newline="\n")
-    for cls, table in layout.PLAIN.items():
-        found = [e for e in network.elements if isinstance(e, cls)]
+    for plain, table in layout.PLAIN.items():
+        found = [e for e in network.elements if isinstance(e, plain)]
         write_table(folder, table, (layout.plain_row(e, table) for e in found))
     codes = {line.code.name: line.code for line in network.lines.values()}
     write_table(folder, layout.LINE_CODES,
                 (layout.code_row(code, code_unit) for code in codes.values()))
     write_table(folder, layout.LINES,
                 (layout.line_row(line, length_unit) for line in network.lines.values()))
-    for table, devices in ((layout.LOADS, network.loads), (layout.CAPACITORS, network.capacitors)):
-        write_table(folder, table, (row for d in devices.values() for row in leg_rows(d)))
+    for cls in device_classes():
+        write_table(folder, device_table(cls),
+                    device_rows(network.devices_of(cls.word).values(), cls))
     write_table(folder, layout.PROFILES, (
         {"name": p.name, "minutes": p.minutes, "values": p.values}
         for p in network.profiles.values()))
@@ -155,8 +160,7 @@ def _header_faults(header: dict[str, Any]) -> Iterator[Fault]:
         yield Fault(HEADER, f"format_version is {version!r}",
                     f"This version of pyomo_dlmp reads format_version = {FORMAT_VERSION}.")
     frequency = header.get("frequency", 60.0)
-    if isinstance(frequency, bool) or not isinstance(frequency, int | float) or not (
-            0 < frequency < 1000):
+    if not (is_number(frequency) and 0 < frequency < 1000):
         yield Fault(HEADER, f"frequency is {frequency!r}", "Give it in Hz, 50 or 60.")
     substation = header.get("substation")
     if not isinstance(substation, dict):

@@ -63,10 +63,6 @@ class LowerSolution:
         self.kkt.duals.load(self.y, self.mu)
 
     def __repr__(self) -> str:
-        return (f"LowerSolution(cost={self.cost:.6g}, {len(self.x)} Vars, {len(self.mu)} pairs, "
-                f"KKT residual {self.residual.relative:.1e})")
-
-    def __repr__(self) -> str:
         """One line in place of the arrays."""
         return (f"<LowerSolution cost {self.cost:.6g}, {len(self.x)} variables, "
                 f"{len(self.y)} equality rows, {len(self.mu)} pairs>")

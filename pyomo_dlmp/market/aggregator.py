@@ -21,19 +21,19 @@ what it would choose at the resulting prices (competitive equilibrium).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
-from pyomo_dlmp.blocks.datacenter import FRONT_END, SIDES, TURN, front_end, split
+from pyomo_dlmp.blocks.datacenter import CIRCLE, SIDES, front_end, split
 from pyomo_dlmp.blocks.svg import limit_total
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.market.feasibility import require_servable
-from pyomo_dlmp.market.workload import Workload, check_workload, series
+from pyomo_dlmp.market.workload import Workload, check_workload
 from pyomo_dlmp.market.workload_rows import Site, WorkloadRows
 from pyomo_dlmp.network.names import nearest
+from pyomo_dlmp.network.series import by_period
 
 PAYS = ("active and reactive", "active", "tariff")
 
@@ -68,7 +68,7 @@ class AggregatorBlockData(BlockData):
                                 "A tariff goes with pays='tariff'.")
         mine = self._sites(dso, sites, price_taker)
         load = workload if isinstance(workload, Workload) else Workload(energy_mwh=workload)
-        labels, hours = list(dso.periods), next(iter(dso.bus.values())).hours
+        labels, hours = list(dso.periods), dso.period_hours
         check_workload(load, mine, labels, self.name)
         seen = {name: Site(dc.p, dc.p[labels[0]].lb, dc.ramp_mw) for name, dc in mine.items()}
         require_servable(self.name, seen, labels, hours, load)
@@ -125,7 +125,7 @@ class AggregatorBlockData(BlockData):
                 self.own_svg[name].total = limit_total(dso.svg[name], labels)
 
     def _pay(self, dso, mine: dict, labels: list, hours: float, pays: str, tariff) -> None:
-        rate = series(tariff if tariff is not None else 0.0, labels, f"{self.name}.tariff")
+        rate = by_period(tariff if tariff is not None else 0.0, labels, f"{self.name}.tariff")
         active, reactive = {}, {}
         for name, dc in mine.items():
             for t in labels:
@@ -156,7 +156,8 @@ def _leg_prices(dso, device, t) -> tuple[dict, dict]:
     bus = dso.bus[device.bus_name]
     lam_p, lam_q = dso.dual_of(bus.balance_p), dso.dual_of(bus.balance_q)
     active, reactive = {}, {}
-    for leg, shares in device.shares.items():
+    for leg in device.legs:
+        shares = bus.leg_shares(leg)
         active[leg] = sum(re * lam_p[k, t] + (im * lam_q[k, t] if im else 0.0)
                           for k, re, im in shares)
         reactive[leg] = sum(re * lam_q[k, t] - (im * lam_p[k, t] if im else 0.0)
@@ -169,8 +170,8 @@ def _reactive(dso, dc, t, price_q: dict):
         return sum(price_q[leg] * dc.leg_q[leg, t] for leg in dc.legs)
     nu = dso.dual_of(dc.rating)
     n = 1 if dc.balanced else len(dc.legs)
-    top = dc.rating_mva / n * FRONT_END
+    top = dc.rating_mva / n * CIRCLE.inscribed
     units = [((), dc.p[t])] if dc.balanced else [((leg,), dc.leg_p[leg, t]) for leg in dc.legs]
     beyond = dc.excess_cost[t] if dc.component("excess_cost") is not None else 0.0
-    return sum(nu[(*unit, t, k)] * (top - round(math.cos(TURN[k]), 15) * p)
+    return sum(nu[(*unit, t, k)] * (top - CIRCLE.direction(k)[0] * p)
                for unit, p in units for k in SIDES) - beyond

@@ -20,6 +20,7 @@ import numpy as np
 
 from pyomo_dlmp.errors import Fault, ModelError
 from pyomo_dlmp.network.names import nearest
+from pyomo_dlmp.network.series import by_period, is_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,22 +116,12 @@ class Workload:
 PARTS = {"servers": Servers, "interactive": Interactive, "job": Job, "ups": Ups}
 
 
-def series(values, labels: Sequence[Hashable], what: str) -> dict:
-    """{period: number} from one number or one per period; ModelError for a wrong length."""
-    if isinstance(values, int | float):
-        return dict.fromkeys(labels, float(values))
-    if len(values) != len(labels):
-        raise ModelError.at(what, f"has {len(values)} values for {len(labels)} periods",
-                            "Give one number, or one for each period.")
-    return dict(zip(labels, map(float, values), strict=True))
-
-
 def pue_of(pool: Servers, labels: Sequence[Hashable]) -> dict:
     """PUE of a pool in each period."""
     if not pool.pue_table:
-        return series(pool.pue, labels, f"pue of the servers at '{pool.site}'")
+        return by_period(pool.pue, labels, f"pue of the servers at '{pool.site}'")
     celsius, values = zip(*sorted(pool.pue_table), strict=True)
-    heat = series(pool.temperature, labels, f"temperature of the servers at '{pool.site}'")
+    heat = by_period(pool.temperature, labels, f"temperature of the servers at '{pool.site}'")
     return {t: float(np.interp(heat[t], celsius, values)) for t in labels}
 
 
@@ -183,8 +174,7 @@ def _findings(w: Workload, sites: list[str], labels: list) -> Iterator[Finding]:
 
 
 def _figure(value: Any, low: float, above: bool = False) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value) and (value > low if above else value >= low)
+    return is_number(value) and math.isfinite(value) and (value > low if above else value >= low)
 
 
 def _positive(part, *keys: str) -> Iterator[tuple[str, str]]:
@@ -217,7 +207,7 @@ def _servers(pool: Servers, labels: list) -> Iterator[tuple[str, str]]:
 
 def _interactive(load: Interactive, labels: list) -> Iterator[tuple[str, str]]:
     try:
-        rates = series(load.rate, labels, "rate").values()
+        rates = by_period(load.rate, labels, "rate").values()
     except ModelError as err:
         yield f"rate {err.faults[0].what}", err.faults[0].cure
         return

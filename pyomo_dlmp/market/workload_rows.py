@@ -23,9 +23,9 @@ from typing import Any
 import pyomo.environ as pyo
 
 from pyomo_dlmp.blocks.horizon import constraint_over
-from pyomo_dlmp.market.workload import Job, Servers, Ups, Workload, pue_of, series, sites_of
-
-_KILO = 1000.0
+from pyomo_dlmp.market.workload import Job, Servers, Ups, Workload, pue_of, sites_of
+from pyomo_dlmp.network.series import by_period
+from pyomo_dlmp.network.units import KILO
 
 
 @dataclass(frozen=True)
@@ -131,11 +131,11 @@ class WorkloadRows:
             for t in labels:
                 self.parts.setdefault(("b", site, t), []).append(power[t])
         index = [(name, t) for name in loads for t in labels]
-        wanted = {name: series(i.rate, labels, f"rate of interactive '{name}'")
+        wanted = {name: by_period(i.rate, labels, f"rate of interactive '{name}'")
                   for name, i in loads.items()}
         block.served = constraint_over(index, lambda name, t: self._served(
             sum(b.rate[name, t] for b in block.servers.values() if (name, t) in b.rate),
-            _hour(name, t), wanted[name][t] / _KILO))
+            _hour(name, t), wanted[name][t] / KILO))
 
     def _power(self) -> None:
         index = [(s, t) for s in self.sites for t in self.labels]
@@ -171,15 +171,15 @@ def _hour(name: str, t) -> str:
 def _size_of(job: Job) -> tuple[float, float | None]:
     """(work, greatest level) of a job in thousand servers, or MW."""
     if job.server_hours is not None:
-        most = None if job.servers_max is None else job.servers_max / _KILO
-        return job.server_hours / _KILO, most
+        most = None if job.servers_max is None else job.servers_max / KILO
+        return job.server_hours / KILO, most
     assert job.mwh is not None
-    return job.mwh, None if job.kw_max is None else job.kw_max / _KILO
+    return job.mwh, None if job.kw_max is None else job.kw_max / KILO
 
 
 def _pool(b, pool: Servers, loads: list[str], busy: dict, labels) -> dict:
     """Rows of one pool; its power (MW) by period."""
-    most, peak, idle = pool.count / _KILO, pool.peak_w / _KILO, pool.idle_w / _KILO
+    most, peak, idle = pool.count / KILO, pool.peak_w / KILO, pool.idle_w / KILO
     pue = pue_of(pool, labels)
     b.on = pyo.Var(labels, bounds=(0.0, most), initialize=0.0)
     b.rate = pyo.Var(loads, labels, domain=pyo.NonNegativeReals, initialize=0.0)
@@ -193,13 +193,13 @@ def _pool(b, pool: Servers, loads: list[str], busy: dict, labels) -> dict:
 
 
 def _battery(b, ups: Ups, labels, hours: float) -> None:
-    top = ups.kw / _KILO
+    top = ups.kw / KILO
     b.charge = pyo.Var(labels, bounds=(0.0, top), initialize=0.0)
     b.discharge = pyo.Var(labels, bounds=(0.0, top), initialize=0.0)
-    b.stored = pyo.Var(labels, bounds=(ups.kwh_min / _KILO, ups.kwh / _KILO),
-                       initialize=ups.start / _KILO)
+    b.stored = pyo.Var(labels, bounds=(ups.kwh_min / KILO, ups.kwh / KILO),
+                       initialize=ups.start / KILO)
     before = dict(zip(labels, [None, *labels[:-1]], strict=True))
     b.balance = constraint_over(list(labels), lambda t: b.stored[t] - (
-        ups.start / _KILO if before[t] is None else b.stored[before[t]]) - hours * (
+        ups.start / KILO if before[t] is None else b.stored[before[t]]) - hours * (
             ups.efficiency * b.charge[t] - b.discharge[t] / ups.efficiency) == 0)
-    b.cycle = pyo.Constraint(expr=b.stored[labels[-1]] >= ups.start / _KILO)
+    b.cycle = pyo.Constraint(expr=b.stored[labels[-1]] >= ups.start / KILO)

@@ -1,5 +1,6 @@
 """The feeder as pure data: elements, the checked `Network`, and the algebra of phases."""
 
+from pyomo_dlmp.network.device import Device, MultiphaseDevice
 from pyomo_dlmp.network.devices import (
     Capacitor,
     Datacenter,
@@ -10,14 +11,16 @@ from pyomo_dlmp.network.devices import (
 )
 from pyomo_dlmp.network.elements import Bus, Line, LineCode, Regulator, Substation
 from pyomo_dlmp.network.faults.all import find_faults
-from pyomo_dlmp.network.names import Branch, Device, Element
+from pyomo_dlmp.network.fields import Column, Range
+from pyomo_dlmp.network.kinds import Branch, Element
 from pyomo_dlmp.network.network import Network
 from pyomo_dlmp.network.operating_point import OperatingPoint
 from pyomo_dlmp.network.profiles import Profile
 from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
 
 __all__ = [
-    "Branch", "Bus", "Capacitor", "CenterTappedTransformer", "Datacenter", "Device", "Element",
-    "Generator", "Line", "LineCode", "Load", "Network", "OperatingPoint", "Profile", "Regulator",
-    "StaticVarGenerator", "Storage", "Substation", "Transformer", "find_faults",
+    "Branch", "Bus", "Capacitor", "CenterTappedTransformer", "Column", "Datacenter", "Device",
+    "Element", "Generator", "Line", "LineCode", "Load", "MultiphaseDevice", "Network",
+    "OperatingPoint", "Profile", "Range", "Regulator", "StaticVarGenerator", "Storage",
+    "Substation", "Transformer", "find_faults",
 ]

@@ -1,17 +1,32 @@
-"""Devices at a bus as plain data. Units as in `elements`."""
+"""The devices that come with the package, as plain data. Units as in `elements`."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Any, Literal
+
+from pyomo_dlmp.network.device import Device, Finding, LegPowers, MultiphaseDevice
+from pyomo_dlmp.network.fields import Column, Range
+from pyomo_dlmp.network.names import listed
+from pyomo_dlmp.network.phases import DELTA_PAIRS, PHASES, SPLIT
+from pyomo_dlmp.network.series import is_number
+from pyomo_dlmp.tolerances import PRINTED
 
 FRONT_END_SIDES = 16
 FRONT_END = math.cos(math.pi / FRONT_END_SIDES)  # greatest p of the polygon inside a unit circle
 
+KV = Range(0, unit="kV", above=True)
+KW = Range(0, unit="kW")
+KVAR = Range(0, unit="kvar")
+KVA = Range(0, unit="kVA", above=True)
+KWH = Range(0, unit="kWh")
+SHARE = Range(0, 1, above=True)  # efficiencies and power factors
+
 
 @dataclass(frozen=True, kw_only=True)
-class Load:
+class Load(Device):
     """A load: `kw` and `kvar` per leg at nominal voltage, in the order of `legs`.
 
     `connection` ``"wye"``: legs are phases ``("a", "b")``; ``"delta"``: pairs ``("ab", "ca")``.
@@ -23,34 +38,57 @@ class Load:
     `profile`: name of one of the network's profiles.
     """
 
-    name: str
-    bus: str
-    legs: tuple[str, ...]
-    kw: tuple[float, ...]
-    kvar: tuple[float, ...]
-    connection: Literal["wye", "delta"] = "wye"
-    model: Literal["power", "current", "impedance", "exponential", "zip"] = "power"
+    word = "load"
+    plural = "loads"
+    table_needed = True
+    draws = True
+
+    connection: Annotated[Literal["wye", "delta"], Column(always=True)] = "wye"
+    model: Annotated[Literal["power", "current", "impedance", "exponential", "zip"],
+                     Column(always=True)] = "power"
+    legs: Annotated[tuple[str, ...], Column("leg", by_leg=True)]
+    kw: Annotated[tuple[float, ...], Column(by_leg=True)]
+    kvar: Annotated[tuple[float, ...], Column(by_leg=True)]
     coefficients: tuple[float, ...] = ()
-    kv: float | None = None
-    v_low: float = 0.0
-    v_high: float = 2.0
+    kv: Annotated[float | None, KV, Column("leg_kv")] = None
+    v_low: Annotated[float, Range(0, unit="pu"), Column("v_low_pu")] = 0.0
+    v_high: Annotated[float, Range(0, unit="pu", above=True), Column("v_high_pu")] = 2.0
     profile: str | None = None
 
+    def findings(self) -> Iterator[Finding]:
+        """Numbers for each leg, the legs, the voltage range, the model's coefficients."""
+        if not (len(self.legs) == len(self.kw) == len(self.kvar) > 0):
+            yield (f"{len(self.legs)} legs, {len(self.kw)} kw and {len(self.kvar)} kvar",
+                   "Give one kw and one kvar for each leg, and at least one leg.")
+        yield from _leg_findings(self, "the kw and kvar")
+        if self.v_low >= self.v_high:
+            yield (f"v_low {self.v_low:g} is not below v_high {self.v_high:g}",
+                   "Give v_low < v_high.")
+        yield from self._model_findings()
 
-class _SharedEqually:
-    """A device whose power its legs share equally."""
+    def _model_findings(self) -> Iterator[Finding]:
+        size = {"exponential": 2, "zip": 6}.get(self.model, 0)
+        if len(self.coefficients) != size:
+            yield (f"model {self.model!r} has {len(self.coefficients)} coefficients",
+                   f"Give {size}: exponents of P and Q, or shares Z, I, P of P and then of Q."
+                   if size else "Leave them out.")
+        elif self.model == "zip":
+            for part, shares in (("P", self.coefficients[:3]), ("Q", self.coefficients[3:])):
+                if abs(math.fsum(shares) - 1) > PRINTED:
+                    yield (f"the shares of {part} add up to {math.fsum(shares):g}",
+                           "They must add up to 1.")
 
-    connection: str
-    phases: str
+    def grounds(self) -> bool:
+        """A wye load does."""
+        return self.connection == "wye"
 
-    @property
-    def legs(self) -> tuple[str, ...]:
-        """Names of the legs: phases, or pairs."""
-        return device_legs(self.connection, self.phases)
+    def nominal_power(self) -> None:
+        """None: its power follows from the voltage."""
+        return
 
 
 @dataclass(frozen=True, kw_only=True)
-class Generator(_SharedEqually):
+class Generator(MultiphaseDevice):
     """A dispatchable generator, shared equally by its phases. Totals in kW and kvar.
 
     Cost of the total: ``cost p + cost2 p^2`` with p in MW, `cost` in $/MWh, `cost2` in $/MW^2h.
@@ -60,24 +98,37 @@ class Generator(_SharedEqually):
     `kw`, `kvar`: what it makes in an AC power flow without a dispatch.
     """
 
-    name: str
-    bus: str
-    kw_max: float
-    cost: float
-    cost2: float = 0.0
-    kw_min: float = 0.0
-    kvar_min: float = 0.0
-    kvar_max: float = 0.0
-    phases: str = "abc"
-    connection: Literal["wye", "delta"] = "wye"
-    kva: float | None = None
-    power_factor_min: float | None = None
+    word = "generator"
+    plural = "generators"
+
+    kw_min: Annotated[float, KW, Column(always=True)] = 0.0
+    kw_max: Annotated[float, KW]
+    kvar_min: Annotated[float, Column(always=True)] = 0.0
+    kvar_max: Annotated[float, Column(always=True)] = 0.0
+    cost: Annotated[float, Column("cost_per_mwh")]
+    cost2: Annotated[float, Range(0, unit="$/MW^2h, or the cost is not convex"),
+                     Column("cost2_per_mw2h", always=True)] = 0.0
+    kva: Annotated[float | None, KVA] = None
+    power_factor_min: Annotated[float | None, SHARE] = None
     kw: float = 0.0
     kvar: float = 0.0
 
+    def findings(self) -> Iterator[Finding]:
+        """Limits the right way around, and what a delta needs."""
+        for low, high, unit in (("kw_min", "kw_max", "kW"), ("kvar_min", "kvar_max", "kvar")):
+            least, most = getattr(self, low), getattr(self, high)
+            if least > most:
+                yield (f"{low} {least:g} {unit} exceeds {high} {most:g} {unit}",
+                       f"Give {low} <= {high}.")
+        yield from super().findings()
+
+    def nominal_power(self) -> tuple[float, float]:
+        """Its `kw` and `kvar`."""
+        return self.kw, self.kvar
+
 
 @dataclass(frozen=True, kw_only=True)
-class Storage(_SharedEqually):
+class Storage(MultiphaseDevice):
     """A battery shared equally by its phases: it draws or makes up to `kw_max` kW (total).
 
     Energy `kwh` .. stored between `kwh_min` and `kwh_max`, at first and (if `cyclic`) at last
@@ -86,42 +137,68 @@ class Storage(_SharedEqually):
     `kw` (made, negative when charging), `kvar`: in an AC power flow without a dispatch.
     """
 
-    name: str
-    bus: str
-    kw_max: float
-    kwh_max: float
-    kwh_min: float = 0.0
-    kwh_start: float = 0.0
-    efficiency_charge: float = 0.95
-    efficiency_discharge: float = 0.95
+    word = "storage"
+    plural = "storages"
+
+    kw_max: Annotated[float, KW]
+    kwh_max: Annotated[float, KWH]
+    kwh_min: Annotated[float, KWH, Column(always=True)] = 0.0
+    kwh_start: Annotated[float, KWH, Column(always=True)] = 0.0
+    efficiency_charge: Annotated[float, SHARE, Column(always=True)] = 0.95
+    efficiency_discharge: Annotated[float, SHARE, Column(always=True)] = 0.95
     cyclic: bool = True
-    cost: float = 0.0
-    kvar_max: float = 0.0
-    kva: float | None = None
-    phases: str = "abc"
-    connection: Literal["wye", "delta"] = "wye"
+    cost: Annotated[float, Range(0, unit="$/MWh"), Column("cost_per_mwh")] = 0.0
+    kvar_max: Annotated[float, KVAR] = 0.0
+    kva: Annotated[float | None, KVA] = None
     kw: float = 0.0
     kvar: float = 0.0
 
+    def findings(self) -> Iterator[Finding]:
+        """What it stores at first within its limits, and what a delta needs."""
+        if not self.kwh_min <= self.kwh_start <= self.kwh_max:
+            yield (f"kwh_start {self.kwh_start:g} is not within kwh_min {self.kwh_min:g} .. "
+                   f"kwh_max {self.kwh_max:g}", "Give kwh_min <= kwh_start <= kwh_max.")
+        yield from super().findings()
+
+    def nominal_power(self) -> tuple[float, float]:
+        """Its `kw` and `kvar`."""
+        return self.kw, self.kvar
+
 
 @dataclass(frozen=True, kw_only=True)
-class Capacitor:
+class Capacitor(Device):
     """A shunt capacitor: `kvar` per leg at `kv` (rated leg voltage, None for the bus's nominal).
 
     `closed` False: switched off. A shunt reactor is a capacitor of negative kvar.
     """
 
-    name: str
-    bus: str
-    legs: tuple[str, ...]
-    kvar: tuple[float, ...]
-    connection: Literal["wye", "delta"] = "wye"
-    kv: float | None = None
+    word = "capacitor"
+    plural = "capacitors"
+
+    connection: Annotated[Literal["wye", "delta"], Column(always=True)] = "wye"
+    legs: Annotated[tuple[str, ...], Column("leg", by_leg=True)]
+    kvar: Annotated[tuple[float, ...], Column(by_leg=True)]
+    kv: Annotated[float | None, KV, Column("leg_kv")] = None
     closed: bool = True
+
+    def findings(self) -> Iterator[Finding]:
+        """A number for each leg, and the legs."""
+        if not len(self.legs) == len(self.kvar) > 0:
+            yield (f"{len(self.legs)} legs and {len(self.kvar)} kvar",
+                   "Give one kvar for each leg, and at least one leg.")
+        yield from _leg_findings(self, "the kvar")
+
+    def grounds(self) -> bool:
+        """A wye capacitor does."""
+        return self.connection == "wye"
+
+    def nominal_power(self) -> None:
+        """None: its power follows from the voltage."""
+        return
 
 
 @dataclass(frozen=True, kw_only=True)
-class Datacenter:
+class Datacenter(MultiphaseDevice):
     """A datacenter of capacity `kw` (total) whose active power its aggregator chooses.
 
     `floor` is the least hourly power as a share of `kw`. `balanced`: its legs share the power
@@ -133,26 +210,39 @@ class Datacenter:
     from one period to the next.
     """
 
-    name: str
-    bus: str
-    kw: float
-    floor: float = 0.0
-    power_factor: float = 0.95
-    phases: str = "abc"
-    connection: Literal["wye", "delta"] = "wye"
+    word = "datacenter"
+    plural = "datacenters"
+    draws = True
+
+    kw: Annotated[float, KW]
+    floor: Annotated[float, Range(0, 1, unit="of its kw"),
+                     Column("floor_share", always=True)] = 0.0
+    power_factor: Annotated[float, SHARE, Column(always=True)] = 0.95
     balanced: bool = True
     reactive: Literal["power factor", "aggregator", "dso"] = "power factor"
-    kva: float | None = None
-    ramp_kw: float | None = None
+    kva: Annotated[float | None, KVA] = None
+    ramp_kw: Annotated[float | None, KW] = None
 
-    @property
-    def legs(self) -> tuple[str, ...]:
-        """Names of the legs: phases, or pairs."""
-        return device_legs(self.connection, self.phases)
+    def findings(self) -> Iterator[Finding]:
+        """What a delta needs, and what a front end needs."""
+        yield from super().findings()
+        if (self.reactive == "power factor") != (self.kva is None):
+            yield (f"reactive is {self.reactive!r} and kva is {self.kva}",
+                   "A front end (reactive 'aggregator' or 'dso') needs kva, a power factor none.")
+        elif self.kva is not None and self.kw > self.kva * FRONT_END:
+            yield (f"kw {self.kw:g} does not fit into the polygon inside {self.kva:g} kVA",
+                   f"Give kva of at least {self.kw / FRONT_END:.6g}.")
+
+    def nominal_power(self) -> tuple[float, float]:
+        """It draws its capacity, and the reactive power of its power factor within `kva`."""
+        kvar = self.kw * math.tan(math.acos(self.power_factor))
+        if self.kva is not None:
+            kvar = min(kvar, math.sqrt(max(0.0, self.kva**2 - self.kw**2)))
+        return -self.kw, -kvar
 
 
 @dataclass(frozen=True, kw_only=True)
-class StaticVarGenerator:
+class StaticVarGenerator(MultiphaseDevice):
     """An SVG of total rating `kvar`.
 
     `connection` ``"wye"``: one leg per phase in `phases`, equal legs where nothing grounds the bus;
@@ -162,28 +252,46 @@ class StaticVarGenerator:
     `owner` ``"dso"`` (the lower level chooses) or ``"datacenter"`` (the aggregator above it).
     """
 
-    name: str
-    bus: str
-    kvar: float
-    connection: Literal["wye", "delta"] = "wye"
-    phases: str = "abc"
+    word = "svg"
+    plural = "svgs"
+
+    connection: Annotated[Literal["wye", "delta"], Column(always=True)] = "wye"
+    kvar: Annotated[float, KVAR]
     sharing: Literal["equal", "total"] = "equal"
-    loss_percent: float = 0.0
+    loss_percent: Annotated[float, Range(0, 50, unit="%")] = 0.0
     owner: Literal["dso", "datacenter"] = "dso"
 
     @property
     def legs(self) -> tuple[str, ...]:
         """Names of the legs: phases, or the pairs ab, bc, ca."""
-        return ("ab", "bc", "ca") if self.connection == "delta" else tuple(self.phases)
+        return DELTA_PAIRS if self.connection == "delta" else tuple(self.phases)
+
+    def findings(self) -> Iterator[Finding]:
+        """A delta has three phases."""
+        if self.connection == "delta" and set(self.phases) != set(PHASES):
+            yield f"delta with phases {self.phases!r}", "A delta svg needs phases 'abc'."
+
+    def leg_powers(self, given: Any) -> LegPowers:
+        """What its legs make, of kvar in all, or of each leg."""
+        n = len(self.legs)
+        kvar = (given / n,) * n if is_number(given) else tuple(given)
+        if len(kvar) != n:
+            raise ValueError(f"Give kvar in all, or one for each leg of {self.legs}.")
+        return (0.0,) * n, tuple(map(float, kvar))
 
 
-def device_legs(connection: str, phases: str) -> tuple[str, ...]:
-    """Legs of a balanced device: its phases, its one pair, or the three pairs of a delta."""
-    if connection == "wye":
-        return tuple(phases)
-    return ("ab", "bc", "ca") if len(phases) == 3 else (pair_name(phases),)
+def _leg_findings(device: Load | Capacitor, add: str) -> Iterator[Finding]:
+    """Legs of a wye are phases, of a delta pairs in their usual order, each once."""
+    allowed = (*DELTA_PAIRS, SPLIT) if device.connection == "delta" else (*PHASES, *SPLIT)
+    for leg in device.legs:
+        if leg not in allowed:
+            turned = f"Write it as {leg[::-1]!r}." if leg[::-1] in allowed else ""
+            usual = DELTA_PAIRS if device.connection == "delta" else tuple(PHASES)
+            yield (f"leg {leg!r} of a {device.connection} {device.word}",
+                   turned or f"Legs are {listed(usual)}.")
+    if len(set(device.legs)) < len(device.legs):
+        yield f"legs {listed(device.legs)} repeat", f"Add up {add} of the same leg."
 
 
-def pair_name(phases: str) -> str:
-    """Two phases as the name of a leg: ``"ca"`` for ``"ac"``."""
-    return phases if phases in ("ab", "bc", "ca", "12") else phases[::-1]
+SHIPPED: tuple[type[Device], ...] = (
+    Load, Generator, Storage, Capacitor, Datacenter, StaticVarGenerator)

@@ -12,11 +12,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
+from pyomo_dlmp.network.fields import Range
+
 Matrix = tuple[tuple[float, ...], ...]
+MAX_TAP = 32  # twice the 16 steps of common regulators; far below the 160 where the ratio is 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +34,10 @@ class Bus:
     """
 
     name: str
-    kv: float
+    kv: Annotated[float, Range(0, unit="kV", above=True)]
     phases: str = "abc"
-    v_min: float | None = None
-    v_max: float | None = None
+    v_min: Annotated[float | None, Range(0, unit="pu")] = None
+    v_max: Annotated[float | None, Range(0, unit="pu", above=True)] = None
     x: float | None = None
     y: float | None = None
 
@@ -54,7 +57,7 @@ class Substation:
 
     name: str
     bus: str
-    v_pu: tuple[float, ...] = (1.0, 1.0, 1.0)
+    v_pu: Annotated[tuple[float, ...], Range(0, unit="pu", above=True)] = (1.0, 1.0, 1.0)
     r: Matrix | None = None
     x: Matrix | None = None
     angle: float = 0.0
@@ -114,9 +117,9 @@ class Line(_Through):
     from_bus: str
     to_bus: str
     code: LineCode
-    length: float
+    length: Annotated[float, Range(0, unit="km", above=True)]
     phases: str = "abc"
-    rating_kva: float | None = None
+    rating_kva: Annotated[float | None, Range(0, unit="kVA", above=True)] = None
     closed: bool = True
 
     @property
@@ -139,13 +142,13 @@ class Regulator(_Through):
     name: str
     from_bus: str
     to_bus: str
-    taps: dict[str, int]
+    taps: Annotated[dict[str, int], Range(-MAX_TAP, MAX_TAP, unit="steps of 0.625 %")]
     phases: str = "abc"
     connection: Literal["wye", "open_delta"] = "wye"
     kind: Literal["A", "B"] = "B"
-    kva: float | None = None
-    r_percent: float = 0.0
-    x_percent: float = 0.0
+    kva: Annotated[float | None, Range(0, unit="kVA", above=True)] = None
+    r_percent: Annotated[float, Range(0, unit="%")] = 0.0
+    x_percent: Annotated[float, Range(0, unit="%")] = 0.0
 
     @property
     def ratio(self) -> dict[str, float]:

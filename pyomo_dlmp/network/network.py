@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TypeVar
 import networkx as nx
 
 from pyomo_dlmp.errors import Fault, NetworkError
+from pyomo_dlmp.network.device import Device
 from pyomo_dlmp.network.devices import (
     Capacitor,
     Datacenter,
@@ -21,17 +22,10 @@ from pyomo_dlmp.network.devices import (
 )
 from pyomo_dlmp.network.elements import Bus, Line, Regulator, Substation
 from pyomo_dlmp.network.faults.all import find_faults
-from pyomo_dlmp.network.names import (
-    BRANCHES,
-    DEVICES,
-    Branch,
-    Device,
-    Element,
-    kind,
-    label,
-    nearest,
-)
+from pyomo_dlmp.network.kinds import BRANCHES, Branch, Element, kind, label
+from pyomo_dlmp.network.names import nearest
 from pyomo_dlmp.network.profiles import Profile
+from pyomo_dlmp.network.registry import device_class, device_classes
 from pyomo_dlmp.network.topology import Forest
 from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
 
@@ -48,7 +42,8 @@ class Network:
     Attributes (read-only mappings by name, in the order given): `buses`, `substations`, `lines`,
     `regulators`, `transformers`, `center_tapped`, `loads`, `generators`, `storages`,
     `capacitors`, `datacenters`, `svgs`, `profiles`; `branches` holds all that join two buses
-    (open switches are in `lines` and in `open_lines` only), `devices` all that stand at one.
+    (open switches are in `lines` and in `open_lines` only), `devices` all that stand at one;
+    `devices_of(kind)` has those of a kind that was registered from outside, too.
     `frequency` (Hz) is that of the source. Units as in `pyomo_dlmp.network.elements`.
 
     Raises NetworkError with every fault of the data at once.
@@ -97,18 +92,13 @@ class Network:
             regulators=self._by_name(Regulator),
             transformers=self._by_name(Transformer),
             center_tapped=self._by_name(CenterTappedTransformer),
-            loads=self._by_name(Load),
-            storages=self._by_name(Storage),
-            capacitors=self._by_name(Capacitor),
-            generators=self._by_name(Generator),
-            datacenters=self._by_name(Datacenter),
-            svgs=self._by_name(StaticVarGenerator),
+            **{cls.plural: self._by_name(cls) for cls in device_classes()},
             open_lines=MappingProxyType({
                 e.name: e for e in self.elements if isinstance(e, Line) and not e.closed}),
             branches=MappingProxyType({
                 e.name: e for e in self.elements
                 if isinstance(e, BRANCHES) and getattr(e, "closed", True)}),
-            devices=self._by_name(*DEVICES),
+            devices=self._by_name(Device),
         )
 
     def _set(self, **values: Any) -> None:
@@ -140,14 +130,14 @@ class Network:
     # ------------------------------------------------------------------------ changed copies
 
     def with_devices(self, *devices: Device) -> Network:
-        """This network with more loads, generators, datacenters or svgs.
+        """This network with more devices: loads, generators, datacenters ...
 
         Raises NetworkError for a name already taken, an unknown bus, anything that is no device.
         """
         wrong = [
             Fault(f"network {self.name!r}", f"{device!r} is not a device",
-                  f"Devices are {', '.join(cls.__name__ for cls in DEVICES)}.")
-            for device in devices if not isinstance(device, DEVICES)
+                  f"Devices are {', '.join(cls.__name__ for cls in device_classes())}.")
+            for device in devices if not isinstance(device, Device)
         ]
         if wrong:
             raise NetworkError(wrong)
@@ -162,7 +152,7 @@ class Network:
         ]
         if unknown:
             raise NetworkError(unknown)
-        kept = [e for e in self.elements if not (isinstance(e, DEVICES) and e.name in names)]
+        kept = [e for e in self.elements if not (isinstance(e, Device) and e.name in names)]
         return self._with(kept)
 
     def replacing(self, *elements: Element) -> Network:
@@ -179,6 +169,18 @@ class Network:
                        self.profiles.values(), self.frequency)
 
     # ------------------------------------------------------------------------------- reading
+
+    def devices_of(self, kind: str) -> Mapping[str, Any]:
+        """The devices of a kind by name, such as ``devices_of("storage")``.
+
+        Raises NetworkError for a kind that is not registered.
+        """
+        cls = device_class(kind)
+        if cls is None:
+            words = [other.word for other in device_classes()]
+            raise NetworkError.at(f"network {self.name!r}", f"{kind!r} is no kind of device",
+                                  nearest(kind, words))
+        return self._by_name(cls)
 
     @property
     def substation(self) -> Substation:
@@ -207,18 +209,15 @@ class Network:
 
         Buses come in breadth-first order from the substation. A fresh graph on every call.
         """
-        below: dict[str, list[Branch]] = {bus: [] for bus in self.buses}
+        joined = nx.DiGraph()
+        joined.add_node(self.substation.bus)
         for branch in self.branches.values():
-            below[branch.from_bus].append(branch)
+            if not joined.has_edge(branch.from_bus, branch.to_bus):  # a bank has its first one
+                joined.add_edge(branch.from_bus, branch.to_bus, branch=branch.name)
         graph = nx.DiGraph()
-        reached = [self.substation.bus]
-        graph.add_node(reached[0])
-        for bus in reached:  # grows while it is read
-            for branch in below[bus]:
-                if branch.to_bus in graph:  # a bank's second branch
-                    continue
-                graph.add_edge(bus, branch.to_bus, branch=branch.name)
-                reached.append(branch.to_bus)
+        graph.add_node(self.substation.bus)
+        for first, second in nx.bfs_edges(joined, self.substation.bus):
+            graph.add_edge(first, second, branch=joined.edges[first, second]["branch"])
         return graph
 
     def distance_km(self) -> dict[str, float]:

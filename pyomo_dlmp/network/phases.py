@@ -30,6 +30,11 @@ ALPHA = {"a": 1.0 + 0.0j, "b": np.exp(-2j * np.pi / 3), "c": np.exp(2j * np.pi /
 DELTA_PAIRS = ("ab", "bc", "ca")
 
 
+def conductors(leg: str) -> tuple[str, str]:
+    """The two conductors of a leg: ("a", "n") of a phase, ("a", "b") of a pair."""
+    return (leg[0], leg[1]) if len(leg) == 2 else (leg, "n")
+
+
 def alpha(phases: str) -> np.ndarray:
     """Nominal phasors (complex, pu) of the given phases, in their order."""
     return np.array([ALPHA[p] for p in phases])

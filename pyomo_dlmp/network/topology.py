@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pyomo_dlmp.errors import Fault
-from pyomo_dlmp.network.devices import Capacitor, Load
+from pyomo_dlmp.network.device import Device
 from pyomo_dlmp.network.elements import Bus, Line, Regulator, Substation
-from pyomo_dlmp.network.names import Branch, Device, label, listed, nearest
+from pyomo_dlmp.network.kinds import Branch, label
+from pyomo_dlmp.network.names import listed, nearest
 from pyomo_dlmp.network.phases import legs_matrix
 from pyomo_dlmp.network.transformers import Transformer
 from pyomo_dlmp.tolerances import NOMINAL
@@ -146,8 +147,7 @@ def reference_faults(
                 "Give one voltage (pu) for each phase of the bus.")
     for device in devices:
         yield from unknown(device, "bus", device.bus)
-        legs = "".join(device.legs) if isinstance(device, Load | Capacitor) else device.phases
-        yield from lacking(device, device.bus, legs)
+        yield from lacking(device, device.bus, device.touched())
     for branch in branches:
         for key, end in ends(branch):
             yield from unknown(branch, key, end)

@@ -8,8 +8,16 @@ transformer is three equal units without a common core, as in OpenDSS.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+from pyomo_dlmp.network.fields import Range
+
+PERCENT = Range(0, unit="%")
+POSITIVE = Range(0, above=True)
+KVA = Range(0, unit="kVA", above=True)
+KV = Range(0, unit="kV", above=True)
+PPM = Range(0, unit="ppm")
+REACTANCE = Range(-20, unit="% (a leg of a three-winding star may be below 0)")
 PAIRS = {"abc": ("ab", "bc", "ca"), "lead": ("ac", "ba", "cb")}
 
 
@@ -34,23 +42,23 @@ class Transformer:
     name: str
     from_bus: str
     to_bus: str
-    kva: float
-    r_percent: float
-    x_percent: float
+    kva: Annotated[float, KVA]
+    r_percent: Annotated[float, PERCENT]
+    x_percent: Annotated[float, REACTANCE]
     phases: str = "abc"
     connection: Literal["wye-wye", "delta-delta", "delta-wye", "wye-delta"] = "wye-wye"
-    tap: float = 1.0
+    tap: Annotated[float, POSITIVE] = 1.0
     rated: bool = False
     lead: bool = False
     floating: Literal["", "from", "to", "both"] = ""
     from_legs: tuple[str, ...] | None = None
     to_legs: tuple[str, ...] | None = None
-    from_kv: float | None = None
-    to_kv: float | None = None
-    from_tap: float = 1.0
-    no_load_percent: float = 0.0
-    magnetizing_percent: float = 0.0
-    antifloat_ppm: float = 1.0
+    from_kv: Annotated[float | None, KV] = None
+    to_kv: Annotated[float | None, KV] = None
+    from_tap: Annotated[float, POSITIVE] = 1.0
+    no_load_percent: Annotated[float, PERCENT] = 0.0
+    magnetizing_percent: Annotated[float, PERCENT] = 0.0
+    antifloat_ppm: Annotated[float, PPM] = 1.0
 
     @property
     def legs(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -94,17 +102,17 @@ class CenterTappedTransformer:
     from_bus: str
     to_bus: str
     leg: str
-    kva: float
-    r_percent: tuple[float, ...]
+    kva: Annotated[float, KVA]
+    r_percent: Annotated[tuple[float, ...], PERCENT]
     x_percent: tuple[float, ...]
-    tap: float = 1.0
+    tap: Annotated[float, POSITIVE] = 1.0
     rated: bool = False
-    from_kv: float | None = None
-    to_kv: float | None = None
-    from_tap: float = 1.0
-    no_load_percent: float = 0.0
-    magnetizing_percent: float = 0.0
-    antifloat_ppm: float = 1.0
+    from_kv: Annotated[float | None, KV] = None
+    to_kv: Annotated[float | None, KV] = None
+    from_tap: Annotated[float, POSITIVE] = 1.0
+    no_load_percent: Annotated[float, PERCENT] = 0.0
+    magnetizing_percent: Annotated[float, PERCENT] = 0.0
+    antifloat_ppm: Annotated[float, PPM] = 1.0
 
     @property
     def from_phases(self) -> str:

@@ -26,9 +26,10 @@ from typing import NamedTuple
 import numpy as np
 
 from pyomo_dlmp.network.elements import Bus, Line, Regulator
-from pyomo_dlmp.network.names import Branch
+from pyomo_dlmp.network.kinds import Branch
 from pyomo_dlmp.network.phases import legs_matrix
 from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
+from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.tolerances import ENTRY, RANK
 
 
@@ -63,7 +64,7 @@ def unit_admittance(mva: float, r: Sequence[float], x: np.ndarray) -> np.ndarray
 def transformer_admittance(t: Transformer, first: Bus, second: Bus) -> np.ndarray:
     """Y (siemens) over the from-phases and then the to-phases."""
     legs = t.legs
-    mva = t.kva / len(legs[0]) / 1000.0
+    mva = mega(t.kva) / len(legs[0])
     x = np.array([[0.0, t.x_percent], [t.x_percent, 0.0]]) / 100.0
     y1 = unit_admittance(mva, [t.r_percent / 200.0] * 2, x)
     y1[1, 1] += _exciting(t, mva)
@@ -88,7 +89,7 @@ def transformer_admittance(t: Transformer, first: Bus, second: Bus) -> np.ndarra
 
 def center_tapped_admittance(t: CenterTappedTransformer, first: Bus, second: Bus) -> np.ndarray:
     """Y (siemens) over the primary's phases and then legs 1 and 2."""
-    mva = t.kva / 1000.0
+    mva = mega(t.kva)
     x01, x02, x12 = (value / 100.0 for value in t.x_percent)
     x = np.array([[0.0, x01, x02], [x01, 0.0, x12], [x02, x12, 0.0]])
     y1 = unit_admittance(mva, [r / 100.0 for r in t.r_percent], x)
@@ -107,7 +108,7 @@ def regulator_admittance(reg: Regulator, first: Bus, second: Bus) -> np.ndarray:
     n = len(reg.phases)
     y = np.zeros((2 * n, 2 * n), dtype=complex)
     x = np.array([[0.0, reg.x_percent], [reg.x_percent, 0.0]]) / 100.0
-    y1 = unit_admittance(reg.kva / 1000.0, [reg.r_percent / 200.0] * 2, x)
+    y1 = unit_admittance(mega(reg.kva), [reg.r_percent / 200.0] * 2, x)
     for leg, ratio in reg.ratio.items():
         a = legs_matrix((leg,), reg.phases)[0]
         base = first.kv if len(leg) == 2 else first.kv_ln

@@ -14,6 +14,7 @@ import math
 import numpy as np
 import pyomo.environ as pyo
 
+from pyomo_dlmp.blocks.registry import device_blocks
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Network, OperatingPoint
 from pyomo_dlmp.network.operating_point import leg_voltage_pu
@@ -84,7 +85,7 @@ def _load_voltages(m, network: Network, point: OperatingPoint) -> None:
     for block in _branches(m):
         feeds[block.to_bus_name] = block
     seen = {substation.bus: 0.0}
-    for name in _downwards(m, substation.bus):
+    for name in network.graph():
         bus, feed = m.bus[name], feeds.get(name)
         near = 0.0
         if feed is not None:
@@ -102,52 +103,25 @@ def _load_voltages(m, network: Network, point: OperatingPoint) -> None:
 
 def _load_devices(m, point: OperatingPoint) -> None:
     """What each device makes at the point."""
+    dispatched = [(name, block) for name, block in device_blocks(m)
+                  if block.device.nominal_power() is not None]
     for t in m.periods:
-        for kind in ("datacenter", "generator", "storage", "svg"):
-            for name, block in m.component(kind).items():
-                if (name, t) not in point.injections:
-                    raise ModelError.at(f"{kind} '{name}'", "is not in the operating point",
-                                        "Solve the AC power flow of the same network.")
-                p, q = point.injections[name, t]
-                _load_device(block, kind, t, p, q)
+        for name, block in dispatched:
+            if (name, t) not in point.injections:
+                raise ModelError.at(
+                    f"{block.device.word} '{name}'", "is not in the operating point",
+                    "Solve the AC power flow of the same network.")
+            _set(block.settings(t, *point.injections[name, t]))
 
 
-def _load_device(block, kind: str, t, p: tuple[float, ...], q: tuple[float, ...]) -> None:
-    def legs(var, each) -> list[tuple]:
-        return [(var[leg, t], x) for leg, x in zip(block.legs, each, strict=True)]
-
-    values: list[tuple]
-    if kind == "datacenter":
-        values = [(block.p[t], -sum(p))]
-        if not block.balanced:
-            values += legs(block.leg_p, [-x for x in p])
-        if block.rating_mva is not None:
-            values += [(block.q[t], -sum(q))] if block.balanced else legs(
-                block.leg_q, [-x for x in q])
-    elif kind == "generator":
-        values = [(block.p[t], sum(p)), (block.q[t], sum(q))]
-    elif kind == "storage":
-        values = [(block.charge[t], max(-sum(p), 0.0)), (block.discharge[t], max(sum(p), 0.0)),
-                  (block.q[t], sum(q))]
-    else:
-        values = block.settings(t, q)
-    for var, value in values:
+def _set(settings) -> None:
+    for var, value in settings:
         if not var.fixed:
             var.set_value(value, skip_validation=True)
         elif abs(var.value - value) > ROUNDING:
             raise ModelError.at(
                 var.name, f"is fixed at {var.value:g}, the operating point has {value:g}",
                 "Solve the AC power flow of the dispatch that the model fixes.")
-
-
-def _downwards(m, root: str) -> list[str]:
-    below: dict[str, list[str]] = {}
-    for block in _branches(m):
-        below.setdefault(block.from_bus_name, []).append(block.to_bus_name)
-    order = [root]
-    for name in order:  # grows while it is read
-        order += dict.fromkeys(below.get(name, ()))
-    return order
 
 
 def _load_flows(m, point: OperatingPoint, source) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Hashable, Mapping, Sequence
 from pyomo_dlmp.errors import NetworkError
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.names import nearest
+from pyomo_dlmp.network.series import by_period
 
 LoadScale = float | Sequence[float] | str | Mapping[str, float | Sequence[float]]
-
 
 
 def load_series(
@@ -37,21 +37,7 @@ def load_series(
             raise NetworkError.at("load_scale", f"names load {unknown[0]!r}",
                                   nearest(str(unknown[0]), network.loads))
         one = dict.fromkeys(labels, 1.0)
-        return {name: _series(scale[name], labels, name) if name in scale else one
-                for name in network.loads}
-    series = _series(scale, labels, "all loads")
+        return {name: by_period(scale[name], labels, f"load_scale of {name}", NetworkError)
+                if name in scale else one for name in network.loads}
+    series = by_period(scale, labels, "load_scale of all loads", NetworkError)
     return dict.fromkeys(network.loads, series)
-
-
-def _series(scale, labels: Sequence[Hashable], what: str) -> dict[Hashable, float]:
-    if isinstance(scale, Mapping):
-        scale = [scale[t] for t in labels if t in scale]
-    if isinstance(scale, int | float):
-        return dict.fromkeys(labels, float(scale))
-    values = list(scale)
-    if len(values) != len(labels):
-        raise NetworkError.at(
-            f"load_scale of {what}", f"has {len(values)} values for {len(labels)} periods",
-            "Give one number, or one for each period.")
-    return dict(zip(labels, map(float, values), strict=True))
-

@@ -1,10 +1,14 @@
-"""The DSO's cost: energy at the substation, losses valued there, generators, soft limits ($)."""
+"""The DSO's cost: energy at the substation, losses valued there, devices, soft limits ($)."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from typing import Any
 
 import pyomo.environ as pyo
+
+from pyomo_dlmp.blocks.registry import device_blocks
 
 log = logging.getLogger("pyomo_dlmp")
 
@@ -16,14 +20,8 @@ def add_cost(model, horizon, losses: str | None) -> None:
     that is negative, since the DSO would then want losses, which is not convex; a warning says so.
     """
     (substation,) = model.substation.values()
-    terms = [substation.cost[t] for t in horizon.labels]
-    makers = [*model.generator.values(), *model.storage.values()]
-    terms += [g.cost[t] for g in makers for t in horizon.labels]
-    limited = [b for name in ("bus", "line", "transformer", "datacenter", "svg")
-               for b in model.component(name).values()]
-    terms += [b.cost for b in limited if b.component("cost") is not None]
-    terms += [b.unbalance_cost for b in model.bus.values()
-              if b.component("unbalance_cost") is not None]
+    terms = [cost for block in _blocks(model) for key in ("cost", "unbalance_cost")
+             if block.component(key) is not None for cost in block.component(key).values()]
     if losses is not None:
         below = [t for t in horizon.labels if pyo.value(substation.price[t]) < 0]
         if below:
@@ -33,3 +31,11 @@ def add_cost(model, horizon, losses: str | None) -> None:
         terms += [substation.loss_price(t) * horizon.hours * branch.loss[t]
                   for branch in branches for t in horizon.labels if t not in below]
     model.cost = pyo.Objective(expr=sum(terms))
+
+
+def _blocks(model) -> Iterator[Any]:
+    """Every block that may have a cost."""
+    for name in ("substation", "bus", "line", "transformer"):
+        yield from model.component(name).values()
+    for _, block in device_blocks(model):
+        yield block

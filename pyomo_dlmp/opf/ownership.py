@@ -1,43 +1,42 @@
-"""Who decides the datacenters' Vars: the upper level, a price taker, or nobody (fixed)."""
+"""Who decides what the DSO does not: the upper level, a price taker, or nothing (fixed)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from pyomo_dlmp.blocks import Horizon
+from pyomo_dlmp.blocks.registry import device_blocks
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.names import nearest
+from pyomo_dlmp.network.units import mega
 
 
 def assign_decisions(m, horizon: Horizon, datacenter_kw, price_takers: Iterable[str] = ()) -> None:
-    """Give datacenters and their SVGs to the upper level, leave price takers free, or fix them.
+    """Give devices that the DSO does not own to the upper level, leave price takers', or fix them.
 
-    ModelError for a name that is no datacenter.
+    ModelError for a name that is no datacenter (or other device that an aggregator owns).
     """
+    owned = {name: block for name, block in device_blocks(m) if block.owner != "dso"}
+    sites = {name: block for name, block in owned.items() if block.owner == "aggregator"}
     given, free = dict(datacenter_kw or {}), set(price_takers)
     for argument, names in (("datacenter_kw", given), ("price_takers", free)):
-        for name in sorted(set(names) - set(m.datacenter)):
+        for name in sorted(set(names) - set(sites)):
             raise ModelError.at(argument, f"names {name!r}",
-                                nearest(name, m.datacenter) or "There is no datacenter.")
-    for name, dc in m.datacenter.items():
-        if name in free:
+                                nearest(name, sites) or "There is no datacenter.")
+    kw = {name: horizon.series(values, f"datacenter_kw[{name!r}]")
+          for name, values in given.items()}
+    free_buses = {sites[name].bus_name for name in free}
+    for name, block in owned.items():
+        if name in free or (name not in sites and block.bus_name in free_buses):
             continue
         if hasattr(m, "declare_upper"):
-            m.declare_upper(*dc.decisions())
-            continue
-        series = horizon.series(given[name], f"datacenter_kw[{name!r}]") if name in given else {}
-        for t in horizon.labels:
-            dc.fix_power(t, series[t] / 1000 if series else dc.p[t].ub)
-    free_sites = {m.datacenter[name].bus_name for name in free}
-    for svg in m.svg.values():
-        if svg.owner == "datacenter" and svg.bus_name not in free_sites:
-            _to_upper(m, svg)
+            m.declare_upper(*block.decisions())
+        else:
+            _hold(block, horizon, kw.get(name))
 
 
-def _to_upper(m, svg) -> None:
-    """An SVG above the DSO: the upper level's, or at zero where there is none."""
-    if hasattr(m, "declare_upper"):
-        m.declare_upper(*svg.decisions())
-        return
-    for var in svg.decisions():
-        var.fix(0.0)
+def _hold(block: Any, horizon: Horizon, kw: dict | None) -> None:
+    """There is no upper level: what the caller says, or what the device does by itself."""
+    for t in horizon.labels:
+        block.hold(t, None if kw is None else mega(kw[t]))

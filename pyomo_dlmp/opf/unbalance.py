@@ -24,9 +24,10 @@ from dataclasses import dataclass
 import pyomo.environ as pyo
 
 from pyomo_dlmp.blocks.horizon import constraint_over
-from pyomo_dlmp.blocks.legs import leg_map, leg_voltage
+from pyomo_dlmp.blocks.polygon import Polygon
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.phases import DELTA_PAIRS, PHASES
+from pyomo_dlmp.network.series import is_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +55,7 @@ def add_unbalance(m, what: Unbalance) -> None:
                             "Unbalance is defined at buses with phases a, b, c.")
     for key in ("limit", "penalty", "price"):
         value = getattr(what, key)
-        wrong_type = isinstance(value, bool) or not isinstance(value, int | float)
-        if value is not None and (wrong_type or not value > 0):
+        if value is not None and not (is_number(value) and value > 0):
             raise ModelError.at("unbalance", f"has {key}={value!r}", "Give a figure above 0.")
     if what.limit is None and what.price is None:
         raise ModelError.at("unbalance", "has neither limit nor price", "Give one of them.")
@@ -69,21 +69,19 @@ def _at_bus(bus, periods, what: Unbalance) -> None:
     if bus.component("theta") is None:
         raise ModelError.at(bus.name, "has no angles, which unbalance needs",
                             "Build with angles=True.")
-    D = leg_map(bus.name, DELTA_PAIRS, "delta", bus.phases)
-    cut = math.cos(math.pi / what.sides)
-    turn = [2 * math.pi * k / what.sides for k in range(what.sides)]
+    circle = Polygon(what.sides)
     sides = [(t, k) for t in periods for k in range(what.sides)]
-    ll = {t: [leg_voltage(bus, D, row, t, bus.name) for row in range(3)] for t in periods}
+    ll = {t: [bus.leg_voltage(pair, t) for pair in DELTA_PAIRS] for t in periods}
     x = {t: (2 * ab - bc - ca) / math.sqrt(6) for t, (ab, bc, ca) in ll.items()}
     y = {t: (bc - ca) / math.sqrt(2) for t, (ab, bc, ca) in ll.items()}
     mean = {t: (ab + bc + ca) / 3 for t, (ab, bc, ca) in ll.items()}
 
     def along(t, k):
-        return math.cos(turn[k]) * x[t] + math.sin(turn[k]) * y[t]
+        return circle.along(k, x[t], y[t])
 
     costs = []
     if what.limit is not None:
-        reach = math.sqrt(6) * what.limit / 100 * cut
+        reach = math.sqrt(6) * what.limit / 100 * circle.inscribed
         soft = what.penalty is not None
         if soft:
             bus.unbalance_excess = pyo.Var(periods, domain=pyo.NonNegativeReals, initialize=0.0)
@@ -94,7 +92,7 @@ def _at_bus(bus, periods, what: Unbalance) -> None:
     if what.price is not None:
         bus.vuf = pyo.Var(periods, domain=pyo.NonNegativeReals, initialize=0.0)  # percent
         bus.unbalance_price = constraint_over(sides, lambda t, k: (
-            along(t, k) - math.sqrt(6) * cut / 100 * bus.vuf[t] <= 0))
+            along(t, k) - math.sqrt(6) * circle.inscribed / 100 * bus.vuf[t] <= 0))
         costs += [what.price * bus.hours * u for u in bus.vuf.values()]
     if costs:
         bus.unbalance_cost = pyo.Expression(expr=sum(costs))

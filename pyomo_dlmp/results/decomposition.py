@@ -73,7 +73,7 @@ def _table(dso, form: LowerForm, rows: np.ndarray, parts: dict[str, np.ndarray])
                 keys.append((name, phase, t, quantity))
                 places.append(number[id(balance[phase, t])])
                 base.append(value(substation.price[t]) if quantity == "active" else 0.0)
-    hours = next(iter(dso.bus.values())).hours
+    hours = dso.period_hours
     found = {part: values[places] / hours for part, values in parts.items()}
     found["load_response"] = found["energy"] - np.array(base)
     found["energy"] = np.array(base)
@@ -134,7 +134,7 @@ def _right_hand_sides(dso, form: LowerForm, columns, rows, duals) -> dict[str, n
 def _loss_gradients(dso) -> Iterator[tuple[list, np.ndarray]]:
     """(Vars, slopes of the costed losses) of each branch and period."""
     (substation,) = dso.substation.values()
-    hours = next(iter(dso.bus.values())).hours
+    hours = dso.period_hours
     for branch in (*dso.line.values(), *dso.transformer.values()):
         if branch.component("loss") is None:
             continue

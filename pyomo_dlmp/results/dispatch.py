@@ -5,15 +5,28 @@ from __future__ import annotations
 import pandas as pd
 from pyomo.environ import value
 
+from pyomo_dlmp.blocks.registry import device_components
 from pyomo_dlmp.results.schema import DISPATCH
+
+UNITS = {"active": "MW", "reactive": "Mvar"}
 
 
 def dispatch_table(dso, network) -> pd.DataFrame:
-    """Substation (per phase, and its price), datacenters (drawn), generators and SVGs (made).
+    """Substation (per phase, and its price), then devices that are drawn, then those that make.
 
-    `phase` is empty for totals, a leg for SVGs and (beside the total) for unbalanced datacenters.
-    Columns kind, element, bus, phase, period,
-    quantity (active, reactive, price), value, unit.
+    Parameters
+    ----------
+    dso : Block
+        Filled by `build_opf` and solved.
+    network : Network
+        Its feeder.
+
+    Returns
+    -------
+    DataFrame
+        Columns kind, element, bus, phase, period, quantity (active, reactive, price), value, unit.
+        `phase` is empty for totals, a leg for SVGs and (beside the total) for unbalanced
+        datacenters. A device's rows are those of its block's `dispatch`.
     """
     rows: list[tuple] = []
     for name, block in dso.substation.items():
@@ -24,32 +37,8 @@ def dispatch_table(dso, network) -> pd.DataFrame:
                 ("substation", name, at, phase, t, "reactive", block.q[phase, t].value, "Mvar"))
         rows += [("substation", name, at, "", t, "price", value(block.price[t]), "$/MWh")
                  for t in dso.periods]
-    for name, block in dso.datacenter.items():
-        at = network.datacenters[name].bus
-        for t in dso.periods:
-            parts = (("active", block.p[t], block.leg_p, "MW"),
-                     ("reactive", block.q[t], block.leg_q, "Mvar"))
-            rows += [("datacenter", name, at, "", t, quantity, value(total), unit)
-                     for quantity, total, _, unit in parts]
-            if not block.balanced:
-                rows += [("datacenter", name, at, leg, t, quantity, value(by_leg[leg, t]), unit)
-                         for quantity, _, by_leg, unit in parts for leg in block.legs]
-    for name, block in dso.generator.items():
-        at = network.generators[name].bus
-        for t in dso.periods:
-            rows.append(("generator", name, at, "", t, "active", value(block.p[t]), "MW"))
-            rows.append(("generator", name, at, "", t, "reactive", value(block.q[t]), "Mvar"))
-    for name, block in dso.storage.items():
-        at = network.storages[name].bus
-        for t in dso.periods:
-            made = value(block.discharge[t]) - value(block.charge[t])
-            rows.append(("storage", name, at, "", t, "active", made, "MW"))
-            rows.append(("storage", name, at, "", t, "reactive", value(block.q[t]), "Mvar"))
-    for name, block in dso.svg.items():
-        at = network.svgs[name].bus
-        rows += [("svg", name, at, leg, t, "reactive", value(block.q[leg, t]), "Mvar")
-                 for leg, t in block.q]
-        if block.split:
-            rows += [("svg", name, at, leg, t, "active", -value(block.loss[leg, t]), "MW")
-                     for leg, t in block.q]
+    for cls, component in sorted(device_components(dso), key=lambda pair: not pair[0].draws):
+        for name, block in component.items():
+            rows += [(cls.word, name, block.bus_name, leg, t, quantity, power, UNITS[quantity])
+                     for t in dso.periods for leg, quantity, power in block.dispatch(t)]
     return DISPATCH.frame(rows)

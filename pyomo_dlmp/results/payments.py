@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
+from pyomo_dlmp.network.series import by_period
 from pyomo_dlmp.results.prices import customer_prices
 from pyomo_dlmp.results.schema import PAYMENTS
 
@@ -38,8 +38,7 @@ def _tariff(mine: pd.DataFrame, hours: float, tariff) -> pd.DataFrame:
     used = mine[(mine["kind"] == "datacenter") & (mine["quantity"] == "active")
                 & (mine["phase"] == "")]
     periods = list(dict.fromkeys(used["period"]))
-    rate = dict(zip(periods, np.broadcast_to(np.asarray(tariff, float), (len(periods),)),
-                    strict=True))
+    rate = by_period(tariff, periods, "tariff")
     return used.assign(value=used["value"] * hours * used["period"].map(rate), unit="$")
 
 

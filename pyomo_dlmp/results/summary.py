@@ -22,10 +22,6 @@ def summary_table(dso, network, tables: dict[str, pd.DataFrame]) -> pd.DataFrame
     return SUMMARY.frame(rows)
 
 
-def _hours(dso) -> float:
-    return next(iter(dso.bus.values())).hours
-
-
 def _money(dso, tables) -> Iterable[tuple]:
     paid = tables["payments"].groupby("quantity")["value"].sum()
     if len(paid):
@@ -40,7 +36,7 @@ def _money(dso, tables) -> Iterable[tuple]:
 
 
 def _energy(dso, dispatch) -> Iterable[tuple]:
-    hours = _hours(dso)
+    hours = dso.period_hours
     active = dispatch[dispatch["quantity"] == "active"].groupby("kind")["value"].sum() * hours
     names = {"substation": "energy_from_the_substation", "generator": "energy_of_generators",
              "datacenter": "energy_of_datacenters"}

@@ -9,6 +9,7 @@ from typing import Any
 
 from pyomo_dlmp.market import Market, Workload, scaled
 from pyomo_dlmp.network import Datacenter, Network
+from pyomo_dlmp.network.units import mega
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class Study:
     cases: tuple[Case, ...]
     base: Network = field(repr=False)
     text: str = field(default="", repr=False)
+    _networks: dict[tuple[str, float], Network] = field(
+        default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def runs(self) -> list[Run]:
@@ -77,10 +80,16 @@ class Study:
         return found
 
     def network(self, run: Run | Case) -> Network:
-        """The feeder with the study's and the case's devices, datacenters at the run's loading."""
+        """The feeder with the study's and the case's devices, datacenters at the run's loading.
+
+        Made once for each case and loading: a network never changes.
+        """
         case, loading = (run.case, run.loading) if isinstance(run, Run) else (run, 1.0)
-        return self.base.with_devices(*(
-            _sized(device, loading) for device in (*self.devices, *case.devices)))
+        key = case.name, loading
+        if key not in self._networks:
+            self._networks[key] = self.base.with_devices(*(
+                _sized(device, loading) for device in (*self.devices, *case.devices)))
+        return self._networks[key]
 
     def market(self, run: Run) -> Market:
         """What a run's market needs."""
@@ -111,7 +120,7 @@ class Study:
         if given.get("energy_mwh") is not None:
             return given["energy_mwh"] * loading
         kw = sum(dc.kw for dc in sites)
-        return given["energy_share"] * kw / 1000 * self.periods * self.hours
+        return given["energy_share"] * mega(kw) * self.periods * self.hours
 
     @property
     def energy_mwh(self) -> float | None:

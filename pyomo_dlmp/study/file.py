@@ -1,7 +1,7 @@
 """The study file: TOML with a feeder, the DSO, the aggregators, markets, a solver and cases.
 
-Every key is checked before anything is solved, all faults at once; an unknown key is answered with
-the nearest known one. docs/study_file.md shows all of them with their units.
+Every key is checked before anything is solved, all faults at once; an unknown key is reported with
+the closest valid one. docs/study_file.md shows all of them with their units.
 """
 
 from __future__ import annotations
@@ -12,20 +12,14 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from pyomo_dlmp.errors import Fault, StudyFileError
+from pyomo_dlmp.errors import Fault, ModelError, StudyFileError
 from pyomo_dlmp.io import find_feeder
 from pyomo_dlmp.market import MARKETS, PAYS
 from pyomo_dlmp.market.workload import PARTS
-from pyomo_dlmp.network import (
-    Capacitor,
-    Datacenter,
-    Generator,
-    Load,
-    StaticVarGenerator,
-    Storage,
-)
 from pyomo_dlmp.network.names import nearest
-from pyomo_dlmp.opf import Unbalance
+from pyomo_dlmp.network.registry import device_classes
+from pyomo_dlmp.network.series import by_period, is_number
+from pyomo_dlmp.opf import OpfOptions, Unbalance
 from pyomo_dlmp.study.data import Case, Study
 from pyomo_dlmp.tolerances import HIGH_POINT_GAP
 
@@ -34,14 +28,11 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-DEVICES = {
-    "generator": Generator, "storage": Storage, "datacenter": Datacenter,
-    "svg": StaticVarGenerator, "load": Load, "capacitor": Capacitor}
+_DSO = ("price", "load_scale", "losses", "voltage_limits", "v_min", "v_max", "penalty",
+        "thermal_sides", "thermal_penalty", "angles")
 TABLES: dict[str, dict[str, Any]] = {
     "time": {"periods": 24, "hours": 1.0},
-    "dso": {"price": 50.0, "load_scale": 1.0, "losses": "quadratic", "voltage_limits": "soft",
-            "v_min": 0.95, "v_max": 1.05, "penalty": 2000.0, "thermal_sides": 12,
-            "thermal_penalty": 2000.0, "angles": True},
+    "dso": {f.name: f.default for f in fields(OpfOptions) if f.name in _DSO},
     "unbalance": {f.name: None for f in fields(Unbalance)} | {"sides": 12},
     "aggregator": {"energy_share": None, "energy_mwh": None, "pays": PAYS[0], "tariff": 50.0},
     "market": {"kinds": ["strategic"], "price_taker_steps": "full", "max_rounds": 60},
@@ -50,7 +41,12 @@ TABLES: dict[str, dict[str, Any]] = {
     "solver": {"name": "highs", "gap": HIGH_POINT_GAP, "time_limit": None},
 }
 _TAKER = {"name", "sites", "energy_share", "energy_mwh"}
-_TOP = {"title", "feeder", "results", "case", "price_taker", *TABLES, *DEVICES, *PARTS}
+_TOP = {"title", "feeder", "results", "case", "price_taker", *TABLES, *PARTS}
+
+
+def _device_words() -> list[str]:
+    """Tables that make devices: [[storage]], say."""
+    return [cls.word for cls in device_classes()]
 
 
 def read_study(path: str | Path) -> Study:
@@ -68,8 +64,8 @@ def read_study(path: str | Path) -> Study:
                                 "Copy examples/studies/ieee37.toml and edit it.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
         raise StudyFileError.at(
-            str(path), f"is no TOML ({err})",
-            "Mend that line (numbers start with a digit: 0.5, not .5).") from None
+            str(path), f"is not valid TOML ({err})",
+            "Correct that line (numbers start with a digit: 0.5, not .5).") from None
     return replace(_Reader(path).study(data), text=text)
 
 
@@ -81,7 +77,7 @@ class _Reader:
         self.faults: list[Fault] = []
 
     def study(self, data: dict[str, Any]) -> Study:
-        self._keys("", data, _TOP)
+        self._keys("", data, {*_TOP, *_device_words()})
         tables = {name: self._table(name, data.get(name, {}), "") for name in TABLES}
         parts = {key: self._entries(data, key, cls, "") for key, cls in PARTS.items()}
         devices = self._devices(data, "")
@@ -105,8 +101,8 @@ class _Reader:
             solver=tables["solver"]["name"], gap=tables["solver"]["gap"],
             time_limit=tables["solver"]["time_limit"], devices=devices, cases=cases,
             base=find_feeder(data["feeder"]))
-        for run in study.runs:
-            study.network(run)  # a device that does not fit is said before anything is solved
+        for run in study.runs:  # a device that does not fit is reported before anything is solved
+            study.network(run)
         return study
 
     def _fault(self, where: str, what: str, cure: str = "") -> None:
@@ -125,8 +121,8 @@ class _Reader:
         return {**TABLES[name], **{k: v for k, v in data.items() if k in TABLES[name]}}
 
     def _devices(self, data: dict[str, Any], where: str) -> tuple:
-        return tuple(device for key, cls in DEVICES.items()
-                     for device in self._entries(data, key, cls, where))
+        return tuple(device for cls in device_classes()
+                     for device in self._entries(data, cls.word, cls, where))
 
     def _entries(self, data: dict[str, Any], key: str, cls: type, where: str) -> tuple:
         """Elements of the tables [[key]], made of `cls`."""
@@ -168,7 +164,7 @@ class _Reader:
         for number, entry in enumerate(self._list(entries, "case"), 1):
             name = str(entry.get("name", f"case {number}"))
             where = f"case {name!r}, "
-            self._keys(f"case {name!r}", entry, {"name", "dso", "unbalance", *DEVICES})
+            self._keys(f"case {name!r}", entry, {"name", "dso", "unbalance", *_device_words()})
             given = {key: entry.get(key, {}) for key in ("dso", "unbalance")}
             for key, table in given.items():
                 self._table(key, table, where)
@@ -188,20 +184,22 @@ class _Reader:
             self._fault("feeder", "is missing",
                         'Write feeder = "ieee37", a folder of tables, or a .dss file.')
         periods = tables["time"]["periods"]
-        if not (isinstance(periods, int) and periods > 0):
+        whole = is_number(periods) and isinstance(periods, int) and periods > 0
+        if not whole:
             self._fault("[time] periods", f"is {periods!r}", "Give a whole number above 0.")
         for name, key in (("time", "hours"), ("dso", "penalty"), ("aggregator", "energy_share"),
                           ("aggregator", "energy_mwh"), ("solver", "gap"),
                           ("solver", "time_limit"), ("market", "max_rounds")):
             value = tables[name][key]
-            if value is not None and not (_number(value) and value > 0):
+            if value is not None and not (is_number(value) and value > 0):
                 self._fault(f"[{name}] {key}", f"is {value!r}", "Give a number above 0.")
         for name, key in (("dso", "price"), ("dso", "load_scale"), ("aggregator", "tariff")):
-            self._series(f"[{name}] {key}", tables[name][key], periods)
+            if whole:
+                self._series(f"[{name}] {key}", tables[name][key], periods)
         self._words(tables)
         loading = tables["sweep"]["loading"]
         if not (isinstance(loading, list) and loading and all(
-                _number(x) and x > 0 for x in loading)):
+                is_number(x) and x > 0 for x in loading)):
             self._fault("[sweep] loading", f"is {loading!r}",
                         "Give a list of numbers above 0: multiples of the datacenters' size.")
         a = tables["aggregator"]
@@ -223,25 +221,19 @@ class _Reader:
                 self._fault("[market] kinds", f"names {kind!r}",
                             f"Give a list of: {', '.join(MARKETS)}.")
 
-    def _series(self, where: str, value: Any, periods: Any) -> None:
+    def _series(self, where: str, value: Any, periods: int) -> None:
         if where == "[dso] load_scale" and (value == "profiles" or isinstance(value, dict)):
             return
-        if isinstance(value, list):
-            if not all(map(_number, value)) or len(value) != periods:
-                self._fault(where, f"has {len(value)} entries for {periods} periods",
-                            "Give one number, or one for each period.")
-        elif not _number(value):
-            self._fault(where, f"is {value!r}", "Give a number or a list of them.")
+        try:
+            by_period(value, range(periods), where)
+        except ModelError as err:
+            self._fault(where, err.faults[0].what, err.faults[0].cure)
 
 
 def _without_none_words(dso: dict[str, Any]) -> dict[str, Any]:
     """A [dso] table whose "none" says None."""
     return {key: None if value == "none" and key in ("losses", "voltage_limits", "thermal_penalty")
             else value for key, value in dso.items() if key in TABLES["dso"]}
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _tuples(value: Any) -> Any:

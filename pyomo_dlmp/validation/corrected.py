@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pyomo.environ as pyo
 
+from pyomo_dlmp.blocks.registry import device_blocks
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.opf import build_opf, fit_to_operating_point
@@ -55,7 +56,8 @@ def solve_corrected_opf(
     common = {**options, "load_scale": load_scale}
     hours = options.get("hours", 1.0)
     first = build_opf(network, losses=None, **common)
-    if network.generators or network.svgs or network.storages:
+    if any(not var.fixed for _, block in device_blocks(first)
+           for var in block.component_data_objects(pyo.Var)):
         solve_opf(first)
     ac = ac_power_flow(network, first, load_scale=load_scale, hours=hours)
     m = build_opf(network, losses="corrected", operating_point=ac.point, **common)

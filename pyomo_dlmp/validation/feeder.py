@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 
 import pandas as pd
+import pyomo.environ as pyo
 
+from pyomo_dlmp.blocks.registry import device_blocks
 from pyomo_dlmp.network import Network
+from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.opf import build_opf, fit_to_operating_point
 from pyomo_dlmp.solve import solve_opf
 from pyomo_dlmp.validation.power_flow import AcPowerFlow, ac_power_flow
@@ -60,18 +63,17 @@ def _predicted(network: Network, m, fitted: AcPowerFlow, other: AcPowerFlow, sca
 
 
 def _hold(m, network: Network) -> None:
-    """Fix generators, storages and SVGs at what the AC power flow has them make."""
-    for name, block in m.generator.items():
-        block.p.fix(network.generators[name].kw / 1000)
-        block.q.fix(network.generators[name].kvar / 1000)
-    for name, block in m.storage.items():
-        made = network.storages[name].kw / 1000
-        block.balance.deactivate()
-        block.charge.fix(max(-made, 0.0))
-        block.discharge.fix(max(made, 0.0))
-        block.q.fix(network.storages[name].kvar / 1000)
-    for block in m.svg.values():
-        block.q.fix(0.0)
+    """Fix devices at what the AC power flow has them make; their own rows do not count then."""
+    for name, block in device_blocks(m):
+        power = network.devices[name].nominal_power()
+        if power is None:
+            continue
+        for row in block.component_objects(pyo.Constraint, active=True):
+            row.deactivate()
+        legs = network.devices[name].equal_legs(*map(mega, power))
+        for t in m.periods:
+            for var, value in block.settings(t, *legs):
+                var.fix(value)
 
 
 def _worst(m, ac: AcPowerFlow):

@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pyomo.environ import value as val
 
+from pyomo_dlmp.blocks.registry import device_blocks
 from pyomo_dlmp.errors import OpenDssError
 from pyomo_dlmp.io.opendss import engine, write
 from pyomo_dlmp.io.opendss.circuit import NODE
-from pyomo_dlmp.network import Line, Network, OperatingPoint, StaticVarGenerator
+from pyomo_dlmp.network import Line, Network, OperatingPoint
+from pyomo_dlmp.network.device import LegPowers, leg_names
 from pyomo_dlmp.network.names import nearest
+from pyomo_dlmp.network.units import KILO, mega
 from pyomo_dlmp.network.zones import grounded_buses
 from pyomo_dlmp.opf.build import sort_branches
 from pyomo_dlmp.opf.load_scale import LoadScale, load_series
@@ -98,7 +100,7 @@ def ac_power_flow(network: Network, dispatch: Any = None, *, load_scale: LoadSca
         solver.read(point, t)
         for name, (_, _, kw, kvar) in solver.base.items():
             p, q = injections.get(name, (kw, kvar))
-            point.injections[name, t] = (tuple(x / 1e3 for x in p), tuple(x / 1e3 for x in q))
+            point.injections[name, t] = tuple(map(mega, p)), tuple(map(mega, q))
     bad = [t for t, settled in point.settled.items() if not settled]
     if bad:
         raise OpenDssError.at(f"network {network.name!r}",
@@ -130,15 +132,18 @@ class AcSolver:
     def refuse_stars(self, by_period: Dispatch) -> None:
         """Unequal legs to neutral where nothing grounds it have no AC power flow."""
         for t, injections in by_period.items():
-            for name, (_, kvar) in injections.items():
-                svg = self.network.svgs.get(name)
-                if svg is None or svg.connection == "delta" or svg.bus in self.grounded:
+            for name, powers in injections.items():
+                device = self.network.devices[name]
+                star = all(len(leg) == 1 for leg in leg_names(device))
+                if not star or device.bus in self.grounded:
                     continue
-                if max(kvar) - min(kvar) > SAME_MONEY * (1.0 + max(map(abs, kvar))):
-                    raise OpenDssError.at(
-                        f"svg {name!r}", f"its legs make {', '.join(f'{q:.4g}' for q in kvar)} "
-                        f"kvar to neutral in period {t!r} at bus {svg.bus!r}, which nothing "
-                        "grounds", "Connect it in delta.")
+                for made, unit in zip(powers, ("kW", "kvar"), strict=True):
+                    if max(made) - min(made) > SAME_MONEY * (1.0 + max(map(abs, made))):
+                        raise OpenDssError.at(
+                            f"{device.word} {name!r}", "its legs make "
+                            f"{', '.join(f'{x:.4g}' for x in made)} {unit} to neutral in period "
+                            f"{t!r} at bus {device.bus!r}, which nothing grounds",
+                            "Connect it in delta.")
 
     def solve(self, injections: Mapping[str, tuple], scale: Mapping[str, float] | None = None
               ) -> None:
@@ -177,7 +182,7 @@ class AcSolver:
         kv = {name: bus.kv_ln for name, bus in self.network.buses.items()}
         for name, bus in self.network.buses.items():
             phasors = np.array([volts[name.lower(), NODE[k]] for k in bus.phases]) / (
-                1e3 * kv[name])
+                KILO * kv[name])
             if bus.phases == "abc" and name not in self.grounded:
                 phasors = phasors - phasors.mean()
             for k, value in zip(bus.phases, phasors.tolist(), strict=True):
@@ -189,7 +194,7 @@ class AcSolver:
                 for k in branch.to_phases:
                     i = sum(currents.get((part, 1, NODE[k]), 0.0) for part in _parts(branch))
                     v = point.voltages[to_bus, k, t]
-                    s = v * np.conj(-i) * kv[to_bus] / 1000
+                    s = v * np.conj(-i) * mega(kv[to_bus])
                     if isinstance(branch, Line) and branch.code.b is not None:
                         s += self._charging(branch, k, t, point)
                     key = (bank, k, t)
@@ -199,8 +204,8 @@ class AcSolver:
             total = sum(value for (part, _, node), value in currents.items()
                         if part.startswith("vsource.") and node == NODE[k])
             v = point.voltages[source.bus, k, t]
-            point.source[k, t] = complex(v * np.conj(-total) * kv[source.bus] / 1000)
-        point.losses[t] = float(circuit.LineLosses[0] / 1e3 + self._transformer_losses(circuit))
+            point.source[k, t] = complex(v * np.conj(-total) * mega(kv[source.bus]))
+        point.losses[t] = float(mega(circuit.LineLosses[0]) + self._transformer_losses(circuit))
 
     def _transformer_losses(self, circuit) -> float:
         total, i = 0.0, circuit.Transformers.First
@@ -274,56 +279,32 @@ def dispatch_by_period(network: Network, dispatch: Any) -> Dispatch:
         return _from_table(network, dispatch)
     made = {}
     for name, power in dispatch.items():
-        device = _device(network, name)
-        pair = (power, 0.0) if isinstance(power, int | float) else tuple(power)
-        if isinstance(device, StaticVarGenerator):
-            n = len(device.legs)
-            kvar = (power / n,) * n if isinstance(power, int | float) else pair
-            if len(kvar) != n:
-                raise OpenDssError.at(f"dispatch of {name!r}", f"is {power!r}",
-                                      f"Give kvar in all, or one for each leg of {device.legs}.")
-            made[name] = ((0.0,) * n, tuple(map(float, kvar)))
-        else:
-            if len(pair) != 2:
-                raise OpenDssError.at(f"dispatch of {name!r}", f"is {power!r}",
-                                      "Give kW, or (kW, kvar), made.")
-            _, _, kw, kvar = write.balanced(device, *pair)
-            made[name] = (kw, kvar)
+        try:
+            made[name] = _device(network, name).leg_powers(power)
+        except (TypeError, ValueError) as error:
+            raise OpenDssError.at(f"dispatch of {name!r}", f"is {power!r}", str(error)) from None
     return {0: made}
 
 
 def _device(network: Network, name: str):
-    known = {*network.datacenters, *network.generators, *network.storages, *network.svgs}
+    known = [other.name for other in network.devices.values() if other.nominal_power() is not None]
     if name not in known:
         raise OpenDssError.at(f"dispatch of {name!r}", "there is no such device that makes power",
                               nearest(name, known))
     return network.devices[name]
 
 
+def _kilo(powers: LegPowers) -> LegPowers:
+    """MW and Mvar in kW and kvar."""
+    p, q = powers
+    return tuple(KILO * x for x in p), tuple(KILO * x for x in q)
+
+
 def _from_model(network: Network, m: Any) -> Dispatch:
-    """The dispatch in the values of a model's blocks (MW to kW)."""
-    made: dict[Hashable, dict] = {t: {} for t in m.periods}
-    for t, by_name in made.items():
-        for name, block in m.datacenter.items():
-            device, n = network.datacenters[name], len(network.datacenters[name].legs)
-            if device.balanced:
-                by_name[name] = ((-1e3 * val(block.p[t]) / n,) * n,
-                                 (-1e3 * val(block.q[t]) / n,) * n)
-            else:
-                by_name[name] = tuple(tuple(-1e3 * val(part[leg, t]) for leg in device.legs)
-                                      for part in (block.leg_p, block.leg_q))
-        for name, block in m.generator.items():
-            by_name[name] = write.balanced(
-                network.generators[name], 1e3 * block.p[t].value, 1e3 * block.q[t].value)[2:]
-        for name, block in m.storage.items():
-            p = block.discharge[t].value - block.charge[t].value
-            by_name[name] = write.balanced(
-                network.storages[name], 1e3 * p, 1e3 * block.q[t].value)[2:]
-        for name, block in m.svg.items():
-            legs = network.svgs[name].legs
-            by_name[name] = tuple(tuple(sign * 1e3 * val(part[leg, t]) for leg in legs)
-                                  for sign, part in ((-1.0, block.loss), (1.0, block.q)))
-    return made
+    """The dispatch in the values of a model's blocks."""
+    dispatched = [(name, block) for name, block in device_blocks(m)
+                  if network.devices[name].nominal_power() is not None]
+    return {t: {name: _kilo(block.made(t)) for name, block in dispatched} for t in m.periods}
 
 
 def _from_table(network: Network, table: pd.DataFrame) -> Dispatch:
@@ -333,16 +314,16 @@ def _from_table(network: Network, table: pd.DataFrame) -> Dispatch:
     for row in table.to_dict("records"):
         if row["kind"] == "substation" or row["quantity"] not in ("active", "reactive"):
             continue
-        totals.setdefault((row["period"], row["element"], row["kind"]), {})[
-            row["phase"] + row["quantity"]] = 1e3 * float(row["value"])
-    for (t, name, kind), power in totals.items():
+        totals.setdefault((row["period"], row["element"]), {})[
+            row["phase"] + row["quantity"]] = KILO * float(row["value"])
+    for (t, name), power in totals.items():
         device = _device(network, name)
-        sign = -1.0 if kind == "datacenter" else 1.0
+        sign = -1.0 if device.draws else 1.0
         if any(key in power for key in (f"{leg}reactive" for leg in device.legs)):
             made[t][name] = tuple(tuple(sign * power.get(leg + quantity, 0.0)
                                         for leg in device.legs)
                                   for quantity in ("active", "reactive"))
         else:
-            made[t][name] = write.balanced(device, sign * power.get("active", 0.0),
-                                           sign * power.get("reactive", 0.0))[2:]
+            made[t][name] = device.equal_legs(sign * power.get("active", 0.0),
+                                              sign * power.get("reactive", 0.0))
     return made

@@ -60,7 +60,7 @@ def ac_report(model: Any, network: Network, *, load_scale: LoadScale = 1.0,
     if model.component("dual") is None:
         raise ModelError.at(str(model.name), "has no duals: it is not solved",
                             "Solve it: solve_opf or solve_bilevel.")
-    hours = next(iter(model.bus.values())).hours
+    hours = model.period_hours
     ac = ac_power_flow(network, model, load_scale=load_scale, hours=hours)
     voltages = _voltages(model, ac)
     flows = _flows(model, ac)
@@ -162,9 +162,9 @@ def _prices(m, network: Network, load_scale, samples: int) -> pd.DataFrame:
     solver = AcSolver(network.with_devices(*probes.values()))
     base = dict(dispatch_by_period(network, m)[t])
     scale = {name: series[t] for name, series in load_series(
-        network, load_scale, list(m.periods), next(iter(m.bus.values())).hours).items()}
+        network, load_scale, list(m.periods), m.period_hours).items()}
     (source,) = m.substation.values()
-    price, hours = pyo.value(source.price[t]), next(iter(m.bus.values())).hours
+    price, hours = pyo.value(source.price[t]), m.period_hours
     binding = any(abs(m.dual.get(con, 0.0)) > SAME_MONEY for bus in m.bus.values()
                   for row in ("v_low", "v_high") if bus.component(row) is not None
                   for con in getattr(bus, row).values())

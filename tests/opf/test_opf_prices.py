@@ -109,3 +109,18 @@ def test_losses_cost_nothing_where_the_price_is_negative(caplog):
     dlmp.solve_opf(m)
     loss = decomposition_table(m).query("part == 'loss'").groupby("period")["value"]
     assert loss.max()[0] > 0.1 and loss.max()[1] == loss.min()[1] == 0
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"periods": 3, "price": [1, 2]}, "price: has 2 values for 3 periods"),
+    ({"penaltee": 3}, "build_opf, penaltee: is not an option. Did you mean 'penalty'?"),
+    ({"losses": "some"}, "losses: is 'some'"), ({"penalty": 0}, "penalty: is 0"),
+    ({"voltage_limits": "firm"}, "voltage_limits: is 'firm'"),
+    ({"thermal_sides": 2}, "has a thermal polygon of 2 sides"),
+    ({"datacenter_kw": {"x": 1}}, "datacenter_kw: names 'x'"),
+])
+def test_wrong_options_are_named_and_nothing_else_is_printed(options, message, caplog, capsys):
+    with pytest.raises(dlmp.ModelError) as caught:
+        dlmp.build_opf(feeder(), **options)
+    assert message in str(caught.value)
+    assert not caplog.records and capsys.readouterr() == ("", "")

@@ -72,7 +72,7 @@ def test_shipped_study_reads():
 
 
 @pytest.mark.parametrize("old, new, words", [
-    ("periods = 2", "periods = 3", ["price", "2 entries", "3 periods"]),
+    ("periods = 2", "periods = 3", ["price", "2 values", "3 periods"]),
     ("[dso]", "[dso]\npenalti = 3", ["penalti", "penalty"]),
     ("energy_share = 0.5", "energy_share = -1", ["energy_share", "-1"]),
     ('bus = "741"', 'bus = "741"\nkw_most = 3', ["kw_most", "generator 'g'"]),
@@ -219,7 +219,7 @@ name = "no SVG"
 @pytest.mark.parametrize("old, new, words", [
     ('"price taker"', '"price takr"', ["price takr", "price taker"]),
     ("[0.5, 1.0]", "[0.5, -1]", ["loading", "-1"]),
-    ("tariff = 55", "tariff = [1, 2, 3]", ["tariff", "3 entries"]),
+    ("tariff = 55", "tariff = [1, 2, 3]", ["tariff", "3 values"]),
     ("[[datacenter]]", "[[job]]\nname = 'j'\narrival = 0\ndeadline = 2\nmwh = 1\n[[datacenter]]",
      ["more than one kind of work"]),
     ("[[datacenter]]", "[[jobb]]\nname = 'j'\n[[datacenter]]", ["jobb", "'job'"]),

@@ -14,7 +14,7 @@ import numpy as np
 
 from pyomo_dlmp.errors import Fault
 from pyomo_dlmp.network import Element
-from pyomo_dlmp.network.devices import pair_name
+from pyomo_dlmp.network.device import pair_name
 
 LETTERS = {1: "a", 2: "b", 3: "c"}
 SPLIT_LETTERS = {1: "1", 2: "2"}

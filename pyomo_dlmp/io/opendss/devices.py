@@ -17,7 +17,7 @@ from pyomo_dlmp.io.opendss.circuit import (
     tidy,
 )
 from pyomo_dlmp.network import Capacitor, Generator, Load, Storage, Substation
-from pyomo_dlmp.network.devices import pair_name
+from pyomo_dlmp.network.device import pair_name
 from pyomo_dlmp.tolerances import PRINTED, RANK, ROUNDING
 
 SQRT3 = math.sqrt(3.0)

@@ -17,17 +17,15 @@ from pyomo_dlmp.io.opendss.circuit import NODE
 from pyomo_dlmp.network import (
     Capacitor,
     CenterTappedTransformer,
-    Datacenter,
-    Generator,
     Line,
     LineCode,
     Load,
     Network,
     Regulator,
-    StaticVarGenerator,
-    Storage,
     Transformer,
 )
+from pyomo_dlmp.network.device import leg_names
+from pyomo_dlmp.network.phases import DELTA_PAIRS
 from pyomo_dlmp.network.zones import grounded_buses
 from pyomo_dlmp.tolerances import ENTRY, PRINTED
 
@@ -88,7 +86,7 @@ def script(network: Network, injections: Injections) -> Iterator[str]:
 
 
 def default_injections(network: Network) -> Injections:
-    """Powers made by each device (kW, kvar by leg): datacenters at capacity, SVGs at 0.
+    """Powers made by each device (kW, kvar by leg): its `nominal_power`, shared equally.
 
     Where nothing grounds the bus, a balanced device stands in delta (the same bus powers): one to
     ground would ground the feeder.
@@ -96,30 +94,18 @@ def default_injections(network: Network) -> Injections:
     made = {}
     grounded = grounded_buses(network)
     for name, device in network.devices.items():
-        if isinstance(device, Datacenter):
-            kvar = device.kw * math.tan(math.acos(device.power_factor))
-            if device.kva is not None:
-                kvar = min(kvar, math.sqrt(max(0.0, device.kva**2 - device.kw**2)))
-            made[name] = balanced(device, -device.kw, -kvar)
-        elif isinstance(device, StaticVarGenerator):
-            made[name] = balanced(device, 0.0, 0.0)
-        elif isinstance(device, Generator | Storage):
-            made[name] = balanced(device, device.kw, device.kvar)
-        if name in made and device.bus not in grounded:
-            bus, legs, kw, kvar = made[name]
+        power = device.nominal_power()
+        if power is None:
+            continue
+        legs = leg_names(device)
+        if device.bus not in grounded:
             if all(len(leg) == 1 for leg in legs) and len(legs) < 3:
                 raise OpenDssError.at(
                     f"device {name!r}", f"it stands between phase {', '.join(legs)} and ground at "
-                    f"bus {bus!r}, which nothing grounds", "Connect it in delta.")
-            if legs == ("a", "b", "c"):
-                made[name] = (bus, ("ab", "bc", "ca"), kw, kvar)
+                    f"bus {device.bus!r}, which nothing grounds", "Connect it in delta.")
+            legs = DELTA_PAIRS if legs == ("a", "b", "c") else legs
+        made[name] = (device.bus, legs, *device.equal_legs(*power))
     return made
-
-
-def balanced(device, kw: float, kvar: float):
-    """(bus, legs, kW by leg, kvar by leg) of a total shared equally, made (not drawn)."""
-    n = len(device.legs)
-    return device.bus, tuple(device.legs), (kw / n,) * n, (kvar / n,) * n
 
 
 def injection(network: Network, name: str, bus: str, legs, kw, kvar) -> Iterator[str]:

@@ -6,21 +6,22 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pyomo_dlmp.errors import Fault
-from pyomo_dlmp.network.devices import Load
+from pyomo_dlmp.network.device import Device
 from pyomo_dlmp.network.elements import Bus, Line, LineCode, Substation
 from pyomo_dlmp.network.faults.fields import (
     code_faults,
-    figure_faults,
     name_faults,
+    number_faults,
     phase_faults,
     type_faults,
 )
 from pyomo_dlmp.network.faults.relations import relation_faults
-from pyomo_dlmp.network.names import BRANCHES, DEVICES, KINDS, kind, label, listed, nearest
+from pyomo_dlmp.network.kinds import BRANCHES, element_classes, kind, label
+from pyomo_dlmp.network.names import listed, nearest
 from pyomo_dlmp.network.topology import reference_faults, tree_faults
 
 FAMILIES: tuple[tuple[str, Any], ...] = (
-    ("bus", (Bus,)), ("substation", (Substation,)), ("branch", BRANCHES), ("device", DEVICES),
+    ("bus", (Bus,)), ("substation", (Substation,)), ("branch", BRANCHES), ("device", (Device,)),
 )
 
 
@@ -28,54 +29,76 @@ def find_faults(name: str, elements: Iterable[Any], profiles: Iterable[str] = ()
                 description: str = "", source: str = "") -> list[Fault]:
     """All faults of a network, in the order types, names, single elements, how they meet.
 
-    profiles: names of the network's load profiles. What depends on a broken value is not judged:
-    the tree, for one, only when every bus and branch is well typed.
+    What depends on a broken value is not judged: the tree, for one, only when every bus and branch
+    is well typed.
+
+    Parameters
+    ----------
+    name, description, source : str
+        Texts of the network.
+    elements : iterable
+        Everything that is to be in it.
+    profiles : iterable of str
+        Names of its load profiles.
+
+    Returns
+    -------
+    list of Fault
+        Empty where nothing is wrong.
     """
-    faults = [
-        Fault("network", f"its {key} is {text!r}", "It must be a string.")
-        for key, text in (("name", name), ("description", description), ("source", source))
-        if not isinstance(text, str)
-    ]
+    texts = {"name": name, "description": description, "source": source}
+    faults = [Fault("network", f"its {key} is {text!r}", "It must be a string.")
+              for key, text in texts.items() if not isinstance(text, str)]
+    sound, broken = _by_type(name, elements, faults)
+    faults += _repeated_names([*sound, *broken])
+    faults += _code_faults(element.code for element in sound if isinstance(element, Line))
+    for element in sound:
+        for check in (name_faults, number_faults, phase_faults, relation_faults):
+            faults += check(element, label(element))
+    faults += _meeting_faults(name, sound, broken, set(profiles))
+    return faults
+
+
+def _by_type(name: str, elements: Iterable[Any], faults: list[Fault]) -> tuple[list, list]:
+    """Elements whose values are of their types, and those where some are not."""
     sound: list[Any] = []
     broken: list[Any] = []
     for element in elements:
         if kind(element) is None:
-            faults.append(Fault(f"network {name!r}", f"{element!r} is not an element",
-                                f"Elements are {', '.join(cls.__name__ for cls in KINDS)}."))
+            known = ", ".join(cls.__name__ for cls in element_classes())
+            faults.append(Fault(
+                f"network {name!r}", f"{element!r} is not an element",
+                "Register its class with its block: dlmp.register_device(...)."
+                if isinstance(element, Device) else f"Elements are {known}."))
         elif typed := type_faults(element, label(element)):
             faults += typed
             broken.append(element)
         else:
             sound.append(element)
+    return sound, broken
 
-    faults += _repeated_names([*sound, *broken])
-    faults += _code_faults(element.code for element in sound if isinstance(element, Line))
-    for element in sound:
-        for check in (name_faults, figure_faults, phase_faults, relation_faults):
-            faults += check(element, label(element))
+
+def _meeting_faults(name: str, sound: list, broken: list, profiles: set[str]) -> Iterator[Fault]:
+    """Buses, phases, profiles that are not there, and the tree."""
+    def of(classes: Any) -> list[Any]:
+        return [element for element in sound if isinstance(element, classes)]
 
     buses: dict[str, Bus] = {}
-    for element in sound:
-        if isinstance(element, Bus):
-            buses.setdefault(element.name, element)
+    for bus in of(Bus):
+        buses.setdefault(bus.name, bus)
     known = {e.name for e in [*sound, *broken] if isinstance(e, Bus) and isinstance(e.name, str)}
-    substations = [e for e in sound if isinstance(e, Substation)]
-    branches = [e for e in sound if isinstance(e, BRANCHES)]
-    devices = [e for e in sound if isinstance(e, DEVICES)]
-    faults += reference_faults(buses, known, substations, branches, devices)
-    faults += _substation_count(
-        name, [e for e in [*sound, *broken] if isinstance(e, Substation)])
-    profiles = set(profiles)
-    faults += [
-        Fault(label(load), f"its profile {load.profile!r} is not known",
-              nearest(load.profile, profiles) or "Give the network that profile.")
-        for load in devices
-        if isinstance(load, Load) and load.profile is not None and load.profile not in profiles
-    ]
+    substations, branches, devices = of(Substation), of(BRANCHES), of(Device)
+    yield from reference_faults(buses, known, substations, branches, devices)
+    yield from _substation_count(
+        name, [*substations, *(e for e in broken if isinstance(e, Substation))])
+    for device in devices:
+        profile = getattr(device, "profile", None)
+        if profile is not None and profile not in profiles:
+            yield Fault(label(device), f"its profile {profile!r} is not known",
+                        nearest(profile, profiles) or "Give the network that profile.")
     if not any(isinstance(e, (Bus, *BRANCHES)) for e in broken):
         roots = [s.bus for s in substations if s.bus in buses]
-        faults += tree_faults(buses, roots, branches)
-    return faults
+        yield from tree_faults(buses, roots, branches)
 
 
 def _repeated_names(elements: list[Any]) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""Checks of one element by itself: types, phases, figures, line codes."""
+"""Checks of one element by itself: types, phases, numbers, line codes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import math
 import types
 import typing
 from collections.abc import Iterator
-from dataclasses import fields
-from functools import cache
 from numbers import Integral, Real
 from typing import Any, Literal
 
@@ -15,18 +13,14 @@ import numpy as np
 
 from pyomo_dlmp.errors import Fault
 from pyomo_dlmp.network.elements import Line, LineCode, Matrix
-from pyomo_dlmp.network.faults.ranges import RANGES
-from pyomo_dlmp.network.names import Element, listed
+from pyomo_dlmp.network.fields import field_specs
+from pyomo_dlmp.network.kinds import Element
+from pyomo_dlmp.network.names import listed
 from pyomo_dlmp.network.phases import PHASES, SPLIT
+from pyomo_dlmp.network.series import is_number
 from pyomo_dlmp.tolerances import PRINTED
 
 # ---------------------------------------------------------------------------------------- types
-
-
-@cache
-def _hints(cls: Any) -> dict[str, Any]:
-    hints = typing.get_type_hints(cls)
-    return {field.name: hints[field.name] for field in fields(cls)}
 
 
 def _fits(value: object, hint: Any) -> bool:
@@ -44,9 +38,8 @@ def _fits(value: object, hint: Any) -> bool:
         return isinstance(value, dict) and all(
             _fits(k, args[0]) and _fits(v, args[1]) for k, v in value.items()
         )
-    number = {float: Real, int: Integral}.get(hint)
-    if number:
-        return isinstance(value, number) and not isinstance(value, bool)
+    if hint in (float, int):
+        return is_number(value) and isinstance(value, Real if hint is float else Integral)
     return isinstance(value, hint)
 
 
@@ -68,11 +61,10 @@ def _words(hint: Any) -> str:
 
 def type_faults(element: Element | LineCode, where: str) -> list[Fault]:
     """One fault per field whose value is not of the type that the field is annotated with."""
-    cls: Any = type(element)
     found = [
-        Fault(where, f"{name} is {_short(value)}", f"It must be {_words(hint)}.")
-        for name, hint in _hints(cls).items()
-        if not _fits(value := getattr(element, name), hint)
+        Fault(where, f"{spec.name} is {_short(value)}", f"It must be {_words(spec.hint)}.")
+        for spec in field_specs(type(element))
+        if not _fits(value := getattr(element, spec.name), spec.hint)
     ]
     if isinstance(element, Line) and isinstance(element.code, LineCode):
         found += type_faults(element.code, f"{where}, code {element.code.name!r}")
@@ -95,36 +87,35 @@ def _short(value: object, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
-# -------------------------------------------------------------------------------------- figures
+# -------------------------------------------------------------------------------------- numbers
 
 
-def _figures(value: object, name: str) -> Iterator[tuple[str, float]]:
+def _numbers(value: Any, name: str) -> Iterator[tuple[str, float]]:
     """Every number inside a field, with the path to it: ``kw[1]``, ``taps['ab']``."""
-    if isinstance(value, Real) and not isinstance(value, bool):
+    if is_number(value):
         try:
             yield name, float(value)
         except OverflowError:  # a whole number beyond all floats
             yield name, math.inf
     elif isinstance(value, tuple | list):
         for i, inner in enumerate(value):
-            yield from _figures(inner, f"{name}[{i}]")
+            yield from _numbers(inner, f"{name}[{i}]")
     elif isinstance(value, dict):
         for key, inner in value.items():
-            yield from _figures(inner, f"{name}[{key!r}]")
+            yield from _numbers(inner, f"{name}[{key!r}]")
 
 
-def figure_faults(element: Element, where: str) -> list[Fault]:
-    """Figures that are not finite, or out of the range in `RANGES`."""
+def number_faults(element: Element, where: str) -> list[Fault]:
+    """Numbers that are not finite, or out of the range of their field."""
     found = []
-    ranges = next(r for cls, r in RANGES.items() if isinstance(element, cls))
-    for field in fields(element):
-        allowed = ranges.get(field.name)
-        for path, value in _figures(getattr(element, field.name), field.name):
+    for spec in field_specs(type(element)):
+        for path, value in _numbers(getattr(element, spec.name), spec.name):
             if not math.isfinite(value):
-                leave = ", or leave it out for none" if field.default is None else ""
+                optional = not spec.required and spec.default is None
+                leave = ", or leave it out for none" if optional else ""
                 found.append(Fault(where, f"{path} is {value}", f"Give a finite figure{leave}."))
-            elif allowed and not allowed.holds(value):
-                found.append(Fault(where, f"{path} is {value:g}", f"It must be {allowed}."))
+            elif spec.range and not spec.range.holds(value):
+                found.append(Fault(where, f"{path} is {value:g}", f"It must be {spec.range}."))
     return found
 
 

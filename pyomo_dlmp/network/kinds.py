@@ -1,0 +1,38 @@
+"""The kinds of elements, and how messages call an element."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyomo_dlmp.network.device import Device
+from pyomo_dlmp.network.elements import Bus, Line, Regulator, Substation
+from pyomo_dlmp.network.registry import device_class, device_classes
+from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
+
+Branch = Line | Regulator | Transformer | CenterTappedTransformer
+Element = Bus | Substation | Branch | Device
+
+BRANCHES = (Line, Regulator, Transformer, CenterTappedTransformer)
+_WORDS: dict[type, str] = {
+    Bus: "bus", Substation: "substation", Line: "line", Regulator: "regulator",
+    Transformer: "transformer", CenterTappedTransformer: "center_tapped",
+}
+
+
+def element_classes() -> tuple[type, ...]:
+    """Classes of everything that a network may hold."""
+    return (*_WORDS, *device_classes())
+
+
+def kind(element: Any) -> str | None:
+    """The kind of an element in one word (``"line"``, ``"svg"`` ...), None for anything else."""
+    if isinstance(element, Device):
+        word = getattr(element, "word", "")
+        cls = device_class(word)
+        return word if cls is not None and isinstance(element, cls) else None
+    return next((word for cls, word in _WORDS.items() if isinstance(element, cls)), None)
+
+
+def label(element: object) -> str:
+    """An element as messages call it: ``line 'L35'``."""
+    return f"{kind(element)} {getattr(element, 'name', '?')!r}"
