@@ -29,6 +29,7 @@ from pyomo_dlmp.tolerances import (
     ROW_HOLDS,
     SAME_MONEY,
 )
+from pyomo_dlmp.transform.bounds.labels import Source
 from pyomo_dlmp.transform.record import single_level_data
 
 LIMITS = {"cost gap": COST_GAP, "complementarity": COST_GAP, "KKT residual": KKT_RESIDUAL}
@@ -178,7 +179,7 @@ def at_bound(kkt: KktSystem, bounds, mu, slack) -> list[str]:
     Bounds from vertices are not looked at: they hold for some optimal dual, not for each.
     """
     tiny = SAME_MONEY * (1 + np.abs(kkt.form.c).max(initial=0.0))
-    judged = np.isfinite(bounds.mu) & (bounds.mu_source != "vertex")
+    judged = np.isfinite(bounds.mu) & (bounds.mu_source != Source.VERTEX)
     reached = judged & (mu > bounds.mu * (1 - AT_BOUND) + tiny * (bounds.mu == 0))
     passed = np.isfinite(bounds.slack) & (slack > bounds.slack + ROW_HOLDS * (1 + np.abs(kkt.s0)))
     return [f"{kkt.form.block.name}.{kkt.label[p]}" for p in np.flatnonzero(reached | passed)]

@@ -15,6 +15,7 @@ from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.lower.duals import columns_of, multipliers_from, point_of
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.highs import Highs
+from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ACTIVE, MILP_FEASIBILITY, SAME_OBJECTIVE
 from pyomo_dlmp.transform.products.bilinear import quadratic_parts
 
@@ -105,7 +106,7 @@ class _OptimalFace:
     def least(self, weight: np.ndarray) -> float:
         """Least change of weight'(x, y, mu); -inf where it has none, 0 where the LP fails."""
         answer = Highs(weight, self.A, self.lo, self.hi, self.lb, self.ub).solve()
-        if answer.status in ("unbounded", "infeasible or unbounded"):
+        if answer.status in (Status.UNBOUNDED, Status.INFEASIBLE_OR_UNBOUNDED):
             return -np.inf
         same = SAME_OBJECTIVE * (1 + np.abs(weight).max())
         if answer.objective is None or abs(answer.objective) < same:

@@ -17,6 +17,7 @@ from scipy.sparse.csgraph import connected_components
 
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics.highs import Highs
+from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ACTIVE, ENTRY, RANK, SAME_OBJECTIVE
 
 _MOST = 3000  # linear programs of a part; ranges beyond are those over the box around all t
@@ -123,7 +124,7 @@ class _Freedom:
         for sign in (1.0, -1.0):
             self.lp.set_cost(np.arange(self.d), sign * form)
             answer = self.lp.solve_lp()
-            value = answer.objective if answer.status == "optimal" else -np.inf
+            value = answer.objective if answer.status == Status.OPTIMAL else -np.inf
             ends.append(sign * min(0.0, value))
         return ends[0], ends[1]
 

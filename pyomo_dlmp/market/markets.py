@@ -27,6 +27,7 @@ from pyomo_dlmp.market.workload import Workload
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.opf import build_opf
 from pyomo_dlmp.solve import solve_bilevel, solve_integer, solve_opf
+from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import GAP, ROUNDING, ROW_HOLDS
 
 
@@ -112,7 +113,7 @@ def _uncoordinated(market: Market, **_: Any) -> MarketResult:
     _best_response(m)
     _spread(m)
     answer = solve_opf(m.dso)
-    return MarketResult("uncoordinated", m.dso, pyo.value(m.dca.cost), "optimal", model=m,
+    return MarketResult("uncoordinated", m.dso, pyo.value(m.dca.cost), Status.OPTIMAL, model=m,
                    note="pays the tariff; spread evenly where bills are equal",
                    residual=answer.residual.relative)
 
@@ -123,7 +124,7 @@ def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> 
     _first_schedule(m)
     seen: list[list[float]] = []
     rounds = []
-    status, note = "rounds used up", f"did not settle in {market.max_rounds} rounds"
+    status, note = Status.ROUNDS_USED_UP, f"did not settle in {market.max_rounds} rounds"
     for k in range(1, market.max_rounds + 1):
         here = [var.value for var in decisions]
         answer = solve_opf(m.dso)
@@ -142,11 +143,11 @@ def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> 
         back = None if market.averaged else next(
             (i for i, old in enumerate(seen) if _apart(old, here) <= ROW_HOLDS), None)
         if change <= ROW_HOLDS or (market.averaged and content):
-            status, note = "optimal", f"settled in {k} rounds"
+            status, note = Status.OPTIMAL, f"settled in {k} rounds"
             break
         if back is not None:
             members = [paid for _, paid, _ in rounds[back:-1]]
-            status = "cycles"
+            status = Status.CYCLES
             note = (f"cycles through {len(seen) - back} schedules without end; payments "
                     f"{min(members):.2f} to {max(members):.2f} $; the last one is shown")
             break
@@ -171,7 +172,7 @@ def _cooperative(market: Market, **_: Any) -> MarketResult:
             if not var.is_continuous():
                 var.fix(round(var.value))
     answer = solve_opf(m)
-    return MarketResult("cooperative", m, float("nan"), "optimal", model=m,
+    return MarketResult("cooperative", m, float("nan"), Status.OPTIMAL, model=m,
                    residual=answer.residual.relative)
 
 

@@ -15,9 +15,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from pyomo_dlmp.numerics.memory import over_limit
+from pyomo_dlmp.status import STOPPED, Status
 
 INF = highspy.kHighsInf
-STOPPED = ("time limit", "interrupted", "memory limit")  # words for a search that was ended
 
 
 @dataclass
@@ -36,13 +36,13 @@ class HighsResult:
 
 
 _WORDS = {
-    highspy.HighsModelStatus.kOptimal: "optimal",
-    highspy.HighsModelStatus.kTimeLimit: "time limit",
-    highspy.HighsModelStatus.kInterrupt: "interrupted",
-    highspy.HighsModelStatus.kInfeasible: "infeasible",
-    highspy.HighsModelStatus.kUnbounded: "unbounded",
-    highspy.HighsModelStatus.kUnboundedOrInfeasible: "infeasible or unbounded",
-    highspy.HighsModelStatus.kSolutionLimit: "optimal",
+    highspy.HighsModelStatus.kOptimal: Status.OPTIMAL,
+    highspy.HighsModelStatus.kTimeLimit: Status.TIME_LIMIT,
+    highspy.HighsModelStatus.kInterrupt: Status.INTERRUPTED,
+    highspy.HighsModelStatus.kInfeasible: Status.INFEASIBLE,
+    highspy.HighsModelStatus.kUnbounded: Status.UNBOUNDED,
+    highspy.HighsModelStatus.kUnboundedOrInfeasible: Status.INFEASIBLE_OR_UNBOUNDED,
+    highspy.HighsModelStatus.kSolutionLimit: Status.OPTIMAL,
 }
 
 
@@ -208,13 +208,13 @@ class Highs:
     def _answer(self) -> HighsResult:
         status = _WORDS.get(self._h.getModelStatus(), str(self._h.modelStatusToString(
             self._h.getModelStatus())))
-        if status == "interrupted" and over_limit():
-            status = "memory limit"
+        if status == Status.INTERRUPTED and over_limit():
+            status = Status.MEMORY_LIMIT
         info, solution = self._h.getInfo(), self._h.getSolution()
         feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
         bound = info.mip_dual_bound if self.is_mip else info.objective_function_value
         known = np.isfinite(bound) and status in (
-            ("optimal", *STOPPED) if self.is_mip else ("optimal",))
+            (Status.OPTIMAL, *STOPPED) if self.is_mip else (Status.OPTIMAL,))
         answer = HighsResult(status, bound=bound if known else None)
         if feasible:
             answer.z = np.array(solution.col_value)

@@ -31,6 +31,7 @@ from pyomo_dlmp.parametric.hull import Hull, Linear, build_hull
 from pyomo_dlmp.parametric.master import solve_master
 from pyomo_dlmp.parametric.region_costs import costs_over_regions, refuse_answers
 from pyomo_dlmp.parametric.upper_terms import UpperTerms, assign_terms, read_upper
+from pyomo_dlmp.status import Status
 from pyomo_dlmp.transform.record import SingleLevel
 
 log = logging.getLogger("pyomo_dlmp")
@@ -193,8 +194,8 @@ def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -
     record.original = upper_objective(model)
     bound = sign * outcome.bound if np.isfinite(outcome.bound) else None
     status = outcome.status
-    if status == "gap not reached" and outcome.within(run.gap):
-        status = "optimal"
+    if status == Status.GAP_NOT_REACHED and outcome.within(run.gap):
+        status = Status.OPTIMAL
     if outcome.z is None:
         return no_point(record, status, bound, run.route, clock, size)
     clock.stage("audit")

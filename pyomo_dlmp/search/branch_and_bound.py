@@ -14,6 +14,8 @@ from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.search.decomposition import solve_periods, take_apart
 from pyomo_dlmp.search.presolve import reduce_program
 from pyomo_dlmp.search.start import completed, first_point
+from pyomo_dlmp.status import Status
+from pyomo_dlmp.transform.bounds.labels import PairState
 from pyomo_dlmp.transform.compile import compile_program
 from pyomo_dlmp.transform.record import SingleLevel
 
@@ -84,27 +86,27 @@ def _search(run, record: SingleLevel, small: Program, first, gap: float, complet
     if apart is None:
         return whole(run.left(), first)
     if run.periods is True:
-        outcome = SearchResult("gap not reached", first)
+        outcome = SearchResult(Status.GAP_NOT_REACHED, first)
         outcome.objective = np.inf if first is None else small.value(first)
     else:
         left = run.left()
         outcome = whole(_PATIENCE if left is None else min(_PATIENCE, left), first)
-        if outcome.status != "time limit" or (left is not None and left <= _PATIENCE):
+        if outcome.status != Status.TIME_LIMIT or (left is not None and left <= _PATIENCE):
             return outcome
     left = run.left()
     limit = None if left is None else _SHARE * left
     outcome = solve_periods(apart, gap, limit, outcome, complete_point, on_progress, on_incumbent)
-    if outcome.status in ("optimal", "interrupted", "memory limit"):
+    if outcome.status in (Status.OPTIMAL, Status.INTERRUPTED, Status.MEMORY_LIMIT):
         return outcome
     left = run.left()
     if left is not None and left < 1.0:
-        outcome.status = "time limit"
+        outcome.status = Status.TIME_LIMIT
         return outcome
     again = whole(left, outcome.z)
     again.bound = max(again.bound, outcome.bound)
     again.rounds += outcome.rounds
-    if again.status == "time limit" and again.within(gap):
-        again.status = "optimal"
+    if again.status == Status.TIME_LIMIT and again.within(gap):
+        again.status = Status.OPTIMAL
     return again
 
 
@@ -114,5 +116,5 @@ def _size(record: SingleLevel, program: Program, small: Program) -> dict[str, in
         "rows": len(program.rows), "columns": len(program.columns),
         "binaries": int(program.integer.sum()),
         "reduced rows": len(small.rows), "reduced columns": len(small.columns),
-        "pairs": len(states), "pairs after bounds": sum(s == "open" for s in states),
+        "pairs": len(states), "pairs after bounds": sum(s == PairState.OPEN for s in states),
     }

@@ -15,6 +15,7 @@ from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.lower.duals import multipliers_from
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.solvers.interfaces import PyomoResult, SolverInterface, solve_by_pyomo
+from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import POLISHED, PROOF_MARGIN
 from pyomo_dlmp.transform.record import SingleLevel
 
@@ -32,7 +33,7 @@ def solve_local(
     deadline = None if time_limit is None else time.monotonic() + time_limit
     if not started:
         _start_in_the_middle(record)
-    answer = PyomoResult("gap not reached", None, None)
+    answer = PyomoResult(Status.GAP_NOT_REACHED, None, None)
     params = [p for lower in record.lowers for name in ("eps", "gap_eps")
               if (p := lower.block.component(name)) is not None]
     for eps in _STEPS:
@@ -40,13 +41,13 @@ def solve_local(
             param.set_value(eps)
         left = None if deadline is None else deadline - time.monotonic()
         if left is not None and left <= 0:
-            answer.status = "time limit"
+            answer.status = Status.TIME_LIMIT
             break
         found = solve_by_pyomo(route, model, 0.0, left)
         if found.objective is None:
             # a local solver's "infeasible" is no proof
             note = f"{route.name} stopped at eps={eps:g}: {found.status}"
-            return PyomoResult("gap not reached", answer.objective, None, note)
+            return PyomoResult(Status.GAP_NOT_REACHED, answer.objective, None, note)
         answer = found
     return answer
 

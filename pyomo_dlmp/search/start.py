@@ -17,14 +17,9 @@ from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics.outer_approximation import solve_outer
 from pyomo_dlmp.numerics.program import Program
-from pyomo_dlmp.tolerances import (
-    ACTIVE,
-    EXACT_FEASIBILITY,
-    FIRST_POINT_GAP,
-    HIGH_POINT_GAP,
-    ROW_HOLDS,
-)
+from pyomo_dlmp.tolerances import FIRST_POINT_GAP, HIGH_POINT_GAP, ROW_HOLDS
 from pyomo_dlmp.transform.compile import compile_program
+from pyomo_dlmp.transform.complementarity import MODES
 from pyomo_dlmp.transform.products.bilinear import quadratic_parts
 from pyomo_dlmp.transform.products.linearise import stand_in_values
 from pyomo_dlmp.transform.record import SingleLevel
@@ -82,18 +77,10 @@ def _complete(lower, z: np.ndarray, place: dict[int, int]) -> None:
     values = {id(v): value for v, value in zip(form.x, solution.x, strict=True)}
     y, mu = multipliers_from(kkt, solution.x, u, kkt.row_duals(solution.y, solution.mu))
     values.update({id(v): value for v, value in zip(lower.y, y, strict=True)})
+    values.update({id(v): value for v, value in zip(lower.mu, mu, strict=True) if v is not None})
     slack = kkt.slack(solution.x, u)
-    active = lower.block.component("active_side")
-    slack_of = lower.block.component("slack_of")
-    for p, var in enumerate(lower.mu):
-        if var is None:
-            continue
-        values[id(var)] = mu[p]
-        if lower.pair_mode[p] == "bigm":
-            on = mu[p] > EXACT_FEASIBILITY and slack[p] <= ACTIVE * (1 + abs(kkt.s0[p]))
-            values[id(active[kkt.label[p]])] = float(on)
-        elif lower.pair_mode[p] == "sos1":
-            values[id(slack_of[kkt.label[p]])] = slack[p]
+    for name, pairs in lower.pairs_by_mode().items():
+        values.update({id(v): value for v, value in MODES[name].fill(lower, pairs, mu, slack)})
     for key, value in values.items():
         if key in place:
             z[place[key]] = value

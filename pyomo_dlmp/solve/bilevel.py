@@ -27,7 +27,9 @@ from pyomo_dlmp.search.product_ranges import envelope_error, factor_ranges
 from pyomo_dlmp.search.start import first_point, known_point, load_start
 from pyomo_dlmp.solve.infeasibility import explain_infeasibility
 from pyomo_dlmp.solvers.interfaces import SolverInterface, get_solver, solve_by_pyomo
+from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ABSOLUTE_GAP, GAP, HIGH_POINT_GAP, ROUNDING, SAME_OBJECTIVE
+from pyomo_dlmp.transform.bounds.labels import PairState, Source
 from pyomo_dlmp.transform.compile import compile_program
 from pyomo_dlmp.transform.complementarity import MODES
 from pyomo_dlmp.transform.record import SingleLevel, single_level_data, undo_single_level
@@ -78,7 +80,7 @@ def solve_bilevel(
             result = _solved(run, solver, explain, check_bounds, transformation)
         except OutOfMemory as err:
             result = BilevelResult(
-                "memory limit", None, None, None, route.name, run.clock.stop(), {},
+                Status.MEMORY_LIMIT, None, None, None, route.name, run.clock.stop(), {},
                 notes=[f"the process holds {memory.used():.2f} GB, more than the {memory_limit:g} "
                        f"GB allowed, before '{err}': no search was begun"])
     if result.objective is not None:
@@ -98,7 +100,7 @@ def _solved(run: _Run, solver, explain, check_bounds, transformation) -> Bilevel
     given = transformation.get("bounds")
     if given and check_bounds and run.own and run.user_bounds_used:
         result = run.with_wider_bounds(options, result)
-    if result.status == "infeasible" and explain and run.own:
+    if result.status == Status.INFEASIBLE and explain and run.own:
         clock.stage("why infeasible")
         result.notes += why_infeasible(model, solver, run.left())
         clock.stop()
@@ -135,7 +137,7 @@ class _Run:
         """Seconds until the deadline, None without one."""
         return None if self.deadline is None else max(0.1, self.deadline - time.monotonic())
 
-    def save_point(self, decisions, objective, bound, status="searching", final=False) -> None:
+    def save_point(self, decisions, objective, bound, status=Status.SEARCHING, final=False) -> None:
         """Write a point to the checkpoint, if there is one; see `Checkpoint.keep`."""
         if self.checkpoint is not None:
             self.checkpoint.keep(decisions, objective, bound, status, final)
@@ -188,7 +190,7 @@ class _Run:
         while True:
             result, relaxed = self.attempt(options)
             best = _better(best, result)
-            if not (self.own and relaxed and result.status == "gap not reached"):
+            if not (self.own and relaxed and result.status == Status.GAP_NOT_REACHED):
                 return best
             if ("bits" in options and options["bits"] >= _MOST_BITS) or self.left() == 0.1:
                 return best
@@ -237,7 +239,7 @@ class _Run:
         if self.own and record.relaxed and self.ranges is None and self.route.factory is None:
             record = self._with_ranges(record, options)
         self.user_bounds_used |= any(
-            bool(np.any(lower.bounds.mu_source[lower.bounds.state == "open"] == "user"))
+            bool(np.any(lower.bounds.mu_source[lower.bounds.state == PairState.OPEN] == Source.USER))
             for lower in record.lowers)
         try:
             _refuse_modes(record, self.route)
@@ -248,7 +250,7 @@ class _Run:
             if not self._held_by_user(record, err.result):
                 raise
             result = err.result
-            result.status = "gap not reached"
+            result.status = Status.GAP_NOT_REACHED
         finally:
             if self.own:
                 undo_single_level(self.model)
@@ -294,7 +296,7 @@ class _Run:
         return bool(held) and any(
             f"{lower.kkt.form.block.name}.{lower.kkt.label[p]}" in held
             for lower in record.lowers
-            for p in np.flatnonzero(lower.bounds.mu_source == "user"))
+            for p in np.flatnonzero(lower.bounds.mu_source == Source.USER))
 
     def _transform(self, options: dict) -> None:
         """Apply; where a bound is missing, once more with the cutoff of a known point."""

@@ -37,6 +37,7 @@ from pyomo.common.tee import capture_output
 from pyomo_dlmp.bilevel.values import value_idle_vars
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.solvers.probes import PROBES, Wrong
+from pyomo_dlmp.status import NO_POINT, Status
 
 _LINEAR = ("lp", "milp", "duals")
 _CONVEX = (*_LINEAR, "qp", "miqp", "qcp", "sos1")
@@ -172,9 +173,10 @@ class PyomoResult:
 
 
 _STATUS = {
-    "optimal": "optimal", "maxTimeLimit": "time limit", "resourceInterrupt": "interrupted",
-    "infeasible": "infeasible", "unbounded": "unbounded",
-    "infeasibleOrUnbounded": "infeasible or unbounded",
+    "optimal": Status.OPTIMAL, "maxTimeLimit": Status.TIME_LIMIT,
+    "resourceInterrupt": Status.INTERRUPTED,
+    "infeasible": Status.INFEASIBLE, "unbounded": Status.UNBOUNDED,
+    "infeasibleOrUnbounded": Status.INFEASIBLE_OR_UNBOUNDED,
 }
 
 
@@ -196,26 +198,26 @@ def solve_by_pyomo(
         results = _run(route, solver, model, started)
     condition = str(results.solver.termination_condition)
     words = str(results.solver.termination_message or condition)
-    status = "interrupted" if "terminated by the user" in words else _STATUS.get(condition)
+    status = Status.INTERRUPTED if "terminated by the user" in words else _STATUS.get(condition)
     active = next(iter(model.component_data_objects(pyo.Objective, active=True)))
-    if status in ("infeasible", "unbounded", "infeasible or unbounded"):
+    if status in NO_POINT:
         return PyomoResult(status, None, None)  # a point of an unbounded model proves nothing
     bound = None if "nlp" in route.capabilities else _proven_bound(solver, results, active.sense)
     objective = None
-    if len(results.solution) or status == "optimal":
+    if len(results.solution) or status == Status.OPTIMAL:
         model.solutions.load_from(results)
         value_idle_vars(active, model.component_data_objects(
             pyo.Constraint, active=True, descend_into=pyo.Block))
         objective = pyo.value(active)
-    if status == "optimal" and bound is None and objective is not None and (
+    if status == Status.OPTIMAL and bound is None and objective is not None and (
             "nlp" not in route.capabilities):
         # the solver says optimal to its gap and reports no bound
         worse = gap * abs(objective)
         bound = objective - worse if active.sense == pyo.minimize else objective + worse
     if status is None:
-        return PyomoResult("gap not reached", objective, bound, f"{route.name} stopped: {words}")
-    if status == "optimal" and "nlp" in route.capabilities:
-        status = "locally optimal"
+        return PyomoResult(Status.GAP_NOT_REACHED, objective, bound, f"{route.name} stopped: {words}")
+    if status == Status.OPTIMAL and "nlp" in route.capabilities:
+        status = Status.LOCALLY_OPTIMAL
     return PyomoResult(status, objective, bound)
 
 

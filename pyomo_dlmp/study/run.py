@@ -21,6 +21,7 @@ from pyomo_dlmp.results import (
     unbalance_table,
     voltages_table,
 )
+from pyomo_dlmp.status import Status
 from pyomo_dlmp.study.data import Case, Run, Study
 from pyomo_dlmp.study.output import CaseResult, numbers, prepare, write_results
 from pyomo_dlmp.tolerances import KKT_RESIDUAL, RECOMPUTED
@@ -67,7 +68,7 @@ def run_study(
         solution = outcome.solution
         tell(run.name, "write", outcome.paid, solution.bound if solution else None)
         write_results(study, done, folder, market.network)
-        if outcome.status == "interrupted":
+        if outcome.status == Status.INTERRUPTED:
             break
     tell(done[-1].run.name, "draw", None, None)
     if any("prices" in result.tables for result in done):

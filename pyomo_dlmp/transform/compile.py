@@ -29,7 +29,7 @@ def compile_program(model, implied=()) -> Program:
         for item in model.component_data_objects(ctype, active=True, descend_into=pyo.Block):
             raise ModelError.at(
                 item.name, f"is a {ctype.__name__}, which HiGHS does not take",
-                "Use complementarity='bigm', or a solver with SOS1.")
+                "Use a complementarity mode without it, or a solver with SOS1.")
     var_map: dict = {}
     visitor = LinearRepnVisitor({}, var_recorder=OrderedVarRecorder(var_map, {}, None))
     rows = list(model.component_data_objects(pyo.Constraint, active=True, descend_into=pyo.Block))

@@ -95,7 +95,7 @@ def test_payment_is_exact_by_strong_duality(name):
 
 
 @pytest.mark.parametrize("options", [
-    {}, {"products": "binary_expansion"}, {"products": "mccormick", "pieces": 12}])
+    {}, {"products": "binary_expansion"}, {"products": "mccormick", "segments": 12}])
 def test_part_of_the_payment_is_bracketed(options):
     result = dlmp.solve_bilevel(consumer(pays=(1,)), gap=1e-3, **options)
     best = brute_force(pays=(1,))
