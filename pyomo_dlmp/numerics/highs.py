@@ -225,6 +225,23 @@ class Highs:
         return answer
 
 
+def option_names() -> list[str]:
+    """Names of all options of HiGHS."""
+    return [name for name in dir(_new_highs().getOptions()) if not name.startswith("_")]
+
+
+def refused_option(options: dict) -> str | None:
+    """Name of the first option that HiGHS does not know or whose value it does not take."""
+    h = _new_highs()
+    for key, value in options.items():
+        try:
+            if h.setOptionValue(key, value) != highspy.HighsStatus.kOk:
+                return key
+        except TypeError:
+            return key
+    return None
+
+
 def solve_small_lp(c, A: np.ndarray, lo, hi, lb, ub) -> np.ndarray | None:
     """Optimal z of a dense LP of a few columns, without presolve; None where it has none."""
     h = _new_highs()

@@ -172,12 +172,12 @@ def _upper_linear(upper: UpperTerms, systems: list[KktSystem]):
 def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -> BilevelResult:
     """`solve_bilevel` over critical regions; NotExplicit where another way is needed.
 
-    run: the call's settings (`solve.bilevel`): route, clock, gap, left(), threads, mip_options.
+    run: the call's settings (`search.settings.Settings`).
     priced: only for an upper level that pays prices (a dual times an upper decision).
     """
     left = run.left()
     seconds = np.inf if left is None else _SHARE[priced] * left
-    reuse = SolveCache(series=False) if run.reuse is None else run.reuse
+    reuse = SolveCache(series=False) if run.cache is None else run.cache
     ready = prepare(model, most, run.clock, priced, seconds,
                     reuse)
     clock, sign = run.clock, ready.upper.sense
@@ -197,7 +197,7 @@ def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -
     if status == Status.GAP_NOT_REACHED and outcome.within(run.gap):
         status = Status.OPTIMAL
     if outcome.z is None:
-        return no_point(record, status, bound, run.route, clock, size)
+        return no_point(record, status, bound, run.interface, clock, size)
     clock.stage("audit")
     for var, value in zip(ready.columns, outcome.z, strict=True):
         var.set_value(float(value), skip_validation=True)
@@ -210,7 +210,7 @@ def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -
         raise NotExplicit(f"what its regions leave out {err.faults[0].what}") from err
     for lower in record.lowers:
         reuse.keep_solver(lower.kkt, lower.solver)
-    return finalize_result(model, record, run.route, clock, run.gap, status, bound,
+    return finalize_result(model, record, run.interface, clock, run.gap, status, bound,
                   sign * outcome.objective, size)
 
 

@@ -6,13 +6,12 @@ import numpy as np
 import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
 
-from pyomo_dlmp.auditing.finalize import finalize_result, no_point
-from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import upper_data
 from pyomo_dlmp.numerics.outer_approximation import SearchResult, solve_outer
 from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.search.decomposition import solve_periods, take_apart
 from pyomo_dlmp.search.presolve import reduce_program
+from pyomo_dlmp.search.settings import Found, Settings
 from pyomo_dlmp.search.start import completed, first_point
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.transform.bounds.labels import PairState
@@ -23,8 +22,8 @@ _PATIENCE = 20.0  # seconds of plain branch and bound before periods are taken a
 _SHARE = 0.5  # of the time that is left for the periods
 
 
-def search_embedded(run, record: SingleLevel) -> BilevelResult:
-    """Solve a transformed model with HiGHS; `run` holds the call's settings (`solve.bilevel`)."""
+def search_embedded(run: Settings, record: SingleLevel) -> Found:
+    """Solve a transformed model with HiGHS; values of its point are loaded onto the Vars."""
     model, clock = run.model, run.clock
     clock.stage("reduce")
     with PauseGC():
@@ -60,16 +59,15 @@ def search_embedded(run, record: SingleLevel) -> BilevelResult:
     best = max(outcome.bound, min(relaxed, outcome.objective))
     bound = sign * best if np.isfinite(best) else None
     if outcome.z is None:
-        return no_point(record, outcome.status, bound, run.route, clock, size)
+        return Found(outcome.status, None, bound, size)
     values = elimination.lift(outcome.z)
     values[program.integer] = np.round(values[program.integer])
     for var, value in zip(program.columns, values, strict=True):
         var.set_value(float(value), skip_validation=True)
-    return finalize_result(model, record, run.route, clock, run.gap, outcome.status, bound,
-                  sign * outcome.objective, size)
+    return Found(outcome.status, sign * outcome.objective, bound, size)
 
 
-def _search(run, record: SingleLevel, small: Program, first, gap: float, complete_point,
+def _search(run: Settings, record: SingleLevel, small: Program, first, gap: float, complete_point,
             on_progress, on_incumbent) -> SearchResult:
     """Branch and bound; where it does not end soon, periods apart, then it again."""
     apart = None
