@@ -146,8 +146,8 @@ def _read_table(folder: Path, name: str, faults: list[Fault]) -> pd.DataFrame:
         as_numbers = pd.to_numeric(table["period"], errors="coerce")
         if not as_numbers.isna().any():
             table["period"] = as_numbers
-    if "passed" in wanted:
-        table["passed"] = table["passed"].str.strip().str.lower().isin(["true", "1", "yes"])
+    for column in sorted({"passed", "foresees"} & set(table.columns)):
+        table[column] = table[column].str.strip().str.lower().isin(["true", "1", "yes"])
     return table
 
 

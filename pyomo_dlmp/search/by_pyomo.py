@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import logging
 
+from pyomo_dlmp.bilevel import lower_levels
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.search.nlp import solve_local
 from pyomo_dlmp.search.settings import Found, Settings
-from pyomo_dlmp.search.start import load_start
+from pyomo_dlmp.search.start import known_point, load_start
 from pyomo_dlmp.solvers.by_pyomo import solve_by_pyomo
 from pyomo_dlmp.transform.record import SingleLevel
 
 log = logging.getLogger("pyomo_dlmp")
+
+
+def start_point(settings: Settings) -> dict | None:
+    """A bilevel-feasible point of the untransformed model, {id of Var: value}, or None.
+
+    For a solver that takes a start, and where the call wants one.
+    """
+    interface = settings.interface
+    if not (settings.own and settings.start) or interface.embedded or not (
+            {"warmstart", "nlp"} & interface.capabilities):
+        return None
+    settings.clock.stage("first point")
+    known = known_point(settings.model, lower_levels(settings.model))
+    return None if known is None else known[1]
 
 
 def search_by_pyomo(settings: Settings, record: SingleLevel, start: dict | None) -> Found:

@@ -11,32 +11,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyomo.environ as pyo
-from pyomo.common.gc_manager import PauseGC
 
 from pyomo_dlmp.auditing.finalize import finalize_result, no_point
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import lower_levels
-from pyomo_dlmp.errors import AuditError, BoundError, SolverError
+from pyomo_dlmp.errors import AuditError, BoundError
 from pyomo_dlmp.search.branch_and_bound import search_embedded
-from pyomo_dlmp.search.by_pyomo import search_by_pyomo
-from pyomo_dlmp.search.presolve import reduce_program
-from pyomo_dlmp.search.product_ranges import envelope_error, factor_ranges
+from pyomo_dlmp.search.by_pyomo import search_by_pyomo, start_point
+from pyomo_dlmp.search.product_ranges import ranges_and_rest
 from pyomo_dlmp.search.settings import Found, Settings
-from pyomo_dlmp.search.start import first_point, known_point
-from pyomo_dlmp.solvers.interfaces import SolverInterface
+from pyomo_dlmp.search.start import known_point
+from pyomo_dlmp.solvers.refusals import refuse_solver
 from pyomo_dlmp.status import Status
-from pyomo_dlmp.tolerances import ABSOLUTE_GAP, ROUNDING, SAME_OBJECTIVE
+from pyomo_dlmp.tolerances import ROUNDING, SAME_OBJECTIVE
 from pyomo_dlmp.transform.bounds.labels import PairState, Source
-from pyomo_dlmp.transform.compile import compile_program
-from pyomo_dlmp.transform.complementarity import MODES
 from pyomo_dlmp.transform.record import SingleLevel, single_level_data, undo_single_level
 from pyomo_dlmp.transform.single_level import SingleLevelTransformation
 
 log = logging.getLogger("pyomo_dlmp")
 _MOST_BITS = 14
 _MORE_BITS = 3
-_PRODUCTS = 0.25  # share of the gap that the envelopes of products may take
 _MOST_WIDENING = 4
 
 
@@ -122,7 +116,7 @@ class _Attempt:
 
 def _attempt(settings: Settings, options: dict, products: Expansion) -> _Attempt:
     """One transformation, search and audit; the model is the user's again afterwards."""
-    start = _start(settings)
+    start = start_point(settings)
     try:
         record = _transformed(settings, options, products)
         relies = any(
@@ -141,17 +135,6 @@ def _attempt(settings: Settings, options: dict, products: Expansion) -> _Attempt
         if settings.own:
             undo_single_level(settings.model)
     return _Attempt(result, record.relaxed, relies)
-
-
-def _start(settings: Settings) -> dict | None:
-    """A bilevel-feasible point for another solver than HiGHS, {id of Var: value}."""
-    interface = settings.interface
-    if not (settings.own and settings.start) or interface.embedded or not (
-            {"warmstart", "nlp"} & interface.capabilities):
-        return None
-    settings.clock.stage("first point")
-    known = known_point(settings.model, lower_levels(settings.model))
-    return None if known is None else known[1]
 
 
 def _transformed(settings: Settings, options: dict, products: Expansion) -> SingleLevel:
@@ -182,18 +165,10 @@ def _record(model) -> SingleLevel:
 def _prove_ranges(settings: Settings, record: SingleLevel, products: Expansion) -> None:
     """Tight ranges of the products of a single level, and the bits that they then need."""
     settings.clock.stage("ranges of products")
-    with PauseGC():
-        implied = [v for lower in record.lowers for v in lower.implied]
-        program = compile_program(settings.model, implied)
-        small, elimination = reduce_program(program, record.lowers)
-    point, low = first_point(record, program, small, elimination, settings.left())
-    scale = abs(low) if point is None else abs(small.value(point))
-    error = _PRODUCTS * settings.gap * scale if np.isfinite(scale) and scale else ABSOLUTE_GAP
-    products.ranges = factor_ranges(program, record, error, settings.left())
+    products.ranges, missing = ranges_and_rest(settings, record)
     if products.ranges:
-        missing = envelope_error(record, products.ranges) / error
         products.enough = int(min(_MOST_BITS, max(0, np.ceil(np.log2(max(missing, ROUNDING))))))
-        log.info("envelopes may err by %.3g: %d bits", missing * error, products.enough)
+        log.info("envelopes may err by %.3g of what they may: %d bits", missing, products.enough)
 
 
 def _transform(settings: Settings, options: dict) -> None:
@@ -220,39 +195,6 @@ def _finalize(settings: Settings, record: SingleLevel, found: Found) -> BilevelR
     return finalize_result(
         settings.model, record, settings.interface, settings.clock, settings.gap, found.status,
         found.bound, found.objective, found.size, found.notes)
-
-
-def refuse_solver(record: SingleLevel, interface: SolverInterface) -> None:
-    """SolverError for a mode or a model that the solver cannot take, before the search."""
-    where, able = f"solver '{interface.name}'", interface.capabilities
-    for lower in record.lowers:
-        for name in lower.pairs_by_mode():
-            needs = MODES[name].needs
-            if not needs & able:
-                raise SolverError.at(
-                    where, f"cannot do complementarity='{name}', which needs "
-                    + " or ".join(sorted(needs)) + _why_not(interface, needs),
-                    "See `pyomo-dlmp solvers` for what each solver can do.")
-            refusal = MODES[name].refuse(lower, able)
-            if refusal is not None:
-                raise SolverError.at(where, *refusal)
-    degree = record.objective.expr.polynomial_degree()
-    if degree not in (0, 1) and not {"miqp", "nlp"} & able:
-        raise SolverError.at(
-            where, "takes linear objectives only and this one is quadratic",
-            "Use solver='highs' (outer approximation), 'gurobi' or 'scip'.")
-    if interface.local:
-        for var in record.block.model().component_data_objects(pyo.Var, descend_into=pyo.Block):
-            if not var.fixed and not var.is_continuous():
-                raise SolverError.at(
-                    where, f"drops integrality, and '{var.name}' is {var.domain}",
-                    "Use a solver with integers, such as 'highs'.")
-
-
-def _why_not(interface: SolverInterface, needs) -> str:
-    reasons = [f"its probe of {n}: {interface.reasons[n]}" for n in sorted(needs)
-               if n in interface.reasons]
-    return f" ({'; '.join(reasons)})" if reasons else ""
 
 
 def _held_by_user(record: SingleLevel, result: Any) -> bool:

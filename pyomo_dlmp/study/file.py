@@ -14,7 +14,7 @@ from typing import Any
 
 from pyomo_dlmp.errors import Fault, StudyFileError
 from pyomo_dlmp.io import find_feeder
-from pyomo_dlmp.market import MARKETS, PAYS
+from pyomo_dlmp.market import DEFAULT_MARKET, MARKETS, PAYS
 from pyomo_dlmp.market.workload import PARTS
 from pyomo_dlmp.network import (
     Capacitor,
@@ -44,7 +44,7 @@ TABLES: dict[str, dict[str, Any]] = {
             "thermal_penalty": 2000.0, "angles": True},
     "unbalance": {f.name: None for f in fields(Unbalance)} | {"sides": 12},
     "aggregator": {"energy_share": None, "energy_mwh": None, "pays": PAYS[0], "tariff": 50.0},
-    "market": {"kinds": ["strategic"], "price_taker_steps": "full", "max_rounds": 60},
+    "market": {"kinds": [DEFAULT_MARKET], "price_taker_steps": "full", "max_rounds": 60},
     "sweep": {"loading": [1.0]},
     "check": {"ac": False},
     "solver": {"name": "highs", "gap": HIGH_POINT_GAP, "time_limit": None},
@@ -221,6 +221,7 @@ class _Reader:
         for kind in kinds if isinstance(kinds, list) and kinds else [kinds]:
             if kind not in MARKETS:
                 self._fault("[market] kinds", f"names {kind!r}",
+                            nearest(kind, MARKETS) if isinstance(kind, str) else
                             f"Give a list of: {', '.join(MARKETS)}.")
 
     def _series(self, where: str, value: Any, periods: Any) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pyomo_dlmp.auditing import BilevelResult
 from pyomo_dlmp.errors import StudyFileError
-from pyomo_dlmp.market import MarketResult
+from pyomo_dlmp.market import MARKETS, MarketResult
 from pyomo_dlmp.results import branches_table, buses_table, markets_table
 from pyomo_dlmp.study.data import Run, Study
 
@@ -31,7 +31,7 @@ class CaseResult:
 
     @property
     def solution(self) -> BilevelResult | None:
-        """Of the bilevel, in the strategic market."""
+        """Of the bilevel, in a market whose leader foresees the prices."""
         return self.outcome.solution
 
     @property
@@ -88,8 +88,9 @@ def write_results(study: Study, done: list[CaseResult], folder: Path, network) -
         _append(folder / f"{name}.csv", last.run.name, table)
     if last.outcome.rounds is not None:
         _append(folder / "rounds.csv", last.run.name, last.outcome.rounds)
-    cases = pd.DataFrame([(r.run.name, r.run.case.name, r.run.loading, r.run.market)
-                          for r in done], columns=["case", "base", "loading", "market"])
+    cases = pd.DataFrame(
+        [(r.run.name, r.run.case.name, r.run.loading, r.run.market, MARKETS[r.run.market].foresees)
+         for r in done], columns=["case", "base", "loading", "market", "foresees"])
     cases.to_csv(folder / "cases.csv", index=False)
     if len(study.markets) > 1:
         summary = pd.concat([r.tables["summary"].assign(case=r.run.name) for r in done])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from pyomo_dlmp.errors import OpenDssError
-from pyomo_dlmp.market import MarketResult, build_bilevel, solve_market
+from pyomo_dlmp.market import MARKETS, MarketResult, build_bilevel, solve_market
 from pyomo_dlmp.report import write_report
 from pyomo_dlmp.results import (
     decomposition_table,
@@ -84,9 +84,10 @@ def _tables(study: Study, run: Run, market, outcome: MarketResult,
     dso, network = outcome.dso, market.network
     tables = {"prices": prices_table(dso), "voltages": voltages_table(dso),
               "unbalance": unbalance_table(dso), "dispatch": dispatch_table(dso, network)}
-    pays = "tariff" if run.market == "uncoordinated" else market.pays
+    pays = MARKETS[run.market].pays or market.pays
+    tariff = market.tariff if outcome.tariff is None else outcome.tariff
     tables["payments"] = payments_table(
-        tables["prices"], tables["dispatch"], network, study.hours, pays, market.tariff)
+        tables["prices"], tables["dispatch"], network, study.hours, pays, tariff)
     parts = decomposition_table(dso)
     if len(tables["voltages"]) > MOST_NODES * study.periods:
         parts = parts[parts["bus"].isin({dc.bus for dc in network.datacenters.values()})]
