@@ -57,7 +57,7 @@ def solve_by_pyomo(
         Further options of the solver.
     """
     solver = interface.solver()
-    for key, value in {**_options(interface, gap, time_limit), **(options or {})}.items():
+    for key, value in {**solver_options(interface, gap, time_limit), **(options or {})}.items():
         solver.options[key] = value
     started = started and "warmstart" in interface.capabilities
     results = _solved(interface, solver, model, started)
@@ -101,7 +101,10 @@ def _finite(bound) -> float | None:
     return None if bound is None or not abs(float(bound)) < _NO_BOUND else float(bound)
 
 
-def _options(interface: SolverInterface, gap: float, time_limit: float | None) -> dict:
+def solver_options(
+    interface: SolverInterface, gap: float, time_limit: float | None,
+) -> dict:
+    """{option: value} of a run: those of the row, gap and seconds."""
     options = dict(interface.options)
     if interface.gap_option:
         options[interface.gap_option] = gap

@@ -142,7 +142,8 @@ class SolverInterface:
             way = f"Install its program '{self.executable}' (your system's packages may have it)"
         else:
             way = "Install it as its makers say"
-        return f"{way}, or use one of: {', '.join(SOLVERS)}."
+        others = ", ".join(name for name in SOLVERS if name != self.name)
+        return f"{way}, or use one of: {others}."
 
     def solver(self):
         """A new Pyomo solver object. SolverError when the program is missing."""
