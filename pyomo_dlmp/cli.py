@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pyomo_dlmp.errors import DlmpError
+from pyomo_dlmp.status import Status
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,10 +62,10 @@ def _study(args, console: Console) -> int:
             console.print(f"{result.run.name}: {note}", markup=False)
     folder = args.results or study.results
     console.print(f"Tables and pictures: {folder}/report.html", markup=False, highlight=False)
-    states = {r.outcome.status for r in done} - {"cycles", "rounds used up"}
-    if "interrupted" in states:
+    states = {r.outcome.status for r in done} - {Status.CYCLES, Status.ROUNDS_USED_UP}
+    if Status.INTERRUPTED in states:
         return 130
-    return 0 if states <= {"optimal"} else 3
+    return 0 if states <= {Status.OPTIMAL} else 3
 
 
 def _show(args, console: Console) -> int:

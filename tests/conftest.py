@@ -2,6 +2,10 @@
 
 from collections import Counter
 
+import pytest
+
+from tests.registries import restored
+
 OUTCOMES: Counter = Counter()
 
 
@@ -11,3 +15,10 @@ def pytest_terminal_summary(terminalreporter):
         total = sum(OUTCOMES.values())
         listed = ", ".join(f"{n} {what}" for what, n in OUTCOMES.most_common())
         terminalreporter.write_line(f"problems x solvers x modes: {total} runs: {listed}")
+
+
+@pytest.fixture
+def registries():
+    """What the test registers is forgotten afterwards."""
+    with restored():
+        yield

@@ -14,7 +14,7 @@ PAGES = sorted(p for p in DOCS.rglob("*.md") if "```python" in p.read_text(encod
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
-def test_the_example_prints_what_the_page_says(page, capsys):
+def test_the_example_prints_what_the_page_says(page, capsys, registries):
     text = page.read_text(encoding="utf-8")
     if "ac_power_flow(" in text or "solve_corrected_opf(" in text:
         engine()

@@ -19,6 +19,7 @@ from pyomo_dlmp.errors import AuditError, Fault
 from pyomo_dlmp.lower.dual_ranges import price_ranges
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.lower.solver import LowerSolver, kkt_residual
+from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ABSOLUTE_GAP, ROUNDING, SAME_MONEY, SAME_OBJECTIVE
 from pyomo_dlmp.transform.record import SingleLevel
 
@@ -63,8 +64,8 @@ def no_point(record: SingleLevel, claim: Claim, solver: str, clock) -> BilevelRe
     if record.restricted:
         bound = None
         notes.append("upper Vars were held to a grid, so nothing is known of points off it")
-        if status in ("infeasible", "infeasible or unbounded"):
-            status = "gap not reached"
+        if status in (Status.INFEASIBLE, Status.INFEASIBLE_OR_UNBOUNDED):
+            status = Status.GAP_NOT_REACHED
     return BilevelResult(status, None, bound, None, solver, clock.stop(), claim.size, notes=notes)
 
 
@@ -110,7 +111,7 @@ def finalize_result(model, record: SingleLevel, claim: Claim, solver: str, clock
     broken = result.audit.broken
     if broken and loose:
         result.objective = None
-        result.status = "gap not reached" if claim.status == "optimal" else claim.status
+        result.status = Status.GAP_NOT_REACHED if claim.status == Status.OPTIMAL else claim.status
         result.notes.append(
             "the relaxation's point breaks upper rows once the lower level is exact: "
             + ", ".join(f"{name} by {value:.3g}" for name, value in broken[:3]))
@@ -142,18 +143,18 @@ def _close_gap(record: SingleLevel, result: BilevelResult, gap: float) -> None:
         result.bound = None
         result.notes.append("upper Vars were held to a grid, so no bound of the bilevel is known")
     if result.bound is None or result.objective is None:
-        if result.status == "optimal":
-            result.status = "gap not reached"
+        if result.status == Status.OPTIMAL:
+            result.status = Status.GAP_NOT_REACHED
             result.notes.append("no bound is known")
         return
     # a point better than the bound by rounding only proves the point
     short = max(0.0, sense * (result.objective - result.bound))
     result.gap = short / max(abs(result.objective), ROUNDING)
     within = short <= 2 * ABSOLUTE_GAP
-    if result.status == "time limit" and (result.gap <= gap or within):
-        result.status = "optimal"  # reached, though the search would have gone on
-    if result.status == "optimal" and result.gap > 1.001 * max(gap, ROUNDING) and not within:
-        result.status = "gap not reached"
+    if result.status == Status.TIME_LIMIT and (result.gap <= gap or within):
+        result.status = Status.OPTIMAL  # reached, though the search would have gone on
+    if result.status == Status.OPTIMAL and result.gap > 1.001 * max(gap, ROUNDING) and not within:
+        result.status = Status.GAP_NOT_REACHED
         result.notes.append(
             f"the gap is {result.gap:.3g} against the {gap:.3g} asked for"
             + (": the products stand in a relaxation, raise `bits`" if record.relaxed else ""))

@@ -12,7 +12,7 @@ from pyomo_dlmp.tolerances import ABSOLUTE_GAP
 class BilevelResult:
     """What `solve_bilevel` returns. Money in the model's unit.
 
-    `status`: optimal | time limit | interrupted | infeasible | unbounded | gap not reached;
+    `status`: one of `pyomo_dlmp.status.Status`;
     `objective`: the user's upper objective at the loaded point (None without one); `bound`: proven
     bound of the bilevel optimum; `gap`: relative; `times`: seconds by stage; `size`: rows, columns,
     binaries of the single level as written, after elimination, and pairs before and after bounds;

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pyomo_dlmp.errors import Fault
-from pyomo_dlmp.network.names import listed, nearest
+from pyomo_dlmp.errors import Fault, listed, nearest
 
 
 class Cell(NamedTuple):

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from pyomo_dlmp.errors import FeederFileError
+from pyomo_dlmp.errors import FeederFileError, nearest
 from pyomo_dlmp.io.opendss import read_opendss
 from pyomo_dlmp.io.tables import HEADER, read_licence, read_tables
 from pyomo_dlmp.network import Network
-from pyomo_dlmp.network.names import nearest
 
 
 def load_feeder(name: str) -> Network:

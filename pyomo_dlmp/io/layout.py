@@ -35,7 +35,7 @@ from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from typing import Any
 
-from pyomo_dlmp.errors import Fault
+from pyomo_dlmp.errors import Fault, nearest
 from pyomo_dlmp.io.csv_table import (
     NUMBER,
     NUMBERS,
@@ -50,7 +50,6 @@ from pyomo_dlmp.io.csv_table import (
 )
 from pyomo_dlmp.io.device_tables import device_table
 from pyomo_dlmp.network.elements import Bus, Line, LineCode, Matrix, Regulator
-from pyomo_dlmp.network.names import nearest
 from pyomo_dlmp.network.registry import device_classes
 from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
 

@@ -25,13 +25,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pyomo_dlmp.errors import Fault, FeederFileError
+from pyomo_dlmp.errors import Fault, FeederFileError, listed, nearest
 from pyomo_dlmp.io import layout
 from pyomo_dlmp.io.csv_table import read_table, write_table
 from pyomo_dlmp.io.device_tables import device_rows, device_table, read_devices
 from pyomo_dlmp.network import Device, Network, Profile, Substation
 from pyomo_dlmp.network.kinds import Element
-from pyomo_dlmp.network.names import listed, nearest
 from pyomo_dlmp.network.registry import device_classes
 from pyomo_dlmp.network.series import is_number
 

@@ -22,6 +22,7 @@ from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics.boxes import dot
 from pyomo_dlmp.numerics.components import component_labels, groups_by_label
 from pyomo_dlmp.numerics.highs import Highs
+from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ACTIVE, ENTRY, RANK, SAME_OBJECTIVE
 
 MOST_PROGRAMS = 3000  # of a part; ranges beyond are those over the box around all t
@@ -163,6 +164,6 @@ class _Freedom:
         for sign in (1.0, -1.0):
             self._lp.set_cost(np.arange(self.d), sign * form)
             answer = self._lp.solve_lp()
-            least = answer.objective if answer.status == "optimal" else None
+            least = answer.objective if answer.status == Status.OPTIMAL else None
             ends.append(sign * min(0.0, -np.inf if least is None else least))
         return ends[0], ends[1]

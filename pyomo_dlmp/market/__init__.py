@@ -2,15 +2,19 @@
 
 from pyomo_dlmp.market.aggregator import PAYS, AggregatorBlock, AggregatorBlockData
 from pyomo_dlmp.market.markets import (
+    DEFAULT_MARKET,
     MARKETS,
     Market,
     MarketResult,
+    MarketRow,
     build_bilevel,
+    register_market,
     solve_market,
 )
 from pyomo_dlmp.market.workload import Interactive, Job, Servers, Ups, Workload, scaled
 
 __all__ = [
-    "MARKETS", "PAYS", "AggregatorBlock", "AggregatorBlockData", "Interactive", "Job", "Market",
-    "MarketResult", "Servers", "Ups", "Workload", "build_bilevel", "scaled", "solve_market",
+    "DEFAULT_MARKET", "MARKETS", "PAYS", "AggregatorBlock", "AggregatorBlockData", "Interactive",
+    "Job", "Market", "MarketResult", "MarketRow", "Servers", "Ups", "Workload", "build_bilevel",
+    "register_market", "scaled", "solve_market",
 ]

@@ -28,11 +28,10 @@ from pyomo.core.base.block import BlockData, declare_custom_block
 
 from pyomo_dlmp.blocks.datacenter import CIRCLE, SIDES, front_end, split
 from pyomo_dlmp.blocks.svg import limit_total
-from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.errors import ModelError, nearest
 from pyomo_dlmp.market.feasibility import require_servable
 from pyomo_dlmp.market.workload import Workload, check_workload
 from pyomo_dlmp.market.workload_rows import Site, WorkloadRows
-from pyomo_dlmp.network.names import nearest
 from pyomo_dlmp.network.series import by_period
 
 PAYS = ("active and reactive", "active", "tariff")

@@ -21,12 +21,13 @@ import pyomo.environ as pyo
 
 from pyomo_dlmp.auditing import BilevelResult
 from pyomo_dlmp.bilevel import LowerLevel
-from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.errors import ModelError, nearest
 from pyomo_dlmp.market.aggregator import AggregatorBlock
 from pyomo_dlmp.market.workload import Workload
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.opf import build_opf
 from pyomo_dlmp.solve import solve_bilevel, solve_integer, solve_opf
+from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import GAP, ROUNDING, ROW_HOLDS
 
 
@@ -54,9 +55,11 @@ class Market:
 class MarketResult:
     """One market solved. `dso`: block with values and duals; `note`: how it went, in words.
 
-    `paid`: $ by the market's own rule (a tariff or DLMPs). `rounds`: of a price taker, columns
-    round, payment ($), change (MW). `solution`: of the strategic market. `residual`: relative
-    KKT residual of the DSO's problem in the other markets.
+    `paid`: $ by the market's own rule (a tariff or DLMPs; nan where nothing is paid). `tariff`:
+    $/MWh (number or one per period) of a market that sets it; None: the Market's.
+    `rounds`: of a price taker, columns round, payment ($), change (MW). `solution`: of a market
+    that solves a bilevel model. `residual`: relative KKT residual of the DSO's problem in the
+    other markets.
     """
 
     market: str
@@ -68,16 +71,69 @@ class MarketResult:
     solution: BilevelResult | None = None
     model: Any = None
     residual: float | None = None
+    tariff: Any = None
+
+
+@dataclass(frozen=True)
+class MarketRow:
+    """A row of `MARKETS`: one market, and what is particular to it.
+
+    Attributes
+    ----------
+    name : str
+        What users write; also of the market's rows in tables.
+    solve : callable
+        (Market, **options) -> MarketResult, with values and duals on its `dso`. Options are those
+        of `solve_bilevel`.
+    pays : str or None
+        What its datacenters pay for ("active", "active and reactive", "tariff"); None: as the
+        Market says.
+    foresees : bool
+        Whether the leader foresees the prices (a bilevel solution with a bound); of many runs a
+        report shows these.
+    least_cost : bool
+        Whether its cost is the least of all markets: the price of anarchy compares with it.
+    """
+
+    name: str
+    solve: Callable[..., MarketResult]
+    pays: str | None = None
+    foresees: bool = False
+    least_cost: bool = False
 
 
 def solve_market(name: str, market: Market, **options: Any) -> MarketResult:
-    """Solve one of `MARKETS`. `options` go to `solve_bilevel` (solver, gap, time_limit, progress).
+    """Solve one of `MARKETS`.
 
-    ModelError for an unknown name; what the parts raise.
+    Parameters
+    ----------
+    name : str
+        A name of `MARKETS`.
+    market : Market
+    **options
+        Of `solve_bilevel` (solver, gap, time_limit, progress).
+
+    Raises
+    ------
+    ModelError
+        The name is unknown; also what the market's parts raise.
     """
     if name not in MARKETS:
-        raise ModelError.at("market", f"{name!r} is unknown", f"Use {', '.join(MARKETS)}.")
-    return MARKETS[name](market, **options)
+        raise ModelError.at("market", f"{name!r} is unknown", nearest(str(name), MARKETS))
+    return MARKETS[name].solve(market, **options)
+
+
+def register_market(row: MarketRow) -> None:
+    """Add a row to the table of markets, for this process.
+
+    Raises
+    ------
+    ModelError
+        The name is taken.
+    """
+    if row.name in MARKETS:
+        raise ModelError.at(f"market {row.name!r}", "is there already", "Give it another name.")
+    MARKETS[row.name] = row
 
 
 def build_bilevel(market: Market, pays: str | None = None) -> Any:
@@ -112,7 +168,7 @@ def _uncoordinated(market: Market, **_: Any) -> MarketResult:
     _best_response(m)
     _spread(m)
     answer = solve_opf(m.dso)
-    return MarketResult("uncoordinated", m.dso, pyo.value(m.dca.cost), "optimal", model=m,
+    return MarketResult("uncoordinated", m.dso, pyo.value(m.dca.cost), Status.OPTIMAL, model=m,
                    note="pays the tariff; spread evenly where bills are equal",
                    residual=answer.residual.relative)
 
@@ -123,7 +179,7 @@ def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> 
     _first_schedule(m)
     seen: list[list[float]] = []
     rounds = []
-    status, note = "rounds used up", f"did not settle in {market.max_rounds} rounds"
+    status, note = Status.ROUNDS_USED_UP, f"did not settle in {market.max_rounds} rounds"
     for k in range(1, market.max_rounds + 1):
         here = [var.value for var in decisions]
         answer = solve_opf(m.dso)
@@ -142,11 +198,11 @@ def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> 
         back = None if market.averaged else next(
             (i for i, old in enumerate(seen) if _apart(old, here) <= ROW_HOLDS), None)
         if change <= ROW_HOLDS or (market.averaged and content):
-            status, note = "optimal", f"settled in {k} rounds"
+            status, note = Status.OPTIMAL, f"settled in {k} rounds"
             break
         if back is not None:
             members = [paid for _, paid, _ in rounds[back:-1]]
-            status = "cycles"
+            status = Status.CYCLES
             note = (f"cycles through {len(seen) - back} schedules without end; payments "
                     f"{min(members):.2f} to {max(members):.2f} $; the last one is shown")
             break
@@ -171,14 +227,17 @@ def _cooperative(market: Market, **_: Any) -> MarketResult:
             if not var.is_continuous():
                 var.fix(round(var.value))
     answer = solve_opf(m)
-    return MarketResult("cooperative", m, float("nan"), "optimal", model=m,
+    return MarketResult("cooperative", m, float("nan"), Status.OPTIMAL, model=m,
                    residual=answer.residual.relative)
 
 
-MARKETS: dict[str, Callable[..., MarketResult]] = {
-    "uncoordinated": _uncoordinated, "price taker": _price_taker,
-    "strategic": _strategic, "cooperative": _cooperative,
-}
+MARKETS: dict[str, MarketRow] = {row.name: row for row in (
+    MarketRow("uncoordinated", _uncoordinated, pays="tariff"),
+    MarketRow("price taker", _price_taker),
+    MarketRow("strategic", _strategic, foresees=True),
+    MarketRow("cooperative", _cooperative, least_cost=True),
+)}
+DEFAULT_MARKET = "strategic"
 
 
 def _decisions(m) -> list:

@@ -18,8 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from pyomo_dlmp.errors import Fault, ModelError
-from pyomo_dlmp.network.names import nearest
+from pyomo_dlmp.errors import Fault, ModelError, nearest
 from pyomo_dlmp.network.series import by_period, is_number
 
 

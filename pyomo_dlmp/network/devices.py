@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+from pyomo_dlmp.errors import listed
 from pyomo_dlmp.network.device import Device, Finding, LegPowers, MultiphaseDevice
 from pyomo_dlmp.network.fields import Column, Range
-from pyomo_dlmp.network.names import listed
 from pyomo_dlmp.network.phases import DELTA_PAIRS, PHASES, SPLIT
 from pyomo_dlmp.network.series import is_number
 from pyomo_dlmp.tolerances import PRINTED

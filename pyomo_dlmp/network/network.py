@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 import networkx as nx
 
-from pyomo_dlmp.errors import Fault, NetworkError
+from pyomo_dlmp.errors import Fault, NetworkError, nearest
 from pyomo_dlmp.network.device import Device
 from pyomo_dlmp.network.devices import (
     Capacitor,
@@ -23,7 +23,6 @@ from pyomo_dlmp.network.devices import (
 from pyomo_dlmp.network.elements import Bus, Line, Regulator, Substation
 from pyomo_dlmp.network.faults.all import find_faults
 from pyomo_dlmp.network.kinds import BRANCHES, Branch, Element, kind, label
-from pyomo_dlmp.network.names import nearest
 from pyomo_dlmp.network.profiles import Profile
 from pyomo_dlmp.network.registry import device_class, device_classes
 from pyomo_dlmp.network.topology import Forest

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pyomo_dlmp.errors import Fault
+from pyomo_dlmp.errors import Fault, listed, nearest
 from pyomo_dlmp.network.device import Device
 from pyomo_dlmp.network.elements import Bus, Line, Regulator, Substation
 from pyomo_dlmp.network.kinds import Branch, label
-from pyomo_dlmp.network.names import listed, nearest
 from pyomo_dlmp.network.phases import legs_matrix
 from pyomo_dlmp.network.transformers import Transformer
 from pyomo_dlmp.tolerances import NOMINAL

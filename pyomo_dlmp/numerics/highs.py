@@ -16,9 +16,9 @@ import scipy.sparse as sp
 
 from pyomo_dlmp.numerics.memory import over_limit
 from pyomo_dlmp.numerics.program import Program
+from pyomo_dlmp.status import STOPPED, Status
 
 INF = highspy.kHighsInf
-STOPPED = ("time limit", "interrupted", "memory limit")  # words for a search that was ended
 
 
 @dataclass
@@ -37,13 +37,13 @@ class HighsResult:
 
 
 _WORDS = {
-    highspy.HighsModelStatus.kOptimal: "optimal",
-    highspy.HighsModelStatus.kTimeLimit: "time limit",
-    highspy.HighsModelStatus.kInterrupt: "interrupted",
-    highspy.HighsModelStatus.kInfeasible: "infeasible",
-    highspy.HighsModelStatus.kUnbounded: "unbounded",
-    highspy.HighsModelStatus.kUnboundedOrInfeasible: "infeasible or unbounded",
-    highspy.HighsModelStatus.kSolutionLimit: "optimal",
+    highspy.HighsModelStatus.kOptimal: Status.OPTIMAL,
+    highspy.HighsModelStatus.kTimeLimit: Status.TIME_LIMIT,
+    highspy.HighsModelStatus.kInterrupt: Status.INTERRUPTED,
+    highspy.HighsModelStatus.kInfeasible: Status.INFEASIBLE,
+    highspy.HighsModelStatus.kUnbounded: Status.UNBOUNDED,
+    highspy.HighsModelStatus.kUnboundedOrInfeasible: Status.INFEASIBLE_OR_UNBOUNDED,
+    highspy.HighsModelStatus.kSolutionLimit: Status.OPTIMAL,
 }
 
 
@@ -215,13 +215,13 @@ class Highs:
     def _answer(self) -> HighsResult:
         status = _WORDS.get(self._h.getModelStatus(), str(self._h.modelStatusToString(
             self._h.getModelStatus())))
-        if status == "interrupted" and over_limit():
-            status = "memory limit"
+        if status == Status.INTERRUPTED and over_limit():
+            status = Status.MEMORY_LIMIT
         info, solution = self._h.getInfo(), self._h.getSolution()
         feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
         bound = info.mip_dual_bound if self.is_mip else info.objective_function_value
         known = np.isfinite(bound) and status in (
-            ("optimal", *STOPPED) if self.is_mip else ("optimal",))
+            (Status.OPTIMAL, *STOPPED) if self.is_mip else (Status.OPTIMAL,))
         answer = HighsResult(status, bound=bound if known else None)
         if feasible:
             answer.z = np.array(solution.col_value)
@@ -230,6 +230,23 @@ class Highs:
             answer.row_dual = np.array(solution.row_dual)
             answer.col_dual = np.array(solution.col_dual)
         return answer
+
+
+def option_names() -> list[str]:
+    """Names of all options of HiGHS."""
+    return [name for name in dir(_new_highs().getOptions()) if not name.startswith("_")]
+
+
+def refused_option(options: dict) -> str | None:
+    """Name of the first option that HiGHS does not know or whose value it does not take."""
+    h = _new_highs()
+    for key, value in options.items():
+        try:
+            if h.setOptionValue(key, value) != highspy.HighsStatus.kOk:
+                return key
+        except TypeError:
+            return key
+    return None
 
 
 def solve_small_lp(c, A: np.ndarray, lo, hi, lb, ub) -> np.ndarray | None:

@@ -22,8 +22,9 @@ import scipy.sparse as sp
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.numerics.boxes import row_ranges
 from pyomo_dlmp.numerics.components import blocks_of
-from pyomo_dlmp.numerics.highs import STOPPED, Highs, HighsResult
+from pyomo_dlmp.numerics.highs import Highs, HighsResult
 from pyomo_dlmp.numerics.program import Program
+from pyomo_dlmp.status import STOPPED, Status
 from pyomo_dlmp.tolerances import (
     ABSOLUTE_GAP,
     CONVEX,
@@ -121,7 +122,7 @@ def solve_outer(
     squares = split_squares(program)
     begin = program.value(start) if start is not None else None
     master = _TangentMaster(program, squares, _first_error(gap, begin), threads, mip_options or {})
-    outcome = SearchResult("time limit")
+    outcome = SearchResult(Status.TIME_LIMIT)
     if start is not None:
         outcome.z, outcome.objective = start, program.value(start)
         master.start_from(start)
@@ -136,7 +137,7 @@ def solve_outer(
         outcome.rounds = round_
         remaining = deadline - time.monotonic()
         if remaining <= 0:
-            outcome.status = "time limit"
+            outcome.status = Status.TIME_LIMIT
             break
         master.highs.set("mip_rel_gap", gap * (0.5 if len(squares.weight) else 1.0))
         answer = master.solve(remaining, lambda inc, low: on_progress(
@@ -145,7 +146,8 @@ def solve_outer(
         if answer.z is None and answer.status not in STOPPED:
             outcome.status = answer.status
             if outcome.z is not None:  # a point is known, so it is not infeasible
-                outcome.status = "unbounded" if "unbounded" in answer.status else "gap not reached"
+                outcome.status = (Status.UNBOUNDED if "unbounded" in answer.status
+                                  else Status.GAP_NOT_REACHED)
                 outcome.bound = -np.inf
             break
         if answer.bound is not None:
@@ -156,15 +158,15 @@ def solve_outer(
         on_progress(f"round {round_}", outcome.objective, outcome.bound)
         outcome.history.append((time.monotonic(), outcome.objective, outcome.bound))
         outcome.status = answer.status
-        done = answer.status != "optimal" or outcome.within(gap) or not len(squares.weight)
+        done = answer.status != Status.OPTIMAL or outcome.within(gap) or not len(squares.weight)
         if done or answer.z is None or outcome.z is None:
             break
         new = master.add_tangents(answer.z[: len(program.columns)])
         if not new:
             break
         master.start_from(outcome.z)
-    if outcome.status == "optimal" and not outcome.within(max(gap, ROUNDING) * 1.0001):
-        outcome.status = "gap not reached"
+    if outcome.status == Status.OPTIMAL and not outcome.within(max(gap, ROUNDING) * 1.0001):
+        outcome.status = Status.GAP_NOT_REACHED
     return outcome
 
 
@@ -204,8 +206,10 @@ class _TangentMaster:
             np.concatenate([program.lb, squares.lo - margin, zero]),
             np.concatenate([program.ub, squares.hi + margin, np.full(k, np.inf)]),
             np.concatenate([program.integer, np.zeros(2 * k, bool)]),
-            offset=program.constant, threads=threads, primal_feasibility_tolerance=MILP_FEASIBILITY,
-            mip_feasibility_tolerance=INTEGRALITY, mip_abs_gap=0.2 * ABSOLUTE_GAP, **options)
+            offset=program.constant, **{
+                "threads": threads, "primal_feasibility_tolerance": MILP_FEASIBILITY,
+                "mip_feasibility_tolerance": INTEGRALITY, "mip_abs_gap": 0.2 * ABSOLUTE_GAP,
+                **options})
         if k:
             self._first_grid(error)
 

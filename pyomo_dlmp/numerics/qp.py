@@ -12,6 +12,7 @@ from pyomo_dlmp.numerics.clarabel import solve_qp
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.outer_approximation import solve_outer
 from pyomo_dlmp.numerics.program import Program
+from pyomo_dlmp.status import NO_POINT, Status
 from pyomo_dlmp.tolerances import ACTIVE, ENTRY, EXACT_FEASIBILITY, MULTIPLIER, POLISHED, ROW_HOLDS
 
 LARGE = 4000  # columns of a part beyond which it is solved sparse, by an interior point
@@ -85,13 +86,13 @@ class ConvexQp:
             options["qp_regularization_value"] = 0.0
         answer = Highs(self.c, self.A, self.right, self._row_upper(), self.lb, self.ub,
                        Q=self.Q, **options).solve(time_limit=30.0)
-        if answer.status == "infeasible" and tolerance < ROW_HOLDS:
+        if answer.status == Status.INFEASIBLE and tolerance < ROW_HOLDS:
             return self._highs(ROW_HOLDS)  # u is only as exact as the solver that chose it
-        if answer.status in ("infeasible", "unbounded", "infeasible or unbounded"):
+        if answer.status in NO_POINT:
             if self.Q.nnz:  # a QP may be misjudged: ask the LP of the same rows
                 zero = np.zeros(len(self.c))
                 check = Highs(zero, self.A, self.right, self._row_upper(), self.lb, self.ub)
-                if check.solve().status == "optimal" and answer.status != "unbounded":
+                if check.solve().status == Status.OPTIMAL and answer.status != Status.UNBOUNDED:
                     return None
             raise SolverError.at("lower level", f"is {answer.status} at these upper decisions",
                                  "See which rows conflict, or make limits soft.")

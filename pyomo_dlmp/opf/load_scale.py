@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 
-from pyomo_dlmp.errors import NetworkError
+from pyomo_dlmp.errors import NetworkError, nearest
 from pyomo_dlmp.network import Network
-from pyomo_dlmp.network.names import nearest
 from pyomo_dlmp.network.series import by_period
 
 LoadScale = float | Sequence[float] | str | Mapping[str, float | Sequence[float]]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
-from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.errors import ModelError, nearest
 from pyomo_dlmp.network import OperatingPoint
-from pyomo_dlmp.network.names import nearest
 from pyomo_dlmp.network.series import is_number
 from pyomo_dlmp.opf.load_scale import LoadScale
 from pyomo_dlmp.opf.unbalance import Unbalance

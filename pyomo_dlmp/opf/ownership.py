@@ -7,8 +7,7 @@ from typing import Any
 
 from pyomo_dlmp.blocks import Horizon
 from pyomo_dlmp.blocks.registry import device_blocks
-from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.network.names import nearest
+from pyomo_dlmp.errors import ModelError, nearest
 from pyomo_dlmp.network.units import mega
 
 

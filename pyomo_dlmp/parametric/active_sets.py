@@ -18,6 +18,7 @@ from scipy.linalg import lapack
 from pyomo_dlmp.numerics.clarabel import solve_qp
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.parametric.condensed import CondensedQp
+from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import (
     ACTIVE,
     ENTRY,
@@ -301,7 +302,8 @@ def _qp(part: CondensedQp, u):
         if Q.nnz:
             options["qp_regularization_value"] = 0.0
         answer = Highs(c, A, right, upper, lb, ub, Q=Q, **options).solve(10.0)
-        if answer.status == "optimal" and answer.z is not None and answer.row_dual is not None:
+        if answer.status == Status.OPTIMAL and (
+                answer.z is not None and answer.row_dual is not None):
             return answer.z[:n], np.maximum(0.0, answer.row_dual[e:])
     found = solve_qp(Q, c, A, right, e, lb, ub)
     return None if found is None else (found[0][:n], np.maximum(0.0, found[1][e:]))

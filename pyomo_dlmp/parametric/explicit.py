@@ -33,6 +33,7 @@ from pyomo_dlmp.parametric.hull import Hull, build_hull
 from pyomo_dlmp.parametric.master import solve_master
 from pyomo_dlmp.parametric.region_costs import costs_over_regions, refuse_answers
 from pyomo_dlmp.parametric.upper_terms import RegionObjective, UpperTerms, assign_terms, read_upper
+from pyomo_dlmp.status import Status
 from pyomo_dlmp.transform.record import SingleLevel
 
 log = logging.getLogger("pyomo_dlmp")
@@ -194,12 +195,12 @@ def _read_upper_row(reader: RowReader, row, inner: set[int]):
 def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -> BilevelResult:
     """`solve_bilevel` over critical regions; NotExplicit where another way is needed.
 
-    run: the call's settings (`solve.bilevel`): route, clock, gap, left(), threads, mip_options.
+    run: the call's settings (`search.settings.Settings`).
     priced: only for an upper level that pays prices (a dual times an upper decision).
     """
     left = run.left()
     seconds = np.inf if left is None else _SHARE[priced] * left
-    reuse = SolveCache(series=False) if run.reuse is None else run.reuse
+    reuse = SolveCache(series=False) if run.cache is None else run.cache
     ready = prepare(model, most, run.clock, priced, seconds,
                     reuse)
     clock, sign = run.clock, ready.upper.sense
@@ -216,10 +217,10 @@ def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -
     record.original = upper_objective(model)
     bound = sign * outcome.bound if np.isfinite(outcome.bound) else None
     status = outcome.status
-    if status == "gap not reached" and outcome.within(run.gap):
-        status = "optimal"
+    if status == Status.GAP_NOT_REACHED and outcome.within(run.gap):
+        status = Status.OPTIMAL
     if outcome.z is None:
-        return no_point(record, Claim(status, None, bound, size), run.route.name, clock)
+        return no_point(record, Claim(status, None, bound, size), run.interface.name, clock)
     clock.stage("audit")
     load_values(ready.columns, outcome.z)
     if reuse.series:
@@ -232,7 +233,7 @@ def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -
     for lower in record.lowers:
         reuse.keep_solver(lower.kkt, lower.solver)
     claim = Claim(status, sign * outcome.objective, bound, size)
-    return finalize_result(model, record, claim, run.route.name, clock, run.gap, run.left())
+    return finalize_result(model, record, claim, run.interface.name, clock, run.gap, run.left())
 
 
 def _start(ready: Explicit, reuse: SolveCache) -> np.ndarray | None:

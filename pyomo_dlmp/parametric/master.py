@@ -15,6 +15,7 @@ from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.outer_approximation import SearchResult
 from pyomo_dlmp.parametric.critical_regions import width
 from pyomo_dlmp.parametric.hull import Hull
+from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ABSOLUTE_GAP, EXACT_FEASIBILITY, MILP_FEASIBILITY, ROUNDING
 
 _ROUNDS = 40
@@ -43,7 +44,7 @@ class _HullMaster:
         self.on_incumbent = on_incumbent or (lambda *_: None)
         self.deadline = None if time_limit is None else time.monotonic() + time_limit
         self.threads, self.options = threads, options
-        self.outcome = SearchResult("optimal")
+        self.outcome = SearchResult(Status.OPTIMAL)
         self.last: np.ndarray | None = None  # the latest point of the master itself
         self._load(hull)
 
@@ -81,8 +82,8 @@ class _HullMaster:
 
     def _judged(self) -> SearchResult:
         out = self.outcome
-        if out.status == "optimal" and not out.within(max(self.gap, ROUNDING) * 1.0001):
-            out.status = "gap not reached"
+        if out.status == Status.OPTIMAL and not out.within(max(self.gap, ROUNDING) * 1.0001):
+            out.status = Status.GAP_NOT_REACHED
         return out
 
     def _aim(self) -> float:
@@ -127,9 +128,9 @@ class _HullMaster:
         out = self.outcome
         for _ in range(_ROUNDS):
             answer = self.highs.solve(self._left())
-            if answer.status != "optimal" or answer.objective is None:
+            if answer.status != Status.OPTIMAL or answer.objective is None:
                 known = out.z is not None and "infeasible" in answer.status  # by rounding only
-                out.status = "gap not reached" if known else answer.status
+                out.status = Status.GAP_NOT_REACHED if known else answer.status
                 return False
             if not len(self.index) or not self.upper_integers:
                 self._take(answer.z)
@@ -154,8 +155,8 @@ class _HullMaster:
         out.rounds += 1
         if answer.bound is not None:
             out.bound = max(out.bound, answer.bound)
-        if answer.status == "infeasible" and out.z is None:
-            out.status = "infeasible"
+        if answer.status == Status.INFEASIBLE and out.z is None:
+            out.status = Status.INFEASIBLE
             return False
         if answer.z is not None:
             self.last = answer.z
@@ -164,7 +165,7 @@ class _HullMaster:
             self._polish(answer.z)
         self.on_progress(f"round {out.rounds}", out.objective, out.bound)
         out.status = answer.status
-        return answer.status == "optimal" and answer.z is not None
+        return answer.status == Status.OPTIMAL and answer.z is not None
 
     def _polish(self, z) -> None:
         """With the binaries fixed the rest is an LP with tangents: a few cheap rounds."""
@@ -173,7 +174,7 @@ class _HullMaster:
         self.highs.set_bounds(self.index, fixed, fixed)
         for _ in range(_POLISH):
             answer = self.highs.solve(self._left())
-            if answer.status != "optimal":
+            if answer.status != Status.OPTIMAL:
                 break
             self._take(answer.z)
             if self._cut(answer.z) <= 0.03 * self._aim():

@@ -110,12 +110,13 @@ def _read_table(folder: Path, name: str, faults: list[Fault]) -> pd.DataFrame:
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         faults.append(Fault(path.name, f"is no CSV table ({error})", "Write it again."))
         return empty
-    missing = [column for column in wanted if column not in table.columns]
+    missing = [column.name for column in columns
+               if column.name not in table.columns and not column.added]
     cure = f"It needs {_listed(wanted)}; it has {_listed(table.columns.tolist())}."
     faults += [Fault(path.name, f"has no column '{column}'", cure) for column in missing]
     if missing:
         return empty
-    for column in columns:
+    for column in (c for c in columns if c.name in table.columns):
         table[column.name] = _typed(table[column.name], column, path.name, faults)
     return table
 

@@ -112,7 +112,8 @@ def report_html(results: Results, cases: Sequence[str] | None = None) -> str:
 def shown_cases(results: Results, wanted: Sequence[str] | None = None) -> list[str]:
     """Cases that are drawn one by one: those wanted, all of a few, or four of many.
 
-    Of many: the loading nearest to 1 and the strategic market, as far as there are such runs.
+    Of many: the loading nearest to 1 and markets whose leader foresees the prices, as far as there
+    are such runs.
 
     Parameters
     ----------
@@ -132,6 +133,6 @@ def shown_cases(results: Results, wanted: Sequence[str] | None = None) -> list[s
     runs = runs[runs["case"].isin(set(results.prices["case"]))]
     nearest = runs["loading"].iloc[int((runs["loading"] - 1).abs().to_numpy().argmin())]
     runs = runs[runs["loading"] == nearest]
-    strategic = runs[runs["market"] == "strategic"]
-    chosen = strategic if len(strategic) else runs
+    foreseen = runs[runs["foresees"]] if "foresees" in runs.columns else runs
+    chosen = foreseen if len(foreseen) else runs
     return [str(case) for case in chosen["case"]][:MOST_CASES]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from pyomo_dlmp.results.schema import MARKETS
+from pyomo_dlmp.market import MARKETS
+from pyomo_dlmp.results import schema
 
 QUANTITIES = (
     "datacenters_pay", "datacenters_would_pay_at_DLMPs", "cost_of_the_DSO", "losses",
@@ -16,14 +17,16 @@ def markets_table(summary: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
     """Columns base, loading, market, quantity, value, unit; with the price of anarchy.
 
     summary: `summary_table` of several runs with a column `case`; cases: columns case, base,
-    loading, market. The price of anarchy is the DSO's cost over that of the cooperative market at
-    the same base and loading (the work done is the same, payments are transfers).
+    loading, market. The price of anarchy is the DSO's cost over that of the market of least
+    cost (the cooperative one) at the same base and loading: the work done is the same, payments
+    are transfers.
     """
     rows = summary[summary["quantity"].isin(QUANTITIES)].merge(cases, on="case")
     rows = rows.assign(value=rows["value"].astype(float))
     cost = rows[rows["quantity"] == "cost_of_the_DSO"]
-    best = cost[cost["market"] == "cooperative"].set_index(["base", "loading"])["value"]
+    least = [name for name, row in MARKETS.items() if row.least_cost]
+    best = cost[cost["market"].isin(least)].set_index(["base", "loading"])["value"]
     ratio = cost.join(best.rename("best"), on=["base", "loading"], how="inner")
     ratio = ratio.assign(quantity="price_of_anarchy", value=ratio["value"] / ratio["best"],
                          unit="ratio")
-    return pd.concat([rows[MARKETS.names], ratio[MARKETS.names]], ignore_index=True)
+    return pd.concat([rows[schema.MARKETS.names], ratio[schema.MARKETS.names]], ignore_index=True)

@@ -29,6 +29,7 @@ class Column:
     name: str
     kind: Kind
     meaning: str
+    added: bool = False  # after files were written without it, so that one may lack it
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,9 @@ ROUNDS = TableSchema("rounds", "Rounds of a market that is iterated", (
     Column("payment", Kind.NUMBER, "paid by all datacenters ($)"),
     Column("change", Kind.NUMBER, "greatest change of a datacenter's power since the last (MW)")),
     optional=True)
-CASES = TableSchema("cases", "What each run is", _RUN, optional=True)
+CASES = TableSchema("cases", "What each run is", (
+    *_RUN, Column("foresees", Kind.TRUTH, "whether its leader foresees the prices", added=True)),
+    optional=True)
 MARKETS = TableSchema("markets", "Markets side by side", (
     *_RUN, _QUANTITY, _VALUE, _UNIT), by_case=False, optional=True)
 BUSES = TableSchema("buses", "Where buses lie", (

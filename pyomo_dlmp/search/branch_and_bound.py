@@ -6,15 +6,17 @@ import numpy as np
 import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
 
-from pyomo_dlmp.auditing.finalize import Claim, finalize_result, no_point
-from pyomo_dlmp.auditing.result import BilevelResult
+from pyomo_dlmp.auditing.finalize import Claim
 from pyomo_dlmp.bilevel import upper_data
 from pyomo_dlmp.bilevel.values import load_values
 from pyomo_dlmp.numerics.outer_approximation import SearchResult, solve_outer
 from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.search.decomposition import solve_periods, take_apart
 from pyomo_dlmp.search.presolve import reduce_program
+from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.search.start import completed, first_point
+from pyomo_dlmp.status import Status
+from pyomo_dlmp.transform.bounds.labels import PairState
 from pyomo_dlmp.transform.compile import compile_program
 from pyomo_dlmp.transform.record import SingleLevel
 
@@ -22,8 +24,8 @@ _PATIENCE = 20.0  # seconds of plain branch and bound before periods are taken a
 _SHARE = 0.5  # of the time that is left for the periods
 
 
-def search_embedded(run, record: SingleLevel) -> BilevelResult:
-    """Solve a transformed model with HiGHS; `run` holds the call's settings (`solve.bilevel`)."""
+def search_embedded(run: Settings, record: SingleLevel) -> Claim:
+    """Solve a transformed model with HiGHS; values of its point are loaded onto the Vars."""
     model, clock = run.model, run.clock
     clock.stage("reduce")
     with PauseGC():
@@ -59,15 +61,14 @@ def search_embedded(run, record: SingleLevel) -> BilevelResult:
     best = max(outcome.bound, min(relaxed, outcome.objective))
     bound = sign * best if np.isfinite(best) else None
     if outcome.z is None:
-        return no_point(record, Claim(outcome.status, None, bound, size), run.route.name, clock)
+        return Claim(outcome.status, None, bound, size)
     values = elimination.lift(outcome.z)
     values[program.integer] = np.round(values[program.integer])
     load_values(program.columns, values)
-    claim = Claim(outcome.status, sign * outcome.objective, bound, size)
-    return finalize_result(model, record, claim, run.route.name, clock, run.gap, run.left())
+    return Claim(outcome.status, sign * outcome.objective, bound, size)
 
 
-def _search(run, record: SingleLevel, small: Program, first, gap: float, complete_point,
+def _search(run: Settings, record: SingleLevel, small: Program, first, gap: float, complete_point,
             on_progress, on_incumbent) -> SearchResult:
     """Branch and bound; where it does not end soon, periods apart, then it again."""
     apart = None
@@ -84,27 +85,27 @@ def _search(run, record: SingleLevel, small: Program, first, gap: float, complet
     if apart is None:
         return whole(run.left(), first)
     if run.periods is True:
-        outcome = SearchResult("gap not reached", first)
+        outcome = SearchResult(Status.GAP_NOT_REACHED, first)
         outcome.objective = np.inf if first is None else small.value(first)
     else:
         left = run.left()
         outcome = whole(_PATIENCE if left is None else min(_PATIENCE, left), first)
-        if outcome.status != "time limit" or (left is not None and left <= _PATIENCE):
+        if outcome.status != Status.TIME_LIMIT or (left is not None and left <= _PATIENCE):
             return outcome
     left = run.left()
     limit = None if left is None else _SHARE * left
     outcome = solve_periods(apart, gap, limit, outcome, complete_point, on_progress, on_incumbent)
-    if outcome.status in ("optimal", "interrupted", "memory limit"):
+    if outcome.status in (Status.OPTIMAL, Status.INTERRUPTED, Status.MEMORY_LIMIT):
         return outcome
     left = run.left()
     if left is not None and left < 1.0:
-        outcome.status = "time limit"
+        outcome.status = Status.TIME_LIMIT
         return outcome
     again = whole(left, outcome.z)
     again.bound = max(again.bound, outcome.bound)
     again.rounds += outcome.rounds
-    if again.status == "time limit" and again.within(gap):
-        again.status = "optimal"
+    if again.status == Status.TIME_LIMIT and again.within(gap):
+        again.status = Status.OPTIMAL
     return again
 
 
@@ -114,5 +115,5 @@ def _size(record: SingleLevel, program: Program, small: Program) -> dict[str, in
         "rows": len(program.rows), "columns": len(program.columns),
         "binaries": int(program.integer.sum()),
         "reduced rows": len(small.rows), "reduced columns": len(small.columns),
-        "pairs": len(states), "pairs after bounds": sum(s == "open" for s in states),
+        "pairs": len(states), "pairs after bounds": sum(s == PairState.OPEN for s in states),
     }

@@ -15,6 +15,7 @@ from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
+from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ROUNDING
 
 _EVERY = 1.0  # seconds between two writes of a search
@@ -28,7 +29,7 @@ class Checkpoint:
         self._written: tuple | None = None
 
     def keep(self, decisions, objective: float | None, bound: float | None,
-             status: str = "searching", final: bool = False) -> None:
+             status: str = Status.SEARCHING, final: bool = False) -> None:
         """decisions(): {name: value} of the upper Vars, asked for only when something is written.
 
         Objective and bound in the user's sense. At most one write a second, unless `final`.

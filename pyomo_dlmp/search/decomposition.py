@@ -29,6 +29,7 @@ from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.memory import over_limit
 from pyomo_dlmp.numerics.outer_approximation import SearchResult, solve_outer
 from pyomo_dlmp.numerics.program import Program
+from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import GAP, INTEGRALITY, ROUNDING
 
 FEWEST = 3  # parts with integers below which there is nothing to take apart
@@ -94,7 +95,7 @@ class _Search:
         try:
             self._rounds()
         except KeyboardInterrupt:
-            self.best.status = "interrupted"
+            self.best.status = Status.INTERRUPTED
         return self.best
 
     def _rounds(self) -> None:
@@ -121,11 +122,11 @@ class _Search:
             if best.z is not None:
                 self.on_incumbent(best.z, best.objective, best.bound)
             if over_limit():
-                best.status = "memory limit"
+                best.status = Status.MEMORY_LIMIT
                 return
             if best.within(self.gap) or settled or time.monotonic() > self.deadline:
                 break
-        best.status = "optimal" if best.within(self.gap) else "gap not reached"
+        best.status = Status.OPTIMAL if best.within(self.gap) else Status.GAP_NOT_REACHED
 
     def _relaxed_duals(self) -> np.ndarray:
         """Duals of the coupling rows at the optimum without integers: the first multipliers."""
@@ -190,7 +191,7 @@ class _Search:
             np.concatenate([np.zeros(count), p.lb[rest], np.zeros(2 * rows)]),
             np.concatenate([np.full(count, np.inf), p.ub[rest], np.full(2 * rows, np.inf)]))
         answer = lp.solve(max(0.1, min(60.0, self.deadline - time.monotonic())))
-        if answer.status != "optimal" or answer.row_dual is None or answer.z is None:
+        if answer.status != Status.OPTIMAL or answer.row_dual is None or answer.z is None:
             return -np.inf, np.zeros(rows), None
         self.weights = np.split(answer.z[:count], np.cumsum([len(x) for x in self.points])[:-1])
         self.z_rest = answer.z[count:count + len(rest)]

@@ -6,44 +6,41 @@ eps, each solve started from the one before. What is found is a local optimum; n
 
 from __future__ import annotations
 
-import time
-
 from pyomo_dlmp.bilevel.values import load_values
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.lower.solver import LowerSolver
-from pyomo_dlmp.solvers.interfaces import PyomoResult, SolverInterface, solve_by_pyomo
+from pyomo_dlmp.search.settings import Settings
+from pyomo_dlmp.solvers.by_pyomo import PyomoResult, solve_by_pyomo
+from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import POLISHED, PROOF_MARGIN
+from pyomo_dlmp.transform.complementarity import MODES
 from pyomo_dlmp.transform.record import SingleLevel
 
 _STEPS = (0.1, PROOF_MARGIN, POLISHED)
 
 
-def solve_local(
-    model, record: SingleLevel, route: SolverInterface, time_limit: float | None,
-    started: bool = False,
-) -> PyomoResult:
-    """Continuation in eps; status 'locally optimal' at best.
+def solve_local(settings: Settings, record: SingleLevel, started: bool = False) -> PyomoResult:
+    """Continuation in the Params that the modes offer; status 'locally optimal' at best.
 
     From the values on the Vars where `started`, else from the middle of the upper box.
     """
-    deadline = None if time_limit is None else time.monotonic() + time_limit
     if not started:
         _start_in_the_middle(record)
-    answer = PyomoResult("gap not reached", None, None)
-    params = [p for lower in record.lowers for name in ("eps", "gap_eps")
-              if (p := lower.block.component(name)) is not None]
+    answer = PyomoResult(Status.GAP_NOT_REACHED, None, None)
+    params = [param for lower in record.lowers for name in lower.pairs_by_mode()
+              if (param := MODES[name].continuation(lower)) is not None]
     for eps in _STEPS:
         for param in params:
             param.set_value(eps)
-        left = None if deadline is None else deadline - time.monotonic()
-        if left is not None and left <= 0:
-            answer.status = "time limit"
+        if settings.over:
+            answer.status = Status.TIME_LIMIT
             break
-        found = solve_by_pyomo(route, model, 0.0, left)
+        found = solve_by_pyomo(settings.interface, settings.model, 0.0, settings.left(),
+                               options=settings.mip_options)
         if found.objective is None:
             # a local solver's "infeasible" is no proof
-            note = f"{route.name} stopped at eps={eps:g}: {found.status}"
-            return PyomoResult("gap not reached", answer.objective, None, note)
+            note = f"{settings.interface.name} stopped at eps={eps:g}: {found.status}"
+            return PyomoResult(Status.GAP_NOT_REACHED, answer.objective, None, note)
         answer = found
     return answer
 

@@ -13,13 +13,17 @@ import logging
 import time
 
 import numpy as np
+from pyomo.common.gc_manager import PauseGC
 from pyomo.environ import Constraint
 
 from pyomo_dlmp.numerics.components import component_labels, groups_by_label
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.search.presolve import reduce_program
+from pyomo_dlmp.search.settings import Settings
+from pyomo_dlmp.search.start import first_point
 from pyomo_dlmp.tolerances import ABSOLUTE_GAP, INTEGRALITY, MILP_FEASIBILITY, ROUNDING
+from pyomo_dlmp.transform.compile import compile_program
 from pyomo_dlmp.transform.products.linearise import name_of
 from pyomo_dlmp.transform.record import SingleLevel
 
@@ -27,6 +31,23 @@ log = logging.getLogger("pyomo_dlmp")
 _SECONDS = 5.0  # for one end of one factor, at most
 _SHARE = 0.3  # of the time limit for all of them
 _DEFAULT = 180.0
+_PRODUCTS = 0.25  # share of the gap that the envelopes of products may take
+
+
+def ranges_and_rest(settings: Settings, record: SingleLevel) -> tuple[dict, float]:
+    """(ranges as of `factor_ranges`, error of plain envelopes there over the error allowed).
+
+    Allowed is a share of the gap asked for, at a first point of the single level.
+    """
+    with PauseGC():
+        implied = [v for lower in record.lowers for v in lower.implied]
+        program = compile_program(settings.model, implied)
+        small, elimination = reduce_program(program, record.lowers)
+    point, low = first_point(record, program, small, elimination, settings.left())
+    scale = abs(low) if point is None else abs(small.value(point))
+    error = _PRODUCTS * settings.gap * scale if np.isfinite(scale) and scale else ABSOLUTE_GAP
+    ranges = factor_ranges(program, record, error, settings.left())
+    return ranges, envelope_error(record, ranges) / error
 
 
 def factor_ranges(program: Program, record: SingleLevel, error: float,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 
 import numpy as np
 import pyomo.environ as pyo
@@ -15,20 +16,16 @@ from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics.outer_approximation import solve_outer
-from pyomo_dlmp.tolerances import (
-    ACTIVE,
-    EXACT_FEASIBILITY,
-    FIRST_POINT_GAP,
-    HIGH_POINT_GAP,
-    ROW_HOLDS,
-)
+from pyomo_dlmp.tolerances import FIRST_POINT_GAP, HIGH_POINT_GAP, ROW_HOLDS
 from pyomo_dlmp.transform.compile import compile_program
+from pyomo_dlmp.transform.complementarity import MODES
 from pyomo_dlmp.transform.products.bilinear import quadratic_parts
 from pyomo_dlmp.transform.products.linearise import stand_in_values
 from pyomo_dlmp.transform.record import SingleLevel
 
 log = logging.getLogger("pyomo_dlmp")
 _FIRST_SECONDS = 5.0
+_HIGH_POINT_SECONDS = 10.0
 
 
 def first_point(record: SingleLevel, program, small, elimination, time_limit):
@@ -75,18 +72,10 @@ def _complete(lower, z: np.ndarray, place: dict[int, int]) -> None:
     values = {id(v): value for v, value in zip(form.x, solution.x, strict=True)}
     y, mu = solution.y, solution.mu
     values.update({id(v): value for v, value in zip(lower.y, y, strict=True)})
+    values.update({id(v): value for v, value in zip(lower.mu, mu, strict=True) if v is not None})
     slack = kkt.slack(solution.x, u)
-    active = lower.block.component("active_side")
-    slack_of = lower.block.component("slack_of")
-    for p, var in enumerate(lower.mu):
-        if var is None:
-            continue
-        values[id(var)] = mu[p]
-        if lower.pair_mode[p] == "bigm":
-            on = mu[p] > EXACT_FEASIBILITY and slack[p] <= ACTIVE * (1 + abs(kkt.s0[p]))
-            values[id(active[kkt.label[p]])] = float(on)
-        elif lower.pair_mode[p] == "sos1":
-            values[id(slack_of[kkt.label[p]])] = slack[p]
+    for name, pairs in lower.pairs_by_mode().items():
+        values.update({id(v): value for v, value in MODES[name].fill(lower, pairs, mu, slack)})
     for key, value in values.items():
         if key in place:
             z[place[key]] = value
@@ -149,38 +138,48 @@ def high_point(model, systems) -> float | None:
 
     Terms of the upper objective beyond its linear ones, and rows with duals, are left out.
     """
-    own = [kkt.form.objective for kkt in systems]
     upper = upper_objective(model)
     parts = quadratic_parts(upper.expr, upper.name)
     duals = {id(dual.var) for kkt in systems for dual in kkt.duals.asked()}
-    terms = {k: c for k, c in parts.linear.items() if k not in duals}
+    cost = sum(c * parts.var_map[k] for k, c in parts.linear.items() if k not in duals) + 0.0
     guards = [guard_of(kkt.form.block) for kkt in systems]
-    aside = [row for row in model.component_data_objects(
-        pyo.Constraint, active=True, descend_into=pyo.Block)
-        if all(row is not g for g in guards) and (row.body.polynomial_degree() not in (0, 1)
-        or any(id(v) in duals for v in identify_variables(row.body, include_fixed=False)))]
+    aside = [*(kkt.form.objective for kkt in systems), upper, *guards,
+             *_rows_beyond(model, duals, {id(guard) for guard in guards})]
     name = unique_component_name(model, "dlmp_high_point")
-    switched = [*own, upper, *aside, *guards]
-    for component in switched:
-        component.deactivate()
-    try:
-        model.add_component(name, pyo.Objective(
-            expr=sum(c * parts.var_map[k] for k, c in terms.items()) + 0.0, sense=upper.sense))
-        program = compile_program(model)
-        outcome = solve_outer(program, HIGH_POINT_GAP, 10.0)
-    finally:
-        model.del_component(name)
-        for component in switched:
-            component.activate()
+    with _switched_off(aside):
+        try:
+            model.add_component(name, pyo.Objective(expr=cost, sense=upper.sense))
+            program = compile_program(model)
+            outcome = solve_outer(program, HIGH_POINT_GAP, _HIGH_POINT_SECONDS)
+        finally:
+            model.del_component(name)
     if outcome.z is None:
         return None
     for var, value in zip(program.columns, outcome.z, strict=True):
         var.set_value(float(value), skip_validation=True)
-    for kkt in systems:
-        for var in kkt.form.u:
-            if var.value is None:
-                var.set_value(min(max(0.0, var.lb or 0.0), np.inf if var.ub is None else var.ub))
+    for var in (v for kkt in systems for v in kkt.form.u if v.value is None):
+        var.set_value(min(max(0.0, var.lb or 0.0), np.inf if var.ub is None else var.ub))
     return outcome.objective
+
+
+def _rows_beyond(model, duals: set[int], guards: set[int]) -> list:
+    """Active rows that are not linear or use one of the duals (ids), without the guards (ids)."""
+    return [
+        row for row in model.component_data_objects(
+            pyo.Constraint, active=True, descend_into=pyo.Block)
+        if id(row) not in guards and (row.body.polynomial_degree() not in (0, 1) or any(
+            id(v) in duals for v in identify_variables(row.body, include_fixed=False)))]
+
+
+@contextmanager
+def _switched_off(components):
+    for component in components:
+        component.deactivate()
+    try:
+        yield
+    finally:
+        for component in components:
+            component.activate()
 
 
 def _violation(row) -> float:

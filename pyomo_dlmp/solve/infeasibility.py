@@ -21,6 +21,7 @@ from pyomo_dlmp.errors import DlmpError
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.numerics.highs import Highs
+from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ROW_HOLDS
 
 _SHOWN = 5
@@ -76,7 +77,7 @@ def _unbounded(kkt: KktSystem) -> list[str]:
         np.zeros(A.shape[1]), A, -form.c, -form.c,
         np.concatenate([-free, u_lo, np.full(e, -np.inf), np.zeros(kkt.pairs)]),
         np.concatenate([free, u_hi, np.full(e + kkt.pairs, np.inf)])).solve()
-    if answer.status != "infeasible":
+    if answer.status != Status.INFEASIBLE:
         return []
     return [f"{form.block.name} is unbounded for every upper decision within its bounds: its cost "
             f"falls without limit (objective '{form.objective.name}')"]

@@ -1,6 +1,8 @@
 """Solvers by name: how each is reached, and what it can do, found out by solving."""
 
 from pyomo_dlmp.solvers.capabilities import solver_table
-from pyomo_dlmp.solvers.interfaces import SOLVERS, get_solver
+from pyomo_dlmp.solvers.interfaces import SOLVERS, SolverInterface, get_solver, register_solver
+from pyomo_dlmp.solvers.probes import PROBES
 
-__all__ = ["SOLVERS", "get_solver", "solver_table"]
+__all__ = ["PROBES", "SOLVERS", "SolverInterface", "get_solver", "register_solver",
+           "solver_table"]

@@ -11,7 +11,7 @@ from pyomo_dlmp.transform.complementarity import automatic, modes_of
 
 
 def solver_table() -> pd.DataFrame:
-    """One row for each route; the solvers run to make it.
+    """One row for each solver; the solvers run to make it.
 
     Columns: solver, installed, one for each probe (yes, no, ""), modes it may run, `auto` (what
     complementarity='auto' takes), remark (why it is not there, or what its probes showed).
@@ -19,17 +19,17 @@ def solver_table() -> pd.DataFrame:
     rows = []
     for name in SOLVERS:
         try:
-            route = get_solver(name)
+            interface = get_solver(name)
         except SolverError as err:
             fault = err.faults[0]
             rows.append({"solver": name, "installed": "no", "remark": fault.what,
                          **dict.fromkeys(PROBES, ""), "modes": "", "auto": ""})
             continue
-        able = route.capabilities
+        able = interface.capabilities
         rows.append({
             "solver": name, "installed": "yes",
             **{probe: "yes" if probe in able else "no" for probe in PROBES},
             "modes": " ".join(modes_of(able)),
             "auto": automatic(able),
-            "remark": "; ".join(f"{k}: {v}" for k, v in route.reasons.items())})
+            "remark": "; ".join(f"{k}: {v}" for k, v in interface.reasons.items())})
     return pd.DataFrame(rows)[["solver", "installed", *PROBES, "modes", "auto", "remark"]]

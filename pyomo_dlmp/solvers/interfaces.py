@@ -24,6 +24,7 @@ import os
 import shutil
 import sys
 import warnings
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -34,56 +35,131 @@ import pyomo.environ as pyo
 from pyomo.common.log import LoggingIntercept
 from pyomo.common.tee import capture_output
 
-from pyomo_dlmp.bilevel.values import value_idle_vars
-from pyomo_dlmp.errors import SolverError
+from pyomo_dlmp.errors import SolverError, nearest
 from pyomo_dlmp.solvers.probes import PROBES, Wrong
 
 _LINEAR = ("lp", "milp", "duals")
 _CONVEX = (*_LINEAR, "qp", "miqp", "qcp", "sos1")
 
 
+def reported_bound(solver, results, sense) -> float | None:
+    """The bound that Pyomo reports.
+
+    Pyomo's direct interfaces report one that is worth something only for a finished model.
+    """
+    native = getattr(solver, "_solver_model", None)
+    if native is not None and str(results.solver.termination_condition) != "optimal":
+        return None
+    problem = results.problem
+    return problem.lower_bound if sense == pyo.minimize else problem.upper_bound
+
+
+def gurobi_bound(solver, results, sense) -> float | None:
+    """Gurobi's own: Pyomo gives the objective for it where there are no integers.
+
+    A finished model without a bound (an LP) is bounded by its optimum, as Pyomo reports it.
+    """
+    native = getattr(solver, "_solver_model", None)
+    if native is not None and hasattr(native, "ObjBound"):
+        return native.ObjBound
+    return reported_bound(solver, results, sense)
+
+
+def cbcbox_program() -> str | None:
+    """The program that the package cbcbox holds."""
+    try:
+        with capture_output():
+            return import_module("cbcbox").cbc_bin_path()
+    except ImportError:
+        return None
+
+
 @dataclass(frozen=True)
 class SolverInterface:
-    """A way to a solver: `factory` name in Pyomo (None: embedded), `capabilities`, its options.
+    """A way to a solver, and what is particular to it; a row of `SOLVERS`.
 
-    `gap_option`, `time_option`: names of the solver's options; `options`: always set;
-    `executable`: name of a program that is looked for on the path, beside the interpreter and in
-    the package.
+    Attributes
+    ----------
+    name : str
+        What users write.
+    factory : str or None
+        Its name in Pyomo's SolverFactory; None: HiGHS, embedded.
+    candidates : tuple of str
+        What it is tried for, names of `probes.PROBES`.
+    package : str
+        Python package that brings it; "" where there is none that pip installs.
+    gap_option, time_option : str
+        Names of its options for the relative gap and for seconds; "" where it has none.
+    options : dict
+        Options that are always set.
+    executable : str
+        A program that is looked for on the path, beside the interpreter and by `shipped`.
+    shipped : callable or None
+        () -> path of the program that its package ships, or None.
+    whole_seconds : bool
+        Whether its time limit is a whole number.
+    undecided : dict
+        Options with which it is run once more after the answer "infeasible or unbounded".
+    bound : callable
+        (Pyomo solver, results, sense) -> its proven bound, or None.
+    capabilities : frozenset of str
+        Candidates whose probe it solved rightly; filled in by `get_solver`.
+    reasons : dict
+        {candidate: what its probe showed} of the others.
     """
 
     name: str
     factory: str | None
     candidates: tuple[str, ...]
-    package: str
+    package: str = ""
     gap_option: str = ""
     time_option: str = ""
     options: dict = field(default_factory=dict)
     executable: str = ""
+    shipped: Callable[[], str | None] | None = None
+    whole_seconds: bool = False
+    undecided: dict = field(default_factory=dict)
+    bound: Callable = reported_bound
     capabilities: frozenset[str] = frozenset()
     reasons: dict = field(default_factory=dict)
 
+    @property
+    def embedded(self) -> bool:
+        """Whether it is the HiGHS of this package, not one that Pyomo reaches."""
+        return self.factory is None
+
+    @property
+    def local(self) -> bool:
+        """Whether it is a solver of nonlinear models, which proves nothing."""
+        return "nlp" in self.capabilities
+
+    @property
+    def cure(self) -> str:
+        """How to get it, for an error."""
+        if self.package:
+            way = f"Install it (pip install {self.package})"
+        elif self.executable:
+            way = f"Install its program '{self.executable}' (your system's packages may have it)"
+        else:
+            way = "Install it as its makers say"
+        others = ", ".join(name for name in SOLVERS if name != self.name)
+        return f"{way}, or use one of: {others}."
+
     def solver(self):
-        """A new Pyomo solver object. SolverError when the package or program is missing."""
+        """A new Pyomo solver object. SolverError when the program is missing."""
         if not self.executable:
             return pyo.SolverFactory(self.factory)
-        path = find_executable(self.executable, self.package)
+        path = find_executable(self.executable) or (self.shipped() if self.shipped else None)
         if path is None:
-            raise SolverError.at(f"solver '{self.name}'", f"has no program '{self.executable}'",
-                                 f"Install it (pip install {self.package}, or your system's).")
+            raise SolverError.at(
+                f"solver '{self.name}'", f"has no program '{self.executable}'", self.cure)
         return pyo.SolverFactory(self.factory, executable=path)
 
 
-def find_executable(name: str, package: str) -> str | None:
-    """Path of a program: on PATH, beside the interpreter, or shipped in a Python package."""
+def find_executable(name: str) -> str | None:
+    """Path of a program: on PATH, or beside the interpreter."""
     beside = os.path.join(os.path.dirname(sys.executable), name)
-    found = shutil.which(name) or (beside if os.access(beside, os.X_OK) else None)
-    if found is None and package == "cbcbox":
-        try:
-            with capture_output():
-                found = import_module("cbcbox").cbc_bin_path()
-        except ImportError:
-            return None
-    return found
+    return shutil.which(name) or (beside if os.access(beside, os.X_OK) else None)
 
 
 _TIGHT_GUROBI = {"NonConvex": 2, "IntFeasTol": 1e-9, "FeasibilityTol": 1e-8, "OptimalityTol": 1e-8}
@@ -94,173 +170,101 @@ _TIGHT_XPRESS = {"miptol": 1e-9, "feastol": 1e-9, "mipabsstop": 1e-9, "mipaddcut
 SOLVERS = {r.name: r for r in (
     SolverInterface("highs", None, (*_LINEAR, "qp", "miqp", "qcp", "sos1", "warmstart"), "highspy"),
     SolverInterface("gurobi", "gurobi_direct", (*_CONVEX, "nonconvex", "warmstart"), "gurobipy",
-                    "MIPGap", "TimeLimit",
-                    _TIGHT_GUROBI),
+                    "MIPGap", "TimeLimit", _TIGHT_GUROBI, undecided={"DualReductions": 0},
+                    bound=gurobi_bound),
     SolverInterface("scip", "scip_direct", (*_CONVEX, "nonconvex", "warmstart"), "pyscipopt",
                     "limits/gap", "limits/time",
                     {"heuristics/nlpdiving/freq": -1, "numerics/feastol": 1e-9}),
     SolverInterface("cplex", "cplex_direct", (*_CONVEX, "warmstart"), "cplex",
                     "mip_tolerances_mipgap", "timelimit", _TIGHT_CPLEX),
     SolverInterface("xpress", "xpress_direct", (*_CONVEX, "warmstart"), "xpress",
-                    "miprelstop", "maxtime", _TIGHT_XPRESS),
+                    "miprelstop", "maxtime", _TIGHT_XPRESS, whole_seconds=True),
     SolverInterface("cbc", "cbc", (*_LINEAR, "sos1", "warmstart"), "cbcbox", "ratio", "sec",
-                    {"primalT": 1e-9, "integerT": 1e-9}, executable="cbc"),
-    SolverInterface("glpk", "glpk", _LINEAR, "glpk", "mipgap", "tmlim", executable="glpsol"),
-    SolverInterface("ipopt", "ipopt", ("lp", "qp", "qcp", "nlp"), "ipopt", "", "max_cpu_time",
+                    {"primalT": 1e-9, "integerT": 1e-9}, executable="cbc", shipped=cbcbox_program),
+    SolverInterface("glpk", "glpk", _LINEAR, "", "mipgap", "tmlim", executable="glpsol",
+                    whole_seconds=True),
+    SolverInterface("ipopt", "ipopt", ("lp", "qp", "qcp", "nlp"), "", "", "max_cpu_time",
                     {"tol": 1e-9}, executable="ipopt"),
     SolverInterface("pounce", "ipopt", ("lp", "qp", "qcp", "nlp"), "pounce-solver", "",
                     "max_cpu_time", {"tol": 1e-9}, executable="pounce"),
 )}
 
 
+def register_solver(interface: SolverInterface) -> None:
+    """Add a row to the table of solvers, for this process.
+
+    Raises
+    ------
+    SolverError
+        The name is taken.
+    """
+    if interface.name in SOLVERS:
+        raise SolverError.at(f"solver '{interface.name}'", "is in the table already",
+                             "Give it another name.")
+    SOLVERS[interface.name] = interface
+    get_solver.cache_clear()
+
+
 @lru_cache(maxsize=32)
 def get_solver(solver: str) -> SolverInterface:
-    """The route of a solver's name, probed. SolverError when it is missing or cannot solve."""
-    route = SOLVERS.get(solver) or SolverInterface(solver, solver, ("lp", "milp"), solver)
-    known = ", ".join(SOLVERS)
-    cure = f"Install it (pip install {route.package}), or use one of: {known}."
-    where = f"solver '{route.name}'"
-    if route.factory is not None:
+    """A solver by its name, probed.
+
+    Parameters
+    ----------
+    solver : str
+        A name of `SOLVERS`, or one that Pyomo's SolverFactory knows (tried for LP and MILP).
+
+    Raises
+    ------
+    SolverError
+        It is unknown, missing, or cannot solve.
+    """
+    interface = SOLVERS.get(solver) or _of_pyomo(solver)
+    where = f"solver '{interface.name}'"
+    if not interface.embedded:
         try:
-            with _quietly():
-                usable = route.solver() is not None and route.solver().available(
-                    exception_flag=False)
+            with quietly():
+                usable = interface.solver().available(exception_flag=False)
         except SolverError:
             raise
         except Exception as err:
-            raise SolverError.at(where, f"cannot be loaded ({_line(err)})", cure) from None
+            raise SolverError.at(
+                where, f"cannot be loaded ({first_line(err)})", interface.cure) from None
         if not usable:
-            raise SolverError.at(where, "is not installed or has no licence", cure)
+            raise SolverError.at(where, "is not installed or has no licence", interface.cure)
     able, reasons = set(), {}
-    with _quietly():
-        for candidate in route.candidates:
+    with quietly():
+        for candidate in interface.candidates:
             try:
-                PROBES[candidate](route)
+                PROBES[candidate](interface)
                 able.add(candidate)
             except Wrong as err:
                 reasons[candidate] = str(err)
             except Exception as err:
-                reasons[candidate] = _line(err)
+                reasons[candidate] = first_line(err)
     if "lp" not in able:
-        raise SolverError.at(where, f"failed on a probe ({reasons['lp']})", cure)
-    return replace(route, capabilities=frozenset(able), reasons=reasons)
+        raise SolverError.at(where, f"failed on a probe ({reasons['lp']})", interface.cure)
+    return replace(interface, capabilities=frozenset(able), reasons=reasons)
+
+
+def _of_pyomo(solver: str) -> SolverInterface:
+    """A solver that is in Pyomo's table but not in ours; SolverError where it is in neither."""
+    with quietly():
+        known = isinstance(solver, str) and solver in pyo.SolverFactory
+    if not known:
+        raise SolverError.at(f"solver '{solver}'", "is unknown, to Pyomo too",
+                             nearest(str(solver), SOLVERS))
+    return SolverInterface(solver, solver, ("lp", "milp"))
 
 
 @contextmanager
-def _quietly():
+def quietly():
     """What solvers print, warn and log about themselves is caught: their answers are judged."""
     with warnings.catch_warnings(), capture_output(), LoggingIntercept(StringIO(), "pyomo"):
         warnings.simplefilter("ignore")
         yield
 
 
-def _line(err: Exception) -> str:
+def first_line(err: Exception) -> str:
+    """Of an exception's text; its type where it has none."""
     return (str(err).splitlines() or [type(err).__name__])[0]
-
-
-@dataclass
-class PyomoResult:
-    """What Pyomo reports: `status` as of a `SearchResult`, objective and bound (user's sense).
-
-    `note`: the solver's own words when it stopped for a reason that is none of these.
-    """
-
-    status: str
-    objective: float | None
-    bound: float | None
-    note: str = ""
-
-
-_STATUS = {
-    "optimal": "optimal", "maxTimeLimit": "time limit", "resourceInterrupt": "interrupted",
-    "infeasible": "infeasible", "unbounded": "unbounded",
-    "infeasibleOrUnbounded": "infeasible or unbounded",
-}
-
-
-def solve_by_pyomo(
-    route: SolverInterface, model, gap: float, time_limit: float | None, started: bool = False,
-) -> PyomoResult:
-    """Solve a single-level Pyomo model; values are loaded onto it when there are any.
-
-    `started`: the values on its Vars are a start.
-    """
-    solver = route.solver()
-    for key, value in _options(route, gap, time_limit).items():
-        solver.options[key] = value
-    started = started and "warmstart" in route.capabilities
-    results = _run(route, solver, model, started)
-    if route.name == "gurobi" and str(
-            results.solver.termination_condition) == "infeasibleOrUnbounded":
-        solver.options["DualReductions"] = 0  # then it says which
-        results = _run(route, solver, model, started)
-    condition = str(results.solver.termination_condition)
-    words = str(results.solver.termination_message or condition)
-    status = "interrupted" if "terminated by the user" in words else _STATUS.get(condition)
-    active = next(iter(model.component_data_objects(pyo.Objective, active=True)))
-    if status in ("infeasible", "unbounded", "infeasible or unbounded"):
-        return PyomoResult(status, None, None)  # a point of an unbounded model proves nothing
-    bound = None if "nlp" in route.capabilities else _proven_bound(solver, results, active.sense)
-    objective = None
-    if len(results.solution) or status == "optimal":
-        model.solutions.load_from(results)
-        value_idle_vars(active, model.component_data_objects(
-            pyo.Constraint, active=True, descend_into=pyo.Block))
-        objective = pyo.value(active)
-    if status == "optimal" and bound is None and objective is not None and (
-            "nlp" not in route.capabilities):
-        # the solver says optimal to its gap and reports no bound
-        worse = gap * abs(objective)
-        bound = objective - worse if active.sense == pyo.minimize else objective + worse
-    if status is None:
-        return PyomoResult("gap not reached", objective, bound, f"{route.name} stopped: {words}")
-    if status == "optimal" and "nlp" in route.capabilities:
-        status = "locally optimal"
-    return PyomoResult(status, objective, bound)
-
-
-def _options(route: SolverInterface, gap: float, time_limit: float | None) -> dict:
-    options = dict(route.options)
-    if route.gap_option:
-        options[route.gap_option] = gap
-    if time_limit is not None and route.time_option:
-        whole = route.name in ("glpk", "xpress")
-        options[route.time_option] = max(1, round(time_limit)) if whole else time_limit
-    return options
-
-
-def _run(route: SolverInterface, solver, model, started: bool):
-    """The solver's results; SolverError with a cure when it fails."""
-    columns = sum(1 for v in model.component_data_objects(pyo.Var, active=True) if not v.fixed)
-    try:
-        with _quietly():
-            extra = {"warmstart": True} if started else {}
-            return solver.solve(model, load_solutions=False, **extra)
-    except Exception as err:
-        text = _line(err)
-        lowered = text.lower()
-        licence = any(w in lowered for w in (
-            "too large", "size-limited", "promotional", "community", "license", "licence", "1016"))
-        cure = ("Use solver='highs', which has no size limit, or a full licence." if licence
-                else "Use solver='highs'.")
-        raise SolverError.at(
-            f"solver '{route.name}'", f"failed on a model of {columns} Vars ({text})", cure
-        ) from None
-
-
-def _proven_bound(solver, results, sense) -> float | None:
-    """The solver's own bound; Pyomo's `gurobi_direct` gives the objective for it without integers.
-
-    A finished model without a bound (an LP) is bounded by its optimum, as Pyomo reports it.
-    """
-    native = getattr(solver, "_solver_model", None)
-    if native is not None and hasattr(native, "ObjBound"):
-        bound = native.ObjBound
-    elif native is not None and str(results.solver.termination_condition) != "optimal":
-        return None
-    else:
-        minimize = sense == pyo.minimize
-        bound = results.problem.lower_bound if minimize else results.problem.upper_bound
-    if bound is None or not abs(float(bound)) < 1e20:
-        return None
-    return float(bound)

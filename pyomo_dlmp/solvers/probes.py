@@ -20,9 +20,9 @@ class Wrong(Exception):
     """The solver's answer is not the known one."""
 
 
-def _solve(route, m) -> float:
+def _solve(interface, m) -> float:
     """Objective at the solver's point (embedded HiGHS: the package's own outer approximation)."""
-    if route.factory is None:
+    if interface.embedded:
         program = compile_program(m)
         outcome = solve_outer(program, gap=1e-7)
         if outcome.z is None:
@@ -30,8 +30,8 @@ def _solve(route, m) -> float:
         for var, value in zip(program.columns, outcome.z, strict=True):
             var.set_value(float(value), skip_validation=True)
     else:
-        solver = route.solver()
-        for key, value in route.options.items():
+        solver = interface.solver()
+        for key, value in interface.options.items():
             solver.options[key] = value
         with capture_output():
             results = solver.solve(m, load_solutions=False)
@@ -42,8 +42,8 @@ def _solve(route, m) -> float:
     return float(pyo.value(next(iter(m.component_data_objects(pyo.Objective, active=True)))))
 
 
-def _expect(route, m, value: float, tolerance: float = 1e-5) -> None:
-    found = _solve(route, m)
+def _expect(interface, m, value: float, tolerance: float = 1e-5) -> None:
+    found = _solve(interface, m)
     if abs(found - value) > tolerance:
         raise Wrong(f"answered {found:.6g} instead of {value:g}")
 
@@ -55,56 +55,56 @@ def _two(domain=pyo.Reals, bounds=(0, 4)) -> pyo.ConcreteModel:
     return m
 
 
-def _lp(route) -> None:
+def _lp(interface) -> None:
     m = _two()
     m.cost = pyo.Objective(expr=3 * m.x[0] + 2 * m.x[1])
-    _expect(route, m, 4.5)
+    _expect(interface, m, 4.5)
 
 
-def _qp(route) -> None:
+def _qp(interface) -> None:
     m = _two()
     m.cost = pyo.Objective(expr=m.x[0] ** 2 + m.x[1] ** 2 - m.x[0] * m.x[1])
-    _expect(route, m, 27.0 / 28.0)
+    _expect(interface, m, 27.0 / 28.0)
 
 
-def _milp(route) -> None:
+def _milp(interface) -> None:
     m = _two(pyo.Integers)
     m.cost = pyo.Objective(expr=3 * m.x[0] + 2 * m.x[1])
-    _expect(route, m, 5.0)
+    _expect(interface, m, 5.0)
 
 
-def _miqp(route) -> None:
+def _miqp(interface) -> None:
     m = _two(pyo.Integers)
     m.cost = pyo.Objective(expr=(m.x[0] - 0.6) ** 2 + (m.x[1] - 0.8) ** 2)
-    _expect(route, m, 0.2)
+    _expect(interface, m, 0.2)
 
 
-def _qcp(route) -> None:
+def _qcp(interface) -> None:
     m = _two()
     m.disc = pyo.Constraint(expr=m.x[0] ** 2 + m.x[1] ** 2 <= 2)
     m.cost = pyo.Objective(expr=-m.x[0] - m.x[1])
-    _expect(route, m, -2.0, 1e-4)
+    _expect(interface, m, -2.0, 1e-4)
 
 
-def _nonconvex(route) -> None:
+def _nonconvex(interface) -> None:
     m = _two()
     m.disc = pyo.Constraint(expr=m.x[0] * m.x[1] <= 1)
     m.cost = pyo.Objective(expr=m.x[0] * m.x[1] - m.x[0] - 1.5 * m.x[1])
-    _expect(route, m, -6.0, 1e-4)  # x = (0, 4): local optima elsewhere
+    _expect(interface, m, -6.0, 1e-4)  # x = (0, 4): local optima elsewhere
 
 
-def _nlp(route) -> None:
+def _nlp(interface) -> None:
     m = _two()
     m.x[0].set_value(1.0)
     m.x[1].set_value(2.0)
     m.disc = pyo.Constraint(expr=m.x[0] * m.x[1] >= 1)
     m.cost = pyo.Objective(expr=m.x[0] ** 2 + 4 * m.x[1] ** 2)
-    _expect(route, m, 4.0, 1e-4)  # the row x y >= 1 binds, x^2 = 2
+    _expect(interface, m, 4.0, 1e-4)  # the row x y >= 1 binds, x^2 = 2
 
 
-def _sos1(route) -> None:
-    _expect(route, _bard(bounded=False), -12.0)
-    _expect(route, _bard(bounded=True), -12.0)
+def _sos1(interface) -> None:
+    _expect(interface, _bard(bounded=False), -12.0)
+    _expect(interface, _bard(bounded=True), -12.0)
 
 
 def _bard(bounded: bool) -> pyo.ConcreteModel:
@@ -130,9 +130,9 @@ def _bard(bounded: bool) -> pyo.ConcreteModel:
     return m
 
 
-def _duals(route) -> None:
+def _duals(interface) -> None:
     """Signed duals of a minimisation and a maximisation."""
-    if route.factory is None:
+    if interface.embedded:
         row = sp.csr_matrix([[2.0, 1.0]])
         answer = Highs([3.0, 2.0], row, [3.0], [float("inf")], [0, 0], [4, 4]).solve()
         if answer.row_dual is None or abs(answer.row_dual[0] - 1.5) > 1e-6:
@@ -142,14 +142,14 @@ def _duals(route) -> None:
         m = _two()
         m.cost = pyo.Objective(expr=sign * (3 * m.x[0] + 2 * m.x[1]), sense=sense)
         m.dual = pyo.Suffix(direction=pyo.Suffix.IMPORT)
-        _solve(route, m)
+        _solve(interface, m)
         if abs(m.dual.get(m.row, 0.0) - 1.5 * sign) > 1e-6:
             raise Wrong(f"gave the dual {m.dual.get(m.row)} instead of {1.5 * sign:g}")
 
 
-def _warmstart(route) -> None:
+def _warmstart(interface) -> None:
     """A start is taken without complaint, and the optimum found from it."""
-    if route.factory is None:
+    if interface.embedded:
         m = _two(pyo.Integers)
         m.cost = pyo.Objective(expr=3 * m.x[0] + 2 * m.x[1])
         program = compile_program(m)
@@ -157,14 +157,14 @@ def _warmstart(route) -> None:
         if start is None or abs(solve_outer(program, start=start).objective - 5.0) > 1e-6:
             raise Wrong("lost the optimum that it was started from")
         return
-    if not route.solver().warm_start_capable():
+    if not interface.solver().warm_start_capable():
         raise Wrong("is not offered by Pyomo")
     m = _two(pyo.Integers)
     m.cost = pyo.Objective(expr=3 * m.x[0] + 2 * m.x[1])
     m.x[0].set_value(2)
     m.x[1].set_value(0)
     with capture_output():
-        route.solver().solve(m, warmstart=True)
+        interface.solver().solve(m, warmstart=True)
     if abs(pyo.value(m.cost) - 5.0) > 1e-6:
         raise Wrong(f"answered {pyo.value(m.cost)} instead of 5")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pyomo_dlmp.market import Market, Workload, scaled
+from pyomo_dlmp.market import DEFAULT_MARKET, Market, Workload, scaled
 from pyomo_dlmp.network import Datacenter, Network
 from pyomo_dlmp.network.units import mega
 
@@ -28,7 +28,7 @@ class Run:
     name: str
     case: Case
     loading: float = 1.0
-    market: str = "strategic"
+    market: str = DEFAULT_MARKET
 
 
 @dataclass(frozen=True, kw_only=True)

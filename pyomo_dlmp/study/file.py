@@ -12,11 +12,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from pyomo_dlmp.errors import Fault, ModelError, StudyFileError
+from pyomo_dlmp.errors import Fault, ModelError, StudyFileError, nearest
 from pyomo_dlmp.io import find_feeder
-from pyomo_dlmp.market import MARKETS, PAYS
+from pyomo_dlmp.market import DEFAULT_MARKET, MARKETS, PAYS
 from pyomo_dlmp.market.workload import PARTS
-from pyomo_dlmp.network.names import nearest
 from pyomo_dlmp.network.registry import device_classes
 from pyomo_dlmp.network.series import by_period, is_number
 from pyomo_dlmp.opf import OpfOptions, Unbalance
@@ -35,7 +34,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "dso": {f.name: f.default for f in fields(OpfOptions) if f.name in _DSO},
     "unbalance": {f.name: None for f in fields(Unbalance)} | {"sides": 12},
     "aggregator": {"energy_share": None, "energy_mwh": None, "pays": PAYS[0], "tariff": 50.0},
-    "market": {"kinds": ["strategic"], "price_taker_steps": "full", "max_rounds": 60},
+    "market": {"kinds": [DEFAULT_MARKET], "price_taker_steps": "full", "max_rounds": 60},
     "sweep": {"loading": [1.0]},
     "check": {"ac": False},
     "solver": {"name": "highs", "gap": HIGH_POINT_GAP, "time_limit": None},
@@ -219,6 +218,7 @@ class _Reader:
         for kind in kinds if isinstance(kinds, list) and kinds else [kinds]:
             if kind not in MARKETS:
                 self._fault("[market] kinds", f"names {kind!r}",
+                            nearest(kind, MARKETS) if isinstance(kind, str) else
                             f"Give a list of: {', '.join(MARKETS)}.")
 
     def _series(self, where: str, value: Any, periods: int) -> None:

@@ -10,10 +10,10 @@ import pandas as pd
 
 from pyomo_dlmp.auditing import BilevelResult
 from pyomo_dlmp.errors import StudyFileError
-from pyomo_dlmp.market import MarketResult
+from pyomo_dlmp.market import MARKETS, MarketResult
 from pyomo_dlmp.numerics import memory
 from pyomo_dlmp.results import branches_table, buses_table, markets_table
-from pyomo_dlmp.results.schema import CASES, MARKETS, OF_A_RUN, ROUNDS, STUDY, SUMMARY
+from pyomo_dlmp.results.schema import CASES, OF_A_RUN, ROUNDS, STUDY, SUMMARY
 from pyomo_dlmp.study.data import Run, Study
 from pyomo_dlmp.study.provenance import provenance_of
 
@@ -29,7 +29,7 @@ class CaseResult:
 
     @property
     def solution(self) -> BilevelResult | None:
-        """Of the bilevel, in the strategic market."""
+        """Of the bilevel, in a market whose leader foresees the prices."""
         return self.outcome.solution
 
     @property
@@ -67,7 +67,7 @@ def prepare(folder: Path, overwrite: bool = False) -> None:
             raise StudyFileError.at(
                 str(folder), "holds results already",
                 "Name another folder (--results), or replace them (--overwrite).")
-        for table in (*OF_A_RUN, ROUNDS, CASES, MARKETS):
+        for table in (*OF_A_RUN, ROUNDS, CASES, schema.MARKETS):
             with contextlib.suppress(FileNotFoundError):
                 (folder / f"{table.name}.csv").unlink()
     folder.mkdir(parents=True, exist_ok=True)
@@ -80,8 +80,9 @@ def write_results(study: Study, done: list[CaseResult], folder: Path, network) -
         _append(folder / f"{name}.csv", last.run.name, table)
     if last.outcome.rounds is not None:
         _append(folder / "rounds.csv", last.run.name, last.outcome.rounds)
-    cases = pd.DataFrame([(r.run.name, r.run.case.name, r.run.loading, r.run.market)
-                          for r in done], columns=[column.name for column in CASES.in_file])
+    cases = pd.DataFrame(
+        [(r.run.name, r.run.case.name, r.run.loading, r.run.market, MARKETS[r.run.market].foresees)
+         for r in done], columns=[column.name for column in CASES.in_file])
     cases.to_csv(folder / "cases.csv", index=False)
     if len(study.markets) > 1:
         summary = pd.concat([r.tables["summary"].assign(case=r.run.name) for r in done])

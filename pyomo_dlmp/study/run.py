@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from pyomo_dlmp.errors import OpenDssError
-from pyomo_dlmp.market import MarketResult, build_bilevel, solve_market
+from pyomo_dlmp.market import MARKETS, MarketResult, build_bilevel, solve_market
 from pyomo_dlmp.report import write_report
 from pyomo_dlmp.results import (
     decomposition_table,
@@ -22,6 +22,7 @@ from pyomo_dlmp.results import (
     voltages_table,
 )
 from pyomo_dlmp.results.schema import AUDIT, SUMMARY
+from pyomo_dlmp.status import Status
 from pyomo_dlmp.study.data import Case, Run, Study
 from pyomo_dlmp.study.output import CaseResult, numbers, prepare, write_results
 from pyomo_dlmp.tolerances import KKT_RESIDUAL, RECOMPUTED
@@ -68,7 +69,7 @@ def run_study(
         solution = outcome.solution
         tell(run.name, "write", outcome.paid, solution.bound if solution else None)
         write_results(study, done, folder, market.network)
-        if outcome.status == "interrupted":
+        if outcome.status == Status.INTERRUPTED:
             break
     tell(done[-1].run.name, "draw", None, None)
     if any("prices" in result.tables for result in done):
@@ -84,9 +85,10 @@ def _tables(study: Study, run: Run, market, outcome: MarketResult,
     dso, network = outcome.dso, market.network
     tables = {"prices": prices_table(dso), "voltages": voltages_table(dso),
               "unbalance": unbalance_table(dso), "dispatch": dispatch_table(dso, network)}
-    pays = "tariff" if run.market == "uncoordinated" else market.pays
+    pays = MARKETS[run.market].pays or market.pays
+    tariff = market.tariff if outcome.tariff is None else outcome.tariff
     tables["payments"] = payments_table(
-        tables["prices"], tables["dispatch"], network, study.hours, pays, market.tariff)
+        tables["prices"], tables["dispatch"], network, study.hours, pays, tariff)
     parts = decomposition_table(dso)
     if len(tables["voltages"]) > MOST_NODES * study.periods:
         parts = parts[parts["bus"].isin({dc.bus for dc in network.datacenters.values()})]

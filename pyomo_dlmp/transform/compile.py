@@ -28,7 +28,7 @@ def compile_program(model, implied=()) -> Program:
         for item in model.component_data_objects(ctype, active=True, descend_into=pyo.Block):
             raise ModelError.at(
                 item.name, f"is a {ctype.__name__}, which HiGHS does not take",
-                "Use complementarity='bigm', or a solver with SOS1.")
+                "Use a complementarity mode without it, or a solver with SOS1.")
     reader = RowReader()
     rows = list(model.component_data_objects(pyo.Constraint, active=True, descend_into=pyo.Block))
     coefs, lo, hi = [], np.empty(len(rows)), np.empty(len(rows))

@@ -19,6 +19,7 @@ from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.lower.duals import AskedDual
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.tolerances import ROW_HOLDS
+from pyomo_dlmp.transform.bounds.labels import PairState
 from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds
 
 
@@ -45,6 +46,14 @@ class LowerKkt:
         """(y, mu) as loaded on the Vars; 0 where a pair has none."""
         return (np.array([v.value or 0.0 for v in self.y]),
                 np.array([0.0 if v is None else v.value or 0.0 for v in self.mu]))
+
+    def pairs_by_mode(self) -> dict[str, list[int]]:
+        """{name of a complementarity mode: numbers of the pairs in it}."""
+        found: dict[str, list[int]] = {}
+        for p, name in enumerate(self.pair_mode):
+            if name:
+                found.setdefault(name, []).append(p)
+        return {name: found[name] for name in sorted(found)}
 
     def restore(self) -> None:
         """Give the user's dual Vars their own bounds back."""
@@ -105,7 +114,7 @@ def emit_kkt(block, kkt: KktSystem, bounds: PairBounds) -> LowerKkt:
     lower.before = [(dual.var, dual.var.lb, dual.var.ub) for dual in kkt.duals.asked()]
     _bound_duals(lower)
     state = bounds.state
-    dead = (state == "never binds") & ~_only_terms(kkt, state == "never binds")
+    dead = (state == PairState.NEVER_BINDS) & ~_only_terms(kkt, state == PairState.NEVER_BINDS)
     live = [kkt.label[p] for p in range(kkt.pairs) if not dead[p]]
     block.mu = pyo.Var(pyo.Set(initialize=live), initialize=0.0)
     for data in block.mu.values():
@@ -117,7 +126,7 @@ def emit_kkt(block, kkt: KktSystem, bounds: PairBounds) -> LowerKkt:
             var.setub(float(bounds.mu[p]))
     _stationarity(lower)
     # that a row always binds may follow from the lower level's optimality only: it has to be said
-    tight = {kkt.label[p]: int(p) for p in np.flatnonzero(state == "always binds")}
+    tight = {kkt.label[p]: int(p) for p in np.flatnonzero(state == PairState.ALWAYS_BINDS)}
     block.always_binds = pyo.Constraint(
         pyo.Set(initialize=list(tight)), rule=_AlwaysBinds(lower, tight))
     _asked_duals(lower)

@@ -14,36 +14,30 @@ import logging
 import numpy as np
 import pandas as pd
 import pyomo.environ as pyo
-from pyomo.common.config import (
-    ConfigDict,
-    ConfigValue,
-    In,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveInt,
-)
 from pyomo.common.gc_manager import PauseGC
 from pyomo.common.modeling import unique_component_name
 from pyomo.core import Transformation, TransformationFactory
 
 from pyomo_dlmp.bilevel import guard_of, lower_levels, upper_objective
-from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.errors import ModelError, nearest
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
+from pyomo_dlmp.transform.bounds.labels import PairState
 from pyomo_dlmp.transform.bounds.pair_bounds import unbounded
 from pyomo_dlmp.transform.bounds.prove import prove_bounds
-from pyomo_dlmp.transform.complementarity import MODES, automatic, needs_bounds
+from pyomo_dlmp.transform.complementarity import MODES, automatic
+from pyomo_dlmp.transform.complementarity.mpec import Mpec
 from pyomo_dlmp.transform.kkt import emit_kkt
+from pyomo_dlmp.transform.options import SINGLE_LEVEL, configured, declared
 from pyomo_dlmp.transform.products.rewrite import (
     residual_treatment,
     rewrite_products,
-    write_duality_gap,
+    write_level_row,
 )
 from pyomo_dlmp.transform.record import SingleLevel, record_on, single_level_data, undo_single_level
 from pyomo_dlmp.transform.upper_view import upper_views
 
 log = logging.getLogger("pyomo_dlmp")
-PRODUCTS = ("auto", "strong_duality", "binary_expansion", "mccormick", "keep")
 
 
 @TransformationFactory.register(
@@ -51,51 +45,11 @@ PRODUCTS = ("auto", "strong_duality", "binary_expansion", "mccormick", "keep")
 class SingleLevelTransformation(Transformation):
     """See the module's text. Raises ModelError or BoundError before the model is changed."""
 
-    CONFIG = ConfigDict(implicit=False)
-    CONFIG.declare("complementarity", ConfigValue(
-        default="auto", domain=In(["auto", *MODES]),
-        description="auto | sos1 | bigm | strong_duality | product | mpec",
-        doc="auto: SOS1 where the solver has it, big-M with proved bounds, products for a local "
-            "solver."))
-    CONFIG.declare("eps", ConfigValue(
-        default=0.0, domain=NonNegativeFloat, description="strong_duality and product: greatest "
-        "duality gap of the lower level (its cost's unit), greatest product of a pair"))
-    CONFIG.declare("complementarity_of", ConfigValue(
-        default=None, description="{full name or component: mode} for constraints or Vars"))
-    CONFIG.declare("products", ConfigValue(
-        default="auto", domain=In(PRODUCTS),
-        description="dual x quantity: auto | strong_duality | binary_expansion | mccormick | keep",
-        doc="auto uses the strong-duality identity wherever it holds and expands what is left "
-            "(or keeps it where the solver takes nonconvex quadratics); strong_duality refuses "
-            "when something is left; the others treat every product in that way."))
-    CONFIG.declare("bits", ConfigValue(
-        default=5, domain=NonNegativeInt, description="bits of a binary expansion (0: the "
-        "remainder's envelope alone)"))
-    CONFIG.declare("remainder", ConfigValue(
-        default=True, domain=bool, description="continuous remainder in the expansion: a "
-        "relaxation with a stated error; False restricts to the grid"))
-    CONFIG.declare("pieces", ConfigValue(
-        default=8, domain=PositiveInt, description="pieces of a McCormick envelope"))
-    CONFIG.declare("bounds", ConfigValue(
-        default=None, description="{name or component: bound of |dual|} given by the user"))
-    CONFIG.declare("tighten", ConfigValue(
-        default="auto", domain=In(["auto", "all", "none", "off"]), description="tighten bounds by "
-        "LPs: where none is finite yet (auto), everywhere, or not (none); off: prove nothing and "
-        "believe the user's bounds, of slacks too (the blind practice, for comparisons)"))
-    CONFIG.declare("ranges", ConfigValue(
-        default=None, description="{product: (low, high)} proved ranges of the expressions that "
-        "stand in products (names as on the block `product`)"))
-    CONFIG.declare("cutoff", ConfigValue(
-        default=None, description="upper objective of a known bilevel-feasible point: bounds may "
-        "then hold only for points at least as good"))
-    CONFIG.declare("proved", ConfigValue(
-        default=None, description="bounds proved before by dlmp.tighten(model)"))
-    CONFIG.declare("capabilities", ConfigValue(
-        default=frozenset({"milp"}), domain=frozenset,
-        description="what the solver can do, for auto: milp, miqp, nonconvex, sos1"))
+    CONFIG = declared(SINGLE_LEVEL)
 
     def _apply_to(self, model, **kwds):
-        config = _configured(self.CONFIG, kwds)
+        config = configured(
+            self.CONFIG, {**kwds.pop("options", {}), **kwds}, "dlmp.single_level")
         if single_level_data(model) is not None:
             raise ModelError.at(
                 model.name, "has been transformed by dlmp.single_level already",
@@ -120,7 +74,7 @@ class SingleLevelTransformation(Transformation):
             record.added.append(block.local_name)
             record.unproved_prices = [
                 kkt.form.block.name for kkt, b, view in zip(systems, proved, views, strict=True)
-                if view.uses_duals and np.isinf(b.mu[b.state == "open"]).any()]
+                if view.uses_duals and np.isinf(b.mu[b.state == PairState.OPEN]).any()]
             guards = [guard for b in blocks if (guard := guard_of(b)) is not None and guard.active]
             record.deactivated = [*(kkt.form.objective for kkt in systems), *guards]
             for guard in guards:
@@ -143,7 +97,7 @@ class KktTransformation(SingleLevelTransformation):
     """
 
     CONFIG = SingleLevelTransformation.CONFIG()
-    CONFIG.get("complementarity").set_default_value("mpec")
+    CONFIG.get("complementarity").set_default_value(Mpec.name)
     CONFIG.get("products").set_default_value("keep")
     CONFIG.reset()
 
@@ -153,13 +107,12 @@ def _write(block, record: SingleLevel, systems, proved, modes, upper, config) ->
     for kkt, bounds, mode in zip(systems, proved, modes, strict=True):
         lower = emit_kkt(block.lower[kkt.form.block.name], kkt, bounds)
         record.lowers.append(lower)
-        for name in sorted(set(mode) - {""}):
-            pairs = [p for p, n in enumerate(mode) if n == name]
-            row = MODES[name].add(lower, pairs, config.eps)
-            if row is not None:
-                write_duality_gap(block, record, lower, row, config)
         lower.pair_mode = mode
-        record.exact &= not (config.eps and {"strong_duality", "product"} & set(mode))
+        for name, pairs in lower.pairs_by_mode().items():
+            row = MODES[name].add(lower, pairs, config.eps)
+            record.exact &= MODES[name].is_exact(config.eps)
+            if row is not None:
+                write_level_row(block, record, lower, row, config)
     record.original = record.objective = upper
     rewrite_products(block, record, config)
 
@@ -187,33 +140,32 @@ def _pairs_of(kkt: KktSystem, item) -> list[int]:
     return []
 
 
-def _configured(declared, kwds: dict):
-    """The options, or a ModelError that lists what there is."""
-    try:
-        config = declared(kwds.pop("options", {}))
-        config.set_value(kwds)
-    except ValueError as err:
-        raise ModelError.at(
-            "dlmp.single_level", f"was given a wrong option ({' '.join(str(err).split())})",
-            f"Options: {', '.join(declared.keys())}.") from None
-    return config
-
-
 def _prove(kkt: KktSystem, view, config):
     if config.proved is not None:
         return config.proved.of(kkt)
     return prove_bounds(kkt, _user_bounds(kkt, config.bounds), _tightening(config, view), view)[0]
 
 
+def _default_mode(config) -> str:
+    """Name of the mode of pairs that have none of their own; ModelError where auto finds none."""
+    if config.complementarity != "auto":
+        return config.complementarity
+    name = automatic(config.capabilities)
+    if not name:
+        raise ModelError.at(
+            "complementarity='auto'", "knows no mode for a solver that can do "
+            f"{', '.join(sorted(config.capabilities)) or 'nothing'}",
+            f"Name a mode: {', '.join(MODES)}.")
+    return name
+
+
 def _tightening(config, view) -> str:
     """Linear programs for bounds are spent only where a mode or an expansion needs bounds."""
     if config.tighten != "auto":
         return config.tighten
-    mode = config.complementarity
-    mode = automatic(config.capabilities) if mode == "auto" else mode
-    expanded = residual_treatment(config) != "keep" and (
-        view.uses_duals or mode == "strong_duality")
-    needed = needs_bounds(mode, config.capabilities) or config.complementarity_of or expanded
+    mode = MODES[_default_mode(config)]
+    expanded = residual_treatment(config) != "keep" and (view.uses_duals or mode.leaves_products)
+    needed = mode.needs_bounds(config.capabilities) or config.complementarity_of or expanded
     return "auto" if needed else "vertices"
 
 
@@ -232,10 +184,8 @@ def _items(component):
 
 def _choose_modes(kkt: KktSystem, bounds, config) -> list[str]:
     """Mode name per pair, "" where none is needed."""
-    default = config.complementarity
-    state = bounds.state
-    if default == "auto":
-        default = automatic(config.capabilities)
+    default, state = _default_mode(config), bounds.state
+    if config.complementarity == "auto":
         log.info("complementarity of %s: %s (%s)", kkt.form.block.name, default,
                  "some bounds are not proved" if unbounded(bounds).any()
                  else "every bound is proved")
@@ -244,13 +194,13 @@ def _choose_modes(kkt: KktSystem, bounds, config) -> list[str]:
         component = _component(kkt, key, "mode")
         if name not in MODES:
             raise ModelError.at(component.name, f"complementarity mode {name!r} is unknown",
-                                f"Known: {', '.join(MODES)}.")
+                                nearest(str(name), MODES))
         for item in _items(component):
             special.update(dict.fromkeys(_pairs_of(kkt, item), name))
-    modes = [special.get(p, default) if state[p] == "open" else "" for p in range(kkt.pairs)]
-    needed = np.array([
-        bool(m) and needs_bounds(m, config.capabilities) for m in modes], dtype=bool)
-    bounds.require_finite(kkt, needed)
+    modes = [special.get(p, default) if state[p] == PairState.OPEN else ""
+             for p in range(kkt.pairs)]
+    bounds.require_finite(kkt, [MODES[name] if name and MODES[name].needs_bounds(
+        config.capabilities) else None for name in modes])
     return modes
 
 

@@ -11,12 +11,11 @@ import numpy as np
 import pandas as pd
 
 from pyomo_dlmp.blocks.registry import device_blocks
-from pyomo_dlmp.errors import OpenDssError
+from pyomo_dlmp.errors import OpenDssError, nearest
 from pyomo_dlmp.io.opendss import engine, write
 from pyomo_dlmp.io.opendss.circuit import NODE
 from pyomo_dlmp.network import Line, Network, OperatingPoint
 from pyomo_dlmp.network.device import LegPowers, leg_names
-from pyomo_dlmp.network.names import nearest
 from pyomo_dlmp.network.units import KILO, mega
 from pyomo_dlmp.network.zones import grounded_buses
 from pyomo_dlmp.opf.build import sort_branches

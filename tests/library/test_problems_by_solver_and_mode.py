@@ -54,10 +54,10 @@ def outcome(result, optimum) -> str:
 @pytest.mark.parametrize("mode", ["auto", "sos1", "bigm", "strong_duality", "product"])
 def test_all_problems(name, mode):
     try:
-        route = get_solver(name)
+        interface = get_solver(name)
     except dlmp.SolverError as err:
         pytest.skip(str(err))
-    if mode != "auto" and not MODES[mode].needs & route.capabilities:
+    if mode != "auto" and not MODES[mode].needs & interface.capabilities:
         pytest.skip(f"{name} cannot run {mode}")
     if name in _LOCAL and mode != "product":
         pytest.skip("local solvers are run with one mode, for time")

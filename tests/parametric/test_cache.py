@@ -21,7 +21,7 @@ def window(first, hours=4, work=2.2):
 def test_a_rolling_horizon_pays_for_the_new_hour_only():
     reuse = dlmp.SolveCache()
     for first in range(4):
-        fast = dlmp.solve_bilevel(window(first), reuse=reuse, gap=1e-4)
+        fast = dlmp.solve_bilevel(window(first), cache=reuse, gap=1e-4)
         fresh = dlmp.solve_bilevel(window(first), gap=1e-4)
         assert fast.objective == pytest.approx(fresh.objective, rel=2e-4)
         assert fast.status == "optimal" and fast.audit.passed
@@ -36,7 +36,7 @@ def test_a_sweep_of_the_upper_level_compiles_once():
     found = []
     for need in (3.0, 4.0, 5.0):
         m.need = need
-        found.append(dlmp.solve_bilevel(m, reuse=reuse, gap=1e-5).objective)
+        found.append(dlmp.solve_bilevel(m, cache=reuse, gap=1e-5).objective)
     assert found == sorted(found) and found[0] < found[-1]
     assert found[-1] == pytest.approx(dlmp.solve_bilevel(consumer(), gap=1e-5).objective, rel=1e-4)
     assert reuse.counts == {"compiled": 1, "kept": 2, "enumerated": 2, "recalled": 4}
@@ -68,12 +68,12 @@ def test_a_change_in_the_lower_level_is_seen(change):
             m.low.cost.set_value(m.low.cost.expr + 8 * m.low.g[0, 0])
 
     m, reuse = make(), dlmp.SolveCache()
-    before = dlmp.solve_bilevel(m, reuse=reuse, gap=1e-6)
-    again = dlmp.solve_bilevel(m, reuse=reuse, gap=1e-6)
+    before = dlmp.solve_bilevel(m, cache=reuse, gap=1e-6)
+    again = dlmp.solve_bilevel(m, cache=reuse, gap=1e-6)
     assert again.objective == pytest.approx(before.objective)
     assert reuse.counts["compiled"] == 1 and reuse.counts["kept"] == 1
     alter(m)
-    after = dlmp.solve_bilevel(m, reuse=reuse, gap=1e-6)
+    after = dlmp.solve_bilevel(m, cache=reuse, gap=1e-6)
     other = make()
     alter(other)
     fresh = dlmp.solve_bilevel(other, gap=1e-6)
@@ -94,5 +94,5 @@ def test_the_last_answer_is_a_start(monkeypatch):
     monkeypatch.setattr(explicit, "solve_master", look)
     m, reuse = consumer(), dlmp.SolveCache()
     for _ in range(2):
-        dlmp.solve_bilevel(m, reuse=reuse)
+        dlmp.solve_bilevel(m, cache=reuse)
     assert seen[0] is None and np.isfinite(seen[1]).all()

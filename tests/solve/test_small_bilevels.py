@@ -95,7 +95,7 @@ def test_payment_is_exact_by_strong_duality(name):
 
 
 @pytest.mark.parametrize("options", [
-    {}, {"products": "binary_expansion"}, {"products": "mccormick", "pieces": 12}])
+    {}, {"products": "binary_expansion"}, {"products": "mccormick", "segments": 12}])
 def test_part_of_the_payment_is_bracketed(options):
     result = dlmp.solve_bilevel(consumer(pays=(1,)), gap=1e-3, **options)
     best = brute_force(pays=(1,))
@@ -201,20 +201,20 @@ def test_a_missing_bound_is_named():
 @pytest.mark.parametrize("name", ["gurobi", "cplex", "xpress"])
 def test_other_solvers_start_from_a_bilevel_feasible_point(name, monkeypatch):
     """The point that is handed over satisfies every row of the single level."""
-    from pyomo_dlmp.solve import bilevel
+    from pyomo_dlmp.search import by_pyomo
 
     seen = []
 
-    def look(route, model, gap, limit, started):
+    def look(interface, model, gap, limit, started, options):
         seen.append(started)
         for con in model.component_data_objects(pyo.Constraint, active=True):
             value = pyo.value(con.body)
             assert con.lb is None or value >= con.lb - 1e-6, con.name
             assert con.ub is None or value <= con.ub + 1e-6, con.name
-        return original(route, model, gap, limit, started)
+        return original(interface, model, gap, limit, started, options)
 
-    original = bilevel.solve_by_pyomo
-    monkeypatch.setattr(bilevel, "solve_by_pyomo", look)
+    original = by_pyomo.solve_by_pyomo
+    monkeypatch.setattr(by_pyomo, "solve_by_pyomo", look)
     result = dlmp.solve_bilevel(bard(), solver=solver(name), complementarity="bigm")
     assert seen == [True]
     assert (result.status, result.objective) == ("optimal", pytest.approx(-12, abs=1e-6))

@@ -37,10 +37,10 @@ def bilinear():
     (bard, "dlmp.single_level",
      {"complementarity": "product", "eps": 1e-6, "capabilities": {"nlp"}}),
     (consumer, "dlmp.single_level", {}),
-    (partly_paid, "dlmp.single_level", {"products": "mccormick", "pieces": 3}),
+    (partly_paid, "dlmp.single_level", {"products": "mccormick", "segments": 3}),
     (partly_paid, "dlmp.single_level", {"bits": 3, "remainder": False}),
     (bard, "dlmp.kkt", {}),
-    (bilinear, "dlmp.mccormick", {"pieces": 2}),
+    (bilinear, "dlmp.mccormick", {"segments": 2}),
     (bilinear, "dlmp.binary_expansion", {"bits": 3, "remainder": True}),
 ])
 def test_the_contract(make, name, options, tmp_path):
@@ -84,7 +84,7 @@ def test_an_untransformed_model_is_refused_by_name():
 def test_bilinear_both_ways_bracket_the_optimum():
     """min -xy - x over xy + x <= 6 is -6; the relaxation is below, the restriction above."""
     values = {}
-    for name, options in (("dlmp.mccormick", {"pieces": 1}),
+    for name, options in (("dlmp.mccormick", {"segments": 1}),
                           ("dlmp.binary_expansion", {"bits": 6}),
                           ("dlmp.binary_expansion", {"bits": 3, "remainder": True})):
         m = pyo.TransformationFactory(name).create_using(bilinear(), **options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pyomo_dlmp.errors import Fault
+from pyomo_dlmp.errors import Fault, listed, nearest
 from pyomo_dlmp.network.device import Device
 from pyomo_dlmp.network.elements import Bus, Line, LineCode, Substation
 from pyomo_dlmp.network.faults.fields import (
@@ -17,7 +17,6 @@ from pyomo_dlmp.network.faults.fields import (
 )
 from pyomo_dlmp.network.faults.relations import relation_faults
 from pyomo_dlmp.network.kinds import BRANCHES, element_classes, kind, label
-from pyomo_dlmp.network.names import listed, nearest
 from pyomo_dlmp.network.topology import reference_faults, tree_faults
 
 FAMILIES: tuple[tuple[str, Any], ...] = (

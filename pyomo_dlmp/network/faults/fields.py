@@ -11,11 +11,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pyomo_dlmp.errors import Fault
+from pyomo_dlmp.errors import Fault, listed
 from pyomo_dlmp.network.elements import Line, LineCode, Matrix
 from pyomo_dlmp.network.fields import field_specs
 from pyomo_dlmp.network.kinds import Element
-from pyomo_dlmp.network.names import listed
 from pyomo_dlmp.network.phases import PHASES, SPLIT
 from pyomo_dlmp.network.series import is_number
 from pyomo_dlmp.tolerances import PRINTED

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pyomo_dlmp.errors import Fault
+from pyomo_dlmp.errors import Fault, listed
 from pyomo_dlmp.network.device import Device, Finding
 from pyomo_dlmp.network.elements import Bus, Line, Regulator, Substation
 from pyomo_dlmp.network.kinds import Element
-from pyomo_dlmp.network.names import listed
 from pyomo_dlmp.network.phases import PHASES, SPLIT
 from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
 

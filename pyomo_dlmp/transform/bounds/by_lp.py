@@ -20,7 +20,9 @@ from pyomo_dlmp.numerics.certificates import Certificate, certificate
 from pyomo_dlmp.numerics.components import component_labels, groups_by_label, groups_of
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.program import Program
+from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import NEVER_BINDS, ROUNDING
+from pyomo_dlmp.transform.bounds.labels import PairState, Source
 from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds, unbounded
 from pyomo_dlmp.transform.bounds.reduced_kkt import ReducedKkt
 from pyomo_dlmp.transform.upper_view import UpperView
@@ -42,9 +44,9 @@ def tighten_by_lp(
     for _ in range(rounds):
         if not all_pairs and not unbounded(bounds).any():
             break
-        before, opened = _total(bounds), int((bounds.state == "open").sum())
+        before, opened = _total(bounds), int((bounds.state == PairState.OPEN).sum())
         _Round(_Relaxation(reduced, bounds, view), bounds, all_pairs, deadline).run()
-        still = int((bounds.state == "open").sum())
+        still = int((bounds.state == PairState.OPEN).sum())
         if still == opened and _total(bounds) > 0.9 * before:
             break
 
@@ -60,7 +62,7 @@ class _Round:
     def __init__(self, relaxation: _Relaxation, bounds: PairBounds, all_pairs: bool,
                  deadline: float):
         self.bounds, self.deadline = bounds, deadline
-        open_, missing = bounds.state == "open", unbounded(bounds)
+        open_, missing = bounds.state == PairState.OPEN, unbounded(bounds)
         self.queues: list[list[tuple[str, int, int]]] = []  # of each component
         used = []
         for columns in relaxation.components():
@@ -93,15 +95,15 @@ class _Round:
             if value < new[kind][p]:
                 new[kind][p] = value
                 self.bounds.certificates[kind, p] = proof
-        self.bounds.lower_slack(new["slack"], "lp")
-        self.bounds.lower_mu(new["mu"], "lp")
+        self.bounds.lower_slack(new["slack"], Source.LP)
+        self.bounds.lower_mu(new["mu"], Source.LP)
 
     def _maximise(self, batch: list[tuple[str, int, int]]) -> bool:
         """The greatest values of some columns of different components; False: there are none."""
         at = self.place[[column for *_, column in batch]]
         self.lp.set_cost(at, np.full(len(at), -1.0))
         answer = self.lp.solve_lp(max(0.1, self.deadline - time.monotonic()))
-        if answer.status == "optimal" and answer.row_dual is not None:
+        if answer.status == Status.OPTIMAL and answer.row_dual is not None:
             duals = answer.row_dual
             for (kind, p, _), column in zip(batch, at, strict=True):
                 mine = np.zeros_like(duals)
@@ -113,7 +115,7 @@ class _Round:
                     value = value + ROUNDING * (1.0 + abs(value)) if value > NEVER_BINDS else 0.0
                     self.proved[kind, p] = value, proof
         self.lp.set_cost(at, np.zeros(len(at)))
-        return answer.status == "optimal"
+        return answer.status == Status.OPTIMAL
 
     def rows_of(self, column: int) -> np.ndarray:
         """Rows of the component of a column."""
@@ -197,7 +199,7 @@ def _rest_rows(reduced: ReducedKkt):
 def _chords(bounds: PairBounds, k: int):
     """s / s_max + mu / mu_max <= 1 of the open pairs with both bounds."""
     P = len(bounds.mu)
-    both = (bounds.state == "open") & np.isfinite(bounds.mu) & np.isfinite(bounds.slack)
+    both = (bounds.state == PairState.OPEN) & np.isfinite(bounds.mu) & np.isfinite(bounds.slack)
     pairs = np.flatnonzero(both)
     count = np.arange(len(pairs))
     A = sp.coo_matrix(

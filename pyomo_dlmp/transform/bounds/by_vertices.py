@@ -26,6 +26,7 @@ from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.boxes import row_ranges
 from pyomo_dlmp.numerics.components import component_labels, groups_by_label
 from pyomo_dlmp.numerics.highs import Highs
+from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ENTRY, MULTIPLIER, RANK, ROUNDING
 from pyomo_dlmp.transform.upper_view import UpperView
 
@@ -158,7 +159,7 @@ def _least_change(ray, view: UpperView, v_u, v_0, u_lo, u_hi) -> float:
     slope = np.asarray(ray @ view.slope_u).ravel()
     constant = float(ray @ view.slope)
     answer = Highs(slope, v_u, [-np.inf], [ROUNDING - v_0[0]], u_lo, u_hi).solve()
-    if answer.status == "infeasible":
+    if answer.status == Status.INFEASIBLE:
         return 0.0
     return -np.inf if answer.objective is None else answer.objective + constant
 

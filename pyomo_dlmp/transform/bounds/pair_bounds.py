@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,15 +11,15 @@ from pyomo_dlmp.errors import BoundError, Fault
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.certificates import Certificate
 from pyomo_dlmp.tolerances import ENTRY, ROUNDING, SAME_MONEY
+from pyomo_dlmp.transform.bounds.labels import PairState, Source
 
 
 @dataclass
 class PairBounds:
     """What is proved of a KKT system.
 
-    Per pair: `slack`, `mu` (greatest values), `slack_source`, `mu_source` (user, interval, vertex,
-    lp, or "" where infinite), `state`: "open" (needs complementarity), "never binds" (mu = 0) or
-    "always binds" (slack = 0). `x_lo .. y_hi`: ranges of columns and equality duals.
+    Per pair: `slack`, `mu` (greatest values), `slack_source`, `mu_source` (`Source`), `state`
+    (`PairState`). `x_lo .. y_hi`: ranges of columns and equality duals.
     `certificates`: {("slack" or "mu", pair): proof} of the bounds from linear programs.
     """
 
@@ -35,9 +36,9 @@ class PairBounds:
     @property
     def state(self) -> np.ndarray:
         """State of each pair, see the class."""
-        state = np.full(len(self.mu), "open", dtype=object)
-        state[self.slack <= ROUNDING] = "always binds"
-        state[self.mu <= 0.0] = "never binds"
+        state = np.full(len(self.mu), PairState.OPEN, dtype=object)
+        state[self.slack <= ROUNDING] = PairState.ALWAYS_BINDS
+        state[self.mu <= 0.0] = PairState.NEVER_BINDS
         return state
 
     def lower_slack(self, value: np.ndarray, source: str) -> None:
@@ -51,30 +52,34 @@ class PairBounds:
     def mark_cutoff(self) -> None:
         """Say of proofs that they used a cutoff: they hold for points at least that good."""
         for source in (self.mu_source, self.slack_source):
-            for kind in ("interval", "lp"):
-                source[source == kind] = f"{kind}, cutoff"
+            for kind in (Source.INTERVAL, Source.LP):
+                source[source == kind] = Source(f"{kind}, cutoff")
 
-    def require_finite(self, kkt: KktSystem, needed: np.ndarray) -> None:
-        """Raise BoundError naming every needed pair without a finite slack and multiplier bound."""
-        missing: dict[tuple[str, str], list[str]] = {}
-        for p in np.flatnonzero(needed):
+    def require_finite(self, kkt: KktSystem, needed_by: Sequence) -> None:
+        """Raise BoundError naming every pair that lacks a bound which its mode needs.
+
+        needed_by: of each pair the complementarity mode that needs finite bounds, or None.
+        """
+        missing: dict[tuple, list[str]] = {}
+        for p, mode in enumerate(needed_by):
+            if mode is None:
+                continue
             owner = kkt.owner(p)
             for value, what in ((self.mu[p], "multiplier"), (self.slack[p], "slack")):
                 if not np.isfinite(value):
-                    key = (owner.parent_component().name, what)
+                    key = (owner.parent_component().name, what, mode)
                     missing.setdefault(key, []).append(kkt.label[p])
         if missing:
             raise BoundError(
-                Fault(name, f"big-M needs a bound of its {what} and none could be proved "
-                      f"({_some(labels)})", _CURE[what].format(name))
-                for (name, what), labels in missing.items())
+                Fault(name, f"{mode.name} needs a bound of its {what} and none could be proved "
+                      f"({_some(labels)})",
+                      f"{_CURE[what].format(name)}, or {mode.without_bounds}.")
+                for (name, what, mode), labels in missing.items())
 
 
 _CURE = {
-    "multiplier": "Give one with bounds={{'{}': value}}, make the limit soft at a "
-                  "stated penalty, or use complementarity='sos1' with a solver that has it.",
-    "slack": "Give the Vars of '{}' finite bounds, or use complementarity='sos1' with a solver "
-             "that has it.",
+    "multiplier": "Give one with bounds={{'{}': value}}, make the limit soft at a stated penalty",
+    "slack": "Give the Vars of '{}' finite bounds",
 }
 
 
@@ -85,7 +90,7 @@ def _some(labels: list[str]) -> str:
 
 def unbounded(bounds: PairBounds) -> np.ndarray:
     """Open pairs without a finite bound of their slack or multiplier."""
-    return (bounds.state == "open") & ~(np.isfinite(bounds.mu) & np.isfinite(bounds.slack))
+    return (bounds.state == PairState.OPEN) & ~(np.isfinite(bounds.mu) & np.isfinite(bounds.slack))
 
 
 def _lower(bound: np.ndarray, sources: np.ndarray, value: np.ndarray, source: str) -> None:

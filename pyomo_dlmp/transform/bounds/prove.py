@@ -23,6 +23,7 @@ from pyomo_dlmp.numerics.boxes import propagate, row_ranges
 from pyomo_dlmp.numerics.elimination import Elimination, eliminate, eliminate_in_stages
 from pyomo_dlmp.tolerances import ENTRY, NEVER_BINDS, PROOF_MARGIN, ROUNDING
 from pyomo_dlmp.transform.bounds.by_vertices import vertex_bounds
+from pyomo_dlmp.transform.bounds.labels import Source
 from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds, unbounded
 from pyomo_dlmp.transform.bounds.reduced_kkt import ReducedKkt
 from pyomo_dlmp.transform.upper_view import UpperView
@@ -43,7 +44,7 @@ def prove_bounds(
     bounds = _start(kkt, user or {})
     if tighten == "off":
         given = np.array([p in (user or {}) for p in range(kkt.pairs)], dtype=bool)
-        bounds.slack[given], bounds.slack_source[given] = bounds.mu[given], "user"
+        bounds.slack[given], bounds.slack_source[given] = bounds.mu[given], Source.USER
         return bounds, None
     _primal_stage(kkt, bounds, view)
     reduced = _dual_stage(kkt, bounds, view)
@@ -61,7 +62,7 @@ def _take_vertices(kkt: KktSystem, bounds: PairBounds, view: UpperView) -> None:
     """Bounds of multipliers and equality duals over the vertices of the dual polyhedron."""
     least, greatest = vertex_bounds(kkt, bounds, view)
     e = len(kkt.equality_rows)
-    bounds.lower_mu(np.maximum(greatest[e:], 0.0), "vertex")
+    bounds.lower_mu(np.maximum(greatest[e:], 0.0), Source.VERTEX)
     known = np.isfinite(least[:e]) & np.isfinite(greatest[:e])
     low, high = least[:e][known], greatest[:e][known]
     room = PROOF_MARGIN * (1.0 + np.abs(low) + np.abs(high))
@@ -71,7 +72,7 @@ def _take_vertices(kkt: KktSystem, bounds: PairBounds, view: UpperView) -> None:
 
 def _leave_room(bounds: PairBounds) -> None:
     """Raise proved bounds a little, so that a multiplier *at* its bound means a wrong bound."""
-    proved = (bounds.mu > 0) & (bounds.mu_source != "user")
+    proved = (bounds.mu > 0) & (bounds.mu_source != Source.USER)
     bounds.mu[proved] *= 1.0 + PROOF_MARGIN
 
 
@@ -79,10 +80,11 @@ def _start(kkt: KktSystem, user: dict[int, float]) -> PairBounds:
     P, form = kkt.pairs, kkt.form
     infinite = np.full(len(kkt.equality_rows), np.inf)
     bounds = PairBounds(
-        np.full(P, np.inf), np.full(P, np.inf), np.full(P, "", dtype=object),
-        np.full(P, "", dtype=object), form.lb.copy(), form.ub.copy(), -infinite, infinite.copy())
+        np.full(P, np.inf), np.full(P, np.inf), np.full(P, Source.NONE, dtype=object),
+        np.full(P, Source.NONE, dtype=object), form.lb.copy(), form.ub.copy(), -infinite,
+        infinite.copy())
     for pair, value in user.items():
-        bounds.mu[pair], bounds.mu_source[pair] = value, "user"
+        bounds.mu[pair], bounds.mu_source[pair] = value, Source.USER
     return bounds
 
 
@@ -114,9 +116,9 @@ def _primal_stage(kkt: KktSystem, bounds: PairBounds, view: UpperView | None) ->
             least = lo[place[m + column]]
             violation = max(max(0.0, -s_lo[pair]) / coef for pair, coef in rows)
             bounds.x_hi[column] = min(bounds.x_hi[column], least + violation)
-    bounds.lower_slack(np.maximum(s_hi, 0.0), "interval")
+    bounds.lower_slack(np.maximum(s_hi, 0.0), Source.INTERVAL)
     never = s_lo > NEVER_BINDS * (1.0 + np.abs(s0))
-    bounds.mu[never], bounds.mu_source[never] = 0.0, "interval"
+    bounds.mu[never], bounds.mu_source[never] = 0.0, Source.INTERVAL
 
 
 def _left_rows(E, r, elimination: Elimination):
@@ -211,7 +213,7 @@ def _dual_stage(
         (elimination.M, elimination.m0, lo, hi), (Ms, s0, np.zeros(P), np.full(P, np.inf)), rest,
         _upper_rows(view, m + n + e, elimination)])
     reduced.lo, reduced.hi = propagate(limits, reduced.lo, reduced.hi)
-    _read_ranges(reduced, bounds, "interval", lo, hi)
+    _read_ranges(reduced, bounds, Source.INTERVAL, lo, hi)
     return reduced
 
 

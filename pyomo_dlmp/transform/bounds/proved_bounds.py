@@ -13,6 +13,7 @@ from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.tolerances import NEVER_BINDS
+from pyomo_dlmp.transform.bounds.labels import Source
 from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds
 from pyomo_dlmp.transform.bounds.prove import prove_bounds
 from pyomo_dlmp.transform.upper_view import upper_views
@@ -94,7 +95,7 @@ def tighten(model, cutoff: float | None = None, all_pairs: bool = True) -> Prove
     return ProvedBounds(systems, bounds, cutoff)
 
 
-_NAMES = {"interval": "propagation", "vertex": "vertices", "user": "data"}
+_NAMES = {Source.INTERVAL: "propagation", Source.VERTEX: "vertices", Source.USER: "data"}
 
 
 def _kinds(b: PairBounds, kind: str, sources) -> list[str]:
@@ -102,7 +103,7 @@ def _kinds(b: PairBounds, kind: str, sources) -> list[str]:
     for p, source in enumerate(sources):
         proof = b.certificates.get((kind, p))
         plain = source.split(",")[0]
-        found.append(f"{len(proof.at)} rows" if plain == "lp" and proof is not None
+        found.append(f"{len(proof.at)} rows" if plain == Source.LP and proof is not None
                      else _NAMES.get(plain, plain))
     return found
 

@@ -14,15 +14,23 @@ from __future__ import annotations
 
 import pyomo.environ as pyo
 
+from pyomo_dlmp.tolerances import ACTIVE, EXACT_FEASIBILITY
+from pyomo_dlmp.transform.complementarity.mode import Mode
 from pyomo_dlmp.transform.kkt import LowerKkt
 
 
-class BigM:
+class BigM(Mode):
     """Binary complementarity; any MILP solver."""
 
     name = "bigm"
-    needs_bounds = True
     needs = frozenset({"milp"})
+    chosen_for = frozenset({"milp"})
+    without_bounds = "use complementarity='sos1' with a solver that has it"
+
+    def needs_bounds(self, capabilities) -> bool:
+        """Always: they are its constants."""
+        del capabilities
+        return True
 
     def add(self, lower: LowerKkt, pairs: list[int], eps: float) -> None:
         """Components `active_side`, `slack_limit`, `multiplier_limit`, `one_side` on the block."""
@@ -41,6 +49,13 @@ class BigM:
             if label.endswith(".lower") and upper_label in number:
                 block.one_side[label.removesuffix(".lower")] = (
                     block.active_side[label] + block.active_side[upper_label] <= 1)
+
+    def fill(self, lower: LowerKkt, pairs: list[int], mu, slack):
+        """A side is active where its row holds with a multiplier."""
+        for p in pairs:
+            binds = slack[p] <= ACTIVE * (1 + abs(lower.kkt.s0[p]))
+            active = mu[p] > EXACT_FEASIBILITY and binds
+            yield lower.block.active_side[lower.kkt.label[p]], float(active)
 
 
 class _SlackLimit:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import pyomo.environ as pyo
 from pyomo.mpec import Complementarity, complements
 
+from pyomo_dlmp.transform.complementarity.mode import Mode
 from pyomo_dlmp.transform.kkt import LowerKkt
 
 
-class Mpec:
+class Mpec(Mode):
     """Pairs handed over to Pyomo's mpec package."""
 
     name = "mpec"
-    needs_bounds = False
     needs = frozenset({"mpec"})
 
     def add(self, lower: LowerKkt, pairs: list[int], eps: float) -> None:

@@ -12,15 +12,32 @@ from __future__ import annotations
 import numpy as np
 import pyomo.environ as pyo
 
+from pyomo_dlmp.transform.complementarity.mode import Mode
 from pyomo_dlmp.transform.kkt import LowerKkt
 
 
-class ProductRows:
+class ProductRows(Mode):
     """Products of slack and multiplier; NLP solvers and global nonconvex ones."""
 
     name = "product"
-    needs_bounds = False
     needs = frozenset({"nlp", "nonconvex"})
+    chosen_for = frozenset({"nlp", "nonconvex"})
+    without_bounds = "use complementarity='sos1' with a solver that has it"
+
+    def needs_bounds(self, capabilities) -> bool:
+        """For a global solver, whose branch and bound on unbounded factors is not believed.
+
+        SCIP 10.0 calls feasible bilevels infeasible there. A local solver proves nothing anyway.
+        """
+        return "nlp" not in capabilities
+
+    def is_exact(self, eps: float) -> bool:
+        """With eps = 0."""
+        return eps == 0
+
+    def continuation(self, lower: LowerKkt):
+        """The right-hand side of the products."""
+        return lower.block.eps
 
     def add(self, lower: LowerKkt, pairs: list[int], eps: float) -> None:
         """Components `eps`, `slack_value`, `slack_value_definition`, `products` on the block."""
@@ -36,6 +53,12 @@ class ProductRows:
                 var.setub(float(lower.bounds.slack[number[label]]))
         block.slack_value_definition = pyo.Constraint(index, rule=_Definition(lower, number))
         block.products = pyo.Constraint(index, rule=_Product(lower, number))
+
+    def fill(self, lower: LowerKkt, pairs: list[int], mu, slack):
+        """The slack columns."""
+        del mu
+        for p in pairs:
+            yield lower.block.slack_value[lower.kkt.label[p]], slack[p]
 
 
 class _Definition:

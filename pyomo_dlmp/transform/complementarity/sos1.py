@@ -10,15 +10,16 @@ from __future__ import annotations
 import numpy as np
 import pyomo.environ as pyo
 
+from pyomo_dlmp.transform.complementarity.mode import Mode
 from pyomo_dlmp.transform.kkt import LowerKkt
 
 
-class Sos1:
+class Sos1(Mode):
     """Complementarity by SOS1; Gurobi, CPLEX, Xpress, SCIP, CBC."""
 
     name = "sos1"
-    needs_bounds = False
     needs = frozenset({"sos1"})
+    chosen_for = frozenset({"sos1"})
 
     def add(self, lower: LowerKkt, pairs: list[int], eps: float) -> None:
         """Components `slack_of`, `slack_definition`, `complementarity` on the block."""
@@ -34,6 +35,12 @@ class Sos1:
                 var.setub(float(lower.bounds.slack[number[label]]))
         block.slack_definition = pyo.Constraint(index, rule=_Definition(lower, number))
         block.complementarity = pyo.SOSConstraint(index, rule=_Set(lower, number), sos=1)
+
+    def fill(self, lower: LowerKkt, pairs: list[int], mu, slack):
+        """The slack columns."""
+        del mu
+        for p in pairs:
+            yield lower.block.slack_of[lower.kkt.label[p]], slack[p]
 
 
 class _Definition:

@@ -17,18 +17,19 @@ import numpy as np
 import pyomo.environ as pyo
 from pyomo.core.expr import LinearExpression, SumExpression
 
+from pyomo_dlmp.transform.complementarity.mode import LevelRow, Mode
 from pyomo_dlmp.transform.kkt import LowerKkt
 
 
-class StrongDuality:
+class StrongDuality(Mode):
     """One row for each lower level; see the module's text."""
 
     name = "strong_duality"
-    needs_bounds = False
     needs = frozenset({"milp", "nonconvex", "nlp"})
+    leaves_products = True
 
-    def add(self, lower: LowerKkt, pairs: list[int], eps: float):
-        """Writes nothing yet: (row without products, its bilinear products, eps)."""
+    def add(self, lower: LowerKkt, pairs: list[int], eps: float) -> LevelRow:
+        """The row `duality_gap` (at most the Param `gap_eps`), not yet written."""
         del pairs
         kkt, form = lower.kkt, lower.kkt.form
         live = np.array([p for p, v in enumerate(lower.mu) if v is not None], dtype=int)
@@ -45,14 +46,25 @@ class StrongDuality:
         products = [
             *_products(sigma * kkt.B_eq, lower.y, form.u), *_products(kkt.T[live], mu, form.u),
             *_products(sigma * form.D, form.x, form.u)]
-        return SumExpression([linear, *squares]), products
-
-    @staticmethod
-    def write(lower: LowerKkt, expression, stand_ins, eps: float) -> None:
-        """Add the row `duality_gap` (at most `gap_eps`) with stand-ins of its products."""
         lower.block.gap_eps = pyo.Param(initialize=eps, mutable=True)
-        lower.block.duality_gap = pyo.Constraint(
-            expr=SumExpression([expression, *stand_ins]) <= lower.block.gap_eps)
+        return LevelRow("duality_gap", SumExpression([linear, *squares]), products,
+                        lower.block.gap_eps)
+
+    def is_exact(self, eps: float) -> bool:
+        """With eps = 0."""
+        return eps == 0
+
+    def continuation(self, lower: LowerKkt):
+        """The duality gap that is allowed."""
+        return lower.block.gap_eps
+
+    def refuse(self, lower: LowerKkt, capabilities: frozenset[str]) -> tuple[str, str] | None:
+        """A quadratic lower objective makes the row quadratic."""
+        if not lower.kkt.form.Q.nnz or {"qcp", "nonconvex"} & capabilities:
+            return None
+        return (f"takes no quadratic rows, and the duality gap of '{lower.kkt.form.block.name}' is "
+                "one (its objective is quadratic)",
+                "Use complementarity='bigm' or 'sos1', or a solver with quadratic rows.")
 
 
 def _products(matrix, duals, u):

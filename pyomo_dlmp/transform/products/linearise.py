@@ -10,6 +10,7 @@ from pyomo.core import Transformation, TransformationFactory
 
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.tolerances import ROUNDING
+from pyomo_dlmp.transform.options import SEGMENTS, configured
 from pyomo_dlmp.transform.products.bilinear import bilinear_rows, group_products
 from pyomo_dlmp.transform.products.binary_expansion import add_expanded_product, add_expansion_of
 from pyomo_dlmp.transform.products.mccormick import add_mccormick
@@ -26,10 +27,10 @@ class _ProductTransformation(Transformation):
     CONFIG.declare("expand", ConfigValue(
         default=None, description="Vars to envelope or expand where a product offers a choice"))
     block_name = "dlmp_products"
+    name = ""
 
     def _apply_to(self, model, **kwds):
-        config = self.CONFIG(kwds.pop("options", {}))
-        config.set_value(kwds)
+        config = configured(self.CONFIG, {**kwds.pop("options", {}), **kwds}, self.name)
         prefer = ComponentSet()
         for var in config.expand or ():
             prefer.update(var.values() if hasattr(var, "values") else [var])
@@ -57,20 +58,23 @@ class _ProductTransformation(Transformation):
 
 @TransformationFactory.register("dlmp.mccormick", doc="McCormick envelopes of bilinear products")
 class McCormick(_ProductTransformation):
-    """Envelopes, plain (pieces=1) or piecewise. A relaxation."""
+    """Envelopes, plain (segments=1) or piecewise. A relaxation."""
+
+    name = "dlmp.mccormick"
 
     CONFIG = _ProductTransformation.CONFIG()
-    CONFIG.declare("pieces", ConfigValue(
-        default=1, domain=PositiveInt, description="pieces of the enveloped Var"))
+    CONFIG.declare("segments", ConfigValue(default=1, **SEGMENTS))
 
     def stand_ins(self, block, products, config) -> list:
-        return envelopes(block, products, config.pieces)
+        return envelopes(block, products, config.segments)
 
 
 @TransformationFactory.register(
     "dlmp.binary_expansion", doc="Binary expansion of one factor of each bilinear product")
 class BinaryExpansion(_ProductTransformation):
     """Expansion on a grid of 2^bits points (a restriction), or with a continuous remainder."""
+
+    name = "dlmp.binary_expansion"
 
     CONFIG = _ProductTransformation.CONFIG()
     CONFIG.declare("bits", ConfigValue(
@@ -83,10 +87,10 @@ class BinaryExpansion(_ProductTransformation):
         return expansions(block, products, config.bits, config.remainder)
 
 
-def envelopes(block, products, pieces: int) -> list:
+def envelopes(block, products, segments: int) -> list:
     """McCormick stand-ins of products, one sub-block each on `block.product`."""
     subs = _product_blocks(block)
-    return [add_mccormick(subs[name_of(p)], p, pieces) for p in products]
+    return [add_mccormick(subs[name_of(p)], p, segments) for p in products]
 
 
 def expansions(block, products, bits: int, remainder: bool) -> list:

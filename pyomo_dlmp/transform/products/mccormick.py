@@ -5,8 +5,8 @@ Source: ``w = v Y`` with v in [l, u], Y in [L, U]. Target (McCormick, Math. Prog
     w >= l Y + L v - l L,    w >= u Y + U v - u U,
     w <= u Y + L v - u L,    w <= l Y + U v - l U
 
-Piecewise with P pieces of v: one binary for each piece (exactly one is on), v and Y split into
-pieces; the envelope's error falls from (u-l)(U-L)/4 to (u-l)(U-L)/(4 P).
+Piecewise with P segments of v: one binary for each segment (exactly one is on), v and Y split into
+parts; the envelope's error falls from (u-l)(U-L)/4 to (u-l)(U-L)/(4 P).
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ import pyomo.environ as pyo
 from pyomo_dlmp.transform.products.bilinear import Product
 
 
-def add_mccormick(block, product: Product, pieces: int = 1):
+def add_mccormick(block, product: Product, segments: int = 1):
     """Write the envelope of one product on an empty block; returns the Var w for v * Y."""
     lo, hi = float(product.v.lb), float(product.v.ub)
     _ranged_var(block, "Y", product.lo, product.hi)
     block.Y_definition = pyo.Constraint(expr=product.Y - block.Y == 0.0)
     corners = [a * b for a in (lo, hi) for b in (product.lo, product.hi)]
     _ranged_var(block, "w", min(corners), max(corners))
-    if pieces <= 1:
+    if segments <= 1:
         block.envelope = pyo.Constraint(pyo.Any)
         rows = envelope(block.w, product.v, block.Y, lo, hi, product.lo, product.hi)
         for name, row in rows.items():
             block.envelope[name] = row
     else:
-        _piecewise(block, product, np.linspace(lo, hi, pieces + 1))
-    block.error_bound = (hi - lo) * (product.hi - product.lo) / (4.0 * max(pieces, 1))
+        _piecewise(block, product, np.linspace(lo, hi, segments + 1))
+    block.error_bound = (hi - lo) * (product.hi - product.lo) / (4.0 * max(segments, 1))
     return block.w
 
 

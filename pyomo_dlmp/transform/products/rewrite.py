@@ -14,10 +14,11 @@ from dataclasses import replace
 import numpy as np
 import pyomo.environ as pyo
 from pyomo.common.collections import ComponentSet
+from pyomo.core.expr import SumExpression
 
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.tolerances import CONVEX
-from pyomo_dlmp.transform.complementarity.strong_duality import StrongDuality
+from pyomo_dlmp.transform.complementarity.mode import LevelRow
 from pyomo_dlmp.transform.products.bilinear import (
     QuadraticParts,
     bilinear_rows,
@@ -49,22 +50,21 @@ def residual_treatment(config) -> str:
     return "keep" if keeps else "binary_expansion"
 
 
-def write_duality_gap(block, record: SingleLevel, lower, row, config) -> None:
-    """The row of `strong_duality`, its products kept or replaced as `products` says."""
-    expression, products = row
-    how = residual_treatment(config)
-    if how == "keep" or not products:
-        if products and "nlp" not in config.capabilities:
-            products_of(products, f"duality gap of {lower.kkt.form.block.name}")  # finite bounds
-        stand_ins = [c * (dual * u) for c, dual, u in products]
+def write_level_row(block, record: SingleLevel, lower, row: LevelRow, config) -> None:
+    """A mode's row of a whole lower level, its products treated as the option `products` says."""
+    how, where = residual_treatment(config), f"{row.name} of {lower.kkt.form.block.name}"
+    if how == "keep" or not row.products:
+        if row.products and "nlp" not in config.capabilities:
+            products_of(row.products, where)  # a global solver needs the factors' bounds
+        stand_ins = [c * (dual * u) for c, dual, u in row.products]
     else:
-        where = f"duality gap of {lower.kkt.form.block.name}"
-        grouped = products_of(products, where)
+        grouped = products_of(row.products, where)
         stand_ins = _linearised(block, record, grouped, how, config)
         whole = how == "binary_expansion" and (
             not config.remainder or all(not p.v.is_continuous() for p in grouped))
         record.exact &= whole
-    StrongDuality.write(lower, expression, stand_ins, config.eps)
+    lower.block.add_component(row.name, pyo.Constraint(
+        expr=SumExpression([row.expression, *stand_ins]) <= row.limit))
 
 
 def _linearised(block, record: SingleLevel, products, how: str, config) -> list:
@@ -75,7 +75,7 @@ def _linearised(block, record: SingleLevel, products, how: str, config) -> list:
     record.relaxed |= bool(products) and (how == "mccormick" or (config.remainder and not whole))
     record.restricted |= how == "binary_expansion" and not config.remainder and not whole
     if how == "mccormick":
-        return envelopes(block, products, config.pieces)
+        return envelopes(block, products, config.segments)
     return expansions(block, products, config.bits, config.remainder)
 
 

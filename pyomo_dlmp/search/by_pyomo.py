@@ -1,0 +1,58 @@
+"""Search of a single level by a solver that Pyomo reaches, started from a known point."""
+
+from __future__ import annotations
+
+import logging
+
+from pyomo_dlmp.auditing.finalize import Claim
+from pyomo_dlmp.bilevel import lower_levels
+from pyomo_dlmp.errors import SolverError
+from pyomo_dlmp.search.nlp import solve_local
+from pyomo_dlmp.search.settings import Settings
+from pyomo_dlmp.search.start import known_point, load_start
+from pyomo_dlmp.solvers.by_pyomo import solve_by_pyomo
+from pyomo_dlmp.transform.record import SingleLevel
+
+log = logging.getLogger("pyomo_dlmp")
+
+
+def start_point(settings: Settings) -> dict | None:
+    """A bilevel-feasible point of the untransformed model, {id of Var: value}, or None.
+
+    For a solver that takes a start, and where the call wants one.
+    """
+    interface = settings.interface
+    if not (settings.own and settings.start) or interface.embedded or not (
+            {"warmstart", "nlp"} & interface.capabilities):
+        return None
+    settings.clock.stage("first point")
+    known = known_point(settings.model, lower_levels(settings.model))
+    return None if known is None else known[1]
+
+
+def search_by_pyomo(settings: Settings, record: SingleLevel, start: dict | None) -> Claim:
+    """Solve a transformed model by the call's solver.
+
+    Parameters
+    ----------
+    settings : Settings
+    record : SingleLevel
+    start : dict or None
+        {id of Var: value} of a bilevel-feasible point; nothing is lost where it cannot be used.
+    """
+    started = False
+    if start is not None:
+        try:
+            load_start(settings.model, record, start)
+            started = True
+        except SolverError as err:
+            log.info("no start: %s", err)
+    settings.clock.stage("search")
+    if settings.interface.local:
+        answer = solve_local(settings, record, started)
+    else:
+        answer = solve_by_pyomo(settings.interface, settings.model, settings.gap, settings.left(),
+                                started, settings.mip_options)
+    return Claim(answer.status, answer.objective, answer.bound,
+                 {"pairs": sum(lower.kkt.pairs for lower in record.lowers)},
+                 [answer.note] if answer.note else [])

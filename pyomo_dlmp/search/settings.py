@@ -1,0 +1,83 @@
+"""One call of `solve_bilevel`: what its searches are told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyomo.environ as pyo
+
+from pyomo_dlmp.bilevel import lower_levels, upper_data
+from pyomo_dlmp.search.checkpoint import Checkpoint
+from pyomo_dlmp.search.clock import Clock
+from pyomo_dlmp.solvers.interfaces import SolverInterface
+from pyomo_dlmp.status import Status
+from pyomo_dlmp.tolerances import GAP
+from pyomo_dlmp.transform.record import single_level_data
+
+
+@dataclass
+class Settings:
+    """The keywords of a call of `solve_bilevel`, see there, and its deadline.
+
+    `cache`: a `SolveCache` or None; `options`: those of ``dlmp.single_level``; `own`: whether the
+    call itself transforms the model (False: the user has).
+    """
+
+    model: Any
+    interface: SolverInterface
+    clock: Clock
+    gap: float = GAP
+    time_limit: float | None = None
+    threads: int = 0
+    start: bool = True
+    mip_options: dict = field(default_factory=dict)
+    periods: bool | None = None
+    checkpoint: Checkpoint | None = None
+    cache: Any = None
+    check_bounds: bool = True
+    options: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        self.own = single_level_data(self.model) is None
+        self._deadline = None if self.time_limit is None else time.monotonic() + self.time_limit
+
+    def left(self) -> float | None:
+        """Seconds until the deadline, at least 0.1; None without one."""
+        return None if self._deadline is None else max(0.1, self._deadline - time.monotonic())
+
+    @property
+    def over(self) -> bool:
+        """Whether the deadline has passed."""
+        return self._deadline is not None and self.left() == 0.1
+
+    def save_point(self, decisions: Callable, objective, bound, status=Status.SEARCHING,
+                   final=False) -> None:
+        """Write a point to the checkpoint, if there is one; see `Checkpoint.keep`."""
+        if self.checkpoint is not None:
+            self.checkpoint.keep(decisions, objective, bound, status, final)
+
+    def save_result(self, status, objective, bound) -> None:
+        """Write the point that stands on the Vars to the checkpoint, as the last one."""
+        if self.checkpoint is None:
+            return
+        columns = self._upper_vars()
+        self.save_point(lambda: self.upper_names(columns)([v.value for v in columns]),
+                        objective, bound, status, True)
+
+    def upper_names(self, columns) -> Callable:
+        """A function from values of some columns to {name: value} of the upper Vars among them."""
+        if self.checkpoint is None:
+            return lambda _: {}
+        upper = {id(v) for v in self._upper_vars()}
+        names = [(j, v.name) for j, v in enumerate(columns)
+                 if id(v) in upper and not v.name.startswith("dlmp_single_level")]
+        return lambda values: {name: float(values[j]) for j, name in names
+                               if values[j] is not None}
+
+    def _upper_vars(self) -> list:
+        """The Vars that the upper level decides."""
+        declared = [v for block in lower_levels(self.model) for v in block.declared_upper()]
+        return [*upper_data(self.model, pyo.Var), *declared]

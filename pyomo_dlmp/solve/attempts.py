@@ -1,0 +1,216 @@
+"""The strategy "single_level": transform, search, finalize; again where that can give more.
+
+Products that stand in too coarse a binary expansion are expanded again with more bits. Bounds of
+multipliers that the user gave are widened until the answer stays.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pyomo_dlmp.auditing.finalize import Claim, finalize_result, no_point
+from pyomo_dlmp.auditing.result import BilevelResult
+from pyomo_dlmp.bilevel import lower_levels
+from pyomo_dlmp.errors import AuditError, BoundError
+from pyomo_dlmp.search.branch_and_bound import search_embedded
+from pyomo_dlmp.search.by_pyomo import search_by_pyomo, start_point
+from pyomo_dlmp.search.product_ranges import ranges_and_rest
+from pyomo_dlmp.search.settings import Settings
+from pyomo_dlmp.search.start import known_point
+from pyomo_dlmp.solvers.refusals import refuse_solver
+from pyomo_dlmp.status import Status
+from pyomo_dlmp.tolerances import ROUNDING, SAME_OBJECTIVE
+from pyomo_dlmp.transform.bounds.labels import PairState, Source
+from pyomo_dlmp.transform.record import SingleLevel, single_level_data, undo_single_level
+from pyomo_dlmp.transform.single_level import SingleLevelTransformation
+
+log = logging.getLogger("pyomo_dlmp")
+_MOST_BITS = 14
+_MORE_BITS = 3
+_MOST_WIDENING = 4
+
+
+@dataclass
+class Expansion:
+    """What is known of the products between attempts.
+
+    `bits`: of the next expansion, None: the user's or the transformation's own; `enough`: bits
+    that the envelopes' error asks for; `ranges`: proved ranges of products, None: not looked for.
+    """
+
+    bits: int | None = None
+    enough: int = 5
+    ranges: dict | None = None
+
+
+def solve_single_level(settings: Settings) -> BilevelResult:
+    """Solve by the single level; see the module's text.
+
+    Raises
+    ------
+    ModelError, BoundError, SolverError
+        Before the search where it can.
+    AuditError
+        The solution is not a solution of its lower level.
+    """
+    result, relies = _with_finer_products(settings, settings.options)
+    if relies and settings.check_bounds and settings.own:
+        return _with_wider_bounds(settings, result)
+    return result
+
+
+def _with_finer_products(settings: Settings, options: dict) -> tuple[BilevelResult, bool]:
+    """(result, whether a bound of the user's was relied on), with more and more bits.
+
+    More while a coarse expansion is what keeps the gap, and the user has not given its bits.
+    """
+    products, best, relies = Expansion(), None, False
+    while True:
+        attempt = _attempt(settings, options, products)
+        relies |= attempt.relies
+        best = _better(best, attempt.result)
+        coarse = attempt.relaxed and attempt.result.status == Status.GAP_NOT_REACHED
+        finest = products.bits is not None and products.bits >= _MOST_BITS
+        if not (settings.own and coarse) or "bits" in options or finest or settings.over:
+            return best, relies
+        products.bits = (products.enough if products.bits is None else products.bits) + _MORE_BITS
+        log.info("gap %s: products are expanded again with %d bits", attempt.result.gap,
+                 products.bits)
+
+
+def _with_wider_bounds(settings: Settings, result: BilevelResult) -> BilevelResult:
+    """Solve again with ten times the user's bounds until the answer stays."""
+    bounds = settings.options.get("bounds") or {}
+    for _ in range(_MOST_WIDENING):
+        bounds = {key: 10.0 * value for key, value in bounds.items()}
+        try:
+            wider, _ = _with_finer_products(settings, {**settings.options, "bounds": bounds})
+        except AuditError as err:
+            wider = err.result
+        if _same(result, wider):
+            return result
+        log.info("bounds given for multipliers were too small: widened tenfold")
+        wider.notes.append(
+            "bounds given for multipliers were too small and were widened: the answer changed "
+            f"from {result.objective} to {wider.objective}")
+        result = wider
+    raise BoundError.at(
+        settings.model.name, "the answer changes each time the bounds given for multipliers are "
+        f"widened tenfold ({_MOST_WIDENING} times)",
+        "Use a complementarity mode that needs no bounds, such as 'sos1' with a solver that has "
+        "it, or prove a bound.")
+
+
+@dataclass
+class _Attempt:
+    """A result, and what its single level was like: `relaxed` products, `relies` on the user."""
+
+    result: BilevelResult
+    relaxed: bool
+    relies: bool
+
+
+def _attempt(settings: Settings, options: dict, products: Expansion) -> _Attempt:
+    """One transformation, search and audit; the model is the user's again afterwards."""
+    start = start_point(settings)
+    try:
+        record = _transformed(settings, options, products)
+        relies = any(
+            np.any(lower.bounds.mu_source[lower.bounds.state == PairState.OPEN] == Source.USER)
+            for lower in record.lowers)
+        refuse_solver(record, settings.interface)
+        found = (search_embedded(settings, record) if settings.interface.embedded
+                 else search_by_pyomo(settings, record, start))
+        result = _finalize(settings, record, found)
+    except AuditError as err:
+        if not _held_by_user(record, err.result):
+            raise
+        result = err.result  # to be solved again with wider bounds
+        result.status = Status.GAP_NOT_REACHED
+    finally:
+        if settings.own:
+            undo_single_level(settings.model)
+    return _Attempt(result, record.relaxed, relies)
+
+
+def _transformed(settings: Settings, options: dict, products: Expansion) -> SingleLevel:
+    """The record of the transformed model; ranges of its products are proved once, for HiGHS."""
+    settings.clock.stage("compile and bounds")
+    if settings.own:
+        given = {} if products.bits is None else {"bits": products.bits, "ranges": products.ranges}
+        _transform(settings, {**options, **given})
+    record = _record(settings.model)
+    if not (settings.own and record.relaxed and products.ranges is None
+            and settings.interface.embedded):
+        return record
+    _prove_ranges(settings, record, products)
+    if not products.ranges:
+        return record
+    settings.clock.stage("compile and bounds")
+    undo_single_level(settings.model)
+    _transform(settings, {"bits": products.enough, **options, "ranges": products.ranges})
+    return _record(settings.model)
+
+
+def _record(model) -> SingleLevel:
+    record = single_level_data(model)
+    assert record is not None  # the transformation has just been applied
+    return record
+
+
+def _prove_ranges(settings: Settings, record: SingleLevel, products: Expansion) -> None:
+    """Tight ranges of the products of a single level, and the bits that they then need."""
+    settings.clock.stage("ranges of products")
+    products.ranges, missing = ranges_and_rest(settings, record)
+    if products.ranges:
+        products.enough = int(min(_MOST_BITS, max(0, np.ceil(np.log2(max(missing, ROUNDING))))))
+        log.info("envelopes may err by %.3g of what they may: %d bits", missing, products.enough)
+
+
+def _transform(settings: Settings, options: dict) -> None:
+    """Apply; where a bound is missing, once more with the cutoff of a known point."""
+    model = settings.model
+    options = {"capabilities": settings.interface.capabilities, **options}
+    try:
+        SingleLevelTransformation().apply_to(model, **options)
+    except BoundError:
+        if "cutoff" in options:
+            raise
+        known = known_point(model, lower_levels(model))
+        if known is None:
+            raise
+        log.info("bounds are proved again with the cutoff %g", known[0])
+        SingleLevelTransformation().apply_to(model, cutoff=known[0], **options)
+
+
+def _finalize(settings: Settings, record: SingleLevel, found: Claim) -> BilevelResult:
+    """The audited result of what a search found."""
+    if found.objective is None:
+        return no_point(record, found, settings.interface.name, settings.clock)
+    return finalize_result(settings.model, record, found, settings.interface.name,
+                           settings.clock, settings.gap, settings.left())
+
+
+def _held_by_user(record: SingleLevel, result: Any) -> bool:
+    """Whether a bound of the user's stopped a multiplier (it is then widened)."""
+    held = {name for lower in result.audit.lowers for name in lower.at_bound}
+    return bool(held) and any(
+        f"{lower.kkt.form.block.name}.{lower.kkt.label[p]}" in held
+        for lower in record.lowers
+        for p in np.flatnonzero(lower.bounds.mu_source == Source.USER))
+
+
+def _better(old: BilevelResult | None, new: BilevelResult) -> BilevelResult:
+    """The later attempt, unless it has no point and an earlier one had."""
+    return old if old is not None and new.objective is None and old.objective is not None else new
+
+
+def _same(one: BilevelResult, other: BilevelResult) -> bool:
+    if one.objective is None or other.objective is None:
+        return one.objective is other.objective and one.status == other.status
+    near = SAME_OBJECTIVE * max(1.0, abs(one.objective))
+    return abs(one.objective - other.objective) <= near and one.status == other.status

@@ -1,0 +1,91 @@
+"""Keywords of `solve_bilevel`, checked before anything is built, in this package's words."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Real
+from typing import Any
+
+from pyomo_dlmp.errors import ModelError, SolverError, nearest
+from pyomo_dlmp.numerics.highs import option_names, refused_option
+from pyomo_dlmp.solvers.interfaces import SolverInterface
+from pyomo_dlmp.transform.options import SINGLE_LEVEL, configured, declared, with_new_names
+
+_REGIONS = "explicit"  # the older way to ask for search="regions"
+
+
+def check_numbers(**given: Any) -> None:
+    """ModelError for a keyword that is not a number >= 0 (or None, where it may be)."""
+    for key, value in given.items():
+        if value is None and key != "gap":
+            continue
+        if isinstance(value, bool) or not isinstance(value, Real) or not (
+                float(value) >= 0):
+            raise _wrong(key, value, "Give a number >= 0.")
+
+
+def check_periods(periods: Any) -> None:
+    """ModelError unless it is True, False or None."""
+    if not (periods is None or isinstance(periods, bool)):
+        raise _wrong("periods", periods, "Give True (take periods apart at once), False (never) or "
+                     "None (where branch and bound does not end soon).")
+
+
+def check_mip_options(mip_options: dict | None, interface: SolverInterface) -> dict:
+    """The options of the solver; SolverError for one that HiGHS does not take."""
+    options = dict(mip_options or {})
+    refused = refused_option(options) if interface.embedded else None
+    if refused is not None:
+        known = option_names()
+        cure = (f"See HiGHS's documentation for what {refused!r} may be." if refused in known
+                else nearest(refused, known))
+        raise SolverError.at(f"solver '{interface.name}'",
+                             f"does not take {refused}={options[refused]!r}", cure)
+    return options
+
+
+def search_and_options(search: str, given: dict, taken: list[str]) -> tuple[str, dict]:
+    """(search strategy, options of ``dlmp.single_level``).
+
+    Parameters
+    ----------
+    search : str
+        As given to `solve_bilevel`.
+    given : dict
+        Its further keywords. ``complementarity="explicit"`` means ``search="regions"``.
+    taken : list of str
+        Its own keywords, to find what a mistyped one may have meant.
+
+    Raises
+    ------
+    ModelError
+        An unknown keyword, or a value that an option does not take.
+    """
+    options = with_new_names(given)
+    if options.get("complementarity") == _REGIONS:
+        if search not in ("auto", "regions"):
+            raise ModelError.at(
+                "solve_bilevel", f"was given complementarity='explicit' and search={search!r}",
+                "Leave complementarity out: it means search='regions'.")
+        search = "regions"
+        del options["complementarity"]
+    for key in options:
+        if key not in SINGLE_LEVEL:
+            raise ModelError.at("solve_bilevel", f"has no keyword {key!r}",
+                                nearest(key, [*taken, *SINGLE_LEVEL]))
+    configured(declared(SINGLE_LEVEL), options, "solve_bilevel")
+    return search, options
+
+
+def cache_of(cache, reuse):
+    """The `SolveCache`, also by the keyword's older name."""
+    if reuse is not None:
+        warnings.warn("the keyword `reuse` of solve_bilevel is now called `cache`",
+                      DeprecationWarning, stacklevel=3)
+    return reuse if cache is None else cache
+
+
+def _wrong(key: str, value: Any, cure: str) -> ModelError:
+    error = ModelError.at("solve_bilevel", f"does not take {key}={value!r}", cure)
+    assert isinstance(error, ModelError)
+    return error

@@ -1,0 +1,132 @@
+"""The table of search strategies: how a bilevel model is solved, one row each.
+
+| search       | `auto` takes it                                                | needs          |
+|--------------|----------------------------------------------------------------|----------------|
+| regions      | first, where prices are paid and no option of another is given | embedded HiGHS |
+| single_level | last, for every model                                          |                |
+
+A strategy that finds on its way that it cannot raises `Unsuitable`; the call then goes on with the
+next one of `auto`, or, where it was asked for by name, with the last.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pyomo_dlmp.auditing.result import BilevelResult
+from pyomo_dlmp.errors import ModelError, SolverError, nearest
+from pyomo_dlmp.parametric import NotExplicit, solve_explicit
+from pyomo_dlmp.search.settings import Settings
+from pyomo_dlmp.solve.attempts import solve_single_level
+
+log = logging.getLogger("pyomo_dlmp")
+
+
+class Unsuitable(Exception):
+    """A strategy cannot solve this model; its text says why.
+
+    `told`: whether the user should know although the strategy was not asked for.
+    """
+
+    def __init__(self, why: str, told: bool = False):
+        super().__init__(why)
+        self.told = told
+
+
+@dataclass(frozen=True)
+class SearchStrategy:
+    """A row of the table.
+
+    Attributes
+    ----------
+    name : str
+        What users write: ``solve_bilevel(m, search="its name")``.
+    solve : callable
+        (Settings, asked: bool) -> BilevelResult; raises `Unsuitable`. `asked`: by name, not found
+        by `auto`. The values of the result are on the model's Vars, and audited
+        (`auditing.finalize`).
+    suits : callable
+        Settings -> bool: whether `auto` tries it, before the rows below it.
+    refuse : callable
+        Settings -> None: raises ModelError or SolverError where it is asked for in vain.
+    """
+
+    name: str
+    solve: Callable[[Settings, bool], BilevelResult]
+    suits: Callable[[Settings], bool] = lambda settings: False
+    refuse: Callable[[Settings], None] = lambda settings: None
+
+
+def _by_regions(settings: Settings, asked: bool) -> BilevelResult:
+    try:
+        return solve_explicit(settings.model, settings, priced=not asked)
+    except NotExplicit as err:
+        raise Unsuitable(f"not solved by critical regions: {err}", told=err.too_large) from err
+
+
+def _regions_suit(settings: Settings) -> bool:
+    """Where nothing is asked for that belongs to the single level."""
+    named = set(settings.options) - {"complementarity"}
+    mode = settings.options.get("complementarity", "auto")
+    return (mode == "auto" and not named and settings.periods is not True and settings.own
+            and settings.interface.embedded)
+
+
+def _refuse_regions(settings: Settings) -> None:
+    if not settings.own:
+        raise ModelError.at(settings.model.name, "is transformed already and cannot be solved "
+                            "by critical regions", "Solve the untransformed model.")
+    if not settings.interface.embedded:
+        raise SolverError.at(
+            f"solver '{settings.interface.name}'", "cannot do search='regions'",
+            "The regions' master problem is solved by the embedded HiGHS: solver='highs'.")
+
+
+STRATEGIES: dict[str, SearchStrategy] = {row.name: row for row in (
+    SearchStrategy("regions", _by_regions, _regions_suit, _refuse_regions),
+    SearchStrategy("single_level", lambda settings, asked: solve_single_level(settings),
+                   lambda settings: True),
+)}
+
+
+def register_strategy(strategy: SearchStrategy) -> None:
+    """Add a row to the table of search strategies, before the last, for this process.
+
+    Raises
+    ------
+    ModelError
+        The name is taken.
+    """
+    if strategy.name in STRATEGIES or strategy.name == "auto":
+        raise ModelError.at(
+            f"search strategy {strategy.name!r}", "is there already", "Give it another name.")
+    last = next(reversed(STRATEGIES.values()))
+    del STRATEGIES[last.name]
+    STRATEGIES[strategy.name] = strategy
+    STRATEGIES[last.name] = last
+
+
+def run_strategies(settings: Settings, search: str) -> BilevelResult:
+    """The result of the first strategy that can; notes say which could not, and why."""
+    if search != "auto" and search not in STRATEGIES:
+        raise ModelError.at("solve_bilevel", f"does not take search={search!r}",
+                            nearest(str(search), ["auto", *STRATEGIES]))
+    last = next(reversed(STRATEGIES.values()))
+    if search == "auto":
+        tried = [row for row in STRATEGIES.values() if row is not last and row.suits(settings)]
+    else:
+        tried = [row for row in (STRATEGIES[search],) if row is not last]
+        STRATEGIES[search].refuse(settings)
+    notes = []
+    for row in tried:
+        try:
+            return row.solve(settings, search != "auto")
+        except Unsuitable as err:
+            settings.clock.stop()
+            log.info("%s: %s", row.name, err)
+            notes += [str(err)] if search != "auto" or err.told else []
+    result = last.solve(settings, search == last.name)
+    result.notes += notes
+    return result

@@ -1,0 +1,133 @@
+"""Solve a single-level model by a solver that Pyomo reaches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyomo.environ as pyo
+
+from pyomo_dlmp.bilevel.values import value_idle_vars
+from pyomo_dlmp.errors import SolverError
+from pyomo_dlmp.solvers.interfaces import SolverInterface, first_line, quietly
+from pyomo_dlmp.status import NO_POINT, Status
+
+_NO_BOUND = 1e20  # what solvers write for none is at least this
+
+
+@dataclass
+class PyomoResult:
+    """What Pyomo reports: `status` as of a `SearchResult`, objective and bound (user's sense).
+
+    `note`: the solver's own words when it stopped for a reason that is none of these.
+    """
+
+    status: str
+    objective: float | None
+    bound: float | None
+    note: str = ""
+
+
+_STATUS = {
+    "optimal": Status.OPTIMAL, "maxTimeLimit": Status.TIME_LIMIT,
+    "resourceInterrupt": Status.INTERRUPTED,
+    "infeasible": Status.INFEASIBLE, "unbounded": Status.UNBOUNDED,
+    "infeasibleOrUnbounded": Status.INFEASIBLE_OR_UNBOUNDED,
+}
+
+
+def solve_by_pyomo(
+    interface: SolverInterface, model, gap: float, time_limit: float | None, started: bool = False,
+    options: dict | None = None,
+) -> PyomoResult:
+    """Solve a single-level Pyomo model; values are loaded onto it when there are any.
+
+    Parameters
+    ----------
+    interface : SolverInterface
+        As `get_solver` returns it.
+    model : Block
+        With one active objective.
+    gap : float
+        Relative.
+    time_limit : float or None
+        Seconds.
+    started : bool
+        Whether the values on its Vars are a start.
+    options : dict, optional
+        Further options of the solver.
+    """
+    solver = interface.solver()
+    for key, value in {**solver_options(interface, gap, time_limit), **(options or {})}.items():
+        solver.options[key] = value
+    started = started and "warmstart" in interface.capabilities
+    results = _solved(interface, solver, model, started)
+    undecided = str(results.solver.termination_condition) == "infeasibleOrUnbounded"
+    if undecided and interface.undecided:
+        for key, value in interface.undecided.items():
+            solver.options[key] = value
+        results = _solved(interface, solver, model, started)
+    return _read(interface, solver, results, model, gap)
+
+
+def _read(interface: SolverInterface, solver, results, model, gap: float) -> PyomoResult:
+    """Status, values and bound of a finished run."""
+    condition = str(results.solver.termination_condition)
+    words = str(results.solver.termination_message or condition)
+    status = Status.INTERRUPTED if "terminated by the user" in words else _STATUS.get(condition)
+    active = next(iter(model.component_data_objects(pyo.Objective, active=True)))
+    if status in NO_POINT:
+        return PyomoResult(status, None, None)  # a point of an unbounded model proves nothing
+    bound = None if interface.local else _finite(interface.bound(solver, results, active.sense))
+    objective = None
+    if len(results.solution) or status == Status.OPTIMAL:
+        model.solutions.load_from(results)
+        value_idle_vars(active, model.component_data_objects(
+            pyo.Constraint, active=True, descend_into=pyo.Block))
+        objective = pyo.value(active)
+    if status is None:
+        return PyomoResult(Status.GAP_NOT_REACHED, objective, bound,
+                           f"{interface.name} stopped: {words}")
+    if status == Status.OPTIMAL and interface.local:
+        status = Status.LOCALLY_OPTIMAL
+    elif status == Status.OPTIMAL and bound is None and objective is not None:
+        # the solver says optimal to its gap and reports no bound
+        worse = gap * abs(objective)
+        bound = objective - worse if active.sense == pyo.minimize else objective + worse
+    return PyomoResult(status, objective, bound)
+
+
+def _finite(bound) -> float | None:
+    """A bound that is one: solvers write 1e20 or more for none."""
+    return None if bound is None or not abs(float(bound)) < _NO_BOUND else float(bound)
+
+
+def solver_options(
+    interface: SolverInterface, gap: float, time_limit: float | None,
+) -> dict:
+    """{option: value} of a run: those of the row, gap and seconds."""
+    options = dict(interface.options)
+    if interface.gap_option:
+        options[interface.gap_option] = gap
+    if time_limit is not None and interface.time_option:
+        options[interface.time_option] = (
+            max(1, round(time_limit)) if interface.whole_seconds else time_limit)
+    return options
+
+
+def _solved(interface: SolverInterface, solver, model, started: bool):
+    """The solver's results; SolverError with a cure when it fails."""
+    columns = sum(1 for v in model.component_data_objects(pyo.Var, active=True) if not v.fixed)
+    try:
+        with quietly():
+            extra = {"warmstart": True} if started else {}
+            return solver.solve(model, load_solutions=False, **extra)
+    except Exception as err:
+        text = first_line(err)
+        lowered = text.lower()
+        licence = any(w in lowered for w in (
+            "too large", "size-limited", "promotional", "community", "license", "licence", "1016"))
+        cure = ("Use solver='highs', which has no size limit, or a full licence." if licence
+                else "Use solver='highs'.")
+        raise SolverError.at(
+            f"solver '{interface.name}'", f"failed on a model of {columns} Vars ({text})", cure
+        ) from None

@@ -1,0 +1,43 @@
+"""What a solver cannot take of a single level, said before it runs."""
+
+from __future__ import annotations
+
+import pyomo.environ as pyo
+
+from pyomo_dlmp.errors import SolverError
+from pyomo_dlmp.solvers.interfaces import SolverInterface
+from pyomo_dlmp.transform.complementarity import MODES
+from pyomo_dlmp.transform.record import SingleLevel
+
+
+def refuse_solver(record: SingleLevel, interface: SolverInterface) -> None:
+    """SolverError for a mode or a model that the solver cannot take, before the search."""
+    where, able = f"solver '{interface.name}'", interface.capabilities
+    for lower in record.lowers:
+        for name in lower.pairs_by_mode():
+            needs = MODES[name].needs
+            if not needs & able:
+                raise SolverError.at(
+                    where, f"cannot do complementarity='{name}', which needs "
+                    + " or ".join(sorted(needs)) + _why_not(interface, needs),
+                    "See `pyomo-dlmp solvers` for what each solver can do.")
+            refusal = MODES[name].refuse(lower, able)
+            if refusal is not None:
+                raise SolverError.at(where, *refusal)
+    degree = record.objective.expr.polynomial_degree()
+    if degree not in (0, 1) and not {"miqp", "nlp"} & able:
+        raise SolverError.at(
+            where, "takes linear objectives only and this one is quadratic",
+            "Use solver='highs' (outer approximation), 'gurobi' or 'scip'.")
+    if interface.local:
+        for var in record.block.model().component_data_objects(pyo.Var, descend_into=pyo.Block):
+            if not var.fixed and not var.is_continuous():
+                raise SolverError.at(
+                    where, f"drops integrality, and '{var.name}' is {var.domain}",
+                    "Use a solver with integers, such as 'highs'.")
+
+
+def _why_not(interface: SolverInterface, needs) -> str:
+    reasons = [f"its probe of {n}: {interface.reasons[n]}" for n in sorted(needs)
+               if n in interface.reasons]
+    return f" ({'; '.join(reasons)})" if reasons else ""

@@ -1,0 +1,25 @@
+"""What is said of a pair, once: its state, and where its bounds come from."""
+
+from __future__ import annotations
+
+from pyomo_dlmp.status import Word
+
+
+class PairState(Word):
+    """What the bounds of a pair prove about it."""
+
+    OPEN = "open"  # needs complementarity
+    NEVER_BINDS = "never binds"  # its multiplier is zero
+    ALWAYS_BINDS = "always binds"  # its slack is zero
+
+
+class Source(Word):
+    """Where a bound comes from."""
+
+    NONE = ""  # there is none
+    USER = "user"
+    INTERVAL = "interval"  # propagated along the rows
+    VERTEX = "vertex"  # of the dual face
+    LP = "lp"  # a linear program, with a certificate
+    INTERVAL_CUTOFF = "interval, cutoff"  # holds for points at least as good as the cutoff
+    LP_CUTOFF = "lp, cutoff"

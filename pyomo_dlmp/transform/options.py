@@ -1,0 +1,140 @@
+"""Options of the transformations: declared as data, checked in this package's words."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from pyomo.common.config import (
+    ConfigDict,
+    ConfigValue,
+    In,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+)
+
+from pyomo_dlmp.errors import ModelError, nearest
+from pyomo_dlmp.transform.complementarity import MODES
+
+PRODUCTS = ("auto", "strong_duality", "binary_expansion", "mccormick", "keep")
+TIGHTEN = ("auto", "all", "none", "off")
+SEGMENTS: dict[str, Any] = {
+    "domain": PositiveInt,
+    "description": "number of segments of the enveloped Var in a McCormick envelope"}
+
+
+def _mode(name: str) -> str:
+    """Domain of `complementarity`: `auto` or a row of the table, as it is when it is asked."""
+    if name not in _words("complementarity"):
+        raise ValueError(f"{name!r} is no complementarity mode")
+    return name
+
+
+def _words(option: str) -> tuple[str, ...]:
+    """What an option takes that takes words; () for the others."""
+    return {"complementarity": ("auto", *MODES), "products": PRODUCTS,
+            "tighten": TIGHTEN}.get(option, ())
+
+
+SINGLE_LEVEL: dict[str, dict[str, Any]] = {
+    "complementarity": {
+        "default": "auto", "domain": _mode,
+        "description": "auto, or a complementarity mode such as sos1, bigm, strong_duality",
+        "doc": "auto: SOS1 where the solver has it, big-M with proved bounds, products for a local "
+               "solver."},
+    "eps": {
+        "default": 0.0, "domain": NonNegativeFloat,
+        "description": "number >= 0, of modes with a tolerance: greatest duality gap of the lower "
+                       "level (its cost's unit), greatest product of a pair"},
+    "complementarity_of": {
+        "default": None,
+        "description": "{full name or component: mode} for constraints or Vars"},
+    "products": {
+        "default": "auto", "domain": In(PRODUCTS),
+        "description": f"dual x quantity: {' | '.join(PRODUCTS)}",
+        "doc": "auto uses the strong-duality identity wherever it holds and expands what is left "
+               "(or keeps it where the solver takes nonconvex quadratics); strong_duality refuses "
+               "when something is left; the others treat every product in that way."},
+    "bits": {
+        "default": 5, "domain": NonNegativeInt,
+        "description": "number of bits of a binary expansion (0: the remainder's envelope alone)"},
+    "remainder": {
+        "default": True, "domain": bool,
+        "description": "continuous remainder in the expansion: a relaxation with a stated error; "
+                       "False restricts to the grid"},
+    "segments": {"default": 8, **SEGMENTS},
+    "bounds": {
+        "default": None,
+        "description": "{name or component: bound of |dual|} given by the user"},
+    "tighten": {
+        "default": "auto", "domain": In(TIGHTEN),
+        "description": "tighten bounds by LPs: where none is finite yet (auto), everywhere, or not "
+                       "(none); off: prove nothing and believe the user's bounds, of slacks too "
+                       "(the blind practice, for comparisons)"},
+    "ranges": {
+        "default": None,
+        "description": "{product: (low, high)} proved ranges of the expressions that stand in "
+                       "products (names as on the block `product`)"},
+    "cutoff": {
+        "default": None,
+        "description": "upper objective of a known bilevel-feasible point: bounds may then hold "
+                       "only for points at least as good"},
+    "proved": {"default": None, "description": "bounds proved before by dlmp.tighten(model)"},
+    "capabilities": {
+        "default": frozenset({"milp"}), "domain": frozenset,
+        "description": "what the solver can do, for auto: milp, miqp, nonconvex, sos1"},
+}
+
+
+def declared(options: dict[str, dict[str, Any]]) -> ConfigDict:
+    """A ConfigDict of options as in `SINGLE_LEVEL`."""
+    config = ConfigDict(implicit=False)
+    for name, option in options.items():
+        config.declare(name, ConfigValue(**option))
+    return config
+
+
+def configured(config: ConfigDict, given: dict[str, Any], where: str) -> ConfigDict:
+    """The options with the user's values.
+
+    Parameters
+    ----------
+    config : ConfigDict
+        Options with their defaults; not changed.
+    given : dict
+        {option: value}; an older name of an option is taken with a DeprecationWarning.
+    where : str
+        What they are options of, for the error.
+
+    Raises
+    ------
+    ModelError
+        For the first option that is unknown or does not take its value.
+    """
+    config = config({})
+    for key, value in with_new_names(given).items():
+        if key not in config:
+            raise ModelError.at(where, f"has no option {key!r}", nearest(key, config.keys()))
+        try:
+            config[key] = value
+        except ValueError:
+            words = _words(key)
+            cure = nearest(str(value), words) if words else (
+                f"It is: {SINGLE_LEVEL[key]['description']}." if key in SINGLE_LEVEL else "")
+            raise ModelError.at(where, f"does not take {key}={value!r}", cure) from None
+    return config
+
+
+def with_new_names(given: dict[str, Any]) -> dict[str, Any]:
+    """The same options, an older name replaced by today's with a DeprecationWarning."""
+    found = {}
+    for key, value in given.items():
+        if key in _OLD_NAMES:
+            warnings.warn(f"the option `{key}` is now called `{_OLD_NAMES[key]}`",
+                          DeprecationWarning, stacklevel=3)
+        found[_OLD_NAMES.get(key, key)] = value
+    return found
+
+
+_OLD_NAMES = {"pieces": "segments"}

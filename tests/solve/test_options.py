@@ -1,0 +1,64 @@
+"""Keywords of `solve_bilevel` and options of the transformations, refused in our own words."""
+
+import pyomo.environ as pyo
+import pytest
+
+import pyomo_dlmp as dlmp
+from pyomo_dlmp.status import Status
+from tests.solve.test_small_bilevels import bard, consumer
+
+
+@pytest.mark.parametrize("options, error, words", [
+    ({"memory_limt": 1}, dlmp.ModelError, "no keyword 'memory_limt'. Did you mean 'memory_limit'"),
+    ({"boundz": {}}, dlmp.ModelError, "Did you mean 'bounds'"),
+    ({"periods": 3}, dlmp.ModelError, "does not take periods=3. Give True"),
+    ({"gap": -1}, dlmp.ModelError, "does not take gap=-1. Give a number >= 0"),
+    ({"gap": None}, dlmp.ModelError, "does not take gap=None"),
+    ({"time_limit": "10 s"}, dlmp.ModelError, "time_limit='10 s'"),
+    ({"complementarity": "bigmm"}, dlmp.ModelError, "Did you mean 'bigm'"),
+    ({"complementarity_of": {"low.y": "sos"}}, dlmp.ModelError, "Did you mean 'sos1'"),
+    ({"products": "mccormik"}, dlmp.ModelError, "Did you mean 'mccormick'"),
+    ({"bits": -3}, dlmp.ModelError, "bits=-3. It is: number of bits"),
+    ({"mip_options": {"mip_rel_gapp": 1}}, dlmp.SolverError, "Did you mean 'mip_rel_gap'"),
+    ({"mip_options": {"mip_rel_gap": -1}}, dlmp.SolverError, "does not take mip_rel_gap=-1"),
+    ({"mip_options": {"mip_max_nodes": "x"}}, dlmp.SolverError, "mip_max_nodes='x'"),
+])
+def test_what_is_wrong_is_said(options, error, words):
+    with pytest.raises(error) as caught:
+        dlmp.solve_bilevel(bard(), **options)
+    assert words in str(caught.value)
+
+
+def test_an_option_of_highs_goes_through():
+    result = dlmp.solve_bilevel(bard(), mip_options={"mip_abs_gap": 1e-7, "random_seed": 3})
+    assert result.objective == pytest.approx(-12)
+
+
+def test_older_names_still_work():
+    with pytest.warns(DeprecationWarning, match="cache"):
+        dlmp.solve_bilevel(consumer(), reuse=dlmp.SolveCache())
+    with pytest.warns(DeprecationWarning, match="segments"):
+        dlmp.solve_bilevel(consumer(), products="mccormick", pieces=2)
+    m = pyo.ConcreteModel()
+    m.x = pyo.Var([0, 1], bounds=(0, 2))
+    m.goal = pyo.Objective(expr=m.x[0] * m.x[1])
+    with pytest.warns(DeprecationWarning, match="segments"):
+        pyo.TransformationFactory("dlmp.mccormick").apply_to(m, pieces=2)
+
+
+@pytest.mark.parametrize("name, options, words", [
+    ("dlmp.single_level", {"bit": 3}, "Did you mean 'bits'"),
+    ("dlmp.mccormick", {"segment": 3}, "Did you mean 'segments'"),
+    ("dlmp.binary_expansion", {"bits": 0}, "does not take bits=0"),
+])
+def test_options_of_transformations(name, options, words):
+    with pytest.raises(dlmp.ModelError) as caught:
+        pyo.TransformationFactory(name).apply_to(bard(), **options)
+    assert words in str(caught.value) and name in str(caught.value)
+
+
+def test_a_status_is_its_word():
+    result = dlmp.solve_bilevel(bard())
+    assert result.status is Status.OPTIMAL and result.status == "optimal"
+    assert f"{result.status:>8}|{result.status!r}|{result.status}" == " optimal|'optimal'|optimal"
+    assert {Status.OPTIMAL} == {"optimal"}
