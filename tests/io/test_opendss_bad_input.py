@@ -8,7 +8,7 @@ import pytest
 
 import pyomo_dlmp as dlmp
 from tests.feeders import engine, master, node_voltages
-from tests.mutations import mutate
+from tests.io.mutations import mutate
 
 GOOD = """clear
 new circuit.c basekv=4.16 pu=1 bus1=src r1=.01 x1=.1 r0=.01 x0=.1

@@ -15,7 +15,7 @@ from pyomo_dlmp.results import (
     prices_table,
 )
 from tests.checks import check_answer
-from tests.market.two_buses import bilevel, feeder
+from tests.models import bilevel, feeder
 
 
 def random_market(seed):

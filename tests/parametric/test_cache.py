@@ -5,7 +5,7 @@ import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
-from tests.market.two_buses import bilevel, feeder
+from tests.models import bilevel, feeder
 from tests.solve.test_small_bilevels import consumer
 
 PRICES = [30.0, 50.0, 80.0, 45.0, 60.0, 35.0, 40.0]

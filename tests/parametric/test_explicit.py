@@ -11,7 +11,7 @@ import pyomo_dlmp as dlmp
 from tests.checks import check_answer
 from tests.library.small import random_small
 from tests.market.test_random_markets import random_market
-from tests.market.two_buses import bilevel, feeder
+from tests.models import bilevel, feeder
 from tests.solve.test_small_bilevels import bard, brute_force, consumer, solver
 
 

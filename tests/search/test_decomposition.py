@@ -10,7 +10,7 @@ from pyomo_dlmp.numerics.outer_approximation import SearchResult, solve_outer
 from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.search.decomposition import solve_periods, take_apart
 from tests.checks import check_answer
-from tests.market.two_buses import bilevel, feeder
+from tests.models import bilevel, feeder
 
 
 def knapsacks(seed: int, parts: int = 6) -> tuple[Program, np.ndarray]:
