@@ -1,8 +1,14 @@
-"""The smallest market: a head, a line with losses, an end, a generator there."""
+"""The small models that many tests share, each in one place, and a solver or the skip of its test.
 
+bard, consumer: a lower level without power; feeder, bilevel, day_market: a market on two buses.
+"""
+
+import numpy as np
 import pyomo.environ as pyo
+import pytest
 
 import pyomo_dlmp as dlmp
+from pyomo_dlmp.solvers import get_solver
 
 CODE = dlmp.LineCode(name="c", r=[[.3, .1, .1], [.1, .3, .1], [.1, .1, .3]],
                      x=[[.6, .2, .2], [.2, .6, .2], [.2, .2, .6]])
@@ -10,7 +16,63 @@ GEN = dlmp.Generator(name="gen", bus="end", kw_max=200, cost=45, cost2=60, kvar_
                      kvar_max=50)
 
 
+def solver_or_skip(name: str) -> str:
+    """The solver's name, or a skip that says why it is not there."""
+    try:
+        get_solver(name)
+    except dlmp.SolverError as err:
+        pytest.skip(str(err))
+    return name
+
+
+def bard():
+    """Bard (1998), example 5.1.1: optimum -12 at x = 4, y = 4. Blind big-M gives -21."""
+    m = pyo.ConcreteModel()
+    m.x = pyo.Var(bounds=(0, 10))
+    m.low = dlmp.LowerLevel()
+    y = m.low.y = pyo.Var(bounds=(0, 20))
+    m.low.rows = pyo.ConstraintList()
+    for row in (m.x + y >= 3, 2 * m.x - y >= 0, 2 * m.x + y <= 12, -3 * m.x + 2 * y >= -4):
+        m.low.rows.add(row)
+    m.low.cost = pyo.Objective(expr=y)
+    m.cost = pyo.Objective(expr=m.x - 4 * y)
+    return m
+
+
+def consumer(pays=(0, 1), quadratic=True):
+    """A consumer of 5 MWh in two hours; generators of 0 .. 3 MW; pays the price in `pays`."""
+    m = pyo.ConcreteModel()
+    m.d = pyo.Var([0, 1], bounds=(0, 4))
+    m.work = pyo.Constraint(expr=m.d[0] + m.d[1] == 5)
+    m.low = dlmp.LowerLevel()
+    g = m.low.g = pyo.Var([0, 1], [0, 1], bounds=(0, 3))
+    s = m.low.short = pyo.Var([0, 1], domain=pyo.NonNegativeReals)
+    m.low.balance = pyo.Constraint([0, 1], rule=lambda b, t: (
+        g[0, t] + g[1, t] + s[t] - m.d[t] >= t))
+    m.low.cost = pyo.Objective(expr=sum(
+        10 * g[0, t] + 30 * g[1, t] + 100 * s[t]
+        + (2 * g[0, t] ** 2 + g[1, t] ** 2 if quadratic else 0) for t in (0, 1)))
+    price = m.low.dual_of(m.low.balance)
+    m.pay = pyo.Objective(expr=sum(price[t] * m.d[t] for t in pays))
+    return m
+
+
+def least_payment(pays=(0, 1)) -> float:
+    """The consumer's least payment on a grid of d[0], prices by bisection of the merit order."""
+    def price(d):
+        lo, hi = 0.0, 100.0
+        for _ in range(80):
+            mid = (lo + hi) / 2
+            made = np.clip((mid - 10) / 4, 0, 3) + np.clip((mid - 30) / 2, 0, 3)
+            lo, hi = (mid, hi) if made < d else (lo, mid)
+        return hi
+
+    grid = np.linspace(1, 4, 3001)
+    return min(sum((price(d), price(6 - d))[t] * (d, 5 - d)[t] for t in pays) for d in grid)
+
+
 def feeder(*devices, length=2.0):
+    """A head, a line with losses, an end with a generator and the given devices."""
     return dlmp.Network("two buses", [
         dlmp.Bus(name="head", kv=4.8), dlmp.Bus(name="end", kv=4.8),
         dlmp.Substation(name="grid", bus="head"), dlmp.Line(
@@ -18,10 +80,35 @@ def feeder(*devices, length=2.0):
 
 
 def bilevel(net, work, price, pays="active and reactive", takers=(), tariff=None, **options):
+    """An aggregator with `work` above the OPF of a network."""
     m = pyo.ConcreteModel()
     m.dso = dlmp.LowerLevel()
     dlmp.build_opf(net, periods=len(price), price=price, into=m.dso, price_takers=takers,
                    **options)
     m.dca = dlmp.AggregatorBlock()
     m.dca.build(m.dso, work, pays, tariff=tariff)
+    return m
+
+
+def day_market(work=2.2, price=(30.0, 50.0, 80.0, 45.0)):
+    """A datacenter of 900 kW at the end of a long line whose voltage binds, hour after hour."""
+    load = dlmp.Load(name="l", bus="end", legs=("ab",), kw=(400,), kvar=(200,), connection="delta")
+    site = dlmp.Datacenter(name="dc", bus="end", kw=900, floor=0.1)
+    return bilevel(feeder(site, load, length=4), work, list(price), v_min=0.98, penalty=800.0)
+
+
+def price_payer():
+    """One bus: a buyer of 1 MWh in two hours, two offers of 1 MW, pays the price of both hours."""
+    m = pyo.ConcreteModel()
+    m.d = pyo.Var([1, 2], bounds=(0, 1))
+    m.work = pyo.Constraint(expr=m.d[1] + m.d[2] == 1)
+    m.bus = dlmp.LowerLevel()
+    m.bus.cheap = pyo.Var([1, 2], bounds=(0, 1))
+    m.bus.dear = pyo.Var([1, 2], bounds=(0, 1))
+    m.bus.balance = pyo.Constraint([1, 2], rule=lambda b, t: (
+        b.cheap[t] + b.dear[t] - m.d[t] == (0.25, 0.5)[t - 1]))
+    m.bus.cost = pyo.Objective(expr=sum(
+        10 * m.bus.cheap[t] + 4 * m.bus.cheap[t] ** 2 + 30 * m.bus.dear[t] for t in (1, 2)))
+    price = m.bus.dual_of(m.bus.balance)
+    m.pay = pyo.Objective(expr=price[1] * m.d[1] + price[2] * m.d[2])
     return m

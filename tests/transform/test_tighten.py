@@ -11,8 +11,7 @@ from pyomo_dlmp.bilevel import upper_data
 from pyomo_dlmp.errors import DlmpError
 from pyomo_dlmp.lower.solver import LowerSolver
 from tests.library.small import random_small
-from tests.search.test_decomposition import market
-from tests.solve.test_small_bilevels import bard, consumer
+from tests.models import bard, consumer, day_market
 
 
 def check_bounds(m, proved, points: int = 25) -> int:
@@ -47,12 +46,12 @@ def _broken(row) -> bool:
         row.ub is not None and value > row.ub + 1e-9)
 
 
-@pytest.mark.parametrize("make", [bard, market])
+@pytest.mark.parametrize("make", [bard, day_market])
 def test_bounds_hold_and_certificates_prove_them(make):
     m = make()
     for con in list(m.component_objects(pyo.Constraint, descend_into=False)):
         con.deactivate()  # so that random decisions obey the upper rows
-    if make is market:
+    if make is day_market:
         m.dca.deactivate()
         m.none = pyo.Objective(expr=0.0)
     proved = dlmp.tighten(m)
@@ -76,10 +75,10 @@ def test_the_table_names_a_certificate_for_each_bound():
 
 
 def test_proved_bounds_are_used_again():
-    m = market()
+    m = day_market()
     proved = dlmp.tighten(m)
     result = dlmp.solve_bilevel(m, proved=proved, gap=1e-4)
-    again = dlmp.solve_bilevel(market(), complementarity="bigm", gap=1e-4)
+    again = dlmp.solve_bilevel(day_market(), complementarity="bigm", gap=1e-4)
     assert result.objective == pytest.approx(again.objective, rel=2e-4)
     assert result.size["pairs after bounds"] <= again.size["pairs after bounds"]
 
