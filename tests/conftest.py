@@ -5,6 +5,12 @@ from collections import Counter
 OUTCOMES: Counter = Counter()
 
 
+def pytest_addoption(parser):
+    """`--update-golden` writes the texts of tests/transform/golden as they are now."""
+    parser.addoption("--update-golden", action="store_true",
+                     help="write the committed texts of reformulations as they are now")
+
+
 def pytest_terminal_summary(terminalreporter):
     """Print how many bilevel runs agreed, were refused, or were left unproven."""
     if OUTCOMES:

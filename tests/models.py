@@ -97,18 +97,51 @@ def day_market(work=2.2, price=(30.0, 50.0, 80.0, 45.0)):
     return bilevel(feeder(site, load, length=4), work, list(price), v_min=0.98, penalty=800.0)
 
 
-def price_payer():
-    """One bus: a buyer of 1 MWh in two hours, two offers of 1 MW, pays the price of both hours."""
+def price_payer(quadratic=True):
+    """One bus, two hours: a buyer of 1 MWh pays the price of both; two offers of 1 MW."""
     m = pyo.ConcreteModel()
     m.d = pyo.Var([1, 2], bounds=(0, 1))
     m.work = pyo.Constraint(expr=m.d[1] + m.d[2] == 1)
     m.bus = dlmp.LowerLevel()
     m.bus.cheap = pyo.Var([1, 2], bounds=(0, 1))
     m.bus.dear = pyo.Var([1, 2], bounds=(0, 1))
+    m.bus.shed = pyo.Var([1, 2], domain=pyo.NonNegativeReals)
     m.bus.balance = pyo.Constraint([1, 2], rule=lambda b, t: (
-        b.cheap[t] + b.dear[t] - m.d[t] == (0.25, 0.5)[t - 1]))
+        b.cheap[t] + b.dear[t] + b.shed[t] - m.d[t] == 0.25 * t))
     m.bus.cost = pyo.Objective(expr=sum(
-        10 * m.bus.cheap[t] + 4 * m.bus.cheap[t] ** 2 + 30 * m.bus.dear[t] for t in (1, 2)))
+        10 * m.bus.cheap[t] + 30 * m.bus.dear[t] + 100 * m.bus.shed[t]
+        + (4 * m.bus.cheap[t] ** 2 if quadratic else 0) for t in (1, 2)))
     price = m.bus.dual_of(m.bus.balance)
     m.pay = pyo.Objective(expr=price[1] * m.d[1] + price[2] * m.d[2])
+    return m
+
+
+def ranged_maximiser():
+    """A follower that maximises, with a ranged row, a free Var and an upper Var in its objective.
+
+    Each side of each sign rule once: rows below, above, between and equal, bounds of either side.
+    """
+    m = pyo.ConcreteModel()
+    m.u = pyo.Var(bounds=(-1, 2))
+    m.low = dlmp.LowerLevel()
+    m.low.x = pyo.Var(bounds=(None, 4))
+    m.low.y = pyo.Var(bounds=(-2, None))
+    m.low.z = pyo.Var()
+    m.low.between = pyo.Constraint(expr=(-3, m.low.x - m.low.y + m.u, 5))
+    m.low.below = pyo.Constraint(expr=m.low.x + 2 * m.low.y - m.u <= 6)
+    m.low.above = pyo.Constraint(expr=m.low.y + m.u >= -1)
+    m.low.same = pyo.Constraint(expr=m.low.z - m.low.x - m.low.y == 0.5)
+    m.low.gain = pyo.Objective(
+        expr=m.low.z + m.u * m.low.x - m.low.x ** 2, sense=pyo.maximize)
+    m.goal = pyo.Objective(expr=m.low.y - m.u, sense=pyo.maximize)
+    return m
+
+
+def bilinear():
+    """max xy + x over xy + x <= 6, without a lower level; the optimum is 6."""
+    m = pyo.ConcreteModel()
+    m.x = pyo.Var(bounds=(0, 4))
+    m.y = pyo.Var(bounds=(-1, 3))
+    m.row = pyo.Constraint(expr=m.x * m.y + m.x <= 6)
+    m.goal = pyo.Objective(expr=-m.x * m.y - m.x)
     return m

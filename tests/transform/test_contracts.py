@@ -6,7 +6,7 @@ import pytest
 import pyomo_dlmp as dlmp
 from tests.checks import check_transformation
 from tests.library.prices import part_of_the_price, strategic_consumer
-from tests.models import bard, solver_or_skip
+from tests.models import bard, bilinear, solver_or_skip
 
 
 def consumer():
@@ -15,15 +15,6 @@ def consumer():
 
 def partly_paid():
     return part_of_the_price().model()
-
-
-def bilinear():
-    m = pyo.ConcreteModel()
-    m.x = pyo.Var(bounds=(0, 4))
-    m.y = pyo.Var(bounds=(-1, 3))
-    m.row = pyo.Constraint(expr=m.x * m.y + m.x <= 6)
-    m.goal = pyo.Objective(expr=-m.x * m.y - m.x)
-    return m
 
 
 @pytest.mark.parametrize("make, name, options", [
