@@ -1,7 +1,13 @@
-"""What the whole suite shares: a count of the runs over problems x solvers x modes."""
+"""What the whole suite shares: how hypothesis searches, golden texts, a count of bilevel runs."""
 
 from collections import Counter
 
+from hypothesis import HealthCheck, settings
+
+# the same examples on every run and on every machine, however loaded it is
+settings.register_profile("suite", derandomize=True, deadline=None, database=None,
+                          suppress_health_check=list(HealthCheck))
+settings.load_profile("suite")
 OUTCOMES: Counter = Counter()
 
 

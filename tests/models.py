@@ -60,15 +60,16 @@ def consumer(pays=(0, 1), quadratic=True):
 def least_payment(pays=(0, 1)) -> float:
     """The consumer's least payment on a grid of d[0], prices by bisection of the merit order."""
     def price(d):
-        lo, hi = 0.0, 100.0
+        lo, hi = np.zeros(len(d)), np.full(len(d), 100.0)
         for _ in range(80):
-            mid = (lo + hi) / 2
-            made = np.clip((mid - 10) / 4, 0, 3) + np.clip((mid - 30) / 2, 0, 3)
-            lo, hi = (mid, hi) if made < d else (lo, mid)
+            middle = (lo + hi) / 2
+            made = np.clip((middle - 10) / 4, 0, 3) + np.clip((middle - 30) / 2, 0, 3)
+            lo, hi = np.where(made < d, middle, lo), np.where(made < d, hi, middle)
         return hi
 
-    grid = np.linspace(1, 4, 3001)
-    return min(sum((price(d), price(6 - d))[t] * (d, 5 - d)[t] for t in pays) for d in grid)
+    d = np.linspace(1, 4, 3001)
+    paid = (price(d) * d, price(6 - d) * (5 - d))  # hour 1 has 1 MW of other demand
+    return float(min(sum(paid[t] for t in pays)))
 
 
 def feeder(*devices, length=2.0):
