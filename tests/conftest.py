@@ -12,9 +12,18 @@ OUTCOMES: Counter = Counter()
 
 
 def pytest_addoption(parser):
-    """`--update-golden` writes the texts of tests/transform/golden as they are now."""
+    """`--large`: the tests of `make test-all` too; `--update-golden`: write the texts anew."""
+    parser.addoption("--large", action="store_true", help="run the tests marked `large` too")
     parser.addoption("--update-golden", action="store_true",
                      help="write the committed texts of reformulations as they are now")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what is large, unless it is asked for."""
+    if not config.getoption("--large"):
+        large = [item for item in items if item.get_closest_marker("large")]
+        config.hook.pytest_deselected(items=large)
+        items[:] = [item for item in items if not item.get_closest_marker("large")]
 
 
 def pytest_terminal_summary(terminalreporter):
