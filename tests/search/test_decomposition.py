@@ -36,7 +36,7 @@ def test_bounds_and_points_against_the_whole(seed):
     apart = take_apart(program, coupling)
     assert len(apart.parts) == 6 and list(apart.rest) == [24]
     kept = []
-    outcome = solve_periods(apart, 1e-3, 30.0, SearchResult("gap not reached"), lambda z: None,
+    outcome = solve_periods(apart, 1e-3, None, SearchResult("gap not reached"), lambda z: None,
                             lambda *_: None, lambda *point: kept.append(point))
     assert outcome.bound <= whole.objective + 1e-6
     assert outcome.z is not None and outcome.objective >= whole.objective - 1e-6

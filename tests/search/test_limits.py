@@ -12,7 +12,7 @@ from tests.models import consumer, day_market
 
 @pytest.mark.parametrize("mode", ["explicit", "bigm"])
 def test_the_least_time_still_leaves_a_point_a_bound_and_an_audit(mode):
-    result = dlmp.solve_bilevel(day_market(), complementarity=mode, time_limit=0.05, gap=1e-9)
+    result = dlmp.solve_bilevel(day_market(), complementarity=mode, time_limit=0.0, gap=1e-9)
     assert result.objective is not None and np.isfinite(result.bound)
     assert result.bound <= result.objective * (1 + 1e-9)
     assert result.audit.passed
