@@ -6,11 +6,12 @@ STUDY  ?= examples/studies/ieee37.toml
 BIN    := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help study studies test quick lint types bench docs notebooks clean
+.PHONY: help study studies test test-all quick lint types bench docs notebooks clean
 
 help:
 	@echo "make study   solve $(STUDY) and write its tables and report (STUDY=... for another)"
-	@echo "make test    all tests"
+	@echo "make test    the tests that every change must pass"
+	@echo "make test-all   these, whole sweeps over solvers, all notebooks, feeders of thousands of buses"
 	@echo "make quick   tests but the slow ones"
 	@echo "make lint    ruff"
 	@echo "make types   mypy"
@@ -25,6 +26,9 @@ study: .venv/installed
 
 test: .venv/installed-test
 	$(BIN)/python -m pytest
+
+test-all: .venv/installed-test
+	$(BIN)/python -m pytest --large
 
 studies: .venv/installed-test
 	for file in ieee37_markets ieee37_svg ieee37_unbalance ieee123; do \

@@ -1,12 +1,32 @@
-"""What the whole suite shares: a count of the runs over problems x solvers x modes."""
+"""What the whole suite shares: how hypothesis searches, golden texts, a count of bilevel runs."""
 
 from collections import Counter
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.registries import restored
 
+# the same examples on every run and on every machine, however loaded it is
+settings.register_profile("suite", derandomize=True, deadline=None, database=None,
+                          suppress_health_check=list(HealthCheck))
+settings.load_profile("suite")
 OUTCOMES: Counter = Counter()
+
+
+def pytest_addoption(parser):
+    """`--large`: the tests of `make test-all` too; `--update-golden`: write the texts anew."""
+    parser.addoption("--large", action="store_true", help="run the tests marked `large` too")
+    parser.addoption("--update-golden", action="store_true",
+                     help="write the committed texts of reformulations as they are now")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what is large, unless it is asked for."""
+    if not config.getoption("--large"):
+        large = [item for item in items if item.get_closest_marker("large")]
+        config.hook.pytest_deselected(items=large)
+        items[:] = [item for item in items if not item.get_closest_marker("large")]
 
 
 def pytest_terminal_summary(terminalreporter):

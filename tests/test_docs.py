@@ -9,8 +9,19 @@ import pytest
 
 from tests.feeders import engine
 
-DOCS = Path(__file__).parent.parent / "docs"
-PAGES = sorted(p for p in DOCS.rglob("*.md") if "```python" in p.read_text(encoding="utf-8"))
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted(p for p in (ROOT / "README.md", *DOCS.rglob("*.md"))
+               if "```py" in p.read_text(encoding="utf-8"))
+
+
+def examples_of(page: Path):
+    """(compiled code, what is printed) of each fenced Python block and the text block below it."""
+    text = page.read_text(encoding="utf-8")
+    found = re.findall(r"^```python\n(.*?)^```\n+```text\n(.*?)^```$", text, re.S | re.M)
+    fences = re.findall(r"^ *```+ *py", text, re.M)
+    assert len(found) == len(fences), f"{page}: a Python block without a text block below it"
+    return [(compile(code, str(page), "exec"), printed) for code, printed in found]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
@@ -18,10 +29,8 @@ def test_the_example_prints_what_the_page_says(page, capsys, registries):
     text = page.read_text(encoding="utf-8")
     if "ac_power_flow(" in text or "solve_corrected_opf(" in text:
         engine()
-    examples = re.findall(r"```python\n(.*?)```\n+```text\n(.*?)```", text, re.S)
-    assert len(examples) == text.count("```python")
-    for code, printed in examples:
-        exec(compile(code, str(page), "exec"), {})
+    for code, printed in examples_of(page):
+        exec(code, {})
         assert capsys.readouterr().out.rstrip() == printed.rstrip()
 
 

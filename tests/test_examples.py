@@ -29,17 +29,23 @@ def test_the_notebook_is_its_script_without_outputs(script):
     assert not any(cell.get("outputs") for cell in notebook.cells)
 
 
+LARGE = ("03", "04")  # over 20 seconds
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("script", [
+    pytest.param(s, marks=pytest.mark.large if s.stem[:2] in LARGE else ()) for s in SCRIPTS],
+    ids=lambda p: p.stem)
 def test_the_notebook_runs(script, tmp_path):
     if "opendss" in script.stem:
         engine()
     folder = tmp_path / "examples"
     folder.mkdir()
-    shutil.copytree(EXAMPLES.parent / "studies", tmp_path / "studies")
+    shutil.copytree(EXAMPLES / "studies", folder / "studies")
     notebook = jupytext.read(script.with_suffix(".ipynb"))
     client = nbclient.NotebookClient(
-        notebook, timeout=180, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
+        notebook, timeout=None, kernel_name="python3",
+        resources={"metadata": {"path": str(folder)}})
     client.execute()
     outputs = [out for cell in notebook.cells for out in cell.get("outputs", [])]
     pictures = sum("image/svg+xml" in out.get("data", {}) for out in outputs)

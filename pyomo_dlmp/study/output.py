@@ -12,7 +12,7 @@ from pyomo_dlmp.auditing import BilevelResult
 from pyomo_dlmp.errors import StudyFileError
 from pyomo_dlmp.market import MARKETS, MarketResult
 from pyomo_dlmp.numerics import memory
-from pyomo_dlmp.results import branches_table, buses_table, markets_table
+from pyomo_dlmp.results import branches_table, buses_table, markets_table, schema
 from pyomo_dlmp.results.schema import CASES, OF_A_RUN, ROUNDS, STUDY, SUMMARY
 from pyomo_dlmp.study.data import Run, Study
 from pyomo_dlmp.study.provenance import provenance_of

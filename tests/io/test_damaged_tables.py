@@ -8,7 +8,7 @@ import pytest
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.io import read_tables, write_tables
 from pyomo_dlmp.io.feeders import _folders
-from tests.mutations import mutate
+from tests.io.mutations import mutate
 
 
 @pytest.mark.parametrize("name", ["ieee4_oyod_unbal", "ieee13", "ieee34", "ieee37"])

@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyomo_dlmp.errors import FeederFileError, NetworkError
@@ -129,9 +129,7 @@ def networks(draw):
                    draw(st.sampled_from([50.0, 60.0])))
 
 
-# names are filtered (blanks at their ends), and many are drawn for one network
-@settings(max_examples=60, deadline=None, suppress_health_check=[
-    HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=60)
 @given(net=networks(), length_unit=st.sampled_from(UNITS), code_unit=st.sampled_from(UNITS))
 def test_round_trip_is_exact(net, length_unit, code_unit, tmp_path_factory):
     folder = tmp_path_factory.mktemp("feeder")
@@ -265,7 +263,7 @@ def test_other_encodings_and_separators(folder):
         read_tables(folder)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(data=st.data())
 def test_any_mutation_is_read_or_explained(data, tmp_path_factory):
     folder = write_tables(load_feeder("ieee37"), tmp_path_factory.mktemp("m") / "f")

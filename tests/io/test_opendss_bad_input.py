@@ -8,7 +8,7 @@ import pytest
 
 import pyomo_dlmp as dlmp
 from tests.feeders import engine, master, node_voltages
-from tests.mutations import mutate
+from tests.io.mutations import mutate
 
 GOOD = """clear
 new circuit.c basekv=4.16 pu=1 bus1=src r1=.01 x1=.1 r0=.01 x0=.1
@@ -135,10 +135,10 @@ def test_a_file_cannot_act(folder, act, monkeypatch):
 
 def test_damaged_files(folder):
     """A clear error or a network with the file's own AC solution, never anything else."""
-    check_damaged(folder, GOOD, range(60))
+    check_damaged(folder, GOOD, range(40))
 
 
-@pytest.mark.slow
+@pytest.mark.large
 @pytest.mark.parametrize("name", ["ieee4_yd", "ieee4_oyod_unbal", "ieee13", "ieee37_published"])
 def test_damaged_standard_feeders(folder, name):
     path = master(name)

@@ -30,7 +30,7 @@ def test_standard_feeder(name, tmp_path):
     assert math.isclose(again.total_kw, net.total_kw, rel_tol=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.large
 @pytest.mark.parametrize("name", LARGE)
 def test_large_feeder(name, tmp_path):
     check_round_trip(master(name), tmp_path)

@@ -7,7 +7,7 @@ import pytest
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.market import MARKETS, Job, Market, Workload, build_bilevel, solve_market
 from tests.checks import check_answer
-from tests.market.two_buses import bilevel, feeder
+from tests.models import bilevel, feeder
 
 LOAD = dlmp.Load(name="l", bus="end", legs=("a", "b", "c"), kw=(100,) * 3, kvar=(40,) * 3)
 NET = feeder(LOAD, dlmp.Datacenter(name="dc", bus="end", kw=900, floor=0.1))

@@ -6,7 +6,7 @@ import pytest
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.results import dispatch_table, payments_table, prices_table
 from tests.checks import check_answer
-from tests.market.two_buses import bilevel, feeder
+from tests.models import bilevel, feeder
 
 LOAD = dlmp.Load(name="l", bus="end", legs=("ab",), kw=(600,), kvar=(300,), connection="delta")
 SITE = dlmp.Datacenter(name="dc", bus="end", kw=500)

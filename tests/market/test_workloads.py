@@ -6,7 +6,7 @@ import pytest
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.market import Interactive, Job, Servers, Ups, Workload, scaled
 from tests.checks import check_answer
-from tests.market.two_buses import bilevel, feeder
+from tests.models import bilevel, feeder
 
 SITE = dlmp.Datacenter(name="dc", bus="end", kw=900)
 POOL = Servers(site="dc", count=2000, idle_w=100, peak_w=200, service_rate=4, delay_s=0.5, pue=1.25)

@@ -243,7 +243,7 @@ JUNK = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, len(SOUND) - 1), st.integers(0, 20), JUNK)
 def test_any_value_anywhere_is_accepted_or_named(which, position, junk):
     element = SOUND[which]

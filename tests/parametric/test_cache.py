@@ -5,17 +5,13 @@ import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
-from tests.market.two_buses import bilevel, feeder
-from tests.solve.test_small_bilevels import consumer
+from tests.models import consumer, day_market
 
 PRICES = [30.0, 50.0, 80.0, 45.0, 60.0, 35.0, 40.0]
 
 
 def window(first, hours=4, work=2.2):
-    load = dlmp.Load(name="l", bus="end", legs=("ab",), kw=(400,), kvar=(200,), connection="delta")
-    site = dlmp.Datacenter(name="dc", bus="end", kw=900, floor=0.1)
-    return bilevel(feeder(site, load, length=4), work, PRICES[first:first + hours], v_min=0.98,
-                   penalty=800.0)
+    return day_market(work, PRICES[first:first + hours])
 
 
 def test_a_rolling_horizon_pays_for_the_new_hour_only():

@@ -10,8 +10,7 @@ from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.parametric import NotExplicit, condense, enumerate_regions, read_upper
 from pyomo_dlmp.parametric.condensed import CondensedQp
-from tests.market.two_buses import bilevel, feeder
-from tests.solve.test_small_bilevels import consumer
+from tests.models import bilevel, consumer, feeder
 
 
 def parts_of(m, low) -> tuple[list[CondensedQp], object]:

@@ -10,7 +10,7 @@ from pyomo_dlmp.numerics.outer_approximation import SearchResult, solve_outer
 from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.search.decomposition import solve_periods, take_apart
 from tests.checks import check_answer
-from tests.market.two_buses import bilevel, feeder
+from tests.models import day_market
 
 
 def knapsacks(seed: int, parts: int = 6) -> tuple[Program, np.ndarray]:
@@ -36,7 +36,7 @@ def test_bounds_and_points_against_the_whole(seed):
     apart = take_apart(program, coupling)
     assert len(apart.parts) == 6 and list(apart.rest) == [24]
     kept = []
-    outcome = solve_periods(apart, 1e-3, 30.0, SearchResult("gap not reached"), lambda z: None,
+    outcome = solve_periods(apart, 1e-3, None, SearchResult("gap not reached"), lambda z: None,
                             lambda *_: None, lambda *point: kept.append(point))
     assert outcome.bound <= whole.objective + 1e-6
     assert outcome.z is not None and outcome.objective >= whole.objective - 1e-6
@@ -51,19 +51,12 @@ def test_too_few_parts_are_left_whole():
     assert take_apart(program, coupling) is None
 
 
-def market():
-    load = dlmp.Load(name="l", bus="end", legs=("ab",), kw=(400,), kvar=(200,), connection="delta")
-    site = dlmp.Datacenter(name="dc", bus="end", kw=900, floor=0.1)
-    return bilevel(feeder(site, load, length=4), 2.2, [30.0, 50.0, 80.0, 45.0], v_min=0.98,
-                   penalty=800.0)
-
-
 def test_a_market_by_periods_as_by_branch_and_bound():
-    m = market()
+    m = day_market()
     seen = []
     result = dlmp.solve_bilevel(m, complementarity="bigm", periods=True, gap=1e-3,
                                 progress=lambda stage, *_: seen.append(stage))
-    plain = dlmp.solve_bilevel(market(), complementarity="bigm", periods=False, gap=1e-3)
+    plain = dlmp.solve_bilevel(day_market(), complementarity="bigm", periods=False, gap=1e-3)
     assert any(stage.startswith("periods") for stage in seen)
     assert result.status == "optimal" and result.gap <= 1e-3
     assert result.objective == pytest.approx(plain.objective, rel=2e-3)
@@ -73,7 +66,7 @@ def test_a_market_by_periods_as_by_branch_and_bound():
 
 def test_an_integer_row_above_couples_periods_too():
     """Two of four hours at most may run: binaries of the upper level join the periods."""
-    m = market()
+    m = day_market()
     m.on = pyo.Var(list(m.dso.periods), domain=pyo.Binary)
     top = m.dso.datacenter["dc"].p
     m.if_on = pyo.Constraint(list(m.dso.periods), rule=lambda _, t: top[t] - 0.81 * m.on[t] <= 0.09)

@@ -1,14 +1,17 @@
-"""Random small bilevels against brute force: never an optimum that a grid point beats."""
+"""Random small bilevels against brute force: never an optimum that a grid point beats.
+
+And not only that: most instances must come to a proof, or a search that never ends would pass.
+"""
 
 import math
+from collections import Counter
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings
 
 import pyomo_dlmp as dlmp
-from pyomo_dlmp.solvers import get_solver
-from tests.library.small import random_small
+from tests.library.random_small import random_small, smalls
+from tests.models import solver_or_skip
 
 # Seeds that once found a fault: integer upper Vars in the first point (197, 385), a row that always
 # binds by optimality only (161), a MIP start returned for the optimum (118), idle Vars (178, 231),
@@ -16,51 +19,47 @@ from tests.library.small import random_small
 FOUND = (118, 160, 161, 178, 197, 231, 385, 537)
 
 
-def judge(seed: int, solver: str) -> str:
-    """agreed | refused | none; raises AssertionError for a wrong answer."""
-    small = random_small(seed)
+def check_small(small, solver: str) -> str:
+    """agreed | refused | no answer | not proven; AssertionError for a wrong answer."""
     best, _ = small.brute(9)
     try:
         result = dlmp.solve_bilevel(
-            small.model(), solver=solver, time_limit=10, explain=False)
+            small.model(), solver=solver, time_limit=120, explain=False)
     except (dlmp.BoundError, dlmp.ModelError):
         return "refused"
     sense = small.upper_sense
     if result.status == "infeasible":
-        assert best is None, (seed, "infeasible", best)
-        return "none"
+        assert best is None, ("infeasible", best)
+        return "no answer"
     if result.objective is None or best is None:
-        return "none"
+        return "no answer" if best is None else "not proven"
     loose = any("no proved bound" in note for note in result.notes)
     room = 1e-4 * max(1.0, abs(best)) if math.isfinite(best) else 0.0
     if result.status == "optimal" and not (loose and math.isinf(best)):
-        assert sense * (result.objective - best) <= 2 * room + 2e-5, (seed, result.objective, best)
+        assert sense * (result.objective - best) <= 2 * room + 2e-5, (result.objective, best)
     if result.bound is not None and math.isfinite(best):
-        assert sense * (result.bound - best) <= room + 1e-5, (seed, result.bound, best)
-    return "agreed" if result.status == "optimal" else "none"
+        assert sense * (result.bound - best) <= room + 1e-5, (result.bound, best)
+    return "agreed" if result.status == "optimal" else "not proven"
 
 
-def usable(name: str) -> str:
-    try:
-        get_solver(name)
-    except dlmp.SolverError as err:
-        pytest.skip(str(err))
-    return name
+@pytest.mark.parametrize("name, least", [("highs", 4), ("gurobi", 6), ("scip", 4), ("cplex", 5)])
+def test_seeds_that_once_found_a_fault(name, least):
+    solver, counts = solver_or_skip(name), Counter()
+    for seed in FOUND:
+        counts[check_small(random_small(seed), solver)] += 1
+    assert counts["agreed"] >= least, counts
 
 
-@pytest.mark.parametrize("name", ["highs", "gurobi", "scip", "cplex"])
-@pytest.mark.parametrize("seed", FOUND)
-def test_seeds_that_once_found_a_fault(name, seed):
-    judge(seed, usable(name))
+# HiGHS refuses where a price has no proved bound, which Gurobi's SOS1 sets do not need
+@pytest.mark.parametrize("name, least", [("highs", 0.4), ("gurobi", 0.65)])
+def test_no_answer_is_beaten_by_a_grid(name, least):
+    solver, counts = solver_or_skip(name), Counter()
 
+    @settings(max_examples=40)
+    @given(smalls())
+    def search(small):
+        counts[check_small(small, solver)] += 1
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(st.integers(1000, 10**6))
-def test_highs_is_never_beaten_by_a_grid(seed):
-    judge(seed, "highs")
-
-
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(st.integers(1000, 10**6))
-def test_gurobi_is_never_beaten_by_a_grid(seed):
-    judge(seed, usable("gurobi"))
+    search()
+    assert counts["agreed"] >= least * counts.total(), counts
+    assert counts["not proven"] <= 0.25 * counts.total(), counts

@@ -13,9 +13,11 @@ from tests.feeders import engine
 KNOWN = {"ieee13": (.0064, .0030), "ieee34": (.039, .015), "ieee37": (.0015, .0006),
          "ieee123": (.0046, .0019), "eulv906": (.0020, .0011), "ieee8500": (.091, .049)}
 
+LARGE = {"ieee8500": pytest.mark.large, "eulv906": pytest.mark.slow}
+
 
 @pytest.mark.parametrize("name", [
-    pytest.param(n, marks=pytest.mark.slow) if n in ("ieee8500", "eulv906") else n for n in KNOWN])
+    pytest.param(n, marks=LARGE[n]) if n in LARGE else n for n in KNOWN])
 def test_voltage_errors(name):
     engine()
     table, ac = dlmp.validate_feeder(dlmp.load_feeder(name))
