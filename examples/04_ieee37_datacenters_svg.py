@@ -8,7 +8,7 @@
 from pyomo_dlmp.report import datacenter_power, price_map, read_results
 from pyomo_dlmp.study import read_study, run_study
 
-study = read_study("studies/ieee37.toml")
+study = read_study("ieee37")
 done = run_study(study, results="results_04", overwrite=True)
 for case in done:
     print(case.run.name, "|", case.solution)

@@ -1,6 +1,5 @@
 """The notebooks in `examples/` are those of their scripts, run, and assert their key numbers."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -36,7 +35,6 @@ def test_the_notebook_runs(script, tmp_path):
         engine()
     folder = tmp_path / "examples"
     folder.mkdir()
-    shutil.copytree(EXAMPLES.parent / "studies", tmp_path / "studies")
     notebook = jupytext.read(script.with_suffix(".ipynb"))
     client = nbclient.NotebookClient(
         notebook, timeout=180, kernel_name="python3", resources={"metadata": {"path": str(folder)}})

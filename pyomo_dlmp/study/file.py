@@ -27,6 +27,7 @@ from pyomo_dlmp.network import (
 from pyomo_dlmp.network.names import nearest
 from pyomo_dlmp.opf import Unbalance
 from pyomo_dlmp.study.data import Case, Study
+from pyomo_dlmp.study.shipped import find_study
 from pyomo_dlmp.tolerances import HIGH_POINT_GAP
 
 if sys.version_info >= (3, 11):
@@ -54,12 +55,12 @@ _TOP = {"title", "feeder", "results", "case", "price_taker", *TABLES, *DEVICES, 
 
 
 def read_study(path: str | Path) -> Study:
-    """Read and check a study file.
+    """Read and check a study file, or a shipped study by its name (``"ieee37"``).
 
     Raises StudyFileError (missing file, TOML errors, unknown keys, wrong values), NetworkError when
     a device does not fit the feeder, FeederFileError for an unknown feeder.
     """
-    path = Path(path)
+    path = find_study(path)
     try:
         with path.open("rb") as handle:
             data = tomllib.load(handle)

@@ -97,7 +97,7 @@ def settings(run: dict, with_point: bool = True):
     devices = [dlmp.Datacenter(name=f"dc{b}", bus=b, kw=size, floor=0.1, power_factor=0.95)
                for b, size in zip(places[run["feeder"]], kw, strict=False)]
     if run["feeder"] == "ieee37":
-        study = read_study(ROOT / "studies" / "ieee37.toml")
+        study = read_study("ieee37")
         devices += [d for d in study.devices if isinstance(d, dlmp.Generator)]
     else:
         devices += [dlmp.Generator(name=f"g{b}", bus=b, kw_max=200, kvar_min=-100, kvar_max=100,
