@@ -23,13 +23,15 @@ def write(data: dict, docs: Path) -> str:
         "in a process of its own, OpenBLAS with one thread. Seconds by step; GB: peak of the "
         "process; gap: relative, proven. **ours**: `solve_bilevel(m)`; **KKT**: the same with "
         "`complementarity=\"bigm\"`, proved bounds; **unverified M**: that form with M = 1e4 "
-        "everywhere and no bounds proved; **stock**: Pyomo's `core.kkt`, `mpec.simple_disjunction`, "
-        "`gdp.bigm`. All on HiGHS. IEEE 37 with three datacenters is the main study.", "",
-        "Bounds: critical regions and their costs (ours), first point (KKT). Feeders and devices are in "
-        "the script; the 8500-node feeder has rows of an AC operating point (losses corrected), "
-        "taps of full load, limits 0.92 to 1.12 pu.", "",
+        "everywhere and no bounds proved; **stock**: Pyomo's `core.kkt`, "
+        "`mpec.simple_disjunction`, `gdp.bigm`. All on HiGHS. IEEE 37 with three datacenters is "
+        "the main study.", "",
+        "Bounds: critical regions and their costs (ours), first point (KKT). Feeders and devices "
+        "are in the script; the 8500-node feeder has rows of an AC operating point (losses "
+        "corrected), taps of full load, limits 0.92 to 1.12 pu.", "",
         *table(runs), "", "![cost against buses, hours and datacenters]"
-        "(pictures/strategic_growth.svg)", "", "## Comparison with the KKT form", "", *agreement(runs), "",
+        "(pictures/strategic_growth.svg)", "", "## Comparison with the KKT form", "",
+        *agreement(runs), "",
         "## Comparison with an unverified big-M", "", *ratios(runs), ""]
     page = docs / "benchmark_strategic.md"
     page.write_text("\n".join(lines), encoding="utf-8")

@@ -1,9 +1,9 @@
 """Strategic datacenters: cost against buses, hours and datacenters, beside what others would do.
 
 Each run has a process of its own (peak memory is its own). `ours` is `solve_bilevel` as it stands;
-`KKT` the same model with big-M and proved bounds, whose optimum must agree; `unverified M` that form
-with M = 1e4 everywhere and no proof; `stock` Pyomo's core.kkt, mpec.simple_disjunction, gdp.bigm.
-All on HiGHS. Writes docs/benchmark_strategic.md and docs/pictures/strategic_*.svg.
+`KKT` the same model with big-M and proved bounds, whose optimum must agree; `unverified M` that
+form with M = 1e4 everywhere and no proof; `stock` Pyomo's core.kkt, mpec.simple_disjunction,
+gdp.bigm. All on HiGHS. Writes docs/benchmark_strategic.md and docs/pictures/strategic_*.svg.
 
     python tests/benchmarks/strategic.py [--quick]
 """

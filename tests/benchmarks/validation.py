@@ -13,9 +13,9 @@ HEAD = """# Validation of the linear model against AC
 Written by `tests/benchmarks/validation.py` ({cores} cores, Python {python});
 `pyomo-dlmp validate FEEDER` prints one row. Voltages (pu) of the linear model against the OpenDSS
 engine's AC power flow of the same network, taps fixed; on ungrounded parts without the zero
-sequence. *Lossless* is the model with `losses=None` at nominal load. *Corrected* is the form corrected at
-that AC operating point (exact there). The columns 90 % and 110 % use that same form to predict the
-voltages with all loads at 90 and 110 %.
+sequence. *Lossless* is the model with `losses=None` at nominal load. *Corrected* is the form
+corrected at that AC operating point (exact there). The columns 90 % and 110 % use that same form to
+predict the voltages with all loads at 90 and 110 %.
 
 | feeder | nodes | AC kW lost | lowest AC | lossless max / mean | corrected | 90 % | 110 % | s |
 |---|---|---|---|---|---|---|---|---|
