@@ -1,0 +1,31 @@
+"""docs/architecture.md and its pictures show the package as it is."""
+
+import re
+from pathlib import Path
+
+from tests.benchmarks import _architecture_pictures as pictures
+from tests.test_imports import MAY_IMPORT
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+
+def test_the_picture_shows_the_rooms_and_their_imports():
+    svg = (pictures.PICTURES / "rooms.svg").read_text(encoding="utf-8")
+    assert pictures.description() in svg, "run `python -m tests.benchmarks._architecture_pictures`"
+
+
+def test_every_room_is_named_with_its_purpose():
+    rows = re.findall(r"^\| `(\w+)` \|", PAGE, re.M)
+    assert sorted(rows) == sorted(MAY_IMPORT)
+    assert set(pictures.PURPOSE) == set(MAY_IMPORT)
+
+
+def test_files_that_are_named_are_there():
+    named = re.findall(r"`((?:[a-z_]+/)+(?:[a-z_]+\.py)?)`", PAGE)
+    named += [path for title, _ in pictures.WAY
+              for path in re.findall(r"[a-z_/]+/(?:\w+\.py)?", title)]
+    assert len(named) > 40
+    missing = [name for name in named
+               if not (ROOT / name).exists() and not (ROOT / "pyomo_dlmp" / name).exists()]
+    assert not missing
