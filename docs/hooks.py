@@ -1,4 +1,4 @@
-"""mkdocs hook: the table of top-level names, from `pyomo_dlmp.__all__`."""
+"""mkdocs hook: the table of top-level names, from `pyomo_dlmp.__all__`, and the changelog."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ import inspect
 import re
 import sys
 from collections import defaultdict
+from pathlib import Path
 
-PLACE = "<!-- names -->"
+NAMES, CHANGES = "<!-- names -->", "<!-- changelog -->"
 
 
 def on_page_markdown(markdown: str, **_) -> str:
-    """Put the table in its place; other pages stay as they are."""
-    return markdown.replace(PLACE, names_table()) if PLACE in markdown else markdown
+    """Put table and changelog in their places; other pages stay as they are."""
+    if NAMES in markdown:
+        markdown = markdown.replace(NAMES, names_table())
+    if CHANGES in markdown:
+        text = (Path(__file__).parents[1] / "CHANGELOG.md").read_text(encoding="utf-8")
+        markdown = markdown.replace(CHANGES, text.replace("](docs/", "]("))
+    return markdown
 
 
 def names_table() -> str:
@@ -27,7 +33,7 @@ def names_table() -> str:
         rooms[path.split(".")[1]].append(f"| [`{name}`][{path}] | {text} |")
     lines = []
     for room in sorted(rooms):
-        lines += [f"## {room}", "", "| name | |", "|---|---|", *rooms[room], ""]
+        lines += [f"## {room}", "", "| name | description |", "|---|---|", *rooms[room], ""]
     return "\n".join(lines)
 
 
