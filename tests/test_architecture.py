@@ -1,7 +1,10 @@
 """docs/architecture.md and its pictures show the package as it is."""
 
 import re
+import subprocess
 from pathlib import Path
+
+import pytest
 
 from tests.benchmarks import _architecture_pictures as pictures
 from tests.test_imports import MAY_IMPORT
@@ -29,3 +32,12 @@ def test_files_that_are_named_are_there():
     missing = [name for name in named
                if not (ROOT / name).exists() and not (ROOT / "pyomo_dlmp" / name).exists()]
     assert not missing
+
+
+def test_the_top_level_is_as_designed():
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout
+    assert {name.split("/")[0] for name in tracked.split()} == {
+        ".ci", ".gitignore", "CHANGELOG.md", "CITATION.cff", "LICENSE", "Makefile", "README.md",
+        "docs", "examples", "feeders", "mkdocs.yml", "pyomo_dlmp", "pyproject.toml", "tests"}
