@@ -24,7 +24,7 @@ prices = prices_table(opf)
 prices[prices["bus"] == "end"]
 
 # %% [markdown]
-# Phase a is dearest: more current there, more losses. Prices of reactive power are what a Mvarh less would save.
+# Phase a has the highest price: it carries more current and has more losses. Prices of reactive power are what a Mvarh less would save.
 #
 # Is the price right? Draw one kW more on phase a, solve again, and look at what the DSO pays.
 

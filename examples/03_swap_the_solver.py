@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 03 Swap the solver
 #
-# The transformation turns a bilevel model into one that a MILP or MIQP solver takes. Which ones are here, and what each can do, is found out by
-# solving tiny models with known answers.
+# The transformation turns a bilevel model into one that a MILP or MIQP solver can solve. Which solvers are installed, and what each can do, is
+# established by solving tiny models with known answers.
 
 # %%
 import pyomo.environ as pyo
@@ -13,7 +13,7 @@ table = dlmp.solver_table()
 table[table["installed"] == "yes"][["solver", "modes", "auto"]]
 
 # %% [markdown]
-# A small market: a leader sells up to 8 units at the price that a follower's balance gives. The same model goes to every solver that is here.
+# A small market: a leader sells up to 8 units at the dual of a follower's balance. The same model goes to every installed solver.
 
 # %%
 def model():

@@ -2,13 +2,13 @@
 # # 04 IEEE 37: datacenters and SVGs
 #
 # Three datacenters on the unbalanced IEEE 37 feeder have 25.9 MWh of work for a day. Their aggregator knows that its power moves the prices it
-# pays. Without, then with three 300 kvar static var generators in delta.
+# pays. The study compares the feeder without and with three 300 kvar static var generators in delta.
 
 # %%
 from pyomo_dlmp.report import datacenter_power, price_map, read_results
 from pyomo_dlmp.study import read_study, run_study
 
-study = read_study("studies/ieee37.toml")
+study = read_study("ieee37")
 done = run_study(study, results="results_04", overwrite=True)
 for case in done:
     print(case.run.name, "|", case.solution)

@@ -34,7 +34,7 @@ net
 dlmp.validate_feeder(net)
 
 # %% [markdown]
-# A datacenter at the end, four hours, and the aggregator's bilevel problem; then an AC check of the answer.
+# A datacenter at the end, four hours, and the aggregator's bilevel problem; then an AC check of the solution.
 
 # %%
 net = net.with_devices(

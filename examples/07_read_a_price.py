@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 07 Read a price: its parts, and who pays them
 #
-# On IEEE 37 with heavy datacenters, soft limits at small penalties and a price on unbalance, a DLMP holds everything: energy, losses, voltage, congestion,
-# unbalance, and what voltage-dependent loads do. The parts add up to the dual.
+# On IEEE 37 with heavy datacenters, soft limits at small penalties and a price on unbalance, a DLMP has all its parts: energy, losses, voltage, congestion,
+# unbalance, and the response of voltage-dependent loads. The parts add up to the dual.
 
 # %%
 import dataclasses
@@ -23,7 +23,7 @@ table = parts.query("bus == '738'").pivot_table(index=["quantity", "phase"], col
 table.round(3)
 
 # %% [markdown]
-# The picture (what stands beyond energy), by site and phase:
+# The picture shows all parts but energy, by site and phase:
 
 # %%
 parts_by_phase(parts.assign(case="heavy"), {"dc730": "730", "dc738": "738"}, 0)

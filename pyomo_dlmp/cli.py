@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="pyomo-dlmp", description="Distribution prices against datacenters, on real feeders.")
     commands = parser.add_subparsers(dest="command", required=True)
     study = commands.add_parser("study", help="solve a study file; write tables and a report")
-    study.add_argument("file", help="study file, such as examples/studies/ieee37.toml")
+    study.add_argument("file", help="study file (TOML), or the name of a shipped study: ieee37")
     study.add_argument("--results", help="folder for the results, instead of the study's own")
     study.add_argument("--overwrite", action="store_true",
                        help="replace the results that the folder holds")

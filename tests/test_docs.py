@@ -42,6 +42,7 @@ def test_links_lead_somewhere():
 
 def test_the_site_builds_without_warnings(tmp_path):
     pytest.importorskip("mkdocs")
+    pytest.importorskip("mkdocstrings_handlers.python")
     run = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")],
         cwd=DOCS.parent, capture_output=True, text=True)

@@ -1,6 +1,5 @@
 """The notebooks in `examples/` are those of their scripts, run, and assert their key numbers."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -41,7 +40,6 @@ def test_the_notebook_runs(script, tmp_path):
         engine()
     folder = tmp_path / "examples"
     folder.mkdir()
-    shutil.copytree(EXAMPLES / "studies", folder / "studies")
     notebook = jupytext.read(script.with_suffix(".ipynb"))
     client = nbclient.NotebookClient(
         notebook, timeout=None, kernel_name="python3",

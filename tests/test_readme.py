@@ -1,5 +1,7 @@
 """The README's datacenter pays as little as it can: brute force over its two hours."""
 
+import re
+
 import numpy as np
 import pytest
 from pyomo.common.collections import ComponentMap
@@ -17,3 +19,8 @@ def test_the_example_is_optimal():
     best = assert_bilevel_optimal(m, result, decisions=lambda: (
         ComponentMap([(p[0], first), (p[1], 1.0 - first)]) for first in splits))
     assert result.objective == pytest.approx(best, rel=0.02)
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (ROOT / "README.md").read_text(encoding="utf-8")):
+        assert (ROOT / target).exists(), target

@@ -20,6 +20,7 @@ from pyomo_dlmp.network.registry import device_classes
 from pyomo_dlmp.network.series import by_period, is_number
 from pyomo_dlmp.opf import OpfOptions, Unbalance
 from pyomo_dlmp.study.data import Case, Study
+from pyomo_dlmp.study.shipped import find_study
 from pyomo_dlmp.tolerances import HIGH_POINT_GAP
 
 if sys.version_info >= (3, 11):
@@ -49,12 +50,12 @@ def _device_words() -> list[str]:
 
 
 def read_study(path: str | Path) -> Study:
-    """Read and check a study file.
+    """Read and check a study file, or a shipped study by its name (``"ieee37"``).
 
     Raises StudyFileError (missing file, TOML errors, unknown keys, wrong values), NetworkError when
     a device does not fit the feeder, FeederFileError for an unknown feeder.
     """
-    path = Path(path)
+    path = find_study(path)
     try:
         text = path.read_text(encoding="utf-8")
         data = tomllib.loads(text)

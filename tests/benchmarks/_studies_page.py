@@ -44,7 +44,7 @@ AC_ROWS = {
     "AC_check_lowest_voltage_in_AC": "lowest voltage in AC (pu)",
     "AC_check_losses_in_AC": "losses in AC (MWh)",
     "AC_check_greatest_VUF_error": "greatest VUF error (points)",
-    "AC_check_limits_broken_in_AC": "limits broken in AC (count)"}
+    "AC_check_limits_broken_in_AC": "limits violated in AC (count)"}
 
 
 def read(root: Path, study: str, name: str) -> pd.DataFrame:
@@ -62,7 +62,7 @@ def runs_across(root: Path, study: str, wanted: dict[str, str]) -> str:
 
 
 def _short(value) -> str:
-    """A number in four digits; what is nothing but rounding is 0."""
+    """A number in four digits; rounding errors are shown as 0."""
     return "0" if abs(float(value)) < 1e-9 else number(value)
 
 
@@ -78,7 +78,7 @@ def markets(root: Path) -> str:
 
 
 def reactive(root: Path) -> str:
-    """What reactive power is worth at the datacenters' buses, by phase."""
+    """Reactive DLMP at the datacenters' buses, by phase."""
     rows = []
     for study, feeder in (("ieee37_svg", "IEEE 37"), ("ieee123", "IEEE 123")):
         prices = read(root, study, "prices")

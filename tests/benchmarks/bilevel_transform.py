@@ -74,7 +74,7 @@ def _apart(python: str | None, who: str, kind: str, rows: int) -> dict | None:
 
 def _table(runs: list[dict]) -> list[str]:
     lines = [
-        "# KKT and complementarity of a sparse lower level: measured", "",
+        "# Benchmark: KKT conditions and complementarity of a sparse lower level", "",
         "Written by `tests/benchmarks/bilevel_transform.py`: n rows with three Vars each, n "
         "bounded Vars, one upper Var",
         "for ten rows. ours: `dlmp.single_level` with SOS1; stock: Pyomo's `core.kkt`, "

@@ -76,7 +76,7 @@ def main() -> None:
     seconds, memory = day()
     print(f"ieee8500, 24 periods: built in {seconds:.1f} s, peak {memory:.2f} GB")
     lines = [
-        "# Large feeders, beside distopf", "",
+        "# Benchmark: large feeders, compared with distopf", "",
         f"Written by `tests/benchmarks/feeders.py` (`make bench`) on {os.cpu_count()} cores "
         f"({platform.machine()}), Python {platform.python_version()}, pyomo_dlmp "
         f"{dlmp.__version__}. Seconds; the solve is everything after the build: compiling, HiGHS, "

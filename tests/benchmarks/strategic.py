@@ -1,9 +1,9 @@
 """Strategic datacenters: cost against buses, hours and datacenters, beside what others would do.
 
 Each run has a process of its own (peak memory is its own). `ours` is `solve_bilevel` as it stands;
-`KKT` the same model with big-M and proved bounds, whose optimum must agree; `blind M` that form
-with M = 1e4 everywhere and no proof; `stock` Pyomo's core.kkt, mpec.simple_disjunction, gdp.bigm.
-All on HiGHS. Writes docs/benchmark_strategic.md and docs/pictures/strategic_*.svg.
+`KKT` the same model with big-M and proved bounds, whose optimum must agree; `unverified M` that
+form with M = 1e4 everywhere and no proof; `stock` Pyomo's core.kkt, mpec.simple_disjunction,
+gdp.bigm. All on HiGHS. Writes docs/benchmark_strategic.md and docs/pictures/strategic_*.svg.
 
     python tests/benchmarks/strategic.py [--quick]
 """
@@ -48,11 +48,11 @@ def plan(quick: bool) -> list[dict]:
                     runs.append({**base, "who": "stock", "seconds": 300})
                 if feeder != "ieee8500" and (hours == 1 or sites == 3):
                     long = feeder == "ieee37" and hours == 24 and not quick
-                    runs.append({**base, "who": "blind M", "seconds": 200 if long else 60})
+                    runs.append({**base, "who": "unverified M", "seconds": 200 if long else 60})
     day = {"feeder": "ieee37", "hours": 24, "sites": 3}
     both = {"pays": "active and reactive"}
     for case, gap in (("SVG", 1e-4), ("no SVG", 1e-5), ("SVG", 1e-5)):
-        for who, seconds in (("ours", 300), ("KKT", 60), ("blind M", 60 if quick else 200)):
+        for who, seconds in (("ours", 300), ("KKT", 60), ("unverified M", 60 if quick else 200)):
             runs.append({**day, **both, "case": case, "gap": gap, "who": who, "seconds": seconds})
     for case in ("no SVG", "SVG"):
         active = {**day, "case": case, "pays": "active", "gap": 1e-3}
@@ -97,7 +97,7 @@ def settings(run: dict, with_point: bool = True):
     devices = [dlmp.Datacenter(name=f"dc{b}", bus=b, kw=size, floor=0.1, power_factor=0.95)
                for b, size in zip(places[run["feeder"]], kw, strict=False)]
     if run["feeder"] == "ieee37":
-        study = read_study(ROOT / "examples" / "studies" / "ieee37.toml")
+        study = read_study("ieee37")
         devices += [d for d in study.devices if isinstance(d, dlmp.Generator)]
     else:
         devices += [dlmp.Generator(name=f"g{b}", bus=b, kw_max=200, kvar_min=-100, kvar_max=100,

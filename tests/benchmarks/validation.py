@@ -8,23 +8,23 @@ import pyomo_dlmp as dlmp
 from pyomo_dlmp.validation.feeder import timed
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "validation.md"
-HEAD = """# Validation: the linear model against AC, feeder by feeder
+HEAD = """# Validation of the linear model against AC
 
 Written by `tests/benchmarks/validation.py` ({cores} cores, Python {python});
 `pyomo-dlmp validate FEEDER` prints one row. Voltages (pu) of the linear model against the OpenDSS
 engine's AC power flow of the same network, taps fixed; on ungrounded parts without the zero
-sequence. *Lossless* is the model with `losses=None` at nominal load, *corrected* the form fitted at
-that AC point (exact there), and that same form as a prediction with all loads at 90 and 110 %,
-without being fitted again.
+sequence. *Lossless* is the model with `losses=None` at nominal load. *Corrected* is the form
+corrected at that AC operating point (exact there). The columns 90 % and 110 % use that same form to
+predict the voltages with all loads at 90 and 110 %.
 
 | feeder | nodes | AC kW lost | lowest AC | lossless max / mean | corrected | 90 % | 110 % | s |
 |---|---|---|---|---|---|---|---|---|
 """
 FOOT = """
-Never trust the lossless form on ieee34 and ieee8500, nor on the heavily loaded ieee4 cases;
-ieee4_oyod collapses to a quarter of its nominal voltage, as the OpenDSS file does. Far from the
-point it was fitted at, the corrected form is again a linearisation: `solve_corrected_opf` fits it
-anew until it agrees.
+Do not use the lossless form for ieee34, ieee8500 and the heavily loaded ieee4 cases;
+ieee4_oyod collapses to a quarter of its nominal voltage, as in the OpenDSS file. Away from its
+operating point the corrected form is a linearisation: `solve_corrected_opf` corrects it at the new
+point until voltages agree.
 """
 
 

@@ -112,7 +112,7 @@ def test_refused_by_name(spoil):
 
 @pytest.mark.parametrize("option", [{"complementarity": "none"}, {"tightly": True}, {"bits": -1}])
 def test_wrong_options(option):
-    with pytest.raises(dlmp.ModelError, match="does not take|has no keyword"):
+    with pytest.raises(dlmp.ModelError, match=r"does not take|has no keyword"):
         dlmp.solve_bilevel(model(), **option)
 
 
