@@ -9,11 +9,24 @@ from pyomo_dlmp.results.schema import DISPATCH
 
 
 def dispatch_table(dso, network) -> pd.DataFrame:
-    """Substation (per phase, and its price), datacenters (drawn), generators and SVGs (made).
+    """Who draws and makes how much, by period.
 
-    `phase` is empty for totals, a leg for SVGs and (beside the total) for unbalanced datacenters.
-    Columns kind, element, bus, phase, period,
-    quantity (active, reactive, price), value, unit.
+    The substation per phase, and its price; datacenters as drawn; generators, storage and SVGs as
+    made.
+
+    Parameters
+    ----------
+    dso : block
+        Filled by `build_opf` and solved by `solve_bilevel` or `solve_opf`.
+    network : Network
+        The network that the DSO's block was built from.
+
+    Returns
+    -------
+    DataFrame
+        Columns kind, element, bus, phase, period, quantity (active, reactive, price), value (MW,
+        Mvar, $/MWh), unit. `phase` is empty for totals, a leg for SVGs and (beside the total) for
+        unbalanced datacenters.
     """
     rows: list[tuple] = []
     for name, block in dso.substation.items():

@@ -77,13 +77,32 @@ class Study:
         return found
 
     def network(self, run: Run | Case) -> Network:
-        """The feeder with the study's and the case's devices, datacenters at the run's loading."""
+        """The feeder with the study's and the case's devices, datacenters at the run's loading.
+
+        Parameters
+        ----------
+        run : Run or Case
+            A case stands for loading 1.
+
+        Returns
+        -------
+        Network
+        """
         case, loading = (run.case, run.loading) if isinstance(run, Run) else (run, 1.0)
         return self.base.with_devices(*(
             _sized(device, loading) for device in (*self.devices, *case.devices)))
 
     def market(self, run: Run) -> Market:
-        """What a run's market needs."""
+        """What a run's market needs.
+
+        Parameters
+        ----------
+        run : Run
+
+        Returns
+        -------
+        Market
+        """
         network = self.network(run)
         theirs = {site for taker in self.takers.values() for site in taker["sites"]}
         mine = [dc for name, dc in network.datacenters.items() if name not in theirs]

@@ -56,8 +56,23 @@ _TOP = {"title", "feeder", "results", "case", "price_taker", *TABLES, *DEVICES, 
 def read_study(path: str | Path) -> Study:
     """Read and check a study file.
 
-    Raises StudyFileError (missing file, TOML errors, unknown keys, wrong values), NetworkError when
-    a device does not fit the feeder, FeederFileError for an unknown feeder.
+    Parameters
+    ----------
+    path : str or Path
+        A TOML file.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    StudyFileError
+        For a missing file, TOML errors, unknown keys and wrong values, all at once.
+    NetworkError
+        When a device does not fit the feeder.
+    FeederFileError
+        For an unknown feeder.
     """
     path = Path(path)
     try:
