@@ -15,7 +15,18 @@ from pyomo_dlmp.status import Status
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command with its arguments (default: the process's) and return its exit code."""
+    """Run the command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Its arguments; by default those of the process.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
     parser = argparse.ArgumentParser(
         prog="pyomo-dlmp", description="Distribution prices against datacenters, on real feeders.")
     commands = parser.add_subparsers(dest="command", required=True)

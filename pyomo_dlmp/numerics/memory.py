@@ -23,15 +23,26 @@ _EVERY = 0.1  # seconds between two looks
 
 
 def used() -> float:
-    """Resident memory of this process now (GB)."""
+    """Resident memory of this process now.
+
+    Returns
+    -------
+    float
+        In GB.
+    """
     return psutil.Process().memory_info().rss / 1e9
 
 
 def peak() -> float:
-    """Greatest resident memory of this process so far (GB).
+    """Greatest resident memory of this process so far.
 
     Windows keeps it with the other numbers, Unix with the process's use of resources; where the
     system keeps neither it is what is held now.
+
+    Returns
+    -------
+    float
+        In GB.
     """
     info = psutil.Process().memory_info()
     if hasattr(info, "peak_wset"):
@@ -46,7 +57,17 @@ def peak() -> float:
 
 @contextmanager
 def memory_limit(gigabytes: float | None) -> Iterator[None]:
-    """Within, `over_limit` says whether the process holds more than this; None: no limit."""
+    """Within, `over_limit` says whether the process holds more than this.
+
+    Parameters
+    ----------
+    gigabytes : float or None
+        None: no limit.
+
+    Returns
+    -------
+    context manager
+    """
     global _state
     before, _state = _state, _State(gigabytes)
     try:
@@ -61,7 +82,12 @@ def lift_limit() -> None:
 
 
 def over_limit() -> bool:
-    """Whether the limit was passed since it was set (cheap: looks ten times a second at most)."""
+    """Whether the limit was passed since it was set (cheap: looks ten times a second at most).
+
+    Returns
+    -------
+    bool
+    """
     if _state.limit is None or _state.over:
         return _state.over
     now = time.monotonic()

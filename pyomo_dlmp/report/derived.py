@@ -10,13 +10,33 @@ from pyomo_dlmp.tolerances import ROUNDING
 
 
 def cases_of(table: pd.DataFrame) -> list[str]:
-    """Cases that have rows in `table`, in the order of the study."""
+    """Cases that have rows in `table`, in the order of the study.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A table of the results.
+
+    Returns
+    -------
+    list of str
+    """
     present = list(dict.fromkeys(table["case"].tolist()))
     return [case for case in all_cases(table) if case in present]
 
 
 def all_cases(table: pd.DataFrame) -> list[str]:
-    """Every case of the study, also those without a row in `table`."""
+    """Every case of the study, also those without a row in `table`.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A table of the results.
+
+    Returns
+    -------
+    list of str
+    """
     case = table["case"]
     if isinstance(case.dtype, pd.CategoricalDtype):
         return [str(name) for name in case.cat.categories]
@@ -24,12 +44,32 @@ def all_cases(table: pd.DataFrame) -> list[str]:
 
 
 def periods_of(table: pd.DataFrame) -> list[Hashable]:
-    """Periods in `table`, ascending."""
+    """Periods in `table`, ascending.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A table of the results.
+
+    Returns
+    -------
+    list
+    """
     return sorted(table["period"].unique().tolist())
 
 
 def phases_of(table: pd.DataFrame) -> list[str]:
-    """Phases or legs in `table`, alphabetical but for ``ca``, which comes after ``bc``."""
+    """Phases or legs in `table`, alphabetical but for ``ca``, which comes after ``bc``.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A table of the results.
+
+    Returns
+    -------
+    list of str
+    """
     order = ["a", "b", "c", "ab", "bc", "ca"]
     present = {str(phase) for phase in table["phase"].tolist()} - {""}
     rest = sorted(present - set(order))
@@ -37,7 +77,20 @@ def phases_of(table: pd.DataFrame) -> list[str]:
 
 
 def pick(table: pd.DataFrame, **equals: object) -> pd.DataFrame:
-    """Rows of `table` whose columns equal the given values."""
+    """Rows of a table whose columns equal the given values.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A table of the results.
+    **equals : object
+        Column -> the value that it must have.
+
+    Returns
+    -------
+    DataFrame
+        The rows with their index.
+    """
     for column, value in equals.items():
         table = table[table[column] == value]
     return table
@@ -46,13 +99,41 @@ def pick(table: pd.DataFrame, **equals: object) -> pd.DataFrame:
 def grid(
     table: pd.DataFrame, rows: str, columns: str, *, order: list[str] | None = None
 ) -> pd.DataFrame:
-    """`value` as a matrix over two columns of `table`; NaN where a row is missing."""
+    """`value` as a matrix over two columns of a table.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A table of the results.
+    rows, columns : str
+        Names of the columns that become its index and its columns.
+    order : list of str, optional
+        Rows of the matrix in this order.
+
+    Returns
+    -------
+    DataFrame, shape (rows, columns)
+        Means where several rows fall together, NaN where there is none.
+    """
     wide = table.pivot_table(index=rows, columns=columns, values="value", aggfunc="mean")
     return wide if order is None else wide.reindex(order)
 
 
 def bus_order(buses: pd.DataFrame, table: pd.DataFrame) -> list[str]:
-    """Buses of `table` from the substation outwards, by distance."""
+    """Buses of a table from the substation outwards, by distance.
+
+    Parameters
+    ----------
+    buses : DataFrame
+        Columns bus, x, y (drawing units), distance_km (km from the substation).
+    table : DataFrame
+        A table of the results.
+
+    Returns
+    -------
+    list of str
+        Buses that `buses` lacks stand last.
+    """
     present = set(table["bus"].tolist())
     known = buses.sort_values("distance_km", kind="stable")["bus"].tolist()
     ordered = [bus for bus in known if bus in present]
@@ -60,9 +141,23 @@ def bus_order(buses: pd.DataFrame, table: pd.DataFrame) -> list[str]:
 
 
 def totals(dispatch: pd.DataFrame, kind: str, quantity: str = "active") -> pd.DataFrame:
-    """Total of each element (MW or Mvar): columns case, element, bus, period, value.
+    """Total of each element by period.
 
     A row with an empty phase is the total as written; where there is none, legs are added up.
+
+    Parameters
+    ----------
+    dispatch : DataFrame
+        Columns case, kind, element, bus, phase, period, quantity, value (MW, Mvar), unit.
+    kind : str
+        Such as "datacenter" or "substation".
+    quantity : str
+        "active" or "reactive".
+
+    Returns
+    -------
+    DataFrame
+        Columns case, element, bus, period, value (MW or Mvar).
     """
     rows = pick(dispatch, kind=kind, quantity=quantity)
     keys = ["case", "element", "bus", "period"]
@@ -76,7 +171,20 @@ def totals(dispatch: pd.DataFrame, kind: str, quantity: str = "active") -> pd.Da
 
 
 def sites_of(dispatch: pd.DataFrame, kind: str = "datacenter") -> dict[str, str]:
-    """Elements of one kind and the bus each is at."""
+    """Elements of one kind and the bus each is at.
+
+    Parameters
+    ----------
+    dispatch : DataFrame
+        Columns case, kind, element, bus, phase, period, quantity, value (MW, Mvar), unit.
+    kind : str
+        Such as "datacenter" or "svg".
+
+    Returns
+    -------
+    dict of str to str
+        Name -> bus, in the order of the table: figures take colours in this order.
+    """
     rows = dispatch[dispatch["kind"] == kind].drop_duplicates("element")
     return dict(zip(rows["element"].tolist(), rows["bus"].tolist(), strict=True))
 
@@ -84,7 +192,19 @@ def sites_of(dispatch: pd.DataFrame, kind: str = "datacenter") -> dict[str, str]
 def peak_period(dispatch: pd.DataFrame, prices: pd.DataFrame) -> Hashable | None:
     """The hour of the feeder's greatest import (MW) in the first case.
 
-    Without substation rows: the hour of the highest mean active price. None without any row.
+    Without substation rows: the hour of the highest mean active price.
+
+    Parameters
+    ----------
+    dispatch : DataFrame
+        Columns case, kind, element, bus, phase, period, quantity, value (MW, Mvar), unit.
+    prices : DataFrame
+        Columns case, bus, phase, period, quantity, value ($/MWh, $/Mvarh), unit.
+
+    Returns
+    -------
+    hashable or None
+        None without any row.
     """
     power = totals(dispatch, "substation")
     if power.empty:
@@ -97,9 +217,21 @@ def peak_period(dispatch: pd.DataFrame, prices: pd.DataFrame) -> Hashable | None
 
 
 def price_paid(payments: pd.DataFrame, dispatch: pd.DataFrame, hours: float = 1.0) -> pd.DataFrame:
-    """Average active price of all datacenters ($/MWh): columns case, period, value.
+    """Average active price of all datacenters: payment for active power over energy.
 
-    Payment for active power over energy; `hours` is the length of a period.
+    Parameters
+    ----------
+    payments : DataFrame
+        Columns case, element, bus, period, quantity, value ($), unit.
+    dispatch : DataFrame
+        Columns case, kind, element, bus, phase, period, quantity, value (MW, Mvar), unit.
+    hours : float
+        Length of a period (h).
+
+    Returns
+    -------
+    DataFrame
+        Columns case, period, value ($/MWh); periods in which nothing is used are left out.
     """
     paid = pick(payments, quantity="active").groupby(["case", "period"], observed=True)["value"]
     power = totals(dispatch, "datacenter").groupby(["case", "period"], observed=True)["value"]
@@ -112,10 +244,24 @@ def price_paid(payments: pd.DataFrame, dispatch: pd.DataFrame, hours: float = 1.
 def substation_price(
     dispatch: pd.DataFrame, prices: pd.DataFrame, study: Mapping[str, str]
 ) -> tuple[str, dict[Hashable, float]] | None:
-    """What energy costs at the head of the feeder ($/MWh by period), and what to call it.
+    """What energy costs at the head of the feeder, and what to call it.
 
     Sought in the dispatch (kind substation, quantity price), then in the study's
     `substation_price` (a list, one number per period), then as the DLMP of the substation's bus.
+
+    Parameters
+    ----------
+    dispatch : DataFrame
+        Columns case, kind, element, bus, phase, period, quantity, value (MW, Mvar), unit.
+    prices : DataFrame
+        Columns case, bus, phase, period, quantity, value ($/MWh, $/Mvarh), unit.
+    study : mapping of str to str
+        Keys and values of ``study.csv``.
+
+    Returns
+    -------
+    (str, dict) or None
+        A name, and $/MWh by period; None where nothing says it.
     """
     rows = pick(dispatch, kind="substation", quantity="price")
     if len(rows):

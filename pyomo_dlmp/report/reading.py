@@ -47,7 +47,22 @@ class Results:
     study: dict[str, str] = field(default_factory=dict)
 
     def only(self, cases: Sequence[str]) -> Results:
-        """These results of some cases alone; ResultsFileError for one that is not there."""
+        """These results of some cases alone.
+
+        Parameters
+        ----------
+        cases : sequence of str
+            In the order in which they are to stand.
+
+        Returns
+        -------
+        Results
+
+        Raises
+        ------
+        ResultsFileError
+            For a case that is not there.
+        """
         for case in cases:
             if case not in self.cases:
                 raise ResultsFileError.at(str(self.folder), f"has no case {case!r}",
@@ -68,7 +83,18 @@ class Results:
         return [str(case) for case in self.summary["case"].cat.categories]
 
     def number(self, key: str) -> float | None:
-        """The study's value of `key` as a number, None when absent or not a number."""
+        """A value of the study as a number.
+
+        Parameters
+        ----------
+        key : str
+            Its key in ``study.csv``.
+
+        Returns
+        -------
+        float or None
+            None when it is absent or not a number.
+        """
         try:
             return float(self.study[key])
         except (KeyError, ValueError):
@@ -76,7 +102,22 @@ class Results:
 
 
 def read_results(folder: str | Path) -> Results:
-    """Reads every table of `folder`; raises `ResultsFileError` with all faults at once."""
+    """Read every table of a results folder.
+
+    Parameters
+    ----------
+    folder : str or Path
+        A folder that a study has written.
+
+    Returns
+    -------
+    Results
+
+    Raises
+    ------
+    ResultsFileError
+        With all faults at once: files, columns and numbers that are missing or wrong.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise ResultsFileError.at(str(folder), "is not a folder", "Give a results folder.")

@@ -23,20 +23,53 @@ class Headline:
 
 
 def payment(results: Results, case: str) -> float:
-    """What all datacenters pay in one case ($), NaN where no payments are given."""
+    """What all datacenters pay in one case.
+
+    Parameters
+    ----------
+    results : Results
+    case : str
+        Name of the case.
+
+    Returns
+    -------
+    float
+        In $; NaN where no payments are given.
+    """
     rows = pick(results.payments, case=case)
     return float(rows["value"].sum()) if len(rows) else math.nan
 
 
 def energy(results: Results, case: str) -> float:
-    """Energy of all datacenters in one case (MWh), NaN where there is none."""
+    """Energy of all datacenters in one case.
+
+    Parameters
+    ----------
+    results : Results
+    case : str
+        Name of the case.
+
+    Returns
+    -------
+    float
+        In MWh; NaN where there is none.
+    """
     rows = pick(totals(results.dispatch, "datacenter"), case=case)
     hours = results.number("period_hours") or 1.0
     return hours * float(rows["value"].sum()) if len(rows) else math.nan
 
 
 def headlines(results: Results) -> list[Headline]:
-    """Payment, mean DLMP, lowest voltage, greatest unbalance; those that the tables hold."""
+    """Payment, mean DLMP, lowest voltage, greatest unbalance; those that the tables hold.
+
+    Parameters
+    ----------
+    results : Results
+
+    Returns
+    -------
+    list of Headline
+    """
 
     def extreme(table: pd.DataFrame, quantity: str, how: str) -> Callable[[str], float]:
         def of(case: str) -> float:
@@ -56,7 +89,17 @@ def headlines(results: Results) -> list[Headline]:
 
 
 def paragraph(results: Results) -> str:
-    """One paragraph, as plain text, of what the study found."""
+    """What the study found, in one paragraph.
+
+    Parameters
+    ----------
+    results : Results
+
+    Returns
+    -------
+    str
+        Plain text.
+    """
     sentences = [_setting(results), *_payments(results), *_prices(results)]
     sentences += [*_voltages(results), *_unbalance(results), *_audit(results)]
     return " ".join(sentences)

@@ -35,12 +35,26 @@ ROWS = {"v_low": "voltage", "v_high": "voltage", "thermal": "congestion",
 
 
 def decomposition_table(dso) -> pd.DataFrame:
-    """Parts of every DLMP of a solved DSO: columns bus, phase, period, quantity, part, value, unit.
+    """Parts of every DLMP of a solved DSO, which add up to it.
 
-    dso: a block filled by `build_opf` and solved. Parts of `PARTS`; `other` holds the rows of
-    devices of your own that limit network Vars, and is left out (as `load_response` is) where it is
-    zero everywhere. ModelError when there are no duals, or a block adds Vars or rows to the
-    network's state; SolverError when the parts miss a dual by more than 1e-6 of the greatest.
+    Parameters
+    ----------
+    dso : block
+        Filled by `build_opf` and solved by `solve_bilevel` or `solve_opf`.
+
+    Returns
+    -------
+    DataFrame
+        Columns bus, phase, period, quantity, part, value ($/MWh, $/Mvarh), unit. Parts of `PARTS`;
+        `other` holds the rows of devices of your own that limit network Vars, and is left out (as
+        `load_response` is) where it is zero everywhere.
+
+    Raises
+    ------
+    ModelError
+        When there are no duals, or a block adds Vars or rows to the network's state.
+    SolverError
+        When the parts miss a dual by more than a millionth of the greatest.
     """
     duals = dso.component("dual")
     if duals is None:
@@ -149,8 +163,24 @@ def _loss_gradients(dso) -> Iterator[tuple[list, np.ndarray]]:
 def customer_parts(parts: pd.DataFrame, phases: str, legs, connection: str) -> pd.DataFrame:
     """Parts at the legs of a customer, by the transposed map of its connection.
 
-    parts: `decomposition_table` rows of one bus with `phases`. The price of a leg is
-    sum_phase Re D lamP + Im D lamQ (active) and Re D lamQ - Im D lamP (reactive); so are its parts.
+    The price of a leg is sum_phase Re D lamP + Im D lamQ (active) and Re D lamQ - Im D lamP
+    (reactive), with the map D of `blocks.legs.leg_map`; so are its parts.
+
+    Parameters
+    ----------
+    parts : DataFrame
+        Rows of `decomposition_table` of one bus.
+    phases : str
+        Of the bus, such as "abc".
+    legs : sequence of str
+        Phases, or pairs such as "ab".
+    connection : str
+        "wye" or "delta".
+
+    Returns
+    -------
+    DataFrame
+        Columns as of `parts`, `phase` holding the leg.
     """
     keys = [c for c in parts.columns if c not in ("phase", "quantity", "value", "unit")]
     return at_legs(parts, phases, legs, connection, keys)

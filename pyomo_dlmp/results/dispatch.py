@@ -24,7 +24,8 @@ def dispatch_table(dso, network) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns kind, element, bus, phase, period, quantity (active, reactive, price), value, unit.
+        Columns kind, element, bus, phase, period, quantity (active, reactive, price), value (MW,
+        Mvar, $/MWh), unit.
         `phase` is empty for totals, a leg for SVGs and (beside the total) for unbalanced
         datacenters. A device's rows are those of its block's `dispatch`.
     """

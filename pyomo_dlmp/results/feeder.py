@@ -8,13 +8,34 @@ from pyomo_dlmp.results.schema import BRANCHES, BUSES
 
 
 def buses_table(network) -> pd.DataFrame:
-    """Columns bus, x, y (drawing units, empty where unknown), distance_km from the substation."""
+    """Where the buses lie.
+
+    Parameters
+    ----------
+    network : Network
+
+    Returns
+    -------
+    DataFrame
+        Columns bus, x, y (drawing units, empty where unknown), distance_km (km from the
+        substation).
+    """
     distance = network.distance_km()
     rows = [(name, bus.x, bus.y, distance[name]) for name, bus in network.buses.items()]
     return BUSES.frame(rows)
 
 
 def branches_table(network) -> pd.DataFrame:
-    """Columns branch, from_bus, to_bus."""
+    """What joins the buses.
+
+    Parameters
+    ----------
+    network : Network
+
+    Returns
+    -------
+    DataFrame
+        Columns branch, from_bus, to_bus.
+    """
     rows = [(name, b.from_bus, b.to_bus) for name, b in network.branches.items()]
     return BRANCHES.frame(rows)

@@ -14,12 +14,22 @@ QUANTITIES = (
 
 
 def markets_table(summary: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
-    """Columns base, loading, market, quantity, value, unit; with the price of anarchy.
+    """Markets side by side, with the price of anarchy.
 
-    summary: `summary_table` of several runs with a column `case`; cases: columns case, base,
-    loading, market. The price of anarchy is the DSO's cost over that of the market of least
-    cost (the cooperative one) at the same base and loading: the work done is the same, payments
-    are transfers.
+    The price of anarchy is the DSO's cost over that of the market of least cost (the cooperative
+    one) at the same base and loading: the work done is the same, payments are transfers.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        `summary_table` of several runs with a column `case`.
+    cases : DataFrame
+        Columns case, base, loading (1), market.
+
+    Returns
+    -------
+    DataFrame
+        Columns base, loading, market, quantity, value, unit.
     """
     rows = summary[summary["quantity"].isin(QUANTITIES)].merge(cases, on="case")
     rows = rows.assign(value=rows["value"].astype(float))

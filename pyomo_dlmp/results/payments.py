@@ -16,12 +16,32 @@ def payments_table(
     prices: pd.DataFrame, dispatch: pd.DataFrame, network, hours: float,
     pays: str = "active and reactive", tariff=0.0,
 ) -> pd.DataFrame:
-    """$ of each datacenter and period, quantity active or reactive (only what is paid for).
+    """What each datacenter pays in each period.
 
-    prices, dispatch: tables of `prices_table` and `dispatch_table`. A balanced site pays the mean
-    over its phases, one with legs of its own the price of each leg; an SVG that a datacenter owns
-    is paid for what it makes. pays "tariff": `tariff` ($/MWh, a number or one per period) x active
-    power. This does not read the model's objective: it is the check of it.
+    A balanced site pays the mean over its phases, one with legs of its own the price of each leg;
+    an
+    SVG that a datacenter owns is paid for what it makes. This does not read the model's objective:
+    it is the check of it.
+
+    Parameters
+    ----------
+    prices : DataFrame
+        A `prices_table` ($/MWh, $/Mvarh).
+    dispatch : DataFrame
+        A `dispatch_table` (MW, Mvar).
+    network : Network
+        The network that the DSO's block was built from.
+    hours : float
+        Length of a period (h).
+    pays : str
+        "active and reactive", "active", or "tariff": `tariff` x active power.
+    tariff : float or sequence of float
+        $/MWh, one number or one per period.
+
+    Returns
+    -------
+    DataFrame
+        Columns element, bus, period, quantity (only what is paid for), value ($), unit.
     """
     owned = {name for name, svg in network.svgs.items() if svg.owner == "datacenter"}
     mine = dispatch[(dispatch["kind"] == "datacenter") | dispatch["element"].isin(owned)]

@@ -16,8 +16,20 @@ UNITS = {"active": "$/MWh", "reactive": "$/Mvarh"}
 def prices_table(dso) -> pd.DataFrame:
     """Prices at every bus, phase and period.
 
-    dso: a block filled by `build_opf` and solved by `solve_bilevel` or `solve_opf`. Columns bus,
-    phase, period, quantity (active, reactive), value, unit. ModelError when no duals are loaded.
+    Parameters
+    ----------
+    dso : block
+        Filled by `build_opf` and solved by `solve_bilevel` or `solve_opf`.
+
+    Returns
+    -------
+    DataFrame
+        Columns bus, phase, period, quantity (active, reactive), value ($/MWh, $/Mvarh), unit.
+
+    Raises
+    ------
+    ModelError
+        When no duals are loaded.
     """
     duals = dso.component("dual")
     if duals is None:
@@ -33,11 +45,32 @@ def prices_table(dso) -> pd.DataFrame:
 
 def customer_prices(prices: pd.DataFrame, network, bus: str, legs: Sequence[str],
                     connection: str = "delta") -> pd.DataFrame:
-    """Prices that a customer pays at its legs (phases, or pairs such as "ab"), by its connection.
+    """Prices that a customer pays at its legs, by its connection.
 
-    prices: a `prices_table`. For a delta leg ab the active price is (lamP_a + lamP_b)/2 +
-    (lamQ_b - lamQ_a)/(2 sqrt3). Columns as of `prices`, `phase` holding the leg. ModelError for a
-    leg that the bus lacks.
+    For a delta leg ab the active price is (lamP_a + lamP_b)/2 + (lamQ_b - lamQ_a)/(2 sqrt3).
+
+    Parameters
+    ----------
+    prices : DataFrame
+        A `prices_table`.
+    network : Network
+        The network that the DSO's block was built from.
+    bus : str
+        Name of the customer's bus.
+    legs : sequence of str
+        Phases, or pairs such as "ab".
+    connection : str
+        "wye" or "delta".
+
+    Returns
+    -------
+    DataFrame
+        Columns as of `prices`, `phase` holding the leg.
+
+    Raises
+    ------
+    ModelError
+        For a leg that the bus lacks.
     """
     here = prices[prices["bus"] == bus]
     keys = [c for c in prices.columns if c not in ("phase", "quantity", "value", "unit")]
@@ -46,7 +79,26 @@ def customer_prices(prices: pd.DataFrame, network, bus: str, legs: Sequence[str]
 
 def at_legs(values: pd.DataFrame, phases: str, legs: Sequence[str], connection: str,
             keys: list[str]) -> pd.DataFrame:
-    """Phase values (columns phase, quantity, value) at legs, by the transposed map of a device."""
+    """Phase values at the legs of a device, by the transposed map of its connection.
+
+    Parameters
+    ----------
+    values : DataFrame
+        Columns phase, quantity, value and `keys`.
+    phases : str
+        Of the bus, such as "abc".
+    legs : sequence of str
+        Phases, or pairs such as "ab".
+    connection : str
+        "wye" or "delta".
+    keys : list of str
+        Columns that name a row beside phase and quantity.
+
+    Returns
+    -------
+    DataFrame
+        Columns as of `values`, `phase` holding the leg.
+    """
     D = leg_map("customer", tuple(legs), connection, phases)
     wide = values.pivot_table(index=keys, columns=["quantity", "phase"], values="value",
                               observed=True, sort=False)

@@ -12,7 +12,22 @@ from pyomo_dlmp.tolerances import ACTIVE, SAME_MONEY
 
 
 def summary_table(dso, network, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Columns quantity, value, unit; `tables`: prices, voltages, unbalance, dispatch, payments."""
+    """A solved DSO in a few numbers.
+
+    Parameters
+    ----------
+    dso : block
+        Filled by `build_opf` and solved by `solve_bilevel` or `solve_opf`.
+    network : Network
+        The network that the DSO's block was built from.
+    tables : dict of str to DataFrame
+        prices, voltages, unbalance, dispatch and payments, without `case`.
+
+    Returns
+    -------
+    DataFrame
+        Columns quantity, value, unit.
+    """
     sites = sorted({dc.bus for dc in network.datacenters.values()})
     rows = [
         *_money(dso, tables), *_energy(dso, tables["dispatch"]),

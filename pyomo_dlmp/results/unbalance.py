@@ -19,7 +19,18 @@ from pyomo_dlmp.results.voltages import bus_phasors, line_to_line
 
 
 def unbalance_table(dso) -> pd.DataFrame:
-    """Columns bus, period, quantity (VUF, PVUR, LVUR), value, unit (%)."""
+    """Unbalance at every three-phase bus and period.
+
+    Parameters
+    ----------
+    dso : block
+        Filled by `build_opf` and solved by `solve_bilevel` or `solve_opf`.
+
+    Returns
+    -------
+    DataFrame
+        Columns bus, period, quantity (VUF, PVUR, LVUR), value (%), unit.
+    """
     periods = list(dso.periods)
     rows = []
     for name, bus in dso.bus.items():
@@ -35,13 +46,34 @@ def unbalance_table(dso) -> pd.DataFrame:
 
 
 def measures(v: np.ndarray) -> dict[str, np.ndarray]:
-    """VUF, PVUR and LVUR (shares) of phasors a, b, c, rows by period; exact for AC phasors."""
+    """VUF, PVUR and LVUR; exact for AC phasors.
+
+    Parameters
+    ----------
+    v : complex ndarray, shape (periods, 3)
+        Phasors of phases a, b, c (pu).
+
+    Returns
+    -------
+    dict of str to ndarray, shape (periods,)
+        Shares, not percent.
+    """
     _, positive, negative = symmetrical_components(v).T
     return {"VUF": np.abs(negative) / np.abs(positive), "PVUR": spread(np.abs(v)),
             "LVUR": spread(np.column_stack(list(line_to_line(v, PHASES).values())))}
 
 
 def spread(magnitudes: np.ndarray) -> np.ndarray:
-    """Greatest deviation from the mean over the mean, for each row."""
+    """Greatest deviation from the mean over the mean, for each row.
+
+    Parameters
+    ----------
+    magnitudes : ndarray, shape (periods, n)
+        In one unit.
+
+    Returns
+    -------
+    ndarray, shape (periods,)
+    """
     mean = magnitudes.mean(axis=1)
     return np.abs(magnitudes - mean[:, None]).max(axis=1) / mean

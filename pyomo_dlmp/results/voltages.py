@@ -14,7 +14,20 @@ from pyomo_dlmp.results.schema import VOLTAGES
 
 
 def bus_phasors(bus, periods) -> np.ndarray:
-    """Complex voltages (pu) of a bus block, periods x phases; angles 0 where none are modeled."""
+    """Complex voltages of a bus block; angles are 0 where none are modeled.
+
+    Parameters
+    ----------
+    bus : BusBlock
+        Solved.
+    periods : sequence
+        Its periods.
+
+    Returns
+    -------
+    complex ndarray, shape (periods, phases)
+        In pu.
+    """
     w = np.array([[bus.w[phase, t].value for phase in bus.phases] for t in periods])
     theta = np.zeros_like(w)
     if bus.component("theta") is not None:
@@ -23,7 +36,20 @@ def bus_phasors(bus, periods) -> np.ndarray:
 
 
 def line_to_line(v: np.ndarray, phases: str) -> dict[str, np.ndarray]:
-    """{pair: magnitude per period in pu of the line-to-line base} for pairs of the bus's phases."""
+    """Magnitudes between the phases of a bus.
+
+    Parameters
+    ----------
+    v : complex ndarray, shape (periods, phases)
+        In pu of the line-to-neutral base.
+    phases : str
+        Of the bus, such as "abc".
+
+    Returns
+    -------
+    dict of str to ndarray, shape (periods,)
+        Pair -> magnitude in pu of the line-to-line base.
+    """
     at = {phase: v[:, i] for i, phase in enumerate(phases)}
     return {
         pair: np.abs(at[pair[0]] - at[pair[1]]) / np.sqrt(3.0)
@@ -31,9 +57,18 @@ def line_to_line(v: np.ndarray, phases: str) -> dict[str, np.ndarray]:
 
 
 def voltages_table(dso) -> pd.DataFrame:
-    """Magnitudes at every bus and period (pu); quantity is line_to_neutral or line_to_line.
+    """Magnitudes at every bus and period.
 
-    Columns bus, phase (a or ab ...), period, quantity, value, unit.
+    Parameters
+    ----------
+    dso : block
+        Filled by `build_opf` and solved by `solve_bilevel` or `solve_opf`.
+
+    Returns
+    -------
+    DataFrame
+        Columns bus, phase (a or ab ...), period, quantity (line_to_neutral, line_to_line), value
+        (pu), unit.
     """
     periods = list(dso.periods)
     rows = []

@@ -83,6 +83,15 @@ class Study:
         """The feeder with the study's and the case's devices, datacenters at the run's loading.
 
         Made once for each case and loading: a network never changes.
+
+        Parameters
+        ----------
+        run : Run or Case
+            A case stands for loading 1.
+
+        Returns
+        -------
+        Network
         """
         case, loading = (run.case, run.loading) if isinstance(run, Run) else (run, 1.0)
         key = case.name, loading
@@ -92,7 +101,16 @@ class Study:
         return self._networks[key]
 
     def market(self, run: Run) -> Market:
-        """What a run's market needs."""
+        """What a run's market needs.
+
+        Parameters
+        ----------
+        run : Run
+
+        Returns
+        -------
+        Market
+        """
         network = self.network(run)
         theirs = {site for taker in self.takers.values() for site in taker["sites"]}
         mine = [dc for name, dc in network.datacenters.items() if name not in theirs]

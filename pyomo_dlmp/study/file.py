@@ -52,8 +52,23 @@ def _device_words() -> list[str]:
 def read_study(path: str | Path) -> Study:
     """Read and check a study file, or a shipped study by its name (``"ieee37"``).
 
-    Raises StudyFileError (missing file, TOML errors, unknown keys, wrong values), NetworkError when
-    a device does not fit the feeder, FeederFileError for an unknown feeder.
+    Parameters
+    ----------
+    path : str or Path
+        A TOML file.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    StudyFileError
+        For a missing file, TOML errors, unknown keys and wrong values, all at once.
+    NetworkError
+        When a device does not fit the feeder.
+    FeederFileError
+        For an unknown feeder.
     """
     path = find_study(path)
     try:

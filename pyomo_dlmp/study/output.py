@@ -40,7 +40,19 @@ class CaseResult:
 
 
 def numbers(outcome: MarketResult, seconds: float) -> pd.DataFrame:
-    """What the solve itself was like."""
+    """What the solve itself was like: rows of the summary.
+
+    Parameters
+    ----------
+    outcome : MarketResult
+    seconds : float
+        Wall time of the run (s).
+
+    Returns
+    -------
+    DataFrame
+        Columns quantity, value, unit.
+    """
     solution = outcome.solution
     rows: list[tuple] = [("status", outcome.status, "")]
     if solution is not None:
@@ -55,7 +67,19 @@ def numbers(outcome: MarketResult, seconds: float) -> pd.DataFrame:
 
 
 def prepare(folder: Path, overwrite: bool = False) -> None:
-    """Make the folder; clear the results of an earlier study from it only when told to."""
+    """Make the folder; clear the results of an earlier study from it only when told to.
+
+    Parameters
+    ----------
+    folder : Path
+    overwrite : bool
+        Whether results in it may go.
+
+    Raises
+    ------
+    StudyFileError
+        When it is a file, holds something else, or holds results that are not to go.
+    """
     if folder.exists() and not folder.is_dir():
         raise StudyFileError.at(str(folder), "is a file", "Name a folder for the results.")
     if folder.is_dir() and any(folder.iterdir()):
@@ -74,7 +98,19 @@ def prepare(folder: Path, overwrite: bool = False) -> None:
 
 
 def write_results(study: Study, done: list[CaseResult], folder: Path, network) -> None:
-    """Append the tables of the last run that is done; write those of the study anew."""
+    """Append the tables of the last run that is done; write those of the study anew.
+
+    Parameters
+    ----------
+    study : Study
+        As `read_study` gives it.
+    done : list of CaseResult
+        Runs that are solved, the last of them not yet written.
+    folder : Path
+        Made by `prepare`.
+    network : Network
+        Its buses and branches are drawn.
+    """
     last = done[-1]
     for name, table in last.tables.items():
         _append(folder / f"{name}.csv", last.run.name, table)

@@ -35,7 +35,24 @@ _AC_ROWS = ("greatest_voltage_error", "mean_voltage_error", "lowest_voltage_in_A
 
 
 def build_case(study: Study, case: Case | Run):
-    """(model, network) of a run: LowerLevel `dso` under AggregatorBlock `dca`."""
+    """The bilevel model of a run: LowerLevel `dso` under AggregatorBlock `dca`.
+
+    Parameters
+    ----------
+    study : Study
+        As `read_study` gives it.
+    case : Case or Run
+        A case stands for its run at loading 1 in the strategic market.
+
+    Returns
+    -------
+    (ConcreteModel, Network)
+
+    Raises
+    ------
+    ModelError
+        When the datacenters' work cannot be served.
+    """
     run = case if isinstance(case, Run) else Run(case.name, case)
     market = study.market(run)
     return build_bilevel(market), market.network
@@ -45,12 +62,33 @@ def run_study(
     study: Study, progress: Progress | None = None, results: str | Path | None = None,
     overwrite: bool = False,
 ) -> list[CaseResult]:
-    """Solve all runs and write tables and ``report.html``; returns the runs in order.
+    """Solve all runs and write tables and ``report.html``.
 
-    progress(run, stage, incumbent, bound) is called as it advances. results: folder, instead of
-    the study's; one that holds results is refused with StudyFileError unless `overwrite`. Every run
-    is written as soon as it is solved; on an interrupt the runs that are done stay, and a search
-    that had an incumbent is written with its status.
+    Every run is written as soon as it is solved; on an interrupt the runs that are done stay, and a
+    search that had an incumbent is written with its status.
+
+    Parameters
+    ----------
+    study : Study
+        As `read_study` gives it.
+    progress : callable, optional
+        progress(run, stage, incumbent, bound) is called as the study advances ($).
+    results : str or Path, optional
+        Folder, instead of the study's.
+    overwrite : bool
+        Whether results that the folder holds may go.
+
+    Returns
+    -------
+    list of CaseResult
+        The runs in order.
+
+    Raises
+    ------
+    StudyFileError
+        When the folder holds something and `overwrite` does not allow for it.
+    ModelError
+        Before any search, when the work of a case cannot be served.
     """
     folder = Path(results or study.results)
     for case in study.cases:  # all faults before any search

@@ -45,7 +45,17 @@ class StudyScreen:
             self.bar.stop()
 
     def progress(self, case: str, stage: str, incumbent: float | None, bound: float | None):
-        """One step of a run; see `run_study`."""
+        """Show one step of a run; see `run_study`.
+
+        Parameters
+        ----------
+        case : str
+            Name of the case.
+        stage : str
+            What is being done.
+        incumbent, bound : float or None
+            Of the search ($).
+        """
         now = time.monotonic()
         line = (f"{now - self.start:6.1f} s  {case:<{self.width}} {stage:<20}"
                 f"{values(incumbent, bound)}")
@@ -61,7 +71,18 @@ class StudyScreen:
 
 
 def values(incumbent: float | None, bound: float | None) -> str:
-    """Incumbent, bound and gap in words; empty without any."""
+    """Incumbent, bound and gap in words.
+
+    Parameters
+    ----------
+    incumbent, bound : float or None
+        Of the search ($); None or infinite while there is none.
+
+    Returns
+    -------
+    str
+        Empty without any.
+    """
     incumbent, bound = (
         None if x is None or not abs(x) < 1e30 else x for x in (incumbent, bound))
     text = "" if incumbent is None else f"  incumbent {incumbent:,.4f}"
@@ -73,7 +94,17 @@ def values(incumbent: float | None, bound: float | None) -> str:
 
 
 def comparison(done: list[CaseResult]) -> Table:
-    """Cases side by side, and each one's change against the first."""
+    """Cases side by side, and each one's change against the first.
+
+    Parameters
+    ----------
+    done : list of CaseResult
+        Runs that are solved.
+
+    Returns
+    -------
+    Table
+    """
     table = Table(title="Study", title_justify="left", header_style="bold")
     table.add_column("quantity")
     table.add_column("unit")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-from pyomo_dlmp.errors import StudyFileError
-from pyomo_dlmp.network.names import listed, nearest
+from pyomo_dlmp.errors import StudyFileError, listed, nearest
 
 
 def list_studies() -> dict[str, Path]:

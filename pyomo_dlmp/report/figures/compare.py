@@ -30,7 +30,20 @@ _ALIKE = 0.7  # least over greatest value from which bars would look alike
 
 
 def by_run(summary: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
-    """One row for each run: base, loading, market, and its summary's numbers as columns."""
+    """One row for each run: base, loading, market, and its summary's numbers as columns.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        Columns case, quantity, value, unit.
+    cases : DataFrame
+        Columns case, base, loading (1), market.
+
+    Returns
+    -------
+    DataFrame
+        Columns case, base, loading, market and a column of numbers for each quantity.
+    """
     wide = summary.assign(value=pd.to_numeric(summary["value"], errors="coerce")).pivot_table(
         index="case", columns="quantity", values="value", observed=True)
     return cases.merge(wide, on="case", how="left")
@@ -38,7 +51,19 @@ def by_run(summary: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
 
 @styled
 def sweep(summary: pd.DataFrame, cases: pd.DataFrame) -> Figure:
-    """Key figures over the datacenters' loading; a line for each case (and market)."""
+    """Key figures over the datacenters' loading; a line for each case (and market).
+
+    Parameters
+    ----------
+    summary : DataFrame
+        Columns case, quantity, value, unit.
+    cases : DataFrame
+        Columns case, base, loading (1), market.
+
+    Returns
+    -------
+    Figure
+    """
     runs = by_run(summary, cases)
     shown = [(q, name) for q, name in SWEPT if q in runs.columns]
     columns = 3

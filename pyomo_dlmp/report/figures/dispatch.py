@@ -41,7 +41,19 @@ def datacenter_power(
     """Active power by hour (MW), stacked per site, over the average price paid ($/MWh).
 
     A column per case with common axes. The price row is left out without payments.
-    `hours`: length of a period.
+
+    Parameters
+    ----------
+    dispatch : DataFrame
+        Columns case, kind, element, bus, phase, period, quantity, value (MW, Mvar), unit.
+    payments : DataFrame
+        Columns case, element, bus, period, quantity, value ($), unit.
+    hours : float
+        Length of a period (h).
+
+    Returns
+    -------
+    Figure
     """
     power = totals(dispatch, "datacenter")
     cases, periods = cases_of(power), periods_of(power)
@@ -97,7 +109,17 @@ def _draw_price(ax: Axes, paid: pd.DataFrame, case: str, periods: list) -> None:
 
 @styled
 def svg_output(dispatch: pd.DataFrame) -> Figure:
-    """Reactive output of each SVG by hour and leg (Mvar), a panel per device and case."""
+    """Reactive output of each SVG by hour and leg (Mvar), a panel per device and case.
+
+    Parameters
+    ----------
+    dispatch : DataFrame
+        Columns case, kind, element, bus, phase, period, quantity, value (MW, Mvar), unit.
+
+    Returns
+    -------
+    Figure
+    """
     rows = pick(dispatch, kind="svg", quantity="reactive")
     split = rows[rows["phase"] != ""]
     rows = split if len(split) else rows
@@ -128,7 +150,17 @@ def svg_output(dispatch: pd.DataFrame) -> Figure:
 
 @styled
 def feeder_import(dispatch: pd.DataFrame) -> Figure:
-    """Power drawn at the substation by hour, active (MW) and reactive (Mvar), a line per case."""
+    """Power drawn at the substation by hour, active (MW) and reactive (Mvar), a line per case.
+
+    Parameters
+    ----------
+    dispatch : DataFrame
+        Columns case, kind, element, bus, phase, period, quantity, value (MW, Mvar), unit.
+
+    Returns
+    -------
+    Figure
+    """
     names = {"active": "active import (MW)", "reactive": "reactive import (Mvar)"}
     tables = {name: totals(dispatch, "substation", name) for name in names}
     tables = {name: table for name, table in tables.items() if len(table)}

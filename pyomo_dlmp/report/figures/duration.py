@@ -15,10 +15,22 @@ from pyomo_dlmp.report.figures.style import case_color, case_width, panels, styl
 @styled
 def duration_curves(prices: pd.DataFrame, voltages: pd.DataFrame,
                     sites: Mapping[str, str]) -> Figure:
-    """Sorted values over the share of node-hours: prices at the datacenters and at all nodes,
-    voltages.
+    """Sorted prices at datacenters and at all nodes, and voltages, over the share of node-hours.
 
     A node is a phase of a bus; each curve falls from its greatest value.
+
+    Parameters
+    ----------
+    prices : DataFrame
+        Columns case, bus, phase, period, quantity, value ($/MWh, $/Mvarh), unit.
+    voltages : DataFrame
+        Columns case, bus, phase, period, quantity, value (pu), unit.
+    sites : mapping of str to str
+        Name of a datacenter -> its bus.
+
+    Returns
+    -------
+    Figure
     """
     active = pick(prices, quantity="active")
     tables = [

@@ -42,7 +42,21 @@ _MANY = 90  # above so many buses, only devices are named
 
 @styled
 def feeder_key(buses: pd.DataFrame, branches: pd.DataFrame, dispatch: pd.DataFrame) -> Figure:
-    """The feeder with the names of its buses and its devices; not to scale."""
+    """The feeder with the names of its buses and its devices; not to scale.
+
+    Parameters
+    ----------
+    buses : DataFrame
+        Columns bus, x, y (drawing units), distance_km (km from the substation).
+    branches : DataFrame
+        Columns branch, from_bus, to_bus.
+    dispatch : DataFrame
+        Columns case, kind, element, bus, phase, period, quantity, value (MW, Mvar), unit.
+
+    Returns
+    -------
+    Figure
+    """
     place = positions(buses, branches)
     marks = device_marks(dispatch)
     figure, axes = panels(1, 1, 6.3)
@@ -70,7 +84,27 @@ def price_map(
     period: Hashable,
     quantity: str = "active",
 ) -> Figure:
-    """DLMP of one hour on the one-line diagram; rows are cases, columns phases, one scale."""
+    """DLMP of one hour on the one-line diagram; rows are cases, columns phases, one scale.
+
+    Parameters
+    ----------
+    prices : DataFrame
+        Columns case, bus, phase, period, quantity, value ($/MWh, $/Mvarh), unit.
+    buses : DataFrame
+        Columns bus, x, y (drawing units), distance_km (km from the substation).
+    branches : DataFrame
+        Columns branch, from_bus, to_bus.
+    dispatch : DataFrame
+        Columns case, kind, element, bus, phase, period, quantity, value (MW, Mvar), unit.
+    period : hashable
+        The hour that is shown.
+    quantity : str
+        "active" or "reactive".
+
+    Returns
+    -------
+    Figure
+    """
     rows = pick(prices, quantity=quantity, period=period)
     cases, phases = cases_of(rows), phases_of(rows)
     panels_ = [[(case, phase, pick(rows, case=case, phase=phase)) for phase in phases]
@@ -89,7 +123,25 @@ def unbalance_map(
     *,
     quantity: str = "VUF",
 ) -> Figure:
-    """Greatest unbalance (%) of the day at each bus on the one-line diagram, a panel per case."""
+    """Greatest unbalance (%) of the day at each bus on the one-line diagram, a panel per case.
+
+    Parameters
+    ----------
+    unbalance : DataFrame
+        Columns case, bus, period, quantity, value (%), unit.
+    buses : DataFrame
+        Columns bus, x, y (drawing units), distance_km (km from the substation).
+    branches : DataFrame
+        Columns branch, from_bus, to_bus.
+    dispatch : DataFrame
+        Columns case, kind, element, bus, phase, period, quantity, value (MW, Mvar), unit.
+    quantity : str
+        "VUF", "PVUR" or "LVUR".
+
+    Returns
+    -------
+    Figure
+    """
     rows = pick(unbalance, quantity=quantity)
     worst = rows.groupby(["case", "bus"], observed=True)["value"].max().reset_index()
     row = [(f"{case} · {quantity}", "", pick(worst, case=case)) for case in cases_of(worst)]
@@ -152,7 +204,18 @@ def _maps(
 
 
 def device_marks(dispatch: pd.DataFrame) -> list[tuple[str, str, str]]:
-    """Devices to mark: (kind, bus, element), substation first."""
+    """Devices to mark, substation first.
+
+    Parameters
+    ----------
+    dispatch : DataFrame
+        Columns case, kind, element, bus, phase, period, quantity, value (MW, Mvar), unit.
+
+    Returns
+    -------
+    list of (str, str, str)
+        Kind, bus and name of each.
+    """
     return [
         (kind, bus, element)
         for kind in KINDS

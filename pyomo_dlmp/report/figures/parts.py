@@ -26,7 +26,20 @@ def parts_by_hour(decomposition: pd.DataFrame, sites: Mapping[str, str],
                   quantity: str = "active") -> Figure:
     """Parts of the price beyond energy by hour, mean of the phases; sites by rows, cases across.
 
-    sites: datacenter name -> bus. The line is their sum.
+    The dash is their sum.
+
+    Parameters
+    ----------
+    decomposition : DataFrame
+        Columns case, bus, phase, period, quantity, part, value ($/MWh, $/Mvarh), unit.
+    sites : mapping of str to str
+        Name of a datacenter -> its bus.
+    quantity : str
+        "active" or "reactive".
+
+    Returns
+    -------
+    Figure
     """
     rows = pick(decomposition, quantity=quantity)
     rows = rows[(rows["part"] != "energy") & rows["bus"].isin(sites.values())]
@@ -47,7 +60,21 @@ def parts_by_hour(decomposition: pd.DataFrame, sites: Mapping[str, str],
 @styled
 def parts_by_phase(decomposition: pd.DataFrame, sites: Mapping[str, str], period: Hashable,
                    ) -> Figure:
-    """Parts of the price at one hour by site and phase; active above, reactive below."""
+    """Parts of the price at one hour by site and phase; active above, reactive below.
+
+    Parameters
+    ----------
+    decomposition : DataFrame
+        Columns case, bus, phase, period, quantity, part, value ($/MWh, $/Mvarh), unit.
+    sites : mapping of str to str
+        Name of a datacenter -> its bus.
+    period : hashable
+        The hour that is shown.
+
+    Returns
+    -------
+    Figure
+    """
     rows = pick(decomposition, period=period)
     rows = rows[(rows["part"] != "energy") & rows["bus"].isin(sites.values())]
     cases, phases, parts = cases_of(rows), phases_of(rows), _parts(rows)

@@ -31,7 +31,19 @@ _BAND, _MEDIAN = "#ccd6e0", "#52606d"
 
 
 def price_name(prices: pd.DataFrame, quantity: str) -> str:
-    """What a price is called on an axis, with its unit."""
+    """What a price is called on an axis, with its unit.
+
+    Parameters
+    ----------
+    prices : DataFrame
+        Columns case, bus, phase, period, quantity, value ($/MWh, $/Mvarh), unit.
+    quantity : str
+        "active" or "reactive".
+
+    Returns
+    -------
+    str
+    """
     units = pick(prices, quantity=quantity)["unit"].unique().tolist()
     return NAMES.get(quantity, f"{quantity} ({', '.join(units)})")
 
@@ -46,7 +58,20 @@ def price_by_hour(
 ) -> Figure:
     """Spread of the DLMP over the buses by hour; rows are cases, columns phases, one scale.
 
-    `sites`: datacenter name -> bus, each drawn as a line; `substation`: name and price by period.
+    Parameters
+    ----------
+    prices : DataFrame
+        Columns case, bus, phase, period, quantity, value ($/MWh, $/Mvarh), unit.
+    sites : mapping of str to str
+        Name of a datacenter -> its bus; each is drawn as a line.
+    quantity : str
+        "active" or "reactive".
+    substation : (str, mapping), optional
+        A name, and the price at the substation ($/MWh) by period.
+
+    Returns
+    -------
+    Figure
     """
     rows = pick(prices, quantity=quantity)
     periods, phases, cases = periods_of(rows), phases_of(rows), cases_of(rows)
@@ -108,6 +133,21 @@ def price_heat_map(
     """DLMP of every bus and hour; rows are cases, columns phases; grey where a phase is absent.
 
     Buses run from the substation (top) outwards; those of `sites` are marked by a triangle.
+
+    Parameters
+    ----------
+    prices : DataFrame
+        Columns case, bus, phase, period, quantity, value ($/MWh, $/Mvarh), unit.
+    buses : DataFrame
+        Columns bus, x, y (drawing units), distance_km (km from the substation).
+    quantity : str
+        "active" or "reactive".
+    sites : mapping of str to str
+        Name of a datacenter -> its bus.
+
+    Returns
+    -------
+    Figure
     """
     rows = pick(prices, quantity=quantity)
     norm, extend = norm_of(rows["value"].to_numpy(dtype=float))
@@ -125,7 +165,23 @@ def price_difference(
     quantity: str = "active",
     sites: Mapping[str, str] | None = None,
 ) -> Figure:
-    """DLMP of each later case minus that of the first, every bus and hour; blue is cheaper."""
+    """DLMP of each later case minus that of the first, every bus and hour; blue is cheaper.
+
+    Parameters
+    ----------
+    prices : DataFrame
+        Columns case, bus, phase, period, quantity, value ($/MWh, $/Mvarh), unit.
+    buses : DataFrame
+        Columns bus, x, y (drawing units), distance_km (km from the substation).
+    quantity : str
+        "active" or "reactive".
+    sites : mapping of str to str
+        Name of a datacenter -> its bus.
+
+    Returns
+    -------
+    Figure
+    """
     rows = pick(prices, quantity=quantity)
     keys = ["bus", "phase", "period"]
     first, *others = cases_of(rows)

@@ -27,7 +27,18 @@ Limits = tuple[float | None, float | None]
 
 
 def lowest(voltages: pd.DataFrame) -> pd.Series | None:
-    """The row of the lowest line-to-neutral voltage (pu) over all cases; None without rows."""
+    """The row of the lowest line-to-neutral voltage (pu) over all cases.
+
+    Parameters
+    ----------
+    voltages : DataFrame
+        Columns case, bus, phase, period, quantity, value (pu), unit.
+
+    Returns
+    -------
+    Series or None
+        None without rows.
+    """
     rows = pick(voltages, quantity="line_to_neutral").dropna(subset=["value"])
     return None if rows.empty else rows.iloc[int(rows["value"].to_numpy().argmin())]
 
@@ -43,7 +54,22 @@ def voltage_profile(
 ) -> Figure:
     """Line-to-neutral voltage (pu) over distance (km), a line per branch, a panel per case.
 
-    `period`: the hour shown, by default that of the lowest voltage of all cases.
+    Parameters
+    ----------
+    voltages : DataFrame
+        Columns case, bus, phase, period, quantity, value (pu), unit.
+    buses : DataFrame
+        Columns bus, x, y (drawing units), distance_km (km from the substation).
+    branches : DataFrame
+        Columns branch, from_bus, to_bus.
+    period : hashable, optional
+        The hour shown, by default that of the lowest voltage of all cases.
+    limits : pair of float or None
+        Lower and upper limit (pu); None is not drawn.
+
+    Returns
+    -------
+    Figure
     """
     if period is None:
         worst = lowest(voltages)
@@ -77,7 +103,19 @@ def voltage_profile(
 
 @styled
 def voltage_by_hour(voltages: pd.DataFrame, *, limits: Limits = (None, None)) -> Figure:
-    """Lowest and highest line-to-neutral voltage over the buses (pu) by hour, a panel per phase."""
+    """Lowest and highest line-to-neutral voltage over the buses (pu) by hour, a panel per phase.
+
+    Parameters
+    ----------
+    voltages : DataFrame
+        Columns case, bus, phase, period, quantity, value (pu), unit.
+    limits : pair of float or None
+        Lower and upper limit (pu); None is not drawn.
+
+    Returns
+    -------
+    Figure
+    """
     rows = pick(voltages, quantity="line_to_neutral")
     periods, phases, cases = periods_of(rows), phases_of(rows), all_cases(rows)
     figure, axes = panels(1, len(phases), 2.9, sharey=True)

@@ -69,7 +69,18 @@ P = ParamSpec("P")
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Runs a figure function in this look, without changing the caller's settings."""
+    """Runs a figure function in this look, without changing the caller's settings.
+
+    Parameters
+    ----------
+    draw : callable
+        Returns a Figure.
+
+    Returns
+    -------
+    callable
+        The same function in this look.
+    """
 
     @functools.wraps(draw)
     def inside(*args: P.args, **kwargs: P.kwargs) -> Figure:
@@ -87,47 +98,140 @@ class Drawing(Figure):
 
 
 def panels(rows: int, columns: int, height: float, **kwargs: Any) -> tuple[Figure, Any]:
-    """A figure of rows x columns panels, `height` inches each, as a 2-D array of axes."""
+    """A figure of rows x columns panels.
+
+    Parameters
+    ----------
+    rows, columns : int
+        How many.
+    height : float
+        Of each (inches).
+    **kwargs
+        As of `Figure.subplots`.
+
+    Returns
+    -------
+    (Figure, ndarray of Axes, shape (rows, columns))
+    """
     layout = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06, wspace=0.03, hspace=0.03)
     figure = Drawing(figsize=(WIDTH, rows * height + 0.5), layout=layout)
     return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
 
 
 def case_color(cases: Sequence[str], case: str) -> str:
-    """Colour of a case by its place in the study."""
+    """Colour of a case by its place in the study.
+
+    Parameters
+    ----------
+    cases : sequence of str
+        All cases of the study, in its order.
+    case : str
+        Name of the case.
+
+    Returns
+    -------
+    str
+    """
     return CASE_COLORS[list(cases).index(case) % len(CASE_COLORS)]
 
 
 def case_marker(cases: Sequence[str], case: str) -> str:
-    """Marker of a case by its place in the study."""
+    """Marker of a case by its place in the study.
+
+    Parameters
+    ----------
+    cases : sequence of str
+        All cases of the study, in its order.
+    case : str
+        Name of the case.
+
+    Returns
+    -------
+    str
+    """
     return CASE_MARKERS[list(cases).index(case) % len(CASE_MARKERS)]
 
 
 def case_width(cases: Sequence[str], case: str) -> float:
-    """Line width (pt): earlier cases are wider, so that they show behind lines that coincide."""
+    """Width of a case's line: earlier ones are wider, to show behind lines that coincide.
+
+    Parameters
+    ----------
+    cases : sequence of str
+        All cases of the study, in its order.
+    case : str
+        Name of the case.
+
+    Returns
+    -------
+    float
+        In pt.
+    """
     place, last = list(cases).index(case), len(cases) - 1
     return 1.5 + 1.2 * (last - place) / max(last, 1)
 
 
 def phase_color(phase: str) -> str:
-    """Colour of a phase or delta leg."""
+    """Colour of a phase or delta leg.
+
+    Parameters
+    ----------
+    phase : str
+        "a", "b", "c", or a leg such as "ab".
+
+    Returns
+    -------
+    str
+    """
     return PHASE_COLORS.get(phase, MUTED)
 
 
 def site_colors(sites: Sequence[str]) -> dict[str, str]:
-    """A colour for each datacenter."""
+    """A colour for each datacenter, by its place.
+
+    Figures of one report agree when all pass the sites as `derived.sites_of` orders them.
+
+    Parameters
+    ----------
+    sites : sequence of str
+        Names of the datacenters.
+
+    Returns
+    -------
+    dict of str to str
+    """
     return {site: SITE_COLORS[i % len(SITE_COLORS)] for i, site in enumerate(sites)}
 
 
 def phase_title(ax: Axes, phase: str, case: str = "") -> None:
-    """Names a panel by phase (in its colour) and case."""
+    """Name a panel by phase and case.
+
+    Parameters
+    ----------
+    ax : Axes
+        The panel.
+    phase : str
+        "a", "b", "c", or a leg such as "ab".
+    case : str, optional
+        Name of the case.
+    """
     word = "leg" if len(phase) == 2 else "phase"
     ax.set_title(f"{case} · {word} {phase}" if case else f"{word} {phase}")
     ax.title.set_color(INK)
 
 
 def hour_axis(ax: Axes, periods: Sequence[Hashable], *, label: bool = True) -> None:
-    """The x axis of blocks 0..n, one per period, with about eight readable ticks."""
+    """Set the x axis to blocks 0..n, one per period, with about eight readable ticks.
+
+    Parameters
+    ----------
+    ax : Axes
+        The panel.
+    periods : sequence
+        Periods in their order.
+    label : bool
+        Whether to write what the axis is.
+    """
     every = max(1, int(np.ceil(len(periods) / 8)))
     at = range(0, len(periods), every)
     ax.set_xticks([i + 0.5 for i in at], [str(periods[i]) for i in at])
@@ -137,16 +241,44 @@ def hour_axis(ax: Axes, periods: Sequence[Hashable], *, label: bool = True) -> N
 
 
 def steps(ax: Axes, values: pd.Series, periods: Sequence[Hashable], **kwargs: Any) -> Any:
-    """A line that is constant over each period, as prices and powers of a period are."""
+    """Draw a line that is constant over each period, as prices and powers of a period are.
+
+    Parameters
+    ----------
+    ax : Axes
+        The panel.
+    values : Series
+        A number for each period.
+    periods : sequence
+        Periods in their order.
+    **kwargs
+        As of `Axes.stairs`.
+
+    Returns
+    -------
+    StepPatch
+    """
     y = values.reindex(list(periods)).to_numpy(dtype=float)
     return ax.stairs(y, np.arange(len(periods) + 1), baseline=None, **kwargs)
 
 
 def norm_of(values: np.ndarray, *, centred: bool = False) -> tuple[Normalize, str]:
-    """A colour scale for `values` and the colour bar's `extend`.
+    """A colour scale for numbers, and the colour bar's `extend`.
 
     A spike that would flatten all the rest (beyond the middle 99 % by more than its width) is left
-    beyond the scale and shown by the bar's arrows. `centred` puts zero in the middle.
+    beyond the scale and shown by the bar's arrows.
+
+    Parameters
+    ----------
+    values : ndarray
+        Numbers in the unit of the bar; NaN where missing.
+    centred : bool
+        Whether zero is in the middle.
+
+    Returns
+    -------
+    (Normalize, str)
+        `extend` is "neither", "min", "max" or "both".
     """
     finite = values[np.isfinite(values)]
     if finite.size == 0:
@@ -168,13 +300,36 @@ def norm_of(values: np.ndarray, *, centred: bool = False) -> tuple[Normalize, st
 
 
 def colormap(name: str) -> Colormap:
-    """A colour map whose missing values are light grey."""
+    """A colour map whose missing values are light grey.
+
+    Parameters
+    ----------
+    name : str
+        As matplotlib knows it.
+
+    Returns
+    -------
+    Colormap
+    """
     return matplotlib.colormaps[name].with_extremes(bad="#e9ecef")
 
 
 def colour_bar(figure: Figure, axes: Any, norm: Normalize, cmap: Colormap, label: str,
                extend: str = "neither") -> None:  # fmt: skip
-    """One bar below all `axes`, of one size in every picture."""
+    """Draw one bar below all `axes`, of one size in every picture.
+
+    Parameters
+    ----------
+    figure : Figure
+    axes : Axes or array of them
+        Panels that share the scale.
+    norm, cmap : Normalize, Colormap
+        The scale.
+    label : str
+        What it shows, with its unit.
+    extend : str
+        As `norm_of` gives it.
+    """
     bar = figure.colorbar(
         ScalarMappable(norm, cmap), ax=axes, extend=extend, extendfrac=0.03, location="bottom",
         shrink=0.45, aspect=38, pad=0.02,
@@ -184,7 +339,17 @@ def colour_bar(figure: Figure, axes: Any, norm: Normalize, cmap: Colormap, label
 
 
 def svg_text(figure: Figure) -> str:
-    """The picture as the text of an SVG file."""
+    """The picture as the text of an SVG file.
+
+    Parameters
+    ----------
+    figure : Figure
+
+    Returns
+    -------
+    str
+        The same bytes for the same picture.
+    """
     buffer = io.BytesIO()
     with matplotlib.rc_context(RC):
         figure.savefig(buffer, format="svg", metadata={"Date": None}, dpi=200)

@@ -22,7 +22,17 @@ MEANING = {
 
 
 def quantities_of(unbalance: pd.DataFrame) -> list[str]:
-    """Measures of unbalance in the table, VUF first."""
+    """Measures of unbalance in the table, VUF first.
+
+    Parameters
+    ----------
+    unbalance : DataFrame
+        Columns case, bus, period, quantity, value (%), unit.
+
+    Returns
+    -------
+    list of str
+    """
     present = set(unbalance["quantity"].tolist())
     return [name for name in ORDER if name in present] + sorted(present - set(ORDER))
 
@@ -35,9 +45,24 @@ def unbalance_by_bus(
     peak: Hashable,
     limits: Mapping[str, float] | None = None,
 ) -> Figure:
-    """Unbalance (%) at each bus: greatest of all hours (filled) and at the hour `peak` (hollow).
+    """Unbalance (%) at each bus: greatest of all hours (filled) and at one hour (hollow).
 
-    One row per measure, cases side by side at each bus; `limits` in % by measure.
+    One row per measure, cases side by side at each bus.
+
+    Parameters
+    ----------
+    unbalance : DataFrame
+        Columns case, bus, period, quantity, value (%), unit.
+    buses : DataFrame
+        Columns bus, x, y (drawing units), distance_km (km from the substation).
+    peak : hashable
+        The hour of the hollow marks.
+    limits : mapping of str to float, optional
+        Limit (%) by measure.
+
+    Returns
+    -------
+    Figure
     """
     names, order = quantities_of(unbalance), bus_order(buses, unbalance)
     place = {bus: i for i, bus in enumerate(order)}
