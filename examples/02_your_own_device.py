@@ -12,12 +12,12 @@ import pyomo_dlmp as dlmp
 
 price = [30, 30, 60, 80, 60, 40]  # $/MWh, one for each hour
 m = pyo.ConcreteModel()
-f = dlmp.Horizon(m, periods=6, hours=1.0)
-m.head, m.end = dlmp.BusBlock(), dlmp.BusBlock()
+f = dlmp.blocks.Horizon(m, periods=6, hours=1.0)
+m.head, m.end = dlmp.blocks.BusBlock(), dlmp.blocks.BusBlock()
 m.head.build(dlmp.Bus(name="head", kv=0.4), f)
 m.end.build(dlmp.Bus(name="end", kv=0.4), f)
 code = dlmp.LineCode(name="cable", r=[[.3, 0, 0], [0, .3, 0], [0, 0, .3]], x=[[.1, 0, 0], [0, .1, 0], [0, 0, .1]])
-m.grid, m.line = dlmp.SubstationBlock(), dlmp.LineBlock()
+m.grid, m.line = dlmp.blocks.SubstationBlock(), dlmp.blocks.LineBlock()
 m.grid.build(dlmp.Substation(name="grid", bus="head"), f, m.head, price=price)
 m.line.build(dlmp.Line(name="line", from_bus="head", to_bus="end", code=code, length=0.2), f, m.head, m.end)
 
@@ -59,7 +59,7 @@ for t in f.labels:
 net = dlmp.load_feeder("ieee37")
 big = dlmp.build_opf(net, periods=6, price=price)
 big.pump = HeatPumpBlock()
-big.pump.build(dlmp.Horizon(big, periods=6), big.bus["730"], "b", kw=6, outside=[2, 1, 0, 0, 1, 2])
+big.pump.build(dlmp.blocks.Horizon(big, periods=6), big.bus["730"], "b", kw=6, outside=[2, 1, 0, 0, 1, 2])
 dlmp.solve_opf(big)
 print([round(1000 * big.pump.p[t].value, 2) for t in big.periods])
 

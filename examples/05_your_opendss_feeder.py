@@ -47,7 +47,7 @@ m.dca = dlmp.AggregatorBlock()
 m.dca.build(m.dso, 0.9)  # MWh
 result = dlmp.solve_bilevel(m)
 print(result)
-report = dlmp.ac_report(m.dso, net)
+report = dlmp.validation.ac_report(m.dso, net)
 report.summary
 
 # %%

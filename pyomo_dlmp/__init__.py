@@ -3,161 +3,98 @@
 Importing the package registers the transformations ``dlmp.single_level``, ``dlmp.kkt``,
 ``dlmp.mccormick`` and ``dlmp.binary_expansion`` with Pyomo. Model units: MW, Mvar, per-unit squared
 voltage, $, $/MWh.
+
+What most models need stands here; the rest is found by its room: ``dlmp.blocks`` (compose a feeder
+by hand), ``dlmp.workload`` (jobs, servers, batteries of datacenters), ``dlmp.results`` (tables),
+``dlmp.report`` (pictures), ``dlmp.validation`` (AC power flow), ``dlmp.errors``, ``dlmp.extend``
+(devices, modes, solvers, strategies and markets of your own), ``dlmp.testing``.
 """
 
-from pyomo_dlmp.auditing import Audit, BilevelResult, audit
-from pyomo_dlmp.bilevel import LowerLevel, lower_levels
-from pyomo_dlmp.blocks import (
-    BusBlock,
-    CapacitorBlock,
-    DatacenterBlock,
-    GeneratorBlock,
-    Horizon,
-    LineBlock,
-    LoadBlock,
-    RegulatorBlock,
-    StorageBlock,
-    SubstationBlock,
-    SvgBlock,
-    TransformerBlock,
-    register_device,
-)
-from pyomo_dlmp.errors import (
-    AuditError,
-    BoundError,
-    DlmpError,
-    Fault,
-    FeederFileError,
-    ModelError,
-    NetworkError,
-    OpenDssError,
-    SolverError,
-)
-from pyomo_dlmp.io import (
-    list_feeders,
-    load_feeder,
-    read_opendss,
-    read_tables,
-    write_opendss,
-    write_tables,
-)
-from pyomo_dlmp.market import (
-    AggregatorBlock,
-    Interactive,
-    Job,
-    Market,
-    Servers,
-    Ups,
-    Workload,
-    solve_market,
-)
-from pyomo_dlmp.network import (
-    Bus,
-    Capacitor,
-    CenterTappedTransformer,
-    Datacenter,
-    Device,
-    Generator,
-    Line,
-    LineCode,
-    Load,
-    Network,
-    OperatingPoint,
-    Profile,
-    Regulator,
-    StaticVarGenerator,
-    Storage,
-    Substation,
-    Transformer,
-)
-from pyomo_dlmp.opf import Unbalance, build_opf, fit_to_operating_point
-from pyomo_dlmp.parametric import SolveCache
-from pyomo_dlmp.search import load_checkpoint
-from pyomo_dlmp.solve import solve_bilevel, solve_opf, why_infeasible
-from pyomo_dlmp.solvers import solver_table
-from pyomo_dlmp.transform import ProvedBounds, bounds_table, tighten
-from pyomo_dlmp.validation import (
-    AcPowerFlow,
-    AcReport,
-    CorrectedOpf,
-    ac_power_flow,
-    ac_report,
-    solve_corrected_opf,
-    validate_feeder,
-)
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+from warnings import warn
+
+from pyomo.core import TransformationFactory
+
+if TYPE_CHECKING:
+    from pyomo_dlmp.auditing import audit
+    from pyomo_dlmp.bilevel import LowerLevel
+    from pyomo_dlmp.errors import AuditError, BoundError, DlmpError, ModelError, SolverError
+    from pyomo_dlmp.io import (
+        list_feeders,
+        load_feeder,
+        read_opendss,
+        read_tables,
+        write_opendss,
+        write_tables,
+    )
+    from pyomo_dlmp.market import AggregatorBlock, Market, Workload, solve_market
+    from pyomo_dlmp.network import (
+        Bus,
+        Capacitor,
+        CenterTappedTransformer,
+        Datacenter,
+        Generator,
+        Line,
+        LineCode,
+        Load,
+        Network,
+        Profile,
+        Regulator,
+        StaticVarGenerator,
+        Storage,
+        Substation,
+        Transformer,
+    )
+    from pyomo_dlmp.opf import Unbalance, build_opf
+    from pyomo_dlmp.parametric import SolveCache
+    from pyomo_dlmp.search import load_checkpoint
+    from pyomo_dlmp.solve import solve_bilevel, solve_opf, why_infeasible
+    from pyomo_dlmp.solvers import solver_table
+    from pyomo_dlmp.transform import bounds_table, tighten
+    from pyomo_dlmp.validation import ac_power_flow, validate_feeder
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "AcPowerFlow",
-    "AcReport",
     "AggregatorBlock",
-    "Audit",
     "AuditError",
-    "BilevelResult",
     "BoundError",
     "Bus",
-    "BusBlock",
     "Capacitor",
-    "CapacitorBlock",
     "CenterTappedTransformer",
-    "CorrectedOpf",
     "Datacenter",
-    "DatacenterBlock",
-    "Device",
     "DlmpError",
-    "Fault",
-    "FeederFileError",
     "Generator",
-    "GeneratorBlock",
-    "Horizon",
-    "Interactive",
-    "Job",
     "Line",
-    "LineBlock",
     "LineCode",
     "Load",
-    "LoadBlock",
     "LowerLevel",
     "Market",
     "ModelError",
     "Network",
-    "NetworkError",
-    "OpenDssError",
-    "OperatingPoint",
     "Profile",
-    "ProvedBounds",
     "Regulator",
-    "RegulatorBlock",
-    "Servers",
     "SolveCache",
     "SolverError",
     "StaticVarGenerator",
     "Storage",
-    "StorageBlock",
     "Substation",
-    "SubstationBlock",
-    "SvgBlock",
     "Transformer",
-    "TransformerBlock",
     "Unbalance",
-    "Ups",
     "Workload",
     "ac_power_flow",
-    "ac_report",
     "audit",
     "bounds_table",
     "build_opf",
-    "fit_to_operating_point",
     "list_feeders",
     "load_checkpoint",
     "load_feeder",
-    "lower_levels",
     "read_opendss",
     "read_tables",
-    "register_device",
     "solve_bilevel",
-    "solve_corrected_opf",
     "solve_market",
     "solve_opf",
     "solver_table",
@@ -167,3 +104,82 @@ __all__ = [
     "write_opendss",
     "write_tables",
 ]
+
+# Pyomo alone takes half a second to import, scipy with it two: a room is loaded when one of its
+# names is first asked for. Room of each name of __all__:
+_ROOM = {
+    **dict.fromkeys(("audit",), "auditing"),
+    **dict.fromkeys(("LowerLevel",), "bilevel"),
+    **dict.fromkeys(("AuditError", "BoundError", "DlmpError", "ModelError", "SolverError"),
+                    "errors"),
+    **dict.fromkeys(("list_feeders", "load_feeder", "read_opendss", "read_tables",
+                     "write_opendss", "write_tables"), "io"),
+    **dict.fromkeys(("AggregatorBlock", "Market", "Workload", "solve_market"), "market"),
+    **dict.fromkeys(("Bus", "Capacitor", "CenterTappedTransformer", "Datacenter", "Generator",
+                     "Line", "LineCode", "Load", "Network", "Profile", "Regulator",
+                     "StaticVarGenerator", "Storage", "Substation", "Transformer"), "network"),
+    **dict.fromkeys(("Unbalance", "build_opf"), "opf"),
+    **dict.fromkeys(("SolveCache",), "parametric"),
+    **dict.fromkeys(("load_checkpoint",), "search"),
+    **dict.fromkeys(("solve_bilevel", "solve_opf", "why_infeasible"), "solve"),
+    **dict.fromkeys(("solver_table",), "solvers"),
+    **dict.fromkeys(("bounds_table", "tighten"), "transform"),
+    **dict.fromkeys(("ac_power_flow", "validate_feeder"), "validation"),
+}
+_NAMESPACES = {
+    name: name for name in ("auditing", "bilevel", "blocks", "errors", "extend", "io", "market",
+                            "network", "opf", "parametric", "report", "results", "search", "solve",
+                            "solvers", "study", "testing", "transform", "validation")
+} | {"workload": "market.workload"}
+
+# Names of the last release that have moved, or changed: they stay for one more.
+_MOVED = {
+    **{f"{kind}Block": f"blocks.{kind}Block" for kind in (
+        "Bus", "Capacitor", "Datacenter", "Generator", "Line", "Load", "Regulator", "Storage",
+        "Substation", "Svg", "Transformer")},
+    **{name: f"workload.{name}" for name in ("Interactive", "Job", "Servers", "Ups")},
+    **{name: f"errors.{name}" for name in (
+        "Fault", "FeederFileError", "NetworkError", "OpenDssError")},
+    **{name: f"validation.{name}" for name in (
+        "AcPowerFlow", "AcReport", "CorrectedOpf", "ac_report", "solve_corrected_opf")},
+    "Audit": "auditing.Audit", "BilevelResult": "auditing.BilevelResult",
+    "Frame": "blocks.Horizon", "OperatingPoint": "network.OperatingPoint", "Reuse": "SolveCache",
+    "Tightened": "transform.ProvedBounds", "fit": "opf.fit_to_operating_point",
+    "lower_levels": "bilevel.lower_levels",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOM:
+        return getattr(import_module(f"{__name__}.{_ROOM[name]}"), name)
+    if name in _NAMESPACES:
+        return import_module(f"{__name__}.{_NAMESPACES[name]}")
+    if name in _MOVED:
+        warn(f"pyomo_dlmp.{name} is now pyomo_dlmp.{_MOVED[name]}", DeprecationWarning,
+             stacklevel=2)
+        room, _, attribute = _MOVED[name].rpartition(".")
+        found = __getattr__(room) if room else __getattr__(attribute)
+        return getattr(found, attribute) if room else found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_NAMESPACES})
+
+
+def _register(name: str, doc: str, room: str, cls: str) -> None:
+    """Make a transformation known to Pyomo without loading it; its own file registers it, too."""
+    TransformationFactory.register(name, doc)(
+        lambda **options: getattr(import_module(f"{__name__}.{room}"), cls)(**options))
+
+
+for _name, _doc, _room, _class in (
+        ("dlmp.single_level", "Bilevel model with LowerLevel blocks to a single-level MIQP or MILP",
+         "transform.single_level", "SingleLevelTransformation"),
+        ("dlmp.kkt", "KKT conditions of LowerLevel blocks, pairs as Pyomo Complementarity",
+         "transform.single_level", "KktTransformation"),
+        ("dlmp.mccormick", "McCormick envelopes of bilinear products",
+         "transform.products.linearise", "McCormick"),
+        ("dlmp.binary_expansion", "Binary expansion of one factor of each bilinear product",
+         "transform.products.linearise", "BinaryExpansion")):
+    _register(_name, _doc, _room, _class)

@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _COMMANDS[args.command](args, console)
     except DlmpError as err:
-        console.print(f"pyomo-dlmp: {err}", style="red", markup=False, highlight=False)
+        console.print(f"pyomo-dlmp: {err} [{err.code}]", style="red", markup=False, highlight=False)
         return 1
     except KeyboardInterrupt:
         console.print("\npyomo-dlmp: interrupted; what was written stays.", markup=False)

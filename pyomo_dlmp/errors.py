@@ -46,7 +46,13 @@ def nearest(wanted: str, known: Iterable[str]) -> str:
 
 
 class DlmpError(Exception):
-    """Base of all errors of pyomo_dlmp; `faults` lists every fault that was found."""
+    """Base of all errors of pyomo_dlmp; `faults` lists every fault that was found.
+
+    `code` is short and stable: programs and bug reports can name the kind of an error by it,
+    whatever its words become.
+    """
+
+    code = "DLMP000"
 
     def __init__(self, faults: Fault | Iterable[Fault]):
         self.faults: tuple[Fault, ...] = (faults,) if isinstance(faults, Fault) else tuple(faults)
@@ -70,33 +76,55 @@ class DlmpError(Exception):
 class NetworkError(DlmpError, ValueError):
     """The feeder's data are wrong: all faults of the feeder at once."""
 
+    code = "DLMP101"
+
 
 class FeederFileError(DlmpError, ValueError):
     """A feeder's files cannot be read: names file, row and column."""
+
+    code = "DLMP102"
 
 
 class OpenDssError(DlmpError, ValueError):
     """An OpenDSS file or the engine cannot be used: all faults, each with file and line."""
 
+    code = "DLMP103"
+
 
 class StudyFileError(DlmpError, ValueError):
     """A study file is wrong: all its faults at once, each with its key."""
+
+    code = "DLMP104"
+
+
+class ResultsFileError(DlmpError, ValueError):
+    """A results folder cannot be read: names the file and the column."""
+
+    code = "DLMP105"
 
 
 class ModelError(DlmpError, ValueError):
     """A model is used in a way that it cannot be: a wrong lower level, a dual of no row ..."""
 
+    code = "DLMP201"
+
 
 class BoundError(DlmpError, ValueError):
     """A finite bound is needed and none can be proved: names the component and how to give one."""
+
+    code = "DLMP202"
 
 
 class SolverError(DlmpError, RuntimeError):
     """A solver is missing, unlicensed, too small for the model, or has failed."""
 
+    code = "DLMP301"
+
 
 class AuditError(DlmpError, RuntimeError):
     """A solution failed its check; `result` holds it for inspection."""
+
+    code = "DLMP302"
 
     result: Any = None
 

@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "study": {*_GRID, "numerics", "io", "auditing", "solvers", "market", "solve", "results",
               "validation", "report"},
     "testing": {*_SOLVE, "opf"},  # for users' own tests; no room imports it
+    "extend": {"blocks", "transform", "solvers", "solve", "market"},  # for users' own rows
     "cli": {*_BASE, "io", "study", "report", "solve", "solvers", "validation"},
 }
 

@@ -1,6 +1,6 @@
 """The kinds of devices that a feeder may hold: those that come with the package, and others.
 
-`register` is the data half of `dlmp.register_device`, which people call.
+`register` is the data half of `dlmp.extend.register_device`, which people call.
 """
 
 from __future__ import annotations

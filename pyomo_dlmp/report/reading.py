@@ -12,15 +12,11 @@ from typing import Any
 
 import pandas as pd
 
-from pyomo_dlmp.errors import DlmpError, Fault
+from pyomo_dlmp.errors import Fault, ResultsFileError
 from pyomo_dlmp.results import schema
 
 TABLES = {table.name: table for table in (*schema.OF_A_RUN, *schema.OF_THE_STUDY)}
 """The tables that are read. Their columns must be there; more may be there and are ignored."""
-
-
-class ResultsFileError(DlmpError, ValueError):
-    """A results folder cannot be read: names the file and the column."""
 
 
 @dataclass(frozen=True)

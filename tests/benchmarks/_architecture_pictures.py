@@ -22,7 +22,8 @@ from tests.test_imports import MAY_IMPORT
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 PURPOSE = {
     "errors": "where, what, cure", "status": "how a solve ended",
-    "testing": "for users' own tests", "tolerances": "what counts as zero",
+    "testing": "for users' own tests",
+    "extend": "rows of your own", "tolerances": "what counts as zero",
     "network": "feeder as data",
     "numerics": "arrays, HiGHS, polytopes", "bilevel": "declares lower levels",
     "io": "feeder tables, OpenDSS", "blocks": "one Pyomo block per device",

@@ -18,18 +18,19 @@ KV2 = 4.8**2 / 3
 
 def three_buses(load_kw=(100, 80, 60)):
     m = pyo.ConcreteModel()
-    f = dlmp.Horizon(m, periods=1)
-    m.head, m.mid, m.tap = dlmp.BusBlock(), dlmp.BusBlock(), dlmp.BusBlock()
+    f = dlmp.blocks.Horizon(m, periods=1)
+    m.head, m.mid, m.tap = dlmp.blocks.BusBlock(), dlmp.blocks.BusBlock(), dlmp.blocks.BusBlock()
     m.head.build(dlmp.Bus(name="head", kv=4.8), f)
     m.mid.build(dlmp.Bus(name="mid", kv=4.8), f)
     m.tap.build(dlmp.Bus(name="tap", kv=4.8, phases="b"), f)
-    m.grid, m.line, m.lateral = dlmp.SubstationBlock(), dlmp.LineBlock(), dlmp.LineBlock()
+    m.grid = dlmp.blocks.SubstationBlock()
+    m.line, m.lateral = dlmp.blocks.LineBlock(), dlmp.blocks.LineBlock()
     m.grid.build(dlmp.Substation(name="grid", bus="head", v_pu=(1.0, 1.0, 1.0)), f, m.head, 40.0)
     m.line.build(dlmp.Line(name="line", from_bus="head", to_bus="mid", code=CODE, length=1.2),
                  f, m.head, m.mid)
     m.lateral.build(dlmp.Line(name="lat", from_bus="mid", to_bus="tap", code=ONE, length=0.7,
                               phases="b"), f, m.mid, m.tap)
-    m.wye, m.single = dlmp.LoadBlock(), dlmp.LoadBlock()
+    m.wye, m.single = dlmp.blocks.LoadBlock(), dlmp.blocks.LoadBlock()
     m.wye.build(dlmp.Load(name="wye", bus="mid", legs=("a", "b", "c"), kw=load_kw,
                           kvar=(40, 30, 20)), f, m.mid)
     m.single.build(dlmp.Load(name="single", bus="tap", legs=("b",), kw=(50,), kvar=(20,)),
@@ -77,15 +78,15 @@ def test_line_on_any_phases(phases):
     n = len(phases)
     code = dlmp.LineCode(name="c", r=R[:n, :n], x=X[:n, :n])
     m = pyo.ConcreteModel()
-    f = dlmp.Horizon(m, periods=1)
-    m.head, m.end = dlmp.BusBlock(), dlmp.BusBlock()
+    f = dlmp.blocks.Horizon(m, periods=1)
+    m.head, m.end = dlmp.blocks.BusBlock(), dlmp.blocks.BusBlock()
     m.head.build(dlmp.Bus(name="head", kv=4.8, phases=phases), f)
     m.end.build(dlmp.Bus(name="end", kv=4.8, phases=phases), f)
-    m.grid, m.line = dlmp.SubstationBlock(), dlmp.LineBlock()
+    m.grid, m.line = dlmp.blocks.SubstationBlock(), dlmp.blocks.LineBlock()
     m.grid.build(dlmp.Substation(name="g", bus="head", v_pu=(1.0,) * n), f, m.head, 40.0)
     m.line.build(dlmp.Line(name="l", from_bus="head", to_bus="end", code=code, length=1.0,
                            phases=phases), f, m.head, m.end)
-    m.demand = dlmp.LoadBlock()
+    m.demand = dlmp.blocks.LoadBlock()
     kw, kvar = tuple(50 + 20 * i for i in range(n)), tuple(10 + 5 * i for i in range(n))
     m.demand.build(dlmp.Load(name="d", bus="end", legs=tuple(phases), kw=kw, kvar=kvar), f, m.end)
     m.cost = pyo.Objective(expr=m.grid.cost[0])
@@ -98,8 +99,8 @@ def test_line_on_any_phases(phases):
 def injected(build):
     """Injection p + jq per phase of a device on a free-standing bus at w = 1.02, theta = 0.01."""
     m = pyo.ConcreteModel()
-    f = dlmp.Horizon(m, periods=1)
-    m.bus = dlmp.BusBlock()
+    f = dlmp.blocks.Horizon(m, periods=1)
+    m.bus = dlmp.blocks.BusBlock()
     m.bus.build(dlmp.Bus(name="b", kv=4.8), f)
     for k, phase in enumerate("abc"):
         m.bus.w[phase, 0].set_value(1.0 + 0.02 * k)
@@ -111,7 +112,7 @@ def injected(build):
 
 def load(**data):
     def build(m, f):
-        m.device = dlmp.LoadBlock()
+        m.device = dlmp.blocks.LoadBlock()
         m.device.build(dlmp.Load(name="x", bus="b", **data), f, m.bus)
     return build
 
@@ -133,7 +134,7 @@ def test_wye_load_follows_its_voltage(model, n):
 
 def test_delta_svg_moves_active_power_between_phases():
     def build(m, f):
-        m.svg = dlmp.SvgBlock()
+        m.svg = dlmp.blocks.SvgBlock()
         m.svg.build(dlmp.StaticVarGenerator(name="s", bus="b", kvar=300, connection="delta"),
                     f, m.bus)
         m.svg.q["ab", 0].set_value(0.1, skip_validation=True)
@@ -148,7 +149,7 @@ def test_delta_svg_moves_active_power_between_phases():
 
 def test_wye_svg_makes_reactive_power_only():
     def build(m, f):
-        m.svg = dlmp.SvgBlock()
+        m.svg = dlmp.blocks.SvgBlock()
         m.svg.build(dlmp.StaticVarGenerator(name="s", bus="b", kvar=300, connection="wye"),
                     f, m.bus)
         m.svg.q["c", 0].set_value(0.07)
@@ -159,7 +160,7 @@ def test_wye_svg_makes_reactive_power_only():
 
 def test_datacenter_draws_balanced_and_lags():
     def build(m, f):
-        m.dc = dlmp.DatacenterBlock()
+        m.dc = dlmp.blocks.DatacenterBlock()
         m.dc.build(dlmp.Datacenter(name="d", bus="b", kw=600, floor=.1, power_factor=.95), f,
                    m.bus)
         m.dc.p[0].set_value(0.3)
@@ -172,7 +173,7 @@ def test_datacenter_draws_balanced_and_lags():
 def test_losses_are_those_of_the_currents():
     m = three_buses()
     branch = m.line
-    branch.add_losses(dlmp.Horizon(m, periods=1))
+    branch.add_losses(dlmp.blocks.Horizon(m, periods=1))
     flow = np.array([.2 + .1j, .15 - .05j, .3 + .02j])
     for phase, s in zip("abc", flow, strict=True):
         branch.p[phase, 0].set_value(s.real)
@@ -196,8 +197,8 @@ def test_thermal_polygon_lies_inside_the_circle():
 
 def test_charging_of_a_line():
     m = pyo.ConcreteModel()
-    f = dlmp.Horizon(m, periods=1)
-    m.head, m.end, m.line = dlmp.BusBlock(), dlmp.BusBlock(), dlmp.LineBlock()
+    f = dlmp.blocks.Horizon(m, periods=1)
+    m.head, m.end, m.line = dlmp.blocks.BusBlock(), dlmp.blocks.BusBlock(), dlmp.blocks.LineBlock()
     m.head.build(dlmp.Bus(name="head", kv=4.8), f)
     m.end.build(dlmp.Bus(name="end", kv=4.8), f)
     B = np.array([[9., -2, -1], [-2, 8, -3], [-1, -3, 7]])
@@ -220,19 +221,19 @@ def test_clone_and_pickle_solve_alike():
 def test_a_missing_phase_is_named():
     with pytest.raises(dlmp.ModelError, match=r"the wye leg 'a' at a bus with phases b"):
         m = pyo.ConcreteModel()
-        f = dlmp.Horizon(m, periods=1)
-        m.bus, m.dc = dlmp.BusBlock(), dlmp.DatacenterBlock()
+        f = dlmp.blocks.Horizon(m, periods=1)
+        m.bus, m.dc = dlmp.blocks.BusBlock(), dlmp.blocks.DatacenterBlock()
         m.bus.build(dlmp.Bus(name="b", kv=4.8, phases="b"), f)
         m.dc.build(dlmp.Datacenter(name="d", bus="b", kw=600), f, m.bus)
 
 
 def regulated(regulator, v=(1.0, 0.98, 1.01)):
     m = pyo.ConcreteModel()
-    f = dlmp.Horizon(m, periods=1)
-    m.head, m.out = dlmp.BusBlock(), dlmp.BusBlock()
+    f = dlmp.blocks.Horizon(m, periods=1)
+    m.head, m.out = dlmp.blocks.BusBlock(), dlmp.blocks.BusBlock()
     m.head.build(dlmp.Bus(name="head", kv=4.8), f)
     m.out.build(dlmp.Bus(name="out", kv=4.8), f)
-    m.grid, m.reg = dlmp.SubstationBlock(), dlmp.RegulatorBlock()
+    m.grid, m.reg = dlmp.blocks.SubstationBlock(), dlmp.blocks.RegulatorBlock()
     m.grid.build(dlmp.Substation(name="g", bus="head", v_pu=v), f, m.head, 40.0)
     m.reg.build(regulator, f, m.head, m.out)
     m.cost = pyo.Objective(expr=m.grid.cost[0])

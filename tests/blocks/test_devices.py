@@ -98,7 +98,7 @@ def test_open_switch_is_no_branch():
         name="tie", from_bus="end", to_bus="head", code=CODE, length=1, closed=False))
     assert "tie" in net.open_lines and "tie" not in net.branches
     assert "tie" not in solved(net).line
-    with pytest.raises(dlmp.NetworkError, match="closes a loop"):
+    with pytest.raises(dlmp.errors.NetworkError, match="closes a loop"):
         net.replacing(dlmp.Line(name="tie", from_bus="end", to_bus="head", code=CODE, length=1))
 
 
@@ -191,7 +191,7 @@ def test_loads_follow_their_own_profiles():
     for wrong, message in (("daily", "load_scale: is 'daily'"),
                            ({"flt": 1.0}, "load_scale: names load 'flt'. Did you mean 'flat'?"),
                            ([1, 2], "has 2 values for 3 periods")):
-        with pytest.raises(dlmp.NetworkError) as caught:
+        with pytest.raises(dlmp.errors.NetworkError) as caught:
             solved(net, periods=3, load_scale=wrong)
         assert message in str(caught.value)
 
@@ -199,5 +199,5 @@ def test_loads_follow_their_own_profiles():
 def test_profiles_average_to_periods():
     day = dlmp.Profile(name="day", values=tuple(range(48)), minutes=30)
     assert day.series(24)[:3] == [0.5, 2.5, 4.5]
-    with pytest.raises(dlmp.NetworkError, match="a value every 30 min, periods last 20 min"):
+    with pytest.raises(dlmp.errors.NetworkError, match="a value every 30 min, periods last 20 min"):
         day.series(3, hours=1 / 3)

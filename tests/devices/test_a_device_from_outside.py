@@ -76,7 +76,7 @@ hp3,744,ab,delta,40,30,0.95
 
 @pytest.fixture
 def registered():
-    dlmp.register_device(HeatPump, HeatPumpBlock)  # noqa: F821  (made by declare_custom_block)
+    dlmp.extend.register_device(HeatPump, HeatPumpBlock)  # noqa: F821  (made by declare_custom_block)
     yield
     unregister_device("heat_pump")
 
@@ -128,7 +128,7 @@ def test_from_table_to_price_dispatch_and_power_flow(net):
     assert by_table.losses[0] == pytest.approx(ac.losses[0], abs=1e-9)
     nominal = dlmp.ac_power_flow(net, {"hp1": -50.0, "hp2": (-30.0, -10.0)})
     assert nominal.converged and nominal.point.injections["hp3", 0][0] == (-0.03,)
-    corrected = dlmp.solve_corrected_opf(net, periods=1, price=50)
+    corrected = dlmp.validation.solve_corrected_opf(net, periods=1, price=50)
     assert corrected.settled
     table, _ = dlmp.validate_feeder(net)
     assert table.query("form == 'corrected'")["max_error"].iloc[0] < 1e-4
@@ -195,7 +195,7 @@ def test_study_names_a_wrong_key(folder, tmp_path):
 ])
 def test_bad_values_are_named(registered, wrong, message):
     pump = HeatPump(**{"name": "hp", "bus": "730", "kw_max": 60, "kw_wanted": 50, **wrong})
-    with pytest.raises(dlmp.NetworkError) as caught:
+    with pytest.raises(dlmp.errors.NetworkError) as caught:
         dlmp.load_feeder("ieee37").with_devices(pump)
     assert message in str(caught.value)
 
@@ -208,9 +208,9 @@ def test_bad_cells_are_named(folder):
 
 def test_a_class_that_is_not_registered():
     pump = HeatPump(name="hp", bus="730", kw_max=60, kw_wanted=50)
-    with pytest.raises(dlmp.NetworkError, match="register_device"):
+    with pytest.raises(dlmp.errors.NetworkError, match="register_device"):
         dlmp.load_feeder("ieee37").with_devices(pump)
-    with pytest.raises(dlmp.NetworkError, match="'heat_pump' is no kind of device"):
+    with pytest.raises(dlmp.errors.NetworkError, match="'heat_pump' is no kind of device"):
         dlmp.load_feeder("ieee37").devices_of("heat_pump")
 
 
@@ -249,9 +249,9 @@ class Lines(MultiphaseDevice):
 ])
 def test_what_cannot_be_registered(cls, message):
     with pytest.raises(dlmp.ModelError, match=message):
-        dlmp.register_device(cls, PlainBlock)  # noqa: F821
+        dlmp.extend.register_device(cls, PlainBlock)  # noqa: F821
     with pytest.raises(dlmp.ModelError, match="declare_custom_block"):
-        dlmp.register_device(HeatPump, dict)
+        dlmp.extend.register_device(HeatPump, dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -286,7 +286,7 @@ class ChargerBlockData(BalancedBlockData):
 
 
 def test_a_device_that_the_upper_level_decides():
-    dlmp.register_device(Charger, ChargerBlock)  # noqa: F821
+    dlmp.extend.register_device(Charger, ChargerBlock)  # noqa: F821
     try:
         net = dlmp.load_feeder("ieee37").with_devices(Charger(name="ev", bus="730", kw_max=300))
         alone = dlmp.build_opf(net, periods=2, datacenter_kw={"ev": [100, 0]})

@@ -85,7 +85,7 @@ def test_all_faults_at_once(folder):
     bad = GOOD.replace("new load.x", "new load.q bus1=a.1.4 phases=1 conn=delta kv=2\nnew load.x")
     bad = bad.replace("new load.y", "new isource.i bus1=a amps=1\nnew load.y")
     (folder / "m.dss").write_text(bad.replace("length=.5", "length=900"))
-    with pytest.raises(dlmp.OpenDssError) as caught:
+    with pytest.raises(dlmp.errors.OpenDssError) as caught:
         dlmp.read_opendss(folder / "m.dss")
     assert {fault.where.split()[0] for fault in caught.value.faults} == {
         "Line.l2", "Load.q", "Isource.i"}
@@ -93,7 +93,7 @@ def test_all_faults_at_once(folder):
 
 def test_no_time_at_all(folder):
     """The child may not have said a word yet."""
-    with pytest.raises(dlmp.OpenDssError, match=r"does not come to an end within 0\.001 s"):
+    with pytest.raises(dlmp.errors.OpenDssError, match=r"does not come to an end within 0\.001 s"):
         dlmp.read_opendss(folder / "m.dss", timeout=0.001)
 
 
@@ -104,7 +104,7 @@ def test_what_is_unsupported_is_left_out_only_when_asked_for(folder):
         net = dlmp.read_opendss(folder / "m.dss", on_unsupported="warn")
     assert not net.generators
     (folder / "m.dss").write_text(GOOD.replace("length=.5", "length=0"))
-    with pytest.raises(dlmp.OpenDssError):  # wrong is not unsupported
+    with pytest.raises(dlmp.errors.OpenDssError):  # wrong is not unsupported
         dlmp.read_opendss(folder / "m.dss", on_unsupported="warn")
 
 
@@ -126,7 +126,7 @@ def test_a_file_cannot_act(folder, act, monkeypatch):
     before = sorted(os.walk(folder))
     try:
         net = dlmp.read_opendss(folder / "m.dss")
-    except dlmp.OpenDssError as error:
+    except dlmp.errors.OpenDssError as error:
         assert "line 12" in str(error)
     else:
         assert len(net.branches) == 3

@@ -24,8 +24,8 @@ def test_wrong_values(values, message):
     with pytest.raises(dlmp.ModelError) as caught:
         by_period(values, ["a", "b"], "price")
     assert message in str(caught.value)
-    with pytest.raises(dlmp.NetworkError):
-        by_period(values, ["a", "b"], "price", dlmp.NetworkError)
+    with pytest.raises(dlmp.errors.NetworkError):
+        by_period(values, ["a", "b"], "price", dlmp.errors.NetworkError)
 
 
 def test_numbers():

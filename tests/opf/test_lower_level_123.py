@@ -50,7 +50,7 @@ def test_corrected_physics_serve_a_lower_level_too():
     result = dlmp.solve_bilevel(m)
     check_audited(result)
     assert result.objective > 0.18 * 50 * 1.01
-    report = dlmp.ac_report(m.dso, net)
+    report = dlmp.validation.ac_report(m.dso, net)
     active = report.prices[report.prices["quantity"] == "active"]
     assert (active["error"].abs() / active["ac"]).max() < 0.01
     assert m.dso.datacenter["dc0"].p[0].value == pytest.approx(0.18)

@@ -94,7 +94,7 @@ def test_all_faults_at_once(small):
 
 
 def test_unknown_bus_and_missing_file(small, tmp_path):
-    with pytest.raises(dlmp.NetworkError, match="999"):
+    with pytest.raises(dlmp.errors.NetworkError, match="999"):
         read_study(small(SMALL.replace('"711"', '"999"')))
     with pytest.raises(StudyFileError, match="no such file"):
         read_study(tmp_path / "none.toml")

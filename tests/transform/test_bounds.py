@@ -69,7 +69,7 @@ def test_no_bound_cuts_off_a_brute_force_optimum(small):
     _, at = small.brute(5)
     assume(at is not None)
     m = small.model()
-    systems = [build_kkt(compile_lower(b)) for b in dlmp.lower_levels(m)]
+    systems = [build_kkt(compile_lower(b)) for b in dlmp.bilevel.lower_levels(m)]
     for kkt, view in zip(systems, upper_views(m, systems), strict=True):
         bounds, _ = prove_bounds(kkt, None, "auto", view)
         place = {id(v): j for j, v in m.u.items()}

@@ -105,11 +105,11 @@ def test_a_datacenter_does_not_ground_an_ungrounded_feeder():
         assert abs(v - theirs.point.voltages[key]) < 1e-8
     star = base.with_devices(dlmp.StaticVarGenerator(name="svg", bus="711", kvar=300))
     assert dlmp.ac_power_flow(star, {"svg": (50.0, 50.0, 50.0)}).converged
-    with pytest.raises(dlmp.OpenDssError, match="which nothing grounds"):
+    with pytest.raises(dlmp.errors.OpenDssError, match="which nothing grounds"):
         dlmp.ac_power_flow(star, {"svg": (50.0, -50.0, 0.0)})
     single = base.with_devices(
         dlmp.Generator(name="pv", bus="711", kw_max=9, cost=0, phases="a"))
-    with pytest.raises(dlmp.OpenDssError, match="Connect it in delta"):
+    with pytest.raises(dlmp.errors.OpenDssError, match="Connect it in delta"):
         dlmp.ac_power_flow(single)
 
 
@@ -120,7 +120,7 @@ def test_a_datacenter_does_not_ground_an_ungrounded_feeder():
 ])
 def test_wrong_dispatch(dispatch, message):
     engine()
-    with pytest.raises(dlmp.OpenDssError) as caught:
+    with pytest.raises(dlmp.errors.OpenDssError) as caught:
         dlmp.ac_power_flow(with_devices(), dispatch)
     assert message in str(caught.value)
 
@@ -129,9 +129,9 @@ def test_the_loop_settles_and_its_prices_are_acs():
     """Dispatch and voltages agree with AC; the DLMP is the finite difference of the AC cost."""
     engine()
     net = with_devices()
-    done = dlmp.solve_corrected_opf(net, v_min=0.9, v_max=1.1)
+    done = dlmp.validation.solve_corrected_opf(net, v_min=0.9, v_max=1.1)
     assert done.settled and done.rounds["greatest_difference_pu"].iloc[-1] <= 0.002
-    report = dlmp.ac_report(done.model, net)
+    report = dlmp.validation.ac_report(done.model, net)
     figures = report.summary.set_index("quantity")["value"]
     assert figures["greatest_voltage_error"] <= 0.002 and figures["limits_broken_in_AC"] == 0
     active = report.prices[report.prices["quantity"] == "active"]
@@ -167,7 +167,7 @@ def test_lossless_prices_miss_the_losses_and_the_report_says_so():
     net = with_devices()
     m = dlmp.build_opf(net, losses=None, v_min=0.9, v_max=1.1)
     dlmp.solve_opf(m)
-    prices = dlmp.ac_report(m, net).prices
+    prices = dlmp.validation.ac_report(m, net).prices
     active = prices[prices["quantity"] == "active"]
     assert active["dlmp"].max() < 50.01 and active["error"].min() < -1.5
 
@@ -177,7 +177,7 @@ def test_limits_broken_in_ac_are_listed():
     net = dlmp.load_feeder("ieee34")
     m = dlmp.build_opf(net, losses=None, v_min=0.94, v_max=1.1)
     dlmp.solve_opf(m)
-    limits = dlmp.ac_report(m, net, price_samples=0).limits
+    limits = dlmp.validation.ac_report(m, net, price_samples=0).limits
     broken = limits[limits["broken_by"] > 0]
     assert set(broken["kind"]) == {"low voltage"}
     assert (broken["limit"] - broken["ac"]).tolist() == pytest.approx(broken["broken_by"].tolist())
@@ -185,7 +185,8 @@ def test_limits_broken_in_ac_are_listed():
 
 def test_what_does_not_settle_is_said():
     engine()
-    done = dlmp.solve_corrected_opf(with_devices(), tolerance=0.0, max_rounds=2, v_max=1.1)
+    done = dlmp.validation.solve_corrected_opf(
+        with_devices(), tolerance=0.0, max_rounds=2, v_max=1.1)
     assert not done.settled and len(done.rounds) == 2
 
 
@@ -200,7 +201,7 @@ def test_without_the_engine(monkeypatch):
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(dlmp.OpenDssError, match=r"pip install 'pyomo-dlmp\[opendss\]'"):
+    with pytest.raises(dlmp.errors.OpenDssError, match=r"pip install 'pyomo-dlmp\[opendss\]'"):
         dlmp.ac_power_flow(dlmp.load_feeder("ieee13"))
 
 

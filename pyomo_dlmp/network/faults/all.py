@@ -67,7 +67,7 @@ def _by_type(name: str, elements: Iterable[Any], faults: list[Fault]) -> tuple[l
             known = ", ".join(cls.__name__ for cls in element_classes())
             faults.append(Fault(
                 f"network {name!r}", f"{element!r} is not an element",
-                "Register its class with its block: dlmp.register_device(...)."
+                "Register its class with its block: dlmp.extend.register_device(...)."
                 if isinstance(element, Device) else f"Elements are {known}."))
         elif typed := type_faults(element, label(element)):
             faults += typed

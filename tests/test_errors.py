@@ -1,0 +1,88 @@
+"""Errors carry what, where, cure and a stable code; public names lead to one place."""
+
+import pickle
+import re
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+import pyomo_dlmp as dlmp
+from pyomo_dlmp import errors
+
+CLASSES = [cls for cls in vars(errors).values()
+           if isinstance(cls, type) and issubclass(cls, dlmp.DlmpError)]
+
+
+def test_codes_are_those_of_the_docs():
+    page = (Path(__file__).parents[1] / "docs" / "conventions.md").read_text(encoding="utf-8")
+    stated = dict(re.findall(r"^\| `(DLMP\d+)` \| `(\w+)` \|", page, re.M))
+    assert stated == {cls.code: cls.__name__ for cls in CLASSES}
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_errors_survive_pickling(cls):
+    error = cls.at("row 'a'", "is wrong", "Correct it.")
+    if cls is dlmp.AuditError:
+        error.result = "the result"
+    back = pickle.loads(pickle.dumps(error))
+    assert (type(back), str(back), back.faults) == (cls, "row 'a': is wrong. Correct it.",
+                                                    error.faults)
+    assert getattr(back, "result", None) == getattr(error, "result", None)
+
+
+def test_every_top_level_name_is_there_and_few():
+    assert len(dlmp.__all__) <= 45
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name in dlmp.__all__:
+            assert getattr(dlmp, name) is not None
+    assert set(dlmp.__all__) <= set(dir(dlmp))
+
+
+@pytest.mark.parametrize("name", sorted(dlmp._MOVED))
+def test_names_of_the_last_release_still_lead_there(name):
+    with pytest.warns(DeprecationWarning, match=rf"pyomo_dlmp\.{name} is now pyomo_dlmp\."):
+        assert getattr(dlmp, name) is not None
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'Bux'"):
+        dlmp.Bux  # noqa: B018
+
+
+def test_importing_the_package_loads_neither_scipy_nor_matplotlib_nor_the_engine():
+    code = ("import sys, pyomo_dlmp; "
+            "print([m for m in ('scipy', 'pandas', 'matplotlib', 'networkx', 'dss') "
+            "if m in sys.modules])")
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_transformations_are_known_without_loading_them():
+    code = ("import sys, pyomo.environ as pyo, pyomo_dlmp; "
+            "print('pyomo_dlmp.transform' in sys.modules, "
+            "type(pyo.TransformationFactory('dlmp.kkt')).__name__)")
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["False", "KktTransformation"]
+
+
+def test_the_linear_form_and_the_bilevel_layer_need_no_opendss():
+    code = ("import sys\n"
+            "class Nothing:\n"
+            "    def find_spec(self, name, *_):\n"
+            "        if name.split('.')[0] in ('dss', 'dss_python'):\n"
+            "            raise ImportError(name)\n"
+            "sys.meta_path.insert(0, Nothing())\n"
+            "import pyomo_dlmp as dlmp\n"
+            "net = dlmp.load_feeder('ieee13')\n"
+            "m = dlmp.build_opf(net)\n"
+            "dlmp.solve_opf(m)\n"
+            "try:\n"
+            "    dlmp.ac_power_flow(net, m)\n"
+            "except dlmp.errors.OpenDssError as err:\n"
+            "    print('opendss' in str(err))\n")
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert found.stdout.strip() == "True", found.stderr
