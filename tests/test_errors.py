@@ -86,3 +86,21 @@ def test_the_linear_form_and_the_bilevel_layer_need_no_opendss():
             "    print('opendss' in str(err))\n")
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert found.stdout.strip() == "True", found.stderr
+
+
+def test_older_arguments_are_taken_with_a_warning():
+    net = dlmp.load_feeder("ieee13")
+    with pytest.warns(DeprecationWarning, match="`net` of build_opf is now called `network`"):
+        m = dlmp.build_opf(net=net)
+    assert len(m.bus) == len(net.buses)
+    with pytest.warns(DeprecationWarning, match=r"`net` of Market.__init__ is now"):
+        market = dlmp.Market(net=net, workload=1.0, opf={})
+    with pytest.warns(DeprecationWarning, match=r"Market\.net is now"):
+        assert market.net is net
+
+
+def test_the_older_room_of_pictures():
+    from pyomo_dlmp import plotting, report
+
+    with pytest.warns(DeprecationWarning, match=r"pyomo_dlmp\.plotting is now"):
+        assert plotting.price_map is report.price_map

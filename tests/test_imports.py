@@ -9,7 +9,7 @@ import pyomo_dlmp
 
 ROOT = Path(pyomo_dlmp.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
-_BASE = {"errors", "status", "tolerances"}
+_BASE = {"errors", "status", "tolerances", "deprecation"}
 _LOWER = {*_BASE, "numerics", "bilevel", "lower"}
 _SINGLE = {*_LOWER, "transform"}
 _JUDGED = {*_SINGLE, "auditing", "solvers"}
@@ -17,7 +17,8 @@ _SOLVE = {*_JUDGED, "search", "parametric", "solve"}
 _GRID = {*_BASE, "network", "blocks", "opf"}
 MAY_IMPORT = {
     # arrays and data: neither Pyomo nor each other
-    "errors": set(), "status": set(), "tolerances": set(), "numerics": _BASE, "network": _BASE,
+    "errors": set(), "status": set(), "tolerances": set(), "deprecation": set(),
+    "numerics": _BASE, "network": _BASE,
     # bilevel models: nothing here knows about power
     "bilevel": _BASE,
     "lower": {*_BASE, "numerics", "bilevel"},
@@ -36,6 +37,7 @@ MAY_IMPORT = {
     "study": {*_GRID, "numerics", "io", "auditing", "solvers", "market", "solve", "results",
               "validation", "report"},
     "testing": {*_SOLVE, "opf"},  # for users' own tests; no room imports it
+    "plotting": {"report"},  # its older name
     "extend": {"blocks", "transform", "solvers", "solve", "market"},  # for users' own rows
     "cli": {*_BASE, "io", "study", "report", "solve", "solvers", "validation"},
 }

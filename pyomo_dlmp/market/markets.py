@@ -15,12 +15,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from warnings import warn
 
 import pandas as pd
 import pyomo.environ as pyo
 
 from pyomo_dlmp.auditing import BilevelResult
 from pyomo_dlmp.bilevel import LowerLevel
+from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.errors import ModelError, nearest
 from pyomo_dlmp.market.aggregator import AggregatorBlock
 from pyomo_dlmp.market.workload import Workload
@@ -49,6 +51,15 @@ class Market:
     takers: Mapping[str, tuple[tuple[str, ...], Workload]] = field(default_factory=dict)
     averaged: bool = False
     max_rounds: int = 60
+
+    @property
+    def net(self) -> Network:
+        """Older name of `network`."""
+        warn("Market.net is now called Market.network", DeprecationWarning, stacklevel=2)
+        return self.network
+
+
+Market.__init__ = renamed_arguments(net="network")(Market.__init__)  # type: ignore[method-assign]
 
 
 @dataclass

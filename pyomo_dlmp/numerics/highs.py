@@ -80,21 +80,20 @@ def _no_banner():
 class Highs:
     """One HiGHS instance. Columns and rows may be added; `solve` may be called again."""
 
-    def __init__(self, c, A: sp.spmatrix, lo, hi, lb, ub, integer=None, Q=None,
-                 offset: float = 0.0, **options):
+    def __init__(self, c, A: sp.spmatrix, lo, hi, lb, ub, integer=None, Q=None, **options):
         self._h = _new_highs()
         for key, value in options.items():
             self.set(key, value)
         self._pass(np.asarray(c, float), A.tocsr(), lo, hi, lb, ub, integer, Q)
-        if offset:
-            self._h.changeObjectiveOffset(float(offset))
         self.is_mip = integer is not None and bool(np.any(integer))
 
     @classmethod
     def of(cls, program: Program, **options) -> Highs:
         """The solver of a `Program`; options of HiGHS by name."""
-        return cls(program.c, program.A, program.lo, program.hi, program.lb, program.ub,
-                   program.integer, program.Q, offset=program.constant, **options)
+        highs = cls(program.c, program.A, program.lo, program.hi, program.lb, program.ub,
+                    program.integer, program.Q, **options)
+        highs.set_offset(program.constant)
+        return highs
 
     @property
     def columns(self) -> int:
@@ -136,6 +135,10 @@ class Highs:
         self._h.addRows(
             A.shape[0], _inf(lo), _inf(hi), A.nnz, A.indptr[:-1].astype(np.int32),
             A.indices.astype(np.int32), A.data.astype(float))
+
+    def set_offset(self, constant: float) -> None:
+        """Replace the constant of the objective."""
+        self._h.changeObjectiveOffset(float(constant))
 
     def set_cost(self, columns, values) -> None:
         """Replace the linear cost of some columns."""

@@ -206,10 +206,10 @@ class _TangentMaster:
             np.concatenate([program.lb, squares.lo - margin, zero]),
             np.concatenate([program.ub, squares.hi + margin, np.full(k, np.inf)]),
             np.concatenate([program.integer, np.zeros(2 * k, bool)]),
-            offset=program.constant, **{
-                "threads": threads, "primal_feasibility_tolerance": MILP_FEASIBILITY,
-                "mip_feasibility_tolerance": INTEGRALITY, "mip_abs_gap": 0.2 * ABSOLUTE_GAP,
-                **options})
+            **{"threads": threads, "primal_feasibility_tolerance": MILP_FEASIBILITY,
+               "mip_feasibility_tolerance": INTEGRALITY, "mip_abs_gap": 0.2 * ABSOLUTE_GAP,
+               **options})
+        self.highs.set_offset(program.constant)
         if k:
             self._first_grid(error)
 

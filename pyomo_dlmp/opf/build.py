@@ -17,6 +17,7 @@ from pyomo_dlmp.blocks import (
     TransformerBlock,
 )
 from pyomo_dlmp.blocks.registry import device_models
+from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.network import Branch, Line, Network, OperatingPoint, Regulator
 from pyomo_dlmp.network.topology import end_legs
 from pyomo_dlmp.network.zones import grounded_buses
@@ -29,6 +30,7 @@ from pyomo_dlmp.opf.ownership import assign_decisions
 from pyomo_dlmp.opf.unbalance import add_unbalance
 
 
+@renamed_arguments(net="network")
 def build_opf(network: Network, *, into: Any = None, **options: Any) -> Any:
     """The DSO's OPF of a feeder: linear three-phase power flow, convex quadratic cost in $.
 

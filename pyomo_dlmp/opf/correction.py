@@ -15,6 +15,7 @@ import numpy as np
 import pyomo.environ as pyo
 
 from pyomo_dlmp.blocks.registry import device_blocks
+from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Network, OperatingPoint
 from pyomo_dlmp.network.operating_point import leg_voltage_pu
@@ -22,6 +23,7 @@ from pyomo_dlmp.network.phases import ALPHA
 from pyomo_dlmp.tolerances import ROUNDING
 
 
+@renamed_arguments(net="network")
 def fit_to_operating_point(m, network: Network, point: OperatingPoint) -> None:
     """Load an operating point into a model that was built with ``losses="corrected"``.
 

@@ -6,11 +6,13 @@ import pandas as pd
 from pyomo.environ import value
 
 from pyomo_dlmp.blocks.registry import device_components
+from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.results.schema import DISPATCH
 
 UNITS = {"active": "MW", "reactive": "Mvar"}
 
 
+@renamed_arguments(net="network")
 def dispatch_table(dso, network) -> pd.DataFrame:
     """Substation (per phase, and its price), then devices that are drawn, then those that make.
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
+from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.results.schema import BRANCHES, BUSES
 
 
+@renamed_arguments(net="network")
 def buses_table(network) -> pd.DataFrame:
     """Where the buses lie.
 
@@ -25,6 +27,7 @@ def buses_table(network) -> pd.DataFrame:
     return BUSES.frame(rows)
 
 
+@renamed_arguments(net="network")
 def branches_table(network) -> pd.DataFrame:
     """What joins the buses.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.network.series import by_period
 from pyomo_dlmp.results.prices import customer_prices
 from pyomo_dlmp.results.schema import PAYMENTS
@@ -12,6 +13,7 @@ QUANTITIES = {"active and reactive": ("active", "reactive"), "active": ("active"
               "tariff": ("active",)}
 
 
+@renamed_arguments(net="network")
 def payments_table(
     prices: pd.DataFrame, dispatch: pd.DataFrame, network, hours: float,
     pays: str = "active and reactive", tariff=0.0,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from pyomo_dlmp.blocks.legs import leg_map
+from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.results.schema import PRICES
 
@@ -43,6 +44,7 @@ def prices_table(dso) -> pd.DataFrame:
     return PRICES.frame(rows)
 
 
+@renamed_arguments(net="network")
 def customer_prices(prices: pd.DataFrame, network, bus: str, legs: Sequence[str],
                     connection: str = "delta") -> pd.DataFrame:
     """Prices that a customer pays at its legs, by its connection.

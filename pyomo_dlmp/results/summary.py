@@ -7,10 +7,12 @@ from collections.abc import Iterable
 import pandas as pd
 from pyomo.environ import value
 
+from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.results.schema import SUMMARY
 from pyomo_dlmp.tolerances import ACTIVE, SAME_MONEY
 
 
+@renamed_arguments(net="network")
 def summary_table(dso, network, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """A solved DSO in a few numbers.
 

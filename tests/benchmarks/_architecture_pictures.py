@@ -23,7 +23,8 @@ PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 PURPOSE = {
     "errors": "where, what, cure", "status": "how a solve ended",
     "testing": "for users' own tests",
-    "extend": "rows of your own", "tolerances": "what counts as zero",
+    "extend": "rows of your own", "deprecation": "older argument names",
+    "plotting": "older name of report", "tolerances": "what counts as zero",
     "network": "feeder as data",
     "numerics": "arrays, HiGHS, polytopes", "bilevel": "declares lower levels",
     "io": "feeder tables, OpenDSS", "blocks": "one Pyomo block per device",

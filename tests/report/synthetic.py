@@ -13,7 +13,7 @@ PHASES = ("a", "b", "c")
 UNITS = {"active": "$/MWh", "reactive": "$/Mvarh"}
 
 
-def write_synthetic(
+def write_synthetic(  # noqa: C901  # one table after the other
     folder: Path,
     *,
     buses: int = 38,

@@ -13,12 +13,12 @@ import pytest
 
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.transform.complementarity import MODES
-from pyomo_dlmp.transform.single_level import PRODUCTS
+from pyomo_dlmp.transform.options import PRODUCTS
 from tests.models import bard, bilinear, price_payer, ranged_maximiser
 from tests.transform.canonical import canonical_text
 
 GOLDEN = Path(__file__).with_name("golden")
-SMALL = {"bits": 2, "pieces": 2}
+SMALL = {"bits": 2, "segments": 2}
 
 
 def linear_payer():
@@ -50,7 +50,7 @@ CASES = {
         "complementarity": "bigm", "products": "strong_duality"}),
     "price_payer-grid": (price_payer, "dlmp.single_level", {
         "products": "binary_expansion", "bits": 2, "remainder": False}),
-    "bilinear-mccormick": (bilinear, "dlmp.mccormick", {"pieces": 2}),
+    "bilinear-mccormick": (bilinear, "dlmp.mccormick", {"segments": 2}),
     "bilinear-binary_expansion": (bilinear, "dlmp.binary_expansion", {"bits": 2}),
     "bilinear-binary_expansion-remainder": (
         bilinear, "dlmp.binary_expansion", {"bits": 2, "remainder": True}),

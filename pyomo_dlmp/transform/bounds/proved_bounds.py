@@ -9,6 +9,7 @@ import pandas as pd
 from pyomo.common.gc_manager import PauseGC
 
 from pyomo_dlmp.bilevel import lower_levels
+from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
@@ -72,6 +73,7 @@ class ProvedBounds:
             "Call dlmp.tighten(model) again after changing the model.")
 
 
+@renamed_arguments(everything="all_pairs")
 def tighten(model, cutoff: float | None = None, all_pairs: bool = True) -> ProvedBounds:
     """Which rows can ever bind over the upper level's range, and bounds on the others' multipliers.
 
