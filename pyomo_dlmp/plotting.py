@@ -3,7 +3,7 @@
 from typing import Any
 from warnings import warn
 
-from pyomo_dlmp import report
+import pyomo_dlmp.report as report
 
 __all__ = report.__all__
 

@@ -52,7 +52,8 @@ def residual_treatment(config) -> str:
 
 def write_level_row(block, record: SingleLevel, lower, row: LevelRow, config) -> None:
     """A mode's row of a whole lower level, its products treated as the option `products` says."""
-    how, where = residual_treatment(config), f"{row.name} of {lower.kkt.form.block.name}"
+    how = residual_treatment(config)
+    where = f"{row.name} of {lower.kkt.form.block.name}".replace("_", " ", 1)
     if how == "keep" or not row.products:
         if row.products and "nlp" not in config.capabilities:
             products_of(row.products, where)  # a global solver needs the factors' bounds
