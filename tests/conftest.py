@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # the same examples on every run and on every machine, however loaded it is
@@ -24,6 +25,18 @@ def pytest_collection_modifyitems(config, items):
         large = [item for item in items if item.get_closest_marker("large")]
         config.hook.pytest_deselected(items=large)
         items[:] = [item for item in items if not item.get_closest_marker("large")]
+
+
+def pytest_sessionfinish(session):
+    """Under pytest-xdist: a worker hands its counts over."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["outcomes"] = dict(OUTCOMES)
+
+
+@pytest.hookimpl(optionalhook=True)  # a hook of pytest-xdist
+def pytest_testnodedown(node):
+    """The counts of a worker that has ended."""
+    OUTCOMES.update(getattr(node, "workeroutput", {}).get("outcomes", {}))
 
 
 def pytest_terminal_summary(terminalreporter):
