@@ -4,6 +4,8 @@
 PYTHON ?= python3
 STUDY  ?= examples/studies/ieee37.toml
 BIN    := .venv/bin
+# two processes, a file of tests at a time; one process: make test WORKERS=
+WORKERS ?= -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help study studies test test-all quick lint types bench docs notebooks clean
@@ -25,10 +27,10 @@ study: .venv/installed
 	$(BIN)/pyomo-dlmp study $(STUDY) --overwrite
 
 test: .venv/installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(WORKERS)
 
 test-all: .venv/installed-test
-	$(BIN)/python -m pytest --large
+	$(BIN)/python -m pytest --large $(WORKERS)
 
 studies: .venv/installed-test
 	for file in ieee37_markets ieee37_svg ieee37_unbalance ieee123; do \
@@ -43,7 +45,7 @@ notebooks: .venv/installed-test
 	$(BIN)/python -m jupytext --to ipynb examples/0*.py
 
 quick: .venv/installed-test
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" $(WORKERS)
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

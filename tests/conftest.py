@@ -29,6 +29,18 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [item for item in items if not item.get_closest_marker("large")]
 
 
+def pytest_sessionfinish(session):
+    """Under pytest-xdist: a worker hands its counts over."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["outcomes"] = dict(OUTCOMES)
+
+
+@pytest.hookimpl(optionalhook=True)  # a hook of pytest-xdist
+def pytest_testnodedown(node):
+    """The counts of a worker that has ended."""
+    OUTCOMES.update(getattr(node, "workeroutput", {}).get("outcomes", {}))
+
+
 def pytest_terminal_summary(terminalreporter):
     """Print how many bilevel runs agreed, were refused, or were left unproven."""
     if OUTCOMES:
