@@ -10,7 +10,7 @@ import pyomo.environ as pyo
 
 from pyomo_dlmp.auditing.judge import SECONDS, judge_upper
 from pyomo_dlmp.auditing.lower_checks import at_bound, audit_lower
-from pyomo_dlmp.auditing.report import LowerAudit
+from pyomo_dlmp.auditing.findings import LowerAudit
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.auditing.upper_checks import broken_rows, upper_rows
 from pyomo_dlmp.bilevel import upper_data

@@ -14,7 +14,7 @@ import pyomo.environ as pyo
 
 from pyomo_dlmp.auditing.lower_checks import audit_lower, broken_fixed_rows, stale_duals
 from pyomo_dlmp.auditing.optimistic_range import upper_range
-from pyomo_dlmp.auditing.report import Audit, LowerAudit
+from pyomo_dlmp.auditing.findings import Audit, LowerAudit
 from pyomo_dlmp.auditing.upper_checks import (
     broken_rows,
     off_whole_numbers,

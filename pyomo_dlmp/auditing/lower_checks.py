@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pyomo_dlmp.auditing.report import LowerAudit
+from pyomo_dlmp.auditing.findings import LowerAudit
 from pyomo_dlmp.lower.dual_ranges import price_ranges
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.lower.solver import LowerSolver, kkt_residual

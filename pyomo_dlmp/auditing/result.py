@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pyomo_dlmp.auditing.report import Audit
+from pyomo_dlmp.auditing.findings import Audit
 from pyomo_dlmp.tolerances import ABSOLUTE_GAP
 
 

@@ -5,7 +5,7 @@ Drawn power of an admittance Y (pu) between phases, to first order in w and thet
     S_i = V_i conj(sum_j Y_ij V_j) = sum_j conj(Y_ij) Gamma_ij ((w_i + w_j)/2 + j (theta_i - theta_j))
 
 Angles count only where the bus carries them and Y is no mere susceptance of a line.
-"""
+"""  # noqa: E501  (a formula cannot be broken)
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ microsiemens per `length_unit` (km, m, mi, ft or kft); the digits of a column ar
 of the matrix, whose order is that of a line's `phases`. A code of two conductors leaves the cells
 of the third empty; one without shunts leaves all of b empty. A load and a capacitor have one row
 per leg. Taps read ``a=8 b=5 c=5`` or ``ab=7 cb=4``, lists ``0.6 1.2 1.2`` or ``ab bc``.
-"""
+"""  # noqa: E501  (a table row cannot be broken)
 
 from __future__ import annotations
 
