@@ -50,7 +50,7 @@ def test_names_of_the_last_release_still_lead_there(name):
 
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'Bux'"):
-        dlmp.Bux
+        dlmp.Bux  # noqa: B018
 
 
 def test_importing_the_package_loads_neither_scipy_nor_matplotlib_nor_the_engine():

@@ -25,7 +25,7 @@ from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import GAP, HIGH_POINT_GAP
 
 
-def solve_bilevel(  # keywords of a call, for people
+def solve_bilevel(  # noqa: PLR0913  # keywords of a call, for people
     model, solver: str = "highs", *, gap: float = GAP, time_limit: float | None = None,
     progress: Progress | None = None, threads: int = 0, start: bool = True,
     mip_options: dict | None = None, explain: bool = True, check_bounds: bool = True,

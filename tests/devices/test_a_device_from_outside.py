@@ -76,7 +76,7 @@ hp3,744,ab,delta,40,30,0.95
 
 @pytest.fixture
 def registered():
-    dlmp.extend.register_device(HeatPump, HeatPumpBlock)
+    dlmp.extend.register_device(HeatPump, HeatPumpBlock)  # noqa: F821  (made by declare_custom_block)
     yield
     unregister_device("heat_pump")
 
@@ -249,7 +249,7 @@ class Lines(MultiphaseDevice):
 ])
 def test_what_cannot_be_registered(cls, message):
     with pytest.raises(dlmp.ModelError, match=message):
-        dlmp.extend.register_device(cls, PlainBlock)
+        dlmp.extend.register_device(cls, PlainBlock)  # noqa: F821
     with pytest.raises(dlmp.ModelError, match="declare_custom_block"):
         dlmp.extend.register_device(HeatPump, dict)
 
@@ -286,7 +286,7 @@ class ChargerBlockData(BalancedBlockData):
 
 
 def test_a_device_that_the_upper_level_decides():
-    dlmp.extend.register_device(Charger, ChargerBlock)
+    dlmp.extend.register_device(Charger, ChargerBlock)  # noqa: F821
     try:
         net = dlmp.load_feeder("ieee37").with_devices(Charger(name="ev", bus="730", kw_max=300))
         alone = dlmp.build_opf(net, periods=2, datacenter_kw={"ev": [100, 0]})

@@ -35,7 +35,7 @@ def add_mccormick(block, product: Product, segments: int = 1):
     return block.w
 
 
-def envelope(w, v, Y, l, u, L, U):
+def envelope(w, v, Y, l, u, L, U):  # noqa: E741 (the formula's own letters)
     """The four McCormick rows of w = v Y, named by the corner of (v, Y) that they touch."""
     return {
         "above, at low low": w - l * Y - L * v >= -l * L,
