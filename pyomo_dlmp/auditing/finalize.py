@@ -8,9 +8,9 @@ from itertools import chain
 import numpy as np
 import pyomo.environ as pyo
 
+from pyomo_dlmp.auditing.findings import LowerAudit
 from pyomo_dlmp.auditing.judge import SECONDS, judge_upper
 from pyomo_dlmp.auditing.lower_checks import at_bound, audit_lower
-from pyomo_dlmp.auditing.findings import LowerAudit
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.auditing.upper_checks import broken_rows, upper_rows
 from pyomo_dlmp.bilevel import upper_data

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import pyomo.environ as pyo
 
+from pyomo_dlmp.auditing.findings import Audit, LowerAudit
 from pyomo_dlmp.auditing.lower_checks import audit_lower, broken_fixed_rows, stale_duals
 from pyomo_dlmp.auditing.optimistic_range import upper_range
-from pyomo_dlmp.auditing.findings import Audit, LowerAudit
 from pyomo_dlmp.auditing.upper_checks import (
     broken_rows,
     off_whole_numbers,
