@@ -8,7 +8,7 @@ import pyomo.environ as pyo
 from pyomo.common.collections import ComponentSet
 from pyomo.core.expr.visitor import identify_variables
 
-from pyomo_dlmp.bilevel import LowerLevelData, guard_of, upper_data
+from pyomo_dlmp.bilevel import LowerLevelData, guard_of, is_inside, upper_data
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.tolerances import AUDITED_ROW, ENTRY
 from pyomo_dlmp.transform.record import SingleLevel
@@ -25,14 +25,14 @@ def upper_rows(model, record: SingleLevel | None) -> list:
     if record is not None:
         rows += [c for c in record.deactivated if c.ctype is pyo.Constraint
                  and not any(guard_of(level) is c for level in levels)]
-    return [row for row in rows if not any(_within(row, block) for block in own)]
+    return [row for row in rows if not any(is_inside(row, block) for block in own)]
 
 
 def upper_vars(model, record: SingleLevel | None) -> Iterator:
     """The Vars that the upper level decides (declared ones inside a LowerLevel included)."""
     own = [] if record is None else [model.component(name) for name in record.added]
     for var in upper_data(model, pyo.Var):
-        if not any(_within(var, block) for block in own):
+        if not any(is_inside(var, block) for block in own):
             yield var
     for block in model.component_data_objects(pyo.Block, active=True, descend_into=pyo.Block):
         if isinstance(block, LowerLevelData):
@@ -81,12 +81,3 @@ def off_whole_numbers(variables) -> Found:
     found = [(var.name, abs(var.value - round(var.value))) for var in variables
              if var.value is not None and not var.is_continuous()]
     return sorted((item for item in found if item[1] > ENTRY), key=lambda item: -item[1])
-
-
-def _within(component, block) -> bool:
-    parent = component.parent_block()
-    while parent is not None:
-        if parent is block:
-            return True
-        parent = parent.parent_block()
-    return False

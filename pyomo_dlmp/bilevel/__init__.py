@@ -5,10 +5,12 @@ from pyomo_dlmp.bilevel.lower_level import (
     LowerLevel,
     LowerLevelData,
     dual_vars_of,
+    is_inside,
     lower_levels,
     upper_data,
     upper_objective,
 )
 
-__all__ = ["LowerLevel", "LowerLevelData", "dual_vars_of", "guard_of", "lower_levels", "upper_data",
+__all__ = ["LowerLevel", "LowerLevelData", "dual_vars_of", "guard_of", "is_inside", "lower_levels",
+           "upper_data",
            "upper_objective"]

@@ -72,12 +72,7 @@ class LowerLevelData(BlockData):
 
     def contains(self, component) -> bool:
         """Whether a component or component data lives in this block, at any depth."""
-        block = component.parent_block()
-        while block is not None:
-            if block is self:
-                return True
-            block = block.parent_block()
-        return False
+        return is_inside(component, self)
 
     def dual_of(self, component, bound: str | None = None):
         """Var of the duals of a constraint (or of a Var's ``bound="lower" | "upper"``).
@@ -140,6 +135,16 @@ class LowerLevelData(BlockData):
                     yield component, bound, var
             else:
                 yield component, None, entry
+
+
+def is_inside(component, block) -> bool:
+    """Whether a component or component data lives in a block, at any depth."""
+    parent = component.parent_block()
+    while parent is not None:
+        if parent is block:
+            return True
+        parent = parent.parent_block()
+    return False
 
 
 def dual_vars_of(block) -> Iterator[tuple[Any, str | None, pyo.Var]]:

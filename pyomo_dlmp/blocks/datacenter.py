@@ -14,6 +14,7 @@ rating) belong to whoever decides them and are written by `front_end` and `split
 from __future__ import annotations
 
 import math
+from warnings import warn
 
 import pyomo.environ as pyo
 from pyomo.core.base.block import declare_custom_block
@@ -139,6 +140,11 @@ class DatacenterBlockData(DeviceBlockData):
     def hold(self, t, mw: float | None = None) -> None:
         """Fix its power in a period (MW), at its capacity where none is given."""
         self.fix_power(t, self.p[t].ub if mw is None else mw)
+
+    def settle(self, t, mw: float) -> None:
+        """Older name of `fix_power`."""
+        warn("DatacenterBlock.settle is now called fix_power", DeprecationWarning, stacklevel=2)
+        self.fix_power(t, mw)
 
     def fix_power(self, t, mw: float) -> None:
         """Fix the power of a period (MW): equal legs, reactive power of the power factor."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from warnings import warn
 
 from pyomo_dlmp.network.devices import Load
 from pyomo_dlmp.network.elements import Bus
@@ -39,3 +40,16 @@ class OperatingPoint:
     losses: dict[Hashable, float] = field(default_factory=dict)
     settled: dict[Hashable, bool] = field(default_factory=dict)
     impedance_legs: dict[str, set] = field(default_factory=dict)
+
+    @property
+    def made(self) -> dict:
+        """Older name of `injections`."""
+        warn("OperatingPoint.made is now called injections", DeprecationWarning, stacklevel=2)
+        return self.injections
+
+    @property
+    def beyond(self) -> dict[str, set]:
+        """Older name of `impedance_legs`."""
+        warn("OperatingPoint.beyond is now called impedance_legs", DeprecationWarning,
+             stacklevel=2)
+        return self.impedance_legs
