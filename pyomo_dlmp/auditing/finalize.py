@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -10,13 +11,12 @@ import pyomo.environ as pyo
 
 from pyomo_dlmp.auditing.findings import LowerAudit
 from pyomo_dlmp.auditing.judge import SECONDS, judge_upper
-from pyomo_dlmp.auditing.lower_checks import at_bound, audit_lower
+from pyomo_dlmp.auditing.lower_checks import add_price_ranges, at_bound, audit_lower
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.auditing.upper_checks import broken_rows, upper_rows
 from pyomo_dlmp.bilevel import upper_data
 from pyomo_dlmp.bilevel.values import load_values, value_idle_vars
 from pyomo_dlmp.errors import AuditError, Fault
-from pyomo_dlmp.lower.dual_ranges import price_ranges
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.lower.solver import LowerSolver, kkt_residual
 from pyomo_dlmp.status import Status
@@ -101,7 +101,8 @@ def finalize_result(model, record: SingleLevel, claim: Claim, solver: str, clock
     result = BilevelResult(claim.status, claim.objective, claim.bound, None, solver, clock.times,
                            claim.size, notes=list(claim.notes))
     rows = upper_rows(model, record)
-    judged = [_finalize_lower(lower, record, rows, result) for lower in record.lowers]
+    deadline = time.monotonic() + seconds
+    judged = [_finalize_lower(lower, record, rows, result, deadline) for lower in record.lowers]
     loose = record.relaxed or not record.exact
     result.audit = judge_upper(
         model, record, [report for report, _ in judged], [s for _, s in judged],
@@ -169,8 +170,8 @@ def _failure(record: SingleLevel, result: BilevelResult) -> AuditError:
     return error
 
 
-def _finalize_lower(lower, record: SingleLevel, rows: list,
-                    result: BilevelResult) -> tuple[LowerAudit, LowerSolver]:
+def _finalize_lower(lower, record: SingleLevel, rows: list, result: BilevelResult,
+                    deadline: float) -> tuple[LowerAudit, LowerSolver]:
     """Audit the solver's point, then load the better of it and the exact re-solve.
 
     Cost gap and complementarity are the solver's own, so that they can fail. The re-solve is exact
@@ -184,11 +185,12 @@ def _finalize_lower(lower, record: SingleLevel, rows: list,
     u = np.array([v.value or 0.0 for v in form.u])
     solver = lower.solver if isinstance(lower, LowerPoint) else LowerSolver(kkt)
     y, mu = kkt.multipliers_from(x, u, kkt.row_duals(*lower.multipliers()))
-    report = audit_lower(kkt, x, u, (y, mu), lower.bounds, solver, intervals=False)
+    report = audit_lower(kkt, x, u, (y, mu), lower.bounds, solver, deadline=None)
     solution = report.solution
     if not record.exact:
         solution.load()
-        return audit_lower(kkt, solution.x, u, (solution.y, solution.mu), solver=solver), solver
+        return audit_lower(kkt, solution.x, u, (solution.y, solution.mu), solver=solver,
+                           deadline=deadline), solver
     kkt.duals.load(y, mu)
     before = pyo.value(record.original.expr)
     solution.load()
@@ -200,14 +202,14 @@ def _finalize_lower(lower, record: SingleLevel, rows: list,
             "the upper level is reported (optimistic)")
         load_values(form.x, x)
         kkt.duals.load(y, mu)
-        report.price_range = price_ranges(x, u, solver)
+        add_price_ranges(report, x, u, solver, deadline)
         report.unique_answer = False
         return report, solver
     report.residual = kkt_residual(kkt, solution.x, u, solution.y, solution.mu)
     if lower.bounds is not None:
         report.at_bound += at_bound(
             kkt, lower.bounds, solution.mu, kkt.slack(solution.x, u))
-    report.price_range = price_ranges(solution.x, u, solver)
+    add_price_ranges(report, solution.x, u, solver, deadline)
     report.unique_answer = bool(
         np.abs(solution.x - x).max(initial=0.0)
         <= SAME_OBJECTIVE * (1 + np.abs(x).max(initial=0.0)))

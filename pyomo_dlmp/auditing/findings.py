@@ -32,6 +32,8 @@ class LowerAudit:
         {row number: (least, greatest)} of duals that are not unique, in the user's sign.
     kkt
         The compiled lower level.
+    ranges_known
+        Whether all of `price_range` was computed (within the time for it).
     unique_answer
         Whether the point and the re-solve are the same answer.
     """
@@ -44,6 +46,7 @@ class LowerAudit:
     at_bound: list[str] = field(default_factory=list)
     price_range: dict[int, tuple[float, float]] = field(default_factory=dict)
     kkt: KktSystem | None = None
+    ranges_known: bool = True
     unique_answer: bool = True
 
 

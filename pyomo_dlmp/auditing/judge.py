@@ -10,6 +10,8 @@ pessimistic).
 
 from __future__ import annotations
 
+import time
+
 import pyomo.environ as pyo
 
 from pyomo_dlmp.auditing.findings import Audit, LowerAudit
@@ -70,10 +72,12 @@ def audit(model, intervals: bool = True, time_limit: float | None = None) -> Aud
     reports: list[LowerAudit] = []
     stale: list[tuple[str, float]] = []
     solvers = [LowerSolver(kkt) for kkt in systems]
+    seconds = SECONDS if time_limit is None else time_limit
+    deadline = time.monotonic() + seconds if intervals else None
     for kkt, solver in zip(systems, solvers, strict=True):
         x, u, row_duals = point_of(kkt)
         multipliers = None if row_duals is None else kkt.multipliers_from(x, u, row_duals)
-        report = audit_lower(kkt, x, u, multipliers, solver=solver, intervals=intervals)
+        report = audit_lower(kkt, x, u, multipliers, solver=solver, deadline=deadline)
         reports.append(report)
         y, mu = multipliers or (report.solution.y, report.solution.mu)
         stale += stale_duals(report, y, mu)
@@ -109,7 +113,10 @@ def judge_upper(model, record: SingleLevel | None, lowers: list[LowerAudit],
 def _add_range(found: Audit, objective, solvers: list[LowerSolver],
                time_limit: float | None) -> None:
     """Optimistic and pessimistic upper objective, given up on with a note."""
-    if all(not a.price_range and a.unique_answer for a in found.lowers):
+    found.notes += [f"{a.name}: the ranges of prices that are not unique are not known: their "
+                    "linear programs took too long"
+                    for a in found.lowers if not a.ranges_known]
+    if all(not a.price_range and a.ranges_known and a.unique_answer for a in found.lowers):
         found.optimistic = found.pessimistic = found.recomputed
         return
     seconds = SECONDS if time_limit is None else time_limit

@@ -14,7 +14,8 @@ from pyomo_dlmp.tolerances import AT_BOUND, AUDITED_ROW, KKT_RESIDUAL, ROW_HOLDS
 
 
 def audit_lower(kkt: KktSystem, x, u, multipliers=None, bounds=None,
-                solver: LowerSolver | None = None, intervals: bool = True) -> LowerAudit:
+                solver: LowerSolver | None = None,
+                deadline: float | None = np.inf) -> LowerAudit:
     """Judge one lower level at a point.
 
     Parameters
@@ -25,8 +26,8 @@ def audit_lower(kkt: KktSystem, x, u, multipliers=None, bounds=None,
         (y, mu) of the point; None: those of the re-solve, so that only the primal side is judged.
     bounds
         The `PairBounds` that the search assumed, to tell multipliers that reached them.
-    intervals
-        Whether ranges of duals that are not unique are computed.
+    deadline
+        Of ``time.monotonic``, for the ranges of duals that are not unique; None: no ranges.
 
     Raises
     ------
@@ -44,9 +45,17 @@ def audit_lower(kkt: KktSystem, x, u, multipliers=None, bounds=None,
         kkt=kkt)
     if bounds is not None:
         report.at_bound = at_bound(kkt, bounds, mu, slack)
-    if intervals:
-        report.price_range = price_ranges(solution.x, u, solver)
+    if deadline is not None:
+        add_price_ranges(report, solution.x, u, solver, deadline)
     return report
+
+
+def add_price_ranges(report: LowerAudit, x, u, solver: LowerSolver, deadline: float) -> None:
+    """Ranges of the duals that are not unique at an optimum, given up on at the deadline."""
+    try:
+        report.price_range = price_ranges(x, u, solver, deadline)
+    except TimeoutError:
+        report.price_range, report.ranges_known = {}, False
 
 
 def at_bound(kkt: KktSystem, bounds, mu, slack) -> list[str]:

@@ -58,13 +58,18 @@ def price_ranges(x: np.ndarray, u: np.ndarray, solver: LowerSolver,
     x, u
         An optimum of the solver's lower level, shapes (n,) and (m,).
     deadline
-        Of ``time.monotonic``: parts after it are left out.
+        Of ``time.monotonic``.
 
     Returns
     -------
     dict
         {row number: (least, greatest) optimal dual}, in the user's sign; infinite where a dual has
         no end.
+
+    Raises
+    ------
+    TimeoutError
+        The deadline has passed before all parts were done.
     """
     kkt, y0 = solver.kkt, solver.solve(u).y
     mu0 = solver.solve(u).mu
@@ -76,7 +81,7 @@ def price_ranges(x: np.ndarray, u: np.ndarray, solver: LowerSolver,
 
     for face in dual_faces(x, u, solver):
         if time.monotonic() > deadline:
-            break
+            raise TimeoutError
         moving = np.flatnonzero(
             np.abs(face.Y).max(axis=1) > RANK * np.abs(face.Y).max(initial=1.0))
         for row, (low, high) in zip(moving, face.freedom.ends(face.Y[moving]), strict=True):

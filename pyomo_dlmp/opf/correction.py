@@ -24,38 +24,38 @@ from pyomo_dlmp.tolerances import ROUNDING
 
 
 @renamed_arguments(net="network")
-def fit_to_operating_point(m, network: Network, point: OperatingPoint) -> None:
+def fit_to_operating_point(model, network: Network, point: OperatingPoint) -> None:
     """Load an operating point into a model that was built with ``losses="corrected"``.
 
     Values of all Vars become those of the point, the devices' too. ModelError when model and point
     do not belong together.
     """
-    (source,) = m.substation.values()
-    first = next(iter(m.bus.values()))
+    (source,) = model.substation.values()
+    first = next(iter(model.bus.values()))
     if first.component("p_residual") is None:
-        raise ModelError.at(str(m.name), "carries no residuals",
+        raise ModelError.at(str(model.name), "carries no residuals",
                             "Build it with losses='corrected' and an operating point.")
-    missing = [t for t in m.periods if t not in point.periods]
+    missing = [t for t in model.periods if t not in point.periods]
     if missing:
         raise ModelError.at("operating point", f"lacks period {missing[0]!r}",
                             "Solve the AC power flow for every period of the model.")
-    _load_devices(m, point)
-    _load_voltages(m, network, point)
-    _load_flows(m, point, source)
-    for bus in m.bus.values():
+    _load_devices(model, point)
+    _load_voltages(model, network, point)
+    _load_flows(model, point, source)
+    for bus in model.bus.values():
         for k in bus.balance_p:
             bus.p_residual[k] = pyo.value(bus.net_p[k])
             bus.q_residual[k] = pyo.value(bus.net_q[k])
-    for block in [source, *_branches(m)]:
+    for block in [source, *_branches(model)]:
         for row, residual in (("voltage", "w_residual"), ("angle", "theta_residual")):
             rows = block.component(row)
             for k in rows if rows is not None else ():
                 param = getattr(block, residual)
                 param[k] = 0.0
                 param[k] = pyo.value(rows[k].body) - pyo.value(rows[k].lower)
-    for block in _branches(m):
+    for block in _branches(model):
         if block.component("loss_start") is not None:
-            for t in m.periods:
+            for t in model.periods:
                 flows = np.array([complex(block.p[k, t].value, block.q[k, t].value)
                                   for k in block.phases])
                 block.loss_start[t] = block.loss_at(flows, t)

@@ -160,7 +160,7 @@ def test_no_time_for_ranges_is_said_and_the_rest_judged():
     m.low.dual_of(m.low.balance).set_value(20.0)
     found = dlmp.audit(m, time_limit=0.0)
     assert found.passed and found.optimistic is None
-    assert "optimistic" in found.notes[0]
+    assert "optimistic" in found.notes[-1]
 
 
 def test_a_solution_that_fails_is_never_returned():
@@ -181,3 +181,12 @@ def test_a_solution_that_fails_is_never_returned():
     with pytest.raises(AuditError, match=r"upper rows broken .* at cap") as caught:
         finalize_result(m, record, Claim("optimal", 3.0, 3.0), "highs", Clock(None), 1e-4)
     assert caught.value.result.audit.broken
+
+
+def test_no_time_for_ranges_of_prices_is_said():
+    m = priced()
+    dlmp.solve_bilevel(m)
+    found = dlmp.audit(m, time_limit=-1.0)
+    assert found.passed and found.optimistic is None
+    assert not found.lowers[0].ranges_known
+    assert "ranges of prices" in found.notes[0]
