@@ -102,14 +102,18 @@ def finalize_result(model, record: SingleLevel, claim: Claim, solver: str, clock
                            claim.size, notes=list(claim.notes))
     rows = upper_rows(model, record)
     deadline = time.monotonic() + seconds
+    as_found = _as_found(record)
     judged = [_finalize_lower(lower, record, rows, result, deadline) for lower in record.lowers]
     loose = record.relaxed or not record.exact
     result.audit = judge_upper(
         model, record, [report for report, _ in judged], [s for _, s in judged],
         None if loose else claim.objective, seconds)
+    result.audit.as_found = as_found
     result.objective = result.audit.recomputed
     result.notes += [*result.audit.notes, *map(_unproved, record.unproved_prices)]
     broken = result.audit.broken
+    if not broken:
+        result.audit.beyond_bound = _beyond_bound(record, result)
     if broken and loose:
         result.objective = None
         result.status = Status.GAP_NOT_REACHED if claim.status == Status.OPTIMAL else claim.status
@@ -135,6 +139,35 @@ def _round_integers(model, record: SingleLevel) -> None:
     for var in chain(upper_data(model, pyo.Var), decided):
         if var.value is not None and not var.fixed and not var.is_continuous():
             var.set_value(float(round(var.value)), skip_validation=True)
+
+
+def _as_found(record: SingleLevel) -> float | None:
+    """Upper objective at the search's own answers and duals, which are loaded for it.
+
+    A search that stops early may hold duals that are not the best for the upper level; its
+    objective is right for them.
+    """
+    if not record.exact:
+        return None
+    for lower in record.lowers:
+        _, _, y, mu = _own_point(lower)
+        lower.kkt.duals.load(y, mu)
+    return pyo.value(record.original.expr, exception=False)
+
+
+def _own_point(lower):
+    """(x, u, y, mu) that the search put on the Vars of a lower level."""
+    x = np.array([v.value or 0.0 for v in lower.kkt.form.x])
+    u = np.array([v.value or 0.0 for v in lower.kkt.form.u])
+    return x, u, *lower.kkt.multipliers_from(x, u, lower.kkt.row_duals(*lower.multipliers()))
+
+
+def _beyond_bound(record: SingleLevel, result: BilevelResult) -> float:
+    """How far the settled objective is better than the bound, relative to max(1, |bound|)."""
+    if result.bound is None or result.objective is None or record.restricted:
+        return 0.0
+    sense = 1 if record.original.sense == pyo.minimize else -1
+    return max(0.0, sense * (result.bound - result.objective)) / max(1.0, abs(result.bound))
 
 
 def _close_gap(record: SingleLevel, result: BilevelResult, gap: float) -> None:
@@ -181,10 +214,8 @@ def _finalize_lower(lower, record: SingleLevel, rows: list, result: BilevelResul
     level only approximates the lower one, the re-solve is loaded and judged.
     """
     kkt, form = lower.kkt, lower.kkt.form
-    x = np.array([v.value or 0.0 for v in form.x])
-    u = np.array([v.value or 0.0 for v in form.u])
+    x, u, y, mu = _own_point(lower)
     solver = lower.solver if isinstance(lower, LowerPoint) else LowerSolver(kkt)
-    y, mu = kkt.multipliers_from(x, u, kkt.row_duals(*lower.multipliers()))
     report = audit_lower(kkt, x, u, (y, mu), lower.bounds, solver, deadline=None)
     solution = report.solution
     if not record.exact:

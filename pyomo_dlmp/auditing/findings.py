@@ -63,6 +63,12 @@ class Audit:
     recomputed
         Upper objective evaluated at the values on the Vars, the duals of the re-solved lower
         levels included.
+    as_found
+        Upper objective evaluated at the answers and duals of the search itself, before a better
+        answer of a lower level was loaded; None: as `recomputed`.
+    beyond_bound
+        How far `recomputed` is better than the bound that the search claims, relative to
+        max(1, |bound|): more than rounding refutes the bound.
     broken
         [(upper row, violation relative to 1 + |limit|)] of upper rows that do not hold.
     outside
@@ -82,6 +88,8 @@ class Audit:
     lowers: list[LowerAudit]
     objective: float | None = None
     recomputed: float | None = None
+    as_found: float | None = None
+    beyond_bound: float = 0.0
     broken: list[tuple[str, float]] = field(default_factory=list)
     outside: list[tuple[str, float]] = field(default_factory=list)
     fractional: list[tuple[str, float]] = field(default_factory=list)
@@ -112,10 +120,13 @@ class Audit:
         table = [(check, value, limit, "relative", value <= limit) for check, value, limit in rows]
         held = sum(len(a.at_bound) for a in self.lowers)
         table.append(("multipliers at their bound", held, 0, "count", held == 0))
-        if self.recomputed is not None and self.objective is not None:
-            error = abs(self.recomputed - self.objective) / max(1.0, abs(self.objective))
+        at_hand = self.recomputed if self.as_found is None else self.as_found
+        if at_hand is not None and self.objective is not None:
+            error = abs(at_hand - self.objective) / max(1.0, abs(self.objective))
             table.append(("objective against prices x quantities", error, RECOMPUTED, "relative",
                           error <= RECOMPUTED))
+        table.append(("objective beyond its bound", self.beyond_bound, RECOMPUTED, "relative",
+                      self.beyond_bound <= RECOMPUTED))
         table += [self._worst("upper rows broken", self.broken, AUDITED_ROW, "relative"),
                   self._worst("upper Vars beyond their bounds", self.outside, AUDITED_ROW,
                               "relative"),

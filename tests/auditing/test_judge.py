@@ -1,10 +1,15 @@
 """The one judge: it fails what is wrong, and says the same of a result as `solve_bilevel`."""
 
+import numpy as np
 import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
+from pyomo_dlmp.auditing.finalize import Claim, LowerPoint, finalize_result
 from pyomo_dlmp.errors import AuditError, ModelError
+from pyomo_dlmp.lower import LowerSolver, build_kkt, compile_lower
+from pyomo_dlmp.search.clock import Clock
+from pyomo_dlmp.transform.record import SingleLevel
 
 
 def capped(**lower):
@@ -163,24 +168,54 @@ def test_no_time_for_ranges_is_said_and_the_rest_judged():
     assert "optimistic" in found.notes[-1]
 
 
-def test_a_solution_that_fails_is_never_returned():
-    from pyomo_dlmp.auditing.finalize import Claim, LowerPoint, finalize_result
-    from pyomo_dlmp.lower import LowerSolver, build_kkt, compile_lower
-    from pyomo_dlmp.search.clock import Clock
-    from pyomo_dlmp.transform.record import SingleLevel
-
-    m = capped()
-    m.u.set_value(2.0)
+def settled(m, claim, duals_at=None):
+    """`finalize_result` of a claim at the values on m; duals of the lower level at u = duals_at."""
     kkt = build_kkt(compile_lower(m.low))
     solver = LowerSolver(kkt)
     solution = solver.solve_here()
     solution.load()
+    if duals_at is not None:
+        solution = solver.solve(np.array([duals_at]))
     record = SingleLevel()
     record.original = m.gain
     record.lowers = [LowerPoint(kkt, solver, solution.y, solution.mu)]
+    return finalize_result(m, record, claim, "highs", Clock(None), 1e-4)
+
+
+def test_a_solution_that_fails_is_never_returned():
+    m = capped()
+    m.u.set_value(2.0)
     with pytest.raises(AuditError, match=r"upper rows broken .* at cap") as caught:
-        finalize_result(m, record, Claim("optimal", 3.0, 3.0), "highs", Clock(None), 1e-4)
+        settled(m, Claim("optimal", 3.0, 3.0))
     assert caught.value.result.audit.broken
+
+
+@pytest.mark.parametrize("sense", [pyo.minimize, pyo.maximize])
+@pytest.mark.parametrize("held, price", [(1.4, 30.0), (1.6, 10.0)])
+def test_duals_that_a_search_left_behind_are_replaced_by_better_ones(sense, held, price):
+    """A search stopped early may hold a dual that is right and not the best: no failure."""
+    m = priced()
+    m.gain.sense = sense
+    m.u.set_value(1.5)  # between the generators: any price of 10 .. 30
+    bound = 0.0 if sense == pyo.minimize else 100.0
+    result = settled(m, Claim("time limit", price * 1.5, bound), duals_at=held)
+    assert result.audit.as_found == pytest.approx(price * 1.5)
+    worse = (result.objective - price * 1.5) * (1 if sense == pyo.minimize else -1)
+    assert worse <= 1e-6
+    with pytest.raises(AuditError, match="objective against prices x quantities"):
+        settled(m, Claim("time limit", 20.0 * 1.5, bound), duals_at=held)
+
+
+@pytest.mark.parametrize("sense, objective, bound, held", [
+    (pyo.minimize, 45.0, 46.0, 1.4),  # a price of 30
+    (pyo.maximize, 15.0, 14.0, 1.6),  # a price of 10
+])
+def test_a_point_better_than_the_bound_refutes_it(sense, objective, bound, held):
+    m = priced()
+    m.gain.sense = sense
+    m.u.set_value(1.5)
+    with pytest.raises(AuditError, match="objective beyond its bound"):
+        settled(m, Claim("time limit", objective, bound), duals_at=held)
 
 
 def test_no_time_for_ranges_of_prices_is_said():

@@ -8,7 +8,7 @@ import pytest
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.numerics import memory, outer_approximation
 from pyomo_dlmp.parametric import master
-from pyomo_dlmp.solve import bilevel
+from pyomo_dlmp.search import settings
 from tests.models import consumer, day_market
 
 
@@ -26,7 +26,7 @@ class Ticking:
 @pytest.mark.parametrize("mode", ["explicit", "bigm"])
 def test_the_least_time_still_leaves_a_point_a_bound_and_an_audit(mode, monkeypatch):
     """The first point has its seconds; the search itself begins when its time is over."""
-    for module in (bilevel, master, outer_approximation):
+    for module in (settings, master, outer_approximation):
         monkeypatch.setattr(module, "time", Ticking())
     result = dlmp.solve_bilevel(day_market(), complementarity=mode, time_limit=0.0, gap=1e-9)
     assert result.status == "time limit"
