@@ -11,14 +11,31 @@ parts; the envelope's error falls from (u-l)(U-L)/4 to (u-l)(U-L)/(4 P).
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyomo.environ as pyo
 
 from pyomo_dlmp.transform.products.bilinear import Product
 
 
-def add_mccormick(block, product: Product, segments: int = 1):
-    """Write the envelope of one product on an empty block; returns the Var w for v * Y."""
+def add_mccormick(block: Any, product: Product, segments: int = 1) -> Any:
+    """Write the envelope of one product on an empty block.
+
+    Parameters
+    ----------
+    block
+        An empty Block.
+    product
+        v and Y, both with finite ranges.
+    segments
+        Pieces over the range of v; 1: plain.
+
+    Returns
+    -------
+    Var
+        w for v * Y.
+    """
     lo, hi = float(product.v.lb), float(product.v.ub)
     _ranged_var(block, "Y", product.lo, product.hi)
     block.Y_definition = pyo.Constraint(expr=product.Y - block.Y == 0.0)
