@@ -136,7 +136,13 @@ class Highs:
         return self._h.getNumCol()
 
     def set(self, key: str, value: Any) -> None:
-        """Set an option of HiGHS; ValueError where HiGHS does not take it."""
+        """Set an option of HiGHS.
+
+        Raises
+        ------
+        ValueError
+            HiGHS does not know it, or does not take the value.
+        """
         if self._h.setOptionValue(key, value) != highspy.HighsStatus.kOk:
             raise ValueError(f"HiGHS does not take option {key}={value!r}")
 

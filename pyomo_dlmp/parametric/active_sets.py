@@ -58,7 +58,7 @@ class Affine:
 
 
 def affine(part: CondensedQp, state: np.ndarray) -> Affine | None:
-    """Solution of the optimality equations of a state.
+    """Solution of the optimality equations of a state; None where they are singular.
 
     Parameters
     ----------
@@ -66,11 +66,6 @@ def affine(part: CondensedQp, state: np.ndarray) -> Affine | None:
         The condensed part.
     state
         Of each row of A, shape (rows,).
-
-    Returns
-    -------
-    Affine or None
-        None where the equations are singular.
     """
     n, m = len(part.w), part.m
     active = np.flatnonzero(state == ACTIVE_ROW)
@@ -168,7 +163,7 @@ def condition_violations(part: CondensedQp, a: Affine,
 
 
 def scale_of(part: CondensedQp, owner: np.ndarray, state: np.ndarray) -> np.ndarray:
-    """Size that a condition's violation is relative to: row units, or cost per row unit.
+    """Size that each condition's violation is relative to: row units, or cost per row unit.
 
     Parameters
     ----------
@@ -176,11 +171,6 @@ def scale_of(part: CondensedQp, owner: np.ndarray, state: np.ndarray) -> np.ndar
         The condensed part.
     owner, state
         Row of A behind each condition, shape (k,), and state of each row.
-
-    Returns
-    -------
-    np.ndarray
-        Shape (k,).
     """
     money = 1.0 + np.abs(part.g).max(initial=0.0)
     return np.where(state[owner] == ACTIVE_ROW, money, 1.0 + np.abs(part.s[owner]))

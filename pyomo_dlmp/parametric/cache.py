@@ -143,7 +143,17 @@ class SolveCache:
 
     def parts(self, kkt: KktSystem, paid: Iterable[int], wanted: Iterable[int],
               box: tuple[np.ndarray, np.ndarray], number: int) -> list[CondensedQp]:
-        """Condensed parts of lower level `number`, as of `condense`; kept from an earlier solve."""
+        """Condensed parts of a lower level, kept from an earlier solve where nothing changed.
+
+        Parameters
+        ----------
+        kkt, paid, wanted, box, number
+            As of `condense`.
+
+        Returns
+        -------
+        list of CondensedQp
+        """
         key = (sorted(paid), sorted(wanted), *(b.tolist() for b in box))
         held = self._parts.get(number)
         if held is None or held[0] is not kkt or held[1] != key:

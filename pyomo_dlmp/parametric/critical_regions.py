@@ -32,7 +32,15 @@ _REPAIR, _SOLVE, _POLYTOPE, _VERTEX, _LP = 0.5, 4.0, 1.0, 0.08, 0.3
 
 @dataclass
 class Region:
-    """An affine solution and the polytope where it is optimal, in the range scaled to 0 .. 1."""
+    """A critical region.
+
+    Attributes
+    ----------
+    affine
+        The solution there.
+    polytope
+        Where it is optimal, in the (slightly widened) range of u scaled to 0 .. 1.
+    """
 
     affine: Affine
     polytope: Polytope

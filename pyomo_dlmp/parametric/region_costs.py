@@ -24,7 +24,13 @@ from pyomo_dlmp.tolerances import ACTIVE, CONVEX, ENTRY, RANK, ROUNDING
 
 @dataclass
 class Quadratic:
-    """The function 1/2 v'P v + p'v + c; shapes (m, m), (m,)."""
+    """The function 1/2 v'P v + p'v + c.
+
+    Attributes
+    ----------
+    P, p, c
+        Shapes (m, m) and (m,), and a number.
+    """
 
     P: np.ndarray
     p: np.ndarray

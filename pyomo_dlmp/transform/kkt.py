@@ -75,7 +75,15 @@ class LowerKkt:
             var.setub(high)
 
     def slack_expression(self, p: int, extra: Iterable[tuple[float, Any]] = ()) -> LinearExpression:
-        """Pyomo expression of the slack of pair p, plus further (coefficient, Var) terms."""
+        """Pyomo expression of the slack of a pair.
+
+        Parameters
+        ----------
+        p
+            Number of the pair.
+        extra
+            Further (coefficient, VarData) terms.
+        """
         rows = getattr(self, "_slack_rows", None)
         if rows is None:
             kkt, form = self.kkt, self.kkt.form

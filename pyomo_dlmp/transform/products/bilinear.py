@@ -60,7 +60,15 @@ class QuadraticParts:
     var_map: dict
 
     def expression(self, quadratic: dict | None = None, extra: Iterable = ()) -> SumExpression:
-        """Pyomo expression with other quadratic terms (default: its own) and further summands."""
+        """The Pyomo expression of the parts.
+
+        Parameters
+        ----------
+        quadratic
+            Other quadratic terms in place of its own; None: its own.
+        extra
+            Further summands.
+        """
         keep = self.quadratic if quadratic is None else quadratic
         linear = LinearExpression(
             constant=self.constant, linear_coefs=list(self.linear.values()),

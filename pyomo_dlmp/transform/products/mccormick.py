@@ -52,8 +52,22 @@ def add_mccormick(block: Any, product: Product, segments: int = 1) -> Any:
     return block.w
 
 
-def envelope(w, v, Y, l, u, L, U):  # noqa: E741 (the formula's own letters)
-    """The four McCormick rows of w = v Y, named by the corner of (v, Y) that they touch."""
+def envelope(w: Any, v: Any, Y: Any, l: float, u: float,  # noqa: E741 (the formula's letters)
+             L: float, U: float) -> dict[str, Any]:
+    """The four McCormick rows of w = v Y, named by the corner of (v, Y) that they touch.
+
+    Parameters
+    ----------
+    w, v, Y
+        Vars of the product and its factors.
+    l, u, L, U
+        Range of v and of Y.
+
+    Returns
+    -------
+    dict
+        {name: relational expression}.
+    """
     return {
         "above, at low low": w - l * Y - L * v >= -l * L,
         "above, at high high": w - u * Y - U * v >= -u * U,
