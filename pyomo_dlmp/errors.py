@@ -15,7 +15,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong: `where` names the element, `what` the value, `cure` the way out."""
+    """One thing that is wrong.
+
+    Attributes
+    ----------
+    where
+        The element that is at fault, as the user knows it.
+    what
+        What is wrong with it, its value included.
+    cure
+        What to do about it; "" where nothing can be advised.
+    """
 
     where: str
     what: str
@@ -26,16 +36,38 @@ class Fault:
 
 
 def listed(names: Iterable[object], most: int = 12) -> str:
-    """Names quoted and joined by commas; after `most` of them only a count."""
+    """Names quoted and joined by commas.
+
+    Parameters
+    ----------
+    names
+        Anything with a readable `repr`.
+    most
+        Names written out; of the others only the count is given.
+
+    Returns
+    -------
+    str
+    """
     quoted = [repr(n) for n in names]
     rest = len(quoted) - most
     return ", ".join(quoted[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def nearest(wanted: str, known: Iterable[str]) -> str:
-    """A cure for an unknown name: the nearest of the known ones, else all of them.
+    """A cure for an unknown name: the nearest known names, else all of them.
 
-    Ignores case; returns a sentence, or "" if nothing is known.
+    Parameters
+    ----------
+    wanted
+        The name as the user wrote it; upper and lower case are the same.
+    known
+        Names that would have been right.
+
+    Returns
+    -------
+    str
+        A sentence; "" if nothing is known.
     """
     known = sorted(set(known))
     by_lower = {name.lower(): name for name in known}
@@ -46,10 +78,18 @@ def nearest(wanted: str, known: Iterable[str]) -> str:
 
 
 class DlmpError(Exception):
-    """Base of all errors of pyomo_dlmp; `faults` lists every fault that was found.
+    """Base of all errors of pyomo_dlmp.
 
-    `code` is short and stable: programs and bug reports can name the kind of an error by it,
-    whatever its words become.
+    Parameters
+    ----------
+    faults
+        What was found, one `Fault` or several; kept as a tuple in the attribute of that name.
+
+    Attributes
+    ----------
+    code
+        Short and stable: programs and bug reports can name the kind of an error by it, whatever
+        its words become.
     """
 
     code = "DLMP000"
@@ -60,7 +100,18 @@ class DlmpError(Exception):
 
     @classmethod
     def at(cls, where: str, what: str, cure: str = "") -> DlmpError:
-        """The error with a single fault, in one call."""
+        """The error with a single fault, in one call.
+
+        Parameters
+        ----------
+        where, what, cure
+            As of a `Fault`; the message reads ``<where>: <what>. <cure>``.
+
+        Returns
+        -------
+        DlmpError
+            Of the class that it is called on; to be raised by the caller.
+        """
         return cls(Fault(where, what, cure))
 
     def _message(self) -> str:
@@ -74,7 +125,7 @@ class DlmpError(Exception):
 
 
 class NetworkError(DlmpError, ValueError):
-    """The feeder's data are wrong: all faults of the feeder at once."""
+    """A feeder's data are wrong; lists all its faults at once."""
 
     code = "DLMP101"
 
@@ -86,13 +137,13 @@ class FeederFileError(DlmpError, ValueError):
 
 
 class OpenDssError(DlmpError, ValueError):
-    """An OpenDSS file or the engine cannot be used: all faults, each with file and line."""
+    """An OpenDSS file or its engine cannot be used; lists all faults, each with file and line."""
 
     code = "DLMP103"
 
 
 class StudyFileError(DlmpError, ValueError):
-    """A study file is wrong: all its faults at once, each with its key."""
+    """A study file is wrong; lists all its faults at once, each with its key."""
 
     code = "DLMP104"
 
@@ -104,13 +155,13 @@ class ResultsFileError(DlmpError, ValueError):
 
 
 class ModelError(DlmpError, ValueError):
-    """A model is used in a way that it cannot be: a wrong lower level, a dual of no row ..."""
+    """A model is used in a way that it does not allow: a wrong lower level, a dual of no row ..."""
 
     code = "DLMP201"
 
 
 class BoundError(DlmpError, ValueError):
-    """A finite bound is needed and none can be proved: names the component and how to give one."""
+    """A finite bound is needed and none can be proved; names the component and how to give one."""
 
     code = "DLMP202"
 
@@ -122,7 +173,13 @@ class SolverError(DlmpError, RuntimeError):
 
 
 class AuditError(DlmpError, RuntimeError):
-    """A solution failed its check; `result` holds it for inspection."""
+    """A solution failed its audit.
+
+    Attributes
+    ----------
+    result
+        The `BilevelResult` with the failed audit, for inspection.
+    """
 
     code = "DLMP302"
 

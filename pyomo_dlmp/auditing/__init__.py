@@ -1,4 +1,4 @@
-"""The one judge of bilevel points: lower levels solved again, upper rows, bounds, objective."""
+"""The one check of bilevel points: lower levels solved again, upper rows, bounds, objective."""
 
 from pyomo_dlmp.auditing.findings import Audit, LowerAudit
 from pyomo_dlmp.auditing.judge import audit

@@ -1,10 +1,11 @@
-"""From a solver's point to an audited result: re-solve, compare, judge, sum up."""
+"""From a solver's point to an audited result: re-solve, compare, check, sum up."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
@@ -28,9 +29,18 @@ _LEAST_SECONDS = 5.0  # for the ranges of a point, however little a time limit h
 
 @dataclass
 class Claim:
-    """What a search says: its status, objective and bound in the user's sense, size and notes.
+    """What a search reports; the point itself is on the model's Vars.
 
-    The point itself is on the model's Vars.
+    Attributes
+    ----------
+    status
+        A `Status`, or the solver's own text.
+    objective, bound
+        In the user's sense; None where there is none.
+    size
+        Numbers of rows, columns, binaries, pairs.
+    notes
+        Sentences for the result.
     """
 
     status: str
@@ -42,7 +52,17 @@ class Claim:
 
 @dataclass
 class LowerPoint:
-    """A lower level whose values are on its Vars and whose multipliers are here, unbounded."""
+    """A lower level whose values are on its Vars and whose multipliers are stored here.
+
+    Attributes
+    ----------
+    kkt, solver
+        The lower level and its solver.
+    y, mu
+        Duals of equality rows and multipliers of pairs, shapes (e,) and (pairs,).
+    bounds
+        None: no bounds of multipliers were assumed.
+    """
 
     kkt: KktSystem
     solver: LowerSolver
@@ -55,43 +75,64 @@ class LowerPoint:
         return self.y, self.mu
 
 
-def no_point(record: SingleLevel, claim: Claim, solver: str, clock) -> BilevelResult:
+def no_point(record: SingleLevel, claim: Claim, solver: str, clock: Any) -> BilevelResult:
     """The result of a search without a point.
 
     Infeasibility of a grid restriction says nothing about the bilevel problem.
+
+    Parameters
+    ----------
+    record
+        What `dlmp.single_level` did.
+    claim
+        What the search reports.
+    solver
+        Its name.
+    clock
+        Of the solve (`search.clock.Clock`); it is stopped.
+
+    Returns
+    -------
+    BilevelResult
     """
     status, bound, notes = claim.status, claim.bound, list(claim.notes)
     if record.restricted:
         bound = None
-        notes.append("upper Vars were held to a grid, so nothing is known of points off it")
+        notes.append("upper Vars were restricted to a grid, so nothing is known of points off it")
         if status in (Status.INFEASIBLE, Status.INFEASIBLE_OR_UNBOUNDED):
             status = Status.GAP_NOT_REACHED
     return BilevelResult(status, None, bound, None, solver, clock.stop(), claim.size, notes=notes)
 
 
-def finalize_result(model, record: SingleLevel, claim: Claim, solver: str, clock, gap: float,
-                    time_left: float | None = None) -> BilevelResult:
+def finalize_result(model: Any, record: SingleLevel, claim: Claim, solver: str, clock: Any,
+                    gap: float, time_left: float | None = None) -> BilevelResult:
     """Replace the lower levels' values by their own re-solve, audit, and sum up.
 
     Parameters
     ----------
+    model
+        The bilevel model with the point on its Vars.
     record
         What `dlmp.single_level` did (or a record that names the lower levels' points).
     claim
-        What the search says of the point on the Vars.
+        What the search reports of the point.
     solver
         Its name.
     clock
-        Of the solve (`search.clock.Clock`).
+        Of the solve (`search.clock.Clock`); it is stopped.
     gap
         Relative gap that was asked for.
     time_left
         Seconds for the ranges of prices and of the upper objective; None: at most a minute each.
 
+    Returns
+    -------
+    BilevelResult
+
     Raises
     ------
     AuditError
-        The point is no solution of the bilevel problem; the error's `result` holds it.
+        The point is not a solution of the bilevel problem; the error's `result` holds it.
     """
     clock.stage("audit")
     seconds = SECONDS if time_left is None else max(_LEAST_SECONDS, time_left)
@@ -128,13 +169,13 @@ def finalize_result(model, record: SingleLevel, claim: Claim, solver: str, clock
 
 
 def _unproved(name: str) -> str:
-    return (f"{name}: its prices have no proved bound. Where its feasible set loses its interior a "
-            "price may be without limit, and a solver need not find such a point; bounds={...} or "
-            "soft limits exclude it")
+    return (f"{name}: its prices have no proved bound. Where its feasible set has no interior a "
+            "price may be unbounded, and a solver need not find such a point; bounds={...} or soft "
+            "limits exclude it")
 
 
 def _round_integers(model, record: SingleLevel) -> None:
-    """Integer Vars at whole numbers: the lower levels are judged there, not a rounding away."""
+    """Round integer Vars to whole numbers, so that the lower levels are checked exactly there."""
     decided = (v for lower in record.lowers for v in lower.kkt.form.u)
     for var in chain(upper_data(model, pyo.Var), decided):
         if var.value is not None and not var.fixed and not var.is_continuous():
@@ -171,22 +212,23 @@ def _beyond_bound(record: SingleLevel, result: BilevelResult) -> float:
 
 
 def _close_gap(record: SingleLevel, result: BilevelResult, gap: float) -> None:
-    """Gap of the settled objective against the bound; an optimum beyond it is none."""
+    """Gap of the final objective to the bound; the status "optimal" needs it to be closed."""
     sense = 1 if record.original.sense == pyo.minimize else -1
     if record.restricted:
         result.bound = None
-        result.notes.append("upper Vars were held to a grid, so no bound of the bilevel is known")
+        result.notes.append(
+            "upper Vars were restricted to a grid, so no bound of the bilevel problem is known")
     if result.bound is None or result.objective is None:
         if result.status == Status.OPTIMAL:
             result.status = Status.GAP_NOT_REACHED
             result.notes.append("no bound is known")
         return
-    # a point better than the bound by rounding only proves the point
+    # a point that is better than the bound by rounding is proved optimal by it
     short = max(0.0, sense * (result.objective - result.bound))
     result.gap = short / max(abs(result.objective), ROUNDING)
     within = short <= 2 * ABSOLUTE_GAP
     if result.status == Status.TIME_LIMIT and (result.gap <= gap or within):
-        result.status = Status.OPTIMAL  # reached, though the search would have gone on
+        result.status = Status.OPTIMAL  # reached, although the search had not stopped by itself
     if result.status == Status.OPTIMAL and result.gap > 1.001 * max(gap, ROUNDING) and not within:
         result.status = Status.GAP_NOT_REACHED
         result.notes.append(
@@ -211,7 +253,7 @@ def _finalize_lower(lower, record: SingleLevel, rows: list, result: BilevelResul
     to rounding; it replaces the solver's point unless the upper objective would get worse by more
     than rounding: then the duals (or the primal) are not unique and the solver's, chosen for the
     upper level, stay. The KKT residual is that of the values that are loaded. Where the single
-    level only approximates the lower one, the re-solve is loaded and judged.
+    level only approximates the lower one, the re-solve is loaded and checked.
     """
     kkt, form = lower.kkt, lower.kkt.form
     x, u, y, mu = _own_point(lower)
@@ -229,8 +271,8 @@ def _finalize_lower(lower, record: SingleLevel, rows: list, result: BilevelResul
     sense = 1 if record.original.sense == pyo.minimize else -1
     if broken_rows(rows) or sense * (after - before) > SAME_MONEY * max(1.0, abs(before)):
         result.notes.append(
-            f"{form.block.name}: the lower level's answer is not unique; the one that is best for "
-            "the upper level is reported (optimistic)")
+            f"{form.block.name}: the lower level's solution is not unique; the best one for the "
+            "upper level is reported (optimistic)")
         load_values(form.x, x)
         kkt.duals.load(y, mu)
         add_price_ranges(report, x, u, solver, deadline)

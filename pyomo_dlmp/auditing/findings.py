@@ -1,4 +1,4 @@
-"""What the judge found: one lower level, and a whole model."""
+"""What the audit found: one lower level, and a whole model."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ class LowerAudit:
 
     Attributes
     ----------
+    name
+        Of the LowerLevel.
     solution
         The independent re-solve at the point's upper decisions.
     cost_gap
@@ -29,13 +31,14 @@ class LowerAudit:
     at_bound
         Pairs whose multiplier (slack) has reached the bound that the search assumed.
     price_range
-        {row number: (least, greatest)} of duals that are not unique, in the user's sign.
+        {row number: (least, greatest)} of duals that are not unique, in the user's sign and in
+        lower cost per unit of the row.
     kkt
         The compiled lower level.
     ranges_known
         Whether all of `price_range` was computed (within the time for it).
     unique_answer
-        Whether the point and the re-solve are the same answer.
+        Whether the point and the re-solve are the same solution.
     """
 
     name: str
@@ -52,7 +55,7 @@ class LowerAudit:
 
 @dataclass
 class Audit:
-    """Judgement of a bilevel point. `passed` says whether every check holds.
+    """Result of the checks of a bilevel point; `passed` is True where all of them hold.
 
     Attributes
     ----------
@@ -76,10 +79,10 @@ class Audit:
     fractional
         [(upper Var, distance)] of integer upper Vars away from whole numbers.
     stale_duals
-        [(dual Var, difference)] of `dual_of` Vars that are no dual of their row at the point,
-        relative to 1 + the greatest dual.
+        [(dual Var, difference)] of `dual_of` Vars whose value is not a dual of their row at the
+        point, relative to 1 + the greatest dual.
     optimistic, pessimistic
-        Best and worst upper objective over the lower levels' optimal answers and duals at these
+        Best and worst upper objective over the lower levels' optimal solutions and duals at these
         upper decisions; None: not known.
     notes
         What was not computed, and why.
@@ -100,7 +103,7 @@ class Audit:
 
     @property
     def passed(self) -> bool:
-        """Every row of `table()` holds."""
+        """Whether every row of `table()` holds."""
         return bool(self.table()["passed"].all())
 
     def table(self) -> pd.DataFrame:

@@ -1,16 +1,17 @@
-"""The one judge: `audit(model)` of any point, and of what `solve_bilevel` has found.
+"""The one check: `audit(model)` of any point, and of what `solve_bilevel` has found.
 
-For each LowerLevel the lower problem is solved again at the upper decisions, apart from whatever
-found the point. Judged are: the cost gap, complementarity, stationarity and primal residuals of
+For each LowerLevel the lower problem is solved again at the upper decisions, independently of what
+found the point. Checked are: the cost gap, complementarity, stationarity and primal residuals of
 the lower point, multipliers at assumed bounds, the upper rows, bounds and integrality of every
-upper Var, the user's dual Vars, and the upper objective evaluated anew. Reported besides: ranges
-of duals that are not unique, and the upper objective over all optimal answers (optimistic and
-pessimistic).
+upper Var, the user's dual Vars, and the upper objective evaluated again. Reported besides: ranges
+of duals that are not unique, and the upper objective over all optimal lower solutions (optimistic
+and pessimistic).
 """
 
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pyomo.environ as pyo
 
@@ -35,11 +36,11 @@ from pyomo_dlmp.transform.record import SingleLevel, single_level_data
 SECONDS = 60.0  # for the optimistic and pessimistic values, where the caller sets no limit
 
 
-def audit(model, intervals: bool = True, time_limit: float | None = None) -> Audit:
+def audit(model: Any, intervals: bool = True, time_limit: float | None = None) -> Audit:
     """Check the values on a bilevel model: Vars, and duals in each LowerLevel's `dual` Suffix.
 
-    Without duals loaded the duals of the re-solve are used (then of the lower levels only the
-    primal side is judged).
+    Without loaded duals those of the re-solve are used (of the lower levels only the primal side is
+    then checked).
 
     Parameters
     ----------
@@ -49,7 +50,8 @@ def audit(model, intervals: bool = True, time_limit: float | None = None) -> Aud
         Whether ranges of duals that are not unique, and the optimistic and pessimistic values,
         are computed.
     time_limit
-        Seconds for these; what is not known then is None, with a note.
+        Seconds for the optimistic and pessimistic values (None: a minute); what is not known then
+        is None, with a note.
 
     Returns
     -------
@@ -61,7 +63,7 @@ def audit(model, intervals: bool = True, time_limit: float | None = None) -> Aud
     ModelError
         The model has no LowerLevel, or a Var has no value.
     SolverError
-        A lower level has no answer at the upper decisions.
+        A lower level has no solution at the upper decisions.
     """
     record = single_level_data(model)
     systems = ([lower.kkt for lower in record.lowers] if record is not None
@@ -86,12 +88,34 @@ def audit(model, intervals: bool = True, time_limit: float | None = None) -> Aud
     return found
 
 
-def judge_upper(model, record: SingleLevel | None, lowers: list[LowerAudit],
+def judge_upper(model: Any, record: SingleLevel | None, lowers: list[LowerAudit],
                 solvers: list[LowerSolver], reported: float | None = None,
                 time_limit: float | None = None, ranges: bool = True) -> Audit:
-    """The audit of a point whose lower levels have been judged.
+    """The audit of a point whose lower levels have been checked.
 
-    solvers: of the lower levels. reported: the upper objective as a search reported it.
+    Parameters
+    ----------
+    model
+        The bilevel model, with values.
+    record
+        Of ``dlmp.single_level`` where it was applied.
+    lowers, solvers
+        Checks and solvers of the lower levels.
+    reported
+        The upper objective as a search reported it.
+    time_limit
+        Seconds for the optimistic and pessimistic values; None: a minute.
+    ranges
+        Whether these are computed.
+
+    Returns
+    -------
+    Audit
+
+    Raises
+    ------
+    ModelError
+        A Var in the upper level has no value.
     """
     objective = upper_objective(model) if record is None else record.original
     found = Audit(lowers, reported, pyo.value(objective.expr, exception=False))
@@ -112,7 +136,7 @@ def judge_upper(model, record: SingleLevel | None, lowers: list[LowerAudit],
 
 def _add_range(found: Audit, objective, solvers: list[LowerSolver],
                time_limit: float | None) -> None:
-    """Optimistic and pessimistic upper objective, given up on with a note."""
+    """Add the optimistic and pessimistic upper objective, or a note why they are not known."""
     found.notes += [f"{a.name}: the ranges of prices that are not unique are not known: their "
                     "linear programs took too long"
                     for a in found.lowers if not a.ranges_known]

@@ -1,8 +1,9 @@
-"""Is a point an answer of a lower level? The lower level is solved again to tell."""
+"""Is a point a solution of a lower level? It is solved again to tell."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,26 +14,36 @@ from pyomo_dlmp.lower.solver import LowerSolver, kkt_residual
 from pyomo_dlmp.tolerances import AT_BOUND, AUDITED_ROW, KKT_RESIDUAL, ROW_HOLDS, SAME_MONEY
 
 
-def audit_lower(kkt: KktSystem, x, u, multipliers=None, bounds=None,
+def audit_lower(kkt: KktSystem, x: np.ndarray, u: np.ndarray,
+                multipliers: tuple[np.ndarray, np.ndarray] | None = None, bounds: Any = None,
                 solver: LowerSolver | None = None,
                 deadline: float | None = np.inf) -> LowerAudit:
-    """Judge one lower level at a point.
+    """Check one lower level at a point; it is solved again at the same upper decisions.
 
     Parameters
     ----------
+    kkt
+        The compiled lower level.
     x, u
         Lower and upper decisions, shapes (n,) and (m,).
     multipliers
-        (y, mu) of the point; None: those of the re-solve, so that only the primal side is judged.
+        (y, mu) of the point, shapes (e,) and (pairs,); None: those of the re-solve, so that only
+        the primal side is checked.
     bounds
-        The `PairBounds` that the search assumed, to tell multipliers that reached them.
+        The `PairBounds` that the search assumed, to find multipliers that reached them.
+    solver
+        Of the lower level; None: a new one.
     deadline
         Of ``time.monotonic``, for the ranges of duals that are not unique; None: no ranges.
+
+    Returns
+    -------
+    LowerAudit
 
     Raises
     ------
     SolverError
-        The lower level has no answer at u.
+        The lower level has no solution at u.
     """
     solver = solver or LowerSolver(kkt)
     solution = solver.solve(u)
@@ -50,7 +61,8 @@ def audit_lower(kkt: KktSystem, x, u, multipliers=None, bounds=None,
     return report
 
 
-def add_price_ranges(report: LowerAudit, x, u, solver: LowerSolver, deadline: float) -> None:
+def add_price_ranges(report: LowerAudit, x: np.ndarray, u: np.ndarray, solver: LowerSolver,
+                     deadline: float) -> None:
     """Ranges of the duals that are not unique at an optimum, given up on at the deadline."""
     try:
         report.price_range = price_ranges(x, u, solver, deadline)
@@ -58,11 +70,25 @@ def add_price_ranges(report: LowerAudit, x, u, solver: LowerSolver, deadline: fl
         report.price_range, report.ranges_known = {}, False
 
 
-def at_bound(kkt: KktSystem, bounds, mu, slack) -> list[str]:
+def at_bound(kkt: KktSystem, bounds: Any, mu: np.ndarray, slack: np.ndarray) -> list[str]:
     """Pairs whose multiplier reaches its bound, or whose slack passes its own.
 
     A pair that was proved never (always) to bind has the bound 0 for its multiplier (slack).
-    Bounds from vertices are not looked at: they hold for some optimal dual, not for each.
+    Bounds from vertices are not checked: they hold for some optimal dual, not for each.
+
+    Parameters
+    ----------
+    kkt
+        The compiled lower level.
+    bounds
+        A `PairBounds`.
+    mu, slack
+        Of each pair, shape (pairs,).
+
+    Returns
+    -------
+    list of str
+        Full names of the pairs.
     """
     tiny = SAME_MONEY * (1 + np.abs(kkt.form.c).max(initial=0.0))
     judged = np.isfinite(bounds.mu) & (bounds.mu_source != "vertex")
@@ -72,10 +98,23 @@ def at_bound(kkt: KktSystem, bounds, mu, slack) -> list[str]:
     return [f"{kkt.form.block.name}.{kkt.label[p]}" for p in np.flatnonzero(reached | passed)]
 
 
-def broken_fixed_rows(kkt: KktSystem, u) -> Iterator[tuple[str, float]]:
-    """(name, violation) of lower rows without a lower Var: upper decisions alone break them.
+def broken_fixed_rows(kkt: KktSystem,
+                      u: Sequence[float] | np.ndarray) -> Iterator[tuple[str, float]]:
+    """Lower rows without a lower Var that the upper decisions violate.
 
-    Where one does not hold the lower level has no answer at all.
+    Where one does not hold the lower level has no solution at all.
+
+    Parameters
+    ----------
+    kkt
+        The compiled lower level.
+    u
+        Upper decisions, shape (m,).
+
+    Returns
+    -------
+    iterator
+        (name, violation relative to 1 + |limit|).
     """
     form = kkt.form
     fixed = np.flatnonzero(np.diff(form.A.indptr) == 0)
@@ -87,10 +126,22 @@ def broken_fixed_rows(kkt: KktSystem, u) -> Iterator[tuple[str, float]]:
                 yield form.rows[r].name, float(over)
 
 
-def stale_duals(report: LowerAudit, y, mu) -> Iterator[tuple[str, float]]:
-    """(dual Var, difference) of the user's dual Vars that are no dual of their row at the point.
+def stale_duals(report: LowerAudit, y: np.ndarray, mu: np.ndarray) -> Iterator[tuple[str, float]]:
+    """The user's dual Vars whose value is not a dual of their row at the point.
 
-    Any value within the range of a dual that is not unique is one.
+    Where a dual is not unique, any value within its range is one.
+
+    Parameters
+    ----------
+    report
+        Of the lower level, with the ranges of its duals.
+    y, mu
+        Duals of the point, shapes (e,) and (pairs,).
+
+    Returns
+    -------
+    iterator
+        (name of the dual Var, difference relative to 1 + the greatest dual).
     """
     kkt = report.kkt
     assert kkt is not None

@@ -1,13 +1,15 @@
-"""Optimistic and pessimistic: the range of the upper objective over the lower levels' answers.
+"""Optimistic and pessimistic: the range of the upper objective over the lower levels' solutions.
 
-At fixed upper decisions u the optimal answers of a lower level form a polyhedron (the same Qx and
-the same linear cost), and so do its optimal duals. An upper objective that is linear in them takes
-its least and greatest value over these by linear programs, a connected part (a period) at a time.
+At fixed upper decisions u the optimal solutions of a lower level form a polyhedron (the same Qx and
+the same linear cost), and so do its optimal duals. The least and greatest value of an upper
+objective that is linear in them are linear programs, solved for one connected component (a period)
+at a time.
 """
 
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
@@ -24,7 +26,7 @@ from pyomo_dlmp.transform.products.bilinear import quadratic_parts
 _NOT_KNOWN = "the optimistic and pessimistic upper objective are not known: "
 
 
-def upper_range(objective, solvers: list[LowerSolver],
+def upper_range(objective: Any, solvers: list[LowerSolver],
                 seconds: float) -> tuple[tuple[float, float] | None, str]:
     """Range of the upper objective at the loaded upper decisions.
 
@@ -40,17 +42,17 @@ def upper_range(objective, solvers: list[LowerSolver],
     Returns
     -------
     tuple
-        ((optimistic, pessimistic) or None, why it is None): infinite where unbounded; None where
-        the objective is not linear in the answers and duals, or the time was not enough.
+        ((optimistic, pessimistic), ""), infinite where unbounded; (None, why) where the objective
+        is not linear in the solutions and duals, or the time did not suffice.
     """
     deadline = time.monotonic() + seconds
     try:
         parts = quadratic_parts(objective.expr, objective.name)
     except ModelError:
-        return None, _NOT_KNOWN + "it is no quadratic"
+        return None, _NOT_KNOWN + "it is not quadratic"
     weights = _gradient(parts, [solver.kkt for solver in solvers])
     if weights is None:
-        return None, _NOT_KNOWN + "it is not linear in the lower levels' answers and duals"
+        return None, _NOT_KNOWN + "it is not linear in the lower levels' solutions and duals"
     here = float(pyo.value(objective.expr))
     least = greatest = here
     try:

@@ -10,13 +10,29 @@ from pyomo_dlmp.tolerances import ABSOLUTE_GAP
 
 @dataclass
 class BilevelResult:
-    """What `solve_bilevel` returns. Money in the model's unit.
+    """What `solve_bilevel` returns; objective, bound in the upper objective's unit.
 
-    `status`: one of `pyomo_dlmp.status.Status`;
-    `objective`: the user's upper objective at the loaded point (None without one); `bound`: proven
-    bound of the bilevel optimum; `gap`: relative; `times`: seconds by stage; `size`: rows, columns,
-    binaries of the single level as written, after elimination, and pairs before and after bounds;
-    `audit`: None when no point was found.
+    Attributes
+    ----------
+    status
+        One of `pyomo_dlmp.status.Status`.
+    objective
+        The user's upper objective at the loaded point, None without one.
+    bound
+        Proven bound of the bilevel optimum (below it when minimising), None where none is known.
+    gap
+        (objective - bound) / |objective|, at least 0; None where one of them is missing.
+    solver
+        Name of the solver.
+    times
+        Seconds by stage.
+    size
+        Rows, columns and binaries of the single level as written, of the program after
+        elimination, and pairs before and after bounds.
+    audit
+        The checks of the loaded point, None without one.
+    notes
+        Sentences about restrictions, repeated attempts, what is not known.
     """
 
     status: str

@@ -1,8 +1,9 @@
-"""Does a point obey the upper level: its rows, the bounds and integrality of its Vars?"""
+"""Does a point satisfy the upper level: its rows, the bounds and integrality of its Vars?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import pyomo.environ as pyo
 from pyomo.common.collections import ComponentSet
@@ -16,8 +17,21 @@ from pyomo_dlmp.transform.record import SingleLevel
 Found = list[tuple[str, float]]
 
 
-def upper_rows(model, record: SingleLevel | None) -> list:
-    """The user's active upper Constraints; of a transformed model those that were replaced, too."""
+def upper_rows(model: Any, record: SingleLevel | None) -> list:
+    """The user's active upper Constraints.
+
+    Parameters
+    ----------
+    model
+        A bilevel model.
+    record
+        Of ``dlmp.single_level`` where it was applied: the rows that it replaced are included, those
+        that it added are not. None: untransformed.
+
+    Returns
+    -------
+    list of ConstraintData
+    """
     own = [] if record is None else [model.component(name) for name in record.added]
     levels = ComponentSet(b for b in model.component_data_objects(
         pyo.Block, active=True, descend_into=pyo.Block) if isinstance(b, LowerLevelData))
@@ -28,8 +42,20 @@ def upper_rows(model, record: SingleLevel | None) -> list:
     return [row for row in rows if not any(is_inside(row, block) for block in own)]
 
 
-def upper_vars(model, record: SingleLevel | None) -> Iterator:
-    """The Vars that the upper level decides (declared ones inside a LowerLevel included)."""
+def upper_vars(model: Any, record: SingleLevel | None) -> Iterator:
+    """The VarData that the upper level decides, declared ones inside a LowerLevel included.
+
+    Parameters
+    ----------
+    model
+        A bilevel model.
+    record
+        Of ``dlmp.single_level`` where it was applied: Vars that it added are left out.
+
+    Returns
+    -------
+    iterator
+    """
     own = [] if record is None else [model.component(name) for name in record.added]
     for var in upper_data(model, pyo.Var):
         if not any(is_inside(var, block) for block in own):
@@ -39,8 +65,18 @@ def upper_vars(model, record: SingleLevel | None) -> Iterator:
             yield from block.declared_upper()
 
 
-def broken_rows(rows) -> Found:
-    """(name, violation relative to 1 + |limit|) of rows that the values break, worst first.
+def broken_rows(rows: Iterable) -> Found:
+    """Rows that the values on the Vars violate by more than the audit allows.
+
+    Parameters
+    ----------
+    rows
+        ConstraintData.
+
+    Returns
+    -------
+    list
+        [(name, violation relative to 1 + |limit|)], worst first.
 
     Raises
     ------
@@ -52,7 +88,7 @@ def broken_rows(rows) -> Found:
         value = pyo.value(row.body, exception=False)
         if value is None:
             missing = [v.name for v in identify_variables(row.body) if v.value is None]
-            raise ModelError.at(row.name, f"cannot be judged: '{missing[0]}' has no value"
+            raise ModelError.at(row.name, f"cannot be checked: '{missing[0]}' has no value"
                                 if missing else "cannot be evaluated", "Solve the model first.")
         for limit, sign in ((row.lb, -1.0), (row.ub, 1.0)):
             if limit is not None:
@@ -62,8 +98,19 @@ def broken_rows(rows) -> Found:
     return sorted(found, key=lambda item: -item[1])
 
 
-def outside_bounds(variables) -> Found:
-    """(name, distance relative to 1 + |bound|) of Vars beyond their bounds, worst first."""
+def outside_bounds(variables: Iterable) -> Found:
+    """Vars beyond their bounds by more than the audit allows.
+
+    Parameters
+    ----------
+    variables
+        VarData; those without a value are left out.
+
+    Returns
+    -------
+    list
+        [(name, distance relative to 1 + |bound|)], worst first.
+    """
     found = []
     for var in variables:
         if var.value is None:
@@ -76,8 +123,19 @@ def outside_bounds(variables) -> Found:
     return sorted(found, key=lambda item: -item[1])
 
 
-def off_whole_numbers(variables) -> Found:
-    """(name, distance) of integer Vars away from whole numbers, worst first."""
+def off_whole_numbers(variables: Iterable) -> Found:
+    """Integer Vars away from whole numbers.
+
+    Parameters
+    ----------
+    variables
+        VarData; those without a value are left out.
+
+    Returns
+    -------
+    list
+        [(name, distance)], worst first.
+    """
     found = [(var.name, abs(var.value - round(var.value))) for var in variables
              if var.value is not None and not var.is_continuous()]
     return sorted((item for item in found if item[1] > ENTRY), key=lambda item: -item[1])

@@ -1,13 +1,15 @@
 """A row that no solver can read: it stops a bilevel model from being solved untransformed.
 
-Some of Pyomo's solver interfaces take one of several active objectives without a word, and would
-answer a bilevel model as if the lower level's rows were the upper level's. Each LowerLevel
-therefore holds one active row whose expression no solver interface knows. What it raises, or what
-Pyomo prints when it meets it, names the LowerLevel and the cure. Its value is zero.
-``dlmp.single_level`` switches it off.
+Some of Pyomo's solver interfaces silently use one of several active objectives and would solve the
+model as if the lower-level constraints belonged to the upper level. Each LowerLevel therefore holds
+one active row whose expression no solver interface knows. What it raises, or what Pyomo prints when
+it finds it, names the LowerLevel and the cure. Its value is zero. ``dlmp.single_level`` deactivates
+it.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import pyomo.environ as pyo
 from pyomo.core.expr.numvalue import NumericValue
@@ -18,7 +20,7 @@ NAME = "apply_dlmp_single_level_first"
 
 
 class Untransformed(NumericValue):
-    """A leaf of value zero; whoever asks what it is made of gets the reason."""
+    """A leaf of value zero; asking for its structure raises ModelError with the reason."""
 
     __slots__ = ("_var",)
 
@@ -33,7 +35,7 @@ class Untransformed(NumericValue):
                 "dlmp.solve_bilevel, or apply dlmp.single_level first)")
 
     def is_potentially_variable(self):
-        """A row of it is no constant."""
+        """True, so that a row of it is not a constant."""
         return True
 
     def is_fixed(self):
@@ -56,13 +58,13 @@ class Untransformed(NumericValue):
             "Call dlmp.solve_bilevel(model), or apply dlmp.single_level first.")
 
 
-def add_guard(block) -> None:
-    """Put the row (and the Var it speaks of) on a LowerLevel."""
+def add_guard(block: Any) -> None:
+    """Add the row, and the Var that it refers to, to a LowerLevel."""
     block.add_component(f"{NAME}_var", pyo.Var(initialize=0.0))
     block.add_component(NAME, pyo.Constraint(
         expr=Untransformed(block.component(f"{NAME}_var")) == 0.0))
 
 
-def guard_of(block):
-    """The row of a LowerLevel, None where there is none."""
+def guard_of(block: Any) -> Any:
+    """The guarding row (a Constraint) of a LowerLevel; None where there is none."""
     return block.component(NAME)

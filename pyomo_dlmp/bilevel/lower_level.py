@@ -29,7 +29,7 @@ log = logging.getLogger("pyomo_dlmp")
 
 
 class _LowerLevelState(AutoSlots.Mixin):
-    """What a LowerLevel remembers; deep-copied with the block, so clones keep it."""
+    """State of a LowerLevel; deep-copied with the block, so that clones keep it."""
 
     __slots__ = ("duals", "upper")
 
@@ -43,7 +43,10 @@ pyo.Block.register_private_data_initializer(_LowerLevelState)
 
 @declare_custom_block(name="LowerLevel")
 class LowerLevelData(BlockData):
-    """A lower-level problem; see the module's text. Build it like any Pyomo Block."""
+    """A lower-level problem, built like any Pyomo Block; see the module's text.
+
+    Its Vars, linear Constraints and one convex Objective make up the lower level.
+    """
 
     def __init__(self, component):
         super().__init__(component)
@@ -53,34 +56,58 @@ class LowerLevelData(BlockData):
     def _state(self) -> _LowerLevelState:
         return self.private_data()
 
-    def declare_upper(self, *variables) -> None:
-        """Say that the upper level decides these Vars (scalar, indexed or single data) inside.
+    def declare_upper(self, *variables: Any) -> None:
+        """Declare that the upper level decides some Vars inside this block.
 
-        Raises ModelError for anything that is not a Var of this block.
+        Parameters
+        ----------
+        *variables
+            Scalar or indexed Vars, or single elements of one.
+
+        Raises
+        ------
+        ModelError
+            One of them is not a Var of this block.
         """
         for var in variables:
             for data in _var_datas(var, self):
                 self._state.upper.add(data)
 
     def declared_upper(self) -> Iterator:
-        """Vars inside that the upper level decides."""
+        """The VarData inside that the upper level decides."""
         yield from self._state.upper
 
-    def is_upper(self, data) -> bool:
+    def is_upper(self, data: Any) -> bool:
         """Whether a VarData is a decision of the upper level (declared, or outside the block)."""
         return data in self._state.upper or not self.contains(data)
 
-    def contains(self, component) -> bool:
-        """Whether a component or component data lives in this block, at any depth."""
+    def contains(self, component: Any) -> bool:
+        """Whether a component or component data is in this block, at any depth."""
         return is_inside(component, self)
 
-    def dual_of(self, component, bound: str | None = None):
-        """Var of the duals of a constraint (or of a Var's ``bound="lower" | "upper"``).
+    def dual_of(self, component: Any, bound: str | None = None) -> Any:
+        """Var of the duals of a constraint, or of a Var's bound, for use in the upper level.
 
-        Scalar constraint -> scalar Var; indexed -> Var over the same index; one element -> that
-        element of the Var. Signed as in the table of `lower.duals`, per unit of the row in units
-        of the lower objective. Asking twice gives the same Var. Raises ModelError for a component
-        that is not a row (or a Var) of this lower level.
+        A second call gives the same Var. Signs are those of the table in `lower.duals`, units those
+        of the lower objective per unit of the row ($/MW for a power balance).
+
+        Parameters
+        ----------
+        component
+            A Constraint of this lower level, or a Var; scalar, indexed or one element.
+        bound
+            "lower" or "upper": which bound of a Var. None for a constraint.
+
+        Returns
+        -------
+        Var or VarData
+            Scalar for a scalar component, over the same index for an indexed one, an element for an
+            element.
+
+        Raises
+        ------
+        ModelError
+            The component is not a row or Var of this lower level, or `bound` does not fit it.
         """
         parent = _parent_component(component)
         is_row = getattr(parent, "ctype", None) is pyo.Constraint
@@ -128,7 +155,7 @@ class LowerLevelData(BlockData):
         return store[key]
 
     def dual_vars(self) -> Iterator[tuple[Any, str | None, pyo.Var]]:
-        """(component, bound or None, dual Var) of every dual asked for so far."""
+        """(component, bound or None, dual Var) of every dual that `dual_of` was called for."""
         for component, entry in self._state.duals.items():
             if isinstance(entry, dict):
                 for bound, var in entry.items():
@@ -137,8 +164,8 @@ class LowerLevelData(BlockData):
                 yield component, None, entry
 
 
-def is_inside(component, block) -> bool:
-    """Whether a component or component data lives in a block, at any depth."""
+def is_inside(component: Any, block: Any) -> bool:
+    """Whether a component or component data is in a block, at any depth."""
     parent = component.parent_block()
     while parent is not None:
         if parent is block:
@@ -147,14 +174,29 @@ def is_inside(component, block) -> bool:
     return False
 
 
-def dual_vars_of(block) -> Iterator[tuple[Any, str | None, pyo.Var]]:
-    """`dual_vars` of a LowerLevel; nothing for a model that is none (a DSO's OPF alone)."""
+def dual_vars_of(block: Any) -> Iterator[tuple[Any, str | None, pyo.Var]]:
+    """`dual_vars` of a LowerLevel; nothing for another model (a DSO's OPF alone)."""
     if isinstance(block, LowerLevelData):
         yield from block.dual_vars()
 
 
-def lower_levels(model) -> list[LowerLevelData]:
-    """Active LowerLevel blocks of a model, in order; nested ones are refused with ModelError."""
+def lower_levels(model: Any) -> list[LowerLevelData]:
+    """Active LowerLevel blocks of a model, in order.
+
+    Parameters
+    ----------
+    model
+        ConcreteModel or Block.
+
+    Returns
+    -------
+    list of LowerLevelData
+
+    Raises
+    ------
+    ModelError
+        One of them is inside another.
+    """
     found = [
         b for b in model.component_data_objects(pyo.Block, active=True, descend_into=pyo.Block)
         if isinstance(b, LowerLevelData)
@@ -171,16 +213,45 @@ def lower_levels(model) -> list[LowerLevelData]:
     return found
 
 
-def upper_data(model, ctype, active: bool | None = True) -> Iterator:
-    """Component data of a kind that stand outside every active LowerLevel (which may be large)."""
+def upper_data(model: Any, ctype: type, active: bool | None = True) -> Iterator:
+    """Component data outside every active LowerLevel (whose many components are not visited).
+
+    Parameters
+    ----------
+    model
+        ConcreteModel or Block.
+    ctype
+        Kind of component, such as ``pyo.Constraint``.
+    active
+        True, False: only components that are (not) active; None: all.
+
+    Returns
+    -------
+    iterator
+    """
     yield from model.component_data_objects(ctype, active=active, descend_into=False)
     for block in model.component_data_objects(pyo.Block, active=active, descend_into=False):
         if not (isinstance(block, LowerLevelData) and block.active):
             yield from upper_data(block, ctype, active)
 
 
-def upper_objective(model):
-    """The one active objective outside the lower levels; ModelError for none or several."""
+def upper_objective(model: Any) -> Any:
+    """The one active objective outside the lower levels.
+
+    Parameters
+    ----------
+    model
+        ConcreteModel or Block.
+
+    Returns
+    -------
+    ObjectiveData
+
+    Raises
+    ------
+    ModelError
+        There is none, or there are several.
+    """
     found = list(upper_data(model, pyo.Objective))
     if len(found) > 1:
         raise ModelError.at(
@@ -194,9 +265,10 @@ def upper_objective(model):
 
 
 def _warn_of_turned_rows(constraint) -> None:
-    """Pyomo stores ``g >= u`` and ``u <= g`` alike: with Vars on both sides the sign is a surprise.
+    """Warn of inequalities with Vars on both sides, whose dual may have an unexpected sign.
 
-    It is then ``u - g <= 0``, whose dual is <= 0 when minimising.
+    Pyomo stores ``g >= u`` and ``u <= g`` alike, as ``u - g <= 0``: its dual is <= 0 when
+    minimising.
     """
     for data in constraint.values():
         args = getattr(data.expr, "args", ())

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from pyomo.repn.linear import LinearRepnVisitor
 from pyomo.repn.util import OrderedVarRecorder
 
 
 class RowReader:
-    """Reads linear rows; `var_map` collects {id of a Var: Var} of all that were read.
+    """Reads linear rows; `var_map` collects {id of a Var: Var} of all rows that were read.
 
     Parameters
     ----------
     recorder
-        Of a caller that reads quadratic expressions into the same map, too.
+        Of a caller that reads quadratic expressions into the same map, too; None: a new one.
     cache
-        Of named Expressions, for a caller that empties it.
+        Of named Expressions, for a caller that empties it; None: a new one.
     """
 
     def __init__(self, recorder: OrderedVarRecorder | None = None, cache: dict | None = None):
@@ -23,10 +25,19 @@ class RowReader:
         self.var_map: dict = recorder.var_map
         self._visitor = LinearRepnVisitor({} if cache is None else cache, var_recorder=recorder)
 
-    def read(self, row) -> tuple[dict[int, float], float, float] | None:
-        """({id of a Var: coefficient}, lower, upper limit) of a row; None where it is not linear.
+    def read(self, row: Any) -> tuple[dict[int, float], float, float] | None:
+        """A row as numbers; fixed Vars and Params enter with their values.
 
-        Limits are infinite where there is none. Fixed Vars and Params enter with their values.
+        Parameters
+        ----------
+        row
+            ConstraintData.
+
+        Returns
+        -------
+        tuple or None
+            ({id of a Var: coefficient}, lower limit, upper limit), limits infinite where there is
+            none; None where the row is not linear.
         """
         lower, body, upper = row.to_bounded_expression(evaluate_bounds=True)
         repn = self._visitor.walk_expression(body)

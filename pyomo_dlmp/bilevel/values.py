@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import chain
+from typing import Any
 
 import numpy as np
 from pyomo.core.expr.visitor import identify_variables
 
 
-def load_values(variables, values) -> None:
-    """Set the values of VarData, whatever their bounds and domains."""
+def load_values(variables: Iterable, values: Iterable[float]) -> None:
+    """Set the values of VarData without checking bounds and domains."""
     for var, value in zip(variables, values, strict=True):
         var.set_value(float(value), skip_validation=True)
 
 
-def value_idle_vars(objective, rows, idle=()) -> None:
-    """Vars that no solver saw (their terms cancelled) get a value within their bounds.
+def value_idle_vars(objective: Any, rows: Iterable, idle: Iterable = ()) -> None:
+    """Give Vars whose terms cancel, so that no solver sees them, a value within their bounds.
 
-    Those of an objective and some rows, and further ones.
+    Parameters
+    ----------
+    objective, rows
+        Objective and ConstraintData whose Vars are looked at.
+    idle
+        Further VarData.
     """
     parts = [objective.expr, *(c.body for c in rows)]
     seen = (v for part in parts for v in identify_variables(part, include_fixed=False))
@@ -27,8 +34,14 @@ def value_idle_vars(objective, rows, idle=()) -> None:
             var.set_value(near if var.ub is None else min(near, var.ub))
 
 
-def bounds_of(variables) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper bounds of Vars, infinite where there is none: shapes (n,), (n,)."""
+def bounds_of(variables: Iterable) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds of Vars.
+
+    Returns
+    -------
+    tuple
+        (lower, upper), infinite where there is none, shapes (n,).
+    """
     pairs = [v.bounds for v in variables]
     lower = np.array([-np.inf if b[0] is None else b[0] for b in pairs], dtype=float)
     upper = np.array([np.inf if b[1] is None else b[1] for b in pairs], dtype=float)

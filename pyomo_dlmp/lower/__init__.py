@@ -1,4 +1,4 @@
-"""One lower level as arrays, and its exact answer at given upper decisions."""
+"""One lower level as arrays, and its exact solution at given upper decisions."""
 
 from pyomo_dlmp.lower.dual_ranges import price_ranges
 from pyomo_dlmp.lower.form import LowerForm, compile_lower

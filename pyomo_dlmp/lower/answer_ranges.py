@@ -1,11 +1,13 @@
-"""How far the answer of a lower level can move where it is not unique.
+"""How far the optimal solution of a lower level can move where it is not unique.
 
-At an optimum x the optimal answers are the x + dx of the same rows with the same Q x and the same
-linear cost. In the decisions v that elimination keeps (x = M v + ...), part by part:
+At an optimum x the optimal solutions are the x + dx that satisfy the same rows with the same Q x
+and the same linear cost. In the decisions v that elimination keeps (x = M v + ...), for each
+connected component (a period, say):
 
     A dv = 0 (equalities),   S M dv >= -slack,   lb - v <= dv <= ub - v,   Q dv = 0,   g'dv = 0
 
-with g the gradient of the reduced cost. The range of a linear form is two linear programs a part.
+with g the gradient of the reduced cost. The range of a linear form is two linear programs for each
+component.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from pyomo_dlmp.tolerances import MILP_FEASIBILITY, SAME_OBJECTIVE
 
 def form_ranges(x: np.ndarray, u: np.ndarray, weight: np.ndarray, solver: LowerSolver,
                   deadline: float) -> Iterator[tuple[float, float]]:
-    """(least, greatest) change of weight'x over the optimal answers, part by part.
+    """Range of the change of a linear form over the optimal solutions, component by component.
 
     Parameters
     ----------
@@ -31,8 +33,16 @@ def form_ranges(x: np.ndarray, u: np.ndarray, weight: np.ndarray, solver: LowerS
         An optimum, shapes (n,) and (m,).
     weight
         The linear form, shape (n,).
+    solver
+        Of the lower level.
     deadline
         Of ``time.monotonic``.
+
+    Returns
+    -------
+    iterator
+        (least, greatest) change of weight'x in each component that the form touches; infinite
+        where it is unbounded.
 
     Raises
     ------
@@ -66,7 +76,7 @@ def form_ranges(x: np.ndarray, u: np.ndarray, weight: np.ndarray, solver: LowerS
 
 
 def _least(lp: Highs, form: np.ndarray, deadline: float) -> float:
-    """Least value of a form, at most 0; -inf where it has none, 0 where it is rounding."""
+    """Least value of a form, at most 0; -inf where it is unbounded, 0 where it is rounding."""
     left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError

@@ -6,7 +6,19 @@ from pyomo_dlmp.lower.kkt_system import KktSystem
 
 
 def columns_of(kkt: KktSystem) -> dict[int, list[tuple[int, float]]]:
-    """{id of a Var: [(column of (u, x, y, mu), sign)]}; a user's dual is a sum of multipliers."""
+    """Where the Vars of a model stand among the columns (u, x, y, mu) of a lower level.
+
+    Parameters
+    ----------
+    kkt
+        The lower level, with m upper Vars, n own ones, e equality rows.
+
+    Returns
+    -------
+    dict
+        {id of a Var: [(column, sign)]}: u has columns 0 .. m - 1, then x, y, mu; a dual Var of the
+        user is the signed sum of its columns.
+    """
     form = kkt.form
     first = len(form.u) + len(form.x)
     where = {id(v): [(j, 1.0)] for j, v in enumerate([*form.u, *form.x])}

@@ -1,12 +1,12 @@
 """How far the duals of a lower level can move where they are not unique.
 
 At an optimum x the optimal duals are  A'y + sigma S'mu = gradient  with mu >= 0 on the active
-pairs. Seen in the decisions alone (flows eliminated, so a handful of columns a period), their
-directions of freedom are the null space of the active rows, of dimension d:
+pairs. In the decisions alone (flows eliminated, so a few columns for each period), the directions
+in which they can move are the null space of the active rows, of dimension d:
 
     (y, mu) = (y0, mu0) + N t,   mu0 + N_mu t >= 0
 
-and each dual's range is two linear programs over t. Nothing here grows with the feeder but N.
+and each dual's range is two linear programs over t. Only N grows with the feeder.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ACTIVE, ENTRY, RANK, SAME_OBJECTIVE
 
-MOST_PROGRAMS = 3000  # of a part; ranges beyond are those over the box around all t
+MOST_PROGRAMS = 3000  # for a component; beyond, ranges are taken over the box around all t
 Ranges = dict[int, tuple[float, float]]
 
 
 @dataclass
 class DualFace:
-    """Optimal duals of one connected part:  (y, mu) = (y0, mu0) + (Y, MU) t.
+    """Optimal duals of one connected component:  (y, mu) = (y0, mu0) + (Y, MU) t.
 
     Attributes
     ----------
@@ -57,14 +57,16 @@ def price_ranges(x: np.ndarray, u: np.ndarray, solver: LowerSolver,
     ----------
     x, u
         An optimum of the solver's lower level, shapes (n,) and (m,).
+    solver
+        Of the lower level.
     deadline
         Of ``time.monotonic``.
 
     Returns
     -------
     dict
-        {row number: (least, greatest) optimal dual}, in the user's sign; infinite where a dual has
-        no end.
+        {row number: (least, greatest) optimal dual}, in the user's sign and in lower cost per unit
+        of the row ($/MW for a power balance); infinite where a dual is unbounded.
 
     Raises
     ------
@@ -96,7 +98,20 @@ def price_ranges(x: np.ndarray, u: np.ndarray, solver: LowerSolver,
 
 
 def dual_faces(x: np.ndarray, u: np.ndarray, solver: LowerSolver) -> Iterator[DualFace]:
-    """The faces of optimal duals that are more than a point, one for each connected part."""
+    """The faces of optimal duals that are more than a point, one for each connected component.
+
+    Parameters
+    ----------
+    x, u
+        An optimum, shapes (n,) and (m,).
+    solver
+        Of the lower level.
+
+    Returns
+    -------
+    iterator of DualFace
+        Their (y0, mu0) are the duals of ``solver.solve(u)``.
+    """
     kkt = solver.kkt
     active = np.flatnonzero(kkt.slack(x, u) <= ACTIVE * (1 + np.abs(kkt.s0)))
     rows = sp.vstack([kkt.A_eq[solver.rest], kkt.sigma * kkt.S[active]], format="csr")
@@ -111,7 +126,7 @@ def dual_faces(x: np.ndarray, u: np.ndarray, solver: LowerSolver) -> Iterator[Du
 
 
 def _parts(G: sp.csc_matrix):
-    """(columns, duals) of the independent parts."""
+    """(columns, duals) of the connected components."""
     of_dual, of_column = component_labels(G)
     columns = groups_by_label(of_column)
     for label, members in groups_by_label(of_dual).items():
@@ -130,7 +145,7 @@ def _null_space(block: np.ndarray) -> np.ndarray:
 
 
 def _face(solver: LowerSolver, active, members, mu0, N) -> DualFace:
-    """The face of one part, its directions carried over to the eliminated equality duals."""
+    """The face of one component, its directions extended to the eliminated equality duals."""
     kkt, e = solver.kkt, len(solver.rest)
     is_mu = members >= e
     pairs = active[members[is_mu] - e]

@@ -48,8 +48,8 @@ class AskedDual:
     ----------
     var
         The VarData.
-    owner
-        The row, or the Var whose `bound` ("lower" or "upper") it belongs to.
+    owner, bound
+        The row (bound None), or the Var and which of its bounds, "lower" or "upper".
     row
         Number of the row in the form; None for a bound, and for a row that is not in the form.
     known
@@ -68,7 +68,7 @@ class AskedDual:
 
 
 class DualMap:
-    """Ties rows and bounds of a compiled lower level to (y, mu), the user's dual Vars and the sign.
+    """Maps rows and bounds of a compiled lower level to (y, mu), the user's dual Vars and the sign.
 
     Parameters
     ----------
@@ -100,29 +100,44 @@ class DualMap:
     # ------------------------------------------------------------------ where a dual stands
 
     def equality_of(self, row: int) -> int | None:
-        """Number among the equality rows, None for an inequality."""
+        """Number of a row among the equality rows; None for an inequality."""
         k = int(self._equality[row])
         return None if k < 0 else k
 
     def pair_of(self, number: int, side: str, of_row: bool) -> int | None:
-        """The pair of a row's or a column's "lower" or "upper" side, None where it has none."""
+        """The pair of one side of a row or of a column's bounds.
+
+        Parameters
+        ----------
+        number
+            Of the row or column in the form.
+        side
+            "lower" or "upper".
+        of_row
+            Whether it is a row.
+
+        Returns
+        -------
+        int or None
+            None where that side has no finite limit.
+        """
         pair = int(self._pair[of_row, side == "lower"][number])
         return None if pair < 0 else pair
 
     def pairs_of(self, number: int, of_row: bool) -> list[int]:
-        """Both pairs of a row, or of a column's bounds, as far as there are."""
+        """The pairs of a row, or of a column's bounds: up to two."""
         found = (self.pair_of(number, side, of_row) for side in ("lower", "upper"))
         return [pair for pair in found if pair is not None]
 
     def terms_of_row(self, row: int) -> Terms:
-        """Where the dual of a row stands."""
+        """Where the dual of a row stands in (y, mu); see `Terms`."""
         k = self.equality_of(row)
         if k is not None:
             return [(k, 1.0)]
         return self._signed(self.pairs_of(row, of_row=True))
 
     def terms_of_bound(self, column: int, side: str) -> Terms:
-        """Where the dual of a column's "lower" or "upper" bound stands."""
+        """Where the dual of a column's "lower" or "upper" bound stands in (y, mu); see `Terms`."""
         pair = self.pair_of(column, side, of_row=False)
         return [] if pair is None else self._signed([pair])
 
@@ -153,7 +168,7 @@ class DualMap:
         return {id(entry.var): entry for entry in self.asked()}
 
     def equality_vars(self) -> list:
-        """The user's dual Var of each equality row, None where it was not asked for."""
+        """The user's dual Var of each equality row, None where `dual_of` was not called for it."""
         found: list = [None] * len(self.equality_rows)
         for entry in self.asked():
             if entry.row is not None and (k := self.equality_of(entry.row)) is not None:
@@ -163,20 +178,48 @@ class DualMap:
     # ------------------------------------------------------------------------------- values
 
     def row_duals(self, y: np.ndarray, mu: np.ndarray) -> np.ndarray:
-        """Duals of all rows of the form in the user's sign, shape (rows,)."""
+        """Duals of all rows of the form.
+
+        Parameters
+        ----------
+        y, mu
+            Duals of equality rows and multipliers of pairs, shapes (e,) and (pairs,).
+
+        Returns
+        -------
+        np.ndarray
+            In the user's sign, shape (rows,).
+        """
         duals = np.zeros(len(self.form.rows))
         duals[self.equality_rows] = y
         np.add.at(duals, self._index[self._is_row], (self.sign * mu)[self._is_row])
         return duals
 
     def from_row_duals(self, row_duals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(y, mu) of the duals of rows; multipliers of bounds are zero."""
+        """(y, mu) from the duals of rows; multipliers of bounds are zero.
+
+        Parameters
+        ----------
+        row_duals
+            In the user's sign, shape (rows,); of a wrong sign they count as zero in mu.
+
+        Returns
+        -------
+        tuple
+            (y, mu), shapes (e,) and (pairs,).
+        """
         value = np.zeros(self.pairs)
         value[self._is_row] = self.sign[self._is_row] * row_duals[self._index[self._is_row]]
         return row_duals[self.equality_rows], np.maximum(value, 0.0)
 
     def load(self, y: np.ndarray, mu: np.ndarray) -> None:
-        """Write duals into the LowerLevel's `dual` Suffix and onto the user's dual Vars."""
+        """Write duals into the LowerLevel's `dual` Suffix and onto the user's dual Vars.
+
+        Parameters
+        ----------
+        y, mu
+            Shapes (e,) and (pairs,).
+        """
         block = self.form.block
         if block.component("dual") is None:
             block.add_component("dual", pyo.Suffix(direction=pyo.Suffix.IMPORT))

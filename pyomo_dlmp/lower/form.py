@@ -31,7 +31,7 @@ from pyomo_dlmp.numerics.numbering import Numbering
 from pyomo_dlmp.numerics.sparse import csr_of
 from pyomo_dlmp.tolerances import CONVEX
 
-_CACHED = 10_000  # named Expressions after which the cache begins anew
+_CACHED = 10_000  # named Expressions after which the cache is emptied
 _PLAIN = {
     pyo.Block, pyo.Var, pyo.Constraint, pyo.Objective, pyo.Param, pyo.Set, pyo.Expression,
     pyo.Suffix, pyo.RangeSet, pyo.BuildAction, pyo.BuildCheck,
@@ -42,9 +42,24 @@ _PLAIN = {
 class LowerForm:
     """Sparse form of one lower level; see the module's text for the symbols.
 
-    `sense` +1 minimises, -1 maximises. `x`, `u`: VarData; `rows`: ConstraintData; `names_x`,
-    `names_row`: readable names relative to the block. Equality rows have lo == hi. `idle`: Vars
-    whose terms cancel everywhere.
+    Attributes
+    ----------
+    block
+        The LowerLevel.
+    sense
+        +1 minimises, -1 maximises.
+    x, u, rows
+        Its n own VarData, the m upper VarData that it uses, its ConstraintData.
+    Q, c, D
+        Objective, shapes (n, n) symmetric, (n,), (n, m).
+    A, B, lo, hi
+        Rows, shapes (rows, n), (rows, m), (rows,), (rows,); equality rows have lo == hi.
+    lb, ub
+        Bounds of x, shape (n,).
+    objective
+        The ObjectiveData.
+    idle
+        Vars whose terms cancel everywhere.
     """
 
     block: LowerLevelData
@@ -66,12 +81,12 @@ class LowerForm:
 
     @cached_property
     def names_x(self) -> list[str]:
-        """Names of x; made when asked for, since names of many thousand Vars take a second."""
+        """Names of x relative to the block; made at first use, as many thousand take a second."""
         return self._relative(self.x)
 
     @cached_property
     def names_row(self) -> list[str]:
-        """Names of the rows."""
+        """Names of the rows relative to the block."""
         return self._relative(self.rows)
 
     def _relative(self, components) -> list[str]:
@@ -80,16 +95,27 @@ class LowerForm:
 
     @cached_property
     def row_number(self) -> Numbering:
-        """Number of a row (ConstraintData)."""
+        """Number of a row by its ConstraintData."""
         return Numbering(self.rows)
 
     @cached_property
     def column_number(self) -> Numbering:
-        """Number of a Var of x."""
+        """Number of a column of x by its VarData."""
         return Numbering(self.x)
 
     def cost(self, x: np.ndarray, u: np.ndarray) -> float:
-        """Lower objective at a point, without its terms in u alone and its constant."""
+        """Lower objective at a point, without its terms in u alone and its constant.
+
+        Parameters
+        ----------
+        x, u
+            Shapes (n,) and (m,).
+
+        Returns
+        -------
+        float
+            In the objective's unit ($), of the user's sense.
+        """
         return float(self.c @ x + 0.5 * x @ (self.Q @ x) + x @ (self.D @ u))
 
     def gradient(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
@@ -102,12 +128,27 @@ class LowerForm:
         return self.lo == self.hi
 
     def u_box(self) -> tuple[np.ndarray, np.ndarray]:
-        """Bounds of the upper Vars (infinite where none), shape (m,), (m,)."""
+        """Bounds of the upper Vars, infinite where there is none, shapes (m,), (m,)."""
         return bounds_of(self.u)
 
 
 def compile_lower(block: LowerLevelData) -> LowerForm:
-    """Compile; raises ModelError with all faults found (see the module's text)."""
+    """Compile a lower level once; see the module's text.
+
+    Parameters
+    ----------
+    block
+        A LowerLevel, or a model that is a lower level alone (all its Vars are then its own).
+
+    Returns
+    -------
+    LowerForm
+
+    Raises
+    ------
+    ModelError
+        It is not a convex LP or QP in its own Vars; lists all faults found.
+    """
     with PauseGC():
         return _compile(block)
 
@@ -160,7 +201,7 @@ class _Compiler:
 
     def __init__(self, block: LowerLevelData):
         self.block = block
-        # a model that is no LowerLevel has no upper level: every Var is its own
+        # a model that is not a LowerLevel has no upper level: every Var is its own
         self.is_upper = getattr(block, "is_upper", lambda var: False)
         self.faults: list[Fault] = []
         self.var_map: dict = {}
@@ -279,7 +320,7 @@ class _Compiler:
 
 
 def _split_rows(columns, values, ends, n, m):
-    """A and B at once: the columns of u stand behind those of x, then they are cut apart."""
+    """(A, B) from one matrix, in which the columns of u stand behind those of x."""
     both = sp.csr_matrix((np.array(values), columns, np.array(ends)), shape=(len(ends) - 1, n + m))
     both.eliminate_zeros()
     both.sort_indices()
@@ -300,9 +341,21 @@ def _split_quadratic(quad, position, is_x, n, m):
 
 
 def check_convex(Q: sp.csr_matrix, form: LowerForm, where: str) -> None:
-    """Raise ModelError unless the symmetric Q is positive semidefinite, naming a bad block.
+    """Check that a symmetric matrix is positive semidefinite, block by connected block.
 
-    Works block by block (connected components of Q's pattern); CONVEX is relative to the block.
+    Parameters
+    ----------
+    Q
+        Of the minimisation, shape (n, n).
+    form
+        The lower level, for the names in the error.
+    where
+        What the error names as the element at fault.
+
+    Raises
+    ------
+    ModelError
+        An eigenvalue is negative, relative to its block; names Vars of the block.
     """
     for group, dense in dense_blocks(Q):
         least = np.linalg.eigvalsh(dense)[:, 0]

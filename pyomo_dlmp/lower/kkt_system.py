@@ -24,11 +24,23 @@ from pyomo_dlmp.lower.form import LowerForm
 
 @dataclass
 class KktSystem:
-    """KKT arrays of one lower level. Pairs are ordered: rows' lower, rows' upper, lb, ub.
+    """KKT arrays of one lower level; see the module's text for the symbols.
 
-    `is_row[p]`: pair p belongs to a row, else to a bound of a column; `is_lower[p]`: to its lower
-    side, else to the upper; `index[p]`: number of the row or column in the form; `label[p]`: a
-    readable name. All of shape (pairs,).
+    Pairs are ordered: rows' lower sides, rows' upper sides, lower bounds, upper bounds.
+
+    Attributes
+    ----------
+    form
+        The compiled lower level, with n own and m upper Vars.
+    equality_rows
+        Numbers of the equality rows in the form, shape (e,).
+    A_eq, B_eq, b_eq
+        These rows, shapes (e, n), (e, m), (e,).
+    S, T, s0
+        Slacks of the pairs, shapes (pairs, n), (pairs, m), (pairs,).
+    is_row, is_lower, index
+        Of each pair: whether it belongs to a row (else to a bound of a column), to the lower side
+        (else to the upper), and the number of the row or column in the form. Shape (pairs,).
     """
 
     form: LowerForm
@@ -50,7 +62,7 @@ class KktSystem:
 
     @cached_property
     def label(self) -> list[str]:
-        """Names of the pairs, made when asked for."""
+        """Readable names of the pairs, made at first use."""
         form = self.form
         rows = form.names_row if self.is_row.any() else []
         columns = form.names_x if not self.is_row.all() else []
@@ -77,41 +89,85 @@ class KktSystem:
         """Number of complementarity pairs."""
         return len(self.index)
 
-    def owner(self, p) -> Any:
+    def owner(self, p: int) -> Any:
         """The row (ConstraintData) or the Var (VarData) that a pair belongs to."""
         return (self.form.rows if self.is_row[p] else self.form.x)[self.index[p]]
 
     def slack(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
-        """Slack of each pair at a point."""
+        """Slack of each pair at x, shape (n,), and u, shape (m,); shape (pairs,)."""
         return self.S @ x + self.T @ u + self.s0
 
     def row_duals(self, y: np.ndarray, mu: np.ndarray) -> np.ndarray:
-        """Dual of each row of the form, in the user's sign."""
+        """Dual of each row of the form, in the user's sign; see `DualMap.row_duals`."""
         return self.duals.row_duals(y, mu)
 
-    def stationarity(self, x, u, y, mu) -> np.ndarray:
-        """Residual of stationarity per column of x, in units of cost per unit of x."""
+    def stationarity(self, x: np.ndarray, u: np.ndarray, y: np.ndarray,
+                     mu: np.ndarray) -> np.ndarray:
+        """Residual of stationarity at a primal-dual point.
+
+        Parameters
+        ----------
+        x, u, y, mu
+            Shapes (n,), (m,), (e,), (pairs,).
+
+        Returns
+        -------
+        np.ndarray
+            Per column of x, in lower cost per unit of x, shape (n,).
+        """
         return self.form.gradient(x, u) - self.A_eq.T @ y - self.sigma * (self.S.T @ mu)
 
     def bound_multipliers(self, reduced_cost: np.ndarray) -> np.ndarray:
-        """Multipliers of bounds, shape (pairs,), 0 for rows' pairs, from columns' reduced costs.
+        """Multipliers of bounds from columns' reduced costs.
 
-        reduced_cost: sigma x what stationarity leaves with the bounds' multipliers at zero.
+        Parameters
+        ----------
+        reduced_cost
+            sigma x what stationarity leaves with the bounds' multipliers at zero, shape (n,).
+
+        Returns
+        -------
+        np.ndarray
+            Shape (pairs,), >= 0; 0 for the pairs of rows.
         """
         value = np.zeros(self.pairs)
         mine = self.bound_pairs
         value[mine] = np.where(self.is_lower[mine], 1.0, -1.0) * reduced_cost[self.index[mine]]
         return np.maximum(value, 0.0)
 
-    def multipliers_from(self, x, u, row_duals) -> tuple[np.ndarray, np.ndarray]:
-        """(y, mu) from the duals of rows: bounds' multipliers are what stationarity leaves."""
+    def multipliers_from(self, x: np.ndarray, u: np.ndarray,
+                         row_duals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(y, mu) from the duals of rows: bounds' multipliers are what stationarity leaves.
+
+        Parameters
+        ----------
+        x, u
+            A point, shapes (n,) and (m,).
+        row_duals
+            In the user's sign, shape (rows,).
+
+        Returns
+        -------
+        tuple
+            (y, mu), shapes (e,) and (pairs,).
+        """
         y, mu = self.duals.from_row_duals(row_duals)
         rest = self.sigma * self.stationarity(x, u, y, mu)
         return y, mu + self.bound_multipliers(rest)
 
 
 def build_kkt(form: LowerForm) -> KktSystem:
-    """KKT arrays of a compiled lower level. Rows without lower Vars get no pair (no multiplier)."""
+    """KKT arrays of a compiled lower level.
+
+    Parameters
+    ----------
+    form
+        Its rows without a lower Var get no pair, as they have no multiplier.
+
+    Returns
+    -------
+    KktSystem
+    """
     equality = form.equality
     has_x = np.diff(form.A.indptr) > 0
     rows_eq = np.flatnonzero(equality & has_x)

@@ -10,7 +10,12 @@ from pyomo_dlmp.lower.kkt_system import KktSystem
 
 
 def decisions_of(form: LowerForm) -> np.ndarray:
-    """Values of the upper Vars, shape (m,).
+    """Values of the upper Vars of a lower level.
+
+    Returns
+    -------
+    np.ndarray
+        Shape (m,).
 
     Raises
     ------
@@ -21,7 +26,13 @@ def decisions_of(form: LowerForm) -> np.ndarray:
 
 
 def point_of(kkt: KktSystem) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """(x, u, duals of rows or None) as loaded on the Vars and the LowerLevel's `dual` Suffix.
+    """The point that is loaded on a lower level's Vars and its `dual` Suffix.
+
+    Returns
+    -------
+    tuple
+        (x, u, duals of rows in the user's sign), shapes (n,), (m,), (rows,); the last is None
+        where a row has no dual.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Solve a lower level alone at given upper decisions, to a checked KKT residual.
 
 The prices of this package are its multipliers, so they are never taken from a solver unchecked:
-HiGHS solves each independent part (a period, say) after the flows are eliminated, an active-set
+HiGHS solves each connected component (a period, say) after the flows are eliminated, an active-set
 polish solves its optimality conditions as linear equations, and the residual of the *full* KKT
 system is measured. Above the tolerance a SolverError is raised.
 """
@@ -23,15 +23,26 @@ from pyomo_dlmp.numerics.elimination import Elimination, eliminate
 from pyomo_dlmp.numerics.qp import ConvexQp, solve_singles
 from pyomo_dlmp.tolerances import KKT_RESIDUAL, ROW_HOLDS
 
-_FILL = 2e7  # entries of the map from decisions to flows beyond which flows stay
+_FILL = 2e7  # entries of the map from decisions to flows beyond which flows are not eliminated
 
 
 @dataclass
 class Residual:
     """Greatest violations of the KKT system, absolute and relative to the data's scale.
 
-    stationarity in cost per unit of x ($/MWh), complementarity in cost ($), primal in row units
-    (MW), dual: most negative multiplier.
+    Attributes
+    ----------
+    stationarity
+        In lower cost per unit of x ($/MW).
+    complementarity
+        Greatest slack x multiplier, in lower cost ($).
+    primal
+        Violation of a row or bound, in its unit (MW).
+    dual
+        Size of the most negative multiplier, in lower cost per unit of its row.
+    relative
+        The greatest of the four: primal over 1 + the greatest |x|, the others over 1 + the greatest
+        cost or equality dual.
     """
 
     stationarity: float
@@ -43,7 +54,19 @@ class Residual:
 
 @dataclass(repr=False)
 class LowerSolution:
-    """x, equality duals y, pair multipliers mu at upper decisions u; `cost` of the lower level."""
+    """A lower level's optimum at given upper decisions.
+
+    Attributes
+    ----------
+    x, y, mu
+        Values, duals of equality rows, multipliers of pairs; shapes (n,), (e,), (pairs,).
+    cost
+        Of the lower level, see `LowerForm.cost`.
+    residual
+        Of the full KKT system.
+    kkt
+        The lower level.
+    """
 
     x: np.ndarray
     y: np.ndarray
@@ -54,7 +77,7 @@ class LowerSolution:
 
     @property
     def row_duals(self) -> np.ndarray:
-        """Duals of all rows of the form in the user's sign."""
+        """Duals of all rows of the form in the user's sign, shape (rows,)."""
         return self.kkt.duals.row_duals(self.y, self.mu)
 
     def load(self) -> None:
@@ -68,8 +91,21 @@ class LowerSolution:
                 f"{len(self.y)} equality rows, {len(self.mu)} pairs>")
 
 
-def kkt_residual(kkt: KktSystem, x, u, y, mu) -> Residual:
-    """Measure a primal-dual point against the full KKT system (see Residual)."""
+def kkt_residual(kkt: KktSystem, x: np.ndarray, u: np.ndarray, y: np.ndarray,
+                 mu: np.ndarray) -> Residual:
+    """Measure a primal-dual point against the full KKT system.
+
+    Parameters
+    ----------
+    kkt
+        The lower level.
+    x, u, y, mu
+        Shapes (n,), (m,), (e,), (pairs,).
+
+    Returns
+    -------
+    Residual
+    """
     form = kkt.form
     stationarity = np.abs(kkt.stationarity(x, u, y, mu)).max(initial=0.0)
     slack = kkt.slack(x, u)
@@ -86,14 +122,20 @@ def kkt_residual(kkt: KktSystem, x, u, y, mu) -> Residual:
 
 
 def _fill(A: sp.spmatrix, free: np.ndarray) -> int:
-    """Entries of the map from decisions to flows: each may depend on all decisions of its part."""
+    """Entries of the map from decisions to flows, each a function of its component's decisions."""
     label, _ = component_labels(A)
     flows = np.bincount(label[free], minlength=label.max(initial=0) + 1)
     return int(flows @ np.bincount(label[~free], minlength=len(flows)))
 
 
 class LowerSolver:
-    """Solves one lower level for any u; the elimination is done once."""
+    """Solves one lower level at any upper decisions; flows are eliminated once.
+
+    Parameters
+    ----------
+    kkt
+        The lower level.
+    """
 
     def __init__(self, kkt: KktSystem):
         self.kkt = kkt
@@ -121,13 +163,38 @@ class LowerSolver:
         return groups_of(component_labels(self.A, self.Q)[0])
 
     def solve(self, u: np.ndarray, tolerance: float = KKT_RESIDUAL) -> LowerSolution:
-        """Optimal x and multipliers at u. SolverError: infeasible, unbounded or not accurate."""
+        """Optimal x and multipliers at upper decisions; the last solution is kept.
+
+        Parameters
+        ----------
+        u
+            Upper decisions, shape (m,).
+        tolerance
+            Greatest relative KKT residual (see `Residual`).
+
+        Returns
+        -------
+        LowerSolution
+
+        Raises
+        ------
+        SolverError
+            The lower level is infeasible or unbounded at u, or its residual is above the tolerance.
+        """
         if self._last is None or not np.array_equal(self._last[0], u):
             self._last = u.copy(), self._solve(u, tolerance)
         return self._last[1]
 
     def solve_here(self) -> LowerSolution:
-        """`solve` at the values of the upper Vars. ModelError: one has none."""
+        """`solve` at the values of the upper Vars.
+
+        Raises
+        ------
+        ModelError
+            An upper Var has no value.
+        SolverError
+            As of `solve`.
+        """
         return self.solve(decisions_of(self.kkt.form))
 
     def _solve(self, u: np.ndarray, tolerance: float) -> LowerSolution:
@@ -160,7 +227,7 @@ class LowerSolver:
         return self._assemble(u, M @ v + x0, dual, rho, rows, tolerance)
 
     def _check_settled_rows(self, right: np.ndarray, rows: np.ndarray) -> None:
-        """Rows in which nothing is left to choose must hold as they are."""
+        """Rows without a remaining decision must hold as they are; SolverError otherwise."""
         settled = np.flatnonzero(np.diff(self.A.tocsr().indptr) == 0)
         broken = np.where(settled < len(self.rest), np.abs(right[settled]), right[settled])
         if not len(settled) or broken.max() <= ROW_HOLDS:
@@ -169,23 +236,49 @@ class LowerSolver:
         name = (self.kkt.form.names_row[self.kkt.equality_rows[self.rest[row]]]
                 if row < len(self.rest) else self.kkt.label[rows[row - len(self.rest)]])
         raise SolverError.at(
-            self.kkt.form.block.name, f"is infeasible at these upper decisions: nothing can be "
-            f"chosen in row '{name}', which is broken by {broken.max():.3g}",
+            self.kkt.form.block.name, f"is infeasible at these upper decisions: row '{name}' has "
+            f"no remaining decision and is violated by {broken.max():.3g}",
             "Make limits soft, or change what they depend on.")
 
     def offset(self, u: np.ndarray) -> np.ndarray:
-        """x with the kept columns at zero: the map's constant at these upper decisions."""
+        """x where the kept columns are zero: the constant of the elimination's map at u.
+
+        Parameters
+        ----------
+        u
+            Upper decisions, shape (m,).
+
+        Returns
+        -------
+        np.ndarray
+            Shape (n,).
+        """
         x0 = np.zeros(len(self.kkt.form.x))
         if self.factor is not None:
             right = self.kkt.b_eq[self.used] - self.kkt.B_eq[self.used] @ u
             x0[self.gone] = self.factor.solve(right)
         return x0
 
-    def complete(self, u, decisions: np.ndarray, mu: np.ndarray, y_rest) -> LowerSolution:
-        """A full point from the decisions (values of the kept columns) and all pairs' multipliers.
+    def complete(self, u: np.ndarray, decisions: np.ndarray, mu: np.ndarray,
+                 y_rest: dict[int, float]) -> LowerSolution:
+        """A full primal-dual point from the decisions and the pairs' multipliers.
 
-        y_rest: {equality row: dual} of rows that no flow was eliminated by. Not judged: the
-        residual says how good the point is.
+        It is not checked: its residual says how exact it is.
+
+        Parameters
+        ----------
+        u
+            Upper decisions, shape (m,).
+        decisions
+            Values of the kept columns, shape (kept,).
+        mu
+            Multipliers of all pairs, shape (pairs,).
+        y_rest
+            {equality row: dual} of the rows that elimination did not use.
+
+        Returns
+        -------
+        LowerSolution
         """
         x = self.elimination.M @ decisions + self.offset(u)
         y = np.zeros(len(self.kkt.b_eq))

@@ -15,7 +15,20 @@ _ROUNDOFF = 4.0 * np.finfo(float).eps
 
 
 def dot(forms: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """forms @ at, where 0 x infinity is 0; shapes (k, n) and (n,)."""
+    """forms @ at, where 0 x infinity is 0.
+
+    Parameters
+    ----------
+    forms
+        Linear forms, shape (k, n).
+    at
+        A point, or one end of a box; may be infinite. Shape (n,).
+
+    Returns
+    -------
+    np.ndarray
+        Shape (k,).
+    """
     if np.isfinite(at).all():
         return forms @ at
     with np.errstate(invalid="ignore"):
@@ -23,13 +36,38 @@ def dot(forms: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def least_over_box(c: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> float:
-    """Least c'z over the box lo <= z <= hi, where 0 x infinity is 0."""
+    """Least c'z over the box lo <= z <= hi, where 0 x infinity is 0.
+
+    Parameters
+    ----------
+    c, lo, hi
+        Linear form and ends of the box, shape (n,).
+
+    Returns
+    -------
+    float
+        -inf where the form falls without limit.
+    """
     with np.errstate(invalid="ignore"):
         return float(np.where(c > 0, c * lo, np.where(c < 0, c * hi, 0.0)).sum())
 
 
-def row_ranges(M: sp.csr_matrix, m0: np.ndarray, lo: np.ndarray, hi: np.ndarray):
-    """Least and greatest value of each row of M z + m0 over the box lo <= z <= hi."""
+def row_ranges(M: sp.csr_matrix, m0: np.ndarray, lo: np.ndarray,
+               hi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Range of each row of M z + m0 over the box lo <= z <= hi, rounded outward.
+
+    Parameters
+    ----------
+    M, m0
+        The affine map, shapes (m, n) and (m,).
+    lo, hi
+        The box, shape (n,).
+
+    Returns
+    -------
+    tuple
+        (least, greatest) value of each row, shapes (m,).
+    """
     M = M.tocsr()
     below = M.data * np.where(M.data > 0, lo[M.indices], hi[M.indices])
     above = M.data * np.where(M.data > 0, hi[M.indices], lo[M.indices])
@@ -51,14 +89,29 @@ def _rounding(values: np.ndarray, M: sp.csr_matrix, m0: np.ndarray) -> np.ndarra
     return np.where(count > 1, _ROUNDOFF * count * (np.abs(m0) + _row_sums(size, M)), 0.0)
 
 
-def propagate(rows, lo, hi, rounds: int = 20, tol: float = ROUNDING):
-    """Tighten the box by rows  row_lo <= M z + m0 <= row_hi; returns the new (lo, hi).
-
-    rows: (M, m0, row_lo, row_hi).
+def propagate(rows: tuple, lo: np.ndarray, hi: np.ndarray, rounds: int = 20,
+              tol: float = ROUNDING) -> tuple[np.ndarray, np.ndarray]:
+    """Tighten the box by rows  row_lo <= M z + m0 <= row_hi.
 
     Every value excluded is excluded by one row and the box: the result still holds every z of
-    the old box that satisfies the rows. Bounds are widened by a relative 1e-9, and by the
+    the old box that satisfies the rows. Bounds are widened by the relative `tol`, and by the
     rounding of the row's sum, which counts where large terms cancel.
+
+    Parameters
+    ----------
+    rows
+        (M, m0, row_lo, row_hi), shapes (m, n), (m,), (m,), (m,).
+    lo, hi
+        The box, shape (n,); not changed.
+    rounds
+        Passes over all rows at most; fewer where a pass improves nothing by a hundredth.
+    tol
+        Relative widening of a new bound.
+
+    Returns
+    -------
+    tuple
+        The new (lo, hi), shapes (n,).
     """
     M, m0, row_lo, row_hi = rows
     M = M.tocsr()

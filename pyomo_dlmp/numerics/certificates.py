@@ -22,7 +22,19 @@ from pyomo_dlmp.tolerances import ENTRY, ROUNDING
 
 @dataclass
 class Certificate:
-    """Weights of `rows` (numbers `at`) that prove  z[column] <= value()."""
+    """Weights of rows that prove  z[column] <= value().
+
+    Attributes
+    ----------
+    rows
+        The linear program that the weights are of; its cost is not used.
+    column
+        The bounded column.
+    at
+        Numbers of the rows with a weight, shape (k,).
+    weights
+        Their weights, positive on the lower limit and negative on the upper, shape (k,).
+    """
 
     rows: Program
     column: int
@@ -30,7 +42,7 @@ class Certificate:
     weights: np.ndarray
 
     def value(self) -> float:
-        """The bound that the weights prove; infinite where they prove none."""
+        """The bound that the weights prove by weak duality alone; infinite if they prove none."""
         r, y = self.rows, self.weights
         lo, hi = r.lo[self.at], r.hi[self.at]
         y = np.where((y > 0) & np.isinf(lo) | (y < 0) & np.isinf(hi), 0.0, y)
@@ -42,6 +54,21 @@ class Certificate:
 
 
 def certificate(rows: Program, column: int, duals: np.ndarray) -> Certificate:
-    """From a solver's row duals of  min - z[column]."""
+    """The certificate that the row duals of a linear program  min - z[column]  are.
+
+    Parameters
+    ----------
+    rows
+        The linear program.
+    column
+        The column that was maximised.
+    duals
+        Row duals as the solver gave them, exact or not, shape (m,).
+
+    Returns
+    -------
+    Certificate
+        Of the rows with a weight beyond rounding.
+    """
     at = np.flatnonzero(np.abs(duals) > ENTRY)
     return Certificate(rows, column, at, duals[at])

@@ -14,10 +14,23 @@ from pyomo_dlmp.tolerances import POLISHED
 
 
 def solve_qp(Q: sp.spmatrix, c: np.ndarray, A: sp.spmatrix, right: np.ndarray, equalities: int,
-             lb: np.ndarray, ub: np.ndarray):
-    """min c'v + v'Qv/2 with A v == right (the first `equalities` rows), A v >= right (the others).
+             lb: np.ndarray, ub: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Minimise c'v + v'Qv/2 over rows and bounds.
 
-    Returns (v, row multipliers, reduced costs) in the signs of HiGHS, or None without a solution.
+    Parameters
+    ----------
+    Q, c
+        Objective, shapes (n, n) and (n,); Q positive semidefinite.
+    A, right, equalities
+        The first `equalities` rows read A v == right, the others A v >= right; shapes (m, n), (m,).
+    lb, ub
+        Bounds, infinite where there is none, shape (n,).
+
+    Returns
+    -------
+    tuple or None
+        (v, row multipliers, reduced costs), shapes (n,), (m,), (n,), in the signs of HiGHS; None
+        where Clarabel found no solution.
     """
     import clarabel
 

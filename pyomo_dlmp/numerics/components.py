@@ -1,4 +1,4 @@
-"""Connected components of sparse patterns: what can be solved apart from the rest."""
+"""Connected components of sparse patterns: what can be solved independently of the rest."""
 
 from __future__ import annotations
 
@@ -31,7 +31,18 @@ def component_labels(A: sp.spmatrix, Q: sp.spmatrix | None = None) -> tuple[np.n
 
 
 def groups_of(label: np.ndarray) -> list[np.ndarray]:
-    """Positions of each label that occurs, in the order of the labels."""
+    """Positions of each label that occurs.
+
+    Parameters
+    ----------
+    label
+        Labels of a list's members, shape (n,).
+
+    Returns
+    -------
+    list of np.ndarray
+        One array of positions for each label, in the order of the labels.
+    """
     if not len(label):
         return []
     order = np.argsort(label, kind="stable")
@@ -39,18 +50,40 @@ def groups_of(label: np.ndarray) -> list[np.ndarray]:
 
 
 def groups_by_label(label: np.ndarray) -> dict[int, np.ndarray]:
-    """{label: its positions}."""
+    """{label: its positions}, as of `groups_of`."""
     return {int(label[group[0]]): group for group in groups_of(label)}
 
 
 def square_groups(pattern: sp.spmatrix) -> list[np.ndarray]:
-    """Components of a square pattern whose rows and columns are the same things."""
+    """Connected components of a square pattern whose rows and columns are the same things.
+
+    Parameters
+    ----------
+    pattern
+        Shape (n, n); an entry (i, j) connects i and j.
+
+    Returns
+    -------
+    list of np.ndarray
+        Members of each component.
+    """
     _, label = connected_components(pattern, directed=False)
     return groups_of(label)
 
 
 def blocks_of(Q: sp.csr_matrix) -> list[np.ndarray]:
-    """Index arrays of the connected components of a symmetric pattern, without empty columns."""
+    """Connected components of a symmetric matrix, without its empty columns.
+
+    Parameters
+    ----------
+    Q
+        Shape (n, n).
+
+    Returns
+    -------
+    list of np.ndarray
+        Members of each component.
+    """
     touched = np.flatnonzero(np.diff(Q.tocsr().indptr))
     if not len(touched):
         return []
@@ -58,9 +91,19 @@ def blocks_of(Q: sp.csr_matrix) -> list[np.ndarray]:
 
 
 def dense_blocks(Q: sp.csr_matrix) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """(members, dense blocks) of the connected components of Q, those of one size together.
+    """Connected components of a symmetric matrix as dense blocks, those of one size together.
 
-    Shapes (blocks, size) and (blocks, size, size): thousands of small blocks cost one call.
+    Thousands of small blocks so cost one call of a dense routine for each size.
+
+    Parameters
+    ----------
+    Q
+        Shape (n, n).
+
+    Returns
+    -------
+    iterator
+        (members, blocks) of each size, shapes (k, size) and (k, size, size).
     """
     by_size: dict[int, list[np.ndarray]] = {}
     for members in blocks_of(Q):

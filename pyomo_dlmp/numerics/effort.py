@@ -1,7 +1,7 @@
-"""How much an intermediate step may cost before another way is taken.
+"""How much an intermediate step may cost before another method is used.
 
-Routes must be the same on a busy machine, so the cost is counted in units of work, not in seconds;
-only a limit that the user sets is one of time or memory.
+The choice of method must not depend on how busy the machine is, so cost is counted in units of
+work, not in seconds; only a limit that the user sets is one of time or memory.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from pyomo_dlmp.numerics.memory import over_limit
 
 
 class Effort:
-    """Units of work that are left; one is about a millisecond of one core.
+    """Units of work that remain; one is about a millisecond of one core.
 
     Parameters
     ----------
     most
-        Units; infinite where the step was asked for.
+        Units at the start; infinite where the user asked for the step.
     deadline
-        The user's, of ``time.monotonic``.
+        The user's time limit, as a time of ``time.monotonic``.
     """
 
     def __init__(self, most: float = np.inf, deadline: float = np.inf):
@@ -29,10 +29,10 @@ class Effort:
         self.spent = 0.0
 
     def spend(self, units: float) -> None:
-        """Count some work that is done."""
+        """Count work that is done, in units."""
         self.spent += units
 
     @property
     def is_used_up(self) -> bool:
-        """Whether the units are spent, the deadline has passed, or memory is over its limit."""
+        """Whether the units are spent, the deadline has passed, or memory exceeds its limit."""
         return self.spent > self.most or time.monotonic() > self.deadline or over_limit()

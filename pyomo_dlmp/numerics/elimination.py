@@ -12,6 +12,7 @@ sum of their sizes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,12 +24,22 @@ from pyomo_dlmp.numerics.components import component_labels, square_groups
 from pyomo_dlmp.tolerances import ENTRY, PIVOT, POLISHED
 
 _GROWTH = 1e9
-_LARGE = 2000  # columns of a part from which its matching is worth avoiding
+_LARGE = 2000  # columns of a component from which its matching is avoided, being slow
 
 
 @dataclass
 class Elimination:
-    """z = M z[kept] + m0; `rows_used` are the equality rows that the map satisfies by itself."""
+    """The map  z = M z[kept] + m0  that eliminated columns obey.
+
+    Attributes
+    ----------
+    kept
+        Numbers of the columns that stay, shape (k,).
+    M, m0
+        The map, shapes (n, k) and (n,).
+    rows_used
+        Numbers of the equality rows that the map satisfies by itself.
+    """
 
     kept: np.ndarray
     M: sp.csr_matrix
@@ -36,14 +47,25 @@ class Elimination:
     rows_used: np.ndarray
 
     def lift(self, kept_values: np.ndarray) -> np.ndarray:
-        """All columns from the kept ones."""
+        """All columns, shape (n,), from values of the kept ones, shape (k,)."""
         return self.M @ kept_values + self.m0
 
 
 def eliminate(E: sp.csr_matrix, r: np.ndarray, free: np.ndarray) -> Elimination:
-    """Eliminate columns with `free` True through rows of E z = r; see the module's text.
+    """Eliminate free columns through rows of E z = r; see the module's text.
 
-    Components whose matched matrix is numerically singular are left alone.
+    Components whose matched matrix is numerically singular stay as they are.
+
+    Parameters
+    ----------
+    E, r
+        Equality rows, shapes (m, n) and (m,).
+    free
+        Mask of the columns that may leave, shape (n,): continuous and unbounded.
+
+    Returns
+    -------
+    Elimination
     """
     count = E.shape[1]
     E = E.tocsr()
@@ -83,12 +105,24 @@ def _solve_squares(E, r, pattern, free_columns):
     return solved, np.flatnonzero(~gone)
 
 
-def eliminate_in_stages(E: sp.csr_matrix, r: np.ndarray, stages) -> Elimination:
+def eliminate_in_stages(E: sp.csr_matrix, r: np.ndarray,
+                        stages: Iterable[tuple[np.ndarray, np.ndarray]]) -> Elimination:
     """`eliminate` stage after stage, each on what the ones before left.
 
-    stages: [(rows, columns)] as boolean arrays. A KKT system wants its primal rows first, so that
-    flows are functions of injections: one joint matching could express them by multipliers, with
-    coefficients of 1e6.
+    A KKT system needs its primal rows first, so that flows are functions of injections: one joint
+    matching could express them by multipliers, with coefficients of 1e6.
+
+    Parameters
+    ----------
+    E, r
+        Equality rows, shapes (m, n) and (m,).
+    stages
+        (rows, columns) of each stage as masks, shapes (m,) and (n,).
+
+    Returns
+    -------
+    Elimination
+        The map of all stages together.
     """
     M, m0 = sp.identity(E.shape[1], format="csr"), np.zeros(E.shape[1])
     kept = np.arange(E.shape[1])

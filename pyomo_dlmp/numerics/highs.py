@@ -1,4 +1,4 @@
-"""A thin layer over highspy: sparse arrays in, solution out, progress and interrupts on the way."""
+"""A thin layer over highspy: sparse arrays in, solution out, with progress and interrupts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import highspy
 import numpy as np
@@ -23,9 +24,19 @@ INF = highspy.kHighsInf
 
 @dataclass
 class HighsResult:
-    """`status`: optimal, one of STOPPED, infeasible, unbounded or the solver's own word.
+    """How a run of HiGHS ended.
 
-    `z`, `objective`, `bound` are None where there is none; `row_dual`, `col_dual` for LPs and QPs.
+    Attributes
+    ----------
+    status
+        A `Status`, or HiGHS's own text where it means none of them.
+    z, objective
+        Best point, shape (n,), and its cost; None without one.
+    bound
+        Proven lower bound of the minimum; None where there is none.
+    row_dual, col_dual
+        Row multipliers and reduced costs of an LP or QP, shapes (m,) and (n,); None where there
+        are none.
     """
 
     status: str
@@ -65,7 +76,7 @@ _greeted = False
 
 @contextmanager
 def _no_banner():
-    """Standard output of the process goes nowhere within."""
+    """Discard the process's standard output inside the `with`."""
     sys.stdout.flush()
     kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
     try:
@@ -78,7 +89,30 @@ def _no_banner():
 
 
 class Highs:
-    """One HiGHS instance. Columns and rows may be added; `solve` may be called again."""
+    """One HiGHS instance; rows may be added and data changed between two solves.
+
+    Minimises  c'z + 1/2 z'Qz + offset  subject to  lo <= A z <= hi,  lb <= z <= ub.
+
+    Parameters
+    ----------
+    c, lb, ub
+        Cost and bounds of the columns, shape (n,).
+    A, lo, hi
+        Rows, shapes (m, n), (m,), (m,).
+    integer
+        Mask of integer columns, shape (n,); None: none.
+    Q
+        Symmetric positive semidefinite matrix, shape (n, n); None: a linear objective.
+    offset
+        Constant of the objective.
+    **options
+        Options of HiGHS by name.
+
+    Raises
+    ------
+    ValueError
+        HiGHS does not take an option.
+    """
 
     def __init__(self, c, A: sp.spmatrix, lo, hi, lb, ub, integer=None, Q=None, **options):
         self._h = _new_highs()
@@ -100,8 +134,14 @@ class Highs:
         """Number of columns."""
         return self._h.getNumCol()
 
-    def set(self, key: str, value) -> None:
-        """Set a HiGHS option; raises ValueError for one that HiGHS does not know."""
+    def set(self, key: str, value: Any) -> None:
+        """Set an option of HiGHS.
+
+        Raises
+        ------
+        ValueError
+            HiGHS does not know it, or does not take the value.
+        """
         if self._h.setOptionValue(key, value) != highspy.HighsStatus.kOk:
             raise ValueError(f"HiGHS does not take option {key}={value!r}")
 
@@ -129,8 +169,8 @@ class Highs:
             model.hessian_.value_ = lower.data.astype(float)
         self._h.passModel(model)
 
-    def add_rows(self, lo, hi, A: sp.csr_matrix) -> None:
-        """Append rows lo <= A z <= hi."""
+    def add_rows(self, lo: np.ndarray, hi: np.ndarray, A: sp.csr_matrix) -> None:
+        """Append rows lo <= A z <= hi; shapes (k,), (k,), (k, n)."""
         A = A.tocsr()
         self._h.addRows(
             A.shape[0], _inf(lo), _inf(hi), A.nnz, A.indptr[:-1].astype(np.int32),
@@ -140,20 +180,20 @@ class Highs:
         """Replace the constant of the objective."""
         self._h.changeObjectiveOffset(float(constant))
 
-    def set_cost(self, columns, values) -> None:
-        """Replace the linear cost of some columns."""
+    def set_cost(self, columns: np.ndarray, values: np.ndarray) -> None:
+        """Replace the linear cost of some columns (their numbers); shapes (k,), (k,)."""
         columns = np.asarray(columns, dtype=np.int32)
         self._h.changeColsCost(len(columns), columns, np.asarray(values, float))
 
-    def set_bounds(self, columns, lower, upper) -> None:
-        """Replace the bounds of some columns."""
+    def set_bounds(self, columns: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> None:
+        """Replace the bounds of some columns (their numbers); shapes (k,), (k,), (k,)."""
         columns = np.asarray(columns, dtype=np.int32)
         self._h.changeColsBounds(len(columns), columns, _inf(lower), _inf(upper))
 
-    def set_integer(self, columns, integer: bool) -> None:
-        """Make some columns integer, or all of them continuous; the others stay as they are.
+    def set_integer(self, columns: np.ndarray, integer: bool) -> None:
+        """Make some columns (their numbers) integer, or all integer ones continuous.
 
-        The program counts as a MIP afterwards where `integer` is True.
+        The program counts as a MIP afterwards where `integer` is True, else as an LP or QP.
         """
         columns = np.asarray(columns, dtype=np.int32)
         kind = highspy.HighsVarType.kInteger if integer else highspy.HighsVarType.kContinuous
@@ -164,10 +204,21 @@ class Highs:
         """Drop basis, solution and MIP start."""
         self._h.clearSolver()
 
-    def with_fixed(self, columns, values, tolerance: float) -> np.ndarray | None:
-        """Optimal z of the program with some columns continuous and fixed; None where it has none.
+    def with_fixed(self, columns: np.ndarray, values: np.ndarray,
+                   tolerance: float) -> np.ndarray | None:
+        """Optimal z with some columns continuous and fixed; this program is not changed.
 
-        This program is not changed. tolerance: primal and dual feasibility.
+        Parameters
+        ----------
+        columns, values
+            Numbers of the columns and where to fix them, shapes (k,).
+        tolerance
+            Primal and dual feasibility tolerance (absolute).
+
+        Returns
+        -------
+        np.ndarray or None
+            Shape (n,); None where HiGHS found no optimum.
         """
         columns = np.asarray(columns, dtype=np.int32)
         lp = _new_highs()
@@ -183,7 +234,7 @@ class Highs:
         return np.array(lp.getSolution().col_value)
 
     def solve_lp(self, time_limit: float | None = None) -> HighsResult:
-        """Run an LP without callbacks: for the many short ones of a loop."""
+        """Run without callbacks, for the many short LPs of a loop; at most `time_limit` seconds."""
         if time_limit is not None:
             self._limit(time_limit)
         self._h.run()
@@ -193,7 +244,7 @@ class Highs:
         self.set("time_limit", float(self._h.getRunTime() + max(seconds, 0.01)))
 
     def start_from(self, z: np.ndarray) -> None:
-        """Give a MIP start."""
+        """Give a MIP start, shape (n,)."""
         solution = highspy.HighsSolution()
         solution.col_value = list(map(float, z))
         solution.value_valid = True
@@ -204,14 +255,25 @@ class Highs:
               found: Callable[[np.ndarray], None] | None = None) -> HighsResult:
         """Run; Ctrl-C and a passed memory limit stop it.
 
-        As the MIP advances progress(incumbent, bound) is called, and found(z) with better points.
+        Parameters
+        ----------
+        time_limit
+            Seconds; None: no limit.
+        progress
+            progress(incumbent, bound), called as a MIP advances.
+        found
+            found(z), called with each better point of a MIP.
+
+        Returns
+        -------
+        HighsResult
         """
         if time_limit is not None:
             self._limit(time_limit)
         with _interruptible(self._h, *((progress, found) if self.is_mip else (None, None))):
             self._h.run()
             if self._h.getModelStatus() == highspy.HighsModelStatus.kUnboundedOrInfeasible:
-                self.set("presolve", "off")  # then it says which
+                self.set("presolve", "off")  # without presolve it tells the two apart
                 self._h.run()
         return self._answer()
 
@@ -236,7 +298,7 @@ class Highs:
 
 
 def option_names() -> list[str]:
-    """Names of all options of HiGHS."""
+    """Names of all options that HiGHS has."""
     return [name for name in dir(_new_highs().getOptions()) if not name.startswith("_")]
 
 
@@ -252,8 +314,22 @@ def refused_option(options: dict) -> str | None:
     return None
 
 
-def solve_small_lp(c, A: np.ndarray, lo, hi, lb, ub) -> np.ndarray | None:
-    """Optimal z of a dense LP of a few columns, without presolve; None where it has none."""
+def solve_small_lp(c: np.ndarray, A: np.ndarray, lo: np.ndarray, hi: np.ndarray, lb: np.ndarray,
+                   ub: np.ndarray) -> np.ndarray | None:
+    """Solve a dense LP of a few columns, without presolve.
+
+    Parameters
+    ----------
+    c, lb, ub
+        Cost and bounds of the columns, shape (n,).
+    A, lo, hi
+        Rows, shapes (m, n), (m,), (m,).
+
+    Returns
+    -------
+    np.ndarray or None
+        Optimal z, shape (n,); None where there is none.
+    """
     h = _new_highs()
     h.setOptionValue("presolve", "off")
     rows, columns = A.shape

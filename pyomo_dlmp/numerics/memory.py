@@ -1,4 +1,4 @@
-"""How much memory this process holds, and a limit that long work asks about."""
+"""How much memory this process holds, and a limit that long computations check."""
 
 from __future__ import annotations
 
@@ -36,8 +36,7 @@ def used() -> float:
 def peak() -> float:
     """Greatest resident memory of this process so far.
 
-    Windows keeps it with the other numbers, Unix with the process's use of resources; where the
-    system keeps neither it is what is held now.
+    Where the system keeps no peak it is what is held now.
 
     Returns
     -------
@@ -48,7 +47,7 @@ def peak() -> float:
     if hasattr(info, "peak_wset"):
         return info.peak_wset / 1e9
     try:
-        import resource  # a module that Windows has not
+        import resource  # a module that Windows does not have
     except ImportError:
         return info.rss / 1e9
     unit = 1.0 if sys.platform == "darwin" else 1024.0
@@ -57,12 +56,12 @@ def peak() -> float:
 
 @contextmanager
 def memory_limit(gigabytes: float | None) -> Iterator[None]:
-    """Within, `over_limit` says whether the process holds more than this.
+    """Limit this process's memory inside the `with`: `over_limit` says whether it is exceeded.
 
     Parameters
     ----------
-    gigabytes : float or None
-        None: no limit.
+    gigabytes
+        GB of resident memory; None: no limit.
 
     Returns
     -------
@@ -77,7 +76,7 @@ def memory_limit(gigabytes: float | None) -> Iterator[None]:
 
 
 def lift_limit() -> None:
-    """No limit from here to the end of the `with`: what is found is judged whatever it takes."""
+    """Remove the limit until the end of the `with`, so that a point that was found is audited."""
     _state.limit, _state.over = None, False
 
 

@@ -9,8 +9,8 @@ from typing import Any
 class Numbering:
     """``numbering[item]``: the place of an object in a list, found by identity in constant time.
 
-    The table is made when it is first asked for, and anew in a clone or after unpickling: there
-    the objects are others.
+    The table is made at first use, and made again in a clone or after unpickling, where the objects
+    are others.
 
     Parameters
     ----------

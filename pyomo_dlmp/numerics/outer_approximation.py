@@ -45,9 +45,20 @@ _MAX_ROUNDS = 30
 
 @dataclass
 class SearchResult:
-    """`z` best point (None if none), its `objective`, a proven `bound`, `status`, MILP `rounds`.
+    """What a search found; objective and bound are those of a minimisation.
 
-    `status`: optimal, time limit, interrupted, infeasible, unbounded or the solver's word.
+    Attributes
+    ----------
+    status
+        A `Status`, or the solver's own text.
+    z, objective
+        Best point, shape (n,), and its cost; None and infinite without one.
+    bound
+        Proven lower bound of the optimum.
+    rounds
+        MILPs that were solved.
+    history
+        (time of ``time.monotonic``, objective, bound) after each round.
     """
 
     status: str
@@ -65,7 +76,7 @@ class SearchResult:
         return max(0.0, self.objective - self.bound) / max(abs(self.objective), ROUNDING)
 
     def within(self, gap: float) -> bool:
-        """Whether the relative gap is reached, or the absolute one of 2e-6."""
+        """Whether the gap is closed: to the relative `gap`, or to 2e-6 absolute."""
         return self.gap <= gap or self.objective - self.bound <= 2 * ABSOLUTE_GAP
 
 
@@ -80,7 +91,23 @@ class _Squares:
 
 
 def split_squares(program: Program) -> _Squares:
-    """Eigen-decomposition of Q by connected blocks; ranges from the columns' bounds."""
+    """The quadratic objective as a sum of squares, by eigendecomposition of its connected blocks.
+
+    Parameters
+    ----------
+    program
+        Its Q is split; ranges of the squares' forms are those over the columns' bounds.
+
+    Returns
+    -------
+    _Squares
+        ``1/2 z'Qz = sum_k 1/2 weight_k (forms[k] z)^2``, with k squares and forms of shape (k, n).
+
+    Raises
+    ------
+    ModelError
+        Q is not positive semidefinite.
+    """
     rows: list[np.ndarray] = []
     cols: list[np.ndarray] = []
     values: list[np.ndarray] = []
@@ -114,9 +141,35 @@ def solve_outer(
     start: np.ndarray | None = None, progress: Progress | None = None, threads: int = 0,
     mip_options: dict | None = None, on_incumbent: Callable | None = None,
 ) -> SearchResult:
-    """Minimise to a relative `gap` (or to 2e-6 absolute); `start` is a point to begin from.
+    """Minimise a convex MIQP by outer approximation; see the module's text.
 
-    on_incumbent(z, objective, bound) is called with better points as they are found.
+    Parameters
+    ----------
+    program
+        Linear rows, a convex quadratic objective, some integer columns.
+    gap
+        Relative gap to reach; 2e-6 absolute is enough, too.
+    time_limit
+        Seconds; None: no limit.
+    start
+        A feasible point to begin from, shape (n,).
+    progress
+        progress(stage, incumbent, bound), called as the search advances.
+    threads
+        Of HiGHS; 0: its own choice.
+    mip_options
+        Further options of HiGHS by name.
+    on_incumbent
+        on_incumbent(z, objective, bound), called with better points as they are found.
+
+    Returns
+    -------
+    SearchResult
+
+    Raises
+    ------
+    ModelError
+        The objective is not convex.
     """
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
     squares = split_squares(program)

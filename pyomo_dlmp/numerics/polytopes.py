@@ -1,6 +1,6 @@
 """Polytopes {u: A u <= b} of few dimensions: facets, vertices, volume, by qhull.
 
-Rows are normalised. One dimension is done by hand: qhull starts at two.
+Rows are normalised. One dimension is treated here, since qhull starts at two.
 """
 
 from __future__ import annotations
@@ -16,10 +16,20 @@ from pyomo_dlmp.tolerances import ENTRY, MILP_FEASIBILITY, POLISHED, RANK, ROUND
 
 @dataclass
 class Polytope:
-    """A u <= b with unit rows, all facets and no more; `row`: number of each among those given.
+    """The points u with A u <= b: all facets and no other row.
 
-    `vertices` (k, m); `facet_vertices[i]`: numbers of the vertices on facet i; `chebyshev_center`,
-    `chebyshev_radius`: of the largest ball inside.
+    Attributes
+    ----------
+    A, b
+        Facets with rows of unit length, shapes (f, m) and (f,).
+    row
+        Number of each facet among the rows that the polytope was made of, shape (f,).
+    vertices
+        Shape (k, m).
+    facet_vertices
+        Numbers of the vertices on each facet.
+    chebyshev_center, chebyshev_radius
+        Of the largest ball inside, shape (m,) and a number.
     """
 
     A: np.ndarray
@@ -31,12 +41,12 @@ class Polytope:
     chebyshev_radius: float
 
     def holds(self, u: np.ndarray, margin: float = 0.0) -> bool:
-        """Whether u is inside, up to a distance."""
+        """Whether u, shape (m,), is inside, up to the distance `margin`."""
         return bool((self.A @ u <= self.b + margin).all())
 
     @property
     def volume(self) -> float:
-        """Length, area, volume."""
+        """Length, area or volume; 0 where the vertices span none."""
         if self.vertices.shape[1] == 1:
             return float(np.ptp(self.vertices))
         try:
@@ -46,7 +56,23 @@ class Polytope:
 
 
 def make_polytope(A: np.ndarray, b: np.ndarray) -> Polytope | None:
-    """The polytope of some rows; None where it is empty or flat. Unbounded: ValueError."""
+    """The polytope {u: A u <= b}, redundant rows left out.
+
+    Parameters
+    ----------
+    A, b
+        Rows of any length, shapes (k, m) and (k,).
+
+    Returns
+    -------
+    Polytope or None
+        None where it is empty or flat.
+
+    Raises
+    ------
+    ValueError
+        It is unbounded.
+    """
     norm = np.linalg.norm(A, axis=1)
     real = norm > ENTRY
     if (b[~real] < -MILP_FEASIBILITY).any():
@@ -95,7 +121,18 @@ def _without_repeats(number, A, b):
 
 
 def chebyshev_ball(A: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, float] | None:
-    """(center, radius) of the largest ball inside, None where it is flat or empty."""
+    """The largest ball inside {u: A u <= b}.
+
+    Parameters
+    ----------
+    A, b
+        Rows of unit length, shapes (k, m) and (k,).
+
+    Returns
+    -------
+    tuple or None
+        (center, radius), shape (m,) and a number; None where the polytope is flat or empty.
+    """
     m = A.shape[1]
     if m == 1:
         high, low = (b[A[:, 0] > 0]).min(), -(b[A[:, 0] < 0]).min()

@@ -65,11 +65,23 @@ class Program:
         return Numbering(self.columns)
 
     def value(self, z: np.ndarray) -> float:
-        """Objective of the minimisation at a point."""
+        """Objective of the minimisation at a point of shape (n,)."""
         return float(self.c @ z + 0.5 * z @ (self.Q @ z) + self.constant)
 
     def holds(self, z: np.ndarray, room: float) -> bool:
-        """Whether a point obeys rows, bounds and integrality, each up to room x (1 + |size|)."""
+        """Whether a point satisfies rows, bounds and integrality.
+
+        Parameters
+        ----------
+        z
+            Shape (n,).
+        room
+            Tolerance, relative to 1 + |activity of the row| or 1 + |z|; absolute for integrality.
+
+        Returns
+        -------
+        bool
+        """
         activity = self.A @ z
         of_rows, of_columns = room * (1.0 + np.abs(activity)), room * (1.0 + np.abs(z))
         whole = z[self.integer]
@@ -79,11 +91,21 @@ class Program:
             and (np.abs(whole - np.round(whole)) <= room).all())
 
     def relaxed(self) -> Program:
-        """The same without integrality."""
+        """The same program without integrality."""
         return replace(self, integer=np.zeros(len(self.c), dtype=bool))
 
     def restrict(self, columns: np.ndarray, rows: np.ndarray) -> Program:
-        """Some columns and rows alone (numbers), without the constant."""
+        """The program of some columns and rows alone, without the constant.
+
+        Parameters
+        ----------
+        columns, rows
+            Their numbers, in the order that they will have.
+
+        Returns
+        -------
+        Program
+        """
         return Program(
             A=self.A[rows][:, columns], lo=self.lo[rows], hi=self.hi[rows], lb=self.lb[columns],
             ub=self.ub[columns], c=self.c[columns], Q=self.Q[columns][:, columns],

@@ -1,4 +1,4 @@
-"""One independent part of a lower level at given upper decisions: a small QP, solved exactly."""
+"""One independent component of a lower level at given upper decisions: a QP, solved exactly."""
 
 from __future__ import annotations
 
@@ -15,13 +15,23 @@ from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.status import NO_POINT, Status
 from pyomo_dlmp.tolerances import ACTIVE, ENTRY, EXACT_FEASIBILITY, MULTIPLIER, POLISHED, ROW_HOLDS
 
-LARGE = 4000  # columns of a part beyond which it is solved sparse, by an interior point
+LARGE = 4000  # columns of a QP beyond which an interior-point method solves it, sparse
 _VERTEX = POLISHED / 100  # residual of an LP's vertex, which a polish cannot better
 
 
 @dataclass
 class ConvexQp:
-    """min c'v + 1/2 v'Qv; the first `equalities` rows A v == right, the others A v >= right."""
+    """Minimise  c'v + 1/2 v'Qv  over rows and bounds; n columns, m rows.
+
+    Attributes
+    ----------
+    Q, c
+        Objective, shapes (n, n) and (n,); Q positive semidefinite.
+    A, right, equalities
+        The first `equalities` rows read A v == right, the others A v >= right; shapes (m, n), (m,).
+    lb, ub
+        Bounds, infinite where there is none, shape (n,).
+    """
 
     Q: sp.csr_matrix
     c: np.ndarray
@@ -32,13 +42,26 @@ class ConvexQp:
     ub: np.ndarray
 
     def restrict(self, columns: np.ndarray, rows: np.ndarray) -> ConvexQp:
+        """The QP of some columns and rows alone (their numbers, ascending)."""
         return ConvexQp(
             self.Q[columns][:, columns], self.c[columns], self.A[rows][:, columns],
             self.right[rows], int((rows < self.equalities).sum()), self.lb[columns],
             self.ub[columns])
 
-    def solve(self):
-        """(v, row multipliers, reduced costs): HiGHS, then polish; outer approximation at need."""
+    def solve(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Solve to a polished KKT point: HiGHS first, outer approximation where that is inexact.
+
+        Returns
+        -------
+        tuple
+            (v, row multipliers, reduced costs), shapes (n,), (m,), (n,); multipliers of >= rows are
+            >= 0, reduced costs >= 0 at a lower and <= 0 at an upper bound.
+
+        Raises
+        ------
+        SolverError
+            It is infeasible or unbounded, or no solver found a point.
+        """
         if len(self.c) > LARGE:
             found = self._clarabel() if self.Q.nnz else None
             return found if found is not None else self._highs_or_fail()
@@ -63,7 +86,7 @@ class ConvexQp:
         return best[1]
 
     def _clarabel(self):
-        """An interior point's answer, if it is accurate."""
+        """The interior-point solution, if it is accurate."""
         found = solve_qp(self.Q, self.c, self.A, self.right, self.equalities, self.lb, self.ub)
         return None if found is None or self._error(*found) > ROW_HOLDS else found
 
@@ -89,7 +112,7 @@ class ConvexQp:
         if answer.status == Status.INFEASIBLE and tolerance < ROW_HOLDS:
             return self._highs(ROW_HOLDS)  # u is only as exact as the solver that chose it
         if answer.status in NO_POINT:
-            if self.Q.nnz:  # a QP may be misjudged: ask the LP of the same rows
+            if self.Q.nnz:  # HiGHS may misjudge a QP: check the LP of the same rows
                 zero = np.zeros(len(self.c))
                 check = Highs(zero, self.A, self.right, self._row_upper(), self.lb, self.ub)
                 if check.solve().status == Status.OPTIMAL and answer.status != Status.UNBOUNDED:
@@ -165,8 +188,25 @@ class ConvexQp:
         return new_v, new_dual, new_rho
 
 
-def solve_singles(problem: ConvexQp, columns: np.ndarray, v, dual, rho) -> None:
-    """Parts of one column (the penalty of a limit that no decision moves) by hand, in place."""
+def solve_singles(problem: ConvexQp, columns: np.ndarray, v: np.ndarray, dual: np.ndarray,
+                  rho: np.ndarray) -> None:
+    """Solve components of one column each in closed form (the penalty of a limit, say).
+
+    Parameters
+    ----------
+    problem
+        The QP that the columns are components of.
+    columns
+        Numbers of columns that share no row and no entry of Q with another.
+    v, dual, rho
+        Values, row multipliers and reduced costs of the whole QP, shapes (n,), (m,), (n,); those
+        of the components are written into them.
+
+    Raises
+    ------
+    SolverError
+        A component is infeasible or unbounded.
+    """
     A = problem.A[:, columns].tocsc()
     diagonal = problem.Q.diagonal()
     for k, j in enumerate(columns):

@@ -6,8 +6,20 @@ import numpy as np
 import scipy.sparse as sp
 
 
-def csr_of(entries, shape) -> sp.csr_matrix:
-    """Sparse matrix of (row, column, value) entries; those of one place add up."""
+def csr_of(entries: list[tuple[int, int, float]], shape: tuple[int, int]) -> sp.csr_matrix:
+    """A sparse matrix from its entries.
+
+    Parameters
+    ----------
+    entries
+        (row, column, value); values of the same place add up.
+    shape
+        (m, n).
+
+    Returns
+    -------
+    scipy.sparse.csr_matrix
+    """
     if not entries:
         return sp.csr_matrix(shape)
     rows, cols, values = zip(*entries, strict=True)

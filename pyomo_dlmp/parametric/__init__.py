@@ -1,4 +1,4 @@
-"""Critical regions: few decisions, their pieces of the lower level's answer, one small MILP."""
+"""Critical regions: few decisions, the lower level's solution by pieces, one small MILP."""
 
 from pyomo_dlmp.parametric.cache import SolveCache
 from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit, condense

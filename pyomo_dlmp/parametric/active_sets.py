@@ -1,10 +1,10 @@
 """States of a part's rows, and the affine solution that belongs to a state.
 
-A row is off (its multiplier is 0), active (the row is 0), or beyond its soft limit (its multiplier
-is the cap). With the rows' states fixed, optimality is a system of linear equations: w and the
-multipliers are affine in the upper decisions u, and optimal where the other conditions hold
+A row is inactive (its multiplier is 0), active (the row is 0), or beyond its soft limit (its
+multiplier is the cap). With the rows' states fixed, optimality is a system of linear equations: w
+and the multipliers are affine in the upper decisions u, and optimal where the other conditions hold
 
-    off: g_i >= 0      active: 0 <= mu_i <= cap_i      beyond: g_i <= 0
+    inactive: g_i >= 0      active: 0 <= mu_i <= cap_i      beyond: g_i <= 0
 """
 
 from __future__ import annotations
@@ -36,7 +36,17 @@ _MANY = 300  # penalty columns from which an interior point is the better QP sol
 
 @dataclass
 class Affine:
-    """w = W u + w0, multipliers mu = U u + u0 (of all rows of A), y = Y u + y0 (of C)."""
+    """The solution of a part's optimality equations as functions of the upper decisions u.
+
+    w = W u + w0,  multipliers of the rows of A = U u + u0,  duals of the rows of C = Y u + y0.
+
+    Attributes
+    ----------
+    state
+        INACTIVE, ACTIVE_ROW or VIOLATED_SOFT of each row of A, shape (rows,).
+    W, w0, U, u0, Y, y0
+        Shapes (w, m), (w,), (rows, m), (rows,), (C's rows, m), (C's rows,).
+    """
 
     state: np.ndarray
     W: np.ndarray
@@ -48,7 +58,15 @@ class Affine:
 
 
 def affine(part: CondensedQp, state: np.ndarray) -> Affine | None:
-    """Solution of the optimality equations of a state; None where they are singular."""
+    """Solution of the optimality equations of a state; None where they are singular.
+
+    Parameters
+    ----------
+    part
+        The condensed part.
+    state
+        Of each row of A, shape (rows,).
+    """
     n, m = len(part.w), part.m
     active = np.flatnonzero(state == ACTIVE_ROW)
     beyond = np.flatnonzero(state == VIOLATED_SOFT)
@@ -97,10 +115,20 @@ def _solve(system, right):
     return lapack.dgetrs(lu, pivot, right * d[:, None])[0] * d[:, None]
 
 
-def conditions(part: CondensedQp, a: Affine):
-    """(rows G u <= h where the affine solution is optimal, the row of A behind each).
+def conditions(part: CondensedQp, a: Affine) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Conditions on u under which an affine solution is optimal.
 
-    A row of A gives one condition when off or beyond, one or two when active.
+    A row of A gives one condition when inactive or beyond its limit, one or two when active.
+
+    Parameters
+    ----------
+    part, a
+        The condensed part and the solution of a state.
+
+    Returns
+    -------
+    tuple
+        (G, h, row of A behind each) of the conditions G u <= h, shapes (k, m), (k,), (k,).
     """
     off, beyond = np.flatnonzero(a.state == INACTIVE), np.flatnonzero(a.state == VIOLATED_SOFT)
     active = np.flatnonzero(a.state == ACTIVE_ROW)
@@ -113,23 +141,59 @@ def conditions(part: CondensedQp, a: Affine):
     return G, h, np.concatenate([off, beyond, active, capped])
 
 
-def condition_violations(part: CondensedQp, a: Affine, u: np.ndarray):
-    """(greatest relative breach of the conditions at u, what each row should become, breaches)."""
+def condition_violations(part: CondensedQp, a: Affine,
+                         u: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """How far the conditions of an affine solution are violated at u.
+
+    Parameters
+    ----------
+    part, a
+        The condensed part and the solution of a state.
+    u
+        Upper decisions, shape (m,).
+
+    Returns
+    -------
+    tuple
+        (greatest relative violation, that of each condition, row of A behind each).
+    """
     G, h, owner = conditions(part, a)
     breach = (G @ u - h) / scale_of(part, owner, a.state)
     return float(breach.max(initial=-np.inf)), breach, owner
 
 
-def scale_of(part: CondensedQp, owner, state) -> np.ndarray:
-    """Size that a breach of a condition is measured against: row units, or cost per row unit."""
+def scale_of(part: CondensedQp, owner: np.ndarray, state: np.ndarray) -> np.ndarray:
+    """Size that each condition's violation is relative to: row units, or cost per row unit.
+
+    Parameters
+    ----------
+    part
+        The condensed part.
+    owner, state
+        Row of A behind each condition, shape (k,), and state of each row.
+    """
     money = 1.0 + np.abs(part.g).max(initial=0.0)
     return np.where(state[owner] == ACTIVE_ROW, money, 1.0 + np.abs(part.s[owner]))
 
 
 def repair(part: CondensedQp, state: np.ndarray, u: np.ndarray, tolerance: float) -> Affine | None:
-    """From a state near u's to u's own, by changing what is broken (a primal-dual active set).
+    """From the state of a nearby point to u's own, by a primal-dual active-set method.
 
-    None where that ends nowhere: then a QP solver is asked.
+    Parameters
+    ----------
+    part
+        The condensed part.
+    state
+        Of each row of A, optimal near u.
+    u
+        Upper decisions, shape (m,).
+    tolerance
+        Greatest relative violation of the conditions.
+
+    Returns
+    -------
+    Affine or None
+        None where the method cycles or ends in singular equations; a QP solver is then used.
     """
     a = affine(part, state)
     seen = set()
@@ -214,7 +278,22 @@ def _leave(part: CondensedQp, a: Affine, row: int, u: np.ndarray) -> np.ndarray 
 
 
 def solve_at(part: CondensedQp, u: np.ndarray, tolerance: float) -> Affine | None:
-    """The state at u by a QP solver; None where the part is infeasible (or nothing was found)."""
+    """The state at u by a QP solver.
+
+    Parameters
+    ----------
+    part
+        The condensed part.
+    u
+        Upper decisions, shape (m,).
+    tolerance
+        Greatest relative violation of the conditions.
+
+    Returns
+    -------
+    Affine or None
+        None where the part is infeasible at u, or no state was found.
+    """
     found = _qp(part, u)
     if found is None:
         return None
@@ -236,9 +315,9 @@ def solve_at(part: CondensedQp, u: np.ndarray, tolerance: float) -> Affine | Non
 
 
 def _independent(part: CondensedQp, rows, inner):
-    """Of some rows a linearly independent set, those with a multiplier first; others only at need.
+    """A linearly independent set of some rows, those with a multiplier first.
 
-    Rows without a multiplier are wanted only where H leaves directions open (`_vertex` adds them).
+    Rows without a multiplier are added only where H leaves directions open (by `_vertex`).
     """
     chosen: list[int] = []
     basis = _orthonormal(part.C)

@@ -1,12 +1,12 @@
-"""Repeat solves: what did not change since the last one is not done again.
+"""Repeated solves: what did not change since the last one is not computed again.
 
-Rolling horizons and sweeps solve nearly the same bilevel over and over. A `SolveCache` keeps, and
-checks before it gives anything back:
+Rolling horizons and sweeps solve nearly the same bilevel problem many times. A `SolveCache` keeps,
+and compares before it gives anything back:
 
 - compiled lower levels, as long as no expression, bound, fixed value or mutable Param in them
-  changed (compared one by one: nothing is promised by the user);
-- critical regions by the content of a part (a period's numbers), so a window that moves on by an
-  hour, or a model that is built anew, only pays for what is new in it;
+  changed (compared one by one, without relying on the user);
+- critical regions by the content of a part (a period's numbers), so that of a window that moves on
+  by an hour, or of a model that is built again, only what is new in it is computed;
 - states of regions as first guesses where numbers changed, and the last decisions as a start.
 """
 
@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
@@ -34,7 +36,17 @@ _MOST_PARTS = 3000
 
 @dataclass
 class CacheEntry:
-    """A compiled block, the Params above it that its rows use, and what it was compiled from."""
+    """A compiled lower level and what it was compiled from.
+
+    Attributes
+    ----------
+    block, params
+        The LowerLevel, and the Params outside it that its rows use.
+    content
+        Fingerprint of both at that time.
+    kkt, solver
+        What was compiled.
+    """
 
     block: object
     params: list
@@ -45,7 +57,16 @@ class CacheEntry:
 
 @dataclass(eq=False)
 class Fingerprint:
-    """Expressions and declared upper Vars (held: none is mistaken for a later one), values."""
+    """What a compiled lower level depends on; equal where nothing changed.
+
+    Attributes
+    ----------
+    expressions
+        Expressions and declared upper Vars, compared by identity (kept alive, so that an id is not
+        used again).
+    values
+        Numbers.
+    """
 
     expressions: list
     values: list
@@ -58,23 +79,49 @@ class Fingerprint:
 
 
 class SolveCache:
-    """Give the same one to each ``solve_bilevel(model, reuse=...)`` of a series.
+    """What the solves of a series share: ``solve_bilevel(model, cache=...)`` with the same one.
 
-    `counts`: how often something was "compiled", "kept" (compiled before), "enumerated" or
-    "recalled" (regions of a part).
+    Parameters
+    ----------
+    series
+        False: for one solve only, so that nothing is kept.
+
+    Attributes
+    ----------
+    counts
+        How often something was "compiled", "kept" (compiled before), "enumerated" or "recalled"
+        (regions of a part).
+    last
+        {name: value} of the last solution's upper decisions.
     """
 
     def __init__(self, series: bool = True):
-        self.series = series  # False: one solve only, so nothing is kept to be compared later
+        self.series = series  # False: one solve only, so nothing is kept
         self.counts: Counter = Counter()
-        self.last: dict[str, float] = {}  # upper decisions by name, of the last answer
-        self._systems: dict[int, CacheEntry] = {}  # by id of the block, which is held
+        self.last: dict[str, float] = {}  # upper decisions of the last solution by name
+        self._systems: dict[int, CacheEntry] = {}  # by id of the block, which is kept alive
         self._parts: dict[int, tuple] = {}
         self._regions: dict[bytes, Regions] = {}
         self._states: dict[tuple, list[np.ndarray]] = {}
 
-    def system(self, block) -> tuple[KktSystem, LowerSolver | None]:
-        """The compiled lower level, and its solver if there was one."""
+    def system(self, block: Any) -> tuple[KktSystem, LowerSolver | None]:
+        """The compiled lower level, compiled again only where something in it changed.
+
+        Parameters
+        ----------
+        block
+            A LowerLevel.
+
+        Returns
+        -------
+        tuple
+            (its KKT arrays, its solver from an earlier solve or None).
+
+        Raises
+        ------
+        ModelError
+            It is not a convex LP or QP.
+        """
         if not self.series:
             return build_kkt(compile_lower(block)), None
         held = self._systems.get(id(block))
@@ -89,13 +136,24 @@ class SolveCache:
         return kkt, None
 
     def keep_solver(self, kkt: KktSystem, solver: LowerSolver) -> None:
-        """Remember the factorised lower level."""
+        """Keep the factorised lower level for the next solve."""
         for held in self._systems.values():
             if held.kkt is kkt:
                 held.solver = solver
 
-    def parts(self, kkt: KktSystem, paid, wanted, box, number: int) -> list[CondensedQp]:
-        """Condensed parts, as `condense` makes them."""
+    def parts(self, kkt: KktSystem, paid: Iterable[int], wanted: Iterable[int],
+              box: tuple[np.ndarray, np.ndarray], number: int) -> list[CondensedQp]:
+        """Condensed parts of a lower level, kept from an earlier solve where nothing changed.
+
+        Parameters
+        ----------
+        kkt, paid, wanted, box, number
+            As of `condense`.
+
+        Returns
+        -------
+        list of CondensedQp
+        """
         key = (sorted(paid), sorted(wanted), *(b.tolist() for b in box))
         held = self._parts.get(number)
         if held is None or held[0] is not kkt or held[1] != key:
@@ -103,7 +161,22 @@ class SolveCache:
         return held[2]
 
     def regions(self, part: CondensedQp, most: int, effort: Effort) -> Regions:
-        """Critical regions of a part, recalled where all its numbers are known."""
+        """Critical regions of a part, recalled where a part with the same numbers is known.
+
+        Parameters
+        ----------
+        part, most, effort
+            As of `enumerate_regions`.
+
+        Returns
+        -------
+        Regions
+
+        Raises
+        ------
+        NotExplicit
+            As of `enumerate_regions`.
+        """
         if not self.series:
             return enumerate_regions(part, most, effort)
         key = _digest(part)

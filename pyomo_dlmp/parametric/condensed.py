@@ -16,6 +16,7 @@ the columns of w and p.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,11 +28,19 @@ from pyomo_dlmp.numerics.components import component_labels, groups_by_label
 from pyomo_dlmp.numerics.elimination import Elimination, eliminate
 from pyomo_dlmp.tolerances import ENTRY, NEVER_BINDS
 
-MOST_NUMBERS = 4e7  # of a dense condensed matrix; beyond, condensing is refused
+MOST_NUMBERS = 4e7  # entries of a dense condensed matrix; beyond, a part is not condensed
 
 
 class NotExplicit(Exception):
-    """Why a bilevel model is not solved by regions. `too_large`: of their kind, but too large."""
+    """Why a bilevel model is not solved by critical regions.
+
+    Parameters
+    ----------
+    why
+        The end of a sentence that begins with "not solved by critical regions".
+    too_large
+        Whether the model is of the right kind, but too large.
+    """
 
     def __init__(self, why: str, too_large: bool = False):
         super().__init__(why)
@@ -42,13 +51,35 @@ class NotExplicit(Exception):
 class CondensedQp:
     """One connected part of a lower level in the symbols of the module's text, all arrays dense.
 
-    `lower`: number of the lower level; `rows`: its equality rows; `w`: its columns of the form;
-    `u`: columns of the form's upper Vars; `paid`: equality rows (numbers among them) with a shift,
-    whose parameters follow those of u; `pair`: pair of each row of A; `cap` infinite for hard rows;
-    `wanted`: columns of the form with x = Xw w + Xp p + x0; `rest`: the equality rows of C;
-    `soft_pair`, `soft_column`, `soft_coef`: soft limits and their penalties; `gone`: pairs that can
-    be left out, with their constant multiplier. H .. f are those of a minimisation whatever the
-    sense.
+    H .. f are those of a minimisation whatever the sense.
+
+    Attributes
+    ----------
+    lower
+        Number of the lower level.
+    rows
+        Its equality rows.
+    w, u
+        Columns of its decisions in the form's x, and of its upper decisions in the form's u.
+    paid
+        Equality rows (numbers among them) with a shift; its parameters follow those of u.
+    H, g, E, R, r
+        Objective; p = (u, shifts).
+    pair, A, T, s, cap
+        Pair of each row of A, the rows, and their caps in lower cost per unit of the row, infinite
+        for hard rows.
+    C, F, f, rest
+        The remaining equality rows, and their numbers.
+    wanted, Xw, Xp, x0
+        Columns of the form whose values are wanted,  x = Xw w + Xp p + x0.
+    gone
+        {pair: constant multiplier} of pairs that are left out.
+    soft_pair, soft_column, soft_coef
+        Pairs with a soft limit, its penalty column, the column's coefficient in the row.
+    lo, hi
+        Range of u, shape (m,).
+    plain
+        Whether u stands in equality rows only.
     """
 
     lower: int
@@ -88,11 +119,31 @@ class CondensedQp:
         return len(self.u)
 
 
-def condense(kkt: KktSystem, paid, wanted, box, number: int = 0) -> list[CondensedQp]:
-    """The parts of a lower level that hold an upper decision, a paid row or a wanted column.
+def condense(kkt: KktSystem, paid: Iterable[int], wanted: Iterable[int],
+             box: tuple[np.ndarray, np.ndarray], number: int = 0) -> list[CondensedQp]:
+    """The parts of a lower level that contain an upper decision, a paid row or a wanted column.
 
-    paid: numbers (among the equality rows) of rows whose dual is wanted; wanted: columns of the
-    form; box: (lo, hi) ranges of the form's upper Vars. Raises NotExplicit.
+    Parameters
+    ----------
+    kkt
+        The lower level.
+    paid
+        Numbers (among the equality rows) of the rows whose dual is wanted.
+    wanted
+        Numbers of the columns whose value is wanted.
+    box
+        (lo, hi) of the form's upper Vars, shapes (m,).
+    number
+        Of the lower level in the model.
+
+    Returns
+    -------
+    list of CondensedQp
+
+    Raises
+    ------
+    NotExplicit
+        A part is too large to condense, or the violation of a soft limit is wanted.
     """
     form = kkt.form
     label, row_label = component_labels(form.A, form.Q)
@@ -226,11 +277,22 @@ def _penalties(kkt: KktSystem, columns, pairs, A_eq, S):
     return found[good], row[good], cost[found[good]] / coef[good], coef[good]
 
 
-def screen(part: CondensedQp, lb, ub) -> CondensedQp:
-    """Leave out the rows that no decision in its range can bring to their limit.
+def screen(part: CondensedQp, lb: np.ndarray, ub: np.ndarray) -> CondensedQp:
+    """Leave out the rows that no decision in its range can bring to their limit; in place.
 
     Interval arithmetic over the boxes of w and u. A row that stays inside has no multiplier; one
     that is always beyond a soft limit has its cap.
+
+    Parameters
+    ----------
+    part
+        The condensed part; changed and returned.
+    lb, ub
+        Bounds of the form's columns, shape (n,).
+
+    Returns
+    -------
+    CondensedQp
     """
     wl, wu = lb[part.w], ub[part.w]
     low, high = row_range(part, wl, wu)
@@ -251,8 +313,21 @@ def screen(part: CondensedQp, lb, ub) -> CondensedQp:
     return part
 
 
-def row_range(part: CondensedQp, wl, wu):
-    """Least and greatest value of each row over the boxes of w and u (shifts at zero)."""
+def row_range(part: CondensedQp, wl: np.ndarray, wu: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Range of each row of A over the boxes of w and u, with shifts of zero.
+
+    Parameters
+    ----------
+    part
+        The condensed part.
+    wl, wu
+        Box of w, shape (w,).
+
+    Returns
+    -------
+    tuple
+        (least, greatest), shapes (rows,).
+    """
     with np.errstate(invalid="ignore"):
         low, high = part.s.copy(), part.s.copy()
         for M, lo, hi in ((part.A, wl, wu), (part.T[:, :part.m], part.lo, part.hi)):

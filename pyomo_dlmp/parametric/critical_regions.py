@@ -1,10 +1,10 @@
-"""Critical regions: where the answer of a condensed part is one affine function.
+"""Critical regions: where the solution of a condensed part is one affine function.
 
 From a first region the walk steps over every facet; the state beyond is the old one with the row
-of the facet changed, or what a primal-dual active set or a QP makes of it, and it is believed only
-where all optimality conditions hold. At the end the volumes of the regions must add up to that of
-the range of u: that is the certificate that none is missing. The range is a little wider than the
-box, so that regions that only touch it are met, too.
+of the facet changed, or the one that a primal-dual active-set method or a QP finds from it, and it
+is accepted only where all optimality conditions hold. At the end the volumes of the regions must
+add up to that of the range of u: that is the certificate that none is missing. The range is a
+little wider than the box, so that regions that only touch it are found, too.
 
 References: Bemporad, Morari, Dua, Pistikopoulos (2002), Automatica 38; Spjotvold et al. (2006),
 Automatica 42 (facet to facet, and why it is not enough).
@@ -12,6 +12,7 @@ Automatica 42 (facet to facet, and why it is not enough).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,16 +23,24 @@ from pyomo_dlmp.parametric.active_sets import Affine, affine, conditions, repair
 from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit
 from pyomo_dlmp.tolerances import COVERED, FACET_STEPS, POLISHED, ROUNDING, WIDENED
 
-_VOLUMES = 5  # dimensions up to which regions are counted by their volumes
+_VOLUMES = 5  # dimensions up to which coverage is checked by volumes
 _STARTS = 10  # points at which a first state is looked for
-_IDLE = 2  # searches in a row that found nothing
+_IDLE = 2  # searches in a row without a new region
 # units of work (milliseconds of one core, measured on IEEE 37 and 123 with 3 and 8 sites)
 _REPAIR, _SOLVE, _POLYTOPE, _VERTEX, _LP = 0.5, 4.0, 1.0, 0.08, 0.3
 
 
 @dataclass
 class Region:
-    """An affine solution and the polytope of the (widened, scaled to 0 .. 1) range it holds on."""
+    """A critical region.
+
+    Attributes
+    ----------
+    affine
+        The solution there.
+    polytope
+        Where it is optimal, in the (slightly widened) range of u scaled to 0 .. 1.
+    """
 
     affine: Affine
     polytope: Polytope
@@ -39,41 +48,57 @@ class Region:
 
 @dataclass
 class Regions:
-    """All regions of a part. `covered`: their volume relative to the range's."""
+    """All regions of a part.
+
+    Attributes
+    ----------
+    part
+        The condensed part.
+    regions
+        Its regions.
+    covered
+        Their volume relative to the range's.
+    """
 
     part: CondensedQp
     regions: list[Region]
     covered: float
 
     def at(self, u: np.ndarray) -> Region:
-        """The region that holds u (the one it is deepest in)."""
+        """The region that contains u, shape (m,); where several do, the one it is deepest in."""
         v = unit(self.part, u)
         return min(self.regions, key=lambda r: float((r.polytope.A @ v - r.polytope.b).max()))
 
 
-def unit(part: CondensedQp, u):
-    """u in the range scaled to 0 .. 1."""
+def unit(part: CondensedQp, u: np.ndarray) -> np.ndarray:
+    """u, shape (m,), in the range scaled to 0 .. 1."""
     return (u - part.lo) / width(part)
 
 
 def width(part: CondensedQp) -> np.ndarray:
-    """Width of the range of each decision (something small where it is a point)."""
+    """Width of the range of each decision, shape (m,); a small number where it is a point."""
     span = part.hi - part.lo
     return np.where(span > ROUNDING, span, 10 * WIDENED * (1.0 + np.abs(part.lo)))
 
 
 def enumerate_regions(part: CondensedQp, most: int = 500, effort: Effort | None = None,
-                      guesses=()) -> Regions:
-    """All critical regions of a part.
+                      guesses: Iterable[np.ndarray] = ()) -> Regions:
+    """All critical regions of a part; see the module's text.
 
     Parameters
     ----------
+    part
+        The condensed part.
     most
-        Regions beyond which it gives up.
+        Greatest number of regions.
     effort
-        What it may cost; None: whatever it costs.
+        Work that it may cost; None: no limit.
     guesses
         States that may have a region (of a similar part).
+
+    Returns
+    -------
+    Regions
 
     Raises
     ------
@@ -110,7 +135,7 @@ def enumerate_regions(part: CondensedQp, most: int = 500, effort: Effort | None 
 
 
 def _nothing_left(walk: _Walk) -> float:
-    """1.0 where the range minus all regions leaves nothing, by set differences; else it raises.
+    """1.0 where the range minus all regions is empty, by set differences; otherwise NotExplicit.
 
     The certificate of many dimensions, where volumes are slow.
     """
@@ -135,7 +160,7 @@ def _nothing_left(walk: _Walk) -> float:
 
 
 def _apart(regions: list[Region], effort: Effort) -> list[Region]:
-    """The same union without overlaps, which several states of the same answer leave."""
+    """The same union without overlaps, which arise where several states have the same solution."""
     found: list[Region] = []
     for region in regions:
         left = [region.polytope]
@@ -186,7 +211,7 @@ class _Walk:
             self._cross(*self.open.pop())
 
     def covered(self, v: np.ndarray, margin: float = 0.0) -> bool:
-        """Whether a known region holds v; boxes around the regions say quickly of most that not."""
+        """Whether a known region contains v; boxes around the regions exclude most quickly."""
         k = len(self.regions)
         near = ((self.lowest[:k] <= v + COVERED) & (v <= self.highest[:k] + COVERED)).all(axis=1)
         return any(self.regions[i].polytope.holds(v, margin) for i in np.flatnonzero(near))

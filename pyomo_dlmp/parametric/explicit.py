@@ -2,7 +2,7 @@
 
 Steps: compile, condense each period, enumerate its critical regions, write the upper level's cost
 on each, and solve one small MILP over the regions. The lower levels are then solved again at the
-decisions found, apart from all this, and the point is audited like any other.
+decisions found, independently of the regions, and the point is audited like any other.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from pyomo.common.gc_manager import PauseGC
@@ -39,17 +40,31 @@ from pyomo_dlmp.transform.record import SingleLevel
 log = logging.getLogger("pyomo_dlmp")
 MOST_DECISIONS = 8  # upper decisions of a part beyond which regions are too many
 _FEW = 5  # up to which they are often few
-# units of work for regions where they were not asked for: some, and so many for a row of the lower
-# level, as the KKT form, which serves otherwise, costs the more the more rows there are
+# units of work for regions that the user did not ask for: a constant, and more for each row of the
+# lower level, as the KKT form, which is used otherwise, costs more with each row
 _UNITS, _UNITS_PER_ROW, _MOST_UNITS = 1000.0, {"few": 1.0, "many": 0.5}, 60_000.0
 MOST_REGIONS = 1000  # of a part
 _SHARE = {True: 0.4, False: 0.7}  # of the time limit for regions: not asked for, asked for
-_AIM = 0.2  # of the gap asked for: more costs little here
+_AIM = 0.2  # of the gap asked for: a smaller gap costs little here
 
 
 @dataclass
 class Explicit:
-    """A bilevel model ready for its master: `columns` are the upper Vars."""
+    """A bilevel model prepared for its master problem.
+
+    Attributes
+    ----------
+    systems, solvers
+        The compiled lower levels, and the solver of each or None.
+    upper
+        The upper level's terms.
+    columns
+        VarData of the upper decisions.
+    hull
+        The master problem.
+    regions
+        Critical regions of the parts that the upper objective uses.
+    """
 
     systems: list[KktSystem]
     solvers: list[LowerSolver | None]
@@ -59,28 +74,34 @@ class Explicit:
     regions: list
 
     def size(self) -> dict[str, int]:
-        """Rows, columns and binaries of the master, parts and regions."""
+        """Numbers of rows, columns and binaries of the master, parts and regions."""
         p = self.hull.linear
         return {"rows": p.A.shape[0], "columns": p.A.shape[1], "binaries": int(p.integer.sum()),
                 "parts": len(self.regions), "regions": sum(len(r.regions) for r in self.regions)}
 
 
-def prepare(model, most: int = MOST_REGIONS, clock=None, priced: bool = False,
+def prepare(model: Any, most: int = MOST_REGIONS, clock: Any = None, priced: bool = False,
             seconds: float = np.inf, reuse: SolveCache | None = None) -> Explicit:
     """Condense a bilevel model and enumerate its critical regions.
 
     Parameters
     ----------
+    model
+        A bilevel model, not transformed.
     most
-        Regions of a part beyond which it gives up.
+        Greatest number of regions of a part.
     clock
-        Told of each stage (`search.clock.Clock`).
+        Measures the stages (`search.clock.Clock`); None: not measured.
     priced
         Only for an upper level that pays prices, and with a limited effort.
     seconds
         The user's time for the regions of all parts together.
     reuse
-        Of a series of solves.
+        Cache of a series of solves; None: nothing is kept.
+
+    Returns
+    -------
+    Explicit
 
     Raises
     ------
@@ -98,7 +119,7 @@ def prepare(model, most: int = MOST_REGIONS, clock=None, priced: bool = False,
             raise NotExplicit("the upper level pays no prices")
         program = _upper_program(upper, systems)
     if not len(program.columns):
-        raise NotExplicit("nothing is decided above it")
+        raise NotExplicit("the upper level has no decisions")
     stage("condense")
     parts, where = _condensed_parts(program, upper, systems, reuse)
     objectives = assign_terms(upper, systems, parts)
@@ -111,7 +132,7 @@ def prepare(model, most: int = MOST_REGIONS, clock=None, priced: bool = False,
     for k, objective in enumerate(objectives):
         if not parts[k].m:
             continue
-        # parts without a price, too: that they have an answer everywhere counts
+        # parts without a price, too: they must have a solution everywhere
         found = reuse.regions(parts[k], most, effort)
         if objective.terms:
             used.append(k)
@@ -155,7 +176,7 @@ def _check_size(objective: RegionObjective) -> None:
     if not (np.isfinite(part.lo).all() and np.isfinite(part.hi).all()):
         raise NotExplicit("an upper decision in it has no finite range")
     if not part.m and objective.terms:
-        raise NotExplicit("a part whose prices or Vars are used holds no upper decision")
+        raise NotExplicit("a part whose prices or Vars are used contains no upper decision")
 
 
 def _upper_program(upper: UpperTerms, systems: list[KktSystem]) -> Program:
@@ -188,15 +209,35 @@ def _read_upper_row(reader: RowReader, row, inner: set[int]):
     if read is None:
         raise NotExplicit(f"the upper row '{row.name}' is not linear")
     if any(vid in inner for vid, value in read[0].items() if value):
-        raise NotExplicit(f"the upper row '{row.name}' holds Vars or duals of the lower level")
+        raise NotExplicit(f"the upper row '{row.name}' uses Vars or duals of the lower level")
     return read
 
 
-def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -> BilevelResult:
-    """`solve_bilevel` over critical regions; NotExplicit where another way is needed.
+def solve_explicit(model: Any, run: Any, most: int = MOST_REGIONS,
+                   priced: bool = False) -> BilevelResult:
+    """`solve_bilevel` over critical regions.
 
-    run: the call's settings (`search.settings.Settings`).
-    priced: only for an upper level that pays prices (a dual times an upper decision).
+    Parameters
+    ----------
+    model
+        A bilevel model, not transformed; the solution is loaded onto its Vars.
+    run
+        The call's settings (`search.settings.Settings`).
+    most
+        Greatest number of regions of a part.
+    priced
+        Only for an upper level that pays prices (a dual times an upper decision).
+
+    Returns
+    -------
+    BilevelResult
+
+    Raises
+    ------
+    NotExplicit
+        The model is not of this kind, or too large.
+    AuditError
+        The point is not a solution of the bilevel problem.
     """
     left = run.left()
     seconds = np.inf if left is None else _SHARE[priced] * left
@@ -228,7 +269,7 @@ def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -
     _, chosen = ready.hull.cost_at(outcome.z)
     try:
         record.lowers = [_answer(ready, number, chosen) for number in range(len(ready.systems))]
-    except SolverError as err:  # of what its condensed parts do not hold
+    except SolverError as err:  # of what its condensed parts do not contain
         raise NotExplicit(f"what its regions leave out {err.faults[0].what}") from err
     for lower in record.lowers:
         reuse.keep_solver(lower.kkt, lower.solver)
@@ -237,7 +278,7 @@ def solve_explicit(model, run, most: int = MOST_REGIONS, priced: bool = False) -
 
 
 def _start(ready: Explicit, reuse: SolveCache) -> np.ndarray | None:
-    """The last answer's decisions, if they are decisions of this model."""
+    """The last solution's decisions, if they are decisions of this model."""
     values = [reuse.last.get(var.name) for var in ready.columns] if reuse.last else [None]
     return None if any(v is None for v in values) else np.array(values, dtype=float)
 

@@ -13,6 +13,7 @@ Mathematical Programming 106.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,10 +28,20 @@ from pyomo_dlmp.tolerances import ENTRY, MILP_FEASIBILITY, POLISHED, ROUNDING
 
 @dataclass
 class Hull:
-    """The master: `linear` over (upper Vars, then the columns of the pieces); `upper` alone.
+    """The master problem over pieces.
 
-    `parts`, `pieces`: of each part; `u`: columns of each part's decisions among the upper Vars;
-    `first[k][r]`: first column of a piece (v, then z, then t).
+    Attributes
+    ----------
+    upper
+        Rows and linear objective of the upper Vars alone.
+    linear
+        The hull over (upper Vars, then the columns of the pieces), without tangents.
+    parts, pieces
+        The condensed parts, and the pieces of each.
+    u
+        Columns of each part's decisions among the upper Vars.
+    first
+        ``first[k][r]``: first column of piece r of part k (v, then z, then t).
     """
 
     upper: Program
@@ -41,7 +52,18 @@ class Hull:
     first: list[list[int]] = field(default_factory=list)
 
     def tangents(self, at: list[tuple[int, int, np.ndarray]]) -> tuple[sp.csr_matrix, np.ndarray]:
-        """Rows  A z >= 0 of the tangents at (part, piece, v)."""
+        """Rows of tangents to the pieces' costs.
+
+        Parameters
+        ----------
+        at
+            (part, piece, v) of each tangent.
+
+        Returns
+        -------
+        tuple
+            (A, lower limits) of the rows A z >= 0, shapes (k, columns) and (k,).
+        """
         rows, cols, data = [], [], []
         for i, (k, r, v) in enumerate(at):
             slope, start = self.pieces[k][r].below.tangent(v)
@@ -53,13 +75,13 @@ class Hull:
         return sp.csr_matrix((data, (rows, cols)), shape=shape), np.zeros(len(at))
 
     def first_tangents(self) -> list[tuple[int, int, np.ndarray]]:
-        """At the vertices and the centre of each piece."""
+        """(part, piece, v) at the vertices and the centre of each piece."""
         return [(k, r, v) for k, pieces in enumerate(self.pieces)
                 for r, piece in enumerate(pieces)
                 for v in (*np.clip(piece.polytope.vertices, 0.0, 1.0),
                           piece.polytope.chebyshev_center)]
 
-    def shares(self, z: np.ndarray):
+    def shares(self, z: np.ndarray) -> Iterator[tuple[int, int, float, np.ndarray]]:
         """(part, piece, share, v of the piece alone) of the pieces in use at a master's point."""
         for k, pieces in enumerate(self.pieces):
             m = self.parts[k].m
@@ -79,14 +101,24 @@ class Hull:
         return found
 
     def chord_errors(self, z: np.ndarray) -> list[tuple[float, int, int, np.ndarray]]:
-        """(how far chords lie below the cost, part, piece, v) of the pieces in use, if they do."""
+        """(how far chords lie below the cost, part, piece, v) of the pieces in use that err."""
         return [(error, k, r, v) for k, r, share, v in self.shares(z) if (
             error := share * (self.pieces[k][r].cost(v) - self.pieces[k][r].below(v))) > 0.0]
 
     def cut(self, z: np.ndarray, tolerance: float) -> Hull | None:
-        """The same with pieces cut in two, until at most `tolerance` in chords is left uncut.
+        """The master with pieces cut in two where their chords err.
 
-        None: all that is left is rounding.
+        Parameters
+        ----------
+        z
+            A point of the master.
+        tolerance
+            Error of chords that may stay uncut, in the objective's unit.
+
+        Returns
+        -------
+        Hull or None
+            None where no piece can be cut: what is left is rounding.
         """
         errors = sorted(self.chord_errors(z), key=lambda found: -found[0])
         left = sum(error for error, *_ in errors)
@@ -102,8 +134,19 @@ class Hull:
             pieces[k][r:r + 1] = halves[k, r]
         return build_hull(self.upper, self.parts, pieces, self.u) if changed else None
 
-    def cost_at(self, u: np.ndarray):
-        """(upper objective at upper decisions, the piece of each part) where they lie in pieces."""
+    def cost_at(self, u: np.ndarray) -> tuple[float, list[int]]:
+        """Exact upper objective at upper decisions.
+
+        Parameters
+        ----------
+        u
+            Upper decisions within the pieces, shape (upper Vars,).
+
+        Returns
+        -------
+        tuple
+            (objective of the minimisation, region of each part).
+        """
         total = self.linear.constant + float(self.linear.c[:len(u)] @ u)
         chosen = []
         for part, pieces, columns in zip(self.parts, self.pieces, self.u, strict=True):
@@ -116,8 +159,23 @@ class Hull:
         return total, chosen
 
 
-def build_hull(upper: Program, parts, pieces, u) -> Hull:
-    """The master of an upper level (rows over its own Vars) and the pieces of each part."""
+def build_hull(upper: Program, parts: list[CondensedQp], pieces: list[list[RegionCost]],
+               u: list[np.ndarray]) -> Hull:
+    """The master of an upper level and the pieces of each part.
+
+    Parameters
+    ----------
+    upper
+        Rows and linear objective of the upper Vars alone.
+    parts, pieces
+        The condensed parts, and the pieces of each.
+    u
+        Columns of each part's decisions among the upper Vars.
+
+    Returns
+    -------
+    Hull
+    """
     n = len(upper.c)
     hull = Hull(upper, upper, parts, pieces, u)
     blocks, count = _Rows(), n

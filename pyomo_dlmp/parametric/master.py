@@ -1,7 +1,7 @@
 """Solve the hull master: tangents in rounds on the relaxation, then on the MILP, to a proven gap.
 
-The relaxation's decisions obey the upper rows, so wherever no upper Var is integer they are a point
-of the bilevel at once: whatever stops the search, there is a bound and a point.
+The relaxation's decisions satisfy the upper rows, so where no upper Var is integer they are a
+feasible point of the bilevel problem: a search that is stopped has a bound and a point.
 """
 
 from __future__ import annotations
@@ -27,9 +27,31 @@ def solve_master(hull: Hull, gap: float, time_limit: float | None = None, thread
                  on_progress: Callable | None = None, options: dict | None = None,
                  on_incumbent: Callable | None = None, start: np.ndarray | None = None,
                  ) -> SearchResult:
-    """SearchResult over the upper Vars (`z`), as of `solve_outer`. gap: relative.
+    """Minimise over the hull to a proven gap; see the module's text.
 
-    start: upper decisions to begin from; they are tried first.
+    Parameters
+    ----------
+    hull
+        The master problem.
+    gap
+        Relative gap to reach.
+    time_limit
+        Seconds; None: no limit.
+    threads
+        Of HiGHS; 0: its own choice.
+    on_progress
+        on_progress(stage, objective, bound), called as the search advances.
+    options
+        Further options of HiGHS by name.
+    on_incumbent
+        on_incumbent(u, objective, bound), called with better upper decisions.
+    start
+        Upper decisions to begin from, shape (upper Vars,).
+
+    Returns
+    -------
+    SearchResult
+        Its z are the upper decisions.
     """
     master = _HullMaster(hull, gap, time_limit, threads, on_progress, options or {}, on_incumbent)
     if start is not None and len(start) == len(hull.upper.c) and hull.upper.holds(
@@ -87,7 +109,7 @@ class _HullMaster:
         return out
 
     def _aim(self) -> float:
-        """What the gap asked for is in the objective's unit."""
+        """The relative gap in the objective's unit."""
         scale = abs(self.outcome.objective) if self.outcome.z is not None else 1.0
         return max(self.gap * scale, ABSOLUTE_GAP)
 
@@ -96,7 +118,7 @@ class _HullMaster:
         return 0.0 if self.last is None else sum(e for e, *_ in self.hull.chord_errors(self.last))
 
     def _left(self) -> float | None:
-        """Seconds; some while there is no point: without one a search is for naught."""
+        """Remaining time (s); at least 5 s until an incumbent exists."""
         if self.deadline is None:
             return None
         left = self.deadline - time.monotonic()

@@ -2,8 +2,8 @@
 
 On a critical region every quantity is affine in u, so the part's terms are one quadratic. Where it
 is convex the region is a piece. Where it is not (only active power is paid, say) its concave
-directions are replaced by chords, which lie below it, and the search cuts a piece in two where its
-chords err too much.
+directions are replaced by chords, which lie below it, and the search cuts a piece in two where the
+error of its chords is too large.
 
 Everything is in v = (u - lo) / width, the range scaled to 0 .. 1.
 """
@@ -24,7 +24,13 @@ from pyomo_dlmp.tolerances import ACTIVE, CONVEX, ENTRY, RANK, ROUNDING
 
 @dataclass
 class Quadratic:
-    """1/2 v'P v + p'v + c."""
+    """The function 1/2 v'P v + p'v + c.
+
+    Attributes
+    ----------
+    P, p, c
+        Shapes (m, m) and (m,), and a number.
+    """
 
     P: np.ndarray
     p: np.ndarray
@@ -41,10 +47,22 @@ class Quadratic:
 
 @dataclass
 class RegionCost:
-    """`polytope` (of the widened range), number of its `region`, `cost` exact, `below` convex.
+    """The upper cost of a part on a piece: a critical region, or a part of one.
 
-    `below` is nowhere above `cost`; `error`: greatest difference between the two; `concave`: its
-    columns are the directions with a chord.
+    Attributes
+    ----------
+    polytope
+        Where it holds, in the range of u scaled to 0 .. 1.
+    region
+        Number of its critical region.
+    cost
+        The exact cost.
+    below
+        A convex function that is nowhere above it.
+    error
+        Greatest difference between the two, in the objective's unit.
+    concave
+        Directions that a chord replaces, one a column, shape (m, k).
     """
 
     polytope: Polytope
@@ -56,7 +74,22 @@ class RegionCost:
 
 
 def cost_on(worth: RegionObjective, region: Region, sigma: int) -> Quadratic:
-    """The part's upper cost on a critical region."""
+    """The part's upper cost on a critical region.
+
+    Parameters
+    ----------
+    worth
+        The part's terms in the upper objective.
+    region
+        A critical region of the part.
+    sigma
+        +1 for a minimising, -1 for a maximising lower level.
+
+    Returns
+    -------
+    Quadratic
+        In v, the range of u scaled to 0 .. 1.
+    """
     part, m = worth.part, worth.part.m
     Z = np.array([_quantity(worth, key, region, sigma) for key in worth.quantities])
     Z = Z.reshape(len(worth.quantities), m + 1)
@@ -97,7 +130,24 @@ def _quantity(worth: RegionObjective, key, region: Region, sigma: int) -> np.nda
 
 
 def costs_over_regions(worth: RegionObjective, regions: Regions, sigma: int) -> list[RegionCost]:
-    """The pieces of a part, one for each of its regions that is not in the margin only."""
+    """The pieces of a part, one for each region that does not lie in the margin alone.
+
+    Parameters
+    ----------
+    worth, sigma
+        As of `cost_on`.
+    regions
+        The part's critical regions.
+
+    Returns
+    -------
+    list of RegionCost
+
+    Raises
+    ------
+    NotExplicit
+        Duals that the upper level uses are not unique in a way that regions do not show.
+    """
     _refuse_hidden(worth, regions)
     return [_piece(region.polytope, number, cost_on(worth, region, sigma))
             for number, region in enumerate(regions.regions) if not _outside(region.polytope)]
@@ -127,9 +177,21 @@ def _piece(polytope: Polytope, region: int, cost: Quadratic) -> RegionCost:
 
 
 def cut_in_two(piece: RegionCost, v: np.ndarray) -> list[RegionCost]:
-    """A piece cut near a point, across the direction whose chord errs most; itself if it cannot be.
+    """A piece cut near a point, across the direction whose chord errs most.
 
     The cut keeps a fifth of the width on both sides, so that pieces shrink.
+
+    Parameters
+    ----------
+    piece
+        The piece.
+    v
+        A point of it, in the range scaled to 0 .. 1, shape (m,).
+
+    Returns
+    -------
+    list of RegionCost
+        Two pieces; the same one where it cannot be cut.
     """
     along = piece.polytope.vertices @ piece.concave
     low, high = along.min(axis=0), along.max(axis=0)
@@ -147,14 +209,25 @@ def cut_in_two(piece: RegionCost, v: np.ndarray) -> list[RegionCost]:
 
 
 def _refuse_hidden(worth: RegionObjective, regions: Regions) -> None:
-    """NotExplicit where answers could hide that no full-dimensional region shows."""
+    """NotExplicit where optimal duals may exist that no full-dimensional region has."""
     if worth.uses_duals and not worth.complete and not general_position(regions):
         raise NotExplicit("its prices are not unique where several rows become tight at once, "
                              "and the upper level pays only some of them")
 
 
 def refuse_answers(worth: RegionObjective) -> None:
-    """NotExplicit where the upper level uses Vars of a part that u does not fix."""
+    """Check that the Vars of a part that the upper level uses are unique at each u.
+
+    Parameters
+    ----------
+    worth
+        The part's terms in the upper objective.
+
+    Raises
+    ------
+    NotExplicit
+        They need not be.
+    """
     part = worth.part
     if worth.uses_x:
         both = np.vstack([part.H / max(ENTRY, np.abs(part.H).max(initial=0.0)), part.C])

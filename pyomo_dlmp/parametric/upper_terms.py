@@ -12,6 +12,7 @@ tight together are in general position (`regions.general_position`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
@@ -29,10 +30,18 @@ Key = tuple[str, int, int]  # kind (u, x, y, mu), lower level, number there
 
 @dataclass
 class UpperTerms:
-    """The upper level over plain Vars. `sense` +1 minimises; all terms are of the minimisation.
+    """The upper level over plain Vars; all terms are those of the minimisation.
 
-    `linear`: {id of Var: coefficient}, `constant`; `var_map`; `rows`: upper Constraints; `terms`:
-    [(coefficient, Key, Key or None)] with at least one Key of a lower level.
+    Attributes
+    ----------
+    sense
+        +1 minimises, -1 maximises.
+    linear, constant, var_map
+        {id of a Var: coefficient}, a number, {id of a Var: Var}.
+    rows
+        The upper Constraints.
+    terms
+        [(coefficient, Key, Key or None)] with at least one Key of a lower level.
     """
 
     sense: int
@@ -49,11 +58,11 @@ class UpperTerms:
                    for _, a, b in self.terms if b is not None)
 
     def paid(self, lower: int) -> set[int]:
-        """Equality rows of a lower level whose dual occurs."""
+        """Equality rows of a lower level whose dual the objective uses."""
         return self._numbers("y", lower)
 
     def wanted(self, lower: int) -> set[int]:
-        """Columns of a lower level that occur."""
+        """Columns of a lower level that the objective uses."""
         return self._numbers("x", lower)
 
     def _numbers(self, kind: str, lower: int) -> set[int]:
@@ -61,8 +70,28 @@ class UpperTerms:
                 if key is not None and key[:2] == (kind, lower)}
 
 
-def read_upper(model, systems: list[KktSystem], objective) -> UpperTerms:
-    """Split the upper objective; NotExplicit where rows or terms have no place in a part."""
+def read_upper(model: Any, systems: list[KktSystem], objective: Any) -> UpperTerms:
+    """Split the upper objective into linear upper terms and terms of the lower levels.
+
+    Parameters
+    ----------
+    model
+        The bilevel model.
+    systems
+        Its compiled lower levels.
+    objective
+        The upper Objective.
+
+    Returns
+    -------
+    UpperTerms
+
+    Raises
+    ------
+    NotExplicit
+        The objective is not quadratic, multiplies a Var of no lower level, or there are SOS or
+        logical constraints.
+    """
     for ctype in (pyo.SOSConstraint, pyo.LogicalConstraint):
         if any(True for _ in upper_data(model, ctype)):
             raise NotExplicit(f"the upper level has a {ctype.__name__}")
@@ -93,13 +122,13 @@ def read_upper(model, systems: list[KktSystem], objective) -> UpperTerms:
         if one is None or other is None:
             missing = parts.var_map[i if one is None else j]
             raise NotExplicit(
-                f"the upper objective multiplies '{missing.name}', which no lower level holds")
+                f"the upper objective multiplies '{missing.name}', which no lower level uses")
         terms += [(sense * coef * s * t, a, b) for a, s in one for b, t in other]
     return UpperTerms(sense, linear, sense * parts.constant, parts.var_map, rows, terms)
 
 
 def _keys(kkt: KktSystem, number: int) -> dict[int, list[tuple[Key, float]]]:
-    """Where a Var stands: `columns_of` with (u, x, y, mu) apart."""
+    """Where a Var stands: `columns_of`, with a kind for each of u, x, y, mu."""
     m, n, e = len(kkt.form.u), len(kkt.form.x), len(kkt.equality_rows)
     starts = (("u", 0), ("x", m), ("y", m + n), ("mu", m + n + e))
     found: dict[int, list[tuple[Key, float]]] = {}
@@ -113,10 +142,19 @@ def _keys(kkt: KktSystem, number: int) -> dict[int, list[tuple[Key, float]]]:
 
 @dataclass
 class RegionObjective:
-    """The terms of one part, as (coefficient, quantity, quantity or -1), and the quantities.
+    """The terms of one part in the upper objective.
 
-    `quantities`: Keys; u's are numbers of the part's own decisions. `complete`: the paid duals make
-    up the derivative of the optimal cost by u, so it does not matter which dual is taken.
+    Attributes
+    ----------
+    part
+        The condensed part.
+    quantities
+        Keys of what its terms use; those of u are numbers of the part's own decisions.
+    terms
+        [(coefficient, quantity, quantity or -1)].
+    complete
+        Whether the paid duals make up the derivative of the optimal cost by u, so that any optimal
+        dual gives the same.
     """
 
     part: CondensedQp
@@ -125,25 +163,45 @@ class RegionObjective:
     complete: bool = False
 
     def number(self, key: Key) -> int:
-        """Position of a quantity, added at need."""
+        """Position of a quantity; it is added where it is new."""
         if key not in self.quantities:
             self.quantities.append(key)
         return self.quantities.index(key)
 
     @property
     def uses_duals(self) -> bool:
-        """Whether a dual of the part occurs."""
+        """Whether the terms use a dual of the part."""
         return any(key[0] in ("y", "mu") for key in self.quantities)
 
     @property
     def uses_x(self) -> bool:
-        """Whether a column of the part occurs."""
+        """Whether the terms use a column of the part."""
         return any(key[0] == "x" for key in self.quantities)
 
 
 def assign_terms(upper: UpperTerms, systems: list[KktSystem],
                  parts: list[CondensedQp]) -> list[RegionObjective]:
-    """A RegionObjective for each part; NotExplicit for a term that joins two parts."""
+    """Assign the terms of the upper objective to the parts.
+
+    Parameters
+    ----------
+    upper
+        The upper level.
+    systems
+        The compiled lower levels.
+    parts
+        Their condensed parts.
+
+    Returns
+    -------
+    list of RegionObjective
+        One for each part.
+
+    Raises
+    ------
+    NotExplicit
+        A term joins two parts, or uses a multiplier that no part has.
+    """
     worths = [RegionObjective(part) for part in parts]
     home: dict[Key, int] = {}
     by_var: dict[int, set[int]] = {}
@@ -160,7 +218,7 @@ def assign_terms(upper: UpperTerms, systems: list[KktSystem],
         fixed = {k for k in places if k is not None}
         if any(k is None and key[0] != "u" for k, key in zip(places, keys, strict=True)):
             raise NotExplicit("the upper objective uses a multiplier that its condensed form "
-                                 "does not carry")
+                                 "does not have")
         mine = [by_var.get(_var(systems, key), set()) for key in keys if key[0] == "u"]
         able = set.intersection(*mine) if mine else fixed
         able = able & fixed if fixed else able

@@ -1,4 +1,4 @@
-"""The embedded search of a single level: first point, branch and bound, periods apart at need."""
+"""The embedded search of a single level: first point, branch and bound, decomposition if slow."""
 
 from __future__ import annotations
 
@@ -20,12 +20,25 @@ from pyomo_dlmp.transform.bounds.labels import PairState
 from pyomo_dlmp.transform.compile import compile_program
 from pyomo_dlmp.transform.record import SingleLevel
 
-_PATIENCE = 20.0  # seconds of plain branch and bound before periods are taken apart
-_SHARE = 0.5  # of the time that is left for the periods
+_PATIENCE = 20.0  # seconds of plain branch and bound before decomposition over periods
+_SHARE = 0.5  # of the remaining time, for the decomposition
 
 
 def search_embedded(run: Settings, record: SingleLevel) -> Claim:
-    """Solve a transformed model with HiGHS; values of its point are loaded onto the Vars."""
+    """Solve a transformed model with HiGHS; values of its point are loaded onto the Vars.
+
+    Parameters
+    ----------
+    run
+        The call, whose model is transformed.
+    record
+        Of the transformation.
+
+    Returns
+    -------
+    Claim
+        Objective and bound in the user's sense.
+    """
     model, clock = run.model, run.clock
     clock.stage("reduce")
     with PauseGC():
@@ -49,7 +62,7 @@ def search_embedded(run: Settings, record: SingleLevel) -> Claim:
     names = run.upper_names(program.columns)
 
     def on_incumbent(z, objective, bound):
-        if record.relaxed and run.checkpoint is not None:  # what stands for products may err
+        if record.relaxed and run.checkpoint is not None:  # the stand-ins of products are not exact
             z = complete_point(z)
             objective = np.inf if z is None else small.value(z)
         run.save_point(lambda: names(elimination.lift(z)), sign * objective, sign * bound)
@@ -70,7 +83,7 @@ def search_embedded(run: Settings, record: SingleLevel) -> Claim:
 
 def _search(run: Settings, record: SingleLevel, small: Program, first, gap: float, complete_point,
             on_progress, on_incumbent) -> SearchResult:
-    """Branch and bound; where it does not end soon, periods apart, then it again."""
+    """Branch and bound; where it does not end soon, decomposition over periods, then it again."""
     apart = None
     if run.periods is not False:
         upper = {id(row) for row in upper_data(run.model, pyo.Constraint)}

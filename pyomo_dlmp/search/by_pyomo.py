@@ -17,9 +17,17 @@ log = logging.getLogger("pyomo_dlmp")
 
 
 def start_point(settings: Settings) -> dict | None:
-    """A bilevel-feasible point of the untransformed model, {id of Var: value}, or None.
+    """A bilevel-feasible point for a solver that takes a start, where the call asks for one.
 
-    For a solver that takes a start, and where the call wants one.
+    Parameters
+    ----------
+    settings
+        Of the call; its model is not transformed yet.
+
+    Returns
+    -------
+    dict or None
+        {id of Var: value}; None where none is known.
     """
     interface = settings.interface
     if not (settings.own and settings.start) or interface.embedded or not (
@@ -36,9 +44,16 @@ def search_by_pyomo(settings: Settings, record: SingleLevel, start: dict | None)
     Parameters
     ----------
     settings : Settings
+        Of the call.
     record : SingleLevel
+        Of the transformation.
     start : dict or None
-        {id of Var: value} of a bilevel-feasible point; nothing is lost where it cannot be used.
+        {id of Var: value} of a bilevel-feasible point; it is left out where it cannot be used.
+
+    Returns
+    -------
+    Claim
+        The point is on the model's Vars.
     """
     started = False
     if start is not None:

@@ -1,11 +1,13 @@
-"""The last point of a search on disk: written whole or not at all, read back and judged anew."""
+"""The last point of a search on disk: written whole or not at all, read back and solved again."""
 
 from __future__ import annotations
 
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
@@ -22,17 +24,32 @@ _EVERY = 1.0  # seconds between two writes of a search
 
 
 class Checkpoint:
-    """Keeps the best upper decisions, their objective and the proven bound in a JSON file."""
+    """Keeps the best upper decisions, their objective and the proven bound in a JSON file.
+
+    Parameters
+    ----------
+    path
+        The file; it is written beside and moved, so that it is always complete.
+    """
 
     def __init__(self, path: str | Path):
         self.path, self._last = Path(path), -np.inf
         self._written: tuple | None = None
 
-    def keep(self, decisions, objective: float | None, bound: float | None,
-             status: str = Status.SEARCHING, final: bool = False) -> None:
-        """decisions(): {name: value} of the upper Vars, asked for only when something is written.
+    def keep(self, decisions: Callable[[], dict[str, float]], objective: float | None,
+             bound: float | None, status: str = Status.SEARCHING, final: bool = False) -> None:
+        """Write a point, unless nothing changed or the last write was less than a second ago.
 
-        Objective and bound in the user's sense. At most one write a second, unless `final`.
+        Parameters
+        ----------
+        decisions
+            () -> {name: value} of the upper Vars, called only when something is written.
+        objective, bound
+            In the user's sense; without an objective nothing is written.
+        status
+            A `Status`.
+        final
+            Write at once.
         """
         now = time.monotonic()
         state = (objective, bound, status)
@@ -51,13 +68,30 @@ class Checkpoint:
         os.replace(beside, self.path)
 
 
-def load_checkpoint(model, path: str | Path) -> dict:
-    """Load a checkpoint's upper decisions onto a bilevel model, with the lower levels solved there.
+def load_checkpoint(model: Any, path: str | Path) -> dict:
+    """Load a checkpoint's upper decisions onto a bilevel model and solve the lower levels there.
 
-    Values and duals are then as after `solve_bilevel`; `dlmp.audit(model)` judges them. Returns
-    what the file holds, and `recomputed`, the upper objective of the loaded values. Raises
-    ModelError for a file that belongs to another model, SolverError where a lower level has no
-    answer.
+    Values and duals are then as after `solve_bilevel`; check them by `dlmp.audit(model)`.
+
+    Parameters
+    ----------
+    model
+        A bilevel model, not transformed, as it was when the checkpoint was written.
+    path
+        The JSON file.
+
+    Returns
+    -------
+    dict
+        What the file contains (objective, bound, gap, status, written, upper), and `recomputed`,
+        the upper objective of the loaded values.
+
+    Raises
+    ------
+    ModelError
+        The file belongs to another model.
+    SolverError
+        A lower level has no solution at the decisions.
     """
     held = json.loads(Path(path).read_text(encoding="utf-8"))
     for name, value in held["upper"].items():

@@ -19,7 +19,18 @@ class OutOfMemory(Exception):
 
 
 class Clock:
-    """`times` by stage; `stage("")` ends the last one."""
+    """Measures the stages of a solve.
+
+    Parameters
+    ----------
+    progress
+        progress(stage, incumbent, bound), called as each stage begins; None: not at all.
+
+    Attributes
+    ----------
+    times
+        {stage: seconds}.
+    """
 
     def __init__(self, progress: Progress | None):
         self.progress = progress or (lambda *_: None)
@@ -27,6 +38,13 @@ class Clock:
         self._stage, self._since = "", time.monotonic()
 
     def stage(self, name: str) -> None:
+        """Begin a stage, and end the last one; "": only end it.
+
+        Raises
+        ------
+        OutOfMemory
+            The memory limit is passed and the stage would not leave a point.
+        """
         self.stop()
         if name in _BEFORE and over_limit():
             raise OutOfMemory(name)
@@ -37,6 +55,7 @@ class Clock:
             self.progress(name, None, None)
 
     def stop(self) -> dict[str, float]:
+        """End the stage; returns `times`."""
         if self._stage:
             spent = time.monotonic() - self._since
             self.times[self._stage] = self.times.get(self._stage, 0.0) + spent

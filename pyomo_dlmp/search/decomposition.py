@@ -1,14 +1,14 @@
 """Decomposition over periods: bounds from the multipliers of the rows that couple them.
 
-Without the upper rows that join them, a single level falls apart into small problems X_k (a period
+Without the upper rows that join them, a single level decomposes into small problems X_k (a period
 each). Dantzig-Wolfe: a master LP chooses among their points under the coupling rows
 lo <= sum_k R_k z_k + R_0 z_0 <= hi (z_0: columns of the coupling rows alone); at its duals pi
 
     L(pi) = sum_k min_{X_k} (f_k - pi'R_k z) + min_{z_0} (c_0 - R_0'pi)'z_0 + pi'(lo or hi)
 
 is a bound of the whole, whatever pi is and however early the search stops. Points: the master's
-average decisions with the lower levels answered there, and the whole problem with the binaries of
-those periods fixed on which the master agrees with itself.
+average decisions with the lower levels solved there, and the whole problem with binaries fixed in
+every period whose master weights are integral.
 
 References: Dantzig and Wolfe (1960), Operations Research 8; Wentges (1997), ITOR 4 (smoothing).
 """
@@ -32,17 +32,29 @@ from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import GAP, INTEGRALITY, ROUNDING
 
-FEWEST = 3  # parts with integers below which there is nothing to take apart
+FEWEST = 3  # parts with integers below which decomposition is not worthwhile
 _ROUNDS = 60
 _SMOOTH = 0.5
-_ELASTIC = 1e3  # cost of a broken coupling row per unit, over the greatest cost per unit
+_ELASTIC = 1e3  # cost of a violated coupling row per unit, over the greatest cost per unit
 _SETTLED = 0.1  # share of the gap between master and bound at which the multipliers are good
 _THREADS = 2
 
 
 @dataclass
 class Periods:
-    """A program taken apart: `coupling` rows; `parts` (columns, rows); `rest`: other columns."""
+    """A program decomposed by its coupling rows.
+
+    Attributes
+    ----------
+    program
+        The whole.
+    coupling
+        Numbers of the coupling rows.
+    parts
+        (columns, rows) of each independent part (a period), as numbers.
+    rest
+        Numbers of the columns that stand in coupling rows only.
+    """
 
     program: Program
     coupling: np.ndarray
@@ -51,9 +63,19 @@ class Periods:
 
 
 def take_apart(program: Program, coupling: np.ndarray) -> Periods | None:
-    """Parts once the rows of the mask `coupling` are left out; columns without rows are the rest.
+    """Decompose a program into the parts that its coupling rows join.
 
-    None where fewer than `FEWEST` of them hold integers.
+    Parameters
+    ----------
+    program
+        A program with integer columns.
+    coupling
+        Mask of the coupling rows, shape (m,).
+
+    Returns
+    -------
+    Periods or None
+        None where fewer than `FEWEST` parts have integer columns.
     """
     inner = np.flatnonzero(~coupling)
     column, row = component_labels(program.A[inner], program.Q)
@@ -69,10 +91,29 @@ def take_apart(program: Program, coupling: np.ndarray) -> Periods | None:
 def solve_periods(periods: Periods, gap: float, time_limit: float | None,
                   best: SearchResult, complete_point: Callable, on_progress: Callable,
                   on_incumbent: Callable) -> SearchResult:
-    """Bounds and points by decomposition, from what is known (`best`, improved and returned).
+    """Bounds and points by Dantzig-Wolfe decomposition; see the module's text.
 
-    on_incumbent(z, objective, bound) is called after each round. complete_point(z) answers the
-    lower levels at a point's upper decisions: a feasible point or None.
+    Parameters
+    ----------
+    periods
+        The decomposed program.
+    gap
+        Relative gap to reach.
+    time_limit
+        Seconds; None: no limit.
+    best
+        What is known; improved and returned.
+    complete_point
+        complete_point(z): a feasible point with the lower levels solved at z's upper decisions, or
+        None.
+    on_progress
+        on_progress(stage, objective, bound), called in each round.
+    on_incumbent
+        on_incumbent(z, objective, bound), called after each round with a point.
+
+    Returns
+    -------
+    SearchResult
     """
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
     return _Search(periods, gap, deadline, best, complete_point, on_progress, on_incumbent).run()
@@ -179,7 +220,7 @@ class _Search:
         rows, count = len(self.periods.coupling), len(owner)
         convex = sp.csr_matrix((np.ones(count), (owner, range(count))),
                                shape=(len(self.points), count))
-        # a coupling row may be broken at a price, so that the first masters have a solution
+        # a coupling row may be violated at a cost, so that the first masters have a solution
         price = _ELASTIC * (1.0 + np.abs(p.c).max(initial=0.0))
         A = sp.bmat([[sp.csr_matrix(np.array(columns).T), self.R[:, rest], sp.identity(rows),
                       -sp.identity(rows)], [convex, None, None, None]], format="csr")
@@ -205,7 +246,7 @@ class _Search:
         return z
 
     def _agreed(self) -> np.ndarray | None:
-        """The whole problem with the binaries fixed where one point of a period has all weight."""
+        """The whole problem, binaries fixed in every period whose master weights are integral."""
         p = self.periods.program
         if self.weights is None:
             return None

@@ -20,9 +20,21 @@ _STEPS = (0.1, PROOF_MARGIN, POLISHED)
 
 
 def solve_local(settings: Settings, record: SingleLevel, started: bool = False) -> PyomoResult:
-    """Continuation in the Params that the modes offer; status 'locally optimal' at best.
+    """Local solution by continuation in the Params that the complementarity modes offer.
 
-    From the values on the Vars where `started`, else from the middle of the upper box.
+    Parameters
+    ----------
+    settings
+        Of the call; its model is transformed.
+    record
+        Of the transformation.
+    started
+        Whether to start from the values on the Vars, else from the middle of the upper box.
+
+    Returns
+    -------
+    PyomoResult
+        Without a bound; its status is 'locally optimal' at best.
     """
     if not started:
         _start_in_the_middle(record)
@@ -38,7 +50,7 @@ def solve_local(settings: Settings, record: SingleLevel, started: bool = False) 
         found = solve_by_pyomo(settings.interface, settings.model, 0.0, settings.left(),
                                options=settings.mip_options)
         if found.objective is None:
-            # a local solver's "infeasible" is no proof
+            # a local solver's "infeasible" does not prove infeasibility
             note = f"{settings.interface.name} stopped at eps={eps:g}: {found.status}"
             return PyomoResult(Status.GAP_NOT_REACHED, answer.objective, None, note)
         answer = found

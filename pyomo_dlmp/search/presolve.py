@@ -1,10 +1,12 @@
-"""Shrink a `Program` exactly: free columns leave through the equality rows that define them.
+"""Reduce a `Program` exactly: free columns are eliminated by the equality rows that define them.
 
-A power flow and the multipliers that mirror it vanish this way, so that the branch-and-bound sees
-injections, limits that can bind, their multipliers and binaries only.
+A power flow and its multipliers are eliminated this way, so that branch and bound has only
+injections, limits that can bind, their multipliers and binaries left.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,11 +16,21 @@ from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.tolerances import ENTRY, MILP_FEASIBILITY
 
 
-def reduce_program(program: Program, lowers=()) -> tuple[Program, Elimination]:
-    """(smaller Program over the kept columns, map back). Equivalent, same optimum.
+def reduce_program(program: Program, lowers: Iterable = ()) -> tuple[Program, Elimination]:
+    """Eliminate the free columns of a program through equality rows; the optimum stays the same.
 
-    `lowers`: the LowerKkt of a single level; its primal rows are then eliminated before its
-    stationarity.
+    Parameters
+    ----------
+    program
+        The compiled single level.
+    lowers
+        The `LowerKkt` of a single level, whose primal rows are then eliminated before their
+        stationarity.
+
+    Returns
+    -------
+    tuple
+        (program over the kept columns, the map back to all of them).
     """
     free = np.isinf(program.lb) & np.isinf(program.ub) & ~program.integer
     equality = np.flatnonzero(program.lo == program.hi)
@@ -80,7 +92,7 @@ def _with_column_bounds(program, elimination, A, lo, hi):
 def _without_empty_rows(program: Program) -> Program:
     filled = np.diff(program.A.indptr) > 0
     violated = ~filled & ((program.lo > MILP_FEASIBILITY) | (program.hi < -MILP_FEASIBILITY))
-    filled |= violated  # an empty row that cannot hold stays: the solver then says infeasible
+    filled |= violated  # an empty row that cannot hold stays: the solver then reports infeasible
     program.A, program.lo, program.hi = program.A[filled], program.lo[filled], program.hi[filled]
     program.rows = [r for r, f in zip(program.rows, filled, strict=True) if f]
     return program

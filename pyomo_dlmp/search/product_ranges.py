@@ -3,7 +3,7 @@
 A product v Y that no identity removes stands in envelopes whose error is proportional to the range
 of Y (a price, say). From the multipliers' bounds alone that range is easily a hundred times too
 wide. Here it is proved again: upper rows are left out (a relaxation, so every range stays valid),
-what remains falls apart into small problems (a period each, for a power flow), and each Y is
+what remains decomposes into small problems (a period each, for a power flow), and each Y is
 minimised and maximised over its own, complementarity binaries included.
 """
 
@@ -35,9 +35,18 @@ _PRODUCTS = 0.25  # share of the gap that the envelopes of products may take
 
 
 def ranges_and_rest(settings: Settings, record: SingleLevel) -> tuple[dict, float]:
-    """(ranges as of `factor_ranges`, error of plain envelopes there over the error allowed).
+    """Ranges of the products of a single level, and how large the envelopes' error stays.
 
-    Allowed is a share of the gap asked for, at a first point of the single level.
+    Parameters
+    ----------
+    settings, record
+        The call, and the transformation of its model.
+
+    Returns
+    -------
+    tuple
+        (ranges as of `factor_ranges`, error of plain envelopes with them over the allowed error: a
+        share of the relative gap at a first point).
     """
     with PauseGC():
         implied = [v for lower in record.lowers for v in lower.implied]
@@ -52,11 +61,24 @@ def ranges_and_rest(settings: Settings, record: SingleLevel) -> tuple[dict, floa
 
 def factor_ranges(program: Program, record: SingleLevel, error: float,
                   time_limit: float | None) -> dict:
-    """{product: (least, greatest) value of its Y} of the products on a single level.
+    """Proved ranges of the factors Y of the products v * Y on a single level.
 
-    program: the compiled single level. error: what all envelopes together may be off (in the
-    objective's unit); ends are proved as exactly as that asks. Only products whose range became
-    narrower are in it. Stops after a share of the time limit.
+    It stops after a share of the time limit.
+
+    Parameters
+    ----------
+    program, record
+        The compiled single level and the transformation's record.
+    error
+        Allowed error of all envelopes together, in the objective's unit; ends of ranges are proved
+        as exactly as it needs.
+    time_limit
+        Seconds of the whole search; None: three minutes for the ranges.
+
+    Returns
+    -------
+    dict
+        {name of the product: (least, greatest) value of Y}, of those that became narrower.
     """
     if not record.products or record.block.component("product") is None:
         return {}
@@ -88,7 +110,20 @@ def factor_ranges(program: Program, record: SingleLevel, error: float,
 
 
 def envelope_error(record: SingleLevel, ranges: dict) -> float:
-    """Greatest error of plain envelopes of all products together, at given ranges."""
+    """Greatest error of plain envelopes of all products together.
+
+    Parameters
+    ----------
+    record
+        The transformation's record.
+    ranges
+        {name of a product: (least, greatest) value of Y}; others have their own range.
+
+    Returns
+    -------
+    float
+        In the objective's unit.
+    """
     total = 0.0
     for p in record.products:
         low, high = ranges.get(name_of(p), (p.lo, p.hi))

@@ -1,9 +1,9 @@
-"""One call of `solve_bilevel`: what its searches are told."""
+"""One call of `solve_bilevel`: its keywords, as the searches read them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,8 +22,20 @@ from pyomo_dlmp.transform.record import single_level_data
 class Settings:
     """The keywords of a call of `solve_bilevel`, see there, and its deadline.
 
-    `cache`: a `SolveCache` or None; `options`: those of ``dlmp.single_level``; `own`: whether the
-    call itself transforms the model (False: the user has).
+    Attributes
+    ----------
+    model, interface, clock
+        The user's model, the solver and the clock of the call.
+    gap, time_limit, threads, start, mip_options, periods, check_bounds
+        As of `solve_bilevel`.
+    checkpoint
+        Where the best point is written, or None.
+    cache
+        A `SolveCache` or None.
+    options
+        Those of ``dlmp.single_level``.
+    own
+        Whether the call itself transforms the model (False: the user did).
     """
 
     model: Any
@@ -53,22 +65,33 @@ class Settings:
         """Whether the deadline has passed."""
         return self._deadline is not None and self.left() == 0.1
 
-    def save_point(self, decisions: Callable, objective, bound, status=Status.SEARCHING,
-                   final=False) -> None:
+    def save_point(self, decisions: Callable, objective: float | None, bound: float | None,
+                   status: str = Status.SEARCHING, final: bool = False) -> None:
         """Write a point to the checkpoint, if there is one; see `Checkpoint.keep`."""
         if self.checkpoint is not None:
             self.checkpoint.keep(decisions, objective, bound, status, final)
 
-    def save_result(self, status, objective, bound) -> None:
-        """Write the point that stands on the Vars to the checkpoint, as the last one."""
+    def save_result(self, status: str, objective: float | None, bound: float | None) -> None:
+        """Write the values on the Vars to the checkpoint, as its last point."""
         if self.checkpoint is None:
             return
         columns = self._upper_vars()
         self.save_point(lambda: self.upper_names(columns)([v.value for v in columns]),
                         objective, bound, status, True)
 
-    def upper_names(self, columns) -> Callable:
-        """A function from values of some columns to {name: value} of the upper Vars among them."""
+    def upper_names(self, columns: Sequence) -> Callable:
+        """How to name the upper decisions among the values of some columns.
+
+        Parameters
+        ----------
+        columns
+            VarData.
+
+        Returns
+        -------
+        callable
+            From their values to {name: value} of the upper Vars among them.
+        """
         if self.checkpoint is None:
             return lambda _: {}
         upper = {id(v) for v in self._upper_vars()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
@@ -15,7 +16,9 @@ from pyomo_dlmp.errors import DlmpError, SolverError
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
+from pyomo_dlmp.numerics.elimination import Elimination
 from pyomo_dlmp.numerics.outer_approximation import solve_outer
+from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.tolerances import FIRST_POINT_GAP, HIGH_POINT_GAP, ROW_HOLDS
 from pyomo_dlmp.transform.compile import compile_program
 from pyomo_dlmp.transform.complementarity import MODES
@@ -28,13 +31,28 @@ _FIRST_SECONDS = 5.0
 _HIGH_POINT_SECONDS = 10.0
 
 
-def first_point(record: SingleLevel, program, small, elimination, time_limit):
-    """(bilevel-feasible point of the reduced program or None, bound of its relaxation).
+def first_point(record: SingleLevel, program: Program, small: Program, elimination: Elimination,
+                time_limit: float | None) -> tuple[np.ndarray | None, float]:
+    """A first bilevel-feasible point of a single level.
 
     The relaxation without integrality suggests upper decisions; the lower levels are solved there,
     and the point is kept if all rows of the single level hold.
+
+    Parameters
+    ----------
+    record
+        Of the transformation.
+    program, small, elimination
+        The single level, its reduced program and the map between them (`reduce_program`).
+    time_limit
+        Seconds of the whole search, of which a share is used; None: no limit.
+
+    Returns
+    -------
+    tuple
+        (point of the reduced program or None, lower bound of its minimum).
     """
-    # a search without any incumbent is worth nothing: at least some seconds are spent here
+    # without an incumbent the search may end without a point: spend at least some seconds here
     limit = None if time_limit is None else max(0.2 * time_limit, _FIRST_SECONDS)
     outcome = solve_outer(small.relaxed(), FIRST_POINT_GAP, limit)
     if outcome.z is None:
@@ -42,10 +60,22 @@ def first_point(record: SingleLevel, program, small, elimination, time_limit):
     return completed(record, program, small, elimination, outcome.z), outcome.bound
 
 
-def completed(record: SingleLevel, program, small, elimination, point: np.ndarray):
-    """A point of the reduced program with the lower levels answered at its upper decisions.
+def completed(record: SingleLevel, program: Program, small: Program, elimination: Elimination,
+              point: np.ndarray) -> np.ndarray | None:
+    """A point with the lower levels solved again at its upper decisions.
 
-    None where an upper row then breaks, or a lower level has no answer.
+    Parameters
+    ----------
+    record, program, small, elimination
+        As of `first_point`.
+    point
+        Of the reduced program.
+
+    Returns
+    -------
+    np.ndarray or None
+        Of the reduced program; None where an upper row is then violated, or a lower level has no
+        solution.
     """
     z = elimination.lift(point)
     z[program.integer] = np.round(z[program.integer])
@@ -90,11 +120,23 @@ def _fill_defined(lower, z, place, y, mu) -> None:
             z[place[id(dual.var)]] = sum(sign * both[column] for column, sign in dual.terms)
 
 
-def known_point(model, blocks):
-    """(upper objective, {id of Var: value}) of a bilevel-feasible point; None: none found quickly.
+def known_point(model: Any, blocks: list) -> tuple[float, dict[int, float]] | None:
+    """A bilevel-feasible point of the untransformed model; its values are not changed.
 
     The upper decisions come from the relaxation without the lower levels' optimality (their rows
     stay); the lower levels are solved there, and the upper rows must hold.
+
+    Parameters
+    ----------
+    model
+        The bilevel model.
+    blocks
+        Its LowerLevels.
+
+    Returns
+    -------
+    tuple or None
+        (upper objective, {id of Var: value}); None where none was found quickly.
     """
     systems = [build_kkt(compile_lower(block)) for block in blocks]
     saved = [(v, v.value) for v in model.component_data_objects(pyo.Var, descend_into=pyo.Block)]
@@ -119,8 +161,16 @@ def known_point(model, blocks):
             var.set_value(value, skip_validation=True)
 
 
-def load_start(model, record: SingleLevel, values: dict[int, float]) -> None:
-    """Put a known point onto the Vars of a single level, multipliers and binaries included."""
+def load_start(model: Any, record: SingleLevel, values: dict[int, float]) -> None:
+    """Load a known point onto the Vars of a single level, multipliers and binaries included.
+
+    Parameters
+    ----------
+    model, record
+        The transformed model and its record.
+    values
+        {id of Var: value} of a bilevel-feasible point.
+    """
     variables = list(model.component_data_objects(pyo.Var, active=True, descend_into=pyo.Block))
     place = {id(var): j for j, var in enumerate(variables)}
     z = np.array([values.get(id(var), var.value or 0.0) for var in variables])
@@ -133,10 +183,20 @@ def load_start(model, record: SingleLevel, values: dict[int, float]) -> None:
             var.set_value(float(value), skip_validation=True)
 
 
-def high_point(model, systems) -> float | None:
-    """Load the optimum of the relaxation without lower-level optimality; None where it has none.
+def high_point(model: Any, systems: list) -> float | None:
+    """Load the optimum of the relaxation without lower-level optimality onto the Vars.
 
     Terms of the upper objective beyond its linear ones, and rows with duals, are left out.
+
+    Parameters
+    ----------
+    model, systems
+        The untransformed model and its compiled lower levels.
+
+    Returns
+    -------
+    float or None
+        Objective of the relaxation; None where no optimum was found.
     """
     upper = upper_objective(model)
     parts = quadratic_parts(upper.expr, upper.name)

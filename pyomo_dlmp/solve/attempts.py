@@ -1,7 +1,7 @@
 """The strategy "single_level": transform, search, finalize; again where that can give more.
 
 Products that stand in too coarse a binary expansion are expanded again with more bits. Bounds of
-multipliers that the user gave are widened until the answer stays.
+multipliers that the user gave are widened until the objective stays the same.
 """
 
 from __future__ import annotations
@@ -38,8 +38,14 @@ _MOST_WIDENING = 4
 class Expansion:
     """What is known of the products between attempts.
 
-    `bits`: of the next expansion, None: the user's or the transformation's own; `enough`: bits
-    that the envelopes' error asks for; `ranges`: proved ranges of products, None: not looked for.
+    Attributes
+    ----------
+    bits
+        Of the next expansion; None: the user's or the transformation's own.
+    enough
+        Bits that the envelopes' error needs.
+    ranges
+        Proved ranges of products; None: not computed.
     """
 
     bits: int | None = None
@@ -50,12 +56,21 @@ class Expansion:
 def solve_single_level(settings: Settings) -> BilevelResult:
     """Solve by the single level; see the module's text.
 
+    Parameters
+    ----------
+    settings
+        The call; the solution is loaded onto its model.
+
+    Returns
+    -------
+    BilevelResult
+
     Raises
     ------
     ModelError, BoundError, SolverError
-        Before the search where it can.
+        Before the search where possible.
     AuditError
-        The solution is not a solution of its lower level.
+        The point is not a solution of the bilevel problem.
     """
     result, relies = _with_finer_products(settings, settings.options)
     if relies and settings.check_bounds and settings.own:
@@ -66,7 +81,7 @@ def solve_single_level(settings: Settings) -> BilevelResult:
 def _with_finer_products(settings: Settings, options: dict) -> tuple[BilevelResult, bool]:
     """(result, whether a bound of the user's was relied on), with more and more bits.
 
-    More while a coarse expansion is what keeps the gap, and the user has not given its bits.
+    More as long as a coarse expansion keeps the gap open and the user did not give `bits`.
     """
     products, best, relies = Expansion(), None, False
     while True:
@@ -83,7 +98,7 @@ def _with_finer_products(settings: Settings, options: dict) -> tuple[BilevelResu
 
 
 def _with_wider_bounds(settings: Settings, result: BilevelResult) -> BilevelResult:
-    """Solve again with ten times the user's bounds until the answer stays."""
+    """Solve again with ten times the user's bounds until the objective stays the same."""
     bounds = settings.options.get("bounds") or {}
     for _ in range(_MOST_WIDENING):
         bounds = {key: 10.0 * value for key, value in bounds.items()}
@@ -95,11 +110,11 @@ def _with_wider_bounds(settings: Settings, result: BilevelResult) -> BilevelResu
             return result
         log.info("bounds given for multipliers were too small: widened tenfold")
         wider.notes.append(
-            "bounds given for multipliers were too small and were widened: the answer changed "
+            "bounds given for multipliers were too small and were widened: the objective changed "
             f"from {result.objective} to {wider.objective}")
         result = wider
     raise BoundError.at(
-        settings.model.name, "the answer changes each time the bounds given for multipliers are "
+        settings.model.name, "the objective changes each time the bounds given for multipliers are "
         f"widened tenfold ({_MOST_WIDENING} times)",
         "Use a complementarity mode that needs no bounds, such as 'sos1' with a solver that has "
         "it, or prove a bound.")
@@ -196,7 +211,7 @@ def _finalize(settings: Settings, record: SingleLevel, found: Claim) -> BilevelR
 
 
 def _held_by_user(record: SingleLevel, result: Any) -> bool:
-    """Whether a bound of the user's stopped a multiplier (it is then widened)."""
+    """Whether a bound of the user's was reached by a multiplier (it is then widened)."""
     held = {name for lower in result.audit.lowers for name in lower.at_bound}
     return bool(held) and any(
         f"{lower.kkt.form.block.name}.{lower.kkt.label[p]}" in held

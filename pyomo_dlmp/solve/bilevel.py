@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
+from typing import Any
 
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.numerics import memory
@@ -26,14 +27,14 @@ from pyomo_dlmp.tolerances import GAP, HIGH_POINT_GAP
 
 
 def solve_bilevel(  # noqa: PLR0913  # keywords of a call, for people
-    model, solver: str = "highs", *, gap: float = GAP, time_limit: float | None = None,
+    model: Any, solver: str = "highs", *, gap: float = GAP, time_limit: float | None = None,
     progress: Progress | None = None, threads: int = 0, start: bool = True,
     mip_options: dict | None = None, explain: bool = True, check_bounds: bool = True,
     periods: bool | None = None, memory_limit: float | None = None,
     checkpoint: str | Path | None = None, reuse: SolveCache | None = None,
     cache: SolveCache | None = None, search: str = "auto", **transformation,
 ) -> BilevelResult:
-    """Solve a bilevel model and audit the answer.
+    """Solve a bilevel model and audit the solution.
 
     Values of the solution are loaded onto the model's Vars, duals into each LowerLevel's `dual`
     Suffix and onto `dual_of` Vars; the transformation is undone afterwards, so the model stays the
@@ -46,32 +47,32 @@ def solve_bilevel(  # noqa: PLR0913  # keywords of a call, for people
     solver : str
         A name of `solvers.SOLVERS`, or one that Pyomo knows.
     gap : float
-        Relative.
+        Relative optimality gap to reach.
     time_limit : float, optional
-        Seconds for the search. The incumbent, its bound and gap are returned, and the status says
-        so.
+        Seconds for the search. At the limit the incumbent, its bound and gap are returned with
+        status "time limit".
     progress : callable, optional
-        progress(stage, incumbent, bound) is called as it advances.
+        progress(stage, incumbent, bound), called as the search advances.
     threads : int
         Of HiGHS; 0: its own choice.
     start : bool
         Whether to look for a bilevel-feasible point before the search.
     mip_options : dict, optional
-        Further options of the solver.
+        Further options of the solver by name.
     explain : bool
-        Say why an infeasible bilevel is infeasible, in `notes`.
+        Whether `notes` say why an infeasible bilevel problem is infeasible.
     check_bounds : bool
-        Where bounds of multipliers were given by the user (not proved), solve again with ten times
-        their value and believe the first answer only if it stays.
+        Where the user gave bounds of multipliers (which are not proved), solve again with ten times
+        their value, and accept the first solution only if the objective stays the same.
     periods : bool, optional
-        Take the search apart over what the upper rows couple (periods) at once (True), never
-        (False), or where branch and bound does not end soon (None); HiGHS only.
+        Decompose the search over the parts that the upper rows couple (periods): at once (True),
+        never (False), or where branch and bound does not end soon (None). HiGHS only.
     memory_limit : float, optional
-        GB that this process may hold; the search then ends with its best point and bound, status
-        "memory limit".
+        GB that this process may use; beyond it the search ends with its best point and bound,
+        status "memory limit".
     checkpoint : path, optional
         A JSON file that always holds the best upper decisions so far, their objective and the
-        bound (`load_checkpoint`; other solvers than HiGHS: the answer only).
+        bound (see `load_checkpoint`); with another solver than HiGHS only those of the result.
     reuse : SolveCache, optional
         Older name of `cache`.
     cache : SolveCache, optional
@@ -87,14 +88,14 @@ def solve_bilevel(  # noqa: PLR0913  # keywords of a call, for people
     Returns
     -------
     BilevelResult
-        Objective and bound in the model's unit, status, times, audit.
+        Objective and bound in the model's unit, status, times (s), audit.
 
     Raises
     ------
     ModelError, BoundError, SolverError
-        Before the search where it can.
+        A keyword, the model or the solver does not fit; before the search where possible.
     AuditError
-        The solution is not a solution of its lower level.
+        The point that was found is not a solution of the bilevel problem.
     """
     check_numbers(gap=gap, time_limit=time_limit, memory_limit=memory_limit, threads=threads)
     check_periods(periods)
@@ -123,8 +124,8 @@ def solve_bilevel(  # noqa: PLR0913  # keywords of a call, for people
     return result
 
 
-def why_infeasible(model, solver: str = "highs", time_limit: float | None = None) -> list[str]:
-    """Sentences that say why a bilevel model is infeasible; empty where nothing was found.
+def why_infeasible(model: Any, solver: str = "highs", time_limit: float | None = None) -> list[str]:
+    """Sentences that explain why a bilevel model is infeasible.
 
     Parameters
     ----------
@@ -133,7 +134,12 @@ def why_infeasible(model, solver: str = "highs", time_limit: float | None = None
     solver : str
         As for `solve_bilevel`.
     time_limit : float, optional
-        Seconds (60 without one) for the question which upper rows are in the way.
+        Seconds (60 without one) to find the upper rows that conflict with the lower levels.
+
+    Returns
+    -------
+    list of str
+        Empty where nothing was found.
     """
     return explain_infeasibility(model, lambda copy: solve_bilevel(
         copy, solver, gap=HIGH_POINT_GAP, time_limit=time_limit or 60.0, explain=False))

@@ -1,14 +1,15 @@
-"""Why is a bilevel infeasible? Three questions, each answered by solving something smaller.
+"""Why is a bilevel problem infeasible? Three questions, each of them a smaller problem.
 
-1. Has a lower level any feasible answer, for any upper decision within its bounds?
-2. Is a lower level bounded, for any upper decision?
-3. Which upper rows does the lower levels' answer break, at the upper decision that breaks them
-   least?
+1. Is a lower level feasible for any upper decision within its bounds?
+2. Is a lower level bounded for any upper decision?
+3. Which upper rows does the lower levels' solution violate, at the upper decision that violates
+   them least?
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
@@ -27,11 +28,21 @@ from pyomo_dlmp.tolerances import ROW_HOLDS
 _SHOWN = 5
 
 
-def explain_infeasibility(model, solve: Callable) -> list[str]:
-    """Sentences that say why; empty where nothing was found. The model is not changed.
+def explain_infeasibility(model: Any, solve: Callable) -> list[str]:
+    """Sentences that explain why a bilevel model is infeasible; the model is not changed.
 
-    solve(model): `solve_bilevel` with the caller's solver and time limit, to ask which upper rows
-    are in the way.
+    Parameters
+    ----------
+    model
+        The bilevel model.
+    solve
+        solve(model): `solve_bilevel` with the caller's solver and time limit, used to find the
+        upper rows that conflict with the lower levels.
+
+    Returns
+    -------
+    list of str
+        Empty where nothing was found.
     """
     systems = [build_kkt(compile_lower(block)) for block in lower_levels(model)]
     found = [text for kkt in systems for text in _no_answer(kkt)]
@@ -44,7 +55,7 @@ def explain_infeasibility(model, solve: Callable) -> list[str]:
 
 
 def _no_answer(kkt: KktSystem) -> list[str]:
-    """Rows that conflict where no upper decision within its bounds leaves an answer."""
+    """Rows that conflict where the lower level is infeasible for every upper decision."""
     form = kkt.form
     rows, n, m = len(form.rows), len(form.x), len(form.u)
     u_lo, u_hi = form.u_box()
@@ -84,7 +95,7 @@ def _unbounded(kkt: KktSystem) -> list[str]:
 
 
 def _broken(model, solve: Callable) -> list[str]:
-    """Upper rows that give way least, with the lower levels' exact answers."""
+    """Upper rows that need the least relaxation, with the lower levels' exact solutions."""
     copy = model.clone()
     blocks = lower_levels(copy)
     inside = ComponentSet(
@@ -115,7 +126,7 @@ def _broken(model, solve: Callable) -> list[str]:
 
 
 def _soften(copy, blocks, inside):
-    """(sum of violations, [(row, up, down)]) of the upper rows, replaced by ones that give way."""
+    """(sum of violations, [(row, up, down)]) of the upper rows, replaced by elastic ones."""
     rows = [row for row in copy.component_data_objects(
         pyo.Constraint, active=True, descend_into=pyo.Block) if row not in inside]
     copy.dlmp_up = pyo.Var(range(len(rows)), bounds=(0, None))

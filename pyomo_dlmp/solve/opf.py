@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
@@ -11,23 +13,58 @@ from pyomo_dlmp.tolerances import COST_GAP
 from pyomo_dlmp.transform.compile import compile_program
 
 
-def solve_opf(model) -> LowerSolution:
-    """Solve a model of `build_opf` (or a LowerLevel at its upper Vars' values) with HiGHS.
+def solve_opf(model: Any) -> LowerSolution:
+    """Solve a DSO's OPF (or any convex LP or QP) alone with HiGHS and check its duals.
 
-    Loads values onto its Vars and duals into its `dual` Suffix: the duals of `balance_p` are the
-    DLMPs ($/MW of the period). Returns the solution with its KKT residual. Raises ModelError for a
-    model that is not a convex LP or QP, SolverError when it is infeasible, unbounded, or its KKT
-    residual is above 1e-4 relative (no price is then loaded).
+    Values are loaded onto its Vars and duals into its `dual` Suffix: the duals of `balance_p` are
+    the DLMPs ($/MW of the period).
+
+    Parameters
+    ----------
+    model
+        A model of `build_opf`, or a LowerLevel, which is solved at its upper Vars' values.
+
+    Returns
+    -------
+    LowerSolution
+        With its KKT residual.
+
+    Raises
+    ------
+    ModelError
+        It is not a convex LP or QP, or an upper Var has no value.
+    SolverError
+        It is infeasible or unbounded, or its KKT residual is above 1e-4 relative; no price is then
+        loaded.
     """
     solution = LowerSolver(build_kkt(compile_lower(model))).solve_here()
     solution.load()
     return solution
 
 
-def solve_integer(model, gap: float = COST_GAP) -> float:
-    """Solve a convex MIQP model alone with HiGHS (outer approximation); returns its objective.
+def solve_integer(model: Any, gap: float = COST_GAP) -> float:
+    """Solve a convex MIQP model alone with HiGHS (outer approximation).
 
-    Loads values onto its Vars. Raises SolverError when no point of that gap is found.
+    Values are loaded onto its Vars.
+
+    Parameters
+    ----------
+    model
+        A Pyomo model with linear rows and a convex objective.
+    gap
+        Relative optimality gap to reach.
+
+    Returns
+    -------
+    float
+        Its objective.
+
+    Raises
+    ------
+    ModelError
+        It is not of this form.
+    SolverError
+        No point of that gap was found.
     """
     program = compile_program(model)
     outcome = solve_outer(program, gap)

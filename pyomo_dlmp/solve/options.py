@@ -1,4 +1,4 @@
-"""Keywords of `solve_bilevel`, checked before anything is built, in this package's words."""
+"""Keywords of `solve_bilevel`, checked before anything is built, with this package's errors."""
 
 from __future__ import annotations
 
@@ -11,11 +11,22 @@ from pyomo_dlmp.numerics.highs import option_names, refused_option
 from pyomo_dlmp.solvers.interfaces import SolverInterface
 from pyomo_dlmp.transform.options import SINGLE_LEVEL, configured, declared, with_new_names
 
-_REGIONS = "explicit"  # the older way to ask for search="regions"
+_REGIONS = "explicit"  # the older keyword for search="regions"
 
 
 def check_numbers(**given: Any) -> None:
-    """ModelError for a keyword that is not a number >= 0 (or None, where it may be)."""
+    """Check keywords that take a number >= 0, or None where it may be.
+
+    Parameters
+    ----------
+    **given
+        {keyword: value}.
+
+    Raises
+    ------
+    ModelError
+        A value is something else.
+    """
     for key, value in given.items():
         if value is None and key != "gap":
             continue
@@ -25,14 +36,38 @@ def check_numbers(**given: Any) -> None:
 
 
 def check_periods(periods: Any) -> None:
-    """ModelError unless it is True, False or None."""
+    """Check the keyword `periods`.
+
+    Raises
+    ------
+    ModelError
+        It is not True, False or None.
+    """
     if not (periods is None or isinstance(periods, bool)):
-        raise _wrong("periods", periods, "Give True (take periods apart at once), False (never) or "
+        raise _wrong("periods", periods, "Give True (decompose at once), False (never) or "
                      "None (where branch and bound does not end soon).")
 
 
 def check_mip_options(mip_options: dict | None, interface: SolverInterface) -> dict:
-    """The options of the solver; SolverError for one that HiGHS does not take."""
+    """The further options of a solver.
+
+    Parameters
+    ----------
+    mip_options
+        As given by the user.
+    interface
+        The solver.
+
+    Returns
+    -------
+    dict
+        {name: value}.
+
+    Raises
+    ------
+    SolverError
+        The embedded HiGHS does not take one.
+    """
     options = dict(mip_options or {})
     refused = refused_option(options) if interface.embedded else None
     if refused is not None:
@@ -45,7 +80,7 @@ def check_mip_options(mip_options: dict | None, interface: SolverInterface) -> d
 
 
 def search_and_options(search: str, given: dict, taken: list[str]) -> tuple[str, dict]:
-    """(search strategy, options of ``dlmp.single_level``).
+    """The search strategy and the options of ``dlmp.single_level`` that a call asks for.
 
     Parameters
     ----------
@@ -55,6 +90,11 @@ def search_and_options(search: str, given: dict, taken: list[str]) -> tuple[str,
         Its further keywords. ``complementarity="explicit"`` means ``search="regions"``.
     taken : list of str
         Its own keywords, to find what a mistyped one may have meant.
+
+    Returns
+    -------
+    tuple
+        (name of the strategy or "auto", options).
 
     Raises
     ------
@@ -77,8 +117,8 @@ def search_and_options(search: str, given: dict, taken: list[str]) -> tuple[str,
     return search, options
 
 
-def cache_of(cache, reuse):
-    """The `SolveCache`, also by the keyword's older name."""
+def cache_of(cache: Any, reuse: Any) -> Any:
+    """The `SolveCache`, also by the keyword's older name, with a DeprecationWarning."""
     if reuse is not None:
         warnings.warn("the keyword `reuse` of solve_bilevel is now called `cache`",
                       DeprecationWarning, stacklevel=3)

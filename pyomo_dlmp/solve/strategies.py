@@ -5,8 +5,8 @@
 | regions      | first, where prices are paid and no option of another is given | embedded HiGHS |
 | single_level | last, for every model                                          |                |
 
-A strategy that finds on its way that it cannot raises `Unsuitable`; the call then goes on with the
-next one of `auto`, or, where it was asked for by name, with the last.
+A strategy that finds that it cannot solve the model raises `Unsuitable`; the call then continues
+with the next one of `auto`, or, where it was asked for by name, with the last.
 """
 
 from __future__ import annotations
@@ -25,9 +25,14 @@ log = logging.getLogger("pyomo_dlmp")
 
 
 class Unsuitable(Exception):
-    """A strategy cannot solve this model; its text says why.
+    """A strategy cannot solve this model.
 
-    `told`: whether the user should know although the strategy was not asked for.
+    Parameters
+    ----------
+    why
+        The reason, a sentence without its full stop.
+    told
+        Whether the result's notes state it although the user did not ask for the strategy.
     """
 
     def __init__(self, why: str, told: bool = False):
@@ -44,13 +49,13 @@ class SearchStrategy:
     name : str
         What users write: ``solve_bilevel(m, search="its name")``.
     solve : callable
-        (Settings, asked: bool) -> BilevelResult; raises `Unsuitable`. `asked`: by name, not found
+        (Settings, asked: bool) -> BilevelResult; raises `Unsuitable`. `asked`: by name, not chosen
         by `auto`. The values of the result are on the model's Vars, and audited
         (`auditing.finalize`).
     suits : callable
         Settings -> bool: whether `auto` tries it, before the rows below it.
     refuse : callable
-        Settings -> None: raises ModelError or SolverError where it is asked for in vain.
+        Settings -> None: raises ModelError or SolverError where it was asked for and cannot run.
     """
 
     name: str
@@ -67,7 +72,7 @@ def _by_regions(settings: Settings, asked: bool) -> BilevelResult:
 
 
 def _regions_suit(settings: Settings) -> bool:
-    """Where nothing is asked for that belongs to the single level."""
+    """Whether the call has no option that belongs to the single level."""
     named = set(settings.options) - {"complementarity"}
     mode = settings.options.get("complementarity", "auto")
     return (mode == "auto" and not named and settings.periods is not True and settings.own
@@ -94,6 +99,11 @@ STRATEGIES: dict[str, SearchStrategy] = {row.name: row for row in (
 def register_strategy(strategy: SearchStrategy) -> None:
     """Add a row to the table of search strategies, before the last, for this process.
 
+    Parameters
+    ----------
+    strategy
+        Its `name` is what users write.
+
     Raises
     ------
     ModelError
@@ -101,7 +111,7 @@ def register_strategy(strategy: SearchStrategy) -> None:
     """
     if strategy.name in STRATEGIES or strategy.name == "auto":
         raise ModelError.at(
-            f"search strategy {strategy.name!r}", "is there already", "Give it another name.")
+            f"search strategy {strategy.name!r}", "exists already", "Give it another name.")
     last = next(reversed(STRATEGIES.values()))
     del STRATEGIES[last.name]
     STRATEGIES[strategy.name] = strategy
@@ -109,7 +119,27 @@ def register_strategy(strategy: SearchStrategy) -> None:
 
 
 def run_strategies(settings: Settings, search: str) -> BilevelResult:
-    """The result of the first strategy that can; notes say which could not, and why."""
+    """Run strategies until one can solve the model.
+
+    Parameters
+    ----------
+    settings
+        The call.
+    search
+        "auto", or the name of a strategy.
+
+    Returns
+    -------
+    BilevelResult
+        Its notes state which strategies could not, and why.
+
+    Raises
+    ------
+    ModelError
+        There is no strategy of that name, or it cannot solve such a model.
+    SolverError
+        The strategy cannot use the solver.
+    """
     if search != "auto" and search not in STRATEGIES:
         raise ModelError.at("solve_bilevel", f"does not take search={search!r}",
                             nearest(str(search), ["auto", *STRATEGIES]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pyomo.environ as pyo
 
@@ -16,9 +17,16 @@ _NO_BOUND = 1e20  # what solvers write for none is at least this
 
 @dataclass
 class PyomoResult:
-    """What Pyomo reports: `status` as of a `SearchResult`, objective and bound (user's sense).
+    """What Pyomo reports of a run.
 
-    `note`: the solver's own words when it stopped for a reason that is none of these.
+    Attributes
+    ----------
+    status
+        A `Status`, or the solver's own text.
+    objective, bound
+        In the user's sense; None where there is none.
+    note
+        The solver's message when it stopped for another reason.
     """
 
     status: str
@@ -35,10 +43,8 @@ _STATUS = {
 }
 
 
-def solve_by_pyomo(
-    interface: SolverInterface, model, gap: float, time_limit: float | None, started: bool = False,
-    options: dict | None = None,
-) -> PyomoResult:
+def solve_by_pyomo(interface: SolverInterface, model: Any, gap: float, time_limit: float | None,
+                   started: bool = False, options: dict | None = None) -> PyomoResult:
     """Solve a single-level Pyomo model; values are loaded onto it when there are any.
 
     Parameters
@@ -48,13 +54,22 @@ def solve_by_pyomo(
     model : Block
         With one active objective.
     gap : float
-        Relative.
+        Relative optimality gap to reach.
     time_limit : float or None
-        Seconds.
+        Seconds; None: no limit.
     started : bool
         Whether the values on its Vars are a start.
     options : dict, optional
-        Further options of the solver.
+        Further options of the solver by name.
+
+    Returns
+    -------
+    PyomoResult
+
+    Raises
+    ------
+    SolverError
+        The solver fails, or its program is missing.
     """
     solver = interface.solver()
     for key, value in {**solver_options(interface, gap, time_limit), **(options or {})}.items():
@@ -90,21 +105,36 @@ def _read(interface: SolverInterface, solver, results, model, gap: float) -> Pyo
     if status == Status.OPTIMAL and interface.local:
         status = Status.LOCALLY_OPTIMAL
     elif status == Status.OPTIMAL and bound is None and objective is not None:
-        # the solver says optimal to its gap and reports no bound
+        # the solver reports optimality to its gap and no bound
         worse = gap * abs(objective)
         bound = objective - worse if active.sense == pyo.minimize else objective + worse
     return PyomoResult(status, objective, bound)
 
 
 def _finite(bound) -> float | None:
-    """A bound that is one: solvers write 1e20 or more for none."""
+    """A solver's bound, None where it is none: solvers write 1e20 or more for none."""
     return None if bound is None or not abs(float(bound)) < _NO_BOUND else float(bound)
 
 
 def solver_options(
     interface: SolverInterface, gap: float, time_limit: float | None,
 ) -> dict:
-    """{option: value} of a run: those of the row, gap and seconds."""
+    """Options of a run.
+
+    Parameters
+    ----------
+    interface
+        The solver, with the names of its options.
+    gap
+        Relative optimality gap to reach.
+    time_limit
+        Seconds; None: no limit.
+
+    Returns
+    -------
+    dict
+        {option: value}, those that are always set included.
+    """
     options = dict(interface.options)
     if interface.gap_option:
         options[interface.gap_option] = gap

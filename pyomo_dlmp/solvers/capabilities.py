@@ -11,10 +11,14 @@ from pyomo_dlmp.transform.complementarity import automatic, modes_of
 
 
 def solver_table() -> pd.DataFrame:
-    """One row for each solver; the solvers run to make it.
+    """What each solver can do; the solvers run to find out.
 
-    Columns: solver, installed, one for each probe (yes, no, ""), modes it may run, `auto` (what
-    complementarity='auto' takes), remark (why it is not there, or what its probes showed).
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each solver. Columns: solver, installed, one for each probe (yes, no, ""), modes
+        that it may run, `auto` (the mode of complementarity='auto'), remark (why it is not
+        available, or what its probes showed).
     """
     rows = []
     for name in SOLVERS:

@@ -24,12 +24,13 @@ import os
 import shutil
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import import_module
 from io import StringIO
+from typing import Any
 
 import pyomo.environ as pyo
 from pyomo.common.log import LoggingIntercept
@@ -42,10 +43,17 @@ _LINEAR = ("lp", "milp", "duals")
 _CONVEX = (*_LINEAR, "qp", "miqp", "qcp", "sos1")
 
 
-def reported_bound(solver, results, sense) -> float | None:
-    """The bound that Pyomo reports.
+def reported_bound(solver: Any, results: Any, sense: Any) -> float | None:
+    """The bound that Pyomo reports; its direct interfaces report a useful one at optimality only.
 
-    Pyomo's direct interfaces report one that is worth something only for a finished model.
+    Parameters
+    ----------
+    solver, results, sense
+        Pyomo's solver object and its results, and the objective's sense.
+
+    Returns
+    -------
+    float or None
     """
     native = getattr(solver, "_solver_model", None)
     if native is not None and str(results.solver.termination_condition) != "optimal":
@@ -54,10 +62,19 @@ def reported_bound(solver, results, sense) -> float | None:
     return problem.lower_bound if sense == pyo.minimize else problem.upper_bound
 
 
-def gurobi_bound(solver, results, sense) -> float | None:
-    """Gurobi's own: Pyomo gives the objective for it where there are no integers.
+def gurobi_bound(solver: Any, results: Any, sense: Any) -> float | None:
+    """Gurobi's own bound; Pyomo reports the objective in its place where there are no integers.
 
-    A finished model without a bound (an LP) is bounded by its optimum, as Pyomo reports it.
+    An optimal model without a bound (an LP) is bounded by its optimum, as Pyomo reports it.
+
+    Parameters
+    ----------
+    solver, results, sense
+        As of `reported_bound`.
+
+    Returns
+    -------
+    float or None
     """
     native = getattr(solver, "_solver_model", None)
     if native is not None and hasattr(native, "ObjBound"):
@@ -66,7 +83,7 @@ def gurobi_bound(solver, results, sense) -> float | None:
 
 
 def cbcbox_program() -> str | None:
-    """The program that the package cbcbox holds."""
+    """Path of the program that the package cbcbox contains; None where it is not installed."""
     try:
         with capture_output():
             return import_module("cbcbox").cbc_bin_path()
@@ -99,7 +116,7 @@ class SolverInterface:
     whole_seconds : bool
         Whether its time limit is a whole number.
     undecided : dict
-        Options with which it is run once more after the answer "infeasible or unbounded".
+        Options with which it is run once more after the result "infeasible or unbounded".
     bound : callable
         (Pyomo solver, results, sense) -> its proven bound, or None.
     capabilities : frozenset of str
@@ -125,7 +142,7 @@ class SolverInterface:
 
     @property
     def embedded(self) -> bool:
-        """Whether it is the HiGHS of this package, not one that Pyomo reaches."""
+        """Whether it is the HiGHS of this package, not one that Pyomo calls."""
         return self.factory is None
 
     @property
@@ -135,18 +152,24 @@ class SolverInterface:
 
     @property
     def cure(self) -> str:
-        """How to get it, for an error."""
+        """How to install it, as the cure of an error."""
         if self.package:
             way = f"Install it (pip install {self.package})"
         elif self.executable:
             way = f"Install its program '{self.executable}' (your system's packages may have it)"
         else:
-            way = "Install it as its makers say"
+            way = "Install it as its documentation says"
         others = ", ".join(name for name in SOLVERS if name != self.name)
         return f"{way}, or use one of: {others}."
 
-    def solver(self):
-        """A new Pyomo solver object. SolverError when the program is missing."""
+    def solver(self) -> Any:
+        """A new Pyomo solver object.
+
+        Raises
+        ------
+        SolverError
+            Its program is missing.
+        """
         if not self.executable:
             return pyo.SolverFactory(self.factory)
         path = find_executable(self.executable) or (self.shipped() if self.shipped else None)
@@ -157,7 +180,7 @@ class SolverInterface:
 
 
 def find_executable(name: str) -> str | None:
-    """Path of a program: on PATH, or beside the interpreter."""
+    """Path of a program on PATH or beside the Python interpreter; None where there is none."""
     beside = os.path.join(os.path.dirname(sys.executable), name)
     return shutil.which(name) or (beside if os.access(beside, os.X_OK) else None)
 
@@ -193,6 +216,11 @@ SOLVERS = {r.name: r for r in (
 def register_solver(interface: SolverInterface) -> None:
     """Add a row to the table of solvers, for this process.
 
+    Parameters
+    ----------
+    interface
+        Its `name` is what users write.
+
     Raises
     ------
     SolverError
@@ -207,17 +235,21 @@ def register_solver(interface: SolverInterface) -> None:
 
 @lru_cache(maxsize=32)
 def get_solver(solver: str) -> SolverInterface:
-    """A solver by its name, probed.
+    """A solver by its name, with the capabilities that its probes showed.
 
     Parameters
     ----------
     solver : str
         A name of `SOLVERS`, or one that Pyomo's SolverFactory knows (tried for LP and MILP).
 
+    Returns
+    -------
+    SolverInterface
+
     Raises
     ------
     SolverError
-        It is unknown, missing, or cannot solve.
+        It is unknown, missing, or cannot solve an LP.
     """
     interface = SOLVERS.get(solver) or _of_pyomo(solver)
     where = f"solver '{interface.name}'"
@@ -258,13 +290,13 @@ def _of_pyomo(solver: str) -> SolverInterface:
 
 
 @contextmanager
-def quietly():
-    """What solvers print, warn and log about themselves is caught: their answers are judged."""
+def quietly() -> Iterator[None]:
+    """Suppress what solvers print, warn and log; their results are checked instead."""
     with warnings.catch_warnings(), capture_output(), LoggingIntercept(StringIO(), "pyomo"):
         warnings.simplefilter("ignore")
         yield
 
 
 def first_line(err: Exception) -> str:
-    """Of an exception's text; its type where it has none."""
+    """First line of an exception's text; its type where it has none."""
     return (str(err).splitlines() or [type(err).__name__])[0]

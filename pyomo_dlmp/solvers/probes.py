@@ -1,8 +1,7 @@
 """Tiny models with known optima: what a solver can do is what it solves rightly.
 
-Each probe takes a `SolverInterface` and raises `Wrong` (or whatever the solver raises) when the
-answer is not the known one. They are chosen so that a feature that is silently dropped changes the
-answer.
+Each probe takes a `SolverInterface` and raises `Wrong` (or what the solver raises) when the result
+is not the known one. They are chosen so that a feature that is silently dropped changes the result.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from pyomo_dlmp.transform.compile import compile_program
 
 
 class Wrong(Exception):
-    """The solver's answer is not the known one."""
+    """The solver's result is not the known one."""
 
 
 def _solve(interface, m) -> float:
@@ -45,7 +44,7 @@ def _solve(interface, m) -> float:
 def _expect(interface, m, value: float, tolerance: float = 1e-5) -> None:
     found = _solve(interface, m)
     if abs(found - value) > tolerance:
-        raise Wrong(f"answered {found:.6g} instead of {value:g}")
+        raise Wrong(f"returned {found:.6g} instead of {value:g}")
 
 
 def _two(domain=pyo.Reals, bounds=(0, 4)) -> pyo.ConcreteModel:
@@ -110,7 +109,7 @@ def _sos1(interface) -> None:
 def _bard(bounded: bool) -> pyo.ConcreteModel:
     """KKT form of Bard (1998), 5.1.1, pairs as SOS1; optimum -12, other where pairs are dropped.
 
-    With bounds on both members of each pair SCIP 10.0 answers -7.
+    With bounds on both members of each pair SCIP 10.0 returns -7.
     """
     top = {1: (15.0, 1.0001), 4: (28.0, 0.50005), 5: (12.0, 1.0001)}
     m = pyo.ConcreteModel()
@@ -166,7 +165,7 @@ def _warmstart(interface) -> None:
     with capture_output():
         interface.solver().solve(m, warmstart=True)
     if abs(pyo.value(m.cost) - 5.0) > 1e-6:
-        raise Wrong(f"answered {pyo.value(m.cost)} instead of 5")
+        raise Wrong(f"returned {pyo.value(m.cost)} instead of 5")
 
 
 PROBES = {

@@ -1,4 +1,4 @@
-"""What a solver cannot take of a single level, said before it runs."""
+"""What a solver cannot take of a single level, reported before it runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,20 @@ from pyomo_dlmp.transform.record import SingleLevel
 
 
 def refuse_solver(record: SingleLevel, interface: SolverInterface) -> None:
-    """SolverError for a mode or a model that the solver cannot take, before the search."""
+    """Check before the search that a solver can take a single level.
+
+    Parameters
+    ----------
+    record
+        Of the transformation.
+    interface
+        The solver.
+
+    Raises
+    ------
+    SolverError
+        It cannot take a complementarity mode, the objective, or integers.
+    """
     where, able = f"solver '{interface.name}'", interface.capabilities
     for lower in record.lowers:
         for name in lower.pairs_by_mode():

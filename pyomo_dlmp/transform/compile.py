@@ -7,6 +7,9 @@ A maximisation is stored as the minimisation of its negative (`sign` = -1).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import pyomo.environ as pyo
 
@@ -18,11 +21,25 @@ from pyomo_dlmp.numerics.sparse import csr_of
 from pyomo_dlmp.transform.products.bilinear import quadratic_parts
 
 
-def compile_program(model, implied=()) -> Program:
-    """Compile a model with linear rows and a linear or quadratic objective; no SOS.
+def compile_program(model: Any, implied: Iterable = ()) -> Program:
+    """Compile a model with linear rows and a linear or quadratic objective.
 
-    `implied`: Vars whose bounds follow from the rows and are left out. Raises ModelError naming a
-    row that is not linear or a component that is not supported.
+    Parameters
+    ----------
+    model
+        A Pyomo model with one active objective.
+    implied
+        VarData whose bounds follow from the rows and are left out.
+
+    Returns
+    -------
+    Program
+        Its columns are the VarData in use, its rows the active ConstraintData.
+
+    Raises
+    ------
+    ModelError
+        A row is not linear, there is an SOS or logical constraint, or not one active objective.
     """
     for ctype in (pyo.SOSConstraint, pyo.LogicalConstraint):
         for item in model.component_data_objects(ctype, active=True, descend_into=pyo.Block):

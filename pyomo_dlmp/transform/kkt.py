@@ -1,6 +1,6 @@
 """Write the KKT conditions of a compiled lower level onto a Pyomo block, every row with a name.
 
-Added for each lower level: `y` (duals of equality rows that have no user's Var yet), `mu` (one
+Added for each lower level: `y` (duals of equality rows without a Var of the user), `mu` (one
 multiplier >= 0 for each pair that can bind), `stationarity` by column, and `dual_definition` for
 the duals of inequality rows and bounds that the user asked for. The lower rows stay as they are;
 the lower objective is deactivated. Complementarity is added by a mode (`complementarity/`).
@@ -8,6 +8,7 @@ the lower objective is deactivated. Complementarity is added by a mode (`complem
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,10 +28,22 @@ from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds
 class LowerKkt:
     """One lower level after its KKT conditions were written.
 
-    `y`: VarData per equality row; `mu`: VarData per pair, None where it never binds;
-    `pair_mode`: name of the complementarity mode of each pair ("" where none was needed);
-    `implied`: dual Vars whose bounds were proved, not stated by the user; `before`: (Var, lb, ub)
-    of the user's dual Vars as they were.
+    Attributes
+    ----------
+    kkt, bounds
+        Its KKT arrays, and what was proved of its pairs.
+    block
+        The Pyomo Block with the multipliers and rows.
+    y
+        VarData of each equality row.
+    mu
+        VarData of each pair, None where it never binds.
+    pair_mode
+        Name of the complementarity mode of each pair, "" where none was needed.
+    implied
+        Dual Vars whose bounds were proved, not stated by the user.
+    before
+        (Var, lb, ub) of the user's dual Vars before their bounds were changed.
     """
 
     kkt: KktSystem
@@ -43,7 +56,7 @@ class LowerKkt:
     before: list = field(default_factory=list)
 
     def multipliers(self) -> tuple[np.ndarray, np.ndarray]:
-        """(y, mu) as loaded on the Vars; 0 where a pair has none."""
+        """(y, mu) as loaded on the Vars, shapes (e,) and (pairs,); 0 where a pair has no Var."""
         return (np.array([v.value or 0.0 for v in self.y]),
                 np.array([0.0 if v is None else v.value or 0.0 for v in self.mu]))
 
@@ -56,25 +69,33 @@ class LowerKkt:
         return {name: found[name] for name in sorted(found)}
 
     def restore(self) -> None:
-        """Give the user's dual Vars their own bounds back."""
+        """Restore the user's own bounds of the dual Vars."""
         for var, low, high in self.before:
             var.setlb(low)
             var.setub(high)
 
-    def slack_expression(self, p: int, extra=()):
-        """Pyomo expression of the slack of pair p, plus further (coefficient, Var) terms."""
+    def slack_expression(self, p: int, extra: Iterable[tuple[float, Any]] = ()) -> LinearExpression:
+        """Pyomo expression of the slack of a pair.
+
+        Parameters
+        ----------
+        p
+            Number of the pair.
+        extra
+            Further (coefficient, VarData) terms.
+        """
         rows = getattr(self, "_slack_rows", None)
         if rows is None:
             kkt, form = self.kkt, self.kkt.form
             rows = self._slack_rows = LinearRows([(kkt.S, form.x), (kkt.T, form.u)])
         return rows.row(p, float(self.kkt.s0[p]), extra)
 
-    def row_dual(self, r: int):
+    def row_dual(self, r: int) -> Any:
         """Pyomo expression of the dual of row r of the form, in the user's sign."""
         return self.dual_at(self.kkt.duals.terms_of_row(r))
 
-    def dual_at(self, terms):
-        """Pyomo expression of a dual that stands at `terms` of (y, mu)."""
+    def dual_at(self, terms: list[tuple[int, float]]) -> Any:
+        """Pyomo expression of a dual from its `terms` over (y, mu), see `lower.duals.Terms`."""
         e = len(self.y)
         if len(terms) == 1 and terms[0][0] < e:
             return self.y[terms[0][0]]
@@ -86,9 +107,15 @@ class LowerKkt:
 
 
 class LinearRows:
-    """Rows of stacked sparse matrices as LinearExpressions: parts = [(csr matrix, VarData list)].
+    """Rows of stacked sparse matrices as Pyomo LinearExpressions.
 
-    The arrays are kept as lists: a slice of a list costs a tenth of a slice of an array.
+    The arrays are kept as lists, of which a slice costs a tenth of a slice of an array.
+
+    Parameters
+    ----------
+    parts
+        [(csr matrix, list of the VarData of its columns)]; row i of the result adds up row i of
+        each matrix.
     """
 
     def __init__(self, parts):
@@ -96,7 +123,8 @@ class LinearRows:
             (m.indptr.tolist(), m.indices.tolist(), m.data.tolist(), variables)
             for m, variables in parts if m.nnz]
 
-    def row(self, i: int, constant: float = 0.0, extra=()) -> LinearExpression:
+    def row(self, i: int, constant: float = 0.0,
+            extra: Iterable[tuple[float, Any]] = ()) -> LinearExpression:
         """Row i plus a constant and further (coefficient, VarData) terms."""
         coefs: list[float] = [c for c, _ in extra]
         variables: list = [v for _, v in extra]
@@ -107,8 +135,28 @@ class LinearRows:
         return LinearExpression(constant=constant, linear_coefs=coefs, linear_vars=variables)
 
 
-def emit_kkt(block, kkt: KktSystem, bounds: PairBounds) -> LowerKkt:
-    """Fill `block` with multipliers and stationarity; see the module's text."""
+def emit_kkt(block: Any, kkt: KktSystem, bounds: PairBounds) -> LowerKkt:
+    """Write multipliers and stationarity of a lower level on a block; see the module's text.
+
+    Parameters
+    ----------
+    block
+        An empty Pyomo Block.
+    kkt
+        The lower level; its objective is deactivated.
+    bounds
+        What was proved of its pairs; finite bounds become bounds of Vars.
+
+    Returns
+    -------
+    LowerKkt
+
+    Raises
+    ------
+    ModelError
+        A Var has a cost but neither rows nor bounds, or `dual_of` was called for what is not in
+        the lower level now.
+    """
     form = kkt.form
     lower = LowerKkt(kkt, bounds, block, _equality_duals(block, kkt), [])
     lower.before = [(dual.var, dual.var.lb, dual.var.ub) for dual in kkt.duals.asked()]
@@ -125,7 +173,7 @@ def emit_kkt(block, kkt: KktSystem, bounds: PairBounds) -> LowerKkt:
         if var is not None and np.isfinite(bounds.mu[p]):
             var.setub(float(bounds.mu[p]))
     _stationarity(lower)
-    # that a row always binds may follow from the lower level's optimality only: it has to be said
+    # that a row always binds may follow from the lower level's optimality only, so it is written
     tight = {kkt.label[p]: int(p) for p in np.flatnonzero(state == PairState.ALWAYS_BINDS)}
     block.always_binds = pyo.Constraint(
         pyo.Set(initialize=list(tight)), rule=_AlwaysBinds(lower, tight))
@@ -136,9 +184,9 @@ def emit_kkt(block, kkt: KktSystem, bounds: PairBounds) -> LowerKkt:
 
 
 def _only_terms(kkt: KktSystem, dead: np.ndarray) -> np.ndarray:
-    """Dead pairs without which a stationarity row would be a number: they stay, held at zero.
+    """Dead pairs without which a stationarity row would be a number: they stay, fixed at zero.
 
-    The row then says what it should: that no answer of the lower level satisfies the upper rows.
+    The row then states that no solution of the lower level satisfies the upper rows.
     """
     form = kkt.form
     terms = np.diff(form.Q.indptr) + np.diff(form.D.tocsr().indptr) + np.diff(

@@ -1,4 +1,4 @@
-"""Options of the transformations: declared as data, checked in this package's words."""
+"""Options of the transformations: declared as data, checked with this package's errors."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ SEGMENTS: dict[str, Any] = {
 
 
 def _mode(name: str) -> str:
-    """Domain of `complementarity`: `auto` or a row of the table, as it is when it is asked."""
+    """Domain of `complementarity`: `auto` or a row of the table as it is at the call."""
     if name not in _words("complementarity"):
-        raise ValueError(f"{name!r} is no complementarity mode")
+        raise ValueError(f"{name!r} is not a complementarity mode")
     return name
 
 
 def _words(option: str) -> tuple[str, ...]:
-    """What an option takes that takes words; () for the others."""
+    """The words that an option takes; () for an option that takes no words."""
     return {"complementarity": ("auto", *MODES), "products": PRODUCTS,
             "tighten": TIGHTEN}.get(option, ())
 
@@ -54,8 +54,8 @@ SINGLE_LEVEL: dict[str, dict[str, Any]] = {
         "default": "auto", "domain": In(PRODUCTS),
         "description": f"dual x quantity: {' | '.join(PRODUCTS)}",
         "doc": "auto uses the strong-duality identity wherever it holds and expands what is left "
-               "(or keeps it where the solver takes nonconvex quadratics); strong_duality refuses "
-               "when something is left; the others treat every product in that way."},
+               "(or keeps it where the solver takes nonconvex quadratics); strong_duality raises "
+               "an error when something is left; the others treat every product in that way."},
     "bits": {
         "default": 5, "domain": NonNegativeInt,
         "description": "number of bits of a binary expansion (0: the remainder's envelope alone)"},
@@ -70,8 +70,8 @@ SINGLE_LEVEL: dict[str, dict[str, Any]] = {
     "tighten": {
         "default": "auto", "domain": In(TIGHTEN),
         "description": "tighten bounds by LPs: where none is finite yet (auto), everywhere, or not "
-                       "(none); off: prove nothing and believe the user's bounds, of slacks too "
-                       "(the blind practice, for comparisons)"},
+                       "(none); off: prove nothing and use the user's bounds, of slacks too "
+                       "(unverified big-M, for comparisons)"},
     "ranges": {
         "default": None,
         "description": "{product: (low, high)} proved ranges of the expressions that stand in "
@@ -88,7 +88,17 @@ SINGLE_LEVEL: dict[str, dict[str, Any]] = {
 
 
 def declared(options: dict[str, dict[str, Any]]) -> ConfigDict:
-    """A ConfigDict of options as in `SINGLE_LEVEL`."""
+    """A ConfigDict of options.
+
+    Parameters
+    ----------
+    options
+        {name: keywords of its ConfigValue}, as in `SINGLE_LEVEL`.
+
+    Returns
+    -------
+    ConfigDict
+    """
     config = ConfigDict(implicit=False)
     for name, option in options.items():
         config.declare(name, ConfigValue(**option))
@@ -106,6 +116,10 @@ def configured(config: ConfigDict, given: dict[str, Any], where: str) -> ConfigD
         {option: value}; an older name of an option is taken with a DeprecationWarning.
     where : str
         What they are options of, for the error.
+
+    Returns
+    -------
+    ConfigDict
 
     Raises
     ------
@@ -127,7 +141,7 @@ def configured(config: ConfigDict, given: dict[str, Any], where: str) -> ConfigD
 
 
 def with_new_names(given: dict[str, Any]) -> dict[str, Any]:
-    """The same options, an older name replaced by today's with a DeprecationWarning."""
+    """The same options, older names replaced by the present ones with a DeprecationWarning."""
     found = {}
     for key, value in given.items():
         if key in _OLD_NAMES:

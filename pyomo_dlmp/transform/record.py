@@ -13,16 +13,29 @@ from pyomo_dlmp.transform.products.identity import Payment
 class SingleLevel(AutoSlots.Mixin):
     """What the transformation did; kept in private data, so that clones keep it.
 
-    `lowers`: one LowerKkt per lower level; `payment`: what became of the products;
-    `original`, `objective`: the user's upper objective and the one that replaces it;
-    `relaxed`: products stand in a relaxation (the objective of a solution must be re-evaluated);
-    `restricted`: upper Vars are held to a grid (the bound of a solve is the restriction's);
-    `exact`: every point of the single level is one of the bilevel (False: a lower level is only
-    optimal to a tolerance or in a relaxation);
-    `unproved_prices`: lower levels whose duals the upper level uses and whose multipliers have no
-    proved bound;
-    `products`: those that stand-ins were written for;
-    `added`, `deactivated`: names of blocks added to the model, components switched off.
+    Attributes
+    ----------
+    block
+        The block that was added; None before the transformation.
+    lowers
+        One `LowerKkt` for each lower level.
+    payment
+        What became of the products of prices and quantities.
+    original, objective
+        The user's upper objective and the one that replaces it.
+    relaxed
+        Products stand in a relaxation: the objective of a solution must be evaluated again.
+    restricted
+        Upper Vars are restricted to a grid: the bound of a solve is the restriction's.
+    exact
+        Every point of the single level is one of the bilevel problem (False: a lower level is only
+        optimal to a tolerance or in a relaxation).
+    unproved_prices
+        Lower levels whose duals the upper level uses and whose multipliers have no proved bound.
+    products
+        Those that linear stand-ins were written for.
+    added, deactivated
+        Names of blocks added to the model, components that were deactivated.
     """
 
     __slots__ = (
@@ -46,13 +59,16 @@ class SingleLevel(AutoSlots.Mixin):
 pyo.Block.register_private_data_initializer(SingleLevel)
 
 
-def record_on(block) -> SingleLevel:
-    """The (new, empty) record on a block; private data belong to the module that asks for them."""
+def record_on(block: Any) -> SingleLevel:
+    """The record on a block, new and empty at first.
+
+    Private data belong to the module that asks for them, so every use goes through here.
+    """
     return block.private_data()
 
 
-def single_level_data(model) -> SingleLevel | None:
-    """The record of `dlmp.single_level` on a model, or None before it was applied."""
+def single_level_data(model: Any) -> SingleLevel | None:
+    """The record of `dlmp.single_level` on a model; None where it was not applied."""
     for block in model.component_objects(pyo.Block, descend_into=False):
         if block.local_name.startswith("dlmp_single_level") and not block.is_indexed():
             record = record_on(block)
@@ -61,8 +77,8 @@ def single_level_data(model) -> SingleLevel | None:
     return None
 
 
-def undo_single_level(model) -> None:
-    """Take `dlmp.single_level` off a model again: its blocks go, what it switched off is back."""
+def undo_single_level(model: Any) -> None:
+    """Undo `dlmp.single_level`: remove its blocks, activate what it deactivated."""
     record = single_level_data(model)
     if record is None:
         return

@@ -10,6 +10,7 @@ added on one block, `dlmp_single_level`; objectives that were replaced are deact
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,7 +44,16 @@ log = logging.getLogger("pyomo_dlmp")
 @TransformationFactory.register(
     "dlmp.single_level", doc="Bilevel model with LowerLevel blocks to a single-level MIQP or MILP")
 class SingleLevelTransformation(Transformation):
-    """See the module's text. Raises ModelError or BoundError before the model is changed."""
+    """``dlmp.single_level``; see the module's text, and `CONFIG` for the options.
+
+    Raises
+    ------
+    ModelError
+        The model is transformed already, has no LowerLevel or not one upper objective, a lower
+        level is not a convex LP or QP, or an option does not fit; before the model is changed.
+    BoundError
+        A complementarity mode needs a bound that cannot be proved; before the model is changed.
+    """
 
     CONFIG = declared(SINGLE_LEVEL)
 
@@ -153,7 +163,7 @@ def _default_mode(config) -> str:
     name = automatic(config.capabilities)
     if not name:
         raise ModelError.at(
-            "complementarity='auto'", "knows no mode for a solver that can do "
+            "complementarity='auto'", "has no mode for a solver that can do "
             f"{', '.join(sorted(config.capabilities)) or 'nothing'}",
             f"Name a mode: {', '.join(MODES)}.")
     return name
@@ -204,12 +214,25 @@ def _choose_modes(kkt: KktSystem, bounds, config) -> list[str]:
     return modes
 
 
-def bounds_table(model) -> pd.DataFrame:
+def bounds_table(model: Any) -> pd.DataFrame:
     """Every complementarity pair with its bounds and where they come from.
 
-    Columns: lower_level, pair, state (open, never binds, always binds), mode, slack_bound,
-    slack_source, multiplier_bound, multiplier_source (user | interval | vertex | lp | "" for none).
-    Units: those of the row, and lower cost per unit of the row.
+    Parameters
+    ----------
+    model
+        A model to which ``dlmp.single_level`` was applied.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns lower_level, pair, state (open, never binds, always binds), mode, slack_bound (unit
+        of the row), slack_source, multiplier_bound (lower cost per unit of the row) and
+        multiplier_source (a `Source` such as user, interval, vertex, lp; "" for none).
+
+    Raises
+    ------
+    ModelError
+        The model has not been transformed.
     """
     record = single_level_data(model)
     if record is None:

@@ -1,4 +1,4 @@
-"""What the upper level says about one lower level: its linear rows, and how it uses the duals.
+"""What the upper level states about one lower level: its linear rows, and how it uses the duals.
 
 Bounds on multipliers need to hold at points that satisfy the upper rows only (and, with a cutoff,
 at points at least as good as a known one). The terms of Vars that do not belong to this lower level
@@ -8,6 +8,7 @@ are replaced by their ranges, so that every row here is implied by the user's.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
@@ -25,11 +26,23 @@ from pyomo_dlmp.transform.products.bilinear import quadratic_parts
 
 @dataclass
 class UpperView:
-    """Upper rows over the columns (u, x, y, mu) of one lower level:  lo <= R z <= hi.
+    """Upper rows over the columns z = (u, x, y, mu) of one lower level:  lo <= R z <= hi.
 
-    `in_rows`: some upper row holds a dual of this lower level. The derivative of the upper
-    objective (as minimised) by a dual is  slope + slope_u u  for the duals (y, mu), and is unknown
-    where `slope_unknown`; `squared`: it holds a product of two such duals.
+    The derivative of the upper objective (as minimised) by the duals (y, mu) is
+    slope + slope_u u.
+
+    Attributes
+    ----------
+    R, lo, hi
+        Shapes (rows, columns), (rows,), (rows,).
+    in_rows
+        Whether some upper row uses a dual of this lower level.
+    slope, slope_u
+        Shapes (e + pairs,) and (e + pairs, m).
+    slope_unknown
+        Mask of the duals whose derivative is another function, shape (e + pairs,).
+    squared
+        Whether the objective has a product of two duals.
     """
 
     R: sp.csr_matrix
@@ -43,13 +56,29 @@ class UpperView:
 
     @property
     def uses_duals(self) -> bool:
-        """Whether the upper level holds a dual of this lower level anywhere."""
+        """Whether the upper level uses a dual of this lower level anywhere."""
         return bool(self.in_rows or self.squared or self.slope.any() or self.slope_u.nnz
                     or self.slope_unknown.any())
 
 
-def upper_views(model, systems: list[KktSystem], cutoff: float | None = None) -> list[UpperView]:
-    """One view for each KKT system. `cutoff`: the value of a known bilevel-feasible point."""
+def upper_views(model: Any, systems: list[KktSystem],
+                cutoff: float | None = None) -> list[UpperView]:
+    """What the upper level states about each lower level.
+
+    Parameters
+    ----------
+    model
+        The bilevel model.
+    systems
+        Its compiled lower levels.
+    cutoff
+        Upper objective of a known bilevel-feasible point, of which a row is made; None: no row.
+
+    Returns
+    -------
+    list of UpperView
+        One for each lower level.
+    """
     inside = {id(row) for kkt in systems for row in kkt.form.rows}
     inside |= {id(guard_of(kkt.form.block)) for kkt in systems}
     rows = [

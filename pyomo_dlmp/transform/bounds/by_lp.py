@@ -4,8 +4,8 @@ The relaxation keeps primal and dual feasibility, stationarity (already eliminat
 (with the cutoff of a known point where one was given) and, for each open pair, the chord
 ``s / s_max + mu / mu_max <= 1`` of the complementarity. One HiGHS instance, hot-started from run to
 run, maximises one slack or multiplier of each independent component (a period) at once: they share
-no row, so the optimum of the sum is the optimum of each. What is believed is not the optimum but
-what the run's duals prove by weak duality (`certificates`).
+no row, so the optimum of the sum is the optimum of each. The bound that is used is not the optimum
+but what the run's duals prove by weak duality (`certificates`).
 """
 
 from __future__ import annotations
@@ -37,8 +37,20 @@ def tighten_by_lp(
 ) -> None:
     """Lower `bounds.slack` and `bounds.mu` of open pairs in place, with `bounds.certificates`.
 
-    Without `all_pairs`, only components that hold an open pair without a finite bound. Stops after
-    a minute: what is not bounded then stays so.
+    It stops after a minute; bounds that were not reached by then stay as they are.
+
+    Parameters
+    ----------
+    reduced
+        The KKT system after elimination.
+    bounds
+        What is known of the pairs; changed.
+    view
+        Upper rows of the relaxation; None: without them.
+    rounds
+        Passes over all slacks and multipliers at most.
+    all_pairs
+        False: only components that have an open pair without a finite bound.
     """
     deadline = time.monotonic() + _SECONDS
     for _ in range(rounds):
@@ -85,7 +97,7 @@ class _Round:
         for k in range(max(map(len, self.queues), default=0)):
             batch = [queue[k] for queue in self.queues if k < len(queue)]
             if not self._maximise(batch) and len(batch) > 1:
-                for entry in batch:  # one of them has no end: each for itself
+                for entry in batch:  # one of them is unbounded: each is maximised alone
                     self._maximise([entry])
             if time.monotonic() > self.deadline:
                 log.info("tightening stopped after %.0f s", _SECONDS)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from itertools import combinations
 from math import comb
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -31,13 +32,25 @@ from pyomo_dlmp.tolerances import ENTRY, MULTIPLIER, RANK, ROUNDING
 from pyomo_dlmp.transform.upper_view import UpperView
 
 _MOST_BASES = 20_000
-_MOST_COLUMNS, _MOST_PAIRS = 60, 200  # of a part that is looked at
+_MOST_COLUMNS, _MOST_PAIRS = 60, 200  # of a part that is enumerated
 
 
-def vertex_bounds(kkt: KktSystem, bounds, view: UpperView):
-    """(least, greatest) of the duals (y, mu) over the vertices; infinite where nothing is proved.
+def vertex_bounds(kkt: KktSystem, bounds: Any, view: UpperView) -> tuple[np.ndarray, np.ndarray]:
+    """Ranges of the duals over the vertices of the dual polyhedron.
 
-    `bounds`: a `PairBounds` whose x ranges and proved-zero multipliers are used.
+    Parameters
+    ----------
+    kkt
+        The lower level.
+    bounds
+        A `PairBounds`, whose ranges of x and proved-zero multipliers are used.
+    view
+        How the upper level uses the duals.
+
+    Returns
+    -------
+    tuple
+        (least, greatest) of (y, mu), shapes (e + pairs,); infinite where nothing is proved.
     """
     least = np.full(len(kkt.equality_rows) + kkt.pairs, -np.inf)
     greatest = -least

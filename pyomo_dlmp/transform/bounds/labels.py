@@ -1,4 +1,4 @@
-"""What is said of a pair, once: its state, and where its bounds come from."""
+"""The words for a pair: its state, and where its bounds come from."""
 
 from __future__ import annotations
 

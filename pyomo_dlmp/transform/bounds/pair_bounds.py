@@ -18,9 +18,17 @@ from pyomo_dlmp.transform.bounds.labels import PairState, Source
 class PairBounds:
     """What is proved of a KKT system.
 
-    Per pair: `slack`, `mu` (greatest values), `slack_source`, `mu_source` (`Source`), `state`
-    (`PairState`). `x_lo .. y_hi`: ranges of columns and equality duals.
-    `certificates`: {("slack" or "mu", pair): proof} of the bounds from linear programs.
+    Attributes
+    ----------
+    slack, mu
+        Greatest slack (unit of its row) and multiplier (lower cost per unit of the row) of each
+        pair, infinite where there is no bound, shape (pairs,).
+    slack_source, mu_source
+        Where each bound comes from, a `Source`, shape (pairs,).
+    x_lo, x_hi, y_lo, y_hi
+        Ranges of the columns and of the equality duals, shapes (n,) and (e,).
+    certificates
+        {("slack" or "mu", pair): certificate} of the bounds from linear programs.
     """
 
     slack: np.ndarray
@@ -35,30 +43,48 @@ class PairBounds:
 
     @property
     def state(self) -> np.ndarray:
-        """State of each pair, see the class."""
+        """`PairState` of each pair, shape (pairs,)."""
         state = np.full(len(self.mu), PairState.OPEN, dtype=object)
         state[self.slack <= ROUNDING] = PairState.ALWAYS_BINDS
         state[self.mu <= 0.0] = PairState.NEVER_BINDS
         return state
 
     def lower_slack(self, value: np.ndarray, source: str) -> None:
-        """Take the smaller bounds of slacks, with their provenance."""
+        """Take the smaller bounds of slacks.
+
+        Parameters
+        ----------
+        value
+            Candidates, shape (pairs,).
+        source
+            Where they come from, kept for those that are taken.
+        """
         _lower(self.slack, self.slack_source, value, source)
 
     def lower_mu(self, value: np.ndarray, source: str) -> None:
-        """Take the smaller bounds of multipliers, with their provenance."""
+        """Take the smaller bounds of multipliers, as `lower_slack` does those of slacks."""
         _lower(self.mu, self.mu_source, value, source)
 
     def mark_cutoff(self) -> None:
-        """Say of proofs that they used a cutoff: they hold for points at least that good."""
+        """Mark proofs as relying on a cutoff: they hold for points at least that good."""
         for source in (self.mu_source, self.slack_source):
             for kind in (Source.INTERVAL, Source.LP):
                 source[source == kind] = Source(f"{kind}, cutoff")
 
     def require_finite(self, kkt: KktSystem, needed_by: Sequence) -> None:
-        """Raise BoundError naming every pair that lacks a bound which its mode needs.
+        """Check that every pair has the bounds that its complementarity mode needs.
 
-        needed_by: of each pair the complementarity mode that needs finite bounds, or None.
+        Parameters
+        ----------
+        kkt
+            The lower level.
+        needed_by
+            For each pair the mode that needs finite bounds, or None.
+
+        Raises
+        ------
+        BoundError
+            Some lack one; names all of them.
         """
         missing: dict[tuple, list[str]] = {}
         for p, mode in enumerate(needed_by):
@@ -89,7 +115,7 @@ def _some(labels: list[str]) -> str:
 
 
 def unbounded(bounds: PairBounds) -> np.ndarray:
-    """Open pairs without a finite bound of their slack or multiplier."""
+    """Mask of the open pairs without a finite bound of slack or multiplier, shape (pairs,)."""
     return (bounds.state == PairState.OPEN) & ~(np.isfinite(bounds.mu) & np.isfinite(bounds.slack))
 
 

@@ -10,7 +10,7 @@ Order of the proofs (a later one only tightens an earlier one):
 4. lp: each slack and multiplier maximised over the linear relaxation of the KKT system and of the
    upper rows, with the cutoff of a known point where one is given.
 Users may give bounds on multipliers. No number is invented: where nothing is proved the bound stays
-infinite, and a mode that needs one refuses by name.
+infinite, and a mode that needs one raises an error that names the pair.
 """
 
 from __future__ import annotations
@@ -29,17 +29,27 @@ from pyomo_dlmp.transform.bounds.reduced_kkt import ReducedKkt
 from pyomo_dlmp.transform.upper_view import UpperView
 
 
-def prove_bounds(
-    kkt: KktSystem, user: dict[int, float] | None = None, tighten: str = "auto",
-    view: UpperView | None = None,
-):
-    """(PairBounds, ReducedKkt) of a KKT system.
+def prove_bounds(kkt: KktSystem, user: dict[int, float] | None = None, tighten: str = "auto",
+                 view: UpperView | None = None) -> tuple[PairBounds, ReducedKkt | None]:
+    """Bounds of the slacks and multipliers of a KKT system; see the module's text.
 
-    `user` maps pair numbers to bounds of their multipliers. `tighten`: the stages after intervals
-    for "all" parts, for parts with an open pair that has no finite bound yet ("auto"), without
-    linear programs ("vertices"), or "none".
-    "off": nothing is proved, and the user's bounds are taken for slacks, too.
-    `view`: the upper rows, and how the upper level uses the duals.
+    Parameters
+    ----------
+    kkt
+        The lower level.
+    user
+        {pair number: bound of its multiplier} given by the user.
+    tighten
+        Stages after intervals: "all": for all parts, "auto": for parts with an open pair that has
+        no finite bound yet, "vertices": without linear programs, "none": none of them.
+        "off": nothing is proved, and the user's bounds are used for slacks, too.
+    view
+        The upper rows, and how the upper level uses the duals; None: not known.
+
+    Returns
+    -------
+    tuple
+        (what is proved of the pairs, the KKT system after elimination or None for "off").
     """
     bounds = _start(kkt, user or {})
     if tighten == "off":
@@ -151,10 +161,10 @@ def _stack(groups):
 
 
 def _penalty_columns(kkt: KktSystem) -> list[tuple[int, list[tuple[int, float]]]]:
-    """(column, [(pair, coefficient)]) of columns that only buy the violation of rows.
+    """(column, [(pair, coefficient)]) of columns that only allow a violation of rows at a cost.
 
     At every optimum such a column equals the greatest violation of its rows: its cost is positive,
-    and nothing else wants it. Requires lb finite, ub infinite, no quadratic or upper-dependent
+    and it stands nowhere else. Requires lb finite, ub infinite, no quadratic or upper-dependent
     cost, no equality row.
     """
     form = kkt.form
@@ -218,7 +228,7 @@ def _dual_stage(
 
 
 def _bound_can_bind(kkt: KktSystem, bounds: PairBounds) -> tuple[np.ndarray, np.ndarray]:
-    """Per column: may its lower, its upper bound hold with a multiplier?"""
+    """Masks of the columns whose lower, whose upper bound may bind with a multiplier."""
     at_lb, at_ub = np.zeros(len(kkt.form.x), bool), np.zeros(len(kkt.form.x), bool)
     for at, is_lower in ((at_lb, True), (at_ub, False)):
         mine = kkt.bound_pairs[kkt.is_lower[kkt.bound_pairs] == is_lower]

@@ -1,8 +1,9 @@
-"""`tighten`: bound tightening as a step of its own, to be read, checked and used again."""
+"""`tighten`: bound tightening as a separate step, to be read, checked and used again."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,9 +23,16 @@ from pyomo_dlmp.transform.upper_view import upper_views
 
 @dataclass
 class ProvedBounds:
-    """What is proved of each lower level's pairs, and whether it holds with a `cutoff` only.
+    """What is proved of each lower level's pairs.
 
     Give it to ``solve_bilevel(m, proved=...)`` or ``dlmp.single_level`` in place of a new proof.
+
+    Attributes
+    ----------
+    systems, bounds
+        The compiled lower levels and the bounds of each.
+    cutoff
+        Upper objective of the known point that the bounds rely on; None: they hold everywhere.
     """
 
     systems: list[KktSystem]
@@ -32,12 +40,16 @@ class ProvedBounds:
     cutoff: float | None = None
 
     def table(self) -> pd.DataFrame:
-        """One row for each pair; units: those of the row, lower cost per unit of the row.
+        """One row for each pair.
 
-        Columns: lower_level, pair, state (open, never binds, always binds), slack_bound,
-        slack_source, slack_certificate, multiplier_bound, multiplier_source,
-        multiplier_certificate. A certificate is "k rows" (weights of k rows, see `check`),
-        "propagation" (interval arithmetic along the rows), "vertices", or "data".
+        Returns
+        -------
+        pandas.DataFrame
+            Columns lower_level, pair, state (open, never binds, always binds), slack_bound (unit of
+            the row), slack_source, slack_certificate, multiplier_bound (lower cost per unit of the
+            row), multiplier_source, multiplier_certificate. A certificate is "k rows" (weights of k
+            rows, see `check`), "propagation" (interval arithmetic along the rows), "vertices" or
+            "data".
         """
         frames = []
         for kkt, b in zip(self.systems, self.bounds, strict=True):
@@ -50,9 +62,13 @@ class ProvedBounds:
         return pd.concat(frames, ignore_index=True)
 
     def check(self) -> float:
-        """Greatest amount by which a bound is below what its certificate proves, relative.
+        """Greatest relative amount by which a bound is below what its certificate proves.
 
-        Computed from the certificates' weights and rows alone; at most rounding (1e-9) if all hold.
+        Returns
+        -------
+        float
+            Computed from the certificates' weights and rows alone; at most rounding (1e-9) where
+            all of them hold.
         """
         worst = 0.0
         for b in self.bounds:
@@ -64,23 +80,55 @@ class ProvedBounds:
         return float(worst)
 
     def of(self, kkt: KktSystem) -> PairBounds:
-        """The bounds of a lower level that is compiled again; ModelError if it has changed."""
+        """The bounds of a lower level that was compiled again.
+
+        Parameters
+        ----------
+        kkt
+            The lower level.
+
+        Returns
+        -------
+        PairBounds
+
+        Raises
+        ------
+        ModelError
+            The lower level has changed since they were proved.
+        """
         for known, bounds in zip(self.systems, self.bounds, strict=True):
             if known.form.block is kkt.form.block and _same(known, kkt):
                 return bounds
         raise ModelError.at(
-            kkt.form.block.name, "is not the lower level that `proved` speaks of",
+            kkt.form.block.name, "is not the lower level that `proved` was made for",
             "Call dlmp.tighten(model) again after changing the model.")
 
 
 @renamed_arguments(everything="all_pairs")
-def tighten(model, cutoff: float | None = None, all_pairs: bool = True) -> ProvedBounds:
-    """Which rows can ever bind over the upper level's range, and bounds on the others' multipliers.
+def tighten(model: Any, cutoff: float | None = None, all_pairs: bool = True) -> ProvedBounds:
+    """Which rows can bind over the upper level's range, and bounds on the others' multipliers.
 
-    Intervals first, then linear programs over the reduced KKT system and the upper rows. cutoff:
-    the upper objective of a known bilevel-feasible point: bounds then hold for points at least as
-    good. all_pairs: tighten all pairs, not only those without a finite bound. The model is not
-    changed. Raises ModelError where a lower level is not of the supported form.
+    Intervals first, then linear programs over the reduced KKT system and the upper rows. The model
+    is not changed.
+
+    Parameters
+    ----------
+    model
+        A bilevel model, not transformed.
+    cutoff
+        The upper objective of a known bilevel-feasible point: bounds then hold for points at least
+        as good.
+    all_pairs
+        Tighten all pairs, not only those without a finite bound.
+
+    Returns
+    -------
+    ProvedBounds
+
+    Raises
+    ------
+    ModelError
+        The model has no LowerLevel, or one that is not a convex LP or QP.
     """
     blocks = lower_levels(model)
     if not blocks:

@@ -13,11 +13,21 @@ from pyomo_dlmp.numerics.elimination import Elimination
 
 @dataclass
 class ReducedKkt:
-    """The KKT system over the columns that elimination keeps, z within [lo, hi].
+    """The KKT system over the columns z that elimination keeps.
 
-    Full columns are (u, x, y, mu, rho): rho[j] = multiplier of lb - multiplier of ub of column j.
-    Row pairs have their mu among the columns; bound pairs read theirs from rho. `rest`: (M, m0, lo,
-    hi) of the equality rows that elimination left.
+    Full columns are (u, x, y, mu, rho), rho[j] being the multiplier of lb minus that of ub of
+    column j. Row pairs have their mu among the columns; bound pairs read theirs from rho.
+
+    Attributes
+    ----------
+    kkt, elimination
+        The full system, and the map from z to its columns.
+    lo, hi
+        Box of z, shape (kept,).
+    parts
+        {"u", "x", ...: slice of the full columns}.
+    rest
+        (M, m0, lo, hi) over z of the equality rows that elimination did not use.
     """
 
     kkt: KktSystem

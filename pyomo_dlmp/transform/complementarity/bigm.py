@@ -12,6 +12,10 @@ tolerance; models here are in MW and pu so that M stays near 1 to 1e4.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
 import pyomo.environ as pyo
 
 from pyomo_dlmp.tolerances import ACTIVE, EXACT_FEASIBILITY
@@ -20,20 +24,20 @@ from pyomo_dlmp.transform.kkt import LowerKkt
 
 
 class BigM(Mode):
-    """Binary complementarity; any MILP solver."""
+    """Binary complementarity; for any MILP solver."""
 
     name = "bigm"
     needs = frozenset({"milp"})
     chosen_for = frozenset({"milp"})
     without_bounds = "use complementarity='sos1' with a solver that has it"
 
-    def needs_bounds(self, capabilities) -> bool:
+    def needs_bounds(self, capabilities: Iterable[str]) -> bool:
         """Always: they are its constants."""
         del capabilities
         return True
 
     def add(self, lower: LowerKkt, pairs: list[int], eps: float) -> None:
-        """Components `active_side`, `slack_limit`, `multiplier_limit`, `one_side` on the block."""
+        """Add `active_side`, `slack_limit`, `multiplier_limit`, `one_side` to the block."""
         del eps
         block = lower.block
         labels = [lower.kkt.label[p] for p in pairs]
@@ -50,8 +54,9 @@ class BigM(Mode):
                 block.one_side[label.removesuffix(".lower")] = (
                     block.active_side[label] + block.active_side[upper_label] <= 1)
 
-    def fill(self, lower: LowerKkt, pairs: list[int], mu, slack):
-        """A side is active where its row holds with a multiplier."""
+    def fill(self, lower: LowerKkt, pairs: list[int], mu: np.ndarray,
+             slack: np.ndarray) -> Iterable[tuple[Any, float]]:
+        """A side is active where its row binds with a multiplier."""
         for p in pairs:
             binds = slack[p] <= ACTIVE * (1 + abs(lower.kkt.s0[p]))
             active = mu[p] > EXACT_FEASIBILITY and binds

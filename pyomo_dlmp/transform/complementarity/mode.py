@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from pyomo_dlmp.transform.kkt import LowerKkt
 
 
@@ -16,7 +18,7 @@ class LevelRow:
 
     The row reads ``expression + sum of c * dual * u <= limit``; it is written on the lower level's
     block as `name`, its products kept or replaced by linear stand-ins as the option `products`
-    says.
+    states.
 
     Attributes
     ----------
@@ -80,11 +82,22 @@ class Mode(ABC):
         """
 
     def needs_bounds(self, capabilities: Iterable[str]) -> bool:
-        """Whether finite bounds of slack and multiplier must be known, for such a solver."""
+        """Whether finite bounds of slack and multiplier must be known.
+
+        Parameters
+        ----------
+        capabilities
+            Of the solver, names of `pyomo_dlmp.solvers.PROBES`.
+
+        Returns
+        -------
+        bool
+        """
         del capabilities
         return False
 
-    def fill(self, lower: LowerKkt, pairs: list[int], mu, slack) -> Iterable[tuple[Any, float]]:
+    def fill(self, lower: LowerKkt, pairs: list[int], mu: np.ndarray,
+             slack: np.ndarray) -> Iterable[tuple[Any, float]]:
         """Start values of the mode's own Vars at a solution of the lower level.
 
         Parameters
@@ -92,7 +105,7 @@ class Mode(ABC):
         lower, pairs
             As given to `add`.
         mu, slack : ndarray
-            Of every pair of the lower level, at the solution.
+            Of every pair of the lower level, at the solution, shape (pairs,).
 
         Returns
         -------
@@ -102,19 +115,39 @@ class Mode(ABC):
         return ()
 
     def is_exact(self, eps: float) -> bool:
-        """Whether every point of the single level is then a solution of the lower level."""
+        """Whether every point of the single level is a solution of the lower level.
+
+        Parameters
+        ----------
+        eps
+            The user's tolerance.
+
+        Returns
+        -------
+        bool
+        """
         del eps
         return True
 
-    def continuation(self, lower: LowerKkt):
+    def continuation(self, lower: LowerKkt) -> Any:
         """The mutable Param that a local solver's sequence of solves drives to zero, or None."""
         del lower
         return None
 
     def refuse(self, lower: LowerKkt, capabilities: frozenset[str]) -> tuple[str, str] | None:
-        """(what the solver cannot, cure) where it cannot take this lower level; None: it can.
+        """Why a solver cannot take this lower level in this mode; `needs` is checked before.
 
-        `needs` is checked before. The text follows "solver 'name' ".
+        Parameters
+        ----------
+        lower
+            The lower level with its multipliers and stationarity written.
+        capabilities
+            Of the solver, names of `pyomo_dlmp.solvers.PROBES`.
+
+        Returns
+        -------
+        tuple of str, or None
+            (what the solver cannot do, cure), the first to follow "solver 'name' "; None: it can.
         """
         del lower, capabilities
         return None

@@ -31,14 +31,19 @@ MODES: dict[str, Mode] = {
 def register_mode(mode: Mode) -> None:
     """Add a row to the table of modes, for this process.
 
+    Parameters
+    ----------
+    mode
+        Its `name` is what users write.
+
     Raises
     ------
     ModelError
-        The name is taken, or is one that the option `complementarity` means otherwise.
+        The name is taken, or has another meaning for the option `complementarity`.
     """
     if mode.name in MODES or mode.name in ("auto", "explicit"):
         raise ModelError.at(
-            f"complementarity mode {mode.name!r}", "is there already", "Give it another name.")
+            f"complementarity mode {mode.name!r}", "exists already", "Give it another name.")
     MODES[mode.name] = mode
 
 
@@ -48,6 +53,6 @@ def modes_of(capabilities: Iterable[str]) -> list[str]:
 
 
 def automatic(capabilities: Iterable[str]) -> str:
-    """The mode that `auto` takes for a solver with these capabilities; "" where there is none."""
+    """Name of the mode that `auto` takes for a solver with these capabilities; "" for none."""
     able = frozenset(capabilities)
     return next((name for name, mode in MODES.items() if mode.chosen_for & able), "")

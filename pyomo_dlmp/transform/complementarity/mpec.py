@@ -2,7 +2,7 @@
 
 Source: ``0 <= s complementary to mu >= 0``. Target: ``complements(s >= 0, mu >= 0)``. The
 transformations ``mpec.simple_nonlinear``, ``mpec.simple_disjunction`` and solvers such as PATH
-understand them. Note to developers: Pyomo spends about a millisecond a pair on these.
+take them. Note to developers: Pyomo spends about a millisecond a pair on these.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pyomo_dlmp.transform.kkt import LowerKkt
 
 
 class Mpec(Mode):
-    """Pairs handed over to Pyomo's mpec package."""
+    """Complementarity left to Pyomo's mpec package."""
 
     name = "mpec"
     needs = frozenset({"mpec"})
 
     def add(self, lower: LowerKkt, pairs: list[int], eps: float) -> None:
-        """Component `complementarity_pairs` on the block."""
+        """Add `complementarity_pairs` to the block."""
         del eps
         number = {lower.kkt.label[p]: p for p in pairs}
         lower.block.complementarity_pairs = Complementarity(

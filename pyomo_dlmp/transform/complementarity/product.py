@@ -9,6 +9,9 @@ nonconvex quadratics takes eps = 0.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import pyomo.environ as pyo
 
@@ -17,30 +20,31 @@ from pyomo_dlmp.transform.kkt import LowerKkt
 
 
 class ProductRows(Mode):
-    """Products of slack and multiplier; NLP solvers and global nonconvex ones."""
+    """Products of slack and multiplier; for NLP solvers and global nonconvex ones."""
 
     name = "product"
     needs = frozenset({"nlp", "nonconvex"})
     chosen_for = frozenset({"nlp", "nonconvex"})
     without_bounds = "use complementarity='sos1' with a solver that has it"
 
-    def needs_bounds(self, capabilities) -> bool:
-        """For a global solver, whose branch and bound on unbounded factors is not believed.
+    def needs_bounds(self, capabilities: Iterable[str]) -> bool:
+        """For a global solver, whose branch and bound on unbounded factors is not reliable.
 
-        SCIP 10.0 calls feasible bilevels infeasible there. A local solver proves nothing anyway.
+        SCIP 10.0 reports feasible bilevel problems as infeasible there. A local solver proves
+        nothing in any case.
         """
         return "nlp" not in capabilities
 
     def is_exact(self, eps: float) -> bool:
-        """With eps = 0."""
+        """True for eps = 0."""
         return eps == 0
 
-    def continuation(self, lower: LowerKkt):
+    def continuation(self, lower: LowerKkt) -> Any:
         """The right-hand side of the products."""
         return lower.block.eps
 
     def add(self, lower: LowerKkt, pairs: list[int], eps: float) -> None:
-        """Components `eps`, `slack_value`, `slack_value_definition`, `products` on the block."""
+        """Add `eps`, `slack_value`, `slack_value_definition`, `products` to the block."""
         block = lower.block
         number = {lower.kkt.label[p]: p for p in pairs}
         index = pyo.Set(initialize=list(number))
@@ -54,8 +58,9 @@ class ProductRows(Mode):
         block.slack_value_definition = pyo.Constraint(index, rule=_Definition(lower, number))
         block.products = pyo.Constraint(index, rule=_Product(lower, number))
 
-    def fill(self, lower: LowerKkt, pairs: list[int], mu, slack):
-        """The slack columns."""
+    def fill(self, lower: LowerKkt, pairs: list[int], mu: np.ndarray,
+             slack: np.ndarray) -> Iterable[tuple[Any, float]]:
+        """Values of the slack columns."""
         del mu
         for p in pairs:
             yield lower.block.slack_value[lower.kkt.label[p]], slack[p]

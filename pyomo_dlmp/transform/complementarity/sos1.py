@@ -7,6 +7,9 @@ Note to developers: HiGHS, GLPK and NLP solvers do not take SOS1.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import pyomo.environ as pyo
 
@@ -15,14 +18,14 @@ from pyomo_dlmp.transform.kkt import LowerKkt
 
 
 class Sos1(Mode):
-    """Complementarity by SOS1; Gurobi, CPLEX, Xpress, SCIP, CBC."""
+    """Complementarity by SOS1 sets; for Gurobi, CPLEX, Xpress, SCIP, CBC."""
 
     name = "sos1"
     needs = frozenset({"sos1"})
     chosen_for = frozenset({"sos1"})
 
     def add(self, lower: LowerKkt, pairs: list[int], eps: float) -> None:
-        """Components `slack_of`, `slack_definition`, `complementarity` on the block."""
+        """Add `slack_of`, `slack_definition`, `complementarity` to the block."""
         del eps
         kkt, block = lower.kkt, lower.block
         number = {kkt.label[p]: p for p in pairs}
@@ -36,8 +39,9 @@ class Sos1(Mode):
         block.slack_definition = pyo.Constraint(index, rule=_Definition(lower, number))
         block.complementarity = pyo.SOSConstraint(index, rule=_Set(lower, number), sos=1)
 
-    def fill(self, lower: LowerKkt, pairs: list[int], mu, slack):
-        """The slack columns."""
+    def fill(self, lower: LowerKkt, pairs: list[int], mu: np.ndarray,
+             slack: np.ndarray) -> Iterable[tuple[Any, float]]:
+        """Values of the slack columns."""
         del mu
         for p in pairs:
             yield lower.block.slack_of[lower.kkt.label[p]], slack[p]

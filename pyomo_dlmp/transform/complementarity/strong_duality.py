@@ -13,6 +13,8 @@ summand zero, so modes may be mixed.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyomo.environ as pyo
 from pyomo.core.expr import LinearExpression, SumExpression
@@ -51,15 +53,15 @@ class StrongDuality(Mode):
                         lower.block.gap_eps)
 
     def is_exact(self, eps: float) -> bool:
-        """With eps = 0."""
+        """True for eps = 0."""
         return eps == 0
 
-    def continuation(self, lower: LowerKkt):
-        """The duality gap that is allowed."""
+    def continuation(self, lower: LowerKkt) -> Any:
+        """The allowed duality gap."""
         return lower.block.gap_eps
 
     def refuse(self, lower: LowerKkt, capabilities: frozenset[str]) -> tuple[str, str] | None:
-        """A quadratic lower objective makes the row quadratic."""
+        """A quadratic lower objective makes the row quadratic, which the solver must take."""
         if not lower.kkt.form.Q.nnz or {"qcp", "nonconvex"} & capabilities:
             return None
         return (f"takes no quadratic rows, and the duality gap of '{lower.kkt.form.block.name}' is "

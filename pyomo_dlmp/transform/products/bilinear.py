@@ -7,6 +7,7 @@ each expression. Squares and convex quadratics are left alone.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,17 @@ from pyomo_dlmp.errors import BoundError, Fault, ModelError
 
 @dataclass
 class Product:
-    """v * Y: `v` a VarData, `Y` a LinearExpression with range [lo, hi]; `where` names its row."""
+    """The product v * Y.
+
+    Attributes
+    ----------
+    where
+        Name of the row or objective that it stands in.
+    v
+        A VarData with finite bounds.
+    Y, lo, hi
+        A LinearExpression and its range.
+    """
 
     where: str
     v: Any
@@ -33,15 +44,31 @@ class Product:
 
 @dataclass
 class QuadraticParts:
-    """An expression as constant + linear + quadratic dictionaries over `var_map`."""
+    """An expression as constant, linear and quadratic terms.
+
+    Attributes
+    ----------
+    constant, linear, quadratic
+        A number, {id: coefficient} and {(id, id): coefficient}.
+    var_map
+        {id of a Var: Var}.
+    """
 
     constant: float
     linear: dict
     quadratic: dict
     var_map: dict
 
-    def expression(self, quadratic: dict | None = None, extra=()):
-        """Pyomo expression with `quadratic` (default: all of it) and further summands."""
+    def expression(self, quadratic: dict | None = None, extra: Iterable = ()) -> SumExpression:
+        """The Pyomo expression of the parts.
+
+        Parameters
+        ----------
+        quadratic
+            Other quadratic terms in place of its own; None: its own.
+        extra
+            Further summands.
+        """
         keep = self.quadratic if quadratic is None else quadratic
         linear = LinearExpression(
             constant=self.constant, linear_coefs=list(self.linear.values()),
@@ -50,8 +77,25 @@ class QuadraticParts:
         return SumExpression([linear, *terms, *extra])
 
 
-def quadratic_parts(expression, where: str) -> QuadraticParts:
-    """Parts of an expression; ModelError when it is neither linear nor quadratic."""
+def quadratic_parts(expression: Any, where: str) -> QuadraticParts:
+    """Constant, linear and quadratic terms of an expression.
+
+    Parameters
+    ----------
+    expression
+        A Pyomo expression.
+    where
+        What the error names as its place.
+
+    Returns
+    -------
+    QuadraticParts
+
+    Raises
+    ------
+    ModelError
+        It is neither linear nor quadratic.
+    """
     var_map: dict = {}
     visitor = QuadraticRepnVisitor({}, var_recorder=OrderedVarRecorder(var_map, {}, None))
     repn = visitor.walk_expression(expression)
@@ -62,11 +106,28 @@ def quadratic_parts(expression, where: str) -> QuadraticParts:
     return QuadraticParts(float(repn.constant), repn.linear, repn.quadratic or {}, var_map)
 
 
-def group_products(parts: QuadraticParts, where: str, prefer: ComponentSet):
-    """([Product], remaining quadratic terms). `prefer`: Vars to expand where one is in a product.
+def group_products(parts: QuadraticParts, where: str,
+                   prefer: ComponentSet) -> tuple[list[Product], dict]:
+    """Group the products of two Vars by the Var that is expanded or enveloped.
 
-    Without a preference the Var that occurs in more products is taken. Raises BoundError when a
-    Var of a product has no finite bounds, naming it.
+    Parameters
+    ----------
+    parts
+        The expression.
+    where
+        Name of its row or objective.
+    prefer
+        Vars to expand where one is in a product; otherwise the Var in more products is chosen.
+
+    Returns
+    -------
+    tuple
+        (products, remaining quadratic terms: squares).
+
+    Raises
+    ------
+    BoundError
+        A Var of a product has no finite bounds.
     """
     count: dict[int, int] = {}
     pairs = [(i, j, c) for (i, j), c in parts.quadratic.items() if i != j and c]
@@ -92,8 +153,26 @@ def _product(parts, v, terms, where: str) -> Product:
         LinearExpression(constant=0.0, linear_coefs=coefs, linear_vars=variables), lo, hi)
 
 
-def linear_range(coefs, variables, where: str) -> tuple[float, float]:
-    """Range of a linear expression from its Vars' bounds; BoundError naming those without."""
+def linear_range(coefs: Sequence[float], variables: Sequence, where: str) -> tuple[float, float]:
+    """Range of a linear expression over its Vars' bounds.
+
+    Parameters
+    ----------
+    coefs, variables
+        Coefficients and VarData.
+    where
+        Name of the row or objective, for the error.
+
+    Returns
+    -------
+    tuple
+        (least, greatest) value.
+
+    Raises
+    ------
+    BoundError
+        A Var has no finite bounds; names all of them.
+    """
     faults = [
         Fault(v.name, f"has bounds {v.bounds} but stands in a product in '{where}'",
               "Give it finite bounds.")
@@ -105,10 +184,27 @@ def linear_range(coefs, variables, where: str) -> tuple[float, float]:
     return float(ends.min(axis=1).sum()), float(ends.max(axis=1).sum())
 
 
-def bilinear_rows(model, known_linear=frozenset()):
-    """Active constraints and objectives of a model with a product of two different Vars.
+def bilinear_rows(
+    model: Any, known_linear: Collection[int] = frozenset(),
+) -> Iterator[tuple[Any, QuadraticParts]]:
+    """Active constraints and objectives of a model that are not linear.
 
-    known_linear: ids of rows that need no look.
+    Parameters
+    ----------
+    model
+        A Pyomo model.
+    known_linear
+        Ids of rows that need not be read.
+
+    Returns
+    -------
+    iterator
+        (ConstraintData or ObjectiveData, its parts).
+
+    Raises
+    ------
+    ModelError
+        One of them is neither linear nor quadratic.
     """
     for ctype in (pyo.Objective, pyo.Constraint):
         for data in model.component_data_objects(ctype, active=True, descend_into=pyo.Block):

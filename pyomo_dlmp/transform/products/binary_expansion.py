@@ -12,6 +12,8 @@ r Y: a relaxation with error at most d (U - L) / 4. Integer v with u - l <= 2^K 
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyomo.environ as pyo
 
 from pyomo_dlmp.errors import ModelError
@@ -19,8 +21,25 @@ from pyomo_dlmp.transform.products.bilinear import Product
 from pyomo_dlmp.transform.products.mccormick import envelope
 
 
-def add_expansion_of(block, v, bits: int, remainder: bool) -> None:
-    """Write the expansion of one Var v on an empty block: `bit`, `expansion`, maybe `r`."""
+def add_expansion_of(block: Any, v: Any, bits: int, remainder: bool) -> None:
+    """Write the expansion of one Var on an empty block: `bit`, `expansion`, maybe `r`.
+
+    Parameters
+    ----------
+    block
+        An empty Block.
+    v
+        A VarData with finite bounds.
+    bits
+        Number of binaries K.
+    remainder
+        Whether a continuous remainder covers the steps of the grid.
+
+    Raises
+    ------
+    ModelError
+        There are neither bits nor a remainder.
+    """
     lo, hi = float(v.lb), float(v.ub)
     if bits == 0 and not remainder:
         raise ModelError.at(v.name, "would be expanded in 0 bits without a remainder",
@@ -40,8 +59,23 @@ def add_expansion_of(block, v, bits: int, remainder: bool) -> None:
     block.step, block.lo = step, lo
 
 
-def add_expanded_product(block, product: Product, expansion):
-    """Write w = v Y on an empty block, for a v expanded on block `expansion`; returns w."""
+def add_expanded_product(block: Any, product: Product, expansion: Any) -> Any:
+    """Write w = v Y on an empty block.
+
+    Parameters
+    ----------
+    block
+        An empty Block.
+    product
+        v and Y.
+    expansion
+        The Block on which v is expanded.
+
+    Returns
+    -------
+    Pyomo expression
+        w, linear.
+    """
     L, U = product.lo, product.hi
     bits = list(expansion.bit.index_set())
     block.Y = pyo.Var(bounds=(L, U), initialize=0.5 * (L + U))

@@ -7,13 +7,14 @@ x and complementarity give
 
 If the upper level pays  kappa y_r B_rj u_j  for every entry of B, the payment is the right-hand
 side: a quadratic that is convex when kappa has the sign of a payer. Where some entries are not paid
-(only active power, say), the missing products are subtracted again, so that only they remain
+(only active power, say), the missing products are subtracted again, so that only they stay
 bilinear. The property is detected on the model, never assumed.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,9 +30,16 @@ from pyomo_dlmp.transform.products.bilinear import Product, linear_range
 class Payment:
     """What became of the products of one upper expression.
 
-    `exact`: pieces of convex quadratic expression; `left`: bilinear products that remain, as
-    (coefficient, dual expression, upper VarData); `complete`: number of parts without remainder,
-    `partial`: with remainder; `refused`: parts where the identity does not apply, with the reason.
+    Attributes
+    ----------
+    exact
+        Convex quadratic expressions that replace products.
+    left
+        Products that remain, as (coefficient, dual expression, upper VarData).
+    complete, partial
+        Number of connected parts of lower levels without and with products that remain.
+    refused
+        Parts where the identity does not apply, with the reason.
     """
 
     exact: list = field(default_factory=list)
@@ -41,11 +49,25 @@ class Payment:
     refused: list[str] = field(default_factory=list)
 
 
-def rewrite_payment(quadratic: dict, var_map: dict, lowers: list[LowerKkt], sense: int):
-    """Split the products dual x upper Var out of an upper expression's quadratic terms.
+def rewrite_payment(quadratic: dict, var_map: dict, lowers: list[LowerKkt],
+                    sense: int) -> tuple[Payment, dict]:
+    """Replace the products dual x upper Var of an upper expression by the identity.
 
-    quadratic: {(id, id): coefficient}; sense +1 when the upper level minimises. Returns
-    (Payment, the quadratic terms that are no such product).
+    Parameters
+    ----------
+    quadratic
+        {(id, id): coefficient}, the expression's quadratic terms.
+    var_map
+        {id of a Var: Var}.
+    lowers
+        The lower levels.
+    sense
+        +1 when the upper level minimises, else -1.
+
+    Returns
+    -------
+    tuple
+        (what became of the products, the other quadratic terms).
     """
     payment = Payment()
     rest = dict(quadratic)
@@ -59,8 +81,19 @@ def rewrite_payment(quadratic: dict, var_map: dict, lowers: list[LowerKkt], sens
     return payment, rest
 
 
-def dual_products(quadratic: dict, var_map: dict, lowers: list[LowerKkt]):
-    """([(coefficient, dual Var, upper Var)], other quadratic terms), without any identity."""
+def dual_products(quadratic: dict, var_map: dict, lowers: list[LowerKkt]) -> tuple[list, dict]:
+    """The products dual x upper Var of an upper expression, without any identity.
+
+    Parameters
+    ----------
+    quadratic, var_map, lowers
+        As of `rewrite_payment`.
+
+    Returns
+    -------
+    tuple
+        ([(coefficient, dual VarData, upper VarData)], other quadratic terms).
+    """
     left, rest = [], dict(quadratic)
     for lower in lowers:
         for terms in _paid_entries(rest, lower).values():
@@ -73,12 +106,29 @@ def dual_products(quadratic: dict, var_map: dict, lowers: list[LowerKkt]):
 
 
 def form_duals(lower: LowerKkt) -> list:
-    """All dual Vars of a lower level: of equality rows, and those the user asked for."""
+    """All dual Vars of a lower level: of equality rows, and those that `dual_of` gave."""
     return [*lower.y, *(dual.var for dual in lower.kkt.duals.asked())]
 
 
-def products_of(left, where: str) -> list[Product]:
-    """Group (coefficient, dual expression, u) by u into products u * Y with Y's range."""
+def products_of(left: Iterable[tuple], where: str) -> list[Product]:
+    """Group products by their upper Var u, as u * Y.
+
+    Parameters
+    ----------
+    left
+        (coefficient, dual VarData or expression, upper VarData).
+    where
+        Name of the row or objective they stand in.
+
+    Returns
+    -------
+    list of Product
+
+    Raises
+    ------
+    BoundError
+        A factor has no finite bounds.
+    """
     grouped: dict[int, tuple[object, list[float], list]] = {}
     for coef, dual, u in left:
         _, coefs, variables = grouped.setdefault(id(u), (u, [], []))
@@ -154,10 +204,10 @@ def _parts(lower: LowerKkt) -> tuple[np.ndarray, np.ndarray]:
 def _scale(entries, needed, form, columns, direction):
     """(kappa, reason if None): the commonest ratio of paid to needed, if it gives convexity."""
     if form.D[columns].nnz:
-        return None, "the lower objective holds upper Vars"
+        return None, "the lower objective contains upper Vars"
     ratios = [round(coef / needed[key], 9) for key, coef in entries.items() if key in needed]
     if not ratios:
-        return None, "no paid product stands in a row of the upper Var"
+        return None, "no paid product belongs to a row with the upper Var"
     kappa = Counter(ratios).most_common(1)[0][0]
     if form.Q[columns].nnz and -kappa * direction < 0:
         return None, "the identity would be nonconvex (the upper level receives the price)"

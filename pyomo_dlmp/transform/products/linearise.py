@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import pyomo.environ as pyo
 from pyomo.common.collections import ComponentSet
 from pyomo.common.config import ConfigDict, ConfigValue, PositiveInt
@@ -17,7 +20,7 @@ from pyomo_dlmp.transform.products.mccormick import add_mccormick
 
 
 class _ProductTransformation(Transformation):
-    """Replace every row and objective that holds products by one with linear stand-ins.
+    """Replace every row and objective that has products by one with linear stand-ins.
 
     Adds one block; source rows are deactivated, never deleted. Raises BoundError when a factor has
     no finite bounds, before anything is changed.
@@ -58,21 +61,36 @@ class _ProductTransformation(Transformation):
 
 @TransformationFactory.register("dlmp.mccormick", doc="McCormick envelopes of bilinear products")
 class McCormick(_ProductTransformation):
-    """Envelopes, plain (segments=1) or piecewise. A relaxation."""
+    """``dlmp.mccormick``: McCormick envelopes, plain (segments=1) or piecewise; a relaxation.
+
+    Raises
+    ------
+    BoundError
+        A factor of a product has no finite bounds; before the model is changed.
+    """
 
     name = "dlmp.mccormick"
 
     CONFIG = _ProductTransformation.CONFIG()
     CONFIG.declare("segments", ConfigValue(default=1, **SEGMENTS))
 
-    def stand_ins(self, block, products, config) -> list:
+    def stand_ins(self, block: Any, products: list, config: Any) -> list:
+        """Linear expressions that stand for the products; see `envelopes`."""
         return envelopes(block, products, config.segments)
 
 
 @TransformationFactory.register(
     "dlmp.binary_expansion", doc="Binary expansion of one factor of each bilinear product")
 class BinaryExpansion(_ProductTransformation):
-    """Expansion on a grid of 2^bits points (a restriction), or with a continuous remainder."""
+    """``dlmp.binary_expansion``: a grid of 2^bits points, or with a continuous remainder.
+
+    The grid is a restriction, the expansion with a remainder a relaxation.
+
+    Raises
+    ------
+    BoundError
+        A factor of a product has no finite bounds; before the model is changed.
+    """
 
     name = "dlmp.binary_expansion"
 
@@ -83,18 +101,49 @@ class BinaryExpansion(_ProductTransformation):
         default=False, domain=bool,
         description="continuous remainder in a McCormick envelope: a relaxation"))
 
-    def stand_ins(self, block, products, config) -> list:
+    def stand_ins(self, block: Any, products: list, config: Any) -> list:
+        """Linear expressions that stand for the products; see `expansions`."""
         return expansions(block, products, config.bits, config.remainder)
 
 
-def envelopes(block, products, segments: int) -> list:
-    """McCormick stand-ins of products, one sub-block each on `block.product`."""
+def envelopes(block: Any, products: list, segments: int) -> list:
+    """McCormick stand-ins of products.
+
+    Parameters
+    ----------
+    block
+        Gets a sub-block for each product on `block.product`.
+    products
+        `Product` objects.
+    segments
+        Pieces of each envelope; 1: plain.
+
+    Returns
+    -------
+    list
+        A linear expression for each product.
+    """
     subs = _product_blocks(block)
     return [add_mccormick(subs[name_of(p)], p, segments) for p in products]
 
 
-def expansions(block, products, bits: int, remainder: bool) -> list:
-    """Binary-expansion stand-ins; a Var that occurs in several products is expanded once."""
+def expansions(block: Any, products: list, bits: int, remainder: bool) -> list:
+    """Binary-expansion stand-ins of products; a Var in several products is expanded once.
+
+    Parameters
+    ----------
+    block
+        Gets a sub-block for each product on `block.product`, for each Var on `block.expansion`.
+    products
+        `Product` objects.
+    bits, remainder
+        As of `add_expansion_of`.
+
+    Returns
+    -------
+    list
+        A linear expression for each product.
+    """
     subs = _product_blocks(block)
     if block.component("expansion") is None:
         block.expansion = pyo.Block(pyo.Any)
@@ -114,12 +163,28 @@ def _product_blocks(block):
     return block.product
 
 
-def name_of(product) -> str:
+def name_of(product: Any) -> str:
+    """Name of a product's block: its Var and the row that it stands in."""
     return f"{product.v.name} in {product.where}"
 
 
-def replace_row(block, data, expression) -> None:
-    """Deactivate a row or objective and put its new form on the block."""
+def replace_row(block: Any, data: Any, expression: Any) -> None:
+    """Deactivate a row or objective and write its new form on the block.
+
+    Parameters
+    ----------
+    block
+        Gets the row on `block.rows`, or the Objective `objective`.
+    data
+        ConstraintData or ObjectiveData.
+    expression
+        Its new body; limits and sense stay.
+
+    Raises
+    ------
+    ModelError
+        It is a second objective.
+    """
     if data.ctype is pyo.Objective:
         if block.component("objective") is not None:
             raise ModelError.at(data.name, "is a second active objective", "Deactivate one.")
@@ -132,10 +197,23 @@ def replace_row(block, data, expression) -> None:
     data.deactivate()
 
 
-def stand_in_values(block, product, value):
-    """(Var, value) of all that stands for a product on `block`, exact where v Y is.
+def stand_in_values(block: Any, product: Any,
+                    value: Callable[[Any], float]) -> Iterator[tuple[Any, float]]:
+    """Values of all Vars that stand for a product, where its factors are known.
 
-    value(Var): the known value of any other Var. Nothing for a piecewise envelope.
+    Parameters
+    ----------
+    block
+        With the product's stand-ins.
+    product
+        The `Product`.
+    value
+        value(Var): the known value of a Var of its factors.
+
+    Returns
+    -------
+    iterator
+        (VarData, value); nothing for a piecewise envelope.
     """
     if block.component("product") is None or name_of(product) not in block.product:
         return

@@ -11,14 +11,31 @@ parts; the envelope's error falls from (u-l)(U-L)/4 to (u-l)(U-L)/(4 P).
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyomo.environ as pyo
 
 from pyomo_dlmp.transform.products.bilinear import Product
 
 
-def add_mccormick(block, product: Product, segments: int = 1):
-    """Write the envelope of one product on an empty block; returns the Var w for v * Y."""
+def add_mccormick(block: Any, product: Product, segments: int = 1) -> Any:
+    """Write the envelope of one product on an empty block.
+
+    Parameters
+    ----------
+    block
+        An empty Block.
+    product
+        v and Y, both with finite ranges.
+    segments
+        Pieces over the range of v; 1: plain.
+
+    Returns
+    -------
+    Var
+        w for v * Y.
+    """
     lo, hi = float(product.v.lb), float(product.v.ub)
     _ranged_var(block, "Y", product.lo, product.hi)
     block.Y_definition = pyo.Constraint(expr=product.Y - block.Y == 0.0)
@@ -35,8 +52,22 @@ def add_mccormick(block, product: Product, segments: int = 1):
     return block.w
 
 
-def envelope(w, v, Y, l, u, L, U):  # noqa: E741 (the formula's own letters)
-    """The four McCormick rows of w = v Y, named by the corner of (v, Y) that they touch."""
+def envelope(w: Any, v: Any, Y: Any, l: float, u: float,  # noqa: E741 (the formula's letters)
+             L: float, U: float) -> dict[str, Any]:
+    """The four McCormick rows of w = v Y, named by the corner of (v, Y) that they touch.
+
+    Parameters
+    ----------
+    w, v, Y
+        Vars of the product and its factors.
+    l, u, L, U
+        Range of v and of Y.
+
+    Returns
+    -------
+    dict
+        {name: relational expression}.
+    """
     return {
         "above, at low low": w - l * Y - L * v >= -l * L,
         "above, at high high": w - u * Y - U * v >= -u * U,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
@@ -42,16 +43,40 @@ from pyomo_dlmp.transform.record import SingleLevel
 log = logging.getLogger("pyomo_dlmp")
 
 
-def residual_treatment(config) -> str:
-    """What becomes of products that no identity removes: keep, binary_expansion or mccormick."""
+def residual_treatment(config: Any) -> str:
+    """What becomes of products that no identity removes.
+
+    Parameters
+    ----------
+    config
+        Options as of `SINGLE_LEVEL`.
+
+    Returns
+    -------
+    str
+        "keep", "binary_expansion" or "mccormick".
+    """
     if config.products not in ("auto", "strong_duality"):
         return config.products
     keeps = {"nonconvex", "nlp"} & config.capabilities
     return "keep" if keeps else "binary_expansion"
 
 
-def write_level_row(block, record: SingleLevel, lower, row: LevelRow, config) -> None:
-    """A mode's row of a whole lower level, its products treated as the option `products` says."""
+def write_level_row(block: Any, record: SingleLevel, lower: Any, row: LevelRow,
+                    config: Any) -> None:
+    """Write a mode's row of a whole lower level, its products treated as the options state.
+
+    Parameters
+    ----------
+    block
+        The transformation's block.
+    record
+        Of the transformation; completed.
+    lower, row
+        The lower level and its row.
+    config
+        Options as of `SINGLE_LEVEL`.
+    """
     how = residual_treatment(config)
     where = f"{row.name} of {lower.kkt.form.block.name}".replace("_", " ", 1)
     if how == "keep" or not row.products:
@@ -86,8 +111,26 @@ def _within(product, ranges):
     return replace(product, lo=max(lo, product.lo), hi=min(hi, product.hi))
 
 
-def rewrite_products(block, record: SingleLevel, config) -> None:
-    """Rewrite the upper objective and rows; fills `record.payment`, `objective`, `relaxed` ..."""
+def rewrite_products(block: Any, record: SingleLevel, config: Any) -> None:
+    """Rewrite the products in the upper objective and rows.
+
+    Parameters
+    ----------
+    block
+        The transformation's block.
+    record
+        Of the transformation; its `payment`, `objective`, `relaxed` and others are filled in.
+    config
+        Options as of `SINGLE_LEVEL`.
+
+    Raises
+    ------
+    ModelError
+        An upper row is neither linear nor quadratic, or ``products="strong_duality"`` leaves
+        products.
+    BoundError
+        A factor of a product has no finite bounds.
+    """
     how = residual_treatment(config)
     known = {id(row) for row in block.component_data_objects(pyo.Constraint, active=True)}
     known |= {id(row) for lower in record.lowers for row in lower.kkt.form.rows}
@@ -135,7 +178,7 @@ def _nonconvex_products(record: SingleLevel, upper, parts: QuadraticParts, is_ob
     decided = ComponentSet(u for lower in record.lowers for u in lower.kkt.form.u)
     duals = {id(v) for lower in record.lowers for v in form_duals(lower)}
     if any(i in duals or j in duals for i, j in parts.quadratic):
-        return [], parts.quadratic  # a dual times a lower Var: left to the solver, or refused
+        return [], parts.quadratic  # a dual times a lower Var: left to the solver, which may refuse
     return group_products(parts, upper.name, decided)
 
 
