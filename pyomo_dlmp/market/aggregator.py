@@ -74,14 +74,15 @@ class AggregatorBlockData(BlockData):
             (``build_opf(..., price_takers=...)``); in a model that is not a lower level that is the
             cooperative optimum.
         value_of_work : float
-            Of a price taker in a lower level: $ per MWh (thousand server hours, thousand requests/s)
-            that is not served. It bounds its multipliers and is far above any price that occurs.
+            Of a price taker in a lower level: $ per MWh (thousand server hours, thousand
+            requests/s) that is not served. It bounds its multipliers and is far above any price
+            that occurs.
 
         Raises
         ------
         ModelError
-            If there is no datacenter, an argument is wrong, the workload cannot be served, or a price
-            taker in a lower level has non-interruptible jobs.
+            If there is no datacenter, an argument is wrong, the workload cannot be served, or a
+            price taker in a lower level has non-interruptible jobs.
         """
         if pays not in PAYS:
             raise ModelError.at(self.name, f"pays={pays!r}", f"Use one of {', '.join(PAYS)}.")

@@ -51,8 +51,8 @@ class Market:
     takers : mapping of str to (sites, Workload)
         Aggregators that are price takers in every market.
     averaged : bool
-        Whether the price taker moves by 1/k towards its best response in round k, instead of all the
-        way.
+        Whether the price taker moves by 1/k towards its best response in round k, instead of all
+        the way.
     max_rounds : int
         Most rounds of the price taker.
     """
