@@ -18,8 +18,12 @@ inscribed polygons: cos(t_k) p + sin(t_k) q <= S cos(pi/K), safe for p^2 + q^2 <
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
+from typing import Any
+
 import numpy as np
 import pyomo.environ as pyo
+from numpy.typing import ArrayLike
 from pyomo.core.base.block import BlockData, declare_custom_block
 from pyomo.core.expr import LinearExpression
 
@@ -32,17 +36,45 @@ from pyomo_dlmp.tolerances import CONVEX, ENTRY
 
 
 def drop_matrices(z: np.ndarray, phases: str) -> tuple[np.ndarray, np.ndarray]:
-    """M^P and M^Q of an impedance (pu), n x n."""
+    """M^P and M^Q of an impedance (Gan and Low, PSCC 2014; see the module's text).
+
+    Parameters
+    ----------
+    z : ndarray, shape (n, n), complex
+        Impedance (pu on 1 MW per phase).
+    phases : str
+        Its n phases.
+
+    Returns
+    -------
+    (ndarray, ndarray), each of shape (n, n)
+        M^P and M^Q (pu^2 per MW and per Mvar).
+    """
     rotation = gamma(phases)
     r, x = z.real, z.imag
     return (2 * (rotation.real * r + rotation.imag * x),
             2 * (rotation.real * x - rotation.imag * r))
 
 
-def affine_rows(into: dict, phase: str, periods, terms, right: float, residual=None) -> None:
-    """into[phase, t]: sum of coefficient x var[k, t] over (coefficient, var, k) == right.
+def affine_rows(into: dict, phase: str, periods: Iterable[Hashable],
+                terms: Iterable[tuple[float, Any, Hashable]], right: float,
+                residual: Any = None) -> None:
+    """Rows: sum of coefficient x var[k, t] == right, for one phase and every period.
 
-    `residual`: Param that is taken off the sum, or None.
+    Parameters
+    ----------
+    into : dict
+        Rule of a Constraint, filled at [phase, t].
+    phase : str
+        Index of the rows.
+    periods : iterable
+        Labels of the periods.
+    terms : iterable of (float, Var, hashable)
+        (coefficient, var, k); coefficients that are practically 0 are left out.
+    right : float
+        Right-hand side.
+    residual : Param or None
+        Indexed [phase, t]: taken off the sum.
     """
     kept = [(float(c), v, k) for c, v, k in terms if abs(c) > ENTRY]
     coefficients = [c for c, _, _ in kept]
@@ -52,15 +84,39 @@ def affine_rows(into: dict, phase: str, periods, terms, right: float, residual=N
         into[phase, t] = (body if residual is None else body - residual[phase, t], right)
 
 
-def identity_connection(phases: str, ratio=1.0) -> Connection:
-    """The connection of a line, or of tap changers with `ratio` per phase (array or number)."""
+def identity_connection(phases: str, ratio: ArrayLike = 1.0) -> Connection:
+    """The connection of a line, or of tap changers.
+
+    Parameters
+    ----------
+    phases : str
+        Its n phases.
+    ratio : float or array_like, shape (n,)
+        Turns ratio (1) of each phase.
+
+    Returns
+    -------
+    Connection
+    """
     n = len(phases)
     gain = np.broadcast_to(np.asarray(ratio, float) ** 2, (n,)).copy()
     return Connection(tuple(phases), tuple(phases), np.eye(n, dtype=complex), gain, np.zeros(n))
 
 
-def quadratic(H: np.ndarray, flows: list):
-    """x' H x over Vars, without its zeros."""
+def quadratic(H: np.ndarray, flows: list) -> Any:
+    """The expression x' H x, without the zeros of H.
+
+    Parameters
+    ----------
+    H : ndarray, shape (n, n)
+        Symmetric.
+    flows : list of Var, length n
+        x.
+
+    Returns
+    -------
+    expression
+    """
     n = len(flows)
     return sum(
         float(H[i, j]) * (1 if i == j else 2) * flows[i] * flows[j]
@@ -69,14 +125,37 @@ def quadratic(H: np.ndarray, flows: list):
 
 @declare_custom_block(name="BranchBlock")
 class BranchBlockData(BlockData):
-    """A two-ended branch; see the module's text. Concrete elements fill it by `connect`."""
+    """A two-ended branch; see the module's text. Concrete elements fill it by `connect`.
 
-    def connect(self, name: str, horizon: Horizon, from_bus, to_bus, z_pu: np.ndarray,
+    Attributes
+    ----------
+    p, q : Var
+        [phase, t]: power through the impedance towards the to-bus (MW, Mvar).
+    voltage, angle : Constraint
+        [phase, t]; `angle` only where buses carry angles.
+    """
+
+    def connect(self, name: str, horizon: Horizon, from_bus: Any, to_bus: Any, z_pu: np.ndarray,
                 connection: Connection) -> None:
         """Declare flows and voltage rows, and inject into both buses.
 
-        z_pu: complex, outputs x outputs of the connection. ModelError: a phase that a bus lacks,
-        angles needed but absent.
+        Parameters
+        ----------
+        name : str
+            Of the branch, in messages.
+        horizon : Horizon
+            Periods and shared indices.
+        from_bus, to_bus : BusBlock
+            The ends; the from-bus is the side of the substation.
+        z_pu : ndarray, shape (n, n), complex
+            Impedance behind the connection (pu on 1 MW per phase), n the connection's outputs.
+        connection : Connection
+            From the phases of the from-bus to those of the to-bus.
+
+        Raises
+        ------
+        ModelError
+            If a bus lacks a phase, or angles are needed and the model has none.
         """
         phases = "".join(connection.outputs)
         for bus, needed in ((from_bus, connection.inputs), (to_bus, phases)):
@@ -84,7 +163,7 @@ class BranchBlockData(BlockData):
             if missing:
                 raise ModelError.at(
                     name, f"has phase '{missing[0]}' that bus '{bus.name}' lacks ({bus.phases})",
-                    "Give the bus that phase, or take it off the branch.")
+                    "Add that phase to the bus, or remove it from the branch.")
         if np.abs(connection.d.imag).max() > ENTRY and not horizon.angles:
             raise ModelError.at(name, "couples phases by their angles, which are switched off",
                                 "Build with angles=True.")
@@ -144,11 +223,23 @@ class BranchBlockData(BlockData):
                     else:
                         from_bus.inject((other, t), -real * pt, -real * qt)
 
-    def add_losses(self, horizon: Horizon, v=None, start: bool = False) -> None:
-        """Expression `loss[t]` (MW), quadratic in p and q, at voltages v(phase, t) (pu, else 1).
+    def add_losses(self, horizon: Horizon, v: Any = None, start: bool = False) -> None:
+        """Add the Expression `loss[t]` (MW), quadratic in p and q; see the module's text.
 
-        start: take off `loss_start[t]`, a mutable Param, being in the rows already. ModelError
-        when r is not positive semidefinite.
+        Parameters
+        ----------
+        horizon : Horizon
+            Periods of the model.
+        v : callable, optional
+            v(phase, t): voltage magnitude (pu); 1 if not given.
+        start : bool
+            Whether to take off `loss_start[t]` (MW), a mutable Param of losses that are in the
+            rows already.
+
+        Raises
+        ------
+        ModelError
+            If the resistance matrix is not positive semidefinite.
         """
         phases = self.phases
         n = len(phases)
@@ -167,17 +258,59 @@ class BranchBlockData(BlockData):
                 losses[t] = losses[t] - self.loss_start[t]
         self.loss = pyo.Expression(horizon.periods, initialize=losses)
 
-    def loss_at(self, flows: np.ndarray, t) -> float:
-        """Losses (MW) of complex flows (MVA by phase) in period t, as `add_losses` has them."""
+    def loss_at(self, flows: np.ndarray, t: Hashable) -> float:
+        """Losses of given flows, as `add_losses` has them.
+
+        Parameters
+        ----------
+        flows : ndarray, shape (n,), complex
+            By phase (MVA).
+        t : hashable
+            The period.
+
+        Returns
+        -------
+        float
+            In MW.
+        """
         x = np.concatenate([flows.real, flows.imag])
         return float(x @ self._loss_at[t] @ x)
 
-    def loss_slopes(self, x: np.ndarray, t) -> np.ndarray:
-        """Derivatives of the losses (MW per MW or Mvar) at flows x = (p by phase, q by phase)."""
+    def loss_slopes(self, x: np.ndarray, t: Hashable) -> np.ndarray:
+        """Derivatives of the losses at given flows.
+
+        Parameters
+        ----------
+        x : ndarray, shape (2n,)
+            p by phase, then q by phase (MW, Mvar).
+        t : hashable
+            The period.
+
+        Returns
+        -------
+        ndarray, shape (2n,)
+            In MW per MW and per Mvar.
+        """
         return 2.0 * self._loss_at[t] @ x
 
     def loss_matrix(self, v: np.ndarray) -> np.ndarray:
-        """H (2n x 2n) of the losses (p, q)' H (p, q) in MW, at voltage magnitudes v (pu)."""
+        """H of the losses (p, q)' H (p, q).
+
+        Parameters
+        ----------
+        v : ndarray, shape (n,)
+            Voltage magnitudes by phase (pu).
+
+        Returns
+        -------
+        ndarray, shape (2n, 2n)
+            In MW per MW^2, Mvar^2; symmetric.
+
+        Raises
+        ------
+        ModelError
+            If the resistance matrix is not positive semidefinite.
+        """
         rotated = self.z_pu.real * gamma(self.phases).conj() / np.outer(v, v)
         # sum r (p_i + j q_i)(p_j - j q_j) Gamma_ji = sum Re(c)(pp + qq) - Im(c)(q_i p_j - p_i q_j)
         real, imag = rotated.real, rotated.imag
@@ -192,9 +325,23 @@ class BranchBlockData(BlockData):
 
     def limit_flow(self, kva: float, sides: int = 12, penalty: float | None = None,
                    hours: float = 1.0) -> None:
-        """Rows `thermal[phase, t, side]` for |S| <= kva (kVA per phase, polygon of `sides`).
+        """Rows `thermal[phase, t, side]` for |S| <= kva: a polygon inside the circle.
 
-        Soft at `penalty` ($ per MVA beyond the rating and hour; Expression `cost`), hard when None.
+        Parameters
+        ----------
+        kva : float
+            Rating per phase (kVA).
+        sides : int
+            Of the polygon, at least 4.
+        penalty : float or None
+            Soft limit: $ per MVA beyond the rating and hour (Expression `cost`, $); None: hard.
+        hours : float
+            Length of a period (h).
+
+        Raises
+        ------
+        ModelError
+            If there are fewer than 4 sides.
         """
         if sides < 4:
             raise ModelError.at(self.name, f"has a thermal polygon of {sides} sides",

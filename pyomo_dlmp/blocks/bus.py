@@ -6,7 +6,7 @@ net_p, net_q = sum of all injections (MW, Mvar; generation and inflow positive).
     balance_p[k]: net_p == 0        balance_q[k]: net_q == 0
 
 (a model corrected at an AC operating point has `p_residual`, `q_residual` on the right: the losses
-there and whatever else the linear flows miss).
+there and all other errors of the linear flows).
 
 The dual of ``balance_p[phase, t]`` in a cost minimisation is the active DLMP ($/MW for the period:
 divide by its hours for $/MWh), that of ``balance_q`` the reactive one ($/Mvar).
@@ -34,10 +34,30 @@ from pyomo_dlmp.tolerances import ENTRY
 
 @declare_custom_block(name="BusBlock")
 class BusBlockData(BlockData):
-    """A bus; see the module's text. Devices are connected by their legs, or `inject` by phase."""
+    """A bus; see the module's text. Devices are connected by their legs, or `inject` by phase.
+
+    Attributes
+    ----------
+    w : Var
+        [phase, t]: squared voltage magnitude (pu).
+    theta : Var
+        [phase, t]: deviation from the nominal angle (rad); only where the model has angles.
+    net_p, net_q : Expression
+        [phase, t]: sum of the injections (MW, Mvar).
+    balance_p, balance_q : Constraint
+        [phase, t]; their duals are the prices.
+    """
 
     def build(self, bus: Bus, horizon: Horizon) -> None:
-        """Declare voltages and balances for the bus's phases."""
+        """Declare voltages and balances for the bus's phases.
+
+        Parameters
+        ----------
+        bus : Bus
+            The data.
+        horizon : Horizon
+            Periods and shared indices.
+        """
         index = horizon.index(bus.phases)
         self.phases, self.hours = bus.phases, horizon.hours
         self.kv, self.kv_ln = bus.kv, bus.kv_ln
@@ -53,10 +73,20 @@ class BusBlockData(BlockData):
         self.balance_q = constraint_over(index, lambda *k: (
             self.net_q[k] if q_left is None else self.net_q[k] - q_left[k]) == 0)
 
-    def inject(self, k, p, q) -> None:
-        """Add an injection (MW, Mvar, into the bus) at k = (phase, period) to the balances.
+    def inject(self, k: tuple[str, Hashable], p: Any, q: Any) -> None:
+        """Add an injection to the balances.
 
-        ModelError when the bus lacks the phase.
+        Parameters
+        ----------
+        k : (str, hashable)
+            (phase, period).
+        p, q : expression or float
+            Power into the bus (MW, Mvar).
+
+        Raises
+        ------
+        ModelError
+            If the bus lacks the phase.
         """
         if k not in self.net_p:
             raise ModelError.at(
@@ -66,9 +96,9 @@ class BusBlockData(BlockData):
         self.net_q[k].expr = self.net_q[k].expr + q
 
     def connect(self, device: Any, periods: Iterable[Hashable]) -> None:
-        """Add what the legs of a device inject to the balances.
+        """Add the injections of a device's legs to the balances.
 
-        This is the one place where legs meet phases.
+        Only here are legs mapped to phases.
 
         Parameters
         ----------
@@ -80,7 +110,7 @@ class BusBlockData(BlockData):
         Raises
         ------
         ModelError
-            A leg is on a phase that the bus lacks.
+            If a leg is on a phase that the bus lacks.
         """
         parts: dict[str, list[tuple[str, float, float]]] = {}
         for leg in device.legs:
@@ -97,16 +127,48 @@ class BusBlockData(BlockData):
                 self.inject((phase, t), active, reactive)
 
     def leg_shares(self, leg: str, name: str = "") -> tuple[tuple[str, float, float], ...]:
-        """(phase, real, imaginary part) of the shares of a leg's power p + jq that phases get.
+        """Shares of a leg's power p + jq that the phases get.
 
-        name: of the device, for the ModelError where the bus lacks a phase of the leg.
+        Parameters
+        ----------
+        leg : str
+            A phase or a pair of phases.
+        name : str
+            Of the device, in messages.
+
+        Returns
+        -------
+        tuple of (str, float, float)
+            (phase, real part, imaginary part) of each share that is not 0.
+
+        Raises
+        ------
+        ModelError
+            If the bus lacks a phase of the leg.
         """
         return leg_shares(leg, self.phases, name or str(self.name))
 
     def leg_voltage(self, leg: str, t: Hashable, name: str = "") -> Any:
-        """Squared voltage of a leg (pu of its nominal voltage), an expression.
+        """Squared voltage of a leg.
 
-        ModelError when it needs angles and the bus has none; `name` as in `leg_shares`.
+        Parameters
+        ----------
+        leg : str
+            A phase or a pair of phases.
+        t : hashable
+            The period.
+        name : str
+            Of the device, in messages.
+
+        Returns
+        -------
+        expression
+            In pu of the leg's squared nominal voltage; linear in w and theta.
+
+        Raises
+        ------
+        ModelError
+            If the bus lacks a phase of the leg, or the leg needs angles and the model has none.
         """
         terms = []
         for phase, real, imag in self.leg_shares(leg, name):
@@ -121,11 +183,30 @@ class BusBlockData(BlockData):
         return sum(terms)
 
     def leg_kv(self, leg: str) -> float:
-        """Nominal voltage of a leg (kV): of a phase, or between two."""
+        """Nominal voltage of a leg: of a phase to neutral, or between two phases.
+
+        Parameters
+        ----------
+        leg : str
+            A phase or a pair of phases.
+
+        Returns
+        -------
+        float
+            In kV.
+        """
         return self.kv if len(leg) == 2 else self.kv_ln
 
     def limit_voltage(self, v_min: float, v_max: float, penalty: float | None = None) -> None:
-        """Limits of the line-to-neutral magnitude (pu): soft at `penalty`, hard when it is None."""
+        """Limit the line-to-neutral magnitude: rows `v_low` and `v_high`.
+
+        Parameters
+        ----------
+        v_min, v_max : float
+            Limits (pu).
+        penalty : float or None
+            Soft limits: $ per pu^2 of squared voltage and hour (Expression `cost`, $); None: hard.
+        """
         index = self.w.index_set()
         soft = penalty is not None
         if penalty is not None:

@@ -6,14 +6,16 @@
     reactive:    q = p tan(acos(power factor))                                (lagging: it draws q)
                  or free:  cos(t_k) p + sin(t_k) q <= S cos(pi/K),  k = 0..K-1  (p^2 + q^2 <= S^2)
 
-In a `LowerLevel` p, leg_p and an
-aggregator's q are declared as the upper level's; rows over these alone (`split`, an aggregator's
-rating) belong to whoever decides them and are written by `front_end` and `split` there.
+In a `LowerLevel` p, leg_p and an aggregator's q are declared as the upper level's; rows over these
+alone (`split`, an aggregator's rating) belong to whoever decides them and are written by
+`front_end` and `split` there.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
+from typing import Any
 from warnings import warn
 
 import pyomo.environ as pyo
@@ -32,20 +34,44 @@ SIDES = [k for k in range(FRONT_END_SIDES) if CIRCLE.direction(k)[1] != 0.0]
 
 @declare_custom_block(name="DatacenterBlock")
 class DatacenterBlockData(DeviceBlockData):
-    """A datacenter; Var `p[t]`: total drawn in MW.
+    """A datacenter that draws power.
 
-    `leg_p[leg, t]`, `leg_q[leg, t]` (MW, Mvar): Vars where legs are chosen, Expressions elsewhere;
-    `q[t]`: total Mvar drawn; `tan_phi`: Mvar per MW of its power factor; `reactive`: who chooses q.
+    Attributes
+    ----------
+    p : Var
+        [t]: total drawn (MW).
+    q : Var or Expression
+        [t]: total drawn (Mvar).
+    leg_p, leg_q : Var or Expression
+        [leg, t]: drawn by a leg (MW, Mvar); Vars where legs are chosen.
+    tan_phi : float
+        Mvar per MW of its power factor.
+    reactive : str
+        Who chooses q, as of the `Datacenter`.
     """
 
     owner = "aggregator"
 
-    def build(self, device: Datacenter, horizon: Horizon, bus,
+    def build(self, device: Datacenter, horizon: Horizon, bus: Any,
               penalty: float | None = None) -> None:
-        """Connect to a BusBlock. ModelError for a leg on a phase that the bus lacks.
+        """Connect to a bus.
 
-        penalty: $ per MVA and hour beyond the rating of a front end that the DSO runs (Expression
-        `excess_cost[t]`), None for a hard rating.
+        Parameters
+        ----------
+        device : Datacenter
+            The data.
+        horizon : Horizon
+            Periods and shared indices.
+        bus : BusBlock
+            Where it is connected.
+        penalty : float or None
+            $ per MVA beyond the rating of a front end that the DSO runs and hour (Expression
+            `excess_cost[t]`, $); None: hard rating.
+
+        Raises
+        ------
+        ModelError
+            If a leg is on a phase that the bus lacks.
         """
         dc, top = device, mega(device.kw)
         self.tan_phi = math.tan(math.acos(dc.power_factor))
@@ -65,8 +91,14 @@ class DatacenterBlockData(DeviceBlockData):
             self.rating = self._soft_rating(horizon, penalty)
         self.attach(dc, horizon, bus, legs)
 
-    def build_at(self, device: Datacenter, horizon: Horizon, bus, at: Surroundings) -> None:
-        """As `build`; ModelError where unequal legs to neutral stand where nothing grounds it."""
+    def build_at(self, device: Datacenter, horizon: Horizon, bus: Any, at: Surroundings) -> None:
+        """As `build`, in an OPF.
+
+        Raises
+        ------
+        ModelError
+            If it has unequal legs to neutral at a bus that is not grounded; also as of `build`.
+        """
         if not device.balanced and device.connection == "wye" and not at.grounded:
             raise ModelError.at(
                 f"datacenter '{device.name}'", "has legs of its own to neutral at bus "
@@ -100,17 +132,17 @@ class DatacenterBlockData(DeviceBlockData):
         self.cost = pyo.Expression(expr=sum(by_period.values()))
         return front_end(self, horizon.labels, self.excess)
 
-    def leg_power(self, leg: str, t):
-        """What a leg draws, negative."""
+    def leg_power(self, leg: str, t: Any) -> tuple[Any, Any]:
+        """Power that a leg draws, negative."""
         return -self.leg_p[leg, t], -self.leg_q[leg, t]
 
-    def made(self, t):
-        """What each leg makes (MW, Mvar): it draws, so negative."""
+    def made(self, t: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Power that each leg generates (MW, Mvar); it draws, so negative."""
         if not self.balanced:
             return super().made(t)
         return self.device.equal_legs(-pyo.value(self.p[t]), -pyo.value(self.q[t]))
 
-    def dispatch(self, t):
+    def dispatch(self, t: Any) -> Iterator[tuple[str, str, float]]:
         """The totals drawn, and the legs where they are chosen."""
         yield "", "active", pyo.value(self.p[t])
         yield "", "reactive", pyo.value(self.q[t])
@@ -118,8 +150,9 @@ class DatacenterBlockData(DeviceBlockData):
             for quantity, part in (("active", self.leg_p), ("reactive", self.leg_q)):
                 yield from ((leg, quantity, pyo.value(part[leg, t])) for leg in self.legs)
 
-    def settings(self, t, p, q):
-        """Its total, legs where they are chosen, reactive power where it is free."""
+    def settings(self, t: Any, p: tuple[float, ...],
+                 q: tuple[float, ...]) -> list[tuple[Any, float]]:
+        """Its total, legs if they are chosen, reactive power if it is free."""
         found = [(self.p[t], -sum(p))]
         if not self.balanced:
             found += [(self.leg_p[leg, t], -x) for leg, x in zip(self.legs, p, strict=True)]
@@ -129,25 +162,42 @@ class DatacenterBlockData(DeviceBlockData):
             found += [(self.leg_q[leg, t], -x) for leg, x in zip(self.legs, q, strict=True)]
         return found
 
-    def decisions(self):
-        """Vars of whoever runs the datacenter: p, legs where they are chosen, q where it is his."""
+    def decisions(self) -> Iterator[Any]:
+        """Vars that its operator decides: p, legs if they are chosen, q if it is the aggregator's.
+        """
         yield self.p
         if not self.balanced:
             yield self.leg_p
         if self.reactive == "aggregator":
             yield self.q if self.balanced else self.leg_q
 
-    def hold(self, t, mw: float | None = None) -> None:
-        """Fix its power in a period (MW), at its capacity where none is given."""
+    def hold(self, t: Any, mw: float | None = None) -> None:
+        """Fix its power in a period.
+
+        Parameters
+        ----------
+        t : hashable
+            The period.
+        mw : float or None
+            Power drawn (MW); None: its capacity.
+        """
         self.fix_power(t, self.p[t].ub if mw is None else mw)
 
-    def settle(self, t, mw: float) -> None:
+    def settle(self, t: Any, mw: float) -> None:
         """Older name of `fix_power`."""
         warn("DatacenterBlock.settle is now called fix_power", DeprecationWarning, stacklevel=2)
         self.fix_power(t, mw)
 
-    def fix_power(self, t, mw: float) -> None:
-        """Fix the power of a period (MW): equal legs, reactive power of the power factor."""
+    def fix_power(self, t: Any, mw: float) -> None:
+        """Fix its power in a period: equal legs, reactive power of the power factor.
+
+        Parameters
+        ----------
+        t : hashable
+            The period.
+        mw : float
+            Power drawn (MW).
+        """
         self.p[t].fix(mw)
         n = len(self.legs)
         for leg in self.legs if not self.balanced else ():
@@ -161,10 +211,23 @@ class DatacenterBlockData(DeviceBlockData):
                 var.fix(q / share)
 
 
-def front_end(dc, periods, excess=None) -> pyo.Constraint:
+def front_end(dc: Any, periods: Iterable[Any], excess: Any = None) -> pyo.Constraint:
     """Rows [t, k] (or [leg, t, k]) of the polygon inside the rating, for whoever chooses q.
 
     The two sides that hold p alone are left out: the capacity keeps them (checked in the data).
+
+    Parameters
+    ----------
+    dc : DatacenterBlock
+        With a rating.
+    periods : iterable
+        Labels of the periods.
+    excess : Var or None
+        [t] (or [leg, t]): apparent power beyond the rating (MVA); None: hard rating.
+
+    Returns
+    -------
+    Constraint
     """
     n = 1 if dc.balanced else len(dc.legs)
     top = dc.rating_mva / n * FRONT_END
@@ -181,7 +244,19 @@ def front_end(dc, periods, excess=None) -> pyo.Constraint:
     return constraint_over([(*unit, k) for unit in units for k in SIDES], side)
 
 
-def split(dc, periods) -> pyo.Constraint:
-    """Rows [t]: the legs of an unbalanced datacenter add up to its power."""
+def split(dc: Any, periods: Iterable[Any]) -> pyo.Constraint:
+    """Rows [t]: the legs of an unbalanced datacenter add up to its power.
+
+    Parameters
+    ----------
+    dc : DatacenterBlock
+        With Vars `leg_p`.
+    periods : iterable
+        Labels of the periods.
+
+    Returns
+    -------
+    Constraint
+    """
     return constraint_over(list(periods), lambda t: sum(
         dc.leg_p[leg, t] for leg in dc.legs) - dc.p[t] == 0)

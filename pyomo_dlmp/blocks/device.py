@@ -1,7 +1,7 @@
-"""What every device block has in common: legs, the power of each leg, decisions, rows of results.
+"""What all device blocks share: legs, the power of each leg, decisions, rows of results.
 
 A device states between which conductors its legs lie and what each leg injects; the bus alone
-maps legs to its balance rows (`BusBlock.connect`). A leg goes by a short name: ``"a"`` lies between
+maps legs to its balance rows (`BusBlock.connect`). A leg has a short name: ``"a"`` lies between
 phase a and the neutral, ``"ab"`` between phases a and b (`conductors`).
 
 Sign: powers of legs are *injected* into the bus (MW, Mvar); a device that draws injects negative
@@ -28,9 +28,16 @@ from pyomo_dlmp.network.phases import conductors
 class Surroundings:
     """What an OPF knows beside the data of a device.
 
-    `grounded`: whether anything holds the bus's voltage to ground. `penalty`: $ per MVA beyond a
-    soft rating and hour, None where ratings are hard. `scale`: multiplier of a load in each period.
-    `outside`: (leg, period) of a load whose voltage left its range at an AC operating point.
+    Attributes
+    ----------
+    grounded : bool
+        Whether the bus's voltage to ground is held.
+    penalty : float or None
+        $ per MVA beyond a soft rating and hour; None: hard ratings.
+    scale : float or sequence of float
+        Multiplier (1) of a load, one or one per period.
+    outside : iterable of (leg, period)
+        Of a load whose voltage left its range at an AC operating point.
     """
 
     grounded: bool = True
@@ -42,10 +49,18 @@ class Surroundings:
 class DeviceBlockData(BlockData):
     """Base of all device blocks; a subclass defines `build` and `leg_power`.
 
-    `device`: the data; `legs`: names of the legs; `owner`: who decides its `decisions`: ``"dso"``
-    (the lower level), ``"aggregator"`` (whoever takes its power from the DSO, by the device's
-    name), ``"datacenter"`` (the same who decides the datacenters at its bus). Expression `cost`,
-    where there is one, is part of the DSO's objective ($).
+    Attributes
+    ----------
+    device : Device
+        The data.
+    legs : tuple of str
+        Names of the legs.
+    owner : str
+        Who decides its `decisions`: ``"dso"`` (the lower level), ``"aggregator"`` (whoever takes
+        its power from the DSO, by the device's name), ``"datacenter"`` (whoever decides the
+        datacenters at its bus).
+    cost : Expression, optional
+        Part of the DSO's objective ($).
     """
 
     device: Any
@@ -53,27 +68,81 @@ class DeviceBlockData(BlockData):
     owner = "dso"
 
     def build(self, device: Any, horizon: Horizon, bus: Any) -> None:
-        """Declare Vars, rows and cost, and `attach` to the bus."""
+        """Declare Vars, rows and cost, and `attach` to the bus.
+
+        Parameters
+        ----------
+        device : Device
+            The data.
+        horizon : Horizon
+            Periods and shared indices.
+        bus : BusBlock
+            Where it is connected.
+
+        Raises
+        ------
+        ModelError
+            If a leg is on a phase that the bus lacks.
+        """
         raise NotImplementedError
 
     def build_at(self, device: Any, horizon: Horizon, bus: Any, at: Surroundings) -> None:
-        """As `build`, in an OPF; a block that needs to know its surroundings takes them here."""
+        """As `build`, in an OPF; a block that needs to know its surroundings takes them here.
+
+        Parameters
+        ----------
+        device : Device
+            The data.
+        horizon : Horizon
+            Periods and shared indices.
+        bus : BusBlock
+            Where it is connected.
+        at : Surroundings
+            What the OPF knows beside the data.
+        """
         self.build(device, horizon, bus)
 
     def leg_power(self, leg: str, t: Any) -> tuple[Any, Any]:
-        """(p, q) that a leg injects into the bus in period t (expressions, MW and Mvar)."""
+        """Power that a leg injects into the bus.
+
+        Parameters
+        ----------
+        leg : str
+            One of `legs`.
+        t : hashable
+            The period.
+
+        Returns
+        -------
+        (expression, expression)
+            p and q (MW, Mvar).
+        """
         raise NotImplementedError
 
     @property
     def conductors(self) -> dict[str, tuple[str, str]]:
-        """The conductors between which each leg lies, ``{"a": ("a", "n")}``, by its name."""
+        """The conductors between which each leg lies, such as ``{"a": ("a", "n")}``."""
         return {leg: conductors(leg) for leg in self.legs}
 
     def attach(self, device: Device, horizon: Horizon, bus: Any,
                legs: tuple[str, ...] | None = None) -> None:
-        """Connect the legs (default: the device's) to the balances of a bus.
+        """Connect the legs to the balances of a bus.
 
-        Raises ModelError for a leg on a phase that the bus lacks, or data that do not go together.
+        Parameters
+        ----------
+        device : Device
+            The data.
+        horizon : Horizon
+            Periods and shared indices.
+        bus : BusBlock
+            Where it is connected.
+        legs : tuple of str, optional
+            Names of the legs; those of the device if not given.
+
+        Raises
+        ------
+        ModelError
+            If a leg is on a phase that the bus lacks, or the device's fields contradict each other.
         """
         for what, cure in device.findings():
             raise ModelError.at(f"{device.word} {device.name!r}", what, cure)
@@ -84,13 +153,23 @@ class DeviceBlockData(BlockData):
     # ------------------------------------------------------------------------ who decides it
 
     def decisions(self) -> Iterator[Any]:
-        """Vars that its owner decides, where that is not the DSO."""
+        """Vars that its owner decides, if that is not the DSO.
+
+        Yields
+        ------
+        Var
+        """
         yield from ()
 
     def hold(self, t: Any, mw: float | None = None) -> None:
-        """Fix its owner's decisions in period t where the model has no such owner.
+        """Fix its owner's decisions in a period, in a model without such an owner.
 
-        mw: the power that it draws, None for what it does by itself.
+        Parameters
+        ----------
+        t : hashable
+            The period.
+        mw : float or None
+            Power that it draws (MW); None: its own default.
         """
         for var in self.decisions():
             for k, data in var.items():
@@ -100,14 +179,33 @@ class DeviceBlockData(BlockData):
     # ------------------------------------------------------------------------------ results
 
     def made(self, t: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """What each leg of the *device* makes at the values of a solution (MW, Mvar)."""
+        """Power that each leg of the *device* generates at the values of a solution.
+
+        Parameters
+        ----------
+        t : hashable
+            The period.
+
+        Returns
+        -------
+        (tuple of float, tuple of float)
+            MW by leg and Mvar by leg.
+        """
         powers = [self.leg_power(leg, t) for leg in self.legs]
         return tuple(value(p) for p, _ in powers), tuple(value(q) for _, q in powers)
 
     def dispatch(self, t: Any) -> Iterator[tuple[str, str, float]]:
-        """Rows (leg, "active" or "reactive", MW or Mvar) of the table of dispatch, leg "" for all.
+        """Rows of the table of dispatch: drawn if the device `draws`, otherwise generated.
 
-        Drawn where the device `draws`, else made.
+        Parameters
+        ----------
+        t : hashable
+            The period.
+
+        Yields
+        ------
+        (str, str, float)
+            Leg ("" for the total), "active" or "reactive", MW or Mvar.
         """
         sign = -1.0 if self.device.draws else 1.0
         for quantity, parts in zip(("active", "reactive"), self.made(t), strict=True):
@@ -115,7 +213,24 @@ class DeviceBlockData(BlockData):
 
     def settings(self, t: Any, p: tuple[float, ...],
                  q: tuple[float, ...]) -> list[tuple[Any, float]]:
-        """[(Var, value)] with which the device's legs make p and q (MW, Mvar) in period t."""
+        """Values of its Vars with which the device's legs generate given powers.
+
+        Parameters
+        ----------
+        t : hashable
+            The period.
+        p, q : tuple of float
+            Generated by each leg (MW, Mvar).
+
+        Returns
+        -------
+        list of (Var, float)
+
+        Raises
+        ------
+        ModelError
+            If the block does not define it.
+        """
         raise ModelError.at(
             f"{self.device.word} {self.device.name!r}", "cannot be set to an AC operating point",
             "Define settings(t, p, q) in its block, or build with losses='quadratic'.")
@@ -128,7 +243,18 @@ class BalancedBlockData(DeviceBlockData):
     """
 
     def total(self, t: Any) -> tuple[Any, Any]:
-        """(p, q) that the device injects in all in period t (expressions, MW and Mvar)."""
+        """Total power that the device injects.
+
+        Parameters
+        ----------
+        t : hashable
+            The period.
+
+        Returns
+        -------
+        (expression, expression)
+            p and q (MW, Mvar).
+        """
         raise NotImplementedError
 
     def attach(self, device: Device, horizon: Horizon, bus: Any,

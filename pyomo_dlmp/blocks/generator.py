@@ -9,6 +9,8 @@ p/n and q/n; equal delta legs between three phases are the same as equal phases.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyomo.environ as pyo
 from pyomo.core.base.block import declare_custom_block
 
@@ -21,10 +23,31 @@ from pyomo_dlmp.network.units import mega
 
 @declare_custom_block(name="GeneratorBlock")
 class GeneratorBlockData(BalancedBlockData):
-    """A generator; Vars `p[t]`, `q[t]`: totals in MW and Mvar."""
+    """A generator.
 
-    def build(self, device: Generator, horizon: Horizon, bus) -> None:
-        """Connect to a BusBlock. ModelError for a phase that the bus lacks."""
+    Attributes
+    ----------
+    p, q : Var
+        [t]: totals (MW, Mvar).
+    """
+
+    def build(self, device: Generator, horizon: Horizon, bus: Any) -> None:
+        """Connect to a bus.
+
+        Parameters
+        ----------
+        device : Generator
+            The data.
+        horizon : Horizon
+            Periods and shared indices.
+        bus : BusBlock
+            Where it is connected.
+
+        Raises
+        ------
+        ModelError
+            If the bus lacks a phase.
+        """
         g = device
         self.p = pyo.Var(horizon.periods, bounds=(mega(g.kw_min), mega(g.kw_max)),
                          initialize=mega(g.kw_min))
@@ -36,10 +59,11 @@ class GeneratorBlockData(BalancedBlockData):
             t: horizon.hours * (g.cost * self.p[t] + g.cost2 * self.p[t] ** 2)
             for t in horizon.labels})
 
-    def total(self, t):
+    def total(self, t: Any) -> tuple[Any, Any]:
         """The Vars p and q."""
         return self.p[t], self.q[t]
 
-    def settings(self, t, p, q):
+    def settings(self, t: Any, p: tuple[float, ...],
+                 q: tuple[float, ...]) -> list[tuple[Any, float]]:
         """Totals."""
         return [(self.p[t], sum(p)), (self.q[t], sum(q))]

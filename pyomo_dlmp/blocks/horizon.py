@@ -6,7 +6,8 @@ private Set in each block would cost about 30 % more memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import pyomo.environ as pyo
 
@@ -14,22 +15,49 @@ from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.series import by_period
 
 
-def constraint_over(index, rule) -> pyo.Constraint:
-    """Constraint of rule(*k) for k in index; keeps no local function, so that models pickle."""
+def constraint_over(index: Iterable[Any], rule: Callable[..., Any]) -> pyo.Constraint:
+    """A Constraint of given rows; it keeps no local function, so that models pickle.
+
+    Parameters
+    ----------
+    index : iterable
+        Its index.
+    rule : callable
+        rule(*k): the row at k.
+
+    Returns
+    -------
+    Constraint
+    """
     return pyo.Constraint(index, rule={
         k: rule(*k) if isinstance(k, tuple) else rule(k) for k in index})
 
 
 class Horizon:
-    """Shared index of the blocks under `parent`; its `period_hours` are then those of a period.
+    """Periods and shared indices of the blocks of a model.
 
-    periods: their number, or their labels. hours: length of each period. angles: whether buses
-    carry voltage angles (needed by delta loads that depend on voltage, and open-delta regulators).
-    corrected: whether rows carry mutable Params `..._residual` (0 at first) that fit them to an AC
-    operating point.
+    Parameters
+    ----------
+    parent : Block
+        The model; its `period_hours` are then those of a period.
+    periods : int or sequence
+        Number of periods, or their labels.
+    hours : float
+        Length of each period (h).
+    angles : bool
+        Whether buses carry voltage angles (needed by delta loads that depend on voltage, and
+        open-delta regulators).
+    corrected : bool
+        Whether rows carry mutable Params `..._residual` (0 at first) that fit them to an AC
+        operating point.
+
+    Raises
+    ------
+    ModelError
+        If `hours` is not above 0 or there are no periods.
     """
 
-    def __init__(self, parent, periods: int | Sequence = 1, hours: float = 1.0,
+    def __init__(self, parent: Any, periods: int | Sequence = 1, hours: float = 1.0,
                  angles: bool = True, corrected: bool = False):
         if not hours > 0:
             raise ModelError.at("hours", f"is {hours!r}", "A period lasts longer than 0 h.")
@@ -45,12 +73,33 @@ class Horizon:
         self.periods = parent.periods
         self.labels = labels
 
-    def residual(self, index) -> pyo.Param | None:
-        """A mutable Param over an index, 0 at first; None in a model without corrections."""
+    def residual(self, index: Any) -> pyo.Param | None:
+        """A residual of rows.
+
+        Parameters
+        ----------
+        index : Set
+            Index of the rows.
+
+        Returns
+        -------
+        Param or None
+            Mutable, 0 at first; None in a model without corrections.
+        """
         return pyo.Param(index, initialize=0.0, mutable=True) if self.corrected else None
 
-    def index(self, legs: Iterable[str]):
-        """Set of (leg, period) for phases such as "abc" or delta pairs such as ("ab", "bc")."""
+    def index(self, legs: Iterable[str]) -> Any:
+        """The shared Set of (leg, period).
+
+        Parameters
+        ----------
+        legs : iterable of str
+            Phases such as ``"abc"`` or pairs such as ``("ab", "bc")``.
+
+        Returns
+        -------
+        Set
+        """
         legs = tuple(legs)
         name = "index_" + "_".join(legs)
         if self.parent.component(name) is None:
@@ -58,6 +107,24 @@ class Horizon:
                 initialize=[(leg, t) for leg in legs for t in self.labels], ordered=True, dimen=2))
         return self.parent.component(name)
 
-    def series(self, values, name: str) -> dict:
-        """{period: number} from a number or a sequence of one per period; ModelError otherwise."""
+    def series(self, values: Any, name: str) -> dict:
+        """One number for each period.
+
+        Parameters
+        ----------
+        values : float, sequence of float, or mapping
+            A number, or one per period.
+        name : str
+            Of the values, in messages.
+
+        Returns
+        -------
+        dict
+            {period: number}.
+
+        Raises
+        ------
+        ModelError
+            If there are not as many numbers as periods, or a value is not a number.
+        """
         return by_period(values, self.labels, name)

@@ -21,9 +21,18 @@ CIRCLE = Polygon(16)
 
 def limit_inverter(block: BalancedBlockData, kva: float | None, power_factor_min: float | None,
                    periods: Sequence) -> None:
-    """Rows `rating[t, k]` and `power_factor[t, side]` of a device's totals, where they are given.
+    """Rows `rating[t, k]` and `power_factor[t, side]` of a device's totals.
 
-    A least power factor is for devices that only make power.
+    Parameters
+    ----------
+    block : BalancedBlockData
+        Of the device.
+    kva : float or None
+        Rating (kVA); None: no such rows.
+    power_factor_min : float or None
+        Least power factor of a device that only generates; None: no such rows.
+    periods : sequence
+        Labels of the periods.
     """
     if kva is not None:
         top = mega(kva) * CIRCLE.inscribed

@@ -1,4 +1,4 @@
-"""How the legs of a device (phases, or delta pairs) meet the phases of its bus.
+"""How the legs of a device (phases, or delta pairs) are mapped to the phases of its bus.
 
 For a leg with power S (complex as the pair P, Q) and the linear map D of `network.phases`:
 
@@ -17,7 +17,28 @@ from pyomo_dlmp.network.phases import DELTA_PAIRS, SPLIT, delta_connection
 
 
 def leg_map(name: str, legs: tuple[str, ...], connection: str, phases: str) -> np.ndarray:
-    """D (legs x phases, complex) of a wye or delta device; ModelError naming a wrong leg."""
+    """D of a wye or delta device (delta: Byeon, Ryu, Kim, arXiv 2211.07942).
+
+    Parameters
+    ----------
+    name : str
+        Of the device, in messages.
+    legs : tuple of str
+        Phases, or pairs of phases.
+    connection : "wye" or "delta"
+        Of the device.
+    phases : str
+        Of the bus.
+
+    Returns
+    -------
+    ndarray, shape (legs, phases), complex
+
+    Raises
+    ------
+    ModelError
+        If a leg does not exist in that connection, or is on a phase that the bus lacks.
+    """
     if connection == "wye":
         wrong = [leg for leg in legs if leg not in phases]
         if not wrong:
@@ -34,7 +55,27 @@ def leg_map(name: str, legs: tuple[str, ...], connection: str, phases: str) -> n
 
 @lru_cache(maxsize=256)  # asked again for every period
 def leg_shares(leg: str, phases: str, name: str) -> tuple[tuple[str, float, float], ...]:
-    """(phase, real, imaginary part) of a row of D without its zeros; ModelError as `leg_map`."""
+    """A row of D without its zeros.
+
+    Parameters
+    ----------
+    leg : str
+        A phase or a pair of phases.
+    phases : str
+        Of the bus.
+    name : str
+        Of the device, in messages.
+
+    Returns
+    -------
+    tuple of (str, float, float)
+        (phase, real part, imaginary part).
+
+    Raises
+    ------
+    ModelError
+        As `leg_map`.
+    """
     row = leg_map(name, (leg,), "delta" if len(leg) == 2 else "wye", phases)[0]
     return tuple((phase, float(d.real), float(d.imag))
                  for phase, d in zip(phases, row, strict=True) if d != 0)

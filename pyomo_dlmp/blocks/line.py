@@ -11,6 +11,8 @@ which is exact for the diagonal of B and for off-diagonal entries at nominal ang
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from pyomo.core.base.block import declare_custom_block
 
@@ -24,12 +26,31 @@ from pyomo_dlmp.network.elements import Line
 class LineBlockData(BranchBlockData):
     """A line; Vars `p`, `q` (MW, Mvar per phase towards the to-bus)."""
 
-    def build(self, line: Line, horizon: Horizon, from_bus, to_bus, thermal_sides: int = 12,
-              thermal_penalty: float | None = None, grounded: bool = True) -> None:
-        """Connect two BusBlocks, with a thermal polygon (`limit_flow`) if the line has a rating.
+    def build(self, line: Line, horizon: Horizon, from_bus: Any, to_bus: Any,
+              thermal_sides: int = 12, thermal_penalty: float | None = None,
+              grounded: bool = True) -> None:
+        """Connect two buses, with a thermal polygon (`limit_flow`) if the line has a rating.
 
-        grounded: whether anything holds the voltage to ground here; if not, the drop is taken
-        without its zero sequence, which nothing can feel. ModelError for a phase that a bus lacks.
+        Parameters
+        ----------
+        line : Line
+            The data.
+        horizon : Horizon
+            Periods and shared indices.
+        from_bus, to_bus : BusBlock
+            Its ends.
+        thermal_sides : int
+            Sides of the polygon.
+        thermal_penalty : float or None
+            $ per MVA beyond the rating and hour; None: hard rating.
+        grounded : bool
+            Whether the voltage to ground is held here; if not, the drop is taken without its zero
+            sequence, which has no effect there.
+
+        Raises
+        ------
+        ModelError
+            If a bus lacks a phase.
         """
         z_pu = line.z / to_bus.kv_ln**2
         if not grounded and len(line.phases) == 3:

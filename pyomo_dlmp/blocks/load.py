@@ -10,6 +10,9 @@ of `blocks.legs` (Byeon, Ryu, Kim, arXiv 2211.07942).
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from typing import Any
+
 from pyomo.core.base.block import declare_custom_block
 
 from pyomo_dlmp.blocks.device import DeviceBlockData, Surroundings
@@ -22,7 +25,23 @@ SLOPE = {"power": (0.0, 0.0), "current": (0.5, 0.5), "impedance": (1.0, 1.0)}
 
 
 def slopes(load: Load) -> tuple[float, float]:
-    """dP/dw and dQ/dw at nominal voltage, in shares of the nominal power."""
+    """Slopes of a load's power over the squared voltage, at nominal voltage.
+
+    Parameters
+    ----------
+    load : Load
+        Its model and coefficients count.
+
+    Returns
+    -------
+    (float, float)
+        dP/dw and dQ/dw (1/pu^2), as shares of the nominal power.
+
+    Raises
+    ------
+    ModelError
+        If the load model is unknown.
+    """
     c = load.coefficients
     if load.model == "exponential":
         return c[0] / 2, c[1] / 2
@@ -38,11 +57,28 @@ def slopes(load: Load) -> tuple[float, float]:
 class LoadBlockData(DeviceBlockData):
     """A load: no Vars of its own; `scale[t]` multiplies its nominal power."""
 
-    def build(self, device: Load, horizon: Horizon, bus, scale=1.0, outside=frozenset()) -> None:
-        """Connect to a BusBlock. `scale`: number or one per period. ModelError naming the fault.
+    def build(self, device: Load, horizon: Horizon, bus: Any, scale: Any = 1.0,
+              outside: Iterable = frozenset()) -> None:
+        """Connect to a bus.
 
-        outside: (leg, period) whose voltage at an AC operating point is beyond `v_low` .. `v_high`:
-        there they are impedances, s = 1.
+        Parameters
+        ----------
+        device : Load
+            The data.
+        horizon : Horizon
+            Periods and shared indices.
+        bus : BusBlock
+            Where it is connected.
+        scale : float or sequence of float
+            Multiplier (1) of its nominal power, one or one per period.
+        outside : set of (leg, period)
+            Those whose voltage at an AC operating point is beyond `v_low` .. `v_high`: they are
+            impedances, s = 1.
+
+        Raises
+        ------
+        ModelError
+            If a leg is on a phase that the bus lacks or needs angles, or the scale does not fit.
         """
         slope = slopes(device)
         self.scale = horizon.series(scale, "load scale")
@@ -59,15 +95,15 @@ class LoadBlockData(DeviceBlockData):
                 self.drawn[leg, t] = tuple(power)
         self.attach(device, horizon, bus)
 
-    def build_at(self, device: Load, horizon: Horizon, bus, at: Surroundings) -> None:
+    def build_at(self, device: Load, horizon: Horizon, bus: Any, at: Surroundings) -> None:
         """As `build`, at its scale in the OPF."""
         self.build(device, horizon, bus, at.scale, at.outside)
 
-    def leg_power(self, leg: str, t):
-        """What a leg draws, negative."""
+    def leg_power(self, leg: str, t: Any) -> tuple[Any, Any]:
+        """Power that a leg draws, negative."""
         p, q = self.drawn[leg, t]
         return -p, -q
 
-    def dispatch(self, t):
-        """No rows: it has no choice."""
+    def dispatch(self, t: Any) -> Iterator[tuple[str, str, float]]:
+        """No rows: nothing is dispatched."""
         yield from ()

@@ -27,7 +27,15 @@ _RESERVED = frozenset((
 
 
 class DeviceModel(NamedTuple):
-    """The block class of a kind of devices, and the name of its component in a model."""
+    """The model of a kind of devices.
+
+    Attributes
+    ----------
+    block : type
+        Block class.
+    component : str
+        Name of its component in a model.
+    """
 
     block: Any
     component: str
@@ -44,13 +52,28 @@ _MODELS: dict[str, DeviceModel] = {
 
 
 def device_models() -> Iterator[tuple[type[Device], DeviceModel]]:
-    """All kinds of devices and what models them, in the order in which models hold them."""
+    """All kinds of devices and their models, in the order in which models hold them.
+
+    Yields
+    ------
+    (type of Device, DeviceModel)
+    """
     for cls in device_classes():
         yield cls, _MODELS[cls.word]
 
 
 def device_components(model: Any) -> Iterator[tuple[type[Device], Any]]:
-    """(class of devices, indexed block) of a model filled by `build_opf`."""
+    """The indexed blocks of devices in a model.
+
+    Parameters
+    ----------
+    model : Block
+        Filled by `build_opf`.
+
+    Yields
+    ------
+    (type of Device, indexed Block)
+    """
     for cls, row in device_models():
         component = model.component(row.component)
         if component is not None:
@@ -58,7 +81,18 @@ def device_components(model: Any) -> Iterator[tuple[type[Device], Any]]:
 
 
 def device_blocks(model: Any) -> Iterator[tuple[str, Any]]:
-    """(name, block) of every device of a model filled by `build_opf`."""
+    """Every device of a model.
+
+    Parameters
+    ----------
+    model : Block
+        Filled by `build_opf`.
+
+    Yields
+    ------
+    (str, DeviceBlockData)
+        Name and block.
+    """
     for _, component in device_components(model):
         yield from component.items()
 
@@ -69,7 +103,7 @@ def register_device(cls: type[Device], block: Any) -> None:
     From then on its table ``<plural>.csv`` is read and written with a feeder, ``[[word]]`` in a
     study file makes one, a `Network` checks it and has it in ``devices_of(word)``, `build_opf`
     builds its block as component ``word``, and dispatch tables and AC power flows hold it.
-    Registering a word again replaces the earlier class, but for the package's own.
+    Registering a word again replaces the earlier class, except for the package's own.
 
     Parameters
     ----------
@@ -82,7 +116,7 @@ def register_device(cls: type[Device], block: Any) -> None:
     Raises
     ------
     ModelError
-        One of them is not such a class, or the word is taken.
+        If one of them is not such a class, or the word is taken.
     """
     where = f"device class {getattr(cls, '__name__', cls)!r}"
     data = getattr(block, "_ComponentDataClass", None)
@@ -98,6 +132,12 @@ def register_device(cls: type[Device], block: Any) -> None:
 
 
 def unregister_device(word: str) -> None:
-    """Forget a kind of devices that `register_device` made known."""
+    """Forget a kind of devices; nothing happens for an unknown one or one of the package.
+
+    Parameters
+    ----------
+    word : str
+        Its `word`, as registered.
+    """
     if unregister(word):
         del _MODELS[word]

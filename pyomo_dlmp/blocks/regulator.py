@@ -7,6 +7,8 @@ phase voltages is linearised (`network.phases.open_delta_turns`), which couples 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from pyomo.core.base.block import declare_custom_block
 
@@ -21,8 +23,23 @@ from pyomo_dlmp.network.phases import Connection, alpha, open_delta_turns
 class RegulatorBlockData(BranchBlockData):
     """A bank of step-voltage regulators at fixed taps."""
 
-    def build(self, regulator: Regulator, horizon: Horizon, from_bus, to_bus) -> None:
-        """Connect two BusBlocks. ModelError for an unknown connection or taps that do not fit."""
+    def build(self, regulator: Regulator, horizon: Horizon, from_bus: Any, to_bus: Any) -> None:
+        """Connect two buses.
+
+        Parameters
+        ----------
+        regulator : Regulator
+            The data.
+        horizon : Horizon
+            Periods and shared indices.
+        from_bus, to_bus : BusBlock
+            Its ends.
+
+        Raises
+        ------
+        ModelError
+            If the connection is unknown, the taps do not fit it, or a bus lacks a phase.
+        """
         phases, ratio = regulator.phases, regulator.ratio
         if regulator.connection == "wye":
             if set(ratio) != set(phases):

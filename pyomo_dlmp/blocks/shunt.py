@@ -9,6 +9,9 @@ Angles count only where the bus carries them and Y is no mere susceptance of a l
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 from pyomo.core.expr import LinearExpression
 
@@ -16,8 +19,23 @@ from pyomo_dlmp.network.phases import gamma
 from pyomo_dlmp.tolerances import ENTRY
 
 
-def inject_shunt(bus, phases: str, admittance: np.ndarray, periods, angles: bool = False) -> None:
-    """Inject what an admittance (pu on 1 MVA, n x n) draws, as a loss to the bus."""
+def inject_shunt(bus: Any, phases: str, admittance: np.ndarray, periods: Iterable[Any],
+                 angles: bool = False) -> None:
+    """Inject the power that an admittance draws, as a loss to the bus; see the module's text.
+
+    Parameters
+    ----------
+    bus : BusBlock
+        Where it is connected.
+    phases : str
+        Its n phases.
+    admittance : ndarray, shape (n, n), complex
+        In pu on 1 MVA.
+    periods : iterable
+        Labels of the periods.
+    angles : bool
+        Whether its power depends on angles, where the bus carries them.
+    """
     drawn = np.conj(admittance) * gamma(phases)
     for i, phase in enumerate(phases):
         w = 0.5 * drawn[i].copy()

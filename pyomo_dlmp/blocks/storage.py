@@ -11,6 +11,8 @@ prices are negative, and no binaries forbid it.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyomo.environ as pyo
 from pyomo.core.base.block import declare_custom_block
 
@@ -23,10 +25,35 @@ from pyomo_dlmp.network.units import mega
 
 @declare_custom_block(name="StorageBlock")
 class StorageBlockData(BalancedBlockData):
-    """A battery; Vars `charge[t]`, `discharge[t]` (MW), `q[t]` (Mvar), `energy[t]` (MWh, end)."""
+    """A battery.
 
-    def build(self, device: Storage, horizon: Horizon, bus) -> None:
-        """Connect to a BusBlock. ModelError for a phase that the bus lacks."""
+    Attributes
+    ----------
+    charge, discharge : Var
+        [t]: total power (MW).
+    q : Var
+        [t]: total reactive power generated (Mvar).
+    energy : Var
+        [t]: stored at the end of the period (MWh).
+    """
+
+    def build(self, device: Storage, horizon: Horizon, bus: Any) -> None:
+        """Connect to a bus.
+
+        Parameters
+        ----------
+        device : Storage
+            The data.
+        horizon : Horizon
+            Periods and shared indices.
+        bus : BusBlock
+            Where it is connected.
+
+        Raises
+        ------
+        ModelError
+            If the bus lacks a phase.
+        """
         s, top, reach = device, mega(device.kw_max), mega(device.kvar_max)
         start = mega(s.kwh_start)
         self.charge = pyo.Var(horizon.periods, bounds=(0.0, top), initialize=0.0)
@@ -48,11 +75,12 @@ class StorageBlockData(BalancedBlockData):
             t: horizon.hours * s.cost * (self.charge[t] + self.discharge[t])
             for t in horizon.labels})
 
-    def total(self, t):
+    def total(self, t: Any) -> tuple[Any, Any]:
         """discharge - charge, and q."""
         return self.discharge[t] - self.charge[t], self.q[t]
 
-    def settings(self, t, p, q):
+    def settings(self, t: Any, p: tuple[float, ...],
+                 q: tuple[float, ...]) -> list[tuple[Any, float]]:
         """Totals; only one of charge and discharge."""
         return [(self.charge[t], max(-sum(p), 0.0)), (self.discharge[t], max(sum(p), 0.0)),
                 (self.q[t], sum(q))]

@@ -12,6 +12,8 @@ drop matrices of `blocks.branch`,
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
@@ -23,10 +25,37 @@ from pyomo_dlmp.network.elements import Substation
 
 @declare_custom_block(name="SubstationBlock")
 class SubstationBlockData(BlockData):
-    """The source bus; mutable Param `price[t]` in $/MWh."""
+    """The source bus.
 
-    def build(self, substation: Substation, horizon: Horizon, bus, price) -> None:
-        """Fix the bus's voltage and buy energy. ModelError: wrong number of voltages or prices."""
+    Attributes
+    ----------
+    price : Param
+        [t]: $/MWh, mutable.
+    p, q : Var
+        [phase, t]: bought (MW, Mvar).
+    cost : Expression
+        [t]: $.
+    """
+
+    def build(self, substation: Substation, horizon: Horizon, bus: Any, price: Any) -> None:
+        """Fix the voltage of the source and buy energy.
+
+        Parameters
+        ----------
+        substation : Substation
+            The data.
+        horizon : Horizon
+            Periods and shared indices.
+        bus : BusBlock
+            Where it is connected.
+        price : float or sequence of float
+            Of energy ($/MWh), one or one per period.
+
+        Raises
+        ------
+        ModelError
+            If there is not one voltage per phase, or not one price per period.
+        """
         if len(substation.v_pu) != len(bus.phases):
             raise ModelError.at(
                 substation.name, f"gives {len(substation.v_pu)} voltages for phases {bus.phases}",
@@ -49,8 +78,19 @@ class SubstationBlockData(BlockData):
             t: self.price[t] * horizon.hours * sum(self.p[phase, t] for phase in bus.phases)
             for t in horizon.labels})
 
-    def loss_price(self, t):
-        """What a MWh of losses costs the DSO in period t ($): the price, 0 where it is negative."""
+    def loss_price(self, t: Any) -> Any:
+        """Cost of losses to the DSO: the price, 0 where it is negative.
+
+        Parameters
+        ----------
+        t : hashable
+            The period.
+
+        Returns
+        -------
+        Param or float
+            In $/MWh.
+        """
         return self.price[t] if pyo.value(self.price[t]) >= 0 else 0.0
 
     def _behind(self, bus, horizon: Horizon, z_pu, volts) -> None:

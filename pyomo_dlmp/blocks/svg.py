@@ -15,6 +15,9 @@ Byeon, Ryu, Kim, arXiv 2211.07942.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from typing import Any
+
 import pyomo.environ as pyo
 from pyomo.core.base.block import declare_custom_block
 
@@ -27,31 +30,53 @@ from pyomo_dlmp.network.units import mega
 
 @declare_custom_block(name="SvgBlock")
 class SvgBlockData(DeviceBlockData):
-    """An SVG; Var `q[leg, t]` in Mvar, generated; Expression `loss[leg, t]` in MW, drawn.
+    """An SVG.
 
-    q is an Expression where legs are `alike` (of the Var `each[t]`), or with losses or a total
-    rating (of `make` and `absorb`).
-    `owner`: "dso" or "datacenter".
+    Attributes
+    ----------
+    q : Var or Expression
+        [leg, t]: generated (Mvar). An Expression if the legs are equal (`alike`, of the Var
+        `each[t]`), or with losses or a total rating (of `make` and `absorb`).
+    loss : Expression
+        [leg, t]: drawn (MW).
+    owner : "dso" or "datacenter"
+        Who decides it.
     """
 
-    def build(self, device: StaticVarGenerator, horizon: Horizon, bus, grounded: bool = True,
+    def build(self, device: StaticVarGenerator, horizon: Horizon, bus: Any, grounded: bool = True,
               penalty: float | None = None) -> None:
-        """Connect to a BusBlock. ModelError for a leg on a phase that the bus lacks, a wye of fewer
-        than three legs where nothing grounds the bus.
+        """Connect to a bus.
 
-        penalty: $ per Mvar beyond a total rating and hour (Expression `cost`), None: hard.
+        Parameters
+        ----------
+        device : StaticVarGenerator
+            The data.
+        horizon : Horizon
+            Periods and shared indices.
+        bus : BusBlock
+            Where it is connected.
+        grounded : bool
+            Whether the bus is grounded; if not, the legs of a wye are equal.
+        penalty : float or None
+            $ per Mvar beyond a total rating and hour (Expression `cost`, $); None: hard rating.
+
+        Raises
+        ------
+        ModelError
+            If a leg is on a phase that the bus lacks, or a wye of fewer than three legs is at a
+            bus that is not grounded.
         """
         svg, legs, total = device, device.legs, mega(device.kvar)
         self.legs, self.owner = legs, svg.owner
         self.alike = svg.connection == "wye" and not grounded
         if self.alike and len(legs) < 3:
             raise ModelError.at(
-                f"svg '{svg.name}'", f"stands between phase {', '.join(legs)} and neutral at bus "
+                f"svg '{svg.name}'", f"is between phase {', '.join(legs)} and neutral at bus "
                 f"'{svg.bus}', which nothing grounds", "Connect it in delta.")
         share = total / len(legs) if svg.sharing == "equal" or self.alike else total
         self.split = svg.loss_percent > 0 or svg.sharing == "total"
         index = horizon.index(legs)
-        # legs that are alike have one Var between them, others one each
+        # equal legs share one Var, others have one each
         own = horizon.periods if self.alike else index
         if self.split:
             self.make = pyo.Var(own, bounds=(0.0, share), initialize=0.0)
@@ -71,7 +96,7 @@ class SvgBlockData(DeviceBlockData):
             self._limit_total(horizon, penalty)
         self.attach(svg, horizon, bus)
 
-    def build_at(self, device: StaticVarGenerator, horizon: Horizon, bus,
+    def build_at(self, device: StaticVarGenerator, horizon: Horizon, bus: Any,
                  at: Surroundings) -> None:
         """As `build`, with what the OPF knows of its bus."""
         self.build(device, horizon, bus, at.grounded, at.penalty)
@@ -84,34 +109,56 @@ class SvgBlockData(DeviceBlockData):
         self.cost = pyo.Expression(expr=penalty * horizon.hours * sum(self.excess.values()))
         self.total = limit_total(self, horizon.labels, self.excess)
 
-    def key(self, k):
-        """Index of the Var behind leg and period k."""
+    def key(self, k: tuple[str, Any]) -> Any:
+        """Index of the Var behind a leg and period.
+
+        Parameters
+        ----------
+        k : (str, hashable)
+            (leg, period).
+
+        Returns
+        -------
+        hashable
+        """
         return k[1] if self.alike else k
 
-    def size(self, k):
-        """|q| of leg and period k (Mvar), where the SVG is split into making and absorbing."""
+    def size(self, k: tuple[str, Any]) -> Any:
+        """|q| of an SVG that has Vars `make` and `absorb`.
+
+        Parameters
+        ----------
+        k : (str, hashable)
+            (leg, period).
+
+        Returns
+        -------
+        expression
+            In Mvar.
+        """
         return self.make[self.key(k)] + self.absorb[self.key(k)]
 
-    def leg_power(self, leg: str, t):
-        """q made, and the losses drawn."""
+    def leg_power(self, leg: str, t: Any) -> tuple[Any, Any]:
+        """q generated, and the losses drawn."""
         return (-self.loss[leg, t].expr if self.split else 0.0), self.q[leg, t]
 
-    def dispatch(self, t):
-        """Legs: what they make, and the losses where there are some."""
+    def dispatch(self, t: Any) -> Iterator[tuple[str, str, float]]:
+        """Legs: what they generate, and their losses if there are any."""
         for leg in self.legs:
             yield leg, "reactive", pyo.value(self.q[leg, t])
         for leg in self.legs if self.split else ():
             yield leg, "active", -pyo.value(self.loss[leg, t])
 
-    def decisions(self):
+    def decisions(self) -> Iterator[Any]:
         """Vars of its owner."""
         if self.split:
             yield from (self.make, self.absorb)
         else:
             yield self.each if self.alike else self.q
 
-    def settings(self, t, p, q):
-        """The legs' reactive powers; p, its losses, follows."""
+    def settings(self, t: Any, p: tuple[float, ...],
+                 q: tuple[float, ...]) -> list[tuple[Any, float]]:
+        """The legs' reactive powers; p, the losses, follows."""
         found = []
         for leg, value in zip(self.legs, q, strict=True):
             k = self.key((leg, t))
@@ -122,7 +169,21 @@ class SvgBlockData(DeviceBlockData):
         return found
 
 
-def limit_total(svg, periods, excess=None) -> pyo.Constraint:
-    """Rows [t] of a total rating: the SVG's own, or those of the aggregator that owns it."""
+def limit_total(svg: Any, periods: Iterable[Any], excess: Any = None) -> pyo.Constraint:
+    """Rows [t] of a total rating: the SVG's own, or those of the aggregator that owns it.
+
+    Parameters
+    ----------
+    svg : SvgBlock
+        With a total rating.
+    periods : iterable
+        Labels of the periods.
+    excess : Var or None
+        [t]: Mvar beyond the rating; None: hard rating.
+
+    Returns
+    -------
+    Constraint
+    """
     return constraint_over(list(periods), lambda t: sum(svg.size((leg, t)) for leg in svg.legs) - (
         0.0 if excess is None else excess[t]) <= svg.total_mvar)

@@ -13,6 +13,7 @@ open-delta bank and its through conductor, are one block: their admittances add 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from pyomo.core.base.block import declare_custom_block
@@ -35,15 +36,32 @@ _CONNECTIONS = ("wye-wye", "delta-delta", "delta-wye", "wye-delta")
 class TransformerBlockData(BranchBlockData):
     """A transformer with fixed taps, or a bank of branches between the same two buses."""
 
-    def build(self, branches: Branch | Sequence[Branch], horizon: Horizon, from_bus, to_bus,
-              thermal_sides: int = 12, thermal_penalty: float | None = None,
+    def build(self, branches: Branch | Sequence[Branch], horizon: Horizon, from_bus: Any,
+              to_bus: Any, thermal_sides: int = 12, thermal_penalty: float | None = None,
               grounded: bool = True) -> None:
-        """Connect two BusBlocks, with a thermal polygon (`limit_flow`) if the first is `rated`.
+        """Connect two buses, with a thermal polygon (`limit_flow`) if the first branch is `rated`.
 
-        grounded: whether anything beyond holds the voltage to ground; if not, the to-bus has
-        voltages without zero sequence, which nothing there can feel.
+        Parameters
+        ----------
+        branches : Branch or sequence of Branch
+            One, or a bank of those between the same two buses.
+        horizon : Horizon
+            Periods and shared indices.
+        from_bus, to_bus : BusBlock
+            Its ends.
+        thermal_sides : int
+            Sides of the polygon.
+        thermal_penalty : float or None
+            $ per MVA beyond the rating and hour; None: hard rating.
+        grounded : bool
+            Whether the voltage to ground is held beyond; if not, the to-bus has voltages without
+            zero sequence, which has no effect there.
 
-        ModelError naming a winding connection that is not modeled, or an ideal unit in a bank.
+        Raises
+        ------
+        ModelError
+            If a winding connection is not modeled, an ideal unit is part of a bank, or a bus lacks
+            a phase.
         """
         bank = [branches] if isinstance(
             branches, Line | Regulator | Transformer | CenterTappedTransformer) else list(branches)
@@ -54,7 +72,7 @@ class TransformerBlockData(BranchBlockData):
                     f"Modeled: {', '.join(_CONNECTIONS)}.")
             if isinstance(branch, Regulator) and branch.kva is None and len(bank) > 1:
                 raise ModelError.at(
-                    branch.name, "is ideal and stands beside other branches",
+                    branch.name, "is ideal and parallel to other branches",
                     "Give its kva, r_percent and x_percent.")
         buses = {
             name: Bus(name=name, kv=block.kv, phases=block.phases)

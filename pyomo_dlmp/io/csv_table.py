@@ -12,7 +12,17 @@ from pyomo_dlmp.errors import Fault, listed, nearest
 
 
 class Cell(NamedTuple):
-    """How one kind of cell is read (ValueError if it cannot be) and written."""
+    """How one kind of cell is read and written.
+
+    Attributes
+    ----------
+    words : str
+        What the cell must hold, in messages.
+    parse : callable
+        From text; ValueError or KeyError if it cannot be read.
+    format : callable
+        To text.
+    """
 
     words: str
     parse: Callable[[str], Any]
@@ -20,7 +30,17 @@ class Cell(NamedTuple):
 
 
 def number_text(value: float) -> str:
-    """The shortest text that reads back as exactly this figure, without a useless ``.0``."""
+    """The shortest text that reads back as exactly a number, without a useless ``.0``.
+
+    Parameters
+    ----------
+    value : float
+        In any unit.
+
+    Returns
+    -------
+    str
+    """
     text = repr(float(value))
     return text[:-2] if text.endswith(".0") else text
 
@@ -61,10 +81,22 @@ WORDS = Cell("words with spaces between", lambda text: tuple(text.split()), " ".
 
 @dataclass(frozen=True)
 class Column:
-    """A column `name`, whose unit is part of it, that fills `field`.
+    """A column of a table; its unit is part of its name.
 
-    Where not `required`, the column or a cell may be left out: the field keeps its default. A
-    `rare` column is written only where some row differs from `default`.
+    Attributes
+    ----------
+    name : str
+        In the header.
+    field : str
+        The field that it fills.
+    cell : Cell
+        How its cells are read and written.
+    required : bool
+        False: the column or a cell may be left out; the field keeps its default.
+    rare : bool
+        Whether it is written only if some row differs from `default`.
+    default : object
+        Of the field.
     """
 
     name: str
@@ -77,7 +109,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A file of the format; a feeder may lack it only if `optional`."""
+    """A file of the format.
+
+    Attributes
+    ----------
+    file : str
+        Its name.
+    columns : tuple of Column
+        In their order.
+    optional : bool
+        Whether a feeder may lack it.
+    """
 
     file: str
     columns: tuple[Column, ...]
@@ -86,7 +128,19 @@ class Table:
 
 @dataclass(frozen=True)
 class Row:
-    """One row: its line number, the fields that it fills, and whether all its cells are right."""
+    """One row of a file.
+
+    Attributes
+    ----------
+    file : str
+        Name of the file.
+    line : int
+        Number of the line, from 1.
+    values : mapping
+        The fields that it fills.
+    complete : bool
+        Whether all its cells are right.
+    """
 
     file: str
     line: int
@@ -94,12 +148,38 @@ class Row:
     complete: bool = True
 
     def fault(self, column: str, what: str, cure: str = "") -> Fault:
-        """A fault in this row."""
+        """A fault in this row.
+
+        Parameters
+        ----------
+        column : str
+            Name of the column.
+        what, cure : str
+            What is wrong, and how to correct it.
+
+        Returns
+        -------
+        Fault
+        """
         return Fault(f"{self.file}, row {self.line}, column {column!r}", what, cure)
 
 
 def read_table(folder: Path, table: Table, faults: list[Fault]) -> list[Row]:
-    """The rows of a table, as far as they can be read; what cannot goes to `faults`."""
+    """The rows of a table, as far as they can be read.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the feeder.
+    table : Table
+        Its file and columns.
+    faults : list of Fault
+        What cannot be read is appended.
+
+    Returns
+    -------
+    list of Row
+    """
     path = folder / table.file
     if not path.exists():
         if not table.optional:
@@ -180,10 +260,19 @@ def _rows(
 
 
 def write_table(folder: Path, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows (by field; None or absent is an empty cell), replacing the file.
+    """Write rows, replacing the file.
 
     An optional table without rows is not written, and its old file is removed: it would
     otherwise be read back as part of the feeder.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the feeder.
+    table : Table
+        Its file and columns.
+    rows : iterable of mapping
+        By field; None or absent is an empty cell.
     """
     rows = list(rows)
     path = folder / table.file

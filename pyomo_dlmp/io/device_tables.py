@@ -35,7 +35,22 @@ _CELLS: dict[Any, Cell] = {
 
 
 def device_table(cls: type[Device]) -> Table:
-    """The table of a kind of devices; ModelError for a field that no cell can hold."""
+    """The table of a kind of devices.
+
+    Parameters
+    ----------
+    cls : type of Device
+        Its fields are the columns.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    ModelError
+        If a field has a type that no cell can hold.
+    """
     whole: Any = cls
     return _table(whole)
 
@@ -68,7 +83,20 @@ def _cell(cls: type[Device], name: str, hint: Any) -> Cell:
 
 
 def device_rows(devices: Iterable[Device], cls: type[Device]) -> Iterator[dict[str, Any]]:
-    """The rows of devices of a kind, one for each, or for each of its legs."""
+    """The rows of devices of a kind, one for each, or for each of its legs.
+
+    Parameters
+    ----------
+    devices : iterable of Device
+        Of class `cls`.
+    cls : type of Device
+        The kind.
+
+    Yields
+    ------
+    dict
+        Values by field.
+    """
     names, by_leg = _names(cls)
     for device in devices:
         whole = {name: getattr(device, name) for name in names}
@@ -80,7 +108,21 @@ def device_rows(devices: Iterable[Device], cls: type[Device]) -> Iterator[dict[s
 
 
 def read_devices(cls: type[Device], rows: Iterable[Row], faults: list[Fault]) -> Iterator[Device]:
-    """The devices of a table; rows of one that disagree are faults."""
+    """The devices of a table.
+
+    Parameters
+    ----------
+    cls : type of Device
+        The kind.
+    rows : iterable of Row
+        Of its table.
+    faults : list of Fault
+        Contradicting rows of a device are appended.
+
+    Yields
+    ------
+    Device
+    """
     names, by_leg = _names(cls)
     if not by_leg:
         for row in rows:

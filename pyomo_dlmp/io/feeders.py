@@ -15,10 +15,24 @@ from pyomo_dlmp.network import Network
 
 
 def load_feeder(name: str) -> Network:
-    """A shipped feeder as a Network; `list_feeders` has the names.
+    """A shipped feeder.
 
-    Raises FeederFileError for an unknown name, with the nearest one.
+    Parameters
+    ----------
+    name : str
+        One of `list_feeders`.
 
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    FeederFileError
+        If the name is unknown; the message has the closest one.
+
+    Examples
+    --------
     >>> load_feeder("ieee37")
     Network('ieee37': 38 buses, 37 branches, 30 loads of 2457 kW)
     """
@@ -31,7 +45,26 @@ def load_feeder(name: str) -> Network:
 
 
 def find_feeder(what: str) -> Network:
-    """A network by what people write: a shipped feeder's name, a folder of tables, a .dss file."""
+    """A network by a name or path, as users give it.
+
+    Parameters
+    ----------
+    what : str
+        Name of a shipped feeder, a folder of tables, or a .dss file.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    FeederFileError
+        If there is no such feeder, or its tables cannot be read.
+    OpenDssError
+        If the .dss file cannot be read.
+    NetworkError
+        If the data are wrong.
+    """
     path = Path(what)
     if path.suffix.lower() == ".dss":
         return read_opendss(path)
@@ -39,9 +72,13 @@ def find_feeder(what: str) -> Network:
 
 
 def list_feeders() -> pd.DataFrame:
-    """The shipped feeders: name, buses, branches, loads (counts), kw (all loads), source, licence.
+    """The shipped feeders.
 
-    One row per feeder, sorted by name.
+    Returns
+    -------
+    DataFrame
+        Columns name, buses, branches, loads (counts), kw (all loads), source, licence; one row per
+        feeder, sorted by name.
     """
     rows = [
         (name, len(network.buses), len(network.branches), len(network.loads), network.total_kw,

@@ -134,12 +134,30 @@ PLAIN: dict[type, Table] = {
 
 
 def all_tables() -> tuple[Table, ...]:
-    """Every table that a feeder's folder may hold; those of registered devices, too."""
+    """Every table that a feeder's folder may hold; those of registered devices, too.
+
+    Returns
+    -------
+    tuple of Table
+    """
     return (*PLAIN.values(), LINE_CODES, LINES, PROFILES, *map(device_table, device_classes()))
 
 
 def plain_row(element: object, table: Table) -> dict[str, Any]:
-    """The row of an element of a `PLAIN` table."""
+    """The row of an element of a `PLAIN` table.
+
+    Parameters
+    ----------
+    element : Element
+        Of the table's class.
+    table : Table
+        One of `PLAIN`.
+
+    Returns
+    -------
+    dict
+        Values by field.
+    """
     return {column.field: getattr(element, column.field) for column in table.columns}
 
 
@@ -147,7 +165,7 @@ def plain_row(element: object, table: Table) -> dict[str, Any]:
 
 
 def _shortest(guess: float, back: Callable[[float], float], exact: float) -> float | None:
-    """The figure with the fewest digits near `guess` that `back` turns into exactly `exact`."""
+    """The number with the fewest digits near `guess` that `back` turns into exactly `exact`."""
     for digits in range(1, 18):
         figure = float(f"{guess:.{digits}g}")
         if back(figure) == exact:
@@ -156,15 +174,29 @@ def _shortest(guess: float, back: Callable[[float], float], exact: float) -> flo
 
 
 def _scaled(unit: str, power: int) -> Callable[[float], float]:
-    """From a figure in `unit` (or per unit, for power -1) to the same in (or per) km."""
+    """From a number in `unit` (or per unit, for power -1) to the same in (or per) km."""
     km = KM_PER[unit]
     return (lambda figure: figure * km) if power > 0 else (lambda figure: figure / km)
 
 
 def in_unit(values: list[float], unit: str, power: int) -> tuple[str, list[float]]:
-    """Figures in km (`power` 1) or per km (-1) in `unit`, such that they read back exactly.
+    """Numbers in another unit, such that they read back exactly.
 
-    Not every float has such a figure in another unit: all of them stay in km then.
+    Not every float has such a number in another unit: all of them stay in km then.
+
+    Parameters
+    ----------
+    values : list of float
+        In km, or per km.
+    unit : str
+        One of `KM_PER`.
+    power : int
+        1: in km; -1: per km.
+
+    Returns
+    -------
+    (str, list of float)
+        The unit, and the numbers in it.
     """
     back = _scaled(unit, power)
     figures = [_shortest(value * KM_PER[unit] ** -power, back, value) for value in values]
@@ -176,7 +208,20 @@ def in_unit(values: list[float], unit: str, power: int) -> tuple[str, list[float
 
 
 def code_row(code: LineCode, unit: str) -> dict[str, Any]:
-    """A line code as a row; the upper triangles are not stored."""
+    """A line code as a row; the upper triangles are not stored.
+
+    Parameters
+    ----------
+    code : LineCode
+        In ohm/km and microsiemens/km.
+    unit : str
+        Of length, where that is exact.
+
+    Returns
+    -------
+    dict
+        Values by field.
+    """
     places = [
         (key, i, j)
         for key in MATRICES if getattr(code, key) is not None
@@ -188,7 +233,20 @@ def code_row(code: LineCode, unit: str) -> dict[str, Any]:
 
 
 def read_codes(rows: Iterable[Row], faults: list[Fault]) -> dict[str, LineCode]:
-    """Line codes by name, in ohm/km and microsiemens/km."""
+    """The line codes of a table.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+        Of ``line_codes.csv``.
+    faults : list of Fault
+        Repeated names and incomplete matrices are appended.
+
+    Returns
+    -------
+    dict of str to LineCode
+        In ohm/km and microsiemens/km.
+    """
     codes: dict[str, LineCode] = {}
     for row in rows:
         name = row.values.get("name")
@@ -229,7 +287,20 @@ def _read_matrix(row: Row, key: str, size: int, faults: list[Fault]) -> Matrix |
 
 
 def line_row(line: Line, unit: str) -> dict[str, Any]:
-    """A line as a row, its length in `unit` where that is exact."""
+    """A line as a row.
+
+    Parameters
+    ----------
+    line : Line
+        With its length in km.
+    unit : str
+        Of the length, where that is exact.
+
+    Returns
+    -------
+    dict
+        Values by field.
+    """
     unit, (length,) = in_unit([float(line.length)], unit, 1)
     return {
         "name": line.name, "from_bus": line.from_bus, "to_bus": line.to_bus,
@@ -243,7 +314,20 @@ def read_lines(
 ) -> Iterator[Line]:
     """Lines with their codes.
 
-    `known` are all names of codes, the unreadable ones too; None if not even they can be read.
+    Parameters
+    ----------
+    rows : iterable of Row
+        Of ``lines.csv``.
+    codes : dict of str to LineCode
+        Those that could be read.
+    known : set of str or None
+        All names of codes, also the unreadable ones; None if not even they can be read.
+    faults : list of Fault
+        Unknown codes are appended.
+
+    Yields
+    ------
+    Line
     """
     for row in rows:
         values = dict(row.values)
@@ -257,7 +341,17 @@ def read_lines(
 
 
 def stray_files(names: Iterable[str]) -> list[Fault]:
-    """CSV files whose name is nearly that of a table not there: they would be ignored silently."""
+    """CSV files whose name is similar to that of a missing table: they would be ignored silently.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names of the files in a folder.
+
+    Returns
+    -------
+    list of Fault
+    """
     names = set(names)
     files = [table.file for table in all_tables()]
     absent = [file for file in files if file not in names]

@@ -1,4 +1,4 @@
-"""Our feeder format: a folder with ``feeder.toml`` and CSV tables that people read and diff.
+"""Our feeder format: a folder with ``feeder.toml`` and CSV tables, readable and diffable.
 
 The columns are in `pyomo_dlmp.io.layout`. ``feeder.toml`` holds
 
@@ -49,8 +49,21 @@ _SUBSTATION_KEYS = ("name", "bus", "v_pu", "angle", "r_ohm", "x_ohm")
 def read_tables(folder: str | Path) -> Network:
     """The network in a folder of the feeder format.
 
-    Raises FeederFileError, naming file, row and column of everything that cannot be read; then
-    NetworkError with everything that is wrong with the data.
+    Parameters
+    ----------
+    folder : str or Path
+        With ``feeder.toml`` and the tables.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    FeederFileError
+        If anything cannot be read; it lists file, row and column of everything.
+    NetworkError
+        If the data are wrong; it lists all faults.
     """
     folder = Path(folder)
     header, faults = _read_header(folder)
@@ -89,7 +102,23 @@ def _tuples(value: Any) -> Any:
 
 
 def read_licence(folder: str | Path) -> str:
-    """The licence named in a folder's ``feeder.toml``, "" if none."""
+    """The licence named in a folder's ``feeder.toml``.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Of a feeder.
+
+    Returns
+    -------
+    str
+        "" if it names none.
+
+    Raises
+    ------
+    FeederFileError
+        If ``feeder.toml`` cannot be read.
+    """
     header, faults = _read_header(Path(folder))
     if faults:
         raise FeederFileError(faults)
@@ -104,12 +133,32 @@ def write_tables(
     length_unit: str = "km",
     code_unit: str = "km",
 ) -> Path:
-    """Write a network into `folder` (made if need be); returns the folder.
+    """Write a network in the feeder format; `read_tables` gives back an equal network.
 
-    Lengths are written in `length_unit`, impedances per `code_unit` (km, m, mi, ft or kft), with
-    the fewest digits that read back exactly; a row with a figure that has none stays in km.
-    `read_tables` gives back an equal network. Of line code matrices the lower triangle counts.
-    Tables of the format that the network does not need are removed from the folder.
+    Only the lower triangles of line code matrices are written. Tables of the format that the
+    network does not need are removed from the folder.
+
+    Parameters
+    ----------
+    network : Network
+        The feeder.
+    folder : str or Path
+        Created if it does not exist.
+    licence : str
+        Of the data.
+    length_unit, code_unit : str
+        Unit of lengths, and of length in impedances: km, m, mi, ft or kft. Numbers are written with
+        the fewest digits that read back exactly; a row with a number that has none stays in km.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    FeederFileError
+        If a unit is unknown.
     """
     for key, unit in (("length_unit", length_unit), ("code_unit", code_unit)):
         if unit not in layout.KM_PER:

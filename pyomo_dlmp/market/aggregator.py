@@ -6,7 +6,7 @@ balances ($ per MW, Mvar of the period, so $/MWh x hours).
 
     min  sum (leg price_P) p + [sum (leg price_Q) q]           (the second if paid for)
     leg price_P = sum_phase Re D lamP + Im D lamQ,   leg price_Q = sum_phase Re D lamQ - Im D lamP
-    s.t. the rows of its workload (`market.serving`)
+    s.t. the rows of its workload (`market.workload_rows`)
 
 and under a tariff, min sum h tariff p. With both parts the payment is exact by strong duality (see
 `transform.products.identity`). Where the DSO runs a site's front end (rating rows, duals nu <= 0),
@@ -15,13 +15,14 @@ and under a tariff, min sum h tariff p. With both parts the payment is exact by 
 
 by stationarity in q and complementarity, so that this too is a price times an upper decision.
 
-A *price taker* is a DCA inside the DSO's problem: minimising the DSO's cost over its power, too, is
+A *price taker* is a DCA inside the DSO's problem: the power that minimises the DSO's cost is also
 what it would choose at the resulting prices (competitive equilibrium).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
@@ -41,24 +42,47 @@ PAYS = ("active and reactive", "active", "tariff")
 class AggregatorBlockData(BlockData):
     """A DCA above a DSO, or inside it; see the module's text.
 
-    Expressions `pay_active[element, t]`, `pay_reactive[element, t]` ($; elements are its sites and
-    the SVGs it owns), Objective `cost`; rows of `market.serving`, `front_end`, `split`.
-    `binaries`: how many its jobs without pause cost.
+    Attributes
+    ----------
+    pay_active, pay_reactive : Expression
+        [element, t]: payment ($); elements are its sites and the SVGs it owns.
+    cost : Objective
+        Sum of the payments ($).
+    binaries : int
+        Number of binaries of its non-interruptible jobs.
     """
 
-    def build(self, dso, workload: Workload | float, pays: str = "active and reactive", *,
-              sites: Iterable[str] | None = None, tariff=None, price_taker: bool = False,
+    def build(self, dso: Any, workload: Workload | float, pays: str = "active and reactive", *,
+              sites: Iterable[str] | None = None, tariff: Any = None, price_taker: bool = False,
               value_of_work: float = 1000.0) -> None:
-        """Above (or, as a price taker, inside) a block filled by `build_opf`.
+        """Fill the block above (or, as a price taker, inside) a block filled by `build_opf`.
 
-        workload: a `Workload`, or MWh that all sites use together, free in time and place. sites:
-        names of datacenters (default: all that are no price takers'). pays: what it pays for;
-        "tariff" with `tariff` ($/MWh, a number or one per period). price_taker: this block is in
-        the DSO's problem, whose datacenters were left free (`build_opf(..., price_takers=...)`);
-        in a model that is no lower level that is the cooperative optimum. value_of_work: of a price
-        taker in a lower level, $ per MWh (thousand server hours, thousand requests/s) that is not
-        served: it bounds its multipliers, and is far above any price that occurs.
-        ModelError: no datacenter, wrong data, a workload that cannot be served.
+        Parameters
+        ----------
+        dso : Block
+            Filled by `build_opf`: a LowerLevel, or a model of its own.
+        workload : Workload or float
+            A float: energy (MWh) that all sites use together, free in time and place.
+        pays : str
+            One of `PAYS`: what it pays for.
+        sites : iterable of str, optional
+            Its datacenters; by default all that are not decided by price takers.
+        tariff : float or sequence of float, optional
+            Of ``pays="tariff"`` ($/MWh), one number or one per period.
+        price_taker : bool
+            Whether this block is part of the DSO's problem, whose datacenters were left free
+            (``build_opf(..., price_takers=...)``); in a model that is not a lower level that is the
+            cooperative optimum.
+        value_of_work : float
+            Of a price taker in a lower level: $ per MWh (thousand server hours, thousand
+            requests/s) that is not served. It bounds its multipliers and is far above any price
+            that occurs.
+
+        Raises
+        ------
+        ModelError
+            If there is no datacenter, an argument is wrong, the workload cannot be served, or a
+            price taker in a lower level has non-interruptible jobs.
         """
         if pays not in PAYS:
             raise ModelError.at(self.name, f"pays={pays!r}", f"Use one of {', '.join(PAYS)}.")
@@ -78,8 +102,10 @@ class AggregatorBlockData(BlockData):
             dso.cost.set_value(dso.cost.expr + value_of_work * sum(self.unserved.values()))
         self.binaries = serving.binaries
         if inside and self.binaries:
-            raise ModelError.at(self.name, "is a price taker with jobs that may not pause",
-                                "Binaries have no prices: make the jobs interruptible.")
+            raise ModelError.at(
+                self.name, "is a price taker with non-interruptible jobs",
+                "These need binaries, and a lower level must be convex to have duals: make the "
+                "jobs interruptible.")
         self._electrical(dso, mine, labels)
         if not price_taker:
             self._pay(dso, mine, labels, hours, pays, tariff)
@@ -98,7 +124,7 @@ class AggregatorBlockData(BlockData):
                                     nearest(name, dso.datacenter))
             if name not in free:
                 raise ModelError.at(
-                    self.name, f"names the site {name!r}, which somebody else decides",
+                    self.name, f"names the site {name!r}, whose power it does not decide",
                     "Price takers are named in build_opf(..., price_takers=[...]).")
         chosen = free if sites is None else {name: free[name] for name in sites}
         if not chosen:

@@ -1,4 +1,4 @@
-"""Can a workload be served at all? Asked before any search, and answered by name."""
+"""Whether a workload can be served at all, checked before any search."""
 
 from __future__ import annotations
 
@@ -13,10 +13,28 @@ from pyomo_dlmp.tolerances import ROUNDING, ROW_HOLDS
 
 def require_servable(name: str, sites: dict[str, Site], labels: list, hours: float,
                   workload: Workload) -> None:
-    """ModelError naming what cannot be served, and how much of it is missing.
+    """Raise an error that tells which work cannot be served, and how much of it is missing.
 
     One LP: the workload's rows with a shortfall for each job and hour, at least cost of shortfall;
-    jobs without pause count as if they might pause.
+    non-interruptible jobs count as interruptible.
+
+    Parameters
+    ----------
+    name : str
+        Of the aggregator, in messages.
+    sites : dict of str to Site
+        Its datacenters.
+    labels : list
+        The periods.
+    hours : float
+        Length of a period (h).
+    workload : Workload
+        To be served.
+
+    Raises
+    ------
+    ModelError
+        If the workload cannot be served, or floors, ramps and batteries contradict each other.
     """
     if workload.energy_mwh is not None:
         _energy(name, sites, labels, hours, workload.energy_mwh)

@@ -1,8 +1,8 @@
 """Four markets on the same data, from no coordination to all of it.
 
-    uncoordinated   the DCA minimises its bill at a tariff; the DSO takes its power as it comes
-    price taker     the DCA answers yesterday's DLMPs again and again: settles, or cycles
-    strategic       the DCA foresees the DLMPs that its power makes (the bilevel model)
+    uncoordinated   the DCA minimises its bill at a tariff; the DSO takes its power as given
+    price taker     the DCA responds to the last DLMPs again and again: it converges, or cycles
+    strategic       the DCA foresees the DLMPs that its power causes (the bilevel model)
     cooperative     one problem: the DSO's cost over its own and the DCA's decisions
 
 Payments between them are transfers, and the work done is the same, so the DSO's cost is the social
@@ -35,12 +35,28 @@ from pyomo_dlmp.tolerances import GAP, ROUNDING, ROW_HOLDS
 
 @dataclass(frozen=True)
 class Market:
-    """What one market needs: the feeder, the leader's workload, the others, the DSO's options.
+    """The data of a market: the feeder, the leader's workload, the others, the DSO's options.
 
-    `opf`: keywords of `build_opf` (periods, hours, price ...). `takers`: {name: (sites, Workload)}
-    of aggregators that are price takers in every market. `tariff` ($/MWh, number or one per
-    period): what the uncoordinated DCA pays, and every one where `pays` is "tariff".
-    `averaged`: the price taker moves by 1/k towards its answer in round k, not all the way.
+    Parameters
+    ----------
+    network : Network
+        The feeder.
+    workload : Workload or float
+        Of the leader; a float: MWh.
+    opf : mapping
+        Keywords of `build_opf` (periods, hours, price ...).
+    pays : str
+        What the leader pays for: "active and reactive", "active" or "tariff".
+    tariff : float or sequence of float
+        In $/MWh, one number or one per period: what the uncoordinated DCA pays, and everyone if
+        `pays` is "tariff".
+    takers : mapping of str to (sites, Workload)
+        Aggregators that are price takers in every market.
+    averaged : bool
+        Whether the price taker moves by 1/k towards its best response in round k, instead of all
+        the way.
+    max_rounds : int
+        Most rounds of the price taker.
     """
 
     network: Network
@@ -64,13 +80,30 @@ Market.__init__ = renamed_arguments(net="network")(Market.__init__)  # type: ign
 
 @dataclass
 class MarketResult:
-    """One market solved. `dso`: block with values and duals; `note`: how it went, in words.
+    """One market solved.
 
-    `paid`: $ by the market's own rule (a tariff or DLMPs; nan where nothing is paid). `tariff`:
-    $/MWh (number or one per period) of a market that sets it; None: the Market's.
-    `rounds`: of a price taker, columns round, payment ($), change (MW). `solution`: of a market
-    that solves a bilevel model. `residual`: relative KKT residual of the DSO's problem in the
-    other markets.
+    Attributes
+    ----------
+    market : str
+        Its name.
+    dso : Block
+        The DSO's problem, with values and duals.
+    paid : float
+        Payment by the market's own rule ($), a tariff or DLMPs; nan if nothing is paid.
+    status : str
+        One of `Status`.
+    note : str
+        How the solution was found, in words.
+    rounds : DataFrame or None
+        Of a price taker: columns round, payment ($), change (MW).
+    solution : BilevelResult or None
+        Of a market that solves a bilevel model.
+    model : ConcreteModel or None
+        The whole model.
+    residual : float or None
+        Relative KKT residual (1) of the DSO's problem, in the other markets.
+    tariff : float, sequence of float or None
+        $/MWh, of a market that sets it; None: the Market's.
     """
 
     market: str
@@ -87,18 +120,18 @@ class MarketResult:
 
 @dataclass(frozen=True)
 class MarketRow:
-    """A row of `MARKETS`: one market, and what is particular to it.
+    """A row of `MARKETS`: one market and its properties.
 
     Attributes
     ----------
     name : str
-        What users write; also of the market's rows in tables.
+        The name that users give; also that of the market's rows in tables.
     solve : callable
         (Market, **options) -> MarketResult, with values and duals on its `dso`. Options are those
         of `solve_bilevel`.
     pays : str or None
-        What its datacenters pay for ("active", "active and reactive", "tariff"); None: as the
-        Market says.
+        What its datacenters pay for ("active", "active and reactive", "tariff"); None: `pays` of
+        the Market.
     foresees : bool
         Whether the leader foresees the prices (a bilevel solution with a bound); of many runs a
         report shows these.
@@ -121,13 +154,18 @@ def solve_market(name: str, market: Market, **options: Any) -> MarketResult:
     name : str
         A name of `MARKETS`.
     market : Market
+        Its data.
     **options
         Of `solve_bilevel` (solver, gap, time_limit, progress).
+
+    Returns
+    -------
+    MarketResult
 
     Raises
     ------
     ModelError
-        The name is unknown; also what the market's parts raise.
+        If the name is unknown; also errors of the market's parts.
     """
     if name not in MARKETS:
         raise ModelError.at("market", f"{name!r} is unknown", nearest(str(name), MARKETS))
@@ -137,18 +175,41 @@ def solve_market(name: str, market: Market, **options: Any) -> MarketResult:
 def register_market(row: MarketRow) -> None:
     """Add a row to the table of markets, for this process.
 
+    Parameters
+    ----------
+    row : MarketRow
+        With a name of its own.
+
     Raises
     ------
     ModelError
-        The name is taken.
+        If the name is taken.
     """
     if row.name in MARKETS:
-        raise ModelError.at(f"market {row.name!r}", "is there already", "Give it another name.")
+        raise ModelError.at(f"market {row.name!r}", "exists already", "Give it another name.")
     MARKETS[row.name] = row
 
 
 def build_bilevel(market: Market, pays: str | None = None) -> Any:
-    """ConcreteModel with LowerLevel `dso` (and its price takers) under AggregatorBlock `dca`."""
+    """The bilevel model of a market.
+
+    Parameters
+    ----------
+    market : Market
+        Its data.
+    pays : str, optional
+        What the leader pays for, instead of the market's `pays`.
+
+    Returns
+    -------
+    ConcreteModel
+        With LowerLevel `dso` (and its price takers) under AggregatorBlock `dca`.
+
+    Raises
+    ------
+    ModelError
+        If the data are wrong; also errors of the OPF and of the aggregators.
+    """
     m = pyo.ConcreteModel(name=market.network.name)
     m.dso = LowerLevel()
     theirs = [site for sites, _ in market.takers.values() for site in sites]
@@ -190,7 +251,7 @@ def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> 
     _first_schedule(m)
     seen: list[list[float]] = []
     rounds = []
-    status, note = Status.ROUNDS_USED_UP, f"did not settle in {market.max_rounds} rounds"
+    status, note = Status.ROUNDS_USED_UP, f"did not converge in {market.max_rounds} rounds"
     for k in range(1, market.max_rounds + 1):
         here = [var.value for var in decisions]
         answer = solve_opf(m.dso)
@@ -209,7 +270,7 @@ def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> 
         back = None if market.averaged else next(
             (i for i, old in enumerate(seen) if _apart(old, here) <= ROW_HOLDS), None)
         if change <= ROW_HOLDS or (market.averaged and content):
-            status, note = Status.OPTIMAL, f"settled in {k} rounds"
+            status, note = Status.OPTIMAL, f"converged in {k} rounds"
             break
         if back is not None:
             members = [paid for _, paid, _ in rounds[back:-1]]

@@ -1,4 +1,4 @@
-"""What a datacenter aggregator has to serve, as plain data, and the checks of it.
+"""The workload of a datacenter aggregator as plain data, and its checks.
 
 Server power, in the linear form that is usual for pools of servers (typical values: idle 100-150 W,
 peak 200-300 W, 1-10 requests/s a server, PUE 1.1-1.6), for m servers on and L requests/s served:
@@ -12,7 +12,7 @@ Batch work keeps its servers fully busy:  P = x PUE P_peak.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,11 +24,26 @@ from pyomo_dlmp.network.series import by_period, is_number
 
 @dataclass(frozen=True, kw_only=True)
 class Servers:
-    """The pool of `count` equal servers at datacenter `site`.
+    """A pool of equal servers at a datacenter.
 
-    `idle_w`, `peak_w` (W each); `service_rate` (requests/s each); `delay_s`: greatest mean delay
-    (s); `pue`: a constant, or one per period, or with `pue_table` ((degrees C, PUE), ...) read at
-    the `temperature` of each period (linear between entries, constant beyond them).
+    Parameters
+    ----------
+    site : str
+        Name of the datacenter.
+    count : float
+        Number of servers.
+    idle_w, peak_w : float
+        Power of each (W).
+    service_rate : float
+        Of each (requests/s).
+    delay_s : float
+        Greatest mean delay (s).
+    pue : float or tuple of float
+        Power usage effectiveness (1), one or one per period.
+    pue_table : tuple of (float, float)
+        Instead of `pue`: (degrees C, PUE), linear between entries, constant beyond them.
+    temperature : tuple of float
+        Of each period (degrees C), for `pue_table`.
     """
 
     site: str
@@ -44,9 +59,15 @@ class Servers:
 
 @dataclass(frozen=True, kw_only=True)
 class Interactive:
-    """Requests that are served in their own period: `rate` (requests/s), one or one per period.
+    """Requests that are served in their own period, at any of their sites, in any shares.
 
-    They may go to any of `sites` (all with servers where empty), in any parts.
+    Parameters
+    ----------
+    name : str
+    rate : float or tuple of float
+        Requests/s, one number or one per period.
+    sites : tuple of str
+        Datacenters with servers; empty: all of them.
     """
 
     name: str
@@ -56,13 +77,29 @@ class Interactive:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """Batch work between the start of period `arrival` and the start of period `deadline`.
+    """Batch work within a window of periods.
 
-    Positions of periods, from 0; the number of periods is the end of the last one. Either `mwh`
-    at the meter, at most `kw_max` (kW) in all, or `server_hours` on the servers of its sites, on at
-    most `servers_max`. It may move between `sites` (all where empty) and pause, unless
-    `interruptible` is False: then it runs for `run_periods` without pause at one site and a
-    constant level, at the price of one binary for each site and possible start.
+    Parameters
+    ----------
+    name : str
+    arrival, deadline : int
+        It runs from the start of period `arrival` to the start of period `deadline`: positions from
+        0; the number of periods is the end of the last one.
+    mwh : float or None
+        Energy at the meter (MWh); or
+    server_hours : float or None
+        Work on the servers of its sites (server hours).
+    sites : tuple of str
+        Datacenters between which it may move; empty: all.
+    kw_max : float or None
+        Greatest power at all sites together (kW), of a job in MWh.
+    servers_max : float or None
+        Greatest number of servers, of a job in server hours.
+    interruptible : bool
+        False: it runs for `run_periods` without pause at one site and a constant level, at the cost
+        of one binary for each site and possible start.
+    run_periods : int or None
+        Periods that a non-interruptible job runs.
     """
 
     name: str
@@ -79,10 +116,22 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Ups:
-    """The battery of a site's uninterruptible supply: `kw` each way, `kwh` at most stored.
+    """The battery of a site's uninterruptible power supply.
 
-    `kwh_min` stays as the reserve; it starts at `kwh_start` (full where None) and ends there or
-    higher. `efficiency` each way.
+    Parameters
+    ----------
+    site : str
+        Name of the datacenter.
+    kw : float
+        Greatest power of charging and of discharging (kW).
+    kwh : float
+        Capacity (kWh).
+    kwh_min : float
+        Reserve that always remains (kWh).
+    kwh_start : float or None
+        Stored at first, and at least at last (kWh); None: full.
+    efficiency : float
+        Of charging and of discharging, a share.
     """
 
     site: str
@@ -94,15 +143,26 @@ class Ups:
 
     @property
     def start(self) -> float:
-        """Energy at first (kWh)."""
+        """Energy stored at first (kWh)."""
         return self.kwh if self.kwh_start is None else self.kwh_start
 
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """All that an aggregator serves: `energy_mwh` at its meters, free in time and place, or parts.
+    """Everything that an aggregator serves: an amount of energy, or parts.
 
-    Parts: `servers` (pools), `interactive` (needs servers), `jobs`; `ups` goes with either.
+    Parameters
+    ----------
+    energy_mwh : float or None
+        Energy at its meters (MWh), free in time and place; instead of servers, interactive load and
+        jobs.
+    servers : tuple of Servers
+        Pools.
+    interactive : tuple of Interactive
+        Needs servers.
+    jobs : tuple of Job
+    ups : tuple of Ups
+        With either.
     """
 
     energy_mwh: float | None = None
@@ -116,7 +176,25 @@ PARTS = {"servers": Servers, "interactive": Interactive, "job": Job, "ups": Ups}
 
 
 def pue_of(pool: Servers, labels: Sequence[Hashable]) -> dict:
-    """PUE of a pool in each period."""
+    """PUE of a pool in each period.
+
+    Parameters
+    ----------
+    pool : Servers
+        With a `pue`, or a table and temperatures.
+    labels : sequence
+        The periods.
+
+    Returns
+    -------
+    dict
+        {period: PUE (1)}.
+
+    Raises
+    ------
+    ModelError
+        If there are not as many numbers as periods.
+    """
     if not pool.pue_table:
         return by_period(pool.pue, labels, f"pue of the servers at '{pool.site}'")
     celsius, values = zip(*sorted(pool.pue_table), strict=True)
@@ -124,15 +202,47 @@ def pue_of(pool: Servers, labels: Sequence[Hashable]) -> dict:
     return {t: float(np.interp(heat[t], celsius, values)) for t in labels}
 
 
-def sites_of(part: Interactive | Job, workload: Workload, sites) -> list[str]:
-    """Where a part may run: its own sites, or all that can."""
+def sites_of(part: Interactive | Job, workload: Workload, sites: Iterable[str]) -> list[str]:
+    """Datacenters at which a part may run: its own sites, or all that can.
+
+    Parameters
+    ----------
+    part : Interactive or Job
+        Of the workload.
+    workload : Workload
+        With its pools.
+    sites : iterable of str
+        Datacenters of the aggregator.
+
+    Returns
+    -------
+    list of str
+    """
     pools = [pool.site for pool in workload.servers]
     needs_servers = isinstance(part, Interactive) or part.server_hours is not None
     return list(part.sites) or (pools if needs_servers else list(sites))
 
 
-def check_workload(workload: Workload, sites, labels: Sequence[Hashable], where: str) -> None:
-    """ModelError with every fault of the data: names, windows, figures, lengths."""
+def check_workload(workload: Workload, sites: Iterable[str], labels: Sequence[Hashable],
+                   where: str) -> None:
+    """Raise an error with every fault of a workload: names, windows, numbers, lengths.
+
+    Parameters
+    ----------
+    workload : Workload
+        To be checked.
+    sites : iterable of str
+        Datacenters of the aggregator.
+    labels : sequence
+        The periods.
+    where : str
+        Name of the aggregator in messages.
+
+    Raises
+    ------
+    ModelError
+        If the workload has faults; it lists all of them.
+    """
     faults = [Fault(f"{where}: {place}", what, cure)
               for place, what, cure in _findings(workload, list(sites), list(labels))]
     if faults:
@@ -156,13 +266,13 @@ def _findings(w: Workload, sites: list[str], labels: list) -> Iterator[Finding]:
                        ("jobs", "name")):
         names = [getattr(part, key) for part in getattr(w, group)]
         for name in dict.fromkeys(n for n in names if names.count(n) > 1):
-            yield f"{group} {name!r}", "is there twice", "Keep one, or name them apart."
+            yield f"{group} {name!r}", "occurs twice", "Keep one, or give them different names."
     for part in (*parts, *w.ups):
         place = f"{type(part).__name__.lower()} {getattr(part, 'name', None) or part.site!r}"
         named = [part.site] if hasattr(part, "site") else list(part.sites)
         for site in named:
             if site not in sites:
-                yield (place, f"names site {site!r}, which is no datacenter of this aggregator",
+                yield (place, f"names site {site!r}, which is not a datacenter of this aggregator",
                        nearest(site, sites))
         if isinstance(part, Interactive) or getattr(part, "server_hours", None) is not None:
             without = [s for s in sites_of(part, w, sites) if s not in pools]
@@ -226,7 +336,7 @@ def _job(job: Job, labels: list) -> Iterator[tuple[str, str]]:
                "Keep it inside the study.")
     if job.interruptible != (job.run_periods is None):
         yield (f"has interruptible={job.interruptible} and run_periods={job.run_periods}",
-               "A job without pause needs run_periods, another has none.")
+               "A non-interruptible job needs run_periods, another does not have it.")
     elif job.run_periods is not None and job.run_periods > job.deadline - job.arrival:
         yield (f"runs {job.run_periods} periods within {job.deadline - job.arrival}",
                "Give it more time, or shorten it.")
@@ -249,7 +359,19 @@ _SIZES = {Servers: ("count",), Interactive: ("rate",), Ups: ("kw", "kwh", "kwh_m
 
 
 def scaled(workload: Workload, factor: float) -> Workload:
-    """A workload at a multiple of its size: servers, requests, jobs, batteries and energy."""
+    """A workload at a multiple of its size: servers, requests, jobs, batteries and energy.
+
+    Parameters
+    ----------
+    workload : Workload
+        Not changed.
+    factor : float
+        The multiple (1).
+
+    Returns
+    -------
+    Workload
+    """
     def times(value):
         if isinstance(value, tuple):
             return tuple(factor * x for x in value)

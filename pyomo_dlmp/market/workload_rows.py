@@ -1,4 +1,4 @@
-"""Rows that serve a workload: whoever holds them decides, upper level or price taker.
+"""Rows that serve a workload, of the upper level or of a price taker.
 
 Symbols, site s, period t of h hours: p = power at the meter (MW), c, d = UPS charging and
 discharging (MW), m = thousand servers on for interactive load, L = thousand requests/s of it,
@@ -11,7 +11,7 @@ x = thousand servers busy with batch work, b = MW of a job given in MWh.
     energy    h sum_{s,t} (p - c + d) == energy        ramp      |p_t - p_{t-1}| <= ramp
     ups       e_t == e_{t-1} + h (eta c - d / eta),    e_last >= e_first
 
-A job without pause has a binary start[s, t] and runs at a constant level for its periods.
+A non-interruptible job has a binary start[s, t] and runs at a constant level for its periods.
 """
 
 from __future__ import annotations
@@ -30,7 +30,17 @@ from pyomo_dlmp.network.units import KILO
 
 @dataclass(frozen=True)
 class Site:
-    """A datacenter as the workload sees it: Var `p[t]` (MW), floor and ramp (MW; None: free)."""
+    """A datacenter as the workload sees it.
+
+    Attributes
+    ----------
+    p : Var
+        [t]: total power (MW).
+    floor : float
+        Least power (MW).
+    ramp : float or None
+        Greatest change of power from one period to the next (MW); None: free.
+    """
 
     p: Any
     floor: float = 0.0
@@ -38,11 +48,28 @@ class Site:
 
 
 class WorkloadRows:
-    """Writes the rows of a workload on `block`; see the module's text.
+    """Writes the rows of a workload on a block; see the module's text.
 
-    elastic: at least the work is served (not exactly), with `unserved[what]` >= 0 (thousand server
-    hours, MWh or thousand requests/s) in place of what is not: for a check, and for price takers,
-    whose work then has a stated value.
+    Parameters
+    ----------
+    block : Block
+        Where the rows are written.
+    sites : mapping of str to Site
+        Where the work is done.
+    labels : sequence
+        The periods.
+    hours : float
+        Length of a period (h).
+    workload : Workload
+        To be served.
+    elastic : bool
+        Whether work may remain unserved: `unserved[what]` >= 0 (thousand server hours, MWh or
+        thousand requests/s), for a check, and for price takers, whose work then has a stated value.
+
+    Attributes
+    ----------
+    binaries : int
+        Number of binaries written.
     """
 
     def __init__(self, block, sites: Mapping[str, Site], labels: Sequence[Hashable], hours: float,
@@ -58,7 +85,7 @@ class WorkloadRows:
             block.unserved = pyo.Var(names, domain=pyo.NonNegativeReals, initialize=0.0)
 
     def write(self) -> None:
-        """All rows."""
+        """Write all rows."""
         self._ups()
         self._jobs()
         self._pools()

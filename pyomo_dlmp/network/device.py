@@ -1,4 +1,4 @@
-"""What every device at a bus has: a name, a bus, legs, and what it makes when nothing decides."""
+"""What all devices at a bus share: a name, a bus, legs, and their power without a dispatch."""
 
 from __future__ import annotations
 
@@ -17,10 +17,24 @@ LegPowers = tuple[tuple[float, ...], tuple[float, ...]]
 class Device:
     """A device at a bus; subclasses are frozen, keyword-only dataclasses.
 
-    Class attributes: `word`, how messages, study files and tables of results call it (and a model's
-    block, too); `plural`, its attribute of a `Network` and its feeder table ``<plural>.csv``;
-    `table_needed`, whether a feeder must have that table; `draws`, whether tables of results count
-    its power positive when drawn (else when made).
+    Parameters
+    ----------
+    name : str
+        Unique among devices.
+    bus : str
+        Name of its bus.
+
+    Attributes
+    ----------
+    word : str
+        Of the class: its name in messages, study files, tables of results and models.
+    plural : str
+        Of the class: its attribute of a `Network` and its feeder table ``<plural>.csv``.
+    table_needed : bool
+        Of the class: whether a feeder must have that table.
+    draws : bool
+        Of the class: whether tables of results count its power positive when drawn (otherwise when
+        generated).
     """
 
     word: ClassVar[str]
@@ -32,27 +46,62 @@ class Device:
     bus: str
 
     def findings(self) -> Iterator[Finding]:
-        """What does not go together in its (well typed) fields, and how to cure it."""
+        """Relations between its (well typed) fields that do not hold.
+
+        Yields
+        ------
+        (str, str)
+            What is wrong, and its cure.
+        """
         yield from ()
 
     def touched(self) -> str:
-        """Phases of the bus that it needs."""
+        """Phases of the bus that it needs.
+
+        Returns
+        -------
+        str
+            Such as ``"ab"``.
+        """
         return "".join(leg_names(self))
 
     def grounds(self) -> bool:
-        """Does it hold its bus's voltage to ground?"""
+        """Whether it holds its bus's voltage to ground.
+
+        Returns
+        -------
+        bool
+        """
         return False
 
     def nominal_power(self) -> tuple[float, float] | None:
-        """(kW, kvar) that it makes in all in an AC power flow without a dispatch.
+        """Total power that it generates in an AC power flow without a dispatch.
 
-        None: its power follows from the voltage, it has an OpenDSS element of its own and no
-        dispatch.
+        Returns
+        -------
+        (float, float) or None
+            kW and kvar. None: its power follows from the voltage; it is an OpenDSS element of its
+            own and is not dispatched.
         """
         return 0.0, 0.0
 
     def leg_powers(self, given: Any) -> LegPowers:
-        """What its legs make (kW, kvar), of kW or (kW, kvar) in all; ValueError says what to give.
+        """Power that each leg generates.
+
+        Parameters
+        ----------
+        given : float or (float, float)
+            Total kW, or total (kW, kvar), generated.
+
+        Returns
+        -------
+        (tuple of float, tuple of float)
+            kW by leg and kvar by leg.
+
+        Raises
+        ------
+        ValueError
+            If there are not two numbers; the message tells what to give.
         """
         pair = (given, 0.0) if is_number(given) else tuple(given)
         if len(pair) != 2:
@@ -60,7 +109,18 @@ class Device:
         return self.equal_legs(*pair)
 
     def equal_legs(self, kw: float, kvar: float) -> LegPowers:
-        """A total (kW, kvar) shared equally by its legs."""
+        """A total shared equally by its legs.
+
+        Parameters
+        ----------
+        kw, kvar : float
+            Total active and reactive power (kW, kvar).
+
+        Returns
+        -------
+        (tuple of float, tuple of float)
+            kW by leg and kvar by leg.
+        """
         n = len(leg_names(self))
         return (kw / n,) * n, (kvar / n,) * n
 
@@ -69,8 +129,14 @@ class Device:
 class MultiphaseDevice(Device):
     """A device whose legs follow from its phases and its connection.
 
-    `connection` ``"wye"``: a leg for each of `phases`; ``"delta"``: ab, bc and ca, or the one pair
-    of two phases.
+    Parameters
+    ----------
+    name, bus : str
+        As of `Device`.
+    phases : str
+        Such as ``"abc"``.
+    connection : "wye" or "delta"
+        A leg for each of `phases`; or ab, bc and ca, or the one pair of two phases.
     """
 
     phases: Annotated[str, Column(always=True)] = "abc"
@@ -78,7 +144,7 @@ class MultiphaseDevice(Device):
 
     @property
     def legs(self) -> tuple[str, ...]:
-        """Names of the legs: phases, or pairs."""
+        """Names of the legs: phases, or pairs of phases."""
         if self.connection == "wye":
             return tuple(self.phases)
         return ("ab", "bc", "ca") if len(self.phases) == 3 else (pair_name(self.phases),)
@@ -95,10 +161,32 @@ class MultiphaseDevice(Device):
 
 
 def leg_names(device: Any) -> tuple[str, ...]:
-    """Legs of a device, a field or a property of it."""
+    """Legs of a device, whether they are a field or a property of it.
+
+    Parameters
+    ----------
+    device : Device
+        A device of any kind.
+
+    Returns
+    -------
+    tuple of str
+        Such as ``("a", "b")`` or ``("ab", "ca")``.
+    """
     return tuple(device.legs)
 
 
 def pair_name(phases: str) -> str:
-    """Two phases as the name of a leg: ``"ca"`` for ``"ac"``."""
+    """The name of the leg between two phases.
+
+    Parameters
+    ----------
+    phases : str
+        Two phases in any order.
+
+    Returns
+    -------
+    str
+        The pair in its usual order: ``"ca"`` for ``"ac"``.
+    """
     return phases if phases in ("ab", "bc", "ca", "12") else phases[::-1]

@@ -27,15 +27,30 @@ SHARE = Range(0, 1, above=True)  # efficiencies and power factors
 
 @dataclass(frozen=True, kw_only=True)
 class Load(Device):
-    """A load: `kw` and `kvar` per leg at nominal voltage, in the order of `legs`.
+    """A load with a power for each leg.
 
-    `connection` ``"wye"``: legs are phases ``("a", "b")``; ``"delta"``: pairs ``("ab", "ca")``.
-    `model`: constant ``"power"``, ``"current"`` (P, Q ~ V) or ``"impedance"`` (~ V^2);
-    ``"exponential"`` (P ~ V^n, Q ~ V^m; `coefficients` n, m); ``"zip"`` (`coefficients` shares of
-    impedance, current and power of P, then of Q).
-    `kv`: rated voltage of a leg (kV), None for the bus's nominal. Outside `v_low` .. `v_high`
-    (pu of it) the AC power flow takes a constant impedance; the linear model does not.
-    `profile`: name of one of the network's profiles.
+    Parameters
+    ----------
+    name, bus : str
+        As of `Device`.
+    connection : "wye" or "delta"
+        Legs are phases ``("a", "b")``, or pairs ``("ab", "ca")``.
+    model : str
+        Constant ``"power"``, ``"current"`` (P, Q ~ V) or ``"impedance"`` (~ V^2);
+        ``"exponential"`` (P ~ V^n, Q ~ V^m) or ``"zip"``.
+    legs : tuple of str
+    kw, kvar : tuple of float
+        Power of each leg at nominal voltage (kW, kvar), in the order of `legs`.
+    coefficients : tuple of float
+        Of ``"exponential"``: n, m. Of ``"zip"``: shares of impedance, current and power of P, then
+        of Q.
+    kv : float or None
+        Rated voltage of a leg (kV); None: the bus's nominal.
+    v_low, v_high : float
+        Outside of this range (pu of the rated voltage) the AC power flow takes a constant
+        impedance; the linear model does not.
+    profile : str or None
+        Name of one of the network's profiles.
     """
 
     word = "load"
@@ -79,7 +94,7 @@ class Load(Device):
                            "They must add up to 1.")
 
     def grounds(self) -> bool:
-        """A wye load does."""
+        """True for a wye load."""
         return self.connection == "wye"
 
     def nominal_power(self) -> None:
@@ -89,13 +104,28 @@ class Load(Device):
 
 @dataclass(frozen=True, kw_only=True)
 class Generator(MultiphaseDevice):
-    """A dispatchable generator, shared equally by its phases. Totals in kW and kvar.
+    """A dispatchable generator, shared equally by its phases; powers are totals.
 
-    Cost of the total: ``cost p + cost2 p^2`` with p in MW, `cost` in $/MWh, `cost2` in $/MW^2h.
-    Reactive power is free within ``kvar_min .. kvar_max``, and within a circle of `kva` (as a
-    polygon) and a power factor of at least `power_factor_min` where given: an inverter's
-    capability. `connection` ``"delta"``: equal legs between the phases (two phases: one leg).
-    `kw`, `kvar`: what it makes in an AC power flow without a dispatch.
+    The cost is ``cost p + cost2 p^2`` ($/h) with p in MW.
+
+    Parameters
+    ----------
+    name, bus, phases, connection
+        As of `MultiphaseDevice`; delta has equal legs between the phases (two phases: one leg).
+    kw_min, kw_max : float
+        Limits of active power (kW).
+    kvar_min, kvar_max : float
+        Limits of reactive power (kvar).
+    cost : float
+        In $/MWh.
+    cost2 : float
+        In $/MW^2h.
+    kva : float or None
+        Rating of an inverter (kVA): a circle, as a polygon inside it; None: no such limit.
+    power_factor_min : float or None
+        Least power factor of an inverter; None: no such limit.
+    kw, kvar : float
+        Generated in an AC power flow without a dispatch (kW, kvar).
     """
 
     word = "generator"
@@ -114,7 +144,7 @@ class Generator(MultiphaseDevice):
     kvar: float = 0.0
 
     def findings(self) -> Iterator[Finding]:
-        """Limits the right way around, and what a delta needs."""
+        """Limits in the wrong order, and what a delta needs."""
         for low, high, unit in (("kw_min", "kw_max", "kW"), ("kvar_min", "kvar_max", "kvar")):
             least, most = getattr(self, low), getattr(self, high)
             if least > most:
@@ -129,12 +159,30 @@ class Generator(MultiphaseDevice):
 
 @dataclass(frozen=True, kw_only=True)
 class Storage(MultiphaseDevice):
-    """A battery shared equally by its phases: it draws or makes up to `kw_max` kW (total).
+    """A battery shared equally by its phases; powers are totals.
 
-    Energy `kwh` .. stored between `kwh_min` and `kwh_max`, at first and (if `cyclic`) at last
-    `kwh_start`; efficiencies of charging and discharging (shares); `cost` of wear in $/MWh of
-    throughput. Reactive power within ``-kvar_max .. kvar_max`` and the circle of `kva`.
-    `kw` (made, negative when charging), `kvar`: in an AC power flow without a dispatch.
+    Parameters
+    ----------
+    name, bus, phases, connection
+        As of `MultiphaseDevice`.
+    kw_max : float
+        Greatest power of charging and of discharging (kW).
+    kwh_max, kwh_min : float
+        Limits of the stored energy (kWh).
+    kwh_start : float
+        Stored at first (kWh).
+    efficiency_charge, efficiency_discharge : float
+        Shares, above 0 and at most 1.
+    cyclic : bool
+        Whether at least `kwh_start` is stored at the end.
+    cost : float
+        Of wear, in $/MWh of energy charged or discharged.
+    kvar_max : float
+        Reactive power lies within ``-kvar_max .. kvar_max`` (kvar).
+    kva : float or None
+        Rating of the inverter (kVA): a circle, as a polygon inside it; None: no such limit.
+    kw, kvar : float
+        Generated (negative when charging) in an AC power flow without a dispatch (kW, kvar).
     """
 
     word = "storage"
@@ -154,7 +202,7 @@ class Storage(MultiphaseDevice):
     kvar: float = 0.0
 
     def findings(self) -> Iterator[Finding]:
-        """What it stores at first within its limits, and what a delta needs."""
+        """An initial energy outside of its limits, and what a delta needs."""
         if not self.kwh_min <= self.kwh_start <= self.kwh_max:
             yield (f"kwh_start {self.kwh_start:g} is not within kwh_min {self.kwh_min:g} .. "
                    f"kwh_max {self.kwh_max:g}", "Give kwh_min <= kwh_start <= kwh_max.")
@@ -167,9 +215,21 @@ class Storage(MultiphaseDevice):
 
 @dataclass(frozen=True, kw_only=True)
 class Capacitor(Device):
-    """A shunt capacitor: `kvar` per leg at `kv` (rated leg voltage, None for the bus's nominal).
+    """A shunt capacitor; a shunt reactor is a capacitor of negative kvar.
 
-    `closed` False: switched off. A shunt reactor is a capacitor of negative kvar.
+    Parameters
+    ----------
+    name, bus : str
+        As of `Device`.
+    connection : "wye" or "delta"
+        Legs are phases, or pairs of phases.
+    legs : tuple of str
+    kvar : tuple of float
+        Generated by each leg at its rated voltage (kvar), in the order of `legs`.
+    kv : float or None
+        Rated voltage of a leg (kV); None: the bus's nominal.
+    closed : bool
+        False: switched off.
     """
 
     word = "capacitor"
@@ -182,14 +242,14 @@ class Capacitor(Device):
     closed: bool = True
 
     def findings(self) -> Iterator[Finding]:
-        """A number for each leg, and the legs."""
+        """One number for each leg, and the legs."""
         if not len(self.legs) == len(self.kvar) > 0:
             yield (f"{len(self.legs)} legs and {len(self.kvar)} kvar",
                    "Give one kvar for each leg, and at least one leg.")
         yield from _leg_findings(self, "the kvar")
 
     def grounds(self) -> bool:
-        """A wye capacitor does."""
+        """True for a wye capacitor."""
         return self.connection == "wye"
 
     def nominal_power(self) -> None:
@@ -199,15 +259,28 @@ class Capacitor(Device):
 
 @dataclass(frozen=True, kw_only=True)
 class Datacenter(MultiphaseDevice):
-    """A datacenter of capacity `kw` (total) whose active power its aggregator chooses.
+    """A datacenter whose active power its aggregator chooses; powers are totals.
 
-    `floor` is the least hourly power as a share of `kw`. `balanced`: its legs share the power
-    equally (to neutral or in delta: the same bus powers); else the aggregator chooses each leg, of
-    at most its share of `kw`. `connection` ``"wye"``: legs are `phases`; ``"delta"``: ab, bc, ca.
-    `reactive` ``"power factor"``: it draws ``q = p tan(acos(power_factor))``, lagging;
-    ``"aggregator"`` or ``"dso"``: an active front end of `kva` whose reactive power that side
-    chooses within p^2 + q^2 <= kva^2 (a polygon inside it). `ramp_kw`: greatest change of the total
-    from one period to the next.
+    Parameters
+    ----------
+    name, bus, phases, connection
+        As of `MultiphaseDevice`.
+    kw : float
+        Capacity (kW).
+    floor : float
+        Least power, as a share of `kw`.
+    power_factor : float
+        Lagging (1).
+    balanced : bool
+        Whether its legs share the power equally (wye and delta then have the same bus powers);
+        otherwise the aggregator chooses each leg, of at most its share of `kw`.
+    reactive : "power factor", "aggregator" or "dso"
+        It draws ``q = p tan(acos(power_factor))``; or it has an active front end, and that side
+        chooses its reactive power within p^2 + q^2 <= kva^2 (a polygon inside it).
+    kva : float or None
+        Rating of the front end (kVA).
+    ramp_kw : float or None
+        Greatest change of the total from one period to the next (kW); None: free.
     """
 
     word = "datacenter"
@@ -243,13 +316,24 @@ class Datacenter(MultiphaseDevice):
 
 @dataclass(frozen=True, kw_only=True)
 class StaticVarGenerator(MultiphaseDevice):
-    """An SVG of total rating `kvar`.
+    """A static var generator (SVG).
 
-    `connection` ``"wye"``: one leg per phase in `phases`, equal legs where nothing grounds the bus;
-    ``"delta"``: legs ab, bc, ca, whose unequal reactive powers move active power between phases.
-    `sharing` ``"equal"``: each leg free in -/+ its share of `kvar`; ``"total"``: the legs' sizes
-    add up to at most `kvar`. `loss_percent` of the reactive power's size is drawn as active power.
-    `owner` ``"dso"`` (the lower level chooses) or ``"datacenter"`` (the aggregator above it).
+    Parameters
+    ----------
+    name, bus, phases : str
+        As of `MultiphaseDevice`.
+    connection : "wye" or "delta"
+        One leg per phase, equal legs where the bus is not grounded; or legs ab, bc, ca, whose
+        unequal reactive powers move active power between phases.
+    kvar : float
+        Total rating (kvar).
+    sharing : "equal" or "total"
+        Each leg is free within -/+ its share of `kvar`; or the absolute values of the legs' powers
+        add up to at most `kvar`.
+    loss_percent : float
+        Active power drawn, in percent of the absolute reactive power.
+    owner : "dso" or "datacenter"
+        Who chooses it: the lower level, or the aggregator above it.
     """
 
     word = "svg"
@@ -272,7 +356,23 @@ class StaticVarGenerator(MultiphaseDevice):
             yield f"delta with phases {self.phases!r}", "A delta svg needs phases 'abc'."
 
     def leg_powers(self, given: Any) -> LegPowers:
-        """What its legs make, of kvar in all, or of each leg."""
+        """Power that each leg generates.
+
+        Parameters
+        ----------
+        given : float or sequence of float
+            Total kvar, or kvar by leg, generated.
+
+        Returns
+        -------
+        (tuple of float, tuple of float)
+            kW by leg (zeros) and kvar by leg.
+
+        Raises
+        ------
+        ValueError
+            If there is not one number for each leg.
+        """
         n = len(self.legs)
         kvar = (given / n,) * n if is_number(given) else tuple(given)
         if len(kvar) != n:

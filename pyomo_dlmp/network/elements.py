@@ -24,13 +24,20 @@ MAX_TAP = 32  # twice the 16 steps of common regulators; far below the 160 where
 
 @dataclass(frozen=True, kw_only=True)
 class Bus:
-    """A bus with some of the phases a, b, c; `kv` is the nominal line-to-line voltage (kV).
+    """A bus with some of the phases a, b, c.
 
-    Behind a centre-tapped transformer `phases` is ``"12"`` and `kv` the voltage between the two
-    legs (0.24, say).
-
-    `v_min`, `v_max`: limits of the line-to-neutral magnitude (pu), None for the study's default.
-    `x`, `y`: drawing coordinates, any unit.
+    Parameters
+    ----------
+    name : str
+    kv : float
+        Nominal line-to-line voltage (kV); behind a centre-tapped transformer that between its two
+        legs (0.24, for example).
+    phases : str
+        Such as ``"abc"``; ``"12"`` behind a centre-tapped transformer.
+    v_min, v_max : float or None
+        Limits of the line-to-neutral magnitude (pu); None: the study's default.
+    x, y : float or None
+        Drawing coordinates, any unit.
     """
 
     name: str
@@ -49,10 +56,17 @@ class Bus:
 
 @dataclass(frozen=True, kw_only=True)
 class Substation:
-    """The feeder's source: fixed voltage `v_pu` per phase (pu) at `bus`; energy is bought here.
+    """The feeder's source, where energy is bought.
 
-    `r`, `x`: the source's own impedance (ohm, n x n), None for an ideal source; the voltage is
-    then the one behind it. `angle`: of phase a (degrees); only the AC power flow shows it.
+    Parameters
+    ----------
+    name, bus : str
+    v_pu : tuple of float
+        Fixed voltage of each phase (pu), behind the source's impedance.
+    r, x : n x n tuples of rows, or None
+        The source's own impedance (ohm); None: an ideal source.
+    angle : float
+        Of phase a (degrees); only the AC power flow shows it.
     """
 
     name: str
@@ -64,17 +78,22 @@ class Substation:
 
     @property
     def z(self) -> np.ndarray | None:
-        """The source's impedance in ohm, complex, n x n, or None."""
+        """The source's impedance (ohm): complex, shape (n, n); None if it is ideal."""
         return None if self.r is None or self.x is None else np.array(self.r) + 1j * np.array(
             self.x)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LineCode:
-    """Impedance of a line type: `r`, `x` in ohm/km, `b` shunt susceptance in microsiemens/km.
+    """Impedance of a line type of n conductors.
 
-    Symmetric matrices, n x n for n phases, tuples of rows (arrays are turned into them); `b` None
-    means none.
+    Parameters
+    ----------
+    name : str
+    r, x : n x n tuples of rows
+        Series resistance and reactance (ohm/km), symmetric; arrays are turned into tuples.
+    b : n x n tuples of rows, or None
+        Shunt susceptance (microsiemens/km), symmetric; None: no shunt.
     """
 
     name: str
@@ -107,10 +126,20 @@ class _Through:
 
 @dataclass(frozen=True, kw_only=True)
 class Line(_Through):
-    """A line of `length` km between two buses. `rating_kva` limits the apparent power per phase.
+    """A line between two buses; a switch is a line, too.
 
-    `phases` lists the conductors in the order of the code's matrices. A switch is a line; not
-    `closed`, it is no part of the tree.
+    Parameters
+    ----------
+    name, from_bus, to_bus : str
+    code : LineCode
+    length : float
+        In km.
+    phases : str
+        The conductors in the order of the code's matrices.
+    rating_kva : float or None
+        Limit of the apparent power per phase (kVA); None: no limit.
+    closed : bool
+        False: an open switch, which is not part of the tree.
     """
 
     name: str
@@ -124,7 +153,7 @@ class Line(_Through):
 
     @property
     def z(self) -> np.ndarray:
-        """Series impedance in ohm, complex, n x n."""
+        """Series impedance (ohm): complex, shape (n, n)."""
         return (np.array(self.code.r) + 1j * np.array(self.code.x)) * self.length
 
 
@@ -132,11 +161,19 @@ class Line(_Through):
 class Regulator(_Through):
     """Step-voltage regulators at fixed taps, 0.625 % a tap.
 
-    Without `kva` they have no series impedance; with it (rating of one unit), each has
-    `r_percent` and `x_percent` on that rating and the bus's nominal voltage.
-    `connection` ``"wye"``: `taps` per phase, e.g. ``{"a": 8, "b": 5, "c": 5}``;
-    ``"open_delta"``: taps of two line-to-line units, e.g. ``{"ab": 7, "cb": 4}``.
-    `kind` ``"B"`` (usual) raises the output with positive taps, ``"A"`` is its inverse ratio.
+    Parameters
+    ----------
+    name, from_bus, to_bus, phases : str
+    taps : dict
+        Of a wye per phase, such as ``{"a": 8, "b": 5, "c": 5}``; of an open delta of its two
+        line-to-line units, such as ``{"ab": 7, "cb": 4}``.
+    connection : "wye" or "open_delta"
+    kind : "A" or "B"
+        Positive taps of type B (usual) raise the output; type A is the inverse ratio.
+    kva : float or None
+        Rating of one unit (kVA); None: no series impedance.
+    r_percent, x_percent : float
+        Of each unit (% on its rating and the bus's nominal voltage).
     """
 
     name: str
@@ -152,7 +189,7 @@ class Regulator(_Through):
 
     @property
     def ratio(self) -> dict[str, float]:
-        """Output voltage over input voltage per unit: ``1 + 0.00625 tap``, type A inverted."""
+        """Output over input voltage (1) of each unit: ``1 + 0.00625 tap``, type A inverted."""
         if self.kind == "A":
             return {k: 1.0 / (1.0 - 0.00625 * tap) for k, tap in self.taps.items()}
         return {k: 1.0 + 0.00625 * tap for k, tap in self.taps.items()}

@@ -1,4 +1,4 @@
-"""What a field of an element says of itself, beside its type: its range, and its column in a table.
+"""Range and table column of an element's field, annotated beside its type.
 
     kw_max: Annotated[float, Range(0, unit="kW")]
     cost: Annotated[float, Column("cost_per_mwh")] = 0.0
@@ -17,7 +17,17 @@ from typing import Any, NamedTuple
 
 
 class Range(NamedTuple):
-    """Where a number may lie; `above` excludes the lower end."""
+    """The range of a number.
+
+    Parameters
+    ----------
+    low, high : float
+        Its ends, in `unit`.
+    unit : str
+        Unit of the number in messages.
+    above : bool
+        Whether `low` itself is excluded.
+    """
 
     low: float
     high: float = math.inf
@@ -25,7 +35,17 @@ class Range(NamedTuple):
     above: bool = False
 
     def holds(self, value: float) -> bool:
-        """Is `value` within the range?"""
+        """Whether a number is within the range.
+
+        Parameters
+        ----------
+        value : float
+            In the unit of the range.
+
+        Returns
+        -------
+        bool
+        """
         return (value > self.low if self.above else value >= self.low) and value <= self.high
 
     def __str__(self) -> str:
@@ -35,11 +55,16 @@ class Range(NamedTuple):
 
 
 class Column(NamedTuple):
-    """How a field stands in a feeder table.
+    """The column of a field in a feeder table.
 
-    `name`: of the column, "" for the field's own. `always`: written even where every row has the
-    default (others are left out then). `by_leg`: the field holds one value for each leg, and the
-    table one row for each.
+    Parameters
+    ----------
+    name : str
+        Of the column; "" for that of the field.
+    always : bool
+        Whether it is written even if every row has the default (it is left out otherwise).
+    by_leg : bool
+        Whether the field holds one value for each leg, and the table one row for each.
     """
 
     name: str = ""
@@ -49,7 +74,21 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True)
 class FieldSpec:
-    """A field of an element: type, range (None: any finite number), column and default."""
+    """A field of an element, as its annotations describe it.
+
+    Attributes
+    ----------
+    name : str
+    hint : type
+        The annotated type.
+    range : Range or None
+        None: any finite number.
+    column : Column
+    required : bool
+        Whether the field has no default.
+    default : object
+        None if the field is required.
+    """
 
     name: str
     hint: Any
@@ -60,7 +99,17 @@ class FieldSpec:
 
 
 def field_specs(cls: type) -> tuple[FieldSpec, ...]:
-    """The fields of a dataclass of the network, in their order."""
+    """The fields of an element's class, in their order.
+
+    Parameters
+    ----------
+    cls : type
+        A dataclass of the network.
+
+    Returns
+    -------
+    tuple of FieldSpec
+    """
     return _specs(cls)
 
 

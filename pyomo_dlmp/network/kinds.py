@@ -20,12 +20,29 @@ _WORDS: dict[type, str] = {
 
 
 def element_classes() -> tuple[type, ...]:
-    """Classes of everything that a network may hold."""
+    """Classes of everything that a network may hold.
+
+    Returns
+    -------
+    tuple of type
+        Those of the package, then the devices in the order in which they were registered.
+    """
     return (*_WORDS, *device_classes())
 
 
 def kind(element: Any) -> str | None:
-    """The kind of an element in one word (``"line"``, ``"svg"`` ...), None for anything else."""
+    """The kind of an element in one word.
+
+    Parameters
+    ----------
+    element : object
+        Any object.
+
+    Returns
+    -------
+    str or None
+        Such as ``"line"`` or ``"svg"``; None if it is not an element.
+    """
     if isinstance(element, Device):
         word = getattr(element, "word", "")
         cls = device_class(word)
@@ -34,5 +51,16 @@ def kind(element: Any) -> str | None:
 
 
 def label(element: object) -> str:
-    """An element as messages call it: ``line 'L35'``."""
+    """The name of an element in messages.
+
+    Parameters
+    ----------
+    element : object
+        An element of a network.
+
+    Returns
+    -------
+    str
+        Such as ``line 'L35'``.
+    """
     return f"{kind(element)} {getattr(element, 'name', '?')!r}"

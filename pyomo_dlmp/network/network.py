@@ -34,19 +34,42 @@ E = TypeVar("E")
 class Network:
     """A radial feeder: elements by name, checked as a whole, never changed.
 
-    `elements` is any iterable of elements, in any order; `source` says where the data come from.
-    Exactly one substation. A line is turned, if need be, to lead away from the substation, so
-    every branch's `from_bus` is the side of the substation.
+    A line is turned, if need be, to lead away from the substation, so every branch's `from_bus` is
+    the side of the substation. Units as in `pyomo_dlmp.network.elements`.
 
-    Attributes (read-only mappings by name, in the order given): `buses`, `substations`, `lines`,
-    `regulators`, `transformers`, `center_tapped`, `loads`, `generators`, `storages`,
-    `capacitors`, `datacenters`, `svgs`, `profiles`; `branches` holds all that join two buses
-    (open switches are in `lines` and in `open_lines` only), `devices` all that stand at one;
-    `devices_of(kind)` has those of a kind that was registered from outside, too.
-    `frequency` (Hz) is that of the source. Units as in `pyomo_dlmp.network.elements`.
+    Parameters
+    ----------
+    name : str
+    elements : iterable of Element
+        In any order, with exactly one substation.
+    description, source : str
+        Free texts; `source` is the origin of the data.
+    profiles : iterable of Profile
+        For loads that follow one.
+    frequency : float
+        Of the source (Hz).
 
-    Raises NetworkError with every fault of the data at once.
+    Attributes
+    ----------
+    buses, substations, lines, regulators, transformers, center_tapped : mapping
+        Elements by name, read-only, in the order given; so are the following.
+    loads, generators, storages, capacitors, datacenters, svgs : mapping
+        Devices of the package's kinds; `devices_of` has those of other registered kinds, too.
+    branches : mapping
+        Everything that joins two buses, without open switches.
+    open_lines : mapping
+        Open switches; they are in `lines`, too.
+    devices : mapping
+        Everything that stands at one bus.
+    profiles : mapping
 
+    Raises
+    ------
+    NetworkError
+        With every fault of the data at once.
+
+    Examples
+    --------
     >>> net = Network("tiny", [Bus(name="s", kv=4.8), Substation(name="grid", bus="s")])
     >>> net
     Network('tiny': 1 bus, 0 branches, 0 loads of 0 kW)
@@ -129,9 +152,21 @@ class Network:
     # ------------------------------------------------------------------------ changed copies
 
     def with_devices(self, *devices: Device) -> Network:
-        """This network with more devices: loads, generators, datacenters ...
+        """A copy of this network with more devices: loads, generators, datacenters ...
 
-        Raises NetworkError for a name already taken, an unknown bus, anything that is no device.
+        Parameters
+        ----------
+        *devices : Device
+            To be added.
+
+        Returns
+        -------
+        Network
+
+        Raises
+        ------
+        NetworkError
+            If a name is taken, a bus is unknown, or an argument is not a device.
         """
         wrong = [
             Fault(f"network {self.name!r}", f"{device!r} is not a device",
@@ -143,7 +178,22 @@ class Network:
         return self._with((*self.elements, *devices))
 
     def without(self, *names: str) -> Network:
-        """This network without the devices of these names. Raises NetworkError for unknown ones."""
+        """A copy of this network without some devices.
+
+        Parameters
+        ----------
+        *names : str
+            Of the devices.
+
+        Returns
+        -------
+        Network
+
+        Raises
+        ------
+        NetworkError
+            If a name is unknown.
+        """
         unknown = [
             Fault(f"network {self.name!r}", f"it has no device {name!r}",
                   nearest(name, self.devices))
@@ -155,7 +205,22 @@ class Network:
         return self._with(kept)
 
     def replacing(self, *elements: Element) -> Network:
-        """This network with elements of the same kind and name replaced by these."""
+        """A copy of this network with elements of the same kind and name replaced by others.
+
+        Parameters
+        ----------
+        *elements : Element
+            Each takes the place of one in the network.
+
+        Returns
+        -------
+        Network
+
+        Raises
+        ------
+        NetworkError
+            If there is no element of that kind and name, or the changed data are wrong.
+        """
         new = {label(element): element for element in elements}
         unknown = set(new) - {label(element) for element in self.elements}
         if unknown:
@@ -170,14 +235,26 @@ class Network:
     # ------------------------------------------------------------------------------- reading
 
     def devices_of(self, kind: str) -> Mapping[str, Any]:
-        """The devices of a kind by name, such as ``devices_of("storage")``.
+        """The devices of a kind by name.
 
-        Raises NetworkError for a kind that is not registered.
+        Parameters
+        ----------
+        kind : str
+            Such as ``"storage"``.
+
+        Returns
+        -------
+        mapping of str to Device
+
+        Raises
+        ------
+        NetworkError
+            If the kind is not registered.
         """
         cls = device_class(kind)
         if cls is None:
             words = [other.word for other in device_classes()]
-            raise NetworkError.at(f"network {self.name!r}", f"{kind!r} is no kind of device",
+            raise NetworkError.at(f"network {self.name!r}", f"{kind!r} is not a kind of device",
                                   nearest(kind, words))
         return self._by_name(cls)
 
@@ -197,16 +274,36 @@ class Network:
         return math.fsum(kvar for load in self.loads.values() for kvar in load.kvar)
 
     def kv_ln(self, bus: str) -> float:
-        """Nominal line-to-neutral voltage of a bus (kV). Raises NetworkError for an unknown bus."""
+        """Nominal line-to-neutral voltage of a bus.
+
+        Parameters
+        ----------
+        bus : str
+            Name of the bus.
+
+        Returns
+        -------
+        float
+            In kV.
+
+        Raises
+        ------
+        NetworkError
+            If the bus is unknown.
+        """
         if bus not in self.buses:
             raise NetworkError.at(
                 f"network {self.name!r}", f"it has no bus {bus!r}", nearest(bus, self.buses))
         return self.buses[bus].kv_ln
 
     def graph(self) -> nx.DiGraph:
-        """The tree of buses, edges away from the substation; ``edge["branch"]`` is the name.
+        """The tree of buses, with edges away from the substation.
 
-        Buses come in breadth-first order from the substation. A fresh graph on every call.
+        Returns
+        -------
+        networkx.DiGraph
+            Buses in breadth-first order from the substation; ``edge["branch"]`` is the branch's
+            name. A new graph on every call.
         """
         joined = nx.DiGraph()
         joined.add_node(self.substation.bus)
@@ -220,7 +317,13 @@ class Network:
         return graph
 
     def distance_km(self) -> dict[str, float]:
-        """Length of line from the substation to each bus (km); other branches count 0."""
+        """Length of line from the substation to each bus; other branches count 0.
+
+        Returns
+        -------
+        dict of str to float
+            In km.
+        """
         distance = {self.substation.bus: 0.0}
         for first, second, name in self.graph().edges(data="branch"):
             line = self.lines.get(name)

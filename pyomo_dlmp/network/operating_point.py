@@ -11,7 +11,26 @@ from pyomo_dlmp.network.elements import Bus
 
 
 def leg_voltage_pu(load: Load, bus: Bus, point: OperatingPoint, leg: str, t: Hashable) -> float:
-    """Voltage magnitude of a load's leg at a point, in pu of the load's rated voltage."""
+    """Voltage magnitude of a load's leg at an operating point.
+
+    Parameters
+    ----------
+    load : Load
+        Its leg is meant.
+    bus : Bus
+        That of the load.
+    point : OperatingPoint
+        Phasors of the AC power flow.
+    leg : str
+        A phase or a pair of phases.
+    t : hashable
+        The period.
+
+    Returns
+    -------
+    float
+        In pu of the load's rated voltage.
+    """
     ends = [point.voltages[bus.name, k, t] for k in leg]
     kv = abs(ends[0] - (ends[1] if len(ends) > 1 else 0.0)) * bus.kv_ln
     return float(kv / (load.kv or (bus.kv if len(leg) > 1 else bus.kv_ln)))
@@ -21,14 +40,27 @@ def leg_voltage_pu(load: Load, bus: Bus, point: OperatingPoint, leg: str, t: Has
 class OperatingPoint:
     """Voltages and flows by period, per unit and MVA.
 
-    `voltages[bus, phase, period]`: complex, pu of the bus's nominal phase voltage; on ungrounded
-    parts without their zero sequence. `flows[branch, phase, period]`: complex MVA that reach the
-    to-bus (a line's before its charging). `injections[device, period]`: MW and Mvar by leg that
-    each datacenter (negative), SVG, generator and storage makes. `source[phase, period]`: MVA
-    bought.
-    `losses[period]`: MW in all branches. `settled[period]`: whether the AC power flow converged.
-    `impedance_legs[load]`: further (leg, period) that a model takes for impedances, as at earlier
-    points.
+    Attributes
+    ----------
+    periods : list
+        Labels of the periods.
+    voltages : dict
+        [bus, phase, period]: complex, in pu of the bus's nominal phase voltage; on ungrounded parts
+        without their zero sequence.
+    flows : dict
+        [branch, phase, period]: complex power (MVA) that reaches the to-bus, for a line before its
+        charging.
+    injections : dict
+        [device, period]: (MW by leg, Mvar by leg) generated, negative for a datacenter.
+    source : dict
+        [phase, period]: complex power bought (MVA).
+    losses : dict
+        [period]: losses of all branches (MW).
+    settled : dict
+        [period]: whether the AC power flow converged.
+    impedance_legs : dict
+        [load]: further (leg, period) that a model takes for constant impedances, as at earlier
+        points.
     """
 
     periods: list[Hashable] = field(default_factory=list)

@@ -19,9 +19,11 @@ order expansion written for any T.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 PHASES = "abc"
 SPLIT = "12"  # the legs of a centre-tapped secondary, in opposition
@@ -31,26 +33,67 @@ DELTA_PAIRS = ("ab", "bc", "ca")
 
 
 def conductors(leg: str) -> tuple[str, str]:
-    """The two conductors of a leg: ("a", "n") of a phase, ("a", "b") of a pair."""
+    """The two conductors of a leg.
+
+    Parameters
+    ----------
+    leg : str
+        A phase or a pair of phases.
+
+    Returns
+    -------
+    (str, str)
+        ``("a", "n")`` of a phase, ``("a", "b")`` of a pair.
+    """
     return (leg[0], leg[1]) if len(leg) == 2 else (leg, "n")
 
 
 def alpha(phases: str) -> np.ndarray:
-    """Nominal phasors (complex, pu) of the given phases, in their order."""
+    """Nominal phasors of phases.
+
+    Parameters
+    ----------
+    phases : str
+        Such as ``"abc"``.
+
+    Returns
+    -------
+    ndarray, shape (n,), complex
+        In pu, in the order of `phases`.
+    """
     return np.array([ALPHA[p] for p in phases])
 
 
 def gamma(phases: str) -> np.ndarray:
-    """``alpha alpha^H``: the ratio of nominal phasors, complex, n x n."""
+    """Ratios of nominal phasors, ``alpha alpha^H``.
+
+    Parameters
+    ----------
+    phases : str
+        Such as ``"abc"``.
+
+    Returns
+    -------
+    ndarray, shape (n, n), complex
+    """
     rotation = alpha(phases)
     return np.outer(rotation, rotation.conj())
 
 
 @dataclass(frozen=True)
 class Connection:
-    """Linearised ideal connection from `inputs` (phases) to `outputs` (phases or pairs).
+    """Linearised ideal connection; see the module's text.
 
-    `d`: complex, outputs x inputs; `gain`: |C|^2 per output; `shift`: arg C per output (rad).
+    Attributes
+    ----------
+    inputs, outputs : tuple of str
+        Phases, and phases or pairs.
+    d : ndarray, shape (outputs, inputs), complex
+        D, whose rows sum to 1.
+    gain : ndarray, shape (outputs,)
+        |C|^2.
+    shift : ndarray, shape (outputs,)
+        arg C (rad).
     """
 
     inputs: tuple[str, ...]
@@ -60,8 +103,23 @@ class Connection:
     shift: np.ndarray
 
     @classmethod
-    def linearise(cls, turns, inputs, outputs, input_phasors, output_phasors) -> Connection:
-        """From the exact map `turns` (outputs x inputs) and both sides' nominal phasors."""
+    def linearise(cls, turns: ArrayLike, inputs: Sequence[str], outputs: Sequence[str],
+                  input_phasors: ArrayLike, output_phasors: ArrayLike) -> Connection:
+        """The first-order expansion of an exact map at nominal voltages.
+
+        Parameters
+        ----------
+        turns : array_like, shape (outputs, inputs)
+            T, with V' = T V (pu).
+        inputs, outputs : sequence of str
+            Names of the phases or pairs.
+        input_phasors, output_phasors : array_like, complex
+            Nominal phasors (pu) of both sides.
+
+        Returns
+        -------
+        Connection
+        """
         terms = np.asarray(turns) * np.asarray(input_phasors)[None, :]
         total = terms.sum(axis=1)
         ratio = total / np.asarray(output_phasors)
@@ -72,10 +130,25 @@ class Connection:
 
 
 def delta_connection(pairs: tuple[str, ...] | list[str], phases: str) -> Connection:
-    """Map from phase to line-to-line quantities for delta `pairs` (e.g. ``("ab", "ca")``).
+    """Map from phase to line-to-line quantities (Byeon, Ryu, Kim, arXiv 2211.07942).
 
-    Line-to-line voltages are in pu of the line-to-line base, so the gain is 1. Raises KeyError
-    for a pair whose phase is not in `phases`.
+    Line-to-line voltages are in pu of the line-to-line base, so the gain is 1.
+
+    Parameters
+    ----------
+    pairs : sequence of str
+        Such as ``("ab", "ca")``.
+    phases : str
+        Phases of the bus.
+
+    Returns
+    -------
+    Connection
+
+    Raises
+    ------
+    KeyError
+        If a phase of a pair is not in `phases`.
     """
     position = {p: i for i, p in enumerate(phases)}
     turns = np.zeros((len(pairs), len(phases)))
@@ -87,7 +160,19 @@ def delta_connection(pairs: tuple[str, ...] | list[str], phases: str) -> Connect
 
 
 def legs_matrix(legs: tuple[str, ...] | list[str], phases: str) -> np.ndarray:
-    """Incidence (legs x phases, real): u = A V, a phase to neutral or the difference of a pair."""
+    """Incidence of legs: voltages u = A V, a phase to neutral or the difference of a pair.
+
+    Parameters
+    ----------
+    legs : sequence of str
+        Phases or pairs, such as ``("a", "bc")``.
+    phases : str
+        All phases of the legs.
+
+    Returns
+    -------
+    ndarray, shape (legs, phases)
+    """
     matrix = np.zeros((len(legs), len(phases)))
     for row, leg in enumerate(legs):
         matrix[row, phases.index(leg[0])] = 1.0
@@ -99,8 +184,21 @@ def legs_matrix(legs: tuple[str, ...] | list[str], phases: str) -> np.ndarray:
 def open_delta_turns(ratio: dict[str, float]) -> np.ndarray:
     """Exact map of phase voltages (zero sequence removed) through two open-delta regulators.
 
-    `ratio` gives the turns ratio of the two regulated pairs, e.g. ``{"ab": 1.04375, "cb": 1.025}``.
-    The third line-to-line voltage follows from Kirchhoff's law. Returns 3 x 3, real.
+    The third line-to-line voltage follows from Kirchhoff's law.
+
+    Parameters
+    ----------
+    ratio : dict
+        Turns ratio (1) of the two regulated pairs, such as ``{"ab": 1.04375, "cb": 1.025}``.
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+
+    Raises
+    ------
+    ValueError
+        If they are not two different pairs of phases.
     """
     ratios = {"".join(sorted(pair)): value for pair, value in ratio.items()}
     if len(ratios) != 2 or not set(ratios) <= {"ab", "bc", "ac"}:
@@ -115,12 +213,38 @@ def open_delta_turns(ratio: dict[str, float]) -> np.ndarray:
 
 
 def symmetrical_components(phasors: np.ndarray) -> np.ndarray:
-    """(zero, positive, negative) sequence of phasors a, b, c on the last axis."""
+    """Sequence components of phasors a, b, c.
+
+    Parameters
+    ----------
+    phasors : ndarray, shape (..., 3), complex
+        On the last axis the phases a, b, c.
+
+    Returns
+    -------
+    ndarray, shape (..., 3), complex
+        Zero, positive and negative sequence, in the unit of `phasors`.
+    """
     turn = np.exp(2j * np.pi / 3)
     matrix = np.array([[1, 1, 1], [1, turn, turn**2], [1, turn**2, turn]]) / 3.0
     return np.asarray(phasors) @ matrix.T
 
 
-def phasors(w, theta, phases: str = PHASES) -> np.ndarray:
-    """Complex voltages (pu) from squared magnitudes and angle deviations (rad); last axis phase."""
+def phasors(w: ArrayLike, theta: ArrayLike, phases: str = PHASES) -> np.ndarray:
+    """Complex voltages from squared magnitudes and angles.
+
+    Parameters
+    ----------
+    w : array_like, shape (..., n)
+        Squared magnitudes (pu).
+    theta : array_like, shape (..., n)
+        Deviations from the nominal angles (rad).
+    phases : str
+        The n phases of the last axis.
+
+    Returns
+    -------
+    ndarray, shape (..., n), complex
+        In pu.
+    """
     return np.sqrt(np.asarray(w)) * np.exp(1j * np.asarray(theta)) * alpha(phases)

@@ -12,16 +12,40 @@ from pyomo_dlmp.tolerances import ROUNDING
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """Multipliers of a load's nominal power, one for each `minutes` from midnight on."""
+    """Multipliers of a load's nominal power, from midnight on.
+
+    Parameters
+    ----------
+    name : str
+    values : tuple of float
+        The multipliers (1).
+    minutes : float
+        Duration of each (min).
+    """
 
     name: str
     values: tuple[float, ...]
     minutes: float = 60.0
 
     def series(self, periods: int, hours: float = 1.0) -> list[float]:
-        """Means over `periods` periods of `hours` each, from the start; the profile repeats.
+        """Means of the multipliers over the periods of a model; the profile repeats.
 
-        NetworkError when a period is no whole number of the profile's steps.
+        Parameters
+        ----------
+        periods : int
+            Number of periods.
+        hours : float
+            Length of a period (h).
+
+        Returns
+        -------
+        list of float
+            One multiplier (1) per period.
+
+        Raises
+        ------
+        NetworkError
+            If a period is not a whole number of the profile's steps.
         """
         steps = hours * 60.0 / self.minutes
         if abs(steps - round(steps)) > ROUNDING or round(steps) < 1:

@@ -22,32 +22,54 @@ _classes: dict[str, type[Device]] = {cls.word: cls for cls in SHIPPED}
 
 
 def device_classes() -> tuple[type[Device], ...]:
-    """All kinds of devices, in the order in which they were registered."""
+    """All kinds of devices, in the order in which they were registered.
+
+    Returns
+    -------
+    tuple of type of Device
+    """
     return tuple(_classes.values())
 
 
 def device_class(word: str) -> type[Device] | None:
-    """The kind of devices that is called so, None if there is none."""
+    """The class of a kind of devices.
+
+    Parameters
+    ----------
+    word : str
+        Its `word`, such as ``"load"``.
+
+    Returns
+    -------
+    type of Device or None
+        None if no kind of that word is registered.
+    """
     return _classes.get(word)
 
 
 def register(cls: type[Device]) -> None:
-    """Let feeders hold devices of this class, in place of an earlier one of the same word.
+    """Let feeders hold devices of a class, in place of an earlier one of the same word.
+
+    Parameters
+    ----------
+    cls : type of Device
+        A frozen, keyword-only dataclass with class attributes `word` and `plural`.
 
     Raises
     ------
     ModelError
-        It is no dataclass made from `Device`, lacks a word or plural, or takes one that is taken.
+        If it is not a dataclass made from `Device`, has no word, plural or legs, or its word or
+        plural is taken.
     """
     where = f"device class {getattr(cls, '__name__', cls)!r}"
     if not (isinstance(cls, type) and issubclass(cls, Device) and is_dataclass(cls)):
-        raise ModelError.at(where, "is no dataclass made from Device",
+        raise ModelError.at(where, "is not a dataclass made from Device",
                             "Write @dataclass(frozen=True, kw_only=True) class ...(Device).")
     for key in ("word", "plural"):
         text = getattr(cls, key, None)
         if not (isinstance(text, str) and text.isidentifier()):
             raise ModelError.at(where, f"has {key} {text!r}",
-                                "Give the class a name to go by, such as word = 'heat_pump'.")
+                                "Give the class an identifier, such as word = 'heat_pump'.")
     if not hasattr(cls, "legs") and "legs" not in {spec.name for spec in field_specs(cls)}:
         raise ModelError.at(where, "has no legs",
                             "Derive it from MultiphaseDevice, or give it a property legs.")
@@ -62,7 +84,18 @@ def register(cls: type[Device]) -> None:
 
 
 def unregister(word: str) -> bool:
-    """Forget a kind of devices; False for those of the package, which stay, and unknown ones."""
+    """Forget a kind of devices.
+
+    Parameters
+    ----------
+    word : str
+        Its `word`, such as ``"heat_pump"``.
+
+    Returns
+    -------
+    bool
+        False for the kinds of the package, which stay, and for unknown ones.
+    """
     if word in {cls.word for cls in SHIPPED}:
         return False
     return _classes.pop(word, None) is not None

@@ -1,4 +1,4 @@
-"""Numbers as people give them: a plain number, and one number or one per period."""
+"""Numbers as users give them: a plain number, and one number or one per period."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ from pyomo_dlmp.errors import DlmpError, ModelError
 
 
 def is_number(value: object) -> bool:
-    """Is it a real number? True and False are none."""
+    """Whether a value is a real number; True and False are not.
+
+    Parameters
+    ----------
+    value : object
+        Any value.
+
+    Returns
+    -------
+    bool
+    """
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
@@ -25,9 +35,9 @@ def by_period(values: Any, labels: Sequence[Hashable], what: str,
     labels : sequence
         The periods.
     what : str
-        How a message names the values.
+        Name of the values in messages.
     error : type of DlmpError
-        What is raised.
+        Type of the error that is raised.
 
     Returns
     -------
@@ -37,7 +47,7 @@ def by_period(values: Any, labels: Sequence[Hashable], what: str,
     Raises
     ------
     DlmpError
-        Of type `error`, where there are not as many numbers as periods, or one is no number.
+        Of type `error`, if there are not as many numbers as periods, or a value is not a number.
     """
     if is_number(values):
         return dict.fromkeys(labels, float(values))

@@ -19,11 +19,19 @@ from pyomo_dlmp.tolerances import NOMINAL
 
 @dataclass
 class Forest:
-    """Trees of branches, grown breadth first; `closing` are the branches that close a loop.
+    """Trees of branches, grown breadth first.
 
-    `parent[bus]` is (branch, bus on the side of the root), None for a root; `root[bus]` is the
-    root it hangs from; `beside[bus]` are more branches from the same parent that together with
-    the first determine the bus's voltages, such as the regulators of a bank.
+    Attributes
+    ----------
+    parent : dict
+        [bus]: (branch, bus on the side of the root); None for a root.
+    root : dict
+        [bus]: root of its tree.
+    closing : list of Branch
+        Branches that close a loop.
+    beside : dict
+        [bus]: more branches from the same parent that together with the first determine the bus's
+        voltages, such as the regulators of a bank.
     """
 
     parent: dict[str, tuple[Branch, str] | None] = field(default_factory=dict)
@@ -32,13 +40,36 @@ class Forest:
     beside: dict[str, list[Branch]] = field(default_factory=dict)
 
     def feeds(self, bus: str) -> list[Branch]:
-        """The branches that lead to a bus from the side of its root."""
+        """The branches that lead to a bus from the side of its root.
+
+        Parameters
+        ----------
+        bus : str
+            Name of the bus.
+
+        Returns
+        -------
+        list of Branch
+            Empty for a root.
+        """
         step = self.parent[bus]
         return [] if step is None else [step[0], *self.beside.get(bus, ())]
 
     @classmethod
     def grow(cls, roots: Iterable[str], buses: Iterable[str], branches: Iterable[Branch]) -> Forest:
-        """From `roots` first, then from every bus not reached yet."""
+        """From the given roots first, then from every bus not reached yet.
+
+        Parameters
+        ----------
+        roots, buses : iterable of str
+            Names of buses, roots among them.
+        branches : iterable of Branch
+            Their ends are among `buses`.
+
+        Returns
+        -------
+        Forest
+        """
         forest = cls()
         meeting: dict[str, list[Branch]] = {bus: [] for bus in buses}
         for branch in branches:
@@ -78,7 +109,18 @@ class Forest:
         return steps
 
     def loop(self, closing: Branch) -> list[str]:
-        """Names of the branches around the loop that `closing` closes, in order."""
+        """The loop that a branch closes.
+
+        Parameters
+        ----------
+        closing : Branch
+            One of `closing`.
+
+        Returns
+        -------
+        list of str
+            Names of its branches in order, `closing` first.
+        """
         first, second = self._upward(closing.from_bus), self._upward(closing.to_bus)
         while first and second and first[-1][0] is second[-1][0]:
             first.pop()
@@ -87,7 +129,17 @@ class Forest:
 
 
 def end_legs(branch: Branch) -> tuple[str, ...]:
-    """Legs whose voltages at the to-bus a branch determines."""
+    """Legs whose voltages at the to-bus a branch determines.
+
+    Parameters
+    ----------
+    branch : Branch
+        Any branch.
+
+    Returns
+    -------
+    tuple of str
+    """
     if isinstance(branch, Transformer):
         return branch.legs[1]
     if isinstance(branch, Regulator) and branch.connection == "open_delta":
@@ -96,7 +148,7 @@ def end_legs(branch: Branch) -> tuple[str, ...]:
 
 
 def _together(branches: list[Branch]) -> bool:
-    """Do parallel branches determine different voltages, so that none closes a loop?"""
+    """Whether parallel branches determine different voltages, so that none closes a loop."""
     legs = [end_legs(branch) for branch in branches]
     phases = "".join(sorted(set("".join(leg for group in legs for leg in group))))
     ranks = [np.linalg.matrix_rank(legs_matrix(group, phases)) for group in legs]
@@ -105,7 +157,18 @@ def _together(branches: list[Branch]) -> bool:
 
 
 def ends(branch: Branch) -> tuple[tuple[str, str], tuple[str, str]]:
-    """Both ends of a branch as (field, bus)."""
+    """Both ends of a branch.
+
+    Parameters
+    ----------
+    branch : Branch
+        Any branch.
+
+    Returns
+    -------
+    tuple of (str, str)
+        (field, bus) of each end.
+    """
     return ("from_bus", branch.from_bus), ("to_bus", branch.to_bus)
 
 
@@ -118,7 +181,22 @@ def reference_faults(
 ) -> Iterator[Fault]:
     """Unknown buses, phases that a bus lacks, and unequal voltages along a line or regulator.
 
-    `buses` are the well-typed ones, `known` the names of all.
+    Parameters
+    ----------
+    buses : mapping of str to Bus
+        The well-typed ones.
+    known : iterable of str
+        Names of all buses.
+    substations : iterable of Substation
+        All well-typed ones.
+    branches : iterable of Branch
+        All well-typed ones.
+    devices : iterable of Device
+        All well-typed ones.
+
+    Yields
+    ------
+    Fault
     """
     known = set(known)
 
@@ -142,7 +220,7 @@ def reference_faults(
         if bus and len(substation.v_pu) != len(bus.phases):
             yield Fault(
                 label(substation),
-                f"v_pu has {len(substation.v_pu)} figures, bus {bus.name!r} phases {bus.phases!r}",
+                f"v_pu has {len(substation.v_pu)} numbers, bus {bus.name!r} phases {bus.phases!r}",
                 "Give one voltage (pu) for each phase of the bus.")
     for device in devices:
         yield from unknown(device, "bus", device.bus)
@@ -168,7 +246,21 @@ def reference_faults(
 def tree_faults(
     buses: Mapping[str, Bus], roots: list[str], branches: Iterable[Branch]
 ) -> Iterator[Fault]:
-    """Loops, islands; and, where neither is, branches turned around and phases without feed."""
+    """Loops and islands; if there are none, reversed branches and phases without a feed.
+
+    Parameters
+    ----------
+    buses : mapping of str to Bus
+        The well-typed ones, by name.
+    roots : list of str
+        Buses of substations.
+    branches : iterable of Branch
+        Open lines and unknown buses do not count.
+
+    Yields
+    ------
+    Fault
+    """
     joining = [
         branch for branch in branches
         if getattr(branch, "closed", True) and branch.from_bus in buses
@@ -178,7 +270,7 @@ def tree_faults(
     for branch in forest.closing:
         loop = forest.loop(branch)
         yield Fault(label(branch), f"it closes a loop of branches {listed(loop, 30)}",
-                    "The feeder must be radial: remove one of them (an open switch is no branch).")
+                    "The feeder must be radial: remove one of them, or open a switch.")
     if not roots:
         return
     islands: dict[str, list[str]] = {}

@@ -25,18 +25,36 @@ PAIRS = {"abc": ("ab", "bc", "ca"), "lead": ("ac", "ba", "cb")}
 class Transformer:
     """A transformer or bank between two buses.
 
-    `connection` names the windings of the from-bus and the to-bus: wye is grounded unless
-    `floating` (``"from"``, ``"to"`` or ``"both"``) leaves its star point open. Their legs follow
-    from `phases`, or are given by `from_legs` and `to_legs` (open-wye open-delta:
-    ``("a", "b")`` and ``("ab", "bc")``; from a line-to-line pair: ``("ab",)``). `lead` True turns
-    a delta-wye or wye-delta so that its to-side leads by 30 degrees instead of lagging.
-
-    `kva` is the rating of the whole bank; `r_percent` (both windings together) and `x_percent`
-    are on that rating; `no_load_percent` (losses) and `magnetizing_percent` (current) too.
-    `from_kv`, `to_kv`: rated voltages (kV), line to line for two or three units, of the leg for
-    one; None is the bus's nominal voltage. `tap` (to-side) and `from_tap` multiply them.
-    `rated` True adds a thermal limit. `antifloat_ppm` is a shunt that keeps an ungrounded
-    winding's voltage to ground defined; only the AC power flow uses it.
+    Parameters
+    ----------
+    name, from_bus, to_bus : str
+    kva : float
+        Rating of the whole bank (kVA).
+    r_percent, x_percent : float
+        Resistance of both windings together, and reactance (% on that rating).
+    phases : str
+        Its legs follow from these and `connection`, unless given.
+    connection : str
+        Windings of the from-bus and the to-bus, such as ``"delta-wye"``.
+    tap, from_tap : float
+        Factors (1) of the rated voltages of the to-side and the from-side.
+    rated : bool
+        Whether there is a thermal limit.
+    lead : bool
+        Whether the to-side of a delta-wye or wye-delta leads by 30 degrees instead of lagging.
+    floating : "", "from", "to" or "both"
+        Wye windings whose star point is open; others are grounded.
+    from_legs, to_legs : tuple of str or None
+        Legs of the units: ``("a", "b")`` and ``("ab", "bc")`` of open-wye open-delta; from a
+        line-to-line pair ``("ab",)``.
+    from_kv, to_kv : float or None
+        Rated voltages (kV): line to line for two or three units, of the leg for one. None: the
+        bus's nominal voltage.
+    no_load_percent, magnetizing_percent : float
+        Losses and current of the exciting branch (% on the rating).
+    antifloat_ppm : float
+        Shunt (ppm of the rating) that keeps an ungrounded winding's voltage to ground defined; only
+        the AC power flow uses it.
     """
 
     name: str
@@ -91,11 +109,23 @@ def _legs(winding: str, phases: str, turned: bool) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class CenterTappedTransformer:
-    """A single-phase service transformer from `leg` (a phase or pair) to legs 1 and 2 of `to_bus`.
+    """A single-phase service transformer from a leg to the legs 1 and 2 of its to-bus.
 
-    `r_percent` of the three windings (primary, leg 1, leg 2) and `x_percent` of the pairs
-    (primary-1, primary-2, 1-2) on the rating `kva`. `from_kv`, `to_kv`: rated voltage of the
-    primary and of one leg (kV), None for the buses' nominal. Else as `Transformer`.
+    Parameters
+    ----------
+    name, from_bus, to_bus : str
+    leg : str
+        Of the from-bus: a phase or a pair of phases.
+    kva : float
+        Rating (kVA).
+    r_percent : tuple of float
+        Of the three windings: primary, leg 1, leg 2 (% on the rating).
+    x_percent : tuple of float
+        Of the pairs primary-1, primary-2, 1-2 (% on the rating).
+    from_kv, to_kv : float or None
+        Rated voltage of the primary and of one leg (kV); None: the buses' nominal.
+    tap, rated, from_tap, no_load_percent, magnetizing_percent, antifloat_ppm
+        As of `Transformer`.
     """
 
     name: str

@@ -6,5 +6,16 @@ KILO = 1000.0
 
 
 def mega(kilo: float) -> float:
-    """kW, kvar, kVA or kWh as MW, Mvar, MVA or MWh."""
+    """From kilo- to megaunits.
+
+    Parameters
+    ----------
+    kilo : float
+        In kW, kvar, kVA or kWh.
+
+    Returns
+    -------
+    float
+        In MW, Mvar, MVA or MWh.
+    """
     return kilo / KILO

@@ -34,7 +34,17 @@ from pyomo_dlmp.tolerances import ENTRY, RANK
 
 
 class TwoPort(NamedTuple):
-    """T (complex, to x from), Z (to x to) and the shunt Y_s (from x from), all in pu on 1 MVA."""
+    """A branch or bank as V_to = T V_from - Z I_to, I_from = T' I_to + Y_s V_from.
+
+    Attributes
+    ----------
+    turns : ndarray, shape (to, from), complex
+        T.
+    z : ndarray, shape (to, to), complex
+        Z (pu on 1 MVA).
+    shunt : ndarray, shape (from, from), complex
+        Y_s (pu on 1 MVA).
+    """
 
     turns: np.ndarray
     z: np.ndarray
@@ -42,7 +52,22 @@ class TwoPort(NamedTuple):
 
 
 def rated_kv(given: float | None, legs: Sequence[str], bus: Bus) -> float:
-    """Rated voltage of one leg (kV): from the rating as `Transformer` has it, or the bus."""
+    """Rated voltage of one leg.
+
+    Parameters
+    ----------
+    given : float or None
+        Rating of the winding (kV) as `Transformer` has it; None: the bus's nominal.
+    legs : sequence of str
+        Legs of the winding.
+    bus : Bus
+        Where the winding is connected.
+
+    Returns
+    -------
+    float
+        In kV.
+    """
     pair = len(legs[0]) == 2
     if given is None:
         return bus.kv if pair else bus.kv_ln
@@ -50,7 +75,22 @@ def rated_kv(given: float | None, legs: Sequence[str], bus: Bus) -> float:
 
 
 def unit_admittance(mva: float, r: Sequence[float], x: np.ndarray) -> np.ndarray:
-    """Y1 of one unit in MVA: windings x windings. r (pu) by winding, x[k, l] (pu) by pair."""
+    """Y1 of one unit (Dugan, IEEE PES 2003; see the module's text).
+
+    Parameters
+    ----------
+    mva : float
+        Rating (MVA).
+    r : sequence of float, length W
+        Resistances of the windings (pu).
+    x : ndarray, shape (W, W)
+        Reactances of the pairs of windings (pu).
+
+    Returns
+    -------
+    ndarray, shape (W, W), complex
+        In MVA.
+    """
     n = len(r)
     z = np.empty((n - 1, n - 1), dtype=complex)
     for k in range(1, n):
@@ -62,7 +102,20 @@ def unit_admittance(mva: float, r: Sequence[float], x: np.ndarray) -> np.ndarray
 
 
 def transformer_admittance(t: Transformer, first: Bus, second: Bus) -> np.ndarray:
-    """Y (siemens) over the from-phases and then the to-phases."""
+    """Nodal admittance of a transformer or bank.
+
+    Parameters
+    ----------
+    t : Transformer
+        Of any connection.
+    first, second : Bus
+        Its from-bus and to-bus.
+
+    Returns
+    -------
+    ndarray, shape (n, n), complex
+        In siemens, over the from-phases and then the to-phases.
+    """
     legs = t.legs
     mva = mega(t.kva) / len(legs[0])
     x = np.array([[0.0, t.x_percent], [t.x_percent, 0.0]]) / 100.0
@@ -88,7 +141,20 @@ def transformer_admittance(t: Transformer, first: Bus, second: Bus) -> np.ndarra
 
 
 def center_tapped_admittance(t: CenterTappedTransformer, first: Bus, second: Bus) -> np.ndarray:
-    """Y (siemens) over the primary's phases and then legs 1 and 2."""
+    """Nodal admittance of a centre-tapped transformer.
+
+    Parameters
+    ----------
+    t : CenterTappedTransformer
+        With all three windings.
+    first, second : Bus
+        Its from-bus and to-bus.
+
+    Returns
+    -------
+    ndarray, shape (n, n), complex
+        In siemens, over the primary's phases and then legs 1 and 2.
+    """
     mva = mega(t.kva)
     x01, x02, x12 = (value / 100.0 for value in t.x_percent)
     x = np.array([[0.0, x01, x02], [x01, 0.0, x12], [x02, x12, 0.0]])
@@ -103,7 +169,20 @@ def center_tapped_admittance(t: CenterTappedTransformer, first: Bus, second: Bus
 
 
 def regulator_admittance(reg: Regulator, first: Bus, second: Bus) -> np.ndarray:
-    """Y (siemens) of a regulator with an impedance (`kva` given)."""
+    """Nodal admittance of a regulator with an impedance (`kva` given).
+
+    Parameters
+    ----------
+    reg : Regulator
+        With `kva`.
+    first, second : Bus
+        Its from-bus and to-bus.
+
+    Returns
+    -------
+    ndarray, shape (2n, 2n), complex
+        In siemens, over the from-phases and then the to-phases.
+    """
     assert reg.kva is not None
     n = len(reg.phases)
     y = np.zeros((2 * n, 2 * n), dtype=complex)
@@ -119,7 +198,18 @@ def regulator_admittance(reg: Regulator, first: Bus, second: Bus) -> np.ndarray:
 
 
 def line_admittance(line: Line) -> np.ndarray:
-    """Series Y (siemens) of a line, without its charging."""
+    """Series admittance of a line, without its charging.
+
+    Parameters
+    ----------
+    line : Line
+        With its code and length.
+
+    Returns
+    -------
+    ndarray, shape (2n, 2n), complex
+        In siemens, over the from-phases and then the to-phases.
+    """
     y = np.linalg.inv(line.z)
     return np.block([[y, -y], [-y, y]])
 
@@ -136,7 +226,20 @@ def _without(y: np.ndarray, n: int) -> np.ndarray:
 
 
 def admittance(branch: Branch, buses: Mapping[str, Bus]) -> np.ndarray:
-    """Y (siemens) of any branch with an impedance, from-phases first."""
+    """Nodal admittance of any branch with an impedance.
+
+    Parameters
+    ----------
+    branch : Branch
+        Not an ideal regulator.
+    buses : mapping of str to Bus
+        By name, both ends among them.
+
+    Returns
+    -------
+    ndarray, shape (n, n), complex
+        In siemens, over the from-phases and then the to-phases.
+    """
     first, second = buses[branch.from_bus], buses[branch.to_bus]
     if isinstance(branch, Transformer):
         return transformer_admittance(branch, first, second)
@@ -148,7 +251,20 @@ def admittance(branch: Branch, buses: Mapping[str, Bus]) -> np.ndarray:
 
 
 def two_port(branches: Sequence[Branch], buses: Mapping[str, Bus]) -> tuple[str, str, TwoPort]:
-    """The from-phases, to-phases and `TwoPort` of branches between the same two buses."""
+    """The two-port of branches between the same two buses; see the module's text.
+
+    Parameters
+    ----------
+    branches : sequence of Branch
+        Each with an impedance.
+    buses : mapping of str to Bus
+        By name, both ends among them.
+
+    Returns
+    -------
+    (str, str, TwoPort)
+        From-phases, to-phases, and the two-port.
+    """
     first, second = buses[branches[0].from_bus], buses[branches[0].to_bus]
     from_phases = _union([b.from_phases for b in branches])
     to_phases = _union([b.to_phases for b in branches])

@@ -1,4 +1,4 @@
-"""Which buses have a ground: the rest have no zero-sequence voltage that means anything."""
+"""Which buses are grounded: elsewhere the zero-sequence voltage is undefined."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ from pyomo_dlmp.network.topology import end_legs
 def grounded_buses(network: Network) -> set[str]:
     """Buses whose voltage to ground is held: by the source, a wye winding, or a wye device.
 
-    A zone is what lines join; it is grounded if any of its parts is.
+    A zone is a set of buses joined by lines; it is grounded if any of its elements is.
+
+    Parameters
+    ----------
+    network : Network
+        The feeder.
+
+    Returns
+    -------
+    set of str
     """
     zones = nx.Graph()
     zones.add_nodes_from(network.buses)
@@ -32,7 +41,7 @@ def grounded_buses(network: Network) -> set[str]:
 
 
 def _couples(group: list[Branch]) -> bool:
-    """Does one of the branches act on pairs of phases?"""
+    """Whether one of the branches acts on pairs of phases."""
     return any(len(leg) == 2 for branch in group for leg in end_legs(branch))
 
 

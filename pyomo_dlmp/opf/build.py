@@ -39,7 +39,7 @@ def build_opf(network: Network, *, into: Any = None, **options: Any) -> Any:
     network : Network
         The feeder.
     into : Block, optional
-        A block (a LowerLevel, say) to fill; None makes a ConcreteModel.
+        A block to fill, such as a LowerLevel; None makes a ConcreteModel.
     **options
         Fields of `OpfOptions`: periods, hours, price, load_scale, losses, voltage_limits, v_min,
         v_max, penalty, thermal_sides, thermal_penalty, angles, datacenter_kw, operating_point,
@@ -57,9 +57,9 @@ def build_opf(network: Network, *, into: Any = None, **options: Any) -> Any:
     Raises
     ------
     ModelError
-        Naming the option or element.
+        If an option or an element is wrong; the message names it.
     NetworkError
-        A load scale that does not fit.
+        If the load scale does not fit.
     """
     given = OpfOptions.of(options)
     m = pyo.ConcreteModel(name=network.name) if into is None else into
@@ -136,10 +136,20 @@ def _start(branch, point: OperatingPoint | None) -> tuple:
 
 
 def sort_branches(network: Network) -> tuple[dict, dict, dict]:
-    """Lines, ideal regulators, and all else by name: single branches, or banks of them.
+    """The branches of a network as the blocks of a model hold them.
 
-    Branches side by side form a bank where one of them couples phases; it has the name of its
-    first transformer or regulator.
+    Parallel branches form a bank if one of them couples phases; it has the name of its first
+    transformer or regulator.
+
+    Parameters
+    ----------
+    network : Network
+        The feeder.
+
+    Returns
+    -------
+    (dict, dict, dict)
+        By name: lines, ideal regulators, and tuples of all other branches (single ones, or banks).
     """
     beside: dict[tuple[str, str], list[Branch]] = {}
     for branch in network.branches.values():

@@ -1,7 +1,7 @@
 """Fit a linear model to an AC operating point: exact there, linear around it.
 
 Every balance, voltage and angle row gets as its right-hand side the value that its left-hand side
-has at the AC point (losses, and all that the linearisation misses). With the same powers the model
+has at the AC point (losses, and all linearisation errors). With the same powers the model
 then has the AC voltages; with others, errors of second order. The quadratic losses of the objective
 are taken at the AC voltages, less their value at the point, where the balances hold them already.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import cmath
 import math
+from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
@@ -24,16 +25,30 @@ from pyomo_dlmp.tolerances import ROUNDING
 
 
 @renamed_arguments(net="network")
-def fit_to_operating_point(model, network: Network, point: OperatingPoint) -> None:
+def fit_to_operating_point(model: Any, network: Network, point: OperatingPoint) -> None:
     """Load an operating point into a model that was built with ``losses="corrected"``.
 
-    Values of all Vars become those of the point, the devices' too. ModelError when model and point
-    do not belong together.
+    Values of all Vars become those of the point, the devices' too.
+
+    Parameters
+    ----------
+    model : Block
+        Filled by `build_opf`.
+    network : Network
+        That of the model.
+    point : OperatingPoint
+        Of an AC power flow of the same network.
+
+    Raises
+    ------
+    ModelError
+        If the model has no residuals, a period or device is not in the point, or a fixed Var has
+        another value there.
     """
     (source,) = model.substation.values()
     first = next(iter(model.bus.values()))
     if first.component("p_residual") is None:
-        raise ModelError.at(str(model.name), "carries no residuals",
+        raise ModelError.at(str(model.name), "has no residuals",
                             "Build it with losses='corrected' and an operating point.")
     missing = [t for t in model.periods if t not in point.periods]
     if missing:
@@ -62,7 +77,20 @@ def fit_to_operating_point(model, network: Network, point: OperatingPoint) -> No
 
 
 def loads_outside(network: Network, point: OperatingPoint | None) -> dict[str, set]:
-    """By load, the (leg, period) whose voltage at a point is beyond its `v_low` .. `v_high`."""
+    """Legs of loads whose voltage at an operating point is beyond `v_low` .. `v_high`.
+
+    Parameters
+    ----------
+    network : Network
+        The feeder.
+    point : OperatingPoint or None
+        None: no legs.
+
+    Returns
+    -------
+    dict of str to set of (leg, period)
+        By load; with the point's `impedance_legs`.
+    """
     if point is None:
         return {}
     found: dict[str, set] = {name: set(legs) for name, legs in point.impedance_legs.items()}
@@ -104,7 +132,7 @@ def _load_voltages(m, network: Network, point: OperatingPoint) -> None:
 
 
 def _load_devices(m, point: OperatingPoint) -> None:
-    """What each device makes at the point."""
+    """Power that each device generates at the point."""
     dispatched = [(name, block) for name, block in device_blocks(m)
                   if block.device.nominal_power() is not None]
     for t in m.periods:

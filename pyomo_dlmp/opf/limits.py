@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.opf.options import OpfOptions
 
 
-def add_voltage_limits(model, network: Network, options: OpfOptions) -> None:
-    """Limits at every bus but the substation's; a bus's own limits go before the defaults."""
+def add_voltage_limits(model: Any, network: Network, options: OpfOptions) -> None:
+    """Limits at every bus except the substation's; a bus's own limits replace the defaults.
+
+    Parameters
+    ----------
+    model : Block
+        With its buses.
+    network : Network
+        That of the model.
+    options : OpfOptions
+        Default limits (pu), soft or hard.
+
+    Raises
+    ------
+    ModelError
+        If limits are not 0 < v_min < v_max.
+    """
     if options.voltage_limits is None:
         return
     penalty = options.penalty if options.voltage_limits == "soft" else None

@@ -16,13 +16,32 @@ def load_series(
 ) -> dict[str, dict[Hashable, float]]:
     """Multiplier of each load in each period.
 
-    `scale`: one number; one per period; a mapping by load name to either (1 for loads that it
-    leaves out); or "profiles": each load follows its own profile (1 without one). NetworkError
-    naming an unknown load or a wrong number of values.
+    Parameters
+    ----------
+    network : Network
+        The feeder.
+    scale : float, sequence of float, mapping or "profiles"
+        One number; one per period; a mapping by load name to either (1 for loads that it leaves
+        out); or each load follows its own profile (1 without one).
+    labels : sequence
+        The periods.
+    hours : float
+        Length of a period (h).
+
+    Returns
+    -------
+    dict of str to dict
+        [load][period]: the multiplier (1).
+
+    Raises
+    ------
+    NetworkError
+        If a load is unknown, there are not as many numbers as periods, or the periods do not fit a
+        profile.
     """
     if isinstance(scale, str):
         if scale != "profiles":
-            raise NetworkError.at("load_scale", f"is {scale!r}", "Give figures, or 'profiles'.")
+            raise NetworkError.at("load_scale", f"is {scale!r}", "Give numbers, or 'profiles'.")
         by_name = {
             profile.name: profile.series(len(labels), hours)
             for profile in network.profiles.values()}

@@ -13,11 +13,20 @@ from pyomo_dlmp.blocks.registry import device_blocks
 log = logging.getLogger("pyomo_dlmp")
 
 
-def add_cost(model, horizon, losses: str | None) -> None:
-    """Objective `cost` from the blocks' `cost` Expressions and the branches' `loss`.
+def add_cost(model: Any, horizon: Any, losses: str | None) -> None:
+    """Objective `cost` ($) from the blocks' `cost` Expressions and the branches' `loss`.
 
     Quadratic losses are costed at the substation price (`SubstationBlock.loss_price`): at 0 where
     that is negative, since the DSO would then want losses, which is not convex; a warning says so.
+
+    Parameters
+    ----------
+    model : Block
+        With all its blocks.
+    horizon : Horizon
+        Periods of the model.
+    losses : str or None
+        None: losses are left out.
     """
     (substation,) = model.substation.values()
     terms = [cost for block in _blocks(model) for key in ("cost", "unbalance_cost")

@@ -1,4 +1,4 @@
-"""What `build_opf` may be told, with its defaults; checked before a model is begun."""
+"""Options of `build_opf` and their defaults, checked before a model is begun."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ class OpfOptions:
     unbalance : Unbalance or None
         Limits or a penalty on voltage unbalance.
     price_takers : iterable of str
-        Datacenters that stay free: their aggregator is a part of the same problem.
+        Datacenters that stay free, since their aggregator is part of the same problem.
 
     Raises
     ------
     ModelError
-        An option has a value that it cannot have.
+        If an option has a value that is not allowed.
     """
 
     periods: int | Sequence = 1
@@ -78,7 +78,22 @@ class OpfOptions:
 
     @classmethod
     def of(cls, given: Mapping) -> OpfOptions:
-        """From keywords; ModelError for one that is not known."""
+        """Options from keywords.
+
+        Parameters
+        ----------
+        given : mapping
+            Keywords and values.
+
+        Returns
+        -------
+        OpfOptions
+
+        Raises
+        ------
+        ModelError
+            If a keyword is unknown, or a value is not allowed.
+        """
         known = {entry.name for entry in fields(cls)}
         for key in given:
             if key not in known:

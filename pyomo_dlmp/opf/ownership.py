@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pyomo_dlmp.blocks import Horizon
@@ -11,10 +11,26 @@ from pyomo_dlmp.errors import ModelError, nearest
 from pyomo_dlmp.network.units import mega
 
 
-def assign_decisions(m, horizon: Horizon, datacenter_kw, price_takers: Iterable[str] = ()) -> None:
-    """Give devices that the DSO does not own to the upper level, leave price takers', or fix them.
+def assign_decisions(m: Any, horizon: Horizon, datacenter_kw: Mapping[str, Any] | None,
+                     price_takers: Iterable[str] = ()) -> None:
+    """Assign the devices that the DSO does not own: to the upper level, to price takers, or fixed.
 
-    ModelError for a name that is no datacenter (or other device that an aggregator owns).
+    Parameters
+    ----------
+    m : Block
+        With its devices.
+    horizon : Horizon
+        Periods of the model.
+    datacenter_kw : mapping or None
+        Power (kW) of datacenters by name, one number or one per period, in a model without an
+        upper level; others are fixed at their capacity.
+    price_takers : iterable of str
+        Datacenters that stay free.
+
+    Raises
+    ------
+    ModelError
+        If a name is not that of a datacenter (or of another device that an aggregator owns).
     """
     owned = {name: block for name, block in device_blocks(m) if block.owner != "dso"}
     sites = {name: block for name, block in owned.items() if block.owner == "aggregator"}
@@ -36,6 +52,6 @@ def assign_decisions(m, horizon: Horizon, datacenter_kw, price_takers: Iterable[
 
 
 def _hold(block: Any, horizon: Horizon, kw: dict | None) -> None:
-    """There is no upper level: what the caller says, or what the device does by itself."""
+    """Without an upper level: the caller's power, or the device's default."""
     for t in horizon.labels:
         block.hold(t, None if kw is None else mega(kw[t]))

@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import pyomo.environ as pyo
 
@@ -32,10 +33,20 @@ from pyomo_dlmp.network.series import is_number
 
 @dataclass(frozen=True, kw_only=True)
 class Unbalance:
-    """What to do about unbalance at `buses` (None: all with three phases).
+    """Limits or a price on voltage unbalance; see the module's text.
 
-    `limit`: greatest VUF in percent, soft at `penalty` ($ per pu^2 beyond it and hour), hard where
-    `penalty` is None. `price`: $ per percent of VUF, bus and hour. `sides` of the polygon.
+    Parameters
+    ----------
+    limit : float or None
+        Greatest voltage unbalance factor, VUF (%).
+    penalty : float or None
+        Soft limit: $ per pu^2 beyond it and hour; None: hard limit.
+    price : float or None
+        $ per percent of VUF, bus and hour.
+    buses : iterable of str or None
+        Where it applies; None: all buses with three phases.
+    sides : int
+        Of the polygon, at least 6.
     """
 
     limit: float | None = None
@@ -45,8 +56,22 @@ class Unbalance:
     sides: int = 12
 
 
-def add_unbalance(m, what: Unbalance) -> None:
-    """Rows `unbalance_limit[t, k]` and `unbalance_price[t, k]` at the chosen buses of a model."""
+def add_unbalance(m: Any, what: Unbalance) -> None:
+    """Rows `unbalance_limit[t, k]` and `unbalance_price[t, k]` at the chosen buses of a model.
+
+    Parameters
+    ----------
+    m : Block
+        With its buses.
+    what : Unbalance
+        Limit, price and buses.
+
+    Raises
+    ------
+    ModelError
+        If a bus does not have three phases, a number is not above 0, there is neither limit nor
+        price, there are fewer than 6 sides, or the model has no angles.
+    """
     three = [name for name, bus in m.bus.items() if bus.phases == PHASES]
     chosen = three if what.buses is None else list(what.buses)
     wrong = [name for name in chosen if name not in three]
@@ -56,7 +81,7 @@ def add_unbalance(m, what: Unbalance) -> None:
     for key in ("limit", "penalty", "price"):
         value = getattr(what, key)
         if value is not None and not (is_number(value) and value > 0):
-            raise ModelError.at("unbalance", f"has {key}={value!r}", "Give a figure above 0.")
+            raise ModelError.at("unbalance", f"has {key}={value!r}", "Give a number above 0.")
     if what.limit is None and what.price is None:
         raise ModelError.at("unbalance", "has neither limit nor price", "Give one of them.")
     if what.sides < 6:

@@ -1,4 +1,4 @@
-"""AC truth: the OpenDSS engine's power flow of a network and a dispatch (extra ``opendss``)."""
+"""AC reference solution: OpenDSS power flow of a network and a dispatch (extra ``opendss``)."""
 
 from pyomo_dlmp.validation.corrected import CorrectedOpf, solve_corrected_opf
 from pyomo_dlmp.validation.feeder import validate_feeder

@@ -22,10 +22,19 @@ TOLERANCE = 0.002  # pu
 
 @dataclass
 class CorrectedOpf:
-    """The solved model, the AC power flow of its dispatch, and how the loop went.
+    """A corrected OPF: the solved model and the AC power flow of its dispatch.
 
-    `settled`: whether the greatest voltage difference came below the tolerance; `rounds` has it
-    for each round (pu) with the cost ($) and the AC losses (MWh of all periods).
+    Attributes
+    ----------
+    model : ConcreteModel
+        With values and duals.
+    ac : AcPowerFlow
+        Of its dispatch.
+    settled : bool
+        Whether the loop converged: the greatest voltage difference is within the tolerance.
+    rounds : DataFrame
+        Columns round, greatest_difference_pu (pu), at (bus.phase and period), cost ($),
+        ac_losses_mwh (MWh of all periods).
     """
 
     model: Any
@@ -41,14 +50,33 @@ def solve_corrected_opf(
     """The DSO's OPF with losses and voltages of an AC power flow of its own dispatch.
 
     Form (c): the rows hold exactly at the AC operating point, and the objective has the quadratic
-    losses around it, so that prices have their loss part. `options` go to `build_opf`. Stops when
-    every AC voltage is within `tolerance` (pu) of the model's. A load whose voltage left its range
-    at one of the points is an impedance from then on, as it is in AC there. The loop does not
-    settle within `max_rounds` where the optimal dispatch jumps between two points: `settled` is
-    then False, and a smaller step (tighter device limits) is the cure.
+    losses around it, so that prices have their loss part. A load whose voltage left its range at
+    one of the points is an impedance from then on, as it is in AC there.
 
-    Raises ModelError for options that the loop sets itself, OpenDssError without the extra
-    ``opendss`` or where the AC power flow does not converge.
+    Parameters
+    ----------
+    network : Network
+        The feeder.
+    tolerance : float
+        The loop stops when every AC voltage magnitude is within this of the model's (pu).
+    max_rounds : int
+        Most rounds. The loop does not converge if the optimal dispatch jumps between two points:
+        `settled` is then False, and a smaller step (tighter device limits) is the cure.
+    load_scale : float, sequence, mapping or "profiles"
+        As of `OpfOptions`.
+    **options
+        Of `build_opf`.
+
+    Returns
+    -------
+    CorrectedOpf
+
+    Raises
+    ------
+    ModelError
+        If an option is given that the loop sets itself.
+    OpenDssError
+        If the extra ``opendss`` is missing, or the AC power flow does not converge.
     """
     for key in ("losses", "operating_point", "into"):
         if key in options:
@@ -85,7 +113,20 @@ def solve_corrected_opf(
         rows, columns=["round", "greatest_difference_pu", "at", "cost", "ac_losses_mwh"]))
 
 
-def greatest_difference(m, ac: AcPowerFlow) -> tuple[float, str]:
-    """Greatest difference of voltage magnitudes between a model and an AC power flow, and where."""
+def greatest_difference(m: Any, ac: AcPowerFlow) -> tuple[float, str]:
+    """Greatest difference of voltage magnitudes between a model and an AC power flow.
+
+    Parameters
+    ----------
+    m : Block
+        Filled by `build_opf`, solved.
+    ac : AcPowerFlow
+        Of the same network and periods.
+
+    Returns
+    -------
+    (float, str)
+        The difference (pu), and where it is: bus.phase and period.
+    """
     return max((abs(ours - theirs), f"{bus}.{phase} period {t}")
                for bus, phase, t, ours, theirs in ac.against(m))

@@ -21,8 +21,23 @@ def validate_feeder(network: Network) -> tuple[pd.DataFrame, AcPowerFlow]:
     """Voltage errors of the model's forms against AC, taps fixed, and the AC power flow itself.
 
     Forms: lossless at nominal load (a); corrected at the AC point (c), there and as a prediction at
-    90 and 110 % of the load it was fitted to. Columns form, load (share of nominal), max_error, at
-    (bus.phase), mean_error, unit (pu). Raises OpenDssError without the extra ``opendss``.
+    90 and 110 % of the load it was fitted to.
+
+    Parameters
+    ----------
+    network : Network
+        The feeder.
+
+    Returns
+    -------
+    (DataFrame, AcPowerFlow)
+        Columns form, load (share of nominal), max_error, at (bus.phase), mean_error, unit (pu); and
+        the AC power flow at nominal load.
+
+    Raises
+    ------
+    OpenDssError
+        If the extra ``opendss`` is missing, or the AC power flow does not converge.
     """
     ac = ac_power_flow(network)
     rows = [("lossless", 1.0, *_errors(network, ac, 1.0, losses=None))]
@@ -63,7 +78,7 @@ def _predicted(network: Network, m, fitted: AcPowerFlow, other: AcPowerFlow, sca
 
 
 def _hold(m, network: Network) -> None:
-    """Fix devices at what the AC power flow has them make; their own rows do not count then."""
+    """Fix devices at their powers in the AC power flow, and deactivate their own rows."""
     for name, block in device_blocks(m):
         power = network.devices[name].nominal_power()
         if power is None:
@@ -84,7 +99,18 @@ def _worst(m, ac: AcPowerFlow):
 
 
 def timed(network: Network) -> tuple[pd.DataFrame, AcPowerFlow, float]:
-    """`validate_feeder` and its seconds."""
+    """`validate_feeder` and its duration.
+
+    Parameters
+    ----------
+    network : Network
+        The feeder.
+
+    Returns
+    -------
+    (DataFrame, AcPowerFlow, float)
+        As of `validate_feeder`, and seconds.
+    """
     start = time.monotonic()
     table, ac = validate_feeder(network)
     return table, ac, time.monotonic() - start

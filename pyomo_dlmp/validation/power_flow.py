@@ -27,9 +27,14 @@ Dispatch = Mapping[Hashable, Mapping[str, tuple[tuple[float, ...], tuple[float, 
 
 @dataclass
 class AcPowerFlow:
-    """Result of an AC power flow. `point` holds phasors and flows; tables are made from it.
+    """Result of an AC power flow.
 
-    `converged`: in every period. `losses` MW by period, `taps` of all regulators (fixed).
+    Attributes
+    ----------
+    network : Network
+        The feeder, with its taps.
+    point : OperatingPoint
+        Phasors and flows; tables are made from it.
     """
 
     network: Network
@@ -37,17 +42,17 @@ class AcPowerFlow:
 
     @property
     def converged(self) -> bool:
-        """Did every period converge?"""
+        """Whether every period converged."""
         return all(self.point.settled.values())
 
     @property
     def losses(self) -> dict[Hashable, float]:
-        """MW lost in branches, by period."""
+        """Losses in branches by period (MW)."""
         return self.point.losses
 
     @property
     def taps(self) -> dict[str, dict[str, int]]:
-        """Taps of the regulators by phase or pair."""
+        """Taps of the regulators (fixed) by phase or pair."""
         return {name: dict(reg.taps) for name, reg in self.network.regulators.items()}
 
     def voltages(self) -> pd.DataFrame:
@@ -57,13 +62,24 @@ class AcPowerFlow:
         return pd.DataFrame(rows, columns=["bus", "phase", "period", "magnitude", "angle"])
 
     def flows(self) -> pd.DataFrame:
-        """Columns branch, phase, period, p (MW), q (Mvar): what reaches the to-bus."""
+        """Columns branch, phase, period, p (MW), q (Mvar): power that reaches the to-bus."""
         rows = [(branch, phase, t, s.real, s.imag)
                 for (branch, phase, t), s in self.point.flows.items()]
         return pd.DataFrame(rows, columns=["branch", "phase", "period", "p", "q"])
 
     def against(self, m: Any) -> Iterator[tuple[str, str, Hashable, float, float]]:
-        """(bus, phase, period, magnitude in a solved model, magnitude here), in pu."""
+        """Voltage magnitudes of a solved model beside these.
+
+        Parameters
+        ----------
+        m : Block
+            Filled by `build_opf`, of the same network and periods.
+
+        Yields
+        ------
+        (str, str, hashable, float, float)
+            Bus, phase, period, magnitude in the model, magnitude in AC (pu).
+        """
         for name, bus in m.bus.items():
             for k, t in bus.w.index_set():
                 yield (name, k, t, max(bus.w[k, t].value, 0.0) ** 0.5,
@@ -80,14 +96,29 @@ def ac_power_flow(network: Network, dispatch: Any = None, *, load_scale: LoadSca
                   hours: float = 1.0) -> AcPowerFlow:
     """AC power flow of a network under a dispatch, taps and switches fixed.
 
-    `dispatch`: a solved model of `build_opf`; a table of `results.dispatch_table`; a mapping from
-    device name to kW, or (kW, kvar), totals *made* (a datacenter draws: negative), SVGs kvar by
-    leg; or None: datacenters at capacity, SVGs at 0, generators and storages as their `kw` and
-    `kvar` say. `load_scale` and `hours` as in `build_opf`, for the periods of the dispatch.
+    Parameters
+    ----------
+    network : Network
+        The feeder.
+    dispatch : Block, DataFrame, mapping or None
+        A solved model of `build_opf`; a table of `results.dispatch_table`; a mapping from device
+        name to kW, or (kW, kvar), totals *generated* (a datacenter draws: negative), of SVGs kvar
+        by leg; or None: datacenters at capacity, SVGs at 0, generators and storages at their `kw`
+        and `kvar`.
+    load_scale : float, sequence, mapping or "profiles"
+        As of `OpfOptions`, for the periods of the dispatch.
+    hours : float
+        Length of a period (h).
 
-    Returns voltages (pu, zero sequence removed on ungrounded parts), flows (MVA) and losses.
-    Raises OpenDssError when the extra ``opendss`` is missing, a device is unknown, or the power
-    flow does not converge.
+    Returns
+    -------
+    AcPowerFlow
+        Voltages (pu, zero sequence removed on ungrounded parts), flows (MVA) and losses (MW).
+
+    Raises
+    ------
+    OpenDssError
+        If the extra ``opendss`` is missing, a device is unknown, or a period does not converge.
     """
     by_period = dispatch_by_period(network, dispatch)
     scales = load_series(network, load_scale, list(by_period), hours)
@@ -109,7 +140,18 @@ def ac_power_flow(network: Network, dispatch: Any = None, *, load_scale: LoadSca
 
 
 class AcSolver:
-    """An engine that holds the network; loads and device powers are set anew for each solve."""
+    """An OpenDSS engine with a network; each solve sets loads and device powers.
+
+    Parameters
+    ----------
+    network : Network
+        The feeder.
+
+    Raises
+    ------
+    OpenDssError
+        If the extra ``opendss`` is missing, or the engine rejects the network.
+    """
 
     def __init__(self, network: Network):
         self.network = network
@@ -129,7 +171,7 @@ class AcSolver:
             for name, load in network.loads.items() for leg in load.legs}
 
     def refuse_stars(self, by_period: Dispatch) -> None:
-        """Unequal legs to neutral where nothing grounds it have no AC power flow."""
+        """Raise OpenDssError for unequal legs to neutral at a bus that is not grounded."""
         for t, injections in by_period.items():
             for name, powers in injections.items():
                 device = self.network.devices[name]
@@ -139,14 +181,22 @@ class AcSolver:
                 for made, unit in zip(powers, ("kW", "kvar"), strict=True):
                     if max(made) - min(made) > SAME_MONEY * (1.0 + max(map(abs, made))):
                         raise OpenDssError.at(
-                            f"{device.word} {name!r}", "its legs make "
+                            f"{device.word} {name!r}", "its legs generate "
                             f"{', '.join(f'{x:.4g}' for x in made)} {unit} to neutral in period "
                             f"{t!r} at bus {device.bus!r}, which nothing grounds",
                             "Connect it in delta.")
 
     def solve(self, injections: Mapping[str, tuple], scale: Mapping[str, float] | None = None
               ) -> None:
-        """Set powers made (kW, kvar by leg) and each load's scale (1 without any); solve."""
+        """Set the powers of devices and loads, and solve.
+
+        Parameters
+        ----------
+        injections : mapping
+            [device]: (kW by leg, kvar by leg), generated.
+        scale : mapping of str to float, optional
+            Multiplier (1) of each load; 1 for those that it leaves out.
+        """
         loads = self.engine.ActiveCircuit.Loads
         made = {}
         for name, (kw, kvar) in injections.items():
@@ -174,7 +224,7 @@ class AcSolver:
         engine.refine(self.engine)
 
     def read(self, point: OperatingPoint, t: Hashable) -> None:
-        """Add the solved state to a point as period t."""
+        """Add the solved state to an operating point, as period `t`."""
         circuit = self.engine.ActiveCircuit
         point.settled[t] = bool(circuit.Solution.Converged)
         volts = self._voltages(circuit)
@@ -214,7 +264,7 @@ class AcSolver:
         return total / 1e6
 
     def _charging(self, line: Line, phase: str, t, point: OperatingPoint) -> complex:
-        """What half the line's charging makes at the to-bus: its current was in the engine's."""
+        """Power of half the line's charging at the to-bus; its current is in the engine's."""
         row = line.phases.index(phase)
         b = np.array(line.code.b)[row] / 1e6 * line.length / 2
         kv = self.network.buses[line.to_bus].kv_ln
@@ -259,7 +309,7 @@ def _parts(branch) -> list[str]:
 
 
 def _banks(network: Network) -> dict[str, list]:
-    """Branches by the name of the model's block that they are part of (`opf.build`)."""
+    """Branches by the name of the model's block that holds them (`opf.build`)."""
     lines, ideal, banks = sort_branches(network)
     return {**{name: [b] for name, b in lines.items()}, **{name: [b] for name, b in ideal.items()},
             **{name: list(group) for name, group in banks.items()}}
@@ -269,7 +319,25 @@ def _banks(network: Network) -> dict[str, list]:
 
 
 def dispatch_by_period(network: Network, dispatch: Any) -> Dispatch:
-    """{period: {device: (kW by leg, kvar by leg)}}, made."""
+    """A dispatch of any form as powers of legs.
+
+    Parameters
+    ----------
+    network : Network
+        The feeder.
+    dispatch : Block, DataFrame, mapping or None
+        As of `ac_power_flow`.
+
+    Returns
+    -------
+    dict
+        [period][device]: (kW by leg, kvar by leg), generated.
+
+    Raises
+    ------
+    OpenDssError
+        If a device is unknown, or its powers are not as expected.
+    """
     if dispatch is None:
         return {0: {}}
     if hasattr(dispatch, "substation") and hasattr(dispatch, "periods"):
@@ -288,7 +356,7 @@ def dispatch_by_period(network: Network, dispatch: Any) -> Dispatch:
 def _device(network: Network, name: str):
     known = [other.name for other in network.devices.values() if other.nominal_power() is not None]
     if name not in known:
-        raise OpenDssError.at(f"dispatch of {name!r}", "there is no such device that makes power",
+        raise OpenDssError.at(f"dispatch of {name!r}", "there is no such dispatched device",
                               nearest(name, known))
     return network.devices[name]
 

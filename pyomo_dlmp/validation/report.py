@@ -1,4 +1,4 @@
-"""How far a solution of the linear model is from AC: voltages, flows, limits, prices."""
+"""Errors of a solution of the linear model against AC: voltages, flows, limits, prices."""
 
 from __future__ import annotations
 
@@ -31,11 +31,26 @@ PROBE_KW = 1.0
 
 @dataclass
 class AcReport:
-    """Tables of a solution against AC.
+    """Tables of a solution against AC; error is model less ac.
 
-    `voltages`, `flows`: model, ac, error by element, phase, period; `unbalance` the same in
-    percent; `limits`: each voltage and thermal limit that is broken in AC or binds in the model;
-    `prices`: DLMP against the finite difference of the AC cost; `summary` in a few figures.
+    Attributes
+    ----------
+    ac : AcPowerFlow
+        Of the solution's dispatch.
+    voltages : DataFrame
+        Columns bus, phase, period, model, ac, error, unit (pu).
+    flows : DataFrame
+        Columns branch, phase, period, quantity, model, ac, error, unit (MW, Mvar).
+    unbalance : DataFrame
+        Columns bus, period, quantity, model, ac, error, unit (%).
+    limits : DataFrame
+        Each voltage and thermal limit that is violated in AC or binds in the model: columns kind,
+        element, phase, period, limit, model, ac, broken_by, unit (pu, MVA).
+    prices : DataFrame
+        DLMP against the finite difference of the AC cost: columns bus, leg, period, quantity, dlmp,
+        ac, error, binding, unit ($/MWh, $/Mvarh).
+    summary : DataFrame
+        Columns quantity, value, unit.
     """
 
     ac: AcPowerFlow
@@ -49,13 +64,32 @@ class AcReport:
 
 def ac_report(model: Any, network: Network, *, load_scale: LoadScale = 1.0,
               price_samples: int = 6) -> AcReport:
-    """Compare a solved OPF (or the DSO of a bilevel) with the AC power flow of its dispatch.
+    """Compare a solved OPF (or the DSO of a bilevel model) with the AC power flow of its dispatch.
 
-    `load_scale`: as the model was built with. `price_samples`: nodes at which the DLMP is compared
-    with the change of AC cost (substation energy at its price) for 1 kW more, in the first period;
-    spread over the feeder, single-phase where the bus is grounded, else a delta leg. Where a limit
-    binds the DLMP holds its multiplier too, which an AC power flow cannot know: `binding` says so.
-    Raises OpenDssError as `ac_power_flow` does.
+    Parameters
+    ----------
+    model : Block
+        Filled by `build_opf`, with values and duals.
+    network : Network
+        That of the model.
+    load_scale : float, sequence, mapping or "profiles"
+        As the model was built with.
+    price_samples : int
+        Number of nodes at which the DLMP is compared with the change of AC cost (substation energy
+        at its price) for 1 kW more, in the first period; spread over the feeder, single-phase
+        where the bus is grounded, otherwise a delta leg. If a limit binds (column `binding`) the
+        DLMP includes its multiplier, which an AC power flow does not have.
+
+    Returns
+    -------
+    AcReport
+
+    Raises
+    ------
+    ModelError
+        If the model has no duals.
+    OpenDssError
+        As of `ac_power_flow`.
     """
     if model.component("dual") is None:
         raise ModelError.at(str(model.name), "has no duals: it is not solved",
@@ -111,7 +145,7 @@ _LIMIT_COLUMNS = ["kind", "element", "phase", "period", "limit", "model", "ac", 
 
 
 def _limits(m, ac: AcPowerFlow) -> pd.DataFrame:
-    """Limits that bind in the model (to 1e-4) or are broken in AC; `broken_by` 0 where kept."""
+    """Limits that bind in the model (to 1e-4) or are violated in AC; `broken_by` 0 if kept."""
     rows = []
     for name, bus in m.bus.items():
         for row, sign in (("v_low", 1.0), ("v_high", -1.0)):
@@ -189,7 +223,7 @@ def _prices(m, network: Network, load_scale, samples: int) -> pd.DataFrame:
 
 
 def _leg_price(m, probe: Generator, quantity: str, t) -> float:
-    """Price at a phase, or that of a delta leg by the map transposed."""
+    """Price at a phase, or that of a delta leg by the transposed map."""
     bus = m.bus[probe.bus]
     p = {k: m.dual[bus.balance_p[k, t]] for k in bus.phases}
     q = {k: m.dual[bus.balance_q[k, t]] for k in bus.phases}

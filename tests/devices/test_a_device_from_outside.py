@@ -210,7 +210,7 @@ def test_a_class_that_is_not_registered():
     pump = HeatPump(name="hp", bus="730", kw_max=60, kw_wanted=50)
     with pytest.raises(dlmp.errors.NetworkError, match="register_device"):
         dlmp.load_feeder("ieee37").with_devices(pump)
-    with pytest.raises(dlmp.errors.NetworkError, match="'heat_pump' is no kind of device"):
+    with pytest.raises(dlmp.errors.NetworkError, match="'heat_pump' is not a kind of device"):
         dlmp.load_feeder("ieee37").devices_of("heat_pump")
 
 
@@ -244,7 +244,7 @@ class Lines(MultiphaseDevice):
 
 
 @pytest.mark.parametrize("cls, message", [
-    (dict, "no dataclass made from Device"), (MultiphaseDevice, "has word None"),
+    (dict, "not a dataclass made from Device"), (MultiphaseDevice, "has word None"),
     (Legless, "has no legs"), (Usurper, "of Storage"), (Lines, "takes the plural 'lines'"),
 ])
 def test_what_cannot_be_registered(cls, message):

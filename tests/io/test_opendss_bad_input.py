@@ -24,15 +24,15 @@ solve
 """
 
 EDITS = [
-    ("new line.l2", "new lime.l2", "m.dss, line 5: lime.l2: OpenDSS says:"),
-    ("length=.5", "lenth=.5", "m.dss, line 5: line.l2: OpenDSS says:"),
+    ("new line.l2", "new lime.l2", "m.dss, line 5: lime.l2: OpenDSS reports:"),
+    ("length=.5", "lenth=.5", "m.dss, line 5: line.l2: OpenDSS reports:"),
     ("linecode=lc length=.5", "linecode=zz length=.5", "m.dss, line 5"),
     ("length=.5", "length=0", "line.l2 (m.dss, line 5): its length is 0 of its unit. Give a"),
     ("length=.5", "length=-3", "line.l2 (m.dss, line 5): its length is -3"),
     ("basekv=4.16", "basekv=4160", "(m.dss, line 2): its basekv is 4160. Give the nominal"),
     ("length=.5 units=km", "length=500 units=km", "No distribution line is that long: check its"),
     ("length=.5", "length=nan", "line 5"),
-    ("conns=[delta wye]", "conns=[zigzag wye]", "m.dss, line 6: transformer.t: OpenDSS says"),
+    ("conns=[delta wye]", "conns=[zigzag wye]", "m.dss, line 6: transformer.t: OpenDSS reports"),
     ("kvs=[4.16 .48]", "kvs=[4.16 0]", "line 6"),
     ("windings", "windings", ""),
     ("new load.y", "new line.l3 bus1=src bus2=b linecode=lc length=1\nnew load.y",

@@ -85,7 +85,7 @@ DEVICE_FAULTS = [
     (load(connection="star"), "load 'd': connection is 'star'. It must be one of 'wye', 'delta'."),
     (load(model="motor"), "model is 'motor'. It must be one of 'power', 'current', 'impedance', "
      "'exponential', 'zip'."),
-    (load(kw=(math.nan,)), "load 'd': kw[0] is nan. Give a finite figure."),
+    (load(kw=(math.nan,)), "load 'd': kw[0] is nan. Give a finite number."),
     (load(kw=5.0), "load 'd': kw is 5.0. It must be a tuple of numbers."),
     (load(kw=("5",)), "load 'd': kw is ('5',). It must be a tuple of numbers."),
     (load(name=" d"), "the name ' d' is empty or has spaces around"),
@@ -95,9 +95,9 @@ DEVICE_FAULTS = [
     (generator(kvar_min=1.0), "kvar_min 1 kvar exceeds kvar_max 0 kvar. Give kvar_min <="),
     (generator(cost2=-1.0), "cost2 is -1. It must be at least 0 $/MW^2h, or the cost is not"),
     (generator(kw_max=-5.0), "generator 'g': kw_max is -5. It must be at least 0 kW."),
-    (generator(kvar_max=math.inf), "generator 'g': kvar_max is inf. Give a finite figure."),
+    (generator(kvar_max=math.inf), "generator 'g': kvar_max is inf. Give a finite number."),
     (generator(cost="20"), "generator 'g': cost is '20'. It must be a number."),
-    (generator(kw_max=10**400), "generator 'g': kw_max is inf. Give a finite figure."),
+    (generator(kw_max=10**400), "generator 'g': kw_max is inf. Give a finite number."),
     (datacenter(floor=1.5), "datacenter 'dc': floor is 1.5. It must be at least 0 and at most 1"),
     (datacenter(power_factor=0.0), "power_factor is 0. It must be above 0 and at most 1."),
     (datacenter(power_factor=1.01), "power_factor is 1.01. It must be above 0 and at most 1."),
@@ -129,7 +129,7 @@ BRANCH_FAULTS = [
     ([S, T, line(length=-1.0)], "line 'l': length is -1. It must be above 0 km."),
     ([S, T, line(length=None)], "line 'l': length is None. It must be a number."),
     ([S, T, line(rating_kva=0.0)], "line 'l': rating_kva is 0. It must be above 0 kVA."),
-    ([S, T, line(rating_kva=math.inf)], "rating_kva is inf. Give a finite figure, or leave it"),
+    ([S, T, line(rating_kva=math.inf)], "rating_kva is inf. Give a finite number, or leave it"),
     ([S, T, line(code="721")], "line 'l': code is '721'. It must be a LineCode."),
     ([S, T, coded(r=((1.0,),))], "code 'code': r has 1 rows of 1 for phases 'abc'. Give a 3 x 3"),
     ([S, T, coded(b=(I3[0],))], "code 'code': b has 1 rows of 3 for phases 'abc'. Give a 3 x 3"),
@@ -148,7 +148,7 @@ BRANCH_FAULTS = [
     ([S, Bus(name="t", kv=0.48), regulator()], "regulator 'reg': its ends are at 4.8 kV ('s')"),
     ([S, Bus(name="t", kv=0.0), line()], "bus 't': kv is 0. It must be above 0 kV."),
     ([S, Bus(name="t", kv="4.8"), line()], "bus 't': kv is '4.8'. It must be a number."),
-    ([S, Bus(name="t", kv=4.8, x=math.nan), line()], "bus 't': x is nan. Give a finite figure, or"),
+    ([S, Bus(name="t", kv=4.8, x=math.nan), line()], "bus 't': x is nan. Give a finite number, or"),
     ([S, Bus(name="t", kv=4.8, v_min=1.1, v_max=0.9), line()], "v_min 1.1 pu is not below v_max 0"),
     ([S, T, regulator(taps={"a": 1})], "taps are for 'a', phases are 'abc'. Give one tap for each"),
     ([S, T, regulator(taps={"a": 1, "b": 40, "c": 1})], "taps['b'] is 40. It must be at least -32"),
@@ -184,7 +184,7 @@ def test_loop_names_its_branches_in_order():
     (fault,) = faults_of(S, T, u, GRID, line("st"), line("tu", "t", "u"), line("us", "u", "s"))
     assert str(fault) == (
         "line 'tu': it closes a loop of branches 'tu', 'us', 'st'. The feeder must be radial: "
-        "remove one of them (an open switch is no branch).")
+        "remove one of them, or open a switch.")
 
 
 def test_parallel_lines_are_a_loop():
@@ -205,7 +205,7 @@ def test_no_substation():
 
 def test_substation_voltages_match_its_phases():
     (fault,) = faults_of(S, T, Substation(name="grid", bus="s", v_pu=(1.0,)), line())
-    assert "v_pu has 1 figures, bus 's' phases 'abc'. Give one voltage (pu) for each" in str(fault)
+    assert "v_pu has 1 numbers, bus 's' phases 'abc'. Give one voltage (pu) for each" in str(fault)
 
 
 def test_one_name_for_two_codes():
@@ -213,7 +213,7 @@ def test_one_name_for_two_codes():
     u = Bus(name="u", kv=4.8)
     (fault,) = faults_of(S, T, u, GRID, line(), line("m", "t", "u", code=other))
     assert str(fault) == (
-        "line code 'code': two codes of this name have other matrices. Name them apart.")
+        "line code 'code': two codes of this name have other matrices. Give them different names.")
 
 
 def test_network_name():

@@ -114,7 +114,7 @@ def test_a_datacenter_does_not_ground_an_ungrounded_feeder():
 
 
 @pytest.mark.parametrize("dispatch, message", [
-    ({"nobody": 5.0}, "dispatch of 'nobody': there is no such device that makes power"),
+    ({"nobody": 5.0}, "dispatch of 'nobody': there is no such dispatched device"),
     ({"svg": (1.0, 2.0)}, "dispatch of 'svg'"),
     ({"gen": (1.0, 2.0, 3.0)}, "dispatch of 'gen': is (1.0, 2.0, 3.0)"),
 ])

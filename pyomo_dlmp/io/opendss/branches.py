@@ -37,7 +37,7 @@ STEP = 0.00625
 
 
 def read_lines(draft: Draft) -> None:
-    """All lines, switches among them, with codes shared where their matrices agree."""
+    """All lines of a draft, switches among them, with codes shared where their matrices agree."""
     circuit = draft.engine.ActiveCircuit
     codes = _Codes()
     i = circuit.Lines.First
@@ -79,7 +79,7 @@ def _line(draft: Draft, circuit: Any, full: str, codes: _Codes) -> Line:
         y = primitive(element)
         between = -y[:n, n:]
         if not np.isfinite(y).all() or np.abs(between).max() == 0:
-            raise _fault(draft, full, "its impedance is not a figure", "Correct r, x and c.")
+            raise _fault(draft, full, "its impedance is not finite", "Correct r, x and c.")
         with np.errstate(all="ignore"):
             z = np.linalg.inv(between) / length
         b = (y[:n, :n] + y[:n, n:]).imag * 2e6 / length
@@ -122,7 +122,15 @@ def _matrix(values: np.ndarray):
 
 
 def read_reactors(draft: Draft, records: list[dict[str, Any]]) -> None:
-    """Series reactors, as lines of one km; shunt ones are read with the capacitors."""
+    """Series reactors, as lines of one km; shunt ones are read with the capacitors.
+
+    Parameters
+    ----------
+    draft : Draft
+        Its elements are filled.
+    records : list of dict
+        Of `circuit.records`.
+    """
     for record in records:
         full = f"Reactor.{record['name']}"
         element = activate(draft.engine, full)
@@ -149,7 +157,17 @@ def read_reactors(draft: Draft, records: list[dict[str, Any]]) -> None:
 
 
 def read_transformers(draft: Draft, records: list[dict[str, Any]], regulated: set[str]) -> None:
-    """All transformers; those with a regulator control and whole taps become Regulators."""
+    """All transformers; those with a regulator control and whole taps become Regulators.
+
+    Parameters
+    ----------
+    draft : Draft
+        Its elements are filled.
+    records : list of dict
+        Of `circuit.records`.
+    regulated : set of str
+        Names of those with a control.
+    """
     for record in records:
         full = f"Transformer.{record['name']}"
         with draft.reading(full):
@@ -204,7 +222,7 @@ def _winding(draft: Draft, phases: int, connection: str, bus: str, nodes: list[i
         return tuple(letters), False  # turned into pairs by `_legs`
     neutral = nodes[-1]
     if phases == 1 and neutral in (1, 2, 3):
-        raise Unsupported("its single-phase wye winding stands between two phases",
+        raise Unsupported("its single-phase wye winding is between two phases",
                           "Write conn=delta.")
     if neutral != 0:
         draft.floating.add((bus, neutral))
@@ -228,7 +246,7 @@ def _legs(connections: list[str], legs) -> dict[str, Any]:
 
 
 def _lead(record: dict[str, Any], connections: list[str]) -> bool:
-    """Whether the to-side leads: OpenDSS says it of the low side."""
+    """Whether the to-side leads: OpenDSS states it for the low side."""
     leads = str(record["leadlag"]).lower().startswith(("lead", "eu"))
     return connections[0] != connections[1] and leads != (record["kv"][1] > record["kv"][0])
 
@@ -369,7 +387,7 @@ def _same_admittance(draft: Draft, full: str, made: list[Any]) -> None:
 
 
 def _fault(draft: Draft, full: str, what: str, cure: str) -> Unsupported:
-    """A figure that is wrong rather than unmodeled: it stays an error whatever is asked for."""
+    """A number that is wrong rather than unmodeled: an error also with on_unsupported="warn"."""
     draft.faults.append(Fault(draft.where(full), what, cure))
     return Unsupported(what, cure)
 

@@ -1,4 +1,4 @@
-"""A solved engine as a `Draft`: what has been read so far, and what could not be."""
+"""A solved engine as a `Draft`: the elements read so far, and those that could not be."""
 
 from __future__ import annotations
 
@@ -28,7 +28,13 @@ CONTROLS = frozenset((  # what they did is in the solved circuit
 
 
 class Unsupported(Exception):
-    """An element that our network cannot represent: what, and the cure."""
+    """An element that a network cannot represent.
+
+    Parameters
+    ----------
+    what, cure : str
+        What is not supported, and its cure.
+    """
 
     def __init__(self, what: str, cure: str = "Remove it, or replace it by what is modeled."):
         super().__init__(what)
@@ -37,7 +43,29 @@ class Unsupported(Exception):
 
 @dataclass
 class Draft:
-    """The network in the making."""
+    """The network while it is read.
+
+    Attributes
+    ----------
+    engine : object
+        With the solved circuit.
+    places : dict of str to str
+        File and line of elements.
+    elements : list of Element
+        Read so far.
+    faults, unsupported : list of Fault
+        What is wrong, and what cannot be represented.
+    split : set of str
+        Buses behind centre-tapped transformers.
+    bus_kv : dict of str to float
+        Nominal voltage of buses (kV, line to line).
+    phases : dict of str to set of str
+        Phases of buses that elements use.
+    floating : set of (str, int)
+        Bus and node of open star points.
+    loadmult : float
+        Multiplier (1) of all loads.
+    """
 
     engine: Any
     places: dict[str, str]
@@ -51,28 +79,39 @@ class Draft:
     loadmult: float = 1.0
 
     def where(self, full: str) -> str:
-        """How messages call an element: its OpenDSS name and where it was made."""
+        """Name of an element in messages: its OpenDSS name, and file and line where it was made."""
         place = self.places.get(full.lower())
         return f"{full} ({place})" if place else full
 
     def refuse(self, full: str, what: str, cure: str) -> None:
-        """Note an element that cannot be represented."""
+        """Note an element that cannot be represented, by its OpenDSS name."""
         self.unsupported.append(Fault(self.where(full), what, cure))
 
     @contextmanager
     def reading(self, full: str) -> Iterator[None]:
-        """Whatever keeps an element from being read is noted, and the next one is read."""
+        """Within, note what keeps an element from being read, so that the next one is read."""
         try:
             yield
         except Unsupported as why:
             self.refuse(full, why.what, why.cure)
         except (TypeError, ValueError, KeyError, IndexError, ZeroDivisionError,
-                np.linalg.LinAlgError) as error:  # figures that are none: null, NaN, too few
-            self.faults.append(Fault(self.where(full), f"its figures cannot be read ({error})",
+                np.linalg.LinAlgError) as error:  # null, NaN, too few numbers
+            self.faults.append(Fault(self.where(full), f"its numbers cannot be read ({error})",
                                      "Correct its properties."))
 
     def name(self, full: str) -> str:
-        """A name for our element: the bare one, unless another class of its family has it."""
+        """Name of an element in the network.
+
+        Parameters
+        ----------
+        full : str
+            Its OpenDSS name.
+
+        Returns
+        -------
+        str
+            The name without its class, unless another class of its family has the same.
+        """
         kind, bare = full.lower().split(".", 1)
         family = "branch" if kind in ("line", "transformer", "reactor") else "device"
         taken = self._taken.setdefault((family, bare), kind)
@@ -81,7 +120,25 @@ class Draft:
     _taken: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def letter(self, bus: str, node: int) -> str:
-        """The phase of a node; Unsupported for neutrals and further conductors."""
+        """The phase of a node.
+
+        Parameters
+        ----------
+        bus : str
+            Name of the bus.
+        node : int
+            1, 2 or 3.
+
+        Returns
+        -------
+        str
+            Such as ``"a"``.
+
+        Raises
+        ------
+        Unsupported
+            For neutrals and further conductors.
+        """
         known = SPLIT_LETTERS if bus in self.split else LETTERS
         if node not in known:
             raise Unsupported(
@@ -96,7 +153,25 @@ class Draft:
         return self.bus_kv[bus] / (2.0 if bus in self.split else math.sqrt(3.0))
 
     def leg(self, bus: str, first: int, second: int) -> str:
-        """The leg between two nodes of a bus: a phase, or a pair in its usual order."""
+        """The leg between two nodes of a bus.
+
+        Parameters
+        ----------
+        bus : str
+            Name of the bus.
+        first, second : int
+            Nodes; 0 is ground.
+
+        Returns
+        -------
+        str
+            A phase, or a pair in its usual order.
+
+        Raises
+        ------
+        Unsupported
+            As `letter`.
+        """
         if second == 0:
             return self.letter(bus, first)
         if first == 0:
@@ -105,12 +180,25 @@ class Draft:
 
 
 def bus_of(text: str) -> str:
-    """The bus of a terminal such as ``671.1.2.3``."""
+    """The bus of a terminal such as ``671.1.2.3``, in lower case."""
     return text.split(".", 1)[0].lower()
 
 
 def records(engine: Any, kind: str) -> list[dict[str, Any]]:
-    """All enabled elements of a class, with every property (keys lower case)."""
+    """All enabled elements of a class.
+
+    Parameters
+    ----------
+    engine : object
+        With a circuit.
+    kind : str
+        The class, such as ``"load"``.
+
+    Returns
+    -------
+    list of dict
+        Every property by its name in lower case, in the units of OpenDSS.
+    """
     circuit = engine.ActiveCircuit
     circuit.SetActiveClass(kind)
     if circuit.ActiveClass.ActiveClassName.lower() != kind:
@@ -122,13 +210,37 @@ def records(engine: Any, kind: str) -> list[dict[str, Any]]:
 
 
 def activate(engine: Any, full: str) -> Any:
-    """The engine's element of a full name, made active."""
+    """Make an element the active one.
+
+    Parameters
+    ----------
+    engine : object
+        With a circuit.
+    full : str
+        OpenDSS name of the element.
+
+    Returns
+    -------
+    object
+        The engine's active element.
+    """
     engine.ActiveCircuit.SetActiveElement(full)
     return engine.ActiveCircuit.ActiveCktElement
 
 
 def terminals(element: Any) -> list[tuple[str, list[int]]]:
-    """Bus and nodes (conductor by conductor) of each terminal of the active element."""
+    """Bus and nodes of each terminal.
+
+    Parameters
+    ----------
+    element : object
+        The engine's active element.
+
+    Returns
+    -------
+    list of (str, list of int)
+        Nodes conductor by conductor.
+    """
     nodes = [int(node) for node in element.NodeOrder]
     buses = [bus_of(bus) for bus in element.BusNames]
     n = len(nodes) // len(buses)
@@ -136,14 +248,33 @@ def terminals(element: Any) -> list[tuple[str, list[int]]]:
 
 
 def primitive(element: Any) -> np.ndarray:
-    """Its admittance matrix (siemens, complex)."""
+    """Admittance matrix of an element.
+
+    Parameters
+    ----------
+    element : object
+        The engine's active element.
+
+    Returns
+    -------
+    ndarray, shape (n, n), complex
+        In siemens, n its conductors at all terminals.
+    """
     flat = np.asarray(element.Yprim, dtype=float).view(complex)
     n = math.isqrt(len(flat))
     return flat.reshape(n, n).T
 
 
 def find_split_buses(draft: Draft, transformers: list[dict[str, Any]]) -> None:
-    """Buses behind centre-tapped transformers: the second windings', and what lines reach."""
+    """Note buses behind centre-tapped transformers: second windings', and those that lines reach.
+
+    Parameters
+    ----------
+    draft : Draft
+        Its `split` is filled.
+    transformers : list of dict
+        Of `records`.
+    """
     circuit = draft.engine.ActiveCircuit
     for record in transformers:
         if len(record["bus"]) == 3 and bus_of(record["bus"][1]) == bus_of(record["bus"][2]):
@@ -165,10 +296,20 @@ def find_split_buses(draft: Draft, transformers: list[dict[str, Any]]) -> None:
                 queue.append(bus)
 
 
-def find_voltages(draft: Draft, transformers: list[dict[str, Any]], source: tuple[str, float]):
-    """Nominal kV of every bus: the engine's voltage base where it fits the windings' ratings.
+def find_voltages(draft: Draft, transformers: list[dict[str, Any]],
+                  source: tuple[str, float]) -> None:
+    """Note the nominal kV of every bus: the engine's voltage base if it fits the windings' ratings.
 
     Ratings are passed on from the source, winding by winding.
+
+    Parameters
+    ----------
+    draft : Draft
+        Its `bus_kv` is filled.
+    transformers : list of dict
+        Of `records`.
+    source : (str, float)
+        Bus of the source and its voltage (kV, line to line).
     """
     circuit = draft.engine.ActiveCircuit
     links: dict[str, list[tuple[str, float | None]]] = {}
@@ -209,12 +350,24 @@ def find_voltages(draft: Draft, transformers: list[dict[str, Any]], source: tupl
 
 
 def tidy(value: float, digits: int = 10) -> float:
-    """A figure with the digits that matter: no 4.159999999 from a product of two roots."""
+    """A number with the digits that matter: not 4.159999999 from a product of two roots.
+
+    Parameters
+    ----------
+    value : float
+        In any unit.
+    digits : int
+        Significant digits.
+
+    Returns
+    -------
+    float
+    """
     return float(f"{value:.{digits}g}")
 
 
 def plain_names(draft: Draft) -> None:
-    """Faults for buses whose names could not be written back."""
+    """Note buses whose names could not be written back, as faults."""
     allowed = set(string.printable) - set(" \t\n\r\x0b\x0c.\"'!=,()[]{}|")
     for bus in draft.bus_kv:
         if not set(bus) <= allowed:

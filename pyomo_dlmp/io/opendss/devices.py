@@ -24,7 +24,24 @@ SQRT3 = math.sqrt(3.0)
 
 
 def read_source(draft: Draft, record: dict[str, Any]) -> Substation:
-    """The source, with its own impedance."""
+    """The source, with its own impedance.
+
+    Parameters
+    ----------
+    draft : Draft
+        With the voltages of its buses.
+    record : dict
+        Of `records`.
+
+    Returns
+    -------
+    Substation
+
+    Raises
+    ------
+    Unsupported
+        If it does not have one or three grounded phases of a symmetric impedance.
+    """
     ends = terminals(activate(draft.engine, f"Vsource.{record['name']}"))
     bus, nodes = ends[0]
     if len(ends) > 1 and any(ends[1][1]):
@@ -52,10 +69,32 @@ def _matrix(values: np.ndarray, whole: np.ndarray):
                  for row in ((values + values.T) / 2).tolist())
 
 
-def device_legs(draft: Draft, full: str, phases: int, connection: str):
-    """(bus, legs, "wye" or "delta", voltage of a leg over the rated kV) of a one-terminal device.
+def device_legs(draft: Draft, full: str, phases: int,
+                connection: str) -> tuple[str, tuple[str, ...], Any, float]:
+    """Legs of a device of one terminal.
 
     A single-phase wye whose neutral is at another phase is a leg between the two.
+
+    Parameters
+    ----------
+    draft : Draft
+        With the voltages of its buses.
+    full : str
+        OpenDSS name of the device.
+    phases : int
+        Number of its phases.
+    connection : str
+        As OpenDSS has it.
+
+    Returns
+    -------
+    (str, tuple of str, str, float)
+        Bus, legs, "wye" or "delta", and voltage of a leg over the rated kV (1).
+
+    Raises
+    ------
+    Unsupported
+        If its neutral is not grounded, or its legs are not of one kind.
     """
     bus, nodes = terminals(activate(draft.engine, full))[0]
     delta = connection.lower().startswith(("d", "ll"))
@@ -78,13 +117,40 @@ def device_legs(draft: Draft, full: str, phases: int, connection: str):
 
 
 def leg_kv(draft: Draft, bus: str, legs: tuple[str, ...], kv: float) -> float | None:
-    """Rated kV of a leg, None where it is the bus's nominal."""
+    """Rated voltage of a leg.
+
+    Parameters
+    ----------
+    draft : Draft
+        With the voltages of its buses.
+    bus : str
+        Name of the bus.
+    legs : tuple of str
+        Phases, or pairs of phases.
+    kv : float
+        Rated voltage of a leg (kV).
+
+    Returns
+    -------
+    float or None
+        In kV; None if it is the bus's nominal.
+    """
     nominal = draft.bus_kv[bus] if len(legs[0]) == 2 else draft.kv_ln(bus)
     return None if abs(kv / nominal - 1.0) < ROUNDING else tidy(kv, 12)
 
 
 def read_loads(draft: Draft, records: list[dict[str, Any]], shapes: set[str]) -> None:
-    """All loads, each of its models mapped or refused."""
+    """All loads, each of its models mapped or refused.
+
+    Parameters
+    ----------
+    draft : Draft
+        Its elements are filled.
+    records : list of dict
+        Of `circuit.records`.
+    shapes : set of str
+        Names of load shapes.
+    """
     for record in records:
         full = f"Load.{record['name']}"
         with draft.reading(full):
@@ -147,7 +213,15 @@ def _model(record: dict[str, Any]) -> tuple[Any, tuple[float, ...]]:
 
 
 def read_capacitors(draft: Draft, records: list[dict[str, Any]]) -> None:
-    """Shunt capacitors, in the states that their controls left."""
+    """Shunt capacitors, in the states that their controls left.
+
+    Parameters
+    ----------
+    draft : Draft
+        Its elements are filled.
+    records : list of dict
+        Of `circuit.records`.
+    """
     for record in records:
         full = f"Capacitor.{record['name']}"
         with draft.reading(full):
@@ -168,7 +242,15 @@ def read_capacitors(draft: Draft, records: list[dict[str, Any]]) -> None:
 
 
 def read_shunt_reactors(draft: Draft, records: list[dict[str, Any]]) -> None:
-    """Lossless shunt reactors, as capacitors of negative kvar."""
+    """Lossless shunt reactors, as capacitors of negative kvar.
+
+    Parameters
+    ----------
+    draft : Draft
+        Its elements are filled.
+    records : list of dict
+        Of `circuit.records`.
+    """
     for record in records:
         full = f"Reactor.{record['name']}"
         element = activate(draft.engine, full)
@@ -191,7 +273,15 @@ def read_shunt_reactors(draft: Draft, records: list[dict[str, Any]]) -> None:
 
 
 def read_generators(draft: Draft, records: dict[str, list[dict[str, Any]]]) -> None:
-    """Generators (constant P and Q), PV systems and storages, with what they make now."""
+    """Generators (constant P and Q), PV systems and storages, with their present power.
+
+    Parameters
+    ----------
+    draft : Draft
+        Its elements are filled.
+    records : dict of str to list of dict
+        By class, of `circuit.records`.
+    """
     for kind, make in (("generator", _generator), ("pvsystem", _pv), ("storage", _storage)):
         for record in records[kind]:
             full = f"{kind.capitalize()}.{record['name']}"

@@ -1,4 +1,4 @@
-"""The OpenDSS engine (dss-python) behind one small door: no editor, no shell, no forms."""
+"""The OpenDSS engine (dss-python) behind a small interface: no editor, no shell, no forms."""
 
 from __future__ import annotations
 
@@ -11,7 +11,18 @@ from pyomo_dlmp.io.opendss.script import Command
 
 
 def new_engine() -> Any:
-    """A fresh engine context. Raises OpenDssError when the extra is not installed."""
+    """A new engine context.
+
+    Returns
+    -------
+    object
+        The engine.
+
+    Raises
+    ------
+    OpenDssError
+        If the extra ``opendss`` is not installed.
+    """
     try:
         from dss import DSS
     except ImportError as error:
@@ -25,7 +36,20 @@ def new_engine() -> Any:
 
 
 def run(engine: Any, commands: Iterable[Command]) -> tuple[dict[str, str], list[Fault]]:
-    """Run all commands; the file and line of each element made ("line.l1"), and every fault."""
+    """Run commands.
+
+    Parameters
+    ----------
+    engine : object
+        Of `new_engine`.
+    commands : iterable of Command
+        In their order.
+
+    Returns
+    -------
+    (dict of str to str, list of Fault)
+        File and line of each element made, by its full name (``"line.l1"``); and every fault.
+    """
     places: dict[str, str] = {}
     faults: list[Fault] = []
     active = ""
@@ -39,7 +63,7 @@ def run(engine: Any, commands: Iterable[Command]) -> tuple[dict[str, str], list[
             engine.Text.Command = command.text
         except Exception as error:  # the engine's own class is not importable without it
             text = " ".join(str(error).split())
-            what = f"OpenDSS says: {text[:300].rstrip('. ')}"
+            what = f"OpenDSS reports: {text[:300].rstrip('. ')}"
             if active and words[0].lower() in ("new", "~", "more"):
                 what = f"{active}: {what}"
             faults.append(Fault(command.where, what, "Correct the line."))
@@ -51,9 +75,19 @@ def run(engine: Any, commands: Iterable[Command]) -> tuple[dict[str, str], list[
 
 
 def refine(engine: Any) -> bool:
-    """Solve to the last digits, taps and switches as they are; whether that converged.
+    """Solve to the last digits, with taps and switches as they are.
 
-    Floating sections reach no 1e-9 (relative) in double precision: then 1e-8, 1e-7.
+    Floating sections do not reach 1e-9 (relative) in double precision: then 1e-8, 1e-7.
+
+    Parameters
+    ----------
+    engine : object
+        With a circuit.
+
+    Returns
+    -------
+    bool
+        Whether that converged.
     """
     solution = engine.ActiveCircuit.Solution
     for tolerance in ("1e-9", "1e-8", "1e-7"):
@@ -65,7 +99,19 @@ def refine(engine: Any) -> bool:
 
 
 def suspects(engine: Any, places: dict[str, str]) -> list[Fault]:
-    """Elements that no engine could solve: lengths, voltages or ratings of 0 or less."""
+    """Elements that no engine could solve: lengths, voltages or ratings of 0 or less.
+
+    Parameters
+    ----------
+    engine : object
+        Of `new_engine`.
+    places : dict of str to str
+        File and line of elements, as of `run`.
+
+    Returns
+    -------
+    list of Fault
+    """
     found: list[Fault] = []
     if not engine.NumCircuits:
         return found

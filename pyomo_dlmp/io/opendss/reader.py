@@ -23,7 +23,7 @@ from pyomo_dlmp.io.opendss.rehearsal import rehearse
 from pyomo_dlmp.io.opendss.script import Script
 from pyomo_dlmp.network import Bus, Network, Profile
 
-LEAST_KV, MOST_KV = 0.02, 2000.0  # line to line: beyond them a figure is not in kV
+LEAST_KV, MOST_KV = 0.02, 2000.0  # line to line: beyond them a number is not in kV
 READ = frozenset([
     "line", "transformer", "load", "capacitor", "reactor", "generator", "pvsystem", "storage",
     "vsource",
@@ -35,22 +35,39 @@ def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: s
     """The circuit of an OpenDSS file and all that it includes, taps and switches as solved.
 
     The script runs in the OpenDSS engine (extra ``opendss``) until its own last command; then the
-    solved circuit is read: regulators stand at the taps, capacitors and switches in the states that
-    their controls chose. Names are lower case, as OpenDSS does not tell cases apart; where a
-    transformer and a line share a name, the second read becomes ``transformer.name``. Voltages in
-    kV, lengths in km. Three-winding transformers become three that meet at a star bus.
-
-    `name` of the network: the circuit's by default. `on_unsupported` "warn" leaves out what cannot
-    be represented, with a warning that lists it; "error" refuses all of it at once.
-
-    The script first runs in a process of its own: the engine crashes or hangs on some damaged
-    input. `timeout` (s) is how long that may take; the 8500-node feeder takes one.
+    solved circuit is read: regulators have the taps, capacitors and switches the states that their
+    controls chose. Names are lower case, as OpenDSS is not case-sensitive; where a transformer and
+    a line share a name, the second read becomes ``transformer.name``. Three-winding transformers
+    become three that meet at a star bus.
 
     A script can neither run a shell command, nor open an editor, nor write a file: only commands
     that describe or solve a circuit reach the engine.
 
-    Raises OpenDssError with every fault: file and line of what the engine refuses, elements that
-    cannot be represented; and NetworkError when the circuit is no radial feeder.
+    Parameters
+    ----------
+    path : str or Path
+        The master file.
+    name : str, optional
+        Of the network; by default that of the circuit.
+    on_unsupported : "error" or "warn"
+        "warn" leaves out what cannot be represented, with a warning that lists it; "error" refuses
+        all of it at once.
+    timeout : float
+        The script first runs in a separate process, since the engine crashes or hangs on some
+        damaged input: the longest duration of that (s). The 8500-node feeder takes one second.
+
+    Returns
+    -------
+    Network
+        Voltages in kV, lengths in km.
+
+    Raises
+    ------
+    OpenDssError
+        With file and line of everything that the engine refuses, and every element that cannot be
+        represented; also if the extra ``opendss`` is missing or the power flow does not converge.
+    NetworkError
+        If the circuit is not a radial feeder.
     """
     if on_unsupported not in ("error", "warn"):
         raise OpenDssError.at("read_opendss, on_unsupported", f"is {on_unsupported!r}",
@@ -77,7 +94,25 @@ def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: s
 
 
 def solve_script(path: Path, timeout: float = 60.0) -> tuple[Any, dict[str, str]]:
-    """An engine in which the script has run and the circuit is solved; where elements were made."""
+    """Run a script and solve its circuit.
+
+    Parameters
+    ----------
+    path : Path
+        The master file.
+    timeout : float
+        Longest duration of the run in a separate process (s).
+
+    Returns
+    -------
+    (object, dict of str to str)
+        The engine; file and line of each element made.
+
+    Raises
+    ------
+    OpenDssError
+        If the script or the circuit has faults, or the power flow does not converge.
+    """
     script = Script(path)
     if script.faults:
         raise OpenDssError(script.faults)

@@ -1,7 +1,7 @@
-"""Run a script in a process of its own first: the engine may crash or hang on damaged input.
+"""Run a script in a separate process first: the engine may crash or hang on damaged input.
 
-The child imports the engine only, says which command it is at, and solves; the parent takes its
-word for nothing but that it came to the end.
+The child only imports the engine, prints which command it is at, and solves; the parent uses
+nothing of it except whether it came to the end.
 """
 
 from __future__ import annotations
@@ -29,14 +29,27 @@ os.write(1, b"end\\n")
 
 
 def rehearse(commands: list[Command], timeout: float) -> None:
-    """Raise OpenDssError, naming the line, if the engine crashes or does not come to an end."""
+    """Run a script in a separate process, to find out whether the engine survives it.
+
+    Parameters
+    ----------
+    commands : list of Command
+        The script.
+    timeout : float
+        Longest duration (s).
+
+    Raises
+    ------
+    OpenDssError
+        If the engine crashes or does not come to an end; the message names the line.
+    """
     texts = [command.text for command in commands]
     texts += ["solve", "set controlmode=off maxiterations=200 tolerance=1e-9", "solve"]
     try:
         child = subprocess.run([sys.executable, "-c", _CHILD], input=json.dumps(texts),
                                capture_output=True, text=True, timeout=timeout, check=False)
         if "No module named 'dss'" in child.stderr:
-            return  # without an engine the caller says so itself
+            return  # the caller reports a missing engine itself
         said, what = child.stdout, f"the OpenDSS engine crashes on it (code {child.returncode})"
     except subprocess.TimeoutExpired as late:
         said = late.stdout.decode() if isinstance(late.stdout, bytes) else late.stdout or ""

@@ -53,7 +53,17 @@ MOST = 10_000  # iterations
 
 @dataclass(frozen=True)
 class Command:
-    """One command for the engine, and where it stands."""
+    """One command for the engine, and its place.
+
+    Attributes
+    ----------
+    text : str
+        The command.
+    file : str
+        Name of the file.
+    line : int
+        Number of the line, from 1.
+    """
 
     text: str
     file: str
@@ -61,11 +71,25 @@ class Command:
 
     @property
     def where(self) -> str:
+        """Its place in messages."""
         return f"{self.file}, line {self.line}"
 
 
 class Script:
-    """All commands of a file and what it includes; `faults` are those that cannot be taken."""
+    """All commands of a file and the files that it includes.
+
+    Parameters
+    ----------
+    path : Path
+        The master file.
+
+    Attributes
+    ----------
+    commands : list of Command
+        In their order.
+    faults : list of Fault
+        Commands that are unknown or not allowed, files that are missing.
+    """
 
     def __init__(self, path: Path):
         self.commands: list[Command] = []

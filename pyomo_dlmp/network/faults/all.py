@@ -26,10 +26,10 @@ FAMILIES: tuple[tuple[str, Any], ...] = (
 
 def find_faults(name: str, elements: Iterable[Any], profiles: Iterable[str] = (),
                 description: str = "", source: str = "") -> list[Fault]:
-    """All faults of a network, in the order types, names, single elements, how they meet.
+    """All faults of a network, in the order types, names, single elements, relations.
 
-    What depends on a broken value is not judged: the tree, for one, only when every bus and branch
-    is well typed.
+    What depends on a broken value is not judged: the tree, for one, only if every bus and branch is
+    well typed.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def find_faults(name: str, elements: Iterable[Any], profiles: Iterable[str] = ()
     Returns
     -------
     list of Fault
-        Empty where nothing is wrong.
+        Empty if nothing is wrong.
     """
     texts = {"name": name, "description": description, "source": source}
     faults = [Fault("network", f"its {key} is {text!r}", "It must be a string.")
@@ -78,7 +78,7 @@ def _by_type(name: str, elements: Iterable[Any], faults: list[Fault]) -> tuple[l
 
 
 def _meeting_faults(name: str, sound: list, broken: list, profiles: set[str]) -> Iterator[Fault]:
-    """Buses, phases, profiles that are not there, and the tree."""
+    """Buses, phases and profiles that do not exist, and the tree."""
     def of(classes: Any) -> list[Any]:
         return [element for element in sound if isinstance(element, classes)]
 
@@ -122,7 +122,7 @@ def _code_faults(codes: Iterable[LineCode]) -> Iterator[Fault]:
             continue
         if known != code:
             yield Fault(f"line code {code.name!r}", "two codes of this name have other matrices",
-                        "Name them apart.")
+                        "Give them different names.")
     for code in by_name.values():
         if all(_square(matrix) for matrix in (code.r, code.x, code.b)):
             yield from code_faults(code)

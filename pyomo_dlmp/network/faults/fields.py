@@ -23,7 +23,7 @@ from pyomo_dlmp.tolerances import PRINTED
 
 
 def _fits(value: object, hint: Any) -> bool:
-    """Is `value` of the annotated type? Any real number is a float, a bool is no number."""
+    """Whether `value` is of the annotated type; any real number is a float, a bool is not."""
     if type(value) is hint:  # most of them: a large feeder has many thousands
         return True
     origin, args = typing.get_origin(hint), typing.get_args(hint)
@@ -59,7 +59,20 @@ def _words(hint: Any) -> str:
 
 
 def type_faults(element: Element | LineCode, where: str) -> list[Fault]:
-    """One fault per field whose value is not of the type that the field is annotated with."""
+    """Fields whose value is not of the annotated type.
+
+    Parameters
+    ----------
+    element : Element or LineCode
+        An element or a line code.
+    where : str
+        Its name in messages.
+
+    Returns
+    -------
+    list of Fault
+        One for each field.
+    """
     found = [
         Fault(where, f"{spec.name} is {_short(value)}", f"It must be {_words(spec.hint)}.")
         for spec in field_specs(type(element))
@@ -71,7 +84,19 @@ def type_faults(element: Element | LineCode, where: str) -> list[Fault]:
 
 
 def name_faults(element: Element, where: str) -> list[Fault]:
-    """Names end up in files and messages: they must be visible and have no space around."""
+    """Names that are empty, unprintable or have spaces around: they appear in files and messages.
+
+    Parameters
+    ----------
+    element : Element
+        Any element of a network.
+    where : str
+        Its name in messages.
+
+    Returns
+    -------
+    list of Fault
+    """
     names = [element.name] + ([element.code.name] if isinstance(element, Line) else [])
     return [
         Fault(where, f"the name {name!r} is empty or has spaces around or unprintable characters",
@@ -105,21 +130,45 @@ def _numbers(value: Any, name: str) -> Iterator[tuple[str, float]]:
 
 
 def number_faults(element: Element, where: str) -> list[Fault]:
-    """Numbers that are not finite, or out of the range of their field."""
+    """Numbers that are not finite, or out of the range of their field.
+
+    Parameters
+    ----------
+    element : Element
+        Well typed.
+    where : str
+        Its name in messages.
+
+    Returns
+    -------
+    list of Fault
+    """
     found = []
     for spec in field_specs(type(element)):
         for path, value in _numbers(getattr(element, spec.name), spec.name):
             if not math.isfinite(value):
                 optional = not spec.required and spec.default is None
                 leave = ", or leave it out for none" if optional else ""
-                found.append(Fault(where, f"{path} is {value}", f"Give a finite figure{leave}."))
+                found.append(Fault(where, f"{path} is {value}", f"Give a finite number{leave}."))
             elif spec.range and not spec.range.holds(value):
                 found.append(Fault(where, f"{path} is {value:g}", f"It must be {spec.range}."))
     return found
 
 
 def phase_faults(element: Element, where: str) -> list[Fault]:
-    """Phases must be some of a, b, c, each once; or the split-phase legs "12"."""
+    """Phases that are not some of a, b, c, each once, nor the split-phase legs "12".
+
+    Parameters
+    ----------
+    element : Element
+        Well typed.
+    where : str
+        Its name in messages.
+
+    Returns
+    -------
+    list of Fault
+    """
     phases = getattr(element, "phases", "a")
     known = any(set(phases) <= set(kind) for kind in (PHASES, SPLIT))
     if phases and known and len(set(phases)) == len(phases):
@@ -129,10 +178,17 @@ def phase_faults(element: Element, where: str) -> list[Fault]:
 
 
 def code_faults(code: LineCode) -> list[Fault]:
-    """Matrices of a line code: finite, symmetric, some impedance, no negative resistance.
+    """Matrices that are not finite or not symmetric, without impedance, or of negative resistance.
 
-    Expects square matrices; tolerances are 1e-6 of the largest entry, since codes are printed
-    with few digits.
+    Parameters
+    ----------
+    code : LineCode
+        With square matrices; tolerances are relative to the largest entry, since codes are printed
+        with few digits.
+
+    Returns
+    -------
+    list of Fault
     """
     where = f"line code {code.name!r}"
     found = []
@@ -140,7 +196,7 @@ def code_faults(code: LineCode) -> list[Fault]:
         matrix = np.array(getattr(code, key) or [[0.0]], dtype=float)
         worst = float(np.abs(matrix).max())
         if not np.isfinite(matrix).all():
-            found.append(Fault(where, f"{key} holds {worst}", "Give finite figures."))
+            found.append(Fault(where, f"{key} holds {worst}", "Give finite numbers."))
         elif (skew := float(np.abs(matrix - matrix.T).max())) > PRINTED * worst:
             i, j = np.unravel_index(np.abs(matrix - matrix.T).argmax(), matrix.shape)
             found.append(Fault(

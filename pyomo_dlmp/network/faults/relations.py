@@ -1,4 +1,4 @@
-"""How the fields of one element go together."""
+"""Relations between the fields of one element."""
 
 from __future__ import annotations
 
@@ -14,7 +14,19 @@ from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
 
 
 def relation_faults(element: Element, where: str) -> list[Fault]:
-    """How the fields of one (well typed) element go together; a device knows that itself."""
+    """Relations between the fields of one element that do not hold; a device states its own.
+
+    Parameters
+    ----------
+    element : Element
+        Well typed.
+    where : str
+        Its name in messages.
+
+    Returns
+    -------
+    list of Fault
+    """
     if isinstance(element, Device):
         return [Fault(where, what, cure) for what, cure in element.findings()]
     check = next(check for cls, check in _RELATIONS.items() if isinstance(element, cls))
@@ -97,7 +109,7 @@ def _center_tapped(transformer: CenterTappedTransformer) -> Iterator[Finding]:
         yield f"leg is {leg!r}", "Give a phase such as 'a' or a pair such as 'ab'."
     for key in ("r_percent", "x_percent"):
         if len(getattr(transformer, key)) != 3:
-            yield (f"{key} has {len(getattr(transformer, key))} figures",
+            yield (f"{key} has {len(getattr(transformer, key))} numbers",
                    "Give three: of the windings, or of the pairs primary-1, primary-2, 1-2.")
 
 
