@@ -149,7 +149,7 @@ def test_files_hold_one_thought():
         rooms[room_of(name_of(file))] = rooms.get(room_of(name_of(file)), 0) + count
     total = sum(rooms.values())
     assert not {room: count for room, count in rooms.items() if count > 0.14 * total}
-    assert rooms["solve"] <= 950
+    assert rooms["solve"] <= 800
 
 
 def test_every_room_is_placed():

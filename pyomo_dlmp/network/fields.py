@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 class Range(NamedTuple):
     """The range of a number.
 
-    Parameters
+    Attributes
     ----------
     low, high : float
         Its ends, in `unit`.
@@ -57,7 +57,7 @@ class Range(NamedTuple):
 class Column(NamedTuple):
     """The column of a field in a feeder table.
 
-    Parameters
+    Attributes
     ----------
     name : str
         Of the column; "" for that of the field.

@@ -6,13 +6,13 @@ import inspect
 from pathlib import Path
 from typing import Any
 
+from pyomo_dlmp.auditing.infeasibility import explain_infeasibility
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.numerics import memory
 from pyomo_dlmp.parametric.cache import SolveCache
 from pyomo_dlmp.search.checkpoint import Checkpoint
 from pyomo_dlmp.search.clock import Clock, OutOfMemory, Progress
 from pyomo_dlmp.search.settings import Settings
-from pyomo_dlmp.solve.infeasibility import explain_infeasibility
 from pyomo_dlmp.solve.options import (
     cache_of,
     check_mip_options,
