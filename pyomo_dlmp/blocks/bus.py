@@ -25,6 +25,7 @@ from typing import Any
 import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
+from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
 from pyomo_dlmp.blocks.legs import leg_shares
 from pyomo_dlmp.errors import ModelError
@@ -58,6 +59,8 @@ class BusBlockData(BlockData):
         horizon : Horizon
             Periods and shared indices.
         """
+        check_data(bus)
+        self.bus_name = bus.name
         index = horizon.index(bus.phases)
         self.phases, self.hours = bus.phases, horizon.hours
         self.kv, self.kv_ln = bus.kv, bus.kv_ln

@@ -10,6 +10,7 @@ from typing import Any
 
 from pyomo.core.base.block import declare_custom_block
 
+from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.device import DeviceBlockData
 from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.network.devices import Capacitor
@@ -37,6 +38,7 @@ class CapacitorBlockData(DeviceBlockData):
         ModelError
             If a leg is on a phase that the bus lacks, or needs angles and the model has none.
         """
+        check_data(device, bus=bus)
         self.made_mvar = {}
         for leg, kvar in zip(device.legs, device.kvar, strict=True) if device.closed else ():
             ratio = 1.0 if device.kv is None else (bus.leg_kv(leg) / device.kv) ** 2

@@ -21,6 +21,7 @@ from warnings import warn
 import pyomo.environ as pyo
 from pyomo.core.base.block import declare_custom_block
 
+from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.device import DeviceBlockData, Surroundings
 from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
 from pyomo_dlmp.blocks.polygon import Polygon
@@ -73,6 +74,7 @@ class DatacenterBlockData(DeviceBlockData):
         ModelError
             If a leg is on a phase that the bus lacks.
         """
+        check_data(device, bus=bus)
         dc, top = device, mega(device.kw)
         self.tan_phi = math.tan(math.acos(dc.power_factor))
         self.phases, self.reactive, self.balanced = dc.phases, dc.reactive, dc.balanced

@@ -17,6 +17,7 @@ from typing import Any
 from pyomo.core.base.block import BlockData
 from pyomo.environ import value
 
+from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Device
@@ -142,10 +143,11 @@ class DeviceBlockData(BlockData):
         Raises
         ------
         ModelError
-            If a leg is on a phase that the bus lacks, or the device's fields contradict each other.
+            If a leg is on a phase that the bus lacks, or `bus` is another than the device names.
+        NetworkError
+            If a field is not of its type or range, or fields contradict each other.
         """
-        for what, cure in device.findings():
-            raise ModelError.at(f"{device.word} {device.name!r}", what, cure)
+        check_data(device, bus=bus)
         self.device, self.bus_name = device, device.bus
         self.legs = leg_names(device) if legs is None else legs
         bus.connect(self, horizon.labels)

@@ -14,6 +14,7 @@ from typing import Any
 import pyomo.environ as pyo
 from pyomo.core.base.block import declare_custom_block
 
+from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.device import BalancedBlockData
 from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.blocks.inverter import limit_inverter
@@ -48,6 +49,7 @@ class GeneratorBlockData(BalancedBlockData):
         ModelError
             If the bus lacks a phase.
         """
+        check_data(device, bus=bus)
         g = device
         self.p = pyo.Var(horizon.periods, bounds=(mega(g.kw_min), mega(g.kw_max)),
                          initialize=mega(g.kw_min))

@@ -17,6 +17,7 @@ import numpy as np
 from pyomo.core.base.block import declare_custom_block
 
 from pyomo_dlmp.blocks.branch import BranchBlockData, identity_connection
+from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.blocks.shunt import inject_shunt
 from pyomo_dlmp.network.elements import Line
@@ -52,6 +53,7 @@ class LineBlockData(BranchBlockData):
         ModelError
             If a bus lacks a phase.
         """
+        check_data(line, from_bus=from_bus, to_bus=to_bus)
         z_pu = line.z / to_bus.kv_ln**2
         if not grounded and len(line.phases) == 3:
             centred = np.eye(3) - 1.0 / 3.0

@@ -15,6 +15,7 @@ from typing import Any
 
 from pyomo.core.base.block import declare_custom_block
 
+from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.device import DeviceBlockData, Surroundings
 from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.errors import ModelError
@@ -80,6 +81,7 @@ class LoadBlockData(DeviceBlockData):
         ModelError
             If a leg is on a phase that the bus lacks or needs angles, or the scale does not fit.
         """
+        check_data(device, bus=bus)
         slope = slopes(device)
         self.scale = horizon.series(scale, "load scale")
         self.drawn = {}

@@ -13,6 +13,7 @@ import numpy as np
 from pyomo.core.base.block import declare_custom_block
 
 from pyomo_dlmp.blocks.branch import BranchBlockData, identity_connection
+from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.elements import Regulator
@@ -40,6 +41,7 @@ class RegulatorBlockData(BranchBlockData):
         ModelError
             If the connection is unknown, the taps do not fit it, or a bus lacks a phase.
         """
+        check_data(regulator, from_bus=from_bus, to_bus=to_bus)
         phases, ratio = regulator.phases, regulator.ratio
         if regulator.connection == "wye":
             if set(ratio) != set(phases):

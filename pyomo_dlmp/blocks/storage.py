@@ -16,6 +16,7 @@ from typing import Any
 import pyomo.environ as pyo
 from pyomo.core.base.block import declare_custom_block
 
+from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.device import BalancedBlockData
 from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.blocks.inverter import limit_inverter
@@ -54,6 +55,7 @@ class StorageBlockData(BalancedBlockData):
         ModelError
             If the bus lacks a phase.
         """
+        check_data(device, bus=bus)
         s, top, reach = device, mega(device.kw_max), mega(device.kvar_max)
         start = mega(s.kwh_start)
         self.charge = pyo.Var(horizon.periods, bounds=(0.0, top), initialize=0.0)

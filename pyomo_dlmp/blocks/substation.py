@@ -18,6 +18,7 @@ import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
 from pyomo_dlmp.blocks.branch import affine_rows, drop_matrices
+from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.elements import Substation
@@ -56,6 +57,7 @@ class SubstationBlockData(BlockData):
         ModelError
             If there is not one voltage per phase, or not one price per period.
         """
+        check_data(substation, bus=bus)
         if len(substation.v_pu) != len(bus.phases):
             raise ModelError.at(
                 substation.name, f"gives {len(substation.v_pu)} voltages for phases {bus.phases}",

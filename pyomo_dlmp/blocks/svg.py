@@ -21,6 +21,7 @@ from typing import Any
 import pyomo.environ as pyo
 from pyomo.core.base.block import declare_custom_block
 
+from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.device import DeviceBlockData, Surroundings
 from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
 from pyomo_dlmp.errors import ModelError
@@ -66,6 +67,7 @@ class SvgBlockData(DeviceBlockData):
             If a leg is on a phase that the bus lacks, or a wye of fewer than three legs is at a
             bus that is not grounded.
         """
+        check_data(device, bus=bus)
         svg, legs, total = device, device.legs, mega(device.kvar)
         self.legs, self.owner = legs, svg.owner
         self.alike = svg.connection == "wye" and not grounded

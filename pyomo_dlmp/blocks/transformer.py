@@ -19,6 +19,7 @@ import numpy as np
 from pyomo.core.base.block import declare_custom_block
 
 from pyomo_dlmp.blocks.branch import BranchBlockData
+from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.blocks.shunt import inject_shunt
 from pyomo_dlmp.errors import ModelError
@@ -65,6 +66,9 @@ class TransformerBlockData(BranchBlockData):
         """
         bank = [branches] if isinstance(
             branches, Line | Regulator | Transformer | CenterTappedTransformer) else list(branches)
+        check_data(bank[0], from_bus=from_bus, to_bus=to_bus)
+        for branch in bank[1:]:
+            check_data(branch)
         for branch in bank:
             if isinstance(branch, Transformer) and branch.connection not in _CONNECTIONS:
                 raise ModelError.at(

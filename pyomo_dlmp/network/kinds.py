@@ -63,4 +63,5 @@ def label(element: object) -> str:
     str
         Such as ``line 'L35'``.
     """
-    return f"{kind(element)} {getattr(element, 'name', '?')!r}"
+    word = kind(element) or getattr(element, "word", type(element).__name__)
+    return f"{word} {getattr(element, 'name', '?')!r}"

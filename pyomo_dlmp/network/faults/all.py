@@ -52,10 +52,34 @@ def find_faults(name: str, elements: Iterable[Any], profiles: Iterable[str] = ()
     faults += _repeated_names([*sound, *broken])
     faults += _code_faults(element.code for element in sound if isinstance(element, Line))
     for element in sound:
-        for check in (name_faults, number_faults, phase_faults, relation_faults):
-            faults += check(element, label(element))
+        faults += _value_faults(element)
     faults += _meeting_faults(name, sound, broken, set(profiles))
     return faults
+
+
+def element_faults(element: Any) -> list[Fault]:
+    """Faults of one element by itself: types, names, numbers, phases, relations between fields.
+
+    Parameters
+    ----------
+    element : element of a network
+        Of any kind, registered or not.
+
+    Returns
+    -------
+    list of Fault
+        Empty if nothing is wrong. Relations are judged only if all types are right.
+    """
+    faults = type_faults(element, label(element))
+    if faults:
+        return faults
+    codes = code_faults(element.code) if isinstance(element, Line) else []
+    return [*_value_faults(element), *codes]
+
+
+def _value_faults(element: Any) -> list[Fault]:
+    checks = (name_faults, number_faults, phase_faults, relation_faults)
+    return [fault for check in checks for fault in check(element, label(element))]
 
 
 def _by_type(name: str, elements: Iterable[Any], faults: list[Fault]) -> tuple[list, list]:

@@ -1,0 +1,41 @@
+"""Data of a block that is composed by hand are checked as those of a `Network` are.
+
+A block knows one element and the bus blocks that it is given; whether names repeat, or the feeder
+is a tree, only a `Network` can tell.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyomo_dlmp.errors import ModelError, NetworkError
+from pyomo_dlmp.network.faults.all import element_faults
+from pyomo_dlmp.network.kinds import label
+
+
+def check_data(element: Any, **buses: Any) -> None:
+    """Refuse an element that is wrong by itself, or is built at another bus than its data name.
+
+    Parameters
+    ----------
+    element : element of a network
+        The data.
+    **buses : BusBlock
+        By field of the element: ``bus``, or ``from_bus`` and ``to_bus``.
+
+    Raises
+    ------
+    NetworkError
+        If a field is not of its type or range, or fields contradict each other; lists all faults.
+    ModelError
+        If a bus block is that of another bus.
+    """
+    faults = element_faults(element)
+    if faults:
+        raise NetworkError(faults)
+    for field, block in buses.items():
+        named, built = getattr(element, field), getattr(block, "bus_name", None)
+        if built is not None and named != built:
+            raise ModelError.at(
+                label(element), f"has {field} {named!r} and is built at bus {built!r}",
+                f"Give `build` the block of bus {named!r}, or correct the data.")
