@@ -12,7 +12,7 @@ import pyomo.environ as pyo
 
 from pyomo_dlmp.auditing.findings import LowerAudit
 from pyomo_dlmp.auditing.judge import SECONDS, judge_upper
-from pyomo_dlmp.auditing.lower_checks import add_price_ranges, at_bound, audit_lower
+from pyomo_dlmp.auditing.lower_checks import add_price_ranges, at_bound, audit_lower, same_answer
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.auditing.upper_checks import broken_rows, upper_rows
 from pyomo_dlmp.bilevel import upper_data
@@ -21,7 +21,7 @@ from pyomo_dlmp.errors import AuditError, Fault
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.lower.solver import LowerSolver, kkt_residual
 from pyomo_dlmp.status import Status
-from pyomo_dlmp.tolerances import ABSOLUTE_GAP, ROUNDING, SAME_MONEY, SAME_OBJECTIVE
+from pyomo_dlmp.tolerances import ABSOLUTE_GAP, ROUNDING, SAME_MONEY
 from pyomo_dlmp.transform.record import SingleLevel
 
 _LEAST_SECONDS = 5.0  # for the ranges of a point, however little a time limit has left
@@ -283,7 +283,5 @@ def _finalize_lower(lower, record: SingleLevel, rows: list, result: BilevelResul
         report.at_bound += at_bound(
             kkt, lower.bounds, solution.mu, kkt.slack(solution.x, u))
     add_price_ranges(report, solution.x, u, solver, deadline)
-    report.unique_answer = bool(
-        np.abs(solution.x - x).max(initial=0.0)
-        <= SAME_OBJECTIVE * (1 + np.abs(x).max(initial=0.0)))
+    report.unique_answer = same_answer(x, solution.x)
     return report, solver

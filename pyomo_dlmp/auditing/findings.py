@@ -39,6 +39,8 @@ class LowerAudit:
         Whether all of `price_range` was computed (within the time for it).
     unique_answer
         Whether the point and the re-solve are the same solution.
+    broken
+        [(row or bound, violation relative to 1 + |limit|)] of those that the point violates.
     """
 
     name: str
@@ -51,6 +53,7 @@ class LowerAudit:
     kkt: KktSystem | None = None
     ranges_known: bool = True
     unique_answer: bool = True
+    broken: list[tuple[str, float]] = field(default_factory=list)
 
 
 @dataclass
@@ -146,7 +149,9 @@ class Audit:
     def failures(self) -> str:
         """The checks that do not hold, with the element that fails each; empty where all hold."""
         found = []
-        named = {"multipliers at their bound": [(n, 0.0) for a in self.lowers for n in a.at_bound],
+        lower_rows = [item for a in self.lowers for item in a.broken]
+        named = {"cost gap": lower_rows, "complementarity": lower_rows, "KKT residual": lower_rows,
+                 "multipliers at their bound": [(n, 0.0) for a in self.lowers for n in a.at_bound],
                  "upper rows broken": self.broken,
                  "upper Vars beyond their bounds": self.outside,
                  "integer Vars off whole numbers": self.fractional,

@@ -15,8 +15,9 @@ from typing import Any
 
 import pyomo.environ as pyo
 
+from pyomo_dlmp.auditing.dual_checks import StaleDual, stale_duals, wrong_signs
 from pyomo_dlmp.auditing.findings import Audit, LowerAudit
-from pyomo_dlmp.auditing.lower_checks import audit_lower, broken_fixed_rows, stale_duals
+from pyomo_dlmp.auditing.lower_checks import audit_lower, broken_fixed_rows, same_answer
 from pyomo_dlmp.auditing.optimistic_range import upper_range
 from pyomo_dlmp.auditing.upper_checks import (
     broken_rows,
@@ -33,6 +34,7 @@ from pyomo_dlmp.lower.point import point_of
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.transform.record import SingleLevel, single_level_data
 
+_SHOWN = 3  # dual Vars named in notes
 SECONDS = 60.0  # for the optimistic and pessimistic values, where the caller sets no limit
 
 
@@ -72,7 +74,7 @@ def audit(model: Any, intervals: bool = True, time_limit: float | None = None) -
         raise ModelError.at(str(model.name), "has no active LowerLevel, so there is nothing to "
                             "audit", "Add one: m.dso = dlmp.LowerLevel().")
     reports: list[LowerAudit] = []
-    stale: list[tuple[str, float]] = []
+    stale: list[StaleDual] = []
     solvers = [LowerSolver(kkt) for kkt in systems]
     seconds = SECONDS if time_limit is None else time_limit
     deadline = time.monotonic() + seconds if intervals else None
@@ -81,10 +83,15 @@ def audit(model: Any, intervals: bool = True, time_limit: float | None = None) -
         multipliers = None if row_duals is None else kkt.multipliers_from(x, u, row_duals)
         report = audit_lower(kkt, x, u, multipliers, solver=solver, deadline=deadline)
         reports.append(report)
+        report.unique_answer = same_answer(x, report.solution.x)
         y, mu = multipliers or (report.solution.y, report.solution.mu)
-        stale += stale_duals(report, y, mu)
+        stale += stale_duals(report, u, y, mu)
+        if row_duals is not None:
+            stale += wrong_signs(kkt, row_duals, y, mu)
     found = judge_upper(model, record, reports, solvers, time_limit=time_limit, ranges=intervals)
-    found.stale_duals = stale
+    found.stale_duals = [(dual.name, dual.off) for dual in stale]
+    found.notes += [f"{dual.text}: a solve, or solve_opf of its LowerLevel, loads duals"
+                    for dual in stale[:_SHOWN]]
     return found
 
 
@@ -123,11 +130,12 @@ def judge_upper(model: Any, record: SingleLevel | None, lowers: list[LowerAudit]
         raise ModelError.at(objective.name, "cannot be evaluated: a Var in it has no value",
                             "Solve the model first.")
     found.broken = broken_rows(upper_rows(model, record))
+    decided: list[Any] = []
     for lower in lowers:
         assert lower.kkt is not None
-        u = [var.value for var in lower.kkt.form.u]
-        found.broken += broken_fixed_rows(lower.kkt, u)
-    variables = list(upper_vars(model, record))
+        decided += lower.kkt.form.u
+        found.broken += broken_fixed_rows(lower.kkt, [var.value for var in lower.kkt.form.u])
+    variables = list(upper_vars(model, record, objective, decided))
     found.outside, found.fractional = outside_bounds(variables), off_whole_numbers(variables)
     if ranges:
         _add_range(found, objective, solvers, time_limit)
@@ -140,12 +148,12 @@ def _add_range(found: Audit, objective, solvers: list[LowerSolver],
     found.notes += [f"{a.name}: the ranges of prices that are not unique are not known: their "
                     "linear programs took too long"
                     for a in found.lowers if not a.ranges_known]
-    if all(not a.price_range and a.ranges_known and a.unique_answer for a in found.lowers):
-        found.optimistic = found.pessimistic = found.recomputed
-        return
     seconds = SECONDS if time_limit is None else time_limit
-    ends, note = upper_range(objective, solvers, seconds)
+    moving = [bool(a.price_range) or not a.ranges_known for a in found.lowers]
+    ends, note = upper_range(objective, solvers, seconds, moving)
     if ends is not None:
         found.optimistic, found.pessimistic = ends
-    if note:
+    elif not any(moving) and all(a.unique_answer for a in found.lowers):
+        found.optimistic = found.pessimistic = found.recomputed
+    else:
         found.notes.append(note)

@@ -11,7 +11,13 @@ from pyomo_dlmp.auditing.findings import LowerAudit
 from pyomo_dlmp.lower.dual_ranges import price_ranges
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.lower.solver import LowerSolver, kkt_residual
-from pyomo_dlmp.tolerances import AT_BOUND, AUDITED_ROW, KKT_RESIDUAL, ROW_HOLDS, SAME_MONEY
+from pyomo_dlmp.tolerances import (
+    AT_BOUND,
+    AUDITED_ROW,
+    ROW_HOLDS,
+    SAME_MONEY,
+    SAME_OBJECTIVE,
+)
 
 
 def audit_lower(kkt: KktSystem, x: np.ndarray, u: np.ndarray,
@@ -54,11 +60,18 @@ def audit_lower(kkt: KktSystem, x: np.ndarray, u: np.ndarray,
         kkt.form.block.name, solution, kkt.sigma * (kkt.form.cost(x, u) - solution.cost) / scale,
         float(np.abs(slack * mu).max(initial=0.0)) / scale, kkt_residual(kkt, x, u, y, mu),
         kkt=kkt)
+    report.broken = broken_lower_rows(kkt, x, u)
     if bounds is not None:
         report.at_bound = at_bound(kkt, bounds, mu, slack)
     if deadline is not None:
         add_price_ranges(report, solution.x, u, solver, deadline)
     return report
+
+
+def same_answer(x: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two solutions of a lower level are the same, to the tolerance of its values."""
+    room = SAME_OBJECTIVE * (1 + np.abs(x).max(initial=0.0))
+    return bool(np.abs(other - x).max(initial=0.0) <= room)
 
 
 def add_price_ranges(report: LowerAudit, x: np.ndarray, u: np.ndarray, solver: LowerSolver,
@@ -126,33 +139,26 @@ def broken_fixed_rows(kkt: KktSystem,
                 yield form.rows[r].name, float(over)
 
 
-def stale_duals(report: LowerAudit, y: np.ndarray, mu: np.ndarray) -> Iterator[tuple[str, float]]:
-    """The user's dual Vars whose value is not a dual of their row at the point.
-
-    Where a dual is not unique, any value within its range is one.
+def broken_lower_rows(kkt: KktSystem, x: np.ndarray, u: np.ndarray) -> list[tuple[str, float]]:
+    """Rows and bounds of a lower level that a point violates by more than the audit allows.
 
     Parameters
     ----------
-    report
-        Of the lower level, with the ranges of its duals.
-    y, mu
-        Duals of the point, shapes (e,) and (pairs,).
+    kkt
+        The compiled lower level.
+    x, u
+        Lower and upper decisions, shapes (n,) and (m,).
 
     Returns
     -------
-    iterator
-        (name of the dual Var, difference relative to 1 + the greatest dual).
+    list
+        [(name, violation relative to 1 + |limit|)], worst first.
     """
-    kkt = report.kkt
-    assert kkt is not None
-    both = np.concatenate([y, mu])
-    scale = 1.0 + np.abs(both).max(initial=0.0)
-    for dual in kkt.duals.asked():
-        if not dual.known or dual.var.value is None:
-            continue
-        here = sum(sign * both[column] for column, sign in dual.terms)
-        low, high = (here, here) if dual.row is None else report.price_range.get(
-            dual.row, (here, here))
-        off = max(min(low, here) - dual.var.value, dual.var.value - max(high, here)) / scale
-        if off > KKT_RESIDUAL:
-            yield dual.var.name, float(off)
+    off = np.abs(kkt.A_eq @ x + kkt.B_eq @ u - kkt.b_eq) / (1.0 + np.abs(kkt.b_eq))
+    over = -kkt.slack(x, u) / (1.0 + np.abs(kkt.s0))
+    rows = kkt.form.rows
+    found = [(rows[kkt.equality_rows[k]].name, float(off[k]))
+             for k in np.flatnonzero(off > AUDITED_ROW)]
+    found += [(f"{kkt.form.block.name}.{kkt.label[p]}", float(over[p]))
+              for p in np.flatnonzero(over > AUDITED_ROW)]
+    return sorted(found, key=lambda item: -item[1])

@@ -21,13 +21,14 @@ from pyomo_dlmp.lower.dual_ranges import dual_faces
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.lower.point import point_of
 from pyomo_dlmp.lower.solver import LowerSolver
+from pyomo_dlmp.tolerances import SAME_OBJECTIVE
 from pyomo_dlmp.transform.products.bilinear import quadratic_parts
 
 _NOT_KNOWN = "the optimistic and pessimistic upper objective are not known: "
 
 
-def upper_range(objective: Any, solvers: list[LowerSolver],
-                seconds: float) -> tuple[tuple[float, float] | None, str]:
+def upper_range(objective: Any, solvers: list[LowerSolver], seconds: float,
+                moving: list[bool]) -> tuple[tuple[float, float] | None, str]:
     """Range of the upper objective at the loaded upper decisions.
 
     Parameters
@@ -38,6 +39,8 @@ def upper_range(objective: Any, solvers: list[LowerSolver],
         Of every lower level.
     seconds
         Time for all linear programs together.
+    moving
+        Of each lower level, whether the dual of some row is not unique.
 
     Returns
     -------
@@ -53,13 +56,14 @@ def upper_range(objective: Any, solvers: list[LowerSolver],
     weights = _gradient(parts, [solver.kkt for solver in solvers])
     if weights is None:
         return None, _NOT_KNOWN + "it is not linear in the lower levels' solutions and duals"
-    here = float(pyo.value(objective.expr))
-    least = greatest = here
+    least = greatest = _at_solved_duals(objective, solvers)
+    same = SAME_OBJECTIVE * (1.0 + abs(least))
     try:
-        for solver, weight in zip(solvers, weights, strict=True):
+        for solver, weight, moves in zip(solvers, weights, moving, strict=True):
             if weight.any():
-                low, high = _range_of(solver, weight, deadline)
-                least, greatest = least + low, greatest + high
+                low, high = _range_of(solver, weight, moves, deadline)
+                least += low if low < -same else 0.0
+                greatest += high if high > same else 0.0
     except TimeoutError:
         return None, _NOT_KNOWN + f"their linear programs took more than {seconds:.3g} s"
     if objective.sense == pyo.minimize:
@@ -67,23 +71,41 @@ def upper_range(objective: Any, solvers: list[LowerSolver],
     return (greatest, least), ""
 
 
-def _range_of(solver: LowerSolver, weight: np.ndarray, deadline: float) -> tuple[float, float]:
-    """(least, greatest) change of weight'(x, y, mu) from the loaded point."""
+def _at_solved_duals(objective: Any, solvers: list[LowerSolver]) -> float:
+    """Upper objective with the re-solve's duals on the dual Vars, whose values are kept.
+
+    The faces of optimal duals start there; the Vars may hold others.
+    """
+    kept = []
+    for solver in solvers:
+        _, u, _ = point_of(solver.kkt)
+        solution = solver.solve(u)
+        both = np.concatenate([solution.y, solution.mu])
+        for dual in solver.kkt.duals.asked():
+            if dual.known:
+                kept.append((dual.var, dual.var.value))
+                value = sum(sign * both[column] for column, sign in dual.terms)
+                dual.var.set_value(float(value), skip_validation=True)
+    try:
+        return float(pyo.value(objective.expr))
+    finally:
+        for var, value in kept:
+            var.set_value(value, skip_validation=True)
+
+
+def _range_of(solver: LowerSolver, weight: np.ndarray, moves: bool,
+              deadline: float) -> tuple[float, float]:
+    """(least, greatest) change of weight'(x, y, mu) from the loaded x and the re-solve's duals."""
     kkt = solver.kkt
     n, e = len(kkt.form.x), len(kkt.equality_rows)
-    x, u, row_duals = point_of(kkt)
-    solution = solver.solve(u)
+    x, u, _ = point_of(kkt)
     low = high = 0.0
     of_x, of_y, of_mu = weight[:n], weight[n:n + e], weight[n + e:]
     for least, greatest in form_ranges(x, u, of_x, solver, deadline) if of_x.any() else ():
         low, high = low + least, high + greatest
-    if not (of_y.any() or of_mu.any()):
+    of_bounds = of_mu[~kkt.is_row].any()  # `moves` tells of rows alone
+    if not (of_bounds or (moves and (of_y.any() or of_mu.any()))):
         return low, high
-    # the faces start at the duals of the re-solve, which may be others than those loaded
-    y, mu = (solution.y, solution.mu) if row_duals is None else kkt.multipliers_from(
-        x, u, row_duals)
-    shift = float(of_y @ (solution.y - y) + of_mu @ (solution.mu - mu))
-    low, high = low + shift, high + shift
     for face in dual_faces(x, u, solver):
         if time.monotonic() > deadline:
             raise TimeoutError

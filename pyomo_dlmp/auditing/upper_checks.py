@@ -42,8 +42,11 @@ def upper_rows(model: Any, record: SingleLevel | None) -> list:
     return [row for row in rows if not any(is_inside(row, block) for block in own)]
 
 
-def upper_vars(model: Any, record: SingleLevel | None) -> Iterator:
+def upper_vars(model: Any, record: SingleLevel | None, objective: Any,
+               decided: Iterable) -> Iterator:
     """The VarData that the upper level decides, declared ones inside a LowerLevel included.
+
+    A fixed Var is data, and one in no active row or objective is not decided.
 
     Parameters
     ----------
@@ -51,18 +54,25 @@ def upper_vars(model: Any, record: SingleLevel | None) -> Iterator:
         A bilevel model.
     record
         Of ``dlmp.single_level`` where it was applied: Vars that it added are left out.
+    objective
+        The upper Objective.
+    decided
+        VarData of the upper level that the lower levels use.
 
     Returns
     -------
     iterator
     """
     own = [] if record is None else [model.component(name) for name in record.added]
+    used = ComponentSet(var for var in decided if not var.fixed)
+    for expr in (objective.expr, *(row.body for row in upper_rows(model, record))):
+        used.update(identify_variables(expr, include_fixed=False))
     for var in upper_data(model, pyo.Var):
-        if not any(is_inside(var, block) for block in own):
+        if var in used and not any(is_inside(var, block) for block in own):
             yield var
     for block in model.component_data_objects(pyo.Block, active=True, descend_into=pyo.Block):
         if isinstance(block, LowerLevelData):
-            yield from block.declared_upper()
+            yield from (var for var in block.declared_upper() if var in used)
 
 
 def broken_rows(rows: Iterable) -> Found:

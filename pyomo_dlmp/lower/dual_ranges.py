@@ -78,7 +78,8 @@ def price_ranges(x: np.ndarray, u: np.ndarray, solver: LowerSolver,
     found: Ranges = {}
 
     def keep(row: int, low: float, high: float) -> None:
-        if high - low > SAME_OBJECTIVE * (1 + abs(low)):
+        endless = not (np.isfinite(low) and np.isfinite(high))
+        if endless or high - low > SAME_OBJECTIVE * (1 + abs(low)):
             found[row] = (float(low), float(high))
 
     for face in dual_faces(x, u, solver):
@@ -149,15 +150,22 @@ def _face(solver: LowerSolver, active, members, mu0, N) -> DualFace:
     kkt, e = solver.kkt, len(solver.rest)
     is_mu = members >= e
     pairs = active[members[is_mu] - e]
-    N = N / np.maximum(np.abs(N).max(axis=0), ENTRY)
+    N = _without_noise(N / np.maximum(np.abs(N).max(axis=0), ENTRY))
     Y = np.zeros((len(kkt.b_eq), N.shape[1]))
     Y[solver.rest[members[~is_mu]]] = N[~is_mu]
     if solver.factor is not None:
         mu = np.zeros((kkt.pairs, N.shape[1]))
         mu[pairs] = N[is_mu]
         right = -(kkt.A_eq.T @ Y + kkt.sigma * (kkt.S.T @ mu))[solver.gone]
-        Y[solver.used] = solver.factor.solve(np.ascontiguousarray(right), trans="T")
+        Y[solver.used] = _without_noise(
+            solver.factor.solve(np.ascontiguousarray(right), trans="T"))
     return DualFace(Y, pairs, N[is_mu], _Freedom(N[is_mu], np.maximum(mu0[pairs], 0.0)))
+
+
+def _without_noise(directions: np.ndarray) -> np.ndarray:
+    """Zeros for rounding: along an endless direction 1e-17 would seem without end, too."""
+    return np.where(np.abs(directions) > RANK * np.abs(directions).max(initial=1.0),
+                    directions, 0.0)
 
 
 class _Freedom:

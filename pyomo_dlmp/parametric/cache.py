@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
-from pyomo.core.expr.visitor import identify_mutable_parameters
+from pyomo.core.expr.numvalue import native_types
 
-from pyomo_dlmp.bilevel import guard_of, upper_data
+from pyomo_dlmp.bilevel import guard_of
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
@@ -40,8 +40,8 @@ class CacheEntry:
 
     Attributes
     ----------
-    block, params
-        The LowerLevel, and the Params outside it that its rows use.
+    block, outer
+        The LowerLevel, and what its expressions use outside it.
     content
         Fingerprint of both at that time.
     kkt, solver
@@ -49,10 +49,25 @@ class CacheEntry:
     """
 
     block: object
-    params: list
+    outer: OuterReferences
     content: Fingerprint
     kkt: KktSystem
     solver: LowerSolver | None = None
+
+
+@dataclass
+class OuterReferences:
+    """Components outside a LowerLevel that its expressions use, wherever they stand in the model.
+
+    Attributes
+    ----------
+    variables, params, expressions
+        VarData, mutable ParamData and named Expressions.
+    """
+
+    variables: list
+    params: list
+    expressions: list
 
 
 @dataclass(eq=False)
@@ -125,14 +140,14 @@ class SolveCache:
         if not self.series:
             return build_kkt(compile_lower(block)), None
         held = self._systems.get(id(block))
-        if held is not None and held.content == _content(block, held.params):
+        if held is not None and held.content == _content(block, held.outer):
             self.counts["kept"] += 1
             return held.kkt, held.solver
         with PauseGC():
             kkt = build_kkt(compile_lower(block))
         self.counts["compiled"] += 1
-        params = _outer_params(block)
-        self._systems[id(block)] = CacheEntry(block, params, _content(block, params), kkt)
+        outer = _outer_references(block)
+        self._systems[id(block)] = CacheEntry(block, outer, _content(block, outer), kkt)
         return kkt, None
 
     def keep_solver(self, kkt: KktSystem, solver: LowerSolver) -> None:
@@ -204,18 +219,18 @@ def _digest(part: CondensedQp) -> bytes:
     return text.digest()
 
 
-def _content(block, params) -> Fingerprint:
-    """What the compiled form depends on, inside the block and above it."""
-    found = Fingerprint(list(block.declared_upper()),
-                     [pyo.value(param, exception=False) for param in params])
+def _content(block, outer: OuterReferences) -> Fingerprint:
+    """What the compiled form depends on, inside the block and outside it."""
+    found = Fingerprint(list(block.declared_upper()), [])
     for part in block.block_data_objects(active=True, descend_into=pyo.Block):
         for comp in part.component_objects(descend_into=False):
             if comp.ctype in (pyo.Constraint, pyo.Objective, pyo.Expression, pyo.Var) or (
                     comp.ctype is pyo.Param and comp.mutable):
                 for data in comp.values():
                     _read(data, comp.ctype, found, bounds=True)
-    for ctype in (pyo.Var, pyo.Expression):
-        for data in upper_data(block.model(), ctype):
+    for ctype, used in ((pyo.Var, outer.variables), (pyo.Param, outer.params),
+                        (pyo.Expression, outer.expressions)):
+        for data in used:
             _read(data, ctype, found, bounds=False)
     return found
 
@@ -233,16 +248,23 @@ def _read(data, ctype, found: Fingerprint, bounds: bool) -> None:
             found.values.append((data.active, getattr(data, "sense", None)))
 
 
-def _outer_params(block) -> list:
-    """Mutable Params outside the block that its rows or its objective use."""
-    if not any(param.parent_component().mutable
-               for param in upper_data(block.model(), pyo.Param)):
-        return []
-    used: dict[int, object] = {}
+def _outer_references(block) -> OuterReferences:
+    """What the rows and the objective use outside the block, active there or not."""
+    stack, seen = [], set()
     for ctype in (pyo.Constraint, pyo.Objective):
         for data in block.component_data_objects(ctype, active=True, descend_into=pyo.Block):
             if data is not guard_of(block):
-                for param in identify_mutable_parameters(data.expr):
-                    if not block.contains(param):
-                        used[id(param)] = param
-    return list(used.values())
+                stack.append(data.expr)
+    outer = OuterReferences([], [], [])
+    while stack:
+        node = stack.pop()
+        if type(node) in native_types or id(node) in seen:
+            continue
+        seen.add(id(node))  # nodes live as long as the rows that hold them
+        if node.is_expression_type():
+            stack.extend(node.args)
+            if node.is_named_expression_type() and not block.contains(node):
+                outer.expressions.append(node)
+        elif not block.contains(node):
+            (outer.variables if node.is_variable_type() else outer.params).append(node)
+    return outer

@@ -142,7 +142,8 @@ def _attempt(settings: Settings, options: dict, products: Expansion) -> _Attempt
                  else search_by_pyomo(settings, record, start))
         result = _finalize(settings, record, found)
     except AuditError as err:
-        if not _held_by_user(record, err.result):
+        widens = settings.check_bounds and settings.own
+        if not (widens and _held_by_user(record, err.result)):
             raise
         result = err.result  # to be solved again with wider bounds
         result.status = Status.GAP_NOT_REACHED
@@ -219,12 +220,20 @@ def _held_by_user(record: SingleLevel, result: Any) -> bool:
         for p in np.flatnonzero(lower.bounds.mu_source == Source.USER))
 
 
+def _failed(result: BilevelResult) -> bool:
+    """Whether a point was settled on that fails its audit."""
+    return (result.objective is not None and result.audit is not None
+            and not result.audit.passed)
+
+
 def _better(old: BilevelResult | None, new: BilevelResult) -> BilevelResult:
     """The later attempt, unless it has no point and an earlier one had."""
     return old if old is not None and new.objective is None and old.objective is not None else new
 
 
 def _same(one: BilevelResult, other: BilevelResult) -> bool:
+    if _failed(one) or _failed(other):
+        return False
     if one.objective is None or other.objective is None:
         return one.objective is other.objective and one.status == other.status
     near = SAME_OBJECTIVE * max(1.0, abs(one.objective))

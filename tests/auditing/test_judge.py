@@ -225,3 +225,42 @@ def test_no_time_for_ranges_of_prices_is_said():
     assert found.passed and found.optimistic is None
     assert not found.lowers[0].ranges_known
     assert "ranges of prices" in found.notes[0]
+
+
+def _idle_bound(m):
+    m.z = pyo.Var(bounds=(1, 2))
+    m.z.set_value(0.0, skip_validation=True)
+
+
+def _inactive_row(m):
+    _idle_bound(m)
+    m.off = pyo.Constraint(expr=m.z >= 1)
+    m.off.deactivate()
+
+
+def _idle_integer(m):
+    m.z = pyo.Var(domain=pyo.Integers)
+    m.z.set_value(0.5, skip_validation=True)
+
+
+@pytest.mark.parametrize("more", [_idle_bound, _inactive_row, _idle_integer])
+def test_a_var_that_nothing_uses_is_not_judged(more):
+    m = capped()
+    more(m)
+    result = dlmp.solve_bilevel(m)
+    assert result.status == "optimal" and result.objective == pytest.approx(1.5)
+
+
+def test_a_fixed_var_is_data():
+    m = capped()
+    m.u.setlb(0.0)
+    m.u.fix(-0.5, skip_validation=True)
+    assert dlmp.solve_bilevel(m).objective == pytest.approx(0.5)
+
+
+def test_a_lower_row_broken_by_hand_is_named():
+    m = priced()
+    dlmp.solve_bilevel(m)
+    m.low.g[1].set_value(0.0)
+    m.low.g[2].set_value(0.0)
+    assert "at low.balance" in dlmp.audit(m).failures()
