@@ -12,6 +12,7 @@ by hand), ``dlmp.workload`` (jobs, servers, batteries of datacenters), ``dlmp.re
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from warnings import warn
@@ -160,11 +161,27 @@ def __getattr__(name: str) -> Any:
         room, _, attribute = _MOVED[name].rpartition(".")
         found = __getattr__(room) if room else __getattr__(attribute)
         return getattr(found, attribute) if room else found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{_instead(name)}")
+
+
+def _instead(name: str) -> str:
+    """Where else a name may be: a room's, a transformation of Pyomo, or one nearly the same."""
+    if name.startswith("_"):  # Python and its tools ask for many of these
+        return ""
+    if f"dlmp.{name}" in _TRANSFORMATIONS:
+        return f". It is a transformation: pyo.TransformationFactory('dlmp.{name}')"
+    for room in ("results", "blocks", "workload", "validation", "report", "errors", "network"):
+        if name in getattr(import_module(f"{__name__}.{_NAMESPACES[room]}"), "__all__", ()):
+            return f". See pyomo_dlmp.{room}.{name}"
+    close = get_close_matches(name, [*__all__, *_NAMESPACES], n=1)
+    return f". Did you mean {close[0]!r}?" if close else ""
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_NAMESPACES})
+    return sorted({*__all__, *_NAMESPACES, "__version__", "__doc__", "__path__"})
+
+
+_TRANSFORMATIONS: set[str] = set()
 
 
 def _register(name: str, doc: str, room: str, cls: str) -> None:
@@ -183,3 +200,4 @@ for _name, _doc, _room, _class in (
         ("dlmp.binary_expansion", "Binary expansion of one factor of each bilinear product",
          "transform.products.linearise", "BinaryExpansion")):
     _register(_name, _doc, _room, _class)
+    _TRANSFORMATIONS.add(_name)

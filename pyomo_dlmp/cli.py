@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
 from rich.console import Console
 from rich.table import Table
@@ -29,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(
         prog="pyomo-dlmp", description="Distribution prices against datacenters, on real feeders.")
+    parser.add_argument("--version", action="version",
+                        version=f"pyomo-dlmp {version('pyomo_dlmp')}")
     commands = parser.add_subparsers(dest="command", required=True)
     study = commands.add_parser("study", help="solve a study file; write tables and a report")
     study.add_argument("file", help="study file (TOML), or the name of a shipped study: ieee37")

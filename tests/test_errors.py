@@ -49,8 +49,12 @@ def test_names_of_the_last_release_still_lead_there(name):
 
 
 def test_an_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="no attribute 'Bux'"):
+    with pytest.raises(AttributeError, match=r"no attribute 'Bux'. Did you mean 'Bus'"):
         dlmp.Bux  # noqa: B018
+    with pytest.raises(AttributeError, match=r"See pyomo_dlmp.results.prices_table"):
+        dlmp.prices_table  # noqa: B018
+    with pytest.raises(AttributeError, match=r"TransformationFactory\('dlmp.kkt'\)"):
+        dlmp.kkt  # noqa: B018
 
 
 def test_importing_the_package_loads_neither_scipy_nor_matplotlib_nor_the_engine():

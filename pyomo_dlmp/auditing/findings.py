@@ -12,7 +12,7 @@ from pyomo_dlmp.lower.solver import LowerSolution, Residual
 from pyomo_dlmp.tolerances import AUDITED_ROW, COST_GAP, KKT_RESIDUAL, RECOMPUTED
 
 
-@dataclass
+@dataclass(repr=False)
 class LowerAudit:
     """One lower level at the audited point.
 
@@ -55,8 +55,23 @@ class LowerAudit:
     unique_answer: bool = True
     broken: list[tuple[str, float]] = field(default_factory=list)
 
+    def __repr__(self) -> str:
+        loose = f", {len(self.price_range)} prices not unique" if self.price_range else ""
+        return f"LowerAudit({self.name!r}, cost gap {self.cost_gap:.2g}{loose})"
 
-@dataclass
+    def price_ranges(self) -> dict[str, tuple[float, float]]:
+        """Ranges of the duals that are not unique, by the name of their row.
+
+        Returns
+        -------
+        dict
+            {name of the row: (least, greatest)}, as `price_range`.
+        """
+        assert self.kkt is not None
+        return {self.kkt.form.rows[row].name: ends for row, ends in self.price_range.items()}
+
+
+@dataclass(repr=False)
 class Audit:
     """Result of the checks of a bilevel point; `passed` is True where all of them hold.
 

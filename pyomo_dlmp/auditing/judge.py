@@ -11,6 +11,7 @@ and pessimistic).
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pyomo.environ as pyo
@@ -67,9 +68,10 @@ def audit(model: Any, intervals: bool = True, time_limit: float | None = None) -
     SolverError
         A lower level has no solution at the upper decisions.
     """
+    levels = lower_levels(model)  # refuses what is not a model
     record = single_level_data(model)
     systems = ([lower.kkt for lower in record.lowers] if record is not None
-               else [build_kkt(compile_lower(block)) for block in lower_levels(model)])
+               else [build_kkt(compile_lower(block)) for block in levels])
     if not systems:
         raise ModelError.at(str(model.name), "has no active LowerLevel, so there is nothing to "
                             "audit", "Add one: m.dso = dlmp.LowerLevel().")
@@ -148,6 +150,7 @@ def _add_range(found: Audit, objective, solvers: list[LowerSolver],
     found.notes += [f"{a.name}: the ranges of prices that are not unique are not known: their "
                     "linear programs took too long"
                     for a in found.lowers if not a.ranges_known]
+    found.notes += [note for a in found.lowers for note in _not_unique(a)]
     seconds = SECONDS if time_limit is None else time_limit
     moving = [bool(a.price_range) or not a.ranges_known for a in found.lowers]
     ends, note = upper_range(objective, solvers, seconds, moving)
@@ -157,3 +160,12 @@ def _add_range(found: Audit, objective, solvers: list[LowerSolver],
         found.optimistic = found.pessimistic = found.recomputed
     else:
         found.notes.append(note)
+
+
+def _not_unique(report: LowerAudit) -> Iterator[str]:
+    """A note with the first duals that are not unique, and between which values they may be."""
+    ranges = list(report.price_ranges().items())
+    if ranges:
+        said = ", ".join(f"{name} {low:.6g} .. {high:.6g}" for name, (low, high) in ranges[:_SHOWN])
+        more = f" and {len(ranges) - _SHOWN} more" if len(ranges) > _SHOWN else ""
+        yield f"duals that are not unique: {said}{more}"

@@ -164,6 +164,10 @@ class LowerLevelData(BlockData):
                 yield component, None, entry
 
 
+# `declare_custom_block` has made LowerLevel; help() shows what it is
+globals()["LowerLevel"].__doc__ = LowerLevelData.__doc__
+
+
 def is_inside(component: Any, block: Any) -> bool:
     """Whether a component or component data is in a block, at any depth."""
     parent = component.parent_block()
@@ -195,8 +199,11 @@ def lower_levels(model: Any) -> list[LowerLevelData]:
     Raises
     ------
     ModelError
-        One of them is inside another.
+        One of them is inside another, or `model` is not a model.
     """
+    if not isinstance(model, BlockData):
+        raise ModelError.at("model", f"is {model!r}, not a model of Pyomo",
+                            "Give a ConcreteModel or a Block.")
     found = [
         b for b in model.component_data_objects(pyo.Block, active=True, descend_into=pyo.Block)
         if isinstance(b, LowerLevelData)

@@ -48,3 +48,8 @@ __all__ = [
     "register_device",
     "unregister_device",
 ]
+
+for _block in (BranchBlock, BusBlock, CapacitorBlock, DatacenterBlock, GeneratorBlock, LineBlock,
+               LoadBlock, RegulatorBlock, StorageBlock, SubstationBlock, SvgBlock,
+               TransformerBlock):
+    _block.__doc__ = _block._ComponentDataClass.__doc__  # help() shows what a block is

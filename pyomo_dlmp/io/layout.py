@@ -33,6 +33,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from pyomo_dlmp.errors import Fault, nearest
@@ -338,6 +339,33 @@ def read_lines(
         if row.complete and code in codes:
             length = _scaled(values.pop("unit"), 1)(values.pop("length"))
             yield Line(code=codes[code], length=length, **values)
+
+
+def stray_devices(folder: Path) -> list[Fault]:
+    """Tables that look like those of a kind of devices that is not registered.
+
+    Parameters
+    ----------
+    folder : Path
+        Of a feeder.
+
+    Returns
+    -------
+    list of Fault
+        One for each unknown CSV file with columns ``name`` and ``bus``.
+    """
+    known = {table.file for table in all_tables()}
+    found = []
+    for path in sorted(folder.glob("*.csv")):
+        if path.name not in known:
+            with path.open(encoding="utf-8-sig", errors="replace") as file:
+                header = {column.strip().strip('"') for column in file.readline().split(",")}
+            if {"name", "bus"} <= header:
+                found.append(Fault(
+                    path.name, "it has columns 'name' and 'bus', and no kind of devices has this "
+                    "table", "Register the kind before reading, dlmp.extend.register_device(...), "
+                    "or move the file out of the feeder's folder."))
+    return found
 
 
 def stray_files(names: Iterable[str]) -> list[Fault]:

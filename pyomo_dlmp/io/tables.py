@@ -69,6 +69,7 @@ def read_tables(folder: str | Path) -> Network:
     header, faults = _read_header(folder)
     rows = {table.file: read_table(folder, table, faults) for table in layout.all_tables()}
     faults += layout.stray_files(path.name for path in folder.glob("*.csv"))
+    faults += layout.stray_devices(folder)
 
     code_rows = rows[layout.LINE_CODES.file]
     codes = layout.read_codes(code_rows, faults)

@@ -18,7 +18,9 @@ from pyomo_dlmp.blocks import (
 )
 from pyomo_dlmp.blocks.registry import device_models
 from pyomo_dlmp.deprecation import renamed_arguments
+from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Branch, Line, Network, OperatingPoint, Regulator
+from pyomo_dlmp.network.kinds import kind, label
 from pyomo_dlmp.network.topology import end_legs
 from pyomo_dlmp.network.zones import grounded_buses
 from pyomo_dlmp.opf.correction import fit_to_operating_point, loads_outside
@@ -117,6 +119,11 @@ def _add_branches(m, network: Network, horizon: Horizon, given: OpfOptions,
 def _add_devices(m, network: Network, horizon: Horizon, given: OpfOptions,
                  grounded: set[str], scales) -> None:
     outside = loads_outside(network, given.operating_point)
+    for device in network.devices.values():
+        if kind(device) is None:  # it was when the network was made
+            raise ModelError.at(
+                label(device), f"its class {type(device).__name__} is not registered any more",
+                "Register it with its block: dlmp.extend.register_device(...).")
     for cls, row in device_models():
         devices = network.devices_of(cls.word)
         m.add_component(row.component, row.block(list(devices)))

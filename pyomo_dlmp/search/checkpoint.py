@@ -34,6 +34,9 @@ class Checkpoint:
 
     def __init__(self, path: str | Path):
         self.path, self._last = Path(path), -np.inf
+        if not self.path.parent.is_dir():  # said before hours of search, not after
+            raise ModelError.at("checkpoint", f"is {str(path)!r}, whose folder does not exist",
+                                "Make the folder first.")
         self._written: tuple | None = None
 
     def keep(self, decisions: Callable[[], dict[str, float]], objective: float | None,

@@ -8,13 +8,15 @@ from typing import Any
 
 from pyomo_dlmp.auditing.infeasibility import explain_infeasibility
 from pyomo_dlmp.auditing.result import BilevelResult
+from pyomo_dlmp.bilevel import lower_levels
+from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.numerics import memory
 from pyomo_dlmp.parametric.cache import SolveCache
 from pyomo_dlmp.search.checkpoint import Checkpoint
 from pyomo_dlmp.search.clock import Clock, OutOfMemory, Progress
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.solve.options import (
-    cache_of,
+    check_cache,
     check_mip_options,
     check_numbers,
     check_periods,
@@ -26,13 +28,14 @@ from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import GAP, HIGH_POINT_GAP
 
 
+@renamed_arguments(reuse="cache")
 def solve_bilevel(  # noqa: PLR0913  # keywords of a call, for people
     model: Any, solver: str = "highs", *, gap: float = GAP, time_limit: float | None = None,
     progress: Progress | None = None, threads: int = 0, start: bool = True,
     mip_options: dict | None = None, explain: bool = True, check_bounds: bool = True,
     periods: bool | None = None, memory_limit: float | None = None,
-    checkpoint: str | Path | None = None, reuse: SolveCache | None = None,
-    cache: SolveCache | None = None, search: str = "auto", **transformation,
+    checkpoint: str | Path | None = None, cache: SolveCache | None = None, search: str = "auto",
+    **transformation,
 ) -> BilevelResult:
     """Solve a bilevel model and audit the solution.
 
@@ -73,8 +76,6 @@ def solve_bilevel(  # noqa: PLR0913  # keywords of a call, for people
     checkpoint : path, optional
         A JSON file that always holds the best upper decisions so far, their objective and the
         bound (see `load_checkpoint`); with another solver than HiGHS only those of the result.
-    reuse : SolveCache, optional
-        Older name of `cache`.
     cache : SolveCache, optional
         What the solves of a series share (search by regions only).
     search : str
@@ -99,13 +100,15 @@ def solve_bilevel(  # noqa: PLR0913  # keywords of a call, for people
     """
     check_numbers(gap=gap, time_limit=time_limit, memory_limit=memory_limit, threads=threads)
     check_periods(periods)
+    check_cache(cache)
+    lower_levels(model)  # refuses what is not a model
     search, options = search_and_options(
         search, transformation, list(inspect.signature(solve_bilevel).parameters)[:-1])
     interface = get_solver(solver)
     settings = Settings(
         model, interface, Clock(progress), gap, time_limit, threads, start,
         check_mip_options(mip_options, interface), periods,
-        None if checkpoint is None else Checkpoint(checkpoint), cache_of(cache, reuse),
+        None if checkpoint is None else Checkpoint(checkpoint), cache,
         check_bounds, options)
     with memory.memory_limit(memory_limit):
         try:

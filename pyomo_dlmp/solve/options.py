@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Real
 from typing import Any
 
 from pyomo_dlmp.errors import ModelError, SolverError, nearest
 from pyomo_dlmp.numerics.highs import option_names, refused_option
+from pyomo_dlmp.parametric import SolveCache
 from pyomo_dlmp.solvers.interfaces import SolverInterface
 from pyomo_dlmp.transform.options import SINGLE_LEVEL, configured, declared, with_new_names
 
@@ -117,12 +117,16 @@ def search_and_options(search: str, given: dict, taken: list[str]) -> tuple[str,
     return search, options
 
 
-def cache_of(cache: Any, reuse: Any) -> Any:
-    """The `SolveCache`, also by the keyword's older name, with a DeprecationWarning."""
-    if reuse is not None:
-        warnings.warn("the keyword `reuse` of solve_bilevel is now called `cache`",
-                      DeprecationWarning, stacklevel=3)
-    return reuse if cache is None else cache
+def check_cache(cache: Any) -> None:
+    """Check the keyword `cache`.
+
+    Raises
+    ------
+    ModelError
+        It is not a `SolveCache` or None.
+    """
+    if not (cache is None or isinstance(cache, SolveCache)):
+        raise _wrong("cache", cache, "Give a dlmp.SolveCache(), the same one to each solve.")
 
 
 def _wrong(key: str, value: Any, cure: str) -> ModelError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from pyomo.common.config import (
@@ -14,6 +13,7 @@ from pyomo.common.config import (
     PositiveInt,
 )
 
+from pyomo_dlmp.deprecation import warn_renamed
 from pyomo_dlmp.errors import ModelError, nearest
 from pyomo_dlmp.transform.complementarity import MODES
 
@@ -145,8 +145,10 @@ def with_new_names(given: dict[str, Any]) -> dict[str, Any]:
     found = {}
     for key, value in given.items():
         if key in _OLD_NAMES:
-            warnings.warn(f"the option `{key}` is now called `{_OLD_NAMES[key]}`",
-                          DeprecationWarning, stacklevel=3)
+            said = f"the option `{key}` is now called `{_OLD_NAMES[key]}`"
+            if _OLD_NAMES[key] in given:
+                raise ModelError.at("dlmp.single_level", said, f"Give `{_OLD_NAMES[key]}` alone.")
+            warn_renamed(said)
         found[_OLD_NAMES.get(key, key)] = value
     return found
 

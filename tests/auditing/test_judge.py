@@ -133,6 +133,8 @@ def test_a_price_within_its_range_is_a_dual():
     found = dlmp.audit(m)
     assert found.passed
     assert found.lowers[0].price_range == {0: (pytest.approx(10), pytest.approx(30))}
+    assert list(found.lowers[0].price_ranges()) == ["low.balance"]
+    assert "duals that are not unique: low.balance 10 .. 30" in found.notes
     assert (found.optimistic, found.pessimistic) == (pytest.approx(45), pytest.approx(15))
     m.low.dual_of(m.low.balance).set_value(31.0)
     assert failing(dlmp.audit(m)) == ["dual Vars against duals"]

@@ -259,3 +259,42 @@ def test_open_delta_regulator_acts_on_line_to_line_voltages():
     expected = {"ab": a, "bc": c, "ca": math.sqrt(a * a + c * c - a * c)}
     for pair, value in expected.items():
         assert ll[pair] == pytest.approx(value, abs=5e-4), pair
+
+
+def _datacenter(**changes):
+    return dlmp.Datacenter(**{"name": "dc", "bus": "one", "kw": 500.0, **changes})
+
+
+def _line(**changes):
+    return dlmp.Line(**{"name": "line", "from_bus": "one", "to_bus": "two", "code": CODE,
+                        "length": 1.0, **changes})
+
+
+@pytest.mark.parametrize("make, message", [
+    (lambda: _line(code=dlmp.LineCode(name="thin", r=[[.3]], x=[[.3]])), "line 'line'.*3 x 3"),
+    (lambda: _line(length=-2.0), "line 'line'.*length is -2"),
+    (lambda: _line(from_bus="two", to_bus="one"), "has from_bus 'two' and is built at bus 'one'"),
+    (lambda: _datacenter(bus="two"), "has bus 'two' and is built at bus 'one'"),
+    (lambda: _datacenter(floor=1.5), "datacenter 'dc'.*floor is 1.5"),
+    (lambda: _datacenter(power_factor=95), "datacenter 'dc'.*power_factor is 95"),
+    (lambda: dlmp.Bus(name="three", kv=-1.0), "bus 'three'.*kv is -1"),
+    (lambda: dlmp.Bus(name="three", kv="4.8"), "bus 'three'.*It must be a number"),
+    (lambda: dlmp.Generator(name="g", bus="one", kw_max="5", cost=1.0),
+     "generator 'g'.*kw_max is '5'"),
+])
+def test_data_of_a_block_are_checked_as_those_of_a_network(make, message):
+    m = pyo.ConcreteModel()
+    horizon = dlmp.blocks.Horizon(m, periods=1)
+    m.one, m.two, m.three = (dlmp.blocks.BusBlock() for _ in range(3))
+    m.one.build(dlmp.Bus(name="one", kv=4.8), horizon)
+    m.two.build(dlmp.Bus(name="two", kv=4.8), horizon)
+    element = make()
+    block, ends = {
+        dlmp.Line: (dlmp.blocks.LineBlock, (m.one, m.two)),
+        dlmp.Datacenter: (dlmp.blocks.DatacenterBlock, (m.one,)),
+        dlmp.Generator: (dlmp.blocks.GeneratorBlock, (m.one,)),
+        dlmp.Bus: (dlmp.blocks.BusBlock, ()),
+    }[type(element)]
+    m.new = block()
+    with pytest.raises(dlmp.errors.DlmpError, match=message):
+        m.new.build(element, horizon, *ends)

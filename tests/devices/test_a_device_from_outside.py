@@ -214,6 +214,15 @@ def test_a_class_that_is_not_registered():
         dlmp.load_feeder("ieee37").devices_of("heat_pump")
 
 
+def test_a_kind_that_was_forgotten_is_never_left_out_silently(net, folder):
+    assert dlmp.build_opf(net).heat_pump
+    unregister_device("heat_pump")
+    with pytest.raises(dlmp.errors.ModelError, match=r"heat_pump 'hp1'.*register_device"):
+        dlmp.build_opf(net)
+    with pytest.raises(FeederFileError, match=r"heat_pumps\.csv.*register_device"):
+        dlmp.read_tables(folder)
+
+
 @declare_custom_block(name="PlainBlock")
 class PlainBlockData(DeviceBlockData):
     """Of nothing."""

@@ -92,3 +92,43 @@ def test_the_last_answer_is_a_start(monkeypatch):
     for _ in range(2):
         dlmp.solve_bilevel(m, cache=reuse)
     assert seen[0] is None and np.isfinite(seen[1]).all()
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+@pytest.mark.parametrize("what", ["fixed", "param", "expression"])
+@pytest.mark.parametrize("where", ["data", "other"])
+def test_a_change_outside_is_seen_wherever_it_stands(what, where, hidden):
+    """Numbers in a deactivated block of data, or in another LowerLevel."""
+    def make():
+        m = consumer()
+        m.data = pyo.Block()
+        m.other = dlmp.LowerLevel()
+        m.other.z = pyo.Var(bounds=(0, 1))
+        m.other.cost = pyo.Objective(expr=m.other.z)
+        m.other.row = pyo.Constraint(expr=m.other.z + m.d[0] >= 0)
+        home = m.component(where)
+        home.fixed = pyo.Var(initialize=0.0)
+        home.fixed.fix(0.0)
+        home.param = pyo.Param(initialize=0.0, mutable=True)
+        home.expression = pyo.Expression(expr=0.0)
+        number = home.component(what)
+        m.low.more = pyo.Constraint(expr=m.low.g[0, 0] - number >= 0)
+        if hidden:
+            home.deactivate()
+        return m
+
+    def alter(m):
+        number = m.component(where).component(what)
+        if what == "expression":
+            number.expr = 2.5
+        else:
+            number.value = 2.5
+
+    m, cache = make(), dlmp.SolveCache()
+    before = dlmp.solve_bilevel(m, cache=cache, gap=1e-5).objective
+    alter(m)
+    fresh = make()
+    alter(fresh)
+    right = dlmp.solve_bilevel(fresh, gap=1e-5).objective
+    assert dlmp.solve_bilevel(m, cache=cache, gap=1e-5).objective == pytest.approx(right, rel=1e-4)
+    assert right != pytest.approx(before, rel=1e-3)

@@ -35,10 +35,16 @@ def test_an_option_of_highs_goes_through():
 
 
 def test_older_names_still_work():
-    with pytest.warns(DeprecationWarning, match="cache"):
+    with pytest.warns(DeprecationWarning, match="cache") as said:
         dlmp.solve_bilevel(consumer(), reuse=dlmp.SolveCache())
-    with pytest.warns(DeprecationWarning, match="segments"):
+    assert said[0].filename == __file__  # Python hides those that point into a package
+    with pytest.warns(DeprecationWarning, match="segments") as said:
         dlmp.solve_bilevel(consumer(), products="mccormick", pieces=2)
+    assert said[0].filename == __file__
+    with pytest.raises(TypeError, match="give `cache` alone"):
+        dlmp.solve_bilevel(consumer(), reuse=dlmp.SolveCache(), cache=dlmp.SolveCache())
+    with pytest.raises(dlmp.ModelError, match="Give `segments` alone"):
+        dlmp.solve_bilevel(consumer(), products="mccormick", pieces=2, segments=2)
     m = pyo.ConcreteModel()
     m.x = pyo.Var([0, 1], bounds=(0, 2))
     m.goal = pyo.Objective(expr=m.x[0] * m.x[1])
@@ -62,3 +68,17 @@ def test_a_status_is_its_word():
     assert result.status is Status.OPTIMAL and result.status == "optimal"
     assert f"{result.status:>8}|{result.status!r}|{result.status}" == " optimal|'optimal'|optimal"
     assert {Status.OPTIMAL} == {"optimal"}
+
+
+@pytest.mark.parametrize("given, words", [
+    ({"cache": True}, "cache=True"), ({"checkpoint": "no/such/folder/x.json"}, "no/such/folder"),
+])
+def test_what_would_fail_late_is_refused_at_once(given, words):
+    with pytest.raises(dlmp.ModelError, match=words):
+        dlmp.solve_bilevel(bard(), **given)
+
+
+@pytest.mark.parametrize("call", [dlmp.audit, dlmp.solve_bilevel, dlmp.tighten])
+def test_what_is_not_a_model(call):
+    with pytest.raises(dlmp.ModelError, match="not a model of Pyomo"):
+        call(5)

@@ -21,7 +21,7 @@ from pyomo_dlmp.transform.bounds.prove import prove_bounds
 from pyomo_dlmp.transform.upper_view import upper_views
 
 
-@dataclass
+@dataclass(repr=False)
 class ProvedBounds:
     """What is proved of each lower level's pairs.
 
@@ -38,6 +38,11 @@ class ProvedBounds:
     systems: list[KktSystem]
     bounds: list[PairBounds]
     cutoff: float | None = None
+
+    def __repr__(self) -> str:
+        pairs = sum(kkt.pairs for kkt in self.systems)
+        names = ", ".join(kkt.form.block.name for kkt in self.systems)
+        return f"ProvedBounds({names}: {pairs} pairs; see table() and check())"
 
     def table(self) -> pd.DataFrame:
         """One row for each pair.
