@@ -57,7 +57,7 @@ class LowerAudit:
 
     def __repr__(self) -> str:
         loose = f", {len(self.price_range)} prices not unique" if self.price_range else ""
-        return f"LowerAudit({self.name!r}, cost gap {self.cost_gap:.2g}{loose})"
+        return f"<LowerAudit {self.name}, cost gap {self.cost_gap:.2g}{loose}>"
 
     def price_ranges(self) -> dict[str, tuple[float, float]]:
         """Ranges of the duals that are not unique, by the name of their row.
@@ -118,6 +118,10 @@ class Audit:
     optimistic: float | None = None
     pessimistic: float | None = None
     notes: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        said = "passed" if self.passed else f"failed: {self.failures()}"
+        return f"<Audit {said}; objective {self.recomputed:g}>"
 
     @property
     def passed(self) -> bool:

@@ -19,8 +19,8 @@ def test_results_are_one_line_without_seconds():
     (level,) = result.audit.lowers
     assert repr(level.solution) == (
         "<LowerSolution cost 3, 1 variables, 0 equality rows, 3 pairs>")
-    assert repr(level) == "LowerAudit('low', cost gap 0)"
-    assert repr(result.audit) == "Audit(passed; objective -1.0)"
-    assert repr(dlmp.tighten(m)) == "ProvedBounds(low: 3 pairs; see table() and check())"
+    assert repr(level) == "<LowerAudit low, cost gap 0>"
+    assert repr(result.audit) == "<Audit passed; objective -1>"
+    assert repr(dlmp.tighten(m)) == "<ProvedBounds of low, 3 pairs; see table() and check()>"
     assert "lower-level problem" in dlmp.LowerLevel.__doc__
     assert "bus" in dlmp.blocks.BusBlock.__doc__

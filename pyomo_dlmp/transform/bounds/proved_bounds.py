@@ -42,7 +42,7 @@ class ProvedBounds:
     def __repr__(self) -> str:
         pairs = sum(kkt.pairs for kkt in self.systems)
         names = ", ".join(kkt.form.block.name for kkt in self.systems)
-        return f"ProvedBounds({names}: {pairs} pairs; see table() and check())"
+        return f"<ProvedBounds of {names}, {pairs} pairs; see table() and check()>"
 
     def table(self) -> pd.DataFrame:
         """One row for each pair.
