@@ -7,9 +7,11 @@
 | `register_strategy(strategy)`       | a way of `solve_bilevel` | docs/contributing_modes.md  |
 | `register_solver(interface)`        | a solver of Pyomo's      | docs/contributing_modes.md  |
 | `register_market(row)`              | a market                 | docs/contributing_modes.md  |
+
+`unregister_device(word)` takes a device out again.
 """
 
-from pyomo_dlmp.blocks import register_device
+from pyomo_dlmp.blocks import register_device, unregister_device
 from pyomo_dlmp.market import register_market
 from pyomo_dlmp.solve import register_strategy
 from pyomo_dlmp.solvers import register_solver
@@ -17,4 +19,5 @@ from pyomo_dlmp.transform.complementarity import register_mode
 
 __all__ = [
     "register_device", "register_market", "register_mode", "register_solver", "register_strategy",
+    "unregister_device",
 ]
