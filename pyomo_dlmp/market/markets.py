@@ -369,11 +369,9 @@ def _first_schedule(m) -> None:
 
 
 def _announce(m) -> None:
-    """Fix the Vars of the prices at the duals that the DSO has just found."""
-    for component, bound, var in m.dso.dual_vars():
-        if bound is None:
-            for k in var:
-                var[k].fix(m.dso.dual[component[k]])
+    """Fix the Vars of the prices, which `solve_opf` has set to the duals that it found."""
+    for _, _, prices in m.dso.dual_vars():
+        prices.fix()
 
 
 def _apart(one: list[float], other: list[float]) -> float:
