@@ -143,8 +143,9 @@ def test_damaged_files(folder):
 def test_damaged_standard_feeders(folder, name):
     path = master(name)
     source = path.with_name("IEEE13Nodeckt.dss") if name == "ieee13" else path
-    for other in path.parent.glob("IEEELineCodes*"):
-        shutil.copy(other, folder)
+    for pattern in ("IEEELineCodes*", "*BusXY*"):  # what the file itself reads
+        for other in path.parent.glob(pattern):
+            shutil.copy(other, folder)
     check_damaged(folder, source.read_text(errors="replace"), range(110))
 
 
