@@ -187,3 +187,24 @@ class AuditError(DlmpError, RuntimeError):
 
     def __reduce__(self):
         return type(self), (self.faults,), {"result": self.result}
+
+
+def require_kind(what: object, cls: type, function: str) -> None:
+    """Refuse an argument that is not an object of a class (the class itself is none).
+
+    Parameters
+    ----------
+    what
+        As given.
+    cls
+        What it must be an object of.
+    function
+        That takes it.
+
+    Raises
+    ------
+    ModelError
+        It is something else.
+    """
+    if not isinstance(what, cls):
+        raise ModelError.at(function, f"was given {what!r}", f"Give it a {cls.__name__}(...).")

@@ -108,3 +108,19 @@ def test_the_older_room_of_pictures():
 
     with pytest.warns(DeprecationWarning, match=r"pyomo_dlmp\.plotting is now"):
         assert plotting.price_map is report.price_map
+
+
+@pytest.mark.parametrize("register", [
+    dlmp.extend.register_mode, dlmp.extend.register_strategy, dlmp.extend.register_solver,
+    dlmp.extend.register_market])
+@pytest.mark.parametrize("given", [3, "mine", dlmp.Bus])
+def test_what_cannot_be_a_row_of_a_table(register, given):
+    with pytest.raises(dlmp.ModelError, match=f"{register.__name__}.*was given"):
+        register(given)
+
+
+def test_a_candidate_that_no_probe_tries():
+    from pyomo_dlmp.solvers import SolverInterface
+
+    with pytest.raises(dlmp.SolverError, match=r"has the candidate 'mlip'. Did you mean .*'milp'"):
+        dlmp.extend.register_solver(SolverInterface("mine", "appsi_highs", ("mlip",)))

@@ -23,7 +23,7 @@ import pyomo.environ as pyo
 from pyomo_dlmp.auditing import BilevelResult
 from pyomo_dlmp.bilevel import LowerLevel
 from pyomo_dlmp.deprecation import renamed_arguments
-from pyomo_dlmp.errors import ModelError, nearest
+from pyomo_dlmp.errors import ModelError, nearest, require_kind
 from pyomo_dlmp.market.aggregator import AggregatorBlock
 from pyomo_dlmp.market.workload import Workload
 from pyomo_dlmp.network import Network
@@ -185,6 +185,7 @@ def register_market(row: MarketRow) -> None:
     ModelError
         If the name is taken.
     """
+    require_kind(row, MarketRow, "register_market")
     if row.name in MARKETS:
         raise ModelError.at(f"market {row.name!r}", "exists already", "Give it another name.")
     MARKETS[row.name] = row

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pyomo_dlmp.auditing.result import BilevelResult
-from pyomo_dlmp.errors import ModelError, SolverError, nearest
+from pyomo_dlmp.errors import ModelError, SolverError, nearest, require_kind
 from pyomo_dlmp.parametric import NotExplicit, solve_explicit
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.solve.attempts import solve_single_level
@@ -109,6 +109,7 @@ def register_strategy(strategy: SearchStrategy) -> None:
     ModelError
         The name is taken.
     """
+    require_kind(strategy, SearchStrategy, "register_strategy")
     if strategy.name in STRATEGIES or strategy.name == "auto":
         raise ModelError.at(
             f"search strategy {strategy.name!r}", "exists already", "Give it another name.")

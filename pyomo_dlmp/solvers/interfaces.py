@@ -36,7 +36,7 @@ import pyomo.environ as pyo
 from pyomo.common.log import LoggingIntercept
 from pyomo.common.tee import capture_output
 
-from pyomo_dlmp.errors import SolverError, nearest
+from pyomo_dlmp.errors import SolverError, nearest, require_kind
 from pyomo_dlmp.solvers.probes import PROBES, Wrong
 
 _LINEAR = ("lp", "milp", "duals")
@@ -223,9 +223,16 @@ def register_solver(interface: SolverInterface) -> None:
 
     Raises
     ------
+    ModelError
+        It is not a `SolverInterface`.
     SolverError
-        The name is taken.
+        The name is taken, or a candidate is not a name of `probes.PROBES`.
     """
+    require_kind(interface, SolverInterface, "register_solver")
+    for candidate in interface.candidates:
+        if candidate not in PROBES:
+            raise SolverError.at(f"solver '{interface.name}'", f"has the candidate {candidate!r}",
+                                 nearest(candidate, PROBES))
     if interface.name in SOLVERS:
         raise SolverError.at(f"solver '{interface.name}'", "is in the table already",
                              "Give it another name.")

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.errors import ModelError, require_kind
 from pyomo_dlmp.transform.complementarity.bigm import BigM
 from pyomo_dlmp.transform.complementarity.mode import Mode
 from pyomo_dlmp.transform.complementarity.mpec import Mpec
@@ -41,6 +41,7 @@ def register_mode(mode: Mode) -> None:
     ModelError
         The name is taken, or has another meaning for the option `complementarity`.
     """
+    require_kind(mode, Mode, "register_mode")
     if mode.name in MODES or mode.name in ("auto", "explicit"):
         raise ModelError.at(
             f"complementarity mode {mode.name!r}", "exists already", "Give it another name.")
