@@ -153,7 +153,11 @@ def _add_range(found: Audit, objective, solvers: list[LowerSolver],
     found.notes += [note for a in found.lowers for note in _not_unique(a)]
     seconds = SECONDS if time_limit is None else time_limit
     moving = [bool(a.price_range) or not a.ranges_known for a in found.lowers]
-    ends, note = upper_range(objective, solvers, seconds, moving)
+    try:
+        ends, note = upper_range(objective, solvers, seconds, moving)
+    except TimeoutError as err:  # then nothing tells that the solution is unique
+        found.notes.append(str(err))
+        return
     if ends is not None:
         found.optimistic, found.pessimistic = ends
     elif not any(moving) and all(a.unique_answer for a in found.lowers):

@@ -46,7 +46,12 @@ def upper_range(objective: Any, solvers: list[LowerSolver], seconds: float,
     -------
     tuple
         ((optimistic, pessimistic), ""), infinite where unbounded; (None, why) where the objective
-        is not linear in the solutions and duals, or the time did not suffice.
+        is not linear in the solutions and duals.
+
+    Raises
+    ------
+    TimeoutError
+        The linear programs took more than `seconds`; its text says so.
     """
     deadline = time.monotonic() + seconds
     try:
@@ -65,7 +70,8 @@ def upper_range(objective: Any, solvers: list[LowerSolver], seconds: float,
                 least += low if low < -same else 0.0
                 greatest += high if high > same else 0.0
     except TimeoutError:
-        return None, _NOT_KNOWN + f"their linear programs took more than {seconds:.3g} s"
+        raise TimeoutError(
+            _NOT_KNOWN + f"their linear programs took more than {seconds:.3g} s") from None
     if objective.sense == pyo.minimize:
         return (least, greatest), ""
     return (greatest, least), ""

@@ -163,10 +163,6 @@ class DualMap:
                     terms = [] if column is None else self.terms_of_bound(column, bound)
                     yield AskedDual(var, owner, bound, None, column is not None, terms)
 
-    def asked_by_id(self) -> dict[int, AskedDual]:
-        """{id of a dual Var: its entry}, for expressions that name their Vars by id."""
-        return {id(entry.var): entry for entry in self.asked()}
-
     def equality_vars(self) -> list:
         """The user's dual Var of each equality row, None where `dual_of` was not called for it."""
         found: list = [None] * len(self.equality_rows)

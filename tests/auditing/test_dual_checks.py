@@ -6,6 +6,7 @@ import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
+from pyomo_dlmp.auditing import optimistic_range
 from tests.auditing.test_judge import failing, priced
 
 
@@ -111,8 +112,8 @@ def test_a_dual_without_end_is_a_range(sign):
     assert found.optimistic == pytest.approx(12) and found.pessimistic == math.inf
 
 
-@pytest.mark.parametrize("at", [0.0, 0.5, 1.5])
-def test_solutions_that_are_not_unique_have_a_range_where_duals_are(at):
+def shared(at):
+    """min a + b, a + b = 1.5: every split is a solution; the upper objective is a."""
     m = pyo.ConcreteModel()
     m.u = pyo.Var(bounds=(0, 1), initialize=0.0)
     m.low = dlmp.LowerLevel()
@@ -121,6 +122,25 @@ def test_solutions_that_are_not_unique_have_a_range_where_duals_are(at):
     m.low.share = pyo.Constraint(expr=m.low.a + m.low.b + 0 * m.u == 1.5)
     m.low.cost = pyo.Objective(expr=m.low.a + m.low.b)
     m.loss = pyo.Objective(expr=m.low.a + m.u)
+    return m
+
+
+def test_a_range_that_was_not_computed_is_not_claimed(monkeypatch):
+    """The time is over within the linear programs of the solutions, whose duals are unique."""
+    def late(*args):
+        raise TimeoutError
+
+    m = shared(0.5)
+    dlmp.solve_opf(m.low)  # the point is the re-solve's: two points cannot tell it is not unique
+    monkeypatch.setattr(optimistic_range, "form_ranges", late)
+    found = dlmp.audit(m)
+    assert found.passed and found.optimistic is None and found.pessimistic is None
+    assert any("took more than" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("at", [0.0, 0.5, 1.5])
+def test_solutions_that_are_not_unique_have_a_range_where_duals_are(at):
+    m = shared(at)
     found = dlmp.audit(m)
     assert (found.optimistic, found.pessimistic) == (
         pytest.approx(0, abs=1e-5), pytest.approx(1.5, abs=1e-5))

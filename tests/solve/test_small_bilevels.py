@@ -4,6 +4,7 @@ import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
+from tests.library.prices import price_problems
 from tests.models import bard, consumer, least_payment, solver_or_skip
 
 
@@ -139,3 +140,15 @@ def test_other_solvers_start_from_a_bilevel_feasible_point(name, monkeypatch):
 def test_a_solver_that_is_not_there():
     with pytest.raises(dlmp.SolverError, match="nosuchsolver"):
         dlmp.solve_bilevel(consumer(), solver="nosuchsolver")
+
+
+@pytest.mark.parametrize("bound", [0.5, 2.0, 5.0])
+def test_a_bound_far_too_small_never_gives_a_failed_audit_or_a_false_bound(bound):
+    """The price that the row may have is 30: at first both attempts fail with one objective."""
+    (problem,) = [p for p in price_problems() if p.name == "price_of_a_right"]
+    keys = {"search": "single_level", "bounds": {"low.row": bound}}
+    result = dlmp.solve_bilevel(problem.model(), **keys)
+    assert result.status == "optimal" and result.audit.passed
+    assert result.objective == pytest.approx(-90) and result.bound <= -90 + 1e-4
+    with pytest.raises(dlmp.AuditError):
+        dlmp.solve_bilevel(problem.model(), check_bounds=False, **keys)
