@@ -190,6 +190,34 @@ class Highs:
         columns = np.asarray(columns, dtype=np.int32)
         self._h.changeColsBounds(len(columns), columns, _inf(lower), _inf(upper))
 
+    def set_row_bounds(self, rows: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> None:
+        """Replace the limits of some rows (their numbers); shapes (k,), (k,), (k,)."""
+        rows = np.asarray(rows, dtype=np.int32)
+        self._h.changeRowsBounds(len(rows), rows, _inf(lower), _inf(upper))
+
+    def set_entry(self, row: int, column: int, value: float) -> None:
+        """Replace one entry of the matrix."""
+        self._h.changeCoeff(int(row), int(column), float(value))
+
+    def run(self) -> str:
+        """Run without callbacks; only how it ended, for loops of very many short LPs."""
+        self._h.run()
+        status = self._h.getModelStatus()
+        return _WORDS.get(status) or str(self._h.modelStatusToString(status))
+
+    def point(self) -> np.ndarray:
+        """The columns' values after `run`, shape (n,)."""
+        return np.array(self._h.getSolution().col_value)
+
+    def cost(self) -> float:
+        """The objective after `run`."""
+        return float(self._h.getObjectiveValue())
+
+    def primal_ray(self) -> np.ndarray | None:
+        """A ray of an unbounded LP after `run` without presolve, shape (n,); None without one."""
+        status, has_ray, ray = self._h.getPrimalRay()
+        return np.array(ray) if has_ray else None
+
     def set_integer(self, columns: np.ndarray, integer: bool) -> None:
         """Make some columns (their numbers) integer, or all integer ones continuous.
 

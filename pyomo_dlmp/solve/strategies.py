@@ -3,10 +3,11 @@
 | search       | `auto` takes it                                                | needs          |
 |--------------|----------------------------------------------------------------|----------------|
 | regions      | first, where prices are paid and no option of another is given | embedded HiGHS |
-| single_level | last, for every model                                          |                |
+| single_level | then, where its constants can be proved                        |                |
+| pairs        | where they cannot: it needs none                               | embedded HiGHS |
 
 A strategy that finds that it cannot solve the model raises `Unsuitable`; the call then continues
-with the next one of `auto`, or, where it was asked for by name, with the last.
+with the next row, also where the strategy was asked for by name; the result's notes say so.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pyomo_dlmp.auditing.result import BilevelResult
-from pyomo_dlmp.errors import ModelError, SolverError, nearest, require_kind
+from pyomo_dlmp.branching.search import solve_by_pairs
+from pyomo_dlmp.errors import BoundError, ModelError, SolverError, nearest, require_kind
 from pyomo_dlmp.parametric import NotExplicit, solve_explicit
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.solve.attempts import solve_single_level
@@ -89,15 +91,56 @@ def _refuse_regions(settings: Settings) -> None:
             "The regions' master problem is solved by the embedded HiGHS: solver='highs'.")
 
 
+def _by_single_level(settings: Settings, asked: bool) -> BilevelResult:
+    try:
+        return solve_single_level(settings)
+    except BoundError as err:
+        if asked or _refuse_pairs_of(settings) is not None:
+            raise
+        first = err.faults[0]
+        more = f" and {len(err.faults) - 1} more" if len(err.faults) > 1 else ""
+        named = settings.options.get("complementarity", "auto") != "auto" or (
+            "products" in settings.options)
+        raise Unsuitable(f"solved by branching on pairs, which needs no bounds: {first.where} "
+                         f"{first.what}{more}", told=named) from err
+
+
+def _refuse_pairs_of(settings: Settings) -> ModelError | SolverError | None:
+    """Why a call cannot be solved by branching on pairs; None: it can."""
+    if not settings.own:
+        return ModelError.at(settings.model.name, "is transformed already and cannot be solved by "
+                             "branching on pairs", "Solve the untransformed model.")
+    if not settings.interface.embedded:
+        return SolverError.at(
+            f"solver '{settings.interface.name}'", "cannot do search='pairs'",
+            "The nodes of the tree are solved by the embedded HiGHS: solver='highs'.")
+    return None
+
+
+def _refuse_pairs(settings: Settings) -> None:
+    error = _refuse_pairs_of(settings)
+    if error is not None:
+        raise error
+    if settings.options:
+        raise ModelError.at(
+            "solve_bilevel", f"was given {', '.join(settings.options)} and search='pairs'",
+            "These belong to the single level; branching on pairs has no such options.")
+
+
 STRATEGIES: dict[str, SearchStrategy] = {row.name: row for row in (
     SearchStrategy("regions", _by_regions, _regions_suit, _refuse_regions),
-    SearchStrategy("single_level", lambda settings, asked: solve_single_level(settings),
-                   lambda settings: True),
+    SearchStrategy("single_level", _by_single_level, lambda settings: True),
+    SearchStrategy("pairs", lambda settings, asked: solve_by_pairs(settings),
+                   lambda settings: True, _refuse_pairs),
 )}
+_LAST = ("single_level", "pairs")  # rows that take what those above them leave
 
 
 def register_strategy(strategy: SearchStrategy) -> None:
-    """Add a row to the table of search strategies, before the last, for this process.
+    """Add a row to the table of search strategies, for this process.
+
+    It stands before the rows that take every model.
+
 
     Parameters
     ----------
@@ -113,10 +156,9 @@ def register_strategy(strategy: SearchStrategy) -> None:
     if strategy.name in STRATEGIES or strategy.name == "auto":
         raise ModelError.at(
             f"search strategy {strategy.name!r}", "exists already", "Give it another name.")
-    last = next(reversed(STRATEGIES.values()))
-    del STRATEGIES[last.name]
-    STRATEGIES[strategy.name] = strategy
-    STRATEGIES[last.name] = last
+    last = [STRATEGIES.pop(name) for name in _LAST]
+    for row in (strategy, *last):
+        STRATEGIES[row.name] = row
 
 
 def run_strategies(settings: Settings, search: str) -> BilevelResult:
@@ -144,20 +186,22 @@ def run_strategies(settings: Settings, search: str) -> BilevelResult:
     if search != "auto" and search not in STRATEGIES:
         raise ModelError.at("solve_bilevel", f"does not take search={search!r}",
                             nearest(str(search), ["auto", *STRATEGIES]))
-    last = next(reversed(STRATEGIES.values()))
+    rows = list(STRATEGIES.values())
     if search == "auto":
-        tried = [row for row in STRATEGIES.values() if row is not last and row.suits(settings)]
+        tried = [row for row in rows if row.suits(settings)]
     else:
-        tried = [row for row in (STRATEGIES[search],) if row is not last]
         STRATEGIES[search].refuse(settings)
-    notes = []
-    for row in tried:
+        tried = [STRATEGIES[search], *(STRATEGIES[name] for name in _LAST if name != search)]
+    notes: list[str] = []
+    for k, row in enumerate(tried):
+        asked = search != "auto" and k == 0
         try:
-            return row.solve(settings, search != "auto")
+            result = row.solve(settings, asked)
         except Unsuitable as err:
             settings.clock.stop()
             log.info("%s: %s", row.name, err)
-            notes += [str(err)] if search != "auto" or err.told else []
-    result = last.solve(settings, search == last.name)
-    result.notes += notes
-    return result
+            notes += [str(err)] if asked or err.told else []
+            continue
+        result.notes += notes
+        return result
+    raise AssertionError("a row that takes every model has not")  # pragma: no cover

@@ -268,7 +268,7 @@ def _asked_duals(lower: LowerKkt) -> None:
     duals, block = lower.kkt.duals, lower.block
     block.dual_definition = pyo.Constraint(pyo.Any)
     for dual in duals.asked():
-        _refuse_unknown(dual, lower.kkt.form)
+        refuse_unknown(dual, lower.kkt.form)
         if dual.row is not None and duals.equality_of(dual.row) is not None:
             continue
         value, var = lower.dual_at(dual.terms), dual.var
@@ -278,7 +278,7 @@ def _asked_duals(lower: LowerKkt) -> None:
         _sign_of(var, value)
 
 
-def _refuse_unknown(dual: AskedDual, form) -> None:
+def refuse_unknown(dual: AskedDual, form) -> None:
     """ModelError for the dual of what is not in the lower level as it is now."""
     if dual.known:
         return

@@ -1,0 +1,243 @@
+"""Relaxations of nodes: linear programs that HiGHS hot-starts by changed limits, convex QPs.
+
+Each node differs from the last by limits of rows and columns (and coefficients of secants), so one
+HiGHS object keeps its basis and needs a few pivots. A convex quadratic cost is minimised by
+Clarabel; what decides feasibility and recession directions is an LP in any case.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from pyomo_dlmp.branching.convex_qp import minimise_qp
+from pyomo_dlmp.branching.lifted import Lifted
+from pyomo_dlmp.numerics.highs import Highs
+from pyomo_dlmp.status import Status
+from pyomo_dlmp.tolerances import EXACT_FEASIBILITY, ROUNDING
+
+
+@dataclass
+class Relaxed:
+    """What a relaxation is.
+
+    Attributes
+    ----------
+    status
+        `Status.OPTIMAL`, `INFEASIBLE` or `UNBOUNDED`; other words where the solver failed.
+    z
+        A point: optimal, or feasible where it is unbounded; shape (n,).
+    bound
+        Lower bound of the cost.
+    ray
+        A direction of recession with negative cost; None where there is none.
+    """
+
+    status: str
+    z: np.ndarray | None = None
+    bound: float = -np.inf
+    ray: np.ndarray | None = None
+
+
+@dataclass
+class Limits:
+    """Limits of rows and columns of a node: shapes (m,), (m,), (n,), (n,)."""
+
+    lo: np.ndarray
+    hi: np.ndarray
+    lb: np.ndarray
+    ub: np.ndarray
+
+    @property
+    def contradict(self) -> bool:
+        """Whether a low limit is above its high one."""
+        return bool((self.lo > self.hi + ROUNDING * (1 + np.abs(self.hi))).any()
+                    or (self.lb > self.ub + ROUNDING * (1 + np.abs(self.ub))).any())
+
+
+class Relaxation:
+    """The relaxation of every node of a tree, one after the other.
+
+    Parameters
+    ----------
+    lifted
+        The program; integrality and complementarity are left out.
+    """
+
+    def __init__(self, lifted: Lifted):
+        self.lifted = lifted
+        program = lifted.problem.program
+        self.quadratic = bool(program.Q.nnz)
+        self.program = program
+        self.A, self.extra_lo = program.A, np.empty(0)
+        cost = np.zeros_like(program.c) if self.quadratic else program.c
+        self.cost, self._none = cost, np.zeros_like(cost)
+        self.lp = Highs(
+            cost, program.A, program.lo, program.hi, program.lb, program.ub, presolve="off",
+            solver="simplex", primal_feasibility_tolerance=EXACT_FEASIBILITY,
+            dual_feasibility_tolerance=EXACT_FEASIBILITY)
+        self.now = Limits(program.lo.copy(), program.hi.copy(), program.lb.copy(),
+                          program.ub.copy())
+        self._all = np.arange(len(program.c))
+
+    # ------------------------------------------------------------------------------ limits
+
+    def move_to(self, limits: Limits) -> None:
+        """Change the limits that differ from those of the last node."""
+        lifted, now = self.lifted, self.now
+        if len(lifted.v):
+            self._move_secants(limits)
+        rows = np.flatnonzero((limits.lo != now.lo) | (limits.hi != now.hi))
+        if len(rows):
+            self.lp.set_row_bounds(rows, limits.lo[rows], limits.hi[rows])
+        columns = np.flatnonzero((limits.lb != now.lb) | (limits.ub != now.ub))
+        if len(columns):
+            self.lp.set_bounds(columns, limits.lb[columns], limits.ub[columns])
+        self.now = limits
+
+    def _move_secants(self, limits: Limits) -> None:
+        """Secants over the ranges of v; none where a range is infinite."""
+        lifted = self.lifted
+        low, high = limits.lb[lifted.v], limits.ub[lifted.v]
+        known = lifted.above & np.isfinite(low) & np.isfinite(high)
+        with np.errstate(invalid="ignore"):
+            limits.hi[lifted.secant_row] = np.where(known, -low * high, np.inf)
+        old = self.now.lb[lifted.v], self.now.ub[lifted.v]
+        for k in np.flatnonzero(known & ((old[0] != low) | (old[1] != high))):
+            self.lp.set_entry(lifted.secant_row[k], lifted.v[k], -(low[k] + high[k]))
+
+    def rows_with_secants(self, limits: Limits) -> sp.csr_matrix:
+        """The matrix with the coefficients of the secants over the node's ranges."""
+        lifted = self.lifted
+        if not len(lifted.v):
+            return self.A
+        low, high = limits.lb[lifted.v], limits.ub[lifted.v]
+        known = np.isfinite(low) & np.isfinite(high)
+        total = np.where(known, np.where(known, low, 0.0) + np.where(known, high, 0.0), 0.0)
+        moved = sp.coo_matrix((-total, (lifted.secant_row, lifted.v)), shape=self.A.shape)
+        return (self.A + moved).tocsr()
+
+    def add_tangents(self, k: np.ndarray, at: np.ndarray) -> None:
+        """Tangents of squares k at points `at`; they hold in every node."""
+        lo, A = self.lifted.tangents(k, at)
+        self.lp.add_rows(lo, np.full(len(lo), np.inf), A)
+        self.A = sp.vstack([self.A, A], format="csr")
+        self.extra_lo = np.concatenate([self.extra_lo, lo])
+        for name in ("lo", "hi"):
+            more = lo if name == "lo" else np.full(len(lo), np.inf)
+            setattr(self.now, name, np.concatenate([getattr(self.now, name), more]))
+
+    def with_tangents(self, limits: Limits) -> Limits:
+        """Limits of the original rows, and those of the tangents behind them."""
+        if not len(self.extra_lo):
+            return limits
+        return Limits(np.concatenate([limits.lo, self.extra_lo]),
+                      np.concatenate([limits.hi, np.full(len(self.extra_lo), np.inf)]),
+                      limits.lb, limits.ub)
+
+    # ------------------------------------------------------------------------------- solves
+
+    def solve(self, limits: Limits) -> Relaxed:
+        """Minimise the cost within limits."""
+        if limits.contradict:
+            return Relaxed(Status.INFEASIBLE)
+        limits = self.with_tangents(limits)
+        self.move_to(limits)
+        found = self._linear()
+        if not self.quadratic or found.status != Status.OPTIMAL:
+            return found
+        return self._quadratic(limits, found)
+
+    def range_of(self, column: int,
+                 limits: Limits) -> tuple[float, float, np.ndarray | None]:
+        """(least, greatest value of a column within limits, a ray along which it has none)."""
+        limits = self.with_tangents(limits)
+        self.move_to(limits)
+        ends, ray = [], None
+        for sign in (1.0, -1.0):
+            self.lp.set_cost(self._all, self._none)
+            self.lp.set_cost(np.array([column]), np.array([sign]))
+            known = self._run() == Status.OPTIMAL
+            ends.append(sign * self.lp.cost() if known else -sign * np.inf)
+            ray = ray if known else self.lp.primal_ray()
+        self.lp.set_cost(self._all, self.cost)
+        return ends[0], ends[1], ray
+
+    def _linear(self) -> Relaxed:
+        lp, status = self.lp, self._run()
+        if status == Status.OPTIMAL:
+            return Relaxed(status, lp.point(), lp.cost() + self.program.constant)
+        if status == Status.INFEASIBLE:
+            return Relaxed(status)
+        return self._unbounded()
+
+    def _run(self) -> str:
+        """Run; once more from nothing where the last basis has misled the simplex method."""
+        known = (Status.OPTIMAL, Status.INFEASIBLE, Status.UNBOUNDED)
+        status = self.lp.run()
+        if status not in known:
+            self.lp.forget()
+            status = self.lp.run()
+        return status
+
+    def _unbounded(self) -> Relaxed:
+        """A feasible point and a ray, where the last run was unbounded."""
+        ray = self.lp.primal_ray()
+        self.lp.set_cost(self._all, self._none)
+        status = self.lp.run()
+        z = self.lp.point() if status == Status.OPTIMAL else None
+        self.lp.set_cost(self._all, self.cost)
+        if status == Status.INFEASIBLE:
+            return Relaxed(status)
+        return Relaxed(Status.UNBOUNDED, z, -np.inf, self.falling(ray, z))
+
+    def falling(self, ray: np.ndarray | None, z: np.ndarray | None) -> np.ndarray | None:
+        """The ray where the true cost falls along it without end from z; else None.
+
+        A square without a range has no secant yet: a ray of the relaxation may then be none of the
+        program's.
+        """
+        if ray is None or z is None or not len(self.lifted.s):
+            return ray
+        original = self.lifted.original
+        if original.quadratic_rows:
+            return None
+        program, n = original.program, self.lifted.n
+        d = ray[:n] / max(np.abs(ray[:n]).max(), ROUNDING)
+        bend, slope = float(d @ (program.Q @ d)), float((program.c + program.Q @ z[:n]) @ d)
+        falls = bend < -ROUNDING or (bend <= ROUNDING and slope < -ROUNDING)
+        return ray if falls else None
+
+    def _quadratic(self, limits: Limits, feasible: Relaxed) -> Relaxed:
+        """The convex QP; the LP has found it feasible."""
+        program = self.program
+        A = self.rows_with_secants(limits)
+        answer = minimise_qp(program.Q, program.c, A, limits.lo, limits.hi, limits.lb, limits.ub)
+        if answer is not None:
+            z, bound = answer
+            return Relaxed(Status.OPTIMAL, z, bound + program.constant)
+        ray = self._recession(A, limits)
+        if ray is None:  # Clarabel failed: nothing is known but that the node is feasible
+            return Relaxed(Status.OPTIMAL, feasible.z, -np.inf)
+        return Relaxed(Status.UNBOUNDED, feasible.z, -np.inf, ray)
+
+    def _recession(self, A: sp.csr_matrix, limits: Limits) -> np.ndarray | None:
+        """A direction d of recession with Q d = 0 and c'd < 0, |d| <= 1; None where none is."""
+        program = self.program
+        zero = np.zeros(program.Q.shape[0])
+
+        def ends(low, high):
+            return np.where(np.isfinite(low), 0.0, -np.inf), np.where(np.isfinite(high), 0., np.inf)
+
+        lo, hi = ends(limits.lo, limits.hi)
+        lb, ub = ends(limits.lb, limits.ub)
+        rows = sp.vstack([A, program.Q], format="csr")
+        answer = Highs(program.c, rows, np.concatenate([lo, zero]), np.concatenate([hi, zero]),
+                       np.maximum(lb, -1.0), np.minimum(ub, 1.0)).solve_lp()
+        if answer.z is None or answer.objective is None or answer.objective > -ROUNDING:
+            return None
+        return answer.z
+
+

@@ -1,0 +1,352 @@
+"""Branch and bound on complementarity pairs: exact, without a bound of any multiplier.
+
+A node fixes some pairs; its relaxation drops the other products. Where the relaxation is unbounded
+its ray says which pair to divide by. A point counts only after its pattern (every pair fixed) was
+solved as a program of its own, a *leaf*: no answer is accepted because two members of a pair are
+both small. (Bard and Moore, SIAM J. Sci. Stat. Comput. 11 (1990); Hansen, Jaumard, Savard, ibid. 13
+(1992).)
+
+Nodes are visited two at a time, on one core or on two, so the tree is the same on every machine.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+
+from pyomo_dlmp.branching.choice import Chooser
+from pyomo_dlmp.branching.lifted import lift
+from pyomo_dlmp.branching.node import Node, Visit
+from pyomo_dlmp.branching.problem import FREE, PairProgram
+from pyomo_dlmp.branching.relaxation import Relaxation, Relaxed
+from pyomo_dlmp.numerics.memory import over_limit
+from pyomo_dlmp.status import Status
+from pyomo_dlmp.tolerances import ABSOLUTE_GAP, ROW_HOLDS
+
+_TOGETHER = 2  # nodes of a batch
+_LEAF_EVERY = 8  # nodes, once a point is known
+_FEW_OPEN = 2  # open pairs of a relaxation whose leaf is worth a solve
+_ROUNDS = 25  # of tangents at one node
+
+
+@dataclass
+class TreeResult:
+    """How a search ended.
+
+    Attributes
+    ----------
+    status
+        A `Status`.
+    z, objective
+        Best point over the original columns, shape (n,), and its cost; None and infinite without.
+    bound
+        Proved lower bound of the cost.
+    nodes, leaves
+        Numbers of nodes and of patterns that were solved.
+    ray
+        The direction along which the problem is unbounded; None where it is not.
+    """
+
+    status: str = Status.SEARCHING
+    z: np.ndarray | None = None
+    objective: float = np.inf
+    bound: float = -np.inf
+    nodes: int = 0
+    leaves: int = 0
+    ray: np.ndarray | None = None
+
+
+@dataclass
+class TreeLimits:
+    """When a search ends, and whom it tells.
+
+    Attributes
+    ----------
+    gap
+        Relative gap to reach.
+    deadline
+        A time of ``time.monotonic``.
+    nodes
+        Greatest number of nodes.
+    progress
+        progress(incumbent, bound), called as the search advances.
+    found
+        found(z, objective, bound), called with each better point.
+    cores
+        1 or more: how many nodes of a batch may be solved at a time.
+    """
+
+    gap: float = 1e-4
+    deadline: float = np.inf
+    nodes: float = np.inf
+    progress: Callable[[float, float], None] = lambda incumbent, bound: None
+    found: Callable[[np.ndarray, float, float], None] = lambda z, objective, bound: None
+    cores: int = 1
+
+
+class Tree:
+    """The search; see the module's text.
+
+    Parameters
+    ----------
+    problem
+        The program with its pairs.
+    limits
+        When to end.
+    """
+
+    def __init__(self, problem: PairProgram, limits: TreeLimits):
+        self.lifted = lift(problem)
+        self.original = problem
+        self.limits = limits
+        self.chooser = Chooser(self.lifted)
+        self.slots = [Relaxation(self.lifted) for _ in range(_TOGETHER)]
+        self.leaves = [Relaxation(self.lifted) for _ in range(_TOGETHER)]
+        self.result = TreeResult()
+        self.seen: set[bytes] = set()
+        self.open: list[tuple[float, int, int, Node]] = []
+        self.stack: list[Node] = []
+        self._number = count()
+        self._least_dropped = np.inf
+        self._in_hand: list[Node] = []
+
+    # ------------------------------------------------------------------------------- search
+
+    def solve(self, starts: Iterable[np.ndarray] = ()) -> TreeResult:
+        """Search the tree.
+
+        Parameters
+        ----------
+        starts
+            Patterns (states in which every pair is fixed) to solve first.
+
+        Returns
+        -------
+        TreeResult
+        """
+        result = self.result
+        root = Node(self.lifted.problem.state.copy())
+        try:
+            for pattern in starts:
+                self._take_leaf(pattern, self._leaf(0, pattern, None))
+            self._push([root])
+            with ThreadPoolExecutor(1) as second:
+                self._search(second)
+        except KeyboardInterrupt:
+            result.status = Status.INTERRUPTED
+        if result.status == Status.SEARCHING:
+            result.status = Status.OPTIMAL if result.z is not None else Status.INFEASIBLE
+            if (result.z is None and self._least_dropped < np.inf) or self._least_dropped == -np.inf:
+                result.status = Status.GAP_NOT_REACHED  # a node that could not be judged
+        result.bound = min(self.bound(), result.objective)
+        if result.status == Status.INFEASIBLE:
+            result.bound = np.inf
+        return result
+
+    def _search(self, second: ThreadPoolExecutor) -> None:
+        result, limits = self.result, self.limits
+        while (batch := self._pop()):
+            self._in_hand = batch
+            leaves = [result.z is None or (result.nodes + k) % _LEAF_EVERY == 0
+                      for k in range(len(batch))]
+            if limits.cores > 1 and len(batch) > 1:
+                other = second.submit(self._visit, 1, batch[1], leaves[1])
+                visits = [self._visit(0, batch[0], leaves[0]), other.result()]
+            else:
+                visits = [self._visit(k, node, leaves[k]) for k, node in enumerate(batch)]
+            for visit in visits:
+                result.nodes += 1
+                self._in_hand = self._in_hand[1:]
+                self._take(visit)
+                if result.status != Status.SEARCHING:
+                    return
+            limits.progress(result.objective, self.bound())
+            self._check_limits()
+            if result.status != Status.SEARCHING:
+                return
+
+    def _check_limits(self) -> None:
+        result = self.result
+        if not (self.stack or self.open):
+            return
+        if time.monotonic() > self.limits.deadline:
+            result.status = Status.TIME_LIMIT
+        elif over_limit():
+            result.status = Status.MEMORY_LIMIT
+        elif result.nodes >= self.limits.nodes:
+            result.status = Status.GAP_NOT_REACHED
+
+    def bound(self) -> float:
+        """Least bound of all that is open or was dropped for the gap."""
+        least = min((node.bound for node in [*self.stack, *self._in_hand]), default=np.inf)
+        if self.open:
+            least = min(least, self.open[0][0])
+        return min(least, self._least_dropped)
+
+    def _push(self, children: list[Node]) -> None:
+        for node in children:
+            if self.result.z is None:
+                self.stack.append(node)
+            else:
+                heapq.heappush(self.open, (node.bound, -node.depth, next(self._number), node))
+
+    def _pop(self) -> list[Node]:
+        """The next nodes: depth first until a point is known, then by bound."""
+        found: list[Node] = []
+        while len(found) < _TOGETHER:
+            if self.result.z is None and self.stack:
+                node = self.stack.pop()
+            elif self.stack:
+                waiting, self.stack = self.stack, []
+                self._push(waiting)
+                continue
+            elif self.open:
+                node = heapq.heappop(self.open)[-1]
+            else:
+                break
+            if self._useless(node.bound):
+                continue
+            found.append(node)
+        return found
+
+    def _useless(self, bound: float) -> bool:
+        """Whether a bound leaves no better point than the gap asks for; it is then kept."""
+        best = self.result.objective
+        if np.isfinite(best) and bound >= best - max(self.limits.gap * abs(best), ABSOLUTE_GAP):
+            self._least_dropped = min(self._least_dropped, bound)
+            return True
+        return False
+
+    # ---------------------------------------------------------------------------- one node
+
+    def _visit(self, slot: int, node: Node, leaf: bool) -> Visit:
+        """Relax a node, and solve the leaf of its point; reads only what batches leave alone."""
+        relaxed = self._relax(self.slots[slot], node)
+        visit = Visit(node, relaxed)
+        if relaxed.status == Status.INFEASIBLE or relaxed.z is None:
+            return visit
+        if relaxed.status == Status.OPTIMAL and self._useless_now(relaxed.bound):
+            return visit
+        at = self.chooser.values(relaxed.z)
+        few = np.count_nonzero((node.state == FREE) & (np.minimum(at.slack, at.mu) > ROW_HOLDS))
+        if leaf or few <= _FEW_OPEN:
+            pattern = self.chooser.pattern(node, relaxed.z)
+            if self._key(pattern, relaxed.z) not in self.seen:
+                visit.pattern, visit.leaf = pattern, self._leaf(slot, pattern, relaxed.z, node)
+        return visit
+
+    def _useless_now(self, bound: float) -> bool:
+        best = self.result.objective
+        return bool(np.isfinite(best) and bound >= best - max(
+            self.limits.gap * abs(best), ABSOLUTE_GAP))
+
+    def _key(self, pattern: np.ndarray, z: np.ndarray) -> bytes:
+        return pattern.tobytes() + np.round(z[self.chooser.integer]).tobytes()
+
+    def _leaf(self, slot: int, pattern: np.ndarray, z: np.ndarray | None,
+              node: Node | None = None) -> Relaxed:
+        """The program of one pattern, integers at the nearest whole numbers of z."""
+        box = {} if node is None else dict(node.box)
+        if z is not None:
+            box |= {int(j): (round(z[j]), round(z[j])) for j in self.chooser.integer}
+        elif len(self.chooser.integer):
+            return Relaxed(Status.INFEASIBLE)
+        return self._relax(self.leaves[slot], Node(pattern, box))
+
+    def _relax(self, relaxation: Relaxation, node: Node) -> Relaxed:
+        """Relaxation of a node, with tangents and ranges of squares where it needs them."""
+        lifted = self.lifted
+        relaxed = relaxation.solve(node.limits(lifted))
+        if not len(lifted.v) or relaxed.z is None:
+            return relaxed
+        for _ in range(_ROUNDS):
+            if relaxed.z is None or relaxed.ray is not None:
+                break
+            error = lifted.error(relaxed.z)
+            v = relaxed.z[lifted.v]
+            wrong = np.flatnonzero(error > 0.01 * ROW_HOLDS * (1.0 + v**2))
+            loose = wrong[lifted.above[wrong] & (relaxed.z[lifted.s] > v**2)[wrong]]
+            low = wrong[lifted.below[wrong] & (relaxed.z[lifted.s] < v**2)[wrong]]
+            if relaxed.status == Status.UNBOUNDED:
+                loose = np.flatnonzero(lifted.above)
+            narrowed, ray = self._narrow(relaxation, node, loose)
+            if relaxed.status == Status.UNBOUNDED:
+                relaxed.ray = relaxation.falling(ray, relaxed.z) if ray is not None else None
+            if len(low):
+                relaxation.add_tangents(low, v[low])
+            if not len(low) and not narrowed:
+                break
+            relaxed = relaxation.solve(node.limits(lifted))
+        return relaxed
+
+    def _narrow(self, relaxation: Relaxation, node: Node,
+                squares: np.ndarray) -> tuple[bool, np.ndarray | None]:
+        """Ranges of squares by LPs: (whether one is much narrower now, a ray without a range)."""
+        narrowed, ray = False, None
+        for k in squares:
+            column = int(self.lifted.v[k])
+            old = node.box.get(column, (-np.inf, np.inf))
+            low, high, endless = relaxation.range_of(column, node.limits(self.lifted))
+            ray = endless if ray is None else ray
+            new = max(old[0], low), min(old[1], high)
+            narrowed |= bool(np.isfinite(new).all()) and not (
+                new[1] - new[0] >= 0.8 * (old[1] - old[0]))
+            node.box[column] = new
+        return narrowed, ray
+
+    # ------------------------------------------------------------------------ what it means
+
+    def _take(self, visit: Visit) -> None:
+        """Keep a better point; drop the node or divide it."""
+        if visit.leaf is not None:
+            assert visit.pattern is not None and visit.relaxed.z is not None
+            self.seen.add(self._key(visit.pattern, visit.relaxed.z))
+            self._take_leaf(visit.pattern, visit.leaf)
+        node, relaxed = visit.node, visit.relaxed
+        if relaxed.status == Status.INFEASIBLE or self.result.status != Status.SEARCHING:
+            return
+        relaxed.bound = max(relaxed.bound, node.bound)
+        if self._useless(relaxed.bound):
+            return
+        children = self.chooser.divide(node, relaxed) if relaxed.z is not None else None
+        if children is None and relaxed.ray is not None and relaxed.z is not None:
+            self.result.status, self.result.ray = Status.UNBOUNDED, relaxed.ray
+            self._least_dropped = -np.inf
+            return
+        if children is None:
+            children = self.chooser.any_pair(node, relaxed)
+        if children is None:  # every pair is fixed: the relaxation was the node itself
+            self._keep(relaxed)
+            self._least_dropped = min(self._least_dropped, relaxed.bound)
+            return
+        self._push(children)
+
+    def _take_leaf(self, pattern: np.ndarray, leaf: Relaxed) -> None:
+        self.result.leaves += 1
+        if leaf.status == Status.UNBOUNDED and leaf.z is not None and leaf.ray is not None:
+            self.result.status, self.result.ray = Status.UNBOUNDED, leaf.ray
+            self._least_dropped = -np.inf
+            return
+        self._keep(leaf)
+
+    def _keep(self, leaf: Relaxed) -> None:
+        """Take a point in which every pair is fixed, if it is better and obeys quadratic rows."""
+        if leaf.z is None or leaf.status != Status.OPTIMAL:
+            return
+        z = leaf.z[: self.lifted.n].copy()
+        whole = self.original.program.integer
+        z[whole] = np.round(z[whole])
+        if not self.original.quadratic_rows_hold(z):
+            return
+        value = self.original.program.value(z)
+        if value < self.result.objective:
+            self.result.z, self.result.objective = z, value
+            self.limits.found(z, value, min(self.bound(), value))
+
+
