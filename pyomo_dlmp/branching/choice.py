@@ -8,8 +8,8 @@ import numpy as np
 
 from pyomo_dlmp.branching.lifted import Lifted
 from pyomo_dlmp.branching.node import Node, opposite_sides
-from pyomo_dlmp.branching.problem import FREE, OFF, TIGHT
 from pyomo_dlmp.branching.relaxation import Relaxed
+from pyomo_dlmp.numerics.pairs import FREE, OFF, TIGHT
 from pyomo_dlmp.tolerances import EXACT_FEASIBILITY, INTEGRALITY, ROUNDING, ROW_HOLDS
 
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.sparse as sp
 
-from pyomo_dlmp.branching.problem import PairProgram
 from pyomo_dlmp.numerics.components import blocks_of
+from pyomo_dlmp.numerics.pairs import PairProgram
 from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.tolerances import CONVEX, ENTRY
 

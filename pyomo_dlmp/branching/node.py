@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pyomo_dlmp.branching.lifted import Lifted
-from pyomo_dlmp.branching.problem import FREE, OFF, TIGHT, Pairs
 from pyomo_dlmp.branching.relaxation import Limits, Relaxed
+from pyomo_dlmp.numerics.pairs import FREE, OFF, TIGHT, Pairs
 
 
 @dataclass

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from pyomo_dlmp.bilevel import lower_levels
-from pyomo_dlmp.branching.compile import CompiledPairs
-from pyomo_dlmp.branching.problem import FREE, OFF, TIGHT
 from pyomo_dlmp.errors import DlmpError
 from pyomo_dlmp.lower.solver import LowerSolver
+from pyomo_dlmp.numerics.pairs import FREE, OFF, TIGHT
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.search.start import known_point
+from pyomo_dlmp.transform.pairs import CompiledPairs
 
 
 def known_pattern(settings: Settings, compiled: CompiledPairs,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
-from pyomo_dlmp.branching.problem import PairProgram
+from pyomo_dlmp.numerics.pairs import PairProgram
 from pyomo_dlmp.numerics.program import Program
 
 _PASSES = 4

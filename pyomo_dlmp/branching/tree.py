@@ -23,9 +23,9 @@ import numpy as np
 from pyomo_dlmp.branching.choice import Chooser
 from pyomo_dlmp.branching.lifted import lift
 from pyomo_dlmp.branching.node import Node, Visit
-from pyomo_dlmp.branching.problem import FREE, PairProgram
 from pyomo_dlmp.branching.relaxation import Relaxation, Relaxed
 from pyomo_dlmp.numerics.memory import over_limit
+from pyomo_dlmp.numerics.pairs import FREE, PairProgram
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ABSOLUTE_GAP, ROW_HOLDS
 

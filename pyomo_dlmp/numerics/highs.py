@@ -215,7 +215,7 @@ class Highs:
 
     def primal_ray(self) -> np.ndarray | None:
         """A ray of an unbounded LP after `run` without presolve, shape (n,); None without one."""
-        status, has_ray, ray = self._h.getPrimalRay()
+        _, has_ray, ray = self._h.getPrimalRay()
         return np.array(ray) if has_ray else None
 
     def set_integer(self, columns: np.ndarray, integer: bool) -> None:

@@ -14,12 +14,15 @@ from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
+import scipy.sparse as sp
 from pyomo.common.collections import ComponentSet
-from pyomo.core.expr import SumExpression
+from pyomo.core.expr import LinearExpression, SumExpression
 
 from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.numerics.identities import convexify
 from pyomo_dlmp.tolerances import CONVEX
 from pyomo_dlmp.transform.complementarity.mode import LevelRow
+from pyomo_dlmp.transform.pairs import compile_pairs
 from pyomo_dlmp.transform.products.bilinear import (
     QuadraticParts,
     bilinear_rows,
@@ -135,6 +138,9 @@ def rewrite_products(block: Any, record: SingleLevel, config: Any) -> None:
     known = {id(row) for row in block.component_data_objects(pyo.Constraint, active=True)}
     known |= {id(row) for lower in record.lowers for row in lower.kkt.form.rows}
     for upper, parts in list(bilinear_rows(block.model(), known)):
+        if upper is record.original and config.products in ("auto", "strong_duality") and (
+                _by_identities(block, record, parts)):
+            continue
         new = _rewritten(block, record, config, upper, parts, how)
         if new is None:
             continue
@@ -143,6 +149,49 @@ def rewrite_products(block: Any, record: SingleLevel, config: Any) -> None:
         if upper is record.original:
             record.objective = block.objective
     log.info("products: %s", how)
+
+
+def _by_identities(block, record: SingleLevel, parts: QuadraticParts) -> bool:
+    """Write the upper objective in a convex form, where identities of KKT points give one.
+
+    What strong duality for a whole lower level (`identity`) rewrites completely is left to it: its
+    form is sparse, for lower levels of any size.
+    """
+    upper = record.original
+    sense = 1 if upper.sense == pyo.minimize else -1
+    payment, rest = rewrite_payment(parts.quadratic, parts.var_map, record.lowers, sense)
+    if not payment.left and _is_convex(rest, sense):
+        return False
+    systems = [lower.kkt for lower in record.lowers]
+    compiled = compile_pairs(block.model(), systems, [lower.bounds for lower in record.lowers],
+                             without=block)
+    found = convexify(compiled.problem)
+    if not (found.parts and found.convex):
+        return False
+    columns = list(compiled.problem.program.columns)
+    for lower, y, mu in zip(record.lowers, compiled.y, compiled.mu, strict=True):
+        for j, var in [*zip(y, lower.y, strict=True), *zip(mu, lower.mu, strict=True)]:
+            columns[j] = var
+    replace_row(block, upper, _expression(found.problem.program, columns, sense))
+    record.deactivated.append(upper)
+    record.objective = block.objective
+    record.payment = Payment(complete=found.parts)
+    log.info("products: %d parts of the objective are convex by identities", found.parts)
+    return True
+
+
+def _expression(program, columns: list, sense: int):
+    """The objective of a program over some Vars (None: a column that is zero)."""
+    live = [j for j in np.flatnonzero(program.c) if columns[j] is not None]
+    linear = LinearExpression(
+        constant=sense * program.constant, linear_coefs=[sense * program.c[j] for j in live],
+        linear_vars=[columns[j] for j in live])
+    Q = sp.triu(program.Q).tocoo()
+    terms = [
+        (sense * (0.5 if i == j else 1.0) * v) * (columns[i] * columns[j])
+        for i, j, v in zip(Q.row, Q.col, Q.data, strict=True)
+        if columns[i] is not None and columns[j] is not None]
+    return SumExpression([linear, *terms])
 
 
 def _rewritten(block, record: SingleLevel, config, upper, parts: QuadraticParts, how: str):
@@ -177,8 +226,8 @@ def _nonconvex_products(record: SingleLevel, upper, parts: QuadraticParts, is_ob
         return [], parts.quadratic
     decided = ComponentSet(u for lower in record.lowers for u in lower.kkt.form.u)
     duals = {id(v) for lower in record.lowers for v in form_duals(lower)}
-    if any(i in duals or j in duals for i, j in parts.quadratic):
-        return [], parts.quadratic  # a dual times a lower Var: left to the solver, which may refuse
+    if any(i in duals and j in duals for i, j in parts.quadratic):
+        return [], parts.quadratic  # of two duals: left to the solver, which may refuse
     return group_products(parts, upper.name, decided)
 
 

@@ -23,10 +23,10 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import null_space
 
-from pyomo_dlmp.branching.curvature import semidefinite_weights
-from pyomo_dlmp.branching.problem import OFF, TIGHT, PairProgram
 from pyomo_dlmp.numerics.components import component_labels, groups_by_label
+from pyomo_dlmp.numerics.curvature import semidefinite_weights
 from pyomo_dlmp.numerics.highs import Highs
+from pyomo_dlmp.numerics.pairs import OFF, TIGHT, PairProgram
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import CONVEX, ENTRY, RANK
 
@@ -198,7 +198,13 @@ class _Part:
                        np.full(2 * count, np.inf)).solve_lp()
         if answer.status != Status.OPTIMAL or answer.z is None:
             return None
-        return answer.z[:count] - answer.z[count:]
+        t = answer.z[:count] - answer.z[count:]
+        # exact to rounding on the support that the LP has found
+        support = np.flatnonzero(np.abs(t) > RANK * max(1.0, np.abs(t).max(initial=0.0)))
+        exact = np.zeros(count)
+        exact[support] = np.linalg.lstsq(
+            A[:, support].toarray(), right[used], rcond=RANK)[0] if len(support) else 0.0
+        return exact
 
     def _found(self, t: np.ndarray, N: np.ndarray, z0: np.ndarray, convex: bool) -> _Found:
         """The objective on the feasible set, its curvature along the null space only."""
@@ -214,6 +220,7 @@ class _Part:
         F = (forms * d[keep]) @ forms.T
         # 1/2 (z0 + N w)'W(z0 + N w) + (t s0)'mu,  with  N w = N N'(z - z0) and N'z0 = 0
         slope = N @ (N.T @ (W @ z0))
+        slope[np.abs(slope) < ENTRY * max(1.0, np.abs(slope).max(initial=0.0))] = 0.0
         np.add.at(slope, self.mu, t * self.s0)
         return _Found(t, F, slope, 0.5 * float(z0 @ W @ z0), convex)
 

@@ -17,8 +17,8 @@ import scipy.sparse as sp
 from pyomo_dlmp.bilevel import guard_of, upper_objective
 from pyomo_dlmp.bilevel.rows import RowReader
 from pyomo_dlmp.bilevel.values import bounds_of
-from pyomo_dlmp.branching.problem import OFF, TIGHT, PairProgram, Pairs
 from pyomo_dlmp.lower.kkt_system import KktSystem
+from pyomo_dlmp.numerics.pairs import OFF, TIGHT, PairProgram, Pairs
 from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.numerics.sparse import csr_of
 from pyomo_dlmp.transform.bounds.labels import PairState
@@ -50,7 +50,7 @@ class CompiledPairs:
 
 
 def compile_pairs(model: Any, systems: list[KktSystem],
-                  bounds: list[PairBounds] | None = None) -> CompiledPairs:
+                  bounds: list[PairBounds] | None = None, without: Any = None) -> CompiledPairs:
     """Compile a bilevel model; see the module's text.
 
     Parameters
@@ -61,6 +61,8 @@ def compile_pairs(model: Any, systems: list[KktSystem],
         Its compiled lower levels.
     bounds
         What is proved of each one's pairs and duals, used where it is finite; None: nothing.
+    without
+        A Block whose rows are left out: what a transformation has written so far.
 
     Returns
     -------
@@ -72,18 +74,18 @@ def compile_pairs(model: Any, systems: list[KktSystem],
         An upper row or the upper objective is neither linear nor quadratic, or uses a dual that
         does not exist.
     """
-    return _Compiler(model, systems).compile(bounds)
+    return _Compiler(model, systems, without).compile(bounds)
 
 
 class _Compiler:
     """Collects columns and rows."""
 
-    def __init__(self, model: Any, systems: list[KktSystem]):
+    def __init__(self, model: Any, systems: list[KktSystem], without: Any):
         self.model, self.systems = model, systems
         self.objective = upper_objective(model)
         self.parts = quadratic_parts(self.objective.expr, self.objective.name)
         reader = RowReader()
-        self.linear, self.quadratic = _upper_rows(model, systems, reader)
+        self.linear, self.quadratic = _upper_rows(model, systems, reader, without)
         maps = [reader.var_map, self.parts.var_map, *(p.var_map for *_, p in self.quadratic)]
         self.duals = [dual for kkt in systems for dual in kkt.duals.asked()]
         dual_ids = {id(dual.var) for dual in self.duals}
@@ -216,12 +218,16 @@ class _Compiler:
         return lb, ub
 
 
-def _upper_rows(model: Any, systems: list[KktSystem], reader: RowReader):
+def _upper_rows(model: Any, systems: list[KktSystem], reader: RowReader, without: Any):
     """(linear rows as read, [(lo, hi, parts)] of the quadratic ones) of the upper level."""
     inside = {id(row) for kkt in systems for row in kkt.form.rows}
     inside |= {id(guard_of(kkt.form.block)) for kkt in systems}
+    if without is not None:
+        inside |= {id(row) for row in without.component_data_objects(
+            pyo.Constraint, active=True, descend_into=pyo.Block)}
     linear, quadratic = [], []
-    for row in model.component_data_objects(pyo.Constraint, active=True, descend_into=pyo.Block):
+    for row in model.component_data_objects(
+            pyo.Constraint, active=True, descend_into=pyo.Block):
         if id(row) in inside:
             continue
         read = reader.read(row)
