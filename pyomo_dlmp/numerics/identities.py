@@ -28,7 +28,7 @@ from pyomo_dlmp.numerics.curvature import semidefinite_weights
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.pairs import OFF, TIGHT, PairProgram
 from pyomo_dlmp.status import Status
-from pyomo_dlmp.tolerances import CONVEX, ENTRY, RANK
+from pyomo_dlmp.tolerances import CONVEX, ENTRY, FLAT, RANK
 
 _LARGE = 900  # columns of a connected part beyond which its null space is not computed
 _VALUES = 6  # different coefficients that are tried as one weight for all pairs
@@ -157,13 +157,30 @@ class _Part:
             yield np.full(count, value)
             yield np.full(count, -value)
         inner = self._dual_directions()
+        yield self._flat(N, N, np.zeros(count))
         t = self._cancelling(inner, N)
         if t is None:
             return
         yield t
         t = semidefinite_weights(self, t, inner, N)
         if t is not None:
+            yield self._on_its_face(t, N)
             yield t
+
+    def _flat(self, V: np.ndarray, N: np.ndarray, t: np.ndarray) -> np.ndarray:
+        """The weights nearest to t with V'W N = 0, as nearly as it can be."""
+        equations = (np.einsum("pi,pj->pij", V[self.mu], self.S @ N)
+                     + np.einsum("pi,pj->pij", self.S @ V, N[self.mu]))
+        right = -(V.T @ self.hessian(t) @ N).ravel()
+        step = np.linalg.lstsq(equations.reshape(len(t), -1).T, right, rcond=RANK)[0]
+        return t + np.where(np.abs(step) > ENTRY, step, 0.0)
+
+    def _on_its_face(self, t: np.ndarray, N: np.ndarray) -> np.ndarray:
+        """Weights of a semidefinite program, moved so that what is nearly flat is flat."""
+        W = N.T @ self.hessian(t) @ N
+        d, V = np.linalg.eigh(W)
+        near = np.abs(d) <= FLAT * max(1.0, np.abs(d).max(initial=0.0))
+        return self._flat(N @ V[:, near], N, t) if near.any() else t
 
     def _dual_directions(self) -> np.ndarray:
         """Basis of the directions of the null space along which only duals move."""

@@ -232,6 +232,8 @@ def _nonconvex_products(record: SingleLevel, upper, parts: QuadraticParts, is_ob
 
 
 def _is_convex(quadratic: dict, sense: int) -> bool:
+    if not quadratic:
+        return True
     number: dict[int, int] = {}
     for key in quadratic:
         for vid in key:
