@@ -92,7 +92,7 @@ CONVEX = 1e-9
 """A least eigenvalue above minus this share of the greatest is no sign of nonconvexity."""
 
 FLAT = 1e-6
-"""An eigenvalue below this share of the greatest is one that a semidefinite program meant as zero."""
+"""An eigenvalue below this share of the greatest is meant as zero by a semidefinite program."""
 
 ROUNDING = 1e-9
 """Added to what a proof claims, and allowed where exact arithmetic would give equality."""

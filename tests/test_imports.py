@@ -13,7 +13,7 @@ _BASE = {"errors", "status", "tolerances", "deprecation"}
 _LOWER = {*_BASE, "numerics", "bilevel", "lower"}
 _SINGLE = {*_LOWER, "transform"}
 _JUDGED = {*_SINGLE, "auditing", "solvers"}
-_SOLVE = {*_JUDGED, "search", "parametric", "solve"}
+_SOLVE = {*_JUDGED, "search", "parametric", "branching", "solve"}
 _GRID = {*_BASE, "network", "blocks", "opf"}
 MAY_IMPORT = {
     # arrays and data: neither Pyomo nor each other
@@ -25,7 +25,8 @@ MAY_IMPORT = {
     "transform": _LOWER,
     "auditing": _SINGLE, "solvers": _SINGLE,
     "search": _JUDGED, "parametric": {*_JUDGED, "search"},
-    "solve": {*_JUDGED, "search", "parametric"},
+    "branching": {*_JUDGED, "search"},
+    "solve": {*_JUDGED, "search", "parametric", "branching"},
     # the grid
     "io": {*_BASE, "network"},
     "blocks": {*_BASE, "network"}, "opf": {*_BASE, "network", "blocks"},

@@ -205,7 +205,10 @@ class Relaxation:
         if original.quadratic_rows:
             return None
         program, n = original.program, self.lifted.n
-        d = ray[:n] / max(np.abs(ray[:n]).max(), ROUNDING)
+        size = np.abs(ray[:n]).max(initial=0.0)
+        if size <= ROUNDING * np.abs(ray).max():
+            return None  # the squares' own columns alone
+        d = ray[:n] / size
         bend, slope = float(d @ (program.Q @ d)), float((program.c + program.Q @ z[:n]) @ d)
         falls = bend < -ROUNDING or (bend <= ROUNDING and slope < -ROUNDING)
         return ray if falls else None

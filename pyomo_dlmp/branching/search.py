@@ -23,12 +23,14 @@ from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics.identities import convexify
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.status import Status
+from pyomo_dlmp.tolerances import ROW_HOLDS
 from pyomo_dlmp.transform.bounds.prove import prove_bounds
 from pyomo_dlmp.transform.pairs import CompiledPairs, compile_pairs
 from pyomo_dlmp.transform.record import SingleLevel
 from pyomo_dlmp.transform.upper_view import upper_views
 
 log = logging.getLogger("pyomo_dlmp")
+_SHOWN = 5  # names in a note
 _AIM = 0.2  # of the gap asked for: pruning is by bounds, and a smaller gap costs little
 
 
@@ -129,13 +131,11 @@ def _load(compiled: CompiledPairs, outcome: TreeResult, record: SingleLevel) -> 
 
 
 def _along(compiled: CompiledPairs, outcome: TreeResult) -> str:
-    """The sentence that says along which Vars the problem is unbounded."""
+    """The sentence that says along which Vars and duals the problem is unbounded."""
     assert outcome.ray is not None
     size = np.abs(outcome.ray).max()
-    names = [var.name for var, d in zip(compiled.problem.program.columns, outcome.ray, strict=True)
-             if var is not None and abs(d) > 1e-6 * size]
-    if not names:
-        names = ["multipliers that are not unique"]
-    more = " ..." if len(names) > 5 else ""
-    return ("the upper objective is unbounded: a direction of solutions of the lower levels along "
-            f"{', '.join(names[:5])}{more} improves it without end; give these Vars bounds")
+    names = [name for name, d in zip(compiled.names(), outcome.ray, strict=True)
+             if abs(d) > ROW_HOLDS * size]
+    more = " ..." if len(names) > _SHOWN else ""
+    return ("the upper objective improves without end along solutions of the lower levels that "
+            f"differ in {', '.join(names[:_SHOWN])}{more}; a bound of one of these would end it")

@@ -142,7 +142,8 @@ class Tree:
             result.status = Status.INTERRUPTED
         if result.status == Status.SEARCHING:
             result.status = Status.OPTIMAL if result.z is not None else Status.INFEASIBLE
-            if (result.z is None and self._least_dropped < np.inf) or self._least_dropped == -np.inf:
+            least = self._least_dropped
+            if least == -np.inf or (result.z is None and least < np.inf):
                 result.status = Status.GAP_NOT_REACHED  # a node that could not be judged
         result.bound = min(self.bound(), result.objective)
         if result.status == Status.INFEASIBLE:

@@ -193,7 +193,8 @@ class Highs:
     def set_row_bounds(self, rows: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> None:
         """Replace the limits of some rows (their numbers); shapes (k,), (k,), (k,)."""
         rows = np.asarray(rows, dtype=np.int32)
-        self._h.changeRowsBounds(len(rows), rows, _inf(lower), _inf(upper))
+        self._h.changeRowsBounds(  # type: ignore[attr-defined]
+            len(rows), rows, _inf(lower), _inf(upper))
 
     def set_entry(self, row: int, column: int, value: float) -> None:
         """Replace one entry of the matrix."""
@@ -215,7 +216,7 @@ class Highs:
 
     def primal_ray(self) -> np.ndarray | None:
         """A ray of an unbounded LP after `run` without presolve, shape (n,); None without one."""
-        _, has_ray, ray = self._h.getPrimalRay()
+        _, has_ray, ray = self._h.getPrimalRay()  # type: ignore[attr-defined]
         return np.array(ray) if has_ray else None
 
     def set_integer(self, columns: np.ndarray, integer: bool) -> None:

@@ -1,7 +1,9 @@
 """The strategy "single_level": transform, search, finalize; again where that can give more.
 
-Products that stand in too coarse a binary expansion are expanded again with more bits. Bounds of
-multipliers that the user gave are widened until the objective stays the same.
+Products that stand in too coarse a binary expansion are expanded again with more bits; before that,
+small models are tried by branching on pairs, which divides products exactly. Bounds of multipliers
+that the user gave are never believed: branching on pairs, which needs none, proves the answer, or
+they are widened until it stays the same.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ import numpy as np
 from pyomo_dlmp.auditing.finalize import Claim, finalize_result, no_point
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import lower_levels
+from pyomo_dlmp.branching.proof import proved_by_pairs, same_result, tree_first
+from pyomo_dlmp.branching.search import solve_by_pairs
 from pyomo_dlmp.errors import AuditError, BoundError
 from pyomo_dlmp.search.branch_and_bound import search_embedded
 from pyomo_dlmp.search.by_pyomo import search_by_pyomo, start_point
@@ -23,7 +27,7 @@ from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.search.start import known_point
 from pyomo_dlmp.solvers.refusals import refuse_solver
 from pyomo_dlmp.status import Status
-from pyomo_dlmp.tolerances import ROUNDING, SAME_OBJECTIVE
+from pyomo_dlmp.tolerances import ROUNDING
 from pyomo_dlmp.transform.bounds.labels import PairState, Source
 from pyomo_dlmp.transform.record import SingleLevel, single_level_data, undo_single_level
 from pyomo_dlmp.transform.single_level import SingleLevelTransformation
@@ -32,6 +36,7 @@ log = logging.getLogger("pyomo_dlmp")
 _MOST_BITS = 14
 _MORE_BITS = 3
 _MOST_WIDENING = 4
+_FIRST_NODES = 4_000  # of the tree that is tried before products are expanded
 
 
 @dataclass
@@ -46,11 +51,18 @@ class Expansion:
         Bits that the envelopes' error needs.
     ranges
         Proved ranges of products; None: not computed.
+    tried
+        Whether branching on pairs was tried and has not ended.
     """
 
     bits: int | None = None
     enough: int = 5
     ranges: dict | None = None
+    tried: bool = False
+
+
+class _ProductsLeft(Exception):
+    """Products are left that a tree of few pairs may divide at once."""
 
 
 def solve_single_level(settings: Settings) -> BilevelResult:
@@ -74,7 +86,7 @@ def solve_single_level(settings: Settings) -> BilevelResult:
     """
     result, relies = _with_finer_products(settings, settings.options)
     if relies and settings.check_bounds and settings.own:
-        return _with_wider_bounds(settings, result)
+        return proved_by_pairs(settings, result) or _with_wider_bounds(settings, result)
     return result
 
 
@@ -85,7 +97,14 @@ def _with_finer_products(settings: Settings, options: dict) -> tuple[BilevelResu
     """
     products, best, relies = Expansion(), None, False
     while True:
-        attempt = _attempt(settings, options, products)
+        try:
+            attempt = _attempt(settings, options, products)
+        except _ProductsLeft:
+            best = solve_by_pairs(settings, _FIRST_NODES)
+            if best.status != Status.GAP_NOT_REACHED:
+                return best, False
+            products.tried = True
+            continue
         relies |= attempt.relies
         best = _better(best, attempt.result)
         coarse = attempt.relaxed and attempt.result.status == Status.GAP_NOT_REACHED
@@ -106,7 +125,7 @@ def _with_wider_bounds(settings: Settings, result: BilevelResult) -> BilevelResu
             wider, _ = _with_finer_products(settings, {**settings.options, "bounds": bounds})
         except AuditError as err:
             wider = err.result
-        if _same(result, wider):
+        if same_result(result, wider):
             return result
         log.info("bounds given for multipliers were too small: widened tenfold")
         wider.notes.append(
@@ -163,6 +182,8 @@ def _transformed(settings: Settings, options: dict, products: Expansion) -> Sing
     if not (settings.own and record.relaxed and products.ranges is None
             and settings.interface.embedded):
         return record
+    if not products.tried and tree_first(settings, record):
+        raise _ProductsLeft
     _prove_ranges(settings, record, products)
     if not products.ranges:
         return record
@@ -220,21 +241,6 @@ def _held_by_user(record: SingleLevel, result: Any) -> bool:
         for p in np.flatnonzero(lower.bounds.mu_source == Source.USER))
 
 
-def _failed(result: BilevelResult) -> bool:
-    """Whether a point was settled on that fails its audit."""
-    return (result.objective is not None and result.audit is not None
-            and not result.audit.passed)
-
-
 def _better(old: BilevelResult | None, new: BilevelResult) -> BilevelResult:
     """The later attempt, unless it has no point and an earlier one had."""
     return old if old is not None and new.objective is None and old.objective is not None else new
-
-
-def _same(one: BilevelResult, other: BilevelResult) -> bool:
-    if _failed(one) or _failed(other):
-        return False
-    if one.objective is None or other.objective is None:
-        return one.objective is other.objective and one.status == other.status
-    near = SAME_OBJECTIVE * max(1.0, abs(one.objective))
-    return abs(one.objective - other.objective) <= near and one.status == other.status

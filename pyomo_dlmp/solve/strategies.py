@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pyomo_dlmp.auditing.result import BilevelResult
+from pyomo_dlmp.branching.proof import can_branch, refuse_pairs
 from pyomo_dlmp.branching.search import solve_by_pairs
 from pyomo_dlmp.errors import BoundError, ModelError, SolverError, nearest, require_kind
 from pyomo_dlmp.parametric import NotExplicit, solve_explicit
@@ -95,7 +96,7 @@ def _by_single_level(settings: Settings, asked: bool) -> BilevelResult:
     try:
         return solve_single_level(settings)
     except BoundError as err:
-        if asked or _refuse_pairs_of(settings) is not None:
+        if asked or not can_branch(settings):
             raise
         first = err.faults[0]
         more = f" and {len(err.faults) - 1} more" if len(err.faults) > 1 else ""
@@ -105,33 +106,11 @@ def _by_single_level(settings: Settings, asked: bool) -> BilevelResult:
                          f"{first.what}{more}", told=named) from err
 
 
-def _refuse_pairs_of(settings: Settings) -> ModelError | SolverError | None:
-    """Why a call cannot be solved by branching on pairs; None: it can."""
-    if not settings.own:
-        return ModelError.at(settings.model.name, "is transformed already and cannot be solved by "
-                             "branching on pairs", "Solve the untransformed model.")
-    if not settings.interface.embedded:
-        return SolverError.at(
-            f"solver '{settings.interface.name}'", "cannot do search='pairs'",
-            "The nodes of the tree are solved by the embedded HiGHS: solver='highs'.")
-    return None
-
-
-def _refuse_pairs(settings: Settings) -> None:
-    error = _refuse_pairs_of(settings)
-    if error is not None:
-        raise error
-    if settings.options:
-        raise ModelError.at(
-            "solve_bilevel", f"was given {', '.join(settings.options)} and search='pairs'",
-            "These belong to the single level; branching on pairs has no such options.")
-
-
 STRATEGIES: dict[str, SearchStrategy] = {row.name: row for row in (
     SearchStrategy("regions", _by_regions, _regions_suit, _refuse_regions),
     SearchStrategy("single_level", _by_single_level, lambda settings: True),
     SearchStrategy("pairs", lambda settings, asked: solve_by_pairs(settings),
-                   lambda settings: True, _refuse_pairs),
+                   lambda settings: True, refuse_pairs),
 )}
 _LAST = ("single_level", "pairs")  # rows that take what those above them leave
 

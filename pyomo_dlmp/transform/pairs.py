@@ -48,6 +48,17 @@ class CompiledPairs:
     y: list[np.ndarray]
     mu: list[np.ndarray]
 
+    def names(self) -> list[str]:
+        """What each column is called: a Var, or the dual of a row or bound."""
+        found = [None if var is None else var.name for var in self.problem.program.columns]
+        for kkt, y, mu in zip(self.systems, self.y, self.mu, strict=True):
+            block = kkt.form.block.name
+            for column, row in zip(y, kkt.equality_rows, strict=True):
+                found[column] = f"the dual of {block}.{kkt.form.names_row[row]}"
+            for column, label in zip(mu, kkt.label, strict=True):
+                found[column] = f"the dual of {block}.{label}"
+        return [name or "" for name in found]
+
 
 def compile_pairs(model: Any, systems: list[KktSystem],
                   bounds: list[PairBounds] | None = None, without: Any = None) -> CompiledPairs:
@@ -98,7 +109,9 @@ class _Compiler:
         self.columns = [*upper.values(), *inner.values()]
         self.first = len(self.columns)
         self.place: dict[int, Terms] = {id(v): [(j, 1.0)] for j, v in enumerate(self.columns)}
-        self.y, self.mu, self.n = [], [], self.first
+        self.y: list[np.ndarray] = []
+        self.mu: list[np.ndarray] = []
+        self.n = self.first
         for kkt in systems:
             self._add_multipliers(kkt)
         self.entries: list[tuple[int, int, float]] = []

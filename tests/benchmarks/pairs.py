@@ -84,7 +84,7 @@ def main() -> None:
             for seed in seeds_of(given.seeds):
                 own, found = timed(kind, pairs, seed, given.limit, search="pairs")
                 search = found.times.get("search", 0.0)
-                text = f"{kind} {pairs:4d} pairs, seed {seed}: {found.status}, {found.objective}, " \
+                text = f"{kind} {pairs:4d} pairs, seed {seed}: {found.status} {found.objective}, " \
                     f"{found.size.get('nodes')} nodes, {search:.2f} s of {own:.2f} s"
                 if not given.alone:
                     _, other = timed(kind, pairs, seed, given.limit, solver="gurobi",

@@ -110,9 +110,16 @@ def unbounded_price():
     return m
 
 
+def test_a_price_that_can_be_anything_makes_the_leader_unbounded():
+    """No bound of the price can be proved, as there is none: the call says along what."""
+    result = dlmp.solve_bilevel(unbounded_price())
+    assert (result.status, result.objective) == ("unbounded", None)
+    assert any("low.balance" in note for note in result.notes)
+
+
 def test_a_missing_bound_is_named():
     with pytest.raises(dlmp.BoundError, match=r"low\.g.*bounds="):
-        dlmp.solve_bilevel(unbounded_price())
+        dlmp.solve_bilevel(unbounded_price(), search="single_level")
 
 
 @pytest.mark.parametrize("name", ["gurobi", "cplex", "xpress"])

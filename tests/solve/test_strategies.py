@@ -53,7 +53,7 @@ def grid(registries):
 
 
 def test_one_from_outside(grid):
-    assert list(STRATEGIES) == ["regions", "grid", "single_level"]
+    assert list(STRATEGIES) == ["regions", "grid", "single_level", "pairs"]
     assert dlmp.solve_bilevel(bard(), search="grid").objective == pytest.approx(-12)
     assert dlmp.solve_bilevel(bard(), threads=7).objective == pytest.approx(-12)
     dlmp.solve_bilevel(bard())

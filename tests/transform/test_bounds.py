@@ -40,7 +40,8 @@ def scarce(upper_row=None):
 def test_an_upper_row_bounds_a_price():
     """A price cap and floor in the upper level bound what no lower row does, by LP."""
     with pytest.raises(dlmp.BoundError):
-        dlmp.solve_bilevel(scarce())
+        sources(scarce())
+    assert dlmp.solve_bilevel(scarce()).status == "unbounded"
     m = scarce(lambda price: (0, price, 80))
     result = dlmp.solve_bilevel(m)
     assert result.status == "optimal"

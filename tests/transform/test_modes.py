@@ -105,7 +105,10 @@ def test_it_is_in_the_options_and_in_the_table_of_solvers(two_binaries):
 
 def test_a_missing_bound_names_the_mode_and_the_way_out(two_binaries):
     with pytest.raises(dlmp.BoundError, match=r"two_binaries needs a bound.*needs no bounds"):
-        dlmp.solve_bilevel(unbounded_price(), complementarity=two_binaries)
+        dlmp.solve_bilevel(unbounded_price(), complementarity=two_binaries, search="single_level")
+    result = dlmp.solve_bilevel(unbounded_price(), complementarity=two_binaries)
+    assert result.status == "unbounded"
+    assert any("branching on pairs" in note and "two_binaries" in note for note in result.notes)
 
 
 @pytest.mark.parametrize("name", ["bigm", "auto", "explicit"])

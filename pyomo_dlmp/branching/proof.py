@@ -1,0 +1,117 @@
+"""When branching on pairs is used: asked for, before products are expanded, as a proof."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyomo.environ as pyo
+
+from pyomo_dlmp.auditing.result import BilevelResult
+from pyomo_dlmp.branching.search import solve_by_pairs
+from pyomo_dlmp.errors import AuditError, ModelError, SolverError
+from pyomo_dlmp.search.settings import Settings
+from pyomo_dlmp.status import Status
+from pyomo_dlmp.tolerances import SAME_OBJECTIVE
+from pyomo_dlmp.transform.bounds.labels import PairState
+from pyomo_dlmp.transform.record import SingleLevel
+
+_PROOF_NODES = 20_000  # of the tree that checks bounds of the user's
+_FEW_PAIRS = 300  # open pairs up to which the tree is tried before products are expanded
+
+
+def can_branch(settings: Settings) -> bool:
+    """Whether a call may be solved by branching on pairs: its own model, the embedded solver."""
+    return settings.own and settings.interface.embedded
+
+
+def refuse_pairs(settings: Settings) -> None:
+    """Refuse a call that asks for branching on pairs and cannot have it.
+
+    Raises
+    ------
+    ModelError
+        Its model is transformed already, or it has options of the single level.
+    SolverError
+        Its solver is not the embedded one.
+    """
+    if not settings.own:
+        raise ModelError.at(settings.model.name, "is transformed already and cannot be solved by "
+                            "branching on pairs", "Solve the untransformed model.")
+    if not settings.interface.embedded:
+        raise SolverError.at(
+            f"solver '{settings.interface.name}'", "cannot do search='pairs'",
+            "The nodes of the tree are solved by the embedded HiGHS: solver='highs'.")
+    if settings.options:
+        raise ModelError.at(
+            "solve_bilevel", f"was given {', '.join(settings.options)} and search='pairs'",
+            "These belong to the single level; branching on pairs has no such options.")
+
+
+def proved_by_pairs(settings: Settings, result: BilevelResult) -> BilevelResult | None:
+    """The answer without the bounds of multipliers that the user gave.
+
+    An audit cannot see a bound that is too small: at a point that is not optimal every pair may be
+    closed and every multiplier far from its bound.
+
+    Parameters
+    ----------
+    settings
+        The call.
+    result
+        The answer with the bounds; its values are on the model.
+
+    Returns
+    -------
+    BilevelResult or None
+        None where the tree grows too large for a proof.
+    """
+    known = None
+    if result.objective is not None:
+        known = {id(v): v.value for v in settings.model.component_data_objects(
+            pyo.Var, descend_into=pyo.Block) if v.value is not None}
+    try:
+        proved = solve_by_pairs(settings, _PROOF_NODES, known)
+    except AuditError:
+        return None
+    if proved.status not in (Status.OPTIMAL, Status.INFEASIBLE, Status.UNBOUNDED):
+        return None
+    if not same_result(result, proved):
+        proved.notes.append(
+            "bounds given for multipliers were too small: with them the search ends "
+            f"'{result.status}' with objective {result.objective}; the answer is that of branching "
+            "on pairs, which needs no bounds")
+    return proved
+
+
+def tree_first(settings: Settings, record: SingleLevel) -> bool:
+    """Whether branching on pairs is tried before products are expanded.
+
+    Parameters
+    ----------
+    settings
+        The call, which then has no options of the single level.
+    record
+        Of the transformed model, with few open pairs.
+
+    Returns
+    -------
+    bool
+    """
+    few = sum(np.count_nonzero(lower.bounds.state == PairState.OPEN) for lower in record.lowers)
+    wishes = {key for key in settings.options if key not in ("bounds", "proved")}
+    return bool(few <= _FEW_PAIRS) and not wishes and settings.periods is not True
+
+
+def same_result(one: BilevelResult, other: BilevelResult) -> bool:
+    """Whether two results have the same objective and status, and both pass their audits."""
+    if _failed(one) or _failed(other):
+        return False
+    if one.objective is None or other.objective is None:
+        return one.objective is other.objective and one.status == other.status
+    near = SAME_OBJECTIVE * max(1.0, abs(one.objective))
+    return abs(one.objective - other.objective) <= near and one.status == other.status
+
+
+def _failed(result: BilevelResult) -> bool:
+    """Whether a point was settled on that fails its audit."""
+    return (result.objective is not None and result.audit is not None
+            and not result.audit.passed)
