@@ -32,6 +32,9 @@ INTEGRALITY = 1e-6
 ROW_HOLDS = 1e-6
 """A row or bound holds at a point that a search may use: violation <= this x (1 + |limit|)."""
 
+PRODUCT_HOLDS = 1e-8
+"""A column that stands for a product equals it within this x (1 + the squares of its factors)."""
+
 AUDITED_ROW = 1e-5
 """The same in the audit, where the lower levels have been solved again at the point's upper
 decisions, which are as exact as the solver that chose them."""

@@ -1,6 +1,6 @@
 """The bilevel room: declares lower levels; knows nothing about power."""
 
-from pyomo_dlmp.bilevel.guard import guard_of
+from pyomo_dlmp.bilevel.guard import Notice, guard_of
 from pyomo_dlmp.bilevel.lower_level import (
     LowerLevel,
     LowerLevelData,
@@ -11,6 +11,5 @@ from pyomo_dlmp.bilevel.lower_level import (
     upper_objective,
 )
 
-__all__ = ["LowerLevel", "LowerLevelData", "dual_vars_of", "guard_of", "is_inside", "lower_levels",
-           "upper_data",
-           "upper_objective"]
+__all__ = ["LowerLevel", "LowerLevelData", "Notice", "dual_vars_of", "guard_of", "is_inside",
+           "lower_levels", "upper_data", "upper_objective"]

@@ -22,7 +22,7 @@ from pyomo.common.modeling import unique_component_name
 from pyomo.core.base.block import BlockData, declare_custom_block
 from pyomo.core.expr.numvalue import is_potentially_variable
 
-from pyomo_dlmp.bilevel.guard import add_guard
+from pyomo_dlmp.bilevel.guard import GuardedBlock, add_guard
 from pyomo_dlmp.errors import ModelError
 
 log = logging.getLogger("pyomo_dlmp")
@@ -42,7 +42,7 @@ pyo.Block.register_private_data_initializer(_LowerLevelState)
 
 
 @declare_custom_block(name="LowerLevel")
-class LowerLevelData(BlockData):
+class LowerLevelData(GuardedBlock, BlockData):
     """A lower-level problem, built like any Pyomo Block; see the module's text.
 
     Its Vars, linear Constraints and one convex Objective make up the lower level.

@@ -25,7 +25,7 @@ import numpy as np
 import pyomo.environ as pyo
 from numpy.typing import ArrayLike
 from pyomo.core.base.block import BlockData, declare_custom_block
-from pyomo.core.expr import LinearExpression
+from pyomo.core.expr import LinearExpression, SumExpression
 
 from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
 from pyomo_dlmp.blocks.polygon import Polygon
@@ -103,8 +103,12 @@ def identity_connection(phases: str, ratio: ArrayLike = 1.0) -> Connection:
     return Connection(tuple(phases), tuple(phases), np.eye(n, dtype=complex), gain, np.zeros(n))
 
 
-def quadratic(H: np.ndarray, flows: list) -> Any:
-    """The expression x' H x, without the zeros of H.
+def quadratic(H: np.ndarray, flows: list, factor: Any = 1.0) -> Any:
+    """The expression  factor x' H x, without the zeros of H.
+
+    Each term has its factor inside, as (factor x_i) (sum_j H_ij x_j): Pyomo's
+    ``generate_standard_repn(compute_values=False)`` takes a mutable Param *before* a product of
+    Vars for a term of no degree, and with it several solver interfaces do.
 
     Parameters
     ----------
@@ -112,15 +116,23 @@ def quadratic(H: np.ndarray, flows: list) -> Any:
         Symmetric.
     flows : list of Var, length n
         x.
+    factor : float or expression of Params
+        Of every term.
 
     Returns
     -------
     expression
     """
     n = len(flows)
-    return sum(
-        float(H[i, j]) * (1 if i == j else 2) * flows[i] * flows[j]
-        for i in range(n) for j in range(i, n) if abs(H[i, j]) > ENTRY / 1000)
+    upper = np.triu(H) + np.triu(H, 1)
+    terms = []
+    for i in range(n):
+        at = [j for j in range(i, n) if abs(H[i, j]) > ENTRY / 1000]
+        if at:
+            terms.append((factor * flows[i]) * LinearExpression(
+                constant=0.0, linear_coefs=upper[i, at].tolist(),
+                linear_vars=[flows[j] for j in at]))
+    return SumExpression(terms) if terms else 0.0
 
 
 @declare_custom_block(name="BranchBlock")
@@ -257,6 +269,26 @@ class BranchBlockData(BlockData):
             if start:
                 losses[t] = losses[t] - self.loss_start[t]
         self.loss = pyo.Expression(horizon.periods, initialize=losses)
+
+    def loss_cost(self, t: Hashable, price: Any) -> Any:
+        """``price * loss[t]`` in the form that every solver interface of Pyomo takes.
+
+        Parameters
+        ----------
+        t : hashable
+            The period.
+        price : float or expression of Params
+            $ per MW lost.
+
+        Returns
+        -------
+        expression
+            In $.
+        """
+        flows = [self.p[ph, t] for ph in self.phases] + [self.q[ph, t] for ph in self.phases]
+        cost = quadratic(self._loss_at[t], flows, price)
+        start = self.component("loss_start")
+        return cost if start is None else cost - price * start[t]
 
     def loss_at(self, flows: np.ndarray, t: Hashable) -> float:
         """Losses of given flows, as `add_losses` has them.

@@ -1,4 +1,4 @@
-"""Which pair, integer column or square a node is divided by."""
+"""Which pair, integer column or product a node is divided by."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pyomo_dlmp.branching.lifted import Lifted
 from pyomo_dlmp.branching.node import Node, opposite_sides
 from pyomo_dlmp.branching.relaxation import Relaxed
 from pyomo_dlmp.numerics.pairs import FREE, OFF, TIGHT
-from pyomo_dlmp.tolerances import EXACT_FEASIBILITY, INTEGRALITY, ROUNDING, ROW_HOLDS
+from pyomo_dlmp.tolerances import EXACT_FEASIBILITY, INTEGRALITY, PRODUCT_HOLDS, ROUNDING
 
 
 @dataclass
@@ -86,7 +86,7 @@ class Chooser:
             free, z)
         if k is not None:
             return self._by_pair(node, k, z, relaxed)
-        return None if relaxed.ray is not None else self._by_square(node, z, relaxed.bound)
+        return None if relaxed.ray is not None else self._by_product(node, z, relaxed.bound)
 
     def any_pair(self, node: Node, relaxed: Relaxed) -> list[Node] | None:
         """Children by the free pair that is least closed, however small; None without one."""
@@ -133,18 +133,41 @@ class Chooser:
         high = node.with_range(column, np.ceil(value), np.inf, bound)
         return [high, low] if value - np.floor(value) < 0.5 else [low, high]
 
-    def _by_square(self, node: Node, z: np.ndarray, bound: float) -> list[Node] | None:
-        """Halves of the range of the square that errs most."""
+    def _by_product(self, node: Node, z: np.ndarray, bound: float) -> list[Node] | None:
+        """Parts of the range of a factor of the product that errs most."""
         lifted = self.lifted
-        if not len(lifted.v):
+        if not len(lifted.w):
             return None
-        error = lifted.error(z) * lifted.above
+        error = lifted.error(z)
+        error[error <= PRODUCT_HOLDS * lifted.size(z)] = 0.0
         k = int(np.argmax(error * lifted.weight))
-        column, v = int(lifted.v[k]), z[lifted.v[k]]
-        if error[k] <= ROW_HOLDS * (1.0 + v * v) * 0.01:
+        if not error[k]:
             return None
-        low, high = node.box.get(column, (-np.inf, np.inf))
+        ranges = [(column, *node.box.get(column, self._limits(column)))
+                  for column in {int(lifted.a[k]), int(lifted.b[k])}]
+        column, low, high = max(ranges, key=lambda r: (np.isfinite(r[2] - r[1]), self._inside(
+            z[r[0]], r[1], r[2]), -r[0]))
+        if not low < high:
+            return None
+        v = z[column]
+        if lifted.problem.program.integer[column]:
+            v = min(max(round(v), low), high - 1)
+            return [node.with_range(column, v + 1, high, bound),
+                    node.with_range(column, low, v, bound)]
         if np.isfinite(low) and np.isfinite(high):
             v = min(max(v, low + 0.25 * (high - low)), high - 0.25 * (high - low))
-        return [node.with_range(column, v, np.inf, bound),
-                node.with_range(column, -np.inf, v, bound)]
+        elif np.isfinite(low) or np.isfinite(high):  # a step away from the one end
+            end, away = (low, 1.0) if np.isfinite(low) else (high, -1.0)
+            v = end + away * max(abs(v - end), 1.0 + abs(end))
+        return [node.with_range(column, v, high, bound), node.with_range(column, low, v, bound)]
+
+    def _limits(self, column: int) -> tuple[float, float]:
+        program = self.lifted.problem.program
+        return program.lb[column], program.ub[column]
+
+    @staticmethod
+    def _inside(value: float, low: float, high: float) -> float:
+        """How far inside its range a value is, from 0 at an end to 1/2."""
+        if not np.isfinite(high - low) or high <= low:
+            return 0.0
+        return min(value - low, high - value) / (high - low)

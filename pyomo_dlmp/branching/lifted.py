@@ -1,14 +1,14 @@
-"""Squares of a `PairProgram` as columns, so that every relaxation is linear but for a convex cost.
+"""Products of a `PairProgram` as columns, so that every relaxation is linear but for a convex cost.
 
-A quadratic form is a sum of squares, ``1/2 z'Qz = sum_k 1/2 d_k v_k^2`` with ``v_k = f_k'z`` along
-its eigenvectors. Each square that a cost or a row would have the wrong way gets two columns, v_k
-and s_k, with
+A cost or row that is not convex is taken apart into products of two columns: those with a dual of
+a lower level as they stand, the rest as squares ``1/2 d_k (f_k'z)^2`` along the eigenvectors of its
+blocks. Each product w = a b has a column w within its McCormick envelope over the ranges of a and b
+in a node (McCormick, Math. Prog. 10 (1976)), as far as these are finite:
 
-    s_k <= (l + u) v_k - l u       (secant over the range l <= v_k <= u of a node),
-    s_k >= 2 a v_k - a^2           (tangents at points a, added where a point needs them)
+    w >= la b + lb a - la lb,   w >= ua b + ub a - ua ub,
+    w <= la b + ub a - la ub,   w <= ua b + lb a - ua lb
 
-so that dividing the range of v_k makes the relaxation exact. Convex terms of the cost stay as they
-are.
+For a square these are its tangents at the ends and its secant. Dividing ranges makes them exact.
 """
 
 from __future__ import annotations
@@ -18,40 +18,44 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.sparse as sp
 
+from pyomo_dlmp.branching.limits import Limits
 from pyomo_dlmp.numerics.components import blocks_of
 from pyomo_dlmp.numerics.pairs import PairProgram
 from pyomo_dlmp.numerics.program import Program
-from pyomo_dlmp.tolerances import CONVEX, ENTRY
+from pyomo_dlmp.tolerances import CONVEX, ENTRY, ROUNDING
+
+CORNERS = 4  # rows of an envelope
 
 
 @dataclass
 class Lifted:
-    """A program whose squares have columns; K squares.
+    """A program whose products have columns; K products.
 
     Attributes
     ----------
     problem
-        Over the original columns, then v, then s; its Q is positive semidefinite and its quadratic
-        rows are linear in s.
+        Over the original columns, then forms of squares, then w; its Q is positive semidefinite and
+        its quadratic rows are linear in w.
     original
         The program before.
-    v, s
-        Columns of the squares, shape (K,).
+    a, b, w
+        Columns of the factors (equal for a square) and of the products, shape (K,).
     below, above
-        Whether s must be kept from below (tangents), from above (secant), shape (K,).
-    secant_row
-        Row of each secant, shape (K,).
+        Whether w must be kept from below, from above, shape (K,).
+    first_row
+        Row of the first envelope; those of product k begin at ``first_row + CORNERS k``.
     weight
-        What an error of s costs, or moves in a row: its greatest coefficient, shape (K,).
+        What an error of w costs, or moves in a row, shape (K,).
     """
 
     problem: PairProgram
     original: PairProgram
-    v: np.ndarray
-    s: np.ndarray
+    a: np.ndarray
+    b: np.ndarray
+    w: np.ndarray
     below: np.ndarray
     above: np.ndarray
-    secant_row: np.ndarray
+    first_row: int
     weight: np.ndarray
 
     @property
@@ -59,20 +63,63 @@ class Lifted:
         """Number of original columns."""
         return len(self.original.program.c)
 
+    @property
+    def factors(self) -> np.ndarray:
+        """Columns that are factors of products, ascending."""
+        return np.unique(np.concatenate([self.a, self.b]))
+
     def error(self, z: np.ndarray) -> np.ndarray:
-        """How far each s is from the square of its v, on the side that matters, shape (K,)."""
-        gap = z[self.s] - z[self.v] ** 2
+        """How far each w is from its product, on the side that matters, shape (K,)."""
+        gap = z[self.w] - z[self.a] * z[self.b]
         return np.where(self.above, np.maximum(gap, 0.0), 0.0) + np.where(
             self.below, np.maximum(-gap, 0.0), 0.0)
+
+    def size(self, z: np.ndarray) -> np.ndarray:
+        """What errors are compared with: 1 + a^2 + b^2 of each product, shape (K,)."""
+        return 1.0 + z[self.a] ** 2 + z[self.b] ** 2
 
     def tangents(self, k: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, sp.csr_matrix]:
         """(lo, A) of the rows  A z >= lo  that are tangents of squares k at points `at`."""
         i = np.arange(len(k))
         A = sp.coo_matrix(
             (np.concatenate([np.ones(len(k)), -2.0 * at]),
-             (np.concatenate([i, i]), np.concatenate([self.s[k], self.v[k]]))),
+             (np.concatenate([i, i]), np.concatenate([self.w[k], self.a[k]]))),
             shape=(len(k), len(self.problem.program.c))).tocsr()
         return -at**2, A
+
+    def envelopes(self, limits: Limits) -> tuple[np.ndarray, ...]:
+        """Envelopes over the ranges of a node.
+
+        Parameters
+        ----------
+        limits
+            Of the node.
+
+        Returns
+        -------
+        tuple
+            (coefficient of a, coefficient of b, lo, hi), shapes (K, CORNERS); a corner with an
+            infinite end has zero coefficients and infinite limits. For a square both coefficients
+            add up.
+        """
+        la, ua, lb, ub = (v[c] for c in (self.a, self.b) for v in (limits.lb, limits.ub))
+        # a corner (alpha, beta):  w - beta a - alpha b  >= or <=  - alpha beta
+        alpha = np.column_stack([la, ua, la, ua])
+        beta = np.column_stack([lb, ub, ub, lb])
+        # where a factor is a point the other's end does not matter
+        point_a = np.abs(ua - la) <= 0.0
+        point_b = np.abs(ub - lb) <= 0.0
+        alpha = np.where(point_b[:, None] & ~np.isfinite(alpha), 0.0, alpha)
+        beta = np.where(point_a[:, None] & ~np.isfinite(beta), 0.0, beta)
+        known = np.isfinite(alpha) & np.isfinite(beta)
+        known[:, :2] &= self.below[:, None]
+        known[:, 2:] &= self.above[:, None]
+        alpha, beta = np.where(known, alpha, 0.0), np.where(known, beta, 0.0)
+        right = -alpha * beta
+        lo = np.where(known, right, -np.inf)
+        hi = np.where(known, right, np.inf)
+        lo[:, 2:], hi[:, :2] = -np.inf, np.inf
+        return -beta, -alpha, lo, hi
 
 
 def squares_of(Q: sp.csr_matrix) -> tuple[np.ndarray, sp.csr_matrix]:
@@ -81,8 +128,7 @@ def squares_of(Q: sp.csr_matrix) -> tuple[np.ndarray, sp.csr_matrix]:
     n = Q.shape[0]
     for members in blocks_of(Q):
         d, vectors = np.linalg.eigh(Q[members][:, members].toarray())
-        keep = np.abs(d) > CONVEX * np.abs(d).max(initial=0.0)
-        for k in np.flatnonzero(keep):
+        for k in np.flatnonzero(np.abs(d) > CONVEX * np.abs(d).max(initial=0.0)):
             vector = np.where(np.abs(vectors[:, k]) < ENTRY, 0.0, vectors[:, k])
             d_all.append(d[k])
             rows.append(sp.csr_matrix(
@@ -92,8 +138,65 @@ def squares_of(Q: sp.csr_matrix) -> tuple[np.ndarray, sp.csr_matrix]:
     return np.array(d_all), sp.vstack(rows, format="csr")
 
 
+class _Products:
+    """Collects products, each once."""
+
+    def __init__(self, problem: PairProgram):
+        self.problem, self.n = problem, len(problem.program.c)
+        self.forms: list[sp.csr_matrix] = []
+        self.number: dict[tuple[int, int], int] = {}
+        self.below: list[bool] = []
+        self.above: list[bool] = []
+
+    def add(self, a: int, b: int, below: bool, above: bool) -> int:
+        """Number of the product of two columns; forms have the numbers from n on."""
+        k = self.number.setdefault((min(a, b), max(a, b)), len(self.number))
+        if k == len(self.below):
+            self.below.append(False)
+            self.above.append(False)
+        self.below[k] |= below
+        self.above[k] |= above
+        return k
+
+    def apart(self, Q: sp.csr_matrix, low: bool, high: bool,
+              keep_convex: bool) -> tuple[sp.csr_matrix, list[tuple[int, float]]]:
+        """A quadratic form as (what stays, [(number of a product, coefficient)]).
+
+        `low`, `high`: whether the form is limited from below, from above (a cost: from above).
+        """
+        terms = []
+        rest = Q.tolil()
+        dual = self.problem.is_dual
+        for i, j, v in zip(*_upper(Q), strict=True):
+            if i != j and (dual[i] or dual[j]):
+                terms.append((self._signed(int(i), int(j), v, low, high), float(v)))
+                rest[i, j] = rest[j, i] = 0.0
+        rest = rest.tocsr()
+        rest.eliminate_zeros()
+        d, F = squares_of(rest)
+        if keep_convex and not (d < 0.0).any():
+            return rest, terms
+        stays = (F[d > 0].T @ sp.diags(d[d > 0]) @ F[d > 0]).tocsr() if keep_convex else (
+            sp.csr_matrix(Q.shape))
+        for k in np.flatnonzero((d < 0.0) | (not keep_convex)):
+            form = self.n + len(self.forms)
+            self.forms.append(F[k])
+            terms.append((self._signed(form, form, d[k], low, high), 0.5 * float(d[k])))
+        return stays, terms
+
+    def _signed(self, a: int, b: int, coef: float, low: bool, high: bool) -> int:
+        return self.add(a, b, (high and coef > 0) or (low and coef < 0),
+                        (high and coef < 0) or (low and coef > 0))
+
+
+def _upper(Q: sp.csr_matrix):
+    """(i, j, value) of the upper triangle."""
+    upper = sp.triu(Q).tocoo()
+    return upper.row, upper.col, upper.data
+
+
 def lift(problem: PairProgram) -> Lifted:
-    """Give columns to the squares that keep relaxations from being convex.
+    """Give columns to the products that keep relaxations from being convex.
 
     Parameters
     ----------
@@ -106,42 +209,43 @@ def lift(problem: PairProgram) -> Lifted:
     """
     program = problem.program
     n, m = len(program.c), program.A.shape[0]
-    d, F = squares_of(program.Q)
-    concave = d < 0.0
-    forms, cost = [F[concave]], [0.5 * d[concave]]
-    below, above = [np.zeros(concave.sum(), bool)], [np.ones(concave.sum(), bool)]
-    P = program.Q if not concave.any() else (
-        F[~concave].T @ sp.diags(d[~concave]) @ F[~concave]).tocsr()
-    entries, count = [], int(concave.sum())
+    products = _Products(problem)
+    d = squares_of(program.Q)[0]
+    P, cost = (program.Q, []) if not (d < -ROUNDING * np.abs(d).max(initial=0.0)).any() else (
+        products.apart(program.Q, False, True, True))
+    entries = []
     for row, Q in problem.quadratic_rows.items():
-        e, G = squares_of(Q)
-        entries.append((np.full(len(e), row), count + np.arange(len(e)), 0.5 * e))
-        count += len(e)
-        up, down = np.isfinite(program.hi[row]), np.isfinite(program.lo[row])
-        forms.append(G)
-        cost.append(np.zeros(len(e)))
-        below.append((up & (e > 0)) | (down & (e < 0)))
-        above.append((up & (e < 0)) | (down & (e > 0)))
-    forms_all = sp.vstack(forms, format="csr")
-    K = forms_all.shape[0]
-    i, j, value = (np.concatenate([e[k] for e in entries]) if entries else np.empty(0)
-                   for k in range(3))
-    in_rows = sp.coo_matrix((value, (i.astype(int), j.astype(int))), shape=(m, K))
-    eye, none = sp.identity(K, format="csr"), sp.csr_matrix((m, K))
-    A = sp.bmat([[program.A, none, in_rows], [forms_all, -eye, None],
-                 [sp.csr_matrix((K, n)), None, eye]], format="csr") if K else program.A
-    zero, infinite = np.zeros(K), np.full(K, np.inf)
+        _, terms = products.apart(
+            Q, bool(np.isfinite(program.lo[row])), bool(np.isfinite(program.hi[row])), False)
+        entries += [(row, k, coef) for k, coef in terms]
+    K, f = len(products.number), len(products.forms)
+    forms = sp.vstack([*products.forms, sp.csr_matrix((0, n))], format="csr")
+    i, j, v = (np.array([e[k] for e in entries], dtype=float) for k in range(3))
+    in_rows = sp.coo_matrix((v, (i.astype(int), j.astype(int))), shape=(m, K)).tocsr()
+    # the rows of the envelopes hold w; coefficients of the factors come with each node
+    corner = sp.coo_matrix(
+        (np.ones(CORNERS * K), (np.arange(CORNERS * K), np.repeat(np.arange(K), CORNERS))),
+        shape=(CORNERS * K, K))
+    A = sp.bmat([[program.A, sp.csr_matrix((m, f)), in_rows],
+                 [forms, -sp.identity(f), sp.csr_matrix((f, K))],
+                 [sp.csr_matrix((CORNERS * K, n)), sp.csr_matrix((CORNERS * K, f)), corner]],
+                format="csr") if K else program.A
+    w_cost = np.zeros(K)
+    for k, coef in cost:
+        w_cost[k] += coef
+    free, zero = np.full(f + K, np.inf), np.zeros(f)
     lifted = Program(
-        A=A, lo=np.concatenate([program.lo, zero, -infinite]),
-        hi=np.concatenate([program.hi, zero, infinite]),
-        lb=np.concatenate([program.lb, -infinite, zero]),
-        ub=np.concatenate([program.ub, infinite, infinite]),
-        c=np.concatenate([program.c, zero, *cost]),
-        Q=sp.block_diag([P, sp.csr_matrix((2 * K, 2 * K))], format="csr") if K else P,
-        constant=program.constant, integer=np.concatenate([program.integer, np.zeros(2 * K, bool)]),
-        sign=program.sign)
+        A=A, lo=np.concatenate([program.lo, zero, np.full(CORNERS * K, -np.inf)]),
+        hi=np.concatenate([program.hi, zero, np.full(CORNERS * K, np.inf)]),
+        lb=np.concatenate([program.lb, -free]), ub=np.concatenate([program.ub, free]),
+        c=np.concatenate([program.c, zero, w_cost]),
+        Q=sp.block_diag([P, sp.csr_matrix((f + K, f + K))], format="csr") if K else P,
+        constant=program.constant,
+        integer=np.concatenate([program.integer, np.zeros(f + K, bool)]), sign=program.sign)
+    factors = np.array(list(products.number), dtype=int).reshape(K, 2)
+    weight = np.abs(w_cost) + np.asarray(abs(in_rows).max(axis=0).todense()).ravel() if m else (
+        np.abs(w_cost))
     return Lifted(
-        replace(problem, program=lifted, quadratic_rows={}), problem, n + np.arange(K),
-        n + K + np.arange(K), np.concatenate(below), np.concatenate(above), m + K + np.arange(K),
-        np.abs(np.concatenate(cost)) + np.asarray(abs(in_rows).max(axis=0).todense()).ravel()
-        if K else zero)
+        replace(problem, program=lifted, quadratic_rows={}), problem, factors[:, 0], factors[:, 1],
+        n + f + np.arange(K), np.array(products.below, dtype=bool),
+        np.array(products.above, dtype=bool), m + f, weight)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pyomo_dlmp.branching.lifted import Lifted
-from pyomo_dlmp.branching.relaxation import Limits, Relaxed
+from pyomo_dlmp.branching.limits import Limits
+from pyomo_dlmp.branching.relaxation import Relaxed
 from pyomo_dlmp.numerics.pairs import FREE, OFF, TIGHT, Pairs
 
 
@@ -20,7 +21,7 @@ class Node:
     state
         FREE, TIGHT or OFF of each pair, shape (K,).
     box
-        {column: (low, high)}: ranges of integer columns and of squares.
+        {column: (low, high)}: ranges of integer columns and of factors of products.
     bound
         Lower bound of the cost in it, of its parent at first.
     depth

@@ -13,7 +13,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from pyomo_dlmp.branching.convex_qp import minimise_qp
-from pyomo_dlmp.branching.lifted import Lifted
+from pyomo_dlmp.branching.lifted import CORNERS, Lifted
+from pyomo_dlmp.branching.limits import Limits
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import EXACT_FEASIBILITY, ROUNDING
@@ -41,22 +42,6 @@ class Relaxed:
     ray: np.ndarray | None = None
 
 
-@dataclass
-class Limits:
-    """Limits of rows and columns of a node: shapes (m,), (m,), (n,), (n,)."""
-
-    lo: np.ndarray
-    hi: np.ndarray
-    lb: np.ndarray
-    ub: np.ndarray
-
-    @property
-    def contradict(self) -> bool:
-        """Whether a low limit is above its high one."""
-        return bool((self.lo > self.hi + ROUNDING * (1 + np.abs(self.hi))).any()
-                    or (self.lb > self.ub + ROUNDING * (1 + np.abs(self.ub))).any())
-
-
 class Relaxation:
     """The relaxation of every node of a tree, one after the other.
 
@@ -81,14 +66,15 @@ class Relaxation:
         self.now = Limits(program.lo.copy(), program.hi.copy(), program.lb.copy(),
                           program.ub.copy())
         self._all = np.arange(len(program.c))
+        self.of_a, self.of_b = np.zeros((2, len(lifted.w), CORNERS))
 
     # ------------------------------------------------------------------------------ limits
 
     def move_to(self, limits: Limits) -> None:
         """Change the limits that differ from those of the last node."""
         lifted, now = self.lifted, self.now
-        if len(lifted.v):
-            self._move_secants(limits)
+        if len(lifted.w):
+            self._move_envelopes(limits)
         rows = np.flatnonzero((limits.lo != now.lo) | (limits.hi != now.hi))
         if len(rows):
             self.lp.set_row_bounds(rows, limits.lo[rows], limits.hi[rows])
@@ -97,26 +83,35 @@ class Relaxation:
             self.lp.set_bounds(columns, limits.lb[columns], limits.ub[columns])
         self.now = limits
 
-    def _move_secants(self, limits: Limits) -> None:
-        """Secants over the ranges of v; none where a range is infinite."""
+    def _move_envelopes(self, limits: Limits) -> None:
+        """Envelopes of the products over the node's ranges."""
         lifted = self.lifted
-        low, high = limits.lb[lifted.v], limits.ub[lifted.v]
-        known = lifted.above & np.isfinite(low) & np.isfinite(high)
-        with np.errstate(invalid="ignore"):
-            limits.hi[lifted.secant_row] = np.where(known, -low * high, np.inf)
-        old = self.now.lb[lifted.v], self.now.ub[lifted.v]
-        for k in np.flatnonzero(known & ((old[0] != low) | (old[1] != high))):
-            self.lp.set_entry(lifted.secant_row[k], lifted.v[k], -(low[k] + high[k]))
+        of_a, of_b, lo, hi = lifted.envelopes(limits)
+        rows = slice(lifted.first_row, lifted.first_row + lo.size)
+        limits.lo[rows], limits.hi[rows] = lo.ravel(), hi.ravel()
+        square = lifted.a == lifted.b
+        of_a = np.where(square[:, None], of_a + of_b, of_a)
+        changed = (of_a != self.of_a) | (of_b != self.of_b)
+        for k, corner in zip(*np.nonzero(changed), strict=True):
+            row = lifted.first_row + CORNERS * k + corner
+            self.lp.set_entry(row, lifted.a[k], of_a[k, corner])
+            if not square[k]:
+                self.lp.set_entry(row, lifted.b[k], of_b[k, corner])
+        self.of_a, self.of_b = of_a, of_b
 
-    def rows_with_secants(self, limits: Limits) -> sp.csr_matrix:
-        """The matrix with the coefficients of the secants over the node's ranges."""
+    def matrix(self) -> sp.csr_matrix:
+        """The rows with the envelopes over the ranges of the last node."""
         lifted = self.lifted
-        if not len(lifted.v):
+        if not len(lifted.w):
             return self.A
-        low, high = limits.lb[lifted.v], limits.ub[lifted.v]
-        known = np.isfinite(low) & np.isfinite(high)
-        total = np.where(known, np.where(known, low, 0.0) + np.where(known, high, 0.0), 0.0)
-        moved = sp.coo_matrix((-total, (lifted.secant_row, lifted.v)), shape=self.A.shape)
+        rows = lifted.first_row + np.arange(self.of_a.size)
+        apart = lifted.a != lifted.b
+        twice = np.repeat(apart, CORNERS)
+        moved = sp.coo_matrix(
+            (np.concatenate([self.of_a.ravel(), self.of_b.ravel()[twice]]),
+             (np.concatenate([rows, rows[twice]]),
+              np.concatenate([np.repeat(lifted.a, CORNERS),
+                              np.repeat(lifted.b, CORNERS)[twice]]))), shape=self.A.shape)
         return (self.A + moved).tocsr()
 
     def add_tangents(self, k: np.ndarray, at: np.ndarray) -> None:
@@ -196,10 +191,10 @@ class Relaxation:
     def falling(self, ray: np.ndarray | None, z: np.ndarray | None) -> np.ndarray | None:
         """The ray where the true cost falls along it without end from z; else None.
 
-        A square without a range has no secant yet: a ray of the relaxation may then be none of the
-        program's.
+        A product of factors without ranges has no envelope yet: a ray of the relaxation may then be
+        none of the program's.
         """
-        if ray is None or z is None or not len(self.lifted.s):
+        if ray is None or z is None or not len(self.lifted.w):
             return ray
         original = self.lifted.original
         if original.quadratic_rows:
@@ -207,7 +202,7 @@ class Relaxation:
         program, n = original.program, self.lifted.n
         size = np.abs(ray[:n]).max(initial=0.0)
         if size <= ROUNDING * np.abs(ray).max():
-            return None  # the squares' own columns alone
+            return None  # the products' own columns alone
         d = ray[:n] / size
         bend, slope = float(d @ (program.Q @ d)), float((program.c + program.Q @ z[:n]) @ d)
         falls = bend < -ROUNDING or (bend <= ROUNDING and slope < -ROUNDING)
@@ -216,7 +211,7 @@ class Relaxation:
     def _quadratic(self, limits: Limits, feasible: Relaxed) -> Relaxed:
         """The convex QP; the LP has found it feasible."""
         program = self.program
-        A = self.rows_with_secants(limits)
+        A = self.matrix()
         answer = minimise_qp(program.Q, program.c, A, limits.lo, limits.hi, limits.lb, limits.ub)
         if answer is not None:
             z, bound = answer
@@ -224,7 +219,7 @@ class Relaxation:
         ray = self._recession(A, limits)
         if ray is None:  # Clarabel failed: nothing is known but that the node is feasible
             return Relaxed(Status.OPTIMAL, feasible.z, -np.inf)
-        return Relaxed(Status.UNBOUNDED, feasible.z, -np.inf, ray)
+        return Relaxed(Status.UNBOUNDED, feasible.z, -np.inf, self.falling(ray, feasible.z))
 
     def _recession(self, A: sp.csr_matrix, limits: Limits) -> np.ndarray | None:
         """A direction d of recession with Q d = 0 and c'd < 0, |d| <= 1; None where none is."""

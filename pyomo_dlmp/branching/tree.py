@@ -27,7 +27,7 @@ from pyomo_dlmp.branching.relaxation import Relaxation, Relaxed
 from pyomo_dlmp.numerics.memory import over_limit
 from pyomo_dlmp.numerics.pairs import FREE, PairProgram
 from pyomo_dlmp.status import Status
-from pyomo_dlmp.tolerances import ABSOLUTE_GAP, ROW_HOLDS
+from pyomo_dlmp.tolerances import ABSOLUTE_GAP, PRODUCT_HOLDS, ROUNDING, ROW_HOLDS
 
 _TOGETHER = 2  # nodes of a batch
 _LEAF_EVERY = 8  # nodes, once a point is known
@@ -261,43 +261,48 @@ class Tree:
         return self._relax(self.leaves[slot], Node(pattern, box))
 
     def _relax(self, relaxation: Relaxation, node: Node) -> Relaxed:
-        """Relaxation of a node, with tangents and ranges of squares where it needs them."""
+        """Relaxation of a node, with tangents and ranges of factors where it needs them."""
         lifted = self.lifted
         relaxed = relaxation.solve(node.limits(lifted))
-        if not len(lifted.v) or relaxed.z is None:
+        if not len(lifted.w):
             return relaxed
         for _ in range(_ROUNDS):
             if relaxed.z is None or relaxed.ray is not None:
                 break
-            error = lifted.error(relaxed.z)
-            v = relaxed.z[lifted.v]
-            wrong = np.flatnonzero(error > 0.01 * ROW_HOLDS * (1.0 + v**2))
-            loose = wrong[lifted.above[wrong] & (relaxed.z[lifted.s] > v**2)[wrong]]
-            low = wrong[lifted.below[wrong] & (relaxed.z[lifted.s] < v**2)[wrong]]
+            z = relaxed.z
+            wrong = lifted.error(z) > PRODUCT_HOLDS * lifted.size(z)
             if relaxed.status == Status.UNBOUNDED:
-                loose = np.flatnonzero(lifted.above)
-            narrowed, ray = self._narrow(relaxation, node, loose)
+                wrong[:] = True
+            squares = np.flatnonzero(wrong & (lifted.a == lifted.b) & lifted.below
+                                     & (z[lifted.w] < z[lifted.a] ** 2))
+            others = wrong.copy()
+            others[squares] = False
+            narrowed, ray = self._narrow(relaxation, node, np.flatnonzero(others))
             if relaxed.status == Status.UNBOUNDED:
-                relaxed.ray = relaxation.falling(ray, relaxed.z) if ray is not None else None
-            if len(low):
-                relaxation.add_tangents(low, v[low])
-            if not len(low) and not narrowed:
+                relaxed.ray = relaxation.falling(ray, z)
+            if len(squares):
+                relaxation.add_tangents(squares, z[lifted.a[squares]])
+            if not len(squares) and not narrowed:
                 break
             relaxed = relaxation.solve(node.limits(lifted))
         return relaxed
 
     def _narrow(self, relaxation: Relaxation, node: Node,
-                squares: np.ndarray) -> tuple[bool, np.ndarray | None]:
-        """Ranges of squares by LPs: (whether one is much narrower now, a ray without a range)."""
+                products: np.ndarray) -> tuple[bool, np.ndarray | None]:
+        """Ranges of factors by LPs: (whether one is much narrower now, a ray without a range)."""
         narrowed, ray = False, None
-        for k in squares:
-            column = int(self.lifted.v[k])
-            old = node.box.get(column, (-np.inf, np.inf))
-            low, high, endless = relaxation.range_of(column, node.limits(self.lifted))
+        lifted, program = self.lifted, self.lifted.problem.program
+        for column in np.unique([lifted.a[products], lifted.b[products]]).tolist():
+            old = node.box.get(column, (program.lb[column], program.ub[column]))
+            low, high, endless = relaxation.range_of(column, node.limits(lifted))
             ray = endless if ray is None else ray
-            new = max(old[0], low), min(old[1], high)
-            narrowed |= bool(np.isfinite(new).all()) and not (
-                new[1] - new[0] >= 0.8 * (old[1] - old[0]))
+            room = ROUNDING * (1.0 + abs(low) + abs(high)) if np.isfinite(high - low) else 0.0
+            new = max(old[0], low - room), min(old[1], high + room)
+            if new[0] > new[1]:
+                new = old
+            narrowed |= bool(np.isfinite(new[0]) and not np.isfinite(old[0])) or bool(
+                np.isfinite(new[1]) and not np.isfinite(old[1])) or bool(
+                np.isfinite(old[1] - old[0]) and new[1] - new[0] < 0.8 * (old[1] - old[0]))
             node.box[column] = new
         return narrowed, ray
 

@@ -22,7 +22,7 @@ from pyomo.core.base.block import BlockData
 from pyomo.repn.quadratic import QuadraticRepnVisitor
 from pyomo.repn.util import OrderedVarRecorder
 
-from pyomo_dlmp.bilevel import LowerLevelData, dual_vars_of, guard_of
+from pyomo_dlmp.bilevel import LowerLevelData, Notice, dual_vars_of, guard_of
 from pyomo_dlmp.bilevel.rows import RowReader
 from pyomo_dlmp.bilevel.values import bounds_of
 from pyomo_dlmp.errors import Fault, ModelError
@@ -34,7 +34,7 @@ from pyomo_dlmp.tolerances import CONVEX
 _CACHED = 10_000  # named Expressions after which the cache is emptied
 _PLAIN = {
     pyo.Block, pyo.Var, pyo.Constraint, pyo.Objective, pyo.Param, pyo.Set, pyo.Expression,
-    pyo.Suffix, pyo.RangeSet, pyo.BuildAction, pyo.BuildCheck,
+    pyo.Suffix, pyo.RangeSet, pyo.BuildAction, pyo.BuildCheck, Notice,
 }
 
 

@@ -81,6 +81,8 @@ def convexify(problem: PairProgram) -> Convexified:
             continue
         found = part.best()
         convex &= found.convex
+        if not found.convex:
+            continue  # its own products, which have few factors, are the better form
         weights[part.pairs] = found.t
         Q = (Q + part.change(found, Q.shape[0])).tocsr()
         c[part.columns] += found.slope
@@ -258,8 +260,7 @@ def _parts(problem: PairProgram, S: sp.csr_matrix, s0: np.ndarray) -> Iterator[_
     E, right = _equalities(problem, S, s0)
     mu_of = sp.csr_matrix(
         (np.ones(len(pairs)), (np.arange(len(pairs)), pairs.mu)), shape=(len(pairs), n))
-    links = sp.vstack([abs(E), abs(S) + mu_of, abs(program.Q)], format="csr")
-    labels, _ = component_labels(links)
+    labels, _ = component_labels(sp.vstack([abs(E), abs(S) + mu_of], format="csr"), program.Q)
     of_row = np.array([labels[E.indices[E.indptr[i]]] for i in range(E.shape[0])], dtype=int)
     rows = groups_by_label(of_row)
     members = groups_by_label(labels)

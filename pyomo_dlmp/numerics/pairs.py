@@ -127,7 +127,7 @@ class PairProgram:
         """Whether a point, shape (n,), obeys the quadratic rows."""
         program = self.program
         for row, Q in self.quadratic_rows.items():
-            value = float(program.A[row] @ z + 0.5 * z @ (Q @ z))
+            value = float((program.A[row] @ z)[0] + 0.5 * z @ (Q @ z))
             room = ROW_HOLDS * (1.0 + abs(value))
             if value < program.lo[row] - room or value > program.hi[row] + room:
                 return False

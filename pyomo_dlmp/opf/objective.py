@@ -37,7 +37,7 @@ def add_cost(model: Any, horizon: Any, losses: str | None) -> None:
             log.warning("losses cost nothing in period(s) %s, whose price is negative",
                         ", ".join(map(str, below)))
         branches = [b for kind in (model.line, model.transformer) for b in kind.values()]
-        terms += [substation.loss_price(t) * horizon.hours * branch.loss[t]
+        terms += [branch.loss_cost(t, substation.loss_price(t) * horizon.hours)
                   for branch in branches for t in horizon.labels if t not in below]
     model.cost = pyo.Objective(expr=sum(terms))
 

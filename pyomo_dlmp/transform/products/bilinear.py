@@ -1,24 +1,30 @@
 """Find the bilinear products of a Pyomo model and group them for linearisation.
 
-Products of distinct Vars are grouped by the Var that is expanded or enveloped:  v * Y  with Y the
-linear expression of everything v is multiplied by, so that each v needs one set of auxiliaries for
-each expression. Squares and convex quadratics are left alone.
+A product is  v * Y  where v is the Var that is expanded or enveloped. In a single level Y is the
+linear expression of everything that v is multiplied by in a row (`group_products`), since the range
+of the whole can be proved and is narrower than the sum of its terms' ranges. Where nothing but
+bounds is known, a product of its own for each pair of Vars is tighter (`pairs`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
+import scipy.sparse as sp
 from pyomo.common.collections import ComponentSet
+from pyomo.core.base.var import VarData
 from pyomo.core.expr import LinearExpression, SumExpression
+from pyomo.core.expr.visitor import identify_variables
 from pyomo.repn.quadratic import QuadraticRepnVisitor
 from pyomo.repn.util import OrderedVarRecorder
 
-from pyomo_dlmp.errors import BoundError, Fault, ModelError
+from pyomo_dlmp.errors import BoundError, Fault, ModelError, listed
+from pyomo_dlmp.numerics.components import dense_blocks
+from pyomo_dlmp.tolerances import CONVEX, INTEGRALITY
 
 
 @dataclass
@@ -28,18 +34,46 @@ class Product:
     Attributes
     ----------
     where
-        Name of the row or objective that it stands in.
+        Name of the row or objective that it stands in; "" where one product serves them all.
     v
         A VarData with finite bounds.
     Y, lo, hi
-        A LinearExpression and its range.
+        A VarData (v itself in a square) or a LinearExpression, and its range.
     """
 
     where: str
     v: Any
-    Y: LinearExpression
+    Y: Any
     lo: float
     hi: float
+
+    @property
+    def is_square(self) -> bool:
+        """Whether both factors are the same Var."""
+        return self.Y is self.v
+
+    def range_of_product(self) -> tuple[float, float]:
+        """(least, greatest) value of v * Y."""
+        lo, hi = range_of(self.v)
+        corners = [a * b for a in (lo, hi) for b in (self.lo, self.hi)]
+        if self.is_square:
+            corners = [0.0 if lo <= 0.0 <= hi else min(lo * lo, hi * hi), max(lo * lo, hi * hi)]
+        return min(corners), max(corners)
+
+    def factor_at(self, value: Callable[[Any], float]) -> float:
+        """Y where value(Var) is known."""
+        if isinstance(self.Y, VarData):
+            return value(self.Y)
+        return sum(c * value(var) for c, var in zip(
+            self.Y.linear_coefs, self.Y.linear_vars, strict=True))
+
+
+def range_of(var: Any) -> tuple[float, float]:
+    """(least, greatest) value of a VarData with finite bounds; whole numbers of an integer one."""
+    lo, hi = float(var.lb), float(var.ub)
+    if not var.is_continuous():
+        lo, hi = float(np.ceil(lo - INTEGRALITY)), float(np.floor(hi + INTEGRALITY))
+    return lo, hi
 
 
 @dataclass
@@ -100,9 +134,12 @@ def quadratic_parts(expression: Any, where: str) -> QuadraticParts:
     visitor = QuadraticRepnVisitor({}, var_recorder=OrderedVarRecorder(var_map, {}, None))
     repn = visitor.walk_expression(expression)
     if repn.nonlinear is not None:
+        names = sorted({var.name for var in identify_variables(
+            repn.nonlinear, include_fixed=False)})
         raise ModelError.at(
-            where, "has terms beyond products of two Vars",
-            "Only quadratic expressions can be linearised or solved as MIQP.")
+            where, f"has terms beyond products of two Vars, in {listed(names)}",
+            "Only quadratic expressions can be linearised or solved as MIQP: make a product within "
+            "the term a Var of its own, with the row  var == product.")
     return QuadraticParts(float(repn.constant), repn.linear, repn.quadratic or {}, var_map)
 
 
@@ -210,6 +247,35 @@ def bilinear_rows(
         for data in model.component_data_objects(ctype, active=True, descend_into=pyo.Block):
             if id(data) in known_linear:
                 continue
-            if data.expr.polynomial_degree() != 1 and data.expr.polynomial_degree() != 0:
+            if data.expr.polynomial_degree() not in (0, 1):
                 body = data.expr if ctype is pyo.Objective else data.body
                 yield data, quadratic_parts(body, data.name)
+
+
+def is_convex(quadratic: dict, sign: float = 1.0) -> bool:
+    """Whether quadratic terms are a convex function.
+
+    Parameters
+    ----------
+    quadratic
+        {(id, id): coefficient}.
+    sign
+        -1: whether their negative is.
+
+    Returns
+    -------
+    bool
+    """
+    if all(i == j for i, j in quadratic):
+        return all(sign * coef >= 0.0 for coef in quadratic.values())
+    number: dict[int, int] = {}
+    for key in quadratic:
+        for vid in key:
+            number.setdefault(vid, len(number))
+    ends = np.array([[number[i], number[j]] for i, j in quadratic])
+    half = 0.5 * sign * np.fromiter(quadratic.values(), float)
+    Q = sp.coo_matrix((np.tile(half, 2), (ends.T.ravel(), ends[:, ::-1].T.ravel())),
+                      shape=(len(number), len(number)))
+    return all(
+        np.linalg.eigvalsh(dense)[:, 0].min() >= -CONVEX * max(1.0, np.abs(dense).max())
+        for _, dense in dense_blocks(Q.tocsr()))

@@ -7,18 +7,21 @@ Source: ``w = v Y``, v in [l, u], Y in [L, U]. Target with K bits:
 
 Without remainder, d = (u - l) / (2^K - 1): a restriction of v to a grid, exact on it; v moves by
 at most d/2. With remainder, d = (u - l) / 2^K, r in [0, d] and w_r in the McCormick envelope of
-r Y: a relaxation with error at most d (U - L) / 4. Integer v with u - l <= 2^K - 1 uses d = 1.
+r Y: a relaxation with error at most d (U - L) / 4. Integer v with u - l <= 2^K - 1 uses d = 1; with
+a wider range and no remainder d is rounded up, so that the grid is of whole numbers. A square is
+the product of v with Y = v.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pyomo.environ as pyo
 
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.transform.products.bilinear import Product
-from pyomo_dlmp.transform.products.mccormick import envelope
+from pyomo_dlmp.transform.products.bilinear import Product, range_of
+from pyomo_dlmp.transform.products.mccormick import envelope, factor_var
 
 
 def add_expansion_of(block: Any, v: Any, bits: int, remainder: bool) -> None:
@@ -40,12 +43,16 @@ def add_expansion_of(block: Any, v: Any, bits: int, remainder: bool) -> None:
     ModelError
         There are neither bits nor a remainder.
     """
-    lo, hi = float(v.lb), float(v.ub)
+    lo, hi = range_of(v)
     if bits == 0 and not remainder:
         raise ModelError.at(v.name, "would be expanded in 0 bits without a remainder",
                             "Use bits of at least 1, or remainder=True.")
-    if not v.is_continuous() and hi - lo <= 2**bits - 1:
+    if hi <= lo:
+        bits, step, remainder = 0, 0.0, False
+    elif not v.is_continuous() and hi - lo <= 2**bits - 1:
         step, remainder = 1.0, False
+    elif not v.is_continuous() and not remainder:  # only whole numbers are on a grid of its own
+        step = float(math.ceil((hi - lo) / (2**bits - 1)))
     else:
         step = (hi - lo) / (2**bits if remainder else 2**bits - 1)
     block.bit = pyo.Var(range(bits), domain=pyo.Binary, initialize=0)
@@ -78,23 +85,22 @@ def add_expanded_product(block: Any, product: Product, expansion: Any) -> Any:
     """
     L, U = product.lo, product.hi
     bits = list(expansion.bit.index_set())
-    block.Y = pyo.Var(bounds=(L, U), initialize=0.5 * (L + U))
-    block.Y_definition = pyo.Constraint(expr=product.Y - block.Y == 0.0)
+    Y = factor_var(block, product)
     block.t = pyo.Var(bits, bounds=(min(L, 0.0), max(U, 0.0)), initialize=0.0)
     block.product = pyo.Constraint(pyo.Any)
     for k in bits:
         t, b = block.t[k], expansion.bit[k]
         block.product[f"bit {k}: zero from above"] = t - L * b >= 0
         block.product[f"bit {k}: zero from below"] = t - U * b <= 0
-        block.product[f"bit {k}: Y from above"] = t - block.Y - U * b >= -U
-        block.product[f"bit {k}: Y from below"] = t - block.Y - L * b <= -L
-    w = expansion.lo * block.Y + sum(expansion.step * 2**k * block.t[k] for k in bits)
+        block.product[f"bit {k}: Y from above"] = t - Y - U * b >= -U
+        block.product[f"bit {k}: Y from below"] = t - Y - L * b <= -L
+    w = expansion.lo * Y + sum(expansion.step * 2**k * block.t[k] for k in bits)
     remainder = expansion.component("r")
     block.error_bound = 0.0
     if remainder is not None:
         step = expansion.step
         block.w_r = pyo.Var(bounds=(min(0.0, L * step), max(0.0, U * step)), initialize=0.0)
-        rows = envelope(block.w_r, remainder, block.Y, 0.0, step, L, U)
+        rows = envelope(block.w_r, remainder, Y, (0.0, step), (L, U))
         for name, row in rows.items():
             block.product[f"remainder: {name}"] = row
         w = w + block.w_r

@@ -7,28 +7,41 @@ from typing import Any
 
 import pyomo.environ as pyo
 from pyomo.common.collections import ComponentSet
-from pyomo.common.config import ConfigDict, ConfigValue, PositiveInt
+from pyomo.common.config import ConfigDict, ConfigValue, In, PositiveInt
 from pyomo.common.modeling import unique_component_name
 from pyomo.core import Transformation, TransformationFactory
+from pyomo.core.base.var import VarData
 
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.tolerances import ROUNDING
 from pyomo_dlmp.transform.options import SEGMENTS, configured
-from pyomo_dlmp.transform.products.bilinear import bilinear_rows, group_products
+from pyomo_dlmp.transform.products.bilinear import range_of
 from pyomo_dlmp.transform.products.binary_expansion import add_expanded_product, add_expansion_of
-from pyomo_dlmp.transform.products.mccormick import add_mccormick
+from pyomo_dlmp.transform.products.mccormick import add_division, add_mccormick, pieces_of
+from pyomo_dlmp.transform.products.pairs import (
+    KEEP_CONVEX,
+    rows_with_products,
+    shared_products,
+)
 
 
 class _ProductTransformation(Transformation):
     """Replace every row and objective that has products by one with linear stand-ins.
 
-    Adds one block; source rows are deactivated, never deleted. Raises BoundError when a factor has
-    no finite bounds, before anything is changed.
+    Adds one block; source rows are deactivated, never deleted. `block.product[...]` has one entry
+    for each pair of Vars ("x * y", "x ** 2"), shared by all rows, with the error of its stand-in in
+    `error_bound`; `block.rows[name]` is the row that replaces the one of that name. Mutable Params
+    and fixed Vars count with the values that they have at the call. Nothing is changed where an
+    error is raised.
     """
 
     CONFIG = ConfigDict(implicit=False)
     CONFIG.declare("expand", ConfigValue(
         default=None, description="Vars to envelope or expand where a product offers a choice"))
+    CONFIG.declare("keep_convex", ConfigValue(
+        default="objective", domain=In(KEEP_CONVEX),
+        description="where convex quadratic terms stay: in the objective, in all rows too, or in "
+                    "none (for a solver of MILPs)"))
     block_name = "dlmp_products"
     name = ""
 
@@ -37,25 +50,24 @@ class _ProductTransformation(Transformation):
         prefer = ComponentSet()
         for var in config.expand or ():
             prefer.update(var.values() if hasattr(var, "values") else [var])
-        work = [
-            (data, parts, *group_products(parts, data.name, prefer))
-            for data, parts in bilinear_rows(model)]
-        work = [item for item in work if item[2]]
-        if not work:
+        rows = rows_with_products(model, config.keep_convex)
+        products = shared_products(rows, prefer, lambda v: self.fits(v, config))
+        if not products:
             return
         block = pyo.Block(concrete=True)
         model.add_component(unique_component_name(model, self.block_name), block)
-        self.write(block, work, config)
-
-    def write(self, block, work, config) -> None:
-        """Add the linear rows; `work`: (component data, parts, products, other quadratic)."""
-        block.rows = pyo.Constraint(pyo.Any)
-        for data, parts, products, rest in work:
-            stand_ins = self.stand_ins(block, products, config)
-            replace_row(block, data, parts.expression(rest, stand_ins))
+        stand_ins = dict(zip(
+            products, self.stand_ins(block, list(products.values()), config), strict=True))
+        for row in rows:
+            replace_row(block, row.data, row.parts.expression(
+                row.kept, [coef * stand_ins[pair] for pair, coef in row.products.items()]))
 
     def stand_ins(self, block, products, config) -> list:
         """Linear expressions that stand for the products, with their rows written on `block`."""
+        raise NotImplementedError
+
+    def fits(self, v, config) -> bool:
+        """Whether the products of a Var become exact if it is the one expanded or divided."""
         raise NotImplementedError
 
 
@@ -65,6 +77,8 @@ class McCormick(_ProductTransformation):
 
     Raises
     ------
+    ModelError
+        A row or objective is neither linear nor quadratic, or stands in a Disjunct.
     BoundError
         A factor of a product has no finite bounds; before the model is changed.
     """
@@ -73,10 +87,18 @@ class McCormick(_ProductTransformation):
 
     CONFIG = _ProductTransformation.CONFIG()
     CONFIG.declare("segments", ConfigValue(default=1, **SEGMENTS))
+    CONFIG.declare("both", ConfigValue(
+        default=False, domain=bool,
+        description="divide both Vars of each product; the error falls with segments squared"))
 
     def stand_ins(self, block: Any, products: list, config: Any) -> list:
         """Linear expressions that stand for the products; see `envelopes`."""
-        return envelopes(block, products, config.segments)
+        return envelopes(block, products, config.segments, config.both)
+
+    def fits(self, v: Any, config: Any) -> bool:
+        """Whether each piece holds two whole numbers at most."""
+        lo, hi = range_of(v)
+        return not v.is_continuous() and hi - lo <= 2 * config.segments - 1
 
 
 @TransformationFactory.register(
@@ -88,6 +110,8 @@ class BinaryExpansion(_ProductTransformation):
 
     Raises
     ------
+    ModelError
+        A row or objective is neither linear nor quadratic, or stands in a Disjunct.
     BoundError
         A factor of a product has no finite bounds; before the model is changed.
     """
@@ -105,26 +129,51 @@ class BinaryExpansion(_ProductTransformation):
         """Linear expressions that stand for the products; see `expansions`."""
         return expansions(block, products, config.bits, config.remainder)
 
+    def fits(self, v: Any, config: Any) -> bool:
+        """Whether the bits number all its values."""
+        lo, hi = range_of(v)
+        return not v.is_continuous() and hi - lo <= 2**config.bits - 1
 
-def envelopes(block: Any, products: list, segments: int) -> list:
-    """McCormick stand-ins of products.
+
+def envelopes(block: Any, products: list, segments: int, both: bool = False) -> list:
+    """McCormick stand-ins of products; a Var in several products is divided once.
 
     Parameters
     ----------
     block
-        Gets a sub-block for each product on `block.product`.
+        Gets a sub-block for each product on `block.product`, for each divided Var on
+        `block.division`.
     products
         `Product` objects.
     segments
         Pieces of each envelope; 1: plain.
+    both
+        Whether Y is divided, too, where it is a Var.
 
     Returns
     -------
     list
         A linear expression for each product.
     """
-    subs = _product_blocks(block)
-    return [add_mccormick(subs[name_of(p)], p, segments) for p in products]
+    subs = _blocks(block, "product")
+    found = []
+    for product in products:
+        second = both and isinstance(product.Y, VarData) and not product.is_square
+        found.append(add_mccormick(
+            subs[name_of(product)], product, _division(block, product.v, segments),
+            _division(block, product.Y, segments) if second else None))
+    return found
+
+
+def _division(block, var, segments: int):
+    """The Block on which a Var is divided; None where it stays in one piece."""
+    pieces = pieces_of(var, segments)
+    if len(pieces) == 1:
+        return None
+    divisions = _blocks(block, "division")
+    if var.name not in divisions:
+        add_division(divisions[var.name], var, pieces)
+    return divisions[var.name]
 
 
 def expansions(block: Any, products: list, bits: int, remainder: bool) -> list:
@@ -144,28 +193,30 @@ def expansions(block: Any, products: list, bits: int, remainder: bool) -> list:
     list
         A linear expression for each product.
     """
-    subs = _product_blocks(block)
-    if block.component("expansion") is None:
-        block.expansion = pyo.Block(pyo.Any)
+    subs, by_var = _blocks(block, "product"), _blocks(block, "expansion")
     found = []
     for product in products:
         name = product.v.name
-        if name not in block.expansion:
-            add_expansion_of(block.expansion[name], product.v, bits, remainder)
-        found.append(
-            add_expanded_product(subs[name_of(product)], product, block.expansion[name]))
+        if name not in by_var:
+            add_expansion_of(by_var[name], product.v, bits, remainder)
+        found.append(add_expanded_product(subs[name_of(product)], product, by_var[name]))
     return found
 
 
-def _product_blocks(block):
-    if block.component("product") is None:
-        block.product = pyo.Block(pyo.Any)
-    return block.product
+def _blocks(block, name: str):
+    """An indexed Block of that name, made where there is none."""
+    if block.component(name) is None:
+        block.add_component(name, pyo.Block(pyo.Any))
+    return block.component(name)
 
 
 def name_of(product: Any) -> str:
-    """Name of a product's block: its Var and the row that it stands in."""
-    return f"{product.v.name} in {product.where}"
+    """Name of a product's block: its two Vars, or its Var and the row that it stands in."""
+    if product.is_square:
+        return f"{product.v.name} ** 2"
+    if product.where:
+        return f"{product.v.name} in {product.where}"
+    return f"{product.v.name} * {product.Y.name}"
 
 
 def replace_row(block: Any, data: Any, expression: Any) -> None:
@@ -218,17 +269,16 @@ def stand_in_values(block: Any, product: Any,
     if block.component("product") is None or name_of(product) not in block.product:
         return
     sub = block.product[name_of(product)]
-    v = value(product.v)
-    Y = sum(c * value(var) for c, var in zip(
-        product.Y.linear_coefs, product.Y.linear_vars, strict=True))
-    if sub.component("piece") is not None:
+    v, Y = value(product.v), product.factor_at(value)
+    if sub.component("w_part") is not None:
         return
-    yield sub.Y, Y
+    if sub.component("Y") is not None:
+        yield sub.Y, Y
     if sub.component("w") is not None:
         yield sub.w, v * Y
         return
     expansion = block.expansion[product.v.name]
-    steps = (v - expansion.lo) / expansion.step
+    steps = (v - expansion.lo) / expansion.step if expansion.step else 0.0
     whole = min(2 ** len(expansion.bit) - 1, max(0, int(steps + ROUNDING)))
     rest = min(max(0.0, (steps - whole) * expansion.step), expansion.step)
     for k, bit in expansion.bit.items():

@@ -20,13 +20,13 @@ from pyomo.core.expr import LinearExpression, SumExpression
 
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.numerics.identities import convexify
-from pyomo_dlmp.tolerances import CONVEX
 from pyomo_dlmp.transform.complementarity.mode import LevelRow
 from pyomo_dlmp.transform.pairs import compile_pairs
 from pyomo_dlmp.transform.products.bilinear import (
     QuadraticParts,
     bilinear_rows,
     group_products,
+    is_convex,
 )
 from pyomo_dlmp.transform.products.identity import (
     Payment,
@@ -160,7 +160,7 @@ def _by_identities(block, record: SingleLevel, parts: QuadraticParts) -> bool:
     upper = record.original
     sense = 1 if upper.sense == pyo.minimize else -1
     payment, rest = rewrite_payment(parts.quadratic, parts.var_map, record.lowers, sense)
-    if not payment.left and _is_convex(rest, sense):
+    if not payment.left and is_convex(rest, sense):
         return False
     systems = [lower.kkt for lower in record.lowers]
     compiled = compile_pairs(block.model(), systems, [lower.bounds for lower in record.lowers],
@@ -222,27 +222,13 @@ def _nonconvex_products(record: SingleLevel, upper, parts: QuadraticParts, is_ob
     """(products that keep an expression from being convex, the other quadratic terms)."""
     sense = 1 if is_objective and upper.sense == pyo.minimize else -1
     mixed = any(i != j for i, j in parts.quadratic)
-    if not mixed or (is_objective and _is_convex(parts.quadratic, sense)):
+    if not mixed or (is_objective and is_convex(parts.quadratic, sense)):
         return [], parts.quadratic
     decided = ComponentSet(u for lower in record.lowers for u in lower.kkt.form.u)
     duals = {id(v) for lower in record.lowers for v in form_duals(lower)}
     if any(i in duals and j in duals for i, j in parts.quadratic):
         return [], parts.quadratic  # of two duals: left to the solver, which may refuse
     return group_products(parts, upper.name, decided)
-
-
-def _is_convex(quadratic: dict, sense: int) -> bool:
-    if not quadratic:
-        return True
-    number: dict[int, int] = {}
-    for key in quadratic:
-        for vid in key:
-            number.setdefault(vid, len(number))
-    Q = np.zeros((len(number), len(number)))
-    for (i, j), coef in quadratic.items():
-        Q[number[i], number[j]] += coef
-        Q[number[j], number[i]] += coef
-    return bool(np.linalg.eigvalsh(sense * Q)[0] >= -CONVEX * max(1.0, np.abs(Q).max()))
 
 
 def _require_complete(upper, payment: Payment, how: str) -> None:
