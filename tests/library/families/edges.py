@@ -23,7 +23,10 @@ STEEP = 3000.0
 
 def large_multipliers(rng: Rng) -> Bilevel:
     """Multipliers about 3,000: a penalty in the lower cost, or a row in large units."""
-    if rng.random() < 0.5:
+    kind = rng.random()
+    if kind < 0.4:
+        return _steep_beyond(rng)
+    if kind < 0.7:
         model = general.lp_lp(rng)
         low = model.followers[0]
         r = int(rng.integers(0, len(low.lo)))
@@ -33,10 +36,21 @@ def large_multipliers(rng: Rng) -> Bilevel:
     return _penalty(rng)
 
 
+def _steep_beyond(rng: Rng) -> Bilevel:
+    """A row in thousands binds beyond some u only: with |dual| <= 1,000 the leader stays below."""
+    c = np.sort(rng.integers(2, 6, 2)).astype(float)
+    need, first = float(rng.integers(1, 3)), float(rng.integers(1, 3))
+    low = follower(1, c, [[1.0, 1.0], [0.001, first * 0.001]], [need, 0.0], [INF, INF],
+                   B=[[0.0], [-0.001]], ub=[*rng.integers(3, 6, 2)])
+    gain = float(rng.integers(3, 6))
+    goal = linear({u(0): -gain, x(0): float(rng.integers(0, 3)), x(1): float(rng.integers(0, 3))})
+    return Bilevel(np.zeros(1), np.array([5.0]), [low], goal)
+
+
 def _penalty(rng: Rng) -> Bilevel:
     """Demand u + 1 met by two units or by shedding at 3,000, which the leader may want."""
     A = np.array([[1.0, 1.0, 1.0]])
-    c = [float(rng.integers(1, 20)), float(rng.integers(20, 50)), STEEP + float(rng.integers(0, 400))]
+    c = [rng.integers(1, 20), rng.integers(20, 50), STEEP + rng.integers(0, 400)]
     low = follower(1, c, A, [1.0], [1.0], B=[[-1.0]], ub=[*rng.integers(1, 3, 2), INF])
     gain = float(rng.integers(1, 4))
     goal = linear({u(0): -float(rng.integers(0, 3)), x(2): gain - 1.5 - float(rng.integers(0, 4)),

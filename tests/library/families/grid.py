@@ -15,6 +15,7 @@ from tests.library.families.arrays import Bilevel, Follower
 from tests.library.small import strictly_convex
 
 NEAR = 1e-8  # room of each row, so that an answer in ten digits is one
+ROUGH = 1e-7  # the same where an answer comes from a QP
 
 
 def value_at(drawn: Bilevel, u: np.ndarray) -> float | None:
@@ -108,14 +109,19 @@ class _Part:
         """(A, lo, hi) over its columns: an answer, its multipliers, and no gap between them."""
         n, k = len(self.c), len(self.g)
         right = self.c + self.Q @ self.x  # the gradient, the same at every answer
-        A = [np.hstack([self.G, np.zeros((k, k))]), np.hstack([np.zeros((n, n)), self.G.T]),
-             np.concatenate([right, -self.g])[None]]
-        lo = [self.g, right, np.array([-np.inf])]
-        hi = [np.full(k, np.inf), right, np.zeros(1)]
-        if self.unique:
-            A.append(np.hstack([np.eye(n), np.zeros((n, k))]))
-            lo.append(self.x)
-            hi.append(self.x)
+        room = ROUGH * (1 + np.abs(right)) if self.unique else 0.0
+        A = [np.hstack([self.G, np.zeros((k, k))]), np.hstack([np.zeros((n, n)), self.G.T])]
+        lo, hi = [self.g, right - room], [np.full(k, np.inf), right + room]
+        if self.unique:  # that answer, and no multiplier of what has slack there
+            slack = np.flatnonzero(self.G @ self.x - self.g > ROUGH * (1 + np.abs(self.g)))
+            at = np.concatenate([np.arange(n), n + slack])
+            A.append(np.eye(n + k)[at])
+            lo.append(np.concatenate([self.x, np.zeros(len(slack))]))
+            hi.append(lo[-1])
+        else:
+            A.append(np.concatenate([right, -self.g])[None])
+            lo.append(np.array([-np.inf]))
+            hi.append(np.zeros(1))
         return np.vstack(A), np.concatenate(lo), np.concatenate(hi)
 
 

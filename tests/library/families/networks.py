@@ -63,7 +63,7 @@ def interdict_flow(rng: Rng) -> Bilevel:
     """The leader cuts capacities within a budget; the follower sends the greatest flow."""
     arcs = [ARCS[k] for k in PICKS[int(rng.integers(0, 2))]]
     arcs.append((3, 0))  # and back, which is maximised
-    K, n, m = _conservation(arcs), len(arcs), len(arcs) - 1
+    K, m = _conservation(arcs), len(arcs) - 1
     nodes = slice(0, 4) if rng.random() < 0.6 else slice(0, 3)
     caps = rng.integers(1, 5, m).astype(float)
     whole = rng.random() < 0.5

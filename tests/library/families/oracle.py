@@ -29,9 +29,19 @@ class Answer:
     largest_dual: float = 0.0  # at the optimum; not the least one that would do
 
 
-def brute_force(drawn: Bilevel) -> Answer:
-    """The optimistic optimum of a bilevel given as arrays."""
+def brute_force(drawn: Bilevel, most: float = np.inf) -> Answer:
+    """The optimistic optimum of a bilevel given as arrays.
+
+    Parameters
+    ----------
+    drawn
+        The model.
+    most
+        A bound of |dual| that is imposed: what a guessed big-M of that size would find.
+    """
     system = system_of(drawn)
+    if np.isfinite(most):
+        _impose(system, most)
     feasible = LinearProgram(system, np.zeros(len(system.cost)))
     best = QuadraticProgram(system) if system.H.any() else LinearProgram(system, system.cost)
     value, point, leaves = np.inf, None, 0
@@ -49,6 +59,17 @@ def brute_force(drawn: Bilevel) -> Answer:
              if label[0] in ("row", "lower", "upper")]
     return Answer("optimal", drawn.sense * (value + system.constant), point[:len(drawn.u_lo)],
                   leaves, max(duals, default=0.0))
+
+
+def _impose(system: System, most: float) -> None:
+    """|dual| <= most, in the columns' own boxes and in those of the choices."""
+    duals = {k for label, k in system.column.items() if label[0] in ("row", "lower", "upper")}
+    for k in duals:
+        system.least[k], system.greatest[k] = -most, most
+    for options in system.choices:
+        for option in options:
+            option[:] = [(k, max(lo, -most), min(hi, most)) if k in duals else (k, lo, hi)
+                         for k, lo, hi in option]
 
 
 def _integers(drawn: Bilevel, system: System) -> Iterator:

@@ -78,6 +78,6 @@ def compared(result, answer: Answer, gap: float, sense: int) -> tuple[str, str]:
 
 def _reason(err: dlmp.DlmpError) -> str:
     """The first fault without names and numbers, so that equal reasons are counted together."""
-    what = err.faults[0].what
-    what = re.sub(r"'[^']*'|\"[^\"]*\"", "'..'", what)
-    return re.sub(r"-?\d[\d.e+-]*", "#", what)[:100]
+    what = re.sub(r"\([^()]*\)|'[^']*'", "..", err.faults[0].what)
+    what = re.sub(r"\bin [\w.\[\]]+\[?.*", "in ..", what)
+    return re.sub(r"-?\d[\d.e+-]*", "#", what)[:80]

@@ -1,0 +1,41 @@
+"""Optima of the seeds that the suite runs, stored, since some need Gurobi or much time.
+
+    python -m tests.library.families.optima      writes optima.csv anew
+"""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from pathlib import Path
+
+from tests.library.families.oracle import Answer
+from tests.library.families.table import FAMILIES
+
+STORED = Path(__file__).with_name("optima.csv")
+SEEDS = range(8)
+
+
+@cache
+def stored_answers() -> dict[tuple[str, int], Answer]:
+    """{(family, seed): answer by brute force}, in the model's units."""
+    with STORED.open(encoding="utf-8") as file:
+        return {(row["family"], int(row["seed"])): Answer(
+            row["status"], float(row["optimum"]) if row["optimum"] else None)
+            for row in csv.DictReader(file)}
+
+
+def write() -> None:
+    """Brute force for all of them."""
+    with STORED.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["family", "seed", "status", "optimum"])
+        for family, build in FAMILIES.items():
+            for seed in SEEDS:
+                answer = build(seed).answer()
+                optimum = "" if answer.optimum is None else f"{answer.optimum + 0.0:.10g}"
+                table.writerow([family, seed, answer.status, optimum])
+
+
+if __name__ == "__main__":
+    write()
