@@ -88,13 +88,17 @@ def reasons(data: pd.DataFrame) -> str:
 
 def write_page(files: list[str]) -> None:
     """Fill the marked tables of the page, one for each solver."""
-    text = PAGE.read_text(encoding="utf-8")
+    from tests.library.families.table import described
+
+    found = {"families": "\n".join(["| family | what is drawn |", "|---|---|", *(
+        f"| {name} | {what} |" for name, what in described().items())])}
     for file in files:
         data = pd.read_csv(file)
-        name = f"families_{data['solver'].iloc[0]}"
+        found[f"families_{data['solver'].iloc[0]}"] = table(data)
+    text = PAGE.read_text(encoding="utf-8")
+    for name, content in found.items():
         pattern = rf"(<!-- table {name} -->\n)(?:(?!<!--).)*(<!-- end -->)"
         assert re.search(pattern, text, re.S), f"{PAGE} has no place for {name}"
-        content = table(data)
         text = re.sub(pattern, lambda m, c=content: m[1] + c + "\n" + m[2], text, flags=re.S)
     PAGE.write_text(text, encoding="utf-8")
 
@@ -112,9 +116,9 @@ def main() -> None:
     parser.add_argument("--time-limit", type=float, default=20.0)
     parser.add_argument("--jobs", type=int, choices=(1, 2), default=1)
     parser.add_argument("--out", help="CSV file")
-    parser.add_argument("--page", nargs="+", metavar="CSV", help="write the page's tables")
+    parser.add_argument("--page", nargs="*", metavar="CSV", help="write the page's tables")
     args = parser.parse_args()
-    if args.page:
+    if args.page is not None:
         write_page(args.page)
         return
     first, last = map(int, args.seeds.split("-"))

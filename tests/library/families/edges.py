@@ -78,7 +78,7 @@ def units(rng: Rng) -> Units:
 
 
 def base_of_scaled(rng: Rng) -> Bilevel:
-    """A model of one of seven families, drawn in units near 1."""
+    """One of seven other families, with coefficients times 1e-4 to 1e5 in two kinds of units."""
     return BASES[int(rng.integers(0, len(BASES)))](rng)
 
 

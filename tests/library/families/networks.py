@@ -29,21 +29,20 @@ def _graph(rng: Rng):
 
 
 def tolls(rng: Rng) -> Bilevel:
-    """The leader takes t on some arcs; travellers take the cheapest way: t f at both levels.
+    """The leader takes t on one or two arcs; travellers take the cheapest way: t f at both levels.
 
-    One arc past the tolls goes from s to t, but for one model in ten: tolls without a cap are
-    then unbounded.
+    One arc past the tolls goes from s to t; in one model in ten not all can take it, and tolls
+    without a cap are then unbounded.
     """
     arcs, K, nodes = _graph(rng)
     if (0, 3) not in arcs:
         arcs = [*arcs, (0, 3)]
         K = _conservation(arcs)[nodes]
-    tolled = [0, 3] if rng.random() < 0.5 else [int(rng.integers(0, 4)), 4]
-    if len(set(tolled)) == 1:
-        tolled = tolled[:1]
-    n, m, amount = len(arcs), len(set(tolled)), float(rng.integers(1, 4))
-    tolled = sorted(set(tolled))
-    c = rng.integers(0, 6, n).astype(float)
+    n, m, amount = len(arcs), int(rng.integers(1, 3)), float(rng.integers(1, 4))
+    cut = [0, 1] if rng.random() < 0.5 else [k for k in range(n - 1) if arcs[k][1] == 3]
+    tolled = cut if m == 2 else [int(rng.integers(0, n - 1))]
+    c = rng.integers(1, 6, n).astype(float)
+    c[tolled] = rng.integers(0, 3, m)
     c[-1] = float(rng.integers(6, 12))
     D = np.zeros((n, m))
     D[tolled, np.arange(m)] = 1.0
@@ -77,7 +76,7 @@ def interdict_flow(rng: Rng) -> Bilevel:
     low = follower(m, c, A, [*np.zeros(len(K[nodes])), *np.full(m, -INF)],
                    [*np.zeros(len(K[nodes])), *caps], B=B, sense=sense)
     price = rng.integers(1, 3, m).astype(float)
-    budget = (linear({u(j): price[j] for j in range(m)}), -INF, float(rng.integers(1, 4)))
+    budget = (linear({u(j): price[j] for j in range(m)}), -INF, float(rng.integers(2, 5)) / 2)
     return Bilevel(np.zeros(m), np.ones(m), [low], linear({x(m): 1.0}), 1, [budget],
                    integer=tuple(range(m)) if whole else ())
 

@@ -33,8 +33,13 @@ def write() -> None:
         for family, build in FAMILIES.items():
             for seed in SEEDS:
                 answer = build(seed).answer()
-                optimum = "" if answer.optimum is None else f"{answer.optimum + 0.0:.10g}"
+                optimum = "" if answer.optimum is None else f"{_clean(answer.optimum):.10g}"
                 table.writerow([family, seed, answer.status, optimum])
+
+
+def _clean(value: float) -> float:
+    """Without the rounding errors of a zero."""
+    return 0.0 if abs(value) < 1e-8 else value
 
 
 if __name__ == "__main__":

@@ -61,4 +61,10 @@ def _family(name: str) -> Callable[[int], Instance]:
     return build
 
 
+def described() -> dict[str, str]:
+    """{family: what is drawn, in a sentence}."""
+    return {name: (make.__doc__ or "").strip().split("\n")[0].rstrip(".")
+            for name, make in _DRAWN.items()}
+
+
 FAMILIES: dict[str, Callable[[int], Instance]] = {name: _family(name) for name in _DRAWN}

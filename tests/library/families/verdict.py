@@ -46,6 +46,8 @@ def judge(instance: Instance, answer: Answer, solver: str, *, gap: float = 1e-4,
             assert_bilevel_feasible(model, result)
         except AssertionError as err:
             word, why = "wrong", f"the point: {err}"
+        except Exception as err:
+            word, why = "crashed", f"{type(err).__name__} in assert_bilevel_feasible: {err}"
     return Verdict(word, why, spent, str(result.status), result.objective)
 
 
