@@ -14,6 +14,11 @@ from tests.library.families.table import FAMILIES
 
 STORED = Path(__file__).with_name("optima.csv")
 SEEDS = range(8)
+# Seeds that found a fault, run on every solver: upper Vars that nothing uses ("lp-lp", "equations
+# only" 18), "unbounded" for a convex objective over free Vars (12), a cost that is rounding after
+# elimination (32), a lower level solved again 1e-9 beside a point where its price jumps
+FOUND = {"lp-lp": (10,), "equations only": (12, 18, 32), "qp-qp": (36,), "price cap": (10,),
+         "tolls": (13,), "other units": (44,)}
 
 
 @cache
@@ -31,7 +36,7 @@ def write() -> None:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["family", "seed", "status", "optimum"])
         for family, build in FAMILIES.items():
-            for seed in SEEDS:
+            for seed in (*SEEDS, *FOUND.get(family, ())):
                 answer = build(seed).answer()
                 optimum = "" if answer.optimum is None else f"{_clean(answer.optimum):.10g}"
                 table.writerow([family, seed, answer.status, optimum])
