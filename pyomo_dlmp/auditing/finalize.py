@@ -137,7 +137,8 @@ def finalize_result(model: Any, record: SingleLevel, claim: Claim, solver: str, 
     clock.stage("audit")
     seconds = SECONDS if time_left is None else max(_LEAST_SECONDS, time_left)
     value_idle_vars(record.original, upper_data(model, pyo.Constraint),
-                    (v for lower in record.lowers for v in lower.kkt.form.idle))
+                    (v for lower in record.lowers for v in chain(
+                        lower.kkt.form.idle, lower.kkt.form.block.declared_upper())))
     _round_integers(model, record)
     result = BilevelResult(claim.status, claim.objective, claim.bound, None, solver, clock.times,
                            claim.size, notes=list(claim.notes))

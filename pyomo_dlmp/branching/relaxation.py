@@ -49,10 +49,12 @@ class Relaxation:
     ----------
     lifted
         The program; integrality and complementarity are left out.
+    exact
+        Whether points of QPs are wanted exactly (those of leaves), not to an interior tolerance.
     """
 
-    def __init__(self, lifted: Lifted):
-        self.lifted = lifted
+    def __init__(self, lifted: Lifted, exact: bool = False):
+        self.lifted, self.exact = lifted, exact
         program = lifted.problem.program
         self.quadratic = bool(program.Q.nnz)
         self.program = program
@@ -212,7 +214,8 @@ class Relaxation:
         """The convex QP; the LP has found it feasible."""
         program = self.program
         A = self.matrix()
-        answer = minimise_qp(program.Q, program.c, A, limits.lo, limits.hi, limits.lb, limits.ub)
+        answer = minimise_qp(program.Q, program.c, A, limits.lo, limits.hi, limits.lb, limits.ub,
+                             self.exact)
         if answer is not None:
             z, bound = answer
             return Relaxed(Status.OPTIMAL, z, bound + program.constant)

@@ -107,7 +107,7 @@ class Tree:
         self.limits = limits
         self.chooser = Chooser(self.lifted)
         self.slots = [Relaxation(self.lifted) for _ in range(_TOGETHER)]
-        self.leaves = [Relaxation(self.lifted) for _ in range(_TOGETHER)]
+        self.leaves = [Relaxation(self.lifted, exact=True) for _ in range(_TOGETHER)]
         self.result = TreeResult()
         self.seen: set[bytes] = set()
         self.open: list[tuple[float, int, int, Node]] = []

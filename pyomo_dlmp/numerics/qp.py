@@ -49,7 +49,7 @@ class ConvexQp:
             self.ub[columns])
 
     def solve(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Solve to a polished KKT point: HiGHS first, outer approximation where that is inexact.
+        """Solve to a polished KKT point: HiGHS first, other methods where that is inexact.
 
         Returns
         -------
@@ -66,7 +66,7 @@ class ConvexQp:
             found = self._clarabel() if self.Q.nnz else None
             return found if found is not None else self._highs_or_fail()
         best = None
-        for attempt in (self._highs, self._outer):
+        for attempt in (self._highs, self._outer, self._interior):
             found = attempt()
             if found is None:
                 continue
@@ -84,6 +84,12 @@ class ConvexQp:
             raise SolverError.at("lower level", "could not be solved by HiGHS",
                                  "Check that it is feasible and bounded.")
         return best[1]
+
+    def _interior(self):
+        """The interior-point solution, to be polished; for QPs that the others solve inexactly."""
+        if not self.Q.nnz:
+            return None
+        return solve_qp(self.Q, self.c, self.A, self.right, self.equalities, self.lb, self.ub)
 
     def _clarabel(self):
         """The interior-point solution, if it is accurate."""
