@@ -188,27 +188,43 @@ class Relaxation:
         self.lp.set_cost(self._all, self.cost)
         if status == Status.INFEASIBLE:
             return Relaxed(status)
-        return Relaxed(Status.UNBOUNDED, z, -np.inf, self.falling(ray, z))
+        return self.falling(Relaxed(Status.UNBOUNDED, z, -np.inf, ray))
 
-    def falling(self, ray: np.ndarray | None, z: np.ndarray | None) -> np.ndarray | None:
-        """The ray where the true cost falls along it without end from z; else None.
+    def falling(self, relaxed: Relaxed) -> Relaxed:
+        """An unbounded relaxation, its ray left out where the true cost does not fall along it.
 
         A product of factors without ranges has no envelope yet: a ray of the relaxation may then be
-        none of the program's.
+        none of the program's. Where the cost has no curvature along the ray, its slope depends on
+        the point: the point with the steepest one is taken.
         """
+        ray, z = relaxed.ray, relaxed.z
         if ray is None or z is None or not len(self.lifted.w):
-            return ray
+            return relaxed
         original = self.lifted.original
-        if original.quadratic_rows:
-            return None
+        relaxed.ray = None
         program, n = original.program, self.lifted.n
         size = np.abs(ray[:n]).max(initial=0.0)
-        if size <= ROUNDING * np.abs(ray).max():
-            return None  # the products' own columns alone
+        if original.quadratic_rows or size <= ROUNDING * np.abs(ray).max():
+            return relaxed  # the products' own columns alone
         d = ray[:n] / size
-        bend, slope = float(d @ (program.Q @ d)), float((program.c + program.Q @ z[:n]) @ d)
-        falls = bend < -ROUNDING or (bend <= ROUNDING and slope < -ROUNDING)
-        return ray if falls else None
+        gradient = program.Q @ d
+        bend, slope = float(d @ gradient), float(program.c @ d + gradient @ z[:n])
+        if bend > ROUNDING:
+            return relaxed
+        if bend >= -ROUNDING and slope >= -ROUNDING:
+            steepest = self._least_point(gradient)
+            if steepest is None or program.c @ d + gradient @ steepest[:n] >= -ROUNDING:
+                return relaxed
+            relaxed.z = steepest
+        relaxed.ray = ray
+        return relaxed
+
+    def _least_point(self, cost: np.ndarray) -> np.ndarray | None:
+        """A point of the last node where a linear cost of the original columns is least."""
+        self.lp.set_cost(self._all, np.concatenate([cost, self._none[len(cost):]]))
+        z = self.lp.point() if self._run() == Status.OPTIMAL else None
+        self.lp.set_cost(self._all, self.cost)
+        return z
 
     def _quadratic(self, limits: Limits, feasible: Relaxed) -> Relaxed:
         """The convex QP; the LP has found it feasible."""
@@ -222,7 +238,7 @@ class Relaxation:
         ray = self._recession(A, limits)
         if ray is None:  # Clarabel failed: nothing is known but that the node is feasible
             return Relaxed(Status.OPTIMAL, feasible.z, -np.inf)
-        return Relaxed(Status.UNBOUNDED, feasible.z, -np.inf, self.falling(ray, feasible.z))
+        return self.falling(Relaxed(Status.UNBOUNDED, feasible.z, -np.inf, ray))
 
     def _recession(self, A: sp.csr_matrix, limits: Limits) -> np.ndarray | None:
         """A direction d of recession with Q d = 0 and c'd < 0, |d| <= 1; None where none is."""

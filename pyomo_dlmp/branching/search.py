@@ -15,12 +15,12 @@ from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import lower_levels, upper_objective
 from pyomo_dlmp.bilevel.values import load_values
 from pyomo_dlmp.branching.patterns import known_pattern
-from pyomo_dlmp.branching.scaling import scaled
 from pyomo_dlmp.branching.tree import Tree, TreeLimits, TreeResult
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics.identities import convexify
+from pyomo_dlmp.numerics.scaling import scaled
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ROW_HOLDS

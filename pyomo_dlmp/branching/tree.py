@@ -279,7 +279,8 @@ class Tree:
             others[squares] = False
             narrowed, ray = self._narrow(relaxation, node, np.flatnonzero(others))
             if relaxed.status == Status.UNBOUNDED:
-                relaxed.ray = relaxation.falling(ray, z)
+                relaxed.ray = ray
+                relaxed = relaxation.falling(relaxed)
             if len(squares):
                 relaxation.add_tangents(squares, z[lifted.a[squares]])
             if not len(squares) and not narrowed:

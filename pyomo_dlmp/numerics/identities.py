@@ -23,10 +23,11 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import null_space
 
-from pyomo_dlmp.numerics.components import component_labels, groups_by_label
+from pyomo_dlmp.numerics.components import blocks_of, component_labels, groups_by_label
 from pyomo_dlmp.numerics.curvature import semidefinite_weights
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.pairs import OFF, TIGHT, PairProgram
+from pyomo_dlmp.numerics.scaling import scaled
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import CONVEX, ENTRY, FLAT, RANK
 
@@ -43,7 +44,7 @@ class Convexified:
     problem
         The same feasible set; its objective has the same value at every KKT point.
     weights
-        t of each pair, shape (K,).
+        t of each pair of the scaled program, shape (K,).
     convex
         Whether the new objective is convex on the feasible set.
     parts
@@ -68,11 +69,15 @@ def convexify(problem: PairProgram) -> Convexified:
     -------
     Convexified
     """
-    program = problem.program
+    own = problem.program
+    if _least_of(own.Q) >= -CONVEX:
+        return Convexified(problem, np.zeros(len(problem.pairs)), True, 0)
+    small, scale = scaled(problem)  # entries near one: what is zero is told from what is small
+    program = small.program
     weights, convex, parts = np.zeros(len(problem.pairs)), True, 0
     c, Q, constant = program.c.copy(), program.Q, program.constant
-    S, s0 = problem.slack_rows()
-    for part in _parts(problem, S, s0):
+    S, s0 = small.slack_rows()
+    for part in _parts(small, S, s0):
         if _least(part.H)[0] >= -CONVEX:
             continue
         parts += 1
@@ -91,7 +96,9 @@ def convexify(problem: PairProgram) -> Convexified:
         return Convexified(problem, weights, True, 0)
     Q.data[np.abs(Q.data) < ENTRY * max(1.0, np.abs(Q.data).max(initial=0.0))] = 0.0
     Q.eliminate_zeros()
-    new = replace(problem, program=replace(program, c=c, Q=Q, constant=constant))
+    back = sp.diags(1.0 / scale)
+    new = replace(problem, program=replace(
+        own, c=c / scale, Q=(back @ Q @ back).tocsr(), constant=constant))
     return Convexified(new, weights, convex, parts)
 
 
@@ -251,6 +258,11 @@ def _least(W: np.ndarray, scale: float | None = None) -> tuple[float, float]:
     size = np.abs(W).max()
     scale = scale or max(size, ENTRY)
     return float(np.linalg.eigvalsh(0.5 * (W + W.T))[0]) / scale, float(size) / scale
+
+
+def _least_of(Q: sp.csr_matrix) -> float:
+    """Least eigenvalue of a symmetric matrix, block by block, each relative to its size."""
+    return min((_least(Q[block][:, block].toarray())[0] for block in blocks_of(Q)), default=0.0)
 
 
 def _parts(problem: PairProgram, S: sp.csr_matrix, s0: np.ndarray) -> Iterator[_Part]:
