@@ -34,7 +34,7 @@ def test_gurobi_has_the_optimum(family):
     check_family(family, solver_or_skip("gurobi"), SEEDS[6:])
 
 
-@pytest.mark.parametrize("solver", ["highs", "gurobi"])
+@pytest.mark.parametrize("solver", ["highs", "gurobi", "scip"])
 @pytest.mark.parametrize("family", FOUND)
 def test_seeds_that_once_found_a_fault(family, solver):
     check_family(family, solver_or_skip(solver), FOUND[family])

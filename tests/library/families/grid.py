@@ -14,8 +14,7 @@ from scipy.optimize import linprog
 from tests.library.families.arrays import Bilevel, Follower
 from tests.library.small import strictly_convex
 
-NEAR = 1e-8  # room of each row, so that an answer in ten digits is one
-ROUGH = 1e-7  # the same where an answer comes from a QP
+NEAR = 1e-7  # room of each row: what scipy's solver takes for feasible
 
 
 def value_at(drawn: Bilevel, u: np.ndarray) -> float | None:
@@ -109,11 +108,11 @@ class _Part:
         """(A, lo, hi) over its columns: an answer, its multipliers, and no gap between them."""
         n, k = len(self.c), len(self.g)
         right = self.c + self.Q @ self.x  # the gradient, the same at every answer
-        room = ROUGH * (1 + np.abs(right)) if self.unique else 0.0
+        room = NEAR * (1 + np.abs(right)) if self.unique else 0.0
         A = [np.hstack([self.G, np.zeros((k, k))]), np.hstack([np.zeros((n, n)), self.G.T])]
         lo, hi = [self.g, right - room], [np.full(k, np.inf), right + room]
         if self.unique:  # that answer, and no multiplier of what has slack there
-            slack = np.flatnonzero(self.G @ self.x - self.g > ROUGH * (1 + np.abs(self.g)))
+            slack = np.flatnonzero(self.G @ self.x - self.g > NEAR * (1 + np.abs(self.g)))
             at = np.concatenate([np.arange(n), n + slack])
             A.append(np.eye(n + k)[at])
             lo.append(np.concatenate([self.x, np.zeros(len(slack))]))

@@ -16,9 +16,10 @@ STORED = Path(__file__).with_name("optima.csv")
 SEEDS = range(8)
 # Seeds that found a fault, run on every solver: upper Vars that nothing uses ("lp-lp", "equations
 # only" 18), "unbounded" for a convex objective over free Vars (12), a cost that is rounding after
-# elimination (32), a lower level solved again 1e-9 beside a point where its price jumps
+# elimination (32), a lower level solved again 1e-9 beside a point where its price jumps ("qp-qp",
+# "price cap"), and "infeasible" by SCIP where a big-M row has no room ("producer, quantity")
 FOUND = {"lp-lp": (10,), "equations only": (12, 18, 32), "qp-qp": (36,), "price cap": (10,),
-         "tolls": (13,), "other units": (44,)}
+         "producer, quantity": (44, 49), "tolls": (13,), "other units": (44,)}
 
 
 @cache
