@@ -107,8 +107,8 @@ class Lifted:
         alpha = np.column_stack([la, ua, la, ua])
         beta = np.column_stack([lb, ub, ub, lb])
         # where a factor is a point the other's end does not matter
-        point_a = np.abs(ua - la) <= 0.0
-        point_b = np.abs(ub - lb) <= 0.0
+        point_a = ua - la <= 4.0 * ROUNDING * (1.0 + np.abs(la))
+        point_b = ub - lb <= 4.0 * ROUNDING * (1.0 + np.abs(lb))
         alpha = np.where(point_b[:, None] & ~np.isfinite(alpha), 0.0, alpha)
         beta = np.where(point_a[:, None] & ~np.isfinite(beta), 0.0, beta)
         known = np.isfinite(alpha) & np.isfinite(beta)

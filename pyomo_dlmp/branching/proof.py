@@ -7,7 +7,7 @@ import pyomo.environ as pyo
 
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.branching.search import solve_by_pairs
-from pyomo_dlmp.errors import AuditError, ModelError, SolverError
+from pyomo_dlmp.errors import AuditError, BoundError, DlmpError, ModelError, SolverError
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import SAME_OBJECTIVE
@@ -16,11 +16,6 @@ from pyomo_dlmp.transform.record import SingleLevel
 
 _PROOF_NODES = 20_000  # of the tree that checks bounds of the user's
 _FEW_PAIRS = 300  # open pairs up to which the tree is tried before products are expanded
-
-
-def can_branch(settings: Settings) -> bool:
-    """Whether a call may be solved by branching on pairs: its own model, the embedded solver."""
-    return settings.own and settings.interface.embedded
 
 
 def refuse_pairs(settings: Settings) -> None:
@@ -44,6 +39,28 @@ def refuse_pairs(settings: Settings) -> None:
         raise ModelError.at(
             "solve_bilevel", f"was given {', '.join(settings.options)} and search='pairs'",
             "These belong to the single level; branching on pairs has no such options.")
+
+
+def instead_of(err: DlmpError, settings: Settings) -> tuple[str, bool]:
+    """Why branching on pairs takes the place of the single level, and whether the notes say so.
+
+    Parameters
+    ----------
+    err
+        A bound that is missing, or an audit that the solver's point has failed.
+    settings
+        The call.
+
+    Returns
+    -------
+    tuple
+        (sentence without its full stop, whether the user asked for something else).
+    """
+    first = err.faults[0]
+    wished = {"complementarity", "products"} & settings.options.keys()
+    told = bool(wished) or not settings.interface.embedded or not isinstance(err, BoundError)
+    return ("solved by branching on pairs (embedded HiGHS), which needs no bounds: "
+            f"{first.where} {first.what}"), told
 
 
 def proved_by_pairs(settings: Settings, result: BilevelResult) -> BilevelResult | None:

@@ -148,19 +148,21 @@ class Relaxation:
         return self._quadratic(limits, found)
 
     def range_of(self, column: int,
-                 limits: Limits) -> tuple[float, float, np.ndarray | None]:
-        """(least, greatest value of a column within limits, a ray along which it has none)."""
+                 limits: Limits) -> tuple[float, float, list[np.ndarray]]:
+        """(least, greatest value of a column within limits, rays along which it has none)."""
         limits = self.with_tangents(limits)
         self.move_to(limits)
-        ends, ray = [], None
+        ends: list[float] = []
+        rays = []
         for sign in (1.0, -1.0):
             self.lp.set_cost(self._all, self._none)
             self.lp.set_cost(np.array([column]), np.array([sign]))
             known = self._run() == Status.OPTIMAL
             ends.append(sign * self.lp.cost() if known else -sign * np.inf)
-            ray = ray if known else self.lp.primal_ray()
+            ray = None if known else self.lp.primal_ray()
+            rays += [] if ray is None else [ray]
         self.lp.set_cost(self._all, self.cost)
-        return ends[0], ends[1], ray
+        return ends[0], ends[1], rays
 
     def _linear(self) -> Relaxed:
         lp, status = self.lp, self._run()
@@ -188,36 +190,45 @@ class Relaxation:
         self.lp.set_cost(self._all, self.cost)
         if status == Status.INFEASIBLE:
             return Relaxed(status)
-        return self.falling(Relaxed(Status.UNBOUNDED, z, -np.inf, ray))
+        return self.falling(Relaxed(Status.UNBOUNDED, z), [] if ray is None else [ray])
 
-    def falling(self, relaxed: Relaxed) -> Relaxed:
-        """An unbounded relaxation, its ray left out where the true cost does not fall along it.
+    def falling(self, relaxed: Relaxed, rays: list[np.ndarray]) -> Relaxed:
+        """An unbounded relaxation with the first ray along which the true cost falls, or none.
 
         A product of factors without ranges has no envelope yet: a ray of the relaxation may then be
         none of the program's. Where the cost has no curvature along the ray, its slope depends on
         the point: the point with the steepest one is taken.
         """
-        ray, z = relaxed.ray, relaxed.z
-        if ray is None or z is None or not len(self.lifted.w):
+        if relaxed.z is None:
             return relaxed
-        original = self.lifted.original
+        if not len(self.lifted.w):
+            relaxed.ray = rays[0] if rays else None
+            return relaxed
         relaxed.ray = None
+        for ray in rays:
+            z = self._falls(ray, relaxed.z)
+            if z is not None:
+                relaxed.ray, relaxed.z = ray, z
+                break
+        return relaxed
+
+    def _falls(self, ray: np.ndarray, z: np.ndarray) -> np.ndarray | None:
+        """A point from which the true cost falls along a ray without end; None where none is."""
+        original = self.lifted.original
         program, n = original.program, self.lifted.n
         size = np.abs(ray[:n]).max(initial=0.0)
         if original.quadratic_rows or size <= ROUNDING * np.abs(ray).max():
-            return relaxed  # the products' own columns alone
+            return None  # the products' own columns alone
         d = ray[:n] / size
         gradient = program.Q @ d
         bend, slope = float(d @ gradient), float(program.c @ d + gradient @ z[:n])
         if bend > ROUNDING:
-            return relaxed
-        if bend >= -ROUNDING and slope >= -ROUNDING:
-            steepest = self._least_point(gradient)
-            if steepest is None or program.c @ d + gradient @ steepest[:n] >= -ROUNDING:
-                return relaxed
-            relaxed.z = steepest
-        relaxed.ray = ray
-        return relaxed
+            return None
+        if bend < -ROUNDING or slope < -ROUNDING:
+            return z
+        steepest = self._least_point(gradient)
+        falls = steepest is not None and program.c @ d + gradient @ steepest[:n] < -ROUNDING
+        return steepest if falls else None
 
     def _least_point(self, cost: np.ndarray) -> np.ndarray | None:
         """A point of the last node where a linear cost of the original columns is least."""
@@ -238,7 +249,7 @@ class Relaxation:
         ray = self._recession(A, limits)
         if ray is None:  # Clarabel failed: nothing is known but that the node is feasible
             return Relaxed(Status.OPTIMAL, feasible.z, -np.inf)
-        return self.falling(Relaxed(Status.UNBOUNDED, feasible.z, -np.inf, ray))
+        return self.falling(Relaxed(Status.UNBOUNDED, feasible.z), [ray])
 
     def _recession(self, A: sp.csr_matrix, limits: Limits) -> np.ndarray | None:
         """A direction d of recession with Q d = 0 and c'd < 0, |d| <= 1; None where none is."""

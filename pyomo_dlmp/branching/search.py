@@ -30,6 +30,7 @@ from pyomo_dlmp.transform.record import SingleLevel
 from pyomo_dlmp.transform.upper_view import upper_views
 
 log = logging.getLogger("pyomo_dlmp")
+_SOLVER = "highs"  # embedded, whatever solver the call names
 _SHOWN = 5  # names in a note
 _AIM = 0.2  # of the gap asked for: pruning is by bounds, and a smaller gap costs little
 
@@ -81,11 +82,10 @@ def solve_by_pairs(settings: Settings, nodes: float = np.inf,
     if outcome.z is None or outcome.status == Status.UNBOUNDED:
         if outcome.status == Status.UNBOUNDED:
             claim.notes.append(_along(compiled, outcome))
-        return no_point(record, claim, settings.interface.name, clock)
+        return no_point(record, claim, _SOLVER, clock)
     clock.stage("audit")
     _load(compiled, outcome, record)
-    return finalize_result(model, record, claim, settings.interface.name, clock, settings.gap,
-                           settings.left())
+    return finalize_result(model, record, claim, _SOLVER, clock, settings.gap, settings.left())
 
 
 def _compiled(model: Any) -> CompiledPairs:

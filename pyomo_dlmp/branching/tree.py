@@ -277,10 +277,9 @@ class Tree:
                                      & (z[lifted.w] < z[lifted.a] ** 2))
             others = wrong.copy()
             others[squares] = False
-            narrowed, ray = self._narrow(relaxation, node, np.flatnonzero(others))
+            narrowed, rays = self._narrow(relaxation, node, np.flatnonzero(others))
             if relaxed.status == Status.UNBOUNDED:
-                relaxed.ray = ray
-                relaxed = relaxation.falling(relaxed)
+                relaxed = relaxation.falling(relaxed, rays)
             if len(squares):
                 relaxation.add_tangents(squares, z[lifted.a[squares]])
             if not len(squares) and not narrowed:
@@ -289,14 +288,14 @@ class Tree:
         return relaxed
 
     def _narrow(self, relaxation: Relaxation, node: Node,
-                products: np.ndarray) -> tuple[bool, np.ndarray | None]:
-        """Ranges of factors by LPs: (whether one is much narrower now, a ray without a range)."""
-        narrowed, ray = False, None
+                products: np.ndarray) -> tuple[bool, list[np.ndarray]]:
+        """Ranges of factors by LPs: (whether one is much narrower now, rays without a range)."""
+        narrowed, rays = False, []
         lifted, program = self.lifted, self.lifted.problem.program
         for column in np.unique([lifted.a[products], lifted.b[products]]).tolist():
             old = node.box.get(column, (program.lb[column], program.ub[column]))
             low, high, endless = relaxation.range_of(column, node.limits(lifted))
-            ray = endless if ray is None else ray
+            rays += endless
             room = ROUNDING * (1.0 + abs(low) + abs(high)) if np.isfinite(high - low) else 0.0
             new = max(old[0], low - room), min(old[1], high + room)
             if new[0] > new[1]:
@@ -305,7 +304,7 @@ class Tree:
                 np.isfinite(new[1]) and not np.isfinite(old[1])) or bool(
                 np.isfinite(old[1] - old[0]) and new[1] - new[0] < 0.8 * (old[1] - old[0]))
             node.box[column] = new
-        return narrowed, ray
+        return narrowed, rays
 
     # ------------------------------------------------------------------------ what it means
 

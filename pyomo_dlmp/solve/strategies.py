@@ -17,9 +17,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pyomo_dlmp.auditing.result import BilevelResult
-from pyomo_dlmp.branching.proof import can_branch, refuse_pairs
+from pyomo_dlmp.branching.proof import instead_of, refuse_pairs
 from pyomo_dlmp.branching.search import solve_by_pairs
-from pyomo_dlmp.errors import BoundError, ModelError, SolverError, nearest, require_kind
+from pyomo_dlmp.errors import (
+    AuditError,
+    BoundError,
+    ModelError,
+    SolverError,
+    nearest,
+    require_kind,
+)
 from pyomo_dlmp.parametric import NotExplicit, solve_explicit
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.solve.attempts import solve_single_level
@@ -95,15 +102,10 @@ def _refuse_regions(settings: Settings) -> None:
 def _by_single_level(settings: Settings, asked: bool) -> BilevelResult:
     try:
         return solve_single_level(settings)
-    except BoundError as err:
-        if asked or not can_branch(settings):
+    except (BoundError, AuditError) as err:
+        if asked or not settings.own:
             raise
-        first = err.faults[0]
-        more = f" and {len(err.faults) - 1} more" if len(err.faults) > 1 else ""
-        named = settings.options.get("complementarity", "auto") != "auto" or (
-            "products" in settings.options)
-        raise Unsuitable(f"solved by branching on pairs, which needs no bounds: {first.where} "
-                         f"{first.what}{more}", told=named) from err
+        raise Unsuitable(*instead_of(err, settings)) from err
 
 
 STRATEGIES: dict[str, SearchStrategy] = {row.name: row for row in (
