@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -26,12 +27,15 @@ class Node:
         Lower bound of the cost in it, of its parent at first.
     depth
         Number of decisions that led to it.
+    basis
+        Of its parent's linear program, from which its own needs few pivots; None: of any.
     """
 
     state: np.ndarray
     box: dict[int, tuple[float, float]] = field(default_factory=dict)
     bound: float = -np.inf
     depth: int = 0
+    basis: Any = None
 
     def limits(self, lifted: Lifted) -> Limits:
         """Limits of rows and columns in the node."""
@@ -43,7 +47,7 @@ class Node:
 
     def child(self, bound: float) -> Node:
         """A copy one level down."""
-        return Node(self.state.copy(), dict(self.box), bound, self.depth + 1)
+        return Node(self.state.copy(), dict(self.box), bound, self.depth + 1, self.basis)
 
     def with_pair(self, k: int, what: int, bound: float, opposite: np.ndarray) -> Node:
         """The child in which pair k is TIGHT or OFF.

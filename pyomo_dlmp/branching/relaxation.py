@@ -70,6 +70,11 @@ class Relaxation:
         self._all = np.arange(len(program.c))
         self.of_a, self.of_b = np.zeros((2, len(lifted.w), CORNERS))
 
+    @property
+    def rows(self) -> int:
+        """Number of rows, tangents included."""
+        return self.A.shape[0]
+
     # ------------------------------------------------------------------------------ limits
 
     def move_to(self, limits: Limits) -> None:

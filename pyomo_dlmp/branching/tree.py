@@ -228,7 +228,11 @@ class Tree:
 
     def _visit(self, slot: int, node: Node, leaf: bool) -> Visit:
         """Relax a node, and solve the leaf of its point; reads only what batches leave alone."""
-        relaxed = self._relax(self.slots[slot], node)
+        relaxation = self.slots[slot]
+        if node.basis is not None and relaxation.rows == len(node.basis.row_status):
+            relaxation.lp.set_basis(node.basis)
+        relaxed = self._relax(relaxation, node)
+        node.basis = relaxation.lp.basis()
         visit = Visit(node, relaxed)
         if relaxed.status == Status.INFEASIBLE or relaxed.z is None:
             return visit

@@ -214,6 +214,14 @@ class Highs:
         """The objective after `run`."""
         return float(self._h.getObjectiveValue())
 
+    def basis(self) -> Any:
+        """The basis after `run`, to be given back by `set_basis`."""
+        return self._h.getBasis()
+
+    def set_basis(self, basis: Any) -> None:
+        """Start the next run from a basis."""
+        self._h.setBasis(basis)
+
     def primal_ray(self) -> np.ndarray | None:
         """A ray of an unbounded LP after `run` without presolve, shape (n,); None without one."""
         _, has_ray, ray = self._h.getPrimalRay()  # type: ignore[attr-defined]
