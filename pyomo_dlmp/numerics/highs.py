@@ -15,6 +15,7 @@ import highspy
 import numpy as np
 import scipy.sparse as sp
 
+from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.numerics.memory import over_limit
 from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.status import STOPPED, Status
@@ -237,8 +238,18 @@ class Highs:
         """Run without callbacks, for the many short LPs of a loop; at most `time_limit` seconds."""
         if time_limit is not None:
             self._limit(time_limit)
-        self._h.run()
+        self._run()
         return self._answer()
+
+    def _run(self) -> None:
+        """Run; HiGHS keeps the number of threads of its first run in this thread until told."""
+        if self._h.run() == highspy.HighsStatus.kError and (
+                self._h.getModelStatus() == highspy.HighsModelStatus.kNotset):
+            self._h.resetThreadScheduler(True)
+            self._h.run()
+            if self._h.getModelStatus() == highspy.HighsModelStatus.kNotset:
+                raise SolverError.at("solver 'highs'", "did not take the model or its options",
+                                     "Look for numbers of extreme size in the model.")
 
     def _limit(self, seconds: float) -> None:
         self.set("time_limit", float(self._h.getRunTime() + max(seconds, 0.01)))
@@ -271,10 +282,10 @@ class Highs:
         if time_limit is not None:
             self._limit(time_limit)
         with _interruptible(self._h, *((progress, found) if self.is_mip else (None, None))):
-            self._h.run()
+            self._run()
             if self._h.getModelStatus() == highspy.HighsModelStatus.kUnboundedOrInfeasible:
                 self.set("presolve", "off")  # without presolve it tells the two apart
-                self._h.run()
+                self._run()
         return self._answer()
 
     def _answer(self) -> HighsResult:

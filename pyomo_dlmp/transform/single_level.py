@@ -20,6 +20,8 @@ from pyomo.common.modeling import unique_component_name
 from pyomo.core import Transformation, TransformationFactory
 
 from pyomo_dlmp.bilevel import guard_of, lower_levels, upper_objective
+from pyomo_dlmp.bilevel.components import refuse_statements
+from pyomo_dlmp.bilevel.numbers import refuse_upper_numbers
 from pyomo_dlmp.errors import ModelError, nearest
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
@@ -69,6 +71,10 @@ class SingleLevelTransformation(Transformation):
             raise ModelError.at(
                 model.name, "has no active LowerLevel",
                 "Add one: m.dso = dlmp.LowerLevel().")
+        besides = ("sos", "mpec.simple_disjunction") if config.complementarity == Mpec.name else (
+            "sos",)  # stay what they are: a solver takes them, or what follows rewrites them
+        refuse_statements(model, besides)
+        refuse_upper_numbers(model)
         with PauseGC():
             systems = [build_kkt(compile_lower(block)) for block in blocks]
             upper = upper_objective(model)
