@@ -8,7 +8,7 @@ both levels imply of them by interval arithmetic; such bounds are not kept.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,7 @@ from pyomo_dlmp.transform.record import single_level_data
 
 _ORDER = ("network.expand_arcs", "contrib.piecewise.disaggregated_logarithmic",
           "mpec.simple_disjunction", "sos", "contrib.logical_to_disjunctive", "gdp.bigm")
+_BOUNDED = ("sos", "gdp.bigm")  # steps that take big-Ms from the bounds of Vars
 _OPTIONS = {"gdp.bigm": {"assume_fixed_vars_permanent": True}}
 _CURE = ("Give the Vars in it finite bounds, or rewrite it by a transformation of Pyomo of your "
          "choice before the solve.")
@@ -132,7 +133,8 @@ def upper_copy(model: Any, capabilities: Iterable[str] = ()) -> UpperCopy | None
 
 def _rewrite(model: Any, step: str, components: list, keeps_sos: bool) -> None:
     """Apply one step; ModelError that names the components where it fails."""
-    with _implied_bounds(model), LoggingIntercept(None, "pyomo"):
+    bounds = _implied_bounds(model) if step in _BOUNDED else nullcontext()
+    with bounds, LoggingIntercept(None, "pyomo"):
         if step == "sos":
             _write_sos(model, keeps_sos)
             return
