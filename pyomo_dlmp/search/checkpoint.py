@@ -46,6 +46,8 @@ class Checkpoint:
     """
 
     def __init__(self, path: str | Path, names: Container[str] | None = None):
+        if not isinstance(path, (str, os.PathLike)) or not Path(path).name:
+            raise ModelError.at("checkpoint", f"is {path!r}", "Give the path of a file.")
         self.path, self.names, self._last = Path(path), names, -np.inf
         self._beside = self.path.with_name(self.path.name + ".part")
         self._refuse_path()  # said before hours of search, not after
@@ -53,19 +55,20 @@ class Checkpoint:
         self.failures: list[str] = []
 
     def _refuse_path(self) -> None:
-        if not self.path.parent.is_dir():
-            raise ModelError.at("checkpoint", f"is {str(self.path)!r}, whose folder does not exist",
-                                "Make the folder first.")
-        if self.path.is_dir():
-            raise ModelError.at("checkpoint", f"is {str(self.path)!r}, which is a folder",
-                                "Give the path of a file.")
+        said = f"is {str(self.path)!r}"
         try:
+            if not self.path.parent.is_dir():
+                raise ModelError.at("checkpoint", f"{said}, whose folder does not exist",
+                                    "Make the folder first.")
+            if self.path.is_dir():
+                raise ModelError.at("checkpoint", f"{said}, which is a folder",
+                                    "Give the path of a file.")
             self._beside.write_text("", encoding="utf-8")
             self._beside.unlink()
         except OSError as err:
             raise ModelError.at(
-                "checkpoint", f"is {str(self.path)!r}, which cannot be written "
-                f"({err.strerror or err})", "Give a path in a folder that you may write.") from None
+                "checkpoint", f"{said}, which cannot be written ({err.strerror or err})",
+                "Give a path in a folder that you may write.") from None
 
     def keep(self, decisions: Callable[[], dict[str, float]], objective: float | None,
              bound: float | None, status: str = Status.SEARCHING, final: bool = False) -> None:

@@ -18,13 +18,13 @@ from pyomo_dlmp.search.clock import Clock, OutOfMemory, Progress
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.solve.options import (
     check_cache,
-    check_mip_options,
     check_numbers,
-    check_periods,
+    check_words,
     search_and_options,
 )
 from pyomo_dlmp.solve.strategies import run_strategies
 from pyomo_dlmp.solvers.interfaces import get_solver
+from pyomo_dlmp.solvers.options import check_mip_options
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import GAP, HIGH_POINT_GAP
 from pyomo_dlmp.transform.rewriting import upper_copy
@@ -100,8 +100,8 @@ def solve_bilevel(  # noqa: PLR0913  # keywords of a call, for people
     AuditError
         The point that was found is not a solution of the bilevel problem.
     """
-    check_numbers(gap=gap, time_limit=time_limit, memory_limit=memory_limit, threads=threads)
-    check_periods(periods)
+    check_numbers(gap=gap, time_limit=time_limit, memory_limit=memory_limit)
+    check_words(periods, threads, progress, start=start, explain=explain, check_bounds=check_bounds)
     check_cache(cache)
     lower_levels(model)  # refuses what is not a model
     search, options = search_and_options(

@@ -36,7 +36,7 @@ import pyomo.environ as pyo
 from pyomo.common.log import LoggingIntercept
 from pyomo.common.tee import capture_output
 
-from pyomo_dlmp.errors import SolverError, nearest, require_kind
+from pyomo_dlmp.errors import SolverError, listed, nearest, require_kind
 from pyomo_dlmp.solvers.probes import PROBES, Wrong
 
 _LINEAR = ("lp", "milp", "duals")
@@ -237,10 +237,14 @@ def register_solver(interface: SolverInterface) -> None:
         raise SolverError.at(f"solver '{interface.name}'", "is in the table already",
                              "Give it another name.")
     SOLVERS[interface.name] = interface
-    get_solver.cache_clear()
+    forget_probes()
 
 
-@lru_cache(maxsize=32)
+def forget_probes() -> None:
+    """Solvers are probed again when they are next asked for."""
+    _probed.cache_clear()
+
+
 def get_solver(solver: str) -> SolverInterface:
     """A solver by its name, with the capabilities that its probes showed.
 
@@ -258,6 +262,14 @@ def get_solver(solver: str) -> SolverInterface:
     SolverError
         It is unknown, missing, or cannot solve an LP.
     """
+    if not isinstance(solver, str):
+        raise SolverError.at(f"solver {solver!r}", "is no name", f"Known are {listed(SOLVERS)}.")
+    return _probed(solver)
+
+
+@lru_cache(maxsize=32)
+def _probed(solver: str) -> SolverInterface:
+    """As `get_solver`."""
     interface = SOLVERS.get(solver) or _of_pyomo(solver)
     where = f"solver '{interface.name}'"
     if not interface.embedded:
@@ -289,10 +301,10 @@ def get_solver(solver: str) -> SolverInterface:
 def _of_pyomo(solver: str) -> SolverInterface:
     """A solver that is in Pyomo's table but not in ours; SolverError where it is in neither."""
     with quietly():
-        known = isinstance(solver, str) and solver in pyo.SolverFactory
+        known = solver in pyo.SolverFactory
     if not known:
         raise SolverError.at(f"solver '{solver}'", "is unknown, to Pyomo too",
-                             nearest(str(solver), SOLVERS))
+                             nearest(solver, SOLVERS))
     return SolverInterface(solver, solver, ("lp", "milp"))
 
 

@@ -10,6 +10,7 @@ added on one block, `dlmp_single_level`; objectives that were replaced are deact
 from __future__ import annotations
 
 import logging
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -138,7 +139,7 @@ def _user_bounds(kkt: KktSystem, given) -> dict[int, float]:
     wanted: dict[int, float] = {}
     for key, value in (given or {}).items():
         component = _component(kkt, key, "bound")
-        if not np.isfinite(value) or value < 0:
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < np.inf:
             raise ModelError.at(component.name, f"has the bound {value!r} for its dual",
                                 "Give a finite number >= 0.")
         for item in _items(component):
@@ -187,10 +188,12 @@ def _tightening(config, view) -> str:
 
 def _component(kkt: KktSystem, key, what: str):
     """The component of a key: itself, or found by its full name."""
-    component = kkt.form.block.model().find_component(key) if isinstance(key, str) else key
-    if component is None:
+    model = kkt.form.block.model()
+    component = model.find_component(key) if isinstance(key, str) else key
+    if getattr(component, "ctype", None) not in (pyo.Var, pyo.Constraint) or (
+            component.model() is not model):
         raise ModelError.at(str(key), f"is given a {what} and is not in the model",
-                            "Use the component's full name, such as 'dso.row'.")
+                            "Use the full name of a row or Var of it, such as 'dso.row'.")
     return component
 
 
