@@ -112,7 +112,8 @@ def solve_bilevel(  # noqa: PLR0913  # keywords of a call, for people
     settings = Settings(
         model if copy is None else copy.model, interface, Clock(progress), gap, time_limit, threads,
         start, check_mip_options(mip_options, interface), periods,
-        None if checkpoint is None else Checkpoint(checkpoint, copy and copy.names()), cache,
+        None if checkpoint is None else Checkpoint(
+            checkpoint, None if copy is None else copy.names()), cache,
         check_bounds, options if copy is None else copy.options(options))
     try:
         return _solved(settings, search, explain, memory_limit)

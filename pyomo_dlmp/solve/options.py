@@ -51,7 +51,7 @@ def check_words(periods: Any, threads: Any, progress: Any, **switches: Any) -> N
     if not (progress is None or callable(progress)):
         raise _wrong("progress", progress, "Give a function (stage, incumbent, bound).")
     if isinstance(threads, bool) or not isinstance(threads, Integral) or not (
-            0 <= threads <= _MOST_THREADS):
+            0 <= int(threads) <= _MOST_THREADS):
         raise _wrong("threads", threads, f"Give a whole number up to {_MOST_THREADS}; 0: HiGHS's "
                      "own choice.")
     if not (periods is None or isinstance(periods, bool)):

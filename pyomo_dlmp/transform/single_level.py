@@ -139,7 +139,8 @@ def _user_bounds(kkt: KktSystem, given) -> dict[int, float]:
     wanted: dict[int, float] = {}
     for key, value in (given or {}).items():
         component = _component(kkt, key, "bound")
-        if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < np.inf:
+        if isinstance(value, bool) or not isinstance(value, Real) or not (
+                0 <= float(value) < np.inf):
             raise ModelError.at(component.name, f"has the bound {value!r} for its dual",
                                 "Give a finite number >= 0.")
         for item in _items(component):

@@ -152,6 +152,31 @@ STATEMENTS = [
     piecewise_function]
 
 
+NOT_ROWS = [disjunction, named_disjuncts_with_a_cost, indexed_and_nested_disjunctions,
+            disjunction_over_the_answer, bounds_only_by_rows, logic, complementarity,
+            complementarity_of_a_range, arc, sos1, sos2, piecewise]
+
+
+@pytest.mark.parametrize("add", NOT_ROWS)
+def test_the_audit_sees_a_statement_that_does_not_hold(add):
+    """Each point is moved so that rows, bounds and lower level still hold, the statement not."""
+    m = base()
+    add(m)
+    dlmp.solve_bilevel(m)
+    assert dlmp.audit(m).passed
+    if add in (sos1, sos2, piecewise):  # members that must be zero become positive
+        moved = m.s if add is not piecewise else m.f.SOS2_y
+        for var in moved.values():
+            var.set_value(1.0 if add is sos1 else 1 / 3 if add is piecewise else 1.0)
+    else:
+        m.x.set_value(0.0)
+        m.low.y.set_value(3.0)
+        if add is logic:
+            m.b[1].set_value(False)
+    checked = dlmp.audit(m)
+    assert not checked.passed and checked.broken
+
+
 def kinds(m):
     return [(c.name, c.ctype, c.active) for c in m.component_objects(
         descend_into=(pyo.Block, Disjunct))]
@@ -170,6 +195,11 @@ def test_the_statement_holds(add, solver):
     assert m.low.y.value == pytest.approx(max(0.0, 3 - m.x.value), abs=1e-5)
     assert [c for c in kinds(m) if c[0] != "low.dual"] == before
     assert m.low.dual[m.low.c] == pytest.approx(1.0)
+    if add is piecewise_function:
+        with pytest.raises(dlmp.ModelError, match="f: is a PiecewiseLinearFunction"):
+            dlmp.audit(m)
+    else:
+        assert dlmp.audit(m).passed
     assert not m.low.c.parent_block().find_component("dlmp_single_level")
 
 
