@@ -42,8 +42,13 @@ def limits_of(var: Any) -> tuple[float | None, float | None]:
     Raises
     ------
     ModelError
-        One is not a number, or leaves the Var no value (an infinite bound of the wrong side).
+        One is not a number, or leaves the Var no value (an infinite bound of the wrong side), or
+        its domain has gaps other than those between whole numbers.
     """
+    if not (var.is_continuous() or var.is_integer()):
+        raise ModelError.at(
+            var.name, f"has the domain {var.domain}, which is no range of reals or whole numbers",
+            "Give it such a domain, and choose among values by binaries.")
     try:
         return var.bounds
     except (ValueError, TypeError) as err:  # Pyomo's own words name neither the element nor a cure

@@ -248,8 +248,7 @@ class Highs:
             self._h.resetThreadScheduler(True)
             self._h.run()
             if self._h.getModelStatus() == highspy.HighsModelStatus.kNotset:
-                raise SolverError.at("solver 'highs'", "did not take the model or its options",
-                                     "Look for numbers of extreme size in the model.")
+                raise SolverError.at("HiGHS", "did not take the model", "Scale its numbers.")
 
     def _limit(self, seconds: float) -> None:
         self.set("time_limit", float(self._h.getRunTime() + max(seconds, 0.01)))
@@ -289,6 +288,11 @@ class Highs:
         return self._answer()
 
     def _answer(self) -> HighsResult:
+        if not self.columns:  # HiGHS calls it empty, whatever the rows require of zero
+            lp = self._h.getLp()
+            holds = np.all(np.array(lp.row_lower_) <= 0) and np.all(np.array(lp.row_upper_) >= 0)
+            return HighsResult(Status.OPTIMAL, np.zeros(0), lp.offset_, lp.offset_, np.zeros(
+                lp.num_row_), np.zeros(0)) if holds else HighsResult(Status.INFEASIBLE)
         status = _WORDS.get(self._h.getModelStatus(), str(self._h.modelStatusToString(
             self._h.getModelStatus())))
         if status == Status.INTERRUPTED and over_limit():

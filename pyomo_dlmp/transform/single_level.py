@@ -19,8 +19,9 @@ import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
 from pyomo.common.modeling import unique_component_name
 from pyomo.core import Transformation, TransformationFactory
+from pyomo.core.expr.visitor import identify_variables
 
-from pyomo_dlmp.bilevel import guard_of, lower_levels, upper_objective
+from pyomo_dlmp.bilevel import guard_of, is_inside, lower_levels, upper_data, upper_objective
 from pyomo_dlmp.bilevel.components import refuse_statements
 from pyomo_dlmp.bilevel.numbers import refuse_upper_numbers
 from pyomo_dlmp.errors import ModelError, nearest
@@ -132,6 +133,24 @@ def _write(block, record: SingleLevel, systems, proved, modes, upper, config) ->
                 write_level_row(block, record, lower, row, config)
     record.original = record.objective = upper
     rewrite_products(block, record, config)
+    _show_hidden(block, systems, upper)
+
+
+def _show_hidden(block, systems, upper) -> None:
+    """Refer to Vars that the model uses and its active blocks do not hold.
+
+    They stand on a deactivated block or on another model; interfaces to solvers do not find them.
+    """
+    model = block.parent_block()
+    known = {id(v) for v in model.component_data_objects(pyo.Var, active=True)}
+    used = [v for kkt in systems for v in (*kkt.form.x, *kkt.form.u)]
+    expressions = [upper.expr, *(row.body for row in upper_data(model, pyo.Constraint)
+                                 if not is_inside(row, block))]
+    for expression in expressions:
+        used += identify_variables(expression, include_fixed=False)
+    hidden = list({id(v): v for v in used if id(v) not in known}.values())
+    if hidden:
+        block.hidden = pyo.Reference(hidden)
 
 
 def _user_bounds(kkt: KktSystem, given) -> dict[int, float]:
