@@ -20,10 +20,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyomo.environ as pyo
+from pyomo.common.collections import ComponentMap
 from pyomo.contrib.piecewise import PiecewiseLinearFunction
 from pyomo.core.base.block import BlockData
 from pyomo.core.base.connector import Connector
 from pyomo.core.base.external import ExternalFunction
+from pyomo.core.expr.visitor import identify_variables
 from pyomo.dae import ContinuousSet, DerivativeVar, Integral
 from pyomo.gdp import Disjunct, Disjunction
 from pyomo.mpec import Complementarity
@@ -31,7 +33,7 @@ from pyomo.network import Arc, Port
 
 from pyomo_dlmp.bilevel.guard import NAME
 from pyomo_dlmp.bilevel.lower_level import LowerLevelData
-from pyomo_dlmp.errors import Fault, ModelError, nearest
+from pyomo_dlmp.errors import Fault, ModelError, listed, nearest
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,45 @@ def _fault(component: Any, kind: Kind | None, where: str) -> Fault:
     return Fault(component.name, f"is a {name} {where}", kind.cure or (
         "A lower level holds Vars, linear Constraints and one convex Objective only; move it out "
         "or deactivate it."))
+
+
+def refuse_no_vars(block: LowerLevelData, rows: list) -> None:
+    """Refuse a lower level that decides nothing, whose Vars were declared outside it by mistake.
+
+    Parameters
+    ----------
+    block
+        A LowerLevel.
+    rows
+        Its active ConstraintData.
+
+    Raises
+    ------
+    ModelError
+        It has no Var of its own, or declares all of them the upper level's.
+    """
+    if any(True for _ in own_vars(block)):
+        return
+    used = ComponentMap((var, var.name) for row in rows
+                        for var in identify_variables(row.body, include_fixed=False))
+    raise ModelError.at(
+        block.name, "has no Var of its own" + (
+            f": {listed(used.values(), 4)} are the upper level's" if used else ""),
+        f"Move the Vars that it decides inside, as in {block.name}.y = Var().")
+
+
+def refuse_dual_name(block: LowerLevelData) -> None:
+    """Refuse a component of a LowerLevel that has the name of the Suffix for its duals.
+
+    Raises
+    ------
+    ModelError
+        `block.dual` is something else than a Suffix.
+    """
+    dual = block.component("dual")
+    if dual is not None and dual.ctype is not pyo.Suffix:
+        raise ModelError.at(dual.name, f"is a {dual.ctype.__name__} with the name of the Suffix "
+                            "that takes the lower level's duals", "Give it another name.")
 
 
 def own_vars(block: LowerLevelData) -> Iterator[Any]:

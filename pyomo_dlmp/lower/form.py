@@ -17,19 +17,17 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 import scipy.sparse as sp
-from pyomo.common.collections import ComponentMap
 from pyomo.common.gc_manager import PauseGC
 from pyomo.core.base.block import BlockData
-from pyomo.core.expr.visitor import identify_variables
 from pyomo.repn.quadratic import QuadraticRepnVisitor
 from pyomo.repn.util import OrderedVarRecorder
 
 from pyomo_dlmp.bilevel import LowerLevelData, dual_vars_of, guard_of
-from pyomo_dlmp.bilevel.components import lower_fault, own_vars
+from pyomo_dlmp.bilevel.components import lower_fault, refuse_dual_name, refuse_no_vars
 from pyomo_dlmp.bilevel.numbers import wrong_numbers
 from pyomo_dlmp.bilevel.rows import RowReader
 from pyomo_dlmp.bilevel.values import bounds_of
-from pyomo_dlmp.errors import Fault, ModelError, listed
+from pyomo_dlmp.errors import Fault, ModelError
 from pyomo_dlmp.numerics.components import dense_blocks
 from pyomo_dlmp.numerics.numbering import Numbering
 from pyomo_dlmp.numerics.sparse import csr_of
@@ -156,7 +154,9 @@ def compile_lower(block: LowerLevelData) -> LowerForm:
 def _compile(block: LowerLevelData) -> LowerForm:
     found = active_parts(block)
     rows = found[pyo.Constraint]
-    _refuse_no_vars(block, rows)
+    if isinstance(block, LowerLevelData):
+        refuse_no_vars(block, rows)
+        refuse_dual_name(block)
     objective = _the_objective(block, found[pyo.Objective])
     sense = 1 if objective.sense == pyo.minimize else -1
     compiler = _Compiler(block)
@@ -200,20 +200,6 @@ def active_parts(block: BlockData) -> dict[type, list]:
     if faults:
         raise ModelError(faults)
     return found
-
-
-def _refuse_no_vars(block: BlockData, rows: list) -> None:
-    """ModelError where a LowerLevel decides nothing: its Vars were declared outside it."""
-    if not isinstance(block, LowerLevelData) or any(True for _ in own_vars(block)):
-        return
-    used = ComponentMap()
-    for row in rows:
-        for var in identify_variables(row.body, include_fixed=False):
-            used[var] = var.name
-    raise ModelError.at(
-        block.name, "has no Var of its own" + (
-            f": {listed(used.values(), 4)} are the upper level's" if used else ""),
-        f"Move the Vars that it decides inside, as in {block.name}.y = Var().")
 
 
 def _the_objective(block: BlockData, found: list):

@@ -271,7 +271,39 @@ def names_with_dots_and_brackets():
     return m, -12.0
 
 
+def a_lower_row_of_upper_vars_alone():
+    m = retailer()
+    m.low.ration = pyo.Constraint(expr=m.u <= 2)
+    return m, -30.0
+
+
+def a_dual_that_is_asked_for_and_not_used():
+    m = retailer()
+    m.low.balance.deactivate()
+    m.low.even = pyo.Constraint(expr=m.low.y == m.u)
+    m.goal.set_value((m.low.dual_of(m.low.even) - 25) * m.u)
+    return m, -60.0
+
+
+def prices_of_a_decision_on_another_model():
+    other = pyo.ConcreteModel()
+    other.u = pyo.Var(bounds=(0, 3.6), domain=pyo.Integers)
+    m = retailer()
+    m.low.balance.set_value(m.low.y - other.u >= 0)
+    m.goal.set_value((m.low.dual_of(m.low.balance) - 25) * other.u)
+    return m, -45.0
+
+
+def starts_that_are_no_numbers():
+    m = retailer()
+    for var in (m.u, m.low.y, m.low.balance_dual):
+        var.set_value(float("nan"), skip_validation=True)
+    return m, -60.0
+
+
 MODELS = [
+    a_lower_row_of_upper_vars_alone, a_dual_that_is_asked_for_and_not_used,
+    prices_of_a_decision_on_another_model, starts_that_are_no_numbers,
     dual_of_an_absent_bound, product_with_the_dual_of_an_absent_bound, a_follower_without_rows,
     the_dual_of_a_bound_of_a_follower_without_rows, an_integer_on_a_deactivated_block,
     a_var_of_another_model, a_decision_of_another_model_that_the_lower_level_reads,
@@ -299,6 +331,13 @@ def test_odd_models(make, solver):
     assert pyo.value(next(m.component_data_objects(
         pyo.Objective, active=True, descend_into=False))) == pytest.approx(best, rel=1e-4)
     assert result.audit.passed and dlmp.audit(m).passed
+
+
+def test_a_lower_var_may_not_take_the_name_of_the_duals():
+    m = leader()
+    m.low.dual = pyo.Var(bounds=(0, 1))
+    with pytest.raises(dlmp.ModelError, match=r"low.dual: is a Var with the name of the Suffix"):
+        dlmp.solve_bilevel(m)
 
 
 @pytest.mark.parametrize("domain", [pyo.RangeSet(0, 6, 2), pyo.Set(initialize=[0, 5]), pyo.Any])
