@@ -82,6 +82,24 @@ def gurobi_bound(solver: Any, results: Any, sense: Any) -> float | None:
     return reported_bound(solver, results, sense)
 
 
+def cplex_bound(solver: Any, results: Any, sense: Any) -> float | None:
+    """CPLEX's own bound; where it ends by presolve it proves the optimum and keeps an older bound.
+
+    Parameters
+    ----------
+    solver, results, sense
+        As of `reported_bound`.
+
+    Returns
+    -------
+    float or None
+    """
+    found = getattr(getattr(solver, "_solver_model", None), "solution", None)
+    if found is not None and found.get_status() == found.status.MIP_optimal:
+        return found.get_objective_value()  # not the status of one that is optimal to a tolerance
+    return reported_bound(solver, results, sense)
+
+
 def cbcbox_program() -> str | None:
     """Path of the program that the package cbcbox contains; None where it is not installed."""
     try:
@@ -199,7 +217,7 @@ SOLVERS = {r.name: r for r in (
                     "limits/gap", "limits/time",
                     {"heuristics/nlpdiving/freq": -1, "numerics/feastol": 1e-9}),
     SolverInterface("cplex", "cplex_direct", (*_CONVEX, "warmstart"), "cplex",
-                    "mip_tolerances_mipgap", "timelimit", _TIGHT_CPLEX),
+                    "mip_tolerances_mipgap", "timelimit", _TIGHT_CPLEX, bound=cplex_bound),
     SolverInterface("xpress", "xpress_direct", (*_CONVEX, "warmstart"), "xpress",
                     "miprelstop", "maxtime", _TIGHT_XPRESS, whole_seconds=True),
     SolverInterface("cbc", "cbc", (*_LINEAR, "sos1", "warmstart"), "cbcbox", "ratio", "sec",
