@@ -141,16 +141,28 @@ def _show_hidden(block, systems, upper) -> None:
 
     They stand on a deactivated block or on another model; interfaces to solvers do not find them.
     """
-    model = block.parent_block()
-    known = {id(v) for v in model.component_data_objects(pyo.Var, active=True)}
+    model, shown = block.parent_block(), {}  # {id of a Block: whether it and those around it are}
     used = [v for kkt in systems for v in (*kkt.form.x, *kkt.form.u)]
     expressions = [upper.expr, *(row.body for row in upper_data(model, pyo.Constraint)
                                  if not is_inside(row, block))]
     for expression in expressions:
         used += identify_variables(expression, include_fixed=False)
-    hidden = list({id(v): v for v in used if id(v) not in known}.values())
+    hidden = {}
+    for var in used:
+        home = var.parent_block()
+        if id(home) not in shown:
+            shown[id(home)] = _is_shown(home, model)
+        if not shown[id(home)]:
+            hidden[id(var)] = var
     if hidden:
-        block.hidden = pyo.Reference(hidden)
+        block.hidden = pyo.Reference(list(hidden.values()))
+
+
+def _is_shown(block, model) -> bool:
+    """Whether a Block is an active one of the model, within active ones."""
+    while block is not None and block is not model and block.active and block.ctype is pyo.Block:
+        block = block.parent_block()
+    return block is model
 
 
 def _user_bounds(kkt: KktSystem, given) -> dict[int, float]:

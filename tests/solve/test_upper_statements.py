@@ -12,6 +12,7 @@ from pyomo.mpec import Complementarity, complements
 from pyomo.network import Arc, Port
 
 import pyomo_dlmp as dlmp
+from pyomo_dlmp.testing import assert_bilevel_feasible, assert_bilevel_optimal
 from tests.checks import components
 from tests.models import solver_or_skip
 
@@ -175,6 +176,18 @@ def test_the_audit_sees_a_statement_that_does_not_hold(add):
             m.b[1].set_value(False)
     checked = dlmp.audit(m)
     assert not checked.passed and checked.broken
+
+
+def test_brute_force_knows_the_statements():
+    """Without the Disjunction x = 0 would be better; its indicators are decisions of the grid."""
+    m = base()
+    named_disjuncts_with_a_cost(m)
+    result = dlmp.solve_bilevel(m)
+    assert assert_bilevel_optimal(m, result, points=11) == pytest.approx(-1)
+    m.x.set_value(0.0)
+    m.low.y.set_value(3.0)
+    with pytest.raises(AssertionError, match="either: does not hold"):
+        assert_bilevel_feasible(m, result)
 
 
 def kinds(m):
