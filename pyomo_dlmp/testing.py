@@ -25,9 +25,11 @@ from contextlib import contextmanager
 
 import numpy as np
 import pyomo.environ as pyo
-from pyomo.common.collections import ComponentMap
+from pyomo.common.collections import ComponentMap, ComponentSet
 
+from pyomo_dlmp.auditing.statements import broken_statements
 from pyomo_dlmp.bilevel import lower_levels, upper_data, upper_objective
+from pyomo_dlmp.bilevel.components import upper_components
 from pyomo_dlmp.errors import ModelError, SolverError
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.solve.opf import solve_opf
@@ -61,6 +63,8 @@ def assert_bilevel_feasible(model, result, *, tolerance: float = 1e-5) -> None:
     """
     for row in upper_data(model, pyo.Constraint):
         assert _holds(row, tolerance), f"{row.name}: {pyo.value(row.body)} breaks the row"
+    for name, over in broken_statements(model):
+        raise AssertionError(f"{name}: does not hold, by {over}")
     for var in _upper_vars(model):
         if var.value is None:
             continue  # nothing uses it
@@ -130,7 +134,7 @@ def assert_bilevel_optimal(
         for point in decisions() if decisions else _grid(_upper_vars(model), points):
             for var, value in point.items():
                 var.set_value(value, skip_validation=True)
-            if _solve_lower(model) and all(_holds(row) for row in rows):
+            if _solve_lower(model) and all(map(_holds, rows)) and not broken_statements(model):
                 value = sign * pyo.value(goal.expr)
                 if value < best:
                     best, at = value, {var.name: value for var, value in point.items()}
@@ -272,7 +276,9 @@ def _moved_cost(block, row, move: float, sign: float) -> float:
 
 def _upper_vars(model) -> list:
     declared = [v for block in lower_levels(model) for v in block.declared_upper()]
-    return [v for v in (*upper_data(model, pyo.Var), *declared) if not v.fixed]
+    stated = [v for component in upper_components(model) if component.ctype is pyo.Var
+              for v in component.values()]  # indicators of Disjuncts, too
+    return [v for v in ComponentSet([*stated, *declared]) if not v.fixed]
 
 
 def _grid(variables: list, points: int) -> Iterator[Mapping]:

@@ -4,7 +4,8 @@ from contextlib import contextmanager
 
 from pyomo_dlmp.market import MARKETS
 from pyomo_dlmp.solve import STRATEGIES
-from pyomo_dlmp.solvers import SOLVERS, get_solver
+from pyomo_dlmp.solvers import SOLVERS
+from pyomo_dlmp.solvers.interfaces import forget_probes
 from pyomo_dlmp.transform.complementarity import MODES
 
 
@@ -19,4 +20,4 @@ def restored():
         for table, kept in zip(tables, before, strict=True):
             table.clear()
             table.update(kept)
-        get_solver.cache_clear()
+        forget_probes()

@@ -14,7 +14,7 @@ from pyomo_dlmp.auditing.findings import LowerAudit
 from pyomo_dlmp.auditing.judge import SECONDS, judge_upper
 from pyomo_dlmp.auditing.lower_checks import add_price_ranges, at_bound, audit_lower, same_answer
 from pyomo_dlmp.auditing.result import BilevelResult
-from pyomo_dlmp.auditing.upper_checks import broken_rows, upper_rows
+from pyomo_dlmp.auditing.upper_checks import broken_rows, upper_rows, upper_vars
 from pyomo_dlmp.bilevel import upper_data
 from pyomo_dlmp.bilevel.values import load_values, value_idle_vars
 from pyomo_dlmp.errors import AuditError, Fault
@@ -178,7 +178,7 @@ def _unproved(name: str) -> str:
 def _round_integers(model, record: SingleLevel) -> None:
     """Round integer Vars to whole numbers, so that the lower levels are checked exactly there."""
     decided = (v for lower in record.lowers for v in lower.kkt.form.u)
-    for var in chain(upper_data(model, pyo.Var), decided):
+    for var in upper_vars(model, record, record.original, decided):
         if var.value is not None and not var.fixed and not var.is_continuous():
             var.set_value(float(round(var.value)), skip_validation=True)
 

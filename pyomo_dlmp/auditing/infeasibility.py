@@ -17,13 +17,17 @@ import scipy.sparse as sp
 from pyomo.common.collections import ComponentSet
 from pyomo.core.expr.visitor import identify_variables
 
-from pyomo_dlmp.bilevel import lower_levels
+from pyomo_dlmp.bilevel import guard_of, lower_levels
+from pyomo_dlmp.bilevel.values import load_values
 from pyomo_dlmp.errors import DlmpError
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
+from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics.highs import Highs
+from pyomo_dlmp.numerics.outer_approximation import solve_outer
 from pyomo_dlmp.status import Status
-from pyomo_dlmp.tolerances import ROW_HOLDS
+from pyomo_dlmp.tolerances import HIGH_POINT_GAP, ROW_HOLDS
+from pyomo_dlmp.transform.compile import compile_program
 
 _SHOWN = 5
 
@@ -109,10 +113,11 @@ def _broken(model, solve: Callable) -> list[str]:
             objective.deactivate()
     copy.dlmp_least_violation = pyo.Objective(expr=total)
     try:
-        result = solve(copy)
+        found = (_solved_at_known_answers(copy, blocks) if _answers_are_known(copy, blocks)
+                 else solve(copy).objective is not None)
     except DlmpError as err:
         return [f"the upper rows could not be examined ({err.faults[0]})"]
-    if result.objective is None:
+    if not found:
         return ["the upper rows contradict each other, or the lower levels' rows, before any "
                 "optimality of the lower level"]
     broken = [(name, up.value + down.value) for name, up, down in moved
@@ -123,6 +128,43 @@ def _broken(model, solve: Callable) -> list[str]:
     return [f"the lower level's answer breaks the upper row '{name}' by {value:.4g}"
             + (f" (at {at}, where the upper rows are broken least)" if at else "")
             for name, value in broken[:_SHOWN]]
+
+
+def _answers_are_known(copy, blocks) -> bool:
+    """Whether no upper decision reaches a lower level, and upper rows are linear without duals."""
+    duals = ComponentSet(v for b in blocks for _, _, dual in b.dual_vars() for v in dual.values())
+    rows = copy.component_data_objects(pyo.Constraint, active=True, descend_into=pyo.Block)
+    guards = ComponentSet(guard_of(b) for b in blocks)
+    return not any(compile_lower(b).u for b in blocks) and all(
+        row.body.polynomial_degree() in (0, 1)
+        and not any(v in duals for v in identify_variables(row.body))
+        for row in rows if row not in guards)
+
+
+def _solved_at_known_answers(copy, blocks) -> bool:
+    """Load the least violation over the lower levels' answers; False where there is none.
+
+    The answers of a convex QP are its feasible points with the Q x and c'x of any one of them.
+    """
+    copy.dlmp_answers = pyo.ConstraintList()
+    for block in blocks:
+        kkt = build_kkt(compile_lower(block))
+        form = kkt.form
+        best = LowerSolver(kkt).solve(np.zeros(0)).x
+        for entries, value in zip(sp.vstack([form.Q, sp.csr_matrix(form.c)], format="csr"),
+                                  [*(form.Q @ best), form.c @ best], strict=True):
+            if entries.nnz:
+                copy.dlmp_answers.add(float(value) == sum(
+                    float(c) * form.x[j]
+                    for j, c in zip(entries.indices, entries.data, strict=True)))
+        form.objective.deactivate()
+        guard_of(block).deactivate()
+    program = compile_program(copy)
+    outcome = solve_outer(program, HIGH_POINT_GAP)
+    if outcome.z is None:
+        return False
+    load_values(program.columns, outcome.z)
+    return True
 
 
 def _soften(copy, blocks, inside):

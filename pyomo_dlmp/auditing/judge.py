@@ -20,6 +20,7 @@ from pyomo_dlmp.auditing.dual_checks import StaleDual, stale_duals, wrong_signs
 from pyomo_dlmp.auditing.findings import Audit, LowerAudit
 from pyomo_dlmp.auditing.lower_checks import audit_lower, broken_fixed_rows, same_answer
 from pyomo_dlmp.auditing.optimistic_range import upper_range
+from pyomo_dlmp.auditing.statements import broken_statements
 from pyomo_dlmp.auditing.upper_checks import (
     broken_rows,
     off_whole_numbers,
@@ -131,7 +132,7 @@ def judge_upper(model: Any, record: SingleLevel | None, lowers: list[LowerAudit]
     if found.recomputed is None:
         raise ModelError.at(objective.name, "cannot be evaluated: a Var in it has no value",
                             "Solve the model first.")
-    found.broken = broken_rows(upper_rows(model, record))
+    found.broken = broken_statements(model) + broken_rows(upper_rows(model, record))
     decided: list[Any] = []
     for lower in lowers:
         assert lower.kkt is not None

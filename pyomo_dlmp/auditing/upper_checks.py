@@ -64,15 +64,18 @@ def upper_vars(model: Any, record: SingleLevel | None, objective: Any,
     iterator
     """
     own = [] if record is None else [model.component(name) for name in record.added]
+    levels = [b for b in model.component_data_objects(pyo.Block, active=True,
+                                                      descend_into=pyo.Block)
+              if isinstance(b, LowerLevelData)]
     used = ComponentSet(var for var in decided if not var.fixed)
     for expr in (objective.expr, *(row.body for row in upper_rows(model, record))):
         used.update(identify_variables(expr, include_fixed=False))
-    for var in upper_data(model, pyo.Var):
-        if var in used and not any(is_inside(var, block) for block in own):
+    # wherever they stand: on a deactivated block, on another model
+    for var in used:
+        inside = next((b for b in levels if is_inside(var, b)), None)
+        if not any(is_inside(var, block) for block in own) and (
+                inside is None or inside.is_upper(var)):
             yield var
-    for block in model.component_data_objects(pyo.Block, active=True, descend_into=pyo.Block):
-        if isinstance(block, LowerLevelData):
-            yield from (var for var in block.declared_upper() if var in used)
 
 
 def broken_rows(rows: Iterable) -> Found:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 import numpy as np
 from pyomo.repn.linear import LinearRepnVisitor
 from pyomo.repn.util import OrderedVarRecorder
+
+from pyomo_dlmp.bilevel.numbers import wrong_numbers_of_row
+from pyomo_dlmp.errors import Fault, ModelError
 
 
 class RowReader:
@@ -38,10 +42,27 @@ class RowReader:
         tuple or None
             ({id of a Var: coefficient}, lower limit, upper limit), limits infinite where there is
             none; None where the row is not linear.
+
+        Raises
+        ------
+        ModelError
+            A number in it is missing or not finite.
         """
-        lower, body, upper = row.to_bounded_expression(evaluate_bounds=True)
-        repn = self._visitor.walk_expression(body)
+        try:
+            lower, body, upper = row.to_bounded_expression(evaluate_bounds=True)
+            repn = self._visitor.walk_expression(body)
+            finite = isfinite(sum(repn.linear.values(), repn.constant))
+        except Exception as err:  # of Pyomo, which names neither the number nor a cure
+            raise ModelError(self._faults(row, err)) from None
         if repn.nonlinear is not None:
             return None
+        if not finite:
+            raise ModelError(self._faults(row, "a coefficient is not finite"))
         return (repn.linear, -np.inf if lower is None else lower - repn.constant,
                 np.inf if upper is None else upper - repn.constant)
+
+    @staticmethod
+    def _faults(row: Any, why: object) -> list[Fault]:
+        first = (str(why).splitlines() or [type(why).__name__])[0]
+        return list(wrong_numbers_of_row(row)) or [Fault(
+            row.name, f"cannot be compiled ({first})", "Give every Param and fixed Var a value.")]

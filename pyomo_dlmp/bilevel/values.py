@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from pyomo.core.expr.visitor import identify_variables
 
+from pyomo_dlmp.errors import ModelError
+
 
 def load_values(variables: Iterable, values: Iterable[float]) -> None:
     """Set the values of VarData without checking bounds and domains."""
@@ -34,6 +36,28 @@ def value_idle_vars(objective: Any, rows: Iterable, idle: Iterable = ()) -> None
             var.set_value(near if var.ub is None else min(near, var.ub))
 
 
+def limits_of(var: Any) -> tuple[float | None, float | None]:
+    """Bounds of a Var, None where there is none.
+
+    Raises
+    ------
+    ModelError
+        One is not a number, or leaves the Var no value (an infinite bound of the wrong side), or
+        its domain has gaps other than those between whole numbers.
+    """
+    if not (var.is_continuous() or var.is_integer()):
+        raise ModelError.at(
+            var.name, f"has the domain {var.domain}, which is no range of reals or whole numbers",
+            "Give it such a domain, and choose among values by binaries.")
+    try:
+        return var.bounds
+    except (ValueError, TypeError) as err:  # Pyomo's own words name neither the element nor a cure
+        what = str(err).rpartition(" bound (")[2].partition(")")[0]
+        raise ModelError.at(
+            var.name, f"has the bound {what or 'of a Param without a value'}",
+            "Give it finite bounds, or None where there is none.") from None
+
+
 def bounds_of(variables: Iterable) -> tuple[np.ndarray, np.ndarray]:
     """Bounds of Vars.
 
@@ -41,8 +65,13 @@ def bounds_of(variables: Iterable) -> tuple[np.ndarray, np.ndarray]:
     -------
     tuple
         (lower, upper), infinite where there is none, shapes (n,).
+
+    Raises
+    ------
+    ModelError
+        As of `limits_of`.
     """
-    pairs = [v.bounds for v in variables]
+    pairs = [limits_of(v) for v in variables]
     lower = np.array([-np.inf if b[0] is None else b[0] for b in pairs], dtype=float)
     upper = np.array([np.inf if b[1] is None else b[1] for b in pairs], dtype=float)
     return lower, upper

@@ -22,7 +22,9 @@ from pyomo.core.base.block import BlockData
 from pyomo.repn.quadratic import QuadraticRepnVisitor
 from pyomo.repn.util import OrderedVarRecorder
 
-from pyomo_dlmp.bilevel import LowerLevelData, Notice, dual_vars_of, guard_of
+from pyomo_dlmp.bilevel import LowerLevelData, dual_vars_of, guard_of
+from pyomo_dlmp.bilevel.components import lower_fault, refuse_dual_name, refuse_no_vars
+from pyomo_dlmp.bilevel.numbers import wrong_numbers
 from pyomo_dlmp.bilevel.rows import RowReader
 from pyomo_dlmp.bilevel.values import bounds_of
 from pyomo_dlmp.errors import Fault, ModelError
@@ -32,10 +34,6 @@ from pyomo_dlmp.numerics.sparse import csr_of
 from pyomo_dlmp.tolerances import CONVEX
 
 _CACHED = 10_000  # named Expressions after which the cache is emptied
-_PLAIN = {
-    pyo.Block, pyo.Var, pyo.Constraint, pyo.Objective, pyo.Param, pyo.Set, pyo.Expression,
-    pyo.Suffix, pyo.RangeSet, pyo.BuildAction, pyo.BuildCheck, Notice,
-}
 
 
 @dataclass
@@ -154,12 +152,14 @@ def compile_lower(block: LowerLevelData) -> LowerForm:
 
 
 def _compile(block: LowerLevelData) -> LowerForm:
-    found = _scan(block)
+    found = active_parts(block)
+    rows = found[pyo.Constraint]
+    if isinstance(block, LowerLevelData):
+        refuse_no_vars(block, rows)
+        refuse_dual_name(block)
     objective = _the_objective(block, found[pyo.Objective])
     sense = 1 if objective.sense == pyo.minimize else -1
     compiler = _Compiler(block)
-    guard = guard_of(block)
-    rows = [row for row in found[pyo.Constraint] if row is not guard]
     for con in rows:
         compiler.row(con)
     quad, lin = compiler.objective(objective)
@@ -168,21 +168,35 @@ def _compile(block: LowerLevelData) -> LowerForm:
     return compiler.form(rows, quad, lin, objective, sense)
 
 
-def _scan(block: BlockData) -> dict[type, list]:
-    """Active rows and objectives in one walk; ModelError for what a lower level cannot hold."""
+def active_parts(block: BlockData) -> dict[type, list]:
+    """Active rows and objectives of a lower level, in one walk.
+
+    Parameters
+    ----------
+    block
+        As of `compile_lower`.
+
+    Returns
+    -------
+    dict
+        {pyo.Constraint: [ConstraintData], pyo.Objective: [ObjectiveData]}, without the guarding row
+        of a LowerLevel.
+
+    Raises
+    ------
+    ModelError
+        It has a component that a lower level cannot hold; lists all.
+    """
     found: dict[type, list] = {pyo.Constraint: [], pyo.Objective: []}
     faults = []
+    guard = guard_of(block)
     for part in block.block_data_objects(active=True, descend_into=pyo.Block):
         for comp in part.component_objects(active=True, descend_into=False):
-            ctype = comp.ctype
-            if ctype in found:
-                found[ctype].extend(data for data in comp.values() if data.active)
-            elif ctype not in _PLAIN:
-                faults.append(Fault(
-                    comp.name, f"is a {ctype.__name__} in a lower level",
-                    "A lower level holds Vars, linear Constraints and one convex Objective only; "
-                    "move it out or deactivate it.",
-                ))
+            if comp.ctype in found:
+                found[comp.ctype].extend(
+                    data for data in comp.values() if data.active and data is not guard)
+            elif (fault := lower_fault(comp)) is not None:
+                faults.append(fault)
     if faults:
         raise ModelError(faults)
     return found
@@ -234,15 +248,12 @@ class _Compiler:
             return {}, -np.inf, np.inf
         try:
             read = self.linear.read(con)
-        except Exception as err:
-            self.faults.append(Fault(
-                con.name, f"cannot be compiled ({err})", "Give every Param and fixed Var a value."))
+        except ModelError as err:
+            self.faults += err.faults
             return {}, -np.inf, np.inf
         if read is None:
             self._refuse_nonlinear(con)
             return {}, -np.inf, np.inf
-        if np.isnan(read[1:]).any():
-            self.faults.append(Fault(con.name, "has a NaN coefficient", "Check its data."))
         return read
 
     def _refuse_nonlinear(self, con) -> None:
@@ -264,6 +275,9 @@ class _Compiler:
 
     def objective(self, objective):
         """(quadratic, linear) coefficient dicts of the lower objective."""
+        self.faults += wrong_numbers(objective.name, [objective.expr])
+        if self.faults:
+            return {}, {}
         repn = self.quadratic.walk_expression(objective.expr)
         if repn.nonlinear is not None:
             self.faults.append(Fault(
@@ -284,7 +298,7 @@ class _Compiler:
                 position[vid] = len(side)
                 side.append(var)
         idle = [var for vid, var in self.var_map.items() if vid not in used]
-        self._check_columns(x)
+        self._check_columns(x, u)
         is_x = {id(v) for v in x}
         place = np.array([position[vid] + (0 if vid in is_x else len(x))
                           for vid in ids.tolist()], dtype=np.int32)
@@ -302,7 +316,8 @@ class _Compiler:
         check_convex(form.Q * sense, form, objective.name)
         return form
 
-    def _check_columns(self, x) -> None:
+    def _check_columns(self, x, u) -> None:
+        bounds_of(u)  # refuses a NaN, as that of x does
         duals = {id(d) for _, _, var in dual_vars_of(self.block) for d in var.values()}
         for var in x:
             if not var.is_continuous():

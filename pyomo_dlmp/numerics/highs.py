@@ -15,6 +15,7 @@ import highspy
 import numpy as np
 import scipy.sparse as sp
 
+from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.numerics.memory import over_limit
 from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.status import STOPPED, Status
@@ -274,8 +275,17 @@ class Highs:
         """Run without callbacks, for the many short LPs of a loop; at most `time_limit` seconds."""
         if time_limit is not None:
             self._limit(time_limit)
-        self._h.run()
+        self._run()
         return self._answer()
+
+    def _run(self) -> None:
+        """Run; HiGHS keeps the number of threads of its first run in this thread until told."""
+        if self._h.run() == highspy.HighsStatus.kError and (
+                self._h.getModelStatus() == highspy.HighsModelStatus.kNotset):
+            self._h.resetThreadScheduler(True)
+            self._h.run()
+            if self._h.getModelStatus() == highspy.HighsModelStatus.kNotset:
+                raise SolverError.at("HiGHS", "did not take the model", "Scale its numbers.")
 
     def _limit(self, seconds: float) -> None:
         self.set("time_limit", float(self._h.getRunTime() + max(seconds, 0.01)))
@@ -308,13 +318,18 @@ class Highs:
         if time_limit is not None:
             self._limit(time_limit)
         with _interruptible(self._h, *((progress, found) if self.is_mip else (None, None))):
-            self._h.run()
+            self._run()
             if self._h.getModelStatus() == highspy.HighsModelStatus.kUnboundedOrInfeasible:
                 self.set("presolve", "off")  # without presolve it tells the two apart
-                self._h.run()
+                self._run()
         return self._answer()
 
     def _answer(self) -> HighsResult:
+        if not self.columns:  # HiGHS calls it empty, whatever the rows require of zero
+            lp = self._h.getLp()
+            holds = np.all(np.array(lp.row_lower_) <= 0) and np.all(np.array(lp.row_upper_) >= 0)
+            return HighsResult(Status.OPTIMAL, np.zeros(0), lp.offset_, lp.offset_, np.zeros(
+                lp.num_row_), np.zeros(0)) if holds else HighsResult(Status.INFEASIBLE)
         status = _WORDS.get(self._h.getModelStatus(), str(self._h.modelStatusToString(
             self._h.getModelStatus())))
         if status == Status.INTERRUPTED and over_limit():

@@ -3,8 +3,9 @@
 Rolling horizons and sweeps solve nearly the same bilevel problem many times. A `SolveCache` keeps,
 and compares before it gives anything back:
 
-- compiled lower levels, as long as no expression, bound, fixed value or mutable Param in them
-  changed (compared one by one, without relying on the user);
+- compiled lower levels, as long as no row changed, and no Var, mutable Param or Expression that a
+  row or the objective reaches (compared one by one, without relying on the user, wherever they
+  stand: in the lower level, outside it, deactivated, in another model);
 - critical regions by the content of a part (a period's numbers), so that of a window that moves on
   by an hour, or of a model that is built again, only what is new in it is computed;
 - states of regions as first guesses where numbers changed, and the last decisions as a start.
@@ -23,8 +24,8 @@ import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
 from pyomo.core.expr.numvalue import native_types
 
-from pyomo_dlmp.bilevel import guard_of
-from pyomo_dlmp.lower.form import compile_lower
+from pyomo_dlmp.bilevel.values import limits_of
+from pyomo_dlmp.lower.form import active_parts, compile_lower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics.effort import Effort
@@ -32,6 +33,7 @@ from pyomo_dlmp.parametric.condensed import CondensedQp, condense
 from pyomo_dlmp.parametric.critical_regions import Regions, enumerate_regions
 
 _MOST_PARTS = 3000
+_MOST_SYSTEMS = 60  # compiled lower levels, whose models they keep alive
 
 
 @dataclass
@@ -40,8 +42,10 @@ class CacheEntry:
 
     Attributes
     ----------
-    block, outer
-        The LowerLevel, and what its expressions use outside it.
+    block
+        The LowerLevel.
+    leaves
+        What its expressions reach.
     content
         Fingerprint of both at that time.
     kkt, solver
@@ -49,15 +53,15 @@ class CacheEntry:
     """
 
     block: object
-    outer: OuterReferences
+    leaves: Leaves
     content: Fingerprint
     kkt: KktSystem
     solver: LowerSolver | None = None
 
 
 @dataclass
-class OuterReferences:
-    """Components outside a LowerLevel that its expressions use, wherever they stand in the model.
+class Leaves:
+    """What the rows and the objective of a LowerLevel reach, wherever in whichever model it stands.
 
     Attributes
     ----------
@@ -76,19 +80,19 @@ class Fingerprint:
 
     Attributes
     ----------
-    expressions
-        Expressions and declared upper Vars, compared by identity (kept alive, so that an id is not
-        used again).
+    parts
+        Rows, objectives, their expressions and those of named Expressions, compared by identity
+        (kept alive, so that an id is not used again).
     values
         Numbers.
     """
 
-    expressions: list
+    parts: list
     values: list
 
     def __eq__(self, other) -> bool:
-        return (len(self.expressions) == len(other.expressions) and self.values == other.values
-                and all(a is b for a, b in zip(self.expressions, other.expressions, strict=True)))
+        return (len(self.parts) == len(other.parts) and self.values == other.values
+                and all(a is b for a, b in zip(self.parts, other.parts, strict=True)))
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -140,14 +144,17 @@ class SolveCache:
         if not self.series:
             return build_kkt(compile_lower(block)), None
         held = self._systems.get(id(block))
-        if held is not None and held.content == _content(block, held.outer):
+        if held is not None and held.content == _content(block, held.leaves):
             self.counts["kept"] += 1
             return held.kkt, held.solver
         with PauseGC():
             kkt = build_kkt(compile_lower(block))
         self.counts["compiled"] += 1
-        outer = _outer_references(block)
-        self._systems[id(block)] = CacheEntry(block, outer, _content(block, outer), kkt)
+        leaves = _leaves(block)
+        self._systems.pop(id(block), None)
+        if len(self._systems) >= _MOST_SYSTEMS:
+            self._systems.pop(next(iter(self._systems)))
+        self._systems[id(block)] = CacheEntry(block, leaves, _content(block, leaves), kkt)
         return kkt, None
 
     def keep_solver(self, kkt: KktSystem, solver: LowerSolver) -> None:
@@ -219,43 +226,28 @@ def _digest(part: CondensedQp) -> bytes:
     return text.digest()
 
 
-def _content(block, outer: OuterReferences) -> Fingerprint:
-    """What the compiled form depends on, inside the block and outside it."""
-    found = Fingerprint(list(block.declared_upper()), [])
-    for part in block.block_data_objects(active=True, descend_into=pyo.Block):
-        for comp in part.component_objects(descend_into=False):
-            if comp.ctype in (pyo.Constraint, pyo.Objective, pyo.Expression, pyo.Var) or (
-                    comp.ctype is pyo.Param and comp.mutable):
-                for data in comp.values():
-                    _read(data, comp.ctype, found, bounds=True)
-    for ctype, used in ((pyo.Var, outer.variables), (pyo.Param, outer.params),
-                        (pyo.Expression, outer.expressions)):
-        for data in used:
-            _read(data, ctype, found, bounds=False)
+def _stated(block) -> list:
+    """Active rows and objectives of a LowerLevel."""
+    found = active_parts(block)
+    return [*found[pyo.Constraint], *found[pyo.Objective]]
+
+
+def _content(block, leaves: Leaves) -> Fingerprint:
+    """What the compiled form depends on; `leaves` are right as long as its `parts` are the same."""
+    stated = _stated(block)
+    found = Fingerprint([*stated, *(data.expr for data in stated),
+                         *(e.expr for e in leaves.expressions)],
+                        [getattr(data, "sense", None) for data in stated])
+    found.values += [(var.value if var.fixed else None, limits_of(var), var.is_continuous(),
+                      block.is_upper(var)) for var in leaves.variables]
+    found.values += [pyo.value(param, exception=False) for param in leaves.params]
     return found
 
 
-def _read(data, ctype, found: Fingerprint, bounds: bool) -> None:
-    if ctype is pyo.Var:
-        found.values.append(data.value if data.fixed else None)
-        if bounds:
-            found.values.append((data.bounds, data.is_continuous()))
-    elif ctype is pyo.Param:
-        found.values.append(pyo.value(data, exception=False))
-    else:
-        found.expressions.append(data.expr)
-        if ctype is not pyo.Expression:
-            found.values.append((data.active, getattr(data, "sense", None)))
-
-
-def _outer_references(block) -> OuterReferences:
-    """What the rows and the objective use outside the block, active there or not."""
-    stack, seen = [], set()
-    for ctype in (pyo.Constraint, pyo.Objective):
-        for data in block.component_data_objects(ctype, active=True, descend_into=pyo.Block):
-            if data is not guard_of(block):
-                stack.append(data.expr)
-    outer = OuterReferences([], [], [])
+def _leaves(block) -> Leaves:
+    """What the active rows and the objective reach, found by walking their expressions."""
+    stack, seen = [data.expr for data in _stated(block)], set()
+    leaves = Leaves([], [], [])
     while stack:
         node = stack.pop()
         if type(node) in native_types or id(node) in seen:
@@ -263,8 +255,8 @@ def _outer_references(block) -> OuterReferences:
         seen.add(id(node))  # nodes live as long as the rows that hold them
         if node.is_expression_type():
             stack.extend(node.args)
-            if node.is_named_expression_type() and not block.contains(node):
-                outer.expressions.append(node)
-        elif not block.contains(node):
-            (outer.variables if node.is_variable_type() else outer.params).append(node)
-    return outer
+            if node.is_named_expression_type():
+                leaves.expressions.append(node)
+        else:
+            (leaves.variables if node.is_variable_type() else leaves.params).append(node)
+    return leaves

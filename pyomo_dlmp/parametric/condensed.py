@@ -157,8 +157,9 @@ def condense(kkt: KktSystem, paid: Iterable[int], wanted: Iterable[int],
     touches[label[np.flatnonzero(np.diff(form.D.indptr))]] = True
     touches[eq_label[paid]] = True
     touches[label[wanted]] = True
-    pair_label = np.where(is_row, row_label[np.where(is_row, kkt.index, 0)],
-                          label[np.where(is_row, 0, kkt.index)])
+    pair_label = np.empty(kkt.pairs, dtype=int)
+    pair_label[is_row] = row_label[kkt.index[is_row]]
+    pair_label[~is_row] = label[kkt.index[~is_row]]
     order = groups_by_label(label), groups_by_label(eq_label), groups_by_label(pair_label)
     parts = []
     for k in np.flatnonzero(touches):

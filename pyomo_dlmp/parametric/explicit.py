@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -185,6 +186,7 @@ def _upper_program(upper: UpperTerms, systems: list[KktSystem]) -> Program:
     inner |= {id(dual.var) for kkt in systems for dual in kkt.duals.asked()}
     reader = RowReader()
     found = [_read_upper_row(reader, row, inner) for row in upper.rows]
+    found += [row for kkt in systems for row in _rows_without_x(kkt)]
     var_map = {**upper.var_map, **reader.var_map, **{id(v): v for k in systems for v in k.form.u}}
     used = {vid for terms, *_ in found for vid in terms} | set(upper.linear)
     used |= {id(v) for kkt in systems for v in kkt.form.u}
@@ -201,6 +203,15 @@ def _upper_program(upper: UpperTerms, systems: list[KktSystem]) -> Program:
     return Program(A=A, lo=lo, hi=hi, lb=lb, ub=ub, c=c, constant=upper.constant,
                    integer=np.array([not v.is_continuous() for v in columns], dtype=bool),
                    columns=columns)
+
+
+def _rows_without_x(kkt: KktSystem) -> Iterator[tuple[dict[int, float], float, float]]:
+    """Rows of a lower level that restrict the upper decisions alone, or nothing at all."""
+    form = kkt.form
+    for r in np.flatnonzero(np.diff(form.A.indptr) == 0):
+        terms = form.B[r]
+        yield ({id(form.u[j]): float(value) for j, value in
+                zip(terms.indices, terms.data, strict=True)}, form.lo[r], form.hi[r])
 
 
 def _read_upper_row(reader: RowReader, row, inner: set[int]):

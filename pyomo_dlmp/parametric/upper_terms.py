@@ -107,16 +107,19 @@ def read_upper(model: Any, systems: list[KktSystem], objective: Any) -> UpperTer
     except ModelError as err:
         raise NotExplicit("the upper objective is not quadratic") from err
     sense = 1 if objective.sense == pyo.minimize else -1
+    zero = _always_zero(systems, parts.var_map)
     terms: list[tuple[float, Key, Key | None]] = []
     linear: dict[int, float] = {}
     for vid, coef in parts.linear.items():
+        if vid in zero:
+            continue
         found = of.get(vid, [])
         if not found or found[0][0][0] == "u":
             linear[vid] = linear.get(vid, 0.0) + sense * coef
         else:
             terms += [(sense * coef * sign, key, None) for key, sign in found]
     for (i, j), coef in parts.quadratic.items():
-        if coef == 0:
+        if coef == 0 or zero & {i, j}:
             continue
         one, other = of.get(i), of.get(j)
         if one is None or other is None:
@@ -125,6 +128,20 @@ def read_upper(model: Any, systems: list[KktSystem], objective: Any) -> UpperTer
                 f"the upper objective multiplies '{missing.name}', which no lower level uses")
         terms += [(sense * coef * s * t, a, b) for a, s in one for b, t in other]
     return UpperTerms(sense, linear, sense * parts.constant, parts.var_map, rows, terms)
+
+
+def _always_zero(systems: list[KktSystem], used: dict) -> set[int]:
+    """Ids of the duals of bounds that do not exist, among the Vars in use.
+
+    The dual of what is not in the lower level at all is left to the single level, which names it.
+    """
+    empty = [dual for kkt in systems for dual in kkt.duals.asked()
+             if not dual.terms and id(dual.var) in used]
+    for dual in empty:
+        if not dual.known:
+            raise NotExplicit(f"the upper objective uses the dual of '{dual.owner.name}', which "
+                              "the lower level does not have")
+    return {id(dual.var) for dual in empty}
 
 
 def _keys(kkt: KktSystem, number: int) -> dict[int, list[tuple[Key, float]]]:

@@ -11,7 +11,7 @@ import pyomo.environ as pyo
 from pyomo.common.modeling import unique_component_name
 from pyomo.core.expr.visitor import identify_variables
 
-from pyomo_dlmp.bilevel import guard_of, upper_objective
+from pyomo_dlmp.bilevel import guard_of, upper_data, upper_objective
 from pyomo_dlmp.errors import DlmpError, SolverError
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
@@ -138,6 +138,8 @@ def known_point(model: Any, blocks: list) -> tuple[float, dict[int, float]] | No
     tuple or None
         (upper objective, {id of Var: value}); None where none was found quickly.
     """
+    if any(True for _ in upper_data(model, pyo.SOSConstraint)):
+        return None  # whether a point obeys them is not checked here
     systems = [build_kkt(compile_lower(block)) for block in blocks]
     saved = [(v, v.value) for v in model.component_data_objects(pyo.Var, descend_into=pyo.Block)]
     try:

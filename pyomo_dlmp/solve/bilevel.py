@@ -9,6 +9,7 @@ from typing import Any
 from pyomo_dlmp.auditing.infeasibility import explain_infeasibility
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import lower_levels
+from pyomo_dlmp.bilevel.numbers import refuse_upper_numbers
 from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.numerics import memory
 from pyomo_dlmp.parametric.cache import SolveCache
@@ -17,15 +18,16 @@ from pyomo_dlmp.search.clock import Clock, OutOfMemory, Progress
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.solve.options import (
     check_cache,
-    check_mip_options,
     check_numbers,
-    check_periods,
+    check_words,
     search_and_options,
 )
 from pyomo_dlmp.solve.strategies import run_strategies
 from pyomo_dlmp.solvers.interfaces import get_solver
+from pyomo_dlmp.solvers.options import check_mip_options
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import GAP, HIGH_POINT_GAP
+from pyomo_dlmp.transform.rewriting import upper_copy
 
 
 @renamed_arguments(reuse="cache")
@@ -98,24 +100,38 @@ def solve_bilevel(  # noqa: PLR0913  # keywords of a call, for people
     AuditError
         The point that was found is not a solution of the bilevel problem.
     """
-    check_numbers(gap=gap, time_limit=time_limit, memory_limit=memory_limit, threads=threads)
-    check_periods(periods)
+    check_numbers(gap=gap, time_limit=time_limit, memory_limit=memory_limit)
+    check_words(periods, threads, progress, start=start, explain=explain, check_bounds=check_bounds)
     check_cache(cache)
     lower_levels(model)  # refuses what is not a model
     search, options = search_and_options(
         search, transformation, list(inspect.signature(solve_bilevel).parameters)[:-1])
     interface = get_solver(solver)
+    refuse_upper_numbers(model)
+    copy = upper_copy(model, interface.capabilities)
     settings = Settings(
-        model, interface, Clock(progress), gap, time_limit, threads, start,
-        check_mip_options(mip_options, interface), periods,
-        None if checkpoint is None else Checkpoint(checkpoint), cache,
-        check_bounds, options)
+        model if copy is None else copy.model, interface, Clock(progress), gap, time_limit, threads,
+        start, check_mip_options(mip_options, interface), periods,
+        None if checkpoint is None else Checkpoint(
+            checkpoint, None if copy is None else copy.names()), cache,
+        check_bounds, options if copy is None else copy.options(options))
+    try:
+        return _solved(settings, search, explain, memory_limit)
+    finally:
+        if copy is not None:
+            copy.hand_back()
+
+
+def _solved(settings: Settings, search: str, explain: bool,
+            memory_limit: float | None) -> BilevelResult:
+    """The result of a call whose upper level is Vars and Constraints."""
+    model, interface = settings.model, settings.interface
     with memory.memory_limit(memory_limit):
         try:
             result = run_strategies(settings, search)
             if result.status == Status.INFEASIBLE and explain and settings.own:
                 settings.clock.stage("why infeasible")
-                result.notes += why_infeasible(model, solver, settings.left())
+                result.notes += why_infeasible(model, interface.name, settings.left())
                 settings.clock.stop()
         except OutOfMemory as err:
             result = BilevelResult(
@@ -124,6 +140,8 @@ def solve_bilevel(  # noqa: PLR0913  # keywords of a call, for people
                        f"GB allowed, before '{err}': no search was begun"])
     if result.objective is not None:
         settings.save_result(result.status, result.objective, result.bound)
+    if settings.checkpoint is not None:
+        result.notes += settings.checkpoint.failures
     return result
 
 
@@ -144,5 +162,6 @@ def why_infeasible(model: Any, solver: str = "highs", time_limit: float | None =
     list of str
         Empty where nothing was found.
     """
-    return explain_infeasibility(model, lambda copy: solve_bilevel(
-        copy, solver, gap=HIGH_POINT_GAP, time_limit=time_limit or 60.0, explain=False))
+    copy = upper_copy(model)
+    return explain_infeasibility(model if copy is None else copy.model, lambda soft: solve_bilevel(
+        soft, solver, gap=HIGH_POINT_GAP, time_limit=time_limit or 60.0, explain=False))

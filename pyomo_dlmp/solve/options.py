@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from numbers import Real
+from math import inf
+from numbers import Integral, Real
 from typing import Any
 
-from pyomo_dlmp.errors import ModelError, SolverError, nearest
-from pyomo_dlmp.numerics.highs import option_names, refused_option
+from pyomo_dlmp.errors import ModelError, nearest
 from pyomo_dlmp.parametric import SolveCache
-from pyomo_dlmp.solvers.interfaces import SolverInterface
 from pyomo_dlmp.transform.options import SINGLE_LEVEL, configured, declared, with_new_names
 
+_MOST_THREADS = 1024
 _REGIONS = "explicit"  # the older keyword for search="regions"
 
 
 def check_numbers(**given: Any) -> None:
-    """Check keywords that take a number >= 0, or None where it may be.
+    """Check keywords that take a finite number >= 0, or None where it may be.
 
     Parameters
     ----------
@@ -31,52 +31,32 @@ def check_numbers(**given: Any) -> None:
         if value is None and key != "gap":
             continue
         if isinstance(value, bool) or not isinstance(value, Real) or not (
-                float(value) >= 0):
-            raise _wrong(key, value, "Give a number >= 0.")
+                0 <= float(value) < inf):
+            raise _wrong(key, value, "Give a number >= 0" + (
+                "." if key == "gap" else ", or None for no limit."))
 
 
-def check_periods(periods: Any) -> None:
-    """Check the keyword `periods`.
+def check_words(periods: Any, threads: Any, progress: Any, **switches: Any) -> None:
+    """Check keywords that take other than any number.
 
     Raises
     ------
     ModelError
-        It is not True, False or None.
+        `periods` is not True, False or None; `threads` no whole number; `progress` cannot be
+        called; another is not True or False.
     """
+    for key, value in switches.items():
+        if not isinstance(value, bool):
+            raise _wrong(key, value, "Give True or False.")
+    if not (progress is None or callable(progress)):
+        raise _wrong("progress", progress, "Give a function (stage, incumbent, bound).")
+    if isinstance(threads, bool) or not isinstance(threads, Integral) or not (
+            0 <= int(threads) <= _MOST_THREADS):
+        raise _wrong("threads", threads, f"Give a whole number up to {_MOST_THREADS}; 0: HiGHS's "
+                     "own choice.")
     if not (periods is None or isinstance(periods, bool)):
         raise _wrong("periods", periods, "Give True (decompose at once), False (never) or "
                      "None (where branch and bound does not end soon).")
-
-
-def check_mip_options(mip_options: dict | None, interface: SolverInterface) -> dict:
-    """The further options of a solver.
-
-    Parameters
-    ----------
-    mip_options
-        As given by the user.
-    interface
-        The solver.
-
-    Returns
-    -------
-    dict
-        {name: value}.
-
-    Raises
-    ------
-    SolverError
-        The embedded HiGHS does not take one.
-    """
-    options = dict(mip_options or {})
-    refused = refused_option(options) if interface.embedded else None
-    if refused is not None:
-        known = option_names()
-        cure = (f"See HiGHS's documentation for what {refused!r} may be." if refused in known
-                else nearest(refused, known))
-        raise SolverError.at(f"solver '{interface.name}'",
-                             f"does not take {refused}={options[refused]!r}", cure)
-    return options
 
 
 def search_and_options(search: str, given: dict, taken: list[str]) -> tuple[str, dict]:

@@ -36,7 +36,7 @@ import pyomo.environ as pyo
 from pyomo.common.log import LoggingIntercept
 from pyomo.common.tee import capture_output
 
-from pyomo_dlmp.errors import SolverError, nearest, require_kind
+from pyomo_dlmp.errors import SolverError, listed, nearest, require_kind
 from pyomo_dlmp.solvers.probes import PROBES, Wrong
 
 _LINEAR = ("lp", "milp", "duals")
@@ -79,6 +79,24 @@ def gurobi_bound(solver: Any, results: Any, sense: Any) -> float | None:
     native = getattr(solver, "_solver_model", None)
     if native is not None and hasattr(native, "ObjBound"):
         return native.ObjBound
+    return reported_bound(solver, results, sense)
+
+
+def cplex_bound(solver: Any, results: Any, sense: Any) -> float | None:
+    """CPLEX's own bound; where it ends by presolve it proves the optimum and keeps an older bound.
+
+    Parameters
+    ----------
+    solver, results, sense
+        As of `reported_bound`.
+
+    Returns
+    -------
+    float or None
+    """
+    found = getattr(getattr(solver, "_solver_model", None), "solution", None)
+    if found is not None and found.get_status() == found.status.MIP_optimal:
+        return found.get_objective_value()  # not the status of one that is optimal to a tolerance
     return reported_bound(solver, results, sense)
 
 
@@ -199,7 +217,7 @@ SOLVERS = {r.name: r for r in (
                     "limits/gap", "limits/time",
                     {"heuristics/nlpdiving/freq": -1, "numerics/feastol": 1e-9}),
     SolverInterface("cplex", "cplex_direct", (*_CONVEX, "warmstart"), "cplex",
-                    "mip_tolerances_mipgap", "timelimit", _TIGHT_CPLEX),
+                    "mip_tolerances_mipgap", "timelimit", _TIGHT_CPLEX, bound=cplex_bound),
     SolverInterface("xpress", "xpress_direct", (*_CONVEX, "warmstart"), "xpress",
                     "miprelstop", "maxtime", _TIGHT_XPRESS, whole_seconds=True),
     SolverInterface("cbc", "cbc", (*_LINEAR, "sos1", "warmstart"), "cbcbox", "ratio", "sec",
@@ -237,10 +255,14 @@ def register_solver(interface: SolverInterface) -> None:
         raise SolverError.at(f"solver '{interface.name}'", "is in the table already",
                              "Give it another name.")
     SOLVERS[interface.name] = interface
-    get_solver.cache_clear()
+    forget_probes()
 
 
-@lru_cache(maxsize=32)
+def forget_probes() -> None:
+    """Solvers are probed again when they are next asked for."""
+    _probed.cache_clear()
+
+
 def get_solver(solver: str) -> SolverInterface:
     """A solver by its name, with the capabilities that its probes showed.
 
@@ -258,6 +280,14 @@ def get_solver(solver: str) -> SolverInterface:
     SolverError
         It is unknown, missing, or cannot solve an LP.
     """
+    if not isinstance(solver, str):
+        raise SolverError.at(f"solver {solver!r}", "is no name", f"Known are {listed(SOLVERS)}.")
+    return _probed(solver)
+
+
+@lru_cache(maxsize=32)
+def _probed(solver: str) -> SolverInterface:
+    """As `get_solver`."""
     interface = SOLVERS.get(solver) or _of_pyomo(solver)
     where = f"solver '{interface.name}'"
     if not interface.embedded:
@@ -289,10 +319,10 @@ def get_solver(solver: str) -> SolverInterface:
 def _of_pyomo(solver: str) -> SolverInterface:
     """A solver that is in Pyomo's table but not in ours; SolverError where it is in neither."""
     with quietly():
-        known = isinstance(solver, str) and solver in pyo.SolverFactory
+        known = solver in pyo.SolverFactory
     if not known:
         raise SolverError.at(f"solver '{solver}'", "is unknown, to Pyomo too",
-                             nearest(str(solver), SOLVERS))
+                             nearest(solver, SOLVERS))
     return SolverInterface(solver, solver, ("lp", "milp"))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
+from pyomo_dlmp.bilevel.components import statements
 from pyomo_dlmp.bilevel.rows import RowReader
 from pyomo_dlmp.bilevel.values import bounds_of
 from pyomo_dlmp.errors import ModelError
@@ -39,13 +40,14 @@ def compile_program(model: Any, implied: Iterable = ()) -> Program:
     Raises
     ------
     ModelError
-        A row is not linear, there is an SOS or logical constraint, or not one active objective.
+        A row is not linear, there are SOS sets, Disjunctions or the like, or not one active
+        objective.
     """
-    for ctype in (pyo.SOSConstraint, pyo.LogicalConstraint):
-        for item in model.component_data_objects(ctype, active=True, descend_into=pyo.Block):
-            raise ModelError.at(
-                item.name, f"is a {ctype.__name__}, which HiGHS does not take",
-                "Use a complementarity mode without it, or a solver with SOS1.")
+    for step, components in statements(model).items():
+        raise ModelError.at(
+            components[0].name, f"is a {components[0].ctype.__name__}, which HiGHS does not take",
+            "Use a complementarity mode without it, or a solver with SOS1." if step == "sos" else
+            f"Apply TransformationFactory('{step}') to the model first.")
     reader = RowReader()
     rows = list(model.component_data_objects(pyo.Constraint, active=True, descend_into=pyo.Block))
     coefs, lo, hi = [], np.empty(len(rows)), np.empty(len(rows))

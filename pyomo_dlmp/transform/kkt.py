@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
 from pyomo.core.expr import LinearExpression
+from pyomo.core.expr.visitor import identify_variables
 
+from pyomo_dlmp.bilevel import upper_data
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.lower.duals import AskedDual
 from pyomo_dlmp.lower.kkt_system import KktSystem
@@ -268,6 +271,8 @@ def _asked_duals(lower: LowerKkt) -> None:
     duals, block = lower.kkt.duals, lower.block
     block.dual_definition = pyo.Constraint(pyo.Any)
     for dual in duals.asked():
+        if not dual.known and not _is_used(dual.var, lower.kkt.form.block.model()):
+            continue
         refuse_unknown(dual, lower.kkt.form)
         if dual.row is not None and duals.equality_of(dual.row) is not None:
             continue
@@ -276,6 +281,13 @@ def _asked_duals(lower: LowerKkt) -> None:
         if var.lb is None and var.ub is None:
             lower.implied.append(var)
         _sign_of(var, value)
+
+
+def _is_used(var, model) -> bool:
+    """Whether the upper level uses a dual."""
+    parts = chain(upper_data(model, pyo.Objective), upper_data(model, pyo.Constraint))
+    return any(v is var for part in parts for v in identify_variables(
+        part.expr if part.ctype is pyo.Objective else part.body))
 
 
 def refuse_unknown(dual: AskedDual, form) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 from pyomo.common.config import (
@@ -17,11 +18,55 @@ from pyomo_dlmp.deprecation import warn_renamed
 from pyomo_dlmp.errors import ModelError, nearest
 from pyomo_dlmp.transform.complementarity import MODES
 
+_MOST_BITS = 30
 PRODUCTS = ("auto", "strong_duality", "binary_expansion", "mccormick", "keep")
 TIGHTEN = ("auto", "all", "none", "off")
 SEGMENTS: dict[str, Any] = {
     "domain": PositiveInt,
     "description": "number of segments of the enveloped Var in a McCormick envelope"}
+
+
+def _number(value: Any) -> float | None:
+    """Domain of a finite number or None."""
+    if value is not None and (isinstance(value, bool) or not isfinite(value)):
+        raise ValueError(f"{value!r} is not finite")
+    return value
+
+
+def _tolerance(value: Any) -> float:
+    """Domain of a finite number >= 0."""
+    found = _number(NonNegativeFloat(value))
+    assert found is not None
+    return found
+
+
+def _bits(value: Any) -> int:
+    """Domain of `bits`: 2^-30 of a range is what a solver's tolerance is."""
+    if NonNegativeInt(value) > _MOST_BITS:
+        raise ValueError(f"{value!r} bits are more than {_MOST_BITS}")
+    return int(value)
+
+
+def _table(value: Any) -> dict | None:
+    """Domain of a dict or None."""
+    if not (value is None or isinstance(value, dict)):
+        raise ValueError(f"{value!r} is no dict")
+    return value
+
+
+def _ranges(value: Any) -> dict | None:
+    """Domain of {name: (low, high)}, both finite."""
+    for low, high in (_table(value) or {}).values():
+        if not (isfinite(low) and isfinite(high) and low <= high):
+            raise ValueError(f"({low!r}, {high!r}) is no range")
+    return value
+
+
+def _proved(value: Any) -> Any:
+    """Domain of what `dlmp.tighten` gives, or None."""
+    if not (value is None or hasattr(value, "of")):
+        raise ValueError(f"{value!r} has no proved bounds")
+    return value
 
 
 def _mode(name: str) -> str:
@@ -44,11 +89,11 @@ SINGLE_LEVEL: dict[str, dict[str, Any]] = {
         "doc": "auto: SOS1 where the solver has it, big-M with proved bounds, products for a local "
                "solver."},
     "eps": {
-        "default": 0.0, "domain": NonNegativeFloat,
+        "default": 0.0, "domain": _tolerance,
         "description": "number >= 0, of modes with a tolerance: greatest duality gap of the lower "
                        "level (its cost's unit), greatest product of a pair"},
     "complementarity_of": {
-        "default": None,
+        "default": None, "domain": _table,
         "description": "{full name or component: mode} for constraints or Vars"},
     "products": {
         "default": "auto", "domain": In(PRODUCTS),
@@ -57,15 +102,16 @@ SINGLE_LEVEL: dict[str, dict[str, Any]] = {
                "(or keeps it where the solver takes nonconvex quadratics); strong_duality raises "
                "an error when something is left; the others treat every product in that way."},
     "bits": {
-        "default": 5, "domain": NonNegativeInt,
-        "description": "number of bits of a binary expansion (0: the remainder's envelope alone)"},
+        "default": 5, "domain": _bits,
+        "description": "number of bits of a binary expansion, at most 30 (0: the remainder's "
+                       "envelope alone)"},
     "remainder": {
         "default": True, "domain": bool,
         "description": "continuous remainder in the expansion: a relaxation with a stated error; "
                        "False restricts to the grid"},
     "segments": {"default": 8, **SEGMENTS},
     "bounds": {
-        "default": None,
+        "default": None, "domain": _table,
         "description": "{name or component: bound of |dual|} given by the user"},
     "tighten": {
         "default": "auto", "domain": In(TIGHTEN),
@@ -73,14 +119,15 @@ SINGLE_LEVEL: dict[str, dict[str, Any]] = {
                        "(none); off: prove nothing and use the user's bounds, of slacks too "
                        "(unverified big-M, for comparisons)"},
     "ranges": {
-        "default": None,
+        "default": None, "domain": _ranges,
         "description": "{product: (low, high)} proved ranges of the expressions that stand in "
                        "products (names as on the block `product`)"},
     "cutoff": {
-        "default": None,
+        "default": None, "domain": _number,
         "description": "upper objective of a known bilevel-feasible point: bounds may then hold "
                        "only for points at least as good"},
-    "proved": {"default": None, "description": "bounds proved before by dlmp.tighten(model)"},
+    "proved": {"default": None, "domain": _proved,
+               "description": "bounds proved before by dlmp.tighten(model)"},
     "capabilities": {
         "default": frozenset({"milp"}), "domain": frozenset,
         "description": "what the solver can do, for auto: milp, miqp, nonconvex, sos1"},
@@ -132,7 +179,7 @@ def configured(config: ConfigDict, given: dict[str, Any], where: str) -> ConfigD
             raise ModelError.at(where, f"has no option {key!r}", nearest(key, config.keys()))
         try:
             config[key] = value
-        except ValueError:
+        except (ValueError, TypeError):
             words = _words(key)
             cure = nearest(str(value), words) if words else (
                 f"It is: {SINGLE_LEVEL[key]['description']}." if key in SINGLE_LEVEL else "")

@@ -99,6 +99,7 @@ class _Compiler:
         self.linear, self.quadratic = _upper_rows(model, systems, reader, without)
         maps = [reader.var_map, self.parts.var_map, *(p.var_map for *_, p in self.quadratic)]
         self.duals = [dual for kkt in systems for dual in kkt.duals.asked()]
+        self.used = {i for found in maps for i in found}
         dual_ids = {id(dual.var) for dual in self.duals}
         inner = {id(v): v for kkt in systems for v in kkt.form.x}
         upper = {id(v): v for kkt in systems for v in kkt.form.u}
@@ -125,6 +126,8 @@ class _Compiler:
         self.y.append(columns[:e])
         self.mu.append(columns[e:])
         for dual in kkt.duals.asked():
+            if not dual.known and id(dual.var) not in self.used:
+                continue
             refuse_unknown(dual, kkt.form)
             self.place[id(dual.var)] = [(self.n + k, sign) for k, sign in dual.terms]
         self.n += len(columns)

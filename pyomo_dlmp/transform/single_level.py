@@ -10,6 +10,7 @@ added on one block, `dlmp_single_level`; objectives that were replaced are deact
 from __future__ import annotations
 
 import logging
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,11 @@ import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
 from pyomo.common.modeling import unique_component_name
 from pyomo.core import Transformation, TransformationFactory
+from pyomo.core.expr.visitor import identify_variables
 
-from pyomo_dlmp.bilevel import guard_of, lower_levels, upper_objective
+from pyomo_dlmp.bilevel import guard_of, is_inside, lower_levels, upper_data, upper_objective
+from pyomo_dlmp.bilevel.components import refuse_statements
+from pyomo_dlmp.bilevel.numbers import refuse_upper_numbers
 from pyomo_dlmp.errors import ModelError, nearest
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
@@ -69,6 +73,10 @@ class SingleLevelTransformation(Transformation):
             raise ModelError.at(
                 model.name, "has no active LowerLevel",
                 "Add one: m.dso = dlmp.LowerLevel().")
+        besides = ("sos", "mpec.simple_disjunction") if config.complementarity == Mpec.name else (
+            "sos",)  # stay what they are: a solver takes them, or what follows rewrites them
+        refuse_statements(model, besides)
+        refuse_upper_numbers(model)
         with PauseGC():
             systems = [build_kkt(compile_lower(block)) for block in blocks]
             upper = upper_objective(model)
@@ -125,6 +133,36 @@ def _write(block, record: SingleLevel, systems, proved, modes, upper, config) ->
                 write_level_row(block, record, lower, row, config)
     record.original = record.objective = upper
     rewrite_products(block, record, config)
+    _show_hidden(block, systems, upper)
+
+
+def _show_hidden(block, systems, upper) -> None:
+    """Refer to Vars that the model uses and its active blocks do not hold.
+
+    They stand on a deactivated block or on another model; interfaces to solvers do not find them.
+    """
+    model, shown = block.parent_block(), {}  # {id of a Block: whether it and those around it are}
+    used = [v for kkt in systems for v in (*kkt.form.x, *kkt.form.u)]
+    expressions = [upper.expr, *(row.body for row in upper_data(model, pyo.Constraint)
+                                 if not is_inside(row, block))]
+    for expression in expressions:
+        used += identify_variables(expression, include_fixed=False)
+    hidden = {}
+    for var in used:
+        home = var.parent_block()
+        if id(home) not in shown:
+            shown[id(home)] = _is_shown(home, model)
+        if not shown[id(home)]:
+            hidden[id(var)] = var
+    if hidden:
+        block.hidden = pyo.Reference(list(hidden.values()))
+
+
+def _is_shown(block, model) -> bool:
+    """Whether a Block is an active one of the model, within active ones."""
+    while block is not None and block is not model and block.active and block.ctype is pyo.Block:
+        block = block.parent_block()
+    return block is model
 
 
 def _user_bounds(kkt: KktSystem, given) -> dict[int, float]:
@@ -132,7 +170,8 @@ def _user_bounds(kkt: KktSystem, given) -> dict[int, float]:
     wanted: dict[int, float] = {}
     for key, value in (given or {}).items():
         component = _component(kkt, key, "bound")
-        if not np.isfinite(value) or value < 0:
+        if isinstance(value, bool) or not isinstance(value, Real) or not (
+                0 <= float(value) < np.inf):
             raise ModelError.at(component.name, f"has the bound {value!r} for its dual",
                                 "Give a finite number >= 0.")
         for item in _items(component):
@@ -181,10 +220,12 @@ def _tightening(config, view) -> str:
 
 def _component(kkt: KktSystem, key, what: str):
     """The component of a key: itself, or found by its full name."""
-    component = kkt.form.block.model().find_component(key) if isinstance(key, str) else key
-    if component is None:
+    model = kkt.form.block.model()
+    component = model.find_component(key) if isinstance(key, str) else key
+    if getattr(component, "ctype", None) not in (pyo.Var, pyo.Constraint) or (
+            component.model() is not model):
         raise ModelError.at(str(key), f"is given a {what} and is not in the model",
-                            "Use the component's full name, such as 'dso.row'.")
+                            "Use the full name of a row or Var of it, such as 'dso.row'.")
     return component
 
 

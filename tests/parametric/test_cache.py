@@ -96,9 +96,11 @@ def test_the_last_answer_is_a_start(monkeypatch):
 
 @pytest.mark.parametrize("hidden", [False, True])
 @pytest.mark.parametrize("what", ["fixed", "param", "expression"])
-@pytest.mark.parametrize("where", ["data", "other"])
+@pytest.mark.parametrize("where", ["data", "other", "low.inner", "elsewhere"])
 def test_a_change_outside_is_seen_wherever_it_stands(what, where, hidden):
-    """Numbers in a deactivated block of data, or in another LowerLevel."""
+    """In a block of data, another LowerLevel, a block of the LowerLevel, or another model."""
+    homes = []
+
     def make():
         m = consumer()
         m.data = pyo.Block()
@@ -106,19 +108,21 @@ def test_a_change_outside_is_seen_wherever_it_stands(what, where, hidden):
         m.other.z = pyo.Var(bounds=(0, 1))
         m.other.cost = pyo.Objective(expr=m.other.z)
         m.other.row = pyo.Constraint(expr=m.other.z + m.d[0] >= 0)
-        home = m.component(where)
+        m.low.inner = pyo.Block()
+        home = pyo.ConcreteModel() if where == "elsewhere" else m.find_component(where)
+        homes.append(home)
         home.fixed = pyo.Var(initialize=0.0)
         home.fixed.fix(0.0)
         home.param = pyo.Param(initialize=0.0, mutable=True)
         home.expression = pyo.Expression(expr=0.0)
         number = home.component(what)
         m.low.more = pyo.Constraint(expr=m.low.g[0, 0] - number >= 0)
-        if hidden:
+        if hidden and where != "elsewhere":
             home.deactivate()
         return m
 
-    def alter(m):
-        number = m.component(where).component(what)
+    def alter(home):
+        number = home.component(what)
         if what == "expression":
             number.expr = 2.5
         else:
@@ -126,9 +130,29 @@ def test_a_change_outside_is_seen_wherever_it_stands(what, where, hidden):
 
     m, cache = make(), dlmp.SolveCache()
     before = dlmp.solve_bilevel(m, cache=cache, gap=1e-5).objective
-    alter(m)
+    alter(homes[0])
     fresh = make()
-    alter(fresh)
+    alter(homes[1])
     right = dlmp.solve_bilevel(fresh, gap=1e-5).objective
     assert dlmp.solve_bilevel(m, cache=cache, gap=1e-5).objective == pytest.approx(right, rel=1e-4)
     assert right != pytest.approx(before, rel=1e-3)
+
+
+def test_expressions_within_expressions_and_bounds_of_params_are_seen():
+    m, cache = consumer(), dlmp.SolveCache()
+    m.top = pyo.Param(initialize=3.0, mutable=True)
+    m.inner = pyo.Expression(expr=0.0)
+    m.outer = pyo.Expression(expr=m.inner + 0.0)
+    m.low.more = pyo.Constraint(expr=m.low.g[0, 0] - m.outer >= 0)
+    m.low.g[0, 1].setub(m.top)
+    for change in (lambda: m.inner.set_value(2.5), lambda: m.top.set_value(1.0),
+                   lambda: m.low.more.deactivate()):
+        dlmp.solve_bilevel(m, cache=cache, gap=1e-5)
+        compiled = cache.counts["compiled"]
+        dlmp.solve_bilevel(m, cache=cache, gap=1e-5)
+        assert cache.counts["compiled"] == compiled
+        change()
+        again = dlmp.solve_bilevel(m, cache=cache, gap=1e-5)
+        assert cache.counts["compiled"] == compiled + 1
+        assert again.objective == pytest.approx(
+            dlmp.solve_bilevel(m, gap=1e-5).objective, rel=1e-4)

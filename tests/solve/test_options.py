@@ -5,7 +5,7 @@ import pytest
 
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.status import Status
-from tests.solve.test_small_bilevels import bard, consumer
+from tests.models import bard, consumer, solver_or_skip
 
 
 @pytest.mark.parametrize("options, error, words", [
@@ -15,6 +15,31 @@ from tests.solve.test_small_bilevels import bard, consumer
     ({"gap": -1}, dlmp.ModelError, "does not take gap=-1. Give a number >= 0"),
     ({"gap": None}, dlmp.ModelError, "does not take gap=None"),
     ({"time_limit": "10 s"}, dlmp.ModelError, "time_limit='10 s'"),
+    ({"gap": float("nan")}, dlmp.ModelError, "does not take gap=nan"),
+    ({"gap": float("inf")}, dlmp.ModelError, "does not take gap=inf"),
+    ({"time_limit": float("inf")}, dlmp.ModelError, "or None for no limit"),
+    ({"memory_limit": float("nan")}, dlmp.ModelError, "memory_limit=nan"),
+    ({"threads": 1.5}, dlmp.ModelError, "threads=1.5. Give a whole number"),
+    ({"threads": 10 ** 12}, dlmp.ModelError, "Give a whole number up to 1024"),
+    ({"progress": 3}, dlmp.ModelError, "progress=3. Give a function"),
+    ({"start": "no"}, dlmp.ModelError, "start='no'. Give True or False"),
+    ({"checkpoint": 3}, dlmp.ModelError, "Give the path of a file"),
+    ({"bounds": {"low.rows": float("nan")}}, dlmp.ModelError, "low.rows: has the bound nan"),
+    ({"bounds": {"low.rows": "a"}}, dlmp.ModelError, "low.rows: has the bound 'a'"),
+    ({"bounds": 3}, dlmp.ModelError, "does not take bounds=3"),
+    ({"bounds": {3: 3}}, dlmp.ModelError, "3: is given a bound and is not in the model"),
+    ({"bounds": {bard().low.rows: 3}}, dlmp.ModelError, "is not in the model"),
+    ({"complementarity_of": 3}, dlmp.ModelError, "does not take complementarity_of=3"),
+    ({"cutoff": float("nan")}, dlmp.ModelError, "does not take cutoff=nan"),
+    ({"eps": float("inf")}, dlmp.ModelError, "does not take eps=inf"),
+    ({"bits": 1000}, dlmp.ModelError, "does not take bits=1000"),
+    ({"ranges": {"a": (float("nan"), 1)}}, dlmp.ModelError, "does not take ranges="),
+    ({"proved": 3}, dlmp.ModelError, "does not take proved=3"),
+    ({"solver": "higs"}, dlmp.SolverError, "is unknown, to Pyomo too. Did you mean 'highs'"),
+    ({"solver": None}, dlmp.SolverError, "solver None: is no name. Known are 'highs'"),
+    ({"solver": ["highs"]}, dlmp.SolverError, "is no name"),
+    ({"mip_options": 3}, dlmp.SolverError, "does not take mip_options=3"),
+    ({"mip_options": {"time_limit": float("nan")}}, dlmp.SolverError, "time_limit=nan"),
     ({"complementarity": "bigmm"}, dlmp.ModelError, "Did you mean 'bigm'"),
     ({"complementarity_of": {"low.y": "sos"}}, dlmp.ModelError, "Did you mean 'sos1'"),
     ({"products": "mccormik"}, dlmp.ModelError, "Did you mean 'mccormick'"),
@@ -27,6 +52,11 @@ def test_what_is_wrong_is_said(options, error, words):
     with pytest.raises(error) as caught:
         dlmp.solve_bilevel(bard(), **options)
     assert words in str(caught.value)
+
+
+def test_an_option_that_another_solver_does_not_have():
+    with pytest.raises(dlmp.SolverError, match="does not take Presolv=1"):
+        dlmp.solve_bilevel(bard(), solver=solver_or_skip("gurobi"), mip_options={"Presolv": 1})
 
 
 def test_an_option_of_highs_goes_through():

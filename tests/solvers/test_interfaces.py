@@ -1,5 +1,8 @@
 """A solver is a row: one from outside is probed, listed and used; unknown names are told apart."""
 
+from types import SimpleNamespace
+
+import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
@@ -10,6 +13,7 @@ from pyomo_dlmp.solvers import (
     register_solver,
     solver_table,
 )
+from pyomo_dlmp.solvers.interfaces import cplex_bound
 from tests.solve.test_small_bilevels import bard
 
 OUTSIDE = SolverInterface(
@@ -54,3 +58,14 @@ def test_a_time_limit_in_whole_seconds():
 
     assert solver_options(SOLVERS["glpk"], 1e-3, 2.4)["tmlim"] == 2
     assert solver_options(SOLVERS["cbc"], 1e-3, 2.4)["sec"] == 2.4
+
+
+@pytest.mark.parametrize("status, bound", [(101, -18.0), (102, -32.0)])
+def test_an_optimum_of_cplex_is_its_own_bound(status, bound):
+    """It ends by presolve with its first bound, -32; optimal to a tolerance (102) is another."""
+    found = SimpleNamespace(get_status=lambda: status, get_objective_value=lambda: -18.0,
+                            status=SimpleNamespace(MIP_optimal=101))
+    results = SimpleNamespace(solver=SimpleNamespace(termination_condition="optimal"),
+                              problem=SimpleNamespace(lower_bound=-32.0, upper_bound=-18.0))
+    solver = SimpleNamespace(_solver_model=SimpleNamespace(solution=found))
+    assert cplex_bound(solver, results, pyo.minimize) == bound

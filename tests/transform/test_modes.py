@@ -121,7 +121,8 @@ def test_a_taken_name_is_refused(name):
 
 # words of modes that mean something else where they stand
 OTHER_MEANINGS = {
-    "sos1": {"solvers/interfaces.py", "solvers/probes.py"},  # a capability of solvers
+    "sos1": {"transform/rewriting.py", "solvers/interfaces.py",  # a capability of solvers
+             "solvers/probes.py"},
     "strong_duality": {"transform/options.py", "transform/products/rewrite.py"},  # of `products`
     "product": {"search/product_ranges.py", "transform/products/linearise.py"},  # a block
 }

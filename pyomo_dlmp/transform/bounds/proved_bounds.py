@@ -10,6 +10,7 @@ import pandas as pd
 from pyomo.common.gc_manager import PauseGC
 
 from pyomo_dlmp.bilevel import lower_levels
+from pyomo_dlmp.bilevel.components import refuse_statements
 from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.lower.form import compile_lower
@@ -139,6 +140,7 @@ def tighten(model: Any, cutoff: float | None = None, all_pairs: bool = True) -> 
     if not blocks:
         raise ModelError.at(model.name, "has no active LowerLevel",
                             "Add one: m.dso = dlmp.LowerLevel().")
+    refuse_statements(model, besides=("sos",))
     with PauseGC():
         systems = [build_kkt(compile_lower(block)) for block in blocks]
         views = upper_views(model, systems, cutoff)

@@ -22,6 +22,7 @@ from pyomo.core.expr.visitor import identify_variables
 from pyomo.repn.quadratic import QuadraticRepnVisitor
 from pyomo.repn.util import OrderedVarRecorder
 
+from pyomo_dlmp.bilevel.numbers import wrong_numbers
 from pyomo_dlmp.errors import BoundError, Fault, ModelError, listed
 from pyomo_dlmp.numerics.components import dense_blocks
 from pyomo_dlmp.tolerances import CONVEX, INTEGRALITY
@@ -128,11 +129,16 @@ def quadratic_parts(expression: Any, where: str) -> QuadraticParts:
     Raises
     ------
     ModelError
-        It is neither linear nor quadratic.
+        It is neither linear nor quadratic, or a number in it is missing or not finite.
     """
     var_map: dict = {}
     visitor = QuadraticRepnVisitor({}, var_recorder=OrderedVarRecorder(var_map, {}, None))
-    repn = visitor.walk_expression(expression)
+    try:
+        repn = visitor.walk_expression(expression)
+    except Exception as err:  # of Pyomo: a number in it is missing or not finite
+        raise ModelError(list(wrong_numbers(where, [expression])) or [Fault(
+            where, f"cannot be compiled ({err})", "Give every Param and fixed Var a value.")]
+        ) from None
     if repn.nonlinear is not None:
         names = sorted({var.name for var in identify_variables(
             repn.nonlinear, include_fixed=False)})
