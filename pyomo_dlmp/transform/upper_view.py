@@ -35,30 +35,40 @@ class UpperView:
     ----------
     R, lo, hi
         Shapes (rows, columns), (rows,), (rows,).
-    in_rows
-        Whether some upper row uses a dual of this lower level.
+    has_lo, has_hi
+        Whether the user's row has that limit (which may be infinite here, where other Vars have
+        no bounds); False for the row of the cutoff, which is no limit of the user's. Shape (rows,).
     slope, slope_u
         Shapes (e + pairs,) and (e + pairs, m).
     slope_unknown
-        Mask of the duals whose derivative is another function, shape (e + pairs,).
-    squared
-        Whether the objective has a product of two duals.
+        Mask of the duals whose derivative is another function, or that a row which is not linear
+        uses, shape (e + pairs,).
     """
 
     R: sp.csr_matrix
     lo: np.ndarray
     hi: np.ndarray
-    in_rows: bool
+    has_lo: np.ndarray
+    has_hi: np.ndarray
     slope: np.ndarray
     slope_u: sp.csr_matrix
     slope_unknown: np.ndarray
-    squared: bool = False
+
+    @property
+    def of_duals(self) -> sp.csr_matrix:
+        """The rows' coefficients of the duals (y, mu), shape (rows, e + pairs)."""
+        return self.R[:, self.R.shape[1] - len(self.slope):]
+
+    @property
+    def used_duals(self) -> np.ndarray:
+        """Mask of the duals that the upper level uses, shape (e + pairs,)."""
+        in_rows = np.diff(self.of_duals.tocsc().indptr) > 0
+        return (self.slope != 0) | (np.diff(self.slope_u.indptr) > 0) | self.slope_unknown | in_rows
 
     @property
     def uses_duals(self) -> bool:
         """Whether the upper level uses a dual of this lower level anywhere."""
-        return bool(self.in_rows or self.squared or self.slope.any() or self.slope_u.nnz
-                    or self.slope_unknown.any())
+        return bool(self.used_duals.any())
 
 
 def upper_views(model: Any, systems: list[KktSystem],
@@ -120,32 +130,34 @@ def _view(kkt, compiled, var_map, odd, objectives, parts, cutoff) -> UpperView:
     width = len(kkt.form.u) + len(kkt.form.x) + len(kkt.equality_rows) + kkt.pairs
     first_dual = len(kkt.form.u) + len(kkt.form.x)
     entries: list[tuple[int, int, float]] = []
-    lo: list[float] = []
-    hi: list[float] = []
-    in_rows = False
-    for vid in odd & where.keys():
-        in_rows |= where[vid][0][0] >= first_dual
-    for coefs, low, high in compiled:
+    ends: list[tuple[float, float, bool, bool]] = []
+    for coefs, low, high in [*compiled, *_bounds_of_duals(kkt)]:
         terms, rest_lo, rest_hi = _split(coefs, var_map, where)
-        if not terms:
-            continue
-        in_rows |= any(column >= first_dual for column, _ in terms)
-        entries += [(len(lo), column, value) for column, value in terms]
-        lo.append(low - rest_hi)
-        hi.append(high - rest_lo)
+        if terms:
+            entries += [(len(ends), column, value) for column, value in terms]
+            ends.append((low - rest_hi, high - rest_lo, np.isfinite(low), np.isfinite(high)))
     if cutoff is not None and parts is not None:
         sense = 1.0 if objectives[0].sense == pyo.minimize else -1.0
         terms, rest = _cutoff_terms(parts, where, sense)
         if terms and np.isfinite(rest):
-            entries += [(len(lo), column, value) for column, value in terms]
-            lo.append(-np.inf)
-            hi.append(sense * cutoff - rest + ROW_HOLDS * (1 + abs(cutoff)))
+            entries += [(len(ends), column, value) for column, value in terms]
+            limit = sense * cutoff - rest + ROW_HOLDS * (1 + abs(cutoff))
+            ends.append((-np.inf, limit, False, False))
     i, j, v = zip(*entries, strict=True) if entries else ((), (), ())
-    R = sp.coo_matrix((np.array(v, float), (i, j)), shape=(len(lo), width)).tocsr()
+    R = sp.coo_matrix((np.array(v, float), (i, j)), shape=(len(ends), width)).tocsr()
+    lo, hi, has_lo, has_hi = zip(*ends, strict=True) if ends else ((), (), (), ())
     slope, slope_u, unknown = _slopes(kkt, where, first_dual, objectives, parts)
-    duals = {vid for vid, columns in where.items() if columns[0][0] >= first_dual}
-    squared = parts is not None and any(i in duals and j in duals for i, j in parts.quadratic)
-    return UpperView(R, np.array(lo), np.array(hi), in_rows, slope, slope_u, unknown, squared)
+    for vid in odd & where.keys():
+        columns = np.array([column for column, _ in where[vid]])
+        unknown[columns[columns >= first_dual] - first_dual] = True
+    return UpperView(R, np.array(lo, float), np.array(hi, float), np.array(has_lo, bool),
+                     np.array(has_hi, bool), slope, slope_u, unknown)
+
+
+def _bounds_of_duals(kkt) -> list[tuple[dict[int, float], float, float]]:
+    """Bounds that the user gave the dual Vars, as rows (coefficients, lo, hi)."""
+    ranges = [({id(dual.var): 1.0}, *_range(dual.var)) for dual in kkt.duals.asked() if dual.terms]
+    return [row for row in ranges if np.isfinite(row[1:]).any()]
 
 
 def _split(coefs, var_map, where):

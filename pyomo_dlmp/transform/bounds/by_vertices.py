@@ -1,22 +1,25 @@
-"""Bounds of multipliers from the vertices of the dual polyhedron, for small lower levels.
+"""Bounds of multipliers from the vertices of the dual polyhedron, part by part of a lower level.
 
 At an optimum of the lower level the optimal duals are a face of
 
     { (y, mu):  A_eq' y + sigma S' mu = Q x + c + D u,   mu >= 0 }
 
-Where it has no line, some optimal dual is a vertex: its support is a set of independent columns.
-If the upper level does not use the duals, or uses them in its objective only (which is linear in
-them at fixed u, x), a bilevel optimum with such a dual exists, so that the greatest multiplier over
-all bases is a valid bound. It is *not* a bound of every optimal dual.
+Rows that depend on others give it lines: directions in which y alone moves. Where the upper level
+does not use that direction, the duals of the dependent rows are zero without loss, and the rest has
+no line. Each optimal dual is then a mean of vertices plus a ray, and the support of a vertex is a
+set of independent columns. Rays are `dual_rays`' question: where none of them can help the upper
+level, a bilevel optimum exists whose duals are a mean of vertices, so that the greatest multiplier
+over all bases is a valid bound. It is *not* a bound of every optimal dual.
 
-The second case needs the face to be bounded in every improving direction. Its rays are the same
-for all u, x; a ray d is there only where  v(u) = sum_p d_p s_p  (which does not depend on x) is
-zero. Every extreme ray must be absent over the whole box (v > 0), or worsen the upper objective.
+Three ways to it: all bases of a small part; all active sets of a small part with a strictly convex
+objective (`by_active_sets`); and where every basis has the determinant 1, -1 or 0 (flows in a
+network, unit rows) the entries of its inverse are 1, -1 or 0, too, whatever the size.
 """
 
 from __future__ import annotations
 
-from itertools import combinations
+from collections.abc import Iterator
+from itertools import combinations, islice
 from math import comb
 from typing import Any
 
@@ -24,15 +27,20 @@ import numpy as np
 import scipy.sparse as sp
 
 from pyomo_dlmp.lower.kkt_system import KktSystem
-from pyomo_dlmp.numerics.boxes import row_ranges
+from pyomo_dlmp.numerics.boxes import batch_ranges
 from pyomo_dlmp.numerics.components import component_labels, groups_by_label
-from pyomo_dlmp.numerics.highs import Highs
-from pyomo_dlmp.status import Status
-from pyomo_dlmp.tolerances import ENTRY, MULTIPLIER, RANK, ROUNDING
+from pyomo_dlmp.numerics.effort import Effort
+from pyomo_dlmp.numerics.unimodular import unit_scale
+from pyomo_dlmp.tolerances import ENTRY, RANK, ROUNDING, SINGULAR
+from pyomo_dlmp.transform.bounds.by_active_sets import active_set_ranges
+from pyomo_dlmp.transform.bounds.dual_rays import rays_harmless
 from pyomo_dlmp.transform.upper_view import UpperView
 
-_MOST_BASES = 20_000
+_MOST_BASES = 100_000
 _MOST_COLUMNS, _MOST_PAIRS = 60, 200  # of a part that is enumerated
+_BATCH = 1_000
+_PER_BASIS = 0.05  # units of work
+_EFFORT = 20_000.0  # units of work for one lower level, about 20 s
 
 
 def vertex_bounds(kkt: KktSystem, bounds: Any, view: UpperView) -> tuple[np.ndarray, np.ndarray]:
@@ -43,7 +51,8 @@ def vertex_bounds(kkt: KktSystem, bounds: Any, view: UpperView) -> tuple[np.ndar
     kkt
         The lower level.
     bounds
-        A `PairBounds`, whose ranges of x and proved-zero multipliers are used.
+        A `PairBounds`, whose ranges of u, x and proved-zero multipliers are used; ranges of x are
+        tightened where the lower level has one answer and all active sets are looked at.
     view
         How the upper level uses the duals.
 
@@ -52,28 +61,33 @@ def vertex_bounds(kkt: KktSystem, bounds: Any, view: UpperView) -> tuple[np.ndar
     tuple
         (least, greatest) of (y, mu), shapes (e + pairs,); infinite where nothing is proved.
     """
-    least = np.full(len(kkt.equality_rows) + kkt.pairs, -np.inf)
-    greatest = -least
-    if view.in_rows or view.squared:
-        return least, greatest
-    G = sp.hstack([kkt.A_eq.T, kkt.sigma * kkt.S.T], format="csc")
     e = len(kkt.equality_rows)
+    least = np.full(e + kkt.pairs, -np.inf)
+    greatest = -least
+    G = sp.hstack([kkt.A_eq.T, kkt.sigma * kkt.S.T], format="csc")
     usable = np.concatenate([np.ones(e, bool), bounds.mu > 0.0])
-    u_lo, u_hi = kkt.form.u_box()
-    for rows, cols in _parts(kkt, G):
-        cols = cols[usable[cols]]
-        if len(rows) > _MOST_COLUMNS or (cols >= e).sum() > _MOST_PAIRS:
+    gradient = sp.hstack([kkt.form.Q, kkt.form.D], format="csr")
+    box = (np.concatenate([bounds.x_lo, bounds.u_lo]), np.concatenate([bounds.x_hi, bounds.u_hi]))
+    effort = Effort(_EFFORT)
+    for rows, all_cols in _parts(kkt, G):
+        cols = all_cols[usable[all_cols]]
+        if not len(cols) or not _is_missing(bounds, cols[cols >= e] - e):
             continue
-        part = _DualFace(G[rows][:, cols].toarray(), cols, e)
-        if not part.rank or not part.small():
+        face = DualFace(G[rows][:, cols], cols, e)
+        if not face.rank or not rays_harmless(kkt, view, face, bounds):
             continue
-        gradient = sp.hstack([kkt.form.Q, kkt.form.D], format="csr")[rows][part.rows]
-        box = np.concatenate([bounds.x_lo, u_lo]), np.concatenate([bounds.x_hi, u_hi])
-        if _duals_used(view, cols) and not _rays_harmless(kkt, view, part, u_lo, u_hi):
-            continue
-        least[cols], greatest[cols] = part.vertex_ranges(
-            gradient, kkt.form.c[rows][part.rows], *box)
+        ranges = active_set_ranges(kkt, bounds, rows, face, effort)
+        if ranges is None:
+            ranges = face.vertex_ranges(gradient[rows], kkt.form.c[rows], *box, effort)
+        if ranges is not None:
+            least[cols], greatest[cols] = ranges
     return least, greatest
+
+
+def _is_missing(bounds, pairs) -> bool:
+    """Whether some open pair of a part has no bound of its own yet."""
+    return bool((~np.isfinite(bounds.mu[pairs]) & (bounds.slack[pairs] > ROUNDING)).any()
+                or (~np.isfinite(bounds.slack[pairs]) & (bounds.mu[pairs] > 0)).any())
 
 
 def _parts(kkt: KktSystem, G):
@@ -84,117 +98,158 @@ def _parts(kkt: KktSystem, G):
         yield members, duals.get(label, np.empty(0, int))
 
 
-def _duals_used(view: UpperView, cols) -> bool:
-    slope_u = np.diff(view.slope_u.indptr)
-    return bool((view.slope[cols] != 0).any() or slope_u[cols].any()
-                or view.slope_unknown[cols].any())
+class DualFace:
+    """G of one part: its columns y that no line moves, then mu; see the module's text.
 
+    Parameters
+    ----------
+    G
+        Sparse, shape (columns of x, len(cols)).
+    cols
+        Numbers of its columns among (y, mu), those of y first.
+    e
+        Number of equality rows.
 
-class _DualFace:
-    """Dense G of one part, reduced to independent rows; free columns (equality duals) first."""
+    Attributes
+    ----------
+    lines
+        Directions of y alone, one a row, over cols: shape (lines, len(cols)).
+    at
+        Positions in cols that are left when the lines are taken out; the first `free` are y.
+    rows, matrix, rank
+        Independent rows of G, and G of these rows and `at`, dense; None where it is too large.
+    """
 
-    def __init__(self, G: np.ndarray, cols: np.ndarray, e: int):
-        self.cols = cols
-        self.free = int((cols < e).sum())
-        self.rows = _independent_rows(G)
-        self.G = G[self.rows]
+    def __init__(self, G: sp.spmatrix, cols: np.ndarray, e: int):
+        self.cols, self.sparse = cols, G
+        free = int((cols < e).sum())
+        self.small = G.shape[0] <= _MOST_COLUMNS and len(cols) - free <= _MOST_PAIRS
+        if not self.small and (G.shape[0] > 400 or len(cols) > 2000):
+            self.rank = 0  # neither is tried
+            return
+        dense = G.toarray()
+        kept = independent_rows(dense[:, :free].T)
+        self.lines = np.zeros((free - len(kept), len(cols)))
+        self.lines[:, :free] = null_vectors(dense[:, :free], kept)
+        self.at = np.concatenate([kept, np.arange(free, len(cols))]).astype(int)
+        self.free = len(kept)
+        self.rows = independent_rows(dense) if self.small else np.arange(G.shape[0])
+        self.matrix = dense[self.rows][:, self.at]
         self.rank = len(self.rows)
 
-    def small(self) -> bool:
-        """Few enough bases, and no line in the polyhedron (independent free columns)."""
-        spare = len(self.cols) - self.free
-        if self.free > self.rank:
-            return False
-        if comb(spare, max(0, self.rank - self.free)) > _MOST_BASES:
-            return False
-        return self.free == 0 or np.linalg.matrix_rank(self.G[:, : self.free], RANK) == self.free
+    @property
+    def bases(self) -> int:
+        """Number of column sets that may be bases."""
+        return comb(len(self.at) - self.free, self.rank - self.free)
 
-    def _bases(self, extra: int = 0) -> np.ndarray:
-        """Column sets of rank + extra columns that hold all free ones, as an index array."""
+    def column_sets(self, extra: int = 0) -> Iterator[np.ndarray]:
+        """Sets of rank + extra positions that hold all free ones, in batches (k, rank + extra)."""
         size = self.rank - self.free + extra
-        chosen = list(combinations(range(self.free, len(self.cols)), size))
-        free = np.tile(np.arange(self.free), (len(chosen), 1))
-        return np.hstack([free, np.array(chosen, dtype=int).reshape(len(chosen), size)])
+        sets = combinations(range(self.free, len(self.at)), size)
+        while batch := list(islice(sets, _BATCH)):
+            free = np.tile(np.arange(self.free), (len(batch), 1))
+            yield np.hstack([free, np.array(batch, dtype=int).reshape(len(batch), size)])
 
-    def vertex_ranges(self, gradient, c, lo, hi):
+    def vertex_ranges(self, gradient, c, lo, hi, effort: Effort):
         """(least, greatest) of each column over all bases that may be feasible in the box.
 
-        Zero, the value outside the basis, is in the range of every multiplier.
+        Parameters
+        ----------
+        gradient, c
+            Right-hand side of the part's rows, gradient z + c, shapes (rows, n + m) and (rows,).
+        lo, hi
+            The box of z = (x, u), shape (n + m,).
+        effort
+            Work that may be done.
+
+        Returns
+        -------
+        tuple or None
+            Shapes (columns,); None where nothing is proved.
         """
-        free = np.arange(len(self.cols)) < self.free
+        z = np.flatnonzero(np.diff(gradient.tocsc().indptr))
+        right, constant = gradient[self.rows][:, z].toarray(), c[self.rows]
+        if not self.small or self.bases > _MOST_BASES:
+            return self._unit_ranges(right, constant, lo[z], hi[z])
+        effort.spend(_PER_BASIS * self.bases)
+        if effort.is_used_up:
+            return self._unit_ranges(right, constant, lo[z], hi[z])
+        free = np.arange(len(self.at)) < self.free
+        # zero, the value outside the basis, is in the range of every multiplier
         least, greatest = np.where(free, np.inf, 0.0), np.where(free, -np.inf, 0.0)
-        for basis in self._bases():
-            square = self.G[:, basis]
-            if np.linalg.cond(square) > 1e9:
-                continue
-            inverse = sp.csr_matrix(np.linalg.inv(square))
-            low, high = row_ranges(inverse @ gradient, inverse @ c, lo, hi)
-            if (high[self.free:] < -ROUNDING).any():
-                continue
-            greatest[basis] = np.maximum(greatest[basis], high)
-            least[basis] = np.minimum(least[basis], low)
-        return least, greatest
+        for sets in self.column_sets():
+            regular = regular_inverses(self.matrix[:, sets].transpose(1, 0, 2), sets)
+            if regular is None:
+                return None
+            sets, inverse = regular
+            low, high = batch_ranges(inverse @ right, inverse @ constant, lo[z], hi[z])
+            possible = ~(high[:, self.free:] < -ROUNDING).any(axis=1)
+            np.maximum.at(greatest, sets[possible], high[possible])
+            np.minimum.at(least, sets[possible], low[possible])
+        return self.filled(least, greatest)
 
-    def rays(self) -> np.ndarray | None:
-        """Extreme rays, one a row: null vectors of rank + 1 columns, mu >= 0; None: too many."""
-        if comb(len(self.cols) - self.free, self.rank - self.free + 1) > 2 * _MOST_BASES:
+    def _unit_ranges(self, right, constant, lo, hi):
+        """Ranges where every basis has an inverse of zeros and ones of both signs."""
+        scale = unit_scale(self.sparse[:, self.at])
+        if scale is None:
             return None
-        found = []
-        for basis in self._bases(extra=1):
-            _, s, vt = np.linalg.svd(self.G[:, basis])
-            if (s < RANK * max(1.0, s[0])).any():
-                continue  # its circuits are found in sets where independent columns complete them
-            ray = vt[-1]
-            mu = ray[self.free:]
-            for sign in (1.0, -1.0):
-                if (sign * mu >= -ROUNDING).all():
-                    full = np.zeros(len(self.cols))
-                    full[basis] = sign * ray
-                    found.append(full)
-        return np.array(found).reshape(len(found), len(self.cols))
+        low, high = batch_ranges(right[None], constant[None], lo, hi)
+        total = np.maximum(np.abs(low), np.abs(high)).sum() / scale
+        return self.filled(np.where(np.arange(len(self.at)) < self.free, -total, 0.0), total)
+
+    def filled(self, least, greatest):
+        """Values over `at` as values over all columns, zero where a line was taken out."""
+        both = np.zeros((2, len(self.cols)))
+        both[:, self.at] = least, greatest
+        return both[0], both[1]
 
 
-def _independent_rows(G: np.ndarray) -> np.ndarray:
+def regular_inverses(matrices: np.ndarray,
+                     sets: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """(sets, inverses) of the matrices, shape (k, r, r), that are not singular.
+
+    None where one is neither singular nor regular: what it would give cannot be left out.
+    """
+    if not matrices.shape[1]:
+        return sets, matrices
+    values = np.linalg.svd(matrices, compute_uv=False)
+    share = values[:, -1] / np.maximum(values[:, 0], ENTRY)
+    if ((share > SINGULAR) & (share < RANK)).any():
+        return None
+    good = share >= RANK
+    return sets[good], np.linalg.inv(matrices[good])
+
+
+def independent_rows(G: np.ndarray) -> np.ndarray:
     """Indices of a maximal set of independent rows."""
     chosen: list[int] = []
-    basis = np.empty((0, G.shape[1]))
+    basis = np.empty((min(G.shape), G.shape[1]))
     for i, row in enumerate(G):
-        rest = row - basis.T @ (basis @ row) if len(basis) else row
+        if len(chosen) == len(basis):
+            break
+        known = basis[:len(chosen)]
+        rest = row - known.T @ (known @ row)
+        rest = rest - known.T @ (known @ rest)  # once more, against cancellation
         size = float(np.linalg.norm(rest))
         if size > RANK * max(1.0, float(np.linalg.norm(row))):
+            basis[len(chosen)] = rest / size
             chosen.append(i)
-            basis = np.vstack([basis, rest / size])
     return np.array(chosen, dtype=int)
 
 
-def _least_change(ray, view: UpperView, v_u, v_0, u_lo, u_hi) -> float:
-    """Least derivative of the upper objective along a ray, over the u where the ray is there."""
-    slope = np.asarray(ray @ view.slope_u).ravel()
-    constant = float(ray @ view.slope)
-    answer = Highs(slope, v_u, [-np.inf], [ROUNDING - v_0[0]], u_lo, u_hi).solve()
-    if answer.status == Status.INFEASIBLE:
-        return 0.0
-    return -np.inf if answer.objective is None else answer.objective + constant
+def null_vectors(G: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """A basis of {d: G d = 0} where the columns `kept` are a maximal independent set of G's.
 
-
-def _rays_harmless(kkt: KktSystem, view: UpperView, part: _DualFace, u_lo, u_hi) -> bool:
-    """Whether no ray of the duals can improve the upper objective anywhere in the box of u."""
-    rays = part.rays()
-    if rays is None:
-        return False
-    e = len(kkt.equality_rows)
-    cols = part.cols
-    for ray in rays:
-        y, mu = np.zeros(e), np.zeros(kkt.pairs)
-        y[cols[cols < e]] = ray[cols < e]
-        mu[cols[cols >= e] - e] = ray[cols >= e]
-        v_u = sp.csr_matrix(mu @ kkt.T + kkt.sigma * (y @ kkt.B_eq))
-        v_0 = np.array([mu @ kkt.s0 - kkt.sigma * (y @ kkt.b_eq)])
-        if row_ranges(v_u, v_0, u_lo, u_hi)[0][0] > ROUNDING:
-            continue  # absent: where the lower level is feasible, the sum stays above zero
-        full = np.concatenate([y, mu])
-        if (np.abs(full[view.slope_unknown]) > ENTRY).any():
-            return False
-        if _least_change(full, view, v_u, v_0, u_lo, u_hi) < -MULTIPLIER:
-            return False
-    return True
+    Returns
+    -------
+    np.ndarray
+        One vector a row, with a one at a column that is not kept.
+    """
+    others = np.setdiff1d(np.arange(G.shape[1]), kept)
+    vectors = np.zeros((len(others), G.shape[1]))
+    if len(others):
+        vectors[np.arange(len(others)), others] = 1.0
+        if len(kept):
+            vectors[:, kept] = -np.linalg.lstsq(G[:, kept], G[:, others], rcond=None)[0].T
+    vectors[np.abs(vectors) < ROUNDING] = 0.0
+    return vectors

@@ -25,8 +25,8 @@ class PairBounds:
         pair, infinite where there is no bound, shape (pairs,).
     slack_source, mu_source
         Where each bound comes from, a `Source`, shape (pairs,).
-    x_lo, x_hi, y_lo, y_hi
-        Ranges of the columns and of the equality duals, shapes (n,) and (e,).
+    u_lo, u_hi, x_lo, x_hi, y_lo, y_hi
+        Ranges of the upper Vars, the columns and the equality duals, shapes (m,), (n,) and (e,).
     certificates
         {("slack" or "mu", pair): certificate} of the bounds from linear programs.
     """
@@ -35,6 +35,8 @@ class PairBounds:
     mu: np.ndarray
     slack_source: np.ndarray
     mu_source: np.ndarray
+    u_lo: np.ndarray
+    u_hi: np.ndarray
     x_lo: np.ndarray
     x_hi: np.ndarray
     y_lo: np.ndarray

@@ -91,8 +91,8 @@ def _start(kkt: KktSystem, user: dict[int, float]) -> PairBounds:
     infinite = np.full(len(kkt.equality_rows), np.inf)
     bounds = PairBounds(
         np.full(P, np.inf), np.full(P, np.inf), np.full(P, Source.NONE, dtype=object),
-        np.full(P, Source.NONE, dtype=object), form.lb.copy(), form.ub.copy(), -infinite,
-        infinite.copy())
+        np.full(P, Source.NONE, dtype=object), *form.u_box(), form.lb.copy(), form.ub.copy(),
+        -infinite, infinite.copy())
     for pair, value in user.items():
         bounds.mu[pair], bounds.mu_source[pair] = value, Source.USER
     return bounds
@@ -105,7 +105,6 @@ def _primal_stage(kkt: KktSystem, bounds: PairBounds, view: UpperView | None) ->
     E = sp.hstack([kkt.B_eq, kkt.A_eq], format="csr")
     free = np.concatenate([np.zeros(m, bool), np.isinf(form.lb) & np.isinf(form.ub)])
     elimination = eliminate(E, kkt.b_eq, free)
-    u_lo, u_hi = form.u_box()
     ST = sp.hstack([kkt.T, kkt.S], format="csr")
     S = (ST @ elimination.M).tocsr()
     s0 = ST @ elimination.m0 + kkt.s0
@@ -114,8 +113,8 @@ def _primal_stage(kkt: KktSystem, bounds: PairBounds, view: UpperView | None) ->
     limits = _stack([slacks, rest, upper])
     penalty = _penalty_columns(kkt)
     for _ in range(2):  # the second round sees the penalty columns' new bounds
-        lo = np.concatenate([u_lo, bounds.x_lo])[elimination.kept]
-        hi = np.concatenate([u_hi, bounds.x_hi])[elimination.kept]
+        lo = np.concatenate([bounds.u_lo, bounds.x_lo])[elimination.kept]
+        hi = np.concatenate([bounds.u_hi, bounds.x_hi])[elimination.kept]
         lo, hi = propagate(limits, lo, hi)
         x_lo, x_hi = row_ranges(elimination.M, elimination.m0, lo, hi)
         bounds.x_lo = np.maximum(bounds.x_lo, x_lo[m:])
@@ -209,12 +208,12 @@ def _dual_stage(
         np.arange(E.shape[1]) >= m + n)
     elimination = eliminate_in_stages(
         E, r, [(is_primal, free & is_x), (of_free, free & is_y), (~is_primal & ~of_free, free)])
-    u_lo, u_hi = form.u_box()
     at_lb, at_ub = _bound_can_bind(kkt, bounds)
     rho_lo = np.where(at_ub, -np.inf, 0.0)[has_bound]
     rho_hi = np.where(at_lb, np.inf, 0.0)[has_bound]
-    lo = np.concatenate([u_lo, bounds.x_lo, bounds.y_lo, np.zeros(len(rows)), rho_lo])
-    hi = np.concatenate([u_hi, bounds.x_hi, bounds.y_hi, bounds.mu[rows], rho_hi])
+    lo = np.concatenate([
+        bounds.u_lo, bounds.x_lo, bounds.y_lo, np.zeros(len(rows)), rho_lo])
+    hi = np.concatenate([bounds.u_hi, bounds.x_hi, bounds.y_hi, bounds.mu[rows], rho_hi])
     kept = elimination.kept
     rest = _left_rows(E, r, elimination)
     reduced = ReducedKkt(kkt, elimination, lo[kept], hi[kept], parts, rest)
