@@ -61,11 +61,20 @@ class PairBounds:
         source
             Where they come from, kept for those that are taken.
         """
-        _lower(self.slack, self.slack_source, value, source)
+        self._lower("slack", self.slack, self.slack_source, value, source)
 
     def lower_mu(self, value: np.ndarray, source: str) -> None:
         """Take the smaller bounds of multipliers, as `lower_slack` does those of slacks."""
-        _lower(self.mu, self.mu_source, value, source)
+        self._lower("mu", self.mu, self.mu_source, value, source)
+
+    def _lower(self, kind: str, bound: np.ndarray, sources: np.ndarray, value: np.ndarray,
+               source: str) -> None:
+        better = value < bound * (1 - SAME_MONEY) - ENTRY
+        better |= np.isinf(bound) & np.isfinite(value)
+        bound[better] = value[better]
+        sources[better] = source
+        for p in np.flatnonzero(better):
+            self.certificates.pop((kind, int(p)), None)  # of the bound before
 
     def mark_cutoff(self) -> None:
         """Mark proofs as relying on a cutoff: they hold for points at least that good."""
@@ -119,10 +128,3 @@ def _some(labels: list[str]) -> str:
 def unbounded(bounds: PairBounds) -> np.ndarray:
     """Mask of the open pairs without a finite bound of slack or multiplier, shape (pairs,)."""
     return (bounds.state == PairState.OPEN) & ~(np.isfinite(bounds.mu) & np.isfinite(bounds.slack))
-
-
-def _lower(bound: np.ndarray, sources: np.ndarray, value: np.ndarray, source: str) -> None:
-    better = value < bound * (1 - SAME_MONEY) - ENTRY
-    better |= np.isinf(bound) & np.isfinite(value)
-    bound[better] = value[better]
-    sources[better] = source

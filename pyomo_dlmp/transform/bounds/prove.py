@@ -25,6 +25,7 @@ from pyomo_dlmp.tolerances import ENTRY, NEVER_BINDS, PROOF_MARGIN, ROUNDING
 from pyomo_dlmp.transform.bounds.by_vertices import vertex_bounds
 from pyomo_dlmp.transform.bounds.labels import Source
 from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds, unbounded
+from pyomo_dlmp.transform.bounds.primal_ranges import imply_ranges
 from pyomo_dlmp.transform.bounds.reduced_kkt import ReducedKkt
 from pyomo_dlmp.transform.upper_view import UpperView
 
@@ -57,6 +58,8 @@ def prove_bounds(kkt: KktSystem, user: dict[int, float] | None = None, tighten: 
         bounds.slack[given], bounds.slack_source[given] = bounds.mu[given], Source.USER
         return bounds, None
     _primal_stage(kkt, bounds, view)
+    if tighten in ("auto", "all"):
+        imply_ranges(kkt, bounds, view)
     reduced = _dual_stage(kkt, bounds, view)
     if tighten != "none" and view is not None and unbounded(bounds).any():
         _take_vertices(kkt, bounds, view)
@@ -117,6 +120,8 @@ def _primal_stage(kkt: KktSystem, bounds: PairBounds, view: UpperView | None) ->
         hi = np.concatenate([bounds.u_hi, bounds.x_hi])[elimination.kept]
         lo, hi = propagate(limits, lo, hi)
         x_lo, x_hi = row_ranges(elimination.M, elimination.m0, lo, hi)
+        bounds.u_lo = np.maximum(bounds.u_lo, x_lo[:m])
+        bounds.u_hi = np.minimum(bounds.u_hi, x_hi[:m])
         bounds.x_lo = np.maximum(bounds.x_lo, x_lo[m:])
         bounds.x_hi = np.minimum(bounds.x_hi, x_hi[m:])
         s_lo, s_hi = row_ranges(S, s0, lo, hi)
