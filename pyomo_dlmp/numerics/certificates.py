@@ -37,7 +37,7 @@ class Certificate:
     sign
         -1: the column is bounded from below.
     zero
-        A column that is zero wherever `column` is not; None: there is none.
+        Columns that are zero wherever `column` is not.
     """
 
     rows: Program
@@ -45,7 +45,7 @@ class Certificate:
     at: np.ndarray
     weights: np.ndarray
     sign: float = 1.0
-    zero: int | None = None
+    zero: tuple[int, ...] = ()
 
     def value(self) -> float:
         """The bound that the weights prove by weak duality alone; infinite if they prove none."""
@@ -54,15 +54,14 @@ class Certificate:
         y = np.where((y > 0) & np.isinf(lo) | (y < 0) & np.isinf(hi), 0.0, y)
         d = -(r.A[self.at].T @ y)
         d[self.column] -= self.sign
-        if self.zero is not None:
-            d[self.zero] = 0.0
+        d[list(self.zero)] = 0.0
         tiny = np.abs(d) <= ROUNDING * (1.0 + np.abs(y).max(initial=0.0))
         d[tiny & (np.where(d > 0, np.isinf(r.lb), np.isinf(r.ub)))] = 0.0  # rounding, not a slope
         return -(least_over_box(y, lo, hi) + least_over_box(d, r.lb, r.ub))
 
 
 def certificate(rows: Program, column: int, duals: np.ndarray, sign: float = 1.0,
-                zero: int | None = None) -> Certificate:
+                zero: tuple[int, ...] = ()) -> Certificate:
     """The certificate that the row duals of a linear program  min - sign z[column]  are.
 
     Parameters
