@@ -1,6 +1,8 @@
-"""Matrices whose square submatrices have the determinants 1, -1 and 0 only, up to their columns' scale.
+"""Totally unimodular matrices, up to the scale of their columns.
 
-Recognised are the matrices of networks: each row, or each column, has at most two entries where it
+Their square submatrices have the determinants 1, -1 and 0 only, as have the inverses' entries.
+
+Recognised are those of networks: each row, or each column, has at most two entries where it
 counts, and the lines that they stand in can be put on two sides such that two entries of opposite
 sign are on one side and two of the same sign are not (Heller and Tompkins 1956). Columns with a
 single entry do not count.

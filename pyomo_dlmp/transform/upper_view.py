@@ -38,6 +38,8 @@ class UpperView:
     has_lo, has_hi
         Whether the user's row has that limit (which may be infinite here, where other Vars have
         no bounds); False for the row of the cutoff, which is no limit of the user's. Shape (rows,).
+    spread
+        How far the sum of the terms of other Vars may vary in each row, shape (rows,).
     slope, slope_u
         Shapes (e + pairs,) and (e + pairs, m).
     slope_unknown
@@ -50,6 +52,7 @@ class UpperView:
     hi: np.ndarray
     has_lo: np.ndarray
     has_hi: np.ndarray
+    spread: np.ndarray
     slope: np.ndarray
     slope_u: sp.csr_matrix
     slope_unknown: np.ndarray
@@ -130,28 +133,29 @@ def _view(kkt, compiled, var_map, odd, objectives, parts, cutoff) -> UpperView:
     width = len(kkt.form.u) + len(kkt.form.x) + len(kkt.equality_rows) + kkt.pairs
     first_dual = len(kkt.form.u) + len(kkt.form.x)
     entries: list[tuple[int, int, float]] = []
-    ends: list[tuple[float, float, bool, bool]] = []
+    ends: list[tuple[float, float, bool, bool, float]] = []
     for coefs, low, high in [*compiled, *_bounds_of_duals(kkt)]:
         terms, rest_lo, rest_hi = _split(coefs, var_map, where)
         if terms:
             entries += [(len(ends), column, value) for column, value in terms]
-            ends.append((low - rest_hi, high - rest_lo, np.isfinite(low), np.isfinite(high)))
+            ends.append((low - rest_hi, high - rest_lo, np.isfinite(low), np.isfinite(high),
+                         rest_hi - rest_lo))
     if cutoff is not None and parts is not None:
         sense = 1.0 if objectives[0].sense == pyo.minimize else -1.0
         terms, rest = _cutoff_terms(parts, where, sense)
         if terms and np.isfinite(rest):
             entries += [(len(ends), column, value) for column, value in terms]
             limit = sense * cutoff - rest + ROW_HOLDS * (1 + abs(cutoff))
-            ends.append((-np.inf, limit, False, False))
+            ends.append((-np.inf, limit, False, False, 0.0))
     i, j, v = zip(*entries, strict=True) if entries else ((), (), ())
     R = sp.coo_matrix((np.array(v, float), (i, j)), shape=(len(ends), width)).tocsr()
-    lo, hi, has_lo, has_hi = zip(*ends, strict=True) if ends else ((), (), (), ())
+    lo, hi, has_lo, has_hi, spread = zip(*ends, strict=True) if ends else ((),) * 5
     slope, slope_u, unknown = _slopes(kkt, where, first_dual, objectives, parts)
     for vid in odd & where.keys():
         columns = np.array([column for column, _ in where[vid]])
         unknown[columns[columns >= first_dual] - first_dual] = True
     return UpperView(R, np.array(lo, float), np.array(hi, float), np.array(has_lo, bool),
-                     np.array(has_hi, bool), slope, slope_u, unknown)
+                     np.array(has_hi, bool), np.array(spread, float), slope, slope_u, unknown)
 
 
 def _bounds_of_duals(kkt) -> list[tuple[dict[int, float], float, float]]:

@@ -4,9 +4,9 @@ The relaxation keeps primal and dual feasibility, stationarity (already eliminat
 (with the cutoff of a known point where one was given) and, for each open pair, the chord
 ``s / s_max + mu / mu_max <= 1`` of the complementarity. One HiGHS instance, hot-started from run to
 run, maximises one slack or multiplier of each independent component (a period) at once: they share
-no row, so the optimum of the sum is the optimum of each. Where a multiplier is not zero, that of the
-other side of its row or Var is, and is left out; where that does not do, its slack is left out, too
-(and the multiplier of a slack). The bound that is used is not the optimum but what
+no row, so the optimum of the sum is the optimum of each. Where a multiplier is not zero, that of
+the other side of its row or Var is, and is left out; where that does not do, its slack is left out,
+too (and the multiplier of a slack). The bound that is used is not the optimum but what
 the run's duals prove by weak duality (`certificates`).
 """
 

@@ -49,6 +49,15 @@ def rays_harmless(kkt: KktSystem, view: UpperView, face: Any, bounds: Any) -> bo
     return _cone_untouched(face, use) or _each_harmless(kkt, face, use, bounds)
 
 
+def limited_rays_harmless(kkt: KktSystem, view: UpperView, face: Any, bounds: Any) -> bool:
+    """`rays_harmless` for the rays that keep all upper rows, however far one goes along them."""
+    use = _Use(view, face.cols)
+    limits = np.vstack([use.rows[use.at_most], -use.rows[use.at_least]])
+    use.rows = use.rows[:0]
+    use.at_least = use.at_most = np.zeros(0, bool)
+    return _cone_untouched(face, use, limits) or _each_harmless(kkt, face, use, bounds)
+
+
 class _Use:
     """How the upper level uses the duals of one part, over its columns."""
 
@@ -86,18 +95,25 @@ class _Use:
                     or (np.abs(ray[self.unknown]) > ENTRY).any())
 
 
-def _cone_untouched(face, use: _Use) -> bool:
-    """Whether the forms that matter are zero or more on all rays, present or absent."""
+def _cone_untouched(face, use: _Use, limits: np.ndarray | None = None) -> bool:
+    """Whether the forms that matter are zero or more on all rays, present or absent.
+
+    `limits`: forms that are zero or less on the rays in question.
+    """
     at, free = face.at, np.arange(len(face.at)) < face.free
     forms = use.forms()[:, at]
     forms = forms[(forms != 0).any(axis=1)]
-    G = sp.csr_matrix(face.matrix)
+    extra = np.zeros((0, len(at))) if limits is None else limits[:, at]
+    G = sp.csr_matrix(np.vstack([face.matrix, extra]))
     zero = np.zeros(G.shape[0])
-    lp = Highs(np.zeros(len(at)), G, zero, zero, np.where(free, -1.0, 0.0), np.ones(len(at)))
+    least = np.where(np.arange(len(zero)) < len(face.matrix), 0.0, -np.inf)
+    lp = Highs(np.zeros(len(at)), G, least, zero, np.where(free, -1.0, 0.0), np.ones(len(at)))
     for form in forms:
         lp.set_cost(np.arange(len(at)), form / np.abs(form).max())
         answer = lp.solve_lp()
-        if answer.status != Status.OPTIMAL or answer.objective < -ROW_HOLDS:
+        if answer.objective is None or answer.status != Status.OPTIMAL:
+            return False
+        if answer.objective < -ROW_HOLDS:
             return False
     return True
 

@@ -136,7 +136,7 @@ class _Part:
         return bool(m) and self._affine_rule()
 
     def _affine_rule(self) -> bool:
-        """By one LP over (f, columns of F, a): a is at least |S F + T| times half the box's width."""
+        """By an LP over (f, columns of F, a): a is at least |S F + T| times half the box."""
         n, m, P = len(self.x), len(self.u), self.S.shape[0]
         if (n + P) * m > _MOST_RULE:
             return False
@@ -194,10 +194,10 @@ class _Part:
         low, high = self.range(root @ self.F, root @ self.f)
         limit = 0.5 * float((np.maximum(np.abs(low), np.abs(high)) ** 2).sum()) + self.c @ self.f
         of_u = of_u - self.F.T @ self.c
-        low, high = self.range(self.D.T @ self.F, self.D.T @ self.f) if self.D.any() else (0, 0)
         if self.D.any() and not self.F.any():
             of_u = of_u - self.D.T @ self.f
         elif self.D.any():
+            low, high = self.range(self.D.T @ self.F, self.D.T @ self.f)
             limit += sum(max(a * b for a in ends for b in (lo, hi)) for *ends, lo, hi in zip(
                 self.lo, self.hi, low, high, strict=True))
         for at in self._points(limit):

@@ -51,6 +51,11 @@ class PairBounds:
         state[self.mu <= 0.0] = PairState.NEVER_BINDS
         return state
 
+    @property
+    def of_some_duals(self) -> np.ndarray:
+        """Mask of the bounds of multipliers that some optimal dual obeys, but not each."""
+        return np.isin(self.mu_source, (Source.VERTEX, Source.VERTEX_CUTOFF))
+
     def lower_slack(self, value: np.ndarray, source: str) -> None:
         """Take the smaller bounds of slacks.
 
@@ -79,7 +84,7 @@ class PairBounds:
     def mark_cutoff(self) -> None:
         """Mark proofs as relying on a cutoff: they hold for points at least that good."""
         for source in (self.mu_source, self.slack_source):
-            for kind in (Source.INTERVAL, Source.LP):
+            for kind in (Source.INTERVAL, Source.LP, Source.VERTEX):
                 source[source == kind] = Source(f"{kind}, cutoff")
 
     def require_finite(self, kkt: KktSystem, needed_by: Sequence) -> None:
