@@ -25,6 +25,7 @@ from pyomo_dlmp.transform.products.bilinear import quadratic_parts
 from pyomo_dlmp.transform.upper_view import upper_views
 
 INF = np.inf
+KINDS = ("lp", "repeated", "qp", "rows", "priced", "capped", "whole", "network")
 
 
 class Patterns:
@@ -132,7 +133,12 @@ def missing(bounds) -> int:
 
 
 def random_bilevel(seed: int, kind: str) -> pyo.ConcreteModel:
-    """One of a family: lp, repeated, qp, priced, capped, whole, network, toll."""
+    """A member of one of the families in `KINDS`.
+
+    lp: some QPs among them; repeated: redundant equality rows; qp, rows: Vars that rows and costs
+    bound; priced, capped: a dual in the upper objective, and in a row; whole: integers that rows
+    bound; network: interdiction.
+    """
     rng = np.random.default_rng([seed, *kind.encode()])
     if kind == "network":
         return _network(rng)
@@ -171,10 +177,10 @@ def random_bilevel(seed: int, kind: str) -> pyo.ConcreteModel:
         else:
             kept.append(low.row.add((at[r] - 1, body, at[r] + 1)))
     if kind == "repeated" and kept:
-        one = kept[int(rng.integers(len(kept)))]
-        low.row.add((one.lower, 2 * one.body, one.upper) if False else one.body * 1.0 == inside_value(
-            one, x, m.u, inside))
-        low.row.add(2.0 * one.body == 2.0 * inside_value(one, x, m.u, inside))
+        body = kept[int(rng.integers(len(kept)))].body
+        value = _inside_value(body, x, m.u, inside)
+        low.row.add(body == value)
+        low.row.add(2.0 * body == 2.0 * value)
     c = rng.integers(-3, 6, n).astype(float)
     D = rng.integers(-1, 2, (n, mu)) * (rng.random() < 0.3)
     cost = sum(c[k] * x[k] for k in range(n)) + sum(
@@ -204,19 +210,19 @@ def random_bilevel(seed: int, kind: str) -> pyo.ConcreteModel:
     return m
 
 
-def inside_value(row, x, u, inside) -> float:
-    """Value of a row's body at the point that the rows were made around."""
+def _inside_value(body, x, u, inside) -> float:
+    """Value of a body at the point that the rows were made around."""
     for k in x:
         x[k].set_value(float(inside[k]), skip_validation=True)
     for j in u:
         u[j].set_value(1.0)
-    return float(pyo.value(row.body))
+    return float(pyo.value(body))
 
 
 def _network(rng) -> pyo.ConcreteModel:
-    """Interdiction of a flow, or its cost, over 4 nodes; one conservation row follows from others."""
+    """Interdiction of a flow, or its cost; one conservation row follows from the others."""
     arcs = [(i, j) for i in range(4) for j in range(4) if i != j and rng.random() < 0.45]
-    arcs = (arcs or [(0, 3)])[:5]
+    arcs = (arcs or [(0, 3)])[:3]
     m = pyo.ConcreteModel()
     m.u = pyo.Var(range(len(arcs)), domain=pyo.Binary)
     m.budget = pyo.Constraint(expr=sum(m.u.values()) <= 1)
