@@ -8,6 +8,13 @@ stationarity gives (Q x + c + D u)'(x - x0) <= 0 (here for a minimisation). From
 - in any part: for every x', as the objective is convex,
   (Q x' + c)'x - x'Qx' / 2 + (D u)'x <= x0'Q x0 / 2 + (c + D u)'x0, in which (D u)_j x_j is
   replaced by what it is at least, since x_j has a bound on one side. A linear row over (u, x).
+
+Where the lower level has no answer for some u of the box, no x0 exists. If its duals are bounded,
+
+    x'Qx + (c + D u)'x = y'(b - B u) - mu'(T u + s0)
+
+at every answer (strong duality) does the same: the right-hand side is at most what their ranges
+give, and all optimal duals give the same.
 """
 
 from __future__ import annotations
@@ -74,12 +81,32 @@ def level_rows(kkt: KktSystem, bounds: PairBounds) -> LevelRows | None:
     LevelRows or None
         None where there is none.
     """
+    return _gathered(kkt, ((part, part.level_rows()) for part in _parts(kkt, bounds)
+                           if part.find_rule()))
+
+
+def dual_level_rows(kkt: KktSystem, bounds: PairBounds) -> LevelRows | None:
+    """The same rows from strong duality, for parts whose duals are bounded.
+
+    Parameters
+    ----------
+    kkt, bounds
+        The lower level, and what is known of it.
+
+    Returns
+    -------
+    LevelRows or None
+        None where there is none.
+    """
+    return _gathered(kkt, ((part, part.dual_level_rows(bounds)) for part in _parts(kkt, bounds)))
+
+
+def _gathered(kkt: KktSystem, found) -> LevelRows | None:
+    """The rows [(part, its rows)] over all columns (u, x)."""
     m, n = len(kkt.form.u), len(kkt.form.x)
     rows, most = [], []
-    for part in _parts(kkt, bounds):
-        if not part.find_rule():
-            continue
-        for of_u, of_x, limit in part.level_rows():
+    for part, own in found:
+        for of_u, of_x, limit in own:
             row = np.zeros(m + n)
             row[part.u], row[m + part.x] = of_u, of_x
             rows.append(row)
@@ -103,9 +130,10 @@ class _Part:
 
     def __init__(self, kkt: KktSystem, bounds: PairBounds, columns: np.ndarray):
         form, sigma = kkt.form, kkt.sigma
-        self.x = columns
+        self.x, self.sigma = columns, sigma
         rows = np.flatnonzero(np.diff(kkt.A_eq[:, columns].indptr))
         pairs = np.flatnonzero(np.diff(kkt.S[:, columns].indptr))
+        self.equal, self.pairs = rows, pairs
         D, B, T = form.D[columns], kkt.B_eq[rows], kkt.T[pairs]
         touched = sum(np.asarray(abs(M).sum(axis=0)).ravel() for M in (D, B, T))
         self.u = np.flatnonzero(touched)
@@ -200,9 +228,26 @@ class _Part:
             low, high = self.range(self.D.T @ self.F, self.D.T @ self.f)
             limit += sum(max(a * b for a in ends for b in (lo, hi)) for *ends, lo, hi in zip(
                 self.lo, self.hi, low, high, strict=True))
-        for at in self._points(limit):
+        x0 = self.F @ (0.5 * (self.lo + self.hi)) + self.f
+        for at in self._points(x0, limit):
             yield (of_u, of_x + self.Q @ at + self.c,
                    limit - constant + 0.5 * float(at @ self.Q @ at))
+
+    def dual_level_rows(self, bounds: PairBounds):
+        """The same from strong duality, where every dual of the part is bounded."""
+        least = self._product()
+        if least is None:
+            return
+        of_u, of_x, constant = least
+        ends = [(self.sigma * bounds.y_lo[self.equal], self.sigma * bounds.y_hi[self.equal],
+                 *self.range(-self.B, self.b)),
+                (np.zeros(len(self.pairs)), bounds.mu[self.pairs], *self.range(-self.T, -self.s0))]
+        limit = sum(_greatest_products(*four).sum() for four in ends)
+        if not np.isfinite(limit):
+            return
+        for at in self._points(np.zeros(len(self.x)), limit):
+            yield (of_u, of_x + 2.0 * self.Q @ at + self.c,
+                   limit - constant + float(at @ self.Q @ at))
 
     def _product(self):
         """(of u, of x, constant): what (D u)'x is at least; None where it has no such form."""
@@ -220,9 +265,8 @@ class _Part:
             constant -= slope * end
         return of_u, of_x, constant
 
-    def _points(self, limit: float):
-        """Points at which the objective is linearised: x0 in the middle, and along its axes."""
-        x0 = self.F @ (0.5 * (self.lo + self.hi)) + self.f
+    def _points(self, x0: np.ndarray, limit: float):
+        """Points at which the objective is linearised: x0, and along the objective's axes."""
         yield x0
         values, vectors = np.linalg.eigh(self.Q)
         for value, axis in zip(values, vectors.T, strict=True):
@@ -230,6 +274,14 @@ class _Part:
                 step = np.sqrt(2.0 * max(1.0, abs(limit)) / value) * axis
                 yield x0 + step
                 yield x0 - step
+
+
+def _greatest_products(a, b, c, d) -> np.ndarray:
+    """Greatest v w for v in [a, b] and w in [c, d], infinite where it is not known."""
+    with np.errstate(invalid="ignore"):
+        products = np.array([a * c, a * d, b * c, b * d])
+    # zero times infinity: the other factor is zero all over only where both its ends are
+    return np.where(np.isnan(products).any(axis=0), np.inf, products.max(axis=0, initial=-np.inf))
 
 
 def _root(Q: np.ndarray) -> np.ndarray:

@@ -19,7 +19,12 @@ from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import INTEGRALITY, ROUNDING
 from pyomo_dlmp.transform.bounds.labels import Source
-from pyomo_dlmp.transform.bounds.level_sets import LevelRows, ellipsoid_ranges, level_rows
+from pyomo_dlmp.transform.bounds.level_sets import (
+    LevelRows,
+    dual_level_rows,
+    ellipsoid_ranges,
+    level_rows,
+)
 from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds
 from pyomo_dlmp.transform.upper_view import UpperView
 
@@ -50,6 +55,13 @@ def imply_ranges(kkt: KktSystem, bounds: PairBounds, view: UpperView | None) -> 
         if rows is not None or _endless(bounds):
             _Ranges(kkt, bounds, view, rows).run(effort)
             round_integers(kkt, bounds)
+
+
+def imply_ranges_by_duals(kkt: KktSystem, bounds: PairBounds, view: UpperView | None) -> None:
+    """`imply_ranges` once more, when duals are bounded that were not before."""
+    rows = dual_level_rows(kkt, bounds)
+    if rows is not None:
+        _Ranges(kkt, bounds, view, rows).run(Effort(_EFFORT))
 
 
 def _endless(bounds: PairBounds) -> bool:

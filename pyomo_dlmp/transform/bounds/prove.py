@@ -25,7 +25,7 @@ from pyomo_dlmp.tolerances import ENTRY, NEVER_BINDS, PROOF_MARGIN, ROUNDING
 from pyomo_dlmp.transform.bounds.by_vertices import vertex_bounds
 from pyomo_dlmp.transform.bounds.labels import Source
 from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds, unbounded
-from pyomo_dlmp.transform.bounds.primal_ranges import imply_ranges
+from pyomo_dlmp.transform.bounds.primal_ranges import imply_ranges, imply_ranges_by_duals
 from pyomo_dlmp.transform.bounds.reduced_kkt import ReducedKkt
 from pyomo_dlmp.transform.upper_view import UpperView
 
@@ -64,6 +64,8 @@ def prove_bounds(kkt: KktSystem, user: dict[int, float] | None = None, tighten: 
     if tighten != "none" and view is not None and unbounded(bounds).any():
         _take_vertices(kkt, bounds, view)
     if tighten in ("auto", "all"):
+        if unbounded(bounds).any():
+            imply_ranges_by_duals(kkt, bounds, view)
         from pyomo_dlmp.transform.bounds.by_lp import tighten_by_lp
 
         tighten_by_lp(reduced, bounds, view, all_pairs=tighten == "all")
