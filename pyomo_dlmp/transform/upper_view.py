@@ -1,8 +1,9 @@
 """What the upper level states about one lower level: its linear rows, and how it uses the duals.
 
 Bounds on multipliers need to hold at points that satisfy the upper rows only (and, with a cutoff,
-at points at least as good as a known one). The terms of Vars that do not belong to this lower level
-are replaced by their ranges, so that every row here is implied by the user's.
+at points at least as good as a known one). In R the terms of Vars that do not belong to this lower
+level are replaced by their ranges, so that every row there is implied by the user's; `Stated` has
+the rows as they are.
 """
 
 from __future__ import annotations
@@ -17,11 +18,35 @@ from pyomo.core.expr.visitor import identify_variables
 
 from pyomo_dlmp.bilevel import guard_of
 from pyomo_dlmp.bilevel.rows import RowReader
+from pyomo_dlmp.bilevel.values import bounds_of
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.lower.columns import columns_of
 from pyomo_dlmp.lower.kkt_system import KktSystem
+from pyomo_dlmp.numerics.sparse import csr_of
 from pyomo_dlmp.tolerances import ROW_HOLDS
 from pyomo_dlmp.transform.products.bilinear import quadratic_parts
+
+
+@dataclass
+class Stated:
+    """All linear upper rows as they are:  lo <= own z + others o <= hi,   o_lo <= o <= o_hi.
+
+    Attributes
+    ----------
+    own, others
+        Coefficients of z = (u, x, y, mu) of one lower level and of the other Vars o, csr matrices.
+    lo, hi
+        Limits, shape (rows,).
+    o_lo, o_hi
+        Bounds of the other Vars.
+    """
+
+    own: sp.csr_matrix
+    others: sp.csr_matrix
+    lo: np.ndarray
+    hi: np.ndarray
+    o_lo: np.ndarray
+    o_hi: np.ndarray
 
 
 @dataclass
@@ -45,6 +70,8 @@ class UpperView:
     slope_unknown
         Mask of the duals whose derivative is another function, or that a row which is not linear
         uses, shape (e + pairs,).
+    stated
+        The rows without ranges in place of other Vars; not the cutoff's.
     """
 
     R: sp.csr_matrix
@@ -56,6 +83,7 @@ class UpperView:
     slope: np.ndarray
     slope_u: sp.csr_matrix
     slope_unknown: np.ndarray
+    stated: Stated
 
     @property
     def of_duals(self) -> sp.csr_matrix:
@@ -155,7 +183,25 @@ def _view(kkt, compiled, var_map, odd, objectives, parts, cutoff) -> UpperView:
         columns = np.array([column for column, _ in where[vid]])
         unknown[columns[columns >= first_dual] - first_dual] = True
     return UpperView(R, np.array(lo, float), np.array(hi, float), np.array(has_lo, bool),
-                     np.array(has_hi, bool), np.array(spread, float), slope, slope_u, unknown)
+                     np.array(has_hi, bool), np.array(spread, float), slope, slope_u, unknown,
+                     _stated(compiled, var_map, where, width))
+
+
+def _stated(compiled, var_map, where, width: int) -> Stated:
+    """The rows over own columns and other Vars, which are numbered as they come."""
+    place: dict[int, int] = {}
+    own: list[tuple[int, int, float]] = []
+    others: list[tuple[int, int, float]] = []
+    for i, (coefs, _, _) in enumerate(compiled):
+        for vid, coef in coefs.items():
+            if vid in where:
+                own += [(i, column, coef * sign) for column, sign in where[vid]]
+            else:
+                others.append((i, place.setdefault(vid, len(place)), coef))
+    o_lo, o_hi = bounds_of([var_map[vid] for vid in place])
+    lo, hi = (np.array([row[k] for row in compiled], float) for k in (1, 2))
+    return Stated(csr_of(own, (len(compiled), width)), csr_of(others, (len(compiled), len(place))),
+                  lo, hi, o_lo, o_hi)
 
 
 def _bounds_of_duals(kkt) -> list[tuple[dict[int, float], float, float]]:

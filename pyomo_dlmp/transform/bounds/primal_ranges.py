@@ -84,30 +84,44 @@ class _Ranges:
         self.kkt, self.bounds = kkt, bounds
         m, n, P = len(kkt.form.u), len(kkt.form.x), kkt.pairs
         self.m, self.n = m, n
-        none = sp.csr_matrix
-        groups = [
-            (sp.hstack([kkt.B_eq, kkt.A_eq, none((len(kkt.b_eq), P))]), kkt.b_eq, kkt.b_eq),
-            (sp.hstack([kkt.T, kkt.S, -sp.identity(P)]), -kkt.s0, -kkt.s0)]
+        self.ends = m + n + P  # columns whose ends are asked for; other upper Vars stand behind
+        o_lo = o_hi = np.empty(0)
         if view is not None:
-            mine = np.diff(view.R[:, m + n:].indptr) == 0
-            R = view.R[mine][:, :m + n]
-            groups.append((sp.hstack([R, none((R.shape[0], P))]), view.lo[mine], view.hi[mine]))
+            o_lo, o_hi = view.stated.o_lo, view.stated.o_hi
+
+        def wide(of_ux, of_s=None, of_o=None):
+            k = of_ux.shape[0]
+            parts = [of_ux, sp.csr_matrix((k, P)) if of_s is None else of_s,
+                     sp.csr_matrix((k, len(o_lo))) if of_o is None else of_o]
+            return sp.hstack(parts, format="csr")
+
+        groups = [
+            (wide(sp.hstack([kkt.B_eq, kkt.A_eq])), kkt.b_eq, kkt.b_eq),
+            (wide(sp.hstack([kkt.T, kkt.S]), -sp.identity(P)), -kkt.s0, -kkt.s0)]
+        if view is not None:
+            # the rows with ranges in place of other Vars hold the cutoff's, too
+            for own, others, lo, hi in (
+                    (view.R, None, view.lo, view.hi),
+                    (view.stated.own, view.stated.others, view.stated.lo, view.stated.hi)):
+                mine = np.diff(own[:, m + n:].indptr) == 0
+                groups.append((wide(own[mine][:, :m + n],
+                                    of_o=None if others is None else others[mine]),
+                               lo[mine], hi[mine]))
         if level is not None:
-            k = len(level.most)
-            groups.append((sp.hstack([level.M, none((k, P))]), np.full(k, -np.inf), level.most))
+            groups.append((wide(level.M), np.full(len(level.most), -np.inf), level.most))
         self.program = Program(
             A=sp.vstack([g[0] for g in groups], format="csr"),
             lo=np.concatenate([g[1] for g in groups]), hi=np.concatenate([g[2] for g in groups]),
-            lb=np.concatenate([bounds.u_lo, bounds.x_lo, np.zeros(P)]),
-            ub=np.concatenate([bounds.u_hi, bounds.x_hi, bounds.slack]))
+            lb=np.concatenate([bounds.u_lo, bounds.x_lo, np.zeros(P), o_lo]),
+            ub=np.concatenate([bounds.u_hi, bounds.x_hi, bounds.slack, o_hi]))
         self.lp = Highs.of(self.program)
 
     def run(self, effort: Effort) -> None:
         """Each infinite end, as far as the effort suffices."""
         m, n, b = self.m, self.n, self.bounds
         cost = _PER_LP + _PER_LINE * sum(self.program.A.shape)
-        ends = [(-1.0, int(j)) for j in np.flatnonzero(np.isinf(self.program.lb))]
-        ends += [(1.0, int(j)) for j in np.flatnonzero(np.isinf(self.program.ub))]
+        ends = [(-1.0, int(j)) for j in np.flatnonzero(np.isinf(self.program.lb[:self.ends]))]
+        ends += [(1.0, int(j)) for j in np.flatnonzero(np.isinf(self.program.ub[:self.ends]))]
         slack = b.slack.copy()
         proofs = {}
         for sign, j in ends:

@@ -77,7 +77,8 @@ def _take_vertices(kkt: KktSystem, bounds: PairBounds, view: UpperView) -> None:
     """Bounds of multipliers and equality duals over the vertices of the dual polyhedron."""
     least, greatest = vertex_bounds(kkt, bounds, view)
     e = len(kkt.equality_rows)
-    bounds.lower_mu(np.maximum(greatest[e:], 0.0), Source.VERTEX)
+    greatest[e:][greatest[e:] <= ROUNDING] = 0.0
+    bounds.lower_mu(greatest[e:], Source.VERTEX)
     known = np.isfinite(least[:e]) & np.isfinite(greatest[:e])
     low, high = least[:e][known], greatest[:e][known]
     room = PROOF_MARGIN * (1.0 + np.abs(low) + np.abs(high))
