@@ -26,7 +26,7 @@ from pyomo_dlmp.transform.bounds.labels import Source
 
 _MOST_SETS = 20_000
 _BATCH = 500
-_PER_SET = 0.2  # units of work
+_PER_SET = 0.05  # units of work
 
 
 def active_set_ranges(kkt: KktSystem, bounds: Any, rows: np.ndarray, face: Any,

@@ -33,7 +33,7 @@ from pyomo_dlmp.transform.bounds.dual_face import DualFace
 from pyomo_dlmp.transform.bounds.dual_rays import rays_harmless
 from pyomo_dlmp.transform.upper_view import UpperView
 
-_EFFORT = 20_000.0  # units of work for one lower level, about 20 s
+_EFFORT = 10_000.0  # units of work for one lower level, about 10 s
 
 
 def vertex_bounds(kkt: KktSystem, bounds: Any, view: UpperView) -> tuple[np.ndarray, np.ndarray]:
@@ -60,7 +60,6 @@ def vertex_bounds(kkt: KktSystem, bounds: Any, view: UpperView) -> tuple[np.ndar
     G = sp.hstack([kkt.A_eq.T, kkt.sigma * kkt.S.T], format="csc")
     usable = np.concatenate([np.ones(e, bool), bounds.mu > 0.0])
     gradient = sp.hstack([kkt.form.Q, kkt.form.D], format="csr")
-    box = (np.concatenate([bounds.x_lo, bounds.u_lo]), np.concatenate([bounds.x_hi, bounds.u_hi]))
     effort = Effort(_EFFORT)
     for rows, all_cols in _parts(kkt, G):
         cols = all_cols[usable[all_cols]]
@@ -70,13 +69,15 @@ def vertex_bounds(kkt: KktSystem, bounds: Any, view: UpperView) -> tuple[np.ndar
         if not face.rank:
             continue
         if rays_harmless(kkt, view, face, bounds):
-            ranges = active_set_ranges(kkt, bounds, rows, face, effort)
-            if ranges is None:
-                ranges = face.vertex_ranges(gradient[rows], kkt.form.c[rows], *box, effort)
+            found = [active_set_ranges(kkt, bounds, rows, face, effort)]
+            box = (np.concatenate([bounds.x_lo, bounds.u_lo]),
+                   np.concatenate([bounds.x_hi, bounds.u_hi]))
+            found.append(face.vertex_ranges(gradient[rows], kkt.form.c[rows], *box, effort))
         else:
-            ranges = limited_vertex_ranges(kkt, bounds, view, rows, face, effort)
-        if ranges is not None:
-            least[cols], greatest[cols] = ranges
+            found = [limited_vertex_ranges(kkt, bounds, view, rows, face, effort)]
+        for low, high in filter(None, found):
+            least[cols] = np.maximum(least[cols], low)
+            greatest[cols] = np.minimum(greatest[cols], high)
     return least, greatest
 
 

@@ -3,7 +3,8 @@
     G (y, mu) = gradient (x, u) + c,   mu >= 0
 
 Columns y that a line moves are taken out (`lines`), so that the support of each vertex is a set of
-independent columns, and part of a basis that holds all other y.
+independent columns, and part of a basis that holds all other y. The two sides of a row or of a Var
+have opposite columns, of which a basis holds at most one: they are one column of any sign.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from pyomo_dlmp.numerics.effort import Effort
 from pyomo_dlmp.numerics.unimodular import unit_scale
 from pyomo_dlmp.tolerances import ENTRY, RANK, ROUNDING, SINGULAR
 
-_MOST_BASES = 100_000
+_MOST_BASES = 50_000
 _MOST_COLUMNS, _MOST_PAIRS = 60, 200  # of a part that is enumerated
 _LARGEST = 400, 2_000  # rows and columns of a part that is looked at
 _BATCH = 1_000
-_PER_BASIS = 0.05  # units of work
+_PER_BASIS = 0.1  # units of work
 
 
 class DualFace:
@@ -47,7 +48,10 @@ class DualFace:
     at
         Positions in cols that are left when the lines are taken out; the first `free` are y.
     rows, matrix, rank
-        Independent rows of G, and G of these rows and `at`, dense; None where it is too large.
+        Independent rows of G, and G of these rows and `at`, dense; rank 0 where it is too large.
+    up, other
+        Positions in `at` of one column of each two opposite ones, y first, and of the other one
+        (-1: there is none).
     """
 
     def __init__(self, G: sp.spmatrix, cols: np.ndarray, e: int):
@@ -66,16 +70,16 @@ class DualFace:
         self.rows = independent_rows(dense) if self.small else np.arange(G.shape[0])
         self.matrix = dense[self.rows][:, self.at]
         self.rank = len(self.rows)
+        self.up, self.other = opposite_columns(self.matrix, self.free)
 
-    @property
-    def bases(self) -> int:
-        """Number of column sets that may be bases."""
-        return comb(len(self.at) - self.free, max(0, self.rank - self.free))
+    def sets_of(self, extra: int = 0) -> int:
+        """Number of column sets that `column_sets` goes through."""
+        return comb(len(self.up) - self.free, max(0, self.rank - self.free + extra))
 
     def column_sets(self, extra: int = 0) -> Iterator[np.ndarray]:
-        """Sets of rank + extra positions that hold all free ones, in batches (k, rank + extra)."""
+        """Sets of rank + extra positions in `up` that hold all y, in batches (k, rank + extra)."""
         size = self.rank - self.free + extra
-        sets = combinations(range(self.free, len(self.at)), size)
+        sets = combinations(range(self.free, len(self.up)), size)
         while batch := list(islice(sets, _BATCH)):
             free = np.tile(np.arange(self.free), (len(batch), 1))
             yield np.hstack([free, np.array(batch, dtype=int).reshape(len(batch), size)])
@@ -84,6 +88,7 @@ class DualFace:
         """The same columns with other independent rows, shape (rows, len(at))."""
         face = copy(self)
         face.matrix, face.rank = matrix, len(matrix)
+        face.up, face.other = opposite_columns(matrix, face.free)
         return face
 
     def vertex_ranges(self, gradient, c, lo, hi, effort: Effort):
@@ -113,23 +118,29 @@ class DualFace:
 
     def vertex_ranges_of(self, gradient, constant, lo, hi, effort: Effort):
         """`vertex_ranges` by all bases, with the right-hand side of the rows of `matrix` only."""
-        effort.spend(_PER_BASIS * min(self.bases, _MOST_BASES))
-        if self.bases > _MOST_BASES or effort.is_used_up:
+        effort.spend(_PER_BASIS * min(self.sets_of(), _MOST_BASES))
+        if self.sets_of() > _MOST_BASES or effort.is_used_up:
             return None
         z = np.flatnonzero(np.diff(gradient.tocsc().indptr))
         right = gradient[:, z].toarray()
         free = np.arange(len(self.at)) < self.free
         # zero, the value outside the basis, is in the range of every multiplier
         least, greatest = np.where(free, np.inf, 0.0), np.where(free, -np.inf, 0.0)
+        matrix = self.matrix[:, self.up]
         for sets in self.column_sets():
-            regular = regular_inverses(self.matrix[:, sets].transpose(1, 0, 2), sets)
+            regular = regular_inverses(matrix[:, sets].transpose(1, 0, 2), sets)
             if regular is None:
                 return None
             sets, inverse = regular
             low, high = batch_ranges(inverse @ right, inverse @ constant, lo[z], hi[z])
-            possible = ~(high[:, self.free:] < -ROUNDING).any(axis=1)
-            np.maximum.at(greatest, sets[possible], high[possible])
-            np.minimum.at(least, sets[possible], low[possible])
+            one_sided = (sets >= self.free) & (self.other[sets] < 0)
+            possible = ~(one_sided & (high < -ROUNDING)).any(axis=1)
+            sets, low, high = sets[possible], low[possible], high[possible]
+            np.maximum.at(greatest, self.up[sets], high)
+            np.minimum.at(least, self.up[sets], low)
+            two = self.other[sets] >= 0
+            np.maximum.at(greatest, self.other[sets][two], -low[two])
+        least[~free] = 0.0
         return self.filled(least, greatest)
 
     def _unit_ranges(self, right, constant, lo, hi):
@@ -162,6 +173,22 @@ def regular_inverses(matrices: np.ndarray,
         return None
     good = share >= RANK
     return sets[good], np.linalg.inv(matrices[good])
+
+
+def opposite_columns(matrix: np.ndarray, free: int) -> tuple[np.ndarray, np.ndarray]:
+    """(up, other) of `DualFace`, for the columns behind the first `free`."""
+    up, other = list(range(free)), [-1] * free
+    waiting: dict[bytes, list[int]] = {}
+    for j in range(free, matrix.shape[1]):
+        column = matrix[:, j] + 0.0  # no negative zero
+        same = waiting.get((-column + 0.0).tobytes())
+        if same:
+            other[same.pop()] = j
+        else:
+            waiting.setdefault(column.tobytes(), []).append(len(up))
+            up.append(j)
+            other.append(-1)
+    return np.array(up, dtype=int), np.array(other, dtype=int)
 
 
 def independent_rows(G: np.ndarray) -> np.ndarray:

@@ -8,7 +8,6 @@ upper row and does not worsen the upper objective.
 
 from __future__ import annotations
 
-from math import comb
 from typing import Any
 
 import numpy as np
@@ -141,22 +140,29 @@ def _each_harmless(kkt: KktSystem, face, use: _Use, bounds) -> bool:
 
 def _extreme_rays(face) -> np.ndarray | None:
     """Extreme rays, one a row: null vectors of rank + 1 columns, mu >= 0; None: too many."""
-    if not face.small or comb(len(face.at) - face.free,
-                              face.rank - face.free + 1) > _MOST_SETS:
+    if not face.small or face.sets_of(extra=1) > _MOST_SETS:
         return None
-    found = []
+    matrix = face.matrix[:, face.up]
+    two = face.other >= 0
+    found = [np.zeros((int(two.sum()), len(face.cols)))]  # both sides of a row or Var alike
+    for columns in (face.up[two], face.other[two]):
+        found[0][np.arange(len(columns)), face.at[columns]] = 1.0
     for sets in face.column_sets(extra=1):
-        _, s, vt = np.linalg.svd(face.matrix[:, sets].transpose(1, 0, 2))
+        _, s, vt = np.linalg.svd(matrix[:, sets].transpose(1, 0, 2))
         # circuits of dependent sets are found in sets where independent columns complete them
         regular = (s > RANK * np.maximum(1.0, s[:, :1])).all(axis=1)
         ray, sets = vt[regular, -1], sets[regular]
-        mu = ray[:, face.free:]
+        one_sided = (sets >= face.free) & ~two[sets]
         for sign in (1.0, -1.0):
-            mine = (sign * mu >= -ROUNDING).all(axis=1)
-            full = np.zeros((int(mine.sum()), len(face.cols)))
-            np.put_along_axis(full, face.at[sets[mine]], sign * ray[mine], axis=1)
+            mine = ~(one_sided & (sign * ray < -ROUNDING)).any(axis=1)
+            along = np.zeros((int(mine.sum()), len(face.up)))
+            np.put_along_axis(along, sets[mine], sign * ray[mine], axis=1)
+            full = np.zeros((len(along), len(face.cols)))
+            is_y = np.arange(len(face.up)) < face.free
+            full[:, face.at[face.up]] = np.where(is_y, along, np.maximum(along, 0.0))
+            full[:, face.at[face.other[two]]] = np.maximum(-along[:, two], 0.0)
             found.append(full)
-    rays = np.vstack(found) if found else np.zeros((0, len(face.cols)))
+    rays = np.vstack(found)
     return rays[np.unique(np.round(rays, 9), axis=0, return_index=True)[1]]
 
 
