@@ -49,6 +49,16 @@ class Certificate:
 
     def value(self) -> float:
         """The bound that the weights prove by weak duality alone; infinite if they prove none."""
+        r, (y, d) = self.rows, self._slopes()
+        return -(least_over_box(y, r.lo[self.at], r.hi[self.at]) + least_over_box(d, r.lb, r.ub))
+
+    def uses(self, columns: np.ndarray, rows: np.ndarray) -> bool:
+        """Whether the proof needs the bounds of some columns or some rows (masks of all)."""
+        y, d = self._slopes()
+        return bool((d[columns] != 0).any() or (y[rows[self.at]] != 0).any())
+
+    def _slopes(self) -> tuple[np.ndarray, np.ndarray]:
+        """(weights of `at`, what they leave of each column)."""
         r, y = self.rows, self.weights
         lo, hi = r.lo[self.at], r.hi[self.at]
         y = np.where((y > 0) & np.isinf(lo) | (y < 0) & np.isinf(hi), 0.0, y)
@@ -57,7 +67,7 @@ class Certificate:
         d[list(self.zero)] = 0.0
         tiny = np.abs(d) <= ROUNDING * (1.0 + np.abs(y).max(initial=0.0))
         d[tiny & (np.where(d > 0, np.isinf(r.lb), np.isinf(r.ub)))] = 0.0  # rounding, not a slope
-        return -(least_over_box(y, lo, hi) + least_over_box(d, r.lb, r.ub))
+        return y, d
 
 
 def certificate(rows: Program, column: int, duals: np.ndarray, sign: float = 1.0,

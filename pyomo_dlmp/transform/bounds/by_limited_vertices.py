@@ -18,8 +18,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from pyomo_dlmp.lower.kkt_system import KktSystem
+from pyomo_dlmp.numerics.bases import DualFace, independent_rows
 from pyomo_dlmp.numerics.effort import Effort
-from pyomo_dlmp.transform.bounds.dual_face import DualFace, independent_rows
 from pyomo_dlmp.transform.bounds.dual_rays import limited_rays_harmless
 from pyomo_dlmp.transform.upper_view import UpperView
 

@@ -80,14 +80,12 @@ class _Round:
     def __init__(self, relaxation: _Relaxation, bounds: PairBounds, all_pairs: bool,
                  effort: Effort):
         self.bounds, self.effort = bounds, effort
-        self.of_vertices = np.zeros(len(bounds.mu), dtype=bool)
         open_, missing = bounds.state == PairState.OPEN, unbounded(bounds)
         self.queues: list[list[tuple[str, int, int]]] = []  # of each component
         used = []
         for columns in relaxation.components():
-            mine = relaxation.pairs_in(columns)
-            pairs = mine[open_[mine]]
-            self.of_vertices[mine] = (bounds.mu_source[mine] == Source.VERTEX).any()
+            pairs = relaxation.pairs_in(columns)
+            pairs = pairs[open_[pairs]]
             if len(pairs) and (all_pairs or missing[pairs].any()):
                 used.append(columns)
                 self.queues.append([entry for p in pairs for entry in (
@@ -96,7 +94,9 @@ class _Round:
         columns = np.concatenate(used) if used else np.empty(0, int)
         self.place = np.full(relaxation.width, -1)
         self.place[columns] = np.arange(len(columns))
-        self.lp, self.rows = relaxation.lp(columns)
+        self.lp, self.rows, numbers = relaxation.lp(columns)
+        self.some_duals = relaxation.some_duals[columns]
+        self.some_rows = relaxation.rows_of_some_duals[numbers]
         self.lp.set("simplex_iteration_limit", _ITERATIONS * sum(self.rows.A.shape))
         self.cost = _PER_LP + _PER_LINE * sum(self.rows.A.shape)
         self.other = np.full(relaxation.width, -1)  # column of the other side's multiplier
@@ -122,10 +122,14 @@ class _Round:
         new = {kind: np.full(len(self.bounds.mu), np.inf) for kind in ("slack", "mu")}
         for (kind, p), (value, _) in self.proved.items():
             new[kind][p] = value
+        relies = {kind: np.zeros(len(self.bounds.mu), bool) for kind in new}
+        for (kind, p), (_, proof) in self.proved.items():
+            relies[kind][p] = proof.uses(self.some_duals, self.some_rows)
         before = {"slack": self.bounds.slack.copy(), "mu": self.bounds.mu.copy()}
-        for mask, source in ((self.of_vertices, Source.VERTEX), (~self.of_vertices, Source.LP)):
-            self.bounds.lower_slack(np.where(mask, new["slack"], np.inf), source)
-            self.bounds.lower_mu(np.where(mask, new["mu"], np.inf), source)
+        for source, lowered in ((Source.VERTEX, relies),
+                                (Source.LP, {kind: ~mask for kind, mask in relies.items()})):
+            self.bounds.lower_slack(np.where(lowered["slack"], new["slack"], np.inf), source)
+            self.bounds.lower_mu(np.where(lowered["mu"], new["mu"], np.inf), source)
         for (kind, p), (_, proof) in self.proved.items():
             if getattr(self.bounds, kind)[p] < before[kind][p]:
                 self.bounds.certificates[kind, p] = proof
@@ -172,6 +176,9 @@ class _Relaxation:
         k, P = len(reduced.elimination.kept), reduced.kkt.pairs
         self.width = k + 2 * P
         self.slack_at, self.mu_at = k + np.arange(P), k + P + np.arange(P)
+        # bounds that some optimal dual obeys: what is proved with them holds for it alone
+        of_pairs = (bounds.mu_source == Source.VERTEX) | (bounds.slack_source == Source.VERTEX)
+        self.some_duals = np.concatenate([np.zeros(k, bool), of_pairs, of_pairs])
         self.two_sided = [self.mu_at[p] for p in _two_sides(reduced.kkt)]
         self.lb = np.concatenate([reduced.lo, np.zeros(2 * P)])
         self.ub = np.concatenate([reduced.hi, bounds.slack, bounds.mu])
@@ -179,6 +186,9 @@ class _Relaxation:
             _slack_rows(reduced), _multiplier_rows(reduced), _bound_rows(reduced),
             _rest_rows(reduced), _chords(bounds, k), *_upper(reduced, view)]
         self.A = sp.vstack([g[0] for g in groups], format="csr")
+        chords = sum(g[0].shape[0] for g in groups[:4]) + np.arange(groups[4][0].shape[0])
+        self.rows_of_some_duals = np.zeros(self.A.shape[0], bool)
+        self.rows_of_some_duals[chords] = abs(groups[4][0]) @ self.some_duals > 0
         self.lo = np.concatenate([g[1] for g in groups])
         self.hi = np.concatenate([g[2] for g in groups])
 
@@ -192,13 +202,13 @@ class _Relaxation:
         inside[columns] = True
         return np.flatnonzero(inside[self.slack_at] & inside[self.mu_at])
 
-    def lp(self, columns) -> tuple[Highs, Program]:
-        """The LP of some components, without an objective, and its arrays."""
+    def lp(self, columns) -> tuple[Highs, Program, np.ndarray]:
+        """The LP of some components, without an objective, its arrays, and numbers of its rows."""
         A = self.A[:, columns]
         rows = np.flatnonzero(np.diff(A.indptr))
         program = Program(A=A[rows], lo=self.lo[rows], hi=self.hi[rows], lb=self.lb[columns],
                           ub=self.ub[columns])
-        return Highs.of(program), program
+        return Highs.of(program), program, rows
 
 
 def _two_sides(kkt: KktSystem) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The duals of one part of a lower level: its vertices, by enumeration of bases.
+"""The vertices of the duals of one part of a lower level, by enumeration of bases.
 
     G (y, mu) = gradient (x, u) + c,   mu >= 0
 
