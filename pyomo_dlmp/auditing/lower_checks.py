@@ -104,7 +104,7 @@ def at_bound(kkt: KktSystem, bounds: Any, mu: np.ndarray, slack: np.ndarray) -> 
         Full names of the pairs.
     """
     tiny = SAME_MONEY * (1 + np.abs(kkt.form.c).max(initial=0.0))
-    judged = np.isfinite(bounds.mu) & (bounds.mu_source != "vertex")
+    judged = np.isfinite(bounds.mu) & ~bounds.of_some_duals
     reached = judged & (mu > bounds.mu * (1 - AT_BOUND) + tiny * (bounds.mu == 0))
     passed = np.isfinite(bounds.slack) & (
         slack > bounds.slack + ROW_HOLDS * (1 + np.abs(kkt.s0)))

@@ -166,3 +166,33 @@ def _improved(old: np.ndarray, new: np.ndarray) -> bool:
     with np.errstate(invalid="ignore"):
         return bool(np.any(np.isinf(old) & np.isfinite(new)) or np.any(
             np.isfinite(old) & np.isfinite(new) & (old - new > 0.01 * (1 + np.abs(new)))))
+
+
+def batch_ranges(M: np.ndarray, m0: np.ndarray, lo: np.ndarray,
+                 hi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`row_ranges` of many dense maps at once; entries of rounding size meet no infinite end.
+
+    Parameters
+    ----------
+    M, m0
+        The affine maps, shapes (k, r, n) and (k, r).
+    lo, hi
+        The box, shape (n,).
+
+    Returns
+    -------
+    tuple
+        (least, greatest) value of each row, shapes (k, r).
+    """
+    scale = ROUNDING * np.abs(M).max(axis=(1, 2), initial=0.0)[:, None, None]
+    endless = np.isinf(lo) | np.isinf(hi)
+    M = np.where(endless & (np.abs(M) <= scale), 0.0, M)
+    up, down = np.maximum(M, 0.0), np.minimum(M, 0.0)
+    low_end, high_end = np.where(np.isinf(lo), 0.0, lo), np.where(np.isinf(hi), 0.0, hi)
+    error = _ROUNDOFF * M.shape[2] * (
+        np.abs(m0) + np.abs(M) @ np.maximum(np.abs(low_end), np.abs(high_end)))
+    falls = (up @ np.isinf(lo) - down @ np.isinf(hi)) > 0
+    rises = (up @ np.isinf(hi) - down @ np.isinf(lo)) > 0
+    low = m0 + up @ low_end + down @ high_end - error
+    high = m0 + up @ high_end + down @ low_end + error
+    return np.where(falls, -np.inf, low), np.where(rises, np.inf, high)

@@ -1,8 +1,9 @@
 """What the upper level states about one lower level: its linear rows, and how it uses the duals.
 
 Bounds on multipliers need to hold at points that satisfy the upper rows only (and, with a cutoff,
-at points at least as good as a known one). The terms of Vars that do not belong to this lower level
-are replaced by their ranges, so that every row here is implied by the user's.
+at points at least as good as a known one). In R the terms of Vars that do not belong to this lower
+level are replaced by their ranges, so that every row there is implied by the user's; `Stated` has
+the rows as they are.
 """
 
 from __future__ import annotations
@@ -17,11 +18,35 @@ from pyomo.core.expr.visitor import identify_variables
 
 from pyomo_dlmp.bilevel import guard_of
 from pyomo_dlmp.bilevel.rows import RowReader
+from pyomo_dlmp.bilevel.values import bounds_of
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.lower.columns import columns_of
 from pyomo_dlmp.lower.kkt_system import KktSystem
+from pyomo_dlmp.numerics.sparse import csr_of
 from pyomo_dlmp.tolerances import ROW_HOLDS
 from pyomo_dlmp.transform.products.bilinear import quadratic_parts
+
+
+@dataclass
+class Stated:
+    """All linear upper rows as they are:  lo <= own z + others o <= hi,   o_lo <= o <= o_hi.
+
+    Attributes
+    ----------
+    own, others
+        Coefficients of z = (u, x, y, mu) of one lower level and of the other Vars o, csr matrices.
+    lo, hi
+        Limits, shape (rows,).
+    o_lo, o_hi
+        Bounds of the other Vars.
+    """
+
+    own: sp.csr_matrix
+    others: sp.csr_matrix
+    lo: np.ndarray
+    hi: np.ndarray
+    o_lo: np.ndarray
+    o_hi: np.ndarray
 
 
 @dataclass
@@ -35,30 +60,46 @@ class UpperView:
     ----------
     R, lo, hi
         Shapes (rows, columns), (rows,), (rows,).
-    in_rows
-        Whether some upper row uses a dual of this lower level.
+    has_lo, has_hi
+        Whether the user's row has that limit (which may be infinite here, where other Vars have
+        no bounds); False for the row of the cutoff, which is no limit of the user's. Shape (rows,).
+    spread
+        How far the sum of the terms of other Vars may vary in each row, shape (rows,).
     slope, slope_u
         Shapes (e + pairs,) and (e + pairs, m).
     slope_unknown
-        Mask of the duals whose derivative is another function, shape (e + pairs,).
-    squared
-        Whether the objective has a product of two duals.
+        Mask of the duals whose derivative is another function, or that a row which is not linear
+        uses, shape (e + pairs,).
+    stated
+        The rows without ranges in place of other Vars; not the cutoff's.
     """
 
     R: sp.csr_matrix
     lo: np.ndarray
     hi: np.ndarray
-    in_rows: bool
+    has_lo: np.ndarray
+    has_hi: np.ndarray
+    spread: np.ndarray
     slope: np.ndarray
     slope_u: sp.csr_matrix
     slope_unknown: np.ndarray
-    squared: bool = False
+    stated: Stated
+
+    @property
+    def of_duals(self) -> sp.csr_matrix:
+        """The rows' coefficients of the duals (y, mu), shape (rows, e + pairs)."""
+        return self.R[:, self.R.shape[1] - len(self.slope):]
+
+    @property
+    def used_duals(self) -> np.ndarray:
+        """Mask of the duals that the upper level uses, shape (e + pairs,)."""
+        in_rows = np.diff(self.of_duals.tocsc().indptr) > 0
+        return (self.slope != 0) | (np.diff(self.slope_u.indptr) > 0) | self.slope_unknown | in_rows
 
     @property
     def uses_duals(self) -> bool:
         """Whether the upper level uses a dual of this lower level anywhere."""
-        return bool(self.in_rows or self.squared or self.slope.any() or self.slope_u.nnz
-                    or self.slope_unknown.any())
+        return bool(self.used_duals.any())
 
 
 def upper_views(model: Any, systems: list[KktSystem],
@@ -120,32 +161,53 @@ def _view(kkt, compiled, var_map, odd, objectives, parts, cutoff) -> UpperView:
     width = len(kkt.form.u) + len(kkt.form.x) + len(kkt.equality_rows) + kkt.pairs
     first_dual = len(kkt.form.u) + len(kkt.form.x)
     entries: list[tuple[int, int, float]] = []
-    lo: list[float] = []
-    hi: list[float] = []
-    in_rows = False
-    for vid in odd & where.keys():
-        in_rows |= where[vid][0][0] >= first_dual
-    for coefs, low, high in compiled:
+    ends: list[tuple[float, float, bool, bool, float]] = []
+    for coefs, low, high in [*compiled, *_bounds_of_duals(kkt)]:
         terms, rest_lo, rest_hi = _split(coefs, var_map, where)
-        if not terms:
-            continue
-        in_rows |= any(column >= first_dual for column, _ in terms)
-        entries += [(len(lo), column, value) for column, value in terms]
-        lo.append(low - rest_hi)
-        hi.append(high - rest_lo)
+        if terms:
+            entries += [(len(ends), column, value) for column, value in terms]
+            ends.append((low - rest_hi, high - rest_lo, np.isfinite(low), np.isfinite(high),
+                         rest_hi - rest_lo))
     if cutoff is not None and parts is not None:
         sense = 1.0 if objectives[0].sense == pyo.minimize else -1.0
         terms, rest = _cutoff_terms(parts, where, sense)
         if terms and np.isfinite(rest):
-            entries += [(len(lo), column, value) for column, value in terms]
-            lo.append(-np.inf)
-            hi.append(sense * cutoff - rest + ROW_HOLDS * (1 + abs(cutoff)))
+            entries += [(len(ends), column, value) for column, value in terms]
+            limit = sense * cutoff - rest + ROW_HOLDS * (1 + abs(cutoff))
+            ends.append((-np.inf, limit, False, False, 0.0))
     i, j, v = zip(*entries, strict=True) if entries else ((), (), ())
-    R = sp.coo_matrix((np.array(v, float), (i, j)), shape=(len(lo), width)).tocsr()
+    R = sp.coo_matrix((np.array(v, float), (i, j)), shape=(len(ends), width)).tocsr()
+    lo, hi, has_lo, has_hi, spread = zip(*ends, strict=True) if ends else ((),) * 5
     slope, slope_u, unknown = _slopes(kkt, where, first_dual, objectives, parts)
-    duals = {vid for vid, columns in where.items() if columns[0][0] >= first_dual}
-    squared = parts is not None and any(i in duals and j in duals for i, j in parts.quadratic)
-    return UpperView(R, np.array(lo), np.array(hi), in_rows, slope, slope_u, unknown, squared)
+    for vid in odd & where.keys():
+        columns = np.array([column for column, _ in where[vid]])
+        unknown[columns[columns >= first_dual] - first_dual] = True
+    return UpperView(R, np.array(lo, float), np.array(hi, float), np.array(has_lo, bool),
+                     np.array(has_hi, bool), np.array(spread, float), slope, slope_u, unknown,
+                     _stated(compiled, var_map, where, width))
+
+
+def _stated(compiled, var_map, where, width: int) -> Stated:
+    """The rows over own columns and other Vars, which are numbered as they come."""
+    place: dict[int, int] = {}
+    own: list[tuple[int, int, float]] = []
+    others: list[tuple[int, int, float]] = []
+    for i, (coefs, _, _) in enumerate(compiled):
+        for vid, coef in coefs.items():
+            if vid in where:
+                own += [(i, column, coef * sign) for column, sign in where[vid]]
+            else:
+                others.append((i, place.setdefault(vid, len(place)), coef))
+    o_lo, o_hi = bounds_of([var_map[vid] for vid in place])
+    lo, hi = (np.array([row[k] for row in compiled], float) for k in (1, 2))
+    return Stated(csr_of(own, (len(compiled), width)), csr_of(others, (len(compiled), len(place))),
+                  lo, hi, o_lo, o_hi)
+
+
+def _bounds_of_duals(kkt) -> list[tuple[dict[int, float], float, float]]:
+    """Bounds that the user gave the dual Vars, as rows (coefficients, lo, hi)."""
+    ranges = [({id(dual.var): 1.0}, *_range(dual.var)) for dual in kkt.duals.asked() if dual.terms]
+    return [row for row in ranges if np.isfinite(row[1:]).any()]
 
 
 def _split(coefs, var_map, where):

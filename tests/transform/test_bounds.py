@@ -53,14 +53,19 @@ def test_a_cutoff_bounds_what_costs_the_leader():
     """The leader minimises a price plus u: a known point bounds the price from above."""
     m = scarce(lambda price: price >= 0)
     m.goal.deactivate()
-    m.least = pyo.Objective(expr=m.low.dual_of(m.low.balance) + m.u)
+    price = m.low.dual_of(m.low.balance)
+    m.least = pyo.Objective(expr=price + m.u)
     m.some = pyo.Constraint(expr=m.u >= 0.5)
+    assert (sources(m)["multiplier_source"] == "vertex").any()  # no ray lowers a price
+    result = dlmp.solve_bilevel(m)
+    assert (result.status, result.objective) == ("optimal", pytest.approx(10.5, abs=1e-4))
+    m.least.set_value(price + price**2 + m.u)  # not linear in the duals: vertices do not suffice
     with pytest.raises(dlmp.BoundError):
         sources(m)
-    table = sources(m, cutoff=40.0)
+    table = sources(m, cutoff=440.0)
     assert table["multiplier_source"].str.contains("cutoff").any()
     result = dlmp.solve_bilevel(m)  # finds a cutoff by itself
-    assert (result.status, result.objective) == ("optimal", pytest.approx(10.5, abs=1e-4))
+    assert (result.status, result.objective) == ("optimal", pytest.approx(110.5, abs=1e-4))
 
 
 @settings(max_examples=40)

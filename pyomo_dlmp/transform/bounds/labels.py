@@ -19,7 +19,8 @@ class Source(Word):
     NONE = ""  # there is none
     USER = "user"
     INTERVAL = "interval"  # propagated along the rows
-    VERTEX = "vertex"  # of the dual face
+    VERTEX = "vertex"  # of the dual face: holds for some optimal dual, not for each
     LP = "lp"  # a linear program, with a certificate
     INTERVAL_CUTOFF = "interval, cutoff"  # holds for points at least as good as the cutoff
     LP_CUTOFF = "lp, cutoff"
+    VERTEX_CUTOFF = "vertex, cutoff"

@@ -25,8 +25,8 @@ class PairBounds:
         pair, infinite where there is no bound, shape (pairs,).
     slack_source, mu_source
         Where each bound comes from, a `Source`, shape (pairs,).
-    x_lo, x_hi, y_lo, y_hi
-        Ranges of the columns and of the equality duals, shapes (n,) and (e,).
+    u_lo, u_hi, x_lo, x_hi, y_lo, y_hi
+        Ranges of the upper Vars, the columns and the equality duals, shapes (m,), (n,) and (e,).
     certificates
         {("slack" or "mu", pair): certificate} of the bounds from linear programs.
     """
@@ -35,6 +35,8 @@ class PairBounds:
     mu: np.ndarray
     slack_source: np.ndarray
     mu_source: np.ndarray
+    u_lo: np.ndarray
+    u_hi: np.ndarray
     x_lo: np.ndarray
     x_hi: np.ndarray
     y_lo: np.ndarray
@@ -49,6 +51,11 @@ class PairBounds:
         state[self.mu <= 0.0] = PairState.NEVER_BINDS
         return state
 
+    @property
+    def of_some_duals(self) -> np.ndarray:
+        """Mask of the bounds of multipliers that some optimal dual obeys, but not each."""
+        return np.isin(self.mu_source, (Source.VERTEX, Source.VERTEX_CUTOFF))
+
     def lower_slack(self, value: np.ndarray, source: str) -> None:
         """Take the smaller bounds of slacks.
 
@@ -59,16 +66,25 @@ class PairBounds:
         source
             Where they come from, kept for those that are taken.
         """
-        _lower(self.slack, self.slack_source, value, source)
+        self._lower("slack", self.slack, self.slack_source, value, source)
 
     def lower_mu(self, value: np.ndarray, source: str) -> None:
         """Take the smaller bounds of multipliers, as `lower_slack` does those of slacks."""
-        _lower(self.mu, self.mu_source, value, source)
+        self._lower("mu", self.mu, self.mu_source, value, source)
+
+    def _lower(self, kind: str, bound: np.ndarray, sources: np.ndarray, value: np.ndarray,
+               source: str) -> None:
+        better = value < bound * (1 - SAME_MONEY) - ENTRY
+        better |= np.isinf(bound) & np.isfinite(value)
+        bound[better] = value[better]
+        sources[better] = source
+        for p in np.flatnonzero(better):
+            self.certificates.pop((kind, int(p)), None)  # of the bound before
 
     def mark_cutoff(self) -> None:
         """Mark proofs as relying on a cutoff: they hold for points at least that good."""
         for source in (self.mu_source, self.slack_source):
-            for kind in (Source.INTERVAL, Source.LP):
+            for kind in (Source.INTERVAL, Source.LP, Source.VERTEX):
                 source[source == kind] = Source(f"{kind}, cutoff")
 
     def require_finite(self, kkt: KktSystem, needed_by: Sequence) -> None:
@@ -117,10 +133,3 @@ def _some(labels: list[str]) -> str:
 def unbounded(bounds: PairBounds) -> np.ndarray:
     """Mask of the open pairs without a finite bound of slack or multiplier, shape (pairs,)."""
     return (bounds.state == PairState.OPEN) & ~(np.isfinite(bounds.mu) & np.isfinite(bounds.slack))
-
-
-def _lower(bound: np.ndarray, sources: np.ndarray, value: np.ndarray, source: str) -> None:
-    better = value < bound * (1 - SAME_MONEY) - ENTRY
-    better |= np.isinf(bound) & np.isfinite(value)
-    bound[better] = value[better]
-    sources[better] = source

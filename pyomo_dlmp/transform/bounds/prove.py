@@ -25,6 +25,7 @@ from pyomo_dlmp.tolerances import ENTRY, NEVER_BINDS, PROOF_MARGIN, ROUNDING
 from pyomo_dlmp.transform.bounds.by_vertices import vertex_bounds
 from pyomo_dlmp.transform.bounds.labels import Source
 from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds, unbounded
+from pyomo_dlmp.transform.bounds.primal_ranges import imply_ranges, imply_ranges_by_duals
 from pyomo_dlmp.transform.bounds.reduced_kkt import ReducedKkt
 from pyomo_dlmp.transform.upper_view import UpperView
 
@@ -57,10 +58,14 @@ def prove_bounds(kkt: KktSystem, user: dict[int, float] | None = None, tighten: 
         bounds.slack[given], bounds.slack_source[given] = bounds.mu[given], Source.USER
         return bounds, None
     _primal_stage(kkt, bounds, view)
+    if tighten in ("auto", "all"):
+        imply_ranges(kkt, bounds, view)
     reduced = _dual_stage(kkt, bounds, view)
     if tighten != "none" and view is not None and unbounded(bounds).any():
         _take_vertices(kkt, bounds, view)
     if tighten in ("auto", "all"):
+        if unbounded(bounds).any():
+            imply_ranges_by_duals(kkt, bounds, view)
         from pyomo_dlmp.transform.bounds.by_lp import tighten_by_lp
 
         tighten_by_lp(reduced, bounds, view, all_pairs=tighten == "all")
@@ -72,7 +77,8 @@ def _take_vertices(kkt: KktSystem, bounds: PairBounds, view: UpperView) -> None:
     """Bounds of multipliers and equality duals over the vertices of the dual polyhedron."""
     least, greatest = vertex_bounds(kkt, bounds, view)
     e = len(kkt.equality_rows)
-    bounds.lower_mu(np.maximum(greatest[e:], 0.0), Source.VERTEX)
+    greatest[e:][greatest[e:] <= ROUNDING] = 0.0
+    bounds.lower_mu(greatest[e:], Source.VERTEX)
     known = np.isfinite(least[:e]) & np.isfinite(greatest[:e])
     low, high = least[:e][known], greatest[:e][known]
     room = PROOF_MARGIN * (1.0 + np.abs(low) + np.abs(high))
@@ -91,8 +97,8 @@ def _start(kkt: KktSystem, user: dict[int, float]) -> PairBounds:
     infinite = np.full(len(kkt.equality_rows), np.inf)
     bounds = PairBounds(
         np.full(P, np.inf), np.full(P, np.inf), np.full(P, Source.NONE, dtype=object),
-        np.full(P, Source.NONE, dtype=object), form.lb.copy(), form.ub.copy(), -infinite,
-        infinite.copy())
+        np.full(P, Source.NONE, dtype=object), *form.u_box(), form.lb.copy(), form.ub.copy(),
+        -infinite, infinite.copy())
     for pair, value in user.items():
         bounds.mu[pair], bounds.mu_source[pair] = value, Source.USER
     return bounds
@@ -105,7 +111,6 @@ def _primal_stage(kkt: KktSystem, bounds: PairBounds, view: UpperView | None) ->
     E = sp.hstack([kkt.B_eq, kkt.A_eq], format="csr")
     free = np.concatenate([np.zeros(m, bool), np.isinf(form.lb) & np.isinf(form.ub)])
     elimination = eliminate(E, kkt.b_eq, free)
-    u_lo, u_hi = form.u_box()
     ST = sp.hstack([kkt.T, kkt.S], format="csr")
     S = (ST @ elimination.M).tocsr()
     s0 = ST @ elimination.m0 + kkt.s0
@@ -114,10 +119,12 @@ def _primal_stage(kkt: KktSystem, bounds: PairBounds, view: UpperView | None) ->
     limits = _stack([slacks, rest, upper])
     penalty = _penalty_columns(kkt)
     for _ in range(2):  # the second round sees the penalty columns' new bounds
-        lo = np.concatenate([u_lo, bounds.x_lo])[elimination.kept]
-        hi = np.concatenate([u_hi, bounds.x_hi])[elimination.kept]
+        lo = np.concatenate([bounds.u_lo, bounds.x_lo])[elimination.kept]
+        hi = np.concatenate([bounds.u_hi, bounds.x_hi])[elimination.kept]
         lo, hi = propagate(limits, lo, hi)
         x_lo, x_hi = row_ranges(elimination.M, elimination.m0, lo, hi)
+        bounds.u_lo = np.maximum(bounds.u_lo, x_lo[:m])
+        bounds.u_hi = np.minimum(bounds.u_hi, x_hi[:m])
         bounds.x_lo = np.maximum(bounds.x_lo, x_lo[m:])
         bounds.x_hi = np.minimum(bounds.x_hi, x_hi[m:])
         s_lo, s_hi = row_ranges(S, s0, lo, hi)
@@ -209,12 +216,12 @@ def _dual_stage(
         np.arange(E.shape[1]) >= m + n)
     elimination = eliminate_in_stages(
         E, r, [(is_primal, free & is_x), (of_free, free & is_y), (~is_primal & ~of_free, free)])
-    u_lo, u_hi = form.u_box()
     at_lb, at_ub = _bound_can_bind(kkt, bounds)
     rho_lo = np.where(at_ub, -np.inf, 0.0)[has_bound]
     rho_hi = np.where(at_lb, np.inf, 0.0)[has_bound]
-    lo = np.concatenate([u_lo, bounds.x_lo, bounds.y_lo, np.zeros(len(rows)), rho_lo])
-    hi = np.concatenate([u_hi, bounds.x_hi, bounds.y_hi, bounds.mu[rows], rho_hi])
+    lo = np.concatenate([
+        bounds.u_lo, bounds.x_lo, bounds.y_lo, np.zeros(len(rows)), rho_lo])
+    hi = np.concatenate([bounds.u_hi, bounds.x_hi, bounds.y_hi, bounds.mu[rows], rho_hi])
     kept = elimination.kept
     rest = _left_rows(E, r, elimination)
     reduced = ReducedKkt(kkt, elimination, lo[kept], hi[kept], parts, rest)

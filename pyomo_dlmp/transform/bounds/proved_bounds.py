@@ -160,7 +160,8 @@ def _kinds(b: PairBounds, kind: str, sources) -> list[str]:
     for p, source in enumerate(sources):
         proof = b.certificates.get((kind, p))
         plain = source.split(",")[0]
-        found.append(f"{len(proof.at)} rows" if plain == Source.LP and proof is not None
+        of_rows = proof is not None and plain in (Source.LP, Source.VERTEX)
+        found.append(f"{len(proof.at)} rows" if proof is not None and of_rows
                      else _NAMES.get(plain, plain))
     return found
 

@@ -21,6 +21,7 @@ from pyomo.core.expr import LinearExpression, SumExpression
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.numerics.identities import convexify
 from pyomo_dlmp.transform.complementarity.mode import LevelRow
+from pyomo_dlmp.transform.implied_ranges import lend_ranges
 from pyomo_dlmp.transform.pairs import compile_pairs
 from pyomo_dlmp.transform.products.bilinear import (
     QuadraticParts,
@@ -81,6 +82,7 @@ def write_level_row(block: Any, record: SingleLevel, lower: Any, row: LevelRow,
         Options as of `SINGLE_LEVEL`.
     """
     how = residual_treatment(config)
+    lend_ranges(record.lowers, [u for *_, u in row.products])
     where = f"{row.name} of {lower.kkt.form.block.name}".replace("_", " ", 1)
     if how == "keep" or not row.products:
         if row.products and "nlp" not in config.capabilities:
@@ -205,6 +207,7 @@ def _rewritten(block, record: SingleLevel, config, upper, parts: QuadraticParts,
     else:
         payment = Payment()
         payment.left, rest = dual_products(parts.quadratic, parts.var_map, record.lowers)
+    lend_ranges(record.lowers, [u for *_, u in payment.left])
     if how == "keep":
         if "nlp" not in config.capabilities:
             products_of(payment.left, upper.name)  # a global solver needs the factors' bounds
@@ -228,6 +231,8 @@ def _nonconvex_products(record: SingleLevel, upper, parts: QuadraticParts, is_ob
     duals = {id(v) for lower in record.lowers for v in form_duals(lower)}
     if any(i in duals and j in duals for i, j in parts.quadratic):
         return [], parts.quadratic  # of two duals: left to the solver, which may refuse
+    lend_ranges(record.lowers, [parts.var_map[k] for i, j in parts.quadratic if i != j
+                                for k in (i, j)])
     return group_products(parts, upper.name, decided)
 
 
