@@ -32,6 +32,7 @@ from pyomo_dlmp.tolerances import ABSOLUTE_GAP, PRODUCT_HOLDS, ROUNDING, ROW_HOL
 _TOGETHER = 2  # nodes of a batch
 _LEAF_EVERY = 8  # nodes, once a point is known
 _FEW_OPEN = 2  # open pairs of a relaxation whose leaf is worth a solve
+_NARROWED = 6  # products whose factors get ranges by linear programs, in a round
 _ROUNDS = 25  # of tangents at one node
 
 
@@ -281,7 +282,8 @@ class Tree:
                                      & (z[lifted.w] < z[lifted.a] ** 2))
             others = wrong.copy()
             others[squares] = False
-            narrowed, rays = self._narrow(relaxation, node, np.flatnonzero(others))
+            worst = np.argsort(-lifted.error(z) * lifted.weight * others, kind="stable")[:_NARROWED]
+            narrowed, rays = self._narrow(relaxation, node, worst[others[worst]])
             if relaxed.status == Status.UNBOUNDED:
                 relaxed = relaxation.falling(relaxed, rays)
             if len(squares):

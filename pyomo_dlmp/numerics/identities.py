@@ -269,10 +269,13 @@ def _parts(problem: PairProgram, S: sp.csr_matrix, s0: np.ndarray) -> Iterator[_
     """The connected parts in which the objective has products."""
     program, pairs = problem.program, problem.pairs
     n = len(program.c)
-    E, right = _equalities(problem, S, s0)
     mu_of = sp.csr_matrix(
         (np.ones(len(pairs)), (np.arange(len(pairs)), pairs.mu)), shape=(len(pairs), n))
-    labels, _ = component_labels(sp.vstack([abs(E), abs(S) + mu_of], format="csr"), program.Q)
+    for first in (0, problem.upper_rows):  # fewer equalities are allowed, and make smaller parts
+        E, right = _equalities(problem, S, s0, first)
+        labels, _ = component_labels(sp.vstack([abs(E), abs(S) + mu_of], format="csr"), program.Q)
+        if np.bincount(labels).max() <= _LARGE:
+            break
     of_row = np.array([labels[E.indices[E.indptr[i]]] for i in range(E.shape[0])], dtype=int)
     rows = groups_by_label(of_row)
     members = groups_by_label(labels)
@@ -291,13 +294,13 @@ def _parts(problem: PairProgram, S: sp.csr_matrix, s0: np.ndarray) -> Iterator[_
             s0[k], place[pairs.mu[k]], problem.is_dual[columns])
 
 
-def _equalities(problem: PairProgram, S: sp.csr_matrix,
-                s0: np.ndarray) -> tuple[sp.csr_matrix, np.ndarray]:
-    """(E, right): all that holds as an equality everywhere: rows, fixed columns, fixed pairs."""
+def _equalities(problem: PairProgram, S: sp.csr_matrix, s0: np.ndarray,
+                first: int) -> tuple[sp.csr_matrix, np.ndarray]:
+    """(E, right): what holds as an equality: rows from `first` on, fixed columns, fixed pairs."""
     program, pairs, state = problem.program, problem.pairs, problem.state
     n = len(program.c)
     rows = np.flatnonzero((program.lo == program.hi) & (np.diff(program.A.indptr) > 0))
-    rows = rows[~np.isin(rows, list(problem.quadratic_rows))]
+    rows = rows[(rows >= first) & ~np.isin(rows, list(problem.quadratic_rows))]
     tight = np.flatnonzero(state == TIGHT)
     tight = tight[np.diff(S.indptr)[tight] > 0]
     fixed = np.unique(np.concatenate([

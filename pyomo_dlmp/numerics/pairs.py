@@ -62,6 +62,8 @@ class PairProgram:
         Mask of the columns that are duals of a lower level, shape (n,).
     state
         What is known of each pair beforehand: FREE, TIGHT or OFF, shape (K,).
+    upper_rows
+        The first of A's rows, those of the upper level.
     """
 
     program: Program
@@ -69,6 +71,7 @@ class PairProgram:
     is_dual: np.ndarray
     quadratic_rows: dict[int, sp.csr_matrix] = field(default_factory=dict)
     state: np.ndarray = None  # type: ignore[assignment]  # filled in __post_init__
+    upper_rows: int = 0
 
     def __post_init__(self):
         if self.state is None:

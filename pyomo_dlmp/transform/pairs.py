@@ -145,6 +145,11 @@ class _Compiler:
                 hi.append(high)
             pairs.append(self._pairs(k, count))
             count += len(kkt.form.rows) + len(kkt.form.x)
+        if bounds is not None:
+            cuts, right = self._cuts(bounds)
+            blocks.append(cuts)
+            lo.append(np.full(len(right), -np.inf))
+            hi.append(right)
         lb, ub = self._bounds(bounds)
         sign = 1 if self.objective.sense == pyo.minimize else -1
         c, Q = self._terms(self.parts)
@@ -154,7 +159,8 @@ class _Compiler:
             integer=np.array([not v.is_continuous() for v in self.columns]
                              + [False] * (self.n - self.first), dtype=bool),
             sign=sign, columns=[*self.columns, *[None] * (self.n - self.first)])
-        problem = PairProgram(program, _joined(pairs), np.arange(self.n) >= self.first, rows_of)
+        problem = PairProgram(program, _joined(pairs), np.arange(self.n) >= self.first, rows_of,
+                              upper_rows=len(self.lo))
         if bounds is not None:
             states = np.concatenate([b.state for b in bounds]) if bounds else np.empty(0, object)
             problem.state[states == PairState.NEVER_BINDS] = OFF
@@ -208,6 +214,27 @@ class _Compiler:
             [(form.D.tocsr(), at[0]), (form.Q, at[1]), (-kkt.A_eq.T, self.y[k]),
              (-kkt.sigma * kkt.S.T, self.mu[k])], len(form.x))
         yield stationarity, -form.c, -form.c
+
+    def _cuts(self, bounds: list[PairBounds]) -> tuple[sp.csr_matrix, np.ndarray]:
+        """(A, right):  s / s_max + mu / mu_max <= 1  for open pairs where both are proved.
+
+        Valid as one of the two is zero; it is the linear relaxation of a big-M form.
+        """
+        parts, right = [sp.csr_matrix((0, self.n))], [np.empty(0)]
+        for k, (kkt, bound) in enumerate(zip(self.systems, bounds, strict=True)):
+            both = np.flatnonzero(
+                (bound.state == PairState.OPEN) & np.isfinite(bound.slack) & np.isfinite(bound.mu))
+            if not len(both):
+                continue
+            at = [np.array([self.place[id(v)][0][0] for v in side], dtype=int)
+                  for side in (kkt.form.u, kkt.form.x)]
+            scale = sp.diags(1.0 / bound.slack[both])
+            unit = sp.diags(1.0 / bound.mu[both])
+            parts.append(self._placed(
+                [(scale @ kkt.T[both], at[0]), (scale @ kkt.S[both], at[1]),
+                 (unit, self.mu[k][both])], len(both)))
+            right.append(1.0 - kkt.s0[both] / bound.slack[both])
+        return sp.vstack(parts, format="csr"), np.concatenate(right)
 
     def _placed(self, parts, rows: int) -> sp.csr_matrix:
         """Matrices with their columns moved to the program's."""

@@ -147,9 +147,9 @@ def test_what_works_keeps_the_answer(name):
     assert dlmp.solve_bilevel(m).objective == pytest.approx(OPTIMUM, abs=1e-5)
 
 
-def test_the_row_guards_again_when_it_is_switched_on():
+def test_the_row_guards_again_when_it_is_switched_on(tmp_path):
     m = bard()
     dlmp.solve_bilevel(m)  # transforms, and undoes it
     with pytest.raises(Exception, match=WORDS):
-        m.write("unused.lp")
+        m.write(str(tmp_path / "unused.lp"))
     assert m.clone().low.apply_dlmp_single_level_first_notice.active
