@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import inspect
+import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from pyomo_dlmp.auditing.finalize import ended_before_a_point
 from pyomo_dlmp.auditing.infeasibility import explain_infeasibility
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import lower_levels
 from pyomo_dlmp.deprecation import renamed_arguments
-from pyomo_dlmp.numerics import memory
+from pyomo_dlmp.numerics import limits, memory
 from pyomo_dlmp.parametric.cache import SolveCache
 from pyomo_dlmp.search.checkpoint import Checkpoint
-from pyomo_dlmp.search.clock import Clock, OutOfMemory, Progress
+from pyomo_dlmp.search.clock import Clock, Progress
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.solve.options import (
     check_cache,
@@ -26,6 +30,8 @@ from pyomo_dlmp.solve.strategies import run_strategies
 from pyomo_dlmp.solvers.interfaces import get_solver
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import GAP, HIGH_POINT_GAP
+
+_UNITS = 60_000.0  # of work to explain an infeasible model
 
 
 @renamed_arguments(reuse="cache")
@@ -52,8 +58,9 @@ def solve_bilevel(  # noqa: PLR0913  # keywords of a call, for people
     gap : float
         Relative optimality gap to reach.
     time_limit : float, optional
-        Seconds for the search. At the limit the incumbent, its bound and gap are returned with
-        status "time limit".
+        Seconds for the whole call, kept to 2 s and 10 %. At the limit the best point, its bound
+        and gap are returned with status "time limit"; a point is always checked, and what is not
+        known of it then (ranges of prices, say) is noted.
     progress : callable, optional
         progress(stage, incumbent, bound), called as the search advances.
     threads : int
@@ -98,6 +105,7 @@ def solve_bilevel(  # noqa: PLR0913  # keywords of a call, for people
     AuditError
         The point that was found is not a solution of the bilevel problem.
     """
+    began = time.monotonic()
     check_numbers(gap=gap, time_limit=time_limit, memory_limit=memory_limit, threads=threads)
     check_periods(periods)
     check_cache(cache)
@@ -106,24 +114,23 @@ def solve_bilevel(  # noqa: PLR0913  # keywords of a call, for people
         search, transformation, list(inspect.signature(solve_bilevel).parameters)[:-1])
     interface = get_solver(solver)
     settings = Settings(
-        model, interface, Clock(progress), gap, time_limit, threads, start,
+        model, interface, Clock(progress), gap, threads, start,
         check_mip_options(mip_options, interface), periods,
         None if checkpoint is None else Checkpoint(checkpoint), cache,
         check_bounds, options)
-    with memory.memory_limit(memory_limit):
+    with memory.memory_limit(memory_limit), limits.call(time_limit, began):
         try:
             result = run_strategies(settings, search)
             if result.status == Status.INFEASIBLE and explain and settings.own:
                 settings.clock.stage("why infeasible")
-                result.notes += why_infeasible(model, solver, settings.left())
+                result.notes += why_infeasible(model, solver)
                 settings.clock.stop()
-        except OutOfMemory as err:
-            result = BilevelResult(
-                Status.MEMORY_LIMIT, None, None, None, interface.name, settings.clock.stop(), {},
-                notes=[f"the process holds {memory.used():.2f} GB, more than the {memory_limit:g} "
-                       f"GB allowed, before '{err}': no search was begun"])
-    if result.objective is not None:
-        settings.save_result(result.status, result.objective, result.bound)
+        except limits.Stopped as err:
+            result = ended_before_a_point(err.status, interface.name, settings.clock)
+        if result.objective is None and limits.pressed():
+            raise KeyboardInterrupt  # there is nothing to return
+        if result.objective is not None:
+            settings.save_result(result.status, result.objective, result.bound)
     return result
 
 
@@ -137,12 +144,14 @@ def why_infeasible(model: Any, solver: str = "highs", time_limit: float | None =
     solver : str
         As for `solve_bilevel`.
     time_limit : float, optional
-        Seconds (60 without one) to find the upper rows that conflict with the lower levels.
+        Seconds; without one, the search for the upper rows that conflict with the lower levels
+        ends after about a minute's work.
 
     Returns
     -------
     list of str
         Empty where nothing was found.
     """
-    return explain_infeasibility(model, lambda copy: solve_bilevel(
-        copy, solver, gap=HIGH_POINT_GAP, time_limit=time_limit or 60.0, explain=False))
+    with limits.call(time_limit), limits.work(np.inf if time_limit else _UNITS):
+        return explain_infeasibility(model, lambda copy: solve_bilevel(
+            copy, solver, gap=HIGH_POINT_GAP, explain=False))

@@ -6,29 +6,37 @@ import numpy as np
 import pytest
 
 import pyomo_dlmp as dlmp
-from pyomo_dlmp.numerics import memory, outer_approximation
-from pyomo_dlmp.parametric import master
-from pyomo_dlmp.search import settings
+from pyomo_dlmp.numerics import effort, limits, memory, outer_approximation
+from pyomo_dlmp.parametric import explicit, master
 from tests.models import consumer, day_market
 
 
-class Ticking:
-    """A clock on which a second passes whenever somebody looks at it."""
+class Jumping:
+    """A clock that stands still until it is told to jump beyond every limit."""
 
     def __init__(self):
         self.now = 0.0
 
     def monotonic(self) -> float:
-        self.now += 1.0
         return self.now
+
+    def jump(self) -> None:
+        self.now = 1e6
 
 
 @pytest.mark.parametrize("mode", ["explicit", "bigm"])
 def test_the_least_time_still_leaves_a_point_a_bound_and_an_audit(mode, monkeypatch):
-    """The first point has its seconds; the search itself begins when its time is over."""
-    for module in (settings, master, outer_approximation):
-        monkeypatch.setattr(module, "time", Ticking())
-    result = dlmp.solve_bilevel(day_market(), complementarity=mode, time_limit=0.0, gap=1e-9)
+    """What comes before a point has some more time; the search itself ends at once."""
+    clock = Jumping()
+    for module in (limits, effort, explicit, master, outer_approximation):
+        monkeypatch.setattr(module, "time", clock)
+
+    def seen(stage, incumbent, bound):
+        if stage == "audit" or (incumbent is not None and np.isfinite(incumbent)):
+            clock.jump()
+
+    result = dlmp.solve_bilevel(day_market(), complementarity=mode, time_limit=0.0, gap=1e-9,
+                                progress=seen)
     assert result.status == "time limit"
     assert result.objective is not None and np.isfinite(result.bound)
     assert result.bound <= result.objective * (1 + 1e-9)

@@ -11,11 +11,11 @@ but what the run's duals prove by weak duality (`certificates`).
 from __future__ import annotations
 
 import logging
-import time
 
 import numpy as np
 import scipy.sparse as sp
 
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.certificates import Certificate, certificate
 from pyomo_dlmp.numerics.components import component_labels, groups_by_label, groups_of
 from pyomo_dlmp.numerics.highs import Highs
@@ -28,7 +28,8 @@ from pyomo_dlmp.transform.bounds.reduced_kkt import ReducedKkt
 from pyomo_dlmp.transform.upper_view import UpperView
 
 log = logging.getLogger("pyomo_dlmp")
-_SECONDS = 60.0
+_UNITS = 60_000.0  # of work
+_SHARE = 0.5  # of the time limit, where every bound that is needed is known
 
 
 def tighten_by_lp(
@@ -37,7 +38,7 @@ def tighten_by_lp(
 ) -> None:
     """Lower `bounds.slack` and `bounds.mu` of open pairs in place, with `bounds.certificates`.
 
-    It stops after a minute; bounds that were not reached by then stay as they are.
+    It stops after a number of units of work; bounds that were not reached by then stay as they are.
 
     Parameters
     ----------
@@ -51,13 +52,24 @@ def tighten_by_lp(
         Passes over all slacks and multipliers at most.
     all_pairs
         False: only components that have an open pair without a finite bound.
+
+    Raises
+    ------
+    Stopped
+        The time limit of the call is passed, or its memory limit.
     """
-    deadline = time.monotonic() + _SECONDS
+    with limits.work(_UNITS):
+        _rounds(reduced, bounds, view, rounds, all_pairs)
+
+
+def _rounds(reduced: ReducedKkt, bounds: PairBounds, view: UpperView | None, rounds: int,
+            all_pairs: bool) -> None:
+    until = (1.0 - _SHARE) * limits.left()
     for _ in range(rounds):
         if not all_pairs and not unbounded(bounds).any():
             break
         before, opened = _total(bounds), int((bounds.state == PairState.OPEN).sum())
-        _Round(_Relaxation(reduced, bounds, view), bounds, all_pairs, deadline).run()
+        _Round(_Relaxation(reduced, bounds, view), bounds, all_pairs, until).run()
         still = int((bounds.state == PairState.OPEN).sum())
         if still == opened and _total(bounds) > 0.9 * before:
             break
@@ -72,8 +84,8 @@ class _Round:
     """Each slack and multiplier once, over bounds that stay as they are for the round."""
 
     def __init__(self, relaxation: _Relaxation, bounds: PairBounds, all_pairs: bool,
-                 deadline: float):
-        self.bounds, self.deadline = bounds, deadline
+                 until: float):
+        self.bounds, self.until = bounds, until
         open_, missing = bounds.state == PairState.OPEN, unbounded(bounds)
         self.queues: list[list[tuple[str, int, int]]] = []  # of each component
         used = []
@@ -99,8 +111,10 @@ class _Round:
             if not self._maximise(batch) and len(batch) > 1:
                 for entry in batch:  # one of them is unbounded: each is maximised alone
                     self._maximise([entry])
-            if time.monotonic() > self.deadline:
-                log.info("tightening stopped after %.0f s", _SECONDS)
+            limits.check()
+            late = limits.left() <= self.until < np.inf and not unbounded(self.bounds).any()
+            if late or limits.work_left() <= 0.0:
+                log.info("tightening stopped before its end")
                 break
         new = {"slack": self.bounds.slack.copy(), "mu": self.bounds.mu.copy()}
         for (kind, p), (value, proof) in self.proved.items():
@@ -114,7 +128,13 @@ class _Round:
         """The greatest values of some columns of different components; False: there are none."""
         at = self.place[[column for *_, column in batch]]
         self.lp.set_cost(at, np.full(len(at), -1.0))
-        answer = self.lp.solve_lp(max(0.1, self.deadline - time.monotonic()))
+        try:
+            answer = self.lp.solve_lp()
+        except limits.Stopped as err:
+            self.lp.set_cost(at, np.zeros(len(at)))
+            if err.status == Status.WORK_LIMIT:
+                return False
+            raise
         if answer.status == Status.OPTIMAL and answer.row_dual is not None:
             duals = answer.row_dual
             for (kind, p, _), column in zip(batch, at, strict=True):
