@@ -148,6 +148,12 @@ def optional() -> Iterator[None]:
         limits.phase = before
 
 
+def reserve(seconds: float) -> None:
+    """End the search so early that what follows it, the check of a point, takes no more time."""
+    limits = _now()
+    limits.deadline = min(limits.deadline, limits.last - seconds)
+
+
 def left() -> float:
     """Seconds until a search ends, at least 0; infinite without a limit."""
     return max(0.0, _now().deadline - time.monotonic())

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pyomo_dlmp.errors import SolverError
+from pyomo_dlmp.numerics import limits
+from pyomo_dlmp.numerics.highs import HighsResult
 from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.numerics.tangents import TangentMaster, split_squares
 from pyomo_dlmp.status import ENDED, Status
@@ -103,8 +105,11 @@ def solve_outer(
         HiGHS failed, and no point is known.
     """
     deadline = None if time_limit is None else time.monotonic() + time_limit
-    squares = split_squares(program)
     begin = program.value(start) if start is not None else None
+    ended = limits.stopped(last=time_limit is not None)
+    if ended:  # without the seconds that a large program takes to be handed over
+        return SearchResult(ended, start, np.inf if begin is None else begin)
+    squares = split_squares(program)
     master = TangentMaster(program, squares, _first_error(gap, begin), threads, mip_options or {})
     outcome = SearchResult(Status.TIME_LIMIT)
     if start is not None:
@@ -123,20 +128,9 @@ def solve_outer(
 
     for round_ in range(1, _MAX_ROUNDS + 1):
         outcome.rounds = round_
-        left = None if deadline is None else deadline - time.monotonic()
-        if left is not None and left <= 0:
-            outcome.status = Status.TIME_LIMIT
-            break
         master.highs.set("mip_rel_gap", gap * (0.5 if len(squares.weight) else 1.0))
-        try:
-            answer = master.bounded(left, advance, found)
-        except SolverError:
-            if outcome.z is None:
-                raise
-            outcome.status = Status.GAP_NOT_REACHED
-            break
-        if answer.z is None and answer.status not in ENDED:
-            _end_without_point(outcome, answer.status)
+        answer = _answer(master, outcome, deadline, advance, found)
+        if answer is None:
             break
         if answer.bound is not None:
             outcome.bound = max(outcome.bound, min(answer.bound, outcome.objective))
@@ -160,6 +154,26 @@ def solve_outer(
 
 def _point_value(incumbent: float) -> float:
     return np.inf if not np.isfinite(incumbent) else incumbent
+
+
+def _answer(master: TangentMaster, outcome: SearchResult, deadline: float | None,
+            advance: Callable, found: Callable) -> HighsResult | None:
+    """The master's, None where the search ends without one; `outcome` then says how."""
+    left = None if deadline is None else deadline - time.monotonic()
+    if left is not None and left <= 0:
+        outcome.status = Status.TIME_LIMIT
+        return None
+    try:
+        answer = master.bounded(left, advance, found)
+    except SolverError:
+        if outcome.z is None:
+            raise
+        outcome.status = Status.GAP_NOT_REACHED
+        return None
+    if answer.z is None and answer.status not in ENDED:
+        _end_without_point(outcome, answer.status)
+        return None
+    return answer
 
 
 def _end_without_point(outcome: SearchResult, status: str) -> None:

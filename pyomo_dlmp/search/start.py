@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,6 +30,7 @@ from pyomo_dlmp.transform.record import SingleLevel
 
 log = logging.getLogger("pyomo_dlmp")
 _SHARE = 0.2  # of the time limit, for the relaxation that suggests a first point
+_AUDITS = 2.0  # how much longer an audit takes than the first solution of the lower levels
 _HIGH_POINT = 10_000.0  # units of work for the relaxation without lower-level optimality
 
 
@@ -57,7 +59,10 @@ def first_point(record: SingleLevel, program: Program, small: Program,
     outcome = solve_outer(small.relaxed(), FIRST_POINT_GAP, limit)
     if outcome.z is None:
         return None, outcome.bound
-    return completed(record, program, small, elimination, outcome.z), outcome.bound
+    began = time.monotonic()
+    point = completed(record, program, small, elimination, outcome.z)
+    limits.reserve(_AUDITS * (time.monotonic() - began))  # the audit solves the same lower levels
+    return point, outcome.bound
 
 
 def completed(record: SingleLevel, program: Program, small: Program, elimination: Elimination,

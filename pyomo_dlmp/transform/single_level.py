@@ -121,6 +121,7 @@ class KktTransformation(SingleLevelTransformation):
 def _write(block, record: SingleLevel, systems, proved, modes, upper, config) -> None:
     block.lower = pyo.Block([kkt.form.block.name for kkt in systems])
     for kkt, bounds, mode in zip(systems, proved, modes, strict=True):
+        limits.check()
         lower = emit_kkt(block.lower[kkt.form.block.name], kkt, bounds)
         record.lowers.append(lower)
         lower.pair_mode = mode
@@ -130,6 +131,7 @@ def _write(block, record: SingleLevel, systems, proved, modes, upper, config) ->
             if row is not None:
                 write_level_row(block, record, lower, row, config)
     record.original = record.objective = upper
+    limits.check()
     rewrite_products(block, record, config)
 
 
