@@ -94,6 +94,8 @@ def no_point(record: SingleLevel, claim: Claim, solver: str, clock: Any) -> Bile
     BilevelResult
     """
     status, bound, notes = claim.status, claim.bound, list(claim.notes)
+    if status in (Status.TIME_LIMIT, Status.MEMORY_LIMIT):
+        notes.append(f"the {status} was passed before a point was known")
     if record.restricted:
         bound = None
         notes.append("upper Vars were restricted to a grid, so nothing is known of points off it")
