@@ -1,4 +1,4 @@
-"""Limits of a call, work of a step; statuses that mean nothing; convex objectives without bounds."""
+"""Limits of a call, work of a step; statuses that mean nothing; convex costs over free Vars."""
 
 import contextvars
 import itertools
