@@ -26,8 +26,9 @@ WORDS = {
     highspy.HighsModelStatus.kModelEmpty: Status.OPTIMAL,
 }
 # what fits into a unit of work (about a millisecond of one core): iterations of an LP or QP, and
-# entries of the matrix that they read; entries behind one look of a MIP's search at its limits
-_ITERATIONS, _READ, _LOOKED = 200.0, 500_000.0, 400.0
+# entries of the matrix that they read. Units of one look of a MIP's search at its limits, which
+# comes after some nodes, and entries behind each further one
+_ITERATIONS, _READ, _LOOK, _LOOKED = 200.0, 500_000.0, 20.0, 400.0
 _ALL = 2**31 - 1  # HiGHS's number for no limit of iterations
 _OTHER_WAYS = ({"presolve": "off"}, {"presolve": "off", "solver": "ipm"})
 
@@ -94,7 +95,7 @@ class Run:
     def _once(self, progress, found, watched: bool) -> None:
         work = limits.work_left()
         per = 1.0 / _ITERATIONS + self.entries / _READ
-        per_look = 1.0 + self.entries / _LOOKED
+        per_look = _LOOK + self.entries / _LOOKED
         if self.is_mip or np.isfinite(work) or self._counted:
             self._counted = bool(np.isfinite(work)) and not self.is_mip
             most = int(min(_ALL, 1 + work / per)) if self._counted else _ALL

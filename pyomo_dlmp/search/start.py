@@ -29,7 +29,7 @@ from pyomo_dlmp.transform.products.linearise import stand_in_values
 from pyomo_dlmp.transform.record import SingleLevel
 
 log = logging.getLogger("pyomo_dlmp")
-_SHARE = 0.2  # of the time limit, for the relaxation that suggests a first point
+_SHARE = 0.2  # of the time limit, for a relaxation that suggests a first point
 _AUDITS = 2.0  # how much longer an audit takes than the first solution of the lower levels
 _HIGH_POINT = 10_000.0  # units of work for the relaxation without lower-level optimality
 
@@ -216,8 +216,10 @@ def high_point(model: Any, systems: list) -> float | None:
         try:
             model.add_component(name, pyo.Objective(expr=cost, sense=upper.sense))
             program = compile_program(model)
+            share = _SHARE * limits.left()
             with limits.work(_HIGH_POINT):
-                outcome = solve_outer(program, HIGH_POINT_GAP)
+                outcome = solve_outer(program, HIGH_POINT_GAP,
+                                      share if np.isfinite(share) else None)
         finally:
             with limits.shield():
                 model.del_component(name)

@@ -38,7 +38,7 @@ def test_a_step_ends_when_its_work_is_used_up():
 def test_a_milp_ends_at_the_same_look_each_time():
     ends = []
     for _ in range(2):
-        with limits.work(20.0):
+        with limits.work(60.0):
             answer = lp(30, integer=True).solve()
         ends.append((answer.status, answer.bound, answer.objective))
     assert ends[0] == ends[1] and ends[0][0] == "work limit"
