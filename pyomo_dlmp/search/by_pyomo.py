@@ -74,6 +74,10 @@ def search_by_pyomo(settings: Settings, record: SingleLevel, start: dict | None)
         if not started or limits.why(err) is None:
             raise
         answer = PyomoResult(Status.INTERRUPTED, None, None)
+    except Exception:
+        if not limits.pressed():
+            raise
+        answer = PyomoResult(Status.INTERRUPTED, None, None)  # its interface's own kind of end
     if answer.objective is None and started and answer.status in STOPPED:
         limits.enter("audit")  # a point is known, and loaded whatever the time
         answer.objective = _load_start(settings, record, start or {})

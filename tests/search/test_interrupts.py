@@ -175,6 +175,19 @@ def test_while_a_solver_of_pyomo_runs_the_start_is_kept(monkeypatch):
         dlmp.solve_bilevel(consumer(), name, start=False)
 
 
+def test_a_solver_that_fails_after_ctrl_c_was_interrupted(monkeypatch):
+    def failing(*_, **__):
+        with contextlib.suppress(KeyboardInterrupt):  # as in a solver's own handling
+            press()
+        raise ValueError("bad status")
+
+    name = solver_or_skip("gurobi")
+    monkeypatch.setattr(by_pyomo, "solve_by_pyomo", failing)
+    assert dlmp.solve_bilevel(consumer(pays=(0,)), name).status == "interrupted"
+    with pytest.raises(KeyboardInterrupt):
+        dlmp.solve_bilevel(consumer(pays=(0,)), name, start=False)
+
+
 def test_outside_the_main_thread():
     """There is no handler to install there; a solve is as ever."""
     found = []
