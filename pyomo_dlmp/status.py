@@ -31,6 +31,7 @@ class Status(Word):
     LOCALLY_OPTIMAL = "locally optimal"  # by a local solver, which proves nothing
     TIME_LIMIT = "time limit"
     MEMORY_LIMIT = "memory limit"
+    WORK_LIMIT = "work limit"  # of a step inside a solve; a solve itself has none
     INTERRUPTED = "interrupted"
     INFEASIBLE = "infeasible"
     UNBOUNDED = "unbounded"
@@ -42,4 +43,5 @@ class Status(Word):
 
 
 STOPPED = (Status.TIME_LIMIT, Status.INTERRUPTED, Status.MEMORY_LIMIT)  # a search that was ended
+ENDED = (*STOPPED, Status.WORK_LIMIT)  # a step inside one, too
 NO_POINT = (Status.INFEASIBLE, Status.UNBOUNDED, Status.INFEASIBLE_OR_UNBOUNDED)

@@ -134,7 +134,8 @@ def test_outside_libraries_stay_in_their_rooms():
         tops = {module.split(".")[0] for module, _ in imported(file)}
         if room_of(name_of(file)) in ("numerics", "network", "report") and "pyomo" in tops:
             wrong.append(f"{file.relative_to(ROOT)} imports pyomo")
-        if "highspy" in tops and name_of(file) != "pyomo_dlmp.numerics.highs":
+        if "highspy" in tops and not name_of(file).startswith(
+                "pyomo_dlmp.numerics.highs"):
             wrong.append(f"{file.relative_to(ROOT)} imports highspy")
         if name_of(file) != "pyomo_dlmp.numerics.highs" and ".h." in file.read_text("utf-8"):
             wrong.append(f"{file.relative_to(ROOT)} reaches into the HiGHS object")

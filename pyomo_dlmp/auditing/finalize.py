@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 import pyomo.environ as pyo
 
 from pyomo_dlmp.auditing.findings import LowerAudit
-from pyomo_dlmp.auditing.judge import SECONDS, judge_upper
+from pyomo_dlmp.auditing.judge import judge_upper
 from pyomo_dlmp.auditing.lower_checks import add_price_ranges, at_bound, audit_lower, same_answer
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.auditing.upper_checks import broken_rows, upper_rows, upper_vars
@@ -20,11 +19,10 @@ from pyomo_dlmp.bilevel.values import load_values, value_idle_vars
 from pyomo_dlmp.errors import AuditError, Fault
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.lower.solver import LowerSolver, kkt_residual
+from pyomo_dlmp.numerics import limits, memory
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ABSOLUTE_GAP, ROUNDING, SAME_MONEY
 from pyomo_dlmp.transform.record import SingleLevel
-
-_LEAST_SECONDS = 5.0  # for the ranges of a point, however little a time limit has left
 
 
 @dataclass
@@ -96,6 +94,8 @@ def no_point(record: SingleLevel, claim: Claim, solver: str, clock: Any) -> Bile
     BilevelResult
     """
     status, bound, notes = claim.status, claim.bound, list(claim.notes)
+    if status in (Status.TIME_LIMIT, Status.MEMORY_LIMIT):
+        notes.append(f"the {status} was passed before a point was known")
     if record.restricted:
         bound = None
         notes.append("upper Vars were restricted to a grid, so nothing is known of points off it")
@@ -104,8 +104,51 @@ def no_point(record: SingleLevel, claim: Claim, solver: str, clock: Any) -> Bile
     return BilevelResult(status, None, bound, None, solver, clock.stop(), claim.size, notes=notes)
 
 
+def ended_before_a_point(status: str, solver: str, clock: Any) -> BilevelResult:
+    """The result of a call that a limit ended before a search had begun.
+
+    Parameters
+    ----------
+    status
+        The limit.
+    solver
+        Its name.
+    clock
+        Of the solve (`search.clock.Clock`); it is stopped.
+
+    Returns
+    -------
+    BilevelResult
+    """
+    held = f": the process holds {memory.used():.2f} GB" if status == Status.MEMORY_LIMIT else ""
+    return BilevelResult(
+        status, None, None, None, solver, clock.stop(), {}, notes=[
+            f"the {status} was passed in '{clock.last}', before a point was known{held}"])
+
+
+def carries_on(result: BilevelResult, error: BaseException) -> bool:
+    """Whether an earlier result is returned in spite of an error that ended the call.
+
+    Parameters
+    ----------
+    result
+        With a point or not; its status becomes that of the error.
+    error
+        `Stopped` or KeyboardInterrupt.
+
+    Returns
+    -------
+    bool
+    """
+    status = limits.why(error)
+    if status is None or result.objective is None:
+        return False
+    result.status = status
+    return True
+
+
 def finalize_result(model: Any, record: SingleLevel, claim: Claim, solver: str, clock: Any,
-                    gap: float, time_left: float | None = None) -> BilevelResult:
+                    gap: float) -> BilevelResult:
     """Replace the lower levels' values by their own re-solve, audit, and sum up.
 
     Parameters
@@ -122,8 +165,6 @@ def finalize_result(model: Any, record: SingleLevel, claim: Claim, solver: str, 
         Of the solve (`search.clock.Clock`); it is stopped.
     gap
         Relative gap that was asked for.
-    time_left
-        Seconds for the ranges of prices and of the upper objective; None: at most a minute each.
 
     Returns
     -------
@@ -135,7 +176,6 @@ def finalize_result(model: Any, record: SingleLevel, claim: Claim, solver: str, 
         The point is not a solution of the bilevel problem; the error's `result` holds it.
     """
     clock.stage("audit")
-    seconds = SECONDS if time_left is None else max(_LEAST_SECONDS, time_left)
     value_idle_vars(record.original, upper_data(model, pyo.Constraint),
                     (v for lower in record.lowers for v in chain(
                         lower.kkt.form.idle, lower.kkt.form.block.declared_upper())))
@@ -143,13 +183,12 @@ def finalize_result(model: Any, record: SingleLevel, claim: Claim, solver: str, 
     result = BilevelResult(claim.status, claim.objective, claim.bound, None, solver, clock.times,
                            claim.size, notes=list(claim.notes))
     rows = upper_rows(model, record)
-    deadline = time.monotonic() + seconds
     as_found = _as_found(record)
-    judged = [_finalize_lower(lower, record, rows, result, deadline) for lower in record.lowers]
+    judged = [_finalize_lower(lower, record, rows, result) for lower in record.lowers]
     loose = record.relaxed or not record.exact
     result.audit = judge_upper(
         model, record, [report for report, _ in judged], [s for _, s in judged],
-        None if loose else claim.objective, seconds)
+        None if loose else claim.objective)
     result.audit.as_found = as_found
     result.objective = result.audit.recomputed
     result.notes += [*result.audit.notes, *map(_unproved, record.unproved_prices)]
@@ -165,6 +204,8 @@ def finalize_result(model: Any, record: SingleLevel, claim: Claim, solver: str, 
     elif not result.audit.passed:
         raise _failure(record, result)
     _close_gap(record, result, gap)
+    if limits.pressed():  # whatever is known: who pressed Ctrl-C must see it
+        result.status = Status.INTERRUPTED
     clock.stop()
     return result
 
@@ -246,8 +287,8 @@ def _failure(record: SingleLevel, result: BilevelResult) -> AuditError:
     return error
 
 
-def _finalize_lower(lower, record: SingleLevel, rows: list, result: BilevelResult,
-                    deadline: float) -> tuple[LowerAudit, LowerSolver]:
+def _finalize_lower(lower, record: SingleLevel, rows: list,
+                    result: BilevelResult) -> tuple[LowerAudit, LowerSolver]:
     """Audit the solver's point, then load the better of it and the exact re-solve.
 
     Cost gap and complementarity are the solver's own, so that they can fail. The re-solve is exact
@@ -259,12 +300,12 @@ def _finalize_lower(lower, record: SingleLevel, rows: list, result: BilevelResul
     kkt, form = lower.kkt, lower.kkt.form
     x, u, y, mu = _own_point(lower)
     solver = lower.solver if isinstance(lower, LowerPoint) else LowerSolver(kkt)
-    report = audit_lower(kkt, x, u, (y, mu), lower.bounds, solver, deadline=None)
+    report = audit_lower(kkt, x, u, (y, mu), lower.bounds, solver, ranges=False)
     solution = report.solution
     if not record.exact:
         solution.load()
-        return audit_lower(kkt, solution.x, u, (solution.y, solution.mu), solver=solver,
-                           deadline=deadline), solver
+        return audit_lower(
+            kkt, solution.x, u, (solution.y, solution.mu), solver=solver), solver
     kkt.duals.load(y, mu)
     before = pyo.value(record.original.expr)
     solution.load()
@@ -276,13 +317,13 @@ def _finalize_lower(lower, record: SingleLevel, rows: list, result: BilevelResul
             "upper level is reported (optimistic)")
         load_values(form.x, x)
         kkt.duals.load(y, mu)
-        add_price_ranges(report, x, u, solver, deadline)
+        add_price_ranges(report, x, u, solver)
         report.unique_answer = False
         return report, solver
     report.residual = kkt_residual(kkt, solution.x, u, solution.y, solution.mu)
     if lower.bounds is not None:
         report.at_bound += at_bound(
             kkt, lower.bounds, solution.mu, kkt.slack(solution.x, u))
-    add_price_ranges(report, solution.x, u, solver, deadline)
+    add_price_ranges(report, solution.x, u, solver)
     report.unique_answer = same_answer(x, solution.x)
     return report, solver

@@ -23,6 +23,7 @@ from pyomo_dlmp.errors import DlmpError
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.outer_approximation import solve_outer
 from pyomo_dlmp.status import Status
@@ -40,7 +41,7 @@ def explain_infeasibility(model: Any, solve: Callable) -> list[str]:
     model
         The bilevel model.
     solve
-        solve(model): `solve_bilevel` with the caller's solver and time limit, used to find the
+        solve(model): `solve_bilevel` with the caller's solver, used to find the
         upper rows that conflict with the lower levels.
 
     Returns
@@ -48,6 +49,13 @@ def explain_infeasibility(model: Any, solve: Callable) -> list[str]:
     list of str
         Empty where nothing was found.
     """
+    try:
+        return _explained(model, solve)
+    except limits.Stopped as err:
+        return [f"why the model is infeasible is not known: the {err.status} was passed"]
+
+
+def _explained(model: Any, solve: Callable) -> list[str]:
     systems = [build_kkt(compile_lower(block)) for block in lower_levels(model)]
     found = [text for kkt in systems for text in _no_answer(kkt)]
     if found:
@@ -68,7 +76,7 @@ def _no_answer(kkt: KktSystem) -> list[str]:
     cost = np.concatenate([np.zeros(n + m), np.ones(2 * rows)])
     answer = Highs(
         cost, A, form.lo, form.hi, np.concatenate([form.lb, u_lo, np.zeros(2 * rows)]),
-        np.concatenate([form.ub, u_hi, np.full(2 * rows, np.inf)])).solve()
+        np.concatenate([form.ub, u_hi, np.full(2 * rows, np.inf)])).solve_lp()
     if answer.z is None or answer.objective is None:
         return [f"{form.block.name}: the bounds of its Vars contradict each other"]
     if answer.objective <= ROW_HOLDS:
@@ -91,7 +99,7 @@ def _unbounded(kkt: KktSystem) -> list[str]:
     answer = Highs(
         np.zeros(A.shape[1]), A, -form.c, -form.c,
         np.concatenate([-free, u_lo, np.full(e, -np.inf), np.zeros(kkt.pairs)]),
-        np.concatenate([free, u_hi, np.full(e + kkt.pairs, np.inf)])).solve()
+        np.concatenate([free, u_hi, np.full(e + kkt.pairs, np.inf)])).solve_lp()
     if answer.status != Status.INFEASIBLE:
         return []
     return [f"{form.block.name} is unbounded for every upper decision within its bounds: its cost "

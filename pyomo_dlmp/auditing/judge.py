@@ -10,7 +10,6 @@ and pessimistic).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,7 +18,7 @@ import pyomo.environ as pyo
 from pyomo_dlmp.auditing.dual_checks import StaleDual, stale_duals, wrong_signs
 from pyomo_dlmp.auditing.findings import Audit, LowerAudit
 from pyomo_dlmp.auditing.lower_checks import audit_lower, broken_fixed_rows, same_answer
-from pyomo_dlmp.auditing.optimistic_range import upper_range
+from pyomo_dlmp.auditing.optimistic_range import Unknown, upper_range
 from pyomo_dlmp.auditing.statements import broken_statements
 from pyomo_dlmp.auditing.upper_checks import (
     broken_rows,
@@ -34,10 +33,10 @@ from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.lower.point import point_of
 from pyomo_dlmp.lower.solver import LowerSolver
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.transform.record import SingleLevel, single_level_data
 
 _SHOWN = 3  # dual Vars named in notes
-SECONDS = 60.0  # for the optimistic and pessimistic values, where the caller sets no limit
 
 
 def audit(model: Any, intervals: bool = True, time_limit: float | None = None) -> Audit:
@@ -54,8 +53,8 @@ def audit(model: Any, intervals: bool = True, time_limit: float | None = None) -
         Whether ranges of duals that are not unique, and the optimistic and pessimistic values,
         are computed.
     time_limit
-        Seconds for the optimistic and pessimistic values (None: a minute); what is not known then
-        is None, with a note.
+        Seconds for the ranges of duals and for the optimistic and pessimistic values; None: until
+        about a minute's work for each. What is not known then is None, with a note.
 
     Returns
     -------
@@ -69,6 +68,12 @@ def audit(model: Any, intervals: bool = True, time_limit: float | None = None) -
     SolverError
         A lower level has no solution at the upper decisions.
     """
+    with limits.call(time_limit, more=False):
+        limits.enter("judge")
+        return _audit(model, intervals)
+
+
+def _audit(model: Any, intervals: bool) -> Audit:
     levels = lower_levels(model)  # refuses what is not a model
     record = single_level_data(model)
     systems = ([lower.kkt for lower in record.lowers] if record is not None
@@ -79,19 +84,17 @@ def audit(model: Any, intervals: bool = True, time_limit: float | None = None) -
     reports: list[LowerAudit] = []
     stale: list[StaleDual] = []
     solvers = [LowerSolver(kkt) for kkt in systems]
-    seconds = SECONDS if time_limit is None else time_limit
-    deadline = time.monotonic() + seconds if intervals else None
     for kkt, solver in zip(systems, solvers, strict=True):
         x, u, row_duals = point_of(kkt)
         multipliers = None if row_duals is None else kkt.multipliers_from(x, u, row_duals)
-        report = audit_lower(kkt, x, u, multipliers, solver=solver, deadline=deadline)
+        report = audit_lower(kkt, x, u, multipliers, solver=solver, ranges=intervals)
         reports.append(report)
         report.unique_answer = same_answer(x, report.solution.x)
         y, mu = multipliers or (report.solution.y, report.solution.mu)
         stale += stale_duals(report, u, y, mu)
         if row_duals is not None:
             stale += wrong_signs(kkt, row_duals, y, mu)
-    found = judge_upper(model, record, reports, solvers, time_limit=time_limit, ranges=intervals)
+    found = judge_upper(model, record, reports, solvers, ranges=intervals)
     found.stale_duals = [(dual.name, dual.off) for dual in stale]
     found.notes += [f"{dual.text}: a solve, or solve_opf of its LowerLevel, loads duals"
                     for dual in stale[:_SHOWN]]
@@ -100,7 +103,7 @@ def audit(model: Any, intervals: bool = True, time_limit: float | None = None) -
 
 def judge_upper(model: Any, record: SingleLevel | None, lowers: list[LowerAudit],
                 solvers: list[LowerSolver], reported: float | None = None,
-                time_limit: float | None = None, ranges: bool = True) -> Audit:
+                ranges: bool = True) -> Audit:
     """The audit of a point whose lower levels have been checked.
 
     Parameters
@@ -113,10 +116,8 @@ def judge_upper(model: Any, record: SingleLevel | None, lowers: list[LowerAudit]
         Checks and solvers of the lower levels.
     reported
         The upper objective as a search reported it.
-    time_limit
-        Seconds for the optimistic and pessimistic values; None: a minute.
     ranges
-        Whether these are computed.
+        Whether the optimistic and pessimistic values are computed.
 
     Returns
     -------
@@ -141,22 +142,20 @@ def judge_upper(model: Any, record: SingleLevel | None, lowers: list[LowerAudit]
     variables = list(upper_vars(model, record, objective, decided))
     found.outside, found.fractional = outside_bounds(variables), off_whole_numbers(variables)
     if ranges:
-        _add_range(found, objective, solvers, time_limit)
+        _add_range(found, objective, solvers)
     return found
 
 
-def _add_range(found: Audit, objective, solvers: list[LowerSolver],
-               time_limit: float | None) -> None:
+def _add_range(found: Audit, objective, solvers: list[LowerSolver]) -> None:
     """Add the optimistic and pessimistic upper objective, or a note why they are not known."""
     found.notes += [f"{a.name}: the ranges of prices that are not unique are not known: their "
-                    "linear programs took too long"
+                    "linear programs took too long or too much work"
                     for a in found.lowers if not a.ranges_known]
     found.notes += [note for a in found.lowers for note in _not_unique(a)]
-    seconds = SECONDS if time_limit is None else time_limit
     moving = [bool(a.price_range) or not a.ranges_known for a in found.lowers]
     try:
-        ends, note = upper_range(objective, solvers, seconds, moving)
-    except TimeoutError as err:  # then nothing tells that the solution is unique
+        ends, note = upper_range(objective, solvers, moving)
+    except Unknown as err:  # then nothing tells that the solution is unique
         found.notes.append(str(err))
         return
     if ends is not None:

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from pyomo_dlmp.auditing.findings import LowerAudit
+from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.lower.dual_ranges import price_ranges
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.lower.solver import LowerSolver, kkt_residual
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.tolerances import (
     AT_BOUND,
     AUDITED_ROW,
@@ -19,11 +21,13 @@ from pyomo_dlmp.tolerances import (
     SAME_OBJECTIVE,
 )
 
+UNITS = 60_000.0  # of work for ranges: of prices, and of the upper objective
+
 
 def audit_lower(kkt: KktSystem, x: np.ndarray, u: np.ndarray,
                 multipliers: tuple[np.ndarray, np.ndarray] | None = None, bounds: Any = None,
                 solver: LowerSolver | None = None,
-                deadline: float | None = np.inf) -> LowerAudit:
+                ranges: bool = True) -> LowerAudit:
     """Check one lower level at a point; it is solved again at the same upper decisions.
 
     Parameters
@@ -39,8 +43,8 @@ def audit_lower(kkt: KktSystem, x: np.ndarray, u: np.ndarray,
         The `PairBounds` that the search assumed, to find multipliers that reached them.
     solver
         Of the lower level; None: a new one.
-    deadline
-        Of ``time.monotonic``, for the ranges of duals that are not unique; None: no ranges.
+    ranges
+        Whether the ranges of duals that are not unique are added.
 
     Returns
     -------
@@ -63,8 +67,8 @@ def audit_lower(kkt: KktSystem, x: np.ndarray, u: np.ndarray,
     report.broken = broken_lower_rows(kkt, x, u)
     if bounds is not None:
         report.at_bound = at_bound(kkt, bounds, mu, slack)
-    if deadline is not None:
-        add_price_ranges(report, solution.x, u, solver, deadline)
+    if ranges:
+        add_price_ranges(report, solution.x, u, solver)
     return report
 
 
@@ -74,12 +78,13 @@ def same_answer(x: np.ndarray, other: np.ndarray) -> bool:
     return bool(np.abs(other - x).max(initial=0.0) <= room)
 
 
-def add_price_ranges(report: LowerAudit, x: np.ndarray, u: np.ndarray, solver: LowerSolver,
-                     deadline: float) -> None:
-    """Ranges of the duals that are not unique at an optimum, given up on at the deadline."""
+def add_price_ranges(report: LowerAudit, x: np.ndarray, u: np.ndarray,
+                     solver: LowerSolver) -> None:
+    """Ranges of the duals that are not unique at an optimum, where the limits leave room."""
     try:
-        report.price_range = price_ranges(x, u, solver, deadline)
-    except TimeoutError:
+        with limits.optional(), limits.work(UNITS):
+            report.price_range = price_ranges(x, u, solver)
+    except (limits.Stopped, SolverError):
         report.price_range, report.ranges_known = {}, False
 
 

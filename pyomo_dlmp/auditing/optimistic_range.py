@@ -8,26 +8,31 @@ at a time.
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
 
-from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.auditing.lower_checks import UNITS
+from pyomo_dlmp.errors import ModelError, SolverError
 from pyomo_dlmp.lower.answer_ranges import form_ranges
 from pyomo_dlmp.lower.columns import columns_of
 from pyomo_dlmp.lower.dual_ranges import dual_faces
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.lower.point import point_of
 from pyomo_dlmp.lower.solver import LowerSolver
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.tolerances import SAME_OBJECTIVE
 from pyomo_dlmp.transform.products.bilinear import quadratic_parts
 
 _NOT_KNOWN = "the optimistic and pessimistic upper objective are not known: "
 
 
-def upper_range(objective: Any, solvers: list[LowerSolver], seconds: float,
+class Unknown(Exception):
+    """The range is not known; the text says why."""
+
+
+def upper_range(objective: Any, solvers: list[LowerSolver],
                 moving: list[bool]) -> tuple[tuple[float, float] | None, str]:
     """Range of the upper objective at the loaded upper decisions.
 
@@ -37,8 +42,6 @@ def upper_range(objective: Any, solvers: list[LowerSolver], seconds: float,
         The upper Objective.
     solvers
         Of every lower level.
-    seconds
-        Time for all linear programs together.
     moving
         Of each lower level, whether the dual of some row is not unique.
 
@@ -50,10 +53,9 @@ def upper_range(objective: Any, solvers: list[LowerSolver], seconds: float,
 
     Raises
     ------
-    TimeoutError
-        The linear programs took more than `seconds`; its text says so.
+    Unknown
+        The limits of the call left no room for the linear programs; its text says so.
     """
-    deadline = time.monotonic() + seconds
     try:
         parts = quadratic_parts(objective.expr, objective.name)
     except ModelError:
@@ -64,14 +66,16 @@ def upper_range(objective: Any, solvers: list[LowerSolver], seconds: float,
     least = greatest = _at_solved_duals(objective, solvers)
     same = SAME_OBJECTIVE * (1.0 + abs(least))
     try:
-        for solver, weight, moves in zip(solvers, weights, moving, strict=True):
-            if weight.any():
-                low, high = _range_of(solver, weight, moves, deadline)
-                least += low if low < -same else 0.0
-                greatest += high if high > same else 0.0
-    except TimeoutError:
-        raise TimeoutError(
-            _NOT_KNOWN + f"their linear programs took more than {seconds:.3g} s") from None
+        with limits.optional(), limits.work(UNITS):
+            for solver, weight, moves in zip(solvers, weights, moving, strict=True):
+                if weight.any():
+                    low, high = _range_of(solver, weight, moves)
+                    least += low if low < -same else 0.0
+                    greatest += high if high > same else 0.0
+    except limits.Stopped as err:
+        raise Unknown(_NOT_KNOWN + f"their linear programs were ended ({err.status})") from None
+    except SolverError as err:
+        raise Unknown(_NOT_KNOWN + str(err.faults[0])) from None
     if objective.sense == pyo.minimize:
         return (least, greatest), ""
     return (greatest, least), ""
@@ -99,22 +103,20 @@ def _at_solved_duals(objective: Any, solvers: list[LowerSolver]) -> float:
             var.set_value(value, skip_validation=True)
 
 
-def _range_of(solver: LowerSolver, weight: np.ndarray, moves: bool,
-              deadline: float) -> tuple[float, float]:
+def _range_of(solver: LowerSolver, weight: np.ndarray, moves: bool) -> tuple[float, float]:
     """(least, greatest) change of weight'(x, y, mu) from the loaded x and the re-solve's duals."""
     kkt = solver.kkt
     n, e = len(kkt.form.x), len(kkt.equality_rows)
     x, u, _ = point_of(kkt)
     low = high = 0.0
     of_x, of_y, of_mu = weight[:n], weight[n:n + e], weight[n + e:]
-    for least, greatest in form_ranges(x, u, of_x, solver, deadline) if of_x.any() else ():
+    for least, greatest in form_ranges(x, u, of_x, solver) if of_x.any() else ():
         low, high = low + least, high + greatest
     of_bounds = of_mu[~kkt.is_row].any()  # `moves` tells of rows alone
     if not (of_bounds or (moves and (of_y.any() or of_mu.any()))):
         return low, high
     for face in dual_faces(x, u, solver):
-        if time.monotonic() > deadline:
-            raise TimeoutError
+        limits.check()
         form = of_y @ face.Y + of_mu[face.pairs] @ face.MU
         ((least, greatest),) = face.freedom.ends(form[None, :])
         low, high = low + least, high + greatest

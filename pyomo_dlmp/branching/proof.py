@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyomo.environ as pyo
 
+from pyomo_dlmp.auditing.finalize import carries_on
 from pyomo_dlmp.auditing.result import BilevelResult
+from pyomo_dlmp.bilevel import lower_levels
 from pyomo_dlmp.branching.search import solve_by_pairs
 from pyomo_dlmp.errors import AuditError, BoundError, DlmpError, ModelError, SolverError
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import SAME_OBJECTIVE
@@ -81,15 +86,20 @@ def proved_by_pairs(settings: Settings, result: BilevelResult) -> BilevelResult 
     BilevelResult or None
         None where the tree grows too large for a proof.
     """
-    known = None
-    if result.objective is not None:
-        known = {id(v): v.value for v in settings.model.component_data_objects(
-            pyo.Var, descend_into=pyo.Block) if v.value is not None}
+    kept = _Values(settings.model)
     try:
-        proved = solve_by_pairs(settings, _PROOF_NODES, known)
+        proved = solve_by_pairs(settings, _PROOF_NODES, kept.known(result))
     except AuditError:
+        kept.put_back()
         return None
+    except (limits.Stopped, KeyboardInterrupt) as err:
+        if not carries_on(result, err):
+            raise
+        kept.put_back()
+        result.notes.append("the bounds given for multipliers are not checked")
+        return result
     if proved.status not in (Status.OPTIMAL, Status.INFEASIBLE, Status.UNBOUNDED):
+        kept.put_back()
         return None
     if not same_result(result, proved):
         proved.notes.append(
@@ -97,6 +107,30 @@ def proved_by_pairs(settings: Settings, result: BilevelResult) -> BilevelResult 
             f"'{result.status}' with objective {result.objective}; the answer is that of branching "
             "on pairs, which needs no bounds")
     return proved
+
+
+class _Values:
+    """Values of a model's Vars and duals, to be put back."""
+
+    def __init__(self, model: Any):
+        self.values = [(v, v.value) for v in model.component_data_objects(
+            pyo.Var, descend_into=pyo.Block)]
+        found = (block.component("dual") for block in lower_levels(model))
+        self.duals = [(suffix, dict(suffix.items())) for suffix in found if suffix is not None]
+
+    def known(self, result: BilevelResult) -> dict[int, float] | None:
+        """{id of Var: value} where the result has a point."""
+        if result.objective is None:
+            return None
+        return {id(v): value for v, value in self.values if value is not None}
+
+    def put_back(self) -> None:
+        """Load them again."""
+        for var, value in self.values:
+            var.set_value(value, skip_validation=True)
+        for suffix, duals in self.duals:
+            suffix.clear()
+            suffix.update(duals)
 
 
 def tree_first(settings: Settings, record: SingleLevel) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import lower_levels, upper_objective
 from pyomo_dlmp.bilevel.values import load_values
 from pyomo_dlmp.branching.patterns import known_pattern
-from pyomo_dlmp.branching.tree import Tree, TreeLimits, TreeResult
+from pyomo_dlmp.branching.tree import Tree, TreeOptions, TreeResult
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
@@ -85,7 +84,7 @@ def solve_by_pairs(settings: Settings, nodes: float = np.inf,
         return no_point(record, claim, _SOLVER, clock)
     clock.stage("audit")
     _load(compiled, outcome, record)
-    return finalize_result(model, record, claim, _SOLVER, clock, settings.gap, settings.left())
+    return finalize_result(model, record, claim, _SOLVER, clock, settings.gap)
 
 
 def _compiled(model: Any) -> CompiledPairs:
@@ -102,14 +101,13 @@ def _search(settings: Settings, compiled: CompiledPairs, problem, starts, nodes)
     sign, clock = program.sign, settings.clock
     names = settings.upper_names(program.columns)
     small, scale = scaled(problem)
-    left = settings.left()
-    limits = TreeLimits(
-        _AIM * settings.gap, np.inf if left is None else time.monotonic() + left, nodes,
+    options = TreeOptions(
+        _AIM * settings.gap, nodes,
         lambda best, bound: clock.progress("branching on pairs", sign * best, sign * bound),
         lambda z, best, bound: settings.save_point(
             lambda: names(scale * z), sign * best, sign * bound),
         settings.threads or os.cpu_count() or 1)
-    outcome = Tree(small, limits).solve(starts)
+    outcome = Tree(small, options).solve(starts)
     if outcome.z is not None:
         outcome.z = scale * outcome.z
     if outcome.ray is not None:

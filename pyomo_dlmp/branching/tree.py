@@ -12,7 +12,6 @@ Nodes are visited two at a time, on one core or on two, so the tree is the same 
 from __future__ import annotations
 
 import heapq
-import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from pyomo_dlmp.branching.choice import Chooser
 from pyomo_dlmp.branching.lifted import lift
 from pyomo_dlmp.branching.node import Node, Visit
 from pyomo_dlmp.branching.relaxation import Relaxation, Relaxed
-from pyomo_dlmp.numerics.memory import over_limit
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.pairs import FREE, PairProgram
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ABSOLUTE_GAP, PRODUCT_HOLDS, ROUNDING, ROW_HOLDS
@@ -64,15 +63,13 @@ class TreeResult:
 
 
 @dataclass
-class TreeLimits:
+class TreeOptions:
     """When a search ends, and whom it tells.
 
     Attributes
     ----------
     gap
         Relative gap to reach.
-    deadline
-        A time of ``time.monotonic``.
     nodes
         Greatest number of nodes.
     progress
@@ -84,7 +81,6 @@ class TreeLimits:
     """
 
     gap: float = 1e-4
-    deadline: float = np.inf
     nodes: float = np.inf
     progress: Callable[[float, float], None] = lambda incumbent, bound: None
     found: Callable[[np.ndarray, float, float], None] = lambda z, objective, bound: None
@@ -98,14 +94,14 @@ class Tree:
     ----------
     problem
         The program with its pairs.
-    limits
-        When to end.
+    options
+        When to end, and whom to tell.
     """
 
-    def __init__(self, problem: PairProgram, limits: TreeLimits):
+    def __init__(self, problem: PairProgram, options: TreeOptions):
         self.lifted = lift(problem)
         self.original = problem
-        self.limits = limits
+        self.options = options
         self.chooser = Chooser(self.lifted)
         self.slots = [Relaxation(self.lifted) for _ in range(_TOGETHER)]
         self.leaves = [Relaxation(self.lifted, exact=True) for _ in range(_TOGETHER)]
@@ -139,8 +135,11 @@ class Tree:
             self._push([root])
             with ThreadPoolExecutor(1) as second:
                 self._search(second)
-        except KeyboardInterrupt:
-            result.status = Status.INTERRUPTED
+        except KeyboardInterrupt as err:  # a second Ctrl-C, or one that no call handles, goes on
+            status = limits.why(err)
+            if status is None:
+                raise
+            result.status = status
         if result.status == Status.SEARCHING:
             result.status = Status.OPTIMAL if result.z is not None else Status.INFEASIBLE
             least = self._least_dropped
@@ -152,12 +151,12 @@ class Tree:
         return result
 
     def _search(self, second: ThreadPoolExecutor) -> None:
-        result, limits = self.result, self.limits
+        result, options = self.result, self.options
         while (batch := self._pop()):
             self._in_hand = batch
             leaves = [result.z is None or (result.nodes + k) % _LEAF_EVERY == 0
                       for k in range(len(batch))]
-            if limits.cores > 1 and len(batch) > 1:
+            if options.cores > 1 and len(batch) > 1:
                 other = second.submit(self._visit, 1, batch[1], leaves[1])
                 visits = [self._visit(0, batch[0], leaves[0]), other.result()]
             else:
@@ -168,7 +167,7 @@ class Tree:
                 self._take(visit)
                 if result.status != Status.SEARCHING:
                     return
-            limits.progress(result.objective, self.bound())
+            options.progress(result.objective, self.bound())
             self._check_limits()
             if result.status != Status.SEARCHING:
                 return
@@ -177,11 +176,10 @@ class Tree:
         result = self.result
         if not (self.stack or self.open):
             return
-        if time.monotonic() > self.limits.deadline:
-            result.status = Status.TIME_LIMIT
-        elif over_limit():
-            result.status = Status.MEMORY_LIMIT
-        elif result.nodes >= self.limits.nodes:
+        stopped = limits.stopped()
+        if stopped is not None:
+            result.status = stopped
+        elif result.nodes >= self.options.nodes:
             result.status = Status.GAP_NOT_REACHED
 
     def bound(self) -> float:
@@ -220,7 +218,7 @@ class Tree:
     def _useless(self, bound: float) -> bool:
         """Whether a bound leaves no better point than the gap asks for; it is then kept."""
         best = self.result.objective
-        if np.isfinite(best) and bound >= best - max(self.limits.gap * abs(best), ABSOLUTE_GAP):
+        if np.isfinite(best) and bound >= best - max(self.options.gap * abs(best), ABSOLUTE_GAP):
             self._least_dropped = min(self._least_dropped, bound)
             return True
         return False
@@ -250,7 +248,7 @@ class Tree:
     def _useless_now(self, bound: float) -> bool:
         best = self.result.objective
         return bool(np.isfinite(best) and bound >= best - max(
-            self.limits.gap * abs(best), ABSOLUTE_GAP))
+            self.options.gap * abs(best), ABSOLUTE_GAP))
 
     def _key(self, pattern: np.ndarray, z: np.ndarray) -> bytes:
         return pattern.tobytes() + np.round(z[self.chooser.integer]).tobytes()
@@ -359,6 +357,6 @@ class Tree:
         value = self.original.program.value(z)
         if value < self.result.objective:
             self.result.z, self.result.objective = z, value
-            self.limits.found(z, value, min(self.bound(), value))
+            self.options.found(z, value, min(self.bound(), value))
 
 

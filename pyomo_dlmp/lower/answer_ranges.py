@@ -12,19 +12,20 @@ component.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import numpy as np
 import scipy.sparse as sp
 
+from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics.highs import Highs
+from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import MILP_FEASIBILITY, SAME_OBJECTIVE
 
 
-def form_ranges(x: np.ndarray, u: np.ndarray, weight: np.ndarray, solver: LowerSolver,
-                  deadline: float) -> Iterator[tuple[float, float]]:
+def form_ranges(x: np.ndarray, u: np.ndarray, weight: np.ndarray,
+                solver: LowerSolver) -> Iterator[tuple[float, float]]:
     """Range of the change of a linear form over the optimal solutions, component by component.
 
     Parameters
@@ -35,8 +36,6 @@ def form_ranges(x: np.ndarray, u: np.ndarray, weight: np.ndarray, solver: LowerS
         The linear form, shape (n,).
     solver
         Of the lower level.
-    deadline
-        Of ``time.monotonic``.
 
     Returns
     -------
@@ -46,8 +45,10 @@ def form_ranges(x: np.ndarray, u: np.ndarray, weight: np.ndarray, solver: LowerS
 
     Raises
     ------
-    TimeoutError
-        The deadline has passed, or a linear program ran into it.
+    Stopped
+        The limits of the call, or of its work, ended it.
+    SolverError
+        HiGHS failed on a linear program.
     """
     kkt, kept, M = solver.kkt, solver.elimination.kept, solver.elimination.M
     form = M.T @ weight
@@ -71,20 +72,18 @@ def form_ranges(x: np.ndarray, u: np.ndarray, weight: np.ndarray, solver: LowerS
             np.concatenate([exact, np.full(len(other), np.inf)]),
             np.minimum(kkt.form.lb[kept[part]] - v[part], 0.0),
             np.maximum(kkt.form.ub[kept[part]] - v[part], 0.0))
-        low, high = (sign * _least(lp, sign * form[part], deadline) for sign in (1.0, -1.0))
+        low, high = (sign * _least(lp, sign * form[part]) for sign in (1.0, -1.0))
         yield low, high
 
 
-def _least(lp: Highs, form: np.ndarray, deadline: float) -> float:
+def _least(lp: Highs, form: np.ndarray) -> float:
     """Least value of a form, at most 0; -inf where it is unbounded, 0 where it is rounding."""
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
     lp.set_cost(np.arange(len(form)), form)
-    answer = lp.solve(left)
-    if answer.status in ("unbounded", "infeasible or unbounded"):
+    answer = lp.solve_lp()
+    if answer.status in (Status.UNBOUNDED, Status.INFEASIBLE_OR_UNBOUNDED):
         return -np.inf
-    if answer.status != "optimal" or answer.objective is None:
-        raise TimeoutError
+    if answer.status != Status.OPTIMAL or answer.objective is None:
+        raise SolverError.at("a range of answers", f"is not known: its program is {answer.status}",
+                             "Scale the model (MW, per unit).")
     rounding = SAME_OBJECTIVE * (1.0 + np.abs(form).max())
     return 0.0 if answer.objective > -rounding else float(answer.objective)

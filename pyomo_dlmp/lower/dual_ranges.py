@@ -11,14 +11,15 @@ and each dual's range is two linear programs over t. Only N grows with the feede
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 
+from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.lower.solver import LowerSolver
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.boxes import dot
 from pyomo_dlmp.numerics.components import component_labels, groups_by_label
 from pyomo_dlmp.numerics.highs import Highs
@@ -26,6 +27,7 @@ from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ACTIVE, ENTRY, RANK, SAME_OBJECTIVE
 
 MOST_PROGRAMS = 3000  # for a component; beyond, ranges are taken over the box around all t
+_SVD = 100_000.0  # entries x the smaller side of a matrix, in a unit of work
 Ranges = dict[int, tuple[float, float]]
 
 
@@ -49,8 +51,7 @@ class DualFace:
     freedom: _Freedom
 
 
-def price_ranges(x: np.ndarray, u: np.ndarray, solver: LowerSolver,
-                 deadline: float = np.inf) -> Ranges:
+def price_ranges(x: np.ndarray, u: np.ndarray, solver: LowerSolver) -> Ranges:
     """Ranges of the duals of rows that are not unique at an optimum.
 
     Parameters
@@ -59,8 +60,6 @@ def price_ranges(x: np.ndarray, u: np.ndarray, solver: LowerSolver,
         An optimum of the solver's lower level, shapes (n,) and (m,).
     solver
         Of the lower level.
-    deadline
-        Of ``time.monotonic``.
 
     Returns
     -------
@@ -70,8 +69,10 @@ def price_ranges(x: np.ndarray, u: np.ndarray, solver: LowerSolver,
 
     Raises
     ------
-    TimeoutError
-        The deadline has passed before all parts were done.
+    Stopped
+        The limits of the call, or of its work, ended it before all parts were done.
+    SolverError
+        HiGHS failed on a linear program.
     """
     kkt, y0 = solver.kkt, solver.solve(u).y
     mu0 = solver.solve(u).mu
@@ -83,8 +84,7 @@ def price_ranges(x: np.ndarray, u: np.ndarray, solver: LowerSolver,
             found[row] = (float(low), float(high))
 
     for face in dual_faces(x, u, solver):
-        if time.monotonic() > deadline:
-            raise TimeoutError
+        limits.check()
         moving = np.flatnonzero(
             np.abs(face.Y).max(axis=1) > RANK * np.abs(face.Y).max(initial=1.0))
         for row, (low, high) in zip(moving, face.freedom.ends(face.Y[moving]), strict=True):
@@ -136,6 +136,8 @@ def _parts(G: sp.csc_matrix):
 
 def _null_space(block: np.ndarray) -> np.ndarray:
     """Columns that span the null space (of unit rows scaled by column, undone at the end)."""
+    limits.check()
+    limits.spend(block.size * min(block.shape) / _SVD)
     scale = np.linalg.norm(block, axis=0)
     scale = np.where(scale > 0, scale, 1.0)
     if not len(block):
@@ -192,6 +194,9 @@ class _Freedom:
         for sign in (1.0, -1.0):
             self._lp.set_cost(np.arange(self.d), sign * form)
             answer = self._lp.solve_lp()
+            if answer.status not in (Status.OPTIMAL, Status.UNBOUNDED):
+                raise SolverError.at("a range of duals", f"is not known: its program is "
+                                     f"{answer.status}", "Scale the model (MW, per unit).")
             least = answer.objective if answer.status == Status.OPTIMAL else None
             ends.append(sign * min(0.0, -np.inf if least is None else least))
         return ends[0], ends[1]

@@ -28,6 +28,7 @@ from pyomo_dlmp.bilevel.numbers import wrong_numbers
 from pyomo_dlmp.bilevel.rows import RowReader
 from pyomo_dlmp.bilevel.values import bounds_of
 from pyomo_dlmp.errors import Fault, ModelError
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.components import dense_blocks
 from pyomo_dlmp.numerics.numbering import Numbering
 from pyomo_dlmp.numerics.sparse import csr_of
@@ -230,6 +231,7 @@ class _Compiler:
 
     def row(self, con) -> None:
         """Take a linear row; a fault for any other."""
+        limits.check()
         coefs, lo, hi = self._row(con)
         if len(self.cache) > _CACHED:
             self.cache.clear()

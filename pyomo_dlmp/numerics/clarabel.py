@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.tolerances import POLISHED
 
 
@@ -31,6 +32,11 @@ def solve_qp(Q: sp.spmatrix, c: np.ndarray, A: sp.spmatrix, right: np.ndarray, e
     tuple or None
         (v, row multipliers, reduced costs), shapes (n,), (m,), (n,), in the signs of HiGHS; None
         where Clarabel found no solution.
+
+    Raises
+    ------
+    Stopped
+        The limits of the call ended it.
     """
     import clarabel
 
@@ -47,8 +53,15 @@ def solve_qp(Q: sp.spmatrix, c: np.ndarray, A: sp.spmatrix, right: np.ndarray, e
     settings.verbose = False
     settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = POLISHED / 100
     settings.max_iter = 200
+    limits.check()
     upper = sp.triu(Q).tocsc()
-    answer = clarabel.DefaultSolver(upper, c, matrix, bound, cones, settings).solve()
+    solver = clarabel.DefaultSolver(upper, c, matrix, bound, cones, settings)
+    solver.set_termination_callback(lambda _: bool(
+        limits.pressed_now() or limits.stopped(last=True)))
+    with limits.attended():
+        answer = solver.solve()
+    if str(answer.status) == "CallbackTerminated":
+        limits.check()
     if str(answer.status) not in ("Solved", "AlmostSolved", "InsufficientProgress"):
         return None
     v, z = np.array(answer.x), np.array(answer.z)

@@ -1,7 +1,8 @@
 """How much an intermediate step may cost before another method is used.
 
 The choice of method must not depend on how busy the machine is, so cost is counted in units of
-work, not in seconds; only a limit that the user sets is one of time or memory.
+work, not in seconds (as by `limits.work`, where HiGHS does the work); only a limit that the user
+sets is one of time or memory.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import time
 
 import numpy as np
 
-from pyomo_dlmp.numerics.memory import over_limit
+from pyomo_dlmp.numerics import limits
 
 
 class Effort:
@@ -34,5 +35,6 @@ class Effort:
 
     @property
     def is_used_up(self) -> bool:
-        """Whether the units are spent, the deadline has passed, or memory exceeds its limit."""
-        return self.spent > self.most or time.monotonic() > self.deadline or over_limit()
+        """Whether the units are spent, or the user's limits end the step."""
+        return (self.spent > self.most or time.monotonic() > self.deadline
+                or limits.stopped(last=True) is not None)

@@ -20,6 +20,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import maximum_bipartite_matching
 from scipy.sparse.linalg import splu
 
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.components import component_labels, square_groups
 from pyomo_dlmp.tolerances import ENTRY, PIVOT, POLISHED
 
@@ -147,6 +148,7 @@ def _solve_all(E, r, rows, columns):
     single = np.array([part[0] for part in parts if len(part) == 1], dtype=int)
     solved = [_solve_singles(E, r, rows[single], columns[single])] if len(single) else []
     for part in parts:
+        limits.check()
         if len(part) > 1:
             piece = _solve(E, r, rows[part], columns[part])
             if piece is not None:

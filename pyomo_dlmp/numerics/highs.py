@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,12 +13,14 @@ import highspy
 import numpy as np
 import scipy.sparse as sp
 
-from pyomo_dlmp.errors import SolverError
-from pyomo_dlmp.numerics.memory import over_limit
+from pyomo_dlmp.numerics import limits
+from pyomo_dlmp.numerics.highs_run import WORDS, Run, run_once
 from pyomo_dlmp.numerics.program import Program
-from pyomo_dlmp.status import STOPPED, Status
+from pyomo_dlmp.status import ENDED, Status
 
 INF = highspy.kHighsInf
+_EXACT_SECONDS = 0.5  # for a point's exact values, however little the user's limit leaves
+_LONG = 20_000  # entries beyond which the LPs of a loop see Ctrl-C while they run
 
 
 @dataclass
@@ -46,17 +46,6 @@ class HighsResult:
     bound: float | None = None
     row_dual: np.ndarray | None = None
     col_dual: np.ndarray | None = None
-
-
-_WORDS = {
-    highspy.HighsModelStatus.kOptimal: Status.OPTIMAL,
-    highspy.HighsModelStatus.kTimeLimit: Status.TIME_LIMIT,
-    highspy.HighsModelStatus.kInterrupt: Status.INTERRUPTED,
-    highspy.HighsModelStatus.kInfeasible: Status.INFEASIBLE,
-    highspy.HighsModelStatus.kUnbounded: Status.UNBOUNDED,
-    highspy.HighsModelStatus.kUnboundedOrInfeasible: Status.INFEASIBLE_OR_UNBOUNDED,
-    highspy.HighsModelStatus.kSolutionLimit: Status.OPTIMAL,
-}
 
 
 def _new_highs() -> highspy.Highs:
@@ -120,7 +109,9 @@ class Highs:
         for key, value in options.items():
             self.set(key, value)
         self._pass(np.asarray(c, float), A.tocsr(), lo, hi, lb, ub, integer, Q)
-        self.is_mip = integer is not None and bool(np.any(integer))
+        quadratic = 0 if Q is None else int(Q.nnz)
+        self._run = Run(self._h, int(A.nnz) + quadratic, integer is not None and bool(
+            np.any(integer)), quadratic > 0)
 
     @classmethod
     def of(cls, program: Program, **options) -> Highs:
@@ -129,6 +120,11 @@ class Highs:
                     program.integer, program.Q, **options)
         highs.set_offset(program.constant)
         return highs
+
+    @property
+    def is_mip(self) -> bool:
+        """Whether it has integer columns."""
+        return self._run.is_mip
 
     @property
     def columns(self) -> int:
@@ -173,6 +169,7 @@ class Highs:
     def add_rows(self, lo: np.ndarray, hi: np.ndarray, A: sp.csr_matrix) -> None:
         """Append rows lo <= A z <= hi; shapes (k,), (k,), (k, n)."""
         A = A.tocsr()
+        self._run.entries += A.nnz
         self._h.addRows(
             A.shape[0], _inf(lo), _inf(hi), A.nnz, A.indptr[:-1].astype(np.int32),
             A.indices.astype(np.int32), A.data.astype(float))
@@ -203,9 +200,9 @@ class Highs:
 
     def run(self) -> str:
         """Run without callbacks; only how it ended, for loops of very many short LPs."""
-        self._h.run()
+        run_once(self._h)
         status = self._h.getModelStatus()
-        return _WORDS.get(status) or str(self._h.modelStatusToString(status))
+        return WORDS.get(status) or self._run.word()
 
     def point(self) -> np.ndarray:
         """The columns' values after `run`, shape (n,)."""
@@ -236,7 +233,7 @@ class Highs:
         columns = np.asarray(columns, dtype=np.int32)
         kind = highspy.HighsVarType.kInteger if integer else highspy.HighsVarType.kContinuous
         self._h.changeColsIntegrality(len(columns), columns, np.full(len(columns), kind))
-        self.is_mip = integer
+        self._run.is_mip = integer
 
     def forget(self) -> None:
         """Drop basis, solution and MIP start."""
@@ -266,29 +263,36 @@ class Highs:
         lp.changeColsBounds(len(columns), columns, values, values)
         for name in ("primal", "dual"):
             lp.setOptionValue(f"{name}_feasibility_tolerance", tolerance)
+        if np.isfinite(limits.last_left()):
+            lp.setOptionValue("time_limit", max(_EXACT_SECONDS, limits.last_left()))
         lp.run()
         if lp.getModelStatus() != highspy.HighsModelStatus.kOptimal:
             return None
         return np.array(lp.getSolution().col_value)
 
-    def solve_lp(self, time_limit: float | None = None) -> HighsResult:
-        """Run without callbacks, for the many short LPs of a loop; at most `time_limit` seconds."""
-        if time_limit is not None:
-            self._limit(time_limit)
-        self._run()
-        return self._answer()
+    def solve_lp(self) -> HighsResult:
+        """Run an LP or QP that has no use for a partial result, one of the many of a loop, say.
 
-    def _run(self) -> None:
-        """Run; HiGHS keeps the number of threads of its first run in this thread until told."""
-        if self._h.run() == highspy.HighsStatus.kError and (
-                self._h.getModelStatus() == highspy.HighsModelStatus.kNotset):
-            self._h.resetThreadScheduler(True)
-            self._h.run()
-            if self._h.getModelStatus() == highspy.HighsModelStatus.kNotset:
-                raise SolverError.at("HiGHS", "did not take the model", "Scale its numbers.")
+        Returns
+        -------
+        HighsResult
 
-    def _limit(self, seconds: float) -> None:
-        self.set("time_limit", float(self._h.getRunTime() + max(seconds, 0.01)))
+        Raises
+        ------
+        Stopped
+            Time, memory, work or Ctrl-C ended it; see `limits`.
+        SolverError
+            HiGHS failed, on a linear program by all its methods.
+        """
+        limits.check()
+        if limits.work_left() <= 0.0:
+            raise limits.Stopped(Status.WORK_LIMIT)
+        self._run.limit(limits.last_left())
+        self._run.go(None, None, self._run.entries > _LONG)
+        answer = self._answer()
+        if answer.status in ENDED:
+            raise limits.Stopped(answer.status)
+        return answer
 
     def start_from(self, z: np.ndarray) -> None:
         """Give a MIP start, shape (n,)."""
@@ -300,12 +304,12 @@ class Highs:
     def solve(self, time_limit: float | None = None,
               progress: Callable[[float, float], None] | None = None,
               found: Callable[[np.ndarray], None] | None = None) -> HighsResult:
-        """Run; Ctrl-C and a passed memory limit stop it.
+        """Run a search; the limits of the call (`limits`) end it with what it has.
 
         Parameters
         ----------
         time_limit
-            Seconds; None: no limit.
+            Seconds, which may go to the last end of the call; None: to the end of its search.
         progress
             progress(incumbent, bound), called as a MIP advances.
         found
@@ -314,14 +318,18 @@ class Highs:
         Returns
         -------
         HighsResult
+
+        Raises
+        ------
+        SolverError
+            HiGHS failed, on a linear program or a MIP by all its methods.
         """
-        if time_limit is not None:
-            self._limit(time_limit)
-        with _interruptible(self._h, *((progress, found) if self.is_mip else (None, None))):
-            self._run()
-            if self._h.getModelStatus() == highspy.HighsModelStatus.kUnboundedOrInfeasible:
-                self.set("presolve", "off")  # without presolve it tells the two apart
-                self._run()
+        status = limits.stopped(last=time_limit is not None)
+        if status is not None or limits.work_left() <= 0.0:
+            return HighsResult(status or Status.WORK_LIMIT)
+        self._run.limit(
+            limits.left() if time_limit is None else min(time_limit, limits.last_left()))
+        self._run.go(*((progress, found) if self.is_mip else (None, None)), True)
         return self._answer()
 
     def _answer(self) -> HighsResult:
@@ -330,15 +338,12 @@ class Highs:
             holds = np.all(np.array(lp.row_lower_) <= 0) and np.all(np.array(lp.row_upper_) >= 0)
             return HighsResult(Status.OPTIMAL, np.zeros(0), lp.offset_, lp.offset_, np.zeros(
                 lp.num_row_), np.zeros(0)) if holds else HighsResult(Status.INFEASIBLE)
-        status = _WORDS.get(self._h.getModelStatus(), str(self._h.modelStatusToString(
-            self._h.getModelStatus())))
-        if status == Status.INTERRUPTED and over_limit():
-            status = Status.MEMORY_LIMIT
+        status = self._run.status()
         info, solution = self._h.getInfo(), self._h.getSolution()
         feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
         bound = info.mip_dual_bound if self.is_mip else info.objective_function_value
         known = np.isfinite(bound) and status in (
-            (Status.OPTIMAL, *STOPPED) if self.is_mip else (Status.OPTIMAL,))
+            (Status.OPTIMAL, *ENDED) if self.is_mip else (Status.OPTIMAL,))
         answer = HighsResult(status, bound=bound if known else None)
         if feasible:
             answer.z = np.array(solution.col_value)
@@ -398,40 +403,3 @@ def solve_small_lp(c: np.ndarray, A: np.ndarray, lo: np.ndarray, hi: np.ndarray,
 def _inf(values) -> np.ndarray:
     values = np.asarray(values, float)
     return np.clip(values, -INF, INF)
-
-
-@contextmanager
-def _interruptible(h, progress, found):
-    """Forward MIP progress, and turn Ctrl-C into a clean stop of the solver."""
-    pressed = threading.Event()
-    main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, lambda *_: pressed.set()) if main else None
-
-    def callback(kind, message, data_out, data_in, user):
-        if kind == highspy.cb.HighsCallbackType.kCallbackMipLogging:
-            if progress is not None:
-                progress(data_out.mip_primal_bound, data_out.mip_dual_bound)
-        elif kind == highspy.cb.HighsCallbackType.kCallbackMipSolution:
-            if found is not None:
-                found(np.array(data_out.mip_solution))
-        elif pressed.is_set() or over_limit():
-            data_in.user_interrupt = True
-
-    kinds = [
-        highspy.cb.HighsCallbackType.kCallbackMipLogging,
-        highspy.cb.HighsCallbackType.kCallbackMipInterrupt,
-        highspy.cb.HighsCallbackType.kCallbackSimplexInterrupt,
-        highspy.cb.HighsCallbackType.kCallbackIpmInterrupt,
-    ]
-    if found is not None:
-        kinds.append(highspy.cb.HighsCallbackType.kCallbackMipSolution)
-    h.setCallback(callback, None)
-    for kind in kinds:
-        h.startCallback(kind)
-    try:
-        yield
-    finally:
-        for kind in kinds:
-            h.stopCallback(kind)
-        if main:
-            signal.signal(signal.SIGINT, before)

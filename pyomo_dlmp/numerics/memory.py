@@ -61,23 +61,20 @@ def memory_limit(gigabytes: float | None) -> Iterator[None]:
     Parameters
     ----------
     gigabytes
-        GB of resident memory; None: no limit.
+        GB of resident memory; None: no other limit than that around it.
 
     Returns
     -------
     context manager
     """
     global _state
-    before, _state = _state, _State(gigabytes)
+    before = _state
+    if gigabytes is not None:
+        _state = _State(gigabytes)
     try:
         yield
     finally:
         _state = before
-
-
-def lift_limit() -> None:
-    """Remove the limit until the end of the `with`, so that a point that was found is audited."""
-    _state.limit, _state.over = None, False
 
 
 def over_limit() -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from pyomo_dlmp.errors import SolverError
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.clarabel import solve_qp
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.outer_approximation import solve_outer
@@ -16,6 +17,7 @@ from pyomo_dlmp.status import NO_POINT, Status
 from pyomo_dlmp.tolerances import ACTIVE, ENTRY, EXACT_FEASIBILITY, MULTIPLIER, POLISHED, ROW_HOLDS
 
 LARGE = 4000  # columns of a QP beyond which an interior-point method solves it, sparse
+_UNITS = 30_000.0  # of work for a run of HiGHS, which may go round in circles on a QP
 _VERTEX = POLISHED / 100  # residual of an LP's vertex, which a polish cannot better
 
 
@@ -113,15 +115,21 @@ class ConvexQp:
                    "dual_feasibility_tolerance": EXACT_FEASIBILITY}
         if self.Q.nnz:
             options["qp_regularization_value"] = 0.0
-        answer = Highs(self.c, self.A, self.right, self._row_upper(), self.lb, self.ub,
-                       Q=self.Q, **options).solve(time_limit=30.0)
+        try:
+            with limits.work(_UNITS):
+                answer = Highs(self.c, self.A, self.right, self._row_upper(), self.lb, self.ub,
+                               Q=self.Q, **options).solve_lp()
+        except limits.Stopped as err:
+            if err.status == Status.WORK_LIMIT and limits.work_left() > 0.0:
+                return None
+            raise
         if answer.status == Status.INFEASIBLE and tolerance < ROW_HOLDS:
             return self._highs(ROW_HOLDS)  # u is only as exact as the solver that chose it
         if answer.status in NO_POINT:
             if self.Q.nnz:  # HiGHS may misjudge a QP: check the LP of the same rows
                 zero = np.zeros(len(self.c))
                 check = Highs(zero, self.A, self.right, self._row_upper(), self.lb, self.ub)
-                if check.solve().status == Status.OPTIMAL and answer.status != Status.UNBOUNDED:
+                if check.solve_lp().status == Status.OPTIMAL and answer.status != Status.UNBOUNDED:
                     return None
             raise SolverError.at("lower level", f"is {answer.status} at these upper decisions",
                                  "See which rows conflict, or make limits soft.")
@@ -135,8 +143,13 @@ class ConvexQp:
             return None
         program = Program(A=self.A, lo=self.right, hi=self._row_upper(), lb=self.lb, ub=self.ub,
                           c=self.c, Q=self.Q)
-        outcome = solve_outer(program, gap=_VERTEX)
+        left = limits.last_left()
+        try:
+            outcome = solve_outer(program, _VERTEX, left if np.isfinite(left) else None)
+        except SolverError:
+            return None
         if outcome.z is None:
+            limits.check()
             return None
         return outcome.z, np.zeros(len(self.right)), np.zeros(len(self.c))
 

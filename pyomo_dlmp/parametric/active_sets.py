@@ -15,6 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import lapack
 
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.clarabel import solve_qp
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.parametric.condensed import CondensedQp
@@ -31,6 +32,7 @@ from pyomo_dlmp.tolerances import (
 
 INACTIVE, ACTIVE_ROW, VIOLATED_SOFT = 0, 1, 2
 _ROUNDS = 40
+_UNITS = 10_000.0  # of work for one QP
 _MANY = 300  # penalty columns from which an interior point is the better QP solver
 
 
@@ -380,7 +382,8 @@ def _qp(part: CondensedQp, u):
                    "dual_feasibility_tolerance": EXACT_FEASIBILITY}
         if Q.nnz:
             options["qp_regularization_value"] = 0.0
-        answer = Highs(c, A, right, upper, lb, ub, Q=Q, **options).solve(10.0)
+        with limits.work(_UNITS):
+            answer = Highs(c, A, right, upper, lb, ub, Q=Q, **options).solve()
         if answer.status == Status.OPTIMAL and (
                 answer.z is not None and answer.row_dual is not None):
             return answer.z[:n], np.maximum(0.0, answer.row_dual[e:])

@@ -24,6 +24,7 @@ from pyomo_dlmp.bilevel.values import bounds_of, load_values
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.lower.solver import LowerSolver
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.boxes import propagate
 from pyomo_dlmp.numerics.effort import Effort
 from pyomo_dlmp.numerics.numbering import Numbering
@@ -251,7 +252,8 @@ def solve_explicit(model: Any, run: Any, most: int = MOST_REGIONS,
         The point is not a solution of the bilevel problem.
     """
     left = run.left()
-    seconds = np.inf if left is None else _SHARE[priced] * left
+    seconds = np.inf if left is None else max(
+        _SHARE[priced] * left, limits.last_left() - left)
     reuse = SolveCache(series=False) if run.cache is None else run.cache
     ready = prepare(model, most, run.clock, priced, seconds,
                     reuse)
@@ -285,7 +287,7 @@ def solve_explicit(model: Any, run: Any, most: int = MOST_REGIONS,
     for lower in record.lowers:
         reuse.keep_solver(lower.kkt, lower.solver)
     claim = Claim(status, sign * outcome.objective, bound, size)
-    return finalize_result(model, record, claim, run.interface.name, clock, run.gap, run.left())
+    return finalize_result(model, record, claim, run.interface.name, clock, run.gap)
 
 
 def _start(ready: Explicit, reuse: SolveCache) -> np.ndarray | None:

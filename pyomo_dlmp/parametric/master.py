@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.outer_approximation import SearchResult
 from pyomo_dlmp.parametric.critical_regions import width
@@ -20,7 +21,6 @@ from pyomo_dlmp.tolerances import ABSOLUTE_GAP, EXACT_FEASIBILITY, MILP_FEASIBIL
 
 _ROUNDS = 40
 _POLISH = 6
-_FIRST_SECONDS = 5.0
 
 
 def solve_master(hull: Hull, gap: float, time_limit: float | None = None, threads: int = 0,
@@ -118,11 +118,11 @@ class _HullMaster:
         return 0.0 if self.last is None else sum(e for e, *_ in self.hull.chord_errors(self.last))
 
     def _left(self) -> float | None:
-        """Remaining time (s); at least 5 s until an incumbent exists."""
+        """Remaining time (s); to the last end of the call until an incumbent exists."""
         if self.deadline is None:
             return None
         left = self.deadline - time.monotonic()
-        return left if self.outcome.z is not None else max(left, _FIRST_SECONDS)
+        return left if self.outcome.z is not None else max(left, limits.last_left())
 
     def _add(self, at) -> None:
         if at:

@@ -9,18 +9,19 @@ from pyomo.common.gc_manager import PauseGC
 from pyomo_dlmp.auditing.finalize import Claim
 from pyomo_dlmp.bilevel import upper_data
 from pyomo_dlmp.bilevel.values import load_values
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.outer_approximation import SearchResult, solve_outer
 from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.search.decomposition import solve_periods, take_apart
 from pyomo_dlmp.search.presolve import reduce_program
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.search.start import completed, first_point
-from pyomo_dlmp.status import Status
+from pyomo_dlmp.status import ENDED, Status
 from pyomo_dlmp.transform.bounds.labels import PairState
 from pyomo_dlmp.transform.compile import compile_program
 from pyomo_dlmp.transform.record import SingleLevel
 
-_PATIENCE = 20.0  # seconds of plain branch and bound before decomposition over periods
+_PATIENCE = 20_000.0  # units of plain branch and bound before decomposition over periods
 _SHARE = 0.5  # of the remaining time, for the decomposition
 
 
@@ -49,7 +50,7 @@ def search_embedded(run: Settings, record: SingleLevel) -> Claim:
     clock.stage("first point")
     first, relaxed = None, -np.inf
     if run.start:
-        first, relaxed = first_point(record, program, small, elimination, run.left())
+        first, relaxed = first_point(record, program, small, elimination)
     sign = program.sign
     clock.stage("search")
 
@@ -91,33 +92,33 @@ def _search(run: Settings, record: SingleLevel, small: Program, first, gap: floa
             pyo.Constraint, active=True, descend_into=pyo.Block)}
         apart = take_apart(small, np.array([id(row) in upper for row in small.rows], dtype=bool))
 
-    def whole(limit, start):
-        return solve_outer(small, gap, limit, start, on_progress, run.threads, run.mip_options,
+    def whole(start):
+        return solve_outer(small, gap, None, start, on_progress, run.threads, run.mip_options,
                            on_incumbent)
 
     if apart is None:
-        return whole(run.left(), first)
+        return whole(first)
     if run.periods is True:
         outcome = SearchResult(Status.GAP_NOT_REACHED, first)
         outcome.objective = np.inf if first is None else small.value(first)
     else:
-        left = run.left()
-        outcome = whole(_PATIENCE if left is None else min(_PATIENCE, left), first)
-        if outcome.status != Status.TIME_LIMIT or (left is not None and left <= _PATIENCE):
+        with limits.work(_PATIENCE):
+            outcome = whole(first)
+        if outcome.status != Status.WORK_LIMIT:
             return outcome
     left = run.left()
     limit = None if left is None else _SHARE * left
     outcome = solve_periods(apart, gap, limit, outcome, complete_point, on_progress, on_incumbent)
-    if outcome.status in (Status.OPTIMAL, Status.INTERRUPTED, Status.MEMORY_LIMIT):
+    if outcome.status == Status.OPTIMAL:
         return outcome
-    left = run.left()
-    if left is not None and left < 1.0:
-        outcome.status = Status.TIME_LIMIT
+    ended = limits.stopped()
+    if ended:
+        outcome.status = ended
         return outcome
-    again = whole(left, outcome.z)
+    again = whole(outcome.z)
     again.bound = max(again.bound, outcome.bound)
     again.rounds += outcome.rounds
-    if again.status == Status.TIME_LIMIT and again.within(gap):
+    if again.status in ENDED and again.within(gap):
         again.status = Status.OPTIMAL
     return again
 

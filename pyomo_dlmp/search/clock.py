@@ -5,17 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from pyomo_dlmp.numerics.memory import lift_limit, over_limit
+from pyomo_dlmp.numerics import limits
 
 Progress = Callable[[str, float | None, float | None], None]
-
-
-_BEFORE = {"compile", "condense", "regions", "region costs", "compile and bounds", "reduce",
-           "first point", "ranges of products"}  # stages of which nothing could be kept
-
-
-class OutOfMemory(Exception):
-    """The memory limit is passed before a stage that has no point yet; its text is the stage."""
 
 
 class Clock:
@@ -30,11 +22,14 @@ class Clock:
     ----------
     times
         {stage: seconds}.
+    last
+        The stage that was begun last.
     """
 
     def __init__(self, progress: Progress | None):
         self.progress = progress or (lambda *_: None)
         self.times: dict[str, float] = {}
+        self.last = ""
         self._stage, self._since = "", time.monotonic()
 
     def stage(self, name: str) -> None:
@@ -42,14 +37,14 @@ class Clock:
 
         Raises
         ------
-        OutOfMemory
-            The memory limit is passed and the stage would not leave a point.
+        Stopped
+            A limit is passed, and the stage would not leave a point.
         """
         self.stop()
-        if name in _BEFORE and over_limit():
-            raise OutOfMemory(name)
-        if name == "audit":
-            lift_limit()
+        limits.enter(name if name in ("search", "audit") else "begin")
+        self.last = name or self.last
+        if name not in ("search", "audit", ""):
+            limits.check()
         self._stage, self._since = name, time.monotonic()
         if name:
             self.progress(name, None, None)

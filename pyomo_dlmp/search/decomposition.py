@@ -15,6 +15,7 @@ References: Dantzig and Wolfe (1960), Operations Research 8; Wentges (1997), ITO
 
 from __future__ import annotations
 
+import contextvars
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,10 +24,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.sparse as sp
 
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.boxes import least_over_box
 from pyomo_dlmp.numerics.components import component_labels
 from pyomo_dlmp.numerics.highs import Highs
-from pyomo_dlmp.numerics.memory import over_limit
 from pyomo_dlmp.numerics.outer_approximation import SearchResult, solve_outer
 from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.status import Status
@@ -38,6 +39,8 @@ _SMOOTH = 0.5
 _ELASTIC = 1e3  # cost of a violated coupling row per unit, over the greatest cost per unit
 _SETTLED = 0.1  # share of the gap between master and bound at which the multipliers are good
 _THREADS = 2
+# units of work: for the first multipliers, a part of a round, a master, the whole with parts fixed
+_FIRST, _PART, _MASTER, _WHOLE = 100_000.0, 60_000.0, 60_000.0, 30_000.0
 
 
 @dataclass
@@ -100,7 +103,7 @@ def solve_periods(periods: Periods, gap: float, time_limit: float | None,
     gap
         Relative gap to reach.
     time_limit
-        Seconds; None: no limit.
+        Seconds; None: to the end of the call's search.
     best
         What is known; improved and returned.
     complete_point
@@ -135,8 +138,8 @@ class _Search:
         """Rounds of master and periods until the gap is reached or the multipliers are good."""
         try:
             self._rounds()
-        except KeyboardInterrupt:
-            self.best.status = Status.INTERRUPTED
+        except limits.Stopped as err:  # what is known stays
+            self.best.status = err.status
         return self.best
 
     def _rounds(self) -> None:
@@ -162,21 +165,23 @@ class _Search:
                 self._take(self._agreed())
             if best.z is not None:
                 self.on_incumbent(best.z, best.objective, best.bound)
-            if over_limit():
-                best.status = Status.MEMORY_LIMIT
-                return
             if best.within(self.gap) or settled or time.monotonic() > self.deadline:
                 break
+            ended = limits.stopped()
+            if ended:
+                best.status = ended
+                return
         best.status = Status.OPTIMAL if best.within(self.gap) else Status.GAP_NOT_REACHED
 
     def _relaxed_duals(self) -> np.ndarray:
         """Duals of the coupling rows at the optimum without integers: the first multipliers."""
         p = self.periods.program.relaxed()
-        point = solve_outer(p, GAP, max(1.0, 0.2 * min(100.0, self.deadline - time.monotonic())))
-        if point.z is None:
-            return np.zeros(len(self.periods.coupling))
-        self.best.bound = max(self.best.bound, point.bound)
-        answer = Highs(p.c + p.Q @ point.z, p.A, p.lo, p.hi, p.lb, p.ub).solve(30.0)
+        with limits.work(_FIRST):
+            point = solve_outer(p, GAP)
+            if point.z is None:
+                return np.zeros(len(self.periods.coupling))
+            self.best.bound = max(self.best.bound, point.bound)
+            answer = Highs(p.c + p.Q @ point.z, p.A, p.lo, p.hi, p.lb, p.ub).solve()
         return (np.zeros(len(self.periods.coupling)) if answer.row_dual is None
                 else answer.row_dual[self.periods.coupling])
 
@@ -190,10 +195,13 @@ class _Search:
         def solve(k):
             columns, _ = self.periods.parts[k]
             piece = replace(self.pieces[k], c=self.pieces[k].c - shift[columns])
-            return solve_outer(piece, 0.2 * self.gap, min(limit, 60.0), threads=1)
+            with limits.work(_PART, apart=True):
+                return solve_outer(piece, 0.2 * self.gap, limit if np.isfinite(limit) else None,
+                                   threads=1)
 
-        with ThreadPoolExecutor(_THREADS) as pool:
-            found = list(pool.map(solve, range(len(self.pieces))))
+        with ThreadPoolExecutor(_THREADS) as pool:  # threads see the limits of this call, too
+            found = list(pool.map(lambda task: task[0].run(solve, task[1]), [
+                (contextvars.copy_context(), k) for k in range(len(self.pieces))]))
         self._add([outcome.z for outcome in found])
         p, rest = self.periods.program, self.periods.rest
         cost = p.c[rest] - shift[rest]
@@ -231,7 +239,8 @@ class _Search:
             np.concatenate([p.hi[self.periods.coupling], one]),
             np.concatenate([np.zeros(count), p.lb[rest], np.zeros(2 * rows)]),
             np.concatenate([np.full(count, np.inf), p.ub[rest], np.full(2 * rows, np.inf)]))
-        answer = lp.solve(max(0.1, min(60.0, self.deadline - time.monotonic())))
+        with limits.work(_MASTER):
+            answer = lp.solve()
         if answer.status != Status.OPTIMAL or answer.row_dual is None or answer.z is None:
             return -np.inf, np.zeros(rows), None
         self.weights = np.split(answer.z[:count], np.cumsum([len(x) for x in self.points])[:-1])
@@ -257,12 +266,10 @@ class _Search:
                 whole = at[p.integer[at]]
                 value = np.round(mine[int(share.argmax())][p.integer[at]])
                 lb[whole], ub[whole] = value, value
-        limit = min(self.deadline - time.monotonic(), 30.0)
-        if limit <= 0:
-            return None
         start = self.best.z if self.best.z is not None and (
             (self.best.z >= lb - INTEGRALITY) & (self.best.z <= ub + INTEGRALITY)).all() else None
-        return solve_outer(replace(p, lb=lb, ub=ub), 0.3 * self.gap, limit, start).z
+        with limits.work(_WHOLE):
+            return solve_outer(replace(p, lb=lb, ub=ub), 0.3 * self.gap, None, start).z
 
     def _take(self, z) -> None:
         if z is None:

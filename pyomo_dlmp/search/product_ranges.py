@@ -10,12 +10,12 @@ minimised and maximised over its own, complementarity binaries included.
 from __future__ import annotations
 
 import logging
-import time
 
 import numpy as np
 from pyomo.common.gc_manager import PauseGC
 from pyomo.environ import Constraint
 
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.components import component_labels, groups_by_label
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.program import Program
@@ -28,9 +28,8 @@ from pyomo_dlmp.transform.products.linearise import name_of
 from pyomo_dlmp.transform.record import SingleLevel
 
 log = logging.getLogger("pyomo_dlmp")
-_SECONDS = 5.0  # for one end of one factor, at most
+_ONE, _ALL = 5_000.0, 180_000.0  # units of work for one end of one factor, for all of them
 _SHARE = 0.3  # of the time limit for all of them
-_DEFAULT = 180.0
 _PRODUCTS = 0.25  # share of the gap that the envelopes of products may take
 
 
@@ -52,18 +51,18 @@ def ranges_and_rest(settings: Settings, record: SingleLevel) -> tuple[dict, floa
         implied = [v for lower in record.lowers for v in lower.implied]
         program = compile_program(settings.model, implied)
         small, elimination = reduce_program(program, record.lowers)
-    point, low = first_point(record, program, small, elimination, settings.left())
+    point, low = first_point(record, program, small, elimination)
     scale = abs(low) if point is None else abs(small.value(point))
     error = _PRODUCTS * settings.gap * scale if np.isfinite(scale) and scale else ABSOLUTE_GAP
-    ranges = factor_ranges(program, record, error, settings.left())
+    with limits.work(_ALL):
+        ranges = factor_ranges(program, record, error)
     return ranges, envelope_error(record, ranges) / error
 
 
-def factor_ranges(program: Program, record: SingleLevel, error: float,
-                  time_limit: float | None) -> dict:
+def factor_ranges(program: Program, record: SingleLevel, error: float) -> dict:
     """Proved ranges of the factors Y of the products v * Y on a single level.
 
-    It stops after a share of the time limit.
+    It stops after a share of the time limit, or where the work of the step is used up.
 
     Parameters
     ----------
@@ -72,8 +71,6 @@ def factor_ranges(program: Program, record: SingleLevel, error: float,
     error
         Allowed error of all envelopes together, in the objective's unit; ends of ranges are proved
         as exactly as it needs.
-    time_limit
-        Seconds of the whole search; None: three minutes for the ranges.
 
     Returns
     -------
@@ -82,7 +79,7 @@ def factor_ranges(program: Program, record: SingleLevel, error: float,
     """
     if not record.products or record.block.component("product") is None:
         return {}
-    deadline = time.monotonic() + (_DEFAULT if time_limit is None else _SHARE * time_limit)
+    until = (1.0 - _SHARE) * limits.left()  # the seconds that are left to the search
     factors = {name_of(p): record.block.product[name_of(p)].Y for p in record.products}
     exact = {name_of(p): 2.0 * error / (len(factors) * max(p.v.ub - p.v.lb, ROUNDING))
              for p in record.products}
@@ -93,12 +90,13 @@ def factor_ranges(program: Program, record: SingleLevel, error: float,
                          mip_feasibility_tolerance=MILP_FEASIBILITY)
         at = {j: k for k, j in enumerate(columns)}
         for name in names:
-            if time.monotonic() > deadline:
-                log.info("ranges of %d products stay as they are: time", len(factors) - len(found))
+            limits.check()
+            if limits.left() <= until < np.inf or limits.work_left() <= 0.0:
+                log.info("ranges of %d products stay as they are", len(factors) - len(found))
                 return found
             Y = factors[name]
-            ends = [_end(piece, at[place[name]], sign, exact[name],
-                         min(_SECONDS, max(0.1, deadline - time.monotonic())))
+            seconds = limits.left() - until if np.isfinite(until) else np.inf
+            ends = [_end(piece, at[place[name]], sign, exact[name], seconds)
                     for sign in (1.0, -1.0)]
             low = float(Y.lb) if ends[0] is None else max(float(Y.lb), ends[0])
             high = float(Y.ub) if ends[1] is None else min(float(Y.ub), -ends[1])
@@ -132,12 +130,13 @@ def envelope_error(record: SingleLevel, ranges: dict) -> float:
 
 
 def _end(piece: Highs, column: int, sign: float, exact: float, seconds: float) -> float | None:
-    """Proved least value of sign x a column to within `exact`, None: nothing proved in time."""
+    """Proved least value of sign x a column to within `exact`, None: nothing was proved."""
     cost = np.zeros(piece.columns)
     cost[column] = sign
     piece.set_cost(np.arange(piece.columns), cost)
     piece.set("mip_abs_gap", max(ABSOLUTE_GAP, exact))
-    answer = piece.solve(seconds)
+    with limits.work(_ONE):
+        answer = piece.solve(max(seconds, 0.0) if np.isfinite(seconds) else None)
     return answer.bound
 
 

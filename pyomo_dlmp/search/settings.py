@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyomo.environ as pyo
 
 from pyomo_dlmp.bilevel import lower_levels, upper_data
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.search.checkpoint import Checkpoint
 from pyomo_dlmp.search.clock import Clock
 from pyomo_dlmp.solvers.interfaces import SolverInterface
@@ -20,14 +21,14 @@ from pyomo_dlmp.transform.record import single_level_data
 
 @dataclass
 class Settings:
-    """The keywords of a call of `solve_bilevel`, see there, and its deadline.
+    """The keywords of a call of `solve_bilevel`, see there.
 
     Attributes
     ----------
     model, interface, clock
         The user's model, the solver and the clock of the call.
-    gap, time_limit, threads, start, mip_options, periods, check_bounds
-        As of `solve_bilevel`.
+    gap, threads, start, mip_options, periods, check_bounds
+        As of `solve_bilevel`; its limits are found by `numerics.limits`.
     checkpoint
         Where the best point is written, or None.
     cache
@@ -42,7 +43,6 @@ class Settings:
     interface: SolverInterface
     clock: Clock
     gap: float = GAP
-    time_limit: float | None = None
     threads: int = 0
     start: bool = True
     mip_options: dict = field(default_factory=dict)
@@ -54,22 +54,23 @@ class Settings:
 
     def __post_init__(self):
         self.own = single_level_data(self.model) is None
-        self._deadline = None if self.time_limit is None else time.monotonic() + self.time_limit
 
     def left(self) -> float | None:
-        """Seconds until the deadline, at least 0.1; None without one."""
-        return None if self._deadline is None else max(0.1, self._deadline - time.monotonic())
+        """Seconds until the search ends, at least 0; None without a time limit."""
+        left = limits.left()
+        return left if np.isfinite(left) else None
 
     @property
     def over(self) -> bool:
-        """Whether the deadline has passed."""
-        return self._deadline is not None and self.left() == 0.1
+        """Whether a limit is passed, or Ctrl-C was pressed."""
+        return limits.stopped() is not None
 
     def save_point(self, decisions: Callable, objective: float | None, bound: float | None,
                    status: str = Status.SEARCHING, final: bool = False) -> None:
         """Write a point to the checkpoint, if there is one; see `Checkpoint.keep`."""
         if self.checkpoint is not None:
-            self.checkpoint.keep(decisions, objective, bound, status, final)
+            with limits.shield():  # written whole
+                self.checkpoint.keep(decisions, objective, bound, status, final)
 
     def save_result(self, status: str, objective: float | None, bound: float | None) -> None:
         """Write the values on the Vars to the checkpoint, as its last point."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +17,7 @@ from pyomo_dlmp.errors import DlmpError, SolverError
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.elimination import Elimination
 from pyomo_dlmp.numerics.outer_approximation import solve_outer
 from pyomo_dlmp.numerics.program import Program
@@ -27,12 +29,13 @@ from pyomo_dlmp.transform.products.linearise import stand_in_values
 from pyomo_dlmp.transform.record import SingleLevel
 
 log = logging.getLogger("pyomo_dlmp")
-_FIRST_SECONDS = 5.0
-_HIGH_POINT_SECONDS = 10.0
+_SHARE = 0.2  # of the time limit, for a relaxation that suggests a first point
+_AUDITS = 2.0  # how much longer an audit takes than the first solution of the lower levels
+_HIGH_POINT = 10_000.0  # units of work for the relaxation without lower-level optimality
 
 
-def first_point(record: SingleLevel, program: Program, small: Program, elimination: Elimination,
-                time_limit: float | None) -> tuple[np.ndarray | None, float]:
+def first_point(record: SingleLevel, program: Program, small: Program,
+                elimination: Elimination) -> tuple[np.ndarray | None, float]:
     """A first bilevel-feasible point of a single level.
 
     The relaxation without integrality suggests upper decisions; the lower levels are solved there,
@@ -44,20 +47,22 @@ def first_point(record: SingleLevel, program: Program, small: Program, eliminati
         Of the transformation.
     program, small, elimination
         The single level, its reduced program and the map between them (`reduce_program`).
-    time_limit
-        Seconds of the whole search, of which a share is used; None: no limit.
 
     Returns
     -------
     tuple
         (point of the reduced program or None, lower bound of its minimum).
     """
-    # without an incumbent the search may end without a point: spend at least some seconds here
-    limit = None if time_limit is None else max(0.2 * time_limit, _FIRST_SECONDS)
+    # without an incumbent the search may end without a point: the last seconds are for it
+    left, last = limits.left(), limits.last_left()
+    limit = None if np.isinf(left) else max(_SHARE * left, last - left)
     outcome = solve_outer(small.relaxed(), FIRST_POINT_GAP, limit)
     if outcome.z is None:
         return None, outcome.bound
-    return completed(record, program, small, elimination, outcome.z), outcome.bound
+    began = time.monotonic()
+    point = completed(record, program, small, elimination, outcome.z)
+    limits.reserve(_AUDITS * (time.monotonic() - began))  # the audit solves the same lower levels
+    return point, outcome.bound
 
 
 def completed(record: SingleLevel, program: Program, small: Program, elimination: Elimination,
@@ -83,7 +88,7 @@ def completed(record: SingleLevel, program: Program, small: Program, elimination
     for lower in record.lowers:
         try:
             _complete(lower, z, place)
-        except SolverError as err:
+        except (SolverError, limits.Stopped) as err:  # a search goes on, or ends, without it
             log.info("first point: %s", err)
             return None
     for product in record.products:
@@ -136,7 +141,7 @@ def known_point(model: Any, blocks: list) -> tuple[float, dict[int, float]] | No
     Returns
     -------
     tuple or None
-        (upper objective, {id of Var: value}); None where none was found quickly.
+        (upper objective, {id of Var: value}); None where none was found with little work.
     """
     if any(True for _ in upper_data(model, pyo.SOSConstraint)):
         return None  # whether a point obeys them is not checked here
@@ -159,8 +164,9 @@ def known_point(model: Any, blocks: list) -> tuple[float, dict[int, float]] | No
     except DlmpError:
         return None
     finally:
-        for var, value in saved:
-            var.set_value(value, skip_validation=True)
+        with limits.shield():
+            for var, value in saved:
+                var.set_value(value, skip_validation=True)
 
 
 def load_start(model: Any, record: SingleLevel, values: dict[int, float]) -> None:
@@ -212,9 +218,13 @@ def high_point(model: Any, systems: list) -> float | None:
         try:
             model.add_component(name, pyo.Objective(expr=cost, sense=upper.sense))
             program = compile_program(model)
-            outcome = solve_outer(program, HIGH_POINT_GAP, _HIGH_POINT_SECONDS)
+            share = _SHARE * limits.left()
+            with limits.work(_HIGH_POINT):
+                outcome = solve_outer(program, HIGH_POINT_GAP,
+                                      share if np.isfinite(share) else None)
         finally:
-            model.del_component(name)
+            with limits.shield():
+                model.del_component(name)
     if outcome.z is None:
         return None
     for var, value in zip(program.columns, outcome.z, strict=True):
@@ -235,13 +245,14 @@ def _rows_beyond(model, duals: set[int], guards: set[int]) -> list:
 
 @contextmanager
 def _switched_off(components):
-    for component in components:
-        component.deactivate()
     try:
+        for component in components:
+            component.deactivate()
         yield
     finally:
-        for component in components:
-            component.activate()
+        with limits.shield():
+            for component in components:
+                component.activate()
 
 
 def _violation(row) -> float:

@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from pyomo_dlmp.auditing.finalize import Claim, finalize_result, no_point
+from pyomo_dlmp.auditing.finalize import Claim, carries_on, finalize_result, no_point
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import lower_levels
 from pyomo_dlmp.branching.proof import proved_by_pairs, same_result, tree_first
 from pyomo_dlmp.branching.search import solve_by_pairs
 from pyomo_dlmp.errors import AuditError, BoundError
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.search.branch_and_bound import search_embedded
 from pyomo_dlmp.search.by_pyomo import search_by_pyomo, start_point
 from pyomo_dlmp.search.product_ranges import ranges_and_rest
@@ -105,6 +106,10 @@ def _with_finer_products(settings: Settings, options: dict) -> tuple[BilevelResu
                 return best, False
             products.tried = True
             continue
+        except (limits.Stopped, KeyboardInterrupt) as err:
+            if best is None or not carries_on(best, err):
+                raise
+            return best, relies
         relies |= attempt.relies
         best = _better(best, attempt.result)
         coarse = attempt.relaxed and attempt.result.status == Status.GAP_NOT_REACHED
@@ -125,6 +130,11 @@ def _with_wider_bounds(settings: Settings, result: BilevelResult) -> BilevelResu
             wider, _ = _with_finer_products(settings, {**settings.options, "bounds": bounds})
         except AuditError as err:
             wider = err.result
+        except (limits.Stopped, KeyboardInterrupt) as err:
+            if not carries_on(result, err):
+                raise
+            result.notes.append("the bounds given for multipliers are not checked")
+            return result
         if same_result(result, wider):
             return result
         log.info("bounds given for multipliers were too small: widened tenfold")
@@ -168,7 +178,8 @@ def _attempt(settings: Settings, options: dict, products: Expansion) -> _Attempt
         result.status = Status.GAP_NOT_REACHED
     finally:
         if settings.own:
-            undo_single_level(settings.model)
+            with limits.shield():
+                undo_single_level(settings.model)
     return _Attempt(result, record.relaxed, relies)
 
 
@@ -229,7 +240,7 @@ def _finalize(settings: Settings, record: SingleLevel, found: Claim) -> BilevelR
     if found.objective is None:
         return no_point(record, found, settings.interface.name, settings.clock)
     return finalize_result(settings.model, record, found, settings.interface.name,
-                           settings.clock, settings.gap, settings.left())
+                           settings.clock, settings.gap)
 
 
 def _held_by_user(record: SingleLevel, result: Any) -> bool:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import inspect
+import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from pyomo_dlmp.auditing.finalize import ended_before_a_point
 from pyomo_dlmp.auditing.infeasibility import explain_infeasibility
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import lower_levels
 from pyomo_dlmp.bilevel.numbers import refuse_upper_numbers
 from pyomo_dlmp.deprecation import renamed_arguments
-from pyomo_dlmp.numerics import memory
+from pyomo_dlmp.numerics import limits, memory
 from pyomo_dlmp.parametric.cache import SolveCache
 from pyomo_dlmp.search.checkpoint import Checkpoint
-from pyomo_dlmp.search.clock import Clock, OutOfMemory, Progress
+from pyomo_dlmp.search.clock import Clock, Progress
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.solve.options import (
     check_cache,
@@ -28,6 +32,8 @@ from pyomo_dlmp.solvers.options import check_mip_options
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import GAP, HIGH_POINT_GAP
 from pyomo_dlmp.transform.rewriting import upper_copy
+
+_UNITS = 60_000.0  # of work to explain an infeasible model
 
 
 @renamed_arguments(reuse="cache")
@@ -54,8 +60,9 @@ def solve_bilevel(  # noqa: PLR0913  # keywords of a call, for people
     gap : float
         Relative optimality gap to reach.
     time_limit : float, optional
-        Seconds for the search. At the limit the incumbent, its bound and gap are returned with
-        status "time limit".
+        Seconds for the whole call, kept to 2 s and 10 %. At the limit the best point, its bound
+        and gap are returned with status "time limit"; a point is always checked, and what is not
+        known of it then (ranges of prices, say) is noted.
     progress : callable, optional
         progress(stage, incumbent, bound), called as the search advances.
     threads : int
@@ -100,6 +107,7 @@ def solve_bilevel(  # noqa: PLR0913  # keywords of a call, for people
     AuditError
         The point that was found is not a solution of the bilevel problem.
     """
+    began = time.monotonic()
     check_numbers(gap=gap, time_limit=time_limit, memory_limit=memory_limit)
     check_words(periods, threads, progress, start=start, explain=explain, check_bounds=check_bounds)
     check_cache(cache)
@@ -110,34 +118,32 @@ def solve_bilevel(  # noqa: PLR0913  # keywords of a call, for people
     refuse_upper_numbers(model)
     copy = upper_copy(model, interface.capabilities)
     settings = Settings(
-        model if copy is None else copy.model, interface, Clock(progress), gap, time_limit, threads,
+        model if copy is None else copy.model, interface, Clock(progress), gap, threads,
         start, check_mip_options(mip_options, interface), periods,
         None if checkpoint is None else Checkpoint(
             checkpoint, None if copy is None else copy.names()), cache,
         check_bounds, options if copy is None else copy.options(options))
     try:
-        return _solved(settings, search, explain, memory_limit)
+        with memory.memory_limit(memory_limit), limits.call(time_limit, began):
+            return _solved(settings, search, explain)
     finally:
         if copy is not None:
             copy.hand_back()
 
 
-def _solved(settings: Settings, search: str, explain: bool,
-            memory_limit: float | None) -> BilevelResult:
+def _solved(settings: Settings, search: str, explain: bool) -> BilevelResult:
     """The result of a call whose upper level is Vars and Constraints."""
     model, interface = settings.model, settings.interface
-    with memory.memory_limit(memory_limit):
-        try:
-            result = run_strategies(settings, search)
-            if result.status == Status.INFEASIBLE and explain and settings.own:
-                settings.clock.stage("why infeasible")
-                result.notes += why_infeasible(model, interface.name, settings.left())
-                settings.clock.stop()
-        except OutOfMemory as err:
-            result = BilevelResult(
-                Status.MEMORY_LIMIT, None, None, None, interface.name, settings.clock.stop(), {},
-                notes=[f"the process holds {memory.used():.2f} GB, more than the {memory_limit:g} "
-                       f"GB allowed, before '{err}': no search was begun"])
+    try:
+        result = run_strategies(settings, search)
+        if result.status == Status.INFEASIBLE and explain and settings.own:
+            settings.clock.stage("why infeasible")
+            result.notes += why_infeasible(model, interface.name)
+            settings.clock.stop()
+    except limits.Stopped as err:
+        result = ended_before_a_point(err.status, interface.name, settings.clock)
+    if result.objective is None and limits.pressed():
+        raise KeyboardInterrupt  # there is nothing to return
     if result.objective is not None:
         settings.save_result(result.status, result.objective, result.bound)
     if settings.checkpoint is not None:
@@ -155,7 +161,8 @@ def why_infeasible(model: Any, solver: str = "highs", time_limit: float | None =
     solver : str
         As for `solve_bilevel`.
     time_limit : float, optional
-        Seconds (60 without one) to find the upper rows that conflict with the lower levels.
+        Seconds; without one, the search for the upper rows that conflict with the lower levels
+        ends after about a minute's work.
 
     Returns
     -------
@@ -163,5 +170,7 @@ def why_infeasible(model: Any, solver: str = "highs", time_limit: float | None =
         Empty where nothing was found.
     """
     copy = upper_copy(model)
-    return explain_infeasibility(model if copy is None else copy.model, lambda soft: solve_bilevel(
-        soft, solver, gap=HIGH_POINT_GAP, time_limit=time_limit or 60.0, explain=False))
+    with limits.call(time_limit), limits.work(np.inf if time_limit else _UNITS):
+        return explain_infeasibility(
+            model if copy is None else copy.model, lambda soft: solve_bilevel(
+                soft, solver, gap=HIGH_POINT_GAP, explain=False))

@@ -17,6 +17,7 @@ from pyomo_dlmp.bilevel.components import statements
 from pyomo_dlmp.bilevel.rows import RowReader
 from pyomo_dlmp.bilevel.values import bounds_of
 from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.numerics.sparse import csr_of
 from pyomo_dlmp.transform.products.bilinear import quadratic_parts
@@ -52,6 +53,7 @@ def compile_program(model: Any, implied: Iterable = ()) -> Program:
     rows = list(model.component_data_objects(pyo.Constraint, active=True, descend_into=pyo.Block))
     coefs, lo, hi = [], np.empty(len(rows)), np.empty(len(rows))
     for i, con in enumerate(rows):
+        limits.check()
         read = reader.read(con)
         if read is None:
             raise ModelError.at(

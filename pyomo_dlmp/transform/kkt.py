@@ -22,6 +22,7 @@ from pyomo_dlmp.bilevel import upper_data
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.lower.duals import AskedDual
 from pyomo_dlmp.lower.kkt_system import KktSystem
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.tolerances import ROW_HOLDS
 from pyomo_dlmp.transform.bounds.labels import PairState
 from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds
@@ -255,6 +256,7 @@ class _Stationarity:
         self.form, self.rows, self.number = form, rows, number
 
     def __call__(self, _, name):
+        limits.check()
         form, j = self.form, self.number[name]
         expression = self.rows.row(j, float(form.c[j]))
         if expression.linear_vars:

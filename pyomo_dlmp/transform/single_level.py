@@ -27,6 +27,7 @@ from pyomo_dlmp.bilevel.numbers import refuse_upper_numbers
 from pyomo_dlmp.errors import ModelError, nearest
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.transform.bounds.labels import PairState
 from pyomo_dlmp.transform.bounds.pair_bounds import unbounded
 from pyomo_dlmp.transform.bounds.prove import prove_bounds
@@ -86,24 +87,29 @@ class SingleLevelTransformation(Transformation):
                 for bounds in proved:
                     bounds.mark_cutoff()
             modes = [_choose_modes(kkt, b, config) for kkt, b in zip(systems, proved, strict=True)]
-            block = pyo.Block(concrete=True)
-            model.add_component(unique_component_name(model, "dlmp_single_level"), block)
+            name = unique_component_name(model, "dlmp_single_level")
+            block = pyo.Block(concrete=True, name=name)
             record = record_on(block)
-            record.added.append(block.local_name)
+            record.block = block
+            record.added.append(name)
             record.unproved_prices = [
                 kkt.form.block.name for kkt, b, view in zip(systems, proved, views, strict=True)
                 if view.uses_duals and np.isinf(b.mu[b.state == PairState.OPEN]).any()]
             guards = [guard for b in blocks if (guard := guard_of(b)) is not None and guard.active]
             record.deactivated = [*(kkt.form.objective for kkt in systems), *guards]
-            for guard in guards:
-                guard.deactivate()
+            duals = [(d.var, d.var.lb, d.var.ub) for kkt in systems for d in kkt.duals.asked()]
             try:
+                model.add_component(name, block)
+                for guard in guards:
+                    guard.deactivate()
                 _write(block, record, systems, proved, modes, upper, config)
-            except Exception:
-                record.block = block
-                undo_single_level(model)
+            except BaseException:  # Ctrl-C and limits of time and memory, too
+                with limits.shield():
+                    undo_single_level(model)
+                    for var, low, high in duals:
+                        var.setlb(low)
+                        var.setub(high)
                 raise
-            record.block = block
 
 
 @TransformationFactory.register(
@@ -123,6 +129,7 @@ class KktTransformation(SingleLevelTransformation):
 def _write(block, record: SingleLevel, systems, proved, modes, upper, config) -> None:
     block.lower = pyo.Block([kkt.form.block.name for kkt in systems])
     for kkt, bounds, mode in zip(systems, proved, modes, strict=True):
+        limits.check()
         lower = emit_kkt(block.lower[kkt.form.block.name], kkt, bounds)
         record.lowers.append(lower)
         lower.pair_mode = mode
@@ -132,6 +139,7 @@ def _write(block, record: SingleLevel, systems, proved, modes, upper, config) ->
             if row is not None:
                 write_level_row(block, record, lower, row, config)
     record.original = record.objective = upper
+    limits.check()
     rewrite_products(block, record, config)
     _show_hidden(block, systems, upper)
 

@@ -1,12 +1,15 @@
 """Branching on pairs: answers that no bound of a multiplier stands behind."""
 
+import os
+import signal
+
 import numpy as np
 import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.bilevel import lower_levels
-from pyomo_dlmp.branching.tree import Tree, TreeLimits
+from pyomo_dlmp.branching.tree import Tree, TreeOptions
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.numerics.identities import convexify
@@ -15,11 +18,11 @@ from tests.benchmarks.pairs import random_bilevel
 from tests.models import bard
 
 
-def tree_of(model, **limits):
+def tree_of(model, **options):
     """The tree of a model, without any proved bound."""
     systems = [build_kkt(compile_lower(block)) for block in lower_levels(model)]
     compiled = compile_pairs(model, systems)
-    return Tree(convexify(compiled.problem).problem, TreeLimits(**limits)), compiled
+    return Tree(convexify(compiled.problem).problem, TreeOptions(**options)), compiled
 
 
 def steep(slope):
@@ -166,15 +169,14 @@ def test_a_bound_is_valid_at_any_moment():
 
 
 def test_an_interrupt_keeps_the_best_point():
-    def press(incumbent, bound):
-        if np.isfinite(incumbent):
-            raise KeyboardInterrupt
+    def press(stage, incumbent, bound):
+        if stage == "branching on pairs" and incumbent is not None and np.isfinite(incumbent):
+            os.kill(os.getpid(), signal.SIGINT)
 
-    tree, _ = tree_of(random_bilevel("lp", 20, 1), progress=press)
-    stopped = tree.solve()
-    assert stopped.status == "interrupted"
-    assert stopped.z is not None
-    assert stopped.bound <= stopped.objective
+    result = dlmp.solve_bilevel(random_bilevel("lp", 40, 3), search="pairs", progress=press)
+    assert result.status == "interrupted"
+    assert result.audit.passed
+    assert result.bound <= result.objective
 
 
 def test_a_users_bound_is_proved_by_the_tree():

@@ -89,7 +89,7 @@ def test_its_start_values_make_a_first_point(two_binaries):
     record = single_level_data(m)
     program = compile_program(m)
     small, elimination = reduce_program(program, record.lowers)
-    point, _ = first_point(record, program, small, elimination, None)
+    point, _ = first_point(record, program, small, elimination)
     assert point is not None and np.isfinite(small.value(point))
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from pyomo_dlmp.lower.kkt_system import KktSystem
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.certificates import Certificate, certificate
 from pyomo_dlmp.numerics.components import component_labels, groups_by_label, groups_of
 from pyomo_dlmp.numerics.effort import Effort
@@ -57,6 +58,11 @@ def tighten_by_lp(
         Passes over all slacks and multipliers at most.
     all_pairs
         False: only components that have an open pair without a finite bound.
+
+    Raises
+    ------
+    Stopped
+        The time limit of the call is passed, or its memory limit.
     """
     effort = Effort(_EFFORT)
     for _ in range(rounds):
@@ -116,6 +122,7 @@ class _Round:
                 for entry in batch:  # one of them is unbounded: each is maximised alone
                     if len(batch) == 1 or not self._maximise([entry]):
                         self._maximise([entry], alone=True)
+            limits.check()
             if self.effort.is_used_up:
                 log.info("tightening stopped: its effort is used up")
                 break

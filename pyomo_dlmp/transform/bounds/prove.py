@@ -19,6 +19,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from pyomo_dlmp.lower.kkt_system import KktSystem
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.boxes import propagate, row_ranges
 from pyomo_dlmp.numerics.elimination import Elimination, eliminate, eliminate_in_stages
 from pyomo_dlmp.tolerances import ENTRY, NEVER_BINDS, PROOF_MARGIN, ROUNDING
@@ -60,7 +61,9 @@ def prove_bounds(kkt: KktSystem, user: dict[int, float] | None = None, tighten: 
     _primal_stage(kkt, bounds, view)
     if tighten in ("auto", "all"):
         imply_ranges(kkt, bounds, view)
+    limits.check()
     reduced = _dual_stage(kkt, bounds, view)
+    limits.check()
     if tighten != "none" and view is not None and unbounded(bounds).any():
         _take_vertices(kkt, bounds, view)
     if tighten in ("auto", "all"):
