@@ -48,7 +48,7 @@ class HighsResult:
     col_dual: np.ndarray | None = None
 
 
-def _new_highs() -> highspy.Highs:
+def new_highs() -> highspy.Highs:
     """A silent HiGHS instance (the first one of a process prints a banner: it is caught)."""
     global _greeted
     if _greeted:
@@ -105,7 +105,7 @@ class Highs:
     """
 
     def __init__(self, c, A: sp.spmatrix, lo, hi, lb, ub, integer=None, Q=None, **options):
-        self._h = _new_highs()
+        self._h = new_highs()
         for key, value in options.items():
             self.set(key, value)
         self._pass(np.asarray(c, float), A.tocsr(), lo, hi, lb, ub, integer, Q)
@@ -256,7 +256,7 @@ class Highs:
             Shape (n,); None where HiGHS found no optimum.
         """
         columns = np.asarray(columns, dtype=np.int32)
-        lp = _new_highs()
+        lp = new_highs()
         lp.passModel(self._h.getLp())
         lp.changeColsIntegrality(
             len(columns), columns, np.full(len(columns), highspy.HighsVarType.kContinuous))
@@ -354,23 +354,6 @@ class Highs:
         return answer
 
 
-def option_names() -> list[str]:
-    """Names of all options that HiGHS has."""
-    return [name for name in dir(_new_highs().getOptions()) if not name.startswith("_")]
-
-
-def refused_option(options: dict) -> str | None:
-    """Name of the first option that HiGHS does not know or whose value it does not take."""
-    h = _new_highs()
-    for key, value in options.items():
-        try:
-            if h.setOptionValue(key, value) != highspy.HighsStatus.kOk:
-                return key
-        except TypeError:
-            return key
-    return None
-
-
 def solve_small_lp(c: np.ndarray, A: np.ndarray, lo: np.ndarray, hi: np.ndarray, lb: np.ndarray,
                    ub: np.ndarray) -> np.ndarray | None:
     """Solve a dense LP of a few columns, without presolve.
@@ -387,7 +370,7 @@ def solve_small_lp(c: np.ndarray, A: np.ndarray, lo: np.ndarray, hi: np.ndarray,
     np.ndarray or None
         Optimal z, shape (n,); None where there is none.
     """
-    h = _new_highs()
+    h = new_highs()
     h.setOptionValue("presolve", "off")
     rows, columns = A.shape
     h.addVars(columns, _inf(lb), _inf(ub))

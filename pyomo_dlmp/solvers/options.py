@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pyomo_dlmp.errors import SolverError, nearest
-from pyomo_dlmp.numerics.highs import option_names, refused_option
+from pyomo_dlmp.numerics.highs_options import option_names, refused_option
 from pyomo_dlmp.solvers.interfaces import SolverInterface, first_line, quietly
 from pyomo_dlmp.solvers.probes import PROBES, Wrong
 

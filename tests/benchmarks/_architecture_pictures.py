@@ -31,7 +31,8 @@ PURPOSE = {
     "lower": "lower level as arrays, its duals", "opf": "the DSO's problem",
     "transform": "bilevel to single level", "auditing": "checks every solution",
     "solvers": "what each solver can do", "search": "starts, MIP, decomposition",
-    "parametric": "critical regions", "branching": "tree over pairs", "solve": "solve_bilevel, solve_opf",
+    "parametric": "critical regions", "branching": "tree over pairs",
+    "solve": "solve_bilevel, solve_opf",
     "market": "aggregators, four markets", "results": "tidy tables, prices, payments",
     "validation": "AC reference solution", "report": "figures and HTML page",
     "study": "study file to results folder", "cli": "the command pyomo-dlmp"}
