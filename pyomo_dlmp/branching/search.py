@@ -13,7 +13,7 @@ from pyomo_dlmp.auditing.finalize import Claim, LowerPoint, finalize_result, no_
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import lower_levels, upper_objective
 from pyomo_dlmp.bilevel.values import load_values
-from pyomo_dlmp.branching.patterns import known_pattern
+from pyomo_dlmp.branching.patterns import LowerAnswers, known_decisions
 from pyomo_dlmp.branching.tree import Tree, TreeOptions, TreeResult
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
@@ -68,7 +68,7 @@ def solve_by_pairs(settings: Settings, nodes: float = np.inf,
         rewritten = convexify(compiled.problem)
     sign = compiled.problem.program.sign
     clock.stage("first point")
-    starts = known_pattern(settings, compiled, known)
+    starts = known_decisions(settings, compiled, known)
     clock.stage("search")
     outcome = _search(settings, compiled, rewritten.problem, starts, nodes)
     claim = Claim(
@@ -101,13 +101,14 @@ def _search(settings: Settings, compiled: CompiledPairs, problem, starts, nodes)
     sign, clock = program.sign, settings.clock
     names = settings.upper_names(program.columns)
     small, scale = scaled(problem)
+    answers = LowerAnswers(compiled)
     options = TreeOptions(
         _AIM * settings.gap, nodes,
         lambda best, bound: clock.progress("branching on pairs", sign * best, sign * bound),
         lambda z, best, bound: settings.save_point(
             lambda: names(scale * z), sign * best, sign * bound),
-        settings.threads or os.cpu_count() or 1)
-    outcome = Tree(small, options).solve(starts)
+        lambda z: answers.pattern(scale * z), settings.threads or os.cpu_count() or 1)
+    outcome = Tree(small, options).solve([z / scale for z in starts])
     if outcome.z is not None:
         outcome.z = scale * outcome.z
     if outcome.ray is not None:

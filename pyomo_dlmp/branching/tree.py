@@ -30,6 +30,7 @@ from pyomo_dlmp.tolerances import ABSOLUTE_GAP, PRODUCT_HOLDS, ROUNDING, ROW_HOL
 
 _TOGETHER = 2  # nodes of a batch
 _LEAF_EVERY = 8  # nodes, once a point is known
+_ANSWER_EVERY = 30  # nodes: the lower levels' own answer at the relaxation's decisions
 _FEW_OPEN = 2  # open pairs of a relaxation whose leaf is worth a solve
 _NARROWED = 6  # products whose factors get ranges by linear programs, in a round
 _ROUNDS = 25  # of tangents at one node
@@ -76,6 +77,8 @@ class TreeOptions:
         progress(incumbent, bound), called as the search advances.
     found
         found(z, objective, bound), called with each better point.
+    suggest
+        suggest(z) -> a pattern that its decisions may belong to, or None.
     cores
         1 or more: how many nodes of a batch may be solved at a time.
     """
@@ -84,6 +87,7 @@ class TreeOptions:
     nodes: float = np.inf
     progress: Callable[[float, float], None] = lambda incumbent, bound: None
     found: Callable[[np.ndarray, float, float], None] = lambda z, objective, bound: None
+    suggest: Callable[[np.ndarray], np.ndarray | None] = lambda z: None
     cores: int = 1
 
 
@@ -121,7 +125,7 @@ class Tree:
         Parameters
         ----------
         starts
-            Patterns (states in which every pair is fixed) to solve first.
+            Points whose decisions are tried first, over the original columns, shape (n,) each.
 
         Returns
         -------
@@ -130,8 +134,8 @@ class Tree:
         result = self.result
         root = Node(self.lifted.problem.state.copy())
         try:
-            for pattern in starts:
-                self._take_leaf(pattern, self._leaf(0, pattern, None))
+            for z in starts:
+                self._try_answer(z)
             self._push([root])
             with ThreadPoolExecutor(1) as second:
                 self._search(second)
@@ -253,14 +257,11 @@ class Tree:
     def _key(self, pattern: np.ndarray, z: np.ndarray) -> bytes:
         return pattern.tobytes() + np.round(z[self.chooser.integer]).tobytes()
 
-    def _leaf(self, slot: int, pattern: np.ndarray, z: np.ndarray | None,
+    def _leaf(self, slot: int, pattern: np.ndarray, z: np.ndarray,
               node: Node | None = None) -> Relaxed:
         """The program of one pattern, integers at the nearest whole numbers of z."""
         box = {} if node is None else dict(node.box)
-        if z is not None:
-            box |= {int(j): (round(z[j]), round(z[j])) for j in self.chooser.integer}
-        elif len(self.chooser.integer):
-            return Relaxed(Status.INFEASIBLE)
+        box |= {int(j): (round(z[j]), round(z[j])) for j in self.chooser.integer}
         return self._relax(self.leaves[slot], Node(pattern, box))
 
     def _relax(self, relaxation: Relaxation, node: Node) -> Relaxed:
@@ -310,6 +311,14 @@ class Tree:
             node.box[column] = new
         return narrowed, rays
 
+    def _try_answer(self, z: np.ndarray) -> None:
+        """Solve the pattern that the lower levels' own answer at the decisions of z has."""
+        pattern = self.options.suggest(z[: self.lifted.n])
+        if pattern is None or (key := self._key(pattern, z)) in self.seen:
+            return
+        self.seen.add(key)
+        self._take_leaf(self._leaf(0, pattern, z))
+
     # ------------------------------------------------------------------------ what it means
 
     def _take(self, visit: Visit) -> None:
@@ -317,10 +326,12 @@ class Tree:
         if visit.leaf is not None:
             assert visit.pattern is not None and visit.relaxed.z is not None
             self.seen.add(self._key(visit.pattern, visit.relaxed.z))
-            self._take_leaf(visit.pattern, visit.leaf)
+            self._take_leaf(visit.leaf)
         node, relaxed = visit.node, visit.relaxed
         if relaxed.status == Status.INFEASIBLE or self.result.status != Status.SEARCHING:
             return
+        if relaxed.z is not None and self.result.nodes % _ANSWER_EVERY == 1:
+            self._try_answer(relaxed.z)
         relaxed.bound = max(relaxed.bound, node.bound)
         if self._useless(relaxed.bound):
             return
@@ -337,7 +348,7 @@ class Tree:
             return
         self._push(children)
 
-    def _take_leaf(self, pattern: np.ndarray, leaf: Relaxed) -> None:
+    def _take_leaf(self, leaf: Relaxed) -> None:
         self.result.leaves += 1
         if leaf.status == Status.UNBOUNDED and leaf.z is not None and leaf.ray is not None:
             self.result.status, self.result.ray = Status.UNBOUNDED, leaf.ray
