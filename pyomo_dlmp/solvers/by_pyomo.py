@@ -9,6 +9,7 @@ import pyomo.environ as pyo
 
 from pyomo_dlmp.bilevel.values import value_idle_vars
 from pyomo_dlmp.errors import SolverError
+from pyomo_dlmp.solvers.indicators import implications
 from pyomo_dlmp.solvers.interfaces import SolverInterface, first_line, quietly
 from pyomo_dlmp.status import NO_POINT, Status
 
@@ -75,13 +76,14 @@ def solve_by_pyomo(interface: SolverInterface, model: Any, gap: float, time_limi
     for key, value in {**solver_options(interface, gap, time_limit), **(options or {})}.items():
         solver.options[key] = value
     started = started and "warmstart" in interface.capabilities
-    results = _solved(interface, solver, model, started)
-    undecided = str(results.solver.termination_condition) == "infeasibleOrUnbounded"
-    if undecided and interface.undecided:
-        for key, value in interface.undecided.items():
-            solver.options[key] = value
+    with implications(interface.factory, solver, model):
         results = _solved(interface, solver, model, started)
-    return _read(interface, solver, results, model, gap)
+        undecided = str(results.solver.termination_condition) == "infeasibleOrUnbounded"
+        if undecided and interface.undecided:
+            for key, value in interface.undecided.items():
+                solver.options[key] = value
+            results = _solved(interface, solver, model, started)
+        return _read(interface, solver, results, model, gap)
 
 
 def _read(interface: SolverInterface, solver, results, model, gap: float) -> PyomoResult:
