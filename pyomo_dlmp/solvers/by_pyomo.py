@@ -9,8 +9,8 @@ import pyomo.environ as pyo
 
 from pyomo_dlmp.bilevel.values import value_idle_vars
 from pyomo_dlmp.errors import SolverError
-from pyomo_dlmp.solvers.indicators import implications
 from pyomo_dlmp.solvers.interfaces import SolverInterface, first_line, quietly
+from pyomo_dlmp.solvers.native import extended
 from pyomo_dlmp.status import NO_POINT, Status
 
 _NO_BOUND = 1e20  # what solvers write for none is at least this
@@ -76,7 +76,7 @@ def solve_by_pyomo(interface: SolverInterface, model: Any, gap: float, time_limi
     for key, value in {**solver_options(interface, gap, time_limit), **(options or {})}.items():
         solver.options[key] = value
     started = started and "warmstart" in interface.capabilities
-    with implications(interface.factory, solver, model):
+    with extended(interface.factory, solver, model):
         results = _solved(interface, solver, model, started)
         undecided = str(results.solver.termination_condition) == "infeasibleOrUnbounded"
         if undecided and interface.undecided:

@@ -12,7 +12,7 @@ from pyomo.common.tee import capture_output
 
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.outer_approximation import solve_outer
-from pyomo_dlmp.solvers.indicators import implications
+from pyomo_dlmp.solvers.native import extended
 from pyomo_dlmp.transform.compile import compile_program
 from pyomo_dlmp.transform.complementarity.indicator import state
 
@@ -34,7 +34,7 @@ def _solve(interface, m) -> float:
         solver = interface.solver()
         for key, value in interface.options.items():
             solver.options[key] = value
-        with capture_output(), implications(interface.factory, solver, m):
+        with capture_output(), extended(interface.factory, solver, m):
             results = solver.solve(m, load_solutions=False)
             condition = str(results.solver.termination_condition)
             if condition != "optimal":

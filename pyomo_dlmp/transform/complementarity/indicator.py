@@ -7,7 +7,7 @@ Source: ``0 <= s complementary to mu >= 0``. Target, with `binds` binary:
 A solver with indicator constraints branches on the binary and imposes the row, so that no bound of
 either is needed. Pyomo has no such constraint. The implied rows are therefore written as inactive
 Constraints ``implied[label, value]``, and the Suffix `implied_by` holds for each the binary and the
-value that implies it: `m.pprint` shows both, and `solvers.indicators` hands them to the solver. An
+value that implies it: `m.pprint` shows both, and `solvers.native` hands them to the solver. An
 active row that no solver interface can read (`NAME_OF_GUARD`) keeps the model from being solved
 without them.
 """
