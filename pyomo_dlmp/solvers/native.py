@@ -10,8 +10,10 @@ before it runs.
 | `scip_direct`   | `addConsIndicator`      |
 | `gurobi_direct` | `addGenConstrIndicator` |
 
-SCIP is also run without Python's interpreter lock: Pyomo reads its output through a pipe in another
-thread, and once the pipe is full (64 kB: some thousand nodes) the two would wait for each other.
+SCIP gets a convex objective as a sum of squares (`solvers.squares`) where Vars in its products
+have no bounds: it sees the convexity of the whole too rarely, and has no bound of a product then.
+SCIP runs without the interpreter lock: Pyomo reads its output through a pipe in another thread, and
+once the pipe is full (64 kB: some thousand nodes) the two would wait for each other.
 """
 
 from __future__ import annotations
@@ -21,7 +23,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyomo.environ as pyo
+
+from pyomo_dlmp.solvers.squares import squares
 from pyomo_dlmp.transform.complementarity.indicator import guards_off, implications_of
+from pyomo_dlmp.transform.products.bilinear import quadratic_parts
 
 
 @dataclass(frozen=True)
@@ -37,13 +43,13 @@ class Native:
     options : dict
         Options that a model with indicator constraints needs, where the user gives no other.
     answer : callable
-        What the builder returned -> what takes its place.
+        (Pyomo solver, what the builder returned) -> what takes its place.
     """
 
     builder: str
     add: Callable[[Any, Any, Any, int], None]
     options: dict = field(default_factory=dict)
-    answer: Callable[[Any], Any] = lambda answer: answer
+    answer: Callable[[Any, Any], Any] = lambda solver, answer: answer
 
 
 class _Unlocked:
@@ -66,9 +72,32 @@ def _scip_indicator(solver, row, binary, value: int) -> None:
         solver._expr_visitor.walk_expression(row.expr), column, activeone=bool(value))
 
 
-def _scip_unlocked(answer):
+def _scip_answer(solver, answer):
     model, *others = answer
+    _objective_as_squares(solver, model)
     return (_Unlocked(model), *others)
+
+
+def _objective_as_squares(solver, model) -> None:
+    from pyscipopt import quicksum
+
+    objective = solver._objective
+    if objective.expr.polynomial_degree() != 2:
+        return
+    parts = quadratic_parts(objective.expr, objective.name)
+    found = squares(parts, objective.sense)
+    if found is None:
+        return
+    column, free = solver._pyomo_var_to_solver_var_map, model.infinity()
+    value = parts.constant + quicksum(c * column[parts.var_map[k]] for k, c in parts.linear.items())
+    for weight, form in found:
+        root = model.addVar(lb=-free, ub=free)
+        model.addCons(root == quicksum(f * column[var] for f, var in form))
+        value += weight * root * root
+    model.delCons(solver._obj_con)
+    least = objective.sense == pyo.minimize
+    solver._obj_con = model.addCons(
+        solver._obj_var >= value if least else solver._obj_var <= value)
 
 
 def _gurobi_indicator(solver, row, binary, value: int) -> None:
@@ -83,7 +112,7 @@ def _gurobi_indicator(solver, row, binary, value: int) -> None:
 # keep one optimal solution, not all) is not valid, and it returns other optima than the model's
 NATIVE: dict[str, Native] = {
     "scip_direct": Native("_create_solver_model", _scip_indicator,
-                          {"misc/allowstrongdualreds": False}, _scip_unlocked),
+                          {"misc/allowstrongdualreds": False}, _scip_answer),
     "gurobi_direct": Native("_set_instance", _gurobi_indicator),
 }
 
@@ -119,7 +148,7 @@ def extended(factory: str | None, solver: Any, model: Any) -> Iterator[None]:
         answer = build(*args, **kwds)
         for row, binary, value in found:
             native.add(solver, row, binary, value)
-        return native.answer(answer)
+        return native.answer(solver, answer)
 
     for key, option in native.options.items() if found else ():
         if key not in solver.options:
