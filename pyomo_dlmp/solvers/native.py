@@ -42,6 +42,8 @@ class Native:
         (Pyomo solver, row, binary, value) -> None, adds an indicator constraint to that model.
     options : dict
         Options that a model with indicator constraints needs, where the user gives no other.
+    prunes_unbounded : bool
+        Whether its tree gives up nodes with an unbounded relaxation (see `solvers.rays`).
     answer : callable
         (Pyomo solver, what the builder returned) -> what takes its place.
     """
@@ -49,6 +51,7 @@ class Native:
     builder: str
     add: Callable[[Any, Any, Any, int], None]
     options: dict = field(default_factory=dict)
+    prunes_unbounded: bool = False
     answer: Callable[[Any, Any], Any] = lambda solver, answer: answer
 
 
@@ -112,9 +115,15 @@ def _gurobi_indicator(solver, row, binary, value: int) -> None:
 # keep one optimal solution, not all) is not valid, and it returns other optima than the model's
 NATIVE: dict[str, Native] = {
     "scip_direct": Native("_create_solver_model", _scip_indicator,
-                          {"misc/allowstrongdualreds": False}, _scip_answer),
+                          {"misc/allowstrongdualreds": False}, True, _scip_answer),
     "gurobi_direct": Native("_set_instance", _gurobi_indicator),
 }
+
+
+def prunes_unbounded_nodes(factory: str | None) -> bool:
+    """Whether claims of a solver about a model with implied rows are to be judged by `rays`."""
+    native = NATIVE.get(factory or "")
+    return native is not None and native.prunes_unbounded
 
 
 @contextmanager
