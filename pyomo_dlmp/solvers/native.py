@@ -1,6 +1,6 @@
 """What is added to the models that Pyomo's direct interfaces build for a solver.
 
-Indicator constraints, which Pyomo has not: a model states them as inactive rows and the Suffix
+Rows that a binary implies, which Pyomo has not: a model states them as inactive rows and the Suffix
 `implied_by` (see `transform.complementarity.indicator`). The interfaces build the solver's own
 model and run it in one call; here the building is extended, so that the implied rows are in it
 before it runs.
@@ -10,8 +10,9 @@ before it runs.
 | `scip_direct`   | `addConsIndicator`      |
 | `gurobi_direct` | `addGenConstrIndicator` |
 
-SCIP gets a convex objective as a sum of squares (`solvers.squares`) where Vars in its products
-have no bounds: it sees the convexity of the whole too rarely, and has no bound of a product then.
+SCIP gets a convex objective as a sum of squares (`solvers.sum_of_squares`) where Vars in its
+products have no bounds: it sees the convexity of the whole too rarely, and has no bound of a
+product then.
 SCIP runs without the interpreter lock: Pyomo reads its output through a pipe in another thread, and
 once the pipe is full (64 kB: some thousand nodes) the two would wait for each other.
 """
@@ -25,7 +26,7 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from pyomo_dlmp.solvers.squares import squares
+from pyomo_dlmp.solvers.sum_of_squares import squares
 from pyomo_dlmp.transform.complementarity.indicator import guards_off, implications_of
 from pyomo_dlmp.transform.products.bilinear import quadratic_parts
 

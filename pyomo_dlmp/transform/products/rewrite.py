@@ -206,7 +206,7 @@ def _rewritten(block, record: SingleLevel, config, upper, parts: QuadraticParts,
         payment = Payment()
         payment.left, rest = dual_products(parts.quadratic, parts.var_map, record.lowers)
     if how == "keep":
-        if "nlp" not in config.capabilities:
+        if not {"nlp", "indicator"} & config.capabilities:
             products_of(payment.left, upper.name)  # a global solver needs the factors' bounds
         left = [c * (y * u) for c, y, u in payment.left]
         return parts.expression(rest, [*payment.exact, *left]) if payment.exact else None
