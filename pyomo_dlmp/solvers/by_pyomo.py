@@ -10,7 +10,10 @@ import pyomo.environ as pyo
 from pyomo_dlmp.bilevel.values import value_idle_vars
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.solvers.interfaces import SolverInterface, first_line, quietly
+from pyomo_dlmp.solvers.native import extended, prunes_unbounded_nodes
+from pyomo_dlmp.solvers.rays import judged
 from pyomo_dlmp.status import NO_POINT, Status
+from pyomo_dlmp.transform.complementarity.indicator import implications_of
 
 _NO_BOUND = 1e20  # what solvers write for none is at least this
 
@@ -75,13 +78,41 @@ def solve_by_pyomo(interface: SolverInterface, model: Any, gap: float, time_limi
     for key, value in {**solver_options(interface, gap, time_limit), **(options or {})}.items():
         solver.options[key] = value
     started = started and "warmstart" in interface.capabilities
-    results = _solved(interface, solver, model, started)
-    undecided = str(results.solver.termination_condition) == "infeasibleOrUnbounded"
-    if undecided and interface.undecided:
-        for key, value in interface.undecided.items():
-            solver.options[key] = value
+    with extended(interface.factory, solver, model):
         results = _solved(interface, solver, model, started)
-    return _read(interface, solver, results, model, gap)
+        undecided = str(results.solver.termination_condition) == "infeasibleOrUnbounded"
+        if undecided and interface.undecided:
+            for key, value in interface.undecided.items():
+                solver.options[key] = value
+            results = _solved(interface, solver, model, started)
+        answer = _read(interface, solver, results, model, gap)
+    if not prunes_unbounded_nodes(interface.factory) or not implications_of(model):
+        return answer
+    return _judged(interface, model, answer,
+                   {**solver_options(interface, gap, time_limit), **(options or {})})
+
+
+def _judged(interface: SolverInterface, model: Any, answer: PyomoResult,
+            options: dict) -> PyomoResult:
+    """The answer, or what is true in its place (see `rays`)."""
+
+    def solve(extended_model):
+        solver = interface.solver()
+        for key, value in options.items():
+            solver.options[key] = value
+        with extended(interface.factory, solver, extended_model):
+            results = _solved(interface, solver, extended_model, False)
+        condition = str(results.solver.termination_condition)
+        return _STATUS.get(condition, condition), results.problem.upper_bound
+
+    status = judged(model, answer.status, solve)
+    if status == answer.status:
+        return answer
+    if status in NO_POINT:
+        return PyomoResult(status, None, None)
+    return PyomoResult(status, answer.objective, None,
+                       f"{interface.name} called it {answer.status}, which a second solve of it, "
+                       "for directions without end, has not confirmed")
 
 
 def _read(interface: SolverInterface, solver, results, model, gap: float) -> PyomoResult:

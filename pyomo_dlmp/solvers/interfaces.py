@@ -210,12 +210,15 @@ _TIGHT_CPLEX = {
 _TIGHT_XPRESS = {"miptol": 1e-9, "feastol": 1e-9, "mipabsstop": 1e-9, "mipaddcutoff": 0.0}
 SOLVERS = {r.name: r for r in (
     SolverInterface("highs", None, (*_LINEAR, "qp", "miqp", "qcp", "sos1", "warmstart"), "highspy"),
-    SolverInterface("gurobi", "gurobi_direct", (*_CONVEX, "nonconvex", "warmstart"), "gurobipy",
+    SolverInterface("gurobi", "gurobi_direct",
+                    (*_CONVEX, "indicator", "nonconvex", "warmstart"), "gurobipy",
                     "MIPGap", "TimeLimit", _TIGHT_GUROBI, undecided={"DualReductions": 0},
                     bound=gurobi_bound),
-    SolverInterface("scip", "scip_direct", (*_CONVEX, "nonconvex", "warmstart"), "pyscipopt",
+    SolverInterface("scip", "scip_direct",
+                    (*_CONVEX, "indicator", "nonconvex", "warmstart"), "pyscipopt",
                     "limits/gap", "limits/time",
-                    {"heuristics/nlpdiving/freq": -1, "numerics/feastol": 1e-9}),
+                    {"heuristics/nlpdiving/freq": -1, "numerics/feastol": 1e-9,
+                     "display/verblevel": 0}),
     SolverInterface("cplex", "cplex_direct", (*_CONVEX, "warmstart"), "cplex",
                     "mip_tolerances_mipgap", "timelimit", _TIGHT_CPLEX, bound=cplex_bound),
     SolverInterface("xpress", "xpress_direct", (*_CONVEX, "warmstart"), "xpress",

@@ -12,7 +12,9 @@ from pyomo.common.tee import capture_output
 
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.outer_approximation import solve_outer
+from pyomo_dlmp.solvers.native import extended
 from pyomo_dlmp.transform.compile import compile_program
+from pyomo_dlmp.transform.complementarity.indicator import state
 
 
 class Wrong(Exception):
@@ -32,7 +34,7 @@ def _solve(interface, m) -> float:
         solver = interface.solver()
         for key, value in interface.options.items():
             solver.options[key] = value
-        with capture_output():
+        with capture_output(), extended(interface.factory, solver, m):
             results = solver.solve(m, load_solutions=False)
             condition = str(results.solver.termination_condition)
             if condition != "optimal":
@@ -102,29 +104,42 @@ def _nlp(interface) -> None:
 
 
 def _sos1(interface) -> None:
-    _expect(interface, _bard(bounded=False), -12.0)
-    _expect(interface, _bard(bounded=True), -12.0)
+    """With bounds on both members of each pair SCIP 10.0 returns -7."""
+    for bounded in (False, True):
+        m = _bard(bounded)
+        m.pair = pyo.SOSConstraint([1, 4, 5], rule=lambda m, k: [m.s[k], m.mu[k]], sos=1)
+        _expect(interface, m, -12.0)
 
 
-def _bard(bounded: bool) -> pyo.ConcreteModel:
-    """KKT form of Bard (1998), 5.1.1, pairs as SOS1; optimum -12, other where pairs are dropped.
+def _indicator(interface) -> None:
+    """Multipliers of 1e6, with and without bounds: a constant in the solver's place is seen."""
+    for bounded, cost in ((False, 1.0), (False, 1e6), (True, 1.0), (True, 1e6)):
+        m = _bard(bounded, cost)
+        m.binds = pyo.Var([1, 4, 5], domain=pyo.Binary)
+        m.implied = pyo.Constraint(
+            [1, 4, 5], [0, 1], rule=lambda m, k, value: (m.s if value else m.mu)[k] <= 0)
+        state(m, {row: (m.binds[k], value) for (k, value), row in m.implied.items()})
+        _expect(interface, m, -12.0)
 
-    With bounds on both members of each pair SCIP 10.0 returns -7.
+
+def _bard(bounded: bool, cost: float = 1.0) -> pyo.ConcreteModel:
+    """KKT form of Bard (1998), 5.1.1, without its pairs: the optimum with them is -12.
+
+    `cost`: of the lower level's y, to which the multipliers are proportional.
     """
     top = {1: (15.0, 1.0001), 4: (28.0, 0.50005), 5: (12.0, 1.0001)}
     m = pyo.ConcreteModel()
     m.x = pyo.Var(bounds=(0, 10))
     m.y = pyo.Var(bounds=(0, 20))
-    m.mu = pyo.Var([1, 4, 5], bounds=lambda _, k: (0, top[k][1] if bounded else None))
+    m.mu = pyo.Var([1, 4, 5], bounds=lambda _, k: (0, top[k][1] * cost if bounded else None))
     m.s = pyo.Var([1, 4, 5], bounds=lambda _, k: (0, top[k][0] if bounded else None))
     m.row1 = pyo.Constraint(expr=m.x + m.y >= 3)
     m.row2 = pyo.Constraint(expr=2 * m.x - m.y >= 0)
     m.row3 = pyo.Constraint(expr=2 * m.x + m.y <= 12)
     m.row4 = pyo.Constraint(expr=-3 * m.x + 2 * m.y >= -4)
-    m.stationarity = pyo.Constraint(expr=m.mu[1] + 2 * m.mu[4] + m.mu[5] == 1)
+    m.stationarity = pyo.Constraint(expr=m.mu[1] + 2 * m.mu[4] + m.mu[5] == cost)
     slack = {1: m.x + m.y - 3, 4: -3 * m.x + 2 * m.y + 4, 5: m.y}
     m.slack = pyo.Constraint([1, 4, 5], rule=lambda m, k: m.s[k] == slack[k])
-    m.pair = pyo.SOSConstraint([1, 4, 5], rule=lambda m, k: [m.s[k], m.mu[k]], sos=1)
     m.cost = pyo.Objective(expr=m.x - 4 * m.y)
     return m
 
@@ -170,5 +185,6 @@ def _warmstart(interface) -> None:
 
 PROBES = {
     "lp": _lp, "qp": _qp, "milp": _milp, "miqp": _miqp, "qcp": _qcp, "nonconvex": _nonconvex,
-    "nlp": _nlp, "sos1": _sos1, "duals": _duals, "warmstart": _warmstart,
+    "nlp": _nlp, "sos1": _sos1, "indicator": _indicator,
+    "duals": _duals, "warmstart": _warmstart,
 }

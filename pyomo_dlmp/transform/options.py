@@ -86,8 +86,8 @@ SINGLE_LEVEL: dict[str, dict[str, Any]] = {
     "complementarity": {
         "default": "auto", "domain": _mode,
         "description": "auto, or a complementarity mode such as sos1, bigm, strong_duality",
-        "doc": "auto: SOS1 where the solver has it, big-M with proved bounds, products for a local "
-               "solver."},
+        "doc": "auto: SOS1 where the solver has it, then indicator constraints, then big-M with "
+               "proved bounds; products for a local solver."},
     "eps": {
         "default": 0.0, "domain": _tolerance,
         "description": "number >= 0, of modes with a tolerance: greatest duality gap of the lower "
@@ -130,7 +130,7 @@ SINGLE_LEVEL: dict[str, dict[str, Any]] = {
                "description": "bounds proved before by dlmp.tighten(model)"},
     "capabilities": {
         "default": frozenset({"milp"}), "domain": frozenset,
-        "description": "what the solver can do, for auto: milp, miqp, nonconvex, sos1"},
+        "description": "what the solver can do, for auto: milp, miqp, nonconvex, sos1, indicator"},
 }
 
 

@@ -94,7 +94,7 @@ def check_floor(solver: str, mode: str, which: str, counts: Counter) -> None:
 def pairs_to_run():
     """A parameter for each (solver, mode, all or sample); all of other solvers is large."""
     for solver in SOLVERS:
-        for mode in ("auto", "sos1", "bigm", "strong_duality", "product"):
+        for mode in ("auto", "sos1", "indicator", "bigm", "strong_duality", "product"):
             if solver == "highs":
                 yield pytest.param(solver, mode, "all")
             else:

@@ -1,8 +1,8 @@
 """A model as text that depends on the model alone: sorted, with names, rounded to ten digits.
 
 One line each: the objective; the objectives that are switched off; every active row; pairs; SOS
-sets; every Var that one of these uses, with its domain and bounds. Unlike an .lp file the text does
-not depend on the order of declaration, on a writer, or on a solver.
+sets; rows that binaries imply; every Var that one of these uses, with its domain and bounds. Unlike
+an .lp file the text does not depend on the order of declaration, on a writer, or on a solver.
 """
 
 import math
@@ -13,6 +13,7 @@ from pyomo.mpec import Complementarity
 from pyomo.repn import generate_standard_repn
 
 from pyomo_dlmp.bilevel import guard_of, lower_levels
+from pyomo_dlmp.transform.complementarity.indicator import guards_off, implications_of
 
 
 def canonical_text(model) -> str:
@@ -27,6 +28,10 @@ def canonical_text(model) -> str:
         "sos sets": [_sos(sos) for sos in _data(model, pyo.SOSConstraint)],
         "vars": [_var(var) for var in _used(model)],
     }
+    implied = [f"{binary.name} = {value} implies {_row(row)}"
+               for row, binary, value in implications_of(model)]
+    if implied:  # of one mode alone
+        sections["implied rows"] = implied
     text = []
     for title, lines in sections.items():
         text += [f"[{title}]", *sorted(lines), ""]
@@ -36,8 +41,9 @@ def canonical_text(model) -> str:
 def _data(model, ctype):
     """Active data of a kind, but the rows that only refuse to be solved untransformed."""
     guards = {id(guard_of(block)) for block in lower_levels(model)}
-    return [data for data in model.component_data_objects(ctype, active=True)
-            if id(data) not in guards]
+    with guards_off(model):
+        return [data for data in model.component_data_objects(ctype, active=True)
+                if id(data) not in guards]
 
 
 def _used(model):
@@ -52,6 +58,8 @@ def _used(model):
             found |= {v.name: v for v in identify_variables(arg, include_fixed=False)}
     for sos in _data(model, pyo.SOSConstraint):
         found |= {v.name: v for v in sos.variables}
+    for row, binary, _ in implications_of(model):
+        found |= {v.name: v for v in (binary, *identify_variables(row.body, include_fixed=False))}
     return found.values()
 
 

@@ -20,6 +20,7 @@ def partly_paid():
 @pytest.mark.parametrize("make, name, options", [
     (bard, "dlmp.single_level", {}),
     (bard, "dlmp.single_level", {"complementarity": "sos1"}),
+    (bard, "dlmp.single_level", {"complementarity": "indicator"}),
     (bard, "dlmp.single_level", {"complementarity": "strong_duality"}),
     (bard, "dlmp.single_level",
      {"complementarity": "product", "eps": 1e-6, "capabilities": {"nlp"}}),
@@ -34,7 +35,7 @@ def test_the_contract(make, name, options):
     assert_reformulated(make, name, refuses_twice=make is not bilinear, **options)
 
 
-@pytest.mark.parametrize("mode", ["bigm", "sos1", "product"])
+@pytest.mark.parametrize("mode", ["bigm", "sos1", "indicator", "product"])
 def test_modes_may_be_mixed(mode):
     m = bard()
     other = "bigm" if mode != "bigm" else "product"

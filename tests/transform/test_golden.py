@@ -34,7 +34,7 @@ CASES = {
     f"{make.__name__}-{mode}": (make, "dlmp.single_level", {
         "complementarity": mode, **SMALL, **options_of(mode)})
     for make in (bard, price_payer, linear_payer, ranged_maximiser)
-    for mode in ("bigm", "sos1", "strong_duality", "product")
+    for mode in ("bigm", "sos1", "indicator", "strong_duality", "product")
     # u * x in the duality gap of ranged_maximiser would need a lower bound of x
     if (make, mode) != (ranged_maximiser, "strong_duality")
 } | {

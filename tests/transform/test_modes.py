@@ -123,10 +123,11 @@ def test_a_taken_name_is_refused(name):
 OTHER_MEANINGS = {
     "sos1": {"transform/rewriting.py", "solvers/interfaces.py",  # a capability of solvers
              "solvers/probes.py"},
+    "indicator": {"solvers/interfaces.py", "solvers/probes.py", "transform/products/rewrite.py"},
     "strong_duality": {"transform/options.py", "transform/products/rewrite.py"},  # of `products`
     "product": {"search/product_ranges.py", "transform/products/linearise.py"},  # a block
 }
-OWN_COMPONENTS = ("active_side", "slack_of", "slack_value", "gap_eps", "duality_gap")
+OWN_COMPONENTS = ("active_side", "slack_of", "slack_value", "gap_eps", "duality_gap", "binds")
 CLASSES = {type(mode).__name__ for mode in MODES.values()}
 
 

@@ -3,6 +3,7 @@
 | mode           | exact | needs                       | adds                                     |
 |----------------|-------|-----------------------------|------------------------------------------|
 | sos1           | yes   | sos1                        | a slack column and an SOS1 set per pair  |
+| indicator      | yes   | indicator                   | a binary and two implied rows per pair   |
 | bigm           | yes   | milp, finite bounds         | a binary and two rows per pair           |
 | strong_duality | eps   | products: nonconvex or milp | one row per lower level                  |
 | product        | eps   | nlp, nonconvex with bounds  | a row ``slack * multiplier <= eps`` each |
@@ -18,6 +19,7 @@ from collections.abc import Iterable
 
 from pyomo_dlmp.errors import ModelError, require_kind
 from pyomo_dlmp.transform.complementarity.bigm import BigM
+from pyomo_dlmp.transform.complementarity.indicator import Indicator
 from pyomo_dlmp.transform.complementarity.mode import Mode
 from pyomo_dlmp.transform.complementarity.mpec import Mpec
 from pyomo_dlmp.transform.complementarity.product import ProductRows
@@ -25,7 +27,8 @@ from pyomo_dlmp.transform.complementarity.sos1 import Sos1
 from pyomo_dlmp.transform.complementarity.strong_duality import StrongDuality
 
 MODES: dict[str, Mode] = {
-    mode.name: mode for mode in (Sos1(), BigM(), StrongDuality(), ProductRows(), Mpec())}
+    mode.name: mode
+    for mode in (Sos1(), Indicator(), BigM(), StrongDuality(), ProductRows(), Mpec())}
 
 
 def register_mode(mode: Mode) -> None:

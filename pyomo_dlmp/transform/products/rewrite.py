@@ -209,7 +209,7 @@ def _rewritten(block, record: SingleLevel, config, upper, parts: QuadraticParts,
         payment.left, rest = dual_products(parts.quadratic, parts.var_map, record.lowers)
     lend_ranges(record.lowers, [u for *_, u in payment.left])
     if how == "keep":
-        if "nlp" not in config.capabilities:
+        if not {"nlp", "indicator"} & config.capabilities:
             products_of(payment.left, upper.name)  # a global solver needs the factors' bounds
         left = [c * (y * u) for c, y, u in payment.left]
         return parts.expression(rest, [*payment.exact, *left]) if payment.exact else None
