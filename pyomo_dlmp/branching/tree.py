@@ -26,7 +26,7 @@ from pyomo_dlmp.branching.relaxation import Relaxation, Relaxed
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.pairs import FREE, PairProgram
 from pyomo_dlmp.status import Status
-from pyomo_dlmp.tolerances import ABSOLUTE_GAP, PRODUCT_HOLDS, ROUNDING, ROW_HOLDS
+from pyomo_dlmp.tolerances import ABSOLUTE_GAP, GAP, PRODUCT_HOLDS, ROUNDING, ROW_HOLDS
 
 _TOGETHER = 2  # nodes of a batch
 _LEAF_EVERY = 8  # nodes, once a point is known
@@ -83,7 +83,7 @@ class TreeOptions:
         1 or more: how many nodes of a batch may be solved at a time.
     """
 
-    gap: float = 1e-4
+    gap: float = GAP
     nodes: float = np.inf
     progress: Callable[[float, float], None] = lambda incumbent, bound: None
     found: Callable[[np.ndarray, float, float], None] = lambda z, objective, bound: None

@@ -52,6 +52,8 @@ def run_once(h: Any) -> None:
         h.run()
         if h.getModelStatus() == highspy.HighsModelStatus.kNotset:
             raise SolverError.at("HiGHS", "did not take the model", "Scale its numbers.")
+    if h.getOptionValue("threads")[1]:  # whoever uses HiGHS next in this process starts afresh
+        h.resetThreadScheduler(True)
 
 
 class Run:

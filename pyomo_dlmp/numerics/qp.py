@@ -228,6 +228,9 @@ def solve_singles(problem: ConvexQp, columns: np.ndarray, v: np.ndarray, dual: n
     """
     A = problem.A[:, columns].tocsc()
     diagonal = problem.Q.diagonal()
+    # what an elimination leaves of costs that cancel is no cost
+    cost = np.where(np.abs(problem.c) > ENTRY * (1.0 + np.abs(problem.c).max(initial=0.0)),
+                    problem.c, 0.0)
     for k, j in enumerate(columns):
         rows = A.indices[A.indptr[k]:A.indptr[k + 1]]
         coef = A.data[A.indptr[k]:A.indptr[k + 1]]
@@ -240,7 +243,7 @@ def solve_singles(problem: ConvexQp, columns: np.ndarray, v: np.ndarray, dual: n
         if below > above + ROW_HOLDS * (1.0 + abs(below)):
             raise SolverError.at("lower level", "is infeasible at these upper decisions",
                                  "See which rows conflict, or make limits soft.")
-        q, c = diagonal[j], problem.c[j]
+        q, c = diagonal[j], cost[j]
         best = -c / q if q > 0 else (-np.inf if c > 0 else np.inf if c < 0 else
                                      min(max(0.0, below), above))
         v[j] = min(max(best, below), above)

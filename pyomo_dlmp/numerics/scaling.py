@@ -11,6 +11,7 @@ from pyomo_dlmp.numerics.pairs import PairProgram
 from pyomo_dlmp.numerics.program import Program
 
 _PASSES = 4
+_MOST = 60  # of the powers of two
 
 
 def scaled(problem: PairProgram) -> tuple[PairProgram, np.ndarray]:
@@ -60,4 +61,4 @@ def _spread(A: sp.csr_matrix) -> np.ndarray:
 
 def _power(values: np.ndarray) -> np.ndarray:
     """The nearest power of two."""
-    return 2.0 ** np.round(np.log2(np.clip(values, 1e-30, 1e30)))
+    return 2.0 ** np.clip(np.round(np.log2(values)), -_MOST, _MOST)

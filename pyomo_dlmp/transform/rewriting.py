@@ -18,7 +18,7 @@ from pyomo.common.log import LoggingIntercept
 from pyomo.common.modeling import unique_component_name
 from pyomo.gdp import Disjunct
 
-from pyomo_dlmp.bilevel import lower_levels, upper_data
+from pyomo_dlmp.bilevel import guard_of, lower_levels, upper_data
 from pyomo_dlmp.bilevel.components import refuse_statements, statements
 from pyomo_dlmp.bilevel.rows import RowReader
 from pyomo_dlmp.bilevel.values import bounds_of
@@ -139,11 +139,25 @@ def _rewrite(model: Any, step: str, components: list, keeps_sos: bool) -> None:
             _write_sos(model, keeps_sos)
             return
         try:
-            pyo.TransformationFactory(step).apply_to(model, **_OPTIONS.get(step, {}))
+            with _guards_off(model):
+                pyo.TransformationFactory(step).apply_to(model, **_OPTIONS.get(step, {}))
         except Exception as err:
             names = ", ".join(c.name for c in components[:4])
             raise ModelError.at(names, f"cannot be rewritten by {step} ({_brief(err)})",
                                 _CURE) from None
+
+
+@contextmanager
+def _guards_off(model: Any) -> Iterator[None]:
+    """Inside, tools that know Pyomo's own components only may walk through the lower levels."""
+    guards = [g for block in lower_levels(model) if (g := guard_of(block)) is not None and g.active]
+    for guard in guards:
+        guard.deactivate()
+    try:
+        yield
+    finally:
+        for guard in guards:
+            guard.activate()
 
 
 @contextmanager

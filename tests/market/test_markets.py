@@ -91,7 +91,9 @@ def test_active_payment_is_proved_within_the_gap():
     dlmp.solve_bilevel(both)
     result = dlmp.solve_bilevel(active, gap=1e-4)
     assert result.status == "optimal" and result.gap <= 1e-4 and result.audit.passed
-    assert "ranges of products" in result.times
+    expanded = dlmp.solve_bilevel(active, gap=1e-4, products="binary_expansion")
+    assert "ranges of products" in expanded.times
+    assert expanded.objective == pytest.approx(result.objective, rel=2e-4)
     best = by_grid(lambda m, pay: sum(
         m.dso.dual[m.dso.bus["end"].balance_p[k, t]] * m.dso.datacenter["dc"].p[t].value / 3
         for k in "abc" for t in (0, 1)))
