@@ -11,7 +11,7 @@ ROOT = Path(pyomo_dlmp.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 _BASE = {"errors", "status", "tolerances", "deprecation"}
 _LOWER = {*_BASE, "numerics", "bilevel", "lower"}
-_SINGLE = {*_LOWER, "transform"}
+_SINGLE = {*_LOWER, "bounds", "transform"}
 _JUDGED = {*_SINGLE, "auditing", "solvers"}
 _SOLVE = {*_JUDGED, "search", "parametric", "branching", "solve"}
 _GRID = {*_BASE, "network", "blocks", "opf"}
@@ -22,7 +22,8 @@ MAY_IMPORT = {
     # bilevel models: nothing here knows about power
     "bilevel": _BASE,
     "lower": {*_BASE, "numerics", "bilevel"},
-    "transform": _LOWER,
+    "bounds": _LOWER,
+    "transform": {*_LOWER, "bounds"},
     "auditing": _SINGLE, "solvers": _SINGLE,
     "search": _JUDGED, "parametric": {*_JUDGED, "search"},
     "branching": {*_JUDGED, "search"},

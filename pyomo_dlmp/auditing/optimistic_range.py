@@ -14,6 +14,7 @@ import numpy as np
 import pyomo.environ as pyo
 
 from pyomo_dlmp.auditing.lower_checks import UNITS
+from pyomo_dlmp.bilevel.quadratics import quadratic_parts
 from pyomo_dlmp.errors import ModelError, SolverError
 from pyomo_dlmp.lower.answer_ranges import form_ranges
 from pyomo_dlmp.lower.columns import columns_of
@@ -23,7 +24,6 @@ from pyomo_dlmp.lower.point import point_of
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.tolerances import SAME_OBJECTIVE
-from pyomo_dlmp.transform.products.bilinear import quadratic_parts
 
 _NOT_KNOWN = "the optimistic and pessimistic upper objective are not known: "
 

@@ -10,13 +10,13 @@ import pyomo.environ as pyo
 from pyomo_dlmp.auditing.finalize import carries_on
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import lower_levels
+from pyomo_dlmp.bounds.labels import PairState
 from pyomo_dlmp.branching.search import solve_by_pairs
 from pyomo_dlmp.errors import AuditError, BoundError, DlmpError, ModelError, SolverError
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import SAME_OBJECTIVE
-from pyomo_dlmp.transform.bounds.labels import PairState
 from pyomo_dlmp.transform.record import SingleLevel
 
 _PROOF_NODES = 20_000  # of the tree that checks bounds of the user's

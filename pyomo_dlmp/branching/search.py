@@ -13,6 +13,8 @@ from pyomo_dlmp.auditing.finalize import Claim, LowerPoint, finalize_result, no_
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import lower_levels, upper_objective
 from pyomo_dlmp.bilevel.values import load_values
+from pyomo_dlmp.bounds.prove import prove_bounds
+from pyomo_dlmp.bounds.upper_view import upper_views
 from pyomo_dlmp.branching.patterns import LowerAnswers, known_decisions
 from pyomo_dlmp.branching.tree import Tree, TreeOptions, TreeResult
 from pyomo_dlmp.lower.form import compile_lower
@@ -23,10 +25,8 @@ from pyomo_dlmp.numerics.scaling import scaled
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ROW_HOLDS
-from pyomo_dlmp.transform.bounds.prove import prove_bounds
 from pyomo_dlmp.transform.pairs import CompiledPairs, compile_pairs
 from pyomo_dlmp.transform.record import SingleLevel
-from pyomo_dlmp.transform.upper_view import upper_views
 
 log = logging.getLogger("pyomo_dlmp")
 _SOLVER = "highs"  # embedded, whatever solver the call names

@@ -18,12 +18,12 @@ import numpy as np
 import pyomo.environ as pyo
 
 from pyomo_dlmp.bilevel import upper_data
+from pyomo_dlmp.bilevel.quadratics import quadratic_parts
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.lower.columns import columns_of
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit
 from pyomo_dlmp.tolerances import RANK
-from pyomo_dlmp.transform.products.bilinear import quadratic_parts
 
 Key = tuple[str, int, int]  # kind (u, x, y, mu), lower level, number there
 

@@ -9,6 +9,7 @@ from pyomo.common.gc_manager import PauseGC
 from pyomo_dlmp.auditing.finalize import Claim
 from pyomo_dlmp.bilevel import upper_data
 from pyomo_dlmp.bilevel.values import load_values
+from pyomo_dlmp.bounds.labels import PairState
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.outer_approximation import SearchResult, solve_outer
 from pyomo_dlmp.numerics.program import Program
@@ -17,7 +18,6 @@ from pyomo_dlmp.search.presolve import reduce_program
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.search.start import completed, first_point
 from pyomo_dlmp.status import ENDED, Status
-from pyomo_dlmp.transform.bounds.labels import PairState
 from pyomo_dlmp.transform.compile import compile_program
 from pyomo_dlmp.transform.record import SingleLevel
 

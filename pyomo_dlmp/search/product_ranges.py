@@ -10,6 +10,7 @@ minimised and maximised over its own, complementarity binaries included.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 import numpy as np
 from pyomo.common.gc_manager import PauseGC
@@ -29,8 +30,39 @@ from pyomo_dlmp.transform.record import SingleLevel
 
 log = logging.getLogger("pyomo_dlmp")
 _ONE, _ALL = 5_000.0, 180_000.0  # units of work for one end of one factor, for all of them
+MOST_BITS = 14
 _SHARE = 0.3  # of the time limit for all of them
 _PRODUCTS = 0.25  # share of the gap that the envelopes of products may take
+
+
+@dataclass
+class Expansion:
+    """What is known of the products between attempts.
+
+    Attributes
+    ----------
+    bits
+        Of the next expansion; None: the user's or the transformation's own.
+    enough
+        Bits that the envelopes' error needs.
+    ranges
+        Proved ranges of products; None: not computed.
+    tried
+        Whether branching on pairs was tried and has not ended.
+    """
+
+    bits: int | None = None
+    enough: int = 5
+    ranges: dict | None = None
+    tried: bool = False
+
+    def prove(self, settings: Settings, record: SingleLevel) -> None:
+        """Prove ranges of the products of a single level, and the bits that they then need."""
+        settings.clock.stage("ranges of products")
+        self.ranges, missing = ranges_and_rest(settings, record)
+        if self.ranges:
+            self.enough = int(min(MOST_BITS, max(0, np.ceil(np.log2(max(missing, ROUNDING))))))
+            log.info("envelopes may err by %.3g of what they may: %d bits", missing, self.enough)
 
 
 def ranges_and_rest(settings: Settings, record: SingleLevel) -> tuple[dict, float]:

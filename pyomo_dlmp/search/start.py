@@ -13,6 +13,7 @@ from pyomo.common.modeling import unique_component_name
 from pyomo.core.expr.visitor import identify_variables
 
 from pyomo_dlmp.bilevel import guard_of, upper_data, upper_objective
+from pyomo_dlmp.bilevel.quadratics import quadratic_parts
 from pyomo_dlmp.errors import DlmpError, SolverError
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
@@ -24,7 +25,6 @@ from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.tolerances import FIRST_POINT_GAP, HIGH_POINT_GAP, ROW_HOLDS
 from pyomo_dlmp.transform.compile import compile_program
 from pyomo_dlmp.transform.complementarity import MODES
-from pyomo_dlmp.transform.products.bilinear import quadratic_parts
 from pyomo_dlmp.transform.products.linearise import stand_in_values
 from pyomo_dlmp.transform.record import SingleLevel
 

@@ -17,49 +17,25 @@ import numpy as np
 from pyomo_dlmp.auditing.finalize import Claim, carries_on, finalize_result, no_point
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import lower_levels
+from pyomo_dlmp.bounds.labels import PairState, Source
 from pyomo_dlmp.branching.proof import proved_by_pairs, same_result, tree_first
 from pyomo_dlmp.branching.search import solve_by_pairs
 from pyomo_dlmp.errors import AuditError, BoundError
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.search.branch_and_bound import search_embedded
 from pyomo_dlmp.search.by_pyomo import search_by_pyomo, start_point
-from pyomo_dlmp.search.product_ranges import ranges_and_rest
+from pyomo_dlmp.search.product_ranges import MOST_BITS, Expansion
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.search.start import known_point
 from pyomo_dlmp.solvers.refusals import refuse_solver
 from pyomo_dlmp.status import Status
-from pyomo_dlmp.tolerances import ROUNDING
-from pyomo_dlmp.transform.bounds.labels import PairState, Source
 from pyomo_dlmp.transform.record import SingleLevel, single_level_data, undo_single_level
 from pyomo_dlmp.transform.single_level import SingleLevelTransformation
 
 log = logging.getLogger("pyomo_dlmp")
-_MOST_BITS = 14
 _MORE_BITS = 3
 _MOST_WIDENING = 4
 _FIRST_NODES = 4_000  # of the tree that is tried before products are expanded
-
-
-@dataclass
-class Expansion:
-    """What is known of the products between attempts.
-
-    Attributes
-    ----------
-    bits
-        Of the next expansion; None: the user's or the transformation's own.
-    enough
-        Bits that the envelopes' error needs.
-    ranges
-        Proved ranges of products; None: not computed.
-    tried
-        Whether branching on pairs was tried and has not ended.
-    """
-
-    bits: int | None = None
-    enough: int = 5
-    ranges: dict | None = None
-    tried: bool = False
 
 
 class _ProductsLeft(Exception):
@@ -113,7 +89,7 @@ def _with_finer_products(settings: Settings, options: dict) -> tuple[BilevelResu
         relies |= attempt.relies
         best = _better(best, attempt.result)
         coarse = attempt.relaxed and attempt.result.status == Status.GAP_NOT_REACHED
-        finest = products.bits is not None and products.bits >= _MOST_BITS
+        finest = products.bits is not None and products.bits >= MOST_BITS
         if not (settings.own and coarse) or "bits" in options or finest or settings.over:
             return best, relies
         products.bits = (products.enough if products.bits is None else products.bits) + _MORE_BITS
@@ -195,7 +171,7 @@ def _transformed(settings: Settings, options: dict, products: Expansion) -> Sing
         return record
     if not products.tried and tree_first(settings, record):
         raise _ProductsLeft
-    _prove_ranges(settings, record, products)
+    products.prove(settings, record)
     if not products.ranges:
         return record
     settings.clock.stage("compile and bounds")
@@ -208,15 +184,6 @@ def _record(model) -> SingleLevel:
     record = single_level_data(model)
     assert record is not None  # the transformation has just been applied
     return record
-
-
-def _prove_ranges(settings: Settings, record: SingleLevel, products: Expansion) -> None:
-    """Tight ranges of the products of a single level, and the bits that they then need."""
-    settings.clock.stage("ranges of products")
-    products.ranges, missing = ranges_and_rest(settings, record)
-    if products.ranges:
-        products.enough = int(min(_MOST_BITS, max(0, np.ceil(np.log2(max(missing, ROUNDING))))))
-        log.info("envelopes may err by %.3g of what they may: %d bits", missing, products.enough)
 
 
 def _transform(settings: Settings, options: dict) -> None:

@@ -26,9 +26,9 @@ from typing import Any
 
 import pyomo.environ as pyo
 
+from pyomo_dlmp.bilevel.quadratics import quadratic_parts
 from pyomo_dlmp.solvers.sum_of_squares import squares
 from pyomo_dlmp.transform.complementarity.indicator import guards_off, implications_of
-from pyomo_dlmp.transform.products.bilinear import quadratic_parts
 
 
 @dataclass(frozen=True)

@@ -24,13 +24,13 @@ import pyomo.environ as pyo
 from pyomo.common.modeling import unique_component_name
 from pyomo.core.expr import LinearExpression
 
+from pyomo_dlmp.bilevel.quadratics import QuadraticParts, quadratic_parts
 from pyomo_dlmp.bilevel.rows import RowReader
 from pyomo_dlmp.numerics.outer_approximation import solve_outer
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import CONVEX, ROW_HOLDS
 from pyomo_dlmp.transform.compile import compile_program
 from pyomo_dlmp.transform.complementarity.indicator import guards_off, implications_of, state
-from pyomo_dlmp.transform.products.bilinear import QuadraticParts, quadratic_parts
 
 
 def judged(model: Any, claim: str, solve: Callable[[Any], tuple[str, float | None]]) -> str:

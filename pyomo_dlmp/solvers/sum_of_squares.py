@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
+from pyomo_dlmp.bilevel.quadratics import QuadraticParts
 from pyomo_dlmp.numerics.components import component_labels
 from pyomo_dlmp.numerics.sparse import csr_of
 from pyomo_dlmp.tolerances import CONVEX, RANK
-from pyomo_dlmp.transform.products.bilinear import QuadraticParts
 
 _LARGE = 400  # columns of a part beyond which dense eigenvectors are not worth their entries
 

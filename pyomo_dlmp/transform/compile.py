@@ -14,13 +14,13 @@ import numpy as np
 import pyomo.environ as pyo
 
 from pyomo_dlmp.bilevel.components import statements
+from pyomo_dlmp.bilevel.quadratics import quadratic_parts
 from pyomo_dlmp.bilevel.rows import RowReader
 from pyomo_dlmp.bilevel.values import bounds_of
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.numerics.sparse import csr_of
-from pyomo_dlmp.transform.products.bilinear import quadratic_parts
 
 
 def compile_program(model: Any, implied: Iterable = ()) -> Program:

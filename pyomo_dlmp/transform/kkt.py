@@ -19,13 +19,13 @@ from pyomo.core.expr import LinearExpression
 from pyomo.core.expr.visitor import identify_variables
 
 from pyomo_dlmp.bilevel import upper_data
+from pyomo_dlmp.bounds.labels import PairState
+from pyomo_dlmp.bounds.pair_bounds import PairBounds
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.lower.duals import AskedDual
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.tolerances import ROW_HOLDS
-from pyomo_dlmp.transform.bounds.labels import PairState
-from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds
 
 
 @dataclass

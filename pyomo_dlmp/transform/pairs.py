@@ -15,16 +15,16 @@ import pyomo.environ as pyo
 import scipy.sparse as sp
 
 from pyomo_dlmp.bilevel import guard_of, upper_objective
+from pyomo_dlmp.bilevel.quadratics import quadratic_parts
 from pyomo_dlmp.bilevel.rows import RowReader
 from pyomo_dlmp.bilevel.values import bounds_of
+from pyomo_dlmp.bounds.labels import PairState
+from pyomo_dlmp.bounds.pair_bounds import PairBounds
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.pairs import OFF, TIGHT, PairProgram, Pairs
 from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.numerics.sparse import csr_of
-from pyomo_dlmp.transform.bounds.labels import PairState
-from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds
 from pyomo_dlmp.transform.kkt import refuse_unknown
-from pyomo_dlmp.transform.products.bilinear import quadratic_parts
 
 Terms = list[tuple[int, float]]
 

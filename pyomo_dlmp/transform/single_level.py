@@ -24,13 +24,14 @@ from pyomo.core.expr.visitor import identify_variables
 from pyomo_dlmp.bilevel import guard_of, is_inside, lower_levels, upper_data, upper_objective
 from pyomo_dlmp.bilevel.components import refuse_statements
 from pyomo_dlmp.bilevel.numbers import refuse_upper_numbers
+from pyomo_dlmp.bounds.labels import PairState
+from pyomo_dlmp.bounds.pair_bounds import unbounded
+from pyomo_dlmp.bounds.prove import prove_bounds
+from pyomo_dlmp.bounds.upper_view import upper_views
 from pyomo_dlmp.errors import ModelError, nearest
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.numerics import limits
-from pyomo_dlmp.transform.bounds.labels import PairState
-from pyomo_dlmp.transform.bounds.pair_bounds import unbounded
-from pyomo_dlmp.transform.bounds.prove import prove_bounds
 from pyomo_dlmp.transform.complementarity import MODES, automatic
 from pyomo_dlmp.transform.complementarity.mpec import Mpec
 from pyomo_dlmp.transform.kkt import emit_kkt
@@ -41,7 +42,6 @@ from pyomo_dlmp.transform.products.rewrite import (
     write_level_row,
 )
 from pyomo_dlmp.transform.record import SingleLevel, record_on, single_level_data, undo_single_level
-from pyomo_dlmp.transform.upper_view import upper_views
 
 log = logging.getLogger("pyomo_dlmp")
 

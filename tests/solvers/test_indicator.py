@@ -6,11 +6,11 @@ import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
+from pyomo_dlmp.bilevel.quadratics import quadratic_parts
 from pyomo_dlmp.solvers import get_solver
 from pyomo_dlmp.solvers.native import extended
 from pyomo_dlmp.solvers.sum_of_squares import squares
 from pyomo_dlmp.transform.complementarity.indicator import implications_of, state
-from pyomo_dlmp.transform.products.bilinear import quadratic_parts
 from pyomo_dlmp.transform.record import single_level_data
 from tests.library.random_small import random_small
 from tests.models import bard, solver_or_skip

@@ -14,15 +14,15 @@ import pyomo.environ as pyo
 import scipy.sparse as sp
 
 import pyomo_dlmp as dlmp
+from pyomo_dlmp.bilevel.quadratics import quadratic_parts
+from pyomo_dlmp.bounds.labels import PairState
+from pyomo_dlmp.bounds.prove import prove_bounds
+from pyomo_dlmp.bounds.upper_view import upper_views
 from pyomo_dlmp.lower.columns import columns_of
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.status import Status
-from pyomo_dlmp.transform.bounds.labels import PairState
-from pyomo_dlmp.transform.bounds.prove import prove_bounds
-from pyomo_dlmp.transform.products.bilinear import quadratic_parts
-from pyomo_dlmp.transform.upper_view import upper_views
 
 INF = np.inf
 KINDS = ("lp", "repeated", "qp", "rows", "priced", "capped", "whole", "network")

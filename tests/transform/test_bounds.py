@@ -7,12 +7,12 @@ import scipy.sparse as sp
 from hypothesis import assume, given, settings
 
 import pyomo_dlmp as dlmp
+from pyomo_dlmp.bounds.prove import prove_bounds
+from pyomo_dlmp.bounds.upper_view import upper_views
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics.highs import Highs
-from pyomo_dlmp.transform.bounds.prove import prove_bounds
-from pyomo_dlmp.transform.upper_view import upper_views
 from tests.library.random_small import smalls
 
 

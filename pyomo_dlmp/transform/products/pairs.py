@@ -17,10 +17,10 @@ import pyomo.environ as pyo
 from pyomo.common.collections import ComponentSet
 from pyomo.gdp import Disjunct
 
+from pyomo_dlmp.bilevel.quadratics import QuadraticParts
 from pyomo_dlmp.errors import BoundError, Fault, ModelError
 from pyomo_dlmp.transform.products.bilinear import (
     Product,
-    QuadraticParts,
     bilinear_rows,
     is_convex,
     range_of,

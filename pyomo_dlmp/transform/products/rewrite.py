@@ -18,13 +18,13 @@ import scipy.sparse as sp
 from pyomo.common.collections import ComponentSet
 from pyomo.core.expr import LinearExpression, SumExpression
 
+from pyomo_dlmp.bilevel.quadratics import QuadraticParts
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.numerics.identities import convexify
 from pyomo_dlmp.transform.complementarity.mode import LevelRow
 from pyomo_dlmp.transform.implied_ranges import lend_ranges
 from pyomo_dlmp.transform.pairs import compile_pairs
 from pyomo_dlmp.transform.products.bilinear import (
-    QuadraticParts,
     bilinear_rows,
     group_products,
     is_convex,

@@ -24,13 +24,13 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
+from pyomo_dlmp.bounds.pair_bounds import PairBounds
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.boxes import row_ranges
 from pyomo_dlmp.numerics.components import component_labels, groups_of
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import CONVEX, EXACT_FEASIBILITY, ROUNDING
-from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds
 
 _MOST_COLUMNS, _MOST_RULE = 200, 20_000  # columns of a part; entries of its affine rule
 

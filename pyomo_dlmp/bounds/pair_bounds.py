@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pyomo_dlmp.bounds.labels import PairState, Source
 from pyomo_dlmp.errors import BoundError, Fault
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.certificates import Certificate
 from pyomo_dlmp.tolerances import ENTRY, ROUNDING, SAME_MONEY
-from pyomo_dlmp.transform.bounds.labels import PairState, Source
 
 
 @dataclass

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from pyomo_dlmp.bounds.dual_rays import limited_rays_harmless
+from pyomo_dlmp.bounds.upper_view import UpperView
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.bases import DualFace, independent_rows
 from pyomo_dlmp.numerics.effort import Effort
-from pyomo_dlmp.transform.bounds.dual_rays import limited_rays_harmless
-from pyomo_dlmp.transform.upper_view import UpperView
 
 _MOST_ROWS = 4
 

@@ -18,17 +18,17 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
+from pyomo_dlmp.bounds.by_vertices import vertex_bounds
+from pyomo_dlmp.bounds.labels import Source
+from pyomo_dlmp.bounds.pair_bounds import PairBounds, unbounded
+from pyomo_dlmp.bounds.primal_ranges import imply_ranges, imply_ranges_by_duals
+from pyomo_dlmp.bounds.reduced_kkt import ReducedKkt
+from pyomo_dlmp.bounds.upper_view import UpperView
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.boxes import propagate, row_ranges
 from pyomo_dlmp.numerics.elimination import Elimination, eliminate, eliminate_in_stages
 from pyomo_dlmp.tolerances import ENTRY, NEVER_BINDS, PROOF_MARGIN, ROUNDING
-from pyomo_dlmp.transform.bounds.by_vertices import vertex_bounds
-from pyomo_dlmp.transform.bounds.labels import Source
-from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds, unbounded
-from pyomo_dlmp.transform.bounds.primal_ranges import imply_ranges, imply_ranges_by_duals
-from pyomo_dlmp.transform.bounds.reduced_kkt import ReducedKkt
-from pyomo_dlmp.transform.upper_view import UpperView
 
 
 def prove_bounds(kkt: KktSystem, user: dict[int, float] | None = None, tighten: str = "auto",
@@ -69,7 +69,7 @@ def prove_bounds(kkt: KktSystem, user: dict[int, float] | None = None, tighten: 
     if tighten in ("auto", "all"):
         if unbounded(bounds).any():
             imply_ranges_by_duals(kkt, bounds, view)
-        from pyomo_dlmp.transform.bounds.by_lp import tighten_by_lp
+        from pyomo_dlmp.bounds.by_lp import tighten_by_lp
 
         tighten_by_lp(reduced, bounds, view, all_pairs=tighten == "all")
     _leave_room(bounds)

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from pyomo_dlmp.bounds.upper_view import UpperView
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.boxes import row_ranges
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ENTRY, MULTIPLIER, RANK, ROUNDING, ROW_HOLDS
-from pyomo_dlmp.transform.upper_view import UpperView
 
 _MOST_SETS = 40_000
 

@@ -11,6 +11,15 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
+from pyomo_dlmp.bounds.labels import Source
+from pyomo_dlmp.bounds.level_sets import (
+    LevelRows,
+    dual_level_rows,
+    ellipsoid_ranges,
+    level_rows,
+)
+from pyomo_dlmp.bounds.pair_bounds import PairBounds
+from pyomo_dlmp.bounds.upper_view import UpperView
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.certificates import certificate
 from pyomo_dlmp.numerics.effort import Effort
@@ -18,15 +27,6 @@ from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import INTEGRALITY, ROUNDING
-from pyomo_dlmp.transform.bounds.labels import Source
-from pyomo_dlmp.transform.bounds.level_sets import (
-    LevelRows,
-    dual_level_rows,
-    ellipsoid_ranges,
-    level_rows,
-)
-from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds
-from pyomo_dlmp.transform.upper_view import UpperView
 
 _EFFORT = 5_000.0  # units of work, about 5 s
 _PER_LP, _PER_LINE = 0.2, 0.005  # units for each LP, and for each of its rows and columns

@@ -17,6 +17,10 @@ import logging
 import numpy as np
 import scipy.sparse as sp
 
+from pyomo_dlmp.bounds.labels import PairState, Source
+from pyomo_dlmp.bounds.pair_bounds import PairBounds, unbounded
+from pyomo_dlmp.bounds.reduced_kkt import ReducedKkt
+from pyomo_dlmp.bounds.upper_view import UpperView
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.certificates import Certificate, certificate
@@ -26,10 +30,6 @@ from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ACTIVE, NEVER_BINDS, ROUNDING
-from pyomo_dlmp.transform.bounds.labels import PairState, Source
-from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds, unbounded
-from pyomo_dlmp.transform.bounds.reduced_kkt import ReducedKkt
-from pyomo_dlmp.transform.upper_view import UpperView
 
 log = logging.getLogger("pyomo_dlmp")
 _EFFORT = 60_000.0  # units of work, about a minute

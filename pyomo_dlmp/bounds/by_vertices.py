@@ -23,15 +23,15 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from pyomo_dlmp.bounds.by_active_sets import active_set_ranges
+from pyomo_dlmp.bounds.by_limited_vertices import limited_vertex_ranges
+from pyomo_dlmp.bounds.dual_rays import rays_harmless
+from pyomo_dlmp.bounds.upper_view import UpperView
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.bases import DualFace
 from pyomo_dlmp.numerics.components import component_labels, groups_by_label
 from pyomo_dlmp.numerics.effort import Effort
 from pyomo_dlmp.tolerances import ROUNDING
-from pyomo_dlmp.transform.bounds.by_active_sets import active_set_ranges
-from pyomo_dlmp.transform.bounds.by_limited_vertices import limited_vertex_ranges
-from pyomo_dlmp.transform.bounds.dual_rays import rays_harmless
-from pyomo_dlmp.transform.upper_view import UpperView
 
 _EFFORT = 10_000.0  # units of work for one lower level, about 10 s
 

@@ -11,15 +11,15 @@ from pyomo.common.gc_manager import PauseGC
 
 from pyomo_dlmp.bilevel import lower_levels
 from pyomo_dlmp.bilevel.components import refuse_statements
+from pyomo_dlmp.bounds.labels import Source
+from pyomo_dlmp.bounds.pair_bounds import PairBounds
+from pyomo_dlmp.bounds.prove import prove_bounds
+from pyomo_dlmp.bounds.upper_view import upper_views
 from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.tolerances import NEVER_BINDS
-from pyomo_dlmp.transform.bounds.labels import Source
-from pyomo_dlmp.transform.bounds.pair_bounds import PairBounds
-from pyomo_dlmp.transform.bounds.prove import prove_bounds
-from pyomo_dlmp.transform.upper_view import upper_views
 
 
 @dataclass(repr=False)

@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from pyomo_dlmp.bounds.labels import Source
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.boxes import batch_ranges
 from pyomo_dlmp.numerics.effort import Effort
 from pyomo_dlmp.tolerances import CONVEX, RANK, ROUNDING, SINGULAR
-from pyomo_dlmp.transform.bounds.labels import Source
 
 _MOST_SETS = 20_000
 _BATCH = 500

@@ -17,6 +17,7 @@ import scipy.sparse as sp
 from pyomo.core.expr.visitor import identify_variables
 
 from pyomo_dlmp.bilevel import guard_of
+from pyomo_dlmp.bilevel.quadratics import quadratic_parts
 from pyomo_dlmp.bilevel.rows import RowReader
 from pyomo_dlmp.bilevel.values import bounds_of
 from pyomo_dlmp.errors import ModelError
@@ -24,7 +25,6 @@ from pyomo_dlmp.lower.columns import columns_of
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.sparse import csr_of
 from pyomo_dlmp.tolerances import ROW_HOLDS
-from pyomo_dlmp.transform.products.bilinear import quadratic_parts
 
 
 @dataclass
