@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.optimize import lsq_linear
 
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.numerics import limits
@@ -16,6 +17,7 @@ from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.status import NO_POINT, Status
 from pyomo_dlmp.tolerances import ACTIVE, ENTRY, EXACT_FEASIBILITY, MULTIPLIER, POLISHED, ROW_HOLDS
 
+_FITTED = 300  # columns up to which multipliers are fitted to a point by dense least squares
 LARGE = 4000  # columns of a QP beyond which an interior-point method solves it, sparse
 _UNITS = 30_000.0  # of work for a run of HiGHS, which may go round in circles on a QP
 _VERTEX = POLISHED / 100  # residual of an LP's vertex, which a polish cannot better
@@ -82,6 +84,9 @@ class ConvexQp:
                     best = (error, candidate)
             if best is not None and best[0] < POLISHED:
                 break
+        if best is not None and best[0] > ROW_HOLDS and len(self.c) <= _FITTED:
+            fitted = self._with_fitted_duals(best[1][0])
+            best = min(best, (self._error(*fitted), fitted), key=lambda found: found[0])
         if best is None:
             raise SolverError.at("lower level", "could not be solved by HiGHS",
                                  "Check that it is feasible and bounded.")
@@ -172,6 +177,27 @@ class ConvexQp:
         to_ub = np.where(np.isfinite(self.ub), self.ub - v, np.inf)
         wrong = np.where(rho > 0, rho * np.minimum(to_lb, 1.0), -rho * np.minimum(to_ub, 1.0))
         return float(np.abs(wrong).max(initial=0))
+
+    def _with_fitted_duals(self, v):
+        """A point with the multipliers of its active set that fit stationarity best.
+
+        Where rows and bounds meet in one point, and by rounding not quite, the active set has more
+        members than columns, and which of them carry the multipliers is told by their signs alone.
+        """
+        slack = self.A @ v - self.right
+        rows = np.flatnonzero((slack < ACTIVE) | (np.arange(len(slack)) < self.equalities))
+        low, high = np.flatnonzero(v - self.lb < ACTIVE), np.flatnonzero(self.ub - v < ACTIVE)
+        unit = np.identity(len(v))
+        columns = np.column_stack([self.A[rows].toarray().T, unit[:, low], -unit[:, high]])
+        floor = np.where(np.arange(columns.shape[1]) < np.sum(rows < self.equalities), -np.inf, 0.0)
+        if not columns.size:
+            return v, np.zeros(len(slack)), np.zeros(len(v))
+        x = lsq_linear(columns, self.Q @ v + self.c, (floor, np.inf)).x
+        dual, rho = np.zeros(len(slack)), np.zeros(len(v))
+        dual[rows] = x[:len(rows)]
+        rho[low] += x[len(rows):len(rows) + len(low)]
+        rho[high] -= x[len(rows) + len(low):]
+        return v, dual, rho
 
     def _polish(self, found):
         """Solve the KKT equations of the active set that a point shows; None when that fails."""
