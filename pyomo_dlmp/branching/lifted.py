@@ -107,8 +107,7 @@ class Lifted:
         alpha = np.column_stack([la, ua, la, ua])
         beta = np.column_stack([lb, ub, ub, lb])
         # where a factor is a point the other's end does not matter
-        point_a = ua - la <= 4.0 * ROUNDING * (1.0 + np.abs(la))
-        point_b = ub - lb <= 4.0 * ROUNDING * (1.0 + np.abs(lb))
+        point_a, point_b = _points(la, ua), _points(lb, ub)
         alpha = np.where(point_b[:, None] & ~np.isfinite(alpha), 0.0, alpha)
         beta = np.where(point_a[:, None] & ~np.isfinite(beta), 0.0, beta)
         known = np.isfinite(alpha) & np.isfinite(beta)
@@ -120,6 +119,13 @@ class Lifted:
         hi = np.where(known, right, np.inf)
         lo[:, 2:], hi[:, :2] = -np.inf, np.inf
         return -beta, -alpha, lo, hi
+
+
+def _points(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Mask of the ranges that are one point to rounding."""
+    known = np.isfinite(low) & np.isfinite(high)
+    width = np.where(known, high, 0.0) - np.where(known, low, 0.0)
+    return known & (width <= 4.0 * ROUNDING * (1.0 + np.abs(np.where(known, low, 0.0))))
 
 
 def squares_of(Q: sp.csr_matrix) -> tuple[np.ndarray, sp.csr_matrix]:

@@ -9,7 +9,9 @@ import pyomo.environ as pyo
 
 from pyomo_dlmp.auditing.finalize import carries_on
 from pyomo_dlmp.auditing.result import BilevelResult
-from pyomo_dlmp.bilevel import lower_levels
+from pyomo_dlmp.bilevel import lower_levels, upper_data
+from pyomo_dlmp.bilevel.lower_level import is_inside
+from pyomo_dlmp.bilevel.quadratics import quadratic_parts
 from pyomo_dlmp.bounds.labels import PairState
 from pyomo_dlmp.branching.search import solve_by_pairs
 from pyomo_dlmp.errors import AuditError, BoundError, DlmpError, ModelError, SolverError
@@ -17,6 +19,7 @@ from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import SAME_OBJECTIVE
+from pyomo_dlmp.transform.products.bilinear import is_convex
 from pyomo_dlmp.transform.record import SingleLevel
 
 _PROOF_NODES = 20_000  # of the tree that checks bounds of the user's
@@ -150,6 +153,28 @@ def tree_first(settings: Settings, record: SingleLevel) -> bool:
     few = sum(np.count_nonzero(lower.bounds.state == PairState.OPEN) for lower in record.lowers)
     wishes = {key for key in settings.options if key not in ("bounds", "proved")}
     return bool(few <= _FEW_PAIRS) and not wishes and settings.periods is not True
+
+
+def beyond_miqp(model: Any, record: SingleLevel) -> bool:
+    """Whether a single level is no MIQP: a nonconvex objective, or a row that is not linear.
+
+    Parameters
+    ----------
+    model, record
+        The transformed model and its record.
+
+    Returns
+    -------
+    bool
+    """
+    goal = record.objective
+    if goal.expr.polynomial_degree() != 1:
+        parts = quadratic_parts(goal.expr, goal.name)
+        if not is_convex(parts.quadratic, 1.0 if goal.sense == pyo.minimize else -1.0):
+            return True
+    inside = record.block
+    rows = (row for row in upper_data(model, pyo.Constraint) if not is_inside(row, inside))
+    return any(row.body.polynomial_degree() not in (0, 1) for row in rows)
 
 
 def same_result(one: BilevelResult, other: BilevelResult) -> bool:

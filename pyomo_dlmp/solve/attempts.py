@@ -18,7 +18,12 @@ from pyomo_dlmp.auditing.finalize import Claim, carries_on, finalize_result, no_
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import lower_levels
 from pyomo_dlmp.bounds.labels import PairState, Source
-from pyomo_dlmp.branching.proof import proved_by_pairs, same_result, tree_first
+from pyomo_dlmp.branching.proof import (
+    beyond_miqp,
+    proved_by_pairs,
+    same_result,
+    tree_first,
+)
 from pyomo_dlmp.branching.search import solve_by_pairs
 from pyomo_dlmp.errors import AuditError, BoundError
 from pyomo_dlmp.numerics import limits
@@ -39,7 +44,11 @@ _FIRST_NODES = 4_000  # of the tree that is tried before products are expanded
 
 
 class _ProductsLeft(Exception):
-    """Products are left that a tree of few pairs may divide at once."""
+    """Products are left that a tree may divide at once; `only`: nothing else can."""
+
+    def __init__(self, only: bool):
+        super().__init__()
+        self.only = only
 
 
 def solve_single_level(settings: Settings) -> BilevelResult:
@@ -76,9 +85,9 @@ def _with_finer_products(settings: Settings, options: dict) -> tuple[BilevelResu
     while True:
         try:
             attempt = _attempt(settings, options, products)
-        except _ProductsLeft:
-            best = solve_by_pairs(settings, _FIRST_NODES)
-            if best.status != Status.GAP_NOT_REACHED:
+        except _ProductsLeft as left:
+            best = solve_by_pairs(settings, np.inf if left.only else _FIRST_NODES)
+            if left.only or best.status != Status.GAP_NOT_REACHED:
                 return best, False
             products.tried = True
             continue
@@ -166,11 +175,14 @@ def _transformed(settings: Settings, options: dict, products: Expansion) -> Sing
         given = {} if products.bits is None else {"bits": products.bits, "ranges": products.ranges}
         _transform(settings, {**options, **given})
     record = _record(settings.model)
-    if not (settings.own and record.relaxed and products.ranges is None
-            and settings.interface.embedded):
+    if not (settings.own and settings.interface.embedded):
+        return record
+    if beyond_miqp(settings.model, record):
+        raise _ProductsLeft(only=True)
+    if not record.relaxed or products.ranges is not None:
         return record
     if not products.tried and tree_first(settings, record):
-        raise _ProductsLeft
+        raise _ProductsLeft(only=False)
     products.prove(settings, record)
     if not products.ranges:
         return record

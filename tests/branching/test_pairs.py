@@ -132,6 +132,26 @@ def test_a_product_that_no_identity_removes():
     assert result.bound >= result.objective - 1e-6
 
 
+@pytest.mark.parametrize("goal, best", [
+    (lambda x, y: x * y - x, -10.0), (lambda x, y: -x * y, -2.25),
+    (lambda x, y: x * y - 2 * x, -20.0), (lambda x, y: -x * x - y, -100.0),
+    (lambda x, y: -x * y - y * y, -9.0), (lambda x, y: -y * y - 0.1 * x, -9.0),
+    (lambda x, y: -x * x + 8 * x, -20.0), (lambda x, y: x * x * 0 - (x - y) ** 2, -100.0)])
+@pytest.mark.parametrize("search", ["auto", "pairs"])
+def test_a_nonconvex_upper_objective(goal, best, search):
+    """y = max(0, 3 - x) for x in [0, 10]: products and squares over factors without ranges."""
+    m = pyo.ConcreteModel()
+    m.x = pyo.Var(bounds=(0, 10))
+    m.low = dlmp.LowerLevel()
+    m.low.y = pyo.Var(bounds=(0, 20))
+    m.low.need = pyo.Constraint(expr=m.x + m.low.y >= 3)
+    m.low.cost = pyo.Objective(expr=m.low.y)
+    m.goal = pyo.Objective(expr=goal(m.x, m.low.y))
+    result = dlmp.solve_bilevel(m, search=search)
+    assert (result.status, result.objective) == ("optimal", pytest.approx(best, rel=1e-4))
+    assert result.bound <= best + 1e-6
+
+
 def test_a_quadratic_upper_row():
     """What the leader may pay is limited: price x quantity in a row."""
     m = pyo.ConcreteModel()
@@ -141,9 +161,11 @@ def test_a_quadratic_upper_row():
     m.low.balance = pyo.Constraint(expr=m.low.g == m.u)
     m.low.cost = pyo.Objective(expr=m.low.g ** 2)
     m.budget = pyo.Constraint(expr=m.low.dual_of(m.low.balance) * m.u <= 8)  # 2 u^2
+    m.circle = pyo.Constraint(expr=m.u ** 2 + m.low.g ** 2 <= 50)
     m.goal = pyo.Objective(expr=-m.u)
-    result = dlmp.solve_bilevel(m, search="pairs")
-    assert (result.status, result.objective) == ("optimal", pytest.approx(-2.0, abs=1e-4))
+    for search in ("auto", "pairs"):
+        result = dlmp.solve_bilevel(m, search=search)
+        assert (result.status, result.objective) == ("optimal", pytest.approx(-2.0, abs=1e-4))
 
 
 @pytest.mark.parametrize("kind", ["lp", "qp"])
