@@ -32,6 +32,7 @@ from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import CONVEX, ENTRY, FLAT, RANK
 
 _LARGE = 900  # columns of a connected part beyond which its null space is not computed
+_MOST = 1e4  # greatest weight, in units of the objective's greatest coefficient
 _VALUES = 6  # different coefficients that are tried as one weight for all pairs
 
 
@@ -140,9 +141,10 @@ class _Part:
         least, chosen = -np.inf, np.zeros(len(self.pairs))
         scale = max(np.abs(self.H).max(), ENTRY)
         for t in self._candidates(N):
-            value, size = _least(N.T @ self.hessian(t) @ N, scale)
-            # weights far larger than the objective would lose the curvature in rounding
-            if value > least + CONVEX and size < 1e6:
+            if np.abs(t).max(initial=0.0) > _MOST * scale:
+                continue  # rounding would be as large as the objective
+            value, _ = _least(N.T @ self.hessian(t) @ N, scale)
+            if value > least + CONVEX:
                 least, chosen = value, t
             if least >= -CONVEX:
                 break
@@ -180,6 +182,7 @@ class _Part:
         """The weights nearest to t with V'W N = 0, as nearly as it can be."""
         equations = (np.einsum("pi,pj->pij", V[self.mu], self.S @ N)
                      + np.einsum("pi,pj->pij", self.S @ V, N[self.mu]))
+        equations[np.abs(equations) <= RANK] = 0.0  # rounding, where a multiplier cannot move
         right = -(V.T @ self.hessian(t) @ N).ravel()
         step = np.linalg.lstsq(equations.reshape(len(t), -1).T, right, rcond=RANK)[0]
         return t + np.where(np.abs(step) > ENTRY, step, 0.0)

@@ -112,6 +112,20 @@ def qp_qp(rng: Rng) -> Bilevel:
     return upper_level(rng, [random_follower(rng, m, n, R, quadratic=True)], m, quadratic=True)
 
 
+def products_above(rng: Rng) -> Bilevel:
+    """An upper objective that is not convex: products of u and x, of two x, squares of any sign."""
+    m, n, R = _sizes(rng)
+    low = random_follower(rng, m, n, R, quadratic=bool(rng.random() < 0.4))
+    low.ub = np.minimum(low.ub, 5.0)
+    drawn = upper_level(rng, [low], m)
+    places = [*(u(j) for j in range(m)), *(x(j, 0) for j in range(n))]
+    goal = dict(drawn.goal)
+    for _ in range(int(rng.integers(2, 5))):
+        i, j = rng.integers(0, len(places), 2)
+        goal = added(goal, {(places[min(i, j)], places[max(i, j)]): float(rng.choice([-2, -1, 1]))})
+    return replace(drawn, goal=goal)
+
+
 def degenerate(rng: Rng) -> Bilevel:
     """Ties: equal or zero costs, rows that meet in one point, duals that are not unique."""
     m, n, R = int(rng.integers(1, 3)), 3, int(rng.integers(2, 4))

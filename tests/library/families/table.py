@@ -38,7 +38,8 @@ class Instance:
 
 _DRAWN: dict[str, Callable[[np.random.Generator], Bilevel]] = {
     "lp-lp": general.lp_lp, "lp-qp": general.lp_qp, "qp-lp": general.qp_lp,
-    "qp-qp": general.qp_qp, "degenerate": general.degenerate, "redundant": general.redundant,
+    "qp-qp": general.qp_qp, "products above": general.products_above,
+    "degenerate": general.degenerate, "redundant": general.redundant,
     "free Vars": general.free_vars, "equations only": general.equality_only,
     "integers": general.integers, "several followers": general.several_followers,
     "fixed and ranged": general.fixed_and_ranged, "tolls": networks.tolls,
