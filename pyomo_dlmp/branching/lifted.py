@@ -13,6 +13,7 @@ For a square these are its tangents at the ends and its secant. Dividing ranges 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -172,11 +173,9 @@ class _Products:
         """
         terms = []
         rest = Q.tolil()
-        dual = self.problem.is_dual
-        for i, j, v in zip(*_upper(Q), strict=True):
-            if i != j and (dual[i] or dual[j]):
-                terms.append((self._signed(int(i), int(j), v, low, high), float(v)))
-                rest[i, j] = rest[j, i] = 0.0
+        for i, j, v in self._by_themselves(Q, keep_convex):
+            terms.append((self._signed(i, j, v, low, high), v if i != j else 0.5 * v))
+            rest[i, j] = rest[j, i] = 0.0
         rest = rest.tocsr()
         rest.eliminate_zeros()
         d, F = squares_of(rest)
@@ -190,15 +189,29 @@ class _Products:
             terms.append((self._signed(form, form, d[k], low, high), 0.5 * float(d[k])))
         return stays, terms
 
+    def _by_themselves(self, Q: sp.csr_matrix,
+                       keep_convex: bool) -> Iterator[tuple[int, int, float]]:
+        """Entries (i, j, value), i <= j, that are products of columns as they stand.
+
+        Those with a dual, whose range may have one end only; and all of a block that is not convex
+        and has few: a product is exact as soon as one factor is at its bound, a square along an
+        eigenvector is not.
+        """
+        dual = self.problem.is_dual
+        for members in blocks_of(Q):
+            block = Q[members][:, members].toarray()
+            least = np.linalg.eigvalsh(block)[0]
+            if keep_convex and least >= -CONVEX * np.abs(block).max():
+                continue
+            few = np.count_nonzero(np.triu(block, 1)) <= 2 * len(members)
+            for a, b in zip(*np.nonzero(np.triu(block)), strict=True):
+                i, j, v = int(members[a]), int(members[b]), float(block[a, b])
+                if (i != j and (few or dual[i] or dual[j])) or (i == j and few and v < 0.0):
+                    yield i, j, v
+
     def _signed(self, a: int, b: int, coef: float, low: bool, high: bool) -> int:
         return self.add(a, b, (high and coef > 0) or (low and coef < 0),
                         (high and coef < 0) or (low and coef > 0))
-
-
-def _upper(Q: sp.csr_matrix):
-    """(i, j, value) of the upper triangle."""
-    upper = sp.triu(Q).tocoo()
-    return upper.row, upper.col, upper.data
 
 
 def lift(problem: PairProgram) -> Lifted:
