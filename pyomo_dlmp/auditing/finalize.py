@@ -275,7 +275,8 @@ def _close_gap(record: SingleLevel, result: BilevelResult, gap: float) -> None:
         result.status = Status.GAP_NOT_REACHED
         result.notes.append(
             f"the gap is {result.gap:.3g} against the {gap:.3g} asked for"
-            + (": the products stand in a relaxation, raise `bits`" if record.relaxed else ""))
+            + (": the products stand in a relaxation, raise `bits` or `segments`"
+               if record.relaxed else ""))
 
 
 def _failure(record: SingleLevel, result: BilevelResult) -> AuditError:

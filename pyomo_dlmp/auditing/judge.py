@@ -34,6 +34,7 @@ from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.lower.point import point_of
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics import limits
+from pyomo_dlmp.tolerances import MULTIPLIER
 from pyomo_dlmp.transform.record import SingleLevel, single_level_data
 
 _SHOWN = 3  # dual Vars named in notes
@@ -170,6 +171,12 @@ def _not_unique(report: LowerAudit) -> Iterator[str]:
     """A note with the first duals that are not unique, and between which values they may be."""
     ranges = list(report.price_ranges().items())
     if ranges:
-        said = ", ".join(f"{name} {low:.6g} .. {high:.6g}" for name, (low, high) in ranges[:_SHOWN])
+        said = ", ".join(f"{name} {_shown(low)} .. {_shown(high)}"
+                         for name, (low, high) in ranges[:_SHOWN])
         more = f" and {len(ranges) - _SHOWN} more" if len(ranges) > _SHOWN else ""
         yield f"duals that are not unique: {said}{more}"
+
+
+def _shown(value: float) -> str:
+    """A dual in a note; what is left of rounding is zero."""
+    return f"{0.0 if abs(value) < MULTIPLIER else value:.6g}"

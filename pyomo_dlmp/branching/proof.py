@@ -26,6 +26,14 @@ _PROOF_NODES = 20_000  # of the tree that checks bounds of the user's
 _FEW_PAIRS = 300  # open pairs up to which the tree is tried before products are expanded
 
 
+class ProductsLeft(Exception):
+    """Products are left that a tree may divide at once; `only`: nothing else can."""
+
+    def __init__(self, only: bool):
+        super().__init__()
+        self.only = only
+
+
 def refuse_pairs(settings: Settings) -> None:
     """Refuse a call that asks for branching on pairs and cannot have it.
 
@@ -67,8 +75,8 @@ def instead_of(err: DlmpError, settings: Settings) -> tuple[str, bool]:
     first = err.faults[0]
     wished = {"complementarity", "products"} & settings.options.keys()
     told = bool(wished) or not settings.interface.embedded or not isinstance(err, BoundError)
-    return ("solved by branching on pairs (embedded HiGHS), which needs no bounds: "
-            f"{first.where} {first.what}"), told
+    return ("solved by branching on pairs (embedded HiGHS), which needs no bounds of multipliers; "
+            f"otherwise, {first.where}: {first.what}"), told
 
 
 def proved_by_pairs(settings: Settings, result: BilevelResult) -> BilevelResult | None:
@@ -175,6 +183,20 @@ def beyond_miqp(model: Any, record: SingleLevel) -> bool:
     inside = record.block
     rows = (row for row in upper_data(model, pyo.Constraint) if not is_inside(row, inside))
     return any(row.body.polynomial_degree() not in (0, 1) for row in rows)
+
+
+def noted(settings: Settings, result: BilevelResult) -> BilevelResult:
+    """A result that rests on what the user gave and nothing has checked, with a note of it."""
+    given = [name for name in ("bounds", "cutoff") if settings.options.get(name)]
+    if result.status == Status.INFEASIBLE and given:
+        result.notes.append(
+            f"no point was found within what {' and '.join(given)} allow, which was not checked")
+    return result
+
+
+def better(old: BilevelResult | None, new: BilevelResult) -> BilevelResult:
+    """The later attempt, unless it has no point and an earlier one had."""
+    return old if old is not None and new.objective is None and old.objective is not None else new
 
 
 def same_result(one: BilevelResult, other: BilevelResult) -> bool:

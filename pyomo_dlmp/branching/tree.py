@@ -32,6 +32,7 @@ _TOGETHER = 2  # nodes of a batch
 _LEAF_EVERY = 8  # nodes, once a point is known
 _ANSWER_EVERY = 30  # nodes: the lower levels' own answer at the relaxation's decisions
 _FEW_OPEN = 2  # open pairs of a relaxation whose leaf is worth a solve
+_TELL_EVERY = 100  # nodes between two reports of progress
 _NARROWED = 6  # products whose factors get ranges by linear programs, in a round
 _ROUNDS = 25  # of tangents at one node
 
@@ -116,6 +117,7 @@ class Tree:
         self._number = count()
         self._least_dropped = np.inf
         self._in_hand: list[Node] = []
+        self._told = (np.nan, 0)
 
     # ------------------------------------------------------------------------------- search
 
@@ -171,10 +173,19 @@ class Tree:
                 self._take(visit)
                 if result.status != Status.SEARCHING:
                     return
-            options.progress(result.objective, self.bound())
+            if self._is_news():
+                options.progress(result.objective, self.bound())
             self._check_limits()
             if result.status != Status.SEARCHING:
                 return
+
+    def _is_news(self) -> bool:
+        """Whether the best point has changed, or many nodes were visited since the last report."""
+        best, nodes = self._told
+        if self.result.objective == best and self.result.nodes < nodes + _TELL_EVERY:
+            return False
+        self._told = self.result.objective, self.result.nodes
+        return True
 
     def _check_limits(self) -> None:
         result = self.result

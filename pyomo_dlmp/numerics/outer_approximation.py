@@ -28,6 +28,7 @@ from pyomo_dlmp.tolerances import ABSOLUTE_GAP, GAP, ROUNDING
 
 Progress = Callable[[str, float | None, float | None], None]
 _MAX_ROUNDS = 30
+_EARLIER = 12  # last points of a search that is stopped, whose continuous columns are made the best
 
 
 @dataclass
@@ -117,7 +118,11 @@ def solve_outer(
         master.start_from(start)
     on_progress, on_incumbent = progress or (lambda *_: None), on_incumbent or (lambda *_: None)
 
+    # points of the search: with its integers fixed, an earlier one may be better than the last
+    earlier: list[np.ndarray] = []
+
     def found(z):
+        earlier.append(z.copy())
         value = program.value(z[: len(program.columns)])
         if value < outcome.objective:
             on_incumbent(z[: len(program.columns)], value, outcome.bound)
@@ -139,6 +144,10 @@ def solve_outer(
             on_incumbent(outcome.z, outcome.objective, outcome.bound)
         on_progress(f"round {round_}", outcome.objective, outcome.bound)
         outcome.history.append((time.monotonic(), outcome.objective, outcome.bound))
+        if answer.status != Status.OPTIMAL and program.integer.any():
+            for z in earlier[-_EARLIER:]:
+                _take(program, outcome, master.with_integers_fixed(z))
+        earlier.clear()
         outcome.status = answer.status
         done = answer.status != Status.OPTIMAL or outcome.within(gap) or not len(squares.weight)
         if done or answer.z is None or outcome.z is None:

@@ -196,7 +196,7 @@ class TangentMaster:
             self.highs.forget()
             answer = self.highs.solve(time_limit, progress, found)
         if answer.z is not None and self.highs.is_mip:
-            answer.z = self._with_integers_fixed(answer.z)
+            answer.z = self.with_integers_fixed(answer.z)
         return answer
 
     def _is_the_point(self, answer: HighsResult) -> bool:
@@ -206,8 +206,8 @@ class TangentMaster:
         value = float(self.cost @ answer.z) + self.program.constant
         return abs(value - answer.objective) <= SAME_OBJECTIVE * (1.0 + abs(value))
 
-    def _with_integers_fixed(self, z: np.ndarray) -> np.ndarray:
-        """The LP optimum with the integers fixed at their rounded values; z if that fails."""
+    def with_integers_fixed(self, z: np.ndarray) -> np.ndarray:
+        """The LP optimum with z's integers fixed at their rounded values; z if that fails."""
         index = np.flatnonzero(self.program.integer)
         exact = self.highs.with_fixed(index, np.round(z[index]), tolerance=EXACT_FEASIBILITY)
         return z if exact is None else exact

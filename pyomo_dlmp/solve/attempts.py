@@ -19,7 +19,10 @@ from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import lower_levels
 from pyomo_dlmp.bounds.labels import PairState, Source
 from pyomo_dlmp.branching.proof import (
+    ProductsLeft,
+    better,
     beyond_miqp,
+    noted,
     proved_by_pairs,
     same_result,
     tree_first,
@@ -41,14 +44,6 @@ log = logging.getLogger("pyomo_dlmp")
 _MORE_BITS = 3
 _MOST_WIDENING = 4
 _FIRST_NODES = 4_000  # of the tree that is tried before products are expanded
-
-
-class _ProductsLeft(Exception):
-    """Products are left that a tree may divide at once; `only`: nothing else can."""
-
-    def __init__(self, only: bool):
-        super().__init__()
-        self.only = only
 
 
 def solve_single_level(settings: Settings) -> BilevelResult:
@@ -73,7 +68,7 @@ def solve_single_level(settings: Settings) -> BilevelResult:
     result, relies = _with_finer_products(settings, settings.options)
     if relies and settings.check_bounds and settings.own:
         return proved_by_pairs(settings, result) or _with_wider_bounds(settings, result)
-    return result
+    return noted(settings, result)
 
 
 def _with_finer_products(settings: Settings, options: dict) -> tuple[BilevelResult, bool]:
@@ -85,7 +80,7 @@ def _with_finer_products(settings: Settings, options: dict) -> tuple[BilevelResu
     while True:
         try:
             attempt = _attempt(settings, options, products)
-        except _ProductsLeft as left:
+        except ProductsLeft as left:
             best = solve_by_pairs(settings, np.inf if left.only else _FIRST_NODES)
             if left.only or best.status != Status.GAP_NOT_REACHED:
                 return best, False
@@ -96,7 +91,7 @@ def _with_finer_products(settings: Settings, options: dict) -> tuple[BilevelResu
                 raise
             return best, relies
         relies |= attempt.relies
-        best = _better(best, attempt.result)
+        best = better(best, attempt.result)
         coarse = attempt.relaxed and attempt.result.status == Status.GAP_NOT_REACHED
         finest = products.bits is not None and products.bits >= MOST_BITS
         if not (settings.own and coarse) or "bits" in options or finest or settings.over:
@@ -178,11 +173,11 @@ def _transformed(settings: Settings, options: dict, products: Expansion) -> Sing
     if not (settings.own and settings.interface.embedded):
         return record
     if beyond_miqp(settings.model, record):
-        raise _ProductsLeft(only=True)
+        raise ProductsLeft(only=True)
     if not record.relaxed or products.ranges is not None:
         return record
     if not products.tried and tree_first(settings, record):
-        raise _ProductsLeft(only=False)
+        raise ProductsLeft(only=False)
     products.prove(settings, record)
     if not products.ranges:
         return record
@@ -229,8 +224,3 @@ def _held_by_user(record: SingleLevel, result: Any) -> bool:
         f"{lower.kkt.form.block.name}.{lower.kkt.label[p]}" in held
         for lower in record.lowers
         for p in np.flatnonzero(lower.bounds.mu_source == Source.USER))
-
-
-def _better(old: BilevelResult | None, new: BilevelResult) -> BilevelResult:
-    """The later attempt, unless it has no point and an earlier one had."""
-    return old if old is not None and new.objective is None and old.objective is not None else new

@@ -89,7 +89,8 @@ def solve_bilevel(  # noqa: PLR0913  # keywords of a call, for people
         What the solves of a series share (search by regions only).
     search : str
         "auto", or a search strategy by its name: "regions" (critical regions of the lower levels'
-        parameters; ``complementarity="explicit"`` means the same) or "single_level".
+        parameters; ``complementarity="explicit"`` means the same), "single_level" or "pairs"
+        (branching on complementarity pairs, which needs no bounds of multipliers).
     **transformation
         Options of ``dlmp.single_level`` (complementarity, products, bounds, ...). Where products
         stand in a binary expansion that is too coarse for the gap, and `bits` is not given, it is
