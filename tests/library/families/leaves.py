@@ -21,7 +21,7 @@ class LinearProgram:
         self.n, self.solver = n, highspy.Highs()
         for option, value in (
                 ("output_flag", False), ("primal_feasibility_tolerance", EXACT),
-                ("dual_feasibility_tolerance", EXACT), ("presolve", "off"), ("threads", 1)):
+                ("dual_feasibility_tolerance", EXACT), ("presolve", "off")):
             self.solver.setOptionValue(option, value)
         lp = highspy.HighsLp()
         lp.num_col_, lp.num_row_ = n, len(rows)
