@@ -16,7 +16,8 @@ from pyomo_dlmp.lower.duals import AskedDual
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.status import Status
-from pyomo_dlmp.tolerances import ACTIVE, KKT_RESIDUAL, ROW_HOLDS
+from pyomo_dlmp.tolerances import ACTIVE, AUDITED_ROW, KKT_RESIDUAL, ROW_HOLDS
+from pyomo_dlmp.transform.record import SingleLevel
 
 
 class StaleDual(NamedTuple):
@@ -35,6 +36,35 @@ class StaleDual(NamedTuple):
     name: str
     off: float
     text: str
+
+
+def duals_beyond_bounds(kkt: KktSystem, record: SingleLevel | None) -> list[tuple[str, float]]:
+    """Dual Vars whose values are beyond the bounds that the user gave them.
+
+    Parameters
+    ----------
+    kkt
+        The lower level, its duals on its dual Vars.
+    record
+        Of ``dlmp.single_level``, which remembers the user's bounds; None: as they are on the Vars.
+
+    Returns
+    -------
+    list
+        [(name, distance relative to 1 + |bound|)], worst first.
+    """
+    lowers = [] if record is None else record.lowers
+    before = {id(var): ends for lower in lowers for var, *ends in getattr(lower, "before", [])}
+    found = []
+    for dual in kkt.duals.asked():
+        var = dual.var
+        low, high = before.get(id(var), (var.lb, var.ub))
+        for bound, sign in ((low, -1.0), (high, 1.0)):
+            if dual.known and bound is not None and var.value is not None:
+                over = sign * (var.value - bound) / (1.0 + abs(bound))
+                if not over <= AUDITED_ROW:
+                    found.append((var.name, float(over)))
+    return sorted(found, key=lambda item: -item[1])
 
 
 def stale_duals(report: LowerAudit, u: np.ndarray, y: np.ndarray,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
+from pyomo_dlmp.auditing.dual_checks import duals_beyond_bounds
 from pyomo_dlmp.auditing.findings import LowerAudit
 from pyomo_dlmp.auditing.judge import judge_upper
 from pyomo_dlmp.auditing.lower_checks import add_price_ranges, at_bound, audit_lower, same_answer
@@ -312,7 +313,8 @@ def _finalize_lower(lower, record: SingleLevel, rows: list,
     solution.load()
     after = pyo.value(record.original.expr)
     sense = 1 if record.original.sense == pyo.minimize else -1
-    if broken_rows(rows) or sense * (after - before) > SAME_MONEY * max(1.0, abs(before)):
+    beyond = broken_rows(rows) or duals_beyond_bounds(kkt, record)
+    if beyond or sense * (after - before) > SAME_MONEY * max(1.0, abs(before)):
         result.notes.append(
             f"{form.block.name}: the lower level's solution is not unique; the best one for the "
             "upper level is reported (optimistic)")

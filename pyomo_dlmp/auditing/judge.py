@@ -15,7 +15,7 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from pyomo_dlmp.auditing.dual_checks import StaleDual, stale_duals, wrong_signs
+from pyomo_dlmp.auditing.dual_checks import StaleDual, duals_beyond_bounds, stale_duals, wrong_signs
 from pyomo_dlmp.auditing.findings import Audit, LowerAudit
 from pyomo_dlmp.auditing.lower_checks import audit_lower, broken_fixed_rows, same_answer
 from pyomo_dlmp.auditing.optimistic_range import Unknown, upper_range
@@ -140,6 +140,7 @@ def judge_upper(model: Any, record: SingleLevel | None, lowers: list[LowerAudit]
         assert lower.kkt is not None
         decided += lower.kkt.form.u
         found.broken += broken_fixed_rows(lower.kkt, [var.value for var in lower.kkt.form.u])
+        found.broken += duals_beyond_bounds(lower.kkt, record)
     variables = list(upper_vars(model, record, objective, decided))
     found.outside, found.fractional = outside_bounds(variables), off_whole_numbers(variables)
     if ranges:

@@ -20,6 +20,7 @@ import numpy as np
 
 from pyomo_dlmp.bounds.labels import Source
 from pyomo_dlmp.lower.kkt_system import KktSystem
+from pyomo_dlmp.numerics.bases import equilibrated
 from pyomo_dlmp.numerics.boxes import batch_ranges
 from pyomo_dlmp.numerics.effort import Effort
 from pyomo_dlmp.tolerances import CONVEX, RANK, ROUNDING, SINGULAR
@@ -120,7 +121,7 @@ class _System:
         sign = np.where(self.is_y[W], 1.0, float(self.kkt.sigma))
         independent = np.ones(k, bool)
         if size:
-            values = np.linalg.svd(G, compute_uv=False)
+            values = np.linalg.svd(equilibrated(G)[0], compute_uv=False)
             independent = values[:, -1] > SINGULAR * values[:, 0]
             if (values[independent, -1] < RANK * values[independent, 0]).any():
                 return None

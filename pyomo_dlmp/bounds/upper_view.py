@@ -205,8 +205,10 @@ def _stated(compiled, var_map, where, width: int) -> Stated:
 
 
 def _bounds_of_duals(kkt) -> list[tuple[dict[int, float], float, float]]:
-    """Bounds that the user gave the dual Vars, as rows (coefficients, lo, hi)."""
-    ranges = [({id(dual.var): 1.0}, *_range(dual.var)) for dual in kkt.duals.asked() if dual.terms]
+    """Bounds that the user gave the dual Vars, or their fixed values, as rows of one dual each."""
+    ranges = [({id(dual.var): 1.0}, *((dual.var.value,) * 2 if dual.var.fixed
+                                      else _range(dual.var)))
+              for dual in kkt.duals.asked() if dual.terms]
     return [row for row in ranges if np.isfinite(row[1:]).any()]
 
 

@@ -26,6 +26,7 @@ from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.tolerances import CONVEX, ENTRY, ROUNDING
 
 CORNERS = 4  # rows of an envelope
+_SMALL = 10.0 * ROUNDING
 
 
 @dataclass
@@ -104,6 +105,11 @@ class Lifted:
             add up.
         """
         la, ua, lb, ub = (v[c] for c in (self.a, self.b) for v in (limits.lb, limits.ub))
+        # an entry that HiGHS drops as small would leave its right-hand side alone: a little wider
+        la, lb = (np.where(np.abs(low) < _SMALL, np.where(low < 0.0, -_SMALL, 0.0), low)
+                  for low in (la, lb))
+        ua, ub = (np.where(np.abs(high) < _SMALL, np.where(high > 0.0, _SMALL, 0.0), high)
+                  for high in (ua, ub))
         # a corner (alpha, beta):  w - beta a - alpha b  >= or <=  - alpha beta
         alpha = np.column_stack([la, ua, la, ua])
         beta = np.column_stack([lb, ub, ub, lb])

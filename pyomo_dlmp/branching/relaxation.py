@@ -17,7 +17,7 @@ from pyomo_dlmp.branching.lifted import CORNERS, Lifted
 from pyomo_dlmp.branching.limits import Limits
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.status import Status
-from pyomo_dlmp.tolerances import EXACT_FEASIBILITY, ROUNDING
+from pyomo_dlmp.tolerances import EXACT_FEASIBILITY, MULTIPLIER, ROUNDING
 
 
 @dataclass
@@ -229,10 +229,11 @@ class Relaxation:
         bend, slope = float(d @ gradient), float(program.c @ d + gradient @ z[:n])
         if bend > ROUNDING:
             return None
-        if bend < -ROUNDING or slope < -ROUNDING:
+        room = MULTIPLIER * (1.0 + np.abs(z[:n]).max(initial=0.0))  # ranges are only so exact
+        if bend < -ROUNDING or slope < -room:
             return z
         steepest = self._least_point(gradient)
-        falls = steepest is not None and program.c @ d + gradient @ steepest[:n] < -ROUNDING
+        falls = steepest is not None and program.c @ d + gradient @ steepest[:n] < -room
         return steepest if falls else None
 
     def _least_point(self, cost: np.ndarray) -> np.ndarray | None:

@@ -313,7 +313,9 @@ class Tree:
             low, high, endless = relaxation.range_of(column, node.limits(lifted))
             rays += endless
             room = ROUNDING * (1.0 + abs(low) + abs(high)) if np.isfinite(high - low) else 0.0
-            new = max(old[0], low - room), min(old[1], high + room)
+            # an end at zero decides a sign: the LP's rounding must not turn it
+            ends = [0.0 if abs(end) <= 10.0 * ROUNDING else end for end in (low - room, high + room)]
+            new = max(old[0], ends[0]), min(old[1], ends[1])
             if new[0] > new[1]:
                 new = old
             narrowed |= bool(np.isfinite(new[0]) and not np.isfinite(old[0])) or bool(

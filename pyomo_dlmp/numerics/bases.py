@@ -26,6 +26,7 @@ _MOST_BASES = 50_000
 _MOST_COLUMNS, _MOST_PAIRS = 60, 200  # of a part that is enumerated
 _LARGEST = 400, 2_000  # rows and columns of a part that is looked at
 _BATCH = 1_000
+_PASSES = 8  # of scaling
 _PER_BASIS = 0.1  # units of work
 
 
@@ -167,12 +168,37 @@ def regular_inverses(matrices: np.ndarray,
     """
     if not matrices.shape[1]:
         return sets, matrices
-    values = np.linalg.svd(matrices, compute_uv=False)
+    small, rows, columns = equilibrated(matrices)
+    values = np.linalg.svd(small, compute_uv=False)
     share = values[:, -1] / np.maximum(values[:, 0], ENTRY)
     if ((share > SINGULAR) & (share < RANK)).any():
         return None
     good = share >= RANK
-    return sets[good], np.linalg.inv(matrices[good])
+    inverses = np.linalg.inv(small[good])
+    return sets[good], columns[good][:, :, None] * inverses * rows[good][:, None, :]
+
+
+def equilibrated(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Matrices whose rows and columns have entries of one size, so that units do not decide.
+
+    Parameters
+    ----------
+    matrices
+        Shape (k, r, s).
+
+    Returns
+    -------
+    tuple
+        (rows x matrices x columns, rows (k, r), columns (k, s)).
+    """
+    rows, columns = np.ones(matrices.shape[:2]), np.ones((len(matrices), matrices.shape[2]))
+    small = matrices
+    for _ in range(_PASSES):
+        for scale, axis in ((rows, 2), (columns, 1)):
+            size = np.abs(small).max(axis=axis, initial=0.0)
+            scale /= np.sqrt(np.where(size > 0.0, size, 1.0))
+            small = rows[:, :, None] * matrices * columns[:, None, :]
+    return small, rows, columns
 
 
 def opposite_columns(matrix: np.ndarray, free: int) -> tuple[np.ndarray, np.ndarray]:

@@ -185,6 +185,11 @@ def _upper_program(upper: UpperTerms, systems: list[KktSystem]) -> Program:
     """The upper Vars, their rows and linear objective, boxes tightened by the rows."""
     inner = {id(v) for kkt in systems for v in kkt.form.x}
     inner |= {id(dual.var) for kkt in systems for dual in kkt.duals.asked()}
+    if any(id(v) in inner for kkt in systems for v in kkt.form.u):
+        raise NotExplicit("a lower level uses Vars of another one")
+    for dual in (dual for kkt in systems for dual in kkt.duals.asked()):
+        if dual.var.fixed or dual.var.lb is not None or dual.var.ub is not None:
+            raise NotExplicit(f"the dual '{dual.var.name}' is fixed or bounded")
     reader = RowReader()
     found = [_read_upper_row(reader, row, inner) for row in upper.rows]
     found += [row for kkt in systems for row in _rows_without_x(kkt)]

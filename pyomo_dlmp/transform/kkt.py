@@ -312,7 +312,7 @@ def _sign_of(var, value) -> None:
     for coef, mu in zip(value.linear_coefs, value.linear_vars, strict=True):
         top = np.inf if mu.ub is None else mu.ub
         low, high = low + min(0.0, coef * top), high + max(0.0, coef * top)
-    if np.isfinite(low):
+    if np.isfinite(low) and (var.lb is None or var.lb < low):
         var.setlb(low)
-    if np.isfinite(high):
+    if np.isfinite(high) and (var.ub is None or var.ub > high):
         var.setub(high)

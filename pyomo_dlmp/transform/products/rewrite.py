@@ -233,7 +233,7 @@ def _nonconvex_products(record: SingleLevel, upper, parts: QuadraticParts, is_ob
         return [], parts.quadratic  # of two duals: left to the solver, which may refuse
     lend_ranges(record.lowers, [parts.var_map[k] for i, j in parts.quadratic if i != j
                                 for k in (i, j)])
-    return group_products(parts, upper.name, decided)
+    return group_products(parts, f"{upper.name}, without duals", decided)
 
 
 def _require_complete(upper, payment: Payment, how: str) -> None:
