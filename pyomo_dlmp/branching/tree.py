@@ -314,7 +314,8 @@ class Tree:
             rays += endless
             room = ROUNDING * (1.0 + abs(low) + abs(high)) if np.isfinite(high - low) else 0.0
             # an end at zero decides a sign: the LP's rounding must not turn it
-            ends = [0.0 if abs(end) <= 10.0 * ROUNDING else end for end in (low - room, high + room)]
+            ends = [0.0 if abs(end) <= 10.0 * ROUNDING else end
+                    for end in (low - room, high + room)]
             new = max(old[0], ends[0]), min(old[1], ends[1])
             if new[0] > new[1]:
                 new = old
