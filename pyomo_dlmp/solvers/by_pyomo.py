@@ -16,6 +16,7 @@ from pyomo_dlmp.status import NO_POINT, Status
 from pyomo_dlmp.transform.complementarity.indicator import implications_of
 
 _NO_BOUND = 1e20  # what solvers write for none is at least this
+_ENDLESS = 1e15  # an objective of this size is a way to infinity that the solver has cut off
 
 
 @dataclass
@@ -130,6 +131,10 @@ def _read(interface: SolverInterface, solver, results, model, gap: float) -> Pyo
         value_idle_vars(active, model.component_data_objects(
             pyo.Constraint, active=True, descend_into=pyo.Block))
         objective = pyo.value(active)
+        if abs(objective) >= _ENDLESS:
+            return PyomoResult(Status.GAP_NOT_REACHED, None, None, (
+                f"{interface.name} ended at an objective of {objective:.3g}: the model is probably "
+                "unbounded"))
     if status is None:
         return PyomoResult(Status.GAP_NOT_REACHED, objective, bound,
                            f"{interface.name} stopped: {words}")
