@@ -33,6 +33,7 @@ from pyomo_dlmp.tolerances import CONVEX, ENTRY, FLAT, RANK
 
 _LARGE = 900  # columns of a connected part beyond which its null space is not computed
 _MOST = 1e4  # greatest weight, in units of the objective's greatest coefficient
+_FLOOR = 0.001  # share of the Hessian below which curvature is compared with the Hessian itself
 _VALUES = 6  # different coefficients that are tried as one weight for all pairs
 
 
@@ -79,7 +80,7 @@ def convexify(problem: PairProgram) -> Convexified:
     c, Q, constant = program.c.copy(), program.Q, program.constant
     S, s0 = small.slack_rows()
     for part in _parts(small, S, s0):
-        if _least(part.H)[0] >= -CONVEX:
+        if _least(part.H) >= -CONVEX:
             continue
         parts += 1
         if len(part.columns) > _LARGE:
@@ -143,7 +144,7 @@ class _Part:
         for t in self._candidates(N):
             if np.abs(t).max(initial=0.0) > _MOST * scale:
                 continue  # rounding would be as large as the objective
-            value, _ = _least(N.T @ self.hessian(t) @ N, scale)
+            value = _least(N.T @ self.hessian(t) @ N, _FLOOR * scale)
             if value > least + CONVEX:
                 least, chosen = value, t
             if least >= -CONVEX:
@@ -241,8 +242,8 @@ class _Part:
         inner = N.T @ W @ N
         d, V = np.linalg.eigh(0.5 * (inner + inner.T)) if len(inner) else (
             np.empty(0), np.empty((0, 0)))
-        scale = max(np.abs(self.H).max(), ENTRY)
-        keep = np.abs(d) > CONVEX * scale
+        floor = _FLOOR * max(np.abs(self.H).max(), ENTRY)
+        keep = np.abs(d) > CONVEX * max(np.abs(d).max(initial=0.0), floor)
         if convex:
             keep &= d > 0.0
         forms = N @ V[:, keep]
@@ -254,18 +255,20 @@ class _Part:
         return _Found(t, F, slope, 0.5 * float(z0 @ W @ z0), convex)
 
 
-def _least(W: np.ndarray, scale: float | None = None) -> tuple[float, float]:
-    """(least eigenvalue, greatest entry) of a symmetric matrix, relative to `scale`."""
+def _least(W: np.ndarray, floor: float = ENTRY) -> float:
+    """Least eigenvalue of a symmetric matrix, relative to its greatest entry or `floor`.
+
+    On the feasible set curvature may be far smaller than the Hessian that it comes from; below the
+    floor it is the Hessian's rounding.
+    """
     if not W.size:
-        return 0.0, 0.0
-    size = np.abs(W).max()
-    scale = scale or max(size, ENTRY)
-    return float(np.linalg.eigvalsh(0.5 * (W + W.T))[0]) / scale, float(size) / scale
+        return 0.0
+    return float(np.linalg.eigvalsh(0.5 * (W + W.T))[0]) / max(np.abs(W).max(), floor)
 
 
 def _least_of(Q: sp.csr_matrix) -> float:
     """Least eigenvalue of a symmetric matrix, block by block, each relative to its size."""
-    return min((_least(Q[block][:, block].toarray())[0] for block in blocks_of(Q)), default=0.0)
+    return min((_least(Q[block][:, block].toarray()) for block in blocks_of(Q)), default=0.0)
 
 
 def _parts(problem: PairProgram, S: sp.csr_matrix, s0: np.ndarray) -> Iterator[_Part]:
