@@ -224,6 +224,6 @@ class DualMap:
             suffix[row] = float(value)
         both = np.concatenate([y, mu])
         for entry in self.asked():
-            if entry.known and not entry.var.fixed:
+            if entry.known:
                 value = sum(sign * both[column] for column, sign in entry.terms)
                 entry.var.set_value(float(value), skip_validation=True)
