@@ -1,5 +1,6 @@
 """What the whole suite shares: how hypothesis searches, golden texts, a count of bilevel runs."""
 
+import signal
 from collections import Counter
 
 import pytest
@@ -8,6 +9,8 @@ from hypothesis import HealthCheck, settings
 from tests.registries import restored
 
 # the same examples on every run and on every machine, however loaded it is
+# a suite that is started in the background may have inherited an ignored Ctrl-C
+signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("suite", derandomize=True, deadline=None, database=None,
                           suppress_health_check=list(HealthCheck))
 settings.load_profile("suite")
