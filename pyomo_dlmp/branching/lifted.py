@@ -65,11 +65,6 @@ class Lifted:
         """Number of original columns."""
         return len(self.original.program.c)
 
-    @property
-    def factors(self) -> np.ndarray:
-        """Columns that are factors of products, ascending."""
-        return np.unique(np.concatenate([self.a, self.b]))
-
     def error(self, z: np.ndarray) -> np.ndarray:
         """How far each w is from its product, on the side that matters, shape (K,)."""
         gap = z[self.w] - z[self.a] * z[self.b]

@@ -21,6 +21,7 @@ from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics.identities import convexify
+from pyomo_dlmp.numerics.pairs import FREE
 from pyomo_dlmp.numerics.scaling import scaled
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.status import Status
@@ -76,7 +77,7 @@ def solve_by_pairs(settings: Settings, nodes: float = np.inf,
         sign * outcome.bound if np.isfinite(outcome.bound) else None,
         {"rows": compiled.problem.program.A.shape[0], "columns": len(compiled.problem.program.c),
          "pairs": len(compiled.problem.pairs),
-         "pairs after bounds": int((compiled.problem.state == 0).sum()),
+         "pairs after bounds": int((compiled.problem.state == FREE).sum()),
          "nodes": outcome.nodes, "patterns": outcome.leaves})
     if outcome.z is None or outcome.status == Status.UNBOUNDED:
         if outcome.status == Status.UNBOUNDED:

@@ -10,7 +10,7 @@ zero). Nothing here bounds a multiplier.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import scipy.sparse as sp
@@ -135,7 +135,3 @@ class PairProgram:
             if value < program.lo[row] - room or value > program.hi[row] + room:
                 return False
         return True
-
-    def with_objective(self, c: np.ndarray, Q: sp.csr_matrix, constant: float) -> PairProgram:
-        """The same pairs and rows with another objective of the same value where they hold."""
-        return replace(self, program=replace(self.program, c=c, Q=Q, constant=constant))
