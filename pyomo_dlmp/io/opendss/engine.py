@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pyomo_dlmp.errors import Fault, OpenDssError
@@ -35,7 +35,8 @@ def new_engine() -> Any:
     return engine
 
 
-def run(engine: Any, commands: Iterable[Command]) -> tuple[dict[str, str], list[Fault]]:
+def run(engine: Any, commands: Iterable[Command], at: Callable[[int], None] | None = None,
+        ) -> tuple[dict[str, str], list[Fault]]:
     """Run commands.
 
     Parameters
@@ -44,6 +45,8 @@ def run(engine: Any, commands: Iterable[Command]) -> tuple[dict[str, str], list[
         Of `new_engine`.
     commands : iterable of Command
         In their order.
+    at : callable, optional
+        Told the number of the command that begins.
 
     Returns
     -------
@@ -53,7 +56,9 @@ def run(engine: Any, commands: Iterable[Command]) -> tuple[dict[str, str], list[
     places: dict[str, str] = {}
     faults: list[Fault] = []
     active = ""
-    for command in commands:
+    for number, command in enumerate(commands):
+        if at is not None:
+            at(number)
         words = command.text.split(None, 2)
         if words[0].lower() == "new" and len(words) > 1:
             active = words[1].lower().removeprefix("object=").strip("\"'")
