@@ -29,6 +29,7 @@ from pyomo_dlmp.opf.load_scale import load_series
 from pyomo_dlmp.opf.objective import add_cost
 from pyomo_dlmp.opf.options import OpfOptions
 from pyomo_dlmp.opf.ownership import assign_decisions
+from pyomo_dlmp.opf.reduction import reduced
 from pyomo_dlmp.opf.unbalance import add_unbalance
 
 
@@ -64,6 +65,7 @@ def build_opf(network: Network, *, into: Any = None, **options: Any) -> Any:
         If the load scale does not fit.
     """
     given = OpfOptions.of(options)
+    network = reduced(network)
     m = pyo.ConcreteModel(name=network.name) if into is None else into
     with PauseGC():
         horizon = Horizon(m, given.periods, given.hours, given.angles,
