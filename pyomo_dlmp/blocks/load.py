@@ -20,6 +20,7 @@ from pyomo_dlmp.blocks.device import DeviceBlockData, Surroundings
 from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.devices import Load
+from pyomo_dlmp.network.profiles import reactive
 from pyomo_dlmp.network.units import mega
 
 SLOPE = {"power": (0.0, 0.0), "current": (0.5, 0.5), "impedance": (1.0, 1.0)}
@@ -88,7 +89,7 @@ class LoadBlockData(DeviceBlockData):
         for leg, kw, kvar in zip(device.legs, device.kw, device.kvar, strict=True):
             ratio = 1.0 if device.kv is None else (bus.leg_kv(leg) / device.kv) ** 2
             for t in horizon.labels:
-                power = [self.scale[t] * mega(kw), self.scale[t] * mega(kvar)]
+                power = [self.scale[t] * mega(kw), reactive(self.scale[t]) * mega(kvar)]
                 shares = (1.0, 1.0) if (leg, t) in outside else slope
                 if any(shares):
                     change = ratio * bus.leg_voltage(leg, t, device.name) - 1.0

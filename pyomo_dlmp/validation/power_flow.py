@@ -16,6 +16,7 @@ from pyomo_dlmp.io.opendss import engine, write
 from pyomo_dlmp.io.opendss.circuit import NODE
 from pyomo_dlmp.network import Line, Network, OperatingPoint
 from pyomo_dlmp.network.device import LegPowers, leg_names
+from pyomo_dlmp.network.profiles import reactive
 from pyomo_dlmp.network.units import KILO, mega
 from pyomo_dlmp.network.zones import grounded_buses
 from pyomo_dlmp.opf.build import sort_branches
@@ -217,7 +218,7 @@ class AcSolver:
                 p, q = made[name]
             elif name in self._load_of:
                 factor = scale.get(self._load_of[name], 1.0)
-                p, q = p * factor, q * factor
+                p, q = p * factor, q * reactive(factor)
             if (loads.kW, loads.kvar) != (p, q):
                 loads.kW, loads.kvar = p, q
             i = loads.Next
