@@ -119,13 +119,15 @@ class Draft:
 
     # ---------------------------------------------------------------------------------- names
 
-    def name(self, full: str) -> str:
+    def name(self, full: str, family: str = "") -> str:
         """Name of an element in the network.
 
         Parameters
         ----------
         full : str
             Its OpenDSS name.
+        family : "branch", "device" or ""
+            Whose names must differ; by default that of its class.
 
         Returns
         -------
@@ -133,7 +135,7 @@ class Draft:
             The name without its class, unless another class of its family has the same.
         """
         kind, bare = full.lower().split(".", 1)
-        family = "branch" if kind in BRANCHES else "device"
+        family = family or ("branch" if kind in BRANCHES else "device")
         for name in (bare, f"{kind}.{bare}"):
             if self._taken.setdefault((family, name), full.lower()) == full.lower():
                 return name
@@ -172,8 +174,9 @@ class Draft:
 
     def claim_names(self) -> None:
         """Let the elements of the circuit have their own names before any that are made up."""
-        for full in self.snapshot.elements:
-            self.name(full)
+        for full, element in self.snapshot.elements.items():
+            if element.kind != "reactor":  # a branch or a device
+                self.name(full)
 
     # ----------------------------------------------------------------------------- conductors
 

@@ -39,11 +39,18 @@ class Series(NamedTuple):
 
 
 class Codes:
-    """Line codes by name, a new one whenever the matrices differ."""
+    """Line codes by name, a new one whenever the matrices differ.
+
+    Attributes
+    ----------
+    prepared : dict of str to Series or None
+        Of plain lines, by full name.
+    """
 
     def __init__(self) -> None:
         self.by_name: dict[str, list[tuple[np.ndarray, LineCode]]] = {}
         self.used: set[str] = set()
+        self.prepared: dict[str, Series | None] = {}
 
     def share(self, name: str, z: np.ndarray, b: np.ndarray) -> LineCode:
         """The code of some matrices.
@@ -61,10 +68,9 @@ class Codes:
         """
         stacked = np.stack([z.real, z.imag, b])
         known = self.by_name.setdefault(name.lower(), [])
-        size = np.abs(stacked).max(axis=(1, 2), keepdims=True) + 1e-300
+        room = 3 * ROUNDING * (np.abs(stacked).max(axis=(1, 2), keepdims=True) + 1e-300)
         for matrices, code in known:
-            if matrices.shape == stacked.shape and (
-                    np.abs(matrices - stacked) <= 3 * ROUNDING * size).all():
+            if matrices.shape == stacked.shape and (np.abs(matrices - stacked) <= room).all():
                 return code
         r, x, charge = (matrix(m) for m in stacked)
         count, chosen = len(known), ""
@@ -106,21 +112,76 @@ def series(y: np.ndarray) -> Series | None:
     Series or None
         None if it is not a symmetric series impedance with equal, lossless charging at both ends.
     """
-    n = len(y) // 2
-    between = -(y[:n, n:] + y[n:, :n].T) / 2.0
-    size = np.abs(y).max()
-    if not np.isfinite(size) or not np.abs(np.diag(between)).min() > 0:
-        return None
-    charge = [y[:n, :n] - between, y[n:, n:] - between]
+    return all_series(y[None])[0]
+
+
+def all_series(y: np.ndarray) -> list[Series | None]:
+    """As `series`, of many elements at once.
+
+    Parameters
+    ----------
+    y : ndarray, shape (m, 2n, 2n), complex
+        In siemens.
+
+    Returns
+    -------
+    list of Series or None
+    """
+    n = y.shape[1] // 2
+    turned = y.transpose(0, 2, 1)
+    between = -(y[:, :n, n:] + turned[:, :n, n:]) / 2.0
+    size = np.abs(y).max(axis=(1, 2))
+    charge = [y[:, :n, :n] - between, y[:, n:, n:] - between]
     b = (charge[0].imag + charge[1].imag) / 2.0
-    model = np.block([[between + 1j * b, -between], [-between, between + 1j * b]])
-    if np.abs(model - y).max() > ROUNDING * size or (
-            np.abs(between - between.T).max() > ROUNDING * size) or (
-            np.abs(b - b.T).max() > PRINTED * np.abs(b).max()):
+    room = ROUNDING * size[:, None, None]
+    good = np.isfinite(size) & (np.abs(np.diagonal(between, axis1=1, axis2=2)).min(axis=1) > 0)
+    for own in charge:
+        good &= (np.abs(own - 1j * b) <= room).all(axis=(1, 2))
+    good &= (np.abs(y[:, :n, n:] + between) <= room).all(axis=(1, 2))
+    good &= (np.abs(y[:, n:, :n] + between.transpose(0, 2, 1)) <= room).all(axis=(1, 2))
+    good &= (np.abs(between - between.transpose(0, 2, 1)) <= room).all(axis=(1, 2))
+    good &= np.abs(b - b.transpose(0, 2, 1)).max(axis=(1, 2)) <= PRINTED * np.abs(b).max(
+        axis=(1, 2))
+    b = np.where(np.abs(b) > room, b, 0.0)
+    found: list[Series | None] = [None] * len(y)
+    rows = np.flatnonzero(good)
+    try:
+        z = np.linalg.inv(between[rows])
+    except np.linalg.LinAlgError:
+        return [_alone(between[i], b[i]) if good[i] else None for i in range(len(y))]
+    for i, own in zip(rows.tolist(), z, strict=True):
+        if np.isfinite(own).all():
+            found[i] = Series(own, 2.0 * b[i])
+    return found
+
+
+def _alone(between: np.ndarray, b: np.ndarray) -> Series | None:
+    try:
+        z = np.linalg.inv(between)
+    except np.linalg.LinAlgError:
         return None
-    b = np.where(np.abs(b) > ROUNDING * size, b, 0.0)
-    z = np.linalg.inv(between)
     return Series(z, 2.0 * b) if np.isfinite(z).all() else None
+
+
+def prepare(draft: Draft, codes: Codes) -> None:
+    """Impedances of all plain lines, many at a time.
+
+    Parameters
+    ----------
+    draft : Draft
+        With the nodes that the source feeds.
+    codes : Codes
+        Gets them, by full name.
+    """
+    groups: dict[int, list[EngineElement]] = {}
+    for element in draft.snapshot.of("line"):
+        plain = all(place in draft.live for place in element.nodes) and element.shut.all()
+        if plain:
+            groups.setdefault(len(element.nodes), []).append(element)
+    for group in groups.values():
+        found = all_series(np.array([element.y for element in group]))
+        codes.prepared.update(
+            {element.full: one for element, one in zip(group, found, strict=True)})
 
 
 def read_line(draft: Draft, element: EngineElement, codes: Codes) -> list[Branch]:
@@ -152,7 +213,8 @@ def read_line(draft: Draft, element: EngineElement, codes: Codes) -> list[Branch
     rows, first, second = ends
     n = len(element.nodes) // 2
     pick = [*rows, *(n + row for row in rows)]
-    found = series(element.y[np.ix_(pick, pick)])
+    found = (codes.prepared[element.full] if element.full in codes.prepared
+             and len(rows) == n else series(element.y[np.ix_(pick, pick)]))
     if found is None:
         return list(general(draft, element))
     dead = [row for row in range(n) if row not in rows and element.nodes[row][1]]

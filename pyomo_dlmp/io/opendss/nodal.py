@@ -211,7 +211,7 @@ def general(draft: Draft, element: EngineElement, rating_kva: float | None = Non
         order = [i for bus in buses for i in sorted(
             (i for i in rows if terminals[i][0] == bus), key=lambda i: _rank(terminals[i][1]))]
         part = y[np.ix_(order, order)]
-        name = draft.name(element.full) if k == 0 else draft.further(element.full, f"_{k + 1}")
+        name = draft.name(element.full, "branch") if k == 0 else draft.further(element.full, f"_{k + 1}")
         made.append(NodalAdmittance(
             name=name, buses=tuple(buses), g=part.real, b=part.imag, rating_kva=rating_kva,
             conductors=tuple("".join(terminals[i][1] for i in order if terminals[i][0] == bus)

@@ -8,13 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pyomo_dlmp.errors import Fault, NetworkError, OpenDssError
 from pyomo_dlmp.io.opendss import shapes, sources
 from pyomo_dlmp.io.opendss.buses import make_buses
 from pyomo_dlmp.io.opendss.circuit import Draft
-from pyomo_dlmp.io.opendss.connectivity import explore
+from pyomo_dlmp.io.opendss.connectivity import LINEAR, explore
 from pyomo_dlmp.io.opendss.generators import read_as_power
-from pyomo_dlmp.io.opendss.lines import Codes
+from pyomo_dlmp.io.opendss.lines import Codes, prepare
 from pyomo_dlmp.io.opendss.nominal import find_split_buses, find_voltages
 from pyomo_dlmp.io.opendss.session import solve_script
 from pyomo_dlmp.io.opendss.snapshot import EngineElement, Snapshot
@@ -146,6 +148,7 @@ def _read(draft: Draft) -> None:
     circuit = Circuit(Codes(), {
         str(record.get("transformer", "")).lower().removeprefix("transformer.")
         for record in snapshot.controls.get("regcontrol", ())})
+    prepare(draft, circuit.codes)
     for full, element in snapshot.elements.items():
         if full in draft.sources:
             continue
@@ -162,6 +165,8 @@ def _read(draft: Draft) -> None:
 
 
 def _one(draft: Draft, element: EngineElement, circuit: Circuit) -> list[Any]:
+    if element.kind not in LINEAR and not element.shut.all():
+        element = replace(element, kva=np.where(element.shut, element.kva, 0.0))
     if element.kind in ROWS:
         return ROWS[element.kind].read(draft, element, circuit)
     return list(read_as_power(draft, element))

@@ -151,7 +151,7 @@ def _capacitor(draft: Draft, element: EngineElement, bus: str, connection: Any,
     kv = _rated(draft, element, bus, next(iter(legs)))
     digits = 9  # of kvar: the engine makes farads of it, and we kvar of these
     return Capacitor(
-        name=draft.name(element.full), bus=bus, legs=tuple(legs), connection=connection,
+        name=draft.name(element.full, "device"), bus=bus, legs=tuple(legs), connection=connection,
         kvar=tuple(tidy(b * kv**2 * 1e3, digits) for b in legs.values()),
         kv=None if abs(kv / draft.leg_kv(bus, next(iter(legs))) - 1.0) < ROUNDING else kv)
 
@@ -186,7 +186,7 @@ def _switched_off(draft: Draft, element: EngineElement) -> list[Any]:
         return []
     kv = _rated(draft, element, bus, legs[0])
     return [Capacitor(
-        name=draft.name(element.full), bus=bus, legs=legs, closed=False,
+        name=draft.name(element.full, "device"), bus=bus, legs=legs, closed=False,
         kvar=(tidy(whole / n, 12),) * n, connection="delta" if delta else "wye",
         kv=None if abs(kv / draft.leg_kv(bus, legs[0]) - 1.0) < ROUNDING else kv)]
 

@@ -135,6 +135,8 @@ def _winding(draft: Draft, element: EngineElement, k: int) -> Winding:
             floats = neutral != 0 and draft.private((bus, neutral))
             point = "" if floats or not neutral else draft.letter(bus, neutral)
             legs = tuple(draft.letter(bus, node) + point for node in nodes[:-1])
+    if any(leg[0] in NEUTRALS for leg in legs):
+        raise Unsupported("it has a unit at a neutral")
     between = len(legs[0]) == 2 and legs[0][1] not in NEUTRALS
     return Winding(bus, legs, "delta" if delta and n == 3 or between else "wye", floats,
                    float(record["kvs"][k]), tidy(record["taps"][k], 12),
