@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pyomo_dlmp.errors import Fault, NetworkError, OpenDssError
-from pyomo_dlmp.io.opendss import branches, devices
+from pyomo_dlmp.io.opendss import branches, devices, session
 from pyomo_dlmp.io.opendss.circuit import (
     CONTROLS,
     Draft,
@@ -18,8 +19,7 @@ from pyomo_dlmp.io.opendss.circuit import (
     plain_names,
     records,
 )
-from pyomo_dlmp.io.opendss.engine import new_engine, refine, run, suspects
-from pyomo_dlmp.io.opendss.rehearsal import rehearse
+from pyomo_dlmp.io.opendss.engine import solved
 from pyomo_dlmp.io.opendss.script import Script
 from pyomo_dlmp.network import Bus, Network, Profile
 
@@ -31,7 +31,7 @@ READ = frozenset([
 
 
 def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: str = "error",
-                 timeout: float = 60.0) -> Network:
+                 timeout: float = 60.0, allow_folders: Iterable[str | Path] = ()) -> Network:
     """The circuit of an OpenDSS file and all that it includes, taps and switches as solved.
 
     The script runs in the OpenDSS engine (extra ``opendss``) until its own last command; then the
@@ -40,8 +40,8 @@ def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: s
     a line share a name, the second read becomes ``transformer.name``. Three-winding transformers
     become three that meet at a star bus.
 
-    A script can neither run a shell command, nor open an editor, nor write a file: only commands
-    that describe or solve a circuit reach the engine.
+    A script can neither load a library, nor run a shell command, nor open an editor, nor write a
+    file: only commands that describe or solve a circuit reach the engine.
 
     Parameters
     ----------
@@ -55,6 +55,8 @@ def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: s
     timeout : float
         The script first runs in a separate process, since the engine crashes or hangs on some
         damaged input: the longest duration of that (s). The 8500-node feeder takes one second.
+    allow_folders : iterable of str or Path
+        Folders besides the master's own, and all below it, that files may be read from.
 
     Returns
     -------
@@ -75,7 +77,7 @@ def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: s
     path = Path(path)
     if not path.is_file():
         raise OpenDssError.at(str(path), "there is no such file", "Give the master .dss file.")
-    engine, places = solve_script(path, timeout)
+    engine, places = solve_script(path, timeout, allow_folders)
     draft = Draft(engine, places)
     _read(draft)
     faults = [*draft.faults, *(draft.unsupported if on_unsupported == "error" else ())]
@@ -93,7 +95,8 @@ def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: s
         raise NetworkError(_placed(fault, places) for fault in error.faults) from None
 
 
-def solve_script(path: Path, timeout: float = 60.0) -> tuple[Any, dict[str, str]]:
+def solve_script(path: Path, timeout: float = 60.0, allow_folders: Iterable[str | Path] = (),
+                 ) -> tuple[Any, dict[str, str]]:
     """Run a script and solve its circuit.
 
     Parameters
@@ -102,6 +105,8 @@ def solve_script(path: Path, timeout: float = 60.0) -> tuple[Any, dict[str, str]
         The master file.
     timeout : float
         Longest duration of the run in a separate process (s).
+    allow_folders : iterable of str or Path
+        Folders besides the master's own that files may be read from.
 
     Returns
     -------
@@ -113,30 +118,11 @@ def solve_script(path: Path, timeout: float = 60.0) -> tuple[Any, dict[str, str]
     OpenDssError
         If the script or the circuit has faults, or the power flow does not converge.
     """
-    script = Script(path)
-    if script.faults:
-        raise OpenDssError(script.faults)
-    rehearse(script.commands, timeout)
-    engine = new_engine()
-    places, faults = run(engine, script.commands)
-    wrong = suspects(engine, places)
-    if wrong or faults:
-        raise OpenDssError([*wrong, *faults])
-    if not engine.NumCircuits:
-        raise OpenDssError.at(path.name, "it makes no circuit", "Begin with: new circuit.NAME ...")
-    try:
-        if not script.commands or script.commands[-1].text != "solve":
-            engine.ActiveCircuit.Solution.Solve()
-        if engine.ActiveCircuit.Solution.Converged:
-            refine(engine)
-    except Exception as error:  # the engine's own class
-        text = " ".join(str(error).split())
-        raise OpenDssError.at(path.name, f"OpenDSS cannot solve it: {text[:300]}",
-                              "Correct the circuit.") from None
-    if not engine.ActiveCircuit.Solution.Converged:
-        raise OpenDssError.at(path.name, "its AC power flow does not converge",
-                              "Check loads, impedances and units.")
-    return engine, places
+    done = session.solve_script(path, timeout, allow_folders)
+    engine, faults, _ = solved(Script(path, allow_folders).commands)
+    if faults:
+        raise OpenDssError(faults)
+    return engine, done.snapshot.places
 
 
 def _read(draft: Draft) -> None:
