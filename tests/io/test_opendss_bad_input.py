@@ -24,8 +24,10 @@ solve
 """
 
 EDITS = [
-    ("new line.l2", "new lime.l2", "m.dss, line 5: lime.l2: OpenDSS has no class 'lime'. Did you mean 'line'?"),
-    ("length=.5", "lenth=.5", "m.dss, line 5: line.l2: OpenDSS knows no property 'lenth' of line. Did"),
+    ("new line.l2", "new lime.l2",
+     "line 5: lime.l2: OpenDSS has no class 'lime'. Did you mean 'line'"),
+    ("length=.5", "lenth=.5",
+     "line 5: line.l2: OpenDSS knows no property 'lenth' of line. Did you"),
     ("linecode=lc length=.5", "linecode=zz length=.5", "m.dss, line 5"),
     ("length=.5", "length=0", "line.l2 (m.dss, line 5): its length is 0 of its unit. Give a"),
     ("length=.5", "length=-3", "line.l2 (m.dss, line 5): its length is -3"),

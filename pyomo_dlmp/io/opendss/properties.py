@@ -53,6 +53,7 @@ class Properties:
                  note: Callable[[str, str], None]):
         self._variables, self._find, self._note = variables, find, note
         self._points: dict[str, dict[str, float]] = {}
+        self._dynamic: set[str] = set()  # elements with equations, whose variables are values too
 
     def new(self, about: str) -> None:
         """An element is made.
@@ -96,6 +97,11 @@ class Properties:
                 at += 1
                 known = names[at - 1] if at <= len(names) else None
             try:
+                if known == "dynamiceq":
+                    self._dynamic.add(about)
+                if known is None and about in self._dynamic:
+                    self._note(f"{about}: {name} is left out", "Dynamics are not read.")
+                    continue
                 if known is None:
                     raise Refused(f"OpenDSS knows no property {name!r} of {kind}"
                                   if name else f"it has more values than {kind} has properties",

@@ -59,9 +59,11 @@ class Script:
         self._folder = self._base = self._folders.home  # of this file; and as `compile` set it
         self._kind = self._about = ""  # class and full name of the active element
         self._snapshot = True
+        self._cleared: tuple[int, dict[str, str], str] | None = None
         self._left_out: dict[str, dict[str, list[str]]] = {}
         self._properties = Properties(self._variables, self._file, self._note)
         self._include(path, path.resolve())
+        self._unclear()
         self._grouped()
 
     # files
@@ -110,7 +112,7 @@ class Script:
         try:
             rows = lines(self._file(line.pair()[1]))
         except FileFault as error:
-            self._fault(error.what, error.cure)
+            self._note(f"{error.what}: buses are without coordinates", error.cure)
             return
         none = Variables()
         for row in rows:
@@ -162,8 +164,7 @@ class Script:
             self._var(line)
         elif verb in allowed.AS_THEY_ARE:
             if verb.startswith("clear"):
-                self.places.clear()
-                self._kind = self._about = ""
+                self._clear()
             self._run(verb)
         elif verb in allowed.WITH_VALUES:
             self._with_values(verb, line)
@@ -176,6 +177,18 @@ class Script:
             self._leave("studies over time", verb)
         elif verb != "//":
             self._note(f"the command {verb!r} is left out", "The circuit is read without it.")
+
+    def _clear(self) -> None:
+        if self.places:
+            self._cleared = len(self.commands), self.places, self._where
+        self.places, self._kind, self._about = {}, "", ""
+
+    def _unclear(self) -> None:
+        """What is cleared last, with nothing after it, is the circuit to be read."""
+        if self._cleared and "vsource.source" not in self.places:
+            count, self.places, where = self._cleared
+            del self.commands[count:]
+            self.notes.append(Fault(where, "it clears the circuit: read as it was before"))
 
     def _unknown(self, word: str) -> None:
         if difflib.get_close_matches(lower(word), allowed.CIRCUIT, n=1, cutoff=MISSPELLED):

@@ -134,7 +134,8 @@ def _child(commands: list[Command], timeout: float, progress: Progress | None,
                       "seconds": timeout}).encode()
     with tempfile.TemporaryDirectory(prefix="pyomo-dlmp-", ignore_cleanup_errors=True) as folder:
         child = subprocess.Popen(
-            [sys.executable, "-I", "-c", _START, str(Path(pyomo_dlmp.__file__).parent), *_paths()],
+            [sys.executable, "-I", "-B", "-c", _START, str(Path(pyomo_dlmp.__file__).parent),
+             *_paths()],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             cwd=folder, env=_environment(folder))
         ear = _Ear(child, job)
