@@ -13,13 +13,11 @@ import signal
 import sys
 from typing import Any, BinaryIO
 
-from pyomo_dlmp.errors import Fault, OpenDssError
-from pyomo_dlmp.io.opendss.engine import new_engine, refine, run, suspects
+from pyomo_dlmp.errors import OpenDssError
+from pyomo_dlmp.io.opendss.command import Command
+from pyomo_dlmp.io.opendss.engine import solved
 from pyomo_dlmp.io.opendss.packing import pack
-from pyomo_dlmp.io.opendss.script import Command
 from pyomo_dlmp.io.opendss.snapshot import take
-
-ITERATIONS = 200  # at least: the engine's own 15 are too few for 8500 nodes from a flat start
 
 
 def main() -> None:
@@ -86,35 +84,9 @@ def solve(commands: list[Command], answer: BinaryIO) -> tuple[dict[str, Any], by
         answer.write(b"at %d\n" % i)
         answer.flush()
 
-    engine = new_engine()
-    places, faults = run(engine, commands, at)
-    at(len(commands))
-    faults = [*suspects(engine, places), *faults]
-    name = commands[0].file if commands else "the file"
-    if not faults and not engine.NumCircuits:
-        faults = [Fault(name, "it makes no circuit", "Begin with: new circuit.NAME ...")]
-    notes: list[Fault] = []
-    if not faults:
-        faults = _solved(engine, commands, name, notes)
+    engine, faults, notes = solved(commands, at)
     if faults:
         return {"faults": [[f.where, f.what, f.cure] for f in faults]}, b""
-    header, body = pack(take(engine, places))
+    header, body = pack(take(engine, {}))
     header["notes"] = [[f.where, f.what, f.cure] for f in notes]
     return header, body
-
-
-def _solved(engine: Any, commands: list[Command], name: str, notes: list[Fault]) -> list[Fault]:
-    solution = engine.ActiveCircuit.Solution
-    try:
-        if not commands or commands[-1].text != "solve":
-            solution.MaxIterations = max(int(solution.MaxIterations), ITERATIONS)
-            solution.Solve()
-        if solution.Converged:
-            refine(engine)
-    except Exception as error:  # the engine's own class
-        text = " ".join(str(error).split())
-        return [Fault(name, f"OpenDSS cannot solve it: {text[:300]}", "Correct the circuit.")]
-    if not solution.Converged:
-        return [Fault(name, "its AC power flow does not converge",
-                      "Check loads, impedances and units.")]
-    return []

@@ -37,8 +37,8 @@ def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: s
     a line share a name, the second read becomes ``transformer.name``. Every element is compared
     with the engine's own: admittances of branches and shunts, powers of devices at the solution.
 
-    A script can neither run a shell command, nor open an editor, nor write a file: only commands
-    that describe or solve a circuit reach the engine.
+    A script can neither load a library, nor run a shell command, nor open an editor, nor write a
+    file: only commands that describe or solve a circuit reach the engine.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: s
         The script runs in a separate process, since the engine crashes or hangs on some damaged
         input: the longest duration of that (s). The 8500-node feeder takes three seconds.
     allow_folders : iterable of str or Path
-        Folders besides the master's own that its files may be read from.
+        Folders besides the master's own, and all below it, that files may be read from.
     hour : int, optional
         The loads of that hour of their daily shapes are the nominal ones, from 1 on as the engine
         counts; by default the shapes become profiles.

@@ -21,8 +21,9 @@ from typing import Any
 
 import pyomo_dlmp
 from pyomo_dlmp.errors import Fault, OpenDssError
+from pyomo_dlmp.io.opendss.command import Command
 from pyomo_dlmp.io.opendss.packing import unpack
-from pyomo_dlmp.io.opendss.script import Command, Script
+from pyomo_dlmp.io.opendss.script import Script
 from pyomo_dlmp.io.opendss.snapshot import Snapshot
 
 Progress = Callable[[int, int], None]
@@ -85,14 +86,21 @@ def solve_script(path: str | Path, timeout: float = 60.0,
         line), or the power flow does not converge.
     """
     path = Path(path)
-    script = Script(path)
+    script = Script(path, allow_folders)
     if script.faults:
         raise OpenDssError(script.faults)
     header, body = _child(script.commands, timeout, progress)
     if "faults" in header:
-        raise OpenDssError(Fault(*fault) for fault in header["faults"])
-    notes = [Fault(*fault) for fault in header.pop("notes")]
-    return Solved(unpack(header, body), notes)
+        raise OpenDssError(_placed(Fault(*fault), script.places) for fault in header["faults"])
+    notes = [*script.notes, *(Fault(*fault) for fault in header.pop("notes"))]
+    snapshot = unpack(header, body)
+    snapshot.places = script.places
+    return Solved(snapshot, notes)
+
+
+def _placed(fault: Fault, places: dict[str, str]) -> Fault:
+    place = places.get(fault.where.lower())
+    return Fault(f"{fault.where} ({place})", fault.what, fault.cure) if place else fault
 
 
 class _Ear(threading.Thread):
@@ -122,11 +130,12 @@ class _Ear(threading.Thread):
 
 def _child(commands: list[Command], timeout: float, progress: Progress | None,
            ) -> tuple[dict[str, Any], bytes]:
-    job = json.dumps({"commands": [[c.text, c.file, c.line] for c in commands],
+    job = json.dumps({"commands": [[c.text, c.file, c.line, c.about] for c in commands],
                       "seconds": timeout}).encode()
     with tempfile.TemporaryDirectory(prefix="pyomo-dlmp-", ignore_cleanup_errors=True) as folder:
         child = subprocess.Popen(
-            [sys.executable, "-I", "-c", _START, str(Path(pyomo_dlmp.__file__).parent), *_paths()],
+            [sys.executable, "-I", "-B", "-c", _START, str(Path(pyomo_dlmp.__file__).parent),
+             *_paths()],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             cwd=folder, env=_environment(folder))
         ear = _Ear(child, job)
