@@ -17,7 +17,6 @@ from pyomo_dlmp.network import Line, Network, OperatingPoint
 from pyomo_dlmp.network.device import leg_names
 from pyomo_dlmp.network.kinds import kind, label
 from pyomo_dlmp.network.units import KILO, mega
-from pyomo_dlmp.network.zones import grounded_buses
 from pyomo_dlmp.opf.build import sort_branches
 from pyomo_dlmp.tolerances import SAME_MONEY
 from pyomo_dlmp.validation.dispatch import Dispatch
@@ -55,7 +54,7 @@ class AcSolver:
                 raise OpenDssError.at(
                     f"network {network.name!r}", "OpenDSS reports: "
                     f"{' '.join(str(error).split())[:300]}", "Correct its figures.") from None
-        self.grounded = grounded_buses(network)
+        self.grounded = self.words.grounded
         self._loads = self._load_parts()
         self._nominal: dict[str, tuple[float, float]] | None = None
 

@@ -12,6 +12,7 @@ from pyomo_dlmp.network import Bus, Network
 from pyomo_dlmp.network.kinds import kind
 from pyomo_dlmp.network.phases import NEUTRALS, PHASES, SPLIT
 from pyomo_dlmp.network.units import mega
+from pyomo_dlmp.network.zones import grounded_buses
 from pyomo_dlmp.tolerances import IDEAL
 
 LEAST_MVA = 0.1
@@ -52,13 +53,18 @@ class Wording:
     ----------
     names : Names
         With everything that was written so far.
+    mva : float
+        Apparent power of everything in the network (MVA), at least 0.1.
+    grounded : set of str
+        Buses whose voltage to ground is held.
     """
 
     def __init__(self, network: Network):
         self.network = network
         self.names = Names(network.buses)
         self._spare: dict[str, int] = {}
-        self._mva = max(LEAST_MVA, _power(network))
+        self.mva = max(LEAST_MVA, _power(network))
+        self.grounded = grounded_buses(network)
 
     def nodes(self, bus: str, conductors: Iterable[str]) -> list[int]:
         """Nodes of conductors of a bus; see `node_of`."""
@@ -123,7 +129,7 @@ class Wording:
         So small that the power of the whole network drops 1e-8 pu across it, and no smaller: the
         admittances beside it lose digits.
         """
-        return IDEAL * self.network.buses[bus].kv_ln ** 2 / self._mva
+        return IDEAL * self.network.buses[bus].kv_ln ** 2 / self.mva
 
 
 def _power(network: Network) -> float:

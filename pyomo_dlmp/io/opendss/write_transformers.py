@@ -153,19 +153,22 @@ def regulators(words: Wording) -> Iterator[str]:
 
 
 def _regulator(words: Wording, reg: Regulator) -> Iterator[str]:
+    """Ideal units have a great rating, and a small shunt only where nothing else is to ground."""
     bus = words.network.buses[reg.from_bus]
-    ohm = words.ideal_ohm(reg.from_bus)
+    grounded = reg.to_bus in words.grounded
+    ohm = words.ideal_ohm(reg.from_bus) * (1.0 if grounded else 10.0)
     for leg, ratio in reg.ratio.items():
         kv = bus.nominal_kv(leg)
         ideal = 1000.0 * kv**2 / ohm / 1e4  # kVA on which .01 % is that impedance
         kva, r, x = (reg.kva, reg.r_percent, reg.x_percent) if reg.kva else (ideal, 0.0, 0.01)
+        ppm = 1.0 if reg.kva else 0.0 if grounded else 1000.0 * words.mva / kva
         taps = (1.0 / ratio, 1.0) if reg.kind == "A" else (1.0, ratio)
         kind = "delta" if between_phases(leg) else "wye"
         windings = " ".join(
             _wdg(k, _winding(words, end, (leg,)), kind, kv, kva, tap, r / 2)
             for k, (end, tap) in enumerate(zip((reg.from_bus, reg.to_bus), taps, strict=True), 1))
         yield (f"{words.new('transformer', reg, leg)} phases=1 windings=2 {windings} "
-               f"xhl={figure(x)} %noloadloss=0 %imag=0 {_RANGE}")
+               f"xhl={figure(x)} %noloadloss=0 %imag=0 ppm_antifloat={figure(ppm)} {_RANGE}")
     if reg.connection == "open_delta":
         common = next(p for p in PHASES if all(p in leg for leg in reg.taps))
         yield (f"{words.new('line', reg, 'through')} phases=1 "
