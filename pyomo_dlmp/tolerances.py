@@ -115,6 +115,10 @@ PRINTED = 1e-6
 NOMINAL = 1e-3
 """Two nominal figures (a voltage in kV, a ratio) mean the same within this share."""
 
+IDEAL = 1e-8
+"""Voltage (pu) across what stands for an ideal branch at the power of the whole network (absolute);
+a smaller impedance takes digits from the admittances beside it."""
+
 # -------------------------------------------------------------- search effort
 
 FIRST_POINT_GAP = 1e-2

@@ -16,7 +16,7 @@ SMALL = re.compile(r"\d*\.?\d*e-\d+", re.IGNORECASE)
 # engine's own settings; what a user's own tests compare with
 EXCEPTIONS = {
     "tolerances.py", "solvers/probes.py", "solvers/interfaces.py", "io/opendss/branches.py",
-    "io/opendss/write.py", "testing.py",
+    "testing.py",
 }
 UNIT_FACTORS = {"2e-3", "2.54e-5", "1e-5", "1e-6", "1e-300"}  # in io/opendss
 

@@ -19,12 +19,9 @@ from pyomo_dlmp.opf.load_scale import LoadScale, load_series
 from pyomo_dlmp.results import unbalance_table
 from pyomo_dlmp.results.unbalance import measures
 from pyomo_dlmp.tolerances import ACTIVE, SAME_MONEY
-from pyomo_dlmp.validation.power_flow import (
-    AcPowerFlow,
-    AcSolver,
-    ac_power_flow,
-    dispatch_by_period,
-)
+from pyomo_dlmp.validation.ac_solver import AcSolver
+from pyomo_dlmp.validation.dispatch import dispatch_by_period
+from pyomo_dlmp.validation.power_flow import AcPowerFlow, ac_power_flow
 
 PROBE_KW = 1.0
 
@@ -206,8 +203,7 @@ def _prices(m, network: Network, load_scale, samples: int) -> pd.DataFrame:
     def bought(name: str, kw: float, kvar: float) -> float:
         zero = dict.fromkeys(probes, ((0.0,), (0.0,)))
         solver.solve({**base, **zero, name: ((kw,), (kvar,))}, scale)
-        powers = solver.engine.ActiveCircuit.TotalPower
-        return -float(powers[0])
+        return solver.bought_kw()
 
     rows = []
     for name, probe in probes.items():

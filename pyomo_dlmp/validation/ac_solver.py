@@ -1,0 +1,234 @@
+"""An OpenDSS engine that holds a network: powers in, the AC state of every conductor out."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+
+from pyomo_dlmp.errors import OpenDssError
+from pyomo_dlmp.io.opendss import engine
+from pyomo_dlmp.io.opendss.wording import Wording, node_of
+from pyomo_dlmp.io.opendss.write import script
+from pyomo_dlmp.io.opendss.write_devices import default_injections
+from pyomo_dlmp.network import Line, Network, OperatingPoint
+from pyomo_dlmp.network.device import leg_names
+from pyomo_dlmp.network.kinds import kind, label
+from pyomo_dlmp.network.profiles import reactive
+from pyomo_dlmp.network.units import KILO, mega
+from pyomo_dlmp.opf.build import sort_branches
+from pyomo_dlmp.tolerances import SAME_MONEY
+from pyomo_dlmp.validation.dispatch import Dispatch
+
+Node = tuple[str, int]  # bus in the engine (lower case) and node
+
+
+class AcSolver:
+    """An OpenDSS engine with a network; each solve sets loads and device powers.
+
+    The engine works in a temporary folder of its own.
+
+    Parameters
+    ----------
+    network : Network
+        The feeder.
+
+    Raises
+    ------
+    OpenDssError
+        If the extra ``opendss`` is missing, or the engine rejects the network.
+    """
+
+    def __init__(self, network: Network):
+        self.network = network
+        self.engine = engine.new_engine()
+        self._folder = tempfile.TemporaryDirectory(prefix="pyomo_dlmp_")
+        self.engine.DataPath = self._folder.name
+        self.words = Wording(network)
+        self.base = default_injections(network)
+        for command in script(self.words, self.base):
+            try:
+                self.engine.Text.Command = command
+            except Exception as error:  # the engine's own class
+                raise OpenDssError.at(
+                    f"network {network.name!r}", "OpenDSS reports: "
+                    f"{' '.join(str(error).split())[:300]}", "Correct its figures.") from None
+        self.grounded = self.words.grounded
+        self._loads = self._load_parts()
+        self._nominal: dict[str, tuple[float, float]] | None = None
+
+    def _load_parts(self) -> dict[str, tuple[str, int | None]]:
+        """[engine's load]: device and number of its leg; of a load None."""
+        found: dict[str, tuple[str, int | None]] = {}
+        for (word, name), parts in self.words.names.parts.items():
+            for k, full in enumerate(parts):
+                if full.startswith("load."):
+                    found[full.removeprefix("load.")] = (name, None if word == "load" else k)
+        return found
+
+    def refuse_stars(self, by_period: Dispatch) -> None:
+        """Raise OpenDssError for unequal legs to ground at a bus that is not grounded."""
+        for t, injections in by_period.items():
+            for name, powers in injections.items():
+                device = self.network.devices[name]
+                star = all(len(leg) == 1 for leg in leg_names(device))
+                if not star or device.bus in self.grounded:
+                    continue
+                for made, unit in zip(powers, ("kW", "kvar"), strict=True):
+                    if max(made) - min(made) > SAME_MONEY * (1.0 + max(map(abs, made))):
+                        raise OpenDssError.at(
+                            label(device), "its legs generate "
+                            f"{', '.join(f'{x:.4g}' for x in made)} {unit} to neutral in period "
+                            f"{t!r} at bus {device.bus!r}, which nothing grounds",
+                            "Connect it in delta.")
+
+    def solve(self, injections: Mapping[str, tuple], scale: Mapping[str, float] | None = None
+              ) -> None:
+        """Set the powers of devices and loads, and solve.
+
+        Parameters
+        ----------
+        injections : mapping
+            [device]: (kW by leg, kvar by leg), generated.
+        scale : mapping of str to float, optional
+            Multiplier (1) of each load; 1 for those that it leaves out.
+        """
+        loads = self.engine.ActiveCircuit.Loads
+        if self._nominal is None:
+            self._nominal = {}
+            i = loads.First
+            while i:
+                self._nominal[loads.Name] = (loads.kW, loads.kvar)
+                i = loads.Next
+        scale = {} if scale is None else scale
+        i = loads.First
+        while i:
+            p, q = self._nominal[loads.Name]
+            name, leg = self._loads[loads.Name.lower()]
+            if leg is None:
+                factor = scale.get(name, 1.0)
+                p, q = p * factor, q * reactive(factor)
+            elif name in injections:
+                p, q = (-made[leg] for made in injections[name])
+            if (loads.kW, loads.kvar) != (p, q):
+                loads.kW, loads.kvar = p, q
+            i = loads.Next
+        engine.refine(self.engine)
+
+    def read(self, point: OperatingPoint, t: Hashable) -> None:
+        """Add the solved state to an operating point, as period `t`."""
+        circuit = self.engine.ActiveCircuit
+        point.settled[t] = bool(circuit.Solution.Converged)
+        self._voltages(circuit, point, t)
+        currents, losses = self._currents(circuit)
+        self._flows(point, t, currents)
+        place = self.network.substation
+        bus = self.network.buses[place.bus]
+        fed = currents[("substation", place.name)]
+        for k in bus.phases:
+            total = fed.get(self._node(bus.name, k), 0.0)
+            v = point.voltages[bus.name, k, t]
+            point.source[k, t] = complex(v * np.conj(-total) * mega(bus.kv_ln))
+        point.losses[t] = losses
+
+    def bought_kw(self) -> float:
+        """Active power that the source delivers to its bus, in the last solution.
+
+        Returns
+        -------
+        float
+            In kW.
+        """
+        place = self.network.substation
+        circuit = self.engine.ActiveCircuit
+        into: dict[Node, complex] = {}
+        for full in self.words.names.parts["substation", place.name]:
+            circuit.SetActiveElement(full)
+            _add_currents(circuit.ActiveCktElement, into)
+        circuit.SetActiveBus(self.words.names.bus(place.bus))
+        flat = np.asarray(circuit.ActiveBus.Voltages, dtype=float).view(complex).tolist()
+        volts = dict(zip(map(int, circuit.ActiveBus.Nodes), flat, strict=True))
+        nodes = [self._node(place.bus, k) for k in self.network.buses[place.bus].phases]
+        return -sum((volts[node[1]] * into[node].conjugate()).real for node in nodes) / KILO
+
+    def _node(self, bus: str, conductor: str) -> Node:
+        return (self.words.names.bus(bus).lower(), node_of(self.network.buses[bus], conductor))
+
+    def _voltages(self, circuit, point: OperatingPoint, t: Hashable) -> None:
+        """Of every conductor (pu of the phase's nominal); ungrounded parts without zero sequence.
+        """
+        values = np.asarray(circuit.YNodeVarray, dtype=float).view(complex)
+        names = [name.lower().rsplit(".", 1) for name in circuit.YNodeOrder]
+        volts = {(bus, int(node)): v for (bus, node), v in zip(names, values.tolist(), strict=True)}
+        for name, bus in self.network.buses.items():
+            nodes = [self._node(name, k) for k in bus.conductors]
+            phasors = np.array([volts.get(node, 0.0) if node[1] == 0 else volts[node]
+                                for node in nodes]) / (KILO * bus.kv_ln)
+            if bus.phases == "abc" and name not in self.grounded:
+                phasors = phasors - phasors[:3].mean()
+            for k, value in zip(bus.conductors, phasors.tolist(), strict=True):
+                point.voltages[name, k, t] = value
+
+    def _flows(self, point: OperatingPoint, t: Hashable, currents: dict) -> None:
+        """Power that reaches the to-bus of each branch, and of each bank under its first name."""
+        made: dict[tuple[str, str], complex] = {}
+        for branch in self.network.branches.values():
+            bus = self.network.buses[branch.to_bus]
+            entering = currents.get((str(kind(branch)), branch.name), {})
+            for k in branch.to_phases:
+                i = entering.get(self._node(bus.name, k), 0.0)
+                s = complex(point.voltages[bus.name, k, t] * np.conj(-i) * mega(bus.kv_ln))
+                if isinstance(branch, Line) and branch.code.b is not None:
+                    s += self._charging(branch, k, t, point)
+                made[branch.name, k] = s
+        _, _, banks = sort_branches(self.network)
+        for bank, members in banks.items():
+            for member in members[1:]:
+                for k in member.to_phases:
+                    made[bank, k] = made.get((bank, k), 0.0) + made.pop((member.name, k))
+        for (name, k), s in made.items():
+            point.flows[name, k, t] = s
+
+    def _charging(self, line: Line, conductor: str, t, point: OperatingPoint) -> complex:
+        """Power of half the line's charging at the to-bus; its current is in the engine's."""
+        at = line.to_phases.index(conductor)
+        b = np.array(line.code.b)[at] / 1e6 * line.length / 2
+        kv = self.network.buses[line.to_bus].kv_ln
+        v = np.array([point.voltages[line.to_bus, k, t] for k in line.to_phases]) * kv
+        return complex(v[at] * np.conj(1j * b @ v))
+
+    def _currents(self, circuit) -> tuple[dict[tuple[str, str], dict[Node, complex]], float]:
+        """Currents (A) into each of our branches, shunts and the source, and all losses (MW).
+
+        Losses are the active power into lines, transformers and reactors, shunts and groundings
+        among them, and into nodal admittances.
+        """
+        found: dict[tuple[str, str], dict[Node, complex]] = {}
+        lost = 0.0
+        originals = self.words.names.originals
+        element = circuit.ActiveCktElement
+        for collection, word in ((circuit.Lines, "line"), (circuit.Transformers, "transformer"),
+                                 (circuit.Reactors, "reactor"), (circuit.Vsources, "vsource")):
+            i = collection.First
+            while i:
+                original = originals[f"{word}.{collection.Name.lower()}"]
+                if original.kind != "capacitor":
+                    into = found.setdefault((original.kind, original.name), {})
+                    _add_currents(element, into)
+                    if original.kind != "substation":
+                        lost += element.Losses[0]
+                i = collection.Next
+        return found, lost / 1e6
+
+
+def _add_currents(element: Any, into: dict[Node, complex]) -> None:
+    """Currents into an element, by bus and node."""
+    flat = np.asarray(element.Currents, dtype=float).view(complex).tolist()
+    nodes = element.NodeOrder
+    buses = [name.split(".", 1)[0].lower() for name in element.BusNames]
+    width = len(nodes) // len(buses)
+    for place, (node, current) in enumerate(zip(nodes, flat, strict=True)):
+        key = (buses[place // width], int(node))
+        into[key] = into.get(key, 0.0) + current
