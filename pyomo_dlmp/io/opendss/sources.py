@@ -76,19 +76,23 @@ def read_sources(draft: Draft, main: EngineElement, sources: list[EngineElement]
     main : EngineElement
         The source that feeds most.
     sources : list of EngineElement
-        All of them; those that feed nothing and those at other buses are noted.
+        All of them; those that feed something else are noted.
     """
     bus = main.ends[0][0]
     together = []
+    apart: set[str] = set()
     for source in sources:
         here = source.ends[0][0] == bus and not any(
             any(nodes) for _, nodes in source.ends[1:])
         if source is main or here:
             together.append(source)
         elif not draft.is_live(source):
-            draft.leave_out(source.full, "it feeds nothing that the main source feeds")
+            draft.refuse(source.full, f"it feeds bus {source.ends[0][0]!r}, which nothing joins with "
+                         f"what {main.full} feeds", "Keep one of them in a file, or leave it out: "
+                         "on_unsupported='warn'.")
+            apart.add(source.full.lower())
     draft.elements.extend(_substation(draft, bus, main, together))
-    draft.sources = {source.full.lower() for source in together}
+    draft.sources = {source.full.lower() for source in together} | apart
 
 
 def _substation(draft: Draft, bus: str, main: EngineElement, together: list[EngineElement]):
@@ -142,7 +146,11 @@ def _voltages(draft: Draft, main: EngineElement, letters: str, pu: np.ndarray) -
     for angle in (stated, float(turns[0])):
         if all(abs((t - angle + 180.0) % 360.0 - 180.0) < 0.1 * NOMINAL for t in turns):
             return {"v_pu": tuple(tidy(v, 12) for v in size), "angle": tidy(angle, 9)}
-    angles = tuple(tidy(float(a), 9) for a in np.angle(pu, deg=True))
+    seen = np.angle(pu, deg=True)
+    # 0, 120 and -120 degrees between phases are meant where they are nearly so
+    steps = np.round((seen - stated) / 30.0) * 30.0
+    near = np.abs(seen - stated - steps) < 0.1 * NOMINAL
+    angles = tuple(tidy(float(a), 9) for a in np.where(near, stated + steps, seen))
     return {"v_pu": tuple(tidy(v, 12) for v in size), "angle": angles[0], "angles": angles}
 
 
