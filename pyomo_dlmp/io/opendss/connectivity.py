@@ -6,13 +6,12 @@ from collections import Counter, deque
 
 import numpy as np
 
-from pyomo_dlmp.io.opendss.circuit import Draft, Place
+from pyomo_dlmp.io.opendss.circuit import RISEN, Draft, Place
 from pyomo_dlmp.io.opendss.snapshot import EngineElement
 from pyomo_dlmp.tolerances import RANK
 
 LINEAR = frozenset(("line", "transformer", "reactor", "capacitor", "autotrans", "gictransformer",
                     "fault"))
-RISEN = 0.05  # share of the source's voltage from which on a conductor is not at rest
 
 
 class Sets:
@@ -132,7 +131,7 @@ def _beside(draft: Draft, elements: list[EngineElement], sets: Sets, alive: set[
             high = max(abs(draft.volts(p)) for p in places)
             first = 3 if dead[0][0] in draft.split else 4
             new = {sets.root(p) for p in dead if p[1] >= first}
-            if element.kind == "line" and any(
+            if element.kind == "line" and _charged(element, set(dead)) and any(
                     abs(draft.volts(p)) > RISEN * high for p in dead if p[1] < first):
                 new |= {sets.root(p) for p in dead}
                 draft.coupled.add(element.full.lower())
@@ -143,6 +142,14 @@ def _beside(draft: Draft, elements: list[EngineElement], sets: Sets, alive: set[
                 still.append(element)
         waiting = still
     return found
+
+
+def _charged(element: EngineElement, dead: set[Place]) -> bool:
+    """Whether capacitance couples a line's dead conductors with others."""
+    n = len(element.nodes) // 2
+    shunt = np.abs(element.y[:n, :n] + element.y[:n, n:])
+    rows = np.array([place in dead for place in element.nodes[:n]])
+    return bool((shunt[np.ix_(rows, ~rows)] > RANK * np.abs(element.y).max()).any())
 
 
 def _measure(draft: Draft, main: EngineElement, linear: list[EngineElement]) -> None:

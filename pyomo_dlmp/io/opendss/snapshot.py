@@ -56,7 +56,13 @@ class EngineElement:
     @cached_property
     def nodes(self) -> list[tuple[str, int]]:
         """Bus and node of each conductor, terminal by terminal."""
-        return [(bus, node) for bus, nodes in self.ends for node in nodes]
+        places = [(bus, node) for bus, nodes in self.ends for node in nodes]
+        if self.kind == "autotrans" and len(self.ends) > 1:
+            half = len(self.ends[0][1]) // 2  # the other end of a series winding is at the next bus
+            if self.record.get("conns", [""])[0].lower().startswith("s"):
+                places[half:2 * half] = [(self.ends[1][0], node) for _, node in
+                                         places[half:2 * half]]
+        return places
 
 
 @dataclass
