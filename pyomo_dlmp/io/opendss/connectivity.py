@@ -13,6 +13,8 @@ from pyomo_dlmp.tolerances import RANK
 LINEAR = frozenset(("line", "transformer", "reactor", "capacitor", "autotrans", "gictransformer",
                     "fault"))
 
+WINDINGS = frozenset(("transformer", "autotrans"))
+
 
 class Sets:
     """Disjoint sets of nodes."""
@@ -102,7 +104,8 @@ def couplings(element: EngineElement) -> list[tuple[int, int]]:
         return [(i, i + half) for i in range(half)
                 if places[i][1] and places[i + half][1]
                 and abs(y[i, i + half]) > RANK * own[i]]
-    if len({bus for bus, node in places if node}) < 2:  # a shunt feeds nothing
+    alone = len({bus for bus, node in places if node}) < 2
+    if alone and element.kind not in WINDINGS:  # a shunt feeds nothing
         return []
     own = np.sqrt(np.abs(np.diag(y)))
     strong = np.abs(y) > RANK * np.outer(own, own)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 FULL = 1  # DSSJSONFlags.Full
+POSITIVE = 1  # DSSModels: the engine then gives three times the powers of its elements
 
 
 @dataclass
@@ -158,6 +159,7 @@ def take(engine: Any, places: dict[str, str]) -> Snapshot:
                      places=places)
     _buses(circuit, taken)
     records = _Records(circuit)
+    scale = 1.0 / 3.0 if int(circuit.Settings.CktModel) == POSITIVE else 1.0
     element = circuit.ActiveCktElement
     for full in circuit.AllElementNames:
         circuit.SetActiveElement(full)
@@ -170,6 +172,7 @@ def take(engine: Any, places: dict[str, str]) -> Snapshot:
             taken.controls.setdefault(full.split(".")[0].lower(), []).append(record)
             continue
         taken.elements[full.lower()] = _element(element, full, record, nodes)
+        taken.elements[full.lower()].kva *= scale
     for name, record in records.every("loadshape").items():
         taken.shapes[name] = record
     return taken
