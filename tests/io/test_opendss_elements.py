@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pyomo_dlmp as dlmp
-from tests.io.reading import check_reads
+from tests.io.reading import check_reads, read_text
 
 FOUR = """new linecode.four nphases=4 units=km
 ~ rmatrix=[.23|.06 .23|.06 .06 .23|.06 .06 .06 .23]
@@ -220,3 +220,50 @@ def test_powers_are_those_of_the_solution(tmp_path):
     net, _ = check_reads("set year=4 %growth=3", tmp_path)
     assert net.loads["s"].kw == pytest.approx([200 / 3 * 1.03**3] * 3)
     assert np.isclose(net.total_kvar, 80 * 1.03**3)
+
+
+SHAPES = """
+new loadshape.q npts=4 interval=1 pmult=[.3 .5 .8 .7] qmult=[.1 .23 .12 .12]
+new loadshape.kw npts=3 interval=1 mult=[50 100 150] useactual=yes
+new loadshape.uneven npts=3 interval=0 hour=[1 2 4] mult=[1 2 4]
+new loadshape.quarters npts=8 minterval=15 mult=[1 2 3 4 5 6 7 8]
+new loadshape.slow npts=2 interval=2 mult=[.5 1.5]
+new load.q bus1=b kv=12.47 kw=100 kvar=40 daily=q yearly=slow
+new load.k bus1=b kv=12.47 kw=100 daily=kw
+new load.u bus1=b kv=12.47 kw=10 daily=uneven
+new load.m bus1=b kv=12.47 kw=10 yearly=quarters
+new load.l bus1=b kv=12.47 kw=10 daily=slow
+new load.f bus1=b kv=12.47 kw=10 daily=q status=fixed
+"""
+
+
+def test_shapes(tmp_path):
+    net, said = check_reads(SHAPES, tmp_path)
+    series = {name: net.profiles[load.profile].series(4) if load.profile else None
+              for name, load in net.loads.items()}
+    assert series["q"] == [.3, .5, .8, .7] and net.profiles["q"].q_values == (.1, .23, .12, .12)
+    assert [m.reactive for m in series["q"]] == [.1, .23, .12, .12]
+    assert series["k"] == [.5, 1.0, 1.5, .5]
+    assert series["u"] == [1, 2, 3, 4]
+    assert series["m"] == [2.5, 6.5, 2.5, 6.5]
+    assert series["l"] == [.5, .5, 1.5, 1.5]
+    assert series["f"] is series["s"] is None
+    assert "uneven: its uneven hours are interpolated every 60 min" in said
+
+
+def test_one_hour_of_the_shapes(tmp_path):
+    net, _, _ = read_text(SHAPES, tmp_path, hour=2)
+    assert not net.profiles
+    assert net.loads["q"].kw == pytest.approx((50 / 3,) * 3)
+    assert net.loads["q"].kvar == pytest.approx((40 * .23 / 3,) * 3)
+    assert net.loads["u"].kw == pytest.approx((20 / 3,) * 3)
+    with pytest.raises(dlmp.errors.OpenDssError, match="hour: is 0"):
+        read_text(SHAPES, tmp_path, hour=0)
+
+
+def test_reactive_multipliers_reach_the_models(tmp_path):
+    net, _ = check_reads(SHAPES, tmp_path)
+    m = dlmp.build_opf(net, periods=4, load_scale="profiles", voltage_limits=None)
+    drawn = m.load["q"].drawn
+    assert [drawn["a", t][1] for t in m.periods] == pytest.approx(
+        [.04 / 3 * q for q in (.1, .23, .12, .12)])
