@@ -15,6 +15,7 @@ from pyomo_dlmp.io.opendss.tokens import Line, Variables
 
 MOST_BYTES = 200_000_000
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_PLAIN_ROW = re.compile(r"[ \t]*[0-9eE.+-]+([ \t]*,?[ \t]*[0-9eE.+-]+)*[ \t]*")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"),
          (codecs.BOM_UTF16_BE, "utf-16-be"))
 
@@ -228,6 +229,10 @@ def column(path: Path, how: Numbers, most: int | None = None) -> list[str]:
     for row in lines(path)[how.header:]:
         if most is not None and len(values) >= most:
             break
+        if _PLAIN_ROW.fullmatch(row):
+            cells = row.replace(",", " ").split()
+            values.append(cells[how.column - 1] if how.column <= len(cells) else "")
+            continue
         line = Line(row, none)
         value = ""
         for _ in range(min(how.column, 10_000)):

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pyomo_dlmp.errors import Fault, nearest
-from pyomo_dlmp.io.opendss import allowed
+from pyomo_dlmp.io.opendss import allowed, bus_commands
 from pyomo_dlmp.io.opendss.allowed import CLASSES, lower
 from pyomo_dlmp.io.opendss.command import Command
 from pyomo_dlmp.io.opendss.files import FileFault, Folders, lines
@@ -92,7 +92,7 @@ class Script:
         if not name:
             return
         try:
-            found = self._file(name if "." in name else name + ".dss")
+            found = self._script_file(name)
         except FileFault as error:
             self._fault(error.what, error.cure)
             return
@@ -107,6 +107,14 @@ class Script:
     def _file(self, name: str) -> Path:
         return self._folders.find(name, (self._folder, self._base, self._folders.home))
 
+    def _script_file(self, name: str) -> Path:
+        try:
+            return self._file(name)
+        except FileFault:
+            if "." in name:
+                raise
+            return self._file(name + ".dss")
+
     def _coordinates(self, line: Line, verb: str) -> None:
         """Bus coordinates, one command for each bus."""
         try:
@@ -114,18 +122,8 @@ class Script:
         except FileFault as error:
             self._note(f"{error.what}: buses are without coordinates", error.cure)
             return
-        none = Variables()
-        for row in rows:
-            words = Line(row, none)
-            bus, x, y = (words.pair()[1] for _ in range(3))
-            name = quoted(bus) if bus else None
-            try:
-                place = float(x or 0), float(y or 0)
-            except ValueError:
-                continue
-            if name is not None:
-                x, y = map(repr, place if verb == "buscoords" else place[::-1])
-                self._run(f"setbusxy bus={name} x={x} y={y}")
+        for text in bus_commands.from_rows(rows, verb == "latlongcoords"):
+            self._run(text)
 
     # lines
 
@@ -166,12 +164,22 @@ class Script:
             if verb.startswith("clear"):
                 self._clear()
             self._run(verb)
-        elif verb in allowed.WITH_VALUES:
-            self._with_values(verb, line)
-        elif verb in allowed.REFUSED:
+        elif verb in allowed.SWITCHES:
+            self._switch(verb, line)
+        elif verb in allowed.ON_BUSES:
+            text = bus_commands.of_one(verb, line)
+            if text is None:
+                raise Refused(f"{verb} has values that cannot be read", "Correct it.")
+            self._run(text)
+        else:
+            self._pass_over(verb)
+
+    def _pass_over(self, verb: str) -> None:
+        """Commands that are left out, with a note; and those that are refused."""
+        if verb in allowed.REFUSED:
             raise Refused(f"the command {verb!r} is not allowed",
                           "A feeder file may only describe and solve a circuit: remove it.")
-        elif verb in allowed.REPORTS:
+        if verb in allowed.REPORTS:
             self._leave("reports", verb)
         elif verb in allowed.OVER_TIME:
             self._leave("studies over time", verb)
@@ -287,35 +295,20 @@ class Script:
         if words:
             self._run(" ".join(["~", *words]), about)
 
-    def _with_values(self, verb: str, line: Line) -> None:
-        if verb in ("open", "close", "enable", "disable"):
-            kind, name = self._object(line)
-            if kind == "circuit":
-                return
-            if not kind or not name:
-                raise Refused(f"{verb} names no element", "Write class.name.")
-            self._kind = kind
-            words = [quoted(f"{kind}.{name}")]
-            if verb in ("open", "close"):
-                words += [quoted(value) for _, value in line.pairs()][:2]
-        elif verb == "setkvbase":
-            bus, (key, value) = line.pair()[1], line.pair()
-            key = "kvln" if lower(key) == "kvln" else "kvll"
-            words = [bus and quoted(bus), value and quoted(value)]
-            if all(words):
-                words[1] = f"{key}={words[1]}"
-        elif verb == "setbusxy":
-            words = []
-            for i, (key, value) in enumerate(line.pairs()):
-                names = [n for n in ("bus", "x", "y") if key and n.startswith(lower(key))]
-                place = names[0] if names else ("bus", "x", "y")[i] if not key and i < 3 else ""
-                words += [f"{place}={quoted(value)}" if place and quoted(value) else None]
-        else:
-            value = line.pair()[1]
-            words = [quoted(value)] if value else []
-        if not all(words):
-            raise Refused(f"the command {verb!r} has values that cannot be read", "Correct it.")
-        self._run(" ".join([verb, *map(str, words)]))
+    def _switch(self, verb: str, line: Line) -> None:
+        """Open, close, enable, disable."""
+        kind, name = self._object(line)
+        if kind == "circuit":
+            return
+        if not kind or not name:
+            raise Refused(f"{verb} names no element", "Write class.name.")
+        self._kind, self._about = kind, f"{kind}.{lower(name)}"
+        words = [quoted(f"{kind}.{name}")]
+        if verb in ("open", "close"):
+            words += [quoted(value) for _, value in line.pairs()][:2]
+        if None in words:
+            raise Refused(f"{verb} has values that cannot be read", "Correct it.")
+        self._run(" ".join([verb, *map(str, words)]), self._about)
 
     # options and solutions
 

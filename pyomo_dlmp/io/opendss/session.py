@@ -146,6 +146,8 @@ def _child(commands: list[Command], timeout: float, progress: Progress | None,
             child.kill()
             child.wait()
             ear.join(1.0)
+            assert child.stdout is not None
+            child.stdout.close()
     if ear.reply is not None:
         return ear.reply
     what = (f"the OpenDSS engine does not come to an end within {timeout:g} s" if late else
