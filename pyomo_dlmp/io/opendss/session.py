@@ -86,10 +86,20 @@ def solve_script(path: str | Path, timeout: float = 60.0,
         line), or the power flow does not converge.
     """
     path = Path(path)
-    script = Script(path, allow_folders)
-    if script.faults:
-        raise OpenDssError(script.faults)
-    header, body = _child(script.commands, timeout, progress)
+    with tempfile.TemporaryDirectory(prefix="pyomo-dlmp-", ignore_cleanup_errors=True) as folder:
+        child = _started(folder)  # it imports the engine while the script is read
+        try:
+            script = Script(path, allow_folders)
+            if script.faults:
+                raise OpenDssError(script.faults)
+            header, body = _answer(child, script.commands, timeout, progress)
+        finally:  # also at Ctrl-C
+            child.kill()
+            child.wait()
+            for pipe in (child.stdin, child.stdout):
+                with contextlib.suppress(OSError):  # what was not sent has nobody to go to
+                    assert pipe is not None
+                    pipe.close()
     if "faults" in header:
         raise OpenDssError(_placed(Fault(*fault), script.places) for fault in header["faults"])
     notes = [*script.notes, *(Fault(*fault) for fault in header.pop("notes"))]
@@ -128,30 +138,29 @@ class _Ear(threading.Thread):
                     return
 
 
-def _child(commands: list[Command], timeout: float, progress: Progress | None,
-           ) -> tuple[dict[str, Any], bytes]:
+def _started(folder: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-I", "-B", "-c", _START, str(Path(pyomo_dlmp.__file__).parent),
+         *_paths()],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        cwd=folder, env=_environment(folder))
+
+
+def _answer(child: subprocess.Popen, commands: list[Command], timeout: float,
+            progress: Progress | None) -> tuple[dict[str, Any], bytes]:
     job = json.dumps({"commands": [[c.text, c.file, c.line, c.about] for c in commands],
                       "seconds": timeout}).encode()
-    with tempfile.TemporaryDirectory(prefix="pyomo-dlmp-", ignore_cleanup_errors=True) as folder:
-        child = subprocess.Popen(
-            [sys.executable, "-I", "-B", "-c", _START, str(Path(pyomo_dlmp.__file__).parent),
-             *_paths()],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            cwd=folder, env=_environment(folder))
-        ear = _Ear(child, job)
-        try:
-            ear.start()
-            late = _wait(ear, timeout, len(commands), progress)
-        finally:  # also at Ctrl-C
-            child.kill()
-            child.wait()
-            ear.join(1.0)
-            assert child.stdout is not None
-            child.stdout.close()
+    ear = _Ear(child, job)
+    ear.start()
+    late = _wait(ear, timeout, len(commands), progress)
+    if late:
+        child.kill()
+    code = child.wait() if ear.reply is None else 0
+    ear.join(1.0)
     if ear.reply is not None:
         return ear.reply
     what = (f"the OpenDSS engine does not come to an end within {timeout:g} s" if late else
-            f"the OpenDSS engine crashes on it (code {child.returncode})")
+            f"the OpenDSS engine crashes on it (code {code})")
     if ear.at >= len(commands):
         where, cure = commands[0].file if commands else "OpenDSS", "Check the circuit."
     else:
