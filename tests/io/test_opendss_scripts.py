@@ -1,6 +1,7 @@
 """Scripts are taken apart as the engine does it, and what reaches it does what the script says."""
 
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -240,3 +241,30 @@ def test_default_frequency_after_the_circuit(folder):
     assert min(abs(v) for bus in solved.snapshot.buses.values() for v in bus.volts.values()) > 2000
     assert solved.snapshot.frequency == 50
     assert "sets the default frequency after its source is made" in str(solved.notes[-1])
+
+
+def table_of_what_a_script_may_do():
+    """As it stands in the docs."""
+    def words(names):
+        return ", ".join(f"`{name}`" for name in sorted(names))
+
+    circuit = allowed.CIRCUIT - {"//"}
+    rows = [
+        ("commands that are followed", circuit),
+        ("commands left out: reports", allowed.REPORTS),
+        ("commands left out: studies over time", allowed.OVER_TIME),
+        ("commands left out: they would change the circuit or the run", allowed.LEFT_OUT),
+        ("commands refused", allowed.REFUSED),
+        ("options of `set` and `solve` that count", allowed.PASSED_OPTIONS | {"mode"}),
+        ("options left out: studies over time", allowed.TIME_OPTIONS),
+        ("properties refused: they would load a library", allowed.REFUSED_PROPERTIES),
+        ("properties left out: they would write, or map a file", allowed.LEFT_OUT_PROPERTIES),
+        ("properties whose file is read by this package", allowed.FILE_PROPERTIES),
+    ]
+    return "\n".join(["| what | names |", "|---|---|",
+                      *(f"| {what} | {words(names)} |" for what, names in rows)])
+
+
+def test_the_docs_list_what_a_script_may_do():
+    page = Path(__file__).parents[2] / "docs" / "opendss.md"
+    assert table_of_what_a_script_may_do() in page.read_text(encoding="utf-8")
