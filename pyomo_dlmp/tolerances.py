@@ -115,6 +115,10 @@ PRINTED = 1e-6
 NOMINAL = 1e-3
 """Two nominal figures (a voltage in kV, a ratio) mean the same within this share."""
 
+POWER_FLOW = (1e-9, 1e-8, 1e-7)
+"""Convergence (relative) of the OpenDSS engine's last solution of a file: the first that it
+reaches; floating sections do not reach 1e-9 in double precision."""
+
 # -------------------------------------------------------------- search effort
 
 FIRST_POINT_GAP = 1e-2

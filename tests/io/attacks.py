@@ -127,7 +127,8 @@ WRITES += [
 READS = [
     "redirect {out}/secret.dss", "redirect ../out/secret.dss", r"redirect ..\out\secret.dss",
     "compile {out}/secret.dss", 'redirect "../out/secret.dss"', "redirect link.dss",
-    "redirect linked/secret.dss", "redirect /etc/hosts", "redirect sub/../../out/secret.dss",
+    "redirect linked/secret.dss", "redirect Linked/SECRET.DSS", "buscoords linked/nothing",
+    "redirect /etc/hosts", "redirect sub/../../out/secret.dss",
     "var @f={out}/secret.dss\nredirect @f", "buscoords ../out/secret.csv",
     "latlong {out}/secret.csv",
     "buscoords link.csv", "redirect //host/share/x.dss", r"redirect \\host\share\x.dss",
@@ -162,6 +163,8 @@ READS = [
     "new xfmrcode.x windings=2 kvs=(file={out}/secret.csv)",
     "line.l.r1=(file={out}/secret.csv)", "line.l.rmatrix=(file={out}/secret.csv)",
     "set keeplist=(file={out}/secret.csv)", "set autobuslist=(file={out}/secret.csv)",
+    "redirect many.dss\n@many.dss:" + "redirect more.dss\n" * 3000 + "@more.dss:"
+    + "redirect last.dss\n" * 3000 + "@last.dss:! nothing\n" * 1,
     "uuids {out}/secret.csv", "set ueregs=(file={out}/secret.csv)",
 ]
 ATTACKS = [*LIBRARY, *WRITES, *READS]

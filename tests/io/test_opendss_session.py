@@ -99,6 +99,15 @@ def test_the_folder_of_the_child_is_gone(path, monkeypatch):
     assert folders and not any(session.os.path.exists(folder) for folder in folders)
 
 
+def test_modules_beside_the_feeder_are_not_found(path, monkeypatch):
+    """Such as where a user's own script lies in the folder, which Python then searches first."""
+    for name in ("dss", "numpy", "json"):
+        (path.parent / f"{name}.py").write_text(f"open({str(path.parent / 'MARK')!r}, 'w')\n")
+    monkeypatch.syspath_prepend(path.parent)
+    assert session.solve_script(path).snapshot.elements
+    assert not (path.parent / "MARK").exists()
+
+
 def test_environment(monkeypatch):
     monkeypatch.setenv("DSS_CAPI_ALLOW_DOSCMD", "1")
     monkeypatch.setenv("OPENDSS_ANYTHING", "1")

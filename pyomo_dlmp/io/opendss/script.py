@@ -21,6 +21,7 @@ from pyomo_dlmp.io.opendss.properties import Properties, Refused
 from pyomo_dlmp.io.opendss.tokens import Line, Variables, quoted
 
 MAX_DEPTH, MAX_COMMANDS = 20, 1_000_000
+MAX_FAULTS, MAX_NOTES = 1000, 1000  # then a file is no script
 MOST = 10_000  # iterations
 MISSPELLED = 0.7  # a word as near as that to a command was meant as one
 
@@ -58,7 +59,7 @@ class Script:
         self._here = (path.name, 0)  # file and line
         self._folder = self._base = self._folders.home  # of this file; and as `compile` set it
         self._kind = self._about = ""  # class and full name of the active element
-        self._snapshot = True
+        self._snapshot, self._full = True, False
         self._cleared: tuple[int, dict[str, str], str] | None = None
         self._left_out: dict[str, dict[str, list[str]]] = {}
         self._properties = Properties(self._variables, self._file, self._note)
@@ -143,9 +144,18 @@ class Script:
                 self._do(verb, line)
         except Refused as error:
             self._fault(error.what, error.cure)
+        if self._full:
+            return False
         if len(self.commands) > MAX_COMMANDS:
             self._fault(f"there are more than {MAX_COMMANDS} commands", "Split the circuit.")
-        return len(self.commands) <= MAX_COMMANDS
+        elif len(self.notes) > MAX_NOTES:
+            self._fault(f"there are more than {MAX_NOTES} lines that no circuit needs",
+                        "Give a script of OpenDSS.")
+        else:
+            self._full = len(self.faults) > MAX_FAULTS
+            return not self._full
+        self._full = True
+        return False
 
     def _do(self, verb: str, line: Line) -> None:
         if verb in allowed.INCLUDE:
@@ -201,7 +211,7 @@ class Script:
     def _unknown(self, word: str) -> None:
         if difflib.get_close_matches(lower(word), allowed.CIRCUIT, n=1, cutoff=MISSPELLED):
             raise Refused(f"the command {word!r} is not known", nearest(word, allowed.CIRCUIT))
-        self._note(f"the command {word!r} is not known and left out",
+        self._note(f"the command {word[:60]!r} is not known and left out",
                    "Correct its spelling, or make it a comment with '!'.")
 
     def _var(self, line: Line) -> None:
@@ -330,8 +340,7 @@ class Script:
             elif option in allowed.TIME_OPTIONS:
                 self._leave("studies over time", f"set {option}")
             elif option is None:
-                self._note(f"the option {key or value!r} is not known and left out",
-                           nearest(key or value, allowed.PASSED_OPTIONS))
+                self._note(f"the option {(key or value)[:60]!r} is not known and left out", "")
             else:
                 self._leave("reports", f"set {option}")
         if kept:

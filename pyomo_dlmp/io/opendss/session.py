@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyomo_dlmp
 from pyomo_dlmp.errors import Fault, OpenDssError
 from pyomo_dlmp.io.opendss.command import Command
 from pyomo_dlmp.io.opendss.packing import unpack
@@ -87,7 +86,7 @@ def solve_script(path: str | Path, timeout: float = 60.0,
     """
     path = Path(path)
     with tempfile.TemporaryDirectory(prefix="pyomo-dlmp-", ignore_cleanup_errors=True) as folder:
-        child = _started(folder)  # it imports the engine while the script is read
+        child = _started(folder, path)  # it imports the engine while the script is read
         try:
             script = Script(path, allow_folders)
             if script.faults:
@@ -138,10 +137,9 @@ class _Ear(threading.Thread):
                     return
 
 
-def _started(folder: str) -> subprocess.Popen:
+def _started(folder: str, master: Path) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-I", "-B", "-c", _START, str(Path(pyomo_dlmp.__file__).parent),
-         *_paths()],
+        [sys.executable, "-I", "-B", "-c", _START, str(Path(__file__).parents[2]), *_paths(master)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         cwd=folder, env=_environment(folder))
 
@@ -182,9 +180,13 @@ def _wait(ear: _Ear, timeout: float, count: int, progress: Progress | None) -> b
     return False
 
 
-def _paths() -> list[str]:
-    """Where this process finds modules, without folders that depend on where it stands."""
-    return [entry for entry in sys.path if os.path.isabs(entry)]
+def _paths(master: Path) -> list[str]:
+    """Where this process finds modules; neither where it stands nor beside a foreign file."""
+    never = {os.path.realpath(master.parent)}
+    with contextlib.suppress(OSError):  # the folder may be gone
+        never.add(os.path.realpath(os.getcwd()))
+    return [entry for entry in sys.path
+            if os.path.isabs(entry) and os.path.realpath(entry) not in never]
 
 
 def _environment(folder: str) -> dict[str, str]:
