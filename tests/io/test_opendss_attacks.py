@@ -87,7 +87,7 @@ def _fine(is_reader, name, rest, path, folder):
     if name in ("socket", "connect"):
         return "AF_INET" not in rest
     own = "/pyomo-dlmp-" in path
-    if is_reader and os.path.dirname(path) == tempfile.gettempdir():
+    if is_reader and not own and os.path.dirname(path) == tempfile.gettempdir():
         return "O_EXCL" in rest or name == "unlink"  # Python tries whether it may write there
     if name.startswith("open"):
         if path.startswith(folder):  # of the feeder: its reader, its own folder, nothing linked

@@ -9,7 +9,7 @@ properties, each value as one quoted token.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pyomo_dlmp.errors import Fault, nearest
@@ -21,6 +21,7 @@ from pyomo_dlmp.io.opendss.properties import Properties, Refused
 from pyomo_dlmp.io.opendss.tokens import Line, Variables, quoted
 
 MAX_DEPTH, MAX_COMMANDS = 20, 1_000_000
+LONG = 500
 MAX_FAULTS, MAX_NOTES = 1000, 1000  # then a file is no script
 MOST = 10_000  # iterations
 MISSPELLED = 0.7  # a word as near as that to a command was meant as one
@@ -35,6 +36,8 @@ class Script:
         The master file.
     allow_folders : iterable of str or Path
         Folders besides the master's own, and all below it, that files may be read from.
+    is_long : callable, optional
+        Called once there are `LONG` commands.
 
     Attributes
     ----------
@@ -48,7 +51,9 @@ class Script:
         File and line where an element was made, by its full name in lower case.
     """
 
-    def __init__(self, path: Path, allow_folders: Iterable[str | Path] = ()):
+    def __init__(self, path: Path, allow_folders: Iterable[str | Path] = (),
+                 is_long: Callable[[], object] | None = None):
+        self._is_long = is_long
         self.commands: list[Command] = []
         self.faults: list[Fault] = []
         self.notes: list[Fault] = []
@@ -379,6 +384,8 @@ class Script:
 
     def _run(self, text: str, about: str = "") -> None:
         self.commands.append(Command(text, *self._here, about))
+        if len(self.commands) == LONG and self._is_long is not None:
+            self._is_long()
 
     def _fault(self, what: str, cure: str) -> None:
         where = self._where if self._here[1] else self._here[0]

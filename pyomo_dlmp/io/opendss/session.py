@@ -86,19 +86,21 @@ def solve_script(path: str | Path, timeout: float = 60.0,
     """
     path = Path(path)
     with tempfile.TemporaryDirectory(prefix="pyomo-dlmp-", ignore_cleanup_errors=True) as folder:
-        child = _started(folder, path)  # it imports the engine while the script is read
+        started: list[subprocess.Popen] = []
+
+        def start() -> None:
+            if not started:
+                started.append(_started(folder, path))
+
         try:
-            script = Script(path, allow_folders)
+            script = Script(path, allow_folders, start)  # a long one is read while the child starts
             if script.faults:
                 raise OpenDssError(script.faults)
-            header, body = _answer(child, script.commands, timeout, progress)
+            start()
+            header, body = _answer(started[0], script.commands, timeout, progress)
         finally:  # also at Ctrl-C
-            child.kill()
-            child.wait()
-            for pipe in (child.stdin, child.stdout):
-                with contextlib.suppress(OSError):  # what was not sent has nobody to go to
-                    assert pipe is not None
-                    pipe.close()
+            for child in started:
+                _end(child)
     if "faults" in header:
         raise OpenDssError(_placed(Fault(*fault), script.places) for fault in header["faults"])
     notes = [*script.notes, *(Fault(*fault) for fault in header.pop("notes"))]
@@ -142,6 +144,15 @@ def _started(folder: str, master: Path) -> subprocess.Popen:
         [sys.executable, "-I", "-B", "-c", _START, str(Path(__file__).parents[2]), *_paths(master)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         cwd=folder, env=_environment(folder))
+
+
+def _end(child: subprocess.Popen) -> None:
+    child.kill()
+    child.wait()
+    for pipe in (child.stdin, child.stdout):
+        with contextlib.suppress(OSError):  # what was not sent has nobody to go to
+            assert pipe is not None
+            pipe.close()
 
 
 def _answer(child: subprocess.Popen, commands: list[Command], timeout: float,
