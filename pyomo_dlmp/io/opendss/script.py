@@ -149,18 +149,13 @@ class Script:
                 self._do(verb, line)
         except Refused as error:
             self._fault(error.what, error.cure)
-        if self._full:
-            return False
-        if len(self.commands) > MAX_COMMANDS:
-            self._fault(f"there are more than {MAX_COMMANDS} commands", "Split the circuit.")
-        elif len(self.notes) > MAX_NOTES:
-            self._fault(f"there are more than {MAX_NOTES} lines that no circuit needs",
-                        "Give a script of OpenDSS.")
-        else:
-            self._full = len(self.faults) > MAX_FAULTS
-            return not self._full
-        self._full = True
-        return False
+        for found, most, what in ((self.commands, MAX_COMMANDS, "commands"),
+                                  (self.notes, MAX_NOTES, "lines that no circuit needs")):
+            if len(found) > most and not self._full:
+                self._fault(f"there are more than {most} {what}", "Is it a script of OpenDSS?")
+                self._full = True
+        self._full = self._full or len(self.faults) > MAX_FAULTS
+        return not self._full
 
     def _do(self, verb: str, line: Line) -> None:
         if verb in allowed.INCLUDE:
@@ -171,8 +166,10 @@ class Script:
             self._edit(verb, line)
         elif verb in ("set", "solve"):
             self._set(line)
-            if verb == "solve":
-                self._solve()
+            if verb == "solve" and self._snapshot:
+                self._run("solve")
+            elif verb == "solve":
+                self._leave("studies over time", "solve in another mode than snapshot")
         elif verb == "var":
             self._var(line)
         elif verb in allowed.AS_THEY_ARE:
@@ -369,12 +366,6 @@ class Script:
         if not self._snapshot:
             self._note(f"it sets the mode {value!r}: only the snapshot is read",
                        "The circuit is taken as the script leaves it without solving in this mode.")
-
-    def _solve(self) -> None:
-        if self._snapshot:
-            self._run("solve")
-        else:
-            self._leave("studies over time", "solve in another mode than snapshot")
 
     # what comes of it
 
