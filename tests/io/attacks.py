@@ -175,7 +175,7 @@ def _feeder(folder: Path, lines: str) -> None:
     here, out, work = folder / "feeder", folder / "out", folder / "work"
     for made in (here / "sub", out, work / "locale", folder / "home"):
         made.mkdir(parents=True)
-    (out / "secret.dss").write_text(f"{SECRET} {SECRET}={SECRET}\n")
+    (out / "secret.dss").write_text(f"{SECRET}8 {SECRET}9={SECRET}9\n")
     (out / "secret.csv").write_text("0.123456\n0.234567\n0.345678\n")
     (out / "hit").write_text("as it was")
     (here / "notes.txt").write_text(f"{SECRET}1 {SECRET}2\n{SECRET}3, {SECRET}4\n")

@@ -18,7 +18,7 @@ CALLS = ("execve,execveat,open,openat,openat2,creat,mkdir,mkdirat,mknod,mknodat,
          "rmdir,rename,renameat,renameat2,link,linkat,symlink,symlinkat,truncate,chmod,fchmodat,"
          "chown,fchownat,connect,socket,utimensat")
 CALL = re.compile(r"^(\d+)\s+(\w+)\((.*)$")
-STOLEN = ("0.1234", "0.2345", SECRET + "3")
+STOLEN = ("0.1234", "0.2345", *(SECRET + digit for digit in "24789"))
 
 
 @pytest.fixture(scope="module")
