@@ -139,7 +139,7 @@ class Snapshot:
         return [element for element in self.elements.values() if element.kind in kinds]
 
 
-def take(engine: Any, places: dict[str, str]) -> Snapshot:
+def take(engine: Any, places: dict[str, str], records: Records | None = None) -> Snapshot:
     """The snapshot of a solved engine.
 
     Parameters
@@ -147,7 +147,9 @@ def take(engine: Any, places: dict[str, str]) -> Snapshot:
     engine : object
         Of `engine.new_engine`, solved.
     places : dict of str to str
-        File and line of elements, as of `engine.run`.
+        File and line of elements, as of `Script`.
+    records : Records, optional
+        Where properties come from; by default from the engine.
 
     Returns
     -------
@@ -158,7 +160,7 @@ def take(engine: Any, places: dict[str, str]) -> Snapshot:
     taken = Snapshot(circuit.Name.lower(), float(solution.Frequency), float(solution.LoadMult),
                      places=places)
     _buses(circuit, taken)
-    records = _Records(circuit)
+    records = records or Records(circuit)
     scale = 1.0 / 3.0 if int(circuit.Settings.CktModel) == POSITIVE else 1.0
     element = circuit.ActiveCktElement
     for full in circuit.AllElementNames:
@@ -178,8 +180,14 @@ def take(engine: Any, places: dict[str, str]) -> Snapshot:
     return taken
 
 
-class _Records:
-    """Properties of all elements, asked of the engine one class at a time."""
+class Records:
+    """Properties of all elements, asked of the engine one class at a time.
+
+    Parameters
+    ----------
+    circuit : object
+        The engine's active circuit.
+    """
 
     without_power = frozenset((
         "regcontrol", "capcontrol", "swtcontrol", "relay", "recloser", "fuse", "monitor",
@@ -192,22 +200,72 @@ class _Records:
         self.known: dict[str, dict[str, dict[str, Any]]] = {}
 
     def every(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Records of a class by name.
+
+        Parameters
+        ----------
+        kind : str
+            In lower case.
+
+        Returns
+        -------
+        dict of str to dict
+        """
         if kind not in self.known:
-            self.circuit.SetActiveClass(kind)
-            text = "[]"
-            if self.circuit.ActiveClass.ActiveClassName.lower() == kind:
-                text = self.circuit.ActiveClass.ToJSON(FULL)
-            found = json.loads(text, parse_constant=float)
-            self.known[kind] = {record["Name"].lower(): {key.lower(): value for key, value
-                                                         in record.items()} for record in found}
+            self.known[kind] = by_name(self.text(kind))
         return self.known[kind]
 
+    def text(self, kind: str) -> str:
+        """Records of a class as the engine writes them.
+
+        Parameters
+        ----------
+        kind : str
+            In lower case.
+
+        Returns
+        -------
+        str
+            JSON.
+        """
+        self.circuit.SetActiveClass(kind)
+        if self.circuit.ActiveClass.ActiveClassName.lower() != kind:
+            return "[]"
+        return self.circuit.ActiveClass.ToJSON(FULL)
+
     def of(self, full: str) -> dict[str, Any]:
+        """The record of an element.
+
+        Parameters
+        ----------
+        full : str
+            Class and name.
+
+        Returns
+        -------
+        dict
+        """
         kind, name = full.lower().split(".", 1)
         if kind not in self.known:
             self.every(kind)
             self.circuit.SetActiveElement(full)  # asking for a class changed the active element
         return self.known[kind].get(name, {"name": name})
+
+
+def by_name(text: str) -> dict[str, dict[str, Any]]:
+    """Records by their name, properties in lower case.
+
+    Parameters
+    ----------
+    text : str
+        As of `Records.text`.
+
+    Returns
+    -------
+    dict of str to dict
+    """
+    return {record["Name"].lower(): {key.lower(): value for key, value in record.items()}
+            for record in json.loads(text, parse_constant=float)}
 
 
 def _nodes(element: Any) -> list[int] | None:
