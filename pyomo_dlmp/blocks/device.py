@@ -39,12 +39,15 @@ class Surroundings:
         Multiplier (1) of a load, one or one per period.
     outside : iterable of (leg, period)
         Of a load whose voltage left its range at an AC operating point.
+    q_scale : float, sequence of float or None
+        Multiplier (1) of a load's reactive power; None: `scale`.
     """
 
     grounded: bool = True
     penalty: float | None = None
     scale: Any = 1.0
     outside: Iterable = field(default=frozenset())
+    q_scale: Any = None
 
 
 class DeviceBlockData(BlockData):

@@ -25,7 +25,7 @@ from pyomo_dlmp.network.topology import end_legs
 from pyomo_dlmp.network.zones import grounded_buses
 from pyomo_dlmp.opf.correction import fit_to_operating_point, loads_outside
 from pyomo_dlmp.opf.limits import add_voltage_limits
-from pyomo_dlmp.opf.load_scale import load_series
+from pyomo_dlmp.opf.load_scale import load_series, reactive_series
 from pyomo_dlmp.opf.objective import add_cost
 from pyomo_dlmp.opf.options import OpfOptions
 from pyomo_dlmp.opf.ownership import assign_decisions
@@ -71,7 +71,8 @@ def build_opf(network: Network, *, into: Any = None, **options: Any) -> Any:
         horizon = Horizon(m, given.periods, given.hours, given.angles,
                           corrected=given.losses == "corrected")
         prices = horizon.series(given.price, "price")
-        scales = load_series(network, given.load_scale, horizon.labels, given.hours)
+        scales = [series(network, given.load_scale, horizon.labels, given.hours)
+                  for series in (load_series, reactive_series)]
         grounded = grounded_buses(network)
         _add_buses(m, network, horizon, prices)
         _add_branches(m, network, horizon, given, grounded)
@@ -119,7 +120,7 @@ def _add_branches(m, network: Network, horizon: Horizon, given: OpfOptions,
 
 
 def _add_devices(m, network: Network, horizon: Horizon, given: OpfOptions,
-                 grounded: set[str], scales) -> None:
+                 grounded: set[str], scales: list[dict]) -> None:
     outside = loads_outside(network, given.operating_point)
     for device in network.devices.values():
         if kind(device) is None:  # it was when the network was made
@@ -132,7 +133,8 @@ def _add_devices(m, network: Network, horizon: Horizon, given: OpfOptions,
         blocks = m.component(row.component)
         for name, device in devices.items():
             at = Surroundings(device.bus in grounded, given.thermal_penalty,
-                              scales.get(name, 1.0), outside.get(name, frozenset()))
+                              scales[0].get(name, 1.0), outside.get(name, frozenset()),
+                              scales[1].get(name))
             blocks[name].build_at(device, horizon, m.bus[device.bus], at)
 
 

@@ -15,7 +15,7 @@ from pyomo_dlmp.network import Generator, Network
 from pyomo_dlmp.network.phases import DELTA_PAIRS, PHASES
 from pyomo_dlmp.network.zones import grounded_buses
 from pyomo_dlmp.opf.correction import loads_outside
-from pyomo_dlmp.opf.load_scale import LoadScale, load_series
+from pyomo_dlmp.opf.load_scale import LoadScale, load_series, reactive_series
 from pyomo_dlmp.results import unbalance_table
 from pyomo_dlmp.results.unbalance import measures
 from pyomo_dlmp.tolerances import ACTIVE, SAME_MONEY
@@ -195,8 +195,9 @@ def _prices(m, network: Network, load_scale, samples: int) -> pd.DataFrame:
                 phases=DELTA_PAIRS[i % 3])
     solver = AcSolver(network.with_devices(*probes.values()))
     base = dict(dispatch_by_period(network, m)[t])
-    scale = {name: series[t] for name, series in load_series(
+    scales = [{name: values[t] for name, values in series(
         network, load_scale, list(m.periods), m.period_hours).items()}
+        for series in (load_series, reactive_series)]
     (source,) = m.substation.values()
     price, hours = pyo.value(source.price[t]), m.period_hours
     binding = any(abs(m.dual.get(con, 0.0)) > SAME_MONEY for bus in m.bus.values()
@@ -205,7 +206,7 @@ def _prices(m, network: Network, load_scale, samples: int) -> pd.DataFrame:
 
     def bought(name: str, kw: float, kvar: float) -> float:
         zero = dict.fromkeys(probes, ((0.0,), (0.0,)))
-        solver.solve({**base, **zero, name: ((kw,), (kvar,))}, scale)
+        solver.solve({**base, **zero, name: ((kw,), (kvar,))}, *scales)
         powers = solver.engine.ActiveCircuit.TotalPower
         return -float(powers[0])
 
