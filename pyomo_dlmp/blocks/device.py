@@ -22,7 +22,7 @@ from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Device
 from pyomo_dlmp.network.device import leg_names
-from pyomo_dlmp.network.phases import conductors
+from pyomo_dlmp.network.phases import between_phases, conductors
 
 
 @dataclass(frozen=True)
@@ -266,7 +266,7 @@ class BalancedBlockData(DeviceBlockData):
                legs: tuple[str, ...] | None = None) -> None:
         """Connect to a bus; see `DeviceBlockData.attach`."""
         own = leg_names(device) if legs is None else legs
-        if len(own) == 3:
+        if len(own) == 3 and all(map(between_phases, own)):
             own = tuple(dict.fromkeys("".join(own)))
         super().attach(device, horizon, bus, own)
 

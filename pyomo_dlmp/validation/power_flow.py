@@ -18,7 +18,6 @@ from pyomo_dlmp.network import Line, Network, OperatingPoint
 from pyomo_dlmp.network.device import LegPowers, leg_names
 from pyomo_dlmp.network.units import KILO, mega
 from pyomo_dlmp.network.zones import grounded_buses
-from pyomo_dlmp.opf.build import sort_branches
 from pyomo_dlmp.opf.load_scale import LoadScale, load_series, reactive_series
 from pyomo_dlmp.tolerances import SAME_MONEY
 
@@ -166,7 +165,6 @@ class AcSolver:
         self.grounded = grounded_buses(network)
         self.base = base
         self._nominal: dict[str, tuple[float, float]] | None = None
-        self._banks = _banks(network)
         self._load_of = {
             (name if len(load.legs) == 1 else f"{name}_{leg}").lower(): name
             for name, load in network.loads.items() for leg in load.legs}
@@ -240,17 +238,14 @@ class AcSolver:
             for k, value in zip(bus.phases, phasors.tolist(), strict=True):
                 point.voltages[name, k, t] = value
         currents = self._currents(circuit)
-        for bank, members in self._banks.items():
-            to_bus = members[0].to_bus
-            for branch in members:
-                for k in branch.to_phases:
-                    i = sum(currents.get((part, 1, NODE[k]), 0.0) for part in _parts(branch))
-                    v = point.voltages[to_bus, k, t]
-                    s = v * np.conj(-i) * mega(kv[to_bus])
-                    if isinstance(branch, Line) and branch.code.b is not None:
-                        s += self._charging(branch, k, t, point)
-                    key = (bank, k, t)
-                    point.flows[key] = point.flows.get(key, 0.0) + complex(s)
+        for name, branch in self.network.branches.items():
+            for k in branch.to_phases:
+                i = sum(currents.get((part, 1, NODE[k]), 0.0) for part in _parts(branch))
+                v = point.voltages[branch.to_bus, k, t]
+                s = v * np.conj(-i) * mega(kv[branch.to_bus])
+                if isinstance(branch, Line) and branch.code.b is not None:
+                    s += self._charging(branch, k, t, point)
+                point.flows[name, k, t] = complex(s)
         source = self.network.substation
         for k in self.network.buses[source.bus].phases:
             total = sum(value for (part, _, node), value in currents.items()
@@ -309,13 +304,6 @@ def _parts(branch) -> list[str]:
         parts = [f"transformer.{name}_{leg}" for leg in branch.taps]
         return [*parts, f"line.{name}_through"] if branch.connection == "open_delta" else parts
     return [f"transformer.{name}"]
-
-
-def _banks(network: Network) -> dict[str, list]:
-    """Branches by the name of the model's block that holds them (`opf.build`)."""
-    lines, ideal, banks = sort_branches(network)
-    return {**{name: [b] for name, b in lines.items()}, **{name: [b] for name, b in ideal.items()},
-            **{name: list(group) for name, group in banks.items()}}
 
 
 # -------------------------------------------------------------------------------- dispatches

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyomo.environ as pyo
 
+from pyomo_dlmp.blocks.parallel import flow_blocks
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Generator, Network
 from pyomo_dlmp.network.phases import DELTA_PAIRS, PHASES
@@ -114,14 +115,15 @@ def _voltages(m, ac: AcPowerFlow) -> pd.DataFrame:
 
 def _flows(m, ac: AcPowerFlow) -> pd.DataFrame:
     rows = []
-    for kind in (m.line, m.regulator, m.transformer):
-        for name, block in kind.items():
-            for k, t in block.p.index_set():
-                s = ac.point.flows[name, k, t]
-                for quantity, var, value, unit in (("active", block.p, s.real, "MW"),
-                                                   ("reactive", block.q, s.imag, "Mvar")):
-                    ours = var[k, t].value
-                    rows.append((name, k, t, quantity, ours, value, ours - value, unit))
+    for name, block in flow_blocks(m):
+        for k, t in block.p.index_set():
+            s = ac.point.flows.get((name, k, t))
+            if s is None:  # an element of several buses beyond its second, or without a flow
+                continue
+            for quantity, var, value, unit in (("active", block.p, s.real, "MW"),
+                                               ("reactive", block.q, s.imag, "Mvar")):
+                ours = pyo.value(var[k, t])
+                rows.append((name, k, t, quantity, ours, value, ours - value, unit))
     return pd.DataFrame(rows, columns=[
         "branch", "phase", "period", "quantity", "model", "ac", "error", "unit"])
 
@@ -165,7 +167,7 @@ def _limits(m, ac: AcPowerFlow) -> pd.DataFrame:
                 continue
             rating = block.rating_mva
             for k, t in block.p.index_set():
-                ours = math.hypot(block.p[k, t].value, block.q[k, t].value)
+                ours = math.hypot(pyo.value(block.p[k, t]), pyo.value(block.q[k, t]))
                 theirs = abs(ac.point.flows[name, k, t])
                 broken = max(0.0, theirs - rating)
                 if broken > 0 or ours > 0.96 * rating:
