@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,11 +21,32 @@ class Profile:
         The multipliers (1).
     minutes : float
         Duration of each (min).
+    q_values : tuple of float or None
+        Multipliers of the reactive power, as many; None: those of the active power.
     """
 
     name: str
     values: tuple[float, ...]
     minutes: float = 60.0
+    q_values: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.q_values is not None and len(self.q_values) != len(self.values):
+            raise NetworkError.at(
+                f"profile {self.name!r}",
+                f"it has {len(self.values)} values and {len(self.q_values)} q_values",
+                "Give one of each for every step, or leave q_values out.")
+
+    def reactive(self) -> Profile:
+        """The profile of the reactive power.
+
+        Returns
+        -------
+        Profile
+            With `q_values` for its values; the same where it has none.
+        """
+        return self if self.q_values is None else replace(
+            self, values=self.q_values, q_values=None)
 
     def series(self, periods: int, hours: float = 1.0) -> list[float]:
         """Means of the multipliers over the periods of a model; the profile repeats.

@@ -17,7 +17,6 @@ from pyomo_dlmp.network import Line, Network, OperatingPoint
 from pyomo_dlmp.network.device import leg_names
 from pyomo_dlmp.network.kinds import kind, label
 from pyomo_dlmp.network.units import KILO, mega
-from pyomo_dlmp.opf.build import sort_branches
 from pyomo_dlmp.tolerances import SAME_MONEY
 from pyomo_dlmp.validation.dispatch import Dispatch
 
@@ -83,8 +82,8 @@ class AcSolver:
                             f"{t!r} at bus {device.bus!r}, which nothing grounds",
                             "Connect it in delta.")
 
-    def solve(self, injections: Mapping[str, tuple], scale: Mapping[str, float] | None = None
-              ) -> None:
+    def solve(self, injections: Mapping[str, tuple], scale: Mapping[str, float] | None = None,
+              q_scale: Mapping[str, float] | None = None) -> None:
         """Set the powers of devices and loads, and solve.
 
         Parameters
@@ -93,6 +92,8 @@ class AcSolver:
             [device]: (kW by leg, kvar by leg), generated.
         scale : mapping of str to float, optional
             Multiplier (1) of each load; 1 for those that it leaves out.
+        q_scale : mapping of str to float, optional
+            Of the reactive power, where it has one of its own.
         """
         loads = self.engine.ActiveCircuit.Loads
         if self._nominal is None:
@@ -101,14 +102,14 @@ class AcSolver:
             while i:
                 self._nominal[loads.Name] = (loads.kW, loads.kvar)
                 i = loads.Next
-        scale = {} if scale is None else scale
+        scale, q_scale = scale or {}, q_scale or {}
         i = loads.First
         while i:
             p, q = self._nominal[loads.Name]
             name, leg = self._loads[loads.Name.lower()]
             if leg is None:
                 factor = scale.get(name, 1.0)
-                p, q = p * factor, q * factor
+                p, q = p * factor, q * q_scale.get(name, factor)
             elif name in injections:
                 p, q = (-made[leg] for made in injections[name])
             if (loads.kW, loads.kvar) != (p, q):
@@ -171,8 +172,7 @@ class AcSolver:
                 point.voltages[name, k, t] = value
 
     def _flows(self, point: OperatingPoint, t: Hashable, currents: dict) -> None:
-        """Power that reaches the to-bus of each branch, and of each bank under its first name."""
-        made: dict[tuple[str, str], complex] = {}
+        """Power that reaches the to-bus of each branch."""
         for branch in self.network.branches.values():
             bus = self.network.buses[branch.to_bus]
             entering = currents.get((str(kind(branch)), branch.name), {})
@@ -181,14 +181,7 @@ class AcSolver:
                 s = complex(point.voltages[bus.name, k, t] * np.conj(-i) * mega(bus.kv_ln))
                 if isinstance(branch, Line) and branch.code.b is not None:
                     s += self._charging(branch, k, t, point)
-                made[branch.name, k] = s
-        _, _, banks = sort_branches(self.network)
-        for bank, members in banks.items():
-            for member in members[1:]:
-                for k in member.to_phases:
-                    made[bank, k] = made.get((bank, k), 0.0) + made.pop((member.name, k))
-        for (name, k), s in made.items():
-            point.flows[name, k, t] = s
+                point.flows[branch.name, k, t] = s
 
     def _charging(self, line: Line, conductor: str, t, point: OperatingPoint) -> complex:
         """Power of half the line's charging at the to-bus; its current is in the engine's."""

@@ -13,7 +13,7 @@ import pandas as pd
 from pyomo_dlmp.errors import OpenDssError
 from pyomo_dlmp.network import Network, OperatingPoint
 from pyomo_dlmp.network.units import mega
-from pyomo_dlmp.opf.load_scale import LoadScale, load_series
+from pyomo_dlmp.opf.load_scale import LoadScale, load_series, reactive_series
 from pyomo_dlmp.validation.ac_solver import AcSolver
 from pyomo_dlmp.validation.dispatch import dispatch_by_period
 
@@ -114,12 +114,13 @@ def ac_power_flow(network: Network, dispatch: Any = None, *, load_scale: LoadSca
         If the extra ``opendss`` is missing, a device is unknown, or a period does not converge.
     """
     by_period = dispatch_by_period(network, dispatch)
-    scales = load_series(network, load_scale, list(by_period), hours)
+    both = [series(network, load_scale, list(by_period), hours)
+            for series in (load_series, reactive_series)]
     solver = AcSolver(network)
     solver.refuse_stars(by_period)
     point = OperatingPoint(periods=list(by_period))
     for t, injections in by_period.items():
-        solver.solve(injections, {name: series[t] for name, series in scales.items()})
+        solver.solve(injections, *({name: each[name][t] for name in each} for each in both))
         solver.read(point, t)
         for name, (_, _, kw, kvar) in solver.base.items():
             p, q = injections.get(name, (kw, kvar))

@@ -15,11 +15,12 @@ from pyomo_dlmp.network.kinds import kind
 from tests.feeders import engine, node_voltages
 
 ATTACKS = [
-    "a b", "a.1.2", "Bus (west)", "[x]", "{x}", "|", "12,5", "ä ß é", "名前", "x" * 300, "-1", "1e5", "@x",
+    "a b", "a.1.2", "Bus (west)", "[x]", "{x}", "|", "12,5", "ä ß é", "名前", "x" * 300, "-1",
+    "1e5", "@x",
     'a" file="/etc/passwd', "a' b", "x=1", "a!b", "!", "//", "a//b", "/*", "a/*b*/", "~", "~ kw=1",
     "file=x", "(file=/etc/passwd)", "doscmd", 'x" enabled=no "', "new", "like=a", "a]", "a)", 'a"',
     "\\", "a\\", "%", "$HOME", "`id`", ";", "a;clear", "*", "?", "&", "ı", "İ", "ſ", "a__1",
-    "line.x", "bus.1", "x\u2028y" if "x\u2028y".isprintable() else "x y", "none", "all", "0", "1 | 2",
+    "line.x", "bus.1", "none", "all", "0", "1 | 2",
 ]
 UGLY = ["a\nclear", "a\rclear", "x\x85new circuit.y", "a\tb", "a\x00b", "\x1b", "a\u2028clear"]
 
@@ -134,7 +135,8 @@ def test_names_that_differ_by_case_and_by_class(tmp_path):
 
 def test_comments_of_others_are_no_names():
     text = "\n".join(["! name", "! name []", "! name [1, 2, 3, 4]", '! name ["a", "b", "c"]',
-                      '! name {"a": 1}', "! name [" * 9, 'new line.x ! name ["line.x","line","y",""]',
+                      '! name {"a": 1}', "! name [" * 9,
+                      'new line.x ! name ["line.x","line","y",""]',
                       '! name ["line.x", "line", "", ""]', json.dumps(["line.x", "line", "y", ""])])
     assert original_names(text) == {}
     assert original_names('! name ["line.x","line","y",""]\r\n') == {"line.x": "y"}

@@ -53,7 +53,7 @@ def chain(*, kv=4.16, joints=1, kw=200.0, line_km=.5):
 def test_joints_cost_neither_voltage_nor_digits(kv, joints, kw):
     engine()
     net = chain(kv=kv, joints=joints, kw=kw)
-    ac, error = check_is_the_nodal_solution(net, tolerance=5e-7)
+    ac, _ = check_is_the_nodal_solution(net, tolerance=5e-7)
     check_power_balance(net, ac, tolerance=2e-6)
     assert abs(ac.point.flows["j0", "a", 0] - ac.point.flows["j" + str(joints - 1), "a", 0]) < (
         1e-5 * abs(ac.point.flows["j0", "a", 0]))
