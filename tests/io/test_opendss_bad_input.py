@@ -24,8 +24,10 @@ solve
 """
 
 EDITS = [
-    ("new line.l2", "new lime.l2", "m.dss, line 5: lime.l2: OpenDSS reports:"),
-    ("length=.5", "lenth=.5", "m.dss, line 5: line.l2: OpenDSS reports:"),
+    ("new line.l2", "new lime.l2",
+     "line 5: lime.l2: OpenDSS has no class 'lime'. Did you mean 'line'"),
+    ("length=.5", "lenth=.5",
+     "line 5: line.l2: OpenDSS knows no property 'lenth' of line. Did you"),
     ("linecode=lc length=.5", "linecode=zz length=.5", "m.dss, line 5"),
     ("length=.5", "length=0", "line.l2 (m.dss, line 5): its length is 0 of its unit. Give a"),
     ("length=.5", "length=-3", "line.l2 (m.dss, line 5): its length is -3"),
@@ -52,7 +54,6 @@ EDITS = [
      "it is connected to node 4 of bus 'a'. Phases are nodes 1, 2, 3"),
     ("new load.y", "new line.n bus1=a.1.2.3 bus2=nn.2.3.1 linecode=lc length=1\nnew load.y",
      "it leads from nodes [1, 2, 3] of 'a' to nodes [2, 3, 1] of 'nn'"),
-    ("solve\n", "solve mode=daily\n", "m.dss, line 11: it solves in mode 'daily'"),
     ("clear", "redirect other.dss", "m.dss, line 1: the file 'other.dss' is missing"),
     ("clear", "redirect m.dss", "m.dss, line 1: it includes 'm.dss', which is being read"),
     ("clear", "clera", "m.dss, line 1: the command 'clera' is not known"),

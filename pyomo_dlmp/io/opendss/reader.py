@@ -2,46 +2,43 @@
 
 from __future__ import annotations
 
-import math
 import warnings
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pyomo_dlmp.errors import Fault, NetworkError, OpenDssError
-from pyomo_dlmp.io.opendss import branches, devices
-from pyomo_dlmp.io.opendss.circuit import (
-    CONTROLS,
-    Draft,
-    bus_of,
-    find_split_buses,
-    find_voltages,
-    plain_names,
-    records,
-)
-from pyomo_dlmp.io.opendss.engine import new_engine, refine, run, suspects
-from pyomo_dlmp.io.opendss.rehearsal import rehearse
-from pyomo_dlmp.io.opendss.script import Script
-from pyomo_dlmp.network import Bus, Network, Profile
+import numpy as np
 
-LEAST_KV, MOST_KV = 0.02, 2000.0  # line to line: beyond them a number is not in kV
-READ = frozenset([
-    "line", "transformer", "load", "capacitor", "reactor", "generator", "pvsystem", "storage",
-    "vsource",
-])
+from pyomo_dlmp.errors import Fault, NetworkError, OpenDssError
+from pyomo_dlmp.io.opendss import shapes, sources
+from pyomo_dlmp.io.opendss.buses import make_buses
+from pyomo_dlmp.io.opendss.circuit import Draft
+from pyomo_dlmp.io.opendss.connectivity import LINEAR, explore
+from pyomo_dlmp.io.opendss.generators import read_as_power
+from pyomo_dlmp.io.opendss.lines import Codes, prepare
+from pyomo_dlmp.io.opendss.nominal import find_split_buses, find_voltages
+from pyomo_dlmp.io.opendss.session import solve_script
+from pyomo_dlmp.io.opendss.snapshot import EngineElement, Snapshot
+from pyomo_dlmp.io.opendss.table import ROWS, Circuit
+from pyomo_dlmp.network import Network
+
+MOST = 60  # lines of a warning
 
 
 def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: str = "error",
-                 timeout: float = 60.0) -> Network:
+                 timeout: float = 60.0, allow_folders: Iterable[str | Path] = (),
+                 hour: int | None = None) -> Network:
     """The circuit of an OpenDSS file and all that it includes, taps and switches as solved.
 
     The script runs in the OpenDSS engine (extra ``opendss``) until its own last command; then the
     solved circuit is read: regulators have the taps, capacitors and switches the states that their
     controls chose. Names are lower case, as OpenDSS is not case-sensitive; where a transformer and
-    a line share a name, the second read becomes ``transformer.name``. Three-winding transformers
-    become three that meet at a star bus.
+    a line share a name, the second read becomes ``transformer.name``. Every element is compared
+    with the engine's own: admittances of branches and shunts, powers of devices at the solution.
 
-    A script can neither run a shell command, nor open an editor, nor write a file: only commands
-    that describe or solve a circuit reach the engine.
+    A script can neither load a library, nor run a shell command, nor open an editor, nor write a
+    file: only commands that describe or solve a circuit reach the engine.
 
     Parameters
     ----------
@@ -53,8 +50,13 @@ def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: s
         "warn" leaves out what cannot be represented, with a warning that lists it; "error" refuses
         all of it at once.
     timeout : float
-        The script first runs in a separate process, since the engine crashes or hangs on some
-        damaged input: the longest duration of that (s). The 8500-node feeder takes one second.
+        The script runs in a separate process, since the engine crashes or hangs on some damaged
+        input: the longest duration of that (s). The 8500-node feeder takes three seconds.
+    allow_folders : iterable of str or Path
+        Folders besides the master's own, and all below it, that files may be read from.
+    hour : int, optional
+        The loads of that hour of their daily shapes are the nominal ones, from 1 on as the engine
+        counts; by default the shapes become profiles.
 
     Returns
     -------
@@ -67,176 +69,139 @@ def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: s
         With file and line of everything that the engine refuses, and every element that cannot be
         represented; also if the extra ``opendss`` is missing or the power flow does not converge.
     NetworkError
-        If the circuit is not a radial feeder.
+        If what was read is no network.
+
+    Warns
+    -----
+    UserWarning
+        Once, with all that is left out since it does nothing (dead, open, disabled, off), and all
+        that is read in another form than the file has it.
     """
     if on_unsupported not in ("error", "warn"):
         raise OpenDssError.at("read_opendss, on_unsupported", f"is {on_unsupported!r}",
                               "Use 'error' or 'warn'.")
+    if hour is not None and (not isinstance(hour, int) or hour < 1):
+        raise OpenDssError.at("read_opendss, hour", f"is {hour!r}", "Give a whole number from 1 on.")
     path = Path(path)
     if not path.is_file():
         raise OpenDssError.at(str(path), "there is no such file", "Give the master .dss file.")
-    engine, places = solve_script(path, timeout)
-    draft = Draft(engine, places)
-    _read(draft)
+    solved = solve_script(path, timeout, allow_folders)
+    draft = read_snapshot(solved.snapshot)
     faults = [*draft.faults, *(draft.unsupported if on_unsupported == "error" else ())]
     if faults:
         raise OpenDssError(faults)
-    if draft.unsupported:
-        listed = "\n  - ".join(map(str, draft.unsupported))
-        warnings.warn(f"{path.name}: left out:\n  - {listed}", stacklevel=2)
-    circuit = engine.ActiveCircuit
+    profiles = shapes.attach(draft)
+    if hour is not None:
+        shapes.at_hour(draft, profiles, hour)
+        profiles = []
+    _warn(path, draft, solved.notes)
     try:
-        return Network(name or circuit.Name.lower(), draft.elements,
-                       source=f"OpenDSS file {path.name}", profiles=_profiles(draft),
-                       frequency=float(circuit.Solution.Frequency))
+        return Network(name or draft.snapshot.name, draft.elements,
+                       source=f"OpenDSS file {path.name}", profiles=profiles,
+                       frequency=draft.snapshot.frequency)
     except NetworkError as error:
-        raise NetworkError(_placed(fault, places) for fault in error.faults) from None
+        raise NetworkError(_placed(fault, draft) for fault in error.faults) from None
 
 
-def solve_script(path: Path, timeout: float = 60.0) -> tuple[Any, dict[str, str]]:
-    """Run a script and solve its circuit.
+def read_snapshot(snapshot: Snapshot) -> Draft:
+    """A solved circuit as elements of a network.
 
     Parameters
     ----------
-    path : Path
-        The master file.
-    timeout : float
-        Longest duration of the run in a separate process (s).
+    snapshot : Snapshot
+        Of a circuit that has been solved.
 
     Returns
     -------
-    (object, dict of str to str)
-        The engine; file and line of each element made.
-
-    Raises
-    ------
-    OpenDssError
-        If the script or the circuit has faults, or the power flow does not converge.
+    Draft
+        With elements, faults, and what cannot be represented.
     """
-    script = Script(path)
-    if script.faults:
-        raise OpenDssError(script.faults)
-    rehearse(script.commands, timeout)
-    engine = new_engine()
-    places, faults = run(engine, script.commands)
-    wrong = suspects(engine, places)
-    if wrong or faults:
-        raise OpenDssError([*wrong, *faults])
-    if not engine.NumCircuits:
-        raise OpenDssError.at(path.name, "it makes no circuit", "Begin with: new circuit.NAME ...")
-    try:
-        if not script.commands or script.commands[-1].text != "solve":
-            engine.ActiveCircuit.Solution.Solve()
-        if engine.ActiveCircuit.Solution.Converged:
-            refine(engine)
-    except Exception as error:  # the engine's own class
-        text = " ".join(str(error).split())
-        raise OpenDssError.at(path.name, f"OpenDSS cannot solve it: {text[:300]}",
-                              "Correct the circuit.") from None
-    if not engine.ActiveCircuit.Solution.Converged:
-        raise OpenDssError.at(path.name, "its AC power flow does not converge",
-                              "Check loads, impedances and units.")
-    return engine, places
+    draft = Draft(snapshot)
+    for full in snapshot.disabled:
+        draft.leave_out(full, "it is disabled")
+    every = snapshot.of("vsource")
+    main = explore(draft, every)
+    if main is None:
+        draft.faults.append(Fault("circuit", "it has no source", "Give it a Vsource."))
+        return draft
+    kv = sources.line_kv(main)
+    if not sources.LEAST_KV < kv < sources.MOST_KV:
+        draft.faults.append(Fault(draft.where(main.full), f"its basekv is {kv:g}",
+                                  "Give the nominal voltage in kV."))
+        return draft
+    find_split_buses(draft)
+    find_voltages(draft, (main.ends[0][0], kv))
+    draft.claim_names()
+    with draft.reading(main.full):
+        sources.read_sources(draft, main, every)
+    if not draft.elements:
+        draft.faults += draft.unsupported
+        draft.unsupported = []
+        return draft
+    _read(draft)
+    make_buses(draft)
+    return draft
 
 
 def _read(draft: Draft) -> None:
-    engine = draft.engine
-    draft.loadmult = float(engine.ActiveCircuit.Solution.LoadMult)
-    kinds = _classes(draft)
-    got = {kind: records(engine, kind) if kind in kinds else [] for kind in READ - {"line"}}
-    sources = got["vsource"]
-    if len(sources) != 1:
-        names = ", ".join(record["name"] for record in sources)
-        draft.faults.append(Fault("circuit", f"it has {len(sources)} sources: {names}",
-                                  "Keep exactly one Vsource."))
-        return
-    source = sources[0]
-    kv = source["basekv"] * (1.0 if source["phases"] > 1 else math.sqrt(3.0))
-    if not LEAST_KV < kv < MOST_KV:
-        draft.faults.append(Fault(draft.where(f"Vsource.{source['name']}"), f"its basekv is {kv:g}",
-                                  "Give the nominal voltage in kV."))
-        return
-    find_split_buses(draft, got["transformer"])
-    find_voltages(draft, got["transformer"], (bus_of(source["bus1"]), kv))
-    plain_names(draft)
-    with draft.reading(f"Vsource.{source['name']}"):
-        draft.elements.append(devices.read_source(draft, source))
-    branches.read_lines(draft)
-    regulated = {r["transformer"].lower() for r in records(engine, "regcontrol")} if (
-        "regcontrol" in kinds) else set()
-    branches.read_transformers(draft, got["transformer"], regulated)
-    branches.read_reactors(draft, got["reactor"])
-    devices.read_loads(draft, got["load"], _shape_names(draft))
-    devices.read_capacitors(draft, got["capacitor"])
-    devices.read_shunt_reactors(draft, got["reactor"])
-    devices.read_generators(draft, got)
-    _read_buses(draft)
-
-
-def _classes(draft: Draft) -> set[str]:
-    """Classes of the circuit's elements; those that we do not know are refused."""
-    kinds = set()
-    for full in draft.engine.ActiveCircuit.AllElementNames:
-        kind = full.split(".", 1)[0].lower()
-        kinds.add(kind)
-        if kind not in READ and kind not in CONTROLS:
-            draft.engine.ActiveCircuit.SetActiveElement(full)
-            if draft.engine.ActiveCircuit.ActiveCktElement.Enabled:
-                draft.refuse(full, f"elements of class {kind} are not modeled",
-                             "Remove it, or replace it by what is modeled.")
-    return kinds
-
-
-def _read_buses(draft: Draft) -> None:
-    """Buses with the phases that elements use; unused nodes are named."""
-    circuit = draft.engine.ActiveCircuit
-    buses = []
-    for i in range(circuit.NumBuses):
-        bus = circuit.Buses(i)
-        name = bus.Name.lower()
-        place = {"x": bus.x, "y": bus.y} if bus.Coorddefined else {}
-        if name in draft.phases:
-            buses.append(Bus(name=name, kv=draft.bus_kv[name],
-                             phases="".join(sorted(draft.phases[name])), **place))
-    made = {bus.name for bus in buses}
-    buses += [Bus(name=name, kv=draft.bus_kv[name], phases="".join(sorted(phases)))
-              for name, phases in draft.phases.items() if name not in made]
-    draft.elements[:0] = buses
-
-
-def _shape_names(draft: Draft) -> set[str]:
-    return {name.lower() for name in draft.engine.ActiveCircuit.LoadShapes.AllNames} - {
-        "default", "none"}
-
-
-def _profiles(draft: Draft) -> list[Profile]:
-    """The daily shapes that loads use; shapes in kW, or of uneven steps, are refused."""
-    used = {load.profile for load in draft.elements if isinstance(load, devices.Load)} - {None}
-    shapes = draft.engine.ActiveCircuit.LoadShapes
-    found, faults = [], []
-    for name in shapes.AllNames:
-        if name.lower() not in used:
+    snapshot = draft.snapshot
+    circuit = Circuit(Codes(), {
+        str(record.get("transformer", "")).lower().removeprefix("transformer.")
+        for record in snapshot.controls.get("regcontrol", ())})
+    prepare(draft, circuit.codes)
+    for full, element in snapshot.elements.items():
+        if full in draft.sources:
             continue
-        shapes.Name = name
-        minutes = float(shapes.MinInterval)
-        if shapes.UseActual or minutes <= 0:
-            faults.append(Fault(f"Loadshape.{name}", "it is in kW, or of uneven steps",
-                                "Give multipliers at a fixed interval."))
+        if not draft.is_live(element):
+            if any(node for _, node in element.nodes):
+                draft.leave_out(element.full, "no source feeds it")
+            else:
+                draft.leave_out(element.full, "all of it is at ground")
             continue
-        found.append(Profile(name=name.lower(), values=tuple(map(float, shapes.Pmult)),
-                             minutes=minutes))
-    if faults:
-        raise OpenDssError(faults)
-    return found
+        with draft.reading(element.full):
+            made = _one(draft, element, circuit)
+            draft.made[full] = [e.name for e in made]
+            draft.elements.extend(made)
 
 
-def _placed(fault: Fault, places: dict[str, str]) -> Fault:
+def _one(draft: Draft, element: EngineElement, circuit: Circuit) -> list[Any]:
+    if element.kind not in LINEAR and not element.shut.all():
+        element = replace(element, kva=np.where(element.shut, element.kva, 0.0))
+    if element.kind in ROWS:
+        return ROWS[element.kind].read(draft, element, circuit)
+    return list(read_as_power(draft, element))
+
+
+def _warn(path: Path, draft: Draft, notes: list[Fault]) -> None:
+    groups = (("", [*notes]), ("read otherwise than the file has it", draft.notes),
+              ("left out, since it does nothing", _grouped(draft.left_out)),
+              ("left out, since it cannot be represented", draft.unsupported))
+    lines = []
+    for title, faults in groups:
+        if faults and title:
+            lines.append(f"{title}:")
+        lines += [f"  - {fault}" for fault in faults[:MOST]]
+        if len(faults) > MOST:
+            lines.append(f"  - and {len(faults) - MOST} more")
+    if lines:
+        warnings.warn(f"{path.name}: " + "\n".join(lines).lstrip(" -"), stacklevel=3)
+
+
+def _grouped(faults: list[Fault]) -> list[Fault]:
+    """One line for many of the same reason."""
+    by_what: dict[str, list[str]] = {}
+    for fault in faults:
+        by_what.setdefault(fault.what, []).append(fault.where)
+    return [Fault(", ".join(where[:20]) + (f" and {len(where) - 20} more" if len(where) > 20
+                                           else ""), what) for what, where in by_what.items()]
+
+
+def _placed(fault: Fault, draft: Draft) -> Fault:
     """A network's fault with the file and line of its element, where known."""
     words = fault.where.split("'")
     if len(words) < 2:
         return fault
-    kinds = {"svg": "", "bus": ""}.get(words[0].strip(), "line transformer load capacitor reactor")
-    for kind in kinds.split():
-        if place := places.get(f"{kind}.{words[1]}"):
-            return Fault(f"{fault.where} ({place})", fault.what, fault.cure)
+    for full, names in draft.made.items():
+        if words[1] in names and (place := draft.snapshot.places.get(full)):
+            return replace(fault, where=f"{fault.where} ({place})")
     return fault

@@ -1,78 +1,28 @@
 """OpenDSS scripts as a flat list of harmless commands, each with its file and line.
 
-A script is a program: it may run shell commands, open editors and write files. So files are read
-and included here, and only commands that describe or solve a circuit ever reach the engine;
-those that report (show, export, plot ...) are left out, those that act on the machine refused.
+A script is a program: it may load libraries, run shell commands, open editors and write files. So
+files are read and included here, every line is taken apart as the engine would, and only what
+describes or solves a circuit is written anew for the engine: the resolved command, class and
+properties, each value as one quoted token.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+import difflib
+from collections.abc import Iterable
 from pathlib import Path
 
-from pyomo_dlmp.errors import Fault
+from pyomo_dlmp.errors import Fault, nearest
+from pyomo_dlmp.io.opendss import allowed
+from pyomo_dlmp.io.opendss.allowed import CLASSES, lower
+from pyomo_dlmp.io.opendss.command import Command
+from pyomo_dlmp.io.opendss.files import FileFault, Folders, lines
+from pyomo_dlmp.io.opendss.properties import Properties, Refused
+from pyomo_dlmp.io.opendss.tokens import Line, Variables, quoted
 
-RUN = frozenset([
-    "new", "edit", "more", "select", "clear", "clearall", "set", "solve", "calcvoltagebases",
-    "setkvbase", "buscoords", "latlongcoords", "open", "close", "enable", "disable", "batchedit",
-    "makebuslist", "rebuildybus", "allocateloads", "var", "interpolate",
-])
-INCLUDE = frozenset(("redirect", "compile"))
-SKIP = frozenset([
-    "show", "export", "plot", "visualize", "summary", "help", "?", "about", "get", "dump", "save",
-    "sample", "formedit", "reset", "init", "closedi", "addbusmarker", "clearbusmarkers", "quit",
-    "exit", "panel", "di_plot", "cleanup", "obfuscate", "seqmode", "comparecases", "yearlycurves",
-    "voltage_profile", "meter", "totals", "capacity", "estimate", "relcalc", "distribute",
-    "ddeltaresults", "wait", "remove", "nodelist", "classes", "userclasses", "cktlosses",
-    "currents", "losses", "phaselosses", "powers", "seqcurrents", "seqpowers", "seqvoltages",
-    "totalpowers", "variable", "valvarnames", "varnames", "varvalues", "voltages", "yprim", "y",
-    "zsc", "zscrefresh", "zsc012", "zsc10", "alignfile", "tearcircuit", "updatestorage",
-    "updatestorage_f", "guids", "cvrtloadshapes", "varget", "ysc", "uuids", "puvoltages",
-])
-REFUSE = frozenset([
-    "doscmd", "dos", "fileedit", "system", "shell", "cd", "userdll", "connect", "disconnect",
-    "newactor", "solveall", "clone", "abort", "refine_buslevels", "rotate", "bustree",
-])
-SET_KEYS = frozenset([
-    "voltagebases", "voltagebase", "tolerance", "maxiterations", "maxiter", "maxcontroliter",
-    "controlmode", "algorithm", "loadmult", "defaultbasefrequency", "defaultbasefreq",
-    "frequency", "freq", "earthmodel", "loadmodel", "normvminpu", "normvmaxpu", "emergvminpu",
-    "emergvmaxpu", "miniterations", "trapezoidal", "mode", "number", "hour", "sec", "time",
-    "stepsize", "cktmodel", "genmult", "allocationfactors", "basefrequency",
-])
-SNAPSHOT = frozenset([
-    "snapshot", "snap", "s",
-])
-_FILES = re.compile(
-    r"(?i)\b((?:csv|pqcsv|sng|dbl|mmap|)file)\s*=\s*(\"[^\"]*\"|'[^']*'|\([^)]*\)|[^\s,)\]]+)")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-MAX_DEPTH, MAX_COMMANDS = 20, 500_000
+MAX_DEPTH, MAX_COMMANDS = 20, 1_000_000
 MOST = 10_000  # iterations
-
-
-@dataclass(frozen=True)
-class Command:
-    """One command for the engine, and its place.
-
-    Attributes
-    ----------
-    text : str
-        The command.
-    file : str
-        Name of the file.
-    line : int
-        Number of the line, from 1.
-    """
-
-    text: str
-    file: str
-    line: int
-
-    @property
-    def where(self) -> str:
-        """Its place in messages."""
-        return f"{self.file}, line {self.line}"
+MISSPELLED = 0.7  # a word as near as that to a command was meant as one
 
 
 class Script:
@@ -82,182 +32,365 @@ class Script:
     ----------
     path : Path
         The master file.
+    allow_folders : iterable of str or Path
+        Folders besides the master's own, and all below it, that files may be read from.
 
     Attributes
     ----------
     commands : list of Command
         In their order.
     faults : list of Fault
-        Commands that are unknown or not allowed, files that are missing.
+        What is misspelled or not allowed, files that are missing.
+    notes : list of Fault
+        What was left out.
+    places : dict of str to str
+        File and line where an element was made, by its full name in lower case.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, allow_folders: Iterable[str | Path] = ()):
         self.commands: list[Command] = []
         self.faults: list[Fault] = []
-        self.root = path.parent
-        self._include(path, [path.resolve()])
+        self.notes: list[Fault] = []
+        self.places: dict[str, str] = {}
+        self._folders = Folders(path, allow_folders)
+        self._variables = Variables()
+        self._chain: list[Path] = []
+        self._here = (path.name, 0)  # file and line
+        self._folder = self._base = self._folders.home  # of this file; and as `compile` set it
+        self._kind = self._about = ""  # class and full name of the active element
+        self._snapshot = True
+        self._cleared: tuple[int, dict[str, str], str] | None = None
+        self._left_out: dict[str, dict[str, list[str]]] = {}
+        self._properties = Properties(self._variables, self._file, self._note)
+        self._include(path, path.resolve())
+        self._unclear()
+        self._grouped()
 
-    def _include(self, path: Path, chain: list[Path]) -> None:
+    # files
+
+    def _include(self, path: Path, real: Path) -> None:
         try:
-            text = path.read_bytes().decode("utf-8-sig", errors="replace")
-        except OSError as error:
-            self.faults.append(Fault(str(path), f"it cannot be read: {error}", "Check the path."))
+            text = lines(real)
+        except FileFault as error:
+            self._fault(error.what, error.cure)
             return
-        inside = False  # a block comment
-        for number, raw in enumerate(text.splitlines(), 1):
-            if inside or raw.lstrip().startswith("/*"):
-                inside = "*/" not in raw
-                continue
-            line = _CONTROL.sub(" ", _uncommented(raw)).strip()
-            if line:
-                self._take(Command(line, path.name, number), path.parent, chain)
-            if len(self.commands) > MAX_COMMANDS:
-                self.faults.append(Fault(f"{path.name}, line {number}",
-                                         f"there are more than {MAX_COMMANDS} commands",
-                                         "Split the circuit."))
-                return
+        outer = self._here, self._folder
+        self._chain.append(real)
+        self._folder = path.parent.resolve() if len(self._chain) == 1 else real.parent
+        inside = False  # a block comment, which begins in the first column
+        for number, line in enumerate(text, 1):
+            self._here = path.name, number
+            if inside or line.startswith("/*"):
+                inside = "*/" not in line
+            elif line and not line.isspace() and not self._take(line):
+                break
+        self._chain.pop()
+        self._here, self._folder = outer
 
-    def _take(self, command: Command, folder: Path, chain: list[Path]) -> None:
-        """Sort one line into run, include, skip or refuse."""
-        word, rest = _first_word(command.text)
-        if word.startswith("~"):
-            self._run(command, "~ " + command.text[1:], folder)
+    def _follow(self, line: Line, verb: str) -> None:
+        name = line.pair()[1]
+        if not name:
             return
-        verb = _verb(word)
-        if "." in word or "=" in word:  # Transformer.reg1.tap=1.05, or a property of the active one
-            self._run(command, command.text, folder)
-        elif verb in INCLUDE:
-            self._follow(command, rest, folder, chain)
-        elif verb == "set":
-            self._set(command, rest)
-        elif verb in ("buscoords", "latlongcoords"):
-            name = _unquoted(rest.split("=", 1)[-1])
-            found = self._find(command, name, folder)
-            if found:
-                self.commands.append(Command(f'{verb} "{found}"', command.file, command.line))
-        elif verb == "solve":
-            mode = re.search(r"(?i)\bmode\s*=\s*(\w+)", rest)
-            if mode and mode.group(1).lower() not in SNAPSHOT:
-                self._fault(command, f"it solves in mode {mode.group(1)!r}",
-                            "Only the snapshot is read: remove the mode.")
-            else:
-                self.commands.append(Command("solve", command.file, command.line))
-        elif verb in RUN:
-            self._run(command, command.text, folder)
-        elif verb in REFUSE:
-            self._fault(command, f"the command {word!r} is not allowed",
-                        "A feeder file may only describe and solve a circuit: remove it.")
-        elif verb not in SKIP:
-            self._fault(command, f"the command {word!r} is not known",
-                        "Correct its spelling, or make it a comment with '!'.")
-
-    def _follow(self, command: Command, rest: str, folder: Path, chain: list[Path]) -> None:
-        found = self._find(command, _unquoted(rest), folder)
-        if found is None:
+        try:
+            found = self._file(name if "." in name else name + ".dss")
+        except FileFault as error:
+            self._fault(error.what, error.cure)
             return
-        if found.resolve() in chain or len(chain) > MAX_DEPTH:
-            self._fault(command, f"it includes {found.name!r}, which is being read",
+        if found in self._chain or len(self._chain) > MAX_DEPTH:
+            self._fault(f"it includes {found.name!r}, which is being read",
                         "Files must not include each other.")
             return
-        self._include(found, [*chain, found.resolve()])
+        self._include(found, found)
+        if verb == "compile":  # the engine stays in the folder of the compiled file
+            self._base = found.parent
 
-    def _set(self, command: Command, rest: str) -> None:
-        """Only options that matter to a power flow; the rest concern screens and files."""
-        kept = []
-        for key, value in _assignments(rest):
-            if key == "mode" and _unquoted(value).lower() not in SNAPSHOT:
-                self._fault(command, f"it sets the mode {value!r}",
-                            "Only the snapshot is read: remove the option.")
-            elif key in SET_KEYS:
-                count = _unquoted(value) if key.startswith("max") else ""
-                kept.append(f"{key}={min(int(count), MOST)}" if count.isdigit() and len(count) < 19
-                            else f"{key}={value}")
-        if kept:
-            self.commands.append(Command("set " + " ".join(kept), command.file, command.line))
+    def _file(self, name: str) -> Path:
+        return self._folders.find(name, (self._folder, self._base, self._folders.home))
 
-    def _run(self, command: Command, text: str, folder: Path) -> None:
-        """Pass a command on, with the names of data files made absolute."""
-        missing = False
-
-        def absolute(match: re.Match) -> str:
-            nonlocal missing
-            found = self._find(command, _unquoted(match.group(2)), folder)
-            missing = missing or found is None
-            return f'{match.group(1)}="{found}"'
-
-        text = _FILES.sub(absolute, text)
-        if not missing:
-            self.commands.append(Command(text, command.file, command.line))
-
-    def _find(self, command: Command, name: str, folder: Path) -> Path | None:
-        """A file by a name as Windows would find it: any case, either slash."""
-        parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
-        for start in dict.fromkeys((folder, self.root)):
-            found = _descend(start, parts) if parts and len(name) < 500 else None
-            if found is not None and found.is_file():
-                return found
-        self._fault(command, f"the file {name!r} is missing in {str(folder)!r}",
-                    "Give its path relative to this file.")
-        return None
-
-    def _fault(self, command: Command, what: str, cure: str) -> None:
-        self.faults.append(Fault(command.where, what, cure))
-
-
-def _descend(start: Path, parts: list[str]) -> Path | None:
-    here: Path | None = start
-    for part in parts:
-        if here is None or not here.is_dir():
-            return None
-        if part == "..":
-            here = here.parent
-            continue
-        exact = here / part
+    def _coordinates(self, line: Line, verb: str) -> None:
+        """Bus coordinates, one command for each bus."""
         try:
-            here = exact if exact.exists() else next(
-                (p for p in here.iterdir() if p.name.lower() == part.lower()), None)
-        except (OSError, ValueError):
-            return None
-    return here
+            rows = lines(self._file(line.pair()[1]))
+        except FileFault as error:
+            self._note(f"{error.what}: buses are without coordinates", error.cure)
+            return
+        none = Variables()
+        for row in rows:
+            words = Line(row, none)
+            bus, x, y = (words.pair()[1] for _ in range(3))
+            name = quoted(bus) if bus else None
+            try:
+                place = float(x or 0), float(y or 0)
+            except ValueError:
+                continue
+            if name is not None:
+                x, y = map(repr, place if verb == "buscoords" else place[::-1])
+                self._run(f"setbusxy bus={name} x={x} y={y}")
 
+    # lines
 
-def _uncommented(line: str) -> str:
-    """The line without its comment: from ``!`` or ``//`` on, outside quotes."""
-    quote = ""
-    for i, letter in enumerate(line):
-        if quote:
-            quote = "" if letter == quote else quote
-        elif letter in "\"'":
-            quote = letter if letter in line[i + 1:] else ""
-        elif letter == "!" or line.startswith("//", i):
-            return line[:i]
-    return line
+    def _take(self, text: str) -> bool:
+        """One line; whether to go on."""
+        line = Line(text, self._variables)
+        name, word = line.pair()
+        if not word:
+            return True
+        verb = None if name else allowed.command(word)
+        try:
+            if name:
+                self._assign(name, word, line)
+            elif verb is None:
+                self._unknown(word)
+            else:
+                self._do(verb, line)
+        except Refused as error:
+            self._fault(error.what, error.cure)
+        if len(self.commands) > MAX_COMMANDS:
+            self._fault(f"there are more than {MAX_COMMANDS} commands", "Split the circuit.")
+        return len(self.commands) <= MAX_COMMANDS
 
+    def _do(self, verb: str, line: Line) -> None:
+        if verb in allowed.INCLUDE:
+            self._follow(line, verb)
+        elif verb in allowed.COORDINATES:
+            self._coordinates(line, verb)
+        elif verb in allowed.ON_ELEMENTS:
+            self._edit(verb, line)
+        elif verb in ("set", "solve"):
+            self._set(line)
+            if verb == "solve":
+                self._solve()
+        elif verb == "var":
+            self._var(line)
+        elif verb in allowed.AS_THEY_ARE:
+            if verb.startswith("clear"):
+                self._clear()
+            self._run(verb)
+        elif verb in allowed.WITH_VALUES:
+            self._with_values(verb, line)
+        elif verb in allowed.REFUSED:
+            raise Refused(f"the command {verb!r} is not allowed",
+                          "A feeder file may only describe and solve a circuit: remove it.")
+        elif verb in allowed.REPORTS:
+            self._leave("reports", verb)
+        elif verb in allowed.OVER_TIME:
+            self._leave("studies over time", verb)
+        elif verb != "//":
+            self._note(f"the command {verb!r} is left out", "The circuit is read without it.")
 
-def _first_word(line: str) -> tuple[str, str]:
-    word = re.split(r"[\s,]", line, maxsplit=1)
-    return word[0].lower(), word[1].strip() if len(word) > 1 else ""
+    def _clear(self) -> None:
+        if self.places:
+            self._cleared = len(self.commands), self.places, self._where
+        self.places, self._kind, self._about = {}, "", ""
 
+    def _unclear(self) -> None:
+        """What is cleared last, with nothing after it, is the circuit to be read."""
+        if self._cleared and "vsource.source" not in self.places:
+            count, self.places, where = self._cleared
+            del self.commands[count:]
+            self.notes.append(Fault(where, "it clears the circuit: read as it was before"))
 
-def _verb(word: str) -> str:
-    """The command that a word abbreviates, else the word."""
-    every = sorted(RUN | INCLUDE | SKIP | REFUSE)
-    if word in every:
-        return word
-    if word == "m":
-        return "more"
-    begun = [verb for verb in every if len(word) >= 3 and verb.startswith(word)]
-    return begun[0] if len(begun) == 1 else word
+    def _unknown(self, word: str) -> None:
+        if difflib.get_close_matches(lower(word), allowed.CIRCUIT, n=1, cutoff=MISSPELLED):
+            raise Refused(f"the command {word!r} is not known", nearest(word, allowed.CIRCUIT))
+        self._note(f"the command {word!r} is not known and left out",
+                   "Correct its spelling, or make it a comment with '!'.")
 
+    def _var(self, line: Line) -> None:
+        name, value = line.pair()
+        while name:
+            if not name.startswith("@"):
+                raise Refused(f"{name!r} is no name of a variable", "It begins with '@'.")
+            self._variables[lower(name)] = value
+            name, value = line.pair()
 
-def _assignments(text: str) -> list[tuple[str, str]]:
-    pattern = r"(\w+)\s*=\s*(\"[^\"]*\"|'[^']*'|\([^)]*\)|\[[^\]]*\]|\{[^}]*\}|[^\s,]+)"
-    return [(key.lower(), value) for key, value in re.findall(pattern, text)]
+    # elements
 
+    def _object(self, line: Line) -> tuple[str, str]:
+        """Class and name of the element that a command is about; "" where it gives none."""
+        key, full = line.pair()
+        key = lower(key)
+        if key and not ("object".startswith(key) or key.startswith("object")):
+            raise Refused(f"{key}={full} stands where the element does", "Write class.name first.")
+        kind, dot, name = full.partition(".")
+        kind, name = (lower(kind), name) if dot else ("", full)
+        name = self._variables.substituted(name)
+        if kind and kind not in CLASSES and kind != "circuit":
+            raise Refused(f"{full}: OpenDSS has no class {kind!r}", nearest(kind, CLASSES))
+        return kind, name
 
-def _unquoted(text: str) -> str:
-    text = text.strip()
-    if len(text) > 1 and (text[0], text[-1]) in (
-            ('"', '"'), ("'", "'"), ("(", ")"), ("[", "]"), ("{", "}")):
-        text = text[1:-1]
-    return text.strip()
+    def _edit(self, verb: str, line: Line) -> None:
+        if verb in ("~", "more", "m"):
+            if not self._kind:
+                raise Refused("no element is active", "Begin with: new class.name ...")
+            self._apply("~", self._kind, self._about, line)
+            return
+        kind, name = self._object(line)
+        if verb == "select":
+            kind = kind or self._kind
+            if not name or not kind or kind == "circuit":
+                return
+        elif not kind or not name:
+            raise Refused(f"{verb} names no element", "Write class.name.")
+        elif kind == "circuit" and verb != "new":
+            return
+        full = quoted(f"{kind}.{name}")
+        if full is None:
+            raise Refused(f"the name {name!r} has all kinds of quotes", "Rename it.")
+        about = f"{kind}.{lower(name)}"
+        self._kind, self._about = kind, about
+        if verb == "new":
+            if kind == "circuit":
+                self._kind, self._about = "vsource", "vsource.source"
+            self.places.setdefault(self._about, self._where)
+            self._properties.new(self._about)
+        if verb == "select":
+            self._run(f"select {full}", about)
+        else:
+            self._apply(f"{verb} {full}", self._kind, "" if verb == "batchedit" else self._about,
+                        line, first=1 if kind == "circuit" else 0, always=verb != "batchedit")
+
+    def _apply(self, head: str, kind: str, about: str, line: Line, first: int = 0,
+               always: bool = False) -> None:
+        """A command with properties, written anew; faults of some do not hide the others."""
+        words, faults = self._properties.read(kind, about, line.pairs(), first)
+        for error in faults:
+            self._fault(f"{about or kind}: {error.what}", error.cure)
+        if words or always:
+            self._run(" ".join([head, *words]), about)
+
+    def _assign(self, name: str, value: str, line: Line) -> None:
+        """``class.name.property=value``, ``name.property=value`` or ``property=value``.
+
+        The engine would put the value between other quotes: so the element is selected, and then
+        edited.
+        """
+        parts = name.split(".", 2)
+        kind = lower(parts[0]) if len(parts) == 3 else self._kind
+        if kind not in CLASSES:
+            if len(parts) == 1 and not kind:
+                self._unknown(name)
+                return
+            raise Refused(f"{name}: OpenDSS has no class {kind!r}", nearest(kind, CLASSES))
+        about = self._about
+        if len(parts) > 1:
+            about = f"{kind}.{lower(parts[-2])}"
+            full = quoted(f"{kind}.{parts[-2]}")
+            if full is None:
+                raise Refused(f"the name {name!r} has all kinds of quotes", "Rename it.")
+            self._run(f"select {full}", about)
+            self._kind, self._about = kind, about
+        words, faults = self._properties.read(
+            kind, about, [(parts[-1], value), *line.pairs()])
+        for error in faults:
+            self._fault(f"{about}: {error.what}", error.cure)
+        if words:
+            self._run(" ".join(["~", *words]), about)
+
+    def _with_values(self, verb: str, line: Line) -> None:
+        if verb in ("open", "close", "enable", "disable"):
+            kind, name = self._object(line)
+            if kind == "circuit":
+                return
+            if not kind or not name:
+                raise Refused(f"{verb} names no element", "Write class.name.")
+            self._kind = kind
+            words = [quoted(f"{kind}.{name}")]
+            if verb in ("open", "close"):
+                words += [quoted(value) for _, value in line.pairs()][:2]
+        elif verb == "setkvbase":
+            bus, (key, value) = line.pair()[1], line.pair()
+            key = "kvln" if lower(key) == "kvln" else "kvll"
+            words = [bus and quoted(bus), value and quoted(value)]
+            if all(words):
+                words[1] = f"{key}={words[1]}"
+        elif verb == "setbusxy":
+            words = []
+            for i, (key, value) in enumerate(line.pairs()):
+                names = [n for n in ("bus", "x", "y") if key and n.startswith(lower(key))]
+                place = names[0] if names else ("bus", "x", "y")[i] if not key and i < 3 else ""
+                words += [f"{place}={quoted(value)}" if place and quoted(value) else None]
+        else:
+            value = line.pair()[1]
+            words = [quoted(value)] if value else []
+        if not all(words):
+            raise Refused(f"the command {verb!r} has values that cannot be read", "Correct it.")
+        self._run(" ".join([verb, *map(str, words)]))
+
+    # options and solutions
+
+    def _set(self, line: Line) -> None:
+        """Only options that matter to a power flow; the rest concern time, screens and files."""
+        kept = []
+        for key, value in line.pairs():
+            option = allowed.option(key) if key else None
+            value = self._variables.inside(value)
+            text = quoted(value)
+            if option == "mode":
+                self._mode(value)
+            elif option in ("type", "class", "element", "object"):
+                self._activate(option, value)
+            elif option in allowed.PASSED_OPTIONS and text is not None:
+                if option in allowed.COUNTS and value.strip().isdigit():
+                    text = str(min(int(value.strip()[:18]), MOST))
+                kept.append(f"{option}={text}")
+            elif option in allowed.TIME_OPTIONS:
+                self._leave("studies over time", f"set {option}")
+            elif option is None:
+                self._note(f"the option {key or value!r} is not known and left out",
+                           nearest(key or value, allowed.PASSED_OPTIONS))
+            else:
+                self._leave("reports", f"set {option}")
+        if kept:
+            self._run("set " + " ".join(kept))
+
+    def _activate(self, option: str, value: str) -> None:
+        kind, dot, name = value.partition(".")
+        if option in ("type", "class"):
+            kind, name = value, ""
+        elif not dot:
+            kind, name = self._kind, value
+        if lower(kind) not in CLASSES:
+            raise Refused(f"OpenDSS has no class {kind!r}", nearest(kind, CLASSES))
+        self._kind = lower(kind)
+        if name and (full := quoted(f"{self._kind}.{name}")) is not None:
+            self._about = f"{self._kind}.{lower(name)}"
+            self._run(f"select {full}", self._about)
+
+    def _mode(self, value: str) -> None:
+        self._snapshot = allowed.is_snapshot(value)
+        if not self._snapshot:
+            self._note(f"it sets the mode {value!r}: only the snapshot is read",
+                       "The circuit is taken as the script leaves it without solving in this mode.")
+
+    def _solve(self) -> None:
+        if self._snapshot:
+            self._run("solve")
+        else:
+            self._leave("studies over time", "solve in another mode than snapshot")
+
+    # what comes of it
+
+    @property
+    def _where(self) -> str:
+        return "{}, line {}".format(*self._here)
+
+    def _run(self, text: str, about: str = "") -> None:
+        self.commands.append(Command(text, *self._here, about))
+
+    def _fault(self, what: str, cure: str) -> None:
+        where = self._where if self._here[1] else self._here[0]
+        self.faults.append(Fault(where, what, cure))
+
+    def _note(self, what: str, cure: str) -> None:
+        self.notes.append(Fault(self._where, what, cure))
+
+    def _leave(self, group: str, what: str) -> None:
+        self._left_out.setdefault(group, {}).setdefault(what, []).append(self._where)
+
+    def _grouped(self) -> None:
+        for group, found in self._left_out.items():
+            listed = ", ".join(what if len(at) == 1 else f"{what} ({len(at)} times)"
+                               for what, at in found.items())
+            first = next(iter(found.values()))[0]
+            self.notes.append(Fault(first, f"{group} are left out: {listed}"))

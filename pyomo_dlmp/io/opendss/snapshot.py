@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -42,17 +43,17 @@ class EngineElement:
     kva: np.ndarray
     shut: np.ndarray
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """Class in lower case."""
         return self.full.split(".", 1)[0].lower()
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Name in lower case, without its class."""
         return self.full.split(".", 1)[1].lower()
 
-    @property
+    @cached_property
     def nodes(self) -> list[tuple[str, int]]:
         """Bus and node of each conductor, terminal by terminal."""
         return [(bus, node) for bus, nodes in self.ends for node in nodes]

@@ -36,10 +36,12 @@ def source(words: Wording) -> Iterator[str]:
     z = np.eye(n) * ideal if place.z is None or not np.any(place.z) else place.z
     volts = [v * np.exp(1j * np.radians(angle)) for v, angle in zip(
         place.v_pu, _angles(words), strict=True)]
-    if n == 3 and bus.phases == PHASES and _is_balanced(volts) and is_cyclic(z):
+    symmetric = np.abs(z - z.T).max() <= PRINTED * np.abs(z).max()
+    negative = symmetric and _is_balanced([v.conjugate() for v in volts])
+    if n == 3 and bus.phases == PHASES and is_cyclic(z) and (_is_balanced(volts) or negative):
         yield (f"{_begin(words, 0)} phases=3 basekv={figure(bus.kv)} pu={figure(place.v_pu[0])} "
                f"angle={figure(_angles(words)[0])} bus1={words.at(place.bus, bus.phases)} "
-               f"{sequences(z)}")
+               f"{sequences(z)}{'' if _is_balanced(volts) else ' sequence=neg'}")
         return
     behind = np.abs(z - np.diag(np.diag(z))).max() > ENTRY * np.abs(z).max()
     name = words.names.extra_bus(f"{words.names.bus(place.bus)}_source") if behind else (
@@ -53,7 +55,6 @@ def source(words: Wording) -> Iterator[str]:
                f"Z1={ohms} Z0={ohms}")
     if behind:
         there = quoted(".".join([name, *map(str, nodes)]))
-        symmetric = np.abs(z - z.T).max() <= PRINTED * np.abs(z).max()
         if not symmetric and (n != 3 or not is_cyclic(z)):
             raise OpenDssError.at(
                 f"substation {place.name!r}", "its impedance is neither symmetric nor cyclic",

@@ -1,0 +1,359 @@
+"""Lines and series reactors of a circuit, switches among them."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from pyomo_dlmp.errors import Fault
+from pyomo_dlmp.io.opendss.circuit import Draft, Unsupported, tidy
+from pyomo_dlmp.io.opendss.nodal import general
+from pyomo_dlmp.io.opendss.snapshot import EngineElement
+from pyomo_dlmp.network import Line, LineCode
+from pyomo_dlmp.network.kinds import Branch
+from pyomo_dlmp.network.phases import NEUTRAL
+from pyomo_dlmp.tolerances import ENTRY, PRINTED, ROUNDING
+
+KM = {"none": 1.0, "mi": 1.609344, "kft": 0.3048, "km": 1.0, "m": 0.001, "ft": 0.0003048,
+      "me": 0.001, "in": 2.54e-5, "cm": 1e-5, "mm": 1e-6}
+LONGEST = 200.0  # km: beyond it, with an impedance that no line has, its unit is wrong
+WEAK = 10.0  # ohm per kV^2: the impedance that no line has
+IDLE = 1e-3  # kvar: charging of an open line that nobody would miss
+
+
+class Series(NamedTuple):
+    """A series element with charging at both ends, as matrices.
+
+    Attributes
+    ----------
+    z : ndarray, shape (n, n), complex
+        Series impedance (ohm).
+    b : ndarray, shape (n, n)
+        Shunt susceptance of both ends together (S).
+    """
+
+    z: np.ndarray
+    b: np.ndarray
+
+
+class Codes:
+    """Line codes by name, a new one whenever the matrices differ.
+
+    Attributes
+    ----------
+    prepared : dict of str to Series or None
+        Of plain lines, by full name.
+    """
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, list[tuple[np.ndarray, LineCode]]] = {}
+        self.used: set[str] = set()
+        self.prepared: dict[str, Series | None] = {}
+
+    def share(self, name: str, z: np.ndarray, b: np.ndarray) -> LineCode:
+        """The code of some matrices.
+
+        Parameters
+        ----------
+        name : str
+            Wanted.
+        z, b : ndarray, shape (n, n)
+            In ohm/km and microsiemens/km.
+
+        Returns
+        -------
+        LineCode
+        """
+        stacked = np.stack([z.real, z.imag, b])
+        known = self.by_name.setdefault(name.lower(), [])
+        room = 3 * ROUNDING * (np.abs(stacked).max(axis=(1, 2), keepdims=True) + 1e-300)
+        for matrices, code in known:
+            if matrices.shape == stacked.shape and (np.abs(matrices - stacked) <= room).all():
+                return code
+        r, x, charge = (matrix(m) for m in stacked)
+        count, chosen = len(known), ""
+        while not chosen or chosen in self.used:
+            count += 1
+            chosen = name.lower() + (f"_{count}" if count > 1 else "")
+        self.used.add(chosen)
+        code = LineCode(name=chosen, r=r, x=x, b=charge if np.any(b) else None)
+        known.append((stacked, code))
+        return code
+
+
+def matrix(values: np.ndarray) -> tuple[tuple[float, ...], ...]:
+    """A symmetric matrix with the digits that matter.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, n)
+
+    Returns
+    -------
+    tuple of tuple of float
+    """
+    values = (values + values.T) / 2.0
+    least = np.abs(values).max() * ENTRY
+    return tuple(tuple(tidy(v) if abs(v) > least else 0.0 for v in row) for row in values.tolist())
+
+
+def series(y: np.ndarray) -> Series | None:
+    """Series impedance and charging of an admittance between two ends.
+
+    Parameters
+    ----------
+    y : ndarray, shape (2n, 2n), complex
+        In siemens, over the conductors of both ends.
+
+    Returns
+    -------
+    Series or None
+        None if it is not a symmetric series impedance with equal, lossless charging at both ends.
+    """
+    return all_series(y[None])[0]
+
+
+def all_series(y: np.ndarray) -> list[Series | None]:
+    """As `series`, of many elements at once.
+
+    Parameters
+    ----------
+    y : ndarray, shape (m, 2n, 2n), complex
+        In siemens.
+
+    Returns
+    -------
+    list of Series or None
+    """
+    n = y.shape[1] // 2
+    turned = y.transpose(0, 2, 1)
+    between = -(y[:, :n, n:] + turned[:, :n, n:]) / 2.0
+    size = np.abs(y).max(axis=(1, 2))
+    charge = [y[:, :n, :n] - between, y[:, n:, n:] - between]
+    b = (charge[0].imag + charge[1].imag) / 2.0
+    room = ROUNDING * size[:, None, None]
+    good = np.isfinite(size) & (np.abs(np.diagonal(between, axis1=1, axis2=2)).min(axis=1) > 0)
+    for own in charge:
+        good &= (np.abs(own - 1j * b) <= room).all(axis=(1, 2))
+    good &= (np.abs(y[:, :n, n:] + between) <= room).all(axis=(1, 2))
+    good &= (np.abs(y[:, n:, :n] + between.transpose(0, 2, 1)) <= room).all(axis=(1, 2))
+    good &= (np.abs(between - between.transpose(0, 2, 1)) <= room).all(axis=(1, 2))
+    good &= np.abs(b - b.transpose(0, 2, 1)).max(axis=(1, 2)) <= PRINTED * np.abs(b).max(
+        axis=(1, 2))
+    b = np.where(np.abs(b) > room, b, 0.0)
+    found: list[Series | None] = [None] * len(y)
+    rows = np.flatnonzero(good)
+    try:
+        z = np.linalg.inv(between[rows])
+    except np.linalg.LinAlgError:
+        return [_alone(between[i], b[i]) if good[i] else None for i in range(len(y))]
+    for i, own in zip(rows.tolist(), z, strict=True):
+        if np.isfinite(own).all():
+            found[i] = Series(own, 2.0 * b[i])
+    return found
+
+
+def _alone(between: np.ndarray, b: np.ndarray) -> Series | None:
+    try:
+        z = np.linalg.inv(between)
+    except np.linalg.LinAlgError:
+        return None
+    return Series(z, 2.0 * b) if np.isfinite(z).all() else None
+
+
+def prepare(draft: Draft, codes: Codes) -> None:
+    """Impedances of all plain lines, many at a time.
+
+    Parameters
+    ----------
+    draft : Draft
+        With the nodes that the source feeds.
+    codes : Codes
+        Gets them, by full name.
+    """
+    groups: dict[int, list[EngineElement]] = {}
+    for element in draft.snapshot.of("line"):
+        plain = all(place in draft.live for place in element.nodes) and element.shut.all()
+        if plain:
+            groups.setdefault(len(element.nodes), []).append(element)
+    for group in groups.values():
+        found = all_series(np.array([element.y for element in group]))
+        codes.prepared.update(
+            {element.full: one for element, one in zip(group, found, strict=True)})
+
+
+def read_line(draft: Draft, element: EngineElement, codes: Codes) -> list[Branch]:
+    """A line, or a general admittance where it is more than one.
+
+    Parameters
+    ----------
+    draft : Draft
+    element : EngineElement
+        Of class line.
+    codes : Codes
+        Of the circuit.
+
+    Returns
+    -------
+    list of Branch
+    """
+    record = element.record
+    length = float(record["length"]) * KM.get(str(record["units"]).lower(), 1.0)
+    if not length > 0:
+        raise _fault(draft, element.full, f"its length is {length:g} km", "Give a length above 0.")
+    if not np.isfinite(element.y).all():
+        raise _fault(draft, element.full, "its impedance is not finite", "Correct r, x and c.")
+    if not element.shut.all():
+        return _opened(draft, element, length, codes)
+    ends = _conductors(draft, element)
+    if ends is None or element.full.lower() in draft.coupled:
+        return list(general(draft, element))
+    rows, first, second = ends
+    n = len(element.nodes) // 2
+    pick = [*rows, *(n + row for row in rows)]
+    found = (codes.prepared[element.full] if element.full in codes.prepared
+             and len(rows) == n else series(element.y[np.ix_(pick, pick)]))
+    if found is None:
+        return list(general(draft, element))
+    dead = [row for row in range(n) if row not in rows and element.nodes[row][1]]
+    if dead:  # conductors that nothing feeds: they carry no current, so their rows of Z go
+        both = sorted([*rows, *dead])
+        whole = series(element.y[np.ix_([*both, *(n + k for k in both)],) * 2])
+        if whole is None:
+            return list(general(draft, element))
+        own = [both.index(row) for row in rows]
+        found = Series(whole.z[np.ix_(own, own)], whole.b[np.ix_(own, own)])
+    return [_made(draft, element, found, length, (first, second), codes)]
+
+
+def _made(draft: Draft, element: EngineElement, found: Series, length: float,
+          ends: tuple[str, str], codes: Codes, closed: bool = True) -> Line:
+    (first, _), (second, _) = element.ends
+    z, b = found
+    size = np.abs(z).max()
+    if length > LONGEST and size > WEAK * draft.bus_kv[first] ** 2:
+        raise _fault(draft, element.full, f"its length is {length:g} km",
+                     "No distribution line is that long: check its units.")
+    if size < ROUNDING:  # no voltage across it can be measured: a joint
+        if np.abs(b).max() * draft.kv_ln(first) ** 2 * 1e3 > IDLE:
+            z = z if size > 0 else np.eye(len(z)) * ENTRY
+        else:
+            z, b = np.zeros_like(z), np.zeros_like(b)
+    if (np.diag(z).real < 0).any():
+        draft.note(element.full, "its resistance is negative, and is read as it is")
+    name = str(element.record.get("linecode") or element.name)
+    code = codes.share(name, z / length, b * 1e6 / length)
+    return Line(name=draft.name(element.full), from_bus=first, to_bus=second, code=code,
+                length=tidy(length, 12), phases=ends[0], closed=closed,
+                to_conductors=None if ends[0] == ends[1] else ends[1])
+
+
+def _conductors(draft: Draft, element: EngineElement) -> tuple[list[int], str, str] | None:
+    """Rows of the line that are conductors of ours, and their letters at both ends.
+
+    Conductors grounded at both ends go; one grounded at one end is at a neutral of that bus that is
+    solidly grounded.
+    """
+    n = len(element.nodes) // 2
+    rows, letters = [], ([], [])
+    for row in range(n):
+        places = element.nodes[row], element.nodes[row + n]
+        if not any(node for _, node in places):
+            continue
+        if not any(place in draft.live for place in places):
+            continue
+        names = []
+        for place, other in (places, places[::-1]):
+            if place[1]:
+                names.append(draft.letter(*place))
+            elif draft.letter(*other) == NEUTRAL and _grounded(draft, place[0]):
+                names.append(NEUTRAL)
+            else:
+                return None
+        rows.append(row)
+        for side, name in zip(letters, names, strict=True):
+            side.append(name)
+    if not rows or any(len(set(side)) < len(side) for side in letters):
+        return None
+    if element.ends[0][0] == element.ends[1][0]:
+        return None
+    return rows, "".join(letters[0]), "".join(letters[1])
+
+
+def _grounded(draft: Draft, bus: str) -> bool:
+    """Whether a bus has, or may get, a solidly grounded neutral."""
+    used = any(place[0] == bus and draft.letter(*place) == NEUTRAL for place in draft.live)
+    if not used:
+        draft.ground[bus] = 0j
+    return not used
+
+
+def _opened(draft: Draft, element: EngineElement, length: float, codes: Codes) -> list[Branch]:
+    """A switch that is open; what is left of a line that is open in part."""
+    n = len(element.nodes) // 2
+    shut = element.shut[:n] & element.shut[n:]
+    first, second = (bus for bus, _ in element.ends)
+    rest = list(general(draft, element))
+    idle = max((np.abs(made.y).max() * draft.kv_ln(made.buses[0]) ** 2 * 1e3 for made in rest),
+               default=0.0)
+    if shut.any():
+        return rest
+    if idle < IDLE:
+        rest = []
+    alive = [any(place in draft.live for place in nodes)
+             for nodes in (element.nodes[:n], element.nodes[n:])]
+    ends = _conductors(draft, element)
+    if not all(alive) or ends is None or first == second or len(ends[0]) < n or not all(
+            place in draft.live for place in element.nodes):
+        draft.leave_out(element.full, "it is open")
+        return rest
+    record = element.record
+    scale = float(record["length"])
+    frequency = draft.snapshot.frequency / float(record.get("basefreq") or 60.0)
+    z = (np.array(record["rmatrix"]) + 1j * frequency * np.array(record["xmatrix"])) * scale
+    b = np.array(record["cmatrix"]) * scale * 2e-9 * math.pi * draft.snapshot.frequency
+    if z.shape != (n, n) or not np.isfinite(z).all() or not np.isfinite(b).all():
+        draft.leave_out(element.full, "it is open")
+        return rest
+    line = _made(draft, element, Series((z + z.T) / 2, (b + b.T) / 2), length, ends[1:], codes,
+                 closed=False)
+    charging = [type(made)(**{**made.__dict__, "name": draft.further(
+        element.full, "_charging")}) for made in rest]
+    return [line, *charging]
+
+
+def read_series_reactor(draft: Draft, element: EngineElement, codes: Codes) -> list[Branch]:
+    """A reactor between two buses, as a line of one km if it is one.
+
+    Parameters
+    ----------
+    draft : Draft
+    element : EngineElement
+        Between two buses.
+    codes : Codes
+        Of the circuit.
+
+    Returns
+    -------
+    list of Branch
+    """
+    ends = _conductors(draft, element) if element.shut.all() else None
+    if ends is None:
+        return list(general(draft, element))
+    rows, first, second = ends
+    n = len(element.nodes) // 2
+    pick = [*rows, *(n + row for row in rows)]
+    found = series(element.y[np.ix_(pick, pick)])
+    if found is None or len(rows) < sum(1 for _, node in element.nodes[:n] if node):
+        return list(general(draft, element))
+    return [_made(draft, element, found, 1.0, (first, second), codes)]
+
+
+def _fault(draft: Draft, full: str, what: str, cure: str) -> Unsupported:
+    """A number that is wrong rather than unmodeled: an error also with on_unsupported="warn"."""
+    draft.faults.append(Fault(draft.where(full), what, cure))
+    return Unsupported(what, cure)
+
+
