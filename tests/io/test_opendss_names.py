@@ -67,6 +67,13 @@ def check_names(name, folder, monkeypatch):
     assert sorted(after.values()) == pytest.approx(sorted(map(abs, before)), abs=1e-6)
     assert [p.name for p in folder.iterdir()] == ["written.dss"]
     check_comments(net, path)
+    again = dlmp.read_opendss(path)
+    assert again.name == net.name
+    for plural in ("buses", "substations", "lines", "regulators", "admittances", "loads",
+                   "generators", "capacitors"):
+        assert set(getattr(again, plural)) == set(getattr(net, plural)), plural
+    assert list(dlmp.ac_power_flow(again).point.voltages.values()) == pytest.approx(
+        before, abs=1e-6)
     for bus in (name, f"{name} other"):  # a name that needs nothing but quotes is kept
         if bus.isascii() and bus.replace(" ", "").isalnum() and len(bus) < 100:
             assert any(node.rsplit(".", 1)[0] == bus.lower() for node in after)

@@ -1,6 +1,7 @@
 """What is written has the AC solution of the network's own nodal equations."""
 
 import random
+import warnings
 
 import numpy as np
 import pytest
@@ -32,6 +33,54 @@ def test_the_file_has_the_voltages_of_the_power_flow(seed, tmp_path):
                   ac.point.voltages.items() if not (k == "n" and net.buses[bus].ground_z == 0))
     theirs = sorted(v for node, v in volts.items() if "_source" not in node)
     assert ours == pytest.approx(theirs, rel=1e-7)
+
+
+def check_read_back(net, path):
+    """What is written and read has the voltages of the network, its names and its kinds."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of negative resistances, and of neutrals without current
+        again = dlmp.read_opendss(dlmp.write_opendss(net, path))
+    before, after = dlmp.ac_power_flow(net).point, dlmp.ac_power_flow(again).point
+    for key, v in before.voltages.items():
+        if key[1] in "abc12" or key in after.voltages:
+            assert abs(v - after.voltages[key]) < 1e-6, key
+    assert {e.name for e in again.elements} <= {e.name for e in net.elements}
+    for kind in ("buses", "substations", "loads", "generators", "capacitors", "regulators",
+                 "transformers", "center_tapped"):
+        assert set(getattr(again, kind)) == set(getattr(net, kind)), kind
+    for name, load in net.loads.items():
+        solid = net.buses[load.bus].ground_z == 0  # its neutral is ground
+        assert set(again.loads[name].legs) == {
+            leg[0] if solid and leg[1:] == "n" else leg for leg in load.legs}
+    for name, reg in net.regulators.items():
+        assert (again.regulators[name].taps, again.regulators[name].kva) == (reg.taps, reg.kva)
+    return again
+
+
+@pytest.mark.parametrize("seed", range(14))
+def test_random_meshed_feeder_read_back(seed, tmp_path):
+    engine()
+    check_read_back(meshed(random.Random(seed)), tmp_path / "w.dss")
+
+
+def test_devices_of_a_shipped_feeder_read_back(tmp_path):
+    engine()
+    net = dlmp.load_feeder("ieee37").with_devices(
+        dlmp.Datacenter(name="Dc 1", bus="711", kw=300),
+        dlmp.StaticVarGenerator(name="svg", bus="725", kvar=90, connection="delta"))
+    again = check_names_and_volts(net, tmp_path)
+    assert {name: reg.taps for name, reg in again.regulators.items()} == {
+        name: reg.taps for name, reg in net.regulators.items()}
+    assert set(again.loads) == set(net.loads) | {"Dc 1", "svg"}
+    assert again.loads["Dc 1"].kw == pytest.approx((100.0,) * 3)
+
+
+def check_names_and_volts(net, folder):
+    again = dlmp.read_opendss(dlmp.write_opendss(net, folder / "w.dss"))
+    before, after = dlmp.ac_power_flow(net).point, dlmp.ac_power_flow(again).point
+    assert set(before.voltages) == set(after.voltages)
+    assert max(abs(v - after.voltages[key]) for key, v in before.voltages.items()) < 1e-6
+    return again
 
 
 def chain(*, kv=4.16, joints=1, kw=200.0, line_km=.5):

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 LONGEST, LONGEST_BUS = 60, 120
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
-_IN_QUOTES = set(" _-+:;#$&%<>^?=,()|")  # besides letters and digits
+_IN_QUOTES = set(" _-+:;#$&%<>^?,()|")  # besides letters and digits; no = as in file=...
 _OBVIOUS = {("line", "line"), ("linecode", "line_code"), ("transformer", "transformer"),
             ("transformer", "center_tapped"), ("load", "load"), ("capacitor", "capacitor"),
             ("circuit", "network"), ("vsource", "substation"), ("bus", "bus")}
