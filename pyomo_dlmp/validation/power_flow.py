@@ -48,8 +48,15 @@ class AcPowerFlow:
         """Taps of the regulators (fixed) by phase or pair."""
         return {name: dict(reg.taps) for name, reg in self.network.regulators.items()}
 
+    @property
+    def lowest_voltage(self) -> float:
+        """Least magnitude of a phase (pu); neutrals do not count."""
+        buses = self.network.buses
+        return min(abs(v) for (bus, k, _), v in self.point.voltages.items()
+                   if k in buses[bus].phases)
+
     def voltages(self) -> pd.DataFrame:
-        """Columns bus, phase, period, magnitude (pu), angle (degrees)."""
+        """Columns bus, phase (or neutral), period, magnitude (pu), angle (degrees)."""
         rows = [(bus, phase, t, abs(v), math.degrees(np.angle(v)))
                 for (bus, phase, t), v in self.point.voltages.items()]
         return pd.DataFrame(rows, columns=["bus", "phase", "period", "magnitude", "angle"])
@@ -79,10 +86,9 @@ class AcPowerFlow:
                        abs(self.point.voltages[name, k, t]))
 
     def __repr__(self) -> str:
-        low = min(abs(v) for v in self.point.voltages.values())
         state = "converged" if self.converged else "NOT converged"
         return (f"AcPowerFlow({self.network.name!r}: {state}, {len(self.point.periods)} period(s), "
-                f"lowest voltage {low:.4f} pu, losses {sum(self.losses.values()):.4f} MW)")
+                f"lowest voltage {self.lowest_voltage:.4f} pu, losses {sum(self.losses.values()):.4f} MW)")
 
 
 def ac_power_flow(network: Network, dispatch: Any = None, *, load_scale: LoadScale = 1.0,

@@ -243,6 +243,8 @@ def remark(text: str) -> str:
 
 def _held(name: str) -> bool:
     """Whether the engine holds a name of a bus between double quotes, as one bus."""
+    if len(name) <= LONGEST_BUS and _PLAIN.fullmatch(name):
+        return True
     return (0 < len(name) <= LONGEST_BUS and name == name.strip()
             and all(_is_letter(letter) or letter in _IN_QUOTES for letter in name))
 

@@ -47,7 +47,7 @@ def write_opendss(network: Network, path: str | Path) -> Path:
     """
     path = Path(path)
     words = Wording(network)
-    commands = list(script(words, default_injections(network)))
+    commands = list(script(words, default_injections(network, words.grounded)))
     lines = [remark(f"{network.name}: {network.description}"), *words.names.comments(), *commands,
              "solve", ""]
     try:

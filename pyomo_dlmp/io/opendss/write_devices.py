@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from pyomo_dlmp.errors import OpenDssError
 from pyomo_dlmp.io.opendss.wording import Wording, figure, row
@@ -16,7 +16,7 @@ Injections = Mapping[str, tuple[str, tuple[str, ...], tuple[float, ...], tuple[f
 FAR = "vminpu=0.01 vmaxpu=10"  # constant power at any voltage that occurs
 
 
-def default_injections(network: Network) -> Injections:
+def default_injections(network: Network, grounded: Collection[str] | None = None) -> Injections:
     """Powers of each device: its `nominal_power`, shared equally.
 
     If the bus is not grounded, a balanced device is connected in delta (the same bus powers): one
@@ -26,6 +26,8 @@ def default_injections(network: Network) -> Injections:
     ----------
     network : Network
         The feeder.
+    grounded : collection of str, optional
+        Its `grounded_buses`, where they are known.
 
     Returns
     -------
@@ -38,7 +40,7 @@ def default_injections(network: Network) -> Injections:
         If fewer than three legs are between phase and ground at a bus that is not grounded.
     """
     made = {}
-    grounded = grounded_buses(network)
+    grounded = grounded_buses(network) if grounded is None else grounded
     for name, device in network.devices.items():
         power = device.nominal_power()
         if power is None:
