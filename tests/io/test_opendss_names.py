@@ -155,3 +155,15 @@ def test_the_description_is_one_comment(tmp_path):
     changed = dlmp.Network(net.name, net.elements, "one\nclear\r\nquit\x85x\u2028y", net.source)
     text = Path(dlmp.write_opendss(changed, tmp_path / "w.dss")).read_text()
     assert text.split("\n")[0] == "! ieee13: one clear  quit x y"
+
+
+def test_studies_of_a_feeder_with_any_names_carry_them():
+    engine()
+    net = feeder("Bus 7 (west); 'x'")
+    table, ac = dlmp.validate_feeder(net)
+    assert table["max_error"][1] < 1e-6 and set(ac.voltages()["bus"]) == set(net.buses)
+    changed = net.with_devices(dlmp.Datacenter(name="Dc. 1!", bus="other", phases="a", kw=20.0))
+    done = dlmp.validation.solve_corrected_opf(changed, v_min=0.8, v_max=1.2)
+    assert done.settled and ("Dc. 1!", 0) in done.ac.point.injections
+    report = dlmp.validation.ac_report(done.model, changed, price_samples=1)
+    assert set(report.voltages["bus"]) == set(net.buses)
