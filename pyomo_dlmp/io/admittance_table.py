@@ -107,6 +107,7 @@ def _element(name: str, entries: dict[tuple[Place, Place], complex],
         y[at[here], at[there]] = value
         if (there, here) not in entries:
             y[at[there], at[here]] = value
+    g, b = (tuple(map(tuple, part.tolist())) for part in (y.real, y.imag))
     return NodalAdmittance(
-        name=name, buses=tuple(buses), conductors=tuple(map("".join, buses.values())),
-        g=y.real, b=y.imag, rating_kva=rating)
+        name=name, buses=tuple(buses), conductors=tuple(map("".join, buses.values())), g=g, b=b,
+        rating_kva=rating)

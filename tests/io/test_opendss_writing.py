@@ -172,6 +172,32 @@ def test_an_ideal_regulator_draws_nothing():
         assert abs(before.voltages["b2", k, 0] - after.voltages["b2", k, 0]) < 1e-8
 
 
+def test_open_star_points_are_not_the_neutral_and_not_each_others(tmp_path):
+    """Two wye-delta banks with open stars at a bus whose neutral carries a load."""
+    engine()
+    base = chain()
+    code = dlmp.LineCode(name="four", r=np.eye(4) * .2, x=np.eye(4) * .5)
+    elements = [dlmp.Bus(name="f", kv=4.16, neutrals="n"), dlmp.Line(
+        name="four", from_bus="b2", to_bus="f", phases="abcn", code=code, length=.3),
+        dlmp.Load(name="one", bus="f", legs=("an",), kw=(40.0,), kvar=(9.0,))]
+    for name, share in (("first", (1.0, 1.0, 1.0)), ("second", (2.0, 1.0, .2))):
+        elements += [
+            dlmp.Bus(name=name, kv=.48), dlmp.Transformer(
+                name=name, from_bus="f", to_bus=name, kva=300, r_percent=1, x_percent=4,
+                connection="wye-delta", floating="from", antifloat_ppm=0.0),
+            dlmp.Load(name=name, bus=name, legs=("ab", "bc", "ca"), connection="delta",
+                      kw=tuple(20 * k for k in share), kvar=(3.0,) * 3),
+            dlmp.Capacitor(name=f"{name}_c", bus=name, legs=("a", "b", "c"), kvar=(5.0,) * 3)]
+    feed = dlmp.Bus(name="b2", kv=4.16, neutrals="n", ground_r=1.0, ground_x=0.0)
+    net = dlmp.Network("stars", [feed if e.name == "b2" else e for e in base.elements] + elements)
+    ac, _ = check_is_the_nodal_solution(net)
+    check_power_balance(net, ac)
+    text = dlmp.write_opendss(net, tmp_path / "w.dss").read_text()
+    assert "bus=f.1.2.3.5 conn=wye" in text and "bus=f.1.2.3.6 conn=wye" in text
+    again = check_read_back(net, tmp_path / "again.dss")
+    assert [again.transformers[k].floating for k in ("first", "second")] == ["from"] * 2
+
+
 def test_the_engine_of_a_power_flow_works_in_a_folder_of_its_own(tmp_path, monkeypatch):
     engine()
     from pyomo_dlmp.validation.ac_solver import AcSolver

@@ -163,7 +163,7 @@ def _with_buses(elements: list[Any], originals: Mapping[str, Original]) -> list[
 
 def _moved(element: Any, names: Mapping[str, str]) -> Any:
     if isinstance(element, Bus):
-        new = {"name": names[element.name]}
+        new: dict[str, Any] = {"name": names[element.name]}
     elif isinstance(element, NodalAdmittance):
         new = {"buses": tuple(names.get(bus, bus) for bus in element.buses)}
     else:
