@@ -75,6 +75,19 @@ def test_devices_of_a_shipped_feeder_read_back(tmp_path):
     assert again.loads["Dc 1"].kw == pytest.approx((100.0,) * 3)
 
 
+def test_profiles_are_load_shapes(tmp_path):
+    engine()
+    base = chain()
+    load = dlmp.Load(name="two", bus="b2", legs=("a", "b"), kw=(9.0, 8.0), kvar=(3.0, 2.0),
+                     profile="Day 1")
+    day = dlmp.Profile(name="Day 1", values=(.5, 1 / 3, 1.25), minutes=30.0,
+                       q_values=(1.0, .25, .5))
+    net = dlmp.Network("day", [*base.elements, load], profiles=[day])
+    again = dlmp.read_opendss(dlmp.write_opendss(net, tmp_path / "w.dss"))
+    assert dict(again.profiles) == {"Day 1": day}
+    assert again.loads["two"].profile == "Day 1" and again.loads["d"].profile is None
+
+
 def check_names_and_volts(net, folder):
     again = dlmp.read_opendss(dlmp.write_opendss(net, folder / "w.dss"))
     before, after = dlmp.ac_power_flow(net).point, dlmp.ac_power_flow(again).point

@@ -23,7 +23,8 @@ _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _IN_QUOTES = set(" _-+:;#$&%<>^?,()|")  # besides letters and digits; no = as in file=...
 _OBVIOUS = {("line", "line"), ("linecode", "line_code"), ("transformer", "transformer"),
             ("transformer", "center_tapped"), ("load", "load"), ("capacitor", "capacitor"),
-            ("circuit", "network"), ("vsource", "substation"), ("bus", "bus")}
+            ("circuit", "network"), ("vsource", "substation"), ("bus", "bus"),
+            ("loadshape", "profile")}
 _COMMENT = re.compile(r"\s*! name (\[.*\])\s*")
 
 
@@ -71,7 +72,7 @@ class Names:
         self.originals: dict[str, Original] = {}
         self.parts: dict[tuple[str, str], list[str]] = {}
         self._buses: dict[str, str] = {}
-        self._taken: set[str] = set()
+        self._taken = {"loadshape.default", "loadshape.none"}  # words of the engine
         names = list(buses)
         for name in sorted(names, key=_held, reverse=True):  # unchanged ones first
             safe = name if _held(name) else _plain(name, LONGEST_BUS)

@@ -16,7 +16,7 @@ import numpy as np
 
 from pyomo_dlmp.io.opendss.circuit import Draft
 from pyomo_dlmp.io.opendss.names import Original
-from pyomo_dlmp.network import Generator, Load, Regulator, Substation, Transformer
+from pyomo_dlmp.network import Generator, Load, Profile, Regulator, Substation, Transformer
 from pyomo_dlmp.network.admittance import NodalAdmittance
 from pyomo_dlmp.network.device import Device
 from pyomo_dlmp.network.elements import Bus
@@ -71,6 +71,34 @@ def restore(draft: Draft, originals: Mapping[str, Original]) -> None:
     elements = [wanted.get(id(e), e) for e in draft.elements]
     draft.elements[:] = _with_buses(_unique([e for e in elements if e is not None],
                                             draft.elements), originals)
+
+
+def restore_profiles(draft: Draft, profiles: list[Profile],
+                     originals: Mapping[str, Original]) -> list[Profile]:
+    """Give profiles their original names, also in the loads that follow them.
+
+    Parameters
+    ----------
+    draft : Draft
+        With its loads; they are replaced.
+    profiles : list of Profile
+        As read.
+    originals : mapping of str to Original
+        As of `restore`.
+
+    Returns
+    -------
+    list of Profile
+    """
+    new = {p.name: originals[f"loadshape.{p.name}"].name for p in profiles
+           if originals.get(f"loadshape.{p.name}", ("",))[0] == "profile"}
+    names = [new.get(p.name, p.name) for p in profiles]
+    if len(set(names)) < len(names):
+        return profiles
+    draft.elements[:] = [
+        replace(e, profile=new[e.profile]) if isinstance(e, Load) and e.profile in new else e
+        for e in draft.elements]
+    return [replace(p, name=name) for p, name in zip(profiles, names, strict=True)]
 
 
 def _forget_notes(draft: Draft, parts: Sequence[str]) -> None:

@@ -78,6 +78,27 @@ def injections(words: Wording, made: Injections) -> Iterator[str]:
                    f"kvar={figure(-q)} model=1 {FAR}")
 
 
+def shapes(words: Wording) -> Iterator[str]:
+    """The profiles that loads follow, as load shapes.
+
+    Parameters
+    ----------
+    words : Wording
+        Of the network; its `shapes` are filled.
+
+    Yields
+    ------
+    str
+    """
+    used = {load.profile for load in words.network.loads.values()}
+    for name, profile in words.network.profiles.items():
+        if name in used:
+            words.shapes[name] = words.names.element("loadshape", "profile", name)
+            own = "" if profile.q_values is None else f" qmult={row(profile.q_values)}"
+            yield (f"new loadshape.{words.shapes[name]} npts={len(profile.values)} "
+                   f"minterval={figure(profile.minutes)} mult={row(profile.values)}{own}")
+
+
 def loads(words: Wording) -> Iterator[str]:
     """All loads, a single-phase one for each leg.
 
@@ -92,6 +113,8 @@ def loads(words: Wording) -> Iterator[str]:
     """
     for load in words.network.loads.values():
         model = _model(load)
+        if load.profile in words.shapes:
+            model += f" daily={words.shapes[load.profile]}"
         for leg, kw, kvar in zip(load.legs, load.kw, load.kvar, strict=True):
             part = leg if len(load.legs) > 1 else ""
             yield (f"{words.new('load', load, part)} {_place(words, load.bus, leg, load.kv)} "
