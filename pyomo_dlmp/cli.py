@@ -157,10 +157,9 @@ def _validate(args, console: Console) -> int:
         shown.add_row(row["form"], f"{100 * row['load']:.0f} %", f"{row['max_error']:.4f}",
                       row["at"], f"{row['mean_error']:.4f}")
     console.print(shown)
-    low = min(abs(v) for v in ac.point.voltages.values())
     nodes = sum(len(bus.phases) for bus in network.buses.values())
     console.print(f"{nodes} nodes; AC losses {1e3 * sum(ac.losses.values()):.1f} kW, lowest "
-                  f"voltage {low:.4f} pu; {seconds:.1f} s", highlight=False)
+                  f"voltage {ac.lowest_voltage:.4f} pu; {seconds:.1f} s", highlight=False)
     return 0
 
 

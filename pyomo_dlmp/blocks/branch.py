@@ -147,6 +147,24 @@ class BranchBlockData(BlockData):
         [phase, t]; `angle` only where buses carry angles.
     """
 
+    lossy = True  # whether it may have losses
+    bank: Any = None  # `network.parallel.Bank` of a block of several branches
+    bank_name = ""  # of a member: its bank
+
+    def at(self, label: str) -> tuple[str, str]:
+        """Bus and phase of one of its outputs.
+
+        Parameters
+        ----------
+        label : str
+            One of `phases`.
+
+        Returns
+        -------
+        (str, str)
+        """
+        return self.to_bus_name, label
+
     def connect(self, name: str, horizon: Horizon, from_bus: Any, to_bus: Any, z_pu: np.ndarray,
                 connection: Connection) -> None:
         """Declare flows and voltage rows, and inject into both buses.
@@ -169,7 +187,9 @@ class BranchBlockData(BlockData):
         ModelError
             If a bus lacks a phase, or angles are needed and the model has none.
         """
-        phases = "".join(connection.outputs)
+        phases = connection.outputs
+        if all(len(phase) == 1 for phase in phases):
+            phases = "".join(phases)
         for bus, needed in ((from_bus, connection.inputs), (to_bus, phases)):
             missing = [phase for phase in needed if phase not in bus.phases]
             if missing:

@@ -24,6 +24,8 @@ from pyomo_dlmp.network.phases import Connection, alpha, open_delta_turns
 class RegulatorBlockData(BranchBlockData):
     """A bank of step-voltage regulators at fixed taps."""
 
+    lossy = False
+
     def build(self, regulator: Regulator, horizon: Horizon, from_bus: Any, to_bus: Any) -> None:
         """Connect two buses.
 

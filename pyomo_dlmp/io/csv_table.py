@@ -205,7 +205,7 @@ def read_table(folder: Path, table: Table, faults: list[Fault]) -> list[Row]:
 
 
 def _header(table: Table) -> str:
-    return repr(",".join(column.name for column in table.columns))
+    return repr(",".join(column.name for column in table.columns if not column.rare))
 
 
 def _header_faults(table: Table, header: list[str]) -> list[Fault]:

@@ -14,6 +14,7 @@ The columns are in `pyomo_dlmp.io.layout`. ``feeder.toml`` holds
     bus = "799"
     v_pu = [1.0, 1.0, 1.0]  # optional: voltage per phase of that bus
     angle = 0.0             # optional: of phase a, degrees
+    angles = [0.0, ...]     # optional: of each phase, where they are not balanced
     r_ohm = [[...], ...]    # optional, with x_ohm: the source's own impedance
 """
 
@@ -26,7 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from pyomo_dlmp.errors import Fault, FeederFileError, listed, nearest
-from pyomo_dlmp.io import layout
+from pyomo_dlmp.io import layout, line_tables
+from pyomo_dlmp.io.admittance_table import ADMITTANCES, admittance_rows, read_admittances
 from pyomo_dlmp.io.csv_table import read_table, write_table
 from pyomo_dlmp.io.device_tables import device_rows, device_table, read_devices
 from pyomo_dlmp.network import Device, Network, Profile, Substation
@@ -43,7 +45,7 @@ FORMAT_VERSION = 2
 READS = (1, 2)  # version 1 lacks what its columns lack; nothing changed its meaning
 HEADER = "feeder.toml"
 _KEYS = ("format_version", "name", "description", "source", "licence", "frequency", "substation")
-_SUBSTATION_KEYS = ("name", "bus", "v_pu", "angle", "r_ohm", "x_ohm")
+_SUBSTATION_KEYS = ("name", "bus", "v_pu", "angle", "angles", "r_ohm", "x_ohm")
 
 
 def read_tables(folder: str | Path) -> Network:
@@ -72,10 +74,11 @@ def read_tables(folder: str | Path) -> Network:
     faults += layout.stray_devices(folder)
 
     code_rows = rows[layout.LINE_CODES.file]
-    codes = layout.read_codes(code_rows, faults)
+    codes = line_tables.read_codes(code_rows, faults)
     unreadable = not code_rows and any(f.where.startswith(layout.LINE_CODES.file) for f in faults)
     known = None if unreadable else {row.values.get("name", "") for row in code_rows}
-    lines = list(layout.read_lines(rows[layout.LINES.file], codes, known, faults))
+    lines = list(line_tables.read_lines(rows[layout.LINES.file], codes, known, faults))
+    admittances = list(read_admittances(rows[ADMITTANCES.file], faults))
     devices: list[Device] = []
     for cls in device_classes():
         devices += read_devices(cls, rows[device_table(cls).file], faults)
@@ -90,7 +93,7 @@ def read_tables(folder: str | Path) -> Network:
     elements: list[Element] = [Substation(**place)]
     for plain, table in layout.PLAIN.items():
         elements += [plain(**row.values) for row in rows[table.file]]
-    elements += [*lines, *devices]
+    elements += [*lines, *admittances, *devices]
     profiles = [Profile(**row.values) for row in rows[layout.PROFILES.file]]
     return Network(
         header["name"], elements, header.get("description", ""), header.get("source", ""),
@@ -136,7 +139,7 @@ def write_tables(
 ) -> Path:
     """Write a network in the feeder format; `read_tables` gives back an equal network.
 
-    Only the lower triangles of line code matrices are written. Tables of the format that the
+    Only the lower triangles of symmetric matrices are written. Tables of the format that the
     network does not need are removed from the folder.
 
     Parameters
@@ -162,9 +165,10 @@ def write_tables(
         If a unit is unknown.
     """
     for key, unit in (("length_unit", length_unit), ("code_unit", code_unit)):
-        if unit not in layout.KM_PER:
+        if unit not in line_tables.KM_PER:
             raise FeederFileError.at(
-                f"write_tables, {key}", f"{unit!r} is not a unit", nearest(unit, layout.KM_PER))
+                f"write_tables, {key}", f"{unit!r} is not a unit",
+                nearest(unit, line_tables.KM_PER))
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / HEADER).write_text(_header_text(network, licence), encoding="utf-8", newline="\n")
@@ -173,14 +177,16 @@ def write_tables(
         write_table(folder, table, (layout.plain_row(e, table) for e in found))
     codes = {line.code.name: line.code for line in network.lines.values()}
     write_table(folder, layout.LINE_CODES,
-                (layout.code_row(code, code_unit) for code in codes.values()))
+                (line_tables.code_row(code, code_unit) for code in codes.values()))
     write_table(folder, layout.LINES,
-                (layout.line_row(line, length_unit) for line in network.lines.values()))
+                (line_tables.line_row(line, length_unit) for line in network.lines.values()))
+    write_table(folder, ADMITTANCES, (
+        row for element in network.admittances.values() for row in admittance_rows(element)))
     for cls in device_classes():
         write_table(folder, device_table(cls),
                     device_rows(network.devices_of(cls.word).values(), cls))
     write_table(folder, layout.PROFILES, (
-        {"name": p.name, "minutes": p.minutes, "values": p.values}
+        {"name": p.name, "minutes": p.minutes, "values": p.values, "q_values": p.q_values}
         for p in network.profiles.values()))
     return folder
 
@@ -245,6 +251,8 @@ def _header_text(network: Network, licence: str) -> str:
         f"bus = {_quoted(substation.bus)}",
         f"v_pu = [{', '.join(repr(float(v)) for v in substation.v_pu)}]",
         *([f"angle = {float(substation.angle)!r}"] if substation.angle else []),
+        *([f"angles = {[float(angle) for angle in substation.angles]}"]
+          if substation.angles is not None else []),
         *(f"{key}_ohm = [{', '.join(map(str, ([float(v) for v in row] for row in matrix)))}]"
           for key, matrix in (("r", substation.r), ("x", substation.x)) if matrix is not None),
     ]

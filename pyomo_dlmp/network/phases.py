@@ -71,15 +71,15 @@ def alpha(phases: str) -> np.ndarray:
 
     Parameters
     ----------
-    phases : str
-        Such as ``"abc"``.
+    phases : str, or sequence of str
+        Such as ``"abc"``, or labels that begin with a phase, such as ``("a", "a at 7")``.
 
     Returns
     -------
     ndarray, shape (n,), complex
         In pu, in the order of `phases`.
     """
-    return np.array([ALPHA[p] for p in phases])
+    return np.array([ALPHA[p[0]] for p in phases])
 
 
 def gamma(phases: str) -> np.ndarray:

@@ -2,48 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pyomo_dlmp.errors import NetworkError
 from pyomo_dlmp.tolerances import ROUNDING
-
-
-class Multiplier(float):
-    """A multiplier of active power that knows the one of reactive power.
-
-    Parameters
-    ----------
-    active, reactive : float
-        Multipliers (1).
-    """
-
-    reactive: float
-
-    def __new__(cls, active: float, reactive: float) -> Multiplier:
-        self = super().__new__(cls, active)
-        self.reactive = reactive
-        return self
-
-    def __getnewargs__(self) -> tuple[float, float]:
-        return float(self), self.reactive
-
-
-def reactive(multiplier: float) -> float:
-    """The multiplier of reactive power.
-
-    Parameters
-    ----------
-    multiplier : float
-        That of active power (1).
-
-    Returns
-    -------
-    float
-        The same, unless it is a `Multiplier`.
-    """
-    return getattr(multiplier, "reactive", multiplier)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,13 +22,31 @@ class Profile:
     minutes : float
         Duration of each (min).
     q_values : tuple of float or None
-        Multipliers (1) of reactive power, as many; None: those of `values`.
+        Multipliers of the reactive power, as many; None: those of the active power.
     """
 
     name: str
     values: tuple[float, ...]
     minutes: float = 60.0
     q_values: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.q_values is not None and len(self.q_values) != len(self.values):
+            raise NetworkError.at(
+                f"profile {self.name!r}",
+                f"it has {len(self.values)} values and {len(self.q_values)} q_values",
+                "Give one of each for every step, or leave q_values out.")
+
+    def reactive(self) -> Profile:
+        """The profile of the reactive power.
+
+        Returns
+        -------
+        Profile
+            With `q_values` for its values; the same where it has none.
+        """
+        return self if self.q_values is None else replace(
+            self, values=self.q_values, q_values=None)
 
     def series(self, periods: int, hours: float = 1.0) -> list[float]:
         """Means of the multipliers over the periods of a model; the profile repeats.
@@ -79,7 +61,7 @@ class Profile:
         Returns
         -------
         list of float
-            One multiplier (1) per period; each a `Multiplier` if reactive power has its own.
+            One multiplier (1) per period.
 
         Raises
         ------
@@ -93,7 +75,4 @@ class Profile:
                 f"last {60 * hours:g} min", "Choose periods of a whole number of its steps.")
         n = round(steps)
         places = np.arange(periods * n) % len(self.values)
-        active, *others = (
-            np.asarray(values)[places].reshape(periods, n).mean(axis=1).tolist()
-            for values in (self.values, self.q_values) if values is not None)
-        return list(map(Multiplier, active, *others)) if others else active
+        return np.asarray(self.values)[places].reshape(periods, n).mean(axis=1).tolist()

@@ -15,9 +15,9 @@ from pyomo_dlmp.network.fields import field_specs
 # attributes of a Network and files of a feeder that hold no devices
 RESERVED = frozenset((
     "name", "description", "source", "elements", "buses", "substations", "lines", "line_codes",
-    "regulators", "transformers", "center_tapped", "open_lines", "profiles", "frequency",
-    "branches", "devices", "devices_of", "substation", "graph", "with_devices", "without",
-    "replacing", "total_kw", "total_kvar", "kv_ln", "distance_km"))
+    "regulators", "transformers", "center_tapped", "admittances", "shunts", "open_lines",
+    "profiles", "frequency", "branches", "devices", "devices_of", "substation", "graph",
+    "with_devices", "without", "replacing", "total_kw", "total_kvar", "kv_ln", "distance_km"))
 _classes: dict[str, type[Device]] = {cls.word: cls for cls in SHIPPED}
 
 

@@ -7,7 +7,6 @@ from numbers import Real
 from typing import Any
 
 from pyomo_dlmp.errors import DlmpError, ModelError
-from pyomo_dlmp.network.profiles import Multiplier
 
 
 def is_number(value: object) -> bool:
@@ -63,5 +62,4 @@ def by_period(values: Any, labels: Sequence[Hashable], what: str,
     for value in given:
         if not is_number(value):
             raise error.at(what, f"holds {value!r}", "Give numbers.")
-    return {t: value if isinstance(value, Multiplier) else float(value)
-            for t, value in zip(labels, given, strict=True)}
+    return dict(zip(labels, map(float, given), strict=True))

@@ -59,3 +59,30 @@ def load_series(
                 if name in scale else one for name in network.loads}
     series = by_period(scale, labels, "load_scale of all loads", NetworkError)
     return dict.fromkeys(network.loads, series)
+
+
+def reactive_series(
+    network: Network, scale: LoadScale, labels: Sequence[Hashable], hours: float = 1.0,
+) -> dict[str, dict[Hashable, float]]:
+    """Multiplier of each load's reactive power: that of `load_series`, but for `q_values`.
+
+    Parameters
+    ----------
+    network, scale, labels, hours
+        As of `load_series`.
+
+    Returns
+    -------
+    dict of str to dict
+        [load][period]: the multiplier (1), only of loads that follow a profile with `q_values`.
+
+    Raises
+    ------
+    NetworkError
+        If the periods do not fit a profile.
+    """
+    if not (isinstance(scale, str) and scale == "profiles"):
+        return {}
+    own = {name: dict(zip(labels, profile.reactive().series(len(labels), hours), strict=True))
+           for name, profile in network.profiles.items() if profile.q_values is not None}
+    return {name: own[load.profile] for name, load in network.loads.items() if load.profile in own}

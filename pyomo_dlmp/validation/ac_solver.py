@@ -16,9 +16,7 @@ from pyomo_dlmp.io.opendss.write_devices import default_injections
 from pyomo_dlmp.network import Line, Network, OperatingPoint
 from pyomo_dlmp.network.device import leg_names
 from pyomo_dlmp.network.kinds import kind, label
-from pyomo_dlmp.network.profiles import reactive
 from pyomo_dlmp.network.units import KILO, mega
-from pyomo_dlmp.opf.build import sort_branches
 from pyomo_dlmp.tolerances import SAME_MONEY
 from pyomo_dlmp.validation.dispatch import Dispatch
 
@@ -47,7 +45,7 @@ class AcSolver:
         self._folder = tempfile.TemporaryDirectory(prefix="pyomo_dlmp_")
         self.engine.DataPath = self._folder.name
         self.words = Wording(network)
-        self.base = default_injections(network)
+        self.base = default_injections(network, self.words.grounded)
         for command in script(self.words, self.base):
             try:
                 self.engine.Text.Command = command
@@ -57,6 +55,7 @@ class AcSolver:
                     f"{' '.join(str(error).split())[:300]}", "Correct its figures.") from None
         self.grounded = self.words.grounded
         self._loads = self._load_parts()
+        self._ends: dict[str, list[Node]] = {}
         self._nominal: dict[str, tuple[float, float]] | None = None
 
     def _load_parts(self) -> dict[str, tuple[str, int | None]]:
@@ -84,8 +83,8 @@ class AcSolver:
                             f"{t!r} at bus {device.bus!r}, which nothing grounds",
                             "Connect it in delta.")
 
-    def solve(self, injections: Mapping[str, tuple], scale: Mapping[str, float] | None = None
-              ) -> None:
+    def solve(self, injections: Mapping[str, tuple], scale: Mapping[str, float] | None = None,
+              q_scale: Mapping[str, float] | None = None) -> None:
         """Set the powers of devices and loads, and solve.
 
         Parameters
@@ -94,6 +93,8 @@ class AcSolver:
             [device]: (kW by leg, kvar by leg), generated.
         scale : mapping of str to float, optional
             Multiplier (1) of each load; 1 for those that it leaves out.
+        q_scale : mapping of str to float, optional
+            Of the reactive power, where it has one of its own.
         """
         loads = self.engine.ActiveCircuit.Loads
         if self._nominal is None:
@@ -102,14 +103,14 @@ class AcSolver:
             while i:
                 self._nominal[loads.Name] = (loads.kW, loads.kvar)
                 i = loads.Next
-        scale = {} if scale is None else scale
+        scale, q_scale = scale or {}, q_scale or {}
         i = loads.First
         while i:
             p, q = self._nominal[loads.Name]
             name, leg = self._loads[loads.Name.lower()]
             if leg is None:
                 factor = scale.get(name, 1.0)
-                p, q = p * factor, q * reactive(factor)
+                p, q = p * factor, q * q_scale.get(name, factor)
             elif name in injections:
                 p, q = (-made[leg] for made in injections[name])
             if (loads.kW, loads.kvar) != (p, q):
@@ -121,8 +122,7 @@ class AcSolver:
         """Add the solved state to an operating point, as period `t`."""
         circuit = self.engine.ActiveCircuit
         point.settled[t] = bool(circuit.Solution.Converged)
-        self._voltages(circuit, point, t)
-        currents, losses = self._currents(circuit)
+        currents, losses = self._currents(circuit, self._voltages(circuit, point, t))
         self._flows(point, t, currents)
         place = self.network.substation
         bus = self.network.buses[place.bus]
@@ -146,7 +146,10 @@ class AcSolver:
         into: dict[Node, complex] = {}
         for full in self.words.names.parts["substation", place.name]:
             circuit.SetActiveElement(full)
-            _add_currents(circuit.ActiveCktElement, into)
+            element = circuit.ActiveCktElement
+            flat = np.asarray(element.Currents, dtype=float).view(complex).tolist()
+            for node, current in zip(_ends(element), flat, strict=True):
+                into[node] = into.get(node, 0j) + current
         circuit.SetActiveBus(self.words.names.bus(place.bus))
         flat = np.asarray(circuit.ActiveBus.Voltages, dtype=float).view(complex).tolist()
         volts = dict(zip(map(int, circuit.ActiveBus.Nodes), flat, strict=True))
@@ -156,7 +159,7 @@ class AcSolver:
     def _node(self, bus: str, conductor: str) -> Node:
         return (self.words.names.bus(bus).lower(), node_of(self.network.buses[bus], conductor))
 
-    def _voltages(self, circuit, point: OperatingPoint, t: Hashable) -> None:
+    def _voltages(self, circuit, point: OperatingPoint, t: Hashable) -> dict[Node, complex]:
         """Of every conductor (pu of the phase's nominal); ungrounded parts without zero sequence.
         """
         values = np.asarray(circuit.YNodeVarray, dtype=float).view(complex)
@@ -170,10 +173,10 @@ class AcSolver:
                 phasors = phasors - phasors[:3].mean()
             for k, value in zip(bus.conductors, phasors.tolist(), strict=True):
                 point.voltages[name, k, t] = value
+        return volts
 
     def _flows(self, point: OperatingPoint, t: Hashable, currents: dict) -> None:
-        """Power that reaches the to-bus of each branch, and of each bank under its first name."""
-        made: dict[tuple[str, str], complex] = {}
+        """Power that reaches the to-bus of each branch."""
         for branch in self.network.branches.values():
             bus = self.network.buses[branch.to_bus]
             entering = currents.get((str(kind(branch)), branch.name), {})
@@ -182,14 +185,7 @@ class AcSolver:
                 s = complex(point.voltages[bus.name, k, t] * np.conj(-i) * mega(bus.kv_ln))
                 if isinstance(branch, Line) and branch.code.b is not None:
                     s += self._charging(branch, k, t, point)
-                made[branch.name, k] = s
-        _, _, banks = sort_branches(self.network)
-        for bank, members in banks.items():
-            for member in members[1:]:
-                for k in member.to_phases:
-                    made[bank, k] = made.get((bank, k), 0.0) + made.pop((member.name, k))
-        for (name, k), s in made.items():
-            point.flows[name, k, t] = s
+                point.flows[branch.name, k, t] = s
 
     def _charging(self, line: Line, conductor: str, t, point: OperatingPoint) -> complex:
         """Power of half the line's charging at the to-bus; its current is in the engine's."""
@@ -199,7 +195,8 @@ class AcSolver:
         v = np.array([point.voltages[line.to_bus, k, t] for k in line.to_phases]) * kv
         return complex(v[at] * np.conj(1j * b @ v))
 
-    def _currents(self, circuit) -> tuple[dict[tuple[str, str], dict[Node, complex]], float]:
+    def _currents(self, circuit, volts: Mapping[Node, complex]
+                  ) -> tuple[dict[tuple[str, str], dict[Node, complex]], float]:
         """Currents (A) into each of our branches, shunts and the source, and all losses (MW).
 
         Losses are the active power into lines, transformers and reactors, shunts and groundings
@@ -213,22 +210,24 @@ class AcSolver:
                                  (circuit.Reactors, "reactor"), (circuit.Vsources, "vsource")):
             i = collection.First
             while i:
-                original = originals[f"{word}.{collection.Name.lower()}"]
+                full = f"{word}.{collection.Name.lower()}"
+                original = originals[full]
                 if original.kind != "capacitor":
-                    into = found.setdefault((original.kind, original.name), {})
-                    _add_currents(element, into)
-                    if original.kind != "substation":
-                        lost += element.Losses[0]
+                    if full not in self._ends:
+                        self._ends[full] = _ends(element)
+                    flat = np.asarray(element.Currents, dtype=float).view(complex).tolist()
+                    into = found.setdefault(original[:2], {})
+                    for node, current in zip(self._ends[full], flat, strict=True):
+                        into[node] = into.get(node, 0j) + current
+                        if original.kind != "substation" and node[1]:
+                            lost += (volts[node] * current.conjugate()).real
                 i = collection.Next
         return found, lost / 1e6
 
 
-def _add_currents(element: Any, into: dict[Node, complex]) -> None:
-    """Currents into an element, by bus and node."""
-    flat = np.asarray(element.Currents, dtype=float).view(complex).tolist()
+def _ends(element: Any) -> list[Node]:
+    """Bus and node of each conductor of an element, terminal by terminal."""
     nodes = element.NodeOrder
     buses = [name.split(".", 1)[0].lower() for name in element.BusNames]
     width = len(nodes) // len(buses)
-    for place, (node, current) in enumerate(zip(nodes, flat, strict=True)):
-        key = (buses[place // width], int(node))
-        into[key] = into.get(key, 0.0) + current
+    return [(buses[place // width], int(node)) for place, node in enumerate(nodes)]

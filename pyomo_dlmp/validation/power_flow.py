@@ -13,7 +13,7 @@ import pandas as pd
 from pyomo_dlmp.errors import OpenDssError
 from pyomo_dlmp.network import Network, OperatingPoint
 from pyomo_dlmp.network.units import mega
-from pyomo_dlmp.opf.load_scale import LoadScale, load_series
+from pyomo_dlmp.opf.load_scale import LoadScale, load_series, reactive_series
 from pyomo_dlmp.validation.ac_solver import AcSolver
 from pyomo_dlmp.validation.dispatch import dispatch_by_period
 
@@ -48,8 +48,15 @@ class AcPowerFlow:
         """Taps of the regulators (fixed) by phase or pair."""
         return {name: dict(reg.taps) for name, reg in self.network.regulators.items()}
 
+    @property
+    def lowest_voltage(self) -> float:
+        """Least magnitude of a phase (pu); neutrals do not count."""
+        buses = self.network.buses
+        return min(abs(v) for (bus, k, _), v in self.point.voltages.items()
+                   if k in buses[bus].phases)
+
     def voltages(self) -> pd.DataFrame:
-        """Columns bus, phase, period, magnitude (pu), angle (degrees)."""
+        """Columns bus, phase (or neutral), period, magnitude (pu), angle (degrees)."""
         rows = [(bus, phase, t, abs(v), math.degrees(np.angle(v)))
                 for (bus, phase, t), v in self.point.voltages.items()]
         return pd.DataFrame(rows, columns=["bus", "phase", "period", "magnitude", "angle"])
@@ -79,10 +86,9 @@ class AcPowerFlow:
                        abs(self.point.voltages[name, k, t]))
 
     def __repr__(self) -> str:
-        low = min(abs(v) for v in self.point.voltages.values())
         state = "converged" if self.converged else "NOT converged"
         return (f"AcPowerFlow({self.network.name!r}: {state}, {len(self.point.periods)} period(s), "
-                f"lowest voltage {low:.4f} pu, losses {sum(self.losses.values()):.4f} MW)")
+                f"lowest voltage {self.lowest_voltage:.4f} pu, losses {sum(self.losses.values()):.4f} MW)")
 
 
 def ac_power_flow(network: Network, dispatch: Any = None, *, load_scale: LoadScale = 1.0,
@@ -114,12 +120,13 @@ def ac_power_flow(network: Network, dispatch: Any = None, *, load_scale: LoadSca
         If the extra ``opendss`` is missing, a device is unknown, or a period does not converge.
     """
     by_period = dispatch_by_period(network, dispatch)
-    scales = load_series(network, load_scale, list(by_period), hours)
+    both = [series(network, load_scale, list(by_period), hours)
+            for series in (load_series, reactive_series)]
     solver = AcSolver(network)
     solver.refuse_stars(by_period)
     point = OperatingPoint(periods=list(by_period))
     for t, injections in by_period.items():
-        solver.solve(injections, {name: series[t] for name, series in scales.items()})
+        solver.solve(injections, *({name: each[name][t] for name in each} for each in both))
         solver.read(point, t)
         for name, (_, _, kw, kvar) in solver.base.items():
             p, q = injections.get(name, (kw, kvar))

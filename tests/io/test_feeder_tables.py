@@ -19,6 +19,7 @@ from pyomo_dlmp.network import (
     LineCode,
     Load,
     Network,
+    NodalAdmittance,
     Profile,
     Regulator,
     StaticVarGenerator,
@@ -43,13 +44,30 @@ def matrices(draw, n):
     return (half @ half.T + 0.01 * np.eye(n)).round(draw(st.integers(3, 12)))
 
 
+def admittances(draw, name, terminals, symmetric):
+    """A random one over (bus, conductors) pairs."""
+    n = sum(len(wires) for _, wires in terminals)
+    y = draw(st.lists(st.floats(-1e3, 1e3), min_size=2 * n * n, max_size=2 * n * n))
+    y = np.array(y).reshape(2, n, n) * (np.array(y).reshape(2, n, n) > -500)
+    if symmetric:
+        y = y + y.transpose(0, 2, 1)
+    return NodalAdmittance(
+        name=name, buses=tuple(bus for bus, _ in terminals), g=y[0], b=y[1],
+        conductors=tuple("".join(wires) for _, wires in terminals),
+        rating_kva=draw(st.none() | positive))
+
+
 @st.composite
 def networks(draw):
-    """A random tree whose every branch and device is valid."""
+    """A random feeder whose every branch and device is valid."""
     bus_names = draw(st.lists(names, min_size=1, max_size=5, unique=True))
     phases = {bus_names[0]: "abc"}
-    elements = [Substation(name=draw(names), bus=bus_names[0],
-                           v_pu=draw(st.tuples(*[st.floats(0.8, 1.2)] * 3)))]
+    neutrals = {bus: draw(st.sampled_from(["", "", "n", "nd", "ndefghijk"])) for bus in bus_names}
+    matrix = matrices(3).map(lambda m: tuple(map(tuple, m.tolist())))
+    r, x = draw(st.just((None, None)) | st.tuples(matrix, matrix))
+    elements = [Substation(name=draw(names), bus=bus_names[0], r=r, x=x,
+                           v_pu=draw(st.tuples(*[st.floats(0.8, 1.2)] * 3)),
+                           angles=draw(st.none() | st.tuples(*[st.floats(-180, 180)] * 3)))]
     for i, bus in enumerate(bus_names[1:]):
         parent = draw(st.sampled_from(bus_names[: i + 1]))
         here = "".join(draw(st.permutations(phases[parent])))[: draw(st.integers(1, 3))]
@@ -80,39 +98,56 @@ def networks(draw):
                 **ends, leg=phases[parent][0], kva=draw(positive), to_kv=0.12,
                 r_percent=draw(st.tuples(*[amounts] * 3)),
                 x_percent=draw(st.tuples(*[positive] * 3))))
+        elif draw(st.booleans()) and "1" not in phases[parent]:
+            terminals = [(parent, here), (bus, here)]
+            elements.append(admittances(draw, ends["name"], terminals, draw(st.booleans())))
         else:
+            phases[bus] = here
+            if draw(st.booleans()):
+                here += "".join(k for k in neutrals[bus] if k in neutrals[parent])
             n = len(here)
+            there = draw(st.none() | st.just(here))
             code = LineCode(name=f"{i}{draw(names)}", r=draw(matrices(n)), x=draw(matrices(n)),
                             b=draw(st.none() | matrices(n)))
             elements.append(Line(**ends, phases=here, code=code, length=draw(positive),
-                                 rating_kva=draw(st.none() | positive)))
+                                 to_conductors=there, rating_kva=draw(st.none() | positive)))
             if draw(st.booleans()):
                 elements.append(Line(name=f"open{i}", from_bus=parent, to_bus=bus, phases=here,
                                      code=code, length=draw(positive), closed=False))
+            if draw(st.booleans()):  # a loop
+                elements.append(Line(**{**ends, "name": f"beside{i}"}, phases=here, code=code,
+                                     length=draw(positive)))
+            continue
         phases[bus] = here
     limit = st.none() | st.floats(0.5, 0.99)
     place = st.none() | figures
     elements += [
-        Bus(name=bus, kv=4.8, phases=here, v_min=draw(limit), x=draw(place), y=draw(place))
+        Bus(name=bus, kv=4.8, phases=here, v_min=draw(limit), x=draw(place), y=draw(place),
+            neutrals=neutrals[bus],
+            ground_r=draw(st.none() | amounts) if neutrals[bus] else None,
+            ground_x=draw(st.none() | amounts) if neutrals[bus] else None)
         for bus, here in phases.items()
     ]
     for i in range(draw(st.integers(0, 3))):
         bus = draw(st.sampled_from(bus_names))
         at = {"name": f"{i}{draw(names)}", "bus": bus}
         here = phases[bus]
+        neutral = draw(st.sampled_from(["", *neutrals[bus]]))
+        own = tuple(k + neutral for k in here)
         per_leg = st.tuples(*[figures] * len(here))
         elements.append(draw(st.one_of(
-            st.builds(Load, **{k: st.just(v) for k, v in at.items()}, legs=st.just(tuple(here)),
+            st.builds(Load, **{k: st.just(v) for k, v in at.items()}, legs=st.just(own),
                       kw=per_leg, kvar=per_leg,
                       model=st.sampled_from(["power", "current", "impedance"]),
                       kv=st.none() | positive, v_low=st.floats(0, 0.9),
                       profile=st.sampled_from([None, "day"])),
-            st.builds(Load, **{k: st.just(v) for k, v in at.items()}, legs=st.just(tuple(here)),
+            st.builds(Load, **{k: st.just(v) for k, v in at.items()}, legs=st.just(own),
                       kw=per_leg, kvar=per_leg, model=st.just("exponential"),
                       coefficients=st.tuples(figures, figures)),
             st.builds(Capacitor, **{k: st.just(v) for k, v in at.items()},
-                      legs=st.just(tuple(here)), kvar=per_leg, closed=st.booleans()),
+                      legs=st.just(own), kvar=per_leg, closed=st.booleans()),
             st.builds(Storage, **{k: st.just(v) for k, v in at.items()}, phases=st.just(here),
+                      neutral=st.just(neutral),
                       kw_max=amounts, kwh_max=positive, cyclic=st.booleans(), cost=amounts,
                       kva=st.none() | positive, kvar=figures),
             st.builds(Generator, **{k: st.just(v) for k, v in at.items()}, phases=st.just(here),
@@ -122,9 +157,14 @@ def networks(draw):
             st.builds(Datacenter, **{k: st.just(v) for k, v in at.items()}, phases=st.just(here),
                       kw=amounts, floor=st.floats(0, 1), power_factor=st.floats(0.1, 1)),
             st.builds(StaticVarGenerator, **{k: st.just(v) for k, v in at.items()},
-                      phases=st.just(here), kvar=amounts),
+                      phases=st.just(here), neutral=st.just(neutral), kvar=amounts),
         )))
-    day = Profile(name="day", values=draw(st.tuples(figures, figures)), minutes=draw(positive))
+    for i in range(draw(st.integers(0, 2))):
+        bus = draw(st.sampled_from(bus_names))
+        elements.append(admittances(draw, f"shunt{i}", [(bus, phases[bus] + neutrals[bus][:2])],
+                                    draw(st.booleans())))
+    day = Profile(name="day", values=draw(st.tuples(figures, figures)), minutes=draw(positive),
+                  q_values=draw(st.none() | st.tuples(figures, figures)))
     return Network(draw(names), elements, draw(texts), draw(texts), [day],
                    draw(st.sampled_from([50.0, 60.0])))
 
@@ -135,6 +175,51 @@ def test_round_trip_is_exact(net, length_unit, code_unit, tmp_path_factory):
     folder = tmp_path_factory.mktemp("feeder")
     write_tables(net, folder, length_unit=length_unit, code_unit=code_unit)
     assert read_tables(folder) == net
+
+
+def test_what_is_not_needed_is_not_written(tmp_path):
+    write_tables(load_feeder("ieee37"), tmp_path)
+    heads = {path.name: path.read_text().split("\n")[0] for path in tmp_path.glob("*.csv")}
+    assert heads["buses.csv"] == "name,kv_ll,phases,v_min_pu,v_max_pu,x,y"
+    assert heads["line_codes.csv"].endswith("b_us_33") and "admittances.csv" not in heads
+    assert "angles =" not in (tmp_path / "feeder.toml").read_text()
+
+
+def test_headers_of_many_conductors(tmp_path):
+    wires = "abcndefghij"
+    eye = np.eye(len(wires)) + 0.25
+    net = Network("wide", [
+        Substation(name="s", bus="p"), *(Bus(name=b, kv=4.8, neutrals=wires[3:]) for b in "pq"),
+        Line(name="l", from_bus="p", to_bus="q", phases=wires, length=1.0,
+             code=LineCode(name="c", r=eye, x=eye))])
+    write_tables(net, tmp_path)
+    head = (tmp_path / "line_codes.csv").read_text().split("\n")[0].split(",")
+    assert {"r_ohm_43", "r_ohm_10_3", "x_ohm_11_11"} <= set(head) and "r_ohm_111" not in head
+    assert read_tables(tmp_path) == net
+
+
+ADMITTANCE_EDITS = [
+    ("y,q,a,p,a,-0.5", "y,q,a,p,a,far", "row 3, column 'g_s': 'far' is not a number"),
+    ("y,q,a,p,a,-0.5", "y,q,a,q,a,-0.5", "the entry of q.a and q.a of admittance 'y' comes twice"),
+    ("y,q,a,p,a,-0.5,0,50", "y,q,a,p,a,-0.5,0,51", "51.0 differs from 50.0 of admittance 'y' in"),
+    ("y,q,a,p,a", "y,,a,p,a", "row 3, column 'bus': it is empty. Give text."),
+]
+
+
+@pytest.mark.parametrize("old, new, message", ADMITTANCE_EDITS)
+def test_edited_admittances(old, new, message, tmp_path):
+    g = ((0.5, -0.5), (-0.5, 0.5))
+    net = Network("y", [
+        Substation(name="s", bus="p", v_pu=(1.0,)),
+        *(Bus(name=b, kv=4.8, phases="a") for b in "pq"),
+        NodalAdmittance(name="y", buses=("p", "q"), conductors=("a", "a"), g=g, b=np.zeros((2, 2)),
+                        rating_kva=50.0)])
+    write_tables(net, tmp_path)
+    assert read_tables(tmp_path) == net
+    edit(tmp_path, "admittances.csv", old, new)
+    with pytest.raises(FeederFileError) as caught:
+        read_tables(tmp_path)
+    assert message in str(caught.value)
 
 
 def test_round_trip_of_a_shipped_feeder_gives_its_files(tmp_path):

@@ -1,6 +1,7 @@
 """What is written has the AC solution of the network's own nodal equations."""
 
 import random
+import warnings
 
 import numpy as np
 import pytest
@@ -34,6 +35,67 @@ def test_the_file_has_the_voltages_of_the_power_flow(seed, tmp_path):
     assert ours == pytest.approx(theirs, rel=1e-7)
 
 
+def check_read_back(net, path):
+    """What is written and read has the voltages of the network, its names and its kinds."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of negative resistances, and of neutrals without current
+        again = dlmp.read_opendss(dlmp.write_opendss(net, path))
+    before, after = dlmp.ac_power_flow(net).point, dlmp.ac_power_flow(again).point
+    for key, v in before.voltages.items():
+        if key[1] in "abc12" or key in after.voltages:
+            assert abs(v - after.voltages[key]) < 1e-6, key
+    assert {e.name for e in again.elements} <= {e.name for e in net.elements}
+    for kind in ("buses", "substations", "loads", "generators", "capacitors", "regulators",
+                 "transformers", "center_tapped"):
+        assert set(getattr(again, kind)) == set(getattr(net, kind)), kind
+    for name, load in net.loads.items():
+        solid = net.buses[load.bus].ground_z == 0  # its neutral is ground
+        assert set(again.loads[name].legs) == {
+            leg[0] if solid and leg[1:] == "n" else leg for leg in load.legs}
+    for name, reg in net.regulators.items():
+        assert (again.regulators[name].taps, again.regulators[name].kva) == (reg.taps, reg.kva)
+    return again
+
+
+@pytest.mark.parametrize("seed", range(14))
+def test_random_meshed_feeder_read_back(seed, tmp_path):
+    engine()
+    check_read_back(meshed(random.Random(seed)), tmp_path / "w.dss")
+
+
+def test_devices_of_a_shipped_feeder_read_back(tmp_path):
+    engine()
+    net = dlmp.load_feeder("ieee37").with_devices(
+        dlmp.Datacenter(name="Dc 1", bus="711", kw=300),
+        dlmp.StaticVarGenerator(name="svg", bus="725", kvar=90, connection="delta"))
+    again = check_names_and_volts(net, tmp_path)
+    assert {name: reg.taps for name, reg in again.regulators.items()} == {
+        name: reg.taps for name, reg in net.regulators.items()}
+    assert set(again.loads) == set(net.loads) | {"Dc 1", "svg"}
+    assert again.loads["Dc 1"].kw == pytest.approx((100.0,) * 3)
+
+
+def test_profiles_are_load_shapes(tmp_path):
+    engine()
+    base = chain()
+    load = dlmp.Load(name="two", bus="b2", legs=("a", "b"), kw=(9.0, 8.0), kvar=(3.0, 2.0),
+                     profile="Day 1")
+    day = dlmp.Profile(name="Day 1", values=(.5, 1 / 3, 1.25), minutes=30.0,
+                       q_values=(1.0, .25, .5))
+    net = dlmp.Network("day", [*base.elements, load], profiles=[day])
+    again = dlmp.read_opendss(dlmp.write_opendss(net, tmp_path / "w.dss"))
+    assert dict(again.profiles) == {"Day 1": day}
+    assert again.loads["two"].profile == "Day 1" and again.loads["d"].profile is None
+
+
+def check_names_and_volts(net, folder):
+    again = dlmp.read_opendss(dlmp.write_opendss(net, folder / "w.dss"))
+    before, after = dlmp.ac_power_flow(net).point, dlmp.ac_power_flow(again).point
+    assert set(before.voltages) == set(after.voltages)
+    assert max(abs(v - after.voltages[key]) for key, v in before.voltages.items()) < 1e-6
+    return again
+
+
 def chain(*, kv=4.16, joints=1, kw=200.0, line_km=.5):
     """A source, joints in a row, a line and a load."""
     zero = dlmp.LineCode(name="joint", r=np.zeros((3, 3)), x=np.zeros((3, 3)))
@@ -53,7 +115,7 @@ def chain(*, kv=4.16, joints=1, kw=200.0, line_km=.5):
 def test_joints_cost_neither_voltage_nor_digits(kv, joints, kw):
     engine()
     net = chain(kv=kv, joints=joints, kw=kw)
-    ac, error = check_is_the_nodal_solution(net, tolerance=5e-7)
+    ac, _ = check_is_the_nodal_solution(net, tolerance=5e-7)
     check_power_balance(net, ac, tolerance=2e-6)
     assert abs(ac.point.flows["j0", "a", 0] - ac.point.flows["j" + str(joints - 1), "a", 0]) < (
         1e-5 * abs(ac.point.flows["j0", "a", 0]))
@@ -121,6 +183,32 @@ def test_an_ideal_regulator_draws_nothing():
     before, after = dlmp.ac_power_flow(base).point, dlmp.ac_power_flow(net).point
     for k in "abc":
         assert abs(before.voltages["b2", k, 0] - after.voltages["b2", k, 0]) < 1e-8
+
+
+def test_open_star_points_are_not_the_neutral_and_not_each_others(tmp_path):
+    """Two wye-delta banks with open stars at a bus whose neutral carries a load."""
+    engine()
+    base = chain()
+    code = dlmp.LineCode(name="four", r=np.eye(4) * .2, x=np.eye(4) * .5)
+    elements = [dlmp.Bus(name="f", kv=4.16, neutrals="n"), dlmp.Line(
+        name="four", from_bus="b2", to_bus="f", phases="abcn", code=code, length=.3),
+        dlmp.Load(name="one", bus="f", legs=("an",), kw=(40.0,), kvar=(9.0,))]
+    for name, share in (("first", (1.0, 1.0, 1.0)), ("second", (2.0, 1.0, .2))):
+        elements += [
+            dlmp.Bus(name=name, kv=.48), dlmp.Transformer(
+                name=name, from_bus="f", to_bus=name, kva=300, r_percent=1, x_percent=4,
+                connection="wye-delta", floating="from", antifloat_ppm=0.0),
+            dlmp.Load(name=name, bus=name, legs=("ab", "bc", "ca"), connection="delta",
+                      kw=tuple(20 * k for k in share), kvar=(3.0,) * 3),
+            dlmp.Capacitor(name=f"{name}_c", bus=name, legs=("a", "b", "c"), kvar=(5.0,) * 3)]
+    feed = dlmp.Bus(name="b2", kv=4.16, neutrals="n", ground_r=1.0, ground_x=0.0)
+    net = dlmp.Network("stars", [feed if e.name == "b2" else e for e in base.elements] + elements)
+    ac, _ = check_is_the_nodal_solution(net)
+    check_power_balance(net, ac)
+    text = dlmp.write_opendss(net, tmp_path / "w.dss").read_text()
+    assert "bus=f.1.2.3.5 conn=wye" in text and "bus=f.1.2.3.6 conn=wye" in text
+    again = check_read_back(net, tmp_path / "again.dss")
+    assert [again.transformers[k].floating for k in ("first", "second")] == ["from"] * 2
 
 
 def test_the_engine_of_a_power_flow_works_in_a_folder_of_its_own(tmp_path, monkeypatch):

@@ -20,10 +20,11 @@ from typing import NamedTuple
 
 LONGEST, LONGEST_BUS = 60, 120
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
-_IN_QUOTES = set(" _-+:;#$&%<>^?=,()|")  # besides letters and digits
+_IN_QUOTES = set(" _-+:;#$&%<>^?,()|")  # besides letters and digits; no = as in file=...
 _OBVIOUS = {("line", "line"), ("linecode", "line_code"), ("transformer", "transformer"),
             ("transformer", "center_tapped"), ("load", "load"), ("capacitor", "capacitor"),
-            ("circuit", "network"), ("vsource", "substation"), ("bus", "bus")}
+            ("circuit", "network"), ("vsource", "substation"), ("bus", "bus"),
+            ("loadshape", "profile")}
 _COMMENT = re.compile(r"\s*! name (\[.*\])\s*")
 
 
@@ -71,7 +72,7 @@ class Names:
         self.originals: dict[str, Original] = {}
         self.parts: dict[tuple[str, str], list[str]] = {}
         self._buses: dict[str, str] = {}
-        self._taken: set[str] = set()
+        self._taken = {"loadshape.default", "loadshape.none"}  # words of the engine
         names = list(buses)
         for name in sorted(names, key=_held, reverse=True):  # unchanged ones first
             safe = name if _held(name) else _plain(name, LONGEST_BUS)
@@ -243,6 +244,8 @@ def remark(text: str) -> str:
 
 def _held(name: str) -> bool:
     """Whether the engine holds a name of a bus between double quotes, as one bus."""
+    if len(name) <= LONGEST_BUS and _PLAIN.fullmatch(name):
+        return True
     return (0 < len(name) <= LONGEST_BUS and name == name.strip()
             and all(_is_letter(letter) or letter in _IN_QUOTES for letter in name))
 

@@ -17,7 +17,9 @@ from pyomo_dlmp.io.opendss.circuit import Draft
 from pyomo_dlmp.io.opendss.connectivity import LINEAR, explore
 from pyomo_dlmp.io.opendss.generators import read_as_power
 from pyomo_dlmp.io.opendss.lines import Codes, prepare
+from pyomo_dlmp.io.opendss.names import original_elements
 from pyomo_dlmp.io.opendss.nominal import find_split_buses, find_voltages
+from pyomo_dlmp.io.opendss.originals import restore, restore_profiles
 from pyomo_dlmp.io.opendss.session import solve_script
 from pyomo_dlmp.io.opendss.snapshot import EngineElement, Snapshot
 from pyomo_dlmp.io.opendss.table import ROWS, Circuit
@@ -94,9 +96,13 @@ def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: s
     if hour is not None:
         shapes.at_hour(draft, profiles, hour)
         profiles = []
+    originals = original_elements(path.read_text(encoding="utf-8", errors="replace"))
+    restore(draft, originals)
+    profiles = restore_profiles(draft, profiles, originals)
+    circuit = originals.get(f"circuit.{draft.snapshot.name}")
     _warn(path, draft, solved.notes)
     try:
-        return Network(name or draft.snapshot.name, draft.elements,
+        return Network(name or (circuit.name if circuit else draft.snapshot.name), draft.elements,
                        source=f"OpenDSS file {path.name}", profiles=profiles,
                        frequency=draft.snapshot.frequency)
     except NetworkError as error:

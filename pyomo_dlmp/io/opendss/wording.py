@@ -57,11 +57,14 @@ class Wording:
         Apparent power of everything in the network (MVA), at least 0.1.
     grounded : set of str
         Buses whose voltage to ground is held.
+    shapes : dict of str to str
+        [profile]: the load shape that it was written as.
     """
 
     def __init__(self, network: Network):
         self.network = network
         self.names = Names(network.buses)
+        self.shapes: dict[str, str] = {}
         self._spare: dict[str, int] = {}
         self.mva = max(LEAST_MVA, _power(network))
         self.grounded = grounded_buses(network)

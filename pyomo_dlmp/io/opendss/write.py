@@ -26,8 +26,9 @@ def write_opendss(network: Network, path: str | Path) -> Path:
 
     Read back by `read_opendss` it has the same AC solution. Datacenters draw their capacity,
     SVGs nothing, generators and storages have their `kw` and `kvar`: all of them as constant
-    powers. Buses keep their names wherever OpenDSS can hold them; other names that it cannot hold
-    are replaced, and comments in the file keep the original ones.
+    powers. Profiles of loads become daily load shapes. Buses keep their names wherever OpenDSS can
+    hold them; other names that it cannot hold are replaced, and comments in the file keep the
+    original ones.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ def write_opendss(network: Network, path: str | Path) -> Path:
     """
     path = Path(path)
     words = Wording(network)
-    commands = list(script(words, default_injections(network)))
+    commands = list(script(words, default_injections(network, words.grounded), profiles=True))
     lines = [remark(f"{network.name}: {network.description}"), *words.names.comments(), *commands,
              "solve", ""]
     try:
@@ -58,7 +59,7 @@ def write_opendss(network: Network, path: str | Path) -> Path:
     return path
 
 
-def script(words: Wording, injections: Injections) -> Iterator[str]:
+def script(words: Wording, injections: Injections, profiles: bool = False) -> Iterator[str]:
     """The commands, line by line, up to the voltage bases.
 
     Parameters
@@ -67,6 +68,8 @@ def script(words: Wording, injections: Injections) -> Iterator[str]:
         Of the network; its names are filled.
     injections : mapping
         [device]: (bus, legs, kW by leg, kvar by leg), generated; in place of the devices.
+    profiles : bool
+        Whether to write the profiles of loads, which do nothing in a snapshot.
 
     Yields
     ------
@@ -86,6 +89,8 @@ def script(words: Wording, injections: Injections) -> Iterator[str]:
     yield from write_transformers.regulators(words)
     yield from admittances(words)
     yield from write_lines.grounding(words)
+    if profiles:
+        yield from write_devices.shapes(words)
     yield from write_devices.loads(words)
     yield from write_devices.capacitors(words)
     yield from write_devices.injections(words, injections)

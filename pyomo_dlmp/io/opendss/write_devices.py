@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from pyomo_dlmp.errors import OpenDssError
 from pyomo_dlmp.io.opendss.wording import Wording, figure, row
@@ -16,7 +16,7 @@ Injections = Mapping[str, tuple[str, tuple[str, ...], tuple[float, ...], tuple[f
 FAR = "vminpu=0.01 vmaxpu=10"  # constant power at any voltage that occurs
 
 
-def default_injections(network: Network) -> Injections:
+def default_injections(network: Network, grounded: Collection[str] | None = None) -> Injections:
     """Powers of each device: its `nominal_power`, shared equally.
 
     If the bus is not grounded, a balanced device is connected in delta (the same bus powers): one
@@ -26,6 +26,8 @@ def default_injections(network: Network) -> Injections:
     ----------
     network : Network
         The feeder.
+    grounded : collection of str, optional
+        Its `grounded_buses`, where they are known.
 
     Returns
     -------
@@ -38,7 +40,7 @@ def default_injections(network: Network) -> Injections:
         If fewer than three legs are between phase and ground at a bus that is not grounded.
     """
     made = {}
-    grounded = grounded_buses(network)
+    grounded = grounded_buses(network) if grounded is None else grounded
     for name, device in network.devices.items():
         power = device.nominal_power()
         if power is None:
@@ -76,6 +78,27 @@ def injections(words: Wording, made: Injections) -> Iterator[str]:
                    f"kvar={figure(-q)} model=1 {FAR}")
 
 
+def shapes(words: Wording) -> Iterator[str]:
+    """The profiles that loads follow, as load shapes.
+
+    Parameters
+    ----------
+    words : Wording
+        Of the network; its `shapes` are filled.
+
+    Yields
+    ------
+    str
+    """
+    used = {load.profile for load in words.network.loads.values()}
+    for name, profile in words.network.profiles.items():
+        if name in used:
+            words.shapes[name] = words.names.element("loadshape", "profile", name)
+            own = "" if profile.q_values is None else f" qmult={row(profile.q_values)}"
+            yield (f"new loadshape.{words.shapes[name]} npts={len(profile.values)} "
+                   f"minterval={figure(profile.minutes)} mult={row(profile.values)}{own}")
+
+
 def loads(words: Wording) -> Iterator[str]:
     """All loads, a single-phase one for each leg.
 
@@ -90,6 +113,8 @@ def loads(words: Wording) -> Iterator[str]:
     """
     for load in words.network.loads.values():
         model = _model(load)
+        if load.profile in words.shapes:
+            model += f" daily={words.shapes[load.profile]}"
         for leg, kw, kvar in zip(load.legs, load.kw, load.kvar, strict=True):
             part = leg if len(load.legs) > 1 else ""
             yield (f"{words.new('load', load, part)} {_place(words, load.bus, leg, load.kv)} "
