@@ -125,6 +125,8 @@ def of_branches(draft: Draft, made: Sequence[Branch], inner: Sequence[str] = ()
                  for bus in (branch.from_bus, branch.to_bus)}
         own = [(branch.from_bus, k) for k in branch.from_phases]
         own += [(branch.to_bus, k) for k in branch.to_phases]
+        if len(made) == 1 and not inner:
+            return own, admittance(branch, buses)
         parts.append(([rows.setdefault(t, len(rows)) for t in own], admittance(branch, buses)))
     y = np.zeros((len(rows),) * 2, dtype=complex)
     for places, part in parts:
@@ -148,6 +150,8 @@ def difference(first: tuple[list[Terminal], np.ndarray],
     float
         Relative to the second one's diagonal; infinite where the conductors differ.
     """
+    if first[0] == second[0]:
+        return _apart(first[1], second[1])
     names = list(dict.fromkeys([*first[0], *second[0]]))
     whole = []
     for rows, y in (first, second):
@@ -155,9 +159,15 @@ def difference(first: tuple[list[Terminal], np.ndarray],
         places = [names.index(row) for row in rows]
         full[np.ix_(places, places)] = y
         whole.append(full)
-    own = np.maximum(np.abs(np.diag(whole[0])), np.abs(np.diag(whole[1])))
-    size = np.sqrt(np.outer(own, own))
-    apart = np.abs(whole[0] - whole[1])
+    return _apart(*whole)
+
+
+def _apart(first: np.ndarray, second: np.ndarray) -> float:
+    own = np.sqrt(np.maximum(np.abs(first.diagonal()), np.abs(second.diagonal())))
+    size = own[:, None] * own
+    apart = np.abs(first - second)
+    if size.min() > 0:
+        return float((apart / size).max())
     meant = size > 0
     return float((apart[meant] / size[meant]).max()) if meant.any() else 0.0
 
