@@ -65,8 +65,7 @@ def explore(draft: Draft, sources: list[EngineElement]) -> EngineElement | None:
                 users[place] += 1
     join_all(sets, [element for element in elements if element.kind in LINEAR])
     draft.users = dict(users)
-    fed = [place for place in element_places(sources)]
-    if not fed:
+    if not element_places(sources):
         return None
     size = Counter(sets.root(place) for place in users)
     main = max(sources, key=lambda s: max(

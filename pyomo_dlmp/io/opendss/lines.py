@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from pyomo_dlmp.errors import Fault
 from pyomo_dlmp.io.opendss.circuit import Draft, Unsupported, tidy
 from pyomo_dlmp.io.opendss.nodal import general
 from pyomo_dlmp.io.opendss.snapshot import EngineElement
-from pyomo_dlmp.network import Line, LineCode
+from pyomo_dlmp.network import Line, LineCode, NodalAdmittance
 from pyomo_dlmp.network.kinds import Branch
 from pyomo_dlmp.network.phases import NEUTRAL
 from pyomo_dlmp.tolerances import ENTRY, PRINTED, ROUNDING
@@ -237,7 +238,7 @@ def prepare(draft: Draft, codes: Codes) -> None:
             {element.full: one for element, one in zip(group, found, strict=True)})
         sound = [(element, one, km) for element, one in zip(group, found, strict=True)
                  if one is not None and (km := length_of(element)) > 0
-                 and ROUNDING < np.abs(one.z[0, 0]) and one.z[0, 0].real >= 0 and km < LONGEST]
+                 and abs(one.z[0, 0]) > ROUNDING and one.z[0, 0].real >= 0 and km < LONGEST]
         if sound:
             whole = per_km(np.array([one.z for _, one, _ in sound]),
                            np.array([one.b for _, one, _ in sound]),
@@ -272,7 +273,7 @@ def read_line(draft: Draft, element: EngineElement, codes: Codes) -> list[Branch
         return _opened(draft, element, length, codes)
     ends = _conductors(draft, element)
     if ends is None or element.full.lower() in draft.coupled:
-        return list(general(draft, element))
+        return general(draft, element)
     own = codes.per_km.get(element.full)
     if own is not None and len(ends[0]) == own.stacked.shape[1]:  # as nearly all
         return [_plain(draft, element, own, length, ends[1:], codes)]
@@ -282,21 +283,21 @@ def read_line(draft: Draft, element: EngineElement, codes: Codes) -> list[Branch
     found = (codes.prepared[element.full] if element.full in codes.prepared
              and len(rows) == n else series(element.y[np.ix_(pick, pick)]))
     if found is None:
-        return list(general(draft, element))
+        return general(draft, element)
     dead = [row for row in range(n) if row not in rows and element.nodes[row][1]]
     if dead:  # conductors that nothing feeds: they carry no current, so their rows of Z go
         both = sorted([*rows, *dead])
         whole = series(element.y[np.ix_([*both, *(n + k for k in both)],) * 2])
         if whole is None:
-            return list(general(draft, element))
-        own = [both.index(row) for row in rows]
-        found = Series(whole.z[np.ix_(own, own)], whole.b[np.ix_(own, own)])
+            return general(draft, element)
+        held = [both.index(row) for row in rows]
+        found = Series(whole.z[np.ix_(held, held)], whole.b[np.ix_(held, held)])
     return [_made(draft, element, found, length, (first, second), codes)]
 
 
 def _made(draft: Draft, element: EngineElement, found: Series, length: float,
           ends: tuple[str, str], codes: Codes, closed: bool = True) -> Line:
-    (first, _), (second, _) = element.ends
+    first = element.ends[0][0]
     z, b = found
     size = np.abs(z).max()
     if length > LONGEST and size > WEAK * draft.bus_kv[first] ** 2:
@@ -330,7 +331,8 @@ def _conductors(draft: Draft, element: EngineElement) -> tuple[list[int], str, s
     solidly grounded.
     """
     n = len(element.nodes) // 2
-    rows, letters = [], ([], [])
+    rows: list[int] = []
+    letters: tuple[list[str], list[str]] = [], []
     for row in range(n):
         places = element.nodes[row], element.nodes[row + n]
         if not any(node for _, node in places):
@@ -368,9 +370,9 @@ def _opened(draft: Draft, element: EngineElement, length: float, codes: Codes) -
     n = len(element.nodes) // 2
     shut = element.shut[:n] & element.shut[n:]
     first, second = (bus for bus, _ in element.ends)
-    rest = list(general(draft, element))
-    idle = max((np.abs(made.y).max() * draft.kv_ln(made.buses[0]) ** 2 * 1e3 for made in rest),
-               default=0.0)
+    rest = general(draft, element)
+    idle = max((np.abs(made.y).max() * draft.kv_ln(made.from_bus) ** 2 * 1e3 for made in rest
+                if isinstance(made, NodalAdmittance)), default=0.0)
     if shut.any():
         return rest
     if idle < IDLE:
@@ -392,8 +394,7 @@ def _opened(draft: Draft, element: EngineElement, length: float, codes: Codes) -
         return rest
     line = _made(draft, element, Series((z + z.T) / 2, (b + b.T) / 2), length, ends[1:], codes,
                  closed=False)
-    charging = [type(made)(**{**made.__dict__, "name": draft.further(
-        element.full, "_charging")}) for made in rest]
+    charging = [replace(made, name=draft.further(element.full, "_charging")) for made in rest]
     return [line, *charging]
 
 
@@ -414,13 +415,13 @@ def read_series_reactor(draft: Draft, element: EngineElement, codes: Codes) -> l
     """
     ends = _conductors(draft, element) if element.shut.all() else None
     if ends is None:
-        return list(general(draft, element))
+        return general(draft, element)
     rows, first, second = ends
     n = len(element.nodes) // 2
     pick = [*rows, *(n + row for row in rows)]
     found = series(element.y[np.ix_(pick, pick)])
     if found is None or len(rows) < sum(1 for _, node in element.nodes[:n] if node):
-        return list(general(draft, element))
+        return general(draft, element)
     return [_made(draft, element, found, 1.0, (first, second), codes)]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from pyomo_dlmp.io.opendss.circuit import Draft, Place, Unsupported
 from pyomo_dlmp.io.opendss.snapshot import EngineElement
 from pyomo_dlmp.network import Bus, NodalAdmittance
+from pyomo_dlmp.network.elements import Matrix
 from pyomo_dlmp.network.kinds import Branch
 from pyomo_dlmp.network.phases import NEUTRALS
 from pyomo_dlmp.network.windings import admittance
@@ -196,7 +197,7 @@ def same(draft: Draft, element: EngineElement, made: Sequence[Branch], inner: Se
 
 
 def general(draft: Draft, element: EngineElement, rating_kva: float | None = None,
-            ) -> list[NodalAdmittance]:
+            ) -> list[Branch]:
     """An element as general admittances, exactly the engine's.
 
     Parameters
@@ -221,19 +222,25 @@ def general(draft: Draft, element: EngineElement, rating_kva: float | None = Non
     # a conductor that is open has but a tiny rest of admittance
     kept = [i for i in range(len(y)) if own[i] ** 2 > RANK * own.max() ** 2]
     groups = _groups([terminals[i] for i in kept], y[np.ix_(kept, kept)], kept)
-    made = []
+    made: list[Branch] = []
     for k, rows in enumerate(groups):
         buses = sorted(dict.fromkeys(terminals[i][0] for i in rows),
                        key=lambda bus: draft.depth.get(bus, 10**9))
         order = [i for bus in buses for i in sorted(
             (i for i in rows if terminals[i][0] == bus), key=lambda i: _rank(terminals[i][1]))]
         part = y[np.ix_(order, order)]
-        name = draft.name(element.full, "branch") if k == 0 else draft.further(element.full, f"_{k + 1}")
+        name = draft.name(element.full, "branch") if k == 0 else draft.further(
+            element.full, f"_{k + 1}")
         made.append(NodalAdmittance(
-            name=name, buses=tuple(buses), g=part.real, b=part.imag, rating_kva=rating_kva,
+            name=name, buses=tuple(buses), g=_rows(part.real), b=_rows(part.imag),
+            rating_kva=rating_kva,
             conductors=tuple("".join(terminals[i][1] for i in order if terminals[i][0] == bus)
                              for bus in buses)))
     return made
+
+
+def _rows(values: np.ndarray) -> Matrix:
+    return tuple(map(tuple, values.tolist()))
 
 
 def _rank(letter: str) -> tuple[bool, int, str]:
