@@ -258,10 +258,3 @@ def test_one_hour_of_the_shapes(tmp_path):
     assert net.loads["u"].kw == pytest.approx((20 / 3,) * 3)
     with pytest.raises(dlmp.errors.OpenDssError, match="hour: is 0"):
         read_text(SHAPES, tmp_path, hour=0)
-
-
-def test_reactive_multipliers_reach_the_models(tmp_path):
-    net, _ = check_reads(SHAPES, tmp_path)
-    m = dlmp.build_opf(net, periods=4, load_scale="profiles", voltage_limits=None)
-    drawn = [m.component("load")["q"].leg_power("a", t)[1] for t in m.periods]
-    assert drawn == pytest.approx([-.04 / 3 * q for q in (.1, .23, .12, .12)])
