@@ -134,6 +134,7 @@ CASES = {
     "load_model_6_outside": ("new load.d bus1=b kv=10 kw=90 kvar=20 model=6",
                              {"loads": {"d": {"model": "impedance"}}}),
     "load_opened_in_part": ("new load.d bus1=b kv=12.47 kw=90 model=2\nopen load.d 1 2", None),
+    "loads_as_admittances": ("set loadmodel=admittance", {"loads": {"s": {"model": "impedance"}}}),
     "growth": ("set year=4 %growth=3", {"loads": {"s": {}}}),
     "fixed_and_exempt": ("new load.f bus1=b kv=12.47 kw=90 status=fixed\n"
                          "new load.e bus1=b kv=12.47 kw=60 status=exempt\nset loadmult=.5",

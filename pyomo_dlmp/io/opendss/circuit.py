@@ -232,7 +232,8 @@ class Draft:
         known = self.letters(bus)
         if node not in known:
             raise Unsupported(f"it is connected to node {node} of bus {bus!r}",
-                              f"A bus has up to {len(known)} conductors: renumber its nodes.")
+                              f"Nodes go up to {len(LETTERS) + len(NEUTRALS)}, and a bus without "
+                              "nodes 1 to 3 has three at most: renumber them.")
         return known[node]
 
     def leg(self, bus: str, first: int, second: int) -> str:

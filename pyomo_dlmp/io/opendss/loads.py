@@ -157,7 +157,7 @@ def read_load(draft: Draft, element: EngineElement) -> list[Any]:
     kv = float(record["kv"]) / (
         SQRT3 if not in_delta(record["conn"]) and record["phases"] > 1 else 1.0)
     model, shares = _outside(draft, element, legs, model, kv)
-    kw, kvar = _powers(draft, element, legs, model, (kv, shares), neutral)
+    model, kw, kvar = _powers(draft, element, legs, model, (kv, shares), neutral)
     found = add_up(draft, legs, kw + 1j * kvar)
     made = [_load(draft, element, model, kv, {leg: s for leg, s in found.items()
                                               if is_star(leg) is wye}, wye)
@@ -203,8 +203,8 @@ def _outside(draft: Draft, element: EngineElement, legs: Sequence[Ends], model: 
 
 def _powers(draft: Draft, element: EngineElement, legs: Sequence[Ends], model: Model,
             rated: tuple[float, tuple[float, float]], neutral: NodalAdmittance | None,
-            ) -> tuple[np.ndarray, np.ndarray]:
-    """Nominal power of each leg (kW, kvar): the file's times the circuit's multiplier, or what the
+            ) -> tuple[Model, np.ndarray, np.ndarray]:
+    """The model and the nominal power of each leg (kW, kvar): the file's times the circuit's multiplier, or what the
     engine makes of it (growth, fixed loads, allocation)."""
     record = element.record
     n = int(record["phases"])
@@ -215,16 +215,22 @@ def _powers(draft: Draft, element: EngineElement, legs: Sequence[Ends], model: M
     fixed = str(record.get("status", "")).lower()[:1] in ("f", "e")
     growth = 1.0 if fixed else draft.snapshot.load_mult
     far = 0.0
-    for scale in (growth, _scale(draft, theirs, legs, model, stated, volts)):
+    linear = model._replace(word="impedance", coefficients=())
+    fitted = _scale(draft, theirs, legs, model, stated, volts)
+    for own, scale, said in (
+            (model, growth, ""),
+            (linear, growth, "it is an impedance in the engine (loadmodel=admittance)"),
+            (model, fitted, "its power is not kw times loadmult but what the engine makes of it "
+                            "(growth, allocation)")):
         if scale is None:
             break
         kw, kvar = (np.full(len(legs), x * scale) for x in stated)
-        far = apart(draft, theirs, legs, model.power(kw, kvar, volts))
-        if not far:
-            if scale != growth:
-                draft.note(element.full, "its power is not kw times loadmult but what the engine "
-                           "makes of it (growth, allocation)")
-            return kw, kvar
+        off = apart(draft, theirs, legs, own.power(kw, kvar, volts))
+        far = far or off
+        if not off:
+            if said:
+                draft.note(element.full, said)
+            return own, kw, kvar
     raise Unsupported(
         f"its power differs from the engine's by {100 * far:.3g} %",
         "Its model, voltage range or connection is not as modeled.")
