@@ -204,8 +204,11 @@ def _outside(draft: Draft, element: EngineElement, legs: Sequence[Ends], model: 
 def _powers(draft: Draft, element: EngineElement, legs: Sequence[Ends], model: Model,
             rated: tuple[float, tuple[float, float]], neutral: NodalAdmittance | None,
             ) -> tuple[Model, np.ndarray, np.ndarray]:
-    """The model and the nominal power of each leg (kW, kvar): the file's times the circuit's multiplier, or what the
-    engine makes of it (growth, fixed loads, allocation)."""
+    """The model and the nominal power of each leg (kW, kvar).
+
+    The file's power times the circuit's multiplier, or what the engine makes of it (growth,
+    allocation), or all of it as an impedance.
+    """
     record = element.record
     n = int(record["phases"])
     volts = np.abs(leg_volts(draft, legs)) / (1e3 * rated[0])
