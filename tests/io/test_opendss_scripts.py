@@ -204,7 +204,8 @@ NOTES = {
     "set florb=3": ["line 7: the option 'florb' is not known and left out."],
     "new load.x bus1=b kv=4.16": ["line 7: load.x: OpenDSS reports: (#266) Warning: Duplicate"],
     "new monitor.m element=line.nowhere": ["line 7: monitor.m: OpenDSS reports: (#"],
-    "buscoords nowhere.csv": ["line 7: the file 'nowhere.csv' is missing in"],
+    "buscoords ../where.csv": ["line 7: the file '../where.csv' lies outside the folder",
+                               "buses are without coordinates"],
 }
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from pyomo_dlmp.errors import OpenDssError
 from pyomo_dlmp.io.opendss import session
+from pyomo_dlmp.io.opendss.engine import refine
 from tests.feeders import engine
 
 TEXT = """clear
@@ -115,3 +116,27 @@ def test_environment(monkeypatch):
     kept = session._environment("/there")
     assert not any(key.startswith(("DSS", "OPENDSS", "PYTHON")) for key in kept)
     assert kept["HOME"] == kept["TMPDIR"] == "/there"
+
+
+@pytest.mark.parametrize("least, reached", [(1e-12, 1e-9), (5e-8, 1e-7), (5e-6, 1e-5), (1, None)])
+def test_the_last_solution_takes_the_script_s_own_tolerance_at_worst(least, reached):
+    class Solves:
+        Converged = False
+        asked = 0.0
+
+        def __setattr__(self, name, value):  # the engine's text interface
+            object.__setattr__(self, name, value)
+            if name == "Command":
+                self.asked = float(value.rsplit("=", 1)[1])
+
+        def Solve(self):
+            self.Converged = self.asked >= least
+
+    class Engine:
+        ActiveCircuit = Text = None
+
+    stub = Engine()
+    stub.Text = Solves()
+    stub.ActiveCircuit = Engine()
+    stub.ActiveCircuit.Solution = stub.Text
+    assert refine(stub, own=1e-5) == reached

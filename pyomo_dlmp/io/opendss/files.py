@@ -14,7 +14,7 @@ from pathlib import Path
 from pyomo_dlmp.io.opendss.tokens import Line, Variables
 
 MOST_BYTES, MOST_IN_ALL = 200_000_000, 500_000_000  # of one file, and of all that are read
-OF_A_FILE = 10_000  # bytes that opening one counts as
+OF_A_FILE = 100_000  # bytes that opening one counts as
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _PLAIN_ROW = re.compile(r"[0-9eE.+\-, \t]*")
 _EMPTY_CELL = re.compile(r"(^|,)[ \t]*(,|$)")
@@ -34,6 +34,10 @@ class FileFault(Exception):
     def __init__(self, what: str, cure: str):
         super().__init__(what)
         self.what, self.cure = what, cure
+
+
+class Outside(FileFault):
+    """A file that lies where none may be read."""
 
 
 class Folders:
@@ -93,7 +97,7 @@ class Folders:
         if outside is None:
             raise FileFault(f"the file {name!r} is missing in {str(starts[0])!r}",
                             "Give its path relative to this file.")
-        raise FileFault(
+        raise Outside(
             f"the file {name!r} lies outside the folder of the master file",
             f"If it is to be read: read_opendss(..., allow_folders=[{str(outside)!r}]).")
 

@@ -16,7 +16,7 @@ from pyomo_dlmp.errors import Fault, nearest
 from pyomo_dlmp.io.opendss import allowed, bus_commands
 from pyomo_dlmp.io.opendss.allowed import CLASSES, lower
 from pyomo_dlmp.io.opendss.command import Command
-from pyomo_dlmp.io.opendss.files import FileFault, Folders, lines
+from pyomo_dlmp.io.opendss.files import FileFault, Folders, Outside, lines
 from pyomo_dlmp.io.opendss.properties import Properties, Refused
 from pyomo_dlmp.io.opendss.tokens import Line, Variables, quoted
 
@@ -125,8 +125,11 @@ class Script:
         """Bus coordinates, one command for each bus."""
         try:
             rows = lines(self._file(line.pair()[1]))
-        except FileFault as error:
+        except Outside as error:  # the circuit is the same without
             self._note(f"{error.what}: buses are without coordinates", error.cure)
+            return
+        except FileFault as error:  # where the engine stops
+            self._fault(error.what, error.cure)
             return
         for text in bus_commands.from_rows(rows, verb == "latlongcoords"):
             self._run(text)
