@@ -80,6 +80,8 @@ def kind(element: Any) -> str | None:
     str or None
         Such as ``"line"`` or ``"svg"``; None if it is not an element.
     """
+    if type(element) in _WORDS:
+        return _WORDS[type(element)]
     if isinstance(element, Device):
         word = getattr(element, "word", "")
         cls = device_class(word)

@@ -21,6 +21,8 @@ def is_number(value: object) -> bool:
     -------
     bool
     """
+    if type(value) is float:  # nearly always
+        return True
     return isinstance(value, Real) and not isinstance(value, bool)
 
 

@@ -14,9 +14,10 @@ from pyomo_dlmp.errors import Fault, NetworkError, OpenDssError
 from pyomo_dlmp.io.opendss import shapes, sources
 from pyomo_dlmp.io.opendss.buses import make_buses
 from pyomo_dlmp.io.opendss.circuit import Draft
+from pyomo_dlmp.io.opendss.codes import Codes
 from pyomo_dlmp.io.opendss.connectivity import LINEAR, explore
 from pyomo_dlmp.io.opendss.generators import read_as_power
-from pyomo_dlmp.io.opendss.lines import Codes, prepare
+from pyomo_dlmp.io.opendss.lines import prepare
 from pyomo_dlmp.io.opendss.names import original_elements
 from pyomo_dlmp.io.opendss.nominal import find_split_buses, find_voltages
 from pyomo_dlmp.io.opendss.originals import restore, restore_profiles

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyomo_dlmp.io.opendss.circuit import Draft
+from pyomo_dlmp.io.opendss.codes import Codes
 from pyomo_dlmp.io.opendss.generators import read_generator
-from pyomo_dlmp.io.opendss.lines import Codes, read_line, read_series_reactor
+from pyomo_dlmp.io.opendss.lines import read_line, read_series_reactor
 from pyomo_dlmp.io.opendss.loads import read_load
 from pyomo_dlmp.io.opendss.shunts import (
     read_capacitor,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import types
 import typing
@@ -26,7 +27,7 @@ def _fits(value: object, hint: Any) -> bool:
     """Whether `value` is of the annotated type; any real number is a float, a bool is not."""
     if type(value) is hint:  # most of them: a large feeder has many thousands
         return True
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    origin, args = _parts(hint)
     if origin in (typing.Union, types.UnionType):
         return any(_fits(value, arg) for arg in args)
     if origin is Literal:
@@ -40,6 +41,11 @@ def _fits(value: object, hint: Any) -> bool:
     if hint in (float, int):
         return is_number(value) and isinstance(value, Real if hint is float else Integral)
     return isinstance(value, hint)
+
+
+@functools.cache
+def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    return typing.get_origin(hint), typing.get_args(hint)
 
 
 def _words(hint: Any) -> str:
@@ -145,7 +151,11 @@ def number_faults(element: Element, where: str) -> list[Fault]:
     """
     found = []
     for spec in field_specs(type(element)):
-        for path, value in _numbers(getattr(element, spec.name), spec.name):
+        given = getattr(element, spec.name)
+        if given is None or type(given) is str:
+            continue
+        plain = type(given) is float
+        for path, value in ((spec.name, given),) if plain else _numbers(given, spec.name):
             if not math.isfinite(value):
                 optional = not spec.required and spec.default is None
                 leave = ", or leave it out for none" if optional else ""
