@@ -259,3 +259,12 @@ def test_one_hour_of_the_shapes(tmp_path):
     assert net.loads["u"].kw == pytest.approx((20 / 3,) * 3)
     with pytest.raises(dlmp.errors.OpenDssError, match="hour: is 0"):
         read_text(SHAPES, tmp_path, hour=0)
+
+
+def test_conductors_that_nothing_feeds_are_left_out(tmp_path):
+    net, said = check_reads("new line.one bus1=b.1 bus2=d.1 phases=1 r1=.2 x1=.4 c1=0 length=1\n"
+                            "new line.three bus1=d bus2=e r1=.2 x1=.4 c1=0 c0=0 length=1\n"
+                            "new load.e bus1=e.1 phases=1 kv=7.2 kw=20\n"
+                            "new load.f bus1=e.2 phases=1 kv=7.2 kw=20", tmp_path)
+    assert net.lines["three"].phases == "a" and set(net.loads) == {"s", "e"}
+    assert "nothing feeds its conductors at nodes [2, 3]" in said and "Load.f" in said

@@ -108,7 +108,10 @@ def read_line(draft: Draft, element: EngineElement, codes: Codes) -> list[Branch
     if found is None:
         return general(draft, element)
     dead = [row for row in range(n) if row not in rows and element.nodes[row][1]]
-    if dead:  # conductors that nothing feeds: they carry no current, so their rows of Z go
+    if dead:
+        draft.leave_out(element.full, "nothing feeds its conductors at nodes "
+                        f"{sorted(element.nodes[row][1] for row in dead)}: these are left out")
+        # they carry no current, so their rows of Z go
         both = sorted([*rows, *dead])
         whole = series(element.y[np.ix_([*both, *(n + k for k in both)],) * 2])
         if whole is None:
