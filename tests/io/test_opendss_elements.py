@@ -263,7 +263,7 @@ def test_one_hour_of_the_shapes(tmp_path):
 
 def test_conductors_that_nothing_feeds_are_left_out(tmp_path):
     net, said = check_reads("new line.one bus1=b.1 bus2=d.1 phases=1 r1=.2 x1=.4 c1=0 length=1\n"
-                            "new line.three bus1=d bus2=e r1=.2 x1=.4 c1=0 c0=0 length=1\n"
+                            "new line.three bus1=d bus2=e r1=.2 x1=.4 c1=9 c0=9 length=1\n"
                             "new load.e bus1=e.1 phases=1 kv=7.2 kw=20\n"
                             "new load.f bus1=e.2 phases=1 kv=7.2 kw=20", tmp_path)
     assert net.lines["three"].phases == "a" and set(net.loads) == {"s", "e"}

@@ -113,7 +113,8 @@ def read_line(draft: Draft, element: EngineElement, codes: Codes) -> list[Branch
                         f"{sorted(element.nodes[row][1] for row in dead)}: these are left out")
         # they carry no current, so their rows of Z go
         both = sorted([*rows, *dead])
-        whole = series(element.y[np.ix_([*both, *(n + k for k in both)],) * 2])
+        every = [*both, *(n + k for k in both)]
+        whole = series(element.y[np.ix_(every, every)])
         if whole is None:
             return general(draft, element)
         held = [both.index(row) for row in rows]
