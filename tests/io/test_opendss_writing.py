@@ -1,7 +1,9 @@
 """What is written has the AC solution of the network's own nodal equations."""
 
+import gc
 import random
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -220,4 +222,7 @@ def test_the_engine_of_a_power_flow_works_in_a_folder_of_its_own(tmp_path, monke
     folder = solver.engine.DataPath
     assert str(tmp_path) not in folder
     solver.solve({})
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.iterdir()) and Path(folder).is_dir()
+    del solver
+    gc.collect()
+    assert not Path(folder).exists()
