@@ -289,6 +289,7 @@ def tree_faults(
     ------
     Fault
     """
+    branches = list(branches)
     joining = [
         branch for branch in branches
         if carries(branch) and all(bus in buses for bus in buses_of(branch))
@@ -306,7 +307,9 @@ def tree_faults(
             f"bus {names[0]!r}",
             f"no branch leads from the substation to {len(names)} bus(es): {listed(names, 20)}",
             "Connect them by a branch (close a switch), or remove them and their devices.")
-    fed = conductors_fed(roots, buses, joining)
+    shunts = [b for b in branches if isinstance(b, NodalAdmittance) and len(buses_of(b)) == 1
+              and b.buses[0] in buses]
+    fed = conductors_fed(roots, buses, [*joining, *shunts])
     for name, bus in buses.items():
         if name in roots or forest.root.get(name) not in roots:
             continue
@@ -342,7 +345,8 @@ def conductors_fed(roots: Iterable[str], buses: Mapping[str, Bus],
                    branches: Iterable[Branch]) -> set[tuple[str, str]]:
     """Bus and conductor of everything that branches connect with a substation's phases.
 
-    A line connects conductor with conductor, any other branch all of its conductors.
+    A line connects conductor with conductor, any other branch all of its conductors; so does a
+    general admittance at one bus, such as an autotransformer.
 
     Parameters
     ----------

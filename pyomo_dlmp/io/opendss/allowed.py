@@ -23,11 +23,10 @@ AS_THEY_ARE = frozenset((  # without arguments
     "reprocessbuses", "init", "setloadandgenkv", "_initsnap", "_solvenocontrol", "_samplecontrols",
     "_docontrolactions", "_solvepflow",
 ))
-WITH_VALUES = frozenset((
-    "open", "close", "enable", "disable", "setkvbase", "interpolate", "setbusxy",
-))
+SWITCHES = frozenset(("open", "close", "enable", "disable"))
+ON_BUSES = frozenset(("setkvbase", "interpolate", "setbusxy"))
 OURS = frozenset(("set", "solve", "var", "//"))
-CIRCUIT = INCLUDE | COORDINATES | ON_ELEMENTS | AS_THEY_ARE | WITH_VALUES | OURS
+CIRCUIT = INCLUDE | COORDINATES | ON_ELEMENTS | AS_THEY_ARE | SWITCHES | ON_BUSES | OURS
 REPORTS = frozenset((  # they tell, draw or write, and leave the circuit as it is
     "save", "show", "plot", "dump", "help", "quit", "?", "panel", "sample", "about", "get",
     "export", "fileedit", "voltages", "currents", "powers", "seqvoltages", "seqcurrents",

@@ -17,7 +17,6 @@ from pyomo_dlmp.errors import OpenDssError
 from pyomo_dlmp.io.opendss.command import Command
 from pyomo_dlmp.io.opendss.engine import solved
 from pyomo_dlmp.io.opendss.packing import pack
-from pyomo_dlmp.io.opendss.snapshot import take
 
 
 def main() -> None:
@@ -25,6 +24,8 @@ def main() -> None:
     with contextlib.suppress(ValueError, OSError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     answer = _own_output()
+    with contextlib.suppress(ImportError):  # told later
+        import dss  # noqa: F401 (while the parent reads the script)
     job = json.load(sys.stdin.buffer)
     _confine(job["seconds"])
     try:
@@ -55,7 +56,7 @@ def _confine(seconds: float) -> None:
     except ImportError:  # Windows
         return
     for kind, most in ((resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0),
-                       (resource.RLIMIT_CPU, int(4 * seconds) + 5)):
+                       (resource.RLIMIT_CPU, int(min(4 * seconds, 1e8)) + 5)):
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(kind, (most, most))
 
@@ -87,6 +88,6 @@ def solve(commands: list[Command], answer: BinaryIO) -> tuple[dict[str, Any], by
     engine, faults, notes = solved(commands, at)
     if faults:
         return {"faults": [[f.where, f.what, f.cure] for f in faults]}, b""
-    header, body = pack(take(engine, {}))
+    header, body = pack(engine)
     header["notes"] = [[f.where, f.what, f.cure] for f in notes]
     return header, body

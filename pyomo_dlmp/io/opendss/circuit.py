@@ -19,6 +19,7 @@ LETTERS = {1: "a", 2: "b", 3: "c"}
 SPLIT_LETTERS = {1: "1", 2: "2"}
 NODE = {letter: node for known in (LETTERS, SPLIT_LETTERS) for node, letter in known.items()}
 BRANCHES = frozenset(("line", "transformer", "reactor", "autotrans", "gictransformer", "fault"))
+RISEN = 0.05  # share of the nominal voltage from which on a conductor is not at rest
 
 Place = tuple[str, int]  # bus and node
 
@@ -258,6 +259,10 @@ class Draft:
     def private(self, place: Place) -> bool:
         """Whether a node is no phase, and only one element is there: a star point of its own."""
         return self.users.get(place, 0) < 2 and self.letter(*place) in NEUTRALS
+
+    def risen(self, place: Place) -> bool:
+        """Whether a node has a voltage that shows."""
+        return abs(self.volts(place)) > RISEN * 1e3 * self.kv_ln(place[0])
 
     def is_live(self, element: EngineElement) -> bool:
         """Whether the source feeds any of an element's conductors."""

@@ -6,13 +6,14 @@ from collections import Counter, deque
 
 import numpy as np
 
-from pyomo_dlmp.io.opendss.circuit import Draft, Place
+from pyomo_dlmp.io.opendss.circuit import RISEN, Draft, Place
 from pyomo_dlmp.io.opendss.snapshot import EngineElement
 from pyomo_dlmp.tolerances import RANK
 
 LINEAR = frozenset(("line", "transformer", "reactor", "capacitor", "autotrans", "gictransformer",
                     "fault"))
-RISEN = 0.05  # share of the source's voltage from which on a conductor is not at rest
+
+WINDINGS = frozenset(("transformer", "autotrans"))
 
 
 class Sets:
@@ -103,7 +104,8 @@ def couplings(element: EngineElement) -> list[tuple[int, int]]:
         return [(i, i + half) for i in range(half)
                 if places[i][1] and places[i + half][1]
                 and abs(y[i, i + half]) > RANK * own[i]]
-    if len({bus for bus, node in places if node}) < 2:  # a shunt feeds nothing
+    alone = len({bus for bus, node in places if node}) < 2
+    if alone and element.kind not in WINDINGS:  # a shunt feeds nothing
         return []
     own = np.sqrt(np.abs(np.diag(y)))
     strong = np.abs(y) > RANK * np.outer(own, own)
@@ -132,7 +134,7 @@ def _beside(draft: Draft, elements: list[EngineElement], sets: Sets, alive: set[
             high = max(abs(draft.volts(p)) for p in places)
             first = 3 if dead[0][0] in draft.split else 4
             new = {sets.root(p) for p in dead if p[1] >= first}
-            if element.kind == "line" and any(
+            if element.kind == "line" and _charged(element, set(dead)) and any(
                     abs(draft.volts(p)) > RISEN * high for p in dead if p[1] < first):
                 new |= {sets.root(p) for p in dead}
                 draft.coupled.add(element.full.lower())
@@ -143,6 +145,14 @@ def _beside(draft: Draft, elements: list[EngineElement], sets: Sets, alive: set[
                 still.append(element)
         waiting = still
     return found
+
+
+def _charged(element: EngineElement, dead: set[Place]) -> bool:
+    """Whether capacitance couples a line's dead conductors with others."""
+    n = len(element.nodes) // 2
+    shunt = np.abs(element.y[:n, :n] + element.y[:n, n:])
+    rows = np.array([place in dead for place in element.nodes[:n]])
+    return bool((shunt[np.ix_(rows, ~rows)] > RANK * np.abs(element.y).max()).any())
 
 
 def _measure(draft: Draft, main: EngineElement, linear: list[EngineElement]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pyomo_dlmp.errors import Fault, OpenDssError
 from pyomo_dlmp.io.opendss.command import Command
+from pyomo_dlmp.tolerances import POWER_FLOW
 
 WARNINGS = {  # messages that the engine raises although it goes on, by their number
     266: "an element is defined twice",
@@ -19,7 +20,6 @@ WATCHING = ("monitor.", "energymeter.", "sensor.")  # elements that the power fl
 SOLVES = ("solve", "calcvoltagebases")
 MOST_FAULTS = 100
 ITERATIONS = 200  # at least: the engine's own 15 are too few for 8500 nodes from a flat start
-TOLERANCES = (1e-9, 1e-8, 1e-7)  # of a last solution; floating sections do not reach the first
 
 
 def new_engine() -> Any:
@@ -171,13 +171,13 @@ def _solve(engine: Any, is_solved: bool, name: str, notes: list[Fault]) -> list[
     if reached is None:
         return [Fault(name, "its AC power flow does not converge",
                       "Check loads, impedances and units.")]
-    if reached > TOLERANCES[-1]:
-        notes.append(Fault(name, f"its AC power flow does not converge to {TOLERANCES[-1]:g}; "
+    if reached > POWER_FLOW[-1]:
+        notes.append(Fault(name, f"its AC power flow does not converge to {POWER_FLOW[-1]:g}; "
                            f"taken at the script's own tolerance {reached:g}"))
     return []
 
 
-def refine(engine: Any, own: float = TOLERANCES[-1]) -> float | None:
+def refine(engine: Any, own: float = POWER_FLOW[-1]) -> float | None:
     """Solve to the last digits, with taps and switches as they are.
 
     Floating sections do not reach 1e-9 (relative) in double precision: then 1e-8, 1e-7, and last
@@ -196,7 +196,7 @@ def refine(engine: Any, own: float = TOLERANCES[-1]) -> float | None:
         The tolerance to which it converged; None if it did not.
     """
     solution = engine.ActiveCircuit.Solution
-    for tolerance in (*TOLERANCES, max(own, TOLERANCES[-1])):
+    for tolerance in (*POWER_FLOW, max(own, POWER_FLOW[-1])):
         engine.Text.Command = f"set controlmode=off maxiterations=200 tolerance={tolerance:g}"
         solution.Solve()
         if solution.Converged:

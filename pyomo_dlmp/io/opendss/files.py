@@ -13,8 +13,11 @@ from pathlib import Path
 
 from pyomo_dlmp.io.opendss.tokens import Line, Variables
 
-MOST_BYTES = 200_000_000
+MOST_BYTES, MOST_IN_ALL = 200_000_000, 500_000_000  # of one file, and of all that are read
+OF_A_FILE = 10_000  # bytes that opening one counts as
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_PLAIN_ROW = re.compile(r"[0-9eE.+\-, \t]*")
+_EMPTY_CELL = re.compile(r"(^|,)[ \t]*(,|$)")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"),
          (codecs.BOM_UTF16_BE, "utf-16-be"))
 
@@ -46,6 +49,7 @@ class Folders:
 
     def __init__(self, master: Path, more: Iterable[str | Path] = ()):
         self.home = master.parent.resolve()
+        self._read = 0
         self.roots = tuple(dict.fromkeys([self.home, *(Path(p).resolve() for p in more)]))
 
     def find(self, name: str, starts: Iterable[Path]) -> Path:
@@ -80,13 +84,12 @@ class Folders:
             if root is None:
                 outside = outside or path.parent
                 continue
-            found = _descend(root, path.relative_to(root).parts)
+            found = self._descend(root, path.relative_to(root).parts)
             if found is None:
                 continue
-            real = found.resolve()
-            if any(real.is_relative_to(root) for root in self.roots):
-                return real
-            outside = real.parent
+            if self._holds(found):
+                return self._counted(found)
+            outside = found.parent
         if outside is None:
             raise FileFault(f"the file {name!r} is missing in {str(starts[0])!r}",
                             "Give its path relative to this file.")
@@ -94,20 +97,33 @@ class Folders:
             f"the file {name!r} lies outside the folder of the master file",
             f"If it is to be read: read_opendss(..., allow_folders=[{str(outside)!r}]).")
 
+    def _holds(self, real: Path) -> bool:
+        return any(real.is_relative_to(root) for root in self.roots)
 
-def _descend(here: Path, parts: tuple[str, ...]) -> Path | None:
-    try:
-        for part in parts:
-            exact = here / part
-            if not exact.exists():
-                found = next((p for p in here.iterdir() if p.name.lower() == part.lower()), None)
-                if found is None:
-                    return None
-                exact = found
-            here = exact
-        return here if here.is_file() else None
-    except (OSError, ValueError):
-        return None
+    def _descend(self, here: Path, parts: tuple[str, ...]) -> Path | None:
+        """A file below a folder, resolved; or the first link on the way that leads outside."""
+        try:
+            for part in parts:
+                exact = here / part
+                if not exact.exists():
+                    alike = [p for p in here.iterdir() if p.name.lower() == part.lower()]
+                    if not alike:
+                        return None
+                    exact = alike[0]
+                here = exact.resolve()
+                if not self._holds(here):
+                    return here
+            return here if here.is_file() else None
+        except (OSError, ValueError, RuntimeError):  # the last one: a ring of links
+            return None
+
+    def _counted(self, path: Path) -> Path:
+        """The file, unless files that include each other many times add up to too much."""
+        self._read += path.stat().st_size + OF_A_FILE
+        if self._read > MOST_IN_ALL:
+            raise FileFault(f"with the file {path.name!r} more than {MOST_IN_ALL} bytes are read",
+                            "Include every file once, and shorten its data.")
+        return path
 
 
 def raw(path: Path) -> bytes:
@@ -228,6 +244,10 @@ def column(path: Path, how: Numbers, most: int | None = None) -> list[str]:
     for row in lines(path)[how.header:]:
         if most is not None and len(values) >= most:
             break
+        if _PLAIN_ROW.fullmatch(row) and not _EMPTY_CELL.search(row):
+            cells = row.replace(",", " ").split()
+            values.append(cells[how.column - 1] if how.column <= len(cells) else "")
+            continue
         line = Line(row, none)
         value = ""
         for _ in range(min(how.column, 10_000)):

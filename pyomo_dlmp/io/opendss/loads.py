@@ -226,6 +226,9 @@ def _powers(draft: Draft, element: EngineElement, legs, model: Model,
         kw, kvar = (np.full(len(legs), x * scale) for x in stated)
         far = apart(draft, theirs, legs, model.power(kw, kvar, volts))
         if not far:
+            if scale != growth:
+                draft.note(element.full, "its power is not kw times loadmult but what the engine "
+                           "makes of it (growth, allocation)")
             return kw, kvar
     raise Unsupported(
         f"its power differs from the engine's by {100 * far:.3g} %",

@@ -69,8 +69,11 @@ def without(y: np.ndarray, gone: Sequence[int]) -> np.ndarray:
     return y[np.ix_(kept, kept)] - y[np.ix_(kept, gone)] @ across
 
 
-def at_terminals(draft: Draft, element: EngineElement) -> tuple[list[Terminal], np.ndarray]:
-    """Admittance of an element over conductors of buses, its own star points eliminated.
+def at_terminals(draft: Draft, element: EngineElement, keep: bool = False,
+                 ) -> tuple[list[Terminal], np.ndarray]:
+    """Admittance of an element over conductors of buses.
+
+    Its own star points are eliminated, and conductors that nothing feeds.
 
     Parameters
     ----------
@@ -78,6 +81,8 @@ def at_terminals(draft: Draft, element: EngineElement) -> tuple[list[Terminal], 
         With the nodes that the source feeds.
     element : EngineElement
         Any element.
+    keep : bool
+        Whether its own star points stay where they have a voltage.
 
     Returns
     -------
@@ -85,7 +90,9 @@ def at_terminals(draft: Draft, element: EngineElement) -> tuple[list[Terminal], 
         Bus and conductor of each row; Y (S).
     """
     places, y = at_nodes(element)
-    gone = [i for i, place in enumerate(places) if draft.private(place)]
+    gone = [i for i, place in enumerate(places)
+            if place not in draft.live or (draft.private(place) and not (
+                keep and draft.risen(place)))]
     if len(gone) == len(places):
         gone = gone[1:]
     kept = [place for i, place in enumerate(places) if i not in gone]
@@ -195,7 +202,7 @@ def general(draft: Draft, element: EngineElement, rating_kva: float | None = Non
     list of NodalAdmittance
         One for each group of buses that it couples; none if it does nothing.
     """
-    terminals, y = at_terminals(draft, element)
+    terminals, y = at_terminals(draft, element, keep=True)
     if not np.isfinite(y).all():
         raise Unsupported("its admittance is not finite", "Correct its impedances.")
     own = np.sqrt(np.abs(np.diag(y)))

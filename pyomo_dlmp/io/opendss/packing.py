@@ -6,15 +6,36 @@ from typing import Any
 
 import numpy as np
 
-from pyomo_dlmp.io.opendss.snapshot import EngineBus, EngineElement, Snapshot
+from pyomo_dlmp.io.opendss.snapshot import (
+    EngineBus,
+    EngineElement,
+    Records,
+    Snapshot,
+    by_name,
+    take,
+)
 
 
-def pack(snapshot: Snapshot) -> tuple[dict[str, Any], bytes]:
-    """A snapshot to be sent.
+class _Unread(Records):
+    """Records are taken as the engine writes them, and read only where they arrive."""
+
+    def __init__(self, circuit: Any):
+        super().__init__(circuit)
+        self.texts: dict[str, str] = {}
+
+    def every(self, kind: str) -> dict[str, dict[str, Any]]:
+        if kind not in self.texts:
+            self.texts[kind] = self.text(kind)
+        return self.known.setdefault(kind, {})
+
+
+def pack(engine: Any) -> tuple[dict[str, Any], bytes]:
+    """The snapshot of a solved engine, to be sent.
 
     Parameters
     ----------
-    snapshot : Snapshot
+    engine : object
+        As of `snapshot.take`.
 
     Returns
     -------
@@ -22,11 +43,13 @@ def pack(snapshot: Snapshot) -> tuple[dict[str, Any], bytes]:
         What goes into JSON; and all arrays as complex numbers of 16 bytes, element by element:
         ``y``, ``volts``, ``kva``.
     """
+    records = _Unread(engine.ActiveCircuit)
+    snapshot = take(engine, {}, records)
     arrays: list[np.ndarray] = []
     elements = []
     for element in snapshot.elements.values():
         arrays += [element.y.ravel(), element.volts, element.kva]
-        elements.append([element.full, element.record, element.ends, element.shut.tolist()])
+        elements.append([element.full, element.ends, element.shut.tolist()])
     buses = []
     for bus in snapshot.buses.values():
         arrays.append(np.array(list(bus.volts.values()), dtype=complex))
@@ -34,7 +57,8 @@ def pack(snapshot: Snapshot) -> tuple[dict[str, Any], bytes]:
     header = {
         "name": snapshot.name, "frequency": snapshot.frequency, "load_mult": snapshot.load_mult,
         "elements": elements, "buses": buses, "disabled": snapshot.disabled,
-        "controls": snapshot.controls, "shapes": snapshot.shapes, "places": snapshot.places,
+        "controls": {kind: [record["name"] for record in found]
+                     for kind, found in snapshot.controls.items()}, "records": records.texts,
     }
     body = np.concatenate(arrays) if arrays else np.zeros(0, dtype=complex)
     return header, body.astype("<c16").tobytes()
@@ -53,23 +77,27 @@ def unpack(header: dict[str, Any], body: bytes) -> Snapshot:
     -------
     Snapshot
     """
+    records = {kind: by_name(text) for kind, text in header["records"].items()}
     numbers = np.frombuffer(body, dtype="<c16").astype(complex)
     at = 0
 
-    def take(count: int) -> np.ndarray:
+    def some(count: int) -> np.ndarray:
         nonlocal at
         at += count
         return numbers[at - count:at]
 
     snapshot = Snapshot(
         header["name"], header["frequency"], header["load_mult"], disabled=header["disabled"],
-        controls=header["controls"], shapes=header["shapes"], places=header["places"])
-    for full, record, ends, shut in header["elements"]:
+        controls={kind: [records[kind].get(name, {"name": name}) for name in names]
+                  for kind, names in header["controls"].items()}, shapes=records["loadshape"])
+    for full, ends, shut in header["elements"]:
         n = len(shut)
+        kind, name = full.lower().split(".", 1)
+        record = records[kind].get(name, {"name": name})
         snapshot.elements[full.lower()] = EngineElement(
             full, record, [(bus, tuple(nodes)) for bus, nodes in ends],
-            take(n * n).reshape(n, n), take(n), take(n), np.array(shut, dtype=bool))
+            some(n * n).reshape(n, n), some(n), some(n), np.array(shut, dtype=bool))
     for name, kv_base, nodes, x, y in header["buses"]:
-        volts = dict(zip(nodes, take(len(nodes)).tolist(), strict=True))
+        volts = dict(zip(nodes, some(len(nodes)).tolist(), strict=True))
         snapshot.buses[name] = EngineBus(name, kv_base, volts, x, y)
     return snapshot

@@ -179,7 +179,7 @@ def _one(draft: Draft, element: EngineElement, circuit: Circuit) -> list[Any]:
 
 
 def _warn(path: Path, draft: Draft, notes: list[Fault]) -> None:
-    groups = (("", [*notes]), ("read otherwise than the file has it", draft.notes),
+    groups = (("", [*notes]), ("read otherwise than the file has it", _grouped(draft.notes)),
               ("left out, since it does nothing", _grouped(draft.left_out)),
               ("left out, since it cannot be represented", draft.unsupported))
     lines = []

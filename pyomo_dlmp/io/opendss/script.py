@@ -9,11 +9,11 @@ properties, each value as one quoted token.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pyomo_dlmp.errors import Fault, nearest
-from pyomo_dlmp.io.opendss import allowed
+from pyomo_dlmp.io.opendss import allowed, bus_commands
 from pyomo_dlmp.io.opendss.allowed import CLASSES, lower
 from pyomo_dlmp.io.opendss.command import Command
 from pyomo_dlmp.io.opendss.files import FileFault, Folders, lines
@@ -21,6 +21,8 @@ from pyomo_dlmp.io.opendss.properties import Properties, Refused
 from pyomo_dlmp.io.opendss.tokens import Line, Variables, quoted
 
 MAX_DEPTH, MAX_COMMANDS = 20, 1_000_000
+LONG = 500
+MAX_FAULTS, MAX_NOTES = 1000, 1000  # then a file is no script
 MOST = 10_000  # iterations
 MISSPELLED = 0.7  # a word as near as that to a command was meant as one
 
@@ -34,6 +36,8 @@ class Script:
         The master file.
     allow_folders : iterable of str or Path
         Folders besides the master's own, and all below it, that files may be read from.
+    is_long : callable, optional
+        Called once there are `LONG` commands.
 
     Attributes
     ----------
@@ -47,7 +51,9 @@ class Script:
         File and line where an element was made, by its full name in lower case.
     """
 
-    def __init__(self, path: Path, allow_folders: Iterable[str | Path] = ()):
+    def __init__(self, path: Path, allow_folders: Iterable[str | Path] = (),
+                 is_long: Callable[[], object] | None = None):
+        self._is_long = is_long
         self.commands: list[Command] = []
         self.faults: list[Fault] = []
         self.notes: list[Fault] = []
@@ -58,7 +64,7 @@ class Script:
         self._here = (path.name, 0)  # file and line
         self._folder = self._base = self._folders.home  # of this file; and as `compile` set it
         self._kind = self._about = ""  # class and full name of the active element
-        self._snapshot = True
+        self._snapshot, self._full = True, False
         self._cleared: tuple[int, dict[str, str], str] | None = None
         self._left_out: dict[str, dict[str, list[str]]] = {}
         self._properties = Properties(self._variables, self._file, self._note)
@@ -92,7 +98,7 @@ class Script:
         if not name:
             return
         try:
-            found = self._file(name if "." in name else name + ".dss")
+            found = self._script_file(name)
         except FileFault as error:
             self._fault(error.what, error.cure)
             return
@@ -107,6 +113,14 @@ class Script:
     def _file(self, name: str) -> Path:
         return self._folders.find(name, (self._folder, self._base, self._folders.home))
 
+    def _script_file(self, name: str) -> Path:
+        try:
+            return self._file(name)
+        except FileFault:
+            if "." in name:
+                raise
+            return self._file(name + ".dss")
+
     def _coordinates(self, line: Line, verb: str) -> None:
         """Bus coordinates, one command for each bus."""
         try:
@@ -114,18 +128,8 @@ class Script:
         except FileFault as error:
             self._note(f"{error.what}: buses are without coordinates", error.cure)
             return
-        none = Variables()
-        for row in rows:
-            words = Line(row, none)
-            bus, x, y = (words.pair()[1] for _ in range(3))
-            name = quoted(bus) if bus else None
-            try:
-                place = float(x or 0), float(y or 0)
-            except ValueError:
-                continue
-            if name is not None:
-                x, y = map(repr, place if verb == "buscoords" else place[::-1])
-                self._run(f"setbusxy bus={name} x={x} y={y}")
+        for text in bus_commands.from_rows(rows, verb == "latlongcoords"):
+            self._run(text)
 
     # lines
 
@@ -145,9 +149,13 @@ class Script:
                 self._do(verb, line)
         except Refused as error:
             self._fault(error.what, error.cure)
-        if len(self.commands) > MAX_COMMANDS:
-            self._fault(f"there are more than {MAX_COMMANDS} commands", "Split the circuit.")
-        return len(self.commands) <= MAX_COMMANDS
+        for found, most, what in ((self.commands, MAX_COMMANDS, "commands"),
+                                  (self.notes, MAX_NOTES, "lines that no circuit needs")):
+            if len(found) > most and not self._full:
+                self._fault(f"there are more than {most} {what}", "Is it a script of OpenDSS?")
+                self._full = True
+        self._full = self._full or len(self.faults) > MAX_FAULTS
+        return not self._full
 
     def _do(self, verb: str, line: Line) -> None:
         if verb in allowed.INCLUDE:
@@ -158,20 +166,32 @@ class Script:
             self._edit(verb, line)
         elif verb in ("set", "solve"):
             self._set(line)
-            if verb == "solve":
-                self._solve()
+            if verb == "solve" and self._snapshot:
+                self._run("solve")
+            elif verb == "solve":
+                self._leave("studies over time", "solve in another mode than snapshot")
         elif verb == "var":
             self._var(line)
         elif verb in allowed.AS_THEY_ARE:
             if verb.startswith("clear"):
                 self._clear()
             self._run(verb)
-        elif verb in allowed.WITH_VALUES:
-            self._with_values(verb, line)
-        elif verb in allowed.REFUSED:
+        elif verb in allowed.SWITCHES:
+            self._switch(verb, line)
+        elif verb in allowed.ON_BUSES:
+            text = bus_commands.of_one(verb, line)
+            if text is None:
+                raise Refused(f"{verb} has values that cannot be read", "Correct it.")
+            self._run(text)
+        else:
+            self._pass_over(verb)
+
+    def _pass_over(self, verb: str) -> None:
+        """Commands that are left out, with a note; and those that are refused."""
+        if verb in allowed.REFUSED:
             raise Refused(f"the command {verb!r} is not allowed",
                           "A feeder file may only describe and solve a circuit: remove it.")
-        elif verb in allowed.REPORTS:
+        if verb in allowed.REPORTS:
             self._leave("reports", verb)
         elif verb in allowed.OVER_TIME:
             self._leave("studies over time", verb)
@@ -193,7 +213,7 @@ class Script:
     def _unknown(self, word: str) -> None:
         if difflib.get_close_matches(lower(word), allowed.CIRCUIT, n=1, cutoff=MISSPELLED):
             raise Refused(f"the command {word!r} is not known", nearest(word, allowed.CIRCUIT))
-        self._note(f"the command {word!r} is not known and left out",
+        self._note(f"the command {word[:60]!r} is not known and left out",
                    "Correct its spelling, or make it a comment with '!'.")
 
     def _var(self, line: Line) -> None:
@@ -287,35 +307,20 @@ class Script:
         if words:
             self._run(" ".join(["~", *words]), about)
 
-    def _with_values(self, verb: str, line: Line) -> None:
-        if verb in ("open", "close", "enable", "disable"):
-            kind, name = self._object(line)
-            if kind == "circuit":
-                return
-            if not kind or not name:
-                raise Refused(f"{verb} names no element", "Write class.name.")
-            self._kind = kind
-            words = [quoted(f"{kind}.{name}")]
-            if verb in ("open", "close"):
-                words += [quoted(value) for _, value in line.pairs()][:2]
-        elif verb == "setkvbase":
-            bus, (key, value) = line.pair()[1], line.pair()
-            key = "kvln" if lower(key) == "kvln" else "kvll"
-            words = [bus and quoted(bus), value and quoted(value)]
-            if all(words):
-                words[1] = f"{key}={words[1]}"
-        elif verb == "setbusxy":
-            words = []
-            for i, (key, value) in enumerate(line.pairs()):
-                names = [n for n in ("bus", "x", "y") if key and n.startswith(lower(key))]
-                place = names[0] if names else ("bus", "x", "y")[i] if not key and i < 3 else ""
-                words += [f"{place}={quoted(value)}" if place and quoted(value) else None]
-        else:
-            value = line.pair()[1]
-            words = [quoted(value)] if value else []
-        if not all(words):
-            raise Refused(f"the command {verb!r} has values that cannot be read", "Correct it.")
-        self._run(" ".join([verb, *map(str, words)]))
+    def _switch(self, verb: str, line: Line) -> None:
+        """Open, close, enable, disable."""
+        kind, name = self._object(line)
+        if kind == "circuit":
+            return
+        if not kind or not name:
+            raise Refused(f"{verb} names no element", "Write class.name.")
+        self._kind, self._about = kind, f"{kind}.{lower(name)}"
+        words = [quoted(f"{kind}.{name}")]
+        if verb in ("open", "close"):
+            words += [quoted(value) for _, value in line.pairs()][:2]
+        if None in words:
+            raise Refused(f"{verb} has values that cannot be read", "Correct it.")
+        self._run(" ".join([verb, *map(str, words)]), self._about)
 
     # options and solutions
 
@@ -337,8 +342,7 @@ class Script:
             elif option in allowed.TIME_OPTIONS:
                 self._leave("studies over time", f"set {option}")
             elif option is None:
-                self._note(f"the option {key or value!r} is not known and left out",
-                           nearest(key or value, allowed.PASSED_OPTIONS))
+                self._note(f"the option {(key or value)[:60]!r} is not known and left out", "")
             else:
                 self._leave("reports", f"set {option}")
         if kept:
@@ -363,12 +367,6 @@ class Script:
             self._note(f"it sets the mode {value!r}: only the snapshot is read",
                        "The circuit is taken as the script leaves it without solving in this mode.")
 
-    def _solve(self) -> None:
-        if self._snapshot:
-            self._run("solve")
-        else:
-            self._leave("studies over time", "solve in another mode than snapshot")
-
     # what comes of it
 
     @property
@@ -377,6 +375,8 @@ class Script:
 
     def _run(self, text: str, about: str = "") -> None:
         self.commands.append(Command(text, *self._here, about))
+        if len(self.commands) == LONG and self._is_long is not None:
+            self._is_long()
 
     def _fault(self, what: str, cure: str) -> None:
         where = self._where if self._here[1] else self._here[0]

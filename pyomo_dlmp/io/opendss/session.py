@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyomo_dlmp
 from pyomo_dlmp.errors import Fault, OpenDssError
 from pyomo_dlmp.io.opendss.command import Command
 from pyomo_dlmp.io.opendss.packing import unpack
@@ -86,10 +85,22 @@ def solve_script(path: str | Path, timeout: float = 60.0,
         line), or the power flow does not converge.
     """
     path = Path(path)
-    script = Script(path, allow_folders)
-    if script.faults:
-        raise OpenDssError(script.faults)
-    header, body = _child(script.commands, timeout, progress)
+    with tempfile.TemporaryDirectory(prefix="pyomo-dlmp-", ignore_cleanup_errors=True) as folder:
+        started: list[subprocess.Popen] = []
+
+        def start() -> None:
+            if not started:
+                started.append(_started(folder, path))
+
+        try:
+            script = Script(path, allow_folders, start)  # a long one is read while the child starts
+            if script.faults:
+                raise OpenDssError(script.faults)
+            start()
+            header, body = _answer(started[0], script.commands, timeout, progress)
+        finally:  # also at Ctrl-C
+            for child in started:
+                _end(child)
     if "faults" in header:
         raise OpenDssError(_placed(Fault(*fault), script.places) for fault in header["faults"])
     notes = [*script.notes, *(Fault(*fault) for fault in header.pop("notes"))]
@@ -128,28 +139,37 @@ class _Ear(threading.Thread):
                     return
 
 
-def _child(commands: list[Command], timeout: float, progress: Progress | None,
-           ) -> tuple[dict[str, Any], bytes]:
+def _started(folder: str, master: Path) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-I", "-B", "-c", _START, str(Path(__file__).parents[2]), *_paths(master)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        cwd=folder, env=_environment(folder))
+
+
+def _end(child: subprocess.Popen) -> None:
+    child.kill()
+    child.wait()
+    for pipe in (child.stdin, child.stdout):
+        with contextlib.suppress(OSError):  # what was not sent has nobody to go to
+            assert pipe is not None
+            pipe.close()
+
+
+def _answer(child: subprocess.Popen, commands: list[Command], timeout: float,
+            progress: Progress | None) -> tuple[dict[str, Any], bytes]:
     job = json.dumps({"commands": [[c.text, c.file, c.line, c.about] for c in commands],
                       "seconds": timeout}).encode()
-    with tempfile.TemporaryDirectory(prefix="pyomo-dlmp-", ignore_cleanup_errors=True) as folder:
-        child = subprocess.Popen(
-            [sys.executable, "-I", "-B", "-c", _START, str(Path(pyomo_dlmp.__file__).parent),
-             *_paths()],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            cwd=folder, env=_environment(folder))
-        ear = _Ear(child, job)
-        try:
-            ear.start()
-            late = _wait(ear, timeout, len(commands), progress)
-        finally:  # also at Ctrl-C
-            child.kill()
-            child.wait()
-            ear.join(1.0)
+    ear = _Ear(child, job)
+    ear.start()
+    late = _wait(ear, timeout, len(commands), progress)
+    if late:
+        child.kill()
+    code = child.wait() if ear.reply is None else 0
+    ear.join(1.0)
     if ear.reply is not None:
         return ear.reply
     what = (f"the OpenDSS engine does not come to an end within {timeout:g} s" if late else
-            f"the OpenDSS engine crashes on it (code {child.returncode})")
+            f"the OpenDSS engine crashes on it (code {code})")
     if ear.at >= len(commands):
         where, cure = commands[0].file if commands else "OpenDSS", "Check the circuit."
     else:
@@ -171,9 +191,13 @@ def _wait(ear: _Ear, timeout: float, count: int, progress: Progress | None) -> b
     return False
 
 
-def _paths() -> list[str]:
-    """Where this process finds modules, without folders that depend on where it stands."""
-    return [entry for entry in sys.path if os.path.isabs(entry)]
+def _paths(master: Path) -> list[str]:
+    """Where this process finds modules; neither where it stands nor beside a foreign file."""
+    never = {os.path.realpath(master.parent)}
+    with contextlib.suppress(OSError):  # the folder may be gone
+        never.add(os.path.realpath(os.getcwd()))
+    return [entry for entry in sys.path
+            if os.path.isabs(entry) and os.path.realpath(entry) not in never]
 
 
 def _environment(folder: str) -> dict[str, str]:

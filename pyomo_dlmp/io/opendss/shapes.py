@@ -121,11 +121,10 @@ def at_hour(draft: Draft, profiles: list[Profile], hour: int) -> None:
     hour : int
         From 1 on: the first value of an hourly shape, as the engine counts.
     """
-    found = {p.name: p.series(hour)[-1] for p in profiles}
+    found = {p.name: (p.series(hour)[-1], p.reactive().series(hour)[-1]) for p in profiles}
     for i, element in enumerate(draft.elements):
         if isinstance(element, Load) and element.profile is not None:
-            p = found[element.profile]
-            q = getattr(p, "reactive", p)
+            p, q = found[element.profile]
             draft.elements[i] = replace(
                 element, profile=None, kw=tuple(tidy(kw * p, 12) for kw in element.kw),
                 kvar=tuple(tidy(kvar * q, 12) for kvar in element.kvar))

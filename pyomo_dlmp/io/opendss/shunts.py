@@ -86,7 +86,7 @@ def _is_nothing(element: EngineElement) -> bool:
     record = element.record
     kv = float(record.get("kv") or 1.0)
     return not np.any(y) or bool(
-        np.abs(y).max() * kv**2 * 1e3 < RANK * max(1.0, _most(record.get("kvar"))))
+        np.abs(y).max() * kv**2 * 1e3 < PRINTED * max(1.0, _most(record.get("kvar"))))
 
 
 def _most(value: Any) -> float:
@@ -107,7 +107,7 @@ def lossless(draft: Draft, element: EngineElement) -> list[Capacitor]:
     list of Capacitor
         Empty if it has losses, is not symmetric, or has legs that no capacitor has.
     """
-    terminals, y = at_terminals(draft, element)
+    terminals, y = at_terminals(draft, element, keep=True)
     size = np.abs(y).max()
     if np.abs(y.real).max() > RANK * size or np.abs(y - y.T).max() > RANK * size:
         return []

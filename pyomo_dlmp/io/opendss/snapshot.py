@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 FULL = 1  # DSSJSONFlags.Full
+POSITIVE = 1  # DSSModels: the engine then gives three times the powers of its elements
 
 
 @dataclass
@@ -56,7 +57,13 @@ class EngineElement:
     @cached_property
     def nodes(self) -> list[tuple[str, int]]:
         """Bus and node of each conductor, terminal by terminal."""
-        return [(bus, node) for bus, nodes in self.ends for node in nodes]
+        places = [(bus, node) for bus, nodes in self.ends for node in nodes]
+        if self.kind == "autotrans" and len(self.ends) > 1:
+            half = len(self.ends[0][1]) // 2  # the other end of a series winding is at the next bus
+            if self.record.get("conns", [""])[0].lower().startswith("s"):
+                places[half:2 * half] = [(self.ends[1][0], node) for _, node in
+                                         places[half:2 * half]]
+        return places
 
 
 @dataclass
@@ -132,7 +139,7 @@ class Snapshot:
         return [element for element in self.elements.values() if element.kind in kinds]
 
 
-def take(engine: Any, places: dict[str, str]) -> Snapshot:
+def take(engine: Any, places: dict[str, str], records: Records | None = None) -> Snapshot:
     """The snapshot of a solved engine.
 
     Parameters
@@ -140,7 +147,9 @@ def take(engine: Any, places: dict[str, str]) -> Snapshot:
     engine : object
         Of `engine.new_engine`, solved.
     places : dict of str to str
-        File and line of elements, as of `engine.run`.
+        File and line of elements, as of `Script`.
+    records : Records, optional
+        Where properties come from; by default from the engine.
 
     Returns
     -------
@@ -151,7 +160,8 @@ def take(engine: Any, places: dict[str, str]) -> Snapshot:
     taken = Snapshot(circuit.Name.lower(), float(solution.Frequency), float(solution.LoadMult),
                      places=places)
     _buses(circuit, taken)
-    records = _Records(circuit)
+    records = records or Records(circuit)
+    scale = 1.0 / 3.0 if int(circuit.Settings.CktModel) == POSITIVE else 1.0
     element = circuit.ActiveCktElement
     for full in circuit.AllElementNames:
         circuit.SetActiveElement(full)
@@ -164,13 +174,20 @@ def take(engine: Any, places: dict[str, str]) -> Snapshot:
             taken.controls.setdefault(full.split(".")[0].lower(), []).append(record)
             continue
         taken.elements[full.lower()] = _element(element, full, record, nodes)
+        taken.elements[full.lower()].kva *= scale
     for name, record in records.every("loadshape").items():
         taken.shapes[name] = record
     return taken
 
 
-class _Records:
-    """Properties of all elements, asked of the engine one class at a time."""
+class Records:
+    """Properties of all elements, asked of the engine one class at a time.
+
+    Parameters
+    ----------
+    circuit : object
+        The engine's active circuit.
+    """
 
     without_power = frozenset((
         "regcontrol", "capcontrol", "swtcontrol", "relay", "recloser", "fuse", "monitor",
@@ -183,22 +200,72 @@ class _Records:
         self.known: dict[str, dict[str, dict[str, Any]]] = {}
 
     def every(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Records of a class by name.
+
+        Parameters
+        ----------
+        kind : str
+            In lower case.
+
+        Returns
+        -------
+        dict of str to dict
+        """
         if kind not in self.known:
-            self.circuit.SetActiveClass(kind)
-            text = "[]"
-            if self.circuit.ActiveClass.ActiveClassName.lower() == kind:
-                text = self.circuit.ActiveClass.ToJSON(FULL)
-            found = json.loads(text, parse_constant=float)
-            self.known[kind] = {record["Name"].lower(): {key.lower(): value for key, value
-                                                         in record.items()} for record in found}
+            self.known[kind] = by_name(self.text(kind))
         return self.known[kind]
 
+    def text(self, kind: str) -> str:
+        """Records of a class as the engine writes them.
+
+        Parameters
+        ----------
+        kind : str
+            In lower case.
+
+        Returns
+        -------
+        str
+            JSON.
+        """
+        self.circuit.SetActiveClass(kind)
+        if self.circuit.ActiveClass.ActiveClassName.lower() != kind:
+            return "[]"
+        return self.circuit.ActiveClass.ToJSON(FULL)
+
     def of(self, full: str) -> dict[str, Any]:
+        """The record of an element.
+
+        Parameters
+        ----------
+        full : str
+            Class and name.
+
+        Returns
+        -------
+        dict
+        """
         kind, name = full.lower().split(".", 1)
         if kind not in self.known:
             self.every(kind)
             self.circuit.SetActiveElement(full)  # asking for a class changed the active element
         return self.known[kind].get(name, {"name": name})
+
+
+def by_name(text: str) -> dict[str, dict[str, Any]]:
+    """Records by their name, properties in lower case.
+
+    Parameters
+    ----------
+    text : str
+        As of `Records.text`.
+
+    Returns
+    -------
+    dict of str to dict
+    """
+    return {record["Name"].lower(): {key.lower(): value for key, value in record.items()}
+            for record in json.loads(text, parse_constant=float)}
 
 
 def _nodes(element: Any) -> list[int] | None:

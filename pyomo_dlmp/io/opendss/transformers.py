@@ -20,7 +20,6 @@ from pyomo_dlmp.network import CenterTappedTransformer, Regulator, Transformer
 from pyomo_dlmp.network.elements import MAX_TAP
 from pyomo_dlmp.network.kinds import Branch
 from pyomo_dlmp.network.phases import NEUTRALS, PHASES
-from pyomo_dlmp.network.transformers import PAIRS
 from pyomo_dlmp.tolerances import NOMINAL, PRINTED, ROUNDING
 
 STEP = 0.00625
@@ -185,8 +184,10 @@ def _legs(high: Winding, low: Winding) -> dict[str, Any] | None:
     if any(len(w.legs) == 3 and w.connection == "delta" and w.legs != ("a", "b", "c")
            for w in (high, low)) or len(high.legs) != len(low.legs):
         return None
-    legs = [PAIRS["abc"] if w.connection == "delta" and len(w.legs) == 3 else w.legs
-            for w in (high, low)]
+    # the pairs of a delta follow from the connection and the way it turns
+    legs = [None if w.connection == "delta" and len(w.legs) == 3 else w.legs for w in (high, low)]
+    if None in legs:
+        return {"phases": "abc", "from_legs": legs[0], "to_legs": legs[1]}
     if high.connection == low.connection and legs[0] == legs[1] and len(legs[0][0]) == 1:
         return {"phases": "".join(legs[0])}
     if high.connection == low.connection == "delta" and legs[0] == legs[1] and len(legs[0]) == 1:
