@@ -59,7 +59,7 @@ def check_read_back(net, path):
     return again
 
 
-@pytest.mark.parametrize("seed", range(14))
+@pytest.mark.parametrize("seed", [*range(14), 35])
 def test_random_meshed_feeder_read_back(seed, tmp_path):
     engine()
     check_read_back(meshed(random.Random(seed)), tmp_path / "w.dss")

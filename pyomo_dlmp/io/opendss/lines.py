@@ -220,7 +220,8 @@ def read_line(draft: Draft, element: EngineElement, codes: Codes) -> list[Branch
     dead = [row for row in range(n) if row not in rows and element.nodes[row][1]]
     if dead:  # conductors that nothing feeds: they carry no current, so their rows of Z go
         both = sorted([*rows, *dead])
-        whole = series(element.y[np.ix_([*both, *(n + k for k in both)],) * 2])
+        places = [*both, *(n + k for k in both)]
+        whole = series(element.y[np.ix_(places, places)])
         if whole is None:
             return list(general(draft, element))
         own = [both.index(row) for row in rows]
