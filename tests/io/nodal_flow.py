@@ -120,8 +120,9 @@ class NodalFlow:
                 continue
             kw, kvar = device.nominal_power()
             legs = leg_names(device)
+            own = -complex(kw, kvar) / len(legs)
             for leg in legs:
-                yield self.ends(device.bus, leg), lambda u, s=-complex(kw, kvar) / len(legs): s
+                yield self.ends(device.bus, leg), lambda u, s=own: s
 
     def ends(self, bus, leg):
         return self.at(bus, leg[0]), self.at(bus, leg[1]) if len(leg) == 2 else None

@@ -60,13 +60,12 @@ def explore(draft: Draft, sources: list[EngineElement]) -> EngineElement | None:
     elements = list(draft.snapshot.elements.values())
     users: Counter[Place] = Counter()
     for element in elements:
-        users.update({place for place in element.nodes if place[1]})
-        if element.kind in LINEAR:
-            for i, j in couplings(element):
-                sets.join(element.nodes[i], element.nodes[j])
+        for place in set(element.nodes):
+            if place[1]:
+                users[place] += 1
+    join_all(sets, [element for element in elements if element.kind in LINEAR])
     draft.users = dict(users)
-    fed = [place for place in element_places(sources)]
-    if not fed:
+    if not element_places(sources):
         return None
     size = Counter(sets.root(place) for place in users)
     main = max(sources, key=lambda s: max(
@@ -84,34 +83,35 @@ def element_places(elements: list[EngineElement]) -> list[Place]:
     return [place for element in elements for place in element.nodes if place[1]]
 
 
-def couplings(element: EngineElement) -> list[tuple[int, int]]:
-    """Pairs of conductors that an element connects.
+def join_all(sets: Sets, elements: list[EngineElement]) -> None:
+    """Join the nodes that linear elements connect, many elements at a time.
+
+    A line connects conductor with conductor, any other element what its admittance couples; a
+    shunt feeds nothing.
 
     Parameters
     ----------
-    element : EngineElement
-        A linear one.
-
-    Returns
-    -------
-    list of (int, int)
-        Numbers of conductors, none of them at ground.
+    sets : Sets
+        To be joined.
+    elements : list of EngineElement
+        Linear ones.
     """
-    places, y = element.nodes, element.y
-    n = len(places)
-    if element.kind == "line":
-        half = n // 2
-        own = np.abs(np.diag(y))
-        return [(i, i + half) for i in range(half)
-                if places[i][1] and places[i + half][1]
-                and abs(y[i, i + half]) > RANK * own[i]]
-    alone = len({bus for bus, node in places if node}) < 2
-    if alone and element.kind not in WINDINGS:  # a shunt feeds nothing
-        return []
-    own = np.sqrt(np.abs(np.diag(y)))
-    strong = np.abs(y) > RANK * np.outer(own, own)
-    return [(i, j) for i, j in zip(*np.nonzero(strong), strict=True)
-            if i < j and places[i][1] and places[j][1]]
+    groups: dict[tuple[bool, int], list[EngineElement]] = {}
+    for element in elements:
+        alone = len({bus for bus, node in element.nodes if node}) < 2
+        if not alone or element.kind in WINDINGS:
+            groups.setdefault((element.kind == "line", len(element.nodes)), []).append(element)
+    for (is_line, n), group in groups.items():
+        y = np.abs(np.array([element.y for element in group]))
+        own = np.sqrt(np.diagonal(y, axis1=1, axis2=2))
+        strong = y > RANK * own[:, :, None] * own[:, None, :]
+        pick = np.triu(np.ones((n, n), dtype=bool), 1)
+        if is_line:
+            pick &= np.eye(n, k=n // 2, dtype=bool)
+        for k, i, j in zip(*(a.tolist() for a in np.nonzero(strong & pick)), strict=True):
+            places = group[k].nodes
+            if places[i][1] and places[j][1]:
+                sets.join(places[i], places[j])
 
 
 def _beside(draft: Draft, elements: list[EngineElement], sets: Sets, alive: set[Place],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from pyomo_dlmp.errors import Fault
 from pyomo_dlmp.io.opendss.circuit import Draft, Unsupported, tidy
 from pyomo_dlmp.io.opendss.nodal import general
 from pyomo_dlmp.io.opendss.snapshot import EngineElement
-from pyomo_dlmp.network import Line, LineCode
+from pyomo_dlmp.network import Line, LineCode, NodalAdmittance
 from pyomo_dlmp.network.kinds import Branch
 from pyomo_dlmp.network.phases import NEUTRAL
 from pyomo_dlmp.tolerances import ENTRY, PRINTED, ROUNDING
@@ -38,6 +39,41 @@ class Series(NamedTuple):
     b: np.ndarray
 
 
+class PerKm(NamedTuple):
+    """A line's matrices as a code has them, and how far another line's may be from them.
+
+    Attributes
+    ----------
+    stacked : ndarray, shape (3, n, n)
+        Resistance, reactance (ohm/km) and susceptance (microsiemens/km).
+    room : ndarray, shape (3, 1, 1)
+        By which they may differ.
+    """
+
+    stacked: np.ndarray
+    room: np.ndarray
+
+
+def per_km(z: np.ndarray, b: np.ndarray, length: np.ndarray) -> PerKm:
+    """Matrices of many lines as codes have them.
+
+    Parameters
+    ----------
+    z, b : ndarray, shape (m, n, n)
+        Series impedance (ohm) and shunt susceptance (S).
+    length : ndarray, shape (m,)
+        In km.
+
+    Returns
+    -------
+    PerKm
+        With a first axis of length m.
+    """
+    stacked = np.stack([z.real, z.imag, b * 1e6], axis=1) / length[:, None, None, None]
+    room = 3 * ROUNDING * (np.abs(stacked).max(axis=(2, 3), keepdims=True) + 1e-300)
+    return PerKm(stacked, room)
+
+
 class Codes:
     """Line codes by name, a new one whenever the matrices differ.
 
@@ -45,30 +81,32 @@ class Codes:
     ----------
     prepared : dict of str to Series or None
         Of plain lines, by full name.
+    per_km : dict of str to PerKm
+        Of those that are sound.
     """
 
     def __init__(self) -> None:
         self.by_name: dict[str, list[tuple[np.ndarray, LineCode]]] = {}
         self.used: set[str] = set()
         self.prepared: dict[str, Series | None] = {}
+        self.per_km: dict[str, PerKm] = {}
 
-    def share(self, name: str, z: np.ndarray, b: np.ndarray) -> LineCode:
+    def share(self, name: str, own: PerKm) -> LineCode:
         """The code of some matrices.
 
         Parameters
         ----------
         name : str
             Wanted.
-        z, b : ndarray, shape (n, n)
-            In ohm/km and microsiemens/km.
+        own : PerKm
+            The matrices.
 
         Returns
         -------
         LineCode
         """
-        stacked = np.stack([z.real, z.imag, b])
+        stacked, room = own
         known = self.by_name.setdefault(name.lower(), [])
-        room = 3 * ROUNDING * (np.abs(stacked).max(axis=(1, 2), keepdims=True) + 1e-300)
         for matrices, code in known:
             if matrices.shape == stacked.shape and (np.abs(matrices - stacked) <= room).all():
                 return code
@@ -78,7 +116,7 @@ class Codes:
             count += 1
             chosen = name.lower() + (f"_{count}" if count > 1 else "")
         self.used.add(chosen)
-        code = LineCode(name=chosen, r=r, x=x, b=charge if np.any(b) else None)
+        code = LineCode(name=chosen, r=r, x=x, b=charge if np.any(stacked[2]) else None)
         known.append((stacked, code))
         return code
 
@@ -163,6 +201,22 @@ def _alone(between: np.ndarray, b: np.ndarray) -> Series | None:
     return Series(z, 2.0 * b) if np.isfinite(z).all() else None
 
 
+def length_of(element: EngineElement) -> float:
+    """Length of a line (km).
+
+    Parameters
+    ----------
+    element : EngineElement
+        Of class line.
+
+    Returns
+    -------
+    float
+    """
+    record = element.record
+    return float(record["length"]) * KM.get(str(record["units"]).lower(), 1.0)
+
+
 def prepare(draft: Draft, codes: Codes) -> None:
     """Impedances of all plain lines, many at a time.
 
@@ -182,6 +236,17 @@ def prepare(draft: Draft, codes: Codes) -> None:
         found = all_series(np.array([element.y for element in group]))
         codes.prepared.update(
             {element.full: one for element, one in zip(group, found, strict=True)})
+        sound = [(element, one, km) for element, one in zip(group, found, strict=True)
+                 if one is not None and (km := length_of(element)) > 0
+                 and abs(one.z[0, 0]) > ROUNDING and one.z[0, 0].real >= 0 and km < LONGEST]
+        if sound:
+            whole = per_km(np.array([one.z for _, one, _ in sound]),
+                           np.array([one.b for _, one, _ in sound]),
+                           np.array([km for _, _, km in sound]))
+            usual = (np.diagonal(whole.stacked[:, 0], axis1=1, axis2=2) >= 0).all(axis=1)
+            codes.per_km.update({
+                sound[i][0].full: PerKm(whole.stacked[i], whole.room[i])
+                for i in np.flatnonzero(usual).tolist()})
 
 
 def read_line(draft: Draft, element: EngineElement, codes: Codes) -> list[Branch]:
@@ -199,39 +264,41 @@ def read_line(draft: Draft, element: EngineElement, codes: Codes) -> list[Branch
     -------
     list of Branch
     """
-    record = element.record
-    length = float(record["length"]) * KM.get(str(record["units"]).lower(), 1.0)
+    length = length_of(element)
     if not length > 0:
         raise _fault(draft, element.full, f"its length is {length:g} km", "Give a length above 0.")
-    if not np.isfinite(element.y).all():
+    if element.full not in codes.per_km and not np.isfinite(element.y).all():
         raise _fault(draft, element.full, "its impedance is not finite", "Correct r, x and c.")
     if not element.shut.all():
         return _opened(draft, element, length, codes)
     ends = _conductors(draft, element)
     if ends is None or element.full.lower() in draft.coupled:
-        return list(general(draft, element))
+        return general(draft, element)
+    own = codes.per_km.get(element.full)
+    if own is not None and len(ends[0]) == own.stacked.shape[1]:  # as nearly all
+        return [_plain(draft, element, own, length, ends[1:], codes)]
     rows, first, second = ends
     n = len(element.nodes) // 2
     pick = [*rows, *(n + row for row in rows)]
     found = (codes.prepared[element.full] if element.full in codes.prepared
              and len(rows) == n else series(element.y[np.ix_(pick, pick)]))
     if found is None:
-        return list(general(draft, element))
+        return general(draft, element)
     dead = [row for row in range(n) if row not in rows and element.nodes[row][1]]
     if dead:  # conductors that nothing feeds: they carry no current, so their rows of Z go
         both = sorted([*rows, *dead])
         places = [*both, *(n + k for k in both)]
         whole = series(element.y[np.ix_(places, places)])
         if whole is None:
-            return list(general(draft, element))
-        own = [both.index(row) for row in rows]
-        found = Series(whole.z[np.ix_(own, own)], whole.b[np.ix_(own, own)])
+            return general(draft, element)
+        held = [both.index(row) for row in rows]
+        found = Series(whole.z[np.ix_(held, held)], whole.b[np.ix_(held, held)])
     return [_made(draft, element, found, length, (first, second), codes)]
 
 
 def _made(draft: Draft, element: EngineElement, found: Series, length: float,
           ends: tuple[str, str], codes: Codes, closed: bool = True) -> Line:
-    (first, _), (second, _) = element.ends
+    first = element.ends[0][0]
     z, b = found
     size = np.abs(z).max()
     if length > LONGEST and size > WEAK * draft.bus_kv[first] ** 2:
@@ -244,8 +311,15 @@ def _made(draft: Draft, element: EngineElement, found: Series, length: float,
             z, b = np.zeros_like(z), np.zeros_like(b)
     if (np.diag(z).real < 0).any():
         draft.note(element.full, "its resistance is negative, and is read as it is")
-    name = str(element.record.get("linecode") or element.name)
-    code = codes.share(name, z / length, b * 1e6 / length)
+    whole = per_km(z[None], b[None], np.array([length]))
+    return _plain(draft, element, PerKm(whole.stacked[0], whole.room[0]), length, ends, codes,
+                  closed)
+
+
+def _plain(draft: Draft, element: EngineElement, own: PerKm, length: float,
+           ends: tuple[str, str], codes: Codes, closed: bool = True) -> Line:
+    (first, _), (second, _) = element.ends
+    code = codes.share(str(element.record.get("linecode") or element.name), own)
     return Line(name=draft.name(element.full), from_bus=first, to_bus=second, code=code,
                 length=tidy(length, 12), phases=ends[0], closed=closed,
                 to_conductors=None if ends[0] == ends[1] else ends[1])
@@ -258,7 +332,8 @@ def _conductors(draft: Draft, element: EngineElement) -> tuple[list[int], str, s
     solidly grounded.
     """
     n = len(element.nodes) // 2
-    rows, letters = [], ([], [])
+    rows: list[int] = []
+    letters: tuple[list[str], list[str]] = [], []
     for row in range(n):
         places = element.nodes[row], element.nodes[row + n]
         if not any(node for _, node in places):
@@ -296,9 +371,9 @@ def _opened(draft: Draft, element: EngineElement, length: float, codes: Codes) -
     n = len(element.nodes) // 2
     shut = element.shut[:n] & element.shut[n:]
     first, second = (bus for bus, _ in element.ends)
-    rest = list(general(draft, element))
-    idle = max((np.abs(made.y).max() * draft.kv_ln(made.buses[0]) ** 2 * 1e3 for made in rest),
-               default=0.0)
+    rest = general(draft, element)
+    idle = max((np.abs(made.y).max() * draft.kv_ln(made.from_bus) ** 2 * 1e3 for made in rest
+                if isinstance(made, NodalAdmittance)), default=0.0)
     if shut.any():
         return rest
     if idle < IDLE:
@@ -320,8 +395,7 @@ def _opened(draft: Draft, element: EngineElement, length: float, codes: Codes) -
         return rest
     line = _made(draft, element, Series((z + z.T) / 2, (b + b.T) / 2), length, ends[1:], codes,
                  closed=False)
-    charging = [type(made)(**{**made.__dict__, "name": draft.further(
-        element.full, "_charging")}) for made in rest]
+    charging = [replace(made, name=draft.further(element.full, "_charging")) for made in rest]
     return [line, *charging]
 
 
@@ -342,13 +416,13 @@ def read_series_reactor(draft: Draft, element: EngineElement, codes: Codes) -> l
     """
     ends = _conductors(draft, element) if element.shut.all() else None
     if ends is None:
-        return list(general(draft, element))
+        return general(draft, element)
     rows, first, second = ends
     n = len(element.nodes) // 2
     pick = [*rows, *(n + row for row in rows)]
     found = series(element.y[np.ix_(pick, pick)])
     if found is None or len(rows) < sum(1 for _, node in element.nodes[:n] if node):
-        return list(general(draft, element))
+        return general(draft, element)
     return [_made(draft, element, found, 1.0, (first, second), codes)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from pyomo_dlmp.io.opendss.circuit import Draft, Unsupported, in_delta, tidy
 from pyomo_dlmp.io.opendss.legs import (
     ENOUGH,
     STILL,
+    Ends,
     add_up,
     apart,
     ends_of_legs,
@@ -183,7 +185,7 @@ def _load(draft: Draft, element: EngineElement, model: Model, kv: float,
         v_low=model.v_low, v_high=model.v_high)
 
 
-def _outside(draft: Draft, element: EngineElement, legs, model: Model, kv: float,
+def _outside(draft: Draft, element: EngineElement, legs: Sequence[Ends], model: Model, kv: float,
              ) -> tuple[Model, tuple[float, float]]:
     """Models 6 and 7 are impedances outside of their range; shares (1) of kW and kvar."""
     number = int(element.record["model"])
@@ -199,7 +201,7 @@ def _outside(draft: Draft, element: EngineElement, legs, model: Model, kv: float
     return model, (1.0, 1.0)
 
 
-def _powers(draft: Draft, element: EngineElement, legs, model: Model,
+def _powers(draft: Draft, element: EngineElement, legs: Sequence[Ends], model: Model,
             rated: tuple[float, tuple[float, float]], neutral: NodalAdmittance | None,
             ) -> tuple[np.ndarray, np.ndarray]:
     """Nominal power of each leg (kW, kvar): the file's times the circuit's multiplier, or what the
@@ -213,16 +215,9 @@ def _powers(draft: Draft, element: EngineElement, legs, model: Model,
     fixed = str(record.get("status", "")).lower()[:1] in ("f", "e")
     growth = 1.0 if fixed else draft.snapshot.load_mult
     far = 0.0
-    for scale in (growth, None):
+    for scale in (growth, _scale(draft, theirs, legs, model, stated, volts)):
         if scale is None:
-            own = sum(node_powers(draft, legs, model.power(
-                *(np.full(len(legs), x) for x in stated), volts)).values())
-            if not abs(own) > STILL:
-                break
-            scale = complex(sum(theirs.kva) / own)
-            if abs(scale.imag) > ENOUGH * abs(scale):
-                break
-            scale = scale.real
+            break
         kw, kvar = (np.full(len(legs), x * scale) for x in stated)
         far = apart(draft, theirs, legs, model.power(kw, kvar, volts))
         if not far:
@@ -233,6 +228,17 @@ def _powers(draft: Draft, element: EngineElement, legs, model: Model,
     raise Unsupported(
         f"its power differs from the engine's by {100 * far:.3g} %",
         "Its model, voltage range or connection is not as modeled.")
+
+
+def _scale(draft: Draft, theirs: EngineElement, legs: Sequence[Ends], model: Model,
+           stated: np.ndarray, volts: np.ndarray) -> float | None:
+    """The engine's power over the stated one, if that is one real number."""
+    kw, kvar = (np.full(len(legs), x) for x in stated)
+    own = sum(node_powers(draft, legs, model.power(kw, kvar, volts)).values(), 0j)
+    if not abs(own) > STILL:
+        return None
+    scale = complex(theirs.kva.sum()) / own
+    return scale.real if abs(scale.imag) <= ENOUGH * abs(scale) else None
 
 
 def _without(draft: Draft, element: EngineElement, shunt: dict[Any, complex]) -> EngineElement:

@@ -13,6 +13,7 @@ import numpy as np
 from pyomo_dlmp.io.opendss.circuit import Draft, Place, Unsupported
 from pyomo_dlmp.io.opendss.snapshot import EngineElement
 from pyomo_dlmp.network import Bus, NodalAdmittance
+from pyomo_dlmp.network.elements import Matrix
 from pyomo_dlmp.network.kinds import Branch
 from pyomo_dlmp.network.phases import NEUTRALS
 from pyomo_dlmp.network.windings import admittance
@@ -125,6 +126,8 @@ def of_branches(draft: Draft, made: Sequence[Branch], inner: Sequence[str] = ()
                  for bus in (branch.from_bus, branch.to_bus)}
         own = [(branch.from_bus, k) for k in branch.from_phases]
         own += [(branch.to_bus, k) for k in branch.to_phases]
+        if len(made) == 1 and not inner:
+            return own, admittance(branch, buses)
         parts.append(([rows.setdefault(t, len(rows)) for t in own], admittance(branch, buses)))
     y = np.zeros((len(rows),) * 2, dtype=complex)
     for places, part in parts:
@@ -148,6 +151,8 @@ def difference(first: tuple[list[Terminal], np.ndarray],
     float
         Relative to the second one's diagonal; infinite where the conductors differ.
     """
+    if first[0] == second[0]:
+        return _apart(first[1], second[1])
     names = list(dict.fromkeys([*first[0], *second[0]]))
     whole = []
     for rows, y in (first, second):
@@ -155,9 +160,15 @@ def difference(first: tuple[list[Terminal], np.ndarray],
         places = [names.index(row) for row in rows]
         full[np.ix_(places, places)] = y
         whole.append(full)
-    own = np.maximum(np.abs(np.diag(whole[0])), np.abs(np.diag(whole[1])))
-    size = np.sqrt(np.outer(own, own))
-    apart = np.abs(whole[0] - whole[1])
+    return _apart(*whole)
+
+
+def _apart(first: np.ndarray, second: np.ndarray) -> float:
+    own = np.sqrt(np.maximum(np.abs(first.diagonal()), np.abs(second.diagonal())))
+    size = own[:, None] * own
+    apart = np.abs(first - second)
+    if size.min() > 0:
+        return float((apart / size).max())
     meant = size > 0
     return float((apart[meant] / size[meant]).max()) if meant.any() else 0.0
 
@@ -186,7 +197,7 @@ def same(draft: Draft, element: EngineElement, made: Sequence[Branch], inner: Se
 
 
 def general(draft: Draft, element: EngineElement, rating_kva: float | None = None,
-            ) -> list[NodalAdmittance]:
+            ) -> list[Branch]:
     """An element as general admittances, exactly the engine's.
 
     Parameters
@@ -211,19 +222,25 @@ def general(draft: Draft, element: EngineElement, rating_kva: float | None = Non
     # a conductor that is open has but a tiny rest of admittance
     kept = [i for i in range(len(y)) if own[i] ** 2 > RANK * own.max() ** 2]
     groups = _groups([terminals[i] for i in kept], y[np.ix_(kept, kept)], kept)
-    made = []
+    made: list[Branch] = []
     for k, rows in enumerate(groups):
         buses = sorted(dict.fromkeys(terminals[i][0] for i in rows),
                        key=lambda bus: draft.depth.get(bus, 10**9))
         order = [i for bus in buses for i in sorted(
             (i for i in rows if terminals[i][0] == bus), key=lambda i: _rank(terminals[i][1]))]
         part = y[np.ix_(order, order)]
-        name = draft.name(element.full, "branch") if k == 0 else draft.further(element.full, f"_{k + 1}")
+        name = draft.name(element.full, "branch") if k == 0 else draft.further(
+            element.full, f"_{k + 1}")
         made.append(NodalAdmittance(
-            name=name, buses=tuple(buses), g=part.real, b=part.imag, rating_kva=rating_kva,
+            name=name, buses=tuple(buses), g=_rows(part.real), b=_rows(part.imag),
+            rating_kva=rating_kva,
             conductors=tuple("".join(terminals[i][1] for i in order if terminals[i][0] == bus)
                              for bus in buses)))
     return made
+
+
+def _rows(values: np.ndarray) -> Matrix:
+    return tuple(map(tuple, values.tolist()))
 
 
 def _rank(letter: str) -> tuple[bool, int, str]:

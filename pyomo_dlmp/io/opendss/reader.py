@@ -83,7 +83,8 @@ def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: s
         raise OpenDssError.at("read_opendss, on_unsupported", f"is {on_unsupported!r}",
                               "Use 'error' or 'warn'.")
     if hour is not None and (not isinstance(hour, int) or hour < 1):
-        raise OpenDssError.at("read_opendss, hour", f"is {hour!r}", "Give a whole number from 1 on.")
+        raise OpenDssError.at("read_opendss, hour", f"is {hour!r}",
+                              "Give a whole number from 1 on.")
     path = Path(path)
     if not path.is_file():
         raise OpenDssError.at(str(path), "there is no such file", "Give the master .dss file.")

@@ -38,7 +38,7 @@ def attach(draft: Draft) -> list[Profile]:
         shape = str(record.get("daily") or record.get("yearly") or "").lower()
         fixed = str(record.get("status", "")).lower().startswith("f")
         if full.startswith("load.") and shape in draft.snapshot.shapes and not fixed:
-            wanted.update({name: (shape, record) for name in own})
+            wanted.update(dict.fromkeys(own, (shape, record)))
     profiles: dict[str, Profile] = {}
     for i, element in enumerate(draft.elements):
         if not isinstance(element, Load) or element.name not in wanted:
@@ -80,8 +80,8 @@ def _profile(draft: Draft, name: str) -> Profile | None:
                 ends, times, q).tolist()
         minutes = step
     elif minutes > HOUR and abs(minutes / HOUR - round(minutes / HOUR)) < ROUNDING:
-        times = round(minutes / HOUR)  # a value holds for some hours
-        p, q = [v for v in p for _ in range(times)], q and [v for v in q for _ in range(times)]
+        hours = round(minutes / HOUR)  # a value holds for some hours
+        p, q = [v for v in p for _ in range(hours)], q and [v for v in q for _ in range(hours)]
         minutes = float(HOUR)
     return Profile(name=name, values=tuple(p), minutes=tidy(minutes, 9),
                    q_values=None if q is None else tuple(q))
@@ -93,7 +93,7 @@ def _even(times: np.ndarray) -> tuple[float, np.ndarray]:
     step = float(reduce(gcd, whole, HOUR)) or 1.0
     if times[-1] / step > MOST:
         step = float(HOUR)
-    count = max(1, round(times[-1] / step))
+    count = max(1, round(float(times[-1]) / step))
     return step, step * np.arange(1, count + 1)
 
 

@@ -48,10 +48,10 @@ def read_capacitor(draft: Draft, element: EngineElement) -> list[Any]:
     list of Capacitor or NodalAdmittance
     """
     if spans(draft, element):
-        return list(general(draft, element))
+        return general(draft, element)
     if _is_nothing(element):
         return _switched_off(draft, element)
-    return lossless(draft, element) or list(general(draft, element))
+    return lossless(draft, element) or general(draft, element)
 
 
 def read_shunt_reactor(draft: Draft, element: EngineElement) -> list[Any]:
@@ -77,7 +77,7 @@ def read_shunt_reactor(draft: Draft, element: EngineElement) -> list[Any]:
         if draft.letter(bus, node) == NEUTRAL and bus not in draft.ground:
             draft.ground[bus] = complex(1.0 / y[0, 0])
             return []
-    return lossless(draft, element) or list(general(draft, element))
+    return lossless(draft, element) or general(draft, element)
 
 
 def _is_nothing(element: EngineElement) -> bool:
@@ -207,4 +207,4 @@ def read_linear(draft: Draft, element: EngineElement) -> list[Any]:
         draft.leave_out(element.full, "it is off")
         return []
     kvas = element.record.get("kvas")
-    return list(general(draft, element, float(kvas[0]) if kvas and kvas[0] > 0 else None))
+    return general(draft, element, float(kvas[0]) if kvas and kvas[0] > 0 else None)

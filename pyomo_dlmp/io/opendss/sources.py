@@ -87,9 +87,9 @@ def read_sources(draft: Draft, main: EngineElement, sources: list[EngineElement]
         if source is main or here:
             together.append(source)
         elif not draft.is_live(source):
-            draft.refuse(source.full, f"it feeds bus {source.ends[0][0]!r}, which nothing joins with "
-                         f"what {main.full} feeds", "Keep one of them in a file, or leave it out: "
-                         "on_unsupported='warn'.")
+            draft.refuse(source.full, f"it feeds bus {source.ends[0][0]!r}, which nothing joins "
+                         f"with what {main.full} feeds", "Keep one of them in a file, or leave it "
+                         "out: on_unsupported='warn'.")
             apart.add(source.full.lower())
     draft.elements.extend(_substation(draft, bus, main, together))
     draft.sources = {source.full.lower() for source in together} | apart

@@ -94,12 +94,12 @@ ROWS: dict[str, Row] = {
                 "conductors among them; without impedance a joint; open: `closed=False`; opened in "
                 "part, with unequal ends or not symmetric: `NodalAdmittance`"),
     "reactor": Row(_reactor, "between two buses a `Line` of 1 km; from a neutral to ground "
-                   "`ground_r`, `ground_x` of its bus; lossless: `Capacitor` of negative kvar, wye "
-                   "or delta; else `NodalAdmittance`"),
+                   "`ground_r`, `ground_x` of its bus; lossless: `Capacitor` of negative kvar, "
+                   "wye or delta; else `NodalAdmittance`"),
     "transformer": Row(_transformer, "`Transformer` (wye, delta, between phases, floating or "
                        "neutral star point, taps as solved); with a RegControl and whole taps "
-                       "`Regulator`; centre-tapped `CenterTappedTransformer`; three windings: three "
-                       "`Transformer`s at a star bus; else `NodalAdmittance`"),
+                       "`Regulator`; centre-tapped `CenterTappedTransformer`; three windings "
+                       "three `Transformer`s at a star bus; else `NodalAdmittance`"),
     "autotrans": Row(_linear, "`NodalAdmittance`"),
     "gictransformer": Row(_linear, "`NodalAdmittance`"),
     "fault": Row(_linear, "`NodalAdmittance`; one that is off is left out"),
@@ -124,11 +124,13 @@ FURTHER: tuple[tuple[str, str], ...] = (
     ("nodes 4, 5, 6 ...", "conductors n, d, e ... of the bus (behind a centre-tapped transformer "
      "from node 3 on)"),
 )
+WORDS = {"line": "Line, switch (code, geometry, spacing)", "autotrans": "AutoTrans",
+         "gictransformer": "GICTransformer", "pvsystem": "PVSystem"}
 LEFT_OUT: tuple[str, ...] = (
     "disabled elements",
     "elements that no source feeds (islands, sections behind an open switch)",
-    "elements opened by `open`, capacitors and lines that are off and cannot be switched on as they "
-    "are, faults that are off",
+    "elements opened by `open`; capacitors and lines that are off, where what they would be is not "
+    "plain; faults that are off",
     "sources that feed nothing",
     "controls: what they did is in the solution",
 )
@@ -138,3 +140,20 @@ REFUSED: tuple[str, ...] = (
     "loads, generators and storages whose power at the solution is not the engine's",
     "buses of more than 26 conductors",
 )
+
+
+def documentation() -> str:
+    """The tables of docs/opendss.md, in Markdown.
+
+    Returns
+    -------
+    str
+    """
+    rows = [f"| {WORDS.get(kind, kind.capitalize())} | {row.becomes} |"
+            for kind, row in ROWS.items()]
+    rows += [f"| {what} | {becomes} |" for what, becomes in FURTHER]
+    left = [f"- {what}" for what in LEFT_OUT]
+    refused = [f"- {what}" for what in REFUSED]
+    return "\n".join(["| OpenDSS | pyomo_dlmp |", "|---|---|", *rows, "",
+                      "Left out with a warning that lists them, since they do nothing:", "", *left,
+                      "", "Refused by name:", "", *refused])

@@ -10,7 +10,6 @@ import math
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-
 from pyomo_dlmp.io.opendss.circuit import Draft, Unsupported, in_delta, tidy
 from pyomo_dlmp.io.opendss.nodal import general, same
 from pyomo_dlmp.io.opendss.nominal import tapped_at
@@ -70,7 +69,7 @@ def read_transformer(draft: Draft, element: EngineElement, regulated: bool) -> l
     made: list[Any] = []
     if element.shut.all() and len(buses) > 1:
         made = _tried(draft, element, regulated)
-    return made or list(general(draft, element, _rating(element)))
+    return made or general(draft, element, _rating(element))
 
 
 def _rating(element: EngineElement) -> float | None:
@@ -137,7 +136,7 @@ def _winding(draft: Draft, element: EngineElement, k: int) -> Winding:
     if any(leg[0] in NEUTRALS for leg in legs):
         raise Unsupported("it has a unit at a neutral")
     between = len(legs[0]) == 2 and legs[0][1] not in NEUTRALS
-    return Winding(bus, legs, "delta" if delta and n == 3 or between else "wye", floats,
+    return Winding(bus, legs, "delta" if (delta and n == 3) or between else "wye", floats,
                    float(record["kvs"][k]), tidy(record["taps"][k], 12),
                    float(record["pctrs"][k]))
 
@@ -185,9 +184,10 @@ def _legs(high: Winding, low: Winding) -> dict[str, Any] | None:
            for w in (high, low)) or len(high.legs) != len(low.legs):
         return None
     # the pairs of a delta follow from the connection and the way it turns
-    legs = [None if w.connection == "delta" and len(w.legs) == 3 else w.legs for w in (high, low)]
-    if None in legs:
-        return {"phases": "abc", "from_legs": legs[0], "to_legs": legs[1]}
+    given = [None if w.connection == "delta" and len(w.legs) == 3 else w.legs for w in (high, low)]
+    if None in given:
+        return {"phases": "abc", "from_legs": given[0], "to_legs": given[1]}
+    legs = high.legs, low.legs
     if high.connection == low.connection and legs[0] == legs[1] and len(legs[0][0]) == 1:
         return {"phases": "".join(legs[0])}
     if high.connection == low.connection == "delta" and legs[0] == legs[1] and len(legs[0]) == 1:
