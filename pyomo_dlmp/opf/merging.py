@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import networkx as nx
@@ -147,10 +147,10 @@ class _Arranger:
     def _ends(self, key: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(self.of[bus] for bus in buses_of(self.groups[key][0])))
 
-    def _take(self, group: list[Branch], here: str) -> list[str]:
+    def _take(self, branches: list[Branch], here: str) -> list[str]:
         """Place a group; the buses at which it reaches new clusters."""
         group = [(branch, self.of[branch.from_bus] != here) for branch in (
-            self._led(branch, here) for branch in group)]
+            self._led(branch, here) for branch in branches)]
         group.sort(key=lambda pair: isinstance(pair[0], Line))  # a bank has a transformer's name
         for branch, turned in group:
             if turned and not isinstance(branch, Line):
@@ -178,8 +178,8 @@ class _Arranger:
         starts = np.cumsum([0, *map(len, branch.conductors)])
         places = [k for i in order for k in range(starts[i], starts[i + 1])]
         y = branch.y[np.ix_(places, places)]
-        return replace(branch, g=y.real, b=y.imag, buses=tuple(branch.buses[i] for i in order),
-                       conductors=tuple(branch.conductors[i] for i in order))
+        return branch.with_admittance(
+            y, tuple(branch.buses[i] for i in order), tuple(branch.conductors[i] for i in order))
 
     def _join(self, entry: str) -> None:
         """The joints of a cluster as a tree from the bus at which it is reached."""
@@ -235,7 +235,8 @@ def _loop_names(network: Network, closing: Branch) -> list[str]:
         if ends <= {first, *others}:
             continue
         for other in others:
-            graph.add_edge(first, other, branch=branch.name)
+            if not graph.has_edge(first, other):
+                graph.add_edge(first, other, branch=branch.name)
     graph.add_nodes_from(ends)
     if not nx.has_path(graph, closing.to_bus, closing.from_bus):
         return [closing.name]

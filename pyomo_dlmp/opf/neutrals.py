@@ -314,9 +314,14 @@ def _code(code: LineCode, kept: list[int], held: list[int]) -> LineCode:
         across = z[np.ix_(kept, held)]
         short = short - across @ np.linalg.solve(z[np.ix_(held, held)], across.T)
     b = None if code.b is None else np.array(code.b)[np.ix_(kept, kept)]
-    return LineCode(name=f"{code.name} ({len(held)} neutral(s) at ground, "
-                    f"{len(code.r) - len(kept) - len(held)} without current)",
-                    r=short.real, x=short.imag, b=b)
+    return LineCode(
+        name=f"{code.name} ({len(held)} neutral(s) at ground, "
+        f"{len(code.r) - len(kept) - len(held)} without current)",
+        r=_rows(short.real), x=_rows(short.imag), b=None if b is None else _rows(b))
+
+
+def _rows(matrix: np.ndarray) -> tuple[tuple[float, ...], ...]:
+    return tuple(map(tuple, matrix.tolist()))
 
 
 def _leg(leg: str) -> str:
@@ -339,5 +344,5 @@ def _admittance(element: NodalAdmittance) -> NodalAdmittance:
     if len(kept) == len(element.terminals):
         return element
     y = element.y[np.ix_(kept, kept)]
-    return replace(element, g=y.real, b=y.imag, conductors=tuple(
+    return element.with_admittance(y, element.buses, tuple(
         "".join(k for k in names if k not in NEUTRALS) for names in element.conductors))

@@ -2,7 +2,7 @@
 
 Y of lines and of elements given by their admittance is stamped here; transformers' is that of
 `network.windings` (compared with the engine's elsewhere). Loads of constant power are currents at
-the last voltages, until these settle. Joints are 1e-7 ohm, floating nodes 1e-9 S.
+the last voltages, until these settle. Joints are 1e-7 ohm, a leak of 1e-7 S at each node.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pyomo_dlmp.network import Line, Network
 from pyomo_dlmp.network.admittance import NodalAdmittance
 from pyomo_dlmp.network.windings import admittance
 
-JOINT, LEAK = 1e-7, 1e-9
+JOINT, LEAK = 1e-7, 1e-7
 TURN = {"a": 0.0, "b": -120.0, "c": 120.0}
 
 
