@@ -5,7 +5,7 @@ import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
-from tests.library.linear import check_small, solved
+from tests.library.linear import check_corrected, check_small, solved
 from tests.library.nodal import Nodal
 
 Z4 = np.array([[.4, .1, .1, .12], [.1, .41, .1, .11], [.1, .1, .4, .1], [.12, .11, .1, .6]])
@@ -20,7 +20,7 @@ def line(name, ends, code=FOUR, phases="abcn", length=0.4, **more):
                      phases=phases, **more)
 
 
-def load(bus, legs=("an", "bn", "cn"), kw=(30, 10, 20)):
+def load(bus, legs=("an", "bn", "cn"), kw=(12, 5, 8)):
     return dlmp.Load(name=f"load {bus}", bus=bus, legs=legs, kw=kw, kvar=tuple(x / 4 for x in kw))
 
 
@@ -59,6 +59,7 @@ EXACT = {
 @pytest.mark.parametrize("case", EXACT)
 def test_what_is_left_out_exactly(case):
     check_small(EXACT[case])
+    check_corrected(EXACT[case])
 
 
 def unit(ends="se", **more):

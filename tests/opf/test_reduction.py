@@ -7,7 +7,7 @@ import pytest
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.network.admittance import NodalAdmittance
 from pyomo_dlmp.network.windings import transformer_admittance
-from tests.library.linear import check_small, scaled, solved
+from tests.library.linear import check_corrected, check_small, scaled, solved
 from tests.library.nodal import Nodal
 
 R = np.array([[.3, .1, .08], [.1, .32, .1], [.08, .1, .3]])
@@ -71,6 +71,7 @@ def test_three_windings_that_are_no_star():
     net = feeder(element(three_windings(z), "s", "e", "f"), load("e"), line("l", "fg"),
                  load("g"), buses="sefg")
     check_small(net, y="admittance")
+    check_corrected(net)
     alone, both = solved(net.without("load_g")), solved(net)
     assert both.bus["e"].w["a", 0].value < alone.bus["e"].w["a", 0].value - 1e-4
 
@@ -96,6 +97,7 @@ def test_a_general_shunt():
     y = np.array([[1 + 5j, -.3j, 0], [-.3j, .2 + 4j, -.1], [0, -.1, .5 - 2j]]) / 1e3
     net = feeder(line("l"), element(y, "e"), load("e"))
     check_small(net)
+    check_corrected(net)
     m, exact = solved(net.replacing(scaled(net.loads["load_e"], 1e-9))), Nodal(net, 1e-9)
     drawn = exact.mva("l")
     for i, k in enumerate("abc"):
@@ -157,6 +159,7 @@ def test_a_rotation_of_names_is_a_turn_of_angles():
     """abc led on as bca: voltages follow the conductors; a swap of two is no positive sequence."""
     net = feeder(line("l", to_conductors="bca"), line("m", "ef"), load("f"), buses="sef")
     check_small(net)
+    check_corrected(net)
     with pytest.raises(dlmp.ModelError, match="bus 'e': its phases 'abc' are not in their order"):
         dlmp.build_opf(feeder(line("l", to_conductors="acb"), load("e")))
 
@@ -169,6 +172,7 @@ def test_angles_of_the_source():
         m, exact = solved(net), Nodal(net)
         worst = max(abs(m.bus["e"].w[k, 0].value ** .5 - abs(exact.pu("e", k))) for k in "abc")
         assert worst < tolerance
+        check_corrected(net)
     for angles, message in (((0.0, -110.0, 125.0), "more than 5"),
                             ((0.0, 120.0, -120.0), "not of positive sequence")):
         with pytest.raises(dlmp.ModelError) as caught:
