@@ -130,6 +130,7 @@ class BranchBlockData(BlockData):
     lossy = True  # whether it may have losses
     bank: Any = None  # `network.parallel.Bank` of a block of several branches
     bank_name = ""  # of a member: its bank
+    what = ""  # in messages, where its own name says too little
 
     def at(self, label: str) -> tuple[str, str]:
         """Bus and phase of one of its outputs.
@@ -351,7 +352,8 @@ class BranchBlockData(BlockData):
         least = np.linalg.eigvalsh(H)[0]
         if least < -CONVEX * max(CONVEX, np.abs(H).max()):
             raise ModelError.at(
-                self.name, f"has losses that are not convex (least eigenvalue {least:.3g} of r)",
+                self.what or self.name,
+                f"has losses that are not convex (least eigenvalue {least:.3g} of r)",
                 "A resistance matrix is positive semidefinite: check its entries.")
         return H
 

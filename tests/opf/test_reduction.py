@@ -191,3 +191,36 @@ def test_a_resistance_that_is_not_positive():
             dlmp.build_opf(net, losses=losses, **more)
         assert "line 'l': its code 'odd' has the resistance eigenvalue -0." in str(caught.value)
         assert "losses=None" in str(caught.value)
+
+
+def test_the_same_of_parallel_lines_and_of_an_admittance():
+    odd = dlmp.LineCode(name="odd", r=R - .35 * np.eye(3), x=2 * R)
+    pair = feeder(line("l", code=odd), line("k", code=odd), load("e"))
+    capacitor = feeder(element(series(-.1 * R + 1j * R), "s", "e"), load("e"))
+    for net, names in ((pair, "line 'l', parallel to line 'k': has losses that are not convex"),
+                       (capacitor, "admittance 'y': has losses that are not convex")):
+        solved(net)
+        with pytest.raises(dlmp.ModelError) as caught:
+            dlmp.build_opf(net)
+        assert names in str(caught.value)
+
+
+def test_without_angles():
+    net = feeder(line("l"), line("k", length=3.0), line("m", "ef"), load("f"), buses="sef")
+    m, n = solved(net), solved(net, angles=False)
+    assert n.bus["f"].component("theta") is None
+    for name in ("e", "f"):
+        assert n.bus[name].w["a", 0].value == pytest.approx(m.bus[name].w["a", 0].value, abs=1e-9)
+    assert pyo.value(n.line["k"].p["a", 0]) == pytest.approx(0.3 / 4)
+
+
+def test_an_element_that_gives_a_conductor_no_voltage():
+    y = series(np.array([[.5 + .5j]]))
+    both = np.zeros((3, 3), dtype=complex)
+    both[np.ix_([0, 1], [0, 1])] = y
+    both[2, 2] = 1e-3
+    with pytest.raises(dlmp.ModelError, match="admittance 'y': gives conductor 'b' no voltage"):
+        dlmp.build_opf(dlmp.Network("dead", [
+            dlmp.Substation(name="grid", bus="s"), dlmp.Bus(name="s", kv=4.8),
+            dlmp.Bus(name="e", kv=4.8, phases="ab"),
+            element(both, "s", "e", conductors=("a", "ab"))]))
