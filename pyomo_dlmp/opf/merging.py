@@ -22,6 +22,8 @@ from pyomo_dlmp.network.admittance import NodalAdmittance
 from pyomo_dlmp.network.kinds import buses_of, label
 from pyomo_dlmp.network.topology import end_legs
 
+MOST_LOOPS = 20  # that are listed branch by branch
+
 
 @dataclass
 class Arrangement:
@@ -72,6 +74,7 @@ class _Arranger:
         self.joints: dict[tuple[str, str], list[Line]] = {}
         self.joints_at: dict[str, list[tuple[str, str]]] = {}
         self.of: dict[str, str] = {}  # [bus]: its cluster
+        self.closing: list[Branch] = []  # of loops
 
     def run(self) -> Arrangement:
         self._clusters()
@@ -87,6 +90,7 @@ class _Arranger:
         entries = self._walk()
         for bus in entries:
             self._join(bus)
+        self.found.faults += self._loops()
         return self.found
 
     def _clusters(self) -> None:
@@ -137,7 +141,7 @@ class _Arranger:
                 others = [end for end in self._ends(key) if end != here]
                 known = [end for end in others if end in seen]
                 if known:
-                    self._loop(self.groups[key][0], known[0], here)
+                    self.closing.append(self.groups[key][0])
                     continue
                 seen.update(others)
                 queue.extend(others)
@@ -214,11 +218,15 @@ class _Arranger:
                 "its share of the current is not determined",
                 "Give them impedances, or leave its rating out."))
 
-    def _loop(self, closing: Branch, known: str, here: str) -> None:
-        names = _loop_names(self.network, closing)
-        self.found.faults.append(Fault(
-            label(closing), f"it closes a loop of branches {listed(names, 30)}",
-            f"{self.cure}; or remove one of them, or open a switch."))
+    def _loops(self) -> Iterator[Fault]:
+        cure = f"{self.cure}; or remove one of them, or open a switch."
+        for closing in self.closing[:MOST_LOOPS]:
+            names = _loop_names(self.network, closing)
+            yield Fault(label(closing), f"it closes a loop of branches {listed(names, 30)}", cure)
+        rest = [branch.name for branch in self.closing[MOST_LOOPS:]]
+        if rest:
+            yield Fault(f"network {self.network.name!r}",
+                        f"{len(rest)} more branches close loops: {listed(rest, 30)}", cure)
 
 
 def _pair(line: Line) -> tuple[str, str]:

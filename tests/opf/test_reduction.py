@@ -1,5 +1,7 @@
 """Elements given by their admittance; loops, sources and losses that are refused by name."""
 
+from itertools import pairwise
+
 import numpy as np
 import pyomo.environ as pyo
 import pytest
@@ -224,3 +226,24 @@ def test_an_element_that_gives_a_conductor_no_voltage():
             dlmp.Substation(name="grid", bus="s"), dlmp.Bus(name="s", kv=4.8),
             dlmp.Bus(name="e", kv=4.8, phases="ab"),
             element(both, "s", "e", conductors=("a", "ab"))]))
+
+
+def test_many_loops_and_neutrals_are_told_in_a_few_lines():
+    size = range(8)
+    names = {(i, j): f"{i}-{j}" for i in size for j in size}
+    lines = [line(f"{kind}{i}-{j}", (names[i, j], names[there]), CODE)
+             for (i, j) in names for kind, there in (("x", (i, j + 1)), ("y", (i + 1, j)))
+             if there in names]
+    grid = dlmp.Network("grid", [dlmp.Substation(name="grid", bus="0-0"), *lines, *(
+        dlmp.Bus(name=name, kv=0.4) for name in names.values())])
+    with pytest.raises(dlmp.ModelError, match="29 more branches close loops") as caught:
+        dlmp.build_opf(grid)
+    assert len(caught.value.faults) == 21
+    row = [f"b{i}" for i in range(40)]
+    four = dlmp.LineCode(name="four", r=np.eye(4), x=np.eye(4))
+    wires = dlmp.Network("wires", [
+        dlmp.Substation(name="grid", bus="b0"),
+        *(dlmp.Bus(name=b, kv=0.4, neutrals="n", ground_r=10.0) for b in row),
+        *(line(f"l{b}", (a, b), four, phases="abcn") for a, b in pairwise(row))])
+    with pytest.raises(dlmp.ModelError, match="conductor 'n' of 40 buses is grounded through 10"):
+        dlmp.build_opf(wires)
