@@ -109,8 +109,9 @@ class Nodal:
         for load in self.net.loads.values():
             for leg, kw, kvar in zip(load.legs, load.kw, load.kvar, strict=True):
                 rated = KILO * (load.kv or self.net.buses[load.bus].nominal_kv(leg))
-                yield self.incidence(load.bus, leg), lambda u, s=complex(kw, kvar), r=rated, d=load: (
-                    np.conj(load_power(d, KILO * s, abs(u) / r) / u))
+                s = KILO * complex(kw, kvar)
+                yield self.incidence(load.bus, leg), lambda u, s=s, r=rated, of=load: np.conj(
+                    load_power(of, s, abs(u) / r) / u)
         for device in self.net.devices.values():
             power = device.nominal_power()
             if power is not None:

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from pyomo.core.base.block import declare_custom_block
 
-from pyomo_dlmp.blocks.branch import BranchBlockData, identity_connection
+from pyomo_dlmp.blocks.branch import BranchBlockData
 from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.blocks.shunt import inject_charging
 from pyomo_dlmp.network.elements import Line
-from pyomo_dlmp.network.phases import Connection, alpha
+from pyomo_dlmp.network.phases import Connection, alpha, identity_connection
 
 
 @declare_custom_block(name="LineBlock")

@@ -23,6 +23,7 @@ from pyomo_dlmp.blocks.branch import BranchBlockData
 from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.blocks.shunt import inject_shunt
 from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.network.kinds import label
 from pyomo_dlmp.network.parallel import Bank, Member, nominal
 from pyomo_dlmp.network.phases import PHASES, Connection, alpha
 from pyomo_dlmp.tolerances import ENTRY, NOMINAL, RANK
@@ -118,7 +119,7 @@ class ParallelBlockData(BranchBlockData):
     """A bank of parallel branches, or an element given by its admittance."""
 
     def build(self, bank: Bank, horizon: Horizon, from_bus: Any, to_bus: Any,
-              grounded: bool = True, name: str = "", inject: bool = True) -> None:
+              grounded: bool = True, inject: bool = True) -> None:
         """Connect the two sides.
 
         Parameters
@@ -131,26 +132,29 @@ class ParallelBlockData(BranchBlockData):
             Its sides.
         grounded : bool
             Whether the voltage to ground is held beyond; see `TransformerBlock`.
-        name : str
-            In messages.
         inject : bool
             Whether its power enters these buses; False: its members inject at their own.
 
         Raises
         ------
         ModelError
-            If a bus lacks a phase, or angles are needed and the model has none.
+            If a bus lacks a phase or gets no voltage, or angles are needed and the model has none.
         """
         self.bank, self.injects, self.far = bank, inject, to_bus
+        self.what = ", parallel to ".join(label(member.branch) for member in bank.members)
         turns, z, shunt = bank.port
         inputs, outputs = bank.first.labels, bank.second.labels
         turns = _without_noise(turns)
         if not grounded and "".join(outputs) == PHASES:
             centred = np.eye(3) - 1.0 / 3.0
             turns, z = centred @ turns, centred @ z @ centred
+        dead = [k for k, v in zip(outputs, turns @ alpha(inputs), strict=True) if abs(v) < NOMINAL]
+        if dead:
+            raise ModelError.at(self.what, f"gives conductor {dead[0]!r} no voltage where those of "
+                                "its first bus are nominal", "Remove that conductor from it.")
         connection = Connection.linearise(
             _real(turns), inputs, outputs, alpha(inputs), alpha(outputs))
-        self.connect(name or bank.members[0].branch.name, horizon, from_bus, to_bus, z, connection)
+        self.connect(self.what, horizon, from_bus, to_bus, z, connection)
         size = np.abs(np.linalg.pinv(z, rcond=RANK)).max()
         shunt = np.where(np.abs(shunt) < RANK * size, 0.0, shunt)
         if inject and np.any(shunt):
@@ -288,41 +292,3 @@ def _without_noise(matrix: np.ndarray) -> np.ndarray:
 def _real(turns: np.ndarray) -> np.ndarray:
     """Turns ratios are real but for the exciting branch's tiny drop, which a shunt holds."""
     return turns.real if np.abs(turns.imag).max() < NOMINAL * np.abs(turns).max() else turns
-
-
-def unfed(bank: Bank) -> list[str]:
-    """Conductors of the to-side that have no voltage at nominal voltages of the from-side.
-
-    Parameters
-    ----------
-    bank : Bank
-        Any.
-
-    Returns
-    -------
-    list of str
-        Their labels.
-    """
-    _, second = nominal(bank)
-    return [k for k, v in zip(bank.second.labels, second, strict=True) if abs(v) < NOMINAL]
-
-
-def require_fed(bank: Bank, name: str) -> None:
-    """Refuse a bank with conductors without a voltage.
-
-    Parameters
-    ----------
-    bank : Bank
-        Any.
-    name : str
-        In the message.
-
-    Raises
-    ------
-    ModelError
-        If there are any.
-    """
-    lost = unfed(bank)
-    if lost:
-        raise ModelError.at(name, f"gives conductor {lost[0]!r} no voltage",
-                            "Remove that conductor from it.")

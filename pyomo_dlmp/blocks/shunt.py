@@ -9,7 +9,7 @@ Angles count only where the bus carries them and Y is no mere susceptance of a l
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from pyomo_dlmp.network.phases import gamma
 from pyomo_dlmp.tolerances import ENTRY
 
 
-def inject_shunt(bus: Any, phases: str, admittance: np.ndarray, periods: Iterable[Any],
+def inject_shunt(bus: Any, phases: Sequence[str], admittance: np.ndarray, periods: Iterable[Any],
                  angles: bool = False) -> None:
     """Inject the power that an admittance draws, as a loss to the bus; see the module's text.
 
@@ -32,7 +32,7 @@ def inject_shunt(bus: Any, phases: str, admittance: np.ndarray, periods: Iterabl
     ----------
     bus : BusBlock
         Where it is connected.
-    phases : str
+    phases : sequence of str
         Its n phases.
     admittance : ndarray, shape (n, n), complex
         In pu on 1 MVA.

@@ -46,17 +46,17 @@ class OperatingPoint:
     periods : list
         Labels of the periods.
     voltages : dict
-        [bus, phase, period]: complex, in pu of the bus's nominal phase voltage; on ungrounded parts
-        without their zero sequence.
+        [bus, conductor, period]: complex, in pu of the bus's nominal phase voltage, neutrals
+        included; on ungrounded parts without their zero sequence.
     flows : dict
-        [branch, phase, period]: complex power (MVA) that reaches the to-bus, for a line before its
-        charging.
+        [branch, conductor, period]: complex power (MVA) that reaches the to-bus, for a line before
+        its charging.
     injections : dict
         [device, period]: (MW by leg, Mvar by leg) generated, negative for a datacenter.
     source : dict
         [phase, period]: complex power bought (MVA).
     losses : dict
-        [period]: losses of all branches (MW).
+        [period]: losses of all branches, nodal admittances and groundings (MW).
     settled : dict
         [period]: whether the AC power flow converged.
     impedance_legs : dict

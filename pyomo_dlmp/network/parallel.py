@@ -135,7 +135,8 @@ def bank_of(branches: Sequence[Branch], buses: Mapping[str, Bus],
     first, second = ((head.to_bus, head.from_bus) if turned[0] else (head.from_bus, head.to_bus))
     sides = (side(from_phases, [buses[first].kv_ln] * len(from_phases)),
              side(to_phases, [buses[second].kv_ln] * len(to_phases)))
-    members, own = [], []
+    members: list[Member] = []
+    own: list[np.ndarray | None] = []
     for branch, back, (f, t) in zip(branches, turned, ends, strict=True):
         places = [from_phases.index(k) for k in f], [to_phases.index(k) for k in t]
         members.append(Member(branch, back, *places))
@@ -213,7 +214,8 @@ def _solved(sides: tuple[Side, Side], members: list[Member],
             across = np.zeros((n, m))
             across[member.first, member.second] = 1.0
             member.back, member.shunt = across @ member.to, across @ member.to_fixed
-    return Bank(*sides, TwoPort(t, z, sum(k.shunt for k in members)), members)
+    shunt = sum((k.shunt for k in members), np.zeros((n, n), dtype=complex))
+    return Bank(*sides, TwoPort(t, z, shunt), members)
 
 
 def nominal(bank: Bank) -> tuple[np.ndarray, np.ndarray]:

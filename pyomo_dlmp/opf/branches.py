@@ -153,8 +153,8 @@ def _add_admittance(m, element: NodalAdmittance, horizon: Horizon, grounded: boo
     first = [k for bus, k in terminals if bus == head]
     at = {(k if bus == rest[0] else f"{k} at {bus}"): (m.bus[bus], k)
           for bus, k in terminals if bus != head}
-    sides = [Side(tuple(first), np.full(len(first), m.bus[head].kv_ln)),
-             Side(tuple(at), np.array([bus.kv_ln for bus, _ in at.values()]))]
-    bank = element_bank(element, *sides, y)
+    bank = element_bank(
+        element, Side(tuple(first), np.full(len(first), m.bus[head].kv_ln)),
+        Side(tuple(at), np.array([bus.kv_ln for bus, _ in at.values()])), y)
     m.admittance[element.name].build(
         bank, horizon, m.bus[head], m.bus[rest[0]] if len(rest) == 1 else Ports(at), grounded)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import networkx as nx
@@ -21,6 +21,8 @@ from pyomo_dlmp.network import Branch, Line, Network, Regulator
 from pyomo_dlmp.network.admittance import NodalAdmittance
 from pyomo_dlmp.network.kinds import buses_of, label
 from pyomo_dlmp.network.topology import end_legs
+
+MOST_LOOPS = 20  # that are listed branch by branch
 
 
 @dataclass
@@ -72,6 +74,7 @@ class _Arranger:
         self.joints: dict[tuple[str, str], list[Line]] = {}
         self.joints_at: dict[str, list[tuple[str, str]]] = {}
         self.of: dict[str, str] = {}  # [bus]: its cluster
+        self.closing: list[Branch] = []  # of loops
 
     def run(self) -> Arrangement:
         self._clusters()
@@ -87,6 +90,7 @@ class _Arranger:
         entries = self._walk()
         for bus in entries:
             self._join(bus)
+        self.found.faults += self._loops()
         return self.found
 
     def _clusters(self) -> None:
@@ -137,7 +141,7 @@ class _Arranger:
                 others = [end for end in self._ends(key) if end != here]
                 known = [end for end in others if end in seen]
                 if known:
-                    self._loop(self.groups[key][0], known[0], here)
+                    self.closing.append(self.groups[key][0])
                     continue
                 seen.update(others)
                 queue.extend(others)
@@ -147,10 +151,10 @@ class _Arranger:
     def _ends(self, key: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(self.of[bus] for bus in buses_of(self.groups[key][0])))
 
-    def _take(self, group: list[Branch], here: str) -> list[str]:
+    def _take(self, branches: list[Branch], here: str) -> list[str]:
         """Place a group; the buses at which it reaches new clusters."""
         group = [(branch, self.of[branch.from_bus] != here) for branch in (
-            self._led(branch, here) for branch in group)]
+            self._led(branch, here) for branch in branches)]
         group.sort(key=lambda pair: isinstance(pair[0], Line))  # a bank has a transformer's name
         for branch, turned in group:
             if turned and not isinstance(branch, Line):
@@ -178,8 +182,8 @@ class _Arranger:
         starts = np.cumsum([0, *map(len, branch.conductors)])
         places = [k for i in order for k in range(starts[i], starts[i + 1])]
         y = branch.y[np.ix_(places, places)]
-        return replace(branch, g=y.real, b=y.imag, buses=tuple(branch.buses[i] for i in order),
-                       conductors=tuple(branch.conductors[i] for i in order))
+        return branch.with_admittance(
+            y, tuple(branch.buses[i] for i in order), tuple(branch.conductors[i] for i in order))
 
     def _join(self, entry: str) -> None:
         """The joints of a cluster as a tree from the bus at which it is reached."""
@@ -214,11 +218,15 @@ class _Arranger:
                 "its share of the current is not determined",
                 "Give them impedances, or leave its rating out."))
 
-    def _loop(self, closing: Branch, known: str, here: str) -> None:
-        names = _loop_names(self.network, closing)
-        self.found.faults.append(Fault(
-            label(closing), f"it closes a loop of branches {listed(names, 30)}",
-            f"{self.cure}; or remove one of them, or open a switch."))
+    def _loops(self) -> Iterator[Fault]:
+        cure = f"{self.cure}; or remove one of them, or open a switch."
+        for closing in self.closing[:MOST_LOOPS]:
+            names = _loop_names(self.network, closing)
+            yield Fault(label(closing), f"it closes a loop of branches {listed(names, 30)}", cure)
+        rest = [branch.name for branch in self.closing[MOST_LOOPS:]]
+        if rest:
+            yield Fault(f"network {self.network.name!r}",
+                        f"{len(rest)} more branches close loops: {listed(rest, 30)}", cure)
 
 
 def _pair(line: Line) -> tuple[str, str]:
@@ -235,7 +243,8 @@ def _loop_names(network: Network, closing: Branch) -> list[str]:
         if ends <= {first, *others}:
             continue
         for other in others:
-            graph.add_edge(first, other, branch=branch.name)
+            if not graph.has_edge(first, other):
+                graph.add_edge(first, other, branch=branch.name)
     graph.add_nodes_from(ends)
     if not nx.has_path(graph, closing.to_bus, closing.from_bus):
         return [closing.name]

@@ -23,7 +23,7 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
-from pyomo_dlmp.errors import Fault, ModelError
+from pyomo_dlmp.errors import Fault, ModelError, listed
 from pyomo_dlmp.network import Line, Network
 from pyomo_dlmp.network.admittance import NodalAdmittance
 from pyomo_dlmp.network.device import leg_names
@@ -34,6 +34,7 @@ from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
 from pyomo_dlmp.tolerances import RANK
 
 Place = tuple[str, str]  # bus and conductor
+MOST_LISTED = 20
 
 
 @dataclass
@@ -125,6 +126,9 @@ def _judge(network: Network, cure: str) -> Neutrals:
     found = _nodes(network, cure)
     users = _users(network, found)
     edges, ways = _series(network, found)
+    zone, grounded = _zones(network, found)
+    at = {i: bus for (bus, _), i in found.node.items()}
+    refused: list[int] = []
     for part in list(nx.connected_components(edges)):
         used = [use for i in part for use in users.get(i, ())]
         tree = edges.subgraph(part).number_of_edges() == len(part) - 1
@@ -136,10 +140,11 @@ def _judge(network: Network, cure: str) -> Neutrals:
             found.idle.add(i)
             branch, side = used[0][1]
             found.stars[branch.name, side] = i
-        elif i is not None and _zone_refers_to(network, found, i):
+        elif i is not None and zone[at[i]] not in grounded:
             found.held.add(i)
         else:
-            found.faults += [_fault(network, found, k, cure) for k in sorted(part)]
+            refused += sorted(part)
+    found.faults += _faults(network, found, refused, cure)
     return found
 
 
@@ -220,52 +225,66 @@ def _users(network: Network, found: Neutrals) -> dict[int, list[tuple[str, Any]]
     return users
 
 
-def _zone_refers_to(network: Network, found: Neutrals, number: int) -> bool:
-    """Whether a node is all that its galvanic zone has of ground, so that it may be called ground.
+def _zones(network: Network, found: Neutrals) -> tuple[dict[str, int], set[int]]:
+    """Galvanic zones, and those that touch ground or have several neutral nodes.
 
-    The zone: its buses, and all that lines join with them.
+    A zone is a set of buses that lines join.
+
+    Returns
+    -------
+    (dict of str to int, set of int)
+        Number of each bus's zone; zones in which no neutral can be called ground.
     """
-    zone = {bus for (bus, _), i in found.node.items() if i == number}
-    joined = nx.Graph([(b.from_bus, b.to_bus) for b in network.branches.values()
-                       if isinstance(b, Line)])
-    for bus in list(zone):
-        zone |= nx.node_connected_component(joined, bus) if bus in joined else set()
-    if network.substation.bus in zone:
-        return False
-    if any(i != number for (bus, _), i in found.node.items() if bus in zone):
-        return False
+    joined = nx.Graph()
+    joined.add_nodes_from(network.buses)
+    joined.add_edges_from((line.from_bus, line.to_bus) for line in network.branches.values()
+                          if isinstance(line, Line))
+    zone = {bus: i for i, part in enumerate(nx.connected_components(joined)) for bus in part}
+    touching = {network.substation.bus}
     for device in network.devices.values():
-        if device.bus in zone and (device.grounds() or any(
-                len(leg) == 1 for leg in leg_names(device))):
-            return False
+        if device.grounds() or any(len(leg) == 1 for leg in leg_names(device)):
+            touching.add(device.bus)
     for element in network.admittances.values():
-        if zone & set(element.buses):
-            return False
+        touching.update(element.buses)
     for branch in network.branches.values():
-        if not zone & set(buses_of(branch)):
-            continue
         if isinstance(branch, Line):
-            if branch.code.b is not None:
-                return False
-        elif not isinstance(branch, Transformer):
-            return False
+            touching.update(buses_of(branch) if branch.code.b is not None else ())
+            continue
+        for side, bus in enumerate(buses_of(branch)):
+            floats = isinstance(branch, Transformer) and (
+                branch.floating in (("from", "to")[side], "both")
+                or all(len(leg) == 2 for leg in branch.legs[side]))
+            if not floats:
+                touching.add(bus)
+    nodes: dict[int, set[int]] = {}
+    for (bus, _), i in found.node.items():
+        nodes.setdefault(zone[bus], set()).add(i)
+    several = {i for i, held in nodes.items() if len(held) > 1}
+    return zone, {zone[bus] for bus in touching} | several
+
+
+def _faults(network: Network, found: Neutrals, refused: list[int], cure: str) -> Iterator[Fault]:
+    """Nodes with a voltage of their own; where they are many, those in the same state at once."""
+    cure = f"{cure}; or ground it solidly (ground_r=0, ground_x=0)."
+    states: dict[tuple[str, str], list[str]] = {}
+    places: dict[int, list[Place]] = {}
+    for place, i in found.node.items():
+        places.setdefault(i, []).append(place)
+    for i in refused:
+        grounds = [network.buses[bus].ground_z for bus, k in places[i] if k == "n"]
+        z = next((g for g in grounds if g is not None), None)
+        state = "not grounded" if z is None else f"grounded through {z.real:g} + j{z.imag:g} ohm"
+        bus, k = places[i][0]
+        states.setdefault((k, state), []).append(bus)
+    for (k, state), buses in states.items():
+        if len(buses) <= MOST_LISTED:
+            for bus in buses:
+                yield Fault(f"bus {bus!r}", f"its conductor {k!r} is {state} and carries current, "
+                            "so that it has a voltage of its own", cure)
         else:
-            for side, bus in enumerate((branch.from_bus, branch.to_bus)):
-                floats = branch.floating in (("from", "to")[side], "both")
-                if bus in zone and not floats and any(len(leg) == 1 for leg in branch.legs[side]):
-                    return False
-    return True
-
-
-def _fault(network: Network, found: Neutrals, number: int, cure: str) -> Fault:
-    bus, k = next(place for place, i in found.node.items() if i == number)
-    grounds = [network.buses[b].ground_z for (b, c), i in found.node.items()
-               if i == number and c == "n"]
-    z = next((g for g in grounds if g is not None), None)
-    state = "not grounded" if z is None else f"grounded through {z.real:g} + j{z.imag:g} ohm"
-    return Fault(f"bus {bus!r}", f"its conductor {k!r} is {state} and carries current, so that it "
-                 "has a voltage of its own",
-                 f"{cure}; or ground it solidly (ground_r=0, ground_x=0).")
+            yield Fault(f"network {network.name!r}",
+                        f"conductor {k!r} of {len(buses)} buses is {state} and carries current, so "
+                        f"that it has a voltage of its own: {listed(buses, MOST_LISTED)}", cure)
 
 
 # --------------------------------------------------------------------------- leaving them out
@@ -314,9 +333,14 @@ def _code(code: LineCode, kept: list[int], held: list[int]) -> LineCode:
         across = z[np.ix_(kept, held)]
         short = short - across @ np.linalg.solve(z[np.ix_(held, held)], across.T)
     b = None if code.b is None else np.array(code.b)[np.ix_(kept, kept)]
-    return LineCode(name=f"{code.name} ({len(held)} neutral(s) at ground, "
-                    f"{len(code.r) - len(kept) - len(held)} without current)",
-                    r=short.real, x=short.imag, b=b)
+    return LineCode(
+        name=f"{code.name} ({len(held)} neutral(s) at ground, "
+        f"{len(code.r) - len(kept) - len(held)} without current)",
+        r=_rows(short.real), x=_rows(short.imag), b=None if b is None else _rows(b))
+
+
+def _rows(matrix: np.ndarray) -> tuple[tuple[float, ...], ...]:
+    return tuple(map(tuple, matrix.tolist()))
 
 
 def _leg(leg: str) -> str:
@@ -339,5 +363,5 @@ def _admittance(element: NodalAdmittance) -> NodalAdmittance:
     if len(kept) == len(element.terminals):
         return element
     y = element.y[np.ix_(kept, kept)]
-    return replace(element, g=y.real, b=y.imag, conductors=tuple(
+    return element.with_admittance(y, element.buses, tuple(
         "".join(k for k in names if k not in NEUTRALS) for names in element.conductors))

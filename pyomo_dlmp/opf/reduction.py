@@ -124,8 +124,7 @@ def _rotation_faults(network: Network) -> Iterator[Fault]:
         return
     forest = Forest.grow([network.substation.bus], network.buses, network.branches.values())
     turn: dict[tuple[str, str], int] = {}
-    order = sorted(forest.parent, key=lambda bus: len(forest._upward(bus)))
-    for bus in order:
+    for bus in forest.parent:  # breadth first
         phases = network.buses[bus].phases
         for feed in forest.feeds(bus):
             above = feed.from_bus if feed.to_bus == bus else feed.to_bus

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -42,8 +44,9 @@ class AcSolver:
     def __init__(self, network: Network):
         self.network = network
         self.engine = engine.new_engine()
-        self._folder = tempfile.TemporaryDirectory(prefix="pyomo_dlmp_")
-        self.engine.DataPath = self._folder.name
+        folder = tempfile.mkdtemp(prefix="pyomo_dlmp_")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.engine.DataPath = folder
         self.words = Wording(network)
         self.base = default_injections(network, self.words.grounded)
         for command in script(self.words, self.base):

@@ -40,7 +40,7 @@ class AcPowerFlow:
 
     @property
     def losses(self) -> dict[Hashable, float]:
-        """Losses in branches by period (MW)."""
+        """Losses in branches, nodal admittances and groundings by period (MW)."""
         return self.point.losses
 
     @property
@@ -88,7 +88,8 @@ class AcPowerFlow:
     def __repr__(self) -> str:
         state = "converged" if self.converged else "NOT converged"
         return (f"AcPowerFlow({self.network.name!r}: {state}, {len(self.point.periods)} period(s), "
-                f"lowest voltage {self.lowest_voltage:.4f} pu, losses {sum(self.losses.values()):.4f} MW)")
+                f"lowest voltage {self.lowest_voltage:.4f} pu, "
+                f"losses {sum(self.losses.values()):.4f} MW)")
 
 
 def ac_power_flow(network: Network, dispatch: Any = None, *, load_scale: LoadScale = 1.0,

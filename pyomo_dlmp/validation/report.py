@@ -199,9 +199,10 @@ def _prices(m, network: Network, load_scale, samples: int) -> pd.DataFrame:
         for series in (load_series, reactive_series)]
     (source,) = m.substation.values()
     price, hours = pyo.value(source.price[t]), m.period_hours
-    binding = any(abs(m.dual.get(con, 0.0)) > SAME_MONEY for bus in m.bus.values()
-                  for row in ("v_low", "v_high") if bus.component(row) is not None
-                  for con in getattr(bus, row).values())
+    limited = [*m.bus.values(), *(block for _, block in flow_blocks(m))]
+    binding = any(abs(m.dual.get(con, 0.0)) > SAME_MONEY for block in limited
+                  for row in ("v_low", "v_high", "thermal") if block.component(row) is not None
+                  for con in getattr(block, row).values())
 
     def bought(name: str, kw: float, kvar: float) -> float:
         zero = dict.fromkeys(probes, ((0.0,), (0.0,)))

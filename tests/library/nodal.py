@@ -2,7 +2,7 @@
 
 Y of lines and of elements given by their admittance is stamped here; transformers' is that of
 `network.windings` (compared with the engine's elsewhere). Loads of constant power are currents at
-the last voltages, until these settle. Joints are 1e-7 ohm, floating nodes 1e-9 S.
+the last voltages, until these settle. Joints are 1e-7 ohm, a leak of 1e-7 S at each node.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pyomo_dlmp.network import Line, Network
+from pyomo_dlmp.network import Line, Network, OperatingPoint
 from pyomo_dlmp.network.admittance import NodalAdmittance
 from pyomo_dlmp.network.windings import admittance
 
-JOINT, LEAK = 1e-7, 1e-9
+JOINT, LEAK = 1e-7, 1e-7
 TURN = {"a": 0.0, "b": -120.0, "c": 120.0}
 
 
@@ -103,3 +103,22 @@ class Nodal:
         branch = self.network.branches[name]
         v = np.array([self.v[self.place[branch.to_bus, k]] for k in branch.to_phases])
         return v * self.into[name].conj() / 1e6
+
+    def point(self) -> OperatingPoint:
+        """As `ac_power_flow(...).point`, of one period."""
+        point = OperatingPoint(periods=[0])
+        for bus, k in self.place:
+            point.voltages[bus, k, 0] = complex(self.pu(bus, k))
+        for name, branch in self.network.branches.items():
+            for k, s in zip(branch.to_phases, self.mva(name).tolist(), strict=True):
+                point.flows[name, k, 0] = s
+        bus = self.network.substation.bus
+        drawn = self.y @ self.v
+        for k in self.network.buses[bus].phases:
+            i = self.place[bus, k]
+            point.source[k, 0] = complex(self.v[i] * drawn[i].conj() / 1e6)
+        for load in self.network.loads.values():
+            for leg, kw, kvar in zip(load.legs, load.kw, load.kvar, strict=True):
+                if load.bus == bus and leg in self.network.buses[bus].phases:
+                    point.source[leg, 0] += complex(kw, kvar) / 1000
+        return point

@@ -70,7 +70,8 @@ def explore(draft: Draft, sources: list[EngineElement]) -> EngineElement | None:
     size = Counter(sets.root(place) for place in users)
     main = max(sources, key=lambda s: max(
         (size[sets.root(p)] for p in s.nodes if p[1]), default=0))
-    alive = {sets.root(place) for place in main.nodes if place[1]}
+    beside = [s for s in sources if s.ends[0][0] == main.ends[0][0]]  # one for each phase
+    alive = {sets.root(place) for place in element_places(beside)}
     alive |= _beside(draft, elements, sets, alive)
     draft.live = {place for place in users if sets.root(place) in alive}
     _measure(draft, main, [e for e in elements if e.kind in LINEAR])

@@ -49,7 +49,8 @@ def write_opendss(network: Network, path: str | Path) -> Path:
     path = Path(path)
     words = Wording(network)
     commands = list(script(words, default_injections(network, words.grounded), profiles=True))
-    lines = [remark(f"{network.name}: {network.description}"), *words.names.comments(), *commands,
+    title = f"{network.name}: {network.description}" if network.description else network.name
+    lines = [remark(title), *words.names.comments(), *commands,
              "solve", ""]
     try:
         path.write_text("\n".join(lines), encoding="utf-8", newline="\n")
