@@ -123,6 +123,8 @@ def open_place(folder: Path, key: dict[str, str], *, overwrite: bool = False,
     for path in (folder, new, _replaced(folder)):
         _refuse_foreign(path)
     _put_in_place(folder)
+    if not _holds(new):
+        _clear(new)
     if resume:
         return _resumed(folder, new, key)
     if not overwrite:

@@ -5,7 +5,7 @@ This handler stands around the whole study, so that it also counts those. Betwee
 
     at once   where nothing would be lost (a model is built, a check runs)
     patient   a solved run is put into tables: the first Ctrl-C waits until these are written
-    writing   a file is written: every Ctrl-C waits until it is whole
+    writing   a file is written: as patient, and a second Ctrl-C waits until the file is whole
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Keyboard:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Delay Ctrl-C until a file is whole."""
+        """Let the first Ctrl-C of the study wait, and a second one until the file is whole."""
         self._held += 1
         try:
             yield
@@ -81,7 +81,7 @@ class Keyboard:
             self._before(number, frame)  # the user's own
         if signal.getsignal(signal.SIGINT) != self._press:
             return  # a solve handles it, and has asked us first
-        if self._patient and self.presses == 1:
+        if (self._patient or self._held) and self.presses == 1:
             return
         if self._held:
             self._owed = True

@@ -141,10 +141,11 @@ class _Session:
                     self.tell(run.name, "kept", None, None)
                 else:
                     self._solve(run)
-                if self.done.interrupted:
+                if self.done.interrupted or self.keys.presses:
+                    self.done.interrupted = True
                     break
-            else:
-                self.done.finished = True
+            self.done.finished = self.place.journal.complete or all(
+                run.name in self.place.journal.runs for run in self.study.runs)
             self._draw()
             if self.done.finished and not self.place.journal.complete:
                 with self.keys.writing():
@@ -187,8 +188,8 @@ class _Session:
                 self._write(result, tables, market)
             solution = outcome.solution
             self.tell(run.name, "written", outcome.paid, solution.bound if solution else None)
-        self.done.interrupted = not searched or self.keys.presses > before
-        self._follow(result, market, skip=self.keys.presses > before)
+        self.done.interrupted = not searched
+        self._follow(result, market, before)
         result.seconds = time.monotonic() - start
         if not any(why == _INTERRUPTED for why in result.missing.values()) and searched:
             with self.keys.writing():
@@ -198,12 +199,15 @@ class _Session:
         self.tables.append(result.run, tables)
         self.tables.of_the_study(self.done, market.network)
 
-    def _follow(self, result: CaseResult, market: Market, skip: bool) -> None:
-        """What may take long; each part is added when it is done, and missed when it fails."""
+    def _follow(self, result: CaseResult, market: Market, presses: int) -> None:
+        """What may take long; each part is added when it is done, and missed when it fails.
+
+        One Ctrl-C more than the `presses` of the search leaves out the rest.
+        """
         stages = later_stages(self.study, market, result.outcome, result.tables)
         result.missing = dict.fromkeys(stages, _INTERRUPTED)
         for name, make in stages.items():
-            if skip:
+            if self.keys.presses > presses:
                 break
             self.tell(result.run.name, name, None, None)
             try:
