@@ -91,7 +91,7 @@ def _study(args, console: Console) -> int:
 
     with Stages(console) as stage:
         study = read_study(args.file, stage)
-    with StudyScreen(console, study) as screen:
+    with StudyScreen(console, study, stage.start) as screen:
         done = run_study(study, screen.progress, args.results, args.overwrite, args.resume)
     console.print(comparison(done))
     for result in done:
@@ -99,9 +99,9 @@ def _study(args, console: Console) -> int:
             console.print(f"{result.run.name}: {note}", markup=False)
     for what, why in done.missing.items():
         console.print(f"{what} is missing: {why}", style="red", markup=False, highlight=False)
-    shown = "Tables" if done.report_missing else "Tables and pictures"
-    page = "" if done.report_missing else "/report.html"
-    console.print(f"{shown}: {done.folder}{page}", markup=False, highlight=False)
+    place = (f"Tables: {done.folder} (pyomo-dlmp show {done.folder} draws the report)"
+             if done.report_missing else f"Tables and pictures: {done.folder}/report.html")
+    console.print(place, markup=False, highlight=False)
     if not done.finished:
         console.print(_unfinished(done, study, args), markup=False, highlight=False)
     if done.interrupted:

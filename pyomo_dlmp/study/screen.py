@@ -8,7 +8,6 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     SpinnerColumn,
     TextColumn,
@@ -60,18 +59,29 @@ class Stages:
 
 
 class StudyScreen:
-    """Progress of a study, a bar and a live line on a terminal, plain lines elsewhere."""
+    """Progress of a study, a bar and a live line on a terminal, plain lines elsewhere.
 
-    def __init__(self, console: Console, study: Study):
+    Parameters
+    ----------
+    console : Console
+    study : Study
+    start : float, optional
+        Time of ``time.monotonic`` from which the printed seconds count.
+    """
+
+    def __init__(self, console: Console, study: Study, start: float | None = None):
         self.console, self.study = console, study
-        self.start = self.said = time.monotonic()
+        self.said = time.monotonic()
+        self.start = self.said if start is None else start
         self.width = max(12, *(len(run.name) for run in study.runs), 0)
         self.last: tuple[str, str] = ("", "")
         self.runs = [run.name for run in study.runs]
         self.bar = Progress(
-            SpinnerColumn(), BarColumn(bar_width=20), MofNCompleteColumn(), TimeElapsedColumn(),
-            TextColumn("{task.description}", markup=False), console=console, transient=True)
-        self.task = self.bar.add_task("", total=len(self.runs))
+            SpinnerColumn(), BarColumn(bar_width=20), TextColumn("{task.fields[runs]}"),
+            TimeElapsedColumn(), TextColumn("{task.description}", markup=False),
+            console=console, transient=True)
+        # a little more than the runs, so that time goes on while the report is drawn
+        self.task = self.bar.add_task("", total=len(self.runs) + 0.5, runs="")
 
     def __enter__(self) -> StudyScreen:
         runs = self.study.runs
@@ -105,7 +115,8 @@ class StudyScreen:
         if self.console.is_terminal:
             finished = self.runs.index(case) if case in self.runs else 0
             finished += stage in ("written", "kept", "drawing")
-            self.bar.update(self.task, description=what, completed=finished)
+            self.bar.update(self.task, description=what, completed=finished,
+                            runs=f"{finished}/{len(self.runs)}")
         new = (case, stage) != self.last
         worth_a_line = not self.console.is_terminal or stage in ("written", "kept")
         if worth_a_line and (new or now - self.said > _EVERY):

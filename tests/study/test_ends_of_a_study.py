@@ -1,4 +1,4 @@
-"""Ctrl-C, errors and kills at each stage of a study: what is written, what is said, what goes on."""
+"""Ctrl-C, errors and kills at each stage of a study: what is written, what is said."""
 
 import os
 import signal

@@ -176,7 +176,7 @@ def test_what_appears_in_the_old_folder_meanwhile_is_kept(tmp_path):
     place.finish()
     assert what(folder) == "2"
     (found,) = tmp_path.rglob("notes.txt")
-    with pytest.raises(StudyFileError, match="'notes.txt', which no study has written"):
+    with pytest.raises(StudyFileError, match=r"'notes\.txt', which no study"):
         open_place(folder, KEY, overwrite=True)
     assert found.read_text() == "mine"
 
@@ -252,7 +252,6 @@ def test_no_lock_is_left_after_an_error_or_without_links(tmp_path, monkeypatch):
         raise PermissionError
 
     monkeypatch.setattr(os, "link", no_links)
-    with locked(tmp_path / "out"):
-        with pytest.raises(StudyFileError), locked(tmp_path / "out"):
-            pass
+    with locked(tmp_path / "out"), pytest.raises(StudyFileError), locked(tmp_path / "out"):
+        pass
     assert not os.listdir(tmp_path)
