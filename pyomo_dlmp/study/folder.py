@@ -125,6 +125,10 @@ def open_place(folder: Path, key: dict[str, str], *, overwrite: bool = False,
     _put_in_place(folder)
     if not _holds(new):
         _clear(new)
+    elif read_journal(new) is None and (new / "study.csv").exists():
+        raise StudyFileError.at(
+            str(new), "holds results, where new ones are to be written until they are whole",
+            "Move it elsewhere, or name another folder for the results (--results).")
     if resume:
         return _resumed(folder, new, key)
     if not overwrite:
@@ -249,10 +253,13 @@ def _change_places(one: Path, other: Path) -> bool:
 
 
 def _clear(path: Path) -> None:
-    """Delete a folder with files of ours, and no other; what appears in it meanwhile stays."""
+    """Delete a folder with files of ours, and no other; what appears in it meanwhile stays.
+
+    The journal is the last to go: until then the folder is known to be unfinished.
+    """
     if not path.is_dir():
         return
-    for file in path.iterdir():
+    for file in sorted(path.iterdir(), key=lambda file: file.name == MARK):
         if file.name.removesuffix(PART) in OWN and not file.is_dir():
             file.unlink()
     with contextlib.suppress(OSError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -105,8 +106,14 @@ def run_study(
     """
     keys = Keyboard()
     folder = _named(Path(results or study.results))
-    with keys.attended(), locked(folder, keys.writing):
-        place = open_place(folder, study_key(study), overwrite=overwrite, resume=resume)
+    with keys.attended(), ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder, keys.writing))
+            place = open_place(folder, study_key(study), overwrite=overwrite, resume=resume)
+        except OSError as err:
+            raise StudyFileError.at(
+                str(folder), f"cannot be written ({err.strerror}: {err.filename})",
+                "Name another folder for the results (--results).") from None
         with place.begun():
             return _Session(study, progress or (lambda *_: None), keys, place).results()
 

@@ -4,10 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from pyomo_dlmp.cli import main
 from pyomo_dlmp.errors import ModelError
@@ -16,6 +18,7 @@ from pyomo_dlmp.study import folder as folder_module
 from pyomo_dlmp.study import run as run_module
 from pyomo_dlmp.study.journal import MARK
 from pyomo_dlmp.study.lock import locked
+from pyomo_dlmp.study.screen import Stages, StudyScreen
 from pyomo_dlmp.validation import ac_report
 from tests.study.tiny import TEXT, write_tiny
 
@@ -107,6 +110,28 @@ def test_an_undisturbed_study(tmp_path, capsys):
     text = said(capsys)
     for word in ("reading", "building", "tables", "decomposition", "AC check", "drawing"):
         assert word in text
+
+
+def test_a_terminal_shows_each_stage(tmp_path):
+    console = Console(file=StringIO(), force_terminal=True, width=100)
+    with Stages(console) as stage:
+        study = read_study(write_tiny(tmp_path), stage)
+        stage.bar.refresh()
+    with StudyScreen(console, study, stage.start) as screen:
+        def progress(*values):
+            screen.progress(*values)
+            screen.bar.refresh()
+        run_study(study, progress, tmp_path / "out")
+    text = console.file.getvalue()
+    for words in ("placing its devices", "checking SVG", "building", "AC check", "0/2", "1/2",
+                  "2/2", "drawing"):
+        assert words in text
+
+
+def test_stages_of_reading_are_told(tmp_path):
+    told = []
+    read_study(write_tiny(tmp_path), told.append)
+    assert told == [f"reading {(tmp_path / 'feeder').as_posix()}", "placing its devices"]
 
 
 def test_the_answer_is_written_before_what_may_be_long(tmp_path):
@@ -284,6 +309,12 @@ def test_results_that_are_whole_are_not_solved_again(tmp_path, capsys, monkeypat
     path = str(tmp_path / "tiny.toml")
     assert main(["study", path, "--results", str(tmp_path / "out"), "--resume"]) == 1
     assert "another study file or feeder" in said(capsys)
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_in_words(tmp_path, capsys):
+    path = write_tiny(tmp_path)
+    assert main(["study", str(path), "--results", str(path / "out")]) == 1
+    assert "cannot be written (" in said(capsys)
 
 
 def test_a_second_study_in_the_same_folder_is_refused(tmp_path, capsys):

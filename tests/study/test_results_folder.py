@@ -166,6 +166,14 @@ def test_a_folder_with_something_of_others_is_refused_by_name(tmp_path, where, o
     assert (tmp_path / where / "pictures" / "mine.svg").exists() and what(tmp_path / "out") == "1"
 
 
+@pytest.mark.parametrize("options", [{}, {"overwrite": True}, {"resume": True}])
+def test_results_where_new_ones_are_to_lie_are_not_touched(tmp_path, options):
+    study(tmp_path / "out.unfinished", "1")
+    with pytest.raises(StudyFileError, match=r"out\.unfinished: holds results, where new ones"):
+        open_place(tmp_path / "out", KEY, **options)
+    assert what(tmp_path / "out.unfinished") == "1"
+
+
 def test_what_appears_in_the_old_folder_meanwhile_is_kept(tmp_path):
     folder = tmp_path / "out"
     study(folder, "1")
