@@ -92,7 +92,8 @@ def _study(args, console: Console) -> int:
     with Stages(console) as stage:
         study = read_study(args.file, stage)
     with StudyScreen(console, study, stage.start) as screen:
-        done = run_study(study, screen.progress, args.results, args.overwrite, args.resume)
+        done = run_study(study, screen.progress, args.results, args.overwrite, args.resume,
+                         models=False)
     console.print(comparison(done))
     for result in done:
         for note in result.notes:
@@ -123,6 +124,7 @@ def _unfinished(done, study, args) -> str:
 
 def _show(args, console: Console) -> int:
     from pyomo_dlmp.report import read_results, write_pictures, write_report
+    from pyomo_dlmp.study.journal import read_journal
     from pyomo_dlmp.study.screen import Stages
 
     cases = [name.strip() for name in args.cases.split(";")] if args.cases else None
@@ -140,6 +142,11 @@ def _show(args, console: Console) -> int:
         stage("drawing the report")
         path = write_report(args.results, cases)
     console.print(f"Pictures: {path}", markup=False, highlight=False)
+    journal = read_journal(Path(args.results))
+    if journal is not None:
+        runs = f"{len(journal.runs)} run{'' if len(journal.runs) == 1 else 's'} whole"
+        console.print(f"The study is unfinished ({runs}). Its command with --resume continues it.",
+                      markup=False, highlight=False)
     if args.pictures:
         count = write_pictures(args.results, args.pictures, cases)
         console.print(f"{count} pictures in {args.pictures}", markup=False, highlight=False)

@@ -61,6 +61,7 @@ def locked(folder: Path, calm: Callable[[], AbstractContextManager] = nullcontex
 
 
 def _acquire(path: Path, text: str, folder: Path) -> None:
+    _sweep(path)
     mine = path.with_name(f"{path.name}.{os.getpid()}")
     mine.write_text(text, encoding="utf-8")
     try:
@@ -71,6 +72,14 @@ def _acquire(path: Path, text: str, folder: Path) -> None:
     finally:
         mine.unlink()
     raise _refusal(path, folder, "another process")
+
+
+def _sweep(path: Path) -> None:
+    """Delete what processes have left that were killed while they took the lock."""
+    for file in path.parent.iterdir():
+        pid = file.name.removeprefix(f"{path.name}.").removesuffix(".stale")
+        if file.name != pid and pid.isdecimal() and not psutil.pid_exists(int(pid)):
+            file.unlink(missing_ok=True)
 
 
 def _placed(mine: Path, path: Path, text: str) -> bool:

@@ -63,7 +63,7 @@ def build_case(study: Study, case: Case | Run):
 
 def run_study(
     study: Study, progress: Progress | None = None, results: str | Path | None = None,
-    overwrite: bool = False, resume: bool = False,
+    overwrite: bool = False, resume: bool = False, models: bool = True,
 ) -> StudyResults:
     """Solve all runs and write tables and ``report.html``.
 
@@ -87,6 +87,9 @@ def run_study(
     resume : bool
         Whether an unfinished study is continued: runs that are whole are kept. Where there is none,
         the study begins.
+    models : bool
+        Whether the results keep the models of all runs. Without them (as in the command) memory
+        does not grow with the number of runs.
 
     Returns
     -------
@@ -115,7 +118,7 @@ def run_study(
                 str(folder), f"cannot be written ({err.strerror}: {err.filename})",
                 "Name another folder for the results (--results).") from None
         with place.begun():
-            return _Session(study, progress or (lambda *_: None), keys, place).results()
+            return _Session(study, progress or (lambda *_: None), keys, place, models).results()
 
 
 def _named(folder: Path) -> Path:
@@ -126,10 +129,12 @@ def _named(folder: Path) -> Path:
 class _Session:
     """One call of `run_study`."""
 
-    def __init__(self, study: Study, tell: Progress, keys: Keyboard, place: Place):
+    def __init__(self, study: Study, tell: Progress, keys: Keyboard, place: Place,
+                 models: bool):
         self.study, self.tell, self.keys, self.place = study, tell, keys, place
         self.tables = StudyTables(study, place.path)
         self.done = StudyResults(place.path)
+        self.models = models
         self.whole = dict(place.journal.runs)
         if place.journal.complete:
             self.whole = runs_in_tables(place.path)
@@ -201,6 +206,8 @@ class _Session:
         if not any(why == _INTERRUPTED for why in result.missing.values()) and searched:
             with self.keys.writing():
                 self.place.keep(run.name, kept_run(result))
+        if not self.models:
+            outcome.dso = outcome.model = None
 
     def _write(self, result: CaseResult, tables: Tables, market: Market) -> None:
         self.tables.append(result.run, tables)

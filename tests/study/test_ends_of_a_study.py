@@ -1,9 +1,11 @@
 """Ctrl-C, errors and kills at each stage of a study: what is written, what is said."""
 
+import gc
 import os
 import signal
 import subprocess
 import sys
+import weakref
 from io import StringIO
 from pathlib import Path
 
@@ -296,6 +298,28 @@ def test_old_results_stay_until_the_new_ones_are_whole(tmp_path, capsys, monkeyp
     assert solve(tmp_path, "--resume") == 0
     is_whole(folder)
     assert folder.joinpath("summary.csv").read_bytes() != before["summary.csv"]
+
+
+def test_the_command_does_not_keep_the_models(tmp_path, monkeypatch):
+    seen, true = [], run_module.solve_market
+
+    def solved(*args, **kwargs):
+        outcome = true(*args, **kwargs)
+        gc.collect()
+        assert not [ref for ref in seen if ref() is not None]
+        seen.append(weakref.ref(outcome.model))
+        return outcome
+
+    monkeypatch.setattr(run_module, "solve_market", solved)
+    assert solve(tmp_path) == 0 and len(seen) == 2
+
+
+def test_an_unfinished_study_is_shown(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(answer, "ac_report", after(1, checked, presses(1, checked)))
+    assert solve(tmp_path) == 130
+    monkeypatch.setattr("pyomo_dlmp.report.write_report", lambda folder, cases: folder)
+    assert main(["show", str(tmp_path / "out")]) == 0
+    assert "The study is unfinished (1 run whole)" in said(capsys)
 
 
 def test_results_that_are_whole_are_not_solved_again(tmp_path, capsys, monkeypatch):

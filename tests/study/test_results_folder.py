@@ -252,6 +252,14 @@ def test_a_process_with_the_number_of_a_dead_one_holds_nothing(tmp_path):
         pass
 
 
+def test_what_a_process_left_that_was_killed_at_the_lock_is_deleted(tmp_path):
+    for name in ("out.lock.4194305", "out.lock.4194305.stale", "out.lock.x", "other.lock.4194305"):
+        (tmp_path / name).write_text("")  # above the greatest number of a process
+    with locked(tmp_path / "out"):
+        pass
+    assert sorted(os.listdir(tmp_path)) == ["other.lock.4194305", "out.lock.x"]
+
+
 def test_no_lock_is_left_after_an_error_or_without_links(tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError), locked(tmp_path / "out"):
         raise ZeroDivisionError
