@@ -3,13 +3,9 @@
 import gc
 import os
 import signal
-import subprocess
-import sys
 import weakref
 from io import StringIO
-from pathlib import Path
 
-import pandas as pd
 import pytest
 from rich.console import Console
 
@@ -22,7 +18,7 @@ from pyomo_dlmp.study.journal import MARK
 from pyomo_dlmp.study.lock import locked
 from pyomo_dlmp.study.screen import Stages, StudyScreen
 from pyomo_dlmp.validation import ac_report
-from tests.study.tiny import TEXT, write_tiny
+from tests.study.tiny import TEXT, cases, checked, draw, is_whole, said, solve, write_tiny
 
 
 def press() -> None:
@@ -43,18 +39,8 @@ def _the_handler_is_restored_and_no_lock_is_left(tmp_path):
 @pytest.fixture(autouse=True)
 def _no_engine(monkeypatch):
     """The report is not drawn, and AC is not computed: what is tested is when."""
-    def draw(folder):
-        (folder / "report.html").write_text("drawn")
-
     monkeypatch.setattr(run_module, "write_report", draw)
     monkeypatch.setattr(answer, "ac_report", checked)
-
-
-def checked(*_, **__):
-    class Report:
-        summary = pd.DataFrame([("mean_voltage_error", 0.001, "pu")],
-                               columns=["quantity", "value", "unit"])
-    return Report
 
 
 def after(count, function, then):
@@ -73,37 +59,6 @@ def presses(times, function):
             press()
         return function(*args, **kwargs)
     return call
-
-
-def cases(folder: Path, table: str = "prices") -> list[str]:
-    """Cases of a table, each as whole as in an undisturbed study."""
-    rows = pd.read_csv(folder / f"{table}.csv")
-    if table == "prices":
-        assert (rows.groupby("case").size() == 3 * 3 * 2 * 2).all()
-    return list(dict.fromkeys(rows["case"]))
-
-
-def said(capsys) -> str:
-    """What was printed, without its line breaks."""
-    text = " ".join(capsys.readouterr().out.split())
-    assert "Traceback" not in text
-    return text
-
-
-def solve(tmp_path, *options) -> int:
-    """The command on the tiny study."""
-    path = write_tiny(tmp_path)
-    return main(["study", str(path), "--results", str(tmp_path / "out"), *options])
-
-
-def is_whole(folder: Path) -> None:
-    """The results of both runs, each row once, and nothing beside them."""
-    assert cases(folder) == ["no SVG", "SVG"] == cases(folder, "decomposition")
-    summary = pd.read_csv(folder / "summary.csv")
-    assert not summary.duplicated(["case", "quantity"]).any()
-    assert (summary["quantity"] == "AC_check_mean_voltage_error").sum() == 2
-    assert {p.name for p in folder.parent.iterdir()} == {"out", "feeder", "tiny.toml"}
-    assert not (folder / MARK).exists() and not list(folder.glob("*.part"))
 
 
 def test_an_undisturbed_study(tmp_path, capsys):
@@ -362,70 +317,6 @@ def test_a_folder_by_another_name_is_the_same(tmp_path, monkeypatch, name):
     run_study(study, results=name, overwrite=True)
     assert (tmp_path / "link").is_symlink() and not list(tmp_path.glob("*.unfinished"))
     assert cases(tmp_path / "out") == ["no SVG", "SVG"]
-
-
-# ------------------------------------------------------------------ in a process of its own
-
-CHILD = """
-import os, signal, sys
-from pathlib import Path
-import pyomo_dlmp.study.run as run
-from pyomo_dlmp import cli
-from pyomo_dlmp.study import answer, output, screen
-from tests.study import test_ends_of_a_study as tests
-
-number, times, run_name, wanted, *arguments = sys.argv[1:]
-answer.ac_report = tests.checked
-run.write_report = lambda folder: (Path(folder) / "report.html").write_text("drawn")
-true = screen.StudyScreen.progress
-
-def progress(self, case, stage, *values):
-    true(self, case, stage, *values)
-    if (case, stage) == (run_name, wanted):
-        for _ in range(int(times)):
-            os.kill(os.getpid(), int(number))
-            sum(range(1000))
-
-screen.StudyScreen.progress = progress
-sys.exit(cli.main(arguments))
-"""
-
-
-def child(tmp_path, number, times, run, stage, *options):
-    """The command in a process that gets a signal at a stage."""
-    path = write_tiny(tmp_path)
-    return subprocess.run(
-        [sys.executable, "-c", CHILD, str(int(number)), str(times), run, stage, "study", str(path),
-         "--results", str(tmp_path / "out"), *options], capture_output=True, text=True,
-        cwd=Path(__file__).parents[2])
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal")
-@pytest.mark.parametrize(("run", "stage", "whole"), [
-    ("no SVG", "building", 0), ("SVG", "AC check", 1), ("SVG", "drawing", 2)])
-def test_a_kill_of_the_first_and_of_a_second_study(tmp_path, run, stage, whole, capsys):
-    folder = tmp_path / "out"
-    assert child(tmp_path, signal.SIGKILL, 1, run, stage).returncode == -signal.SIGKILL
-    assert (tmp_path / "out.lock").exists()  # of a process that is no more
-    assert solve(tmp_path, "--resume") == 0
-    assert said(capsys).count(" kept ") == whole
-    is_whole(folder)
-    if whole != 1:  # a process takes seconds to start
-        return
-    before = (folder / "prices.csv").read_bytes()
-    assert child(tmp_path, signal.SIGKILL, 1, run, stage,
-                 "--overwrite").returncode == -signal.SIGKILL
-    assert (folder / "prices.csv").read_bytes() == before and not (folder / MARK).exists()
-    assert solve(tmp_path, "--overwrite") == 0
-    is_whole(folder)
-
-
-@pytest.mark.parametrize(("stage", "times"), [("search", 2), ("building", 2), ("drawing", 3)])
-def test_a_second_ctrl_c_is_clean(tmp_path, stage, times):
-    done = child(tmp_path, signal.SIGINT, times, "SVG", stage)
-    assert done.returncode == 130 and done.stderr == ""
-    assert "Traceback" not in done.stdout and "pyomo-dlmp: interrupted." in done.stdout
-    assert cases(tmp_path / "out")[0] == "no SVG" and not list(tmp_path.glob("*.lock*"))
 
 
 def test_the_real_check_and_report(tmp_path, monkeypatch):
