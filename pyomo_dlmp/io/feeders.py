@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -44,13 +45,15 @@ def load_feeder(name: str) -> Network:
     return _load(folders[name])
 
 
-def find_feeder(what: str) -> Network:
+def find_feeder(what: str, progress: Callable[[str], None] | None = None) -> Network:
     """A network by a name or path, as users give it.
 
     Parameters
     ----------
     what : str
         Name of a shipped feeder, a folder of tables, or a .dss file.
+    progress : callable, optional
+        progress(stage) is called before what may take seconds.
 
     Returns
     -------
@@ -65,14 +68,20 @@ def find_feeder(what: str) -> Network:
     NetworkError
         If the data are wrong.
     """
-    path = Path(what)
+    path, tell = Path(what), progress or (lambda _: None)
+    tell(f"reading {what}")
     if path.suffix.lower() == ".dss":
         return read_opendss(path)
     return read_tables(path) if path.is_dir() else load_feeder(what)
 
 
-def list_feeders() -> pd.DataFrame:
+def list_feeders(progress: Callable[[str], None] | None = None) -> pd.DataFrame:
     """The shipped feeders.
+
+    Parameters
+    ----------
+    progress : callable, optional
+        progress(stage) is called before each is read.
 
     Returns
     -------
@@ -80,12 +89,13 @@ def list_feeders() -> pd.DataFrame:
         Columns name, buses, branches, loads (counts), kw (all loads), source, licence; one row per
         feeder, sorted by name.
     """
-    rows = [
-        (name, len(network.buses), len(network.branches), len(network.loads), network.total_kw,
-         network.source,
-         read_licence(folder))
-        for name, folder in _folders().items() for network in [_load(folder)]
-    ]
+    rows = []
+    for name, folder in _folders().items():
+        if progress is not None:
+            progress(f"reading {name}")
+        network = _load(folder)
+        rows.append((name, len(network.buses), len(network.branches), len(network.loads),
+                     network.total_kw, network.source, read_licence(folder)))
     columns = ["name", "buses", "branches", "loads", "kw", "source", "licence"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -7,7 +7,7 @@ the closest valid one. docs/study_file.md shows all of them with their units.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -49,13 +49,15 @@ def _device_words() -> list[str]:
     return [cls.word for cls in device_classes()]
 
 
-def read_study(path: str | Path) -> Study:
+def read_study(path: str | Path, progress: Callable[[str], None] | None = None) -> Study:
     """Read and check a study file, or a shipped study by its name (``"ieee37"``).
 
     Parameters
     ----------
     path : str or Path
         A TOML file.
+    progress : callable, optional
+        progress(stage) is called before what may take seconds: to read the feeder, say.
 
     Returns
     -------
@@ -81,14 +83,14 @@ def read_study(path: str | Path) -> Study:
         raise StudyFileError.at(
             str(path), f"is not valid TOML ({err})",
             "Correct that line (numbers start with a digit: 0.5, not .5).") from None
-    return replace(_Reader(path).study(data), text=text)
+    return replace(_Reader(path, progress).study(data), text=text)
 
 
 class _Reader:
     """Collects all faults of one file."""
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path, progress: Callable[[str], None] | None = None):
+        self.path, self.progress = path, progress
         self.faults: list[Fault] = []
 
     def study(self, data: dict[str, Any]) -> Study:
@@ -115,7 +117,9 @@ class _Reader:
             max_rounds=tables["market"]["max_rounds"], check_ac=tables["check"]["ac"],
             solver=tables["solver"]["name"], gap=tables["solver"]["gap"],
             time_limit=tables["solver"]["time_limit"], devices=devices, cases=cases,
-            base=find_feeder(data["feeder"]))
+            base=find_feeder(data["feeder"], self.progress))
+        if self.progress is not None:
+            self.progress("placing its devices")
         for run in study.runs:  # a device that does not fit is reported before anything is solved
             study.network(run)
         return study
