@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+_LONGEST_NAME = 200  # beyond it nobody mistyped a name, and comparing takes long
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -35,6 +37,27 @@ class Fault:
         return f"{self.where}: {self.what}." + (f" {self.cure}" if self.cure else "")
 
 
+def shown(value: object, most: int = 60) -> str:
+    """A value as messages show it: its `repr`, shortened, whatever the value is.
+
+    Parameters
+    ----------
+    value
+        Anything that a user may have given.
+    most
+        Characters at most.
+
+    Returns
+    -------
+    str
+    """
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # a whole number of thousands of digits, a foreign class
+        text = f"a {type(value).__name__} that cannot be shown"
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
 def listed(names: Iterable[object], most: int = 12) -> str:
     """Names quoted and joined by commas.
 
@@ -49,18 +72,19 @@ def listed(names: Iterable[object], most: int = 12) -> str:
     -------
     str
     """
-    quoted = [repr(n) for n in names]
+    quoted = [shown(n) for n in names]
     rest = len(quoted) - most
     return ", ".join(quoted[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def nearest(wanted: str, known: Iterable[str]) -> str:
+def nearest(wanted: object, known: Iterable[str]) -> str:
     """A cure for an unknown name: the nearest known names, else all of them.
 
     Parameters
     ----------
     wanted
-        The name as the user wrote it; upper and lower case are the same.
+        The name as the user wrote it; upper and lower case are the same. What is not a string, or
+        longer than any name, is near to none.
     known
         Names that would have been right.
 
@@ -71,7 +95,9 @@ def nearest(wanted: str, known: Iterable[str]) -> str:
     """
     known = sorted(set(known))
     by_lower = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(str(wanted).lower(), by_lower, n=3, cutoff=0.6)
+    plain = isinstance(wanted, str) and len(wanted) <= _LONGEST_NAME
+    word = str(wanted).lower() if plain else shown(wanted)
+    close = difflib.get_close_matches(word, by_lower, n=3, cutoff=0.6)
     if close:
         return f"Did you mean {' or '.join(repr(by_lower[name]) for name in close)}?"
     return f"Known are {listed(known)}." if known else ""

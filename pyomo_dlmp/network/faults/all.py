@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import is_dataclass
 from typing import Any
 
-from pyomo_dlmp.errors import Fault, listed, nearest
+from pyomo_dlmp.errors import Fault, NetworkError, listed, nearest, shown
 from pyomo_dlmp.network.device import Device
 from pyomo_dlmp.network.elements import Bus, Line, LineCode, Substation
 from pyomo_dlmp.network.faults.fields import (
@@ -16,12 +17,72 @@ from pyomo_dlmp.network.faults.fields import (
     type_faults,
 )
 from pyomo_dlmp.network.faults.relations import relation_faults
+from pyomo_dlmp.network.fields import Range, settled
 from pyomo_dlmp.network.kinds import BRANCHES, element_classes, kind, label
+from pyomo_dlmp.network.profiles import Profile
+from pyomo_dlmp.network.series import fault_list, items_of
 from pyomo_dlmp.network.topology import reference_faults, tree_faults
 
+_FREQUENCY = Range(0, 1000, "Hz", above=True)
 FAMILIES: tuple[tuple[str, Any], ...] = (
     ("bus", (Bus,)), ("substation", (Substation,)), ("branch", BRANCHES), ("device", (Device,)),
 )
+
+
+def checked(name: Any, elements: Any, profiles: Any, texts: Mapping[str, Any],
+            frequency: Any) -> tuple[tuple[Any, ...], tuple[Profile, ...]]:
+    """Elements and profiles of a network to be, or an error with every fault.
+
+    Parameters
+    ----------
+    name, elements, profiles, frequency
+        As a `Network` is given them.
+    texts : mapping
+        Its further texts by argument.
+
+    Returns
+    -------
+    (tuple of Element, tuple of Profile)
+        Their lists and dicts are their own.
+
+    Raises
+    ------
+    NetworkError
+        If anything is wrong.
+    """
+    faults = []
+    lists: dict[str, list] = {}
+    for key, values in (("elements", elements), ("profiles", profiles)):
+        items = sorted(values, key=label) if isinstance(values, Set) else items_of(values)
+        lists[key] = [settled(item) if is_dataclass(item) and not isinstance(item, type) else item
+                      for item in items or ()]
+        if items is None:
+            faults.append(Fault("network", f"its {key} are {shown(values)}", "Give a list."))
+    if finding := _FREQUENCY.finding(frequency):
+        faults.append(Fault("network", f"its frequency {finding[0]}", finding[1]))
+    faults += _profile_faults(lists["profiles"])
+    known = [p.name for p in lists["profiles"]
+             if isinstance(p, Profile) and isinstance(p.name, str)]
+    faults += find_faults(name, lists["elements"], known, **texts)
+    if faults:
+        raise NetworkError(faults)
+    return tuple(lists["elements"]), tuple(lists["profiles"])
+
+
+def _profile_faults(profiles: list) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for profile in profiles:
+        if not isinstance(profile, Profile):
+            yield Fault("network", f"its profiles hold {shown(profile)}",
+                        "Give a Profile(name=..., values=...).")
+            continue
+        where = f"profile {shown(profile.name)}"
+        yield from fault_list(where, profile.findings())
+        if isinstance(profile.name, str):
+            yield from name_faults(profile, where)
+            if profile.name in seen:
+                yield Fault(where, "is there twice", "Give each profile its own name.")
+            seen.add(profile.name)
 
 
 def find_faults(name: str, elements: Iterable[Any], profiles: Iterable[str] = (),
@@ -46,7 +107,7 @@ def find_faults(name: str, elements: Iterable[Any], profiles: Iterable[str] = ()
         Empty if nothing is wrong.
     """
     texts = {"name": name, "description": description, "source": source}
-    faults = [Fault("network", f"its {key} is {text!r}", "It must be a string.")
+    faults = [Fault("network", f"its {key} is {shown(text)}", "It must be a string.")
               for key, text in texts.items() if not isinstance(text, str)]
     sound, broken = _by_type(name, elements, faults)
     faults += _repeated_names([*sound, *broken])
@@ -90,7 +151,7 @@ def _by_type(name: str, elements: Iterable[Any], faults: list[Fault]) -> tuple[l
         if kind(element) is None:
             known = ", ".join(cls.__name__ for cls in element_classes())
             faults.append(Fault(
-                f"network {name!r}", f"{element!r} is not an element",
+                f"network {shown(name)}", f"{shown(element)} is not an element",
                 "Register its class with its block: dlmp.extend.register_device(...)."
                 if isinstance(element, Device) else f"Elements are {known}."))
         elif typed := type_faults(element, label(element)):
@@ -159,10 +220,10 @@ def _square(matrix: Any) -> bool:
 
 def _substation_count(network: str, substations: list[Substation]) -> Iterator[Fault]:
     if not substations:
-        yield Fault(f"network {network!r}", "it has no substation",
+        yield Fault(f"network {shown(network)}", "it has no substation",
                     "Add one: Substation(name=..., bus=...).")
     elif len(substations) > 1:
         yield Fault(
-            f"network {network!r}",
+            f"network {shown(network)}",
             f"it has {len(substations)} substations: {listed(s.name for s in substations)}",
             "Keep exactly one.")
