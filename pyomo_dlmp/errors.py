@@ -233,4 +233,4 @@ def require_kind(what: object, cls: type, function: str) -> None:
         It is something else.
     """
     if not isinstance(what, cls):
-        raise ModelError.at(function, f"was given {what!r}", f"Give it a {cls.__name__}(...).")
+        raise ModelError.at(function, f"was given {shown(what)}", f"Give it a {cls.__name__}(...).")

@@ -12,7 +12,7 @@ from pyomo_dlmp.network.fields import Range, field_findings
 from pyomo_dlmp.network.series import MOST_PERIODS, Finding, fault_list
 from pyomo_dlmp.tolerances import ROUNDING
 
-HOURS_OF_A_YEAR = 8784.0
+HOURS = Range(0, 8784, "h", above=True)  # of a period: up to a year
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ class Profile:
         found = self.findings()
         found += [finding for finding in (
             Range(1, MOST_PERIODS).finding(periods, whole=True),
-            Range(0, HOURS_OF_A_YEAR, "h", above=True).finding(hours)) if finding]
+            HOURS.finding(hours)) if finding]
         if found := found or self.fit_findings(hours):
             raise NetworkError(fault_list(where, found))
         n = round(hours * 60.0 / self.minutes)
