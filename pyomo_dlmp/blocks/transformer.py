@@ -23,8 +23,8 @@ from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.blocks.shunt import inject_shunt
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.network.elements import Bus, Line, Regulator
-from pyomo_dlmp.network.kinds import Branch
+from pyomo_dlmp.network.elements import Bus, Regulator
+from pyomo_dlmp.network.kinds import BRANCHES, Branch
 from pyomo_dlmp.network.phases import PHASES, Connection, alpha
 from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
 from pyomo_dlmp.network.windings import two_port
@@ -65,7 +65,7 @@ class TransformerBlockData(BranchBlockData):
             a phase.
         """
         bank = [branches] if isinstance(
-            branches, Line | Regulator | Transformer | CenterTappedTransformer) else list(branches)
+            branches, BRANCHES) else list(branches)
         check_data(bank[0], from_bus=from_bus, to_bus=to_bus)
         for branch in bank[1:]:
             check_data(branch)

@@ -1,5 +1,6 @@
 """The feeder as pure data: elements, the checked `Network`, and the algebra of phases."""
 
+from pyomo_dlmp.network.admittance import NodalAdmittance
 from pyomo_dlmp.network.device import Device, MultiphaseDevice
 from pyomo_dlmp.network.devices import (
     Capacitor,
@@ -21,6 +22,6 @@ from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
 __all__ = [
     "Branch", "Bus", "Capacitor", "CenterTappedTransformer", "Column", "Datacenter", "Device",
     "Element", "Generator", "Line", "LineCode", "Load", "MultiphaseDevice", "Network",
-    "OperatingPoint", "Profile", "Range", "Regulator", "StaticVarGenerator", "Storage",
-    "Substation", "Transformer", "find_faults",
+    "NodalAdmittance", "OperatingPoint", "Profile", "Range", "Regulator",
+    "StaticVarGenerator", "Storage", "Substation", "Transformer", "find_faults",
 ]

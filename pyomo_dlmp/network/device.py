@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
+from pyomo_dlmp.errors import listed
 from pyomo_dlmp.network.fields import Column
+from pyomo_dlmp.network.phases import DELTA_PAIRS, NEUTRALS, PHASES, SPLIT, between_phases
 from pyomo_dlmp.network.series import is_number
 
 Finding = tuple[str, str]  # what is wrong, and its cure
@@ -137,24 +139,31 @@ class MultiphaseDevice(Device):
         Such as ``"abc"``.
     connection : "wye" or "delta"
         A leg for each of `phases`; or ab, bc and ca, or the one pair of two phases.
+    neutral : str
+        Conductor of the bus at which the star point of a wye is, such as ``"n"``; "": ground.
     """
 
     phases: Annotated[str, Column(always=True)] = "abc"
     connection: Literal["wye", "delta"] = "wye"
+    neutral: str = ""
 
     @property
     def legs(self) -> tuple[str, ...]:
         """Names of the legs: phases, or pairs of phases."""
         if self.connection == "wye":
-            return tuple(self.phases)
+            return tuple(phase + self.neutral for phase in self.phases)
         return ("ab", "bc", "ca") if len(self.phases) == 3 else (pair_name(self.phases),)
 
     def touched(self) -> str:
-        """Phases of the bus that it needs."""
-        return self.phases
+        """Conductors of the bus that it needs."""
+        return self.phases + self.neutral
 
     def findings(self) -> Iterator[Finding]:
-        """A delta needs two phases."""
+        """A delta needs two phases and has no star point."""
+        if self.neutral and (self.connection == "delta" or len(self.neutral) > 1
+                             or self.neutral not in NEUTRALS):
+            yield (f"neutral is {self.neutral!r}, its connection {self.connection!r}",
+                   "Give one conductor such as 'n' for the star point of a wye, or leave it out.")
         if self.connection == "delta" and len(self.phases) < 2:
             yield (f"delta {self.word} with phases {self.phases!r}",
                    "A delta needs two phases (one leg) or three.")
@@ -177,16 +186,54 @@ def leg_names(device: Any) -> tuple[str, ...]:
 
 
 def pair_name(phases: str) -> str:
-    """The name of the leg between two phases.
+    """The name of the leg between two conductors.
 
     Parameters
     ----------
     phases : str
-        Two phases in any order.
+        Two conductors in any order.
 
     Returns
     -------
     str
-        The pair in its usual order: ``"ca"`` for ``"ac"``.
+        The pair in its usual order: ``"ca"`` for ``"ac"``, ``"an"`` for ``"na"``.
     """
+    if phases[0] in NEUTRALS or phases[1] in NEUTRALS:  # the phase first, then n, then further ones
+        return "".join(sorted(phases, key=lambda k: (k in NEUTRALS, NEUTRALS.find(k))))
     return phases if phases in ("ab", "bc", "ca", "12") else phases[::-1]
+
+
+def leg_findings(device: Any, add: str) -> Iterator[Finding]:
+    """Legs of a wye are to ground or to a neutral, of a delta pairs of phases, each once.
+
+    Parameters
+    ----------
+    device : Device
+        With fields `connection` and `legs`.
+    add : str
+        What is added up where a leg repeats.
+
+    Yields
+    ------
+    (str, str)
+        What is wrong, and its cure.
+    """
+    delta = device.connection == "delta"
+    for leg in device.legs:
+        if not _leg_is_known(leg, delta):
+            turned = f"Write it as {leg[::-1]!r}." if _leg_is_known(leg[::-1], delta) else ""
+            usual = DELTA_PAIRS if device.connection == "delta" else tuple(PHASES)
+            yield (f"leg {leg!r} of a {device.connection} {device.word}",
+                   turned or f"Legs are {listed(usual)}.")
+    if len(set(device.legs)) < len(device.legs):
+        yield f"legs {listed(device.legs)} repeat", f"Add up {add} of the same leg."
+
+
+def _leg_is_known(leg: str, delta: bool) -> bool:
+    if delta:
+        return leg in (*DELTA_PAIRS, SPLIT)
+    wires = {*PHASES, *SPLIT, *NEUTRALS}
+    if len(leg) == 1:
+        return leg in wires
+    return len(leg) == 2 and set(leg) <= wires and not between_phases(leg) and (
+        pair_name(leg) == leg)

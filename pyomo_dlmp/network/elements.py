@@ -11,12 +11,13 @@ legs ``"12"``, each against the grounded tap, in opposition. Transformers are in
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import numpy as np
 
 from pyomo_dlmp.network.fields import Range
+from pyomo_dlmp.network.phases import between_phases
 
 Matrix = tuple[tuple[float, ...], ...]
 MAX_TAP = 32  # twice the 16 steps of common regulators; far below the 160 where the ratio is 0
@@ -24,7 +25,7 @@ MAX_TAP = 32  # twice the 16 steps of common regulators; far below the 160 where
 
 @dataclass(frozen=True, kw_only=True)
 class Bus:
-    """A bus with some of the phases a, b, c.
+    """A bus with some of the phases a, b, c, and any further conductors.
 
     Parameters
     ----------
@@ -34,6 +35,11 @@ class Bus:
         legs (0.24, for example).
     phases : str
         Such as ``"abc"``; ``"12"`` behind a centre-tapped transformer.
+    neutrals : str
+        Conductors that are not phases: a neutral ``"n"``, further ones d to z.
+    ground_r, ground_x : float or None
+        Impedance between the neutral ``"n"`` and ground (ohm); 0 and 0: solidly grounded. None: not
+        grounded here.
     v_min, v_max : float or None
         Limits of the line-to-neutral magnitude (pu); None: the study's default.
     x, y : float or None
@@ -43,6 +49,9 @@ class Bus:
     name: str
     kv: Annotated[float, Range(0, unit="kV", above=True)]
     phases: str = "abc"
+    neutrals: str = ""
+    ground_r: float | None = None
+    ground_x: float | None = None
     v_min: Annotated[float | None, Range(0, unit="pu")] = None
     v_max: Annotated[float | None, Range(0, unit="pu", above=True)] = None
     x: float | None = None
@@ -52,6 +61,33 @@ class Bus:
     def kv_ln(self) -> float:
         """Nominal voltage of a phase (or leg) to neutral (kV)."""
         return self.kv / (2.0 if "1" in self.phases or "2" in self.phases else math.sqrt(3.0))
+
+    @property
+    def conductors(self) -> str:
+        """Its phases, then its further conductors."""
+        return self.phases + self.neutrals
+
+    @property
+    def ground_z(self) -> complex | None:
+        """Impedance between its neutral and ground (ohm); None if it is not grounded."""
+        if self.ground_r is None and self.ground_x is None:
+            return None
+        return complex(self.ground_r or 0.0, self.ground_x or 0.0)
+
+    def nominal_kv(self, leg: str) -> float:
+        """Nominal voltage of a leg.
+
+        Parameters
+        ----------
+        leg : str
+            A phase or a pair of conductors.
+
+        Returns
+        -------
+        float
+            In kV: line to line between phases, else line to neutral.
+        """
+        return self.kv if between_phases(leg) else self.kv_ln
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +103,9 @@ class Substation:
         The source's own impedance (ohm); None: an ideal source.
     angle : float
         Of phase a (degrees); only the AC power flow shows it.
+    angles : tuple of float or None
+        Of each phase (degrees), where they are not those of a balanced source; `angle` is then
+        that of the first.
     """
 
     name: str
@@ -75,6 +114,7 @@ class Substation:
     r: Matrix | None = None
     x: Matrix | None = None
     angle: float = 0.0
+    angles: tuple[float, ...] | None = None
 
     @property
     def z(self) -> np.ndarray | None:
@@ -91,7 +131,8 @@ class LineCode:
     ----------
     name : str
     r, x : n x n tuples of rows
-        Series resistance and reactance (ohm/km), symmetric; arrays are turned into tuples.
+        Series resistance and reactance (ohm/km), symmetric; arrays are turned into tuples. All of
+        both 0: an ideal joint of two buses.
     b : n x n tuples of rows, or None
         Shunt susceptance (microsiemens/km), symmetric; None: no shunt.
     """
@@ -135,7 +176,10 @@ class Line(_Through):
     length : float
         In km.
     phases : str
-        The conductors in the order of the code's matrices.
+        The conductors at its from-bus in the order of the code's matrices, a neutral ``"n"`` and
+        further ones among them.
+    to_conductors : str or None
+        Those at its to-bus, in the same order, where they differ.
     rating_kva : float or None
         Limit of the apparent power per phase (kVA); None: no limit.
     closed : bool
@@ -150,11 +194,33 @@ class Line(_Through):
     phases: str = "abc"
     rating_kva: Annotated[float | None, Range(0, unit="kVA", above=True)] = None
     closed: bool = True
+    to_conductors: str | None = None
+
+    @property
+    def to_phases(self) -> str:
+        """Conductors at the to-bus."""
+        return self.to_conductors or self.phases
 
     @property
     def z(self) -> np.ndarray:
         """Series impedance (ohm): complex, shape (n, n)."""
         return (np.array(self.code.r) + 1j * np.array(self.code.x)) * self.length
+
+    @property
+    def joins(self) -> bool:
+        """Whether it has no impedance and no charging, so that both ends are one bus."""
+        return not (np.any(self.code.r) or np.any(self.code.x) or np.any(self.code.b or 0.0))
+
+    def turned(self) -> Line:
+        """The same line, led from the other end.
+
+        Returns
+        -------
+        Line
+        """
+        there = None if self.to_conductors is None else self.phases
+        return replace(self, from_bus=self.to_bus, to_bus=self.from_bus, phases=self.to_phases,
+                       to_conductors=there)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,19 +5,56 @@ from __future__ import annotations
 from typing import Any
 
 from pyomo_dlmp.errors import shown
+from pyomo_dlmp.network.admittance import NodalAdmittance
 from pyomo_dlmp.network.device import Device
 from pyomo_dlmp.network.elements import Bus, Line, Regulator, Substation
 from pyomo_dlmp.network.registry import device_class, device_classes
 from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
 
-Branch = Line | Regulator | Transformer | CenterTappedTransformer
+Branch = Line | Regulator | Transformer | CenterTappedTransformer | NodalAdmittance
 Element = Bus | Substation | Branch | Device
 
-BRANCHES = (Line, Regulator, Transformer, CenterTappedTransformer)
+BRANCHES = (Line, Regulator, Transformer, CenterTappedTransformer, NodalAdmittance)
 _WORDS: dict[type, str] = {
     Bus: "bus", Substation: "substation", Line: "line", Regulator: "regulator",
     Transformer: "transformer", CenterTappedTransformer: "center_tapped",
+    NodalAdmittance: "admittance",
 }
+
+
+def buses_of(branch: Any) -> tuple[str, ...]:
+    """The buses that a branch joins.
+
+    Parameters
+    ----------
+    branch : Branch
+        Any branch.
+
+    Returns
+    -------
+    tuple of str
+        Two; of a `NodalAdmittance` any number, one of a shunt.
+    """
+    if isinstance(branch, NodalAdmittance):
+        return branch.buses
+    return branch.from_bus, branch.to_bus
+
+
+def carries(element: Any) -> bool:
+    """Whether an element is a branch that joins buses now.
+
+    Parameters
+    ----------
+    element : object
+        Any element of a network.
+
+    Returns
+    -------
+    bool
+        False for open switches and shunts.
+    """
+    return (isinstance(element, BRANCHES) and getattr(element, "closed", True)
+            and len(buses_of(element)) > 1)
 
 
 def element_classes() -> tuple[type, ...]:

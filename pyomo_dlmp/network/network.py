@@ -1,16 +1,16 @@
-"""`Network`: one radial feeder as immutable, checked data."""
+"""`Network`: one feeder as immutable, checked data."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
 import networkx as nx
 
 from pyomo_dlmp.errors import Fault, NetworkError, nearest, shown
+from pyomo_dlmp.network.admittance import NodalAdmittance
 from pyomo_dlmp.network.device import Device
 from pyomo_dlmp.network.devices import (
     Capacitor,
@@ -22,7 +22,7 @@ from pyomo_dlmp.network.devices import (
 )
 from pyomo_dlmp.network.elements import Bus, Line, Regulator, Substation
 from pyomo_dlmp.network.faults.all import checked
-from pyomo_dlmp.network.kinds import BRANCHES, Branch, Element, kind, label
+from pyomo_dlmp.network.kinds import BRANCHES, Branch, Element, buses_of, carries, kind, label
 from pyomo_dlmp.network.profiles import Profile
 from pyomo_dlmp.network.registry import device_class, device_classes
 from pyomo_dlmp.network.topology import Forest
@@ -32,10 +32,13 @@ E = TypeVar("E")
 
 
 class Network:
-    """A radial feeder: elements by name, checked as a whole, never changed.
+    """A feeder: elements by name, checked as a whole, never changed.
 
-    A line is turned, if need be, to lead away from the substation, so every branch's `from_bus` is
-    the side of the substation. Units as in `pyomo_dlmp.network.elements`.
+    It may have loops, parallel branches and neutral conductors; the AC power flow takes all of it,
+    the linear OPF what it can reduce exactly. A line is turned, if need be, to lead away from the
+    substation, so every branch's `from_bus` is the side of the substation (in a loop: along the
+    shortest path in branches; the branch that closes it stays as it is). Units as in
+    `pyomo_dlmp.network.elements`.
 
     Parameters
     ----------
@@ -51,12 +54,14 @@ class Network:
 
     Attributes
     ----------
-    buses, substations, lines, regulators, transformers, center_tapped : mapping
+    buses, substations, lines, regulators, transformers, center_tapped, admittances : mapping
         Elements by name, read-only, in the order given; so are the following.
     loads, generators, storages, capacitors, datacenters, svgs : mapping
         Devices of the package's kinds; `devices_of` has those of other registered kinds, too.
     branches : mapping
-        Everything that joins two buses, without open switches.
+        Everything that joins buses, without open switches.
+    shunts : mapping
+        Those of `admittances` that stand at one bus.
     open_lines : mapping
         Open switches; they are in `lines`, too.
     devices : mapping
@@ -85,6 +90,8 @@ class Network:
     regulators: Mapping[str, Regulator]
     transformers: Mapping[str, Transformer]
     center_tapped: Mapping[str, CenterTappedTransformer]
+    admittances: Mapping[str, NodalAdmittance]
+    shunts: Mapping[str, NodalAdmittance]
     open_lines: Mapping[str, Line]
     storages: Mapping[str, Storage]
     capacitors: Mapping[str, Capacitor]
@@ -113,12 +120,14 @@ class Network:
             regulators=self._by_name(Regulator),
             transformers=self._by_name(Transformer),
             center_tapped=self._by_name(CenterTappedTransformer),
+            admittances=self._by_name(NodalAdmittance),
             **{cls.plural: self._by_name(cls) for cls in device_classes()},
             open_lines=MappingProxyType({
                 e.name: e for e in self.elements if isinstance(e, Line) and not e.closed}),
-            branches=MappingProxyType({
+            branches=MappingProxyType({e.name: e for e in self.elements if carries(e)}),
+            shunts=MappingProxyType({
                 e.name: e for e in self.elements
-                if isinstance(e, BRANCHES) and getattr(e, "closed", True)}),
+                if isinstance(e, NodalAdmittance) and not carries(e)}),
             devices=self._by_name(Device),
         )
 
@@ -132,14 +141,11 @@ class Network:
         """The elements, each line turned to lead away from the substation."""
         root = next(e.bus for e in self.elements if isinstance(e, Substation))
         buses = [e.name for e in self.elements if isinstance(e, Bus)]
-        branches = [e for e in self.elements
-                    if isinstance(e, BRANCHES) and getattr(e, "closed", True)]
+        branches = [e for e in self.elements if isinstance(e, BRANCHES) and carries(e)]
         forest = Forest.grow([root], buses, branches)
         for element in self.elements:
-            backward = isinstance(element, Line) and element.closed and any(
-                feed is element for feed in forest.feeds(element.from_bus))
-            if isinstance(element, Line) and backward:
-                element = replace(element, from_bus=element.to_bus, to_bus=element.from_bus)
+            if isinstance(element, Line) and carries(element) and forest.backward(element):
+                element = element.turned()
             yield element
 
     def __setattr__(self, key: str, value: object) -> NoReturn:
@@ -301,7 +307,7 @@ class Network:
         return self.buses[bus].kv_ln
 
     def graph(self) -> nx.DiGraph:
-        """The tree of buses, with edges away from the substation.
+        """A tree of buses, with edges away from the substation; of a meshed feeder a spanning one.
 
         Returns
         -------
@@ -309,11 +315,13 @@ class Network:
             Buses in breadth-first order from the substation; ``edge["branch"]`` is the branch's
             name. A new graph on every call.
         """
-        joined = nx.DiGraph()
+        joined = nx.Graph()
         joined.add_node(self.substation.bus)
         for branch in self.branches.values():
-            if not joined.has_edge(branch.from_bus, branch.to_bus):  # a bank has its first one
-                joined.add_edge(branch.from_bus, branch.to_bus, branch=branch.name)
+            first, *others = buses_of(branch)
+            for other in others:
+                if not joined.has_edge(first, other):  # a bank has its first one
+                    joined.add_edge(first, other, branch=branch.name)
         graph = nx.DiGraph()
         graph.add_node(self.substation.bus)
         for first, second in nx.bfs_edges(joined, self.substation.bus):

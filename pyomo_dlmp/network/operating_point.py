@@ -33,7 +33,7 @@ def leg_voltage_pu(load: Load, bus: Bus, point: OperatingPoint, leg: str, t: Has
     """
     ends = [point.voltages[bus.name, k, t] for k in leg]
     kv = abs(ends[0] - (ends[1] if len(ends) > 1 else 0.0)) * bus.kv_ln
-    return float(kv / (load.kv or (bus.kv if len(leg) > 1 else bus.kv_ln)))
+    return float(kv / (load.kv or bus.nominal_kv(leg)))
 
 
 @dataclass

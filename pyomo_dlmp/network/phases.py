@@ -27,6 +27,8 @@ from numpy.typing import ArrayLike
 
 PHASES = "abc"
 SPLIT = "12"  # the legs of a centre-tapped secondary, in opposition
+NEUTRAL = "n"
+NEUTRALS = "ndefghijklmopqrstuvwxyz"  # a neutral, and any further conductors
 ALPHA = {"a": 1.0 + 0.0j, "b": np.exp(-2j * np.pi / 3), "c": np.exp(2j * np.pi / 3),
          "1": 1.0 + 0.0j, "2": -1.0 + 0.0j}
 DELTA_PAIRS = ("ab", "bc", "ca")
@@ -38,7 +40,7 @@ def conductors(leg: str) -> tuple[str, str]:
     Parameters
     ----------
     leg : str
-        A phase or a pair of phases.
+        A phase (to ground) or a pair of conductors.
 
     Returns
     -------
@@ -46,6 +48,22 @@ def conductors(leg: str) -> tuple[str, str]:
         ``("a", "n")`` of a phase, ``("a", "b")`` of a pair.
     """
     return (leg[0], leg[1]) if len(leg) == 2 else (leg, "n")
+
+
+def between_phases(leg: str) -> bool:
+    """Whether a leg is between two phases, so that its nominal voltage is that line to line.
+
+    Parameters
+    ----------
+    leg : str
+        A phase or a pair of conductors.
+
+    Returns
+    -------
+    bool
+        False to ground and to a neutral or further conductor.
+    """
+    return len(leg) == 2 and leg[0] not in NEUTRALS and leg[1] not in NEUTRALS
 
 
 def alpha(phases: str) -> np.ndarray:

@@ -6,12 +6,14 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+import networkx as nx
 import numpy as np
 
 from pyomo_dlmp.errors import Fault, listed, nearest
+from pyomo_dlmp.network.admittance import NodalAdmittance
 from pyomo_dlmp.network.device import Device
 from pyomo_dlmp.network.elements import Bus, Line, Regulator, Substation
-from pyomo_dlmp.network.kinds import Branch, label
+from pyomo_dlmp.network.kinds import Branch, buses_of, carries, label
 from pyomo_dlmp.network.phases import legs_matrix
 from pyomo_dlmp.network.transformers import Transformer
 from pyomo_dlmp.tolerances import NOMINAL
@@ -73,8 +75,8 @@ class Forest:
         forest = cls()
         meeting: dict[str, list[Branch]] = {bus: [] for bus in buses}
         for branch in branches:
-            meeting[branch.from_bus].append(branch)
-            meeting[branch.to_bus].append(branch)
+            for bus in buses_of(branch):
+                meeting[bus].append(branch)
         used: set[int] = set()  # by identity: names may be wrong
         for root in [*roots, *meeting]:
             if root in forest.parent:
@@ -87,19 +89,41 @@ class Forest:
                     if id(branch) in used:
                         continue
                     used.add(id(branch))
-                    there = branch.to_bus if branch.from_bus == here else branch.from_bus
-                    if there in forest.parent:
-                        step = forest.parent[there]
-                        if step and step[1] == here and _together(
-                                [*forest.feeds(there), branch]):
-                            forest.beside.setdefault(there, []).append(branch)
-                        else:
-                            forest.closing.append(branch)
-                    else:
-                        forest.parent[there] = (branch, here)
-                        forest.root[there] = root
-                        queue.append(there)
+                    queue.extend(forest._step(branch, here))
         return forest
+
+    def _step(self, branch: Branch, here: str) -> list[str]:
+        """Take a branch in; the buses that it reaches for the first time."""
+        others = [bus for bus in buses_of(branch) if bus != here]
+        known = [bus for bus in others if bus in self.parent]
+        new = [bus for bus in others if bus not in self.parent]
+        for there in new:
+            self.parent[there] = (branch, here)
+            self.root[there] = self.root[here]
+        if known:
+            step = self.parent[known[0]]
+            beside = len(others) == 1 and step is not None and step[1] == here and _together(
+                [*self.feeds(known[0]), branch])
+            if beside:
+                self.beside.setdefault(known[0], []).append(branch)
+            else:
+                self.closing.append(branch)
+        return new
+
+    def backward(self, branch: Branch) -> bool:
+        """Whether a branch of two buses leads towards the root: its to-bus feeds its from-bus.
+
+        Parameters
+        ----------
+        branch : Branch
+            One of those that the forest was grown of.
+
+        Returns
+        -------
+        bool
+        """
+        step = self.parent[branch.from_bus]
+        return step is not None and step[1] == branch.to_bus
 
     def _upward(self, bus: str) -> list[tuple[Branch, str]]:
         steps = []
@@ -156,8 +180,8 @@ def _together(branches: list[Branch]) -> bool:
     return sum(ranks) == np.linalg.matrix_rank(legs_matrix(every, phases))
 
 
-def ends(branch: Branch) -> tuple[tuple[str, str], tuple[str, str]]:
-    """Both ends of a branch.
+def ends(branch: Branch) -> tuple[tuple[str, str, str], ...]:
+    """All ends of a branch.
 
     Parameters
     ----------
@@ -166,10 +190,14 @@ def ends(branch: Branch) -> tuple[tuple[str, str], tuple[str, str]]:
 
     Returns
     -------
-    tuple of (str, str)
-        (field, bus) of each end.
+    tuple of (str, str, str)
+        (field, bus, conductors) of each end.
     """
-    return ("from_bus", branch.from_bus), ("to_bus", branch.to_bus)
+    if isinstance(branch, NodalAdmittance):
+        return tuple(("buses", bus, names) for bus, names in zip(
+            branch.buses, branch.conductors, strict=False))
+    return (("from_bus", branch.from_bus, branch.from_phases),
+            ("to_bus", branch.to_bus, branch.to_phases))
 
 
 def reference_faults(
@@ -206,12 +234,13 @@ def reference_faults(
 
     def lacking(element: object, bus: str, phases: Iterable[str]) -> Iterator[Fault]:
         if bus in buses:
-            missing = sorted(set(phases) - set(buses[bus].phases))
+            at = buses[bus]
+            missing = sorted(set(phases) - set(at.conductors))
+            extra = f", neutrals {at.neutrals!r}" if at.neutrals else ""
             if missing:
                 yield Fault(
                     label(element),
-                    f"phase {listed(missing)} is not at bus {bus!r} (phases "
-                    f"{buses[bus].phases!r})",
+                    f"phase {listed(missing)} is not at bus {bus!r} (phases {at.phases!r}{extra})",
                     f"Use the phases of the bus, or add the phase to {bus!r} and its feed.")
 
     for substation in substations:
@@ -226,11 +255,10 @@ def reference_faults(
         yield from unknown(device, "bus", device.bus)
         yield from lacking(device, device.bus, device.touched())
     for branch in branches:
-        for key, end in ends(branch):
+        for key, end, wires in ends(branch):
             yield from unknown(branch, key, end)
-            yield from lacking(
-                branch, end, branch.from_phases if key == "from_bus" else branch.to_phases)
-        if branch.from_bus == branch.to_bus:
+            yield from lacking(branch, end, wires)
+        if len(set(buses_of(branch))) < len(buses_of(branch)):
             yield Fault(label(branch), f"both ends are at bus {branch.to_bus!r}",
                         "Give two different buses, or remove it.")
         first, second = buses.get(branch.from_bus), buses.get(branch.to_bus)
@@ -246,7 +274,7 @@ def reference_faults(
 def tree_faults(
     buses: Mapping[str, Bus], roots: list[str], branches: Iterable[Branch]
 ) -> Iterator[Fault]:
-    """Loops and islands; if there are none, reversed branches and phases without a feed.
+    """Islands; reversed branches, and phases without a feed.
 
     Parameters
     ----------
@@ -263,14 +291,10 @@ def tree_faults(
     """
     joining = [
         branch for branch in branches
-        if getattr(branch, "closed", True) and branch.from_bus in buses
-        and branch.to_bus in buses and branch.from_bus != branch.to_bus
+        if carries(branch) and all(bus in buses for bus in buses_of(branch))
+        and branch.from_bus != branch.to_bus
     ]
     forest = Forest.grow(roots, buses, joining)
-    for branch in forest.closing:
-        loop = forest.loop(branch)
-        yield Fault(label(branch), f"it closes a loop of branches {listed(loop, 30)}",
-                    "The feeder must be radial: remove one of them, or open a switch.")
     if not roots:
         return
     islands: dict[str, list[str]] = {}
@@ -282,27 +306,65 @@ def tree_faults(
             f"bus {names[0]!r}",
             f"no branch leads from the substation to {len(names)} bus(es): {listed(names, 20)}",
             "Connect them by a branch (close a switch), or remove them and their devices.")
-    if not forest.closing:
-        for name, bus in buses.items():
-            feeds = forest.feeds(name)
-            if feeds and name not in islands:
-                yield from _feed_faults(bus, feeds)
+    fed = conductors_fed(roots, buses, joining)
+    for name, bus in buses.items():
+        if name in roots or forest.root.get(name) not in roots:
+            continue
+        if not forest.closing:
+            yield from _reversed(bus, forest.feeds(name))
+        step = forest.parent[name]
+        above = buses[step[1]] if step else bus  # what its feed lacks is reported there, once
+        lacking = [k for k in bus.phases if (name, k) not in fed
+                   and (k not in above.phases or (above.name, k) in fed)]
+        if lacking:
+            by = [b for b in joining if name in buses_of(b)]
+            feeders = " and ".join(label(feed) for feed in (forest.feeds(name) or by))
+            wires = "".join(dict.fromkeys(k for b in by for _, place, held in ends(b)
+                                          if place == name for k in held))
+            yield Fault(
+                label(bus),
+                f"phase {listed(lacking)} is not fed by {feeders} (phases {wires!r})",
+                "Remove the phase from the bus, or add it to the branch.")
 
 
-def _feed_faults(bus: Bus, feeds: list[Branch]) -> Iterator[Fault]:
+def _reversed(bus: Bus, feeds: list[Branch]) -> Iterator[Fault]:
     for feed in feeds:
-        if feed.to_bus == bus.name or isinstance(feed, Line):
+        if bus.name in buses_of(feed)[1:] or isinstance(feed, Line):
             continue
         yield Fault(
             label(feed),
             f"from_bus {feed.from_bus!r} is farther from the substation than to_bus "
             f"{feed.to_bus!r}",
             "Swap its ends (and what belongs to them: taps, connection).")
-    fed = "".join(dict.fromkeys("".join(
-        feed.to_phases if feed.to_bus == bus.name else feed.from_phases for feed in feeds)))
-    unfed = sorted(set(bus.phases) - set(fed))
-    if unfed:
-        names = " and ".join(label(feed) for feed in feeds)
-        yield Fault(
-            label(bus), f"phase {listed(unfed)} is not fed by {names} (phases {fed!r})",
-            "Remove the phase from the bus, or add it to the branch.")
+
+
+def conductors_fed(roots: Iterable[str], buses: Mapping[str, Bus],
+                   branches: Iterable[Branch]) -> set[tuple[str, str]]:
+    """Bus and conductor of everything that branches connect with a substation's phases.
+
+    A line connects conductor with conductor, any other branch all of its conductors.
+
+    Parameters
+    ----------
+    roots : iterable of str
+        Buses of substations.
+    buses : mapping of str to Bus
+        By name.
+    branches : iterable of Branch
+        Those that carry, between `buses`.
+
+    Returns
+    -------
+    set of (str, str)
+    """
+    joined = nx.Graph()
+    for root in roots:
+        nx.add_path(joined, [("", ""), *((root, k) for k in buses[root].phases)])
+    for branch in branches:
+        first, *others = ([(bus, k) for k in wires] for _, bus, wires in ends(branch))
+        if isinstance(branch, Line):
+            joined.add_edges_from(zip(first, others[0], strict=False))
+        else:
+            nx.add_path(joined, [*first, *(place for other in others for place in other)])
+    source = ("", "")  # joins the substations
+    return set(nx.node_connected_component(joined, source)) if source in joined else set()

@@ -25,9 +25,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pyomo_dlmp.network.admittance import NodalAdmittance
 from pyomo_dlmp.network.elements import Bus, Line, Regulator
 from pyomo_dlmp.network.kinds import Branch
-from pyomo_dlmp.network.phases import legs_matrix
+from pyomo_dlmp.network.phases import between_phases, legs_matrix
 from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.tolerances import ENTRY, RANK
@@ -68,10 +69,10 @@ def rated_kv(given: float | None, legs: Sequence[str], bus: Bus) -> float:
     float
         In kV.
     """
-    pair = len(legs[0]) == 2
     if given is None:
-        return bus.kv if pair else bus.kv_ln
-    return given if pair or len(legs) == 1 else given / np.sqrt(3.0)
+        return bus.nominal_kv(legs[0])
+    alone = between_phases(legs[0]) or len(legs) == 1
+    return given if alone else given / np.sqrt(3.0)
 
 
 def unit_admittance(mva: float, r: Sequence[float], x: np.ndarray) -> np.ndarray:
@@ -247,6 +248,8 @@ def admittance(branch: Branch, buses: Mapping[str, Bus]) -> np.ndarray:
         return center_tapped_admittance(branch, first, second)
     if isinstance(branch, Regulator):
         return regulator_admittance(branch, first, second)
+    if isinstance(branch, NodalAdmittance):
+        return branch.y
     return line_admittance(branch)
 
 

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import networkx as nx
+import numpy as np
 
+from pyomo_dlmp.network.admittance import NodalAdmittance
+from pyomo_dlmp.network.device import leg_names
 from pyomo_dlmp.network.elements import Line
 from pyomo_dlmp.network.kinds import Branch
 from pyomo_dlmp.network.network import Network
+from pyomo_dlmp.network.phases import NEUTRAL
 from pyomo_dlmp.network.topology import end_legs
+from pyomo_dlmp.network.transformers import Transformer
+from pyomo_dlmp.tolerances import RANK
 
 
 def grounded_buses(network: Network) -> set[str]:
     """Buses whose voltage to ground is held: by the source, a wye winding, or a wye device.
 
-    A zone is a set of buses joined by lines; it is grounded if any of its elements is.
+    A zone is a set of buses joined by lines; it is grounded if any of its elements is. A wye to a
+    neutral holds its zone if that neutral is grounded somewhere in the zone.
 
     Parameters
     ----------
@@ -29,7 +36,10 @@ def grounded_buses(network: Network) -> set[str]:
     held = {network.substation.bus}
     beside: dict[tuple[str, str], list[Branch]] = {}
     for branch in network.branches.values():
-        beside.setdefault((branch.from_bus, branch.to_bus), []).append(branch)
+        if isinstance(branch, NodalAdmittance):
+            held |= _held_by(branch, zones)
+        else:
+            beside.setdefault((branch.from_bus, branch.to_bus), []).append(branch)
     for ends, group in beside.items():
         if _joins(group):
             zones.add_edge(*ends)
@@ -37,7 +47,42 @@ def grounded_buses(network: Network) -> set[str]:
             held.add(ends[1])
         held |= {branch.from_bus for branch in group if _holds_its_from_bus(branch)}
     held |= {device.bus for device in network.devices.values() if device.grounds()}
-    return {bus for zone in nx.connected_components(zones) if zone & held for bus in zone}
+    for shunt in network.shunts.values():
+        held |= _held_by(shunt, zones)
+    neutral = _at_neutrals(network)
+    found = set()
+    for zone in nx.connected_components(zones):
+        wired = bool(zone & neutral) and any(network.buses[b].ground_z is not None for b in zone)
+        if zone & held or wired:
+            found |= zone
+    return found
+
+
+def _at_neutrals(network: Network) -> set[str]:
+    """Buses with a wye, of a device or a winding, whose star point is at the neutral."""
+    found = {device.bus for device in network.devices.values()
+             if any(leg[1:] == NEUTRAL for leg in leg_names(device))}
+    for branch in network.transformers.values():
+        for bus, legs in zip((branch.from_bus, branch.to_bus), branch.legs, strict=True):
+            if any(leg[1:] == NEUTRAL for leg in legs):
+                found.add(bus)
+    return found
+
+
+def _held_by(element: NodalAdmittance, zones: nx.Graph) -> set[str]:
+    """Buses that a linear element holds; those that it only joins become neighbours in `zones`.
+
+    All conductors of a bus at one voltage, the others at 0: the current that then enters the bus
+    goes to ground, or to the other buses.
+    """
+    places = np.array([bus for bus, _ in element.terminals])
+    y, size = element.y, np.abs(element.y).max()
+    own = {bus: np.abs(y[np.ix_(places == bus, places == bus)].sum()) for bus in element.buses}
+    if np.abs(y.sum(axis=1)).max() > RANK * size:
+        return {bus for bus in element.buses if own[bus] > RANK * size}
+    coupled = [bus for bus in element.buses if own[bus] > RANK * size]
+    nx.add_path(zones, coupled)
+    return set()
 
 
 def _couples(group: list[Branch]) -> bool:
@@ -59,4 +104,5 @@ def _holds_its_to_bus(group: list[Branch]) -> bool:
 def _holds_its_from_bus(branch: Branch) -> bool:
     """A wye winding whose star point is grounded."""
     return getattr(branch, "connection", "").startswith("wye") and not getattr(
-        branch, "floating", "")
+        branch, "floating", "") and not (
+        isinstance(branch, Transformer) and any(len(leg) == 2 for leg in branch.legs[0]))

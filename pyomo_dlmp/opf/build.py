@@ -30,6 +30,7 @@ from pyomo_dlmp.opf.load_scale import load_series
 from pyomo_dlmp.opf.objective import add_cost
 from pyomo_dlmp.opf.options import OpfOptions
 from pyomo_dlmp.opf.ownership import assign_decisions
+from pyomo_dlmp.opf.reduction import reduced
 from pyomo_dlmp.opf.unbalance import add_unbalance
 
 
@@ -66,6 +67,7 @@ def build_opf(network: Network, *, into: Any = None, **options: Any) -> Any:
     require_kind(network, Network, "build_opf")
     given = OpfOptions.of(options, network)
     _require_empty(into)
+    network = reduced(network)
     m = pyo.ConcreteModel(name=network.name) if into is None else into
     with PauseGC():
         horizon = Horizon(m, given.periods, given.hours, given.angles,

@@ -35,8 +35,6 @@ EDITS = [
     ("conns=[delta wye]", "conns=[zigzag wye]", "m.dss, line 6: transformer.t: OpenDSS reports"),
     ("kvs=[4.16 .48]", "kvs=[4.16 0]", "line 6"),
     ("windings", "windings", ""),
-    ("new load.y", "new line.l3 bus1=src bus2=b linecode=lc length=1\nnew load.y",
-     "it closes a loop of branches"),
     ("new load.y", "new line.l9 bus1=far bus2=farther linecode=lc length=1\nnew load.y",
      "no branch leads from the substation to 2 bus(es): 'far', 'farther'"),
     ("new load.y", "new line.z bus1=b bus2=z r1=0 x1=0 r0=0 x0=0 c1=0 c0=0 length=1\nnew load.y",

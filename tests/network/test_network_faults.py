@@ -16,6 +16,7 @@ from pyomo_dlmp.network import (
     LineCode,
     Load,
     Network,
+    NodalAdmittance,
     Regulator,
     StaticVarGenerator,
     Substation,
@@ -61,6 +62,11 @@ def svg(**more):
     return StaticVarGenerator(**{"name": "svg", "bus": "t", "kvar": 50.0, **more})
 
 
+def shunt(**more):
+    return NodalAdmittance(**{"name": "y", "buses": ("t",), "conductors": ("a",),
+                              "g": ((1.0,),), "b": ((0.0,),), **more})
+
+
 S, T = Bus(name="s", kv=4.8), Bus(name="t", kv=4.8)
 GRID = Substation(name="grid", bus="s")
 T_AB = Bus(name="t", kv=4.8, phases="ab")
@@ -78,7 +84,12 @@ DEVICE_FAULTS = [
     (load(bus="tt"), "load 'd': bus 'tt' is not a bus. Did you mean 't'?"),
     (load(legs=("a", "b")), "load 'd': 2 legs, 1 kw and 1 kvar. Give one kw and one kvar"),
     (load(legs=(), kw=(), kvar=()), "load 'd': 0 legs, 0 kw and 0 kvar. Give"),
-    (load(legs=("d",)), "load 'd': leg 'd' of a wye load. Legs are 'a', 'b', 'c'."),
+    (load(legs=("d",)), "load 'd': phase 'd' is not at bus 't' (phases 'abc')"),
+    (load(legs=("A",)), "load 'd': leg 'A' of a wye load. Legs are 'a', 'b', 'c'."),
+    (load(legs=("an",)), "load 'd': phase 'n' is not at bus 't' (phases 'abc')"),
+    (load(legs=("na",)), "load 'd': leg 'na' of a wye load. Write it as 'an'."),
+    (generator(neutral="a"), "neutral is 'a', its connection 'wye'. Give one conductor such as"),
+    (generator(neutral="n", connection="delta"), "neutral is 'n', its connection 'delta'."),
     (load(connection="delta"), "leg 'a' of a delta load. Legs are 'ab', 'bc', 'ca'."),
     (load(connection="delta", legs=("ac",)), "leg 'ac' of a delta load. Write it as 'ca'."),
     (load(legs=("a", "a"), kw=(1, 1), kvar=(1, 1)), "legs 'a', 'a' repeat. Add up"),
@@ -134,8 +145,13 @@ BRANCH_FAULTS = [
     ([S, T, coded(r=((1.0,),))], "code 'code': r has 1 rows of 1 for phases 'abc'. Give a 3 x 3"),
     ([S, T, coded(b=(I3[0],))], "code 'code': b has 1 rows of 3 for phases 'abc'. Give a 3 x 3"),
     ([S, T, coded(x=((1, 0, 2), *I3[1:]))], "x is not symmetric: [0][2] and [2][0] differ by 2."),
-    ([S, T, coded(r=((1, 2, 0), (2, 1, 0), (0, 0, 1)))], "r has a negative eigenvalue, -1 ohm/km"),
-    ([S, T, coded(r=((0.0,) * 3,) * 3, x=((0.0,) * 3,) * 3)], "r and x are 0 ohm/km. Give its"),
+    ([S, T, line(to_conductors="bb")], "to_conductors is 'bb' for phases 'abc'. Give as many"),
+    ([S, T, line(to_conductors="bcn")], "line 'l': phase 'n' is not at bus 't' (phases 'abc')"),
+    ([S, Bus(name="t", kv=4.8, ground_r=5.0), line()], "ground_r is 5.0, ground_x is None and it"),
+    ([S, Bus(name="t", kv=4.8, neutrals="nn"), line()], "neutrals is 'nn'. Give 'n', or further"),
+    ([S, T, line(), shunt(conductors=("a", "b"))], "1 buses and 2 groups of conductors. Give the"),
+    ([S, T, line(), shunt(conductors=("ab",))], "g is not 2 x 2. Give one row and column for each"),
+    ([S, T, line(), shunt(conductors=("n",))], "admittance 'y': phase 'n' is not at bus 't'"),
     ([S, T, coded(x=((math.nan,) * 3,) * 3)], "line code 'code': x holds nan. Give finite"),
     ([S, T, coded(r="I")], "line 'l', code 'code': r is 'I'. It must be a matrix"),
     ([S, T, line(phases="ab")], "r has 3 rows of 3/3/3 for phases 'ab'. Give a 2 x 2 matrix"),
@@ -179,17 +195,31 @@ def test_branch(elements, message):
     assert any(message in str(fault) for fault in faults_of(*elements, GRID))
 
 
-def test_loop_names_its_branches_in_order():
+def test_a_loop_is_held():
     u = Bus(name="u", kv=4.8)
-    (fault,) = faults_of(S, T, u, GRID, line("st"), line("tu", "t", "u"), line("us", "u", "s"))
-    assert str(fault) == (
-        "line 'tu': it closes a loop of branches 'tu', 'us', 'st'. The feeder must be radial: "
-        "remove one of them, or open a switch.")
+    ring = [line("st"), line("tu", "t", "u"), line("us", "u", "s")]
+    net = Network("ring", [S, T, u, GRID, *ring])
+    assert net.lines["us"].to_bus == "u" and list(net.branches) == ["st", "tu", "us"]
+    assert set(net.graph().edges) == {("s", "t"), ("s", "u")}
 
 
-def test_parallel_lines_are_a_loop():
-    (fault,) = faults_of(S, T, GRID, line("one"), line("two"))
-    assert "it closes a loop of branches 'two', 'one'" in str(fault)
+def test_a_loop_names_each_bus_that_a_phase_does_not_reach_once():
+    u, v = Bus(name="u", kv=4.8), Bus(name="v", kv=4.8)
+    two = {"phases": "ab", "code": L_AB.code}
+    (fault,) = faults_of(S, T, u, v, GRID, line("st", **two), line("tv", "t", "v"),
+                         Bus(name="w", kv=4.8, phases="ab"), line("sw", "s", "w", **two),
+                         line("tw", "t", "w", **two), line("vu", "v", "u"))
+    assert str(fault).startswith("bus 't': phase 'c' is not fed by line 'st' (phases 'abc')")
+
+
+def test_parallel_lines_are_held_and_lead_away():
+    net = Network("two", [S, T, GRID, line("one"), line("two", "t", "s")])
+    assert net.lines["two"].to_bus == "t"
+
+
+def test_a_turned_line_takes_its_conductors_along():
+    turned = Network("x", [S, T, GRID, line("l", "t", "s", phases="abc", to_conductors="bca")])
+    assert (turned.lines["l"].phases, turned.lines["l"].to_phases) == ("bca", "abc")
 
 
 def test_island_lists_its_buses():

@@ -8,7 +8,7 @@ from pyomo_dlmp.errors import Fault, shown
 from pyomo_dlmp.network.elements import Line, LineCode
 from pyomo_dlmp.network.fields import field_specs, number_findings, type_finding
 from pyomo_dlmp.network.kinds import Element
-from pyomo_dlmp.network.phases import PHASES, SPLIT
+from pyomo_dlmp.network.phases import NEUTRALS, PHASES, SPLIT
 from pyomo_dlmp.tolerances import PRINTED
 
 
@@ -90,7 +90,8 @@ def phase_faults(element: Element, where: str) -> list[Fault]:
     list of Fault
     """
     phases = getattr(element, "phases", "a")
-    known = any(set(phases) <= set(kind) for kind in (PHASES, SPLIT))
+    further = set(NEUTRALS) if isinstance(element, Line) else set()
+    known = any(set(phases) <= set(kind) | further for kind in (PHASES, SPLIT))
     if phases and known and len(set(phases)) == len(phases):
         return []
     return [Fault(where, f"phases is {phases!r}", "Give some of a, b, c, each once, e.g. 'abc'; "
@@ -98,7 +99,9 @@ def phase_faults(element: Element, where: str) -> list[Fault]:
 
 
 def code_faults(code: LineCode) -> list[Fault]:
-    """Matrices that are not finite or not symmetric, without impedance, or of negative resistance.
+    """Matrices that are not finite or not symmetric.
+
+    Negative resistances are for whoever costs losses to refuse, r = x = 0 is an ideal joint.
 
     Parameters
     ----------
@@ -122,11 +125,4 @@ def code_faults(code: LineCode) -> list[Fault]:
             found.append(Fault(
                 where, f"{key} is not symmetric: [{i}][{j}] and [{j}][{i}] differ by {skew:g}",
                 "Give a symmetric matrix."))
-        elif key == "r" and (low := float(np.linalg.eigvalsh(matrix)[0])) < -PRINTED * worst:
-            found.append(Fault(
-                where, f"r has a negative eigenvalue, {low:g} ohm/km",
-                "A line cannot produce power: check its r matrix."))
-    if not found and not np.any(code.r) and not np.any(code.x):
-        found.append(Fault(where, "r and x are 0 ohm/km",
-                           "Give its impedance, or join the two buses into one."))
     return found

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from pyomo_dlmp.errors import Fault, listed
+from pyomo_dlmp.network.admittance import NodalAdmittance
 from pyomo_dlmp.network.device import Device, Finding
 from pyomo_dlmp.network.elements import Bus, Line, Regulator, Substation
 from pyomo_dlmp.network.kinds import Element
-from pyomo_dlmp.network.phases import PHASES, SPLIT
+from pyomo_dlmp.network.phases import NEUTRAL, NEUTRALS, PHASES, SPLIT
 from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
+
+_WIRES = {*PHASES, *SPLIT, *NEUTRALS}
 
 
 def relation_faults(element: Element, where: str) -> list[Fault]:
@@ -34,6 +37,12 @@ def relation_faults(element: Element, where: str) -> list[Fault]:
 
 
 def _bus(bus: Bus) -> Iterator[Finding]:
+    if not (set(bus.neutrals) <= set(NEUTRALS) and len(set(bus.neutrals)) == len(bus.neutrals)):
+        yield (f"neutrals is {bus.neutrals!r}",
+               "Give 'n', or further conductors d to z, each once.")
+    if bus.ground_z is not None and NEUTRAL not in bus.neutrals:
+        yield (f"ground_r is {bus.ground_r}, ground_x is {bus.ground_x} and it has no neutral 'n'",
+               "Give neutrals='n', or leave the grounding out.")
     if bus.v_min is not None and bus.v_max is not None and bus.v_min >= bus.v_max:
         yield (f"v_min {bus.v_min:g} pu is not below v_max {bus.v_max:g} pu",
                "Give v_min < v_max, or None for the study's default.")
@@ -48,6 +57,10 @@ def _line(line: Line) -> Iterator[Finding]:
             rows = "/".join(str(len(row)) for row in matrix)
             yield (f"{code}: {key} has {len(matrix)} rows of {rows} for phases {line.phases!r}",
                    f"Give a {n} x {n} matrix, or the phases that the code is made for.")
+    there = line.to_conductors
+    if there is not None and not (len(there) == n == len(set(there)) and set(there) <= _WIRES):
+        yield (f"to_conductors is {there!r} for phases {line.phases!r}",
+               "Give as many conductors of the to-bus, each once, in the order of phases.")
 
 
 def _regulator(reg: Regulator) -> Iterator[Finding]:
@@ -84,10 +97,13 @@ def _transformer(transformer: Transformer) -> Iterator[Finding]:
 def _winding_legs(side: str, winding: str, legs: tuple[str, ...]) -> Iterator[Finding]:
     letters = 1 if winding == "wye" else 2
     for leg in legs:
-        known = set(leg) <= set(PHASES) or set(leg) <= set(SPLIT)
-        if not (len(leg) == len(set(leg)) == letters and known):
+        to_neutral = letters == 1 and len(leg) == 2 and leg[1] in NEUTRALS
+        core = leg[0] if to_neutral else leg
+        known = set(core) <= set(PHASES) or set(core) <= set(SPLIT)
+        if not (len(core) == len(set(core)) == letters and known):
             yield (f"{side}_legs holds {leg!r}, its {side} winding is {winding}",
-                   "Legs of a wye are phases such as 'a', of a delta pairs such as 'ab'.")
+                   "Legs of a wye are phases such as 'a' (to ground) or 'an' (to a neutral), of a "
+                   "delta pairs such as 'ab'.")
 
 
 def _units(transformer: Transformer) -> Iterator[Finding]:
@@ -117,13 +133,32 @@ def _source(source: Substation) -> Iterator[Finding]:
     if (source.r is None) != (source.x is None):
         yield "it has only one of r and x", "Give both (ohm), or none for an ideal source."
     n = len(source.v_pu)
+    if source.angles is not None and len(source.angles) != n:
+        yield f"angles has {len(source.angles)} numbers, v_pu {n}", "Give one angle for each phase."
     for key in ("r", "x"):
         matrix = getattr(source, key)
         if matrix is not None and not (len(matrix) == n and all(len(row) == n for row in matrix)):
             yield f"{key} is not {n} x {n}", "Give one row and column for each voltage of v_pu."
 
 
+def _admittance(element: NodalAdmittance) -> Iterator[Finding]:
+    if len(element.buses) != len(element.conductors) or not element.buses:
+        yield (f"{len(element.buses)} buses and {len(element.conductors)} groups of conductors",
+               "Give the conductors at each of its buses, and at least one bus.")
+        return
+    for bus, wires in zip(element.buses, element.conductors, strict=True):
+        if not wires or len(set(wires)) < len(wires) or not set(wires) <= _WIRES:
+            yield (f"its conductors at bus {bus!r} are {wires!r}",
+                   "Give some of a, b, c (or 1, 2), n, d to z, each once.")
+    n = sum(map(len, element.conductors))
+    for key in ("g", "b"):
+        matrix = getattr(element, key)
+        if not (len(matrix) == n and all(len(row) == n for row in matrix)):
+            yield f"{key} is not {n} x {n}", "Give one row and column for each conductor."
+
+
 _RELATIONS: dict[type, Any] = {
     Bus: _bus, Substation: _source, Line: _line, Regulator: _regulator,
     Transformer: _transformer, CenterTappedTransformer: _center_tapped,
+    NodalAdmittance: _admittance,
 }
