@@ -8,7 +8,7 @@ program can act on them.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -213,6 +213,35 @@ class AuditError(DlmpError, RuntimeError):
 
     def __reduce__(self):
         return type(self), (self.faults,), {"result": self.result}
+
+
+def all_at_once(*checks: Callable[[], Any]) -> list[Any]:
+    """Run checks that may each raise, and raise what they found as one error.
+
+    Parameters
+    ----------
+    *checks
+        Called in order, without arguments.
+
+    Returns
+    -------
+    list
+        What they return.
+
+    Raises
+    ------
+    DlmpError
+        Of the class that the first of them raised, with the faults of all.
+    """
+    results, errors = [], []
+    for check in checks:
+        try:
+            results.append(check())
+        except DlmpError as err:
+            errors.append(err)
+    if errors:
+        raise type(errors[0])([fault for err in errors for fault in err.faults])
+    return results
 
 
 def require_kind(what: object, cls: type, function: str) -> None:

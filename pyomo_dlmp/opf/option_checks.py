@@ -83,11 +83,11 @@ def option_findings(options: Mapping[str, Any],
 
 
 def _numbers(options: Mapping[str, Any]) -> Iterator[OptionFinding]:
-    soft = options["voltage_limits"] == "soft"
+    hard = "" if options["voltage_limits"] == "soft" else "there is no soft limit"
     for key, finding in (
             ("hours", HOURS.finding(options["hours"])),
             ("v_min", _PU.finding(options["v_min"])), ("v_max", _PU.finding(options["v_max"])),
-            ("penalty", _COST.finding(options["penalty"], none="" if soft else "no soft limit")),
+            ("penalty", _COST.finding(options["penalty"], none=hard)),
             ("thermal_sides", _SIDES.finding(options["thermal_sides"], whole=True)),
             ("thermal_penalty", _COST.finding(options["thermal_penalty"], none="hard ratings"))):
         if finding:
@@ -147,7 +147,7 @@ def _unbalance(what: Any, angles: Any, network: Network | None) -> Iterator[Opti
                             "Give an Unbalance(limit=...) or Unbalance(price=...), or None.")
         return
     for key, span in _UNBALANCE.items():
-        if finding := span.finding(getattr(what, key), none="none"):
+        if finding := span.finding(getattr(what, key), none="leave it out"):
             yield OptionFinding(f"unbalance.{key}", *finding)
     if finding := Range(6, 720, "sides").finding(what.sides, whole=True):
         yield OptionFinding("unbalance.sides", *finding)
