@@ -50,18 +50,20 @@ def check_workload(workload: Workload, sites: Iterable[str], labels: Sequence[Ha
         raise ModelError(faults)
 
 
-def workload_findings(workload: Any, sites: list[str],
-                      labels: list[Hashable]) -> Iterator[Finding]:
+def workload_findings(workload: Any, sites: list[str] | None,
+                      labels: list[Hashable], partial: bool = False) -> Iterator[Finding]:
     """What is wrong with a workload.
 
     Parameters
     ----------
     workload : Workload
         Its types need not be right.
-    sites : list of str
-        Datacenters of the aggregator.
+    sites : list of str or None
+        Datacenters of the aggregator; None: they are not known, and names of sites not judged.
     labels : list
         The periods.
+    partial : bool
+        Whether parts are left out because they are wrong: what is missing is then not judged.
 
     Yields
     ------
@@ -72,7 +74,7 @@ def workload_findings(workload: Any, sites: list[str],
         yield "workload", f"is {shown(workload)}", "Give a Workload(...), or MWh."
         return
     sound: dict[str, tuple] = {}
-    broken = False
+    broken = partial
     for group, cls in _GROUPS.items():
         given = items_of(getattr(workload, group))
         if given is None:
@@ -142,18 +144,18 @@ def _names(w: Workload) -> Iterator[Finding]:
             yield f"{group} {name!r}", "occurs twice", "Keep one, or give them different names."
 
 
-def _places(w: Workload, sites: list[str], broken: bool) -> Iterator[Finding]:
+def _places(w: Workload, sites: list[str] | None, broken: bool) -> Iterator[Finding]:
     """Sites that are no datacenters, and work on servers at sites without any."""
     pools = {pool.site for pool in w.servers}
     for part in (*w.servers, *w.interactive, *w.jobs, *w.ups):
         named = [part.site] if isinstance(part, Servers | Ups) else list(part.sites)
         for site in named:
-            if site not in sites:
+            if sites is not None and site not in sites:
                 yield (_place(part),
                        f"names site {site!r}, which is not a datacenter of this aggregator",
                        nearest(site, sites) or "It has no datacenter.")
         if isinstance(part, Interactive) or getattr(part, "server_hours", None) is not None:
-            without = [s for s in sites_of(part, w, sites) if s not in pools]
+            without = [s for s in sites_of(part, w, sites or ()) if s not in pools]
             if (without or not pools) and not broken:
                 yield (_place(part), f"needs servers at {without[0] if without else 'some site'!r}",
                        "Give Servers(site=...).")

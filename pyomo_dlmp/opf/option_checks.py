@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pyomo_dlmp.errors import nearest, shown
-from pyomo_dlmp.network import Network, OperatingPoint, Regulator
+from pyomo_dlmp.network import Datacenter, Network, OperatingPoint, Regulator
+from pyomo_dlmp.network.devices import SHIPPED
 from pyomo_dlmp.network.fields import Range
 from pyomo_dlmp.network.phases import PHASES
 from pyomo_dlmp.network.profiles import HOURS
@@ -133,10 +134,13 @@ def _series(options: Mapping[str, Any], labels: list,
 
 
 def _sites(key: str, names: Any, network: Network) -> Iterator[OptionFinding]:
+    """Names that are not of datacenters, nor of a kind from outside: its block tells its owner."""
+    sites = [name for name, device in network.devices.items()
+             if isinstance(device, Datacenter) or type(device) not in SHIPPED]
     for name in names:
-        if not (isinstance(name, str) and name in network.datacenters):
+        if not (isinstance(name, str) and name in sites):
             yield OptionFinding(key, f"names {shown(name)}",
-                                nearest(name, network.datacenters) or "There is no datacenter.")
+                                nearest(name, sites) or "There is no datacenter.")
 
 
 def _unbalance(what: Any, angles: Any, network: Network | None) -> Iterator[OptionFinding]:

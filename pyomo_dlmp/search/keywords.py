@@ -69,8 +69,8 @@ def check_words(periods: Any, threads: Any, progress: Any, **switches: Any) -> N
             f"Give a whole number up to {_MOST_THREADS}; 0: HiGHS's own choice."))
     if not (periods is None or isinstance(periods, bool)):
         found.append(wrong_keyword(
-            "periods", periods, "Give True (decompose at once), False (never) or None (where branch "
-            "and bound does not end soon)."))
+            "periods", periods, "Give True (decompose at once), False (never) or None (where "
+            "branch and bound does not end soon)."))
     if found:
         raise ModelError([fault for error in found for fault in error.faults])
 
