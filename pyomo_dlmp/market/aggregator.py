@@ -132,8 +132,8 @@ class AggregatorBlockData(BlockData):
         if sites is not None:
             for what, cure in names_findings(sites, 'sites=["dc1"]')[1]:
                 yield Fault(self.name, f"sites: {what}", cure)
-        if finding := _WORTH.finding(value_of_work):
-            yield Fault(self.name, f"value_of_work: {finding[0]}", finding[1])
+        if wrong := _WORTH.finding(value_of_work):
+            yield Fault(self.name, f"value_of_work: {wrong[0]}", wrong[1])
 
     def _sites(self, dso, sites, price_taker: bool) -> dict:
         if not len(dso.datacenter):

@@ -147,7 +147,8 @@ def _names(w: Workload) -> Iterator[Finding]:
 def _places(w: Workload, sites: list[str] | None, broken: bool) -> Iterator[Finding]:
     """Sites that are no datacenters, and work on servers at sites without any."""
     pools = {pool.site for pool in w.servers}
-    for part in (*w.servers, *w.interactive, *w.jobs, *w.ups):
+    parts: list[Any] = [*w.servers, *w.interactive, *w.jobs, *w.ups]
+    for part in parts:
         named = [part.site] if isinstance(part, Servers | Ups) else list(part.sites)
         for site in named:
             if sites is not None and site not in sites:

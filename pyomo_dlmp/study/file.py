@@ -339,7 +339,7 @@ class _Reader:
             self._found((f for f in own if f not in before), case.where)
 
     def _fit_sites(self, periods: int) -> None:
-        """Sites of the price takers and of the workload, in each case; 0 periods: a wrong number."""
+        """Sites of the price takers and of the workload, in each case (0: a wrong number)."""
         told: set[Found] = set()
         for number, case in enumerate(self.cases):
             found: list[Found] = []

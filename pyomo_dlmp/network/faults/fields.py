@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from pyomo_dlmp.errors import Fault, shown
@@ -34,13 +36,13 @@ def type_faults(element: Element | LineCode, where: str) -> list[Fault]:
     return found
 
 
-def name_faults(element: Element, where: str) -> list[Fault]:
+def name_faults(element: Any, where: str) -> list[Fault]:
     """Names that are empty, unprintable or have spaces around: they appear in files and messages.
 
     Parameters
     ----------
-    element : Element
-        Any element of a network.
+    element : Element or Profile
+        Anything with a name.
     where : str
         Its name in messages.
 
