@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+_LONGEST_PART = 4000  # of a fault: a loop of hundreds of lines still fits
 _LONGEST_NAME = 200  # beyond it nobody mistyped a name, and comparing takes long
 
 
@@ -32,6 +33,13 @@ class Fault:
     where: str
     what: str
     cure: str = ""
+
+    def __post_init__(self) -> None:
+        for key in ("where", "what", "cure"):  # a name may be a whole file that slipped in
+            text = str(getattr(self, key))
+            if len(text) > _LONGEST_PART:
+                half = _LONGEST_PART // 2
+                object.__setattr__(self, key, f"{text[:half]} ... {text[-half:]}")
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}." + (f" {self.cure}" if self.cure else "")

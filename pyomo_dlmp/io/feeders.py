@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+from os import PathLike
 from pathlib import Path
 
 import pandas as pd
 
-from pyomo_dlmp.errors import FeederFileError, nearest
+from pyomo_dlmp.errors import FeederFileError, nearest, shown
 from pyomo_dlmp.io.opendss import read_opendss
 from pyomo_dlmp.io.tables import HEADER, read_licence, read_tables
 from pyomo_dlmp.network import Network
@@ -37,9 +38,9 @@ def load_feeder(name: str) -> Network:
     Network('ieee37': 38 buses, 37 branches, 30 loads of 2457 kW)
     """
     folders = _folders()
-    if name not in folders:
+    if not (isinstance(name, str) and name in folders):
         raise FeederFileError.at(
-            f"feeder {name!r}", "there is no shipped feeder of this name",
+            f"feeder {shown(name)}", "there is no shipped feeder of this name",
             f"{nearest(name, folders)} list_feeders() has all; read_tables(folder) reads others.")
     return _load(folders[name])
 
@@ -65,6 +66,10 @@ def find_feeder(what: str) -> Network:
     NetworkError
         If the data are wrong.
     """
+    if not isinstance(what, str | PathLike) or "\0" in str(what):
+        raise FeederFileError.at(
+            f"feeder {shown(what)}", "is no name or path",
+            "Give a shipped feeder's name, a folder of tables, or a .dss file.")
     path = Path(what)
     if path.suffix.lower() == ".dss":
         return read_opendss(path)

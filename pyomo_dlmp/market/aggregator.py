@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
@@ -90,6 +91,9 @@ class AggregatorBlockData(BlockData):
         if sites is not None and not isinstance(sites, str):
             sites = items_of(sites) or sites
         faults = list(self._argument_faults(dso, pays, sites, tariff, value_of_work))
+        if not isinstance(price_taker, bool | np.bool_):
+            faults.append(Fault(self.name, f"price_taker={shown(price_taker)}",
+                                "Give True or False."))
         if faults:
             raise ModelError(faults)
         mine = self._sites(dso, sites, price_taker)

@@ -113,16 +113,16 @@ def part_findings(part: Any, cls: type) -> Iterator[Finding]:
     if not isinstance(part, cls):
         yield "workload", f"holds {shown(part)}", f"Give a {cls.__name__}(...)."
         return
-    for what, cure in field_findings(settled(part)):
-        yield _place(part), what, cure
+    found = field_findings(settled(part))
+    yield from ((_place(part), what, cure) for what, cure in found)
     key = "name" if hasattr(part, "name") else "site"
-    if getattr(part, key) == "":
+    if not found and not getattr(part, key).strip():
         yield _place(part), f"has an empty {key}", f"Give it a {key}."
 
 
 def _place(part: Any) -> str:
     word = next(word for word, cls in PARTS.items() if isinstance(part, cls))
-    return f"{word} {shown(getattr(part, 'name', None) or getattr(part, 'site', None))}"
+    return f"{word} {shown(part.name if hasattr(part, 'name') else part.site)}"
 
 
 def _amounts(w: Workload, broken: bool) -> Iterator[Finding]:

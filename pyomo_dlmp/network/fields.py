@@ -10,6 +10,7 @@ one place.
 from __future__ import annotations
 
 import math
+import sys
 import types
 import typing
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ import numpy as np
 
 from pyomo_dlmp.errors import listed, nearest, shown
 from pyomo_dlmp.network.series import Finding, is_number, is_whole, plain_number
+
+_LARGEST = int(sys.float_info.max)
 
 
 class Range(NamedTuple):
@@ -301,6 +304,8 @@ def field_findings(element: Any) -> list[Finding]:
 def settled(element: Any) -> Any:
     """A dataclass whose lists and arrays are tuples, and whose dicts are its own.
 
+    Whole numbers beyond all floats are infinite.
+
     What the user does to a list afterwards does not change it then.
 
     Parameters
@@ -327,8 +332,12 @@ def _settled(value: Any) -> Any:
         return _settled(value.tolist())
     if isinstance(value, list):
         return tuple(map(_settled, value))
-    if isinstance(value, tuple) and any(isinstance(v, list | np.ndarray) for v in value):
-        return tuple(map(_settled, value))
+    if isinstance(value, tuple):
+        inner = tuple(map(_settled, value))
+        return value if all(a is b for a, b in zip(inner, value, strict=True)) else inner
     if is_dataclass(value) and not isinstance(value, type):  # the code of a line
         return settled(value)
-    return dict(value) if isinstance(value, dict) else value
+    if type(value) is int and not -_LARGEST <= value <= _LARGEST:
+        return plain_number(value)
+    return {key: _settled(inner) for key, inner in value.items()} if isinstance(
+        value, dict) else value

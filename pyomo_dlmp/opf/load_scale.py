@@ -88,9 +88,11 @@ def load_series(
         If loads are unknown, there are not as many numbers as periods, a number is below 0 or not
         finite, or the periods do not fit a profile; it lists all of these.
     """
-    found = load_scale_findings(scale, labels, hours, network)
-    if found:
-        raise NetworkError(fault_list("load_scale", found))
+    faults = fault_list("load_scale", load_scale_findings(scale, labels, hours, network))
+    if finding := HOURS.finding(hours):
+        faults += fault_list("hours", [finding])
+    if faults:
+        raise NetworkError(faults)
     if isinstance(scale, str):
         by_name = {
             profile.name: profile.series(len(labels), hours)

@@ -84,7 +84,7 @@ def option_findings(options: Mapping[str, Any],
 
 
 def _numbers(options: Mapping[str, Any]) -> Iterator[OptionFinding]:
-    hard = "" if options["voltage_limits"] == "soft" else "there is no soft limit"
+    hard = "" if _is(options["voltage_limits"], "soft") else "there is no soft limit"
     for key, finding in (
             ("hours", HOURS.finding(options["hours"])),
             ("v_min", _PU.finding(options["v_min"])), ("v_max", _PU.finding(options["v_max"])),
@@ -97,6 +97,10 @@ def _numbers(options: Mapping[str, Any]) -> Iterator[OptionFinding]:
     if not (_PU.finding(low) or _PU.finding(high)) and low >= high:
         yield OptionFinding("v_min", f"is {low:g} pu, not below v_max {high:g} pu",
                             "Give 0 < v_min < v_max.")
+
+
+def _is(value: Any, word: str) -> bool:
+    return isinstance(value, str) and value == word
 
 
 def _words(options: Mapping[str, Any]) -> Iterator[OptionFinding]:
@@ -184,7 +188,7 @@ def _operating_point(options: Mapping[str, Any], labels: list,
     if point is not None and not isinstance(point, OperatingPoint):
         yield OptionFinding("operating_point", f"is {shown(point)}",
                             "Give ac_power_flow(network, ...).point.")
-    elif (options["losses"] == "corrected") != (point is not None):
+    elif _is(options["losses"], "corrected") != (point is not None):
         yield OptionFinding(
             "operating_point", "goes with losses='corrected'",
             "Give ac_power_flow(network, ...).point, or let solve_corrected_opf do it.")

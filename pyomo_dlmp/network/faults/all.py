@@ -54,8 +54,7 @@ def checked(name: Any, elements: Any, profiles: Any, texts: Mapping[str, Any],
     lists: dict[str, list] = {}
     for key, values in (("elements", elements), ("profiles", profiles)):
         items = sorted(values, key=label) if isinstance(values, Set) else items_of(values)
-        lists[key] = [settled(item) if is_dataclass(item) and not isinstance(item, type) else item
-                      for item in items or ()]
+        lists[key] = [_settled(item) for item in items or ()]
         if items is None:
             faults.append(Fault("network", f"its {key} are {shown(values)}", "Give a list."))
     if finding := _FREQUENCY.finding(frequency):
@@ -63,7 +62,7 @@ def checked(name: Any, elements: Any, profiles: Any, texts: Mapping[str, Any],
     faults += _profile_faults(lists["profiles"])
     known = [p.name for p in lists["profiles"]
              if isinstance(p, Profile) and isinstance(p.name, str)]
-    faults += find_faults(name, lists["elements"], known, **texts)
+    faults += _all_faults({"name": name, **texts}, lists["elements"], known)
     if faults:
         raise NetworkError(faults)
     return tuple(lists["elements"]), tuple(lists["profiles"])
@@ -107,6 +106,17 @@ def find_faults(name: str, elements: Iterable[Any], profiles: Iterable[str] = ()
         Empty if nothing is wrong.
     """
     texts = {"name": name, "description": description, "source": source}
+    return _all_faults(texts, [_settled(element) for element in elements], profiles)
+
+
+def _settled(item: Any) -> Any:
+    return settled(item) if is_dataclass(item) and not isinstance(item, type) else item
+
+
+def _all_faults(texts: Mapping[str, Any], elements: list[Any],
+                profiles: Iterable[str]) -> list[Fault]:
+    """As `find_faults`, of elements that are settled."""
+    name = texts["name"]
     faults = [Fault("network", f"its {key} is {shown(text)}", "It must be a string.")
               for key, text in texts.items() if not isinstance(text, str)]
     sound, broken = _by_type(name, elements, faults)
@@ -131,6 +141,7 @@ def element_faults(element: Any) -> list[Fault]:
     list of Fault
         Empty if nothing is wrong. Relations are judged only if all types are right.
     """
+    element = _settled(element)
     faults = type_faults(element, label(element))
     if faults:
         return faults
