@@ -73,7 +73,11 @@ def find_feeder(what: str) -> Network:
     path = Path(what)
     if path.suffix.lower() == ".dss":
         return read_opendss(path)
-    return read_tables(path) if path.is_dir() else load_feeder(what)
+    try:
+        folder = path.is_dir()
+    except OSError:  # a name that no file can have
+        folder = False
+    return read_tables(path) if folder else load_feeder(str(what))
 
 
 def list_feeders() -> pd.DataFrame:

@@ -215,6 +215,11 @@ def _folder(given: Any, function: str) -> Path:
     if not isinstance(given, str | PathLike) or "\0" in str(given):
         raise FeederFileError.at(f"{function}, folder", f"is {shown(given)}",
                                  "Give the path of a folder.")
+    try:
+        Path(given).is_dir()
+    except OSError as error:  # a name that no file can have
+        raise FeederFileError.at(f"{function}, folder", f"is {shown(given)} ({error.strerror})",
+                                 "Give the path of a folder.") from None
     return Path(given)
 
 

@@ -89,7 +89,8 @@ class AggregatorBlockData(BlockData):
             price taker in a lower level has non-interruptible jobs.
         """
         if sites is not None and not isinstance(sites, str):
-            sites = items_of(sites) or sites
+            items = items_of(sites)
+            sites = sites if items is None else items
         faults = list(self._argument_faults(dso, pays, sites, tariff, value_of_work))
         if not isinstance(price_taker, bool | np.bool_):
             faults.append(Fault(self.name, f"price_taker={shown(price_taker)}",

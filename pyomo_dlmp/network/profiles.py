@@ -12,6 +12,7 @@ from pyomo_dlmp.network.fields import Range, field_findings
 from pyomo_dlmp.network.series import MOST_PERIODS, Finding, fault_list
 from pyomo_dlmp.tolerances import ROUNDING
 
+_MOST_STEPS = 1e6  # in a period: more than one a second for eleven days
 HOURS = Range(0, 8784, "h", above=True)  # of a period: up to a year
 
 
@@ -59,7 +60,7 @@ class Profile:
             What is wrong, and its cure.
         """
         steps = hours * 60.0 / self.minutes
-        if abs(steps - round(steps)) <= ROUNDING and round(steps) >= 1:
+        if steps <= _MOST_STEPS and abs(steps - round(steps)) <= ROUNDING and round(steps) >= 1:
             return []
         return [(f"it has a value every {self.minutes:g} min, periods last {60 * hours:g} min",
                  "Choose periods of a whole number of its steps.")]
@@ -92,5 +93,5 @@ class Profile:
         if found := found or self.fit_findings(hours):
             raise NetworkError(fault_list(where, found))
         n = round(hours * 60.0 / self.minutes)
-        places = np.arange(periods * n) % len(self.values)
-        return np.asarray(self.values)[places].reshape(periods, n).mean(axis=1).tolist()
+        values, places = np.asarray(self.values, dtype=float), np.arange(n)
+        return [float(values[(t * n + places) % len(values)].mean()) for t in range(periods)]

@@ -179,7 +179,7 @@ def configured(config: ConfigDict, given: dict[str, Any], where: str) -> ConfigD
             raise ModelError.at(where, f"has no option {key!r}", nearest(key, config.keys()))
         try:
             config[key] = value
-        except (ValueError, TypeError):
+        except Exception:  # whatever a conversion of what the user gave may raise
             words = _words(key)
             cure = nearest(value, words) if words else (
                 f"It is: {SINGLE_LEVEL[key]['description']}." if key in SINGLE_LEVEL else "")
