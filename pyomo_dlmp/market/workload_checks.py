@@ -203,7 +203,8 @@ def _job(job: Job, labels: list) -> Iterator[tuple[str, str]]:
         yield (f"has its deadline {job.deadline} at or before its arrival {job.arrival}",
                "Give arrival < deadline (positions of periods).")
     elif job.arrival < 0 or job.deadline > len(labels):
-        yield (f"runs from {job.arrival} to {job.deadline}, the study from 0 to {len(labels)}",
+        yield (f"has arrival {job.arrival} and deadline {job.deadline}, the periods go from 0 to "
+               f"{len(labels)}",
                "Keep it inside the study.")
     if job.interruptible != (job.run_periods is None):
         yield (f"has interruptible={job.interruptible} and run_periods={job.run_periods}",

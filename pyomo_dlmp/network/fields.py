@@ -321,10 +321,15 @@ def settled(element: Any) -> Any:
     new = {}
     for field in fields(element):
         value = getattr(element, field.name)
+        if type(value) in _PLAIN:  # most of them: a large feeder has many thousands
+            continue
         kept = _settled(value)
         if kept is not value and field.init:
             new[field.name] = kept
     return replace(element, **new) if new else element
+
+
+_PLAIN = frozenset((str, float, bool, type(None)))
 
 
 def _settled(value: Any) -> Any:
@@ -333,6 +338,8 @@ def _settled(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(map(_settled, value))
     if isinstance(value, tuple):
+        if _PLAIN.issuperset(map(type, value)):
+            return value
         inner = tuple(map(_settled, value))
         return value if all(a is b for a, b in zip(inner, value, strict=True)) else inner
     if is_dataclass(value) and not isinstance(value, type):  # the code of a line

@@ -108,8 +108,12 @@ class Network:
         self, name: str, elements: Iterable[Element], description: str = "", source: str = "",
         profiles: Iterable[Profile] = (), frequency: float = 60.0,
     ):
+        self._fill(name, elements, description, source, profiles, frequency)
+
+    def _fill(self, name, elements, description, source, profiles, frequency, sound=()) -> None:
+        """As `__init__`; `sound` elements are those of another network."""
         found, shapes = checked(name, elements, profiles, {
-            "description": description, "source": source}, frequency)
+            "description": description, "source": source}, frequency, sound)
         self._set(name=name, description=description, source=source, elements=found,
                   profiles=MappingProxyType({p.name: p for p in shapes}), frequency=frequency)
         self._set(elements=tuple(self._led_away()))
@@ -239,8 +243,10 @@ class Network:
         return self._with([new.get(label(element), element) for element in self.elements])
 
     def _with(self, elements: Iterable[Element]) -> Network:
-        return Network(self.name, elements, self.description, self.source,
-                       self.profiles.values(), self.frequency)
+        copy = Network.__new__(Network)
+        copy._fill(self.name, elements, self.description, self.source, self.profiles.values(),
+                   self.frequency, self.elements)
+        return copy
 
     # ------------------------------------------------------------------------------- reading
 

@@ -180,7 +180,7 @@ def series_findings(values: Any, labels: Sequence[Hashable],
     if isinstance(values, Mapping):
         missing = [t for t in labels if t not in values]
         if missing:
-            return {}, [(f"has no value for period {listed(missing, 3)}",
+            return {}, [(f"has no value for period {listed(missing, 3)}: {shown(values)}",
                          "Give one number, or one for each period.")]
         given: list | None = [values[t] for t in labels]
     else:

@@ -215,11 +215,14 @@ class _Reader:
         return entries
 
     def _list(self, entries: Any, key: str, where: str = "") -> list[dict]:
-        if isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries):
-            return entries
-        self._fault(f"{where}[[{key}]]", f"is {shown(entries)}, not a list of tables",
-                    f"Write [[{key}]], with two brackets.")
-        return []
+        cure = f"Write [[{key}]], with two brackets."
+        if not isinstance(entries, list):
+            self._fault(f"{where}[[{key}]]", f"is {shown(entries)}, not a list of tables", cure)
+            return []
+        for entry in entries:
+            if not isinstance(entry, dict):
+                self._fault(f"{where}[[{key}]]", f"holds {shown(entry)}, not a table", cure)
+        return [entry for entry in entries if isinstance(entry, dict)]
 
     def _name(self, what: str, entry: dict, number: int, others: Iterable[str]) -> str:
         """The name of a case or a price taker, which no other may have."""

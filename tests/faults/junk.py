@@ -33,10 +33,10 @@ def junk() -> list:
         (), [], {}, set(), [1.0], [1.0, math.nan], (1, "x"), [[1, 2], [3]], [[]], [None],
         ["a", "b"], {"a": 1}, {1: "a"}, {None: None}, {1, 2}, frozenset({"a"}), object(), Odd(),
         [Odd()], Foreign(), Foreign, int, len, lambda: 1, iter([1, 2]), (x for x in ("a", 1)),
-        range(3), 1 + 2j, np.float64(1.5), np.float32(2), np.int64(3), np.bool_(True), np.nan, np.array(2.0),
-        np.array([1.0, 2.0]), np.array([[1.0, 0.0], [0.0, 1.0]]), np.array(["a"]),
-        np.array([], dtype=float), pd.Series([1.0, 2.0]), pd.DataFrame({"a": [1]}), pd.NA, pd.NaT,
-        NotImplemented, Ellipsis,
+        range(3), 1 + 2j, np.float64(1.5), np.float32(2), np.int64(3), np.bool_(True),
+        np.nan, np.array(2.0), np.array([1.0, 2.0]), np.array([[1.0, 0.0], [0.0, 1.0]]),
+        np.array(["a"]), np.array([], dtype=float), pd.Series([1.0, 2.0]), pd.DataFrame({"a": [1]}),
+        pd.NA, pd.NaT, NotImplemented, Ellipsis,
     ]
 
 

@@ -29,8 +29,8 @@ FAMILIES: tuple[tuple[str, Any], ...] = (
 )
 
 
-def checked(name: Any, elements: Any, profiles: Any, texts: Mapping[str, Any],
-            frequency: Any) -> tuple[tuple[Any, ...], tuple[Profile, ...]]:
+def checked(name: Any, elements: Any, profiles: Any, texts: Mapping[str, Any], frequency: Any,
+            sound: Iterable[Any] = ()) -> tuple[tuple[Any, ...], tuple[Profile, ...]]:
     """Elements and profiles of a network to be, or an error with every fault.
 
     Parameters
@@ -39,6 +39,8 @@ def checked(name: Any, elements: Any, profiles: Any, texts: Mapping[str, Any],
         As a `Network` is given them.
     texts : mapping
         Its further texts by argument.
+    sound : iterable of Element
+        Of another network: these objects are not judged by themselves again.
 
     Returns
     -------
@@ -51,10 +53,11 @@ def checked(name: Any, elements: Any, profiles: Any, texts: Mapping[str, Any],
         If anything is wrong.
     """
     faults = []
+    before = {id(element) for element in sound}
     lists: dict[str, list] = {}
     for key, values in (("elements", elements), ("profiles", profiles)):
         items = sorted(values, key=label) if isinstance(values, Set) else items_of(values)
-        lists[key] = [_settled(item) for item in items or ()]
+        lists[key] = [item if id(item) in before else _settled(item) for item in items or ()]
         if items is None:
             faults.append(Fault("network", f"its {key} are {shown(values)}", "Give a list."))
     if finding := _FREQUENCY.finding(frequency):
@@ -62,7 +65,7 @@ def checked(name: Any, elements: Any, profiles: Any, texts: Mapping[str, Any],
     faults += _profile_faults(lists["profiles"])
     known = [p.name for p in lists["profiles"]
              if isinstance(p, Profile) and isinstance(p.name, str)]
-    faults += _all_faults({"name": name, **texts}, lists["elements"], known)
+    faults += _all_faults({"name": name, **texts}, lists["elements"], known, before)
     if faults:
         raise NetworkError(faults)
     return tuple(lists["elements"]), tuple(lists["profiles"])
@@ -114,16 +117,16 @@ def _settled(item: Any) -> Any:
 
 
 def _all_faults(texts: Mapping[str, Any], elements: list[Any],
-                profiles: Iterable[str]) -> list[Fault]:
-    """As `find_faults`, of elements that are settled."""
+                profiles: Iterable[str], before: Set[int] = frozenset()) -> list[Fault]:
+    """As `find_faults`, of elements that are settled; those whose ids are `before` are sound."""
     name = texts["name"]
     faults = [Fault("network", f"its {key} is {shown(text)}", "It must be a string.")
               for key, text in texts.items() if not isinstance(text, str)]
-    sound, broken = _by_type(name, elements, faults)
+    sound, broken = _by_type(name, elements, faults, before)
     faults += _repeated_names([*sound, *broken])
     faults += _code_faults(element.code for element in sound if isinstance(element, Line))
     for element in sound:
-        faults += _value_faults(element)
+        faults += () if id(element) in before else _value_faults(element)
     faults += _meeting_faults(name, sound, broken, set(profiles))
     return faults
 
@@ -154,7 +157,8 @@ def _value_faults(element: Any) -> list[Fault]:
     return [fault for check in checks for fault in check(element, label(element))]
 
 
-def _by_type(name: str, elements: Iterable[Any], faults: list[Fault]) -> tuple[list, list]:
+def _by_type(name: str, elements: Iterable[Any], faults: list[Fault],
+             before: Set[int]) -> tuple[list, list]:
     """Elements whose values are of their types, and those where some are not."""
     sound: list[Any] = []
     broken: list[Any] = []
@@ -165,7 +169,7 @@ def _by_type(name: str, elements: Iterable[Any], faults: list[Fault]) -> tuple[l
                 f"network {shown(name)}", f"{shown(element)} is not an element",
                 "Register its class with its block: dlmp.extend.register_device(...)."
                 if isinstance(element, Device) else f"Elements are {known}."))
-        elif typed := type_faults(element, label(element)):
+        elif id(element) not in before and (typed := type_faults(element, label(element))):
             faults += typed
             broken.append(element)
         else:
