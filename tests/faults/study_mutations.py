@@ -109,7 +109,7 @@ def mutated_data(rng: random.Random) -> str:
         inside, key = at(data, path[:-1]), path[-1]
         kind = rng.choice(["value", "value", "value", "remove", "rename", "double", "move", "add"])
         if kind == "value":
-            inside[key] = rng.choice(JUNK)
+            inside[key] = copy.deepcopy(rng.choice(JUNK))
         elif kind == "remove":
             del inside[key]
         elif kind == "double" and isinstance(inside, list):
@@ -120,7 +120,8 @@ def mutated_data(rng: random.Random) -> str:
             name = str(key)
             place = rng.randrange(len(name) + 1)
             wrong = name[:place] + rng.choice("xe_ ") + name[place + 1:]
-            inside[wrong or "x"] = inside.pop(key) if kind == "rename" else rng.choice(JUNK)
+            inside[wrong or "x"] = (
+                inside.pop(key) if kind == "rename" else copy.deepcopy(rng.choice(JUNK)))
     return text_of(data)
 
 
