@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import fields
 
+import numpy as np
 import pyomo.environ as pyo
 import pytest
 
@@ -241,3 +242,50 @@ def test_calls_are_right_or_refused(name, caplog, capsys):
     assert refused > count // 3
     assert not [r for r in caplog.records if r.name.startswith("pyomo.")]
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("call, words", [
+    (lambda: dlmp.build_opf(TINY, periods="ab"), "periods: is 'ab'"),
+    (lambda: dlmp.build_opf(TINY, price="5"), "price: is '5'"),
+    (lambda: dlmp.build_opf(TINY, periods=2, price={1.0, 2.0}), "price: is {1.0, 2.0}"),
+    (lambda: dlmp.build_opf(TINY, price_takers="dc"), "price_takers: is 'dc'"),
+    (lambda: dlmp.build_opf(TINY, unbalance=dlmp.Unbalance(limit=1, buses="t")), "buses: is 't'"),
+    (lambda: dlmp.build_opf(TINY, thermal_sides=True), "thermal_sides: is True"),
+    (lambda: dlmp.build_opf(TINY, load_scale=-1), "load_scale: is -1"),
+    (lambda: dlmp.Network("n", "ab"), "its elements are 'ab'"),
+    (lambda: dlmp.Network("n", ELEMENTS, profiles=DAY), "its profiles are Profile("),
+    (lambda: dlmp.solve_market("strategic", dlmp.Market(**MARKET), gapp=1), "Did you mean 'gap'"),
+])
+def test_one_wrong_value_is_named(call, words):
+    with pytest.raises(DlmpError) as caught:
+        call()
+    assert any(words in str(fault) for fault in caught.value.faults), str(caught.value)
+
+
+def test_numbers_of_numpy_are_numbers_and_arrays_are_lists():
+    m = dlmp.build_opf(TINY, periods=np.int64(2), hours=np.float64(0.5),
+                       price=np.array([1.0, 2.0]), load_scale=np.array(1.0), v_min=np.float32(0.9))
+    assert [pyo.value(p) for p in m.substation["grid"].price.values()] == [1.0, 2.0]
+    load = dlmp.Load(
+        name="d", bus="t", legs=np.array(["a"]), kw=np.array([3.0]), kvar=[np.int64(1)])
+    net = dlmp.Network("n", [ELEMENTS[0], ELEMENTS[1], *ELEMENTS[5:7], load])
+    assert net.loads["d"].kw == (3.0,) and net.total_kvar == 1
+
+
+def test_a_network_does_not_change_with_the_lists_it_was_made_of():
+    kw, taps = [3.0], {"a": 1, "b": 1, "c": 1}
+    load = dlmp.Load(name="d", bus="t", legs=["a"], kw=kw, kvar=[1.0])
+    regulator = dlmp.Regulator(name="reg", from_bus="t", to_bus="w", taps=taps)
+    net = dlmp.Network("n", [*ELEMENTS[:2], ELEMENTS[3], *ELEMENTS[5:7], load, regulator])
+    kw[0], taps["a"] = 99.0, 9
+    assert net.total_kw == 3.0 and net.regulators["reg"].taps["a"] == 1
+
+
+def test_a_model_is_not_begun_with_a_wrong_option():
+    m = pyo.ConcreteModel()
+    m.dso = dlmp.LowerLevel()
+    before = list(m.dso.component_map())
+    with pytest.raises(dlmp.ModelError) as caught:
+        dlmp.build_opf(TINY, into=m.dso, periods=2, price=[1.0], v_min=2.0, losses="n",
+                       datacenter_kw={"cd": 1.0}, unbalance=dlmp.Unbalance(limit=1, buses=["tt"]))
+    assert len(caught.value.faults) == 5 and list(m.dso.component_map()) == before

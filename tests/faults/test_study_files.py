@@ -141,6 +141,7 @@ def test_a_mistyped_name_is_named_with_the_nearest(path, wrong, right, read):
     (("job", 0, "deadline"), 5), (("ups", 0, "efficiency"), 2), (("results",), "pyproject.toml"),
     (("case", 1, "dso", "v_min"), 1.5), (("case", 1, "unbalance", "limit"), -1),
     (("datacenter", 1, "name"), "dc"), (("case", 1, "name"), "no SVG"),
+    (("aggregator", "energy_mwh"), -3), (("aggregator", "energy_share"), 1.5),
     (("market", "kinds"), "strategic"), (("sweep", "loading"), [1, 1.0000001]),
 ])
 def test_a_value_out_of_its_range_is_named_once(path, wrong, read):
