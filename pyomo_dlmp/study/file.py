@@ -227,7 +227,7 @@ class _Reader:
     def _name(self, what: str, entry: dict, number: int, others: Iterable[str]) -> str:
         """The name of a case or a price taker, which no other may have."""
         name = entry.get("name", f"{what} {number}")
-        place = f"{what.replace(' ', '_')} {shown(name)}"
+        place = f"{what} {shown(name)}"
         if not isinstance(name, str) or not name.strip():
             self._fault(place, f"name is {shown(name)}", 'Write name = "...".')
         elif name in others:
@@ -237,7 +237,7 @@ class _Reader:
     def _takers(self, entries: Any) -> dict[str, dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
         for number, entry in enumerate(self._list(entries, "price_taker"), 1):
-            name = self._name("price taker", entry, number, found)
+            name = self._name("price_taker", entry, number, found)
             place = f"price_taker {shown(name)}"
             self._keys(place, entry, _TAKER)
             sites, wrong = names_findings(entry.get("sites", []), '["dc1"]')
