@@ -23,7 +23,7 @@ from pyomo.core.base.block import BlockData, declare_custom_block
 from pyomo.core.expr.numvalue import is_potentially_variable
 
 from pyomo_dlmp.bilevel.guard import GuardedBlock, add_guard
-from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.errors import ModelError, shown
 
 log = logging.getLogger("pyomo_dlmp")
 
@@ -202,7 +202,7 @@ def lower_levels(model: Any) -> list[LowerLevelData]:
         One of them is inside another, or `model` is not a model.
     """
     if not isinstance(model, BlockData):
-        raise ModelError.at("model", f"is {model!r}, not a model of Pyomo",
+        raise ModelError.at("model", f"is {shown(model)}, not a model of Pyomo",
                             "Give a ConcreteModel or a Block.")
     found = [
         b for b in model.component_data_objects(pyo.Block, active=True, descend_into=pyo.Block)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
+from os import PathLike
 from pathlib import Path
 
 import pandas as pd
 
-from pyomo_dlmp.errors import FeederFileError, nearest
+from pyomo_dlmp.errors import FeederFileError, nearest, shown
 from pyomo_dlmp.io.opendss import read_opendss
 from pyomo_dlmp.io.tables import HEADER, read_licence, read_tables
 from pyomo_dlmp.network import Network
@@ -38,9 +39,9 @@ def load_feeder(name: str) -> Network:
     Network('ieee37': 38 buses, 37 branches, 30 loads of 2457 kW)
     """
     folders = _folders()
-    if name not in folders:
+    if not (isinstance(name, str) and name in folders):
         raise FeederFileError.at(
-            f"feeder {name!r}", "there is no shipped feeder of this name",
+            f"feeder {shown(name)}", "there is no shipped feeder of this name",
             f"{nearest(name, folders)} list_feeders() has all; read_tables(folder) reads others.")
     return _load(folders[name])
 
@@ -68,11 +69,20 @@ def find_feeder(what: str, progress: Callable[[str], None] | None = None) -> Net
     NetworkError
         If the data are wrong.
     """
-    path, tell = Path(what), progress or (lambda _: None)
-    tell(f"reading {what}")
+    if not isinstance(what, str | PathLike) or "\0" in str(what):
+        raise FeederFileError.at(
+            f"feeder {shown(what)}", "is no name or path",
+            "Give a shipped feeder's name, a folder of tables, or a .dss file.")
+    path = Path(what)
+    if progress is not None:
+        progress(f"reading {what}")
     if path.suffix.lower() == ".dss":
         return read_opendss(path)
-    return read_tables(path) if path.is_dir() else load_feeder(what)
+    try:
+        folder = path.is_dir()
+    except OSError:  # a name that no file can have
+        folder = False
+    return read_tables(path) if folder else load_feeder(str(what))
 
 
 def list_feeders(progress: Callable[[str], None] | None = None) -> pd.DataFrame:

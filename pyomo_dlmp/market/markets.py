@@ -23,12 +23,13 @@ import pyomo.environ as pyo
 from pyomo_dlmp.auditing import BilevelResult
 from pyomo_dlmp.bilevel import LowerLevel
 from pyomo_dlmp.deprecation import renamed_arguments
-from pyomo_dlmp.errors import ModelError, nearest, require_kind
+from pyomo_dlmp.errors import ModelError, nearest, require_kind, shown
 from pyomo_dlmp.market.aggregator import AggregatorBlock
+from pyomo_dlmp.market.market_checks import check_market
 from pyomo_dlmp.market.workload import Workload
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.opf import build_opf
-from pyomo_dlmp.solve import solve_bilevel, solve_integer, solve_opf
+from pyomo_dlmp.solve import check_keywords, solve_bilevel, solve_integer, solve_opf
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import GAP, ROUNDING, ROW_HOLDS
 
@@ -165,10 +166,13 @@ def solve_market(name: str, market: Market, **options: Any) -> MarketResult:
     Raises
     ------
     ModelError
-        If the name is unknown; also errors of the market's parts.
+        If the name or an option is unknown, or data of the market are wrong: all of them at once.
     """
-    if name not in MARKETS:
-        raise ModelError.at("market", f"{name!r} is unknown", nearest(str(name), MARKETS))
+    if not (isinstance(name, str) and name in MARKETS):
+        raise ModelError.at("market", f"{shown(name)} is unknown", nearest(name, MARKETS))
+    require_kind(market, Market, "solve_market")
+    check_market(market)
+    check_keywords(options)
     return MARKETS[name].solve(market, **options)
 
 
@@ -209,8 +213,10 @@ def build_bilevel(market: Market, pays: str | None = None) -> Any:
     Raises
     ------
     ModelError
-        If the data are wrong; also errors of the OPF and of the aggregators.
+        If the data are wrong; it lists every fault. Also errors of the OPF and of the aggregators.
     """
+    require_kind(market, Market, "build_bilevel")
+    check_market(market)
     m = pyo.ConcreteModel(name=market.network.name)
     m.dso = LowerLevel()
     theirs = [site for sites, _ in market.takers.values() for site in sites]
