@@ -9,14 +9,17 @@ from pyomo_dlmp.blocks.generator import GeneratorBlock, GeneratorBlockData
 from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.blocks.line import LineBlock, LineBlockData
 from pyomo_dlmp.blocks.load import LoadBlock, LoadBlockData
+from pyomo_dlmp.blocks.parallel import AdmittanceBlock, ParallelBlock
 from pyomo_dlmp.blocks.registry import register_device, unregister_device
 from pyomo_dlmp.blocks.regulator import RegulatorBlock, RegulatorBlockData
+from pyomo_dlmp.blocks.shunt import ShuntBlock
 from pyomo_dlmp.blocks.storage import StorageBlock, StorageBlockData
 from pyomo_dlmp.blocks.substation import SubstationBlock, SubstationBlockData
 from pyomo_dlmp.blocks.svg import SvgBlock, SvgBlockData
 from pyomo_dlmp.blocks.transformer import TransformerBlock, TransformerBlockData
 
 __all__ = [
+    "AdmittanceBlock",
     "BalancedBlockData",
     "BranchBlock",
     "BranchBlockData",
@@ -34,8 +37,10 @@ __all__ = [
     "LineBlockData",
     "LoadBlock",
     "LoadBlockData",
+    "ParallelBlock",
     "RegulatorBlock",
     "RegulatorBlockData",
+    "ShuntBlock",
     "StorageBlock",
     "StorageBlockData",
     "SubstationBlock",
@@ -49,7 +54,7 @@ __all__ = [
     "unregister_device",
 ]
 
-for _block in (BranchBlock, BusBlock, CapacitorBlock, DatacenterBlock, GeneratorBlock, LineBlock,
-               LoadBlock, RegulatorBlock, StorageBlock, SubstationBlock, SvgBlock,
-               TransformerBlock):
+for _block in (AdmittanceBlock, BranchBlock, BusBlock, CapacitorBlock, DatacenterBlock,
+               GeneratorBlock, LineBlock, LoadBlock, ParallelBlock, RegulatorBlock, ShuntBlock,
+               StorageBlock, SubstationBlock, SvgBlock, TransformerBlock):
     _block.__doc__ = _block._ComponentDataClass.__doc__  # help() shows what a block is

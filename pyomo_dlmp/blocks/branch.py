@@ -18,12 +18,11 @@ inscribed polygons: cos(t_k) p + sin(t_k) q <= S cos(pi/K), safe for p^2 + q^2 <
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
-from numpy.typing import ArrayLike
 from pyomo.core.base.block import BlockData, declare_custom_block
 from pyomo.core.expr import LinearExpression, SumExpression
 
@@ -35,14 +34,14 @@ from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.tolerances import CONVEX, ENTRY
 
 
-def drop_matrices(z: np.ndarray, phases: str) -> tuple[np.ndarray, np.ndarray]:
+def drop_matrices(z: np.ndarray, phases: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """M^P and M^Q of an impedance (Gan and Low, PSCC 2014; see the module's text).
 
     Parameters
     ----------
     z : ndarray, shape (n, n), complex
         Impedance (pu on 1 MW per phase).
-    phases : str
+    phases : sequence of str
         Its n phases.
 
     Returns
@@ -82,25 +81,6 @@ def affine_rows(into: dict, phase: str, periods: Iterable[Hashable],
         body = LinearExpression(constant=0.0, linear_coefs=coefficients,
                                 linear_vars=[v[k, t] for _, v, k in kept])
         into[phase, t] = (body if residual is None else body - residual[phase, t], right)
-
-
-def identity_connection(phases: str, ratio: ArrayLike = 1.0) -> Connection:
-    """The connection of a line, or of tap changers.
-
-    Parameters
-    ----------
-    phases : str
-        Its n phases.
-    ratio : float or array_like, shape (n,)
-        Turns ratio (1) of each phase.
-
-    Returns
-    -------
-    Connection
-    """
-    n = len(phases)
-    gain = np.broadcast_to(np.asarray(ratio, float) ** 2, (n,)).copy()
-    return Connection(tuple(phases), tuple(phases), np.eye(n, dtype=complex), gain, np.zeros(n))
 
 
 def quadratic(H: np.ndarray, flows: list, factor: Any = 1.0) -> Any:
@@ -147,6 +127,25 @@ class BranchBlockData(BlockData):
         [phase, t]; `angle` only where buses carry angles.
     """
 
+    lossy = True  # whether it may have losses
+    bank: Any = None  # `network.parallel.Bank` of a block of several branches
+    bank_name = ""  # of a member: its bank
+    what = ""  # in messages, where its own name says too little
+
+    def at(self, label: str) -> tuple[str, str]:
+        """Bus and phase of one of its outputs.
+
+        Parameters
+        ----------
+        label : str
+            One of `phases`.
+
+        Returns
+        -------
+        (str, str)
+        """
+        return self.to_bus_name, label
+
     def connect(self, name: str, horizon: Horizon, from_bus: Any, to_bus: Any, z_pu: np.ndarray,
                 connection: Connection) -> None:
         """Declare flows and voltage rows, and inject into both buses.
@@ -169,7 +168,9 @@ class BranchBlockData(BlockData):
         ModelError
             If a bus lacks a phase, or angles are needed and the model has none.
         """
-        phases = "".join(connection.outputs)
+        phases: Sequence[str] = connection.outputs
+        if all(len(phase) == 1 for phase in phases):
+            phases = "".join(phases)
         for bus, needed in ((from_bus, connection.inputs), (to_bus, phases)):
             missing = [phase for phase in needed if phase not in bus.phases]
             if missing:
@@ -351,7 +352,8 @@ class BranchBlockData(BlockData):
         least = np.linalg.eigvalsh(H)[0]
         if least < -CONVEX * max(CONVEX, np.abs(H).max()):
             raise ModelError.at(
-                self.name, f"has losses that are not convex (least eigenvalue {least:.3g} of r)",
+                self.what or self.name,
+                f"has losses that are not convex (least eigenvalue {least:.3g} of r)",
                 "A resistance matrix is positive semidefinite: check its entries.")
         return H
 

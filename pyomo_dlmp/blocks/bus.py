@@ -30,6 +30,8 @@ from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
 from pyomo_dlmp.blocks.legs import leg_shares
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.elements import Bus
+from pyomo_dlmp.network.kinds import label
+from pyomo_dlmp.network.phases import between_phases
 from pyomo_dlmp.tolerances import ENTRY
 
 
@@ -58,8 +60,17 @@ class BusBlockData(BlockData):
             The data.
         horizon : Horizon
             Periods and shared indices.
+
+        Raises
+        ------
+        ModelError
+            If it has a neutral that is not at ground.
         """
         check_data(bus)
+        if bus.neutrals and bus.ground_z != 0:
+            raise ModelError.at(
+                label(bus), f"has the conductors {bus.neutrals!r}, which are not solidly grounded",
+                "Give ground_r=0 and ground_x=0, or let build_opf reduce the network.")
         self.bus_name = bus.name
         index = horizon.index(bus.phases)
         self.phases, self.hours = bus.phases, horizon.hours
@@ -198,7 +209,7 @@ class BusBlockData(BlockData):
         float
             In kV.
         """
-        return self.kv if len(leg) == 2 else self.kv_ln
+        return self.kv if between_phases(leg) else self.kv_ln
 
     def limit_voltage(self, v_min: float, v_max: float, penalty: float | None = None) -> None:
         """Limit the line-to-neutral magnitude: rows `v_low` and `v_high`.

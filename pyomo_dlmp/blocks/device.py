@@ -22,7 +22,7 @@ from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Device
 from pyomo_dlmp.network.device import leg_names
-from pyomo_dlmp.network.phases import conductors
+from pyomo_dlmp.network.phases import between_phases, conductors
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,15 @@ class Surroundings:
         Multiplier (1) of a load, one or one per period.
     outside : iterable of (leg, period)
         Of a load whose voltage left its range at an AC operating point.
+    q_scale : float, sequence of float or None
+        Multiplier (1) of a load's reactive power; None: `scale`.
     """
 
     grounded: bool = True
     penalty: float | None = None
     scale: Any = 1.0
     outside: Iterable = field(default=frozenset())
+    q_scale: Any = None
 
 
 class DeviceBlockData(BlockData):
@@ -263,7 +266,7 @@ class BalancedBlockData(DeviceBlockData):
                legs: tuple[str, ...] | None = None) -> None:
         """Connect to a bus; see `DeviceBlockData.attach`."""
         own = leg_names(device) if legs is None else legs
-        if len(own) == 3:
+        if len(own) == 3 and all(map(between_phases, own)):
             own = tuple(dict.fromkeys("".join(own)))
         super().attach(device, horizon, bus, own)
 

@@ -4,6 +4,9 @@ For a leg with power S (complex as the pair P, Q) and the linear map D of `netwo
 
     bus power of phase phi  S_phi = sum_leg D[leg, phi] S_leg
     squared voltage of leg  w_leg = sum_phi Re D[leg, phi] w_phi - 2 Im D[leg, phi] theta_phi
+
+A leg to a neutral, such as "an", is that of its phase: a bus of a model has no neutral that is not
+at ground (`opf.neutrals`).
 """
 
 from __future__ import annotations
@@ -13,7 +16,13 @@ from functools import lru_cache
 import numpy as np
 
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.network.phases import DELTA_PAIRS, SPLIT, delta_connection
+from pyomo_dlmp.network.phases import (
+    DELTA_PAIRS,
+    NEUTRALS,
+    SPLIT,
+    between_phases,
+    delta_connection,
+)
 
 
 def leg_map(name: str, legs: tuple[str, ...], connection: str, phases: str) -> np.ndarray:
@@ -40,9 +49,10 @@ def leg_map(name: str, legs: tuple[str, ...], connection: str, phases: str) -> n
         If a leg does not exist in that connection, or is on a phase that the bus lacks.
     """
     if connection == "wye":
-        wrong = [leg for leg in legs if leg not in phases]
+        at = [leg[:1] if leg[1:2] in (*NEUTRALS, "") else leg for leg in legs]
+        wrong = [leg for leg, phase in zip(legs, at, strict=True) if phase not in phases]
         if not wrong:
-            return np.array([[complex(leg == phase) for phase in phases] for leg in legs])
+            return np.array([[complex(own == phase) for phase in phases] for own in at])
     else:
         pairs = (*DELTA_PAIRS, SPLIT)
         wrong = [leg for leg in legs if leg not in pairs or not set(leg) <= set(phases)]
@@ -76,6 +86,6 @@ def leg_shares(leg: str, phases: str, name: str) -> tuple[tuple[str, float, floa
     ModelError
         As `leg_map`.
     """
-    row = leg_map(name, (leg,), "delta" if len(leg) == 2 else "wye", phases)[0]
+    row = leg_map(name, (leg,), "delta" if between_phases(leg) else "wye", phases)[0]
     return tuple((phase, float(d.real), float(d.imag))
                  for phase, d in zip(phases, row, strict=True) if d != 0)

@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 from pyomo.core.base.block import declare_custom_block
 
-from pyomo_dlmp.blocks.branch import BranchBlockData, identity_connection
+from pyomo_dlmp.blocks.branch import BranchBlockData
 from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.horizon import Horizon
-from pyomo_dlmp.blocks.shunt import inject_shunt
+from pyomo_dlmp.blocks.shunt import inject_charging
 from pyomo_dlmp.network.elements import Line
+from pyomo_dlmp.network.phases import Connection, alpha, identity_connection
 
 
 @declare_custom_block(name="LineBlock")
@@ -58,10 +59,12 @@ class LineBlockData(BranchBlockData):
         if not grounded and len(line.phases) == 3:
             centred = np.eye(3) - 1.0 / 3.0
             z_pu = centred @ z_pu @ centred
-        self.connect(line.name, horizon, from_bus, to_bus, z_pu, identity_connection(line.phases))
+        connection = identity_connection(line.phases)
+        if line.to_phases != line.phases:  # another name at the other end turns its angle
+            connection = Connection.linearise(
+                np.eye(len(line.phases)), line.phases, line.to_phases, alpha(line.phases),
+                alpha(line.to_phases))
+        self.connect(line.name, horizon, from_bus, to_bus, z_pu, connection)
         if line.rating_kva is not None:
             self.limit_flow(line.rating_kva, thermal_sides, thermal_penalty, horizon.hours)
-        if line.code.b is not None:
-            susceptance = np.array(line.code.b) / 1e6 * line.length * to_bus.kv_ln**2
-            for bus in (from_bus, to_bus):
-                inject_shunt(bus, line.phases, 0.5j * susceptance, horizon.labels)
+        inject_charging(line, horizon.labels, (from_bus, to_bus))

@@ -1,6 +1,7 @@
 """Load, wye or delta, with any dependence on voltage, linear in the squared voltage.
 
-    P_leg = scale[t] P0 (1 + s (u - 1)),  Q alike;   u = w_leg (kV of the leg / rated kV)^2
+    P_leg = scale[t] P0 (1 + s (u - 1)),   Q alike by q_scale[t]
+    u = w_leg (kV of the leg / rated kV)^2
 
     s = 0 power, 1/2 current, 1 impedance, n/2 for V^n, z + i/2 for shares z, i of a ZIP load
 
@@ -56,10 +57,10 @@ def slopes(load: Load) -> tuple[float, float]:
 
 @declare_custom_block(name="LoadBlock")
 class LoadBlockData(DeviceBlockData):
-    """A load: no Vars of its own; `scale[t]` multiplies its nominal power."""
+    """A load: no Vars of its own; `scale[t]`, `q_scale[t]` multiply its nominal P and Q."""
 
     def build(self, device: Load, horizon: Horizon, bus: Any, scale: Any = 1.0,
-              outside: Iterable = frozenset()) -> None:
+              outside: Iterable = frozenset(), q_scale: Any = None) -> None:
         """Connect to a bus.
 
         Parameters
@@ -75,6 +76,8 @@ class LoadBlockData(DeviceBlockData):
         outside : set of (leg, period)
             Those whose voltage at an AC operating point is beyond `v_low` .. `v_high`: they are
             impedances, s = 1.
+        q_scale : float or sequence of float, optional
+            Multiplier (1) of its reactive power; `scale` if not given.
 
         Raises
         ------
@@ -84,11 +87,12 @@ class LoadBlockData(DeviceBlockData):
         check_data(device, bus=bus)
         slope = slopes(device)
         self.scale = horizon.series(scale, "load scale")
+        self.q_scale = self.scale if q_scale is None else horizon.series(q_scale, "load scale of Q")
         self.drawn = {}
         for leg, kw, kvar in zip(device.legs, device.kw, device.kvar, strict=True):
             ratio = 1.0 if device.kv is None else (bus.leg_kv(leg) / device.kv) ** 2
             for t in horizon.labels:
-                power = [self.scale[t] * mega(kw), self.scale[t] * mega(kvar)]
+                power = [self.scale[t] * mega(kw), self.q_scale[t] * mega(kvar)]
                 shares = (1.0, 1.0) if (leg, t) in outside else slope
                 if any(shares):
                     change = ratio * bus.leg_voltage(leg, t, device.name) - 1.0
@@ -99,7 +103,7 @@ class LoadBlockData(DeviceBlockData):
 
     def build_at(self, device: Load, horizon: Horizon, bus: Any, at: Surroundings) -> None:
         """As `build`, at its scale in the OPF."""
-        self.build(device, horizon, bus, at.scale, at.outside)
+        self.build(device, horizon, bus, at.scale, at.outside, at.q_scale)
 
     def leg_power(self, leg: str, t: Any) -> tuple[Any, Any]:
         """Power that a leg draws, negative."""

@@ -20,7 +20,8 @@ from pyomo_dlmp.network.registry import device_classes, register, unregister
 
 # names of other components of a model, of elements, and of tables of a study file
 _RESERVED = frozenset((
-    "bus", "substation", "line", "regulator", "transformer", "center_tapped", "periods", "cost",
+    "bus", "substation", "line", "regulator", "transformer", "center_tapped", "admittance",
+    "parallel", "shunt", "periods", "cost",
     "demand", "dual", "taker", "title", "feeder", "results", "case", "price_taker", "time", "dso",
     "unbalance", "aggregator", "market", "sweep", "check", "solver", "servers", "interactive",
     "job", "ups"))

@@ -12,17 +12,24 @@ from typing import Any
 import numpy as np
 from pyomo.core.base.block import declare_custom_block
 
-from pyomo_dlmp.blocks.branch import BranchBlockData, identity_connection
+from pyomo_dlmp.blocks.branch import BranchBlockData
 from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.elements import Regulator
-from pyomo_dlmp.network.phases import Connection, alpha, open_delta_turns
+from pyomo_dlmp.network.phases import (
+    Connection,
+    alpha,
+    identity_connection,
+    open_delta_turns,
+)
 
 
 @declare_custom_block(name="RegulatorBlock")
 class RegulatorBlockData(BranchBlockData):
     """A bank of step-voltage regulators at fixed taps."""
+
+    lossy = False
 
     def build(self, regulator: Regulator, horizon: Horizon, from_bus: Any, to_bus: Any) -> None:
         """Connect two buses.

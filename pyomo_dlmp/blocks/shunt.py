@@ -9,17 +9,22 @@ Angles count only where the bus carries them and Y is no mere susceptance of a l
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from pyomo.core.base.block import BlockData, declare_custom_block
 from pyomo.core.expr import LinearExpression
 
+from pyomo_dlmp.blocks.data_checks import check_data
+from pyomo_dlmp.blocks.horizon import Horizon
+from pyomo_dlmp.network.admittance import NodalAdmittance
+from pyomo_dlmp.network.elements import Line
 from pyomo_dlmp.network.phases import gamma
 from pyomo_dlmp.tolerances import ENTRY
 
 
-def inject_shunt(bus: Any, phases: str, admittance: np.ndarray, periods: Iterable[Any],
+def inject_shunt(bus: Any, phases: Sequence[str], admittance: np.ndarray, periods: Iterable[Any],
                  angles: bool = False) -> None:
     """Inject the power that an admittance draws, as a loss to the bus; see the module's text.
 
@@ -27,7 +32,7 @@ def inject_shunt(bus: Any, phases: str, admittance: np.ndarray, periods: Iterabl
     ----------
     bus : BusBlock
         Where it is connected.
-    phases : str
+    phases : sequence of str
         Its n phases.
     admittance : ndarray, shape (n, n), complex
         In pu on 1 MVA.
@@ -49,6 +54,47 @@ def inject_shunt(bus: Any, phases: str, admittance: np.ndarray, periods: Iterabl
         reactive = [(-c.imag, v, k) for c, v, k in terms if abs(c.imag) > ENTRY]
         for t in periods:
             bus.inject((phase, t), _sum(active, t), _sum(reactive, t))
+
+
+def inject_charging(line: Line, periods: Iterable[Any], ends: tuple[Any, Any]) -> None:
+    """Inject a line's charging, half at each end.
+
+    Parameters
+    ----------
+    line : Line
+        With or without charging.
+    periods : iterable
+        Labels of the periods.
+    ends : (BusBlock, BusBlock)
+        Its from-bus and to-bus.
+    """
+    if line.code.b is None:
+        return
+    susceptance = np.array(line.code.b) / 1e6 * line.length * ends[1].kv_ln**2
+    for bus, phases in zip(ends, (line.from_phases, line.to_phases), strict=True):
+        inject_shunt(bus, phases, 0.5j * susceptance, periods)
+
+
+@declare_custom_block(name="ShuntBlock")
+class ShuntBlockData(BlockData):
+    """A linear element at one bus, given by its nodal admittance: no Vars of its own."""
+
+    def build(self, element: NodalAdmittance, horizon: Horizon, bus: Any) -> None:
+        """Connect to a bus.
+
+        Parameters
+        ----------
+        element : NodalAdmittance
+            At one bus, between phases and ground.
+        horizon : Horizon
+            Periods and shared indices.
+        bus : BusBlock
+            Where it is connected.
+        """
+        check_data(element)
+        self.bus_name = str(bus.index())
+        inject_shunt(bus, element.conductors[0], element.y * bus.kv_ln**2, horizon.labels,
+                     horizon.angles)
 
 
 def _sum(terms, t):

@@ -1,19 +1,22 @@
 """Substation: fixed voltage, and energy bought at a price per period.
 
-    w = v^2, theta = 0 (fixed Vars);  injection p, q per phase (MW, Mvar, free)
+    w = v^2, theta: deviation from the nominal angle (fixed Vars)
+    injection p, q per phase (MW, Mvar, free)
 
 With an impedance of its own (z, ohm) the fixed voltage is behind it, and its bus has, with the
 drop matrices of `blocks.branch`,
 
-    w = v^2 - M^P p - M^Q q,    theta = -1/2 M^Q p + 1/2 M^P q
+    w = v^2 - M^P p - M^Q q,    theta = (as above) - 1/2 M^Q p + 1/2 M^P q
 
     cost[t] = price[t] h sum_phase p[phase, t]        ($)
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
 import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
@@ -22,6 +25,31 @@ from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.horizon import Horizon
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.elements import Substation
+from pyomo_dlmp.network.phases import alpha
+
+
+def source_angles(source: Substation, phases: str) -> tuple[float, dict[str, float]]:
+    """Angles of a source as a turn of all its phases, and what is left.
+
+    Parameters
+    ----------
+    source : Substation
+        With or without `angles`.
+    phases : str
+        Of its bus.
+
+    Returns
+    -------
+    (float, dict of str to float)
+        The turn (rad), and the deviation of each phase from its nominal angle and the turn (rad);
+        the mean of these is 0.
+    """
+    if source.angles is None:
+        return math.radians(source.angle), dict.fromkeys(phases, 0.0)
+    off = np.radians(source.angles) - np.angle(alpha(phases))
+    off = [math.remainder(x - off[0], 2 * math.pi) + off[0] for x in off]
+    mean = math.fsum(off) / len(off)
+    return mean, {k: x - mean for k, x in zip(phases, off, strict=True)}
 
 
 @declare_custom_block(name="SubstationBlock")
@@ -67,15 +95,16 @@ class SubstationBlockData(BlockData):
         self.p = pyo.Var(bus.w.index_set(), initialize=0.0)
         self.q = pyo.Var(bus.w.index_set(), initialize=0.0)
         volts = dict(zip(bus.phases, substation.v_pu, strict=True))
+        _, turns = source_angles(substation, bus.phases)
         for phase, t in bus.w.index_set():
             bus.inject((phase, t), self.p[phase, t], self.q[phase, t])
         if substation.z is None:
             for phase, t in bus.w.index_set():
                 bus.w[phase, t].fix(volts[phase] ** 2)
                 if bus.component("theta") is not None:
-                    bus.theta[phase, t].fix(0.0)
+                    bus.theta[phase, t].fix(turns[phase])
         else:
-            self._behind(bus, horizon, substation.z / bus.kv_ln**2, volts)
+            self._behind(bus, horizon, substation.z / bus.kv_ln**2, volts, turns)
         self.cost = pyo.Expression(horizon.periods, initialize={
             t: self.price[t] * horizon.hours * sum(self.p[phase, t] for phase in bus.phases)
             for t in horizon.labels})
@@ -95,7 +124,7 @@ class SubstationBlockData(BlockData):
         """
         return self.price[t] if pyo.value(self.price[t]) >= 0 else 0.0
 
-    def _behind(self, bus, horizon: Horizon, z_pu, volts) -> None:
+    def _behind(self, bus, horizon: Horizon, z_pu, volts, turns) -> None:
         """Rows `voltage` and `angle` of the source's own impedance."""
         MP, MQ = drop_matrices(z_pu, bus.phases)
         flows = [(self.p, k) for k in bus.phases] + [(self.q, k) for k in bus.phases]
@@ -112,7 +141,8 @@ class SubstationBlockData(BlockData):
                 turn = [(1.0, bus.theta, phase)]
                 turn += [(c, v, k) for c, (v, k) in zip(
                     (*(0.5 * MQ[i]), *(-0.5 * MP[i])), flows, strict=True)]
-                affine_rows(angle, phase, horizon.labels, turn, 0.0, self.theta_residual)
+                affine_rows(angle, phase, horizon.labels, turn, turns[phase],
+                            self.theta_residual)
         self.voltage = pyo.Constraint(index, rule=voltage)
         if horizon.angles:
             self.angle = pyo.Constraint(index, rule=angle)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
@@ -49,6 +49,24 @@ class NodalAdmittance:
     def y(self) -> np.ndarray:
         """Nodal admittance (S): complex, shape (n, n)."""
         return np.array(self.g) + 1j * np.array(self.b)
+
+    def with_admittance(self, y: np.ndarray, buses: tuple[str, ...],
+                        conductors: tuple[str, ...]) -> NodalAdmittance:
+        """The same element at other buses and conductors.
+
+        Parameters
+        ----------
+        y : ndarray, shape (n, n), complex
+            Nodal admittance (S).
+        buses, conductors : tuple of str
+            As of the class.
+
+        Returns
+        -------
+        NodalAdmittance
+        """
+        g, b = (tuple(map(tuple, part.tolist())) for part in (y.real, y.imag))
+        return replace(self, buses=buses, conductors=conductors, g=g, b=b)
 
     @property
     def terminals(self) -> list[tuple[str, str]]:

@@ -31,7 +31,8 @@ def leg_voltage_pu(load: Load, bus: Bus, point: OperatingPoint, leg: str, t: Has
     float
         In pu of the load's rated voltage.
     """
-    ends = [point.voltages[bus.name, k, t] for k in leg]
+    ends = [point.voltages[bus.name, k, t] if k in bus.phases
+            else point.voltages.get((bus.name, k, t), 0.0) for k in leg]
     kv = abs(ends[0] - (ends[1] if len(ends) > 1 else 0.0)) * bus.kv_ln
     return float(kv / (load.kv or bus.nominal_kv(leg)))
 

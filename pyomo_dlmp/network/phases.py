@@ -66,23 +66,23 @@ def between_phases(leg: str) -> bool:
     return len(leg) == 2 and leg[0] not in NEUTRALS and leg[1] not in NEUTRALS
 
 
-def alpha(phases: str) -> np.ndarray:
+def alpha(phases: Sequence[str]) -> np.ndarray:
     """Nominal phasors of phases.
 
     Parameters
     ----------
-    phases : str
-        Such as ``"abc"``.
+    phases : str, or sequence of str
+        Such as ``"abc"``, or labels that begin with a phase, such as ``("a", "a at 7")``.
 
     Returns
     -------
     ndarray, shape (n,), complex
         In pu, in the order of `phases`.
     """
-    return np.array([ALPHA[p] for p in phases])
+    return np.array([ALPHA[p[0]] for p in phases])
 
 
-def gamma(phases: str) -> np.ndarray:
+def gamma(phases: Sequence[str]) -> np.ndarray:
     """Ratios of nominal phasors, ``alpha alpha^H``.
 
     Parameters
@@ -145,6 +145,25 @@ class Connection:
             tuple(inputs), tuple(outputs), terms / total[:, None], np.abs(ratio) ** 2,
             np.angle(ratio),
         )
+
+
+def identity_connection(phases: str, ratio: ArrayLike = 1.0) -> Connection:
+    """The connection of a line, or of tap changers.
+
+    Parameters
+    ----------
+    phases : str
+        Its n phases.
+    ratio : float or array_like, shape (n,)
+        Turns ratio (1) of each phase.
+
+    Returns
+    -------
+    Connection
+    """
+    n = len(phases)
+    gain = np.broadcast_to(np.asarray(ratio, float) ** 2, (n,)).copy()
+    return Connection(tuple(phases), tuple(phases), np.eye(n, dtype=complex), gain, np.zeros(n))
 
 
 def delta_connection(pairs: tuple[str, ...] | list[str], phases: str) -> Connection:

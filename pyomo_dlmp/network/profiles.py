@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
@@ -27,11 +27,14 @@ class Profile:
         The multipliers (1).
     minutes : float
         Duration of each (min).
+    q_values : tuple of float or None
+        Multipliers of the reactive power, as many; None: those of the active power.
     """
 
     name: str
     values: tuple[float, ...]
     minutes: Annotated[float, Range(0, unit="min", above=True)] = 60.0
+    q_values: tuple[float, ...] | None = None
 
     def findings(self) -> list[Finding]:
         """What is wrong with it by itself: types, numbers, no values.
@@ -44,6 +47,9 @@ class Profile:
         found = field_findings(self)
         if isinstance(self.values, tuple | list) and not self.values:
             found.append(("values is empty", "Give at least one multiplier."))
+        if not found and self.q_values is not None and len(self.q_values) != len(self.values):
+            found.append((f"it has {len(self.values)} values and {len(self.q_values)} q_values",
+                          "Give one of each for every step, or leave q_values out."))
         return found
 
     def fit_findings(self, hours: float) -> list[Finding]:
@@ -64,6 +70,17 @@ class Profile:
             return []
         return [(f"it has a value every {self.minutes:g} min, periods last {60 * hours:g} min",
                  "Choose periods of a whole number of its steps.")]
+
+    def reactive(self) -> Profile:
+        """The profile of the reactive power.
+
+        Returns
+        -------
+        Profile
+            With `q_values` for its values; the same where it has none.
+        """
+        return self if self.q_values is None else replace(
+            self, values=self.q_values, q_values=None)
 
     def series(self, periods: int, hours: float = 1.0) -> list[float]:
         """Means of the multipliers over the periods of a model; the profile repeats.

@@ -8,29 +8,22 @@ import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
 from pyomo.core.base.block import BlockData
 
-from pyomo_dlmp.blocks import (
-    BusBlock,
-    Horizon,
-    LineBlock,
-    RegulatorBlock,
-    SubstationBlock,
-    Surroundings,
-    TransformerBlock,
-)
+from pyomo_dlmp.blocks import BusBlock, Horizon, SubstationBlock, Surroundings
+from pyomo_dlmp.blocks.parallel import branch_blocks
 from pyomo_dlmp.blocks.registry import device_models
 from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.errors import ModelError, listed, require_kind, shown
-from pyomo_dlmp.network import Branch, Line, Network, OperatingPoint, Regulator
+from pyomo_dlmp.network import Line, Network, OperatingPoint
 from pyomo_dlmp.network.kinds import kind, label
-from pyomo_dlmp.network.topology import end_legs
 from pyomo_dlmp.network.zones import grounded_buses
+from pyomo_dlmp.opf.branches import add_branches
 from pyomo_dlmp.opf.correction import fit_to_operating_point, loads_outside
 from pyomo_dlmp.opf.limits import add_voltage_limits
-from pyomo_dlmp.opf.load_scale import load_series
+from pyomo_dlmp.opf.load_scale import load_series, reactive_series
 from pyomo_dlmp.opf.objective import add_cost
 from pyomo_dlmp.opf.options import OpfOptions
 from pyomo_dlmp.opf.ownership import assign_decisions
-from pyomo_dlmp.opf.reduction import reduced
+from pyomo_dlmp.opf.reduction import reduced, refuse_nonconvex_losses
 from pyomo_dlmp.opf.unbalance import add_unbalance
 
 
@@ -52,8 +45,9 @@ def build_opf(network: Network, *, into: Any = None, **options: Any) -> Any:
     Returns
     -------
     ConcreteModel or Block
-        With blocks `bus, substation, line, regulator, transformer` by name, one for each kind of
-        devices (`demand` for loads, `generator, storage, capacitor, datacenter, svg`, and those
+        With blocks `bus, substation, line, regulator, transformer` by name (and `admittance`,
+        `shunt`, and `parallel` of merged branches), one for each kind of devices
+        (`demand` for loads, `generator, storage, capacitor, datacenter, svg`, and those
         registered from outside) and the Objective `cost`. In a LowerLevel each datacenter's
         decisions are declared the upper level's (and those of the SVGs it owns); alone, its power
         is fixed at `datacenter_kw`, or at its capacity. `price_takers` stay free.
@@ -67,24 +61,29 @@ def build_opf(network: Network, *, into: Any = None, **options: Any) -> Any:
     require_kind(network, Network, "build_opf")
     given = OpfOptions.of(options, network)
     _require_empty(into)
-    network = reduced(network)
+    reduction = reduced(network)
+    network = reduction.network
+    if given.losses is not None:
+        refuse_nonconvex_losses(b for b in reduction.branches.single if isinstance(b, Line))
     m = pyo.ConcreteModel(name=network.name) if into is None else into
     with PauseGC():
         horizon = Horizon(m, given.periods, given.hours, given.angles,
                           corrected=given.losses == "corrected")
         prices = horizon.series(given.price, "price")
-        scales = load_series(network, given.load_scale, horizon.labels, given.hours)
+        scales = [series(network, given.load_scale, horizon.labels, given.hours)
+                  for series in (load_series, reactive_series)]
         grounded = grounded_buses(network)
         _add_buses(m, network, horizon, prices)
-        _add_branches(m, network, horizon, given, grounded)
+        add_branches(m, reduction, horizon, given, grounded)
         _add_devices(m, network, horizon, given, grounded, scales)
         assign_decisions(m, horizon, given.datacenter_kw, given.price_takers)
         add_voltage_limits(m, network, given)
         if given.unbalance is not None:
             add_unbalance(m, given.unbalance)
         if given.losses is not None:
-            for branch in (*m.line.values(), *m.transformer.values()):
-                branch.add_losses(horizon, *_start(branch, given.operating_point))
+            for _, branch in branch_blocks(m):
+                if branch.lossy:
+                    branch.add_losses(horizon, *_start(branch, given.operating_point))
         add_cost(m, horizon, given.losses)
         if given.operating_point is not None:
             fit_to_operating_point(m, network, given.operating_point)
@@ -117,25 +116,8 @@ def _add_buses(m, network: Network, horizon: Horizon, prices) -> None:
         m.substation[name].build(source, horizon, m.bus[source.bus], prices)
 
 
-def _add_branches(m, network: Network, horizon: Horizon, given: OpfOptions,
-                  grounded: set[str]) -> None:
-    lines, ideal, banks = sort_branches(network)
-    limits = (given.thermal_sides, given.thermal_penalty)
-    m.line, m.regulator = LineBlock(list(lines)), RegulatorBlock(list(ideal))
-    m.transformer = TransformerBlock(list(banks))
-    for name, line in lines.items():
-        ends = m.bus[line.from_bus], m.bus[line.to_bus]
-        m.line[name].build(line, horizon, *ends, *limits, line.to_bus in grounded)
-    for name, regulator in ideal.items():
-        ends = m.bus[regulator.from_bus], m.bus[regulator.to_bus]
-        m.regulator[name].build(regulator, horizon, *ends)
-    for name, bank in banks.items():
-        ends = m.bus[bank[0].from_bus], m.bus[bank[0].to_bus]
-        m.transformer[name].build(bank, horizon, *ends, *limits, bank[0].to_bus in grounded)
-
-
 def _add_devices(m, network: Network, horizon: Horizon, given: OpfOptions,
-                 grounded: set[str], scales) -> None:
+                 grounded: set[str], scales: list[dict]) -> None:
     outside = loads_outside(network, given.operating_point)
     for device in network.devices.values():
         if kind(device) is None:  # it was when the network was made
@@ -148,7 +130,8 @@ def _add_devices(m, network: Network, horizon: Horizon, given: OpfOptions,
         blocks = m.component(row.component)
         for name, device in devices.items():
             at = Surroundings(device.bus in grounded, given.thermal_penalty,
-                              scales.get(name, 1.0), outside.get(name, frozenset()))
+                              scales[0].get(name, 1.0), outside.get(name, frozenset()),
+                              scales[1].get(name))
             blocks[name].build_at(device, horizon, m.bus[device.bus], at)
 
 
@@ -156,42 +139,4 @@ def _start(branch, point: OperatingPoint | None) -> tuple:
     """Voltages at the to-bus of an operating point, and that there is one; or nothing."""
     if point is None:
         return ()
-    bus = branch.to_bus_name
-    return (lambda phase, t: abs(point.voltages[bus, phase, t])), True
-
-
-def sort_branches(network: Network) -> tuple[dict, dict, dict]:
-    """The branches of a network as the blocks of a model hold them.
-
-    Parallel branches form a bank if one of them couples phases; it has the name of its first
-    transformer or regulator.
-
-    Parameters
-    ----------
-    network : Network
-        The feeder.
-
-    Returns
-    -------
-    (dict, dict, dict)
-        By name: lines, ideal regulators, and tuples of all other branches (single ones, or banks).
-    """
-    beside: dict[tuple[str, str], list[Branch]] = {}
-    for branch in network.branches.values():
-        beside.setdefault((branch.from_bus, branch.to_bus), []).append(branch)
-    lines: dict[str, Line] = {}
-    ideal: dict[str, Regulator] = {}
-    banks: dict[str, tuple[Branch, ...]] = {}
-    for group in beside.values():
-        if len(group) > 1 and any(len(leg) > 1 for b in group for leg in end_legs(b)):
-            group.sort(key=lambda branch: isinstance(branch, Line))
-            banks[group[0].name] = tuple(group)
-            continue
-        for branch in group:
-            if isinstance(branch, Line):
-                lines[branch.name] = branch
-            elif isinstance(branch, Regulator) and branch.kva is None:
-                ideal[branch.name] = branch
-            else:
-                banks[branch.name] = (branch,)
-    return lines, ideal, banks
+    return (lambda label, t: abs(point.voltages[(*branch.at(label), t)])), True

@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import cmath
 import math
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
 
+from pyomo_dlmp.blocks.parallel import branch_blocks, flow_blocks
 from pyomo_dlmp.blocks.registry import device_blocks
+from pyomo_dlmp.blocks.substation import source_angles
 from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Network, OperatingPoint
 from pyomo_dlmp.network.operating_point import leg_voltage_pu
 from pyomo_dlmp.network.phases import ALPHA
-from pyomo_dlmp.tolerances import ROUNDING
+from pyomo_dlmp.tolerances import RANK, ROUNDING
 
 
 @renamed_arguments(net="network")
@@ -56,19 +59,21 @@ def fit_to_operating_point(model: Any, network: Network, point: OperatingPoint) 
                             "Solve the AC power flow for every period of the model.")
     _load_devices(model, point)
     _load_voltages(model, network, point)
-    _load_flows(model, point, source)
+    _load_flows(model, point)
+    _load_source(point, source)
     for bus in model.bus.values():
         for k in bus.balance_p:
             bus.p_residual[k] = pyo.value(bus.net_p[k])
             bus.q_residual[k] = pyo.value(bus.net_q[k])
-    for block in [source, *_branches(model)]:
+    branches = [block for _, block in branch_blocks(model)]
+    for block in [source, *branches]:
         for row, residual in (("voltage", "w_residual"), ("angle", "theta_residual")):
             rows = block.component(row)
             for k in rows if rows is not None else ():
                 param = getattr(block, residual)
                 param[k] = 0.0
                 param[k] = pyo.value(rows[k].body) - pyo.value(rows[k].lower)
-    for block in _branches(model):
+    for block in branches:
         if block.component("loss_start") is not None:
             for t in model.periods:
                 flows = np.array([complex(block.p[k, t].value, block.q[k, t].value)
@@ -103,24 +108,12 @@ def loads_outside(network: Network, point: OperatingPoint | None) -> dict[str, s
     return found
 
 
-def _branches(m):
-    return [*m.line.values(), *m.regulator.values(), *m.transformer.values()]
-
-
 def _load_voltages(m, network: Network, point: OperatingPoint) -> None:
     """Squared magnitudes, and angles near those of the parent (phase shifts may pass 180)."""
     (substation,) = network.substations.values()
-    base = math.radians(substation.angle)
-    feeds = {}
-    for block in _branches(m):
-        feeds[block.to_bus_name] = block
-    seen = {substation.bus: 0.0}
-    for name in network.graph():
-        bus, feed = m.bus[name], feeds.get(name)
-        near = 0.0
-        if feed is not None:
-            near = seen[feed.from_bus_name] + float(feed.connection.shift[0])
-        seen[name] = near
+    base, _ = source_angles(substation, m.bus[substation.bus].phases)
+    for name, near in _shifts(m, substation.bus).items():
+        bus = m.bus[name]
         for k, t in bus.w.index_set():
             v = point.voltages[name, k, t]
             if not bus.w[k, t].fixed:
@@ -154,13 +147,75 @@ def _set(settings) -> None:
                 "Solve the AC power flow of the dispatch that the model fixes.")
 
 
-def _load_flows(m, point: OperatingPoint, source) -> None:
-    for kind in (m.line, m.regulator, m.transformer):
-        for name, block in kind.items():
-            for k, t in block.p.index_set():
-                s = point.flows[name, k, t]
-                block.p[k, t].set_value(s.real)
-                block.q[k, t].set_value(s.imag)
+def _shifts(m, root: str) -> dict[str, float]:
+    """Turns of nominal angles by connections from the source on (rad), by bus."""
+    beside: dict[str, list[tuple[str, float]]] = {}
+    for _, block in branch_blocks(m):
+        first = block.from_bus_name
+        for k, shift in zip(block.phases, block.connection.shift, strict=True):
+            there, _ = block.at(k)
+            beside.setdefault(first, []).append((there, float(shift)))
+            beside.setdefault(there, []).append((first, -float(shift)))
+    seen, queue = {root: 0.0}, [root]
+    for here in queue:
+        for there, shift in beside.get(here, ()):
+            if there not in seen:
+                seen[there] = seen[here] + shift
+                queue.append(there)
+    return seen
+
+
+def _load_flows(m, point: OperatingPoint) -> None:
+    """Flows of branches; those of a bank are the sum of its members'."""
+    for name, block in branch_blocks(m):
+        if block.bank is not None:
+            for t in m.periods:
+                for k, s in _bank_flows(m, block, point, t).items():
+                    block.p[k, t].set_value(s.real)
+                    block.q[k, t].set_value(s.imag)
+            continue
+        for k, t in block.p.index_set():
+            s = _flow(point, name, k, t)
+            block.p[k, t].set_value(s.real)
+            block.q[k, t].set_value(s.imag)
+    for name, block in flow_blocks(m):
+        if block.component("p_residual") is None:
+            continue
+        for k, t in block.p.index_set():
+            s = _flow(point, name, k, t) if block.bank_name else 0.0
+            for param, power, value in ((block.p_residual, block.p, complex(s).real),
+                                        (block.q_residual, block.q, complex(s).imag)):
+                param[k, t] = 0.0
+                param[k, t] = value - pyo.value(power[k, t])
+
+
+def _bank_flows(m, block, point: OperatingPoint, t: Hashable) -> dict[str, complex]:
+    """Power that a bank, or an element of several buses, brings to its to-side."""
+    bank = block.bank
+    labels = bank.second.labels
+    if len(bank.members) == 1:  # by its admittance: a flow at each of its buses
+        first = np.array([point.voltages[block.from_bus_name, k, t] for k in bank.first.labels])
+        second = np.array([point.voltages[(*block.at(k), t)] for k in labels])
+        current = np.linalg.pinv(bank.port.z, rcond=RANK) @ (bank.port.turns @ first - second)
+        return dict(zip(labels, (second * current.conj()).tolist(), strict=True))
+    total = dict.fromkeys(labels, 0j)
+    for member in bank.members:
+        names = bank.first.labels if member.turned else labels
+        for i, place in zip(member.first if member.turned else member.second, member.second,
+                            strict=False):
+            s = _flow(point, member.branch.name, names[i], t)
+            total[labels[place]] += -s if member.turned else s
+    return total
+
+
+def _flow(point: OperatingPoint, name: str, k: str, t: Hashable) -> complex:
+    if (name, k, t) not in point.flows:
+        raise ModelError.at("operating point", f"lacks the flow of branch {name!r}",
+                            "Solve the AC power flow of the same network.")
+    return point.flows[name, k, t]
+
+
+def _load_source(point: OperatingPoint, source) -> None:
     for k, t in source.p.index_set():
         s = point.source[k, t]
         source.p[k, t].set_value(s.real)

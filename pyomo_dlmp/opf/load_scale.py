@@ -107,3 +107,30 @@ def load_series(
         return {name: series_findings(scale[name], labels)[0] if name in scale else one
                 for name in network.loads}
     return dict.fromkeys(network.loads, series_findings(scale, labels)[0])
+
+
+def reactive_series(
+    network: Network, scale: LoadScale, labels: Sequence[Hashable], hours: float = 1.0,
+) -> dict[str, dict[Hashable, float]]:
+    """Multiplier of each load's reactive power: that of `load_series`, but for `q_values`.
+
+    Parameters
+    ----------
+    network, scale, labels, hours
+        As of `load_series`.
+
+    Returns
+    -------
+    dict of str to dict
+        [load][period]: the multiplier (1), only of loads that follow a profile with `q_values`.
+
+    Raises
+    ------
+    NetworkError
+        If the periods do not fit a profile.
+    """
+    if not (isinstance(scale, str) and scale == "profiles"):
+        return {}
+    own = {name: dict(zip(labels, profile.reactive().series(len(labels), hours), strict=True))
+           for name, profile in network.profiles.items() if profile.q_values is not None}
+    return {name: own[load.profile] for name, load in network.loads.items() if load.profile in own}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyomo.environ as pyo
 
+from pyomo_dlmp.blocks.parallel import branch_blocks
 from pyomo_dlmp.blocks.registry import device_blocks
 
 log = logging.getLogger("pyomo_dlmp")
@@ -36,15 +37,15 @@ def add_cost(model: Any, horizon: Any, losses: str | None) -> None:
         if below:
             log.warning("losses cost nothing in period(s) %s, whose price is negative",
                         ", ".join(map(str, below)))
-        branches = [b for kind in (model.line, model.transformer) for b in kind.values()]
         terms += [branch.loss_cost(t, substation.loss_price(t) * horizon.hours)
-                  for branch in branches for t in horizon.labels if t not in below]
+                  for _, branch in branch_blocks(model) if branch.lossy
+                  for t in horizon.labels if t not in below]
     model.cost = pyo.Objective(expr=sum(terms))
 
 
 def _blocks(model) -> Iterator[Any]:
     """Every block that may have a cost."""
-    for name in ("substation", "bus", "line", "transformer"):
+    for name in ("substation", "bus", "line", "transformer", "admittance"):
         yield from model.component(name).values()
     for _, block in device_blocks(model):
         yield block

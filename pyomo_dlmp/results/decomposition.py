@@ -23,6 +23,7 @@ import pandas as pd
 from pyomo.environ import value
 from scipy.sparse.linalg import splu
 
+from pyomo_dlmp.blocks.parallel import branch_blocks
 from pyomo_dlmp.errors import ModelError, SolverError
 from pyomo_dlmp.lower.form import LowerForm, compile_lower
 from pyomo_dlmp.results.prices import UNITS, at_legs
@@ -105,7 +106,8 @@ def _state(dso, form: LowerForm) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of the network's columns and of the rows that settle them."""
     column = {id(v): j for j, v in enumerate(form.x)}
     row = {id(r): i for i, r in enumerate(form.rows)}
-    blocks = [*dso.bus.values(), *_branches(dso), *dso.substation.values()]
+    branches = [block for _, block in branch_blocks(dso)]
+    blocks = [*dso.bus.values(), *branches, *dso.substation.values()]
     columns = [column[id(v)] for block in blocks for name in ("w", "theta", "p", "q")
                if block.component(name) is not None
                for v in getattr(block, name).values() if id(v) in column]
@@ -113,10 +115,6 @@ def _state(dso, form: LowerForm) -> tuple[np.ndarray, np.ndarray]:
             for name in ("balance_p", "balance_q", "voltage", "angle")
             if block.component(name) is not None for r in getattr(block, name).values()]
     return np.array(columns), np.array(rows)
-
-
-def _branches(dso):
-    return [*dso.line.values(), *dso.regulator.values(), *dso.transformer.values()]
 
 
 def _right_hand_sides(dso, form: LowerForm, columns, rows, duals) -> dict[str, np.ndarray]:
@@ -149,7 +147,7 @@ def _loss_gradients(dso) -> Iterator[tuple[list, np.ndarray]]:
     """(Vars, slopes of the costed losses) of each branch and period."""
     (substation,) = dso.substation.values()
     hours = dso.period_hours
-    for branch in (*dso.line.values(), *dso.transformer.values()):
+    for _, branch in branch_blocks(dso):
         if branch.component("loss") is None:
             continue
         for t in dso.periods:

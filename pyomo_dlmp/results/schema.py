@@ -84,7 +84,7 @@ class TableSchema:
 
 CASE = Column("case", Kind.TEXT, "name of the run")
 _BUS = Column("bus", Kind.TEXT, "name of the bus")
-_PHASE = Column("phase", Kind.TEXT, "phase a, b, c, or leg ab, bc, ca; empty: of all phases")
+_PHASE = Column("phase", Kind.TEXT, "phase a, b, c, or leg ab, an ...; empty: of all phases")
 _PERIOD = Column("period", Kind.PERIOD, "period of the horizon")
 _QUANTITY = Column("quantity", Kind.TEXT, "what the value is of")
 _VALUE = Column("value", Kind.NUMBER, "in the row's unit")

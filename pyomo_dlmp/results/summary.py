@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pandas as pd
 from pyomo.environ import value
 
+from pyomo_dlmp.blocks.parallel import branch_blocks
 from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.results.schema import SUMMARY
 from pyomo_dlmp.tolerances import ACTIVE, SAME_MONEY
@@ -58,8 +59,7 @@ def _energy(dso, dispatch) -> Iterable[tuple]:
     names = {"substation": "energy_from_the_substation", "generator": "energy_of_generators",
              "datacenter": "energy_of_datacenters"}
     yield from ((names[k], active[k], "MWh") for k in names if k in active.index)
-    branches = [b for kind in (dso.line, dso.transformer) for b in kind.values()]
-    losses = [value(b.loss[t]) for b in branches if b.component("loss") is not None
+    losses = [value(b.loss[t]) for _, b in branch_blocks(dso) if b.component("loss") is not None
               for t in dso.periods]
     if losses:
         yield "losses", hours * sum(losses), "MWh"

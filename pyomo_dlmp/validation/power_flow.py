@@ -18,8 +18,7 @@ from pyomo_dlmp.network import Line, Network, OperatingPoint
 from pyomo_dlmp.network.device import LegPowers, leg_names
 from pyomo_dlmp.network.units import KILO, mega
 from pyomo_dlmp.network.zones import grounded_buses
-from pyomo_dlmp.opf.build import sort_branches
-from pyomo_dlmp.opf.load_scale import LoadScale, load_series
+from pyomo_dlmp.opf.load_scale import LoadScale, load_series, reactive_series
 from pyomo_dlmp.tolerances import SAME_MONEY
 
 Dispatch = Mapping[Hashable, Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]]]
@@ -121,12 +120,13 @@ def ac_power_flow(network: Network, dispatch: Any = None, *, load_scale: LoadSca
         If the extra ``opendss`` is missing, a device is unknown, or a period does not converge.
     """
     by_period = dispatch_by_period(network, dispatch)
-    scales = load_series(network, load_scale, list(by_period), hours)
+    both = [series(network, load_scale, list(by_period), hours)
+            for series in (load_series, reactive_series)]
     solver = AcSolver(network)
     solver.refuse_stars(by_period)
     point = OperatingPoint(periods=list(by_period))
     for t, injections in by_period.items():
-        solver.solve(injections, {name: series[t] for name, series in scales.items()})
+        solver.solve(injections, *({name: each[name][t] for name in each} for each in both))
         solver.read(point, t)
         for name, (_, _, kw, kvar) in solver.base.items():
             p, q = injections.get(name, (kw, kvar))
@@ -165,7 +165,6 @@ class AcSolver:
         self.grounded = grounded_buses(network)
         self.base = base
         self._nominal: dict[str, tuple[float, float]] | None = None
-        self._banks = _banks(network)
         self._load_of = {
             (name if len(load.legs) == 1 else f"{name}_{leg}").lower(): name
             for name, load in network.loads.items() for leg in load.legs}
@@ -186,8 +185,8 @@ class AcSolver:
                             f"{t!r} at bus {device.bus!r}, which nothing grounds",
                             "Connect it in delta.")
 
-    def solve(self, injections: Mapping[str, tuple], scale: Mapping[str, float] | None = None
-              ) -> None:
+    def solve(self, injections: Mapping[str, tuple], scale: Mapping[str, float] | None = None,
+              q_scale: Mapping[str, float] | None = None) -> None:
         """Set the powers of devices and loads, and solve.
 
         Parameters
@@ -196,6 +195,8 @@ class AcSolver:
             [device]: (kW by leg, kvar by leg), generated.
         scale : mapping of str to float, optional
             Multiplier (1) of each load; 1 for those that it leaves out.
+        q_scale : mapping of str to float, optional
+            Of the reactive power, where it has one of its own.
         """
         loads = self.engine.ActiveCircuit.Loads
         made = {}
@@ -208,7 +209,7 @@ class AcSolver:
             while i:
                 self._nominal[loads.Name] = (loads.kW, loads.kvar)
                 i = loads.Next
-        scale = {} if scale is None else scale
+        scale, q_scale = scale or {}, q_scale or {}
         i = loads.First
         while i:
             name = loads.Name
@@ -217,7 +218,7 @@ class AcSolver:
                 p, q = made[name]
             elif name in self._load_of:
                 factor = scale.get(self._load_of[name], 1.0)
-                p, q = p * factor, q * factor
+                p, q = p * factor, q * q_scale.get(self._load_of[name], factor)
             if (loads.kW, loads.kvar) != (p, q):
                 loads.kW, loads.kvar = p, q
             i = loads.Next
@@ -237,17 +238,14 @@ class AcSolver:
             for k, value in zip(bus.phases, phasors.tolist(), strict=True):
                 point.voltages[name, k, t] = value
         currents = self._currents(circuit)
-        for bank, members in self._banks.items():
-            to_bus = members[0].to_bus
-            for branch in members:
-                for k in branch.to_phases:
-                    i = sum(currents.get((part, 1, NODE[k]), 0.0) for part in _parts(branch))
-                    v = point.voltages[to_bus, k, t]
-                    s = v * np.conj(-i) * mega(kv[to_bus])
-                    if isinstance(branch, Line) and branch.code.b is not None:
-                        s += self._charging(branch, k, t, point)
-                    key = (bank, k, t)
-                    point.flows[key] = point.flows.get(key, 0.0) + complex(s)
+        for name, branch in self.network.branches.items():
+            for k in branch.to_phases:
+                i = sum(currents.get((part, 1, NODE[k]), 0.0) for part in _parts(branch))
+                v = point.voltages[branch.to_bus, k, t]
+                s = v * np.conj(-i) * mega(kv[branch.to_bus])
+                if isinstance(branch, Line) and branch.code.b is not None:
+                    s += self._charging(branch, k, t, point)
+                point.flows[name, k, t] = complex(s)
         source = self.network.substation
         for k in self.network.buses[source.bus].phases:
             total = sum(value for (part, _, node), value in currents.items()
@@ -306,13 +304,6 @@ def _parts(branch) -> list[str]:
         parts = [f"transformer.{name}_{leg}" for leg in branch.taps]
         return [*parts, f"line.{name}_through"] if branch.connection == "open_delta" else parts
     return [f"transformer.{name}"]
-
-
-def _banks(network: Network) -> dict[str, list]:
-    """Branches by the name of the model's block that holds them (`opf.build`)."""
-    lines, ideal, banks = sort_branches(network)
-    return {**{name: [b] for name, b in lines.items()}, **{name: [b] for name, b in ideal.items()},
-            **{name: list(group) for name, group in banks.items()}}
 
 
 # -------------------------------------------------------------------------------- dispatches

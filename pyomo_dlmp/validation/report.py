@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import pyomo.environ as pyo
 
+from pyomo_dlmp.blocks.parallel import flow_blocks
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Generator, Network
 from pyomo_dlmp.network.phases import DELTA_PAIRS, PHASES
 from pyomo_dlmp.network.zones import grounded_buses
 from pyomo_dlmp.opf.correction import loads_outside
-from pyomo_dlmp.opf.load_scale import LoadScale, load_series
+from pyomo_dlmp.opf.load_scale import LoadScale, load_series, reactive_series
 from pyomo_dlmp.results import unbalance_table
 from pyomo_dlmp.results.unbalance import measures
 from pyomo_dlmp.tolerances import ACTIVE, SAME_MONEY
@@ -114,14 +115,15 @@ def _voltages(m, ac: AcPowerFlow) -> pd.DataFrame:
 
 def _flows(m, ac: AcPowerFlow) -> pd.DataFrame:
     rows = []
-    for kind in (m.line, m.regulator, m.transformer):
-        for name, block in kind.items():
-            for k, t in block.p.index_set():
-                s = ac.point.flows[name, k, t]
-                for quantity, var, value, unit in (("active", block.p, s.real, "MW"),
-                                                   ("reactive", block.q, s.imag, "Mvar")):
-                    ours = var[k, t].value
-                    rows.append((name, k, t, quantity, ours, value, ours - value, unit))
+    for name, block in flow_blocks(m):
+        for k, t in block.p.index_set():
+            s = ac.point.flows.get((name, k, t))
+            if s is None:  # an element of several buses beyond its second, or without a flow
+                continue
+            for quantity, var, value, unit in (("active", block.p, s.real, "MW"),
+                                               ("reactive", block.q, s.imag, "Mvar")):
+                ours = pyo.value(var[k, t])
+                rows.append((name, k, t, quantity, ours, value, ours - value, unit))
     return pd.DataFrame(rows, columns=[
         "branch", "phase", "period", "quantity", "model", "ac", "error", "unit"])
 
@@ -165,7 +167,7 @@ def _limits(m, ac: AcPowerFlow) -> pd.DataFrame:
                 continue
             rating = block.rating_mva
             for k, t in block.p.index_set():
-                ours = math.hypot(block.p[k, t].value, block.q[k, t].value)
+                ours = math.hypot(pyo.value(block.p[k, t]), pyo.value(block.q[k, t]))
                 theirs = abs(ac.point.flows[name, k, t])
                 broken = max(0.0, theirs - rating)
                 if broken > 0 or ours > 0.96 * rating:
@@ -195,17 +197,19 @@ def _prices(m, network: Network, load_scale, samples: int) -> pd.DataFrame:
                 phases=DELTA_PAIRS[i % 3])
     solver = AcSolver(network.with_devices(*probes.values()))
     base = dict(dispatch_by_period(network, m)[t])
-    scale = {name: series[t] for name, series in load_series(
+    scales = [{name: values[t] for name, values in series(
         network, load_scale, list(m.periods), m.period_hours).items()}
+        for series in (load_series, reactive_series)]
     (source,) = m.substation.values()
     price, hours = pyo.value(source.price[t]), m.period_hours
-    binding = any(abs(m.dual.get(con, 0.0)) > SAME_MONEY for bus in m.bus.values()
-                  for row in ("v_low", "v_high") if bus.component(row) is not None
-                  for con in getattr(bus, row).values())
+    limited = [*m.bus.values(), *(block for _, block in flow_blocks(m))]
+    binding = any(abs(m.dual.get(con, 0.0)) > SAME_MONEY for block in limited
+                  for row in ("v_low", "v_high", "thermal") if block.component(row) is not None
+                  for con in getattr(block, row).values())
 
     def bought(name: str, kw: float, kvar: float) -> float:
         zero = dict.fromkeys(probes, ((0.0,), (0.0,)))
-        solver.solve({**base, **zero, name: ((kw,), (kvar,))}, scale)
+        solver.solve({**base, **zero, name: ((kw,), (kvar,))}, *scales)
         powers = solver.engine.ActiveCircuit.TotalPower
         return -float(powers[0])
 

@@ -8,6 +8,7 @@ import pytest
 
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.results import unbalance_table
+from tests.feeders import engine
 
 CODE = dlmp.LineCode(name="c", r=[[.3, .1, .1], [.1, .3, .1], [.1, .1, .3]],
                      x=[[.6, .2, .2], [.2, .6, .2], [.2, .2, .6]])
@@ -100,8 +101,9 @@ def test_open_switch_is_no_branch():
     assert "tie" not in solved(net).line
     closed = net.replacing(dlmp.Line(
         name="tie", from_bus="end", to_bus="head", code=CODE, length=1))
-    with pytest.raises(dlmp.ModelError, match="closes a loop of branches"):
-        dlmp.build_opf(closed)
+    both = solved(closed).line
+    assert pyo.value(both["line"].p["a", 0] + both["tie"].p["a", 0]) == pytest.approx(0.1)
+    assert pyo.value(both["tie"].p["a", 0]) == pytest.approx(0.2 / 3)
 
 
 def test_source_impedance_drops_the_voltage_of_its_own_bus():
@@ -203,3 +205,20 @@ def test_profiles_average_to_periods():
     assert day.series(24)[:3] == [0.5, 2.5, 4.5]
     with pytest.raises(dlmp.errors.NetworkError, match="a value every 30 min, periods last 20 min"):
         day.series(3, hours=1 / 3)
+
+
+def test_reactive_power_follows_its_own_multipliers():
+    """Model and AC: P by `values`, Q by `q_values`; numbers of the user's own scale both."""
+    engine()
+    day = dlmp.Profile(name="day", values=(0.5, 1.0), q_values=(2.0, 0.0))
+    load = dlmp.Load(name="load", bus="head", legs=("a",), kw=(100.0,), kvar=(50.0,), profile="day")
+    net = dlmp.Network("day", [*feeder().elements, load], profiles=[day])
+    for scale, p, q in (("profiles", [.05, .1], [.1, 0]), (2.0, [.2, .2], [.1, .1])):
+        m = solved(net, periods=2, load_scale=scale)
+        ac = dlmp.ac_power_flow(net, m, load_scale=scale)
+        for t in (0, 1):
+            bought = m.substation["grid"].p["a", t].value, m.substation["grid"].q["a", t].value
+            assert bought == pytest.approx((p[t], q[t]), abs=1e-9)
+            assert ac.point.source["a", t] == pytest.approx(complex(p[t], q[t]), abs=1e-6)
+    with pytest.raises(dlmp.errors.NetworkError, match="2 values and 1 q_values"):
+        dlmp.Profile(name="day", values=(0.5, 1.0), q_values=(2.0,))

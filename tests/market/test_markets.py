@@ -1,5 +1,7 @@
 """Four markets on one small feeder: each against what it must be, and against brute force."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyomo.environ as pyo
 import pytest
@@ -123,3 +125,34 @@ def test_one_leader_and_a_price_taker():
     with pytest.raises(dlmp.ModelError, match="interruptible"):
         build_bilevel(Market(two, 0.5, OPF, takers={"others": (("other",), Workload(jobs=(Job(
             name="j", arrival=0, deadline=2, mwh=.2, interruptible=False, run_periods=1),)))}))
+
+
+def test_a_network_that_is_reduced_has_the_market_of_what_it_is_reduced_to():
+    """Two four-wire lines in parallel, legs to a grounded neutral: one line, legs to ground."""
+    grounded = {"neutrals": "n", "ground_r": 0.0, "ground_x": 0.0}
+    (line,) = NET.lines.values()
+    z = np.zeros((4, 4))
+    z[:3, :3] = np.array(line.code.r)
+    z[3, 3] = 1.0
+    x = z.copy()
+    x[:3, :3] = np.array(line.code.x)
+    code = dlmp.LineCode(name="four", r=z, x=x)
+    legs = ("an", "bn", "cn")
+    net = dlmp.Network("four-wire", [
+        *(replace(bus, **grounded) for bus in NET.buses.values()), NET.substation,
+        *(replace(line, name=f"{line.name}{i}", code=code, phases="abcn", length=2 * line.length)
+          for i in (1, 2)), replace(LOAD, legs=legs),
+        *(replace(gen, neutral="n") for gen in NET.generators.values()),
+        replace(NET.datacenters["dc"], neutral="n", balanced=False)])
+    plain = dlmp.Network("plain", [
+        *(e for e in NET.elements if not isinstance(e, dlmp.Datacenter)),
+        replace(NET.datacenters["dc"], balanced=False)])
+    ours, theirs = (solve_market("strategic", Market(n, 0.9, OPF, tariff=45.0))
+                    for n in (net, plain))
+    assert ours.paid == pytest.approx(theirs.paid, rel=1e-4)
+    from pyomo_dlmp import results
+    prices = results.prices_table(ours.dso)
+    dispatch = results.dispatch_table(ours.dso, net)
+    paid = results.payments_table(prices, dispatch, net, 1.0)
+    assert paid["value"].sum() == pytest.approx(ours.paid, rel=1e-6)
+    assert set(dispatch[dispatch["element"] == "dc"]["phase"]) == {"", *legs}

@@ -177,13 +177,13 @@ def phase_color(phase: str) -> str:
     Parameters
     ----------
     phase : str
-        "a", "b", "c", or a leg such as "ab".
+        "a", "b", "c", or a leg such as "ab"; "an", to a neutral, is as its phase.
 
     Returns
     -------
     str
     """
-    return PHASE_COLORS.get(phase, MUTED)
+    return PHASE_COLORS.get(phase, PHASE_COLORS.get(phase[:1], MUTED))
 
 
 def site_colors(sites: Sequence[str]) -> dict[str, str]:

@@ -1,0 +1,71 @@
+"""The linear model beside the exact circuit (`nodal`), at loads so small that both agree."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyomo.environ as pyo
+import pytest
+
+import pyomo_dlmp as dlmp
+from tests.library.nodal import Nodal
+
+
+def solved(net, **options):
+    m = dlmp.build_opf(net, **{"losses": None, "voltage_limits": None, **options})
+    dlmp.solve_opf(m)
+    return m
+
+
+def flow(m, name, component="line"):
+    block = m.component(component)[name]
+    return np.array([complex(pyo.value(block.p[k, 0]), pyo.value(block.q[k, 0]))
+                     for k in block.phases])
+
+
+def check_small(net, share=1e-3, within=1e-3, **components):
+    """At a small load the linear model is the exact one: voltages and each branch's own flow.
+
+    The difference from no load is compared, as the model's slope is.
+    """
+    loads = [scaled(d, share) for d in net.loads.values()]
+    small = net.replacing(*loads)
+    none = net.replacing(*[scaled(d, 1e-12) for d in net.loads.values()])
+    m, m0 = solved(small), solved(none)
+    exact, exact0 = Nodal(small), Nodal(none)
+    for name, bus in m.bus.items():
+        for k in bus.phases:
+            ours = (m.bus[name].w[k, 0].value - m0.bus[name].w[k, 0].value) / share
+            theirs = (abs(exact.pu(name, k)) ** 2 - abs(exact0.pu(name, k)) ** 2) / share
+            assert ours == pytest.approx(theirs, rel=2e-3, abs=2e-6), (name, k)
+    size = sum(abs(complex(a, b)) for d in net.loads.values()
+               for a, b in zip(d.kw, d.kvar, strict=True)) / 1e3
+    for name, branch in net.branches.items():
+        kind = components.get(name, "line")
+        ours = (flow(m, name, kind) - flow(m0, name, kind)) / share
+        phases = [k for k in branch.to_phases if k in "abc"]
+        theirs = [(exact.mva(name) - exact0.mva(name))[i] / share
+                  for i, k in enumerate(branch.to_phases) if k in phases]
+        assert ours[:len(theirs)] == pytest.approx(np.array(theirs), abs=within * size), name
+
+
+def scaled(load, share):
+    """A load of a share of its power."""
+    return replace(load, kw=tuple(share * x for x in load.kw),
+                   kvar=tuple(share * x for x in load.kvar))
+
+
+def check_corrected(net, within=1e-5):
+    """Corrected at the exact point the model has its voltages and every branch's own flow."""
+    exact = Nodal(net)
+    point = exact.point()
+    m = solved(net, losses="corrected", operating_point=point)
+    for name, bus in m.bus.items():
+        for k in bus.phases:
+            ours = m.bus[name].w[k, 0].value ** 0.5
+            assert ours == pytest.approx(abs(point.voltages[name, k, 0]), abs=within), (name, k)
+    for component in (m.line, m.regulator, m.transformer, m.admittance):
+        for name in component:
+            phases = component[name].phases
+            wanted = [point.flows[name, k, 0] for k in phases if len(k) == 1]
+            ours = flow(m, name, component.local_name)[:len(wanted)]
+            assert ours == pytest.approx(np.array(wanted), abs=50 * within), name
