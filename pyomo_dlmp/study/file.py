@@ -20,6 +20,7 @@ from pyomo_dlmp.market.workload import PARTS
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.registry import device_classes
 from pyomo_dlmp.network.series import names_findings
+from pyomo_dlmp.opf.reduction import reduced
 from pyomo_dlmp.study.data import Case, Study
 from pyomo_dlmp.study.entries import (
     Entry,
@@ -313,6 +314,8 @@ class _Reader:
             name: getattr(device, "word", "device") for name, device in base.devices.items()}
         found += repeated_names(self.devices, taken)
         network = None if base is None else with_entries(base, self.devices, found)
+        if network is not None:
+            self._reducible(network)
         self.options = opf_options(self.tables["dso"], self._unbalance(data))
         found += opf_findings(self.options, self.tables, network)
         self._found(found)
@@ -324,6 +327,14 @@ class _Reader:
             self._fit_sites(known)
         elif known:
             self._found(work_findings(self.parts, None, known))
+
+    def _reducible(self, network: Network) -> None:
+        """What the linear power flow cannot take of the feeder."""
+        try:
+            reduced(network)
+        except DlmpError as err:
+            for fault in err.faults:
+                self._fault(fault.where, fault.what, fault.cure)
 
     def _unbalance(self, data: dict[str, Any]) -> dict[str, Any] | None:
         given = isinstance(data.get("unbalance"), dict)
