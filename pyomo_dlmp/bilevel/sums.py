@@ -18,6 +18,7 @@ from pyomo.core.expr.numeric_expr import (
     LinearExpression,
     MonomialTermExpression,
     NegationExpression,
+    PowExpression,
     ProductExpression,
     SumExpression,
 )
@@ -104,9 +105,9 @@ class SumReader:
                         seen.add(id(node))
                         stack.append(inner)
                         break
-                    if products is None or kind is not ProductExpression:
+                    if products is None:
                         return None
-                    more = self._product(node, factor, linear, products)
+                    more = self._product(kind, node, factor, linear, products)
                     if more is None:
                         return None
                     constant += more
@@ -127,10 +128,14 @@ class SumReader:
             return None
         return {vid: coef for vid, coef in linear.items() if coef}, constant
 
-    def _product(self, node: Any, factor: float, linear: Linear,
+    def _product(self, kind: type, node: Any, factor: float, linear: Linear,
                  products: Quadratic) -> float | None:
-        """Add a product of two affine sums; its constant, or None where it is none."""
-        first, second = (self._read(part, None) for part in node.args)
+        """Add a product of two affine sums, or a square; its constant, or None for all else."""
+        square = kind is PowExpression and type(node.args[1]) in (int, float) and node.args[1] == 2
+        if not square and kind is not ProductExpression:
+            return None
+        first = self._read(node.args[0], None)
+        second = first if square else self._read(node.args[1], None)
         if first is None or second is None:
             return None
         (one, a), (other, b) = first, second

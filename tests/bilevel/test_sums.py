@@ -38,7 +38,8 @@ def affine(m, rng, depth=0):
 @pytest.mark.parametrize("seed", range(40))
 def test_a_sum_is_read_as_pyomo_reads_it(seed):
     m, rng = model(), Random(seed)
-    found = affine(m, rng) + sum(affine(m, rng) * affine(m, rng) for _ in range(3)) + m.y**1
+    found = sum((affine(m, rng) * affine(m, rng) for _ in range(3)), affine(m, rng))
+    found += affine(m, rng)**2 + m.y**2
     ours, theirs = (OrderedVarRecorder({}, {}, None) for _ in range(2))
     read = SumReader(ours).quadratic(found)
     repn = QuadraticRepnVisitor({}, var_recorder=theirs).walk_expression(found)
