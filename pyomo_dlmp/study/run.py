@@ -127,10 +127,9 @@ def _tables(study: Study, run: Run, market, outcome: MarketResult,
     tariff = market.tariff if outcome.tariff is None else outcome.tariff
     tables["payments"] = payments_table(
         tables["prices"], tables["dispatch"], network, study.hours, pays, tariff)
-    parts = decomposition_table(dso)
-    if len(tables["voltages"]) > MOST_NODES * study.periods:
-        parts = parts[parts["bus"].isin({dc.bus for dc in network.datacenters.values()})]
-    tables["decomposition"] = parts
+    many = len(tables["voltages"]) > MOST_NODES * study.periods
+    tables["decomposition"] = decomposition_table(
+        dso, {dc.bus for dc in network.datacenters.values()} if many else None, outcome.form)
     summary = [summary_table(dso, network, tables)]
     if pays == "tariff":
         summary.append(_at_dlmps(study, tables, network))
