@@ -12,6 +12,7 @@ uncoordinated DCA spreads its power evenly: least sum of squared utilisations (s
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -119,6 +120,17 @@ class MarketResult:
     residual: float | None = None
     tariff: Any = None
     form: Any = None
+
+    def release(self) -> None:
+        """Let go of the model and its arrays; numbers, status and notes stay.
+
+        A day of a feeder of thousands of buses holds a gigabyte, and a series of them all.
+        """
+        self.dso = self.model = self.form = None
+        if self.solution is not None and self.solution.audit is not None:
+            for lower in self.solution.audit.lowers:
+                lower.release()
+        gc.collect()  # Pyomo's components hold each other
 
 
 @dataclass(frozen=True)

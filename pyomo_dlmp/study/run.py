@@ -107,6 +107,7 @@ def run_study(
         solution = outcome.solution
         tell(run.name, "write", outcome.paid, solution.bound if solution else None)
         write_results(study, done, folder, market.network)
+        outcome.release()
         if outcome.status == Status.INTERRUPTED:
             break
     tell(done[-1].run.name, "draw", None, None)
