@@ -107,7 +107,6 @@ def run_study(
         solution = outcome.solution
         tell(run.name, "write", outcome.paid, solution.bound if solution else None)
         write_results(study, done, folder, market.network)
-        outcome.release()
         if outcome.status == Status.INTERRUPTED:
             break
     tell(done[-1].run.name, "draw", None, None)
@@ -128,9 +127,10 @@ def _tables(study: Study, run: Run, market, outcome: MarketResult,
     tariff = market.tariff if outcome.tariff is None else outcome.tariff
     tables["payments"] = payments_table(
         tables["prices"], tables["dispatch"], network, study.hours, pays, tariff)
-    many = len(tables["voltages"]) > MOST_NODES * study.periods
-    tables["decomposition"] = decomposition_table(
-        dso, {dc.bus for dc in network.datacenters.values()} if many else None, outcome.form)
+    parts = decomposition_table(dso)
+    if len(tables["voltages"]) > MOST_NODES * study.periods:
+        parts = parts[parts["bus"].isin({dc.bus for dc in network.datacenters.values()})]
+    tables["decomposition"] = parts
     summary = [summary_table(dso, network, tables)]
     if pays == "tariff":
         summary.append(_at_dlmps(study, tables, network))
