@@ -12,7 +12,7 @@ The table of signs stands beside its implementation, in `lower.duals`, and in do
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyomo.environ as pyo
@@ -176,6 +176,25 @@ def is_inside(component: Any, block: Any) -> bool:
             return True
         parent = parent.parent_block()
     return False
+
+
+def upper_among(block: Any, variables: Iterable) -> set[int]:
+    """Ids of those VarData that are decisions of the upper level, as `is_upper` tells.
+
+    Whether a Var is inside is asked once for each component. A model that is not a LowerLevel has
+    no upper level: none is.
+    """
+    if not isinstance(block, LowerLevelData):
+        return set()
+    upper = {id(var) for var in block.declared_upper()}
+    outside: dict[int, bool] = {}
+    for var in variables:
+        component = var.parent_component()
+        if id(component) not in outside:
+            outside[id(component)] = not block.contains(var)
+        if outside[id(component)]:
+            upper.add(id(var))
+    return upper
 
 
 def dual_vars_of(block: Any) -> Iterator[tuple[Any, str | None, pyo.Var]]:

@@ -12,6 +12,7 @@ uncoordinated DCA spreads its power evenly: least sum of squared utilisations (s
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -105,6 +106,8 @@ class MarketResult:
         Relative KKT residual (1) of the DSO's problem, in the other markets.
     tariff : float, sequence of float or None
         $/MWh, of a market that sets it; None: the Market's.
+    form : LowerForm or None
+        The DSO's problem as it was compiled for the solve, for what reads its rows afterwards.
     """
 
     market: str
@@ -117,6 +120,18 @@ class MarketResult:
     model: Any = None
     residual: float | None = None
     tariff: Any = None
+    form: Any = None
+
+    def release(self) -> None:
+        """Let go of the model and its arrays; numbers, status and notes stay.
+
+        A day of a feeder of thousands of buses holds a gigabyte, and a series of them all.
+        """
+        self.dso = self.model = self.form = None
+        if self.solution is not None and self.solution.audit is not None:
+            for lower in self.solution.audit.lowers:
+                lower.release()
+        gc.collect()  # Pyomo's components hold each other
 
 
 @dataclass(frozen=True)
@@ -239,7 +254,14 @@ def _strategic(market: Market, **options: Any) -> MarketResult:
     m = build_bilevel(market)
     solution = solve_bilevel(m, **options)
     paid = float("nan") if solution.objective is None else solution.objective
-    return MarketResult("strategic", m.dso, paid, solution.status, solution=solution, model=m)
+    return MarketResult("strategic", m.dso, paid, solution.status, solution=solution, model=m,
+                        form=_form_of(m.dso, solution))
+
+
+def _form_of(dso, solution: BilevelResult) -> Any:
+    """The compiled DSO that the audit of a solution holds."""
+    lowers = [] if solution.audit is None else solution.audit.lowers
+    return next((a.kkt.form for a in lowers if a.kkt is not None and a.kkt.form.block is dso), None)
 
 
 def _uncoordinated(market: Market, **_: Any) -> MarketResult:
@@ -249,7 +271,7 @@ def _uncoordinated(market: Market, **_: Any) -> MarketResult:
     answer = solve_opf(m.dso)
     return MarketResult("uncoordinated", m.dso, pyo.value(m.dca.cost), Status.OPTIMAL, model=m,
                    note="pays the tariff; spread evenly where bills are equal",
-                   residual=answer.residual.relative)
+                   residual=answer.residual.relative, form=answer.kkt.form)
 
 
 def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> MarketResult:
@@ -290,7 +312,7 @@ def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> 
         var.set_value(old, skip_validation=True)
     table = pd.DataFrame(rounds, columns=["round", "payment", "change"])
     return MarketResult("price taker", m.dso, rounds[-1][1], status, note, table, model=m,
-                   residual=answer.residual.relative)
+                   residual=answer.residual.relative, form=answer.kkt.form)
 
 
 def _cooperative(market: Market, **_: Any) -> MarketResult:
@@ -307,7 +329,7 @@ def _cooperative(market: Market, **_: Any) -> MarketResult:
                 var.fix(round(var.value))
     answer = solve_opf(m)
     return MarketResult("cooperative", m, float("nan"), Status.OPTIMAL, model=m,
-                   residual=answer.residual.relative)
+                   residual=answer.residual.relative, form=answer.kkt.form)
 
 
 MARKETS: dict[str, MarketRow] = {row.name: row for row in (

@@ -91,7 +91,7 @@ def later_stages(study: Study, market: Market, outcome: MarketResult, tables: Ta
         return {}
     dso, network = outcome.dso, market.network
     stages: dict[str, Callable[[], Tables]] = {
-        "decomposition": lambda: _taken_apart(study, dso, network, tables)}
+        "decomposition": lambda: _taken_apart(study, outcome, network, tables)}
     if study.check_ac:
         stages["AC check"] = lambda: {"summary": _against_ac(study, dso, network)}
     return stages
@@ -111,11 +111,11 @@ def has_point(outcome: MarketResult) -> bool:
     return outcome.solution is None or outcome.solution.objective is not None
 
 
-def _taken_apart(study: Study, dso, network, tables: Tables) -> Tables:
-    parts = decomposition_table(dso)
-    if len(tables["voltages"]) > MOST_NODES * study.periods:
-        parts = parts[parts["bus"].isin({dc.bus for dc in network.datacenters.values()})]
-    return {"decomposition": parts}
+def _taken_apart(study: Study, outcome: MarketResult, network, tables: Tables) -> Tables:
+    many = len(tables["voltages"]) > MOST_NODES * study.periods
+    sites = {dc.bus for dc in network.datacenters.values()}
+    return {"decomposition": decomposition_table(
+        outcome.dso, sites if many else None, outcome.form)}
 
 
 def _at_dlmps(study: Study, tables, network) -> pd.DataFrame:

@@ -207,7 +207,7 @@ class _Session:
             with self.keys.writing():
                 self.place.keep(run.name, kept_run(result))
         if not self.models:
-            outcome.dso = outcome.model = None
+            outcome.release()  # with the arrays that its audit holds
 
     def _write(self, result: CaseResult, tables: Tables, market: Market) -> None:
         self.tables.append(result.run, tables)
