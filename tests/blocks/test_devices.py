@@ -221,4 +221,5 @@ def test_reactive_power_follows_its_own_multipliers():
             assert bought == pytest.approx((p[t], q[t]), abs=1e-9)
             assert ac.point.source["a", t] == pytest.approx(complex(p[t], q[t]), abs=1e-6)
     with pytest.raises(dlmp.errors.NetworkError, match="2 values and 1 q_values"):
-        dlmp.Profile(name="day", values=(0.5, 1.0), q_values=(2.0,))
+        dlmp.Network("day", feeder().elements, profiles=[
+            dlmp.Profile(name="day", values=(0.5, 1.0), q_values=(2.0,))])
