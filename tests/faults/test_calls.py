@@ -119,7 +119,7 @@ def element_alone(rng):
 
 def profile(rng):
     given = pick(rng, {**of(DAY), "periods": 4, "hours": 1.0})
-    shape = {key: given[key] for key in ("name", "values", "minutes")}
+    shape = {key: given[key] for key in of(DAY)}
     return given, lambda: (dlmp.Network("n", ELEMENTS, profiles=[dlmp.Profile(**shape)]),
                            dlmp.Profile(**shape).series(given["periods"], given["hours"]))
 
