@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -36,8 +38,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     study = commands.add_parser("study", help="solve a study file; write tables and a report")
     study.add_argument("file", help="study file (TOML), or the name of a shipped study: ieee37")
     study.add_argument("--results", help="folder for the results, instead of the study's own")
-    study.add_argument("--overwrite", action="store_true",
-                       help="replace the results that the folder holds")
+    earlier = study.add_mutually_exclusive_group()
+    earlier.add_argument("--overwrite", action="store_true",
+                         help="replace the results that the folder holds, once the new ones are "
+                         "all there")
+    earlier.add_argument("--resume", action="store_true",
+                         help="continue a study that was interrupted: keep its finished runs")
     show = commands.add_parser(
         "show", help="print a results folder and draw its report again, without solving")
     show.add_argument("results", help="folder that a study has written")
@@ -57,33 +63,69 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _COMMANDS[args.command](args, console)
     except DlmpError as err:
         console.print(f"pyomo-dlmp: {err} [{err.code}]", style="red", markup=False, highlight=False)
+        _print_notes(err, console)
         return 1
-    except KeyboardInterrupt:
-        console.print("\npyomo-dlmp: interrupted; what was written stays.", markup=False)
+    except OSError as err:  # a folder that cannot be written, a full disk
+        console.print(f"pyomo-dlmp: {err}", style="red", markup=False, highlight=False)
+        _print_notes(err, console)
+        return 1
+    except KeyboardInterrupt as err:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # one more must not break the line
+        try:
+            said = " ".join(map(str, err.args))
+            console.print(f"\npyomo-dlmp: interrupted. {said}".rstrip(), markup=False,
+                          highlight=False)
+        finally:
+            signal.signal(signal.SIGINT, before)
         return 130
+
+
+def _print_notes(err: Exception, console: Console) -> None:
+    for note in getattr(err, "__notes__", []):
+        console.print(f"pyomo-dlmp: {note}", markup=False, highlight=False)
 
 
 def _study(args, console: Console) -> int:
     from pyomo_dlmp.study import read_study, run_study
-    from pyomo_dlmp.study.screen import StudyScreen, comparison
+    from pyomo_dlmp.study.screen import Stages, StudyScreen, comparison
 
-    study = read_study(args.file)
-    with StudyScreen(console, study) as screen:
-        done = run_study(study, screen.progress, args.results, args.overwrite)
+    with Stages(console) as stage:
+        study = read_study(args.file, stage)
+    with StudyScreen(console, study, stage.start) as screen:
+        done = run_study(study, screen.progress, args.results, args.overwrite, args.resume,
+                         models=False)
     console.print(comparison(done))
     for result in done:
         for note in result.notes:
             console.print(f"{result.run.name}: {note}", markup=False)
-    folder = args.results or study.results
-    console.print(f"Tables and pictures: {folder}/report.html", markup=False, highlight=False)
-    states = {r.outcome.status for r in done} - {Status.CYCLES, Status.ROUNDS_USED_UP}
-    if Status.INTERRUPTED in states:
+    for what, why in done.missing.items():
+        console.print(f"{what} is missing: {why}", style="red", markup=False, highlight=False)
+    place = (f"Tables: {done.folder} (pyomo-dlmp show {done.folder} draws the report)"
+             if done.report_missing else f"Tables and pictures: {done.folder}/report.html")
+    console.print(place, markup=False, highlight=False)
+    if not done.finished:
+        console.print(_unfinished(done, study, args), markup=False, highlight=False)
+    if done.interrupted:
         return 130
+    if done.missing:
+        return 1
+    states = {r.outcome.status for r in done} - {Status.CYCLES, Status.ROUNDS_USED_UP}
     return 0 if states <= {Status.OPTIMAL} else 3
+
+
+def _unfinished(done, study, args) -> str:
+    """Where an unfinished study is and what can be done with it."""
+    final = Path(args.results or study.results)
+    place = "" if done.folder == final else (
+        f", beside the earlier results, which stay in {final} until the new ones are all there")
+    return (f"The study is unfinished ({len(done)} of {len(study.runs)} runs){place}. "
+            "Continue it with --resume, or begin anew with --overwrite.")
 
 
 def _show(args, console: Console) -> int:
     from pyomo_dlmp.report import read_results, write_pictures, write_report
+    from pyomo_dlmp.study.journal import read_journal
+    from pyomo_dlmp.study.screen import Stages
 
     cases = [name.strip() for name in args.cases.split(";")] if args.cases else None
     results = read_results(args.results)
@@ -96,7 +138,15 @@ def _show(args, console: Console) -> int:
     for quantity, unit, *cells in wide.reset_index().itertuples(index=False):
         shown.add_row(str(quantity).replace("_", " "), str(unit), *map(_four, cells))
     console.print(shown)
-    console.print(f"Pictures: {write_report(args.results, cases)}", markup=False, highlight=False)
+    with Stages(console) as stage:
+        stage("drawing the report")
+        path = write_report(args.results, cases)
+    console.print(f"Pictures: {path}", markup=False, highlight=False)
+    journal = read_journal(Path(args.results))
+    if journal is not None:
+        runs = f"{len(journal.runs)} run{'' if len(journal.runs) == 1 else 's'} whole"
+        console.print(f"The study is unfinished ({runs}). Its command with --resume continues it.",
+                      markup=False, highlight=False)
     if args.pictures:
         count = write_pictures(args.results, args.pictures, cases)
         console.print(f"{count} pictures in {args.pictures}", markup=False, highlight=False)
@@ -112,8 +162,11 @@ def _four(cell) -> str:
 
 def _feeders(args, console: Console) -> int:
     from pyomo_dlmp.io import list_feeders
+    from pyomo_dlmp.study.screen import Stages
 
-    table = list_feeders().drop(columns=["source"])
+    with Stages(console) as stage:
+        table = list_feeders(stage if console.is_terminal else None)
+    table = table.drop(columns=["source"])
     table["licence"] = table["licence"].str.split(" (", regex=False).str[0]
     console.print(table.to_string(index=False), markup=False)
     return 0
@@ -145,11 +198,12 @@ def _solvers(args, console: Console) -> int:
 
 def _validate(args, console: Console) -> int:
     from pyomo_dlmp.io import find_feeder
+    from pyomo_dlmp.study.screen import Stages
     from pyomo_dlmp.validation.feeder import timed
 
-    network = find_feeder(args.feeder)
-    with console.status(f"{network.name}: AC power flow, then four linear models"):
-        table, ac, seconds = timed(network)
+    with Stages(console) as stage:
+        network = find_feeder(args.feeder, stage)
+        table, ac, seconds = timed(network, stage)
     shown = Table(title=f"{network.name}: voltages of the linear model against AC (taps fixed)")
     for column in ("form", "load", "max error (pu)", "at", "mean error (pu)"):
         shown.add_column(column, justify="left" if column in ("form", "at") else "right")

@@ -8,9 +8,12 @@ program can act on them.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
+
+_LONGEST_PART = 4000  # of a fault: a loop of hundreds of lines still fits
+_LONGEST_NAME = 200  # beyond it nobody mistyped a name, and comparing takes long
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,36 @@ class Fault:
     what: str
     cure: str = ""
 
+    def __post_init__(self) -> None:
+        for key in ("where", "what", "cure"):  # a name may be a whole file that slipped in
+            text = str(getattr(self, key))
+            if len(text) > _LONGEST_PART:
+                half = _LONGEST_PART // 2
+                object.__setattr__(self, key, f"{text[:half]} ... {text[-half:]}")
+
     def __str__(self) -> str:
         return f"{self.where}: {self.what}." + (f" {self.cure}" if self.cure else "")
+
+
+def shown(value: object, most: int = 60) -> str:
+    """A value as messages show it: its `repr`, shortened, whatever the value is.
+
+    Parameters
+    ----------
+    value
+        Anything that a user may have given.
+    most
+        Characters at most.
+
+    Returns
+    -------
+    str
+    """
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # a whole number of thousands of digits, a foreign class
+        text = f"a {type(value).__name__} that cannot be shown"
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def listed(names: Iterable[object], most: int = 12) -> str:
@@ -49,18 +80,19 @@ def listed(names: Iterable[object], most: int = 12) -> str:
     -------
     str
     """
-    quoted = [repr(n) for n in names]
+    quoted = [shown(n) for n in names]
     rest = len(quoted) - most
     return ", ".join(quoted[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def nearest(wanted: str, known: Iterable[str]) -> str:
+def nearest(wanted: object, known: Iterable[str]) -> str:
     """A cure for an unknown name: the nearest known names, else all of them.
 
     Parameters
     ----------
     wanted
-        The name as the user wrote it; upper and lower case are the same.
+        The name as the user wrote it; upper and lower case are the same. What is not a string, or
+        longer than any name, is near to none.
     known
         Names that would have been right.
 
@@ -71,7 +103,9 @@ def nearest(wanted: str, known: Iterable[str]) -> str:
     """
     known = sorted(set(known))
     by_lower = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(str(wanted).lower(), by_lower, n=3, cutoff=0.6)
+    plain = isinstance(wanted, str) and len(wanted) <= _LONGEST_NAME
+    word = str(wanted).lower() if plain else shown(wanted)
+    close = difflib.get_close_matches(word, by_lower, n=3, cutoff=0.6)
     if close:
         return f"Did you mean {' or '.join(repr(by_lower[name]) for name in close)}?"
     return f"Known are {listed(known)}." if known else ""
@@ -189,6 +223,35 @@ class AuditError(DlmpError, RuntimeError):
         return type(self), (self.faults,), {"result": self.result}
 
 
+def all_at_once(*checks: Callable[[], Any]) -> list[Any]:
+    """Run checks that may each raise, and raise what they found as one error.
+
+    Parameters
+    ----------
+    *checks
+        Called in order, without arguments.
+
+    Returns
+    -------
+    list
+        What they return.
+
+    Raises
+    ------
+    DlmpError
+        Of the class that the first of them raised, with the faults of all.
+    """
+    results, errors = [], []
+    for check in checks:
+        try:
+            results.append(check())
+        except DlmpError as err:
+            errors.append(err)
+    if errors:
+        raise type(errors[0])([fault for err in errors for fault in err.faults])
+    return results
+
+
 def require_kind(what: object, cls: type, function: str) -> None:
     """Refuse an argument that is not an object of a class (the class itself is none).
 
@@ -207,4 +270,4 @@ def require_kind(what: object, cls: type, function: str) -> None:
         It is something else.
     """
     if not isinstance(what, cls):
-        raise ModelError.at(function, f"was given {what!r}", f"Give it a {cls.__name__}(...).")
+        raise ModelError.at(function, f"was given {shown(what)}", f"Give it a {cls.__name__}(...).")

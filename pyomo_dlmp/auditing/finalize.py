@@ -235,7 +235,7 @@ def _as_found(record: SingleLevel) -> float | None:
         return None
     for lower in record.lowers:
         _, _, y, mu = _own_point(lower)
-        lower.kkt.duals.load(y, mu)
+        lower.kkt.duals.load_asked(y, mu)
     return pyo.value(record.original.expr, exception=False)
 
 
@@ -308,7 +308,7 @@ def _finalize_lower(lower, record: SingleLevel, rows: list,
         solution.load()
         return audit_lower(
             kkt, solution.x, u, (solution.y, solution.mu), solver=solver), solver
-    kkt.duals.load(y, mu)
+    kkt.duals.load_asked(y, mu)
     before = pyo.value(record.original.expr)
     solution.load()
     after = pyo.value(record.original.expr)

@@ -50,10 +50,17 @@ class LowerAudit:
     residual: Residual
     at_bound: list[str] = field(default_factory=list)
     price_range: dict[int, tuple[float, float]] = field(default_factory=dict)
-    kkt: KktSystem | None = None
+    kkt: KktSystem | None = None  # None once it was released
     ranges_known: bool = True
     unique_answer: bool = True
     broken: list[tuple[str, float]] = field(default_factory=list)
+    _named: dict[str, tuple[float, float]] | None = None
+
+    def release(self) -> None:
+        """Let go of the compiled lower level, and so of its model; what was found stays."""
+        self._named = self.price_ranges()
+        self.kkt = None
+        self.solution.kkt = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         loose = f", {len(self.price_range)} prices not unique" if self.price_range else ""
@@ -67,6 +74,8 @@ class LowerAudit:
         dict
             {name of the row: (least, greatest)}, as `price_range`.
         """
+        if self._named is not None:
+            return self._named
         assert self.kkt is not None
         return {self.kkt.form.rows[row].name: ends for row, ends in self.price_range.items()}
 

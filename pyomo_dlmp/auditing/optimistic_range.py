@@ -20,7 +20,7 @@ from pyomo_dlmp.lower.answer_ranges import form_ranges
 from pyomo_dlmp.lower.columns import columns_of
 from pyomo_dlmp.lower.dual_ranges import dual_faces
 from pyomo_dlmp.lower.kkt_system import KktSystem
-from pyomo_dlmp.lower.point import point_of
+from pyomo_dlmp.lower.point import values_of
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.tolerances import SAME_OBJECTIVE
@@ -88,8 +88,7 @@ def _at_solved_duals(objective: Any, solvers: list[LowerSolver]) -> float:
     """
     kept = []
     for solver in solvers:
-        _, u, _ = point_of(solver.kkt)
-        solution = solver.solve(u)
+        solution = solver.solve_here()
         both = np.concatenate([solution.y, solution.mu])
         for dual in solver.kkt.duals.asked():
             if dual.known:
@@ -107,7 +106,7 @@ def _range_of(solver: LowerSolver, weight: np.ndarray, moves: bool) -> tuple[flo
     """(least, greatest) change of weight'(x, y, mu) from the loaded x and the re-solve's duals."""
     kkt = solver.kkt
     n, e = len(kkt.form.x), len(kkt.equality_rows)
-    x, u, _ = point_of(kkt)
+    x, u = values_of(kkt.form)
     low = high = 0.0
     of_x, of_y, of_mu = weight[:n], weight[n:n + e], weight[n + e:]
     for least, greatest in form_ranges(x, u, of_x, solver) if of_x.any() else ():
@@ -130,7 +129,7 @@ def _gradient(parts, systems: list[KktSystem]) -> list[np.ndarray] | None:
     for number, kkt in enumerate(systems):
         m = len(kkt.form.u)
         weights.append(np.zeros(len(kkt.form.x) + len(kkt.equality_rows) + kkt.pairs))
-        for vid, columns in columns_of(kkt).items():
+        for vid, columns in columns_of(kkt, parts.var_map).items():
             own = [(number, column - m, sign) for column, sign in columns if column >= m]
             if own:
                 where[vid] = own

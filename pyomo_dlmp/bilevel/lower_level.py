@@ -12,7 +12,7 @@ The table of signs stands beside its implementation, in `lower.duals`, and in do
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyomo.environ as pyo
@@ -23,7 +23,7 @@ from pyomo.core.base.block import BlockData, declare_custom_block
 from pyomo.core.expr.numvalue import is_potentially_variable
 
 from pyomo_dlmp.bilevel.guard import GuardedBlock, add_guard
-from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.errors import ModelError, shown
 
 log = logging.getLogger("pyomo_dlmp")
 
@@ -178,6 +178,25 @@ def is_inside(component: Any, block: Any) -> bool:
     return False
 
 
+def upper_among(block: Any, variables: Iterable) -> set[int]:
+    """Ids of those VarData that are decisions of the upper level, as `is_upper` tells.
+
+    Whether a Var is inside is asked once for each component. A model that is not a LowerLevel has
+    no upper level: none is.
+    """
+    if not isinstance(block, LowerLevelData):
+        return set()
+    upper = {id(var) for var in block.declared_upper()}
+    outside: dict[int, bool] = {}
+    for var in variables:
+        component = var.parent_component()
+        if id(component) not in outside:
+            outside[id(component)] = not block.contains(var)
+        if outside[id(component)]:
+            upper.add(id(var))
+    return upper
+
+
 def dual_vars_of(block: Any) -> Iterator[tuple[Any, str | None, pyo.Var]]:
     """`dual_vars` of a LowerLevel; nothing for another model (a DSO's OPF alone)."""
     if isinstance(block, LowerLevelData):
@@ -202,7 +221,7 @@ def lower_levels(model: Any) -> list[LowerLevelData]:
         One of them is inside another, or `model` is not a model.
     """
     if not isinstance(model, BlockData):
-        raise ModelError.at("model", f"is {model!r}, not a model of Pyomo",
+        raise ModelError.at("model", f"is {shown(model)}, not a model of Pyomo",
                             "Give a ConcreteModel or a Block.")
     found = [
         b for b in model.component_data_objects(pyo.Block, active=True, descend_into=pyo.Block)

@@ -10,6 +10,7 @@ from pyomo.repn.linear import LinearRepnVisitor
 from pyomo.repn.util import OrderedVarRecorder
 
 from pyomo_dlmp.bilevel.numbers import wrong_numbers_of_row
+from pyomo_dlmp.bilevel.sums import SumReader
 from pyomo_dlmp.errors import Fault, ModelError
 
 
@@ -28,6 +29,7 @@ class RowReader:
         recorder = recorder or OrderedVarRecorder({}, {}, None)
         self.var_map: dict = recorder.var_map
         self._visitor = LinearRepnVisitor({} if cache is None else cache, var_recorder=recorder)
+        self._sums = SumReader(recorder)
 
     def read(self, row: Any) -> tuple[dict[int, float], float, float] | None:
         """A row as numbers; fixed Vars and Params enter with their values.
@@ -50,6 +52,10 @@ class RowReader:
         """
         try:
             lower, body, upper = row.to_bounded_expression(evaluate_bounds=True)
+            if (plain := self._sums.linear(body)) is not None:
+                linear, constant = plain
+                return (linear, -np.inf if lower is None else lower - constant,
+                        np.inf if upper is None else upper - constant)
             repn = self._visitor.walk_expression(body)
             finite = isfinite(sum(repn.linear.values(), repn.constant))
         except Exception as err:  # of Pyomo, which names neither the number nor a cure

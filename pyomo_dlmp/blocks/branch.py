@@ -24,10 +24,11 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
-from pyomo.core.expr import LinearExpression, SumExpression
+from pyomo.core.expr import LinearExpression
 
 from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
 from pyomo_dlmp.blocks.polygon import Polygon
+from pyomo_dlmp.blocks.quadratic import products, sum_of_products, upper_rows
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.phases import Connection, gamma
 from pyomo_dlmp.network.units import mega
@@ -81,38 +82,6 @@ def affine_rows(into: dict, phase: str, periods: Iterable[Hashable],
         body = LinearExpression(constant=0.0, linear_coefs=coefficients,
                                 linear_vars=[v[k, t] for _, v, k in kept])
         into[phase, t] = (body if residual is None else body - residual[phase, t], right)
-
-
-def quadratic(H: np.ndarray, flows: list, factor: Any = 1.0) -> Any:
-    """The expression  factor x' H x, without the zeros of H.
-
-    Each term has its factor inside, as (factor x_i) (sum_j H_ij x_j): Pyomo's
-    ``generate_standard_repn(compute_values=False)`` takes a mutable Param *before* a product of
-    Vars for a term of no degree, and with it several solver interfaces do.
-
-    Parameters
-    ----------
-    H : ndarray, shape (n, n)
-        Symmetric.
-    flows : list of Var, length n
-        x.
-    factor : float or expression of Params
-        Of every term.
-
-    Returns
-    -------
-    expression
-    """
-    n = len(flows)
-    upper = np.triu(H) + np.triu(H, 1)
-    terms = []
-    for i in range(n):
-        at = [j for j in range(i, n) if abs(H[i, j]) > ENTRY / 1000]
-        if at:
-            terms.append((factor * flows[i]) * LinearExpression(
-                constant=0.0, linear_coefs=upper[i, at].tolist(),
-                linear_vars=[flows[j] for j in at]))
-    return SumExpression(terms) if terms else 0.0
 
 
 @declare_custom_block(name="BranchBlock")
@@ -259,14 +228,16 @@ class BranchBlockData(BlockData):
         same = self.loss_matrix(np.ones(n)) if v is None else None
         if start:
             self.loss_start = pyo.Param(horizon.periods, initialize=0.0, mutable=True)
-        self._loss_at = {}
+        self._loss_at, self._loss_terms = {}, {}
         losses = {}
+        rows = None if same is None else upper_rows(same)
         for t in horizon.labels:
             H = same if same is not None else self.loss_matrix(
                 np.array([v(phase, t) for phase in phases]))
             self._loss_at[t] = H
             flows = [self.p[ph, t] for ph in phases] + [self.q[ph, t] for ph in phases]
-            losses[t] = quadratic(H, flows)
+            self._loss_terms[t] = products(rows or upper_rows(H), flows)
+            losses[t] = sum_of_products(self._loss_terms[t])
             if start:
                 losses[t] = losses[t] - self.loss_start[t]
         self.loss = pyo.Expression(horizon.periods, initialize=losses)
@@ -286,8 +257,7 @@ class BranchBlockData(BlockData):
         expression
             In $.
         """
-        flows = [self.p[ph, t] for ph in self.phases] + [self.q[ph, t] for ph in self.phases]
-        cost = quadratic(self._loss_at[t], flows, price)
+        cost = sum_of_products(self._loss_terms[t], price)
         start = self.component("loss_start")
         return cost if start is None else cost - price * start[t]
 

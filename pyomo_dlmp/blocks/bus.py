@@ -106,8 +106,8 @@ class BusBlockData(BlockData):
             raise ModelError.at(
                 self.name, f"has no phase '{k[0]}' (it has {self.phases})",
                 "Connect the device to phases that the bus has.")
-        self.net_p[k].expr = self.net_p[k].expr + p
-        self.net_q[k].expr = self.net_q[k].expr + q
+        for net, power in ((self.net_p[k], p), (self.net_q[k], q)):
+            net.set_value(net.expr + power)
 
     def connect(self, device: Any, periods: Iterable[Hashable]) -> None:
         """Add the injections of a device's legs to the balances.

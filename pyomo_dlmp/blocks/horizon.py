@@ -12,7 +12,8 @@ from typing import Any
 import pyomo.environ as pyo
 
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.network.series import by_period
+from pyomo_dlmp.network.profiles import HOURS
+from pyomo_dlmp.network.series import by_period, fault_list, period_labels
 
 
 def constraint_over(index: Iterable[Any], rule: Callable[..., Any]) -> pyo.Constraint:
@@ -54,16 +55,17 @@ class Horizon:
     Raises
     ------
     ModelError
-        If `hours` is not above 0 or there are no periods.
+        If `hours` is not above 0, or there are no periods or wrong ones.
     """
 
     def __init__(self, parent: Any, periods: int | Sequence = 1, hours: float = 1.0,
                  angles: bool = True, corrected: bool = False):
-        if not hours > 0:
-            raise ModelError.at("hours", f"is {hours!r}", "A period lasts longer than 0 h.")
-        labels = list(range(periods)) if isinstance(periods, int) else list(periods)
-        if not labels:
-            raise ModelError.at("periods", "is empty", "Give at least one period.")
+        labels, wrong = period_labels(periods)
+        faults = fault_list("periods", wrong)
+        if finding := HOURS.finding(hours):
+            faults += fault_list("hours", [finding])
+        if faults:
+            raise ModelError(faults)
         self.parent, self.hours, self.angles = parent, float(hours), angles
         self.corrected = corrected
         if getattr(parent, "period_hours", None) is None:

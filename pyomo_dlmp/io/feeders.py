@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
+from os import PathLike
 from pathlib import Path
 
 import pandas as pd
 
-from pyomo_dlmp.errors import FeederFileError, nearest
+from pyomo_dlmp.errors import FeederFileError, nearest, shown
 from pyomo_dlmp.io.opendss import read_opendss
 from pyomo_dlmp.io.tables import HEADER, read_licence, read_tables
 from pyomo_dlmp.network import Network
@@ -37,20 +39,22 @@ def load_feeder(name: str) -> Network:
     Network('ieee37': 38 buses, 37 branches, 30 loads of 2457 kW)
     """
     folders = _folders()
-    if name not in folders:
+    if not (isinstance(name, str) and name in folders):
         raise FeederFileError.at(
-            f"feeder {name!r}", "there is no shipped feeder of this name",
+            f"feeder {shown(name)}", "there is no shipped feeder of this name",
             f"{nearest(name, folders)} list_feeders() has all; read_tables(folder) reads others.")
     return _load(folders[name])
 
 
-def find_feeder(what: str) -> Network:
+def find_feeder(what: str, progress: Callable[[str], None] | None = None) -> Network:
     """A network by a name or path, as users give it.
 
     Parameters
     ----------
     what : str
         Name of a shipped feeder, a folder of tables, or a .dss file.
+    progress : callable, optional
+        progress(stage) is called before what may take seconds.
 
     Returns
     -------
@@ -65,14 +69,29 @@ def find_feeder(what: str) -> Network:
     NetworkError
         If the data are wrong.
     """
+    if not isinstance(what, str | PathLike) or "\0" in str(what):
+        raise FeederFileError.at(
+            f"feeder {shown(what)}", "is no name or path",
+            "Give a shipped feeder's name, a folder of tables, or a .dss file.")
     path = Path(what)
+    if progress is not None:
+        progress(f"reading {what}")
     if path.suffix.lower() == ".dss":
         return read_opendss(path)
-    return read_tables(path) if path.is_dir() else load_feeder(what)
+    try:
+        folder = path.is_dir()
+    except OSError:  # a name that no file can have
+        folder = False
+    return read_tables(path) if folder else load_feeder(str(what))
 
 
-def list_feeders() -> pd.DataFrame:
+def list_feeders(progress: Callable[[str], None] | None = None) -> pd.DataFrame:
     """The shipped feeders.
+
+    Parameters
+    ----------
+    progress : callable, optional
+        progress(stage) is called before each is read.
 
     Returns
     -------
@@ -80,12 +99,13 @@ def list_feeders() -> pd.DataFrame:
         Columns name, buses, branches, loads (counts), kw (all loads), source, licence; one row per
         feeder, sorted by name.
     """
-    rows = [
-        (name, len(network.buses), len(network.branches), len(network.loads), network.total_kw,
-         network.source,
-         read_licence(folder))
-        for name, folder in _folders().items() for network in [_load(folder)]
-    ]
+    rows = []
+    for name, folder in _folders().items():
+        if progress is not None:
+            progress(f"reading {name}")
+        network = _load(folder)
+        rows.append((name, len(network.buses), len(network.branches), len(network.loads),
+                     network.total_kw, network.source, read_licence(folder)))
     columns = ["name", "buses", "branches", "loads", "kw", "source", "licence"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -23,10 +23,20 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from pyomo_dlmp.errors import Fault, FeederFileError, listed, nearest
+from pyomo_dlmp.errors import (
+    Fault,
+    FeederFileError,
+    all_at_once,
+    listed,
+    nearest,
+    require_kind,
+    shown,
+)
 from pyomo_dlmp.io import layout, line_tables
 from pyomo_dlmp.io.admittance_table import ADMITTANCES, admittance_rows, read_admittances
 from pyomo_dlmp.io.csv_table import read_table, write_table
@@ -67,7 +77,7 @@ def read_tables(folder: str | Path) -> Network:
     NetworkError
         If the data are wrong; it lists all faults.
     """
-    folder = Path(folder)
+    folder = _folder(folder, "read_tables")
     header, faults = _read_header(folder)
     rows = {table.file: read_table(folder, table, faults) for table in layout.all_tables()}
     faults += layout.stray_files(path.name for path in folder.glob("*.csv"))
@@ -162,15 +172,19 @@ def write_tables(
     Raises
     ------
     FeederFileError
-        If a unit is unknown.
+        If a unit is unknown or the folder cannot be made.
+    ModelError
+        If `network` is not one.
     """
-    for key, unit in (("length_unit", length_unit), ("code_unit", code_unit)):
-        if unit not in line_tables.KM_PER:
-            raise FeederFileError.at(
-                f"write_tables, {key}", f"{unit!r} is not a unit",
-                nearest(unit, line_tables.KM_PER))
+    all_at_once(partial(require_kind, network, Network, "write_tables"),
+                partial(_folder, folder, "write_tables"),
+                partial(_check_texts, licence, length_unit, code_unit))
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FeederFileError.at(str(folder), f"it cannot be made a folder ({error.strerror})",
+                                 "Name another folder.") from None
     (folder / HEADER).write_text(_header_text(network, licence), encoding="utf-8", newline="\n")
     for plain, table in layout.PLAIN.items():
         found = [e for e in network.elements if isinstance(e, plain)]
@@ -189,6 +203,29 @@ def write_tables(
         {"name": p.name, "minutes": p.minutes, "values": p.values, "q_values": p.q_values}
         for p in network.profiles.values()))
     return folder
+
+
+def _check_texts(licence: Any, length_unit: Any, code_unit: Any) -> None:
+    faults = [Fault(f"write_tables, {key}", f"{shown(unit)} is not a unit",
+                    nearest(unit, line_tables.KM_PER))
+              for key, unit in (("length_unit", length_unit), ("code_unit", code_unit))
+              if not (isinstance(unit, str) and unit in line_tables.KM_PER)]
+    if not isinstance(licence, str):
+        faults.append(Fault("write_tables, licence", f"is {shown(licence)}", "Give a text."))
+    if faults:
+        raise FeederFileError(faults)
+
+
+def _folder(given: Any, function: str) -> Path:
+    if not isinstance(given, str | PathLike) or "\0" in str(given):
+        raise FeederFileError.at(f"{function}, folder", f"is {shown(given)}",
+                                 "Give the path of a folder.")
+    try:
+        Path(given).is_dir()
+    except OSError as error:  # a name that no file can have
+        raise FeederFileError.at(f"{function}, folder", f"is {shown(given)} ({error.strerror})",
+                                 "Give the path of a folder.") from None
+    return Path(given)
 
 
 # ------------------------------------------------------------------------------ feeder.toml

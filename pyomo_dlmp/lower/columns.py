@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from pyomo_dlmp.lower.kkt_system import KktSystem
 
 
-def columns_of(kkt: KktSystem) -> dict[int, list[tuple[int, float]]]:
+def columns_of(kkt: KktSystem, wanted: Container[int] | None = None
+               ) -> dict[int, list[tuple[int, float]]]:
     """Where the Vars of a model stand among the columns (u, x, y, mu) of a lower level.
 
     Parameters
     ----------
     kkt
         The lower level, with m upper Vars, n own ones, e equality rows.
+    wanted
+        Ids of the Vars that are asked for, few of many thousands; None: all.
 
     Returns
     -------
@@ -21,8 +26,9 @@ def columns_of(kkt: KktSystem) -> dict[int, list[tuple[int, float]]]:
     """
     form = kkt.form
     first = len(form.u) + len(form.x)
-    where = {id(v): [(j, 1.0)] for j, v in enumerate([*form.u, *form.x])}
+    where = {id(v): [(j, 1.0)] for j, v in enumerate([*form.u, *form.x])
+             if wanted is None or id(v) in wanted}
     for dual in kkt.duals.asked():
-        if dual.terms:
+        if dual.terms and (wanted is None or id(dual.var) in wanted):
             where[id(dual.var)] = [(first + column, sign) for column, sign in dual.terms]
     return where

@@ -119,18 +119,19 @@ def dual_faces(x: np.ndarray, u: np.ndarray, solver: LowerSolver) -> Iterator[Du
     G = (rows @ solver.elimination.M).T.tocsc()
     mu0 = solver.solve(u).mu
     for columns, members in _parts(G):
-        if len(members) == 1 and len(columns):  # one row that something moves: a unique dual
-            continue
         N = _null_space(G[:, members][columns].toarray())
         if N.shape[1]:
             yield _face(solver, active, members, mu0, N)
 
 
 def _parts(G: sp.csc_matrix):
-    """(columns, duals) of the connected components."""
+    """(columns, duals) of the connected components in which a dual may move."""
     of_dual, of_column = component_labels(G)
-    columns = groups_by_label(of_column)
-    for label, members in groups_by_label(of_dual).items():
+    duals = np.bincount(of_dual, minlength=int(of_column.max(initial=-1)) + 1)
+    # one row that something moves has a unique dual: most parts of a large feeder are such
+    lone = (duals == 1) & (np.bincount(of_column, minlength=len(duals)) > 0)
+    columns = groups_by_label(of_column, ~lone)
+    for label, members in groups_by_label(of_dual, ~lone).items():
         yield columns.get(label, np.empty(0, int)), members
 
 

@@ -222,6 +222,16 @@ class DualMap:
         suffix = block.component("dual")
         for row, value in zip(self.form.rows, self.row_duals(y, mu), strict=True):
             suffix[row] = float(value)
+        self.load_asked(y, mu)
+
+    def load_asked(self, y: np.ndarray, mu: np.ndarray) -> None:
+        """Write duals onto the user's dual Vars alone: all that an upper objective reads.
+
+        Parameters
+        ----------
+        y, mu
+            Shapes (e,) and (pairs,).
+        """
         both = np.concatenate([y, mu])
         for entry in self.asked():
             if entry.known:

@@ -24,8 +24,10 @@ from pyomo.repn.util import OrderedVarRecorder
 
 from pyomo_dlmp.bilevel import LowerLevelData, dual_vars_of, guard_of
 from pyomo_dlmp.bilevel.components import lower_fault, refuse_dual_name, refuse_no_vars
+from pyomo_dlmp.bilevel.lower_level import upper_among
 from pyomo_dlmp.bilevel.numbers import wrong_numbers
 from pyomo_dlmp.bilevel.rows import RowReader
+from pyomo_dlmp.bilevel.sums import SumReader
 from pyomo_dlmp.bilevel.values import bounds_of
 from pyomo_dlmp.errors import Fault, ModelError
 from pyomo_dlmp.numerics import limits
@@ -34,6 +36,7 @@ from pyomo_dlmp.numerics.numbering import Numbering
 from pyomo_dlmp.numerics.sparse import csr_of
 from pyomo_dlmp.tolerances import CONVEX
 
+_CHECKED = 100  # rows after which the limits of the call are looked at
 _CACHED = 10_000  # named Expressions after which the cache is emptied
 
 
@@ -227,11 +230,13 @@ class _Compiler:
         self.lo, self.hi = array("d"), array("d")
         self.cache: dict = {}  # of named Expressions, most of which stand in one row only
         self.linear = RowReader(recorder, self.cache)
+        self.sums = SumReader(recorder)
         self.quadratic = QuadraticRepnVisitor({}, var_recorder=recorder)
 
     def row(self, con) -> None:
         """Take a linear row; a fault for any other."""
-        limits.check()
+        if len(self.lo) % _CHECKED == 0:
+            limits.check()
         coefs, lo, hi = self._row(con)
         if len(self.cache) > _CACHED:
             self.cache.clear()
@@ -277,6 +282,9 @@ class _Compiler:
 
     def objective(self, objective):
         """(quadratic, linear) coefficient dicts of the lower objective."""
+        plain = self.sums.quadratic(objective.expr)
+        if plain is not None:
+            return plain[0], plain[1]
         self.faults += wrong_numbers(objective.name, [objective.expr])
         if self.faults:
             return {}, {}
@@ -294,9 +302,10 @@ class _Compiler:
         position: dict[int, int] = {}
         x: list = []
         u: list = []
+        upper = upper_among(self.block, (self.var_map[vid] for vid in used))
         for vid, var in self.var_map.items():
             if vid in used:
-                side = u if self.is_upper(var) else x
+                side = u if vid in upper else x
                 position[vid] = len(side)
                 side.append(var)
         idle = [var for vid, var in self.var_map.items() if vid not in used]

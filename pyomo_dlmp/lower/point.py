@@ -25,6 +25,22 @@ def decisions_of(form: LowerForm) -> np.ndarray:
     return _values(form, form.u)
 
 
+def values_of(form: LowerForm) -> tuple[np.ndarray, np.ndarray]:
+    """Values of a lower level's own Vars and of the upper ones that it uses.
+
+    Returns
+    -------
+    tuple
+        (x, u), shapes (n,) and (m,).
+
+    Raises
+    ------
+    ModelError
+        A Var has no value.
+    """
+    return _values(form, form.x), _values(form, form.u)
+
+
 def point_of(kkt: KktSystem) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """The point that is loaded on a lower level's Vars and its `dual` Suffix.
 
@@ -40,17 +56,19 @@ def point_of(kkt: KktSystem) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]
         A Var has no value.
     """
     form = kkt.form
-    x, u = _values(form, form.x), _values(form, form.u)
+    x, u = values_of(form)
     suffix = form.block.component("dual")
-    if suffix is None or any(suffix.get(row) is None for row in form.rows):
+    duals = [] if suffix is None else [suffix.get(row) for row in form.rows]
+    if suffix is None or any(dual is None for dual in duals):
         return x, u, None
-    return x, u, np.array([suffix[row] for row in form.rows], dtype=float)
+    return x, u, np.array(duals, dtype=float)
 
 
 def _values(form: LowerForm, variables) -> np.ndarray:
-    missing = [v.name for v in variables if v.value is None]
+    values = [v.value for v in variables]
+    missing = [v.name for v, value in zip(variables, values, strict=True) if value is None]
     if missing:
         raise ModelError.at(
             form.block.name, f"has {len(missing)} Vars without a value ({missing[0]} ...)",
             "Solve the model first.")
-    return np.array([v.value for v in variables], dtype=float)
+    return np.array(values, dtype=float)

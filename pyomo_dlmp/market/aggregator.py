@@ -21,20 +21,24 @@ what it would choose at the resulting prices (competitive equilibrium).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
 from pyomo_dlmp.blocks.datacenter import CIRCLE, SIDES, front_end, split
 from pyomo_dlmp.blocks.svg import limit_total
-from pyomo_dlmp.errors import ModelError, nearest
+from pyomo_dlmp.errors import Fault, ModelError, nearest, shown
 from pyomo_dlmp.market.feasibility import require_servable
-from pyomo_dlmp.market.workload import Workload, check_workload
+from pyomo_dlmp.market.workload import Workload
+from pyomo_dlmp.market.workload_checks import check_workload
 from pyomo_dlmp.market.workload_rows import Site, WorkloadRows
-from pyomo_dlmp.network.series import by_period
+from pyomo_dlmp.network.fields import Range
+from pyomo_dlmp.network.series import by_period, items_of, names_findings, series_findings
 
+_WORTH = Range(0, unit="$", above=True)
 PAYS = ("active and reactive", "active", "tariff")
 
 
@@ -84,11 +88,15 @@ class AggregatorBlockData(BlockData):
             If there is no datacenter, an argument is wrong, the workload cannot be served, or a
             price taker in a lower level has non-interruptible jobs.
         """
-        if pays not in PAYS:
-            raise ModelError.at(self.name, f"pays={pays!r}", f"Use one of {', '.join(PAYS)}.")
-        if (pays == "tariff") != (tariff is not None):
-            raise ModelError.at(self.name, f"pays={pays!r} with tariff={tariff!r}",
-                                "A tariff goes with pays='tariff'.")
+        if sites is not None and not isinstance(sites, str):
+            items = items_of(sites)
+            sites = sites if items is None else items
+        faults = list(self._argument_faults(dso, pays, sites, tariff, value_of_work))
+        if not isinstance(price_taker, bool | np.bool_):
+            faults.append(Fault(self.name, f"price_taker={shown(price_taker)}",
+                                "Give True or False."))
+        if faults:
+            raise ModelError(faults)
         mine = self._sites(dso, sites, price_taker)
         load = workload if isinstance(workload, Workload) else Workload(energy_mwh=workload)
         labels, hours = list(dso.periods), dso.period_hours
@@ -109,6 +117,28 @@ class AggregatorBlockData(BlockData):
         self._electrical(dso, mine, labels)
         if not price_taker:
             self._pay(dso, mine, labels, hours, pays, tariff)
+
+    def _argument_faults(self, dso, pays, sites, tariff, value_of_work) -> Iterator[Fault]:
+        """What is wrong with the arguments of `build` by themselves."""
+        filled = isinstance(dso, BlockData) and None not in (
+            dso.component("datacenter"), dso.component("periods"))
+        if not filled:
+            yield Fault(self.name, f"was given {shown(dso)}", "Give a block that build_opf filled.")
+        if not (isinstance(pays, str) and pays in PAYS):
+            near = nearest(pays, PAYS)
+            yield Fault(self.name, f"pays={shown(pays)}", f"Use one of {', '.join(PAYS)}."
+                        + (f" {near}" if near.startswith("Did") else ""))
+        elif (pays == "tariff") != (tariff is not None):
+            yield Fault(self.name, f"pays={pays!r} with tariff={shown(tariff)}",
+                        "A tariff goes with pays='tariff'.")
+        elif tariff is not None and filled:
+            for finding in series_findings(tariff, list(dso.periods))[1]:
+                yield Fault(f"{self.name}.tariff", *finding)
+        if sites is not None:
+            for what, cure in names_findings(sites, 'sites=["dc1"]')[1]:
+                yield Fault(self.name, f"sites: {what}", cure)
+        if wrong := _WORTH.finding(value_of_work):
+            yield Fault(self.name, f"value_of_work: {wrong[0]}", wrong[1])
 
     def _sites(self, dso, sites, price_taker: bool) -> dict:
         if not len(dso.datacenter):

@@ -12,138 +12,22 @@ uncoordinated DCA spreads its power evenly: least sum of squared utilisations (s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
-from warnings import warn
 
 import pandas as pd
 import pyomo.environ as pyo
 
 from pyomo_dlmp.auditing import BilevelResult
 from pyomo_dlmp.bilevel import LowerLevel
-from pyomo_dlmp.deprecation import renamed_arguments
-from pyomo_dlmp.errors import ModelError, nearest, require_kind
+from pyomo_dlmp.errors import ModelError, nearest, require_kind, shown
 from pyomo_dlmp.market.aggregator import AggregatorBlock
-from pyomo_dlmp.market.workload import Workload
-from pyomo_dlmp.network import Network
+from pyomo_dlmp.market.data import Market, MarketResult, MarketRow
+from pyomo_dlmp.market.market_checks import check_market
 from pyomo_dlmp.opf import build_opf
-from pyomo_dlmp.solve import solve_bilevel, solve_integer, solve_opf
+from pyomo_dlmp.solve import check_keywords, solve_bilevel, solve_integer, solve_opf
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import GAP, ROUNDING, ROW_HOLDS
-
-
-@dataclass(frozen=True)
-class Market:
-    """The data of a market: the feeder, the leader's workload, the others, the DSO's options.
-
-    Parameters
-    ----------
-    network : Network
-        The feeder.
-    workload : Workload or float
-        Of the leader; a float: MWh.
-    opf : mapping
-        Keywords of `build_opf` (periods, hours, price ...).
-    pays : str
-        What the leader pays for: "active and reactive", "active" or "tariff".
-    tariff : float or sequence of float
-        In $/MWh, one number or one per period: what the uncoordinated DCA pays, and everyone if
-        `pays` is "tariff".
-    takers : mapping of str to (sites, Workload)
-        Aggregators that are price takers in every market.
-    averaged : bool
-        Whether the price taker moves by 1/k towards its best response in round k, instead of all
-        the way.
-    max_rounds : int
-        Most rounds of the price taker.
-    """
-
-    network: Network
-    workload: Workload | float
-    opf: Mapping[str, Any] = field(default_factory=dict)
-    pays: str = "active and reactive"
-    tariff: Any = 50.0
-    takers: Mapping[str, tuple[tuple[str, ...], Workload]] = field(default_factory=dict)
-    averaged: bool = False
-    max_rounds: int = 60
-
-    @property
-    def net(self) -> Network:
-        """Older name of `network`."""
-        warn("Market.net is now called Market.network", DeprecationWarning, stacklevel=2)
-        return self.network
-
-
-Market.__init__ = renamed_arguments(net="network")(Market.__init__)  # type: ignore[method-assign]
-
-
-@dataclass
-class MarketResult:
-    """One market solved.
-
-    Attributes
-    ----------
-    market : str
-        Its name.
-    dso : Block
-        The DSO's problem, with values and duals.
-    paid : float
-        Payment by the market's own rule ($), a tariff or DLMPs; nan if nothing is paid.
-    status : str
-        One of `Status`.
-    note : str
-        How the solution was found, in words.
-    rounds : DataFrame or None
-        Of a price taker: columns round, payment ($), change (MW).
-    solution : BilevelResult or None
-        Of a market that solves a bilevel model.
-    model : ConcreteModel or None
-        The whole model.
-    residual : float or None
-        Relative KKT residual (1) of the DSO's problem, in the other markets.
-    tariff : float, sequence of float or None
-        $/MWh, of a market that sets it; None: the Market's.
-    """
-
-    market: str
-    dso: Any
-    paid: float
-    status: str
-    note: str = ""
-    rounds: pd.DataFrame | None = None
-    solution: BilevelResult | None = None
-    model: Any = None
-    residual: float | None = None
-    tariff: Any = None
-
-
-@dataclass(frozen=True)
-class MarketRow:
-    """A row of `MARKETS`: one market and its properties.
-
-    Attributes
-    ----------
-    name : str
-        The name that users give; also that of the market's rows in tables.
-    solve : callable
-        (Market, **options) -> MarketResult, with values and duals on its `dso`. Options are those
-        of `solve_bilevel`.
-    pays : str or None
-        What its datacenters pay for ("active", "active and reactive", "tariff"); None: `pays` of
-        the Market.
-    foresees : bool
-        Whether the leader foresees the prices (a bilevel solution with a bound); of many runs a
-        report shows these.
-    least_cost : bool
-        Whether its cost is the least of all markets: the price of anarchy compares with it.
-    """
-
-    name: str
-    solve: Callable[..., MarketResult]
-    pays: str | None = None
-    foresees: bool = False
-    least_cost: bool = False
 
 
 def solve_market(name: str, market: Market, **options: Any) -> MarketResult:
@@ -165,10 +49,13 @@ def solve_market(name: str, market: Market, **options: Any) -> MarketResult:
     Raises
     ------
     ModelError
-        If the name is unknown; also errors of the market's parts.
+        If the name or an option is unknown, or data of the market are wrong: all of them at once.
     """
-    if name not in MARKETS:
-        raise ModelError.at("market", f"{name!r} is unknown", nearest(str(name), MARKETS))
+    if not (isinstance(name, str) and name in MARKETS):
+        raise ModelError.at("market", f"{shown(name)} is unknown", nearest(name, MARKETS))
+    require_kind(market, Market, "solve_market")
+    check_market(market)
+    check_keywords(options)
     return MARKETS[name].solve(market, **options)
 
 
@@ -209,8 +96,10 @@ def build_bilevel(market: Market, pays: str | None = None) -> Any:
     Raises
     ------
     ModelError
-        If the data are wrong; also errors of the OPF and of the aggregators.
+        If the data are wrong; it lists every fault. Also errors of the OPF and of the aggregators.
     """
+    require_kind(market, Market, "build_bilevel")
+    check_market(market)
     m = pyo.ConcreteModel(name=market.network.name)
     m.dso = LowerLevel()
     theirs = [site for sites, _ in market.takers.values() for site in sites]
@@ -233,7 +122,14 @@ def _strategic(market: Market, **options: Any) -> MarketResult:
     m = build_bilevel(market)
     solution = solve_bilevel(m, **options)
     paid = float("nan") if solution.objective is None else solution.objective
-    return MarketResult("strategic", m.dso, paid, solution.status, solution=solution, model=m)
+    return MarketResult("strategic", m.dso, paid, solution.status, solution=solution, model=m,
+                        form=_form_of(m.dso, solution))
+
+
+def _form_of(dso, solution: BilevelResult) -> Any:
+    """The compiled DSO that the audit of a solution holds."""
+    lowers = [] if solution.audit is None else solution.audit.lowers
+    return next((a.kkt.form for a in lowers if a.kkt is not None and a.kkt.form.block is dso), None)
 
 
 def _uncoordinated(market: Market, **_: Any) -> MarketResult:
@@ -243,7 +139,7 @@ def _uncoordinated(market: Market, **_: Any) -> MarketResult:
     answer = solve_opf(m.dso)
     return MarketResult("uncoordinated", m.dso, pyo.value(m.dca.cost), Status.OPTIMAL, model=m,
                    note="pays the tariff; spread evenly where bills are equal",
-                   residual=answer.residual.relative)
+                   residual=answer.residual.relative, form=answer.kkt.form)
 
 
 def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> MarketResult:
@@ -284,7 +180,7 @@ def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> 
         var.set_value(old, skip_validation=True)
     table = pd.DataFrame(rounds, columns=["round", "payment", "change"])
     return MarketResult("price taker", m.dso, rounds[-1][1], status, note, table, model=m,
-                   residual=answer.residual.relative)
+                   residual=answer.residual.relative, form=answer.kkt.form)
 
 
 def _cooperative(market: Market, **_: Any) -> MarketResult:
@@ -301,7 +197,7 @@ def _cooperative(market: Market, **_: Any) -> MarketResult:
                 var.fix(round(var.value))
     answer = solve_opf(m)
     return MarketResult("cooperative", m, float("nan"), Status.OPTIMAL, model=m,
-                   residual=answer.residual.relative)
+                   residual=answer.residual.relative, form=answer.kkt.form)
 
 
 MARKETS: dict[str, MarketRow] = {row.name: row for row in (

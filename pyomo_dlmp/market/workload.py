@@ -1,4 +1,4 @@
-"""The workload of a datacenter aggregator as plain data, and its checks.
+"""The workload of a datacenter aggregator as plain data; `workload_checks` judges it.
 
 Server power, in the linear form that is usual for pools of servers (typical values: idle 100-150 W,
 peak 200-300 W, 1-10 requests/s a server, PUE 1.1-1.6), for m servers on and L requests/s served:
@@ -11,15 +11,12 @@ Batch work keeps its servers fully busy:  P = x PUE P_peak.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
-from pyomo_dlmp.errors import Fault, ModelError, nearest
-from pyomo_dlmp.network.series import by_period, is_number
+from pyomo_dlmp.network.series import by_period
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,137 +218,6 @@ def sites_of(part: Interactive | Job, workload: Workload, sites: Iterable[str]) 
     pools = [pool.site for pool in workload.servers]
     needs_servers = isinstance(part, Interactive) or part.server_hours is not None
     return list(part.sites) or (pools if needs_servers else list(sites))
-
-
-def check_workload(workload: Workload, sites: Iterable[str], labels: Sequence[Hashable],
-                   where: str) -> None:
-    """Raise an error with every fault of a workload: names, windows, numbers, lengths.
-
-    Parameters
-    ----------
-    workload : Workload
-        To be checked.
-    sites : iterable of str
-        Datacenters of the aggregator.
-    labels : sequence
-        The periods.
-    where : str
-        Name of the aggregator in messages.
-
-    Raises
-    ------
-    ModelError
-        If the workload has faults; it lists all of them.
-    """
-    faults = [Fault(f"{where}: {place}", what, cure)
-              for place, what, cure in _findings(workload, list(sites), list(labels))]
-    if faults:
-        raise ModelError(faults)
-
-
-Finding = tuple[str, str, str]
-
-
-def _findings(w: Workload, sites: list[str], labels: list) -> Iterator[Finding]:
-    parts: list[Any] = [*w.servers, *w.interactive, *w.jobs]
-    if w.energy_mwh is not None and parts:
-        yield ("workload", "has energy_mwh beside servers, interactive load or jobs",
-               "Write the energy as a job: Job(arrival=0, deadline=periods, mwh=...).")
-    if w.energy_mwh is None and not parts:
-        yield "workload", "is empty", "Give energy_mwh, or interactive load and jobs."
-    if w.energy_mwh is not None and not _figure(w.energy_mwh, 0.0):
-        yield "workload", f"has energy_mwh {w.energy_mwh!r}", "Give MWh, at least 0."
-    pools = {pool.site for pool in w.servers}
-    for group, key in (("servers", "site"), ("ups", "site"), ("interactive", "name"),
-                       ("jobs", "name")):
-        names = [getattr(part, key) for part in getattr(w, group)]
-        for name in dict.fromkeys(n for n in names if names.count(n) > 1):
-            yield f"{group} {name!r}", "occurs twice", "Keep one, or give them different names."
-    for part in (*parts, *w.ups):
-        place = f"{type(part).__name__.lower()} {getattr(part, 'name', None) or part.site!r}"
-        named = [part.site] if hasattr(part, "site") else list(part.sites)
-        for site in named:
-            if site not in sites:
-                yield (place, f"names site {site!r}, which is not a datacenter of this aggregator",
-                       nearest(site, sites))
-        if isinstance(part, Interactive) or getattr(part, "server_hours", None) is not None:
-            without = [s for s in sites_of(part, w, sites) if s not in pools]
-            if without or not pools:
-                yield (place, f"needs servers at {without[0] if without else 'some site'!r}",
-                       "Give Servers(site=...).")
-        yield from ((place, *found) for found in _CHECKS[type(part)](part, labels))
-
-
-def _figure(value: Any, low: float, above: bool = False) -> bool:
-    return is_number(value) and math.isfinite(value) and (value > low if above else value >= low)
-
-
-def _positive(part, *keys: str) -> Iterator[tuple[str, str]]:
-    for key in keys:
-        value = getattr(part, key)
-        if value is not None and not _figure(value, 0.0, above=True):
-            yield f"has {key} {value!r}", "Give a number above 0."
-
-
-def _servers(pool: Servers, labels: list) -> Iterator[tuple[str, str]]:
-    yield from _positive(pool, "count", "peak_w", "service_rate", "delay_s")
-    if not (_figure(pool.idle_w, 0.0) and pool.idle_w <= pool.peak_w):
-        yield f"has idle_w {pool.idle_w!r} and peak_w {pool.peak_w!r}", "Give 0 <= idle <= peak."
-    elif not list(_positive(pool, "service_rate", "delay_s")) and (
-            pool.service_rate * pool.delay_s <= 1):
-        yield (f"serves one request in {1 / pool.service_rate:g} s on average, not less than "
-               f"delay_s {pool.delay_s:g}", "Allow more delay, or faster servers.")
-    if pool.pue_table and len(pool.temperature) != len(labels):
-        yield (f"has {len(pool.temperature)} temperatures for {len(labels)} periods",
-               "Give one for each period.")
-        return
-    try:
-        low = min(pue_of(pool, labels).values())
-    except ModelError as err:
-        yield err.faults[0].what, err.faults[0].cure
-        return
-    if low < 1:
-        yield f"has a PUE of {low:g}", "A PUE is at least 1."
-
-
-def _interactive(load: Interactive, labels: list) -> Iterator[tuple[str, str]]:
-    try:
-        rates = by_period(load.rate, labels, "rate").values()
-    except ModelError as err:
-        yield f"rate {err.faults[0].what}", err.faults[0].cure
-        return
-    if not all(_figure(rate, 0.0) for rate in rates):
-        yield "has a rate below 0", "Give requests/s."
-
-
-def _job(job: Job, labels: list) -> Iterator[tuple[str, str]]:
-    if (job.mwh is None) == (job.server_hours is None):
-        yield "has no work, or two kinds of it", "Give one of mwh and server_hours."
-    yield from _positive(job, "mwh", "server_hours", "kw_max", "servers_max", "run_periods")
-    if job.deadline <= job.arrival:
-        yield (f"has its deadline {job.deadline} at or before its arrival {job.arrival}",
-               "Give arrival < deadline (positions of periods).")
-    elif job.arrival < 0 or job.deadline > len(labels):
-        yield (f"runs from {job.arrival} to {job.deadline}, the study from 0 to {len(labels)}",
-               "Keep it inside the study.")
-    if job.interruptible != (job.run_periods is None):
-        yield (f"has interruptible={job.interruptible} and run_periods={job.run_periods}",
-               "A non-interruptible job needs run_periods, another does not have it.")
-    elif job.run_periods is not None and job.run_periods > job.deadline - job.arrival:
-        yield (f"runs {job.run_periods} periods within {job.deadline - job.arrival}",
-               "Give it more time, or shorten it.")
-
-
-def _ups(ups: Ups, labels: list) -> Iterator[tuple[str, str]]:
-    yield from _positive(ups, "kw", "kwh")
-    if not (0 <= ups.kwh_min <= ups.start <= ups.kwh):
-        yield (f"has kwh_min {ups.kwh_min:g}, start {ups.start:g}, kwh {ups.kwh:g}",
-               "Give 0 <= kwh_min <= kwh_start <= kwh.")
-    if not 0 < ups.efficiency <= 1:
-        yield f"has efficiency {ups.efficiency!r}", "Give a share above 0 and at most 1."
-
-
-_CHECKS: dict[type, Any] = {Servers: _servers, Interactive: _interactive, Job: _job, Ups: _ups}
 
 
 _SIZES = {Servers: ("count",), Interactive: ("rate",), Ups: ("kw", "kwh", "kwh_min", "kwh_start"),

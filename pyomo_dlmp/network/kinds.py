@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyomo_dlmp.errors import shown
 from pyomo_dlmp.network.admittance import NodalAdmittance
 from pyomo_dlmp.network.device import Device
 from pyomo_dlmp.network.elements import Bus, Line, Regulator, Substation
@@ -103,4 +104,4 @@ def label(element: object) -> str:
         Such as ``line 'L35'``.
     """
     word = kind(element) or getattr(element, "word", type(element).__name__)
-    return f"{word} {getattr(element, 'name', '?')!r}"
+    return f"{word} {shown(getattr(element, 'name', '?'))}"

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar
 
 import networkx as nx
 
-from pyomo_dlmp.errors import Fault, NetworkError, nearest
+from pyomo_dlmp.errors import Fault, NetworkError, nearest, shown
 from pyomo_dlmp.network.admittance import NodalAdmittance
 from pyomo_dlmp.network.device import Device
 from pyomo_dlmp.network.devices import (
@@ -21,7 +21,7 @@ from pyomo_dlmp.network.devices import (
     Storage,
 )
 from pyomo_dlmp.network.elements import Bus, Line, Regulator, Substation
-from pyomo_dlmp.network.faults.all import find_faults
+from pyomo_dlmp.network.faults.all import checked
 from pyomo_dlmp.network.kinds import BRANCHES, Branch, Element, buses_of, carries, kind, label
 from pyomo_dlmp.network.profiles import Profile
 from pyomo_dlmp.network.registry import device_class, device_classes
@@ -108,11 +108,14 @@ class Network:
         self, name: str, elements: Iterable[Element], description: str = "", source: str = "",
         profiles: Iterable[Profile] = (), frequency: float = 60.0,
     ):
-        self._set(name=name, description=description, source=source, elements=tuple(elements),
-                  profiles=MappingProxyType({p.name: p for p in profiles}), frequency=frequency)
-        faults = find_faults(name, self.elements, self.profiles, description, source)
-        if faults:
-            raise NetworkError(faults)
+        self._fill(name, elements, description, source, profiles, frequency)
+
+    def _fill(self, name, elements, description, source, profiles, frequency, sound=()) -> None:
+        """As `__init__`; `sound` elements are those of another network."""
+        found, shapes = checked(name, elements, profiles, {
+            "description": description, "source": source}, frequency, sound)
+        self._set(name=name, description=description, source=source, elements=found,
+                  profiles=MappingProxyType({p.name: p for p in shapes}), frequency=frequency)
         self._set(elements=tuple(self._led_away()))
         self._set(
             buses=self._by_name(Bus),
@@ -175,13 +178,17 @@ class Network:
             If a name is taken, a bus is unknown, or an argument is not a device.
         """
         wrong = [
-            Fault(f"network {self.name!r}", f"{device!r} is not a device",
+            Fault(f"network {self.name!r}", f"{shown(device)} is not a device",
                   f"Devices are {', '.join(cls.__name__ for cls in device_classes())}.")
             for device in devices if not isinstance(device, Device)
         ]
-        if wrong:
-            raise NetworkError(wrong)
-        return self._with((*self.elements, *devices))
+        if not wrong:
+            return self._with((*self.elements, *devices))
+        try:
+            self._with((*self.elements, *(d for d in devices if isinstance(d, Device))))
+        except NetworkError as error:
+            wrong += error.faults
+        raise NetworkError(wrong)
 
     def without(self, *names: str) -> Network:
         """A copy of this network without some devices.
@@ -201,9 +208,9 @@ class Network:
             If a name is unknown.
         """
         unknown = [
-            Fault(f"network {self.name!r}", f"it has no device {name!r}",
-                  nearest(name, self.devices))
-            for name in names if name not in self.devices
+            Fault(f"network {self.name!r}", f"it has no device {shown(name)}",
+                  nearest(name, self.devices) or "Nothing to leave out.")
+            for name in names if not (isinstance(name, str) and name in self.devices)
         ]
         if unknown:
             raise NetworkError(unknown)
@@ -228,15 +235,18 @@ class Network:
             If there is no element of that kind and name, or the changed data are wrong.
         """
         new = {label(element): element for element in elements}
-        unknown = set(new) - {label(element) for element in self.elements}
-        if unknown:
-            raise NetworkError.at(
-                f"network {self.name!r}", f"it has no {sorted(unknown)[0]}", "Nothing to replace.")
+        known = {label(element) for element in self.elements}
+        if unknown := sorted(set(new) - known):
+            raise NetworkError([
+                Fault(f"network {self.name!r}", f"it has no {name}", nearest(name, known))
+                for name in unknown])
         return self._with([new.get(label(element), element) for element in self.elements])
 
     def _with(self, elements: Iterable[Element]) -> Network:
-        return Network(self.name, elements, self.description, self.source,
-                       self.profiles.values(), self.frequency)
+        copy = Network.__new__(Network)
+        copy._fill(self.name, elements, self.description, self.source, self.profiles.values(),
+                   self.frequency, self.elements)
+        return copy
 
     # ------------------------------------------------------------------------------- reading
 
@@ -257,11 +267,11 @@ class Network:
         NetworkError
             If the kind is not registered.
         """
-        cls = device_class(kind)
+        cls = device_class(kind) if isinstance(kind, str) else None
         if cls is None:
             words = [other.word for other in device_classes()]
-            raise NetworkError.at(f"network {self.name!r}", f"{kind!r} is not a kind of device",
-                                  nearest(kind, words))
+            raise NetworkError.at(f"network {self.name!r}",
+                                  f"{shown(kind)} is not a kind of device", nearest(kind, words))
         return self._by_name(cls)
 
     @property
@@ -297,9 +307,9 @@ class Network:
         NetworkError
             If the bus is unknown.
         """
-        if bus not in self.buses:
+        if not (isinstance(bus, str) and bus in self.buses):
             raise NetworkError.at(
-                f"network {self.name!r}", f"it has no bus {bus!r}", nearest(bus, self.buses))
+                f"network {self.name!r}", f"it has no bus {shown(bus)}", nearest(bus, self.buses))
         return self.buses[bus].kv_ln
 
     def graph(self) -> nx.DiGraph:

@@ -49,9 +49,25 @@ def groups_of(label: np.ndarray) -> list[np.ndarray]:
     return np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
 
 
-def groups_by_label(label: np.ndarray) -> dict[int, np.ndarray]:
-    """{label: its positions}, as of `groups_of`."""
-    return {int(label[group[0]]): group for group in groups_of(label)}
+def groups_by_label(label: np.ndarray, wanted: np.ndarray | None = None) -> dict[int, np.ndarray]:
+    """Positions of each label that occurs, by label, as of `groups_of`.
+
+    Parameters
+    ----------
+    label
+        Labels of a list's members, shape (n,).
+    wanted
+        Mask of the labels that are asked for, which may be few of very many; None: all.
+
+    Returns
+    -------
+    dict
+        {label: its positions}.
+    """
+    if wanted is None:
+        return {int(label[group[0]]): group for group in groups_of(label)}
+    place = np.flatnonzero(wanted[label])
+    return {int(label[place[group[0]]]): place[group] for group in groups_of(label[place])}
 
 
 def square_groups(pattern: sp.spmatrix) -> list[np.ndarray]:

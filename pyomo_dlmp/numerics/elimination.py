@@ -25,6 +25,7 @@ from pyomo_dlmp.numerics.components import component_labels, square_groups
 from pyomo_dlmp.tolerances import ENTRY, PIVOT, POLISHED
 
 _GROWTH = 1e9
+_MOST_ENTRIES = 2e7  # of the map of one component, which is dense: beyond, its columns stay
 _LARGE = 2000  # columns of a component from which its matching is avoided, being slow
 
 
@@ -55,7 +56,8 @@ class Elimination:
 def eliminate(E: sp.csr_matrix, r: np.ndarray, free: np.ndarray) -> Elimination:
     """Eliminate free columns through rows of E z = r; see the module's text.
 
-    Components whose matched matrix is numerically singular stay as they are.
+    Components whose matched matrix is numerically singular, or whose map would take gigabytes, stay
+    as they are.
 
     Parameters
     ----------
@@ -185,6 +187,8 @@ def _solve(E, r, rows, columns):
     inside = np.zeros(E.shape[1], dtype=bool)
     inside[columns] = True
     others = np.flatnonzero((np.diff(block.indptr) > 0) & ~inside)
+    if len(rows) * len(others) > _MOST_ENTRIES:
+        return None
     try:
         factor = splu(block[:, columns].tocsc())
     except RuntimeError:  # exactly singular

@@ -6,12 +6,13 @@ from typing import Any
 
 import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
+from pyomo.core.base.block import BlockData
 
 from pyomo_dlmp.blocks import BusBlock, Horizon, SubstationBlock, Surroundings
 from pyomo_dlmp.blocks.parallel import branch_blocks
 from pyomo_dlmp.blocks.registry import device_models
 from pyomo_dlmp.deprecation import renamed_arguments
-from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.errors import ModelError, listed, require_kind, shown
 from pyomo_dlmp.network import Line, Network, OperatingPoint
 from pyomo_dlmp.network.kinds import kind, label
 from pyomo_dlmp.network.zones import grounded_buses
@@ -54,11 +55,12 @@ def build_opf(network: Network, *, into: Any = None, **options: Any) -> Any:
     Raises
     ------
     ModelError
-        If an option or an element is wrong; the message names it.
-    NetworkError
-        If the load scale does not fit.
+        If options or an element are wrong. All options are checked, alone and with the network,
+        before a component is made: the message names every one that is wrong.
     """
-    given = OpfOptions.of(options)
+    require_kind(network, Network, "build_opf")
+    given = OpfOptions.of(options, network)
+    _require_empty(into)
     reduction = reduced(network)
     network = reduction.network
     if given.losses is not None:
@@ -86,6 +88,20 @@ def build_opf(network: Network, *, into: Any = None, **options: Any) -> Any:
         if given.operating_point is not None:
             fit_to_operating_point(m, network, given.operating_point)
     return m
+
+
+def _require_empty(into: Any) -> None:
+    """Refuse what is no block, or holds components of the names that the OPF gives its own."""
+    if into is None:
+        return
+    if not isinstance(into, BlockData):
+        raise ModelError.at("build_opf", f"was given into={shown(into)}",
+                            "Give it a block such as a LowerLevel(), or leave it out.")
+    taken = [name for name in ("bus", "substation", "line", "regulator", "transformer", "cost")
+             if into.component(name) is not None]
+    if taken:
+        raise ModelError.at("build_opf", f"was given the block {into.name!r}, which holds "
+                            f"{listed(taken)} already", "Give it an empty block.")
 
 
 # Blocks are built by calls, not by rules: Pyomo would print an error of its own before ours.

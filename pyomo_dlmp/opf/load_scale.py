@@ -3,12 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
-from pyomo_dlmp.errors import NetworkError, nearest
+from pyomo_dlmp.errors import NetworkError, nearest, shown
 from pyomo_dlmp.network import Network
-from pyomo_dlmp.network.series import by_period
+from pyomo_dlmp.network.profiles import HOURS
+from pyomo_dlmp.network.series import Finding, fault_list, series_findings
 
 LoadScale = float | Sequence[float] | str | Mapping[str, float | Sequence[float]]
+
+
+def load_scale_findings(scale: Any, labels: Sequence[Hashable], hours: Any = 1.0,
+                        network: Network | None = None) -> list[Finding]:
+    """What is wrong with multipliers of loads.
+
+    Parameters
+    ----------
+    scale : object
+        As of `load_series`.
+    labels : sequence
+        The periods.
+    hours : float
+        Length of a period (h); if it is none, profiles are not compared with it.
+    network : Network, optional
+        None: names of loads and profiles are not judged.
+
+    Returns
+    -------
+    list of (str, str)
+        What is wrong, with cures.
+    """
+    if isinstance(scale, str):
+        if scale != "profiles":
+            near = nearest(scale, ["profiles"])
+            return [(f"is {shown(scale)}", "Give numbers, or 'profiles'."
+                     + (f" {near}" if near.startswith("Did") else ""))]
+        if network is None or HOURS.finding(hours):
+            return []
+        used = dict.fromkeys(load.profile for load in network.loads.values() if load.profile)
+        return [(f"follows profile {name!r}: {what}", cure) for name in used
+                for what, cure in network.profiles[name].fit_findings(hours)]
+    if not _by_load(scale, labels):
+        return series_findings(scale, labels, 0.0)[1]
+    found = []
+    for name, values in scale.items():
+        if network is not None and not (isinstance(name, str) and name in network.loads):
+            found.append((f"names load {shown(name)}",
+                          nearest(name, network.loads) or "There is no load."))
+        found += [(f"of load {shown(name)} {what}", cure)
+                  for what, cure in series_findings(values, labels, 0.0)[1]]
+    return found
+
+
+def _by_load(scale: Any, labels: Sequence[Hashable]) -> bool:
+    """Whether a mapping is by load, not by period."""
+    return isinstance(scale, Mapping) and bool(scale) and not set(scale) <= set(labels)
 
 
 def load_series(
@@ -21,8 +70,8 @@ def load_series(
     network : Network
         The feeder.
     scale : float, sequence of float, mapping or "profiles"
-        One number; one per period; a mapping by load name to either (1 for loads that it leaves
-        out); or each load follows its own profile (1 without one).
+        One number of at least 0; one per period; a mapping by load name to either (1 for loads that
+        it leaves out); or each load follows its own profile (1 without one).
     labels : sequence
         The periods.
     hours : float
@@ -36,29 +85,28 @@ def load_series(
     Raises
     ------
     NetworkError
-        If a load is unknown, there are not as many numbers as periods, or the periods do not fit a
-        profile.
+        If loads are unknown, there are not as many numbers as periods, a number is below 0 or not
+        finite, or the periods do not fit a profile; it lists all of these.
     """
+    faults = fault_list("load_scale", load_scale_findings(scale, labels, hours, network))
+    if finding := HOURS.finding(hours):
+        faults += fault_list("hours", [finding])
+    if faults:
+        raise NetworkError(faults)
     if isinstance(scale, str):
-        if scale != "profiles":
-            raise NetworkError.at("load_scale", f"is {scale!r}", "Give numbers, or 'profiles'.")
         by_name = {
             profile.name: profile.series(len(labels), hours)
-            for profile in network.profiles.values()}
+            for profile in network.profiles.values()
+            if any(load.profile == profile.name for load in network.loads.values())}
         return {
             name: dict(zip(labels, by_name[load.profile] if load.profile else [1.0] * len(labels),
                            strict=True))
             for name, load in network.loads.items()}
-    if isinstance(scale, Mapping) and set(scale) and not set(scale) <= set(labels):
-        unknown = [name for name in scale if name not in network.loads]
-        if unknown:
-            raise NetworkError.at("load_scale", f"names load {unknown[0]!r}",
-                                  nearest(str(unknown[0]), network.loads))
+    if isinstance(scale, Mapping) and _by_load(scale, labels):
         one = dict.fromkeys(labels, 1.0)
-        return {name: by_period(scale[name], labels, f"load_scale of {name}", NetworkError)
-                if name in scale else one for name in network.loads}
-    series = by_period(scale, labels, "load_scale of all loads", NetworkError)
-    return dict.fromkeys(network.loads, series)
+        return {name: series_findings(scale[name], labels)[0] if name in scale else one
+                for name in network.loads}
+    return dict.fromkeys(network.loads, series_findings(scale, labels)[0])
 
 
 def reactive_series(

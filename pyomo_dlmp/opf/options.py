@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from typing import Any
 
-from pyomo_dlmp.errors import ModelError, nearest
-from pyomo_dlmp.network import OperatingPoint
-from pyomo_dlmp.network.series import is_number
+from pyomo_dlmp.errors import Fault, ModelError, nearest, shown
+from pyomo_dlmp.network import Network, OperatingPoint
+from pyomo_dlmp.network.series import items_of
 from pyomo_dlmp.opf.load_scale import LoadScale
+from pyomo_dlmp.opf.option_checks import OptionFinding, option_findings
 from pyomo_dlmp.opf.unbalance import Unbalance
-
-LOSSES = ("quadratic", "corrected", None)
-VOLTAGE_LIMITS = ("soft", "hard", None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,13 +76,15 @@ class OpfOptions:
     price_takers: Iterable[str] = ()
 
     @classmethod
-    def of(cls, given: Mapping) -> OpfOptions:
+    def of(cls, given: Mapping, network: Network | None = None) -> OpfOptions:
         """Options from keywords.
 
         Parameters
         ----------
         given : mapping
             Keywords and values.
+        network : Network, optional
+            Whose loads, datacenters and buses the options name; None: names are not judged.
 
         Returns
         -------
@@ -92,25 +93,39 @@ class OpfOptions:
         Raises
         ------
         ModelError
-            If a keyword is unknown, or a value is not allowed.
+            If keywords are unknown, or values are not allowed; it lists all of these.
         """
-        known = {entry.name for entry in fields(cls)}
-        for key in given:
-            if key not in known:
-                raise ModelError.at(f"build_opf, {key}", "is not an option", nearest(key, known))
-        return cls(**given)
+        known = {entry.name: entry.default for entry in fields(cls)}
+        faults = [Fault(f"build_opf, {key}" if isinstance(key, str) else "build_opf",
+                        "is not an option" if isinstance(key, str) else
+                        f"has the option {shown(key)}", nearest(key, known))
+                  for key in given if key not in known]
+        kept = {key: _own(key, value) for key, value in given.items() if key in known}
+        found = option_findings({**known, **kept}, network)
+        faults += [_fault(finding) for finding in found]
+        if faults:
+            raise ModelError(faults)
+        return cls(**kept)
 
     def __post_init__(self) -> None:
-        if self.losses not in LOSSES:
-            raise ModelError.at("losses", f"is {self.losses!r}",
-                                "Use 'quadratic', 'corrected' or None.")
-        if (self.losses == "corrected") != (self.operating_point is not None):
-            raise ModelError.at(
-                "operating_point", "goes with losses='corrected'",
-                "Give ac_power_flow(network, ...).point, or let solve_corrected_opf do it.")
-        if self.voltage_limits not in VOLTAGE_LIMITS:
-            raise ModelError.at("voltage_limits", f"is {self.voltage_limits!r}",
-                                "Use 'soft', 'hard' or None.")
-        if self.voltage_limits == "soft" and not (is_number(self.penalty) and self.penalty > 0):
-            raise ModelError.at("penalty", f"is {self.penalty!r}",
-                                "A soft limit costs more than 0.")
+        for entry in fields(self):
+            object.__setattr__(self, entry.name, _own(entry.name, getattr(self, entry.name)))
+        found = option_findings({entry.name: getattr(self, entry.name) for entry in fields(self)})
+        if found:
+            raise ModelError([_fault(finding) for finding in found])
+
+
+def _fault(finding: OptionFinding) -> Fault:
+    return Fault(f"build_opf, {finding.key}", finding.what, finding.cure)
+
+
+def _own(key: str, value: Any) -> Any:
+    """A value that can be read more than once, and that the caller does not change later."""
+    if key == "datacenter_kw" and isinstance(value, Mapping):
+        return {name: _own("price", numbers) for name, numbers in value.items()}
+    if key == "load_scale" and isinstance(value, Mapping):
+        return {name: _own("price", numbers) for name, numbers in value.items()}
+    if key not in ("periods", "price", "load_scale", "price_takers"):
+        return value
+    items = items_of(value)
+    return value if items is None else tuple(items)

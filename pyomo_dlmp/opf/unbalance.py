@@ -28,7 +28,7 @@ from pyomo_dlmp.blocks.horizon import constraint_over
 from pyomo_dlmp.blocks.polygon import Polygon
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.phases import DELTA_PAIRS, PHASES
-from pyomo_dlmp.network.series import is_number
+from pyomo_dlmp.network.series import is_number, items_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +54,11 @@ class Unbalance:
     price: float | None = None
     buses: Iterable[str] | None = None
     sides: int = 12
+
+    def __post_init__(self) -> None:
+        items = None if self.buses is None else items_of(self.buses)
+        if items is not None:  # read more than once, and not to change with the caller's list
+            object.__setattr__(self, "buses", tuple(items))
 
 
 def add_unbalance(m: Any, what: Unbalance) -> None:

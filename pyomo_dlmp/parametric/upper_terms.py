@@ -11,6 +11,7 @@ tight together are in general position (`regions.general_position`).
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,16 +97,15 @@ def read_upper(model: Any, systems: list[KktSystem], objective: Any) -> UpperTer
         if any(True for _ in upper_data(model, ctype)):
             raise NotExplicit(f"the upper level has a {ctype.__name__}")
     rows = list(upper_data(model, pyo.Constraint))
-    where = [_keys(kkt, number) for number, kkt in enumerate(systems)]
-    of: dict[int, list[tuple[Key, float]]] = {}
-    for keys in where:
-        for vid, found in keys.items():
-            if vid not in of or of[vid][0][0][0] != "u":
-                of[vid] = found
     try:
         parts = quadratic_parts(objective.expr, objective.name)
     except ModelError as err:
         raise NotExplicit("the upper objective is not quadratic") from err
+    of: dict[int, list[tuple[Key, float]]] = {}
+    for number, kkt in enumerate(systems):
+        for vid, found in _keys(kkt, number, parts.var_map).items():
+            if vid not in of or of[vid][0][0][0] != "u":
+                of[vid] = found
     sense = 1 if objective.sense == pyo.minimize else -1
     zero = _always_zero(systems, parts.var_map)
     terms: list[tuple[float, Key, Key | None]] = []
@@ -144,12 +144,13 @@ def _always_zero(systems: list[KktSystem], used: dict) -> set[int]:
     return {id(dual.var) for dual in empty}
 
 
-def _keys(kkt: KktSystem, number: int) -> dict[int, list[tuple[Key, float]]]:
-    """Where a Var stands: `columns_of`, with a kind for each of u, x, y, mu."""
+def _keys(kkt: KktSystem, number: int,
+          wanted: Container[int]) -> dict[int, list[tuple[Key, float]]]:
+    """Where Vars stand: `columns_of`, with a kind for each of u, x, y, mu."""
     m, n, e = len(kkt.form.u), len(kkt.form.x), len(kkt.equality_rows)
     starts = (("u", 0), ("x", m), ("y", m + n), ("mu", m + n + e))
     found: dict[int, list[tuple[Key, float]]] = {}
-    for vid, columns in columns_of(kkt).items():
+    for vid, columns in columns_of(kkt, wanted).items():
         found[vid] = []
         for column, sign in columns:
             kind, start = [s for s in starts if s[1] <= column][-1]

@@ -12,6 +12,7 @@ from pyomo_dlmp.report.figures import (
     compare,
     dispatch,
     duration,
+    layout,
     oneline,
     parts,
     prices,
@@ -82,7 +83,8 @@ def _summary(results: Results) -> Iterator[Picture | Table]:
     if len(results.payments):
         yield payments_table(results.payments, results.dispatch, hours)
     yield _picture(
-        "The feeder with the names of its buses and its devices. Not to scale.",
+        "The feeder with the names of its buses and its devices. Not to scale."
+        f"{_places(results)}",
         f"One-line diagram of the feeder with {len(results.buses)} named buses.",
         oneline.feeder_key, results.buses, results.branches, results.dispatch,
     )  # fmt: skip
@@ -168,7 +170,7 @@ def _maps(results: Results) -> Iterator[Picture]:
         unit = "$/MWh" if quantity == "active" else "$/Mvarh"
         yield _picture(
             f"{quantity.capitalize()} DLMP ({unit}) at hour {peak}, the hour of the feeder's peak, "
-            "on the one-line diagram. One colour scale for all panels.",
+            f"on the one-line diagram. One colour scale for all panels.{_places(results)}",
             f"One-line diagrams coloured by {quantity} price at hour {peak}, by case and phase.",
             oneline.price_map, results.prices, results.buses, results.branches, results.dispatch,
             period=peak, quantity=quantity,
@@ -236,7 +238,7 @@ def _unbalance(results: Results) -> Iterator[Picture]:
     )  # fmt: skip
     for name in names[:2]:
         yield _picture(
-            f"{name} (%), greatest of all hours, on the one-line diagram.",
+            f"{name} (%), greatest of all hours, on the one-line diagram.{_places(results)}",
             f"One-line diagrams coloured by {name}, a panel per case.",
             oneline.unbalance_map, table, results.buses, results.branches, results.dispatch,
             quantity=name,
@@ -246,6 +248,17 @@ def _unbalance(results: Results) -> Iterator[Picture]:
 def _audit(results: Results) -> Iterator[Table]:
     if len(results.audit):
         yield audit_table(results.audit)
+
+
+def _places(results: Results) -> str:
+    """What a caption says of buses whose coordinates are not known; empty where all are."""
+    filled = layout.filled_in(results.buses, results.branches)
+    if filled is None:
+        return " Laid out as a tree, as coordinates of the buses are not known."
+    if not filled:
+        return ""
+    verb = "has no coordinates and is" if filled == 1 else "have no coordinates and are"
+    return f" {filled} of {len(results.buses)} buses {verb} placed by the neighbours."
 
 
 def _matters(rows: pd.DataFrame) -> bool:

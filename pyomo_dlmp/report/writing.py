@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,7 +41,9 @@ def write_report(folder: str | Path, cases: Sequence[str] | None = None) -> Path
     """
     results = read_results(folder)
     path = results.folder / "report.html"
-    path.write_text(report_html(results, cases), encoding="utf-8")
+    part = path.with_name("report.html.part")  # whoever looks meanwhile sees the page as it was
+    part.write_text(report_html(results, cases), encoding="utf-8")
+    os.replace(part, path)
     return path
 
 

@@ -16,7 +16,7 @@ power), and `load_response`, what voltage-dependent loads and shunts draw more o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 import numpy as np
 import pandas as pd
@@ -35,13 +35,19 @@ ROWS = {"v_low": "voltage", "v_high": "voltage", "thermal": "congestion",
         "unbalance_limit": "unbalance", "unbalance_price": "unbalance"}
 
 
-def decomposition_table(dso) -> pd.DataFrame:
+def decomposition_table(dso, buses: Container[str] | None = None,
+                        form: LowerForm | None = None) -> pd.DataFrame:
     """Parts of every DLMP of a solved DSO, which add up to it.
 
     Parameters
     ----------
     dso : block
         Filled by `build_opf` and solved by `solve_bilevel` or `solve_opf`.
+    buses : container of str, optional
+        Those that the table is of; by default all. The parts are checked at all of them.
+    form : LowerForm, optional
+        The compiled DSO as it was solved (`MarketResult.form`); by default it is compiled again,
+        which is most of the time that this takes on a large feeder.
 
     Returns
     -------
@@ -60,7 +66,7 @@ def decomposition_table(dso) -> pd.DataFrame:
     duals = dso.component("dual")
     if duals is None:
         raise ModelError.at(dso.name, "has no duals", "Solve it: solve_bilevel or solve_opf.")
-    form = compile_lower(dso)
+    form = compile_lower(dso) if form is None else form
     columns, rows = _state(dso, form)
     E = form.A[rows][:, columns]
     if E.shape[0] != E.shape[1]:
@@ -75,19 +81,22 @@ def decomposition_table(dso) -> pd.DataFrame:
     if missed > SAME_MONEY * max(1.0, np.abs(exact).max(initial=0.0)):
         raise SolverError.at(dso.name, f"has duals that its price parts miss by {missed:.2g}",
                              "Solve it again: the loaded duals are not those of this point.")
-    return _table(dso, form, rows, parts)
+    shown = {name: bus for name, bus in dso.bus.items() if buses is None or name in buses}
+    return _table(dso, shown, form, rows, parts)
 
 
-def _table(dso, form: LowerForm, rows: np.ndarray, parts: dict[str, np.ndarray]) -> pd.DataFrame:
+def _table(dso, buses: dict, form: LowerForm, rows: np.ndarray,
+           parts: dict[str, np.ndarray]) -> pd.DataFrame:
     number = {id(form.rows[r]): i for i, r in enumerate(rows)}
     (substation,) = dso.substation.values()
     keys, places, base = [], [], []
-    for name, bus in dso.bus.items():
+    prices = {t: value(price) for t, price in substation.price.items()}
+    for name, bus in buses.items():
         for quantity, balance in (("active", bus.balance_p), ("reactive", bus.balance_q)):
             for phase, t in balance:
                 keys.append((name, phase, t, quantity))
                 places.append(number[id(balance[phase, t])])
-                base.append(value(substation.price[t]) if quantity == "active" else 0.0)
+                base.append(prices[t] if quantity == "active" else 0.0)
     hours = dso.period_hours
     found = {part: values[places] / hours for part, values in parts.items()}
     found["load_response"] = found["energy"] - np.array(base)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import time
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +17,19 @@ from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import lower_levels
 from pyomo_dlmp.bilevel.numbers import refuse_upper_numbers
 from pyomo_dlmp.deprecation import renamed_arguments
+from pyomo_dlmp.errors import all_at_once
 from pyomo_dlmp.numerics import limits, memory
 from pyomo_dlmp.parametric.cache import SolveCache
 from pyomo_dlmp.search.checkpoint import Checkpoint
 from pyomo_dlmp.search.clock import Clock, Progress
+from pyomo_dlmp.search.keywords import check_numbers, check_path, check_words
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.solve.options import (
     check_cache,
-    check_numbers,
-    check_words,
     search_and_options,
 )
 from pyomo_dlmp.solve.strategies import run_strategies
-from pyomo_dlmp.solvers.interfaces import get_solver
+from pyomo_dlmp.solvers.interfaces import get_solver, named_solver
 from pyomo_dlmp.solvers.options import check_mip_options
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import GAP, HIGH_POINT_GAP
@@ -109,13 +111,14 @@ def solve_bilevel(  # noqa: PLR0913  # keywords of a call, for people
         The point that was found is not a solution of the bilevel problem.
     """
     began = time.monotonic()
-    check_numbers(gap=gap, time_limit=time_limit, memory_limit=memory_limit)
-    check_words(periods, threads, progress, start=start, explain=explain, check_bounds=check_bounds)
-    check_cache(cache)
-    lower_levels(model)  # refuses what is not a model
-    search, options = search_and_options(
-        search, transformation, list(inspect.signature(solve_bilevel).parameters)[:-1])
-    interface = get_solver(solver)
+    *_, (search, options), interface = all_at_once(
+        partial(check_numbers, gap=gap, time_limit=time_limit, memory_limit=memory_limit),
+        partial(check_words, periods, threads, progress, start=start, explain=explain,
+                check_bounds=check_bounds),
+        partial(check_cache, cache), partial(check_path, checkpoint),
+        partial(lower_levels, model),  # refuses what is not a model
+        partial(search_and_options, search, transformation, _own_keywords()),
+        partial(get_solver, solver))
     refuse_upper_numbers(model)
     copy = upper_copy(model, interface.capabilities)
     settings = Settings(
@@ -130,6 +133,36 @@ def solve_bilevel(  # noqa: PLR0913  # keywords of a call, for people
     finally:
         if copy is not None:
             copy.hand_back()
+
+
+def _own_keywords() -> list[str]:
+    return list(inspect.signature(solve_bilevel).parameters)[:-1]
+
+
+def check_keywords(given: Mapping[str, Any]) -> None:
+    """Check keywords of `solve_bilevel` without a call: names, and values that need no model.
+
+    Parameters
+    ----------
+    given : mapping
+        Keywords and values.
+
+    Raises
+    ------
+    ModelError, SolverError
+        A keyword or the name of the solver is unknown, or a value is not allowed; all at once.
+    """
+    own = {key: given.get(key, parameter.default)
+           for key, parameter in inspect.signature(solve_bilevel).parameters.items()}
+    words = ("periods", "threads", "progress", "start", "explain", "check_bounds")
+    all_at_once(
+        partial(check_numbers, **{key: own[key] for key in ("gap", "time_limit", "memory_limit")}),
+        partial(check_words, **{key: own[key] for key in words}),
+        partial(check_cache, own["cache"]), partial(check_path, own["checkpoint"]),
+        partial(search_and_options, own["search"],
+                {key: value for key, value in given.items()
+                 if key not in own or key in ("model", "transformation")}, _own_keywords()[1:]),
+        partial(named_solver, own["solver"]))
 
 
 def _solved(settings: Settings, search: str, explain: bool) -> BilevelResult:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyomo_dlmp.errors import SolverError
+from pyomo.core.base.block import BlockData
+
+from pyomo_dlmp.errors import SolverError, require_kind
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.lower.solver import LowerSolution, LowerSolver
@@ -37,6 +39,7 @@ def solve_opf(model: Any) -> LowerSolution:
         It is infeasible or unbounded, or its KKT residual is above 1e-4 relative; no price is then
         loaded.
     """
+    require_kind(model, BlockData, "solve_opf")
     solution = LowerSolver(build_kkt(compile_lower(model))).solve_here()
     solution.load()
     return solution

@@ -2,61 +2,16 @@
 
 from __future__ import annotations
 
-from math import inf
-from numbers import Integral, Real
+from functools import partial
 from typing import Any
 
-from pyomo_dlmp.errors import ModelError, nearest
+from pyomo_dlmp.errors import ModelError, all_at_once, nearest, shown
 from pyomo_dlmp.parametric import SolveCache
+from pyomo_dlmp.search.keywords import wrong_keyword
+from pyomo_dlmp.solve.strategies import STRATEGIES
 from pyomo_dlmp.transform.options import SINGLE_LEVEL, configured, declared, with_new_names
 
-_MOST_THREADS = 1024
 _REGIONS = "explicit"  # the older keyword for search="regions"
-
-
-def check_numbers(**given: Any) -> None:
-    """Check keywords that take a finite number >= 0, or None where it may be.
-
-    Parameters
-    ----------
-    **given
-        {keyword: value}.
-
-    Raises
-    ------
-    ModelError
-        A value is something else.
-    """
-    for key, value in given.items():
-        if value is None and key != "gap":
-            continue
-        if isinstance(value, bool) or not isinstance(value, Real) or not (
-                0 <= float(value) < inf):
-            raise _wrong(key, value, "Give a number >= 0" + (
-                "." if key == "gap" else ", or None for no limit."))
-
-
-def check_words(periods: Any, threads: Any, progress: Any, **switches: Any) -> None:
-    """Check keywords that take other than any number.
-
-    Raises
-    ------
-    ModelError
-        `periods` is not True, False or None; `threads` no whole number; `progress` cannot be
-        called; another is not True or False.
-    """
-    for key, value in switches.items():
-        if not isinstance(value, bool):
-            raise _wrong(key, value, "Give True or False.")
-    if not (progress is None or callable(progress)):
-        raise _wrong("progress", progress, "Give a function (stage, incumbent, bound).")
-    if isinstance(threads, bool) or not isinstance(threads, Integral) or not (
-            0 <= int(threads) <= _MOST_THREADS):
-        raise _wrong("threads", threads, f"Give a whole number up to {_MOST_THREADS}; 0: HiGHS's "
-                     "own choice.")
-    if not (periods is None or isinstance(periods, bool)):
-        raise _wrong("periods", periods, "Give True (decompose at once), False (never) or "
-                     "None (where branch and bound does not end soon).")
 
 
 def search_and_options(search: str, given: dict, taken: list[str]) -> tuple[str, dict]:
@@ -82,19 +37,34 @@ def search_and_options(search: str, given: dict, taken: list[str]) -> tuple[str,
         An unknown keyword, or a value that an option does not take.
     """
     options = with_new_names(given)
-    if options.get("complementarity") == _REGIONS:
+    explicit = options.get("complementarity")
+    if isinstance(explicit, str) and explicit == _REGIONS:
         if search not in ("auto", "regions"):
             raise ModelError.at(
-                "solve_bilevel", f"was given complementarity='explicit' and search={search!r}",
+                "solve_bilevel", f"was given complementarity='explicit' and search={shown(search)}",
                 "Leave complementarity out: it means search='regions'.")
         search = "regions"
         del options["complementarity"]
-    for key in options:
+    def check(key: str) -> None:
         if key not in SINGLE_LEVEL:
             raise ModelError.at("solve_bilevel", f"has no keyword {key!r}",
                                 nearest(key, [*taken, *SINGLE_LEVEL]))
-    configured(declared(SINGLE_LEVEL), options, "solve_bilevel")
+        configured(declared(SINGLE_LEVEL), {key: options[key]}, "solve_bilevel")
+
+    all_at_once(lambda: check_search(search), *(partial(check, key) for key in options))
     return search, options
+
+
+def check_search(search: Any) -> None:
+    """Check the keyword `search`.
+
+    Raises
+    ------
+    ModelError
+        It is neither "auto" nor the name of a strategy.
+    """
+    if not (isinstance(search, str) and (search == "auto" or search in STRATEGIES)):
+        raise wrong_keyword("search", search, nearest(search, ["auto", *STRATEGIES]))
 
 
 def check_cache(cache: Any) -> None:
@@ -106,10 +76,4 @@ def check_cache(cache: Any) -> None:
         It is not a `SolveCache` or None.
     """
     if not (cache is None or isinstance(cache, SolveCache)):
-        raise _wrong("cache", cache, "Give a dlmp.SolveCache(), the same one to each solve.")
-
-
-def _wrong(key: str, value: Any, cure: str) -> ModelError:
-    error = ModelError.at("solve_bilevel", f"does not take {key}={value!r}", cure)
-    assert isinstance(error, ModelError)
-    return error
+        raise wrong_keyword("cache", cache, "Give a dlmp.SolveCache(), the same one to each solve.")

@@ -24,7 +24,6 @@ from pyomo_dlmp.errors import (
     BoundError,
     ModelError,
     SolverError,
-    nearest,
     require_kind,
 )
 from pyomo_dlmp.parametric import NotExplicit, solve_explicit
@@ -150,7 +149,7 @@ def run_strategies(settings: Settings, search: str) -> BilevelResult:
     settings
         The call.
     search
-        "auto", or the name of a strategy.
+        "auto", or the name of a strategy, checked before.
 
     Returns
     -------
@@ -160,13 +159,10 @@ def run_strategies(settings: Settings, search: str) -> BilevelResult:
     Raises
     ------
     ModelError
-        There is no strategy of that name, or it cannot solve such a model.
+        The strategy cannot solve such a model.
     SolverError
         The strategy cannot use the solver.
     """
-    if search != "auto" and search not in STRATEGIES:
-        raise ModelError.at("solve_bilevel", f"does not take search={search!r}",
-                            nearest(str(search), ["auto", *STRATEGIES]))
     rows = list(STRATEGIES.values())
     if search == "auto":
         tried = [row for row in rows if row.suits(settings)]

@@ -36,7 +36,7 @@ import pyomo.environ as pyo
 from pyomo.common.log import LoggingIntercept
 from pyomo.common.tee import capture_output
 
-from pyomo_dlmp.errors import SolverError, listed, nearest, require_kind
+from pyomo_dlmp.errors import SolverError, listed, nearest, require_kind, shown
 from pyomo_dlmp.solvers.probes import PROBES, Wrong
 
 _LINEAR = ("lp", "milp", "duals")
@@ -283,15 +283,37 @@ def get_solver(solver: str) -> SolverInterface:
     SolverError
         It is unknown, missing, or cannot solve an LP.
     """
+    return _probed(named_solver(solver).name)
+
+
+def named_solver(solver: str) -> SolverInterface:
+    """A solver by its name, not tried yet: whether it is installed is not asked.
+
+    Parameters
+    ----------
+    solver : str
+        As of `get_solver`.
+
+    Returns
+    -------
+    SolverInterface
+        Without capabilities.
+
+    Raises
+    ------
+    SolverError
+        The name is unknown, to Pyomo too.
+    """
     if not isinstance(solver, str):
-        raise SolverError.at(f"solver {solver!r}", "is no name", f"Known are {listed(SOLVERS)}.")
-    return _probed(solver)
+        raise SolverError.at(
+            f"solver {shown(solver)}", "is no name", f"Known are {listed(SOLVERS)}.")
+    return SOLVERS.get(solver) or _of_pyomo(solver)
 
 
 @lru_cache(maxsize=32)
 def _probed(solver: str) -> SolverInterface:
     """As `get_solver`."""
-    interface = SOLVERS.get(solver) or _of_pyomo(solver)
+    interface = named_solver(solver)
     where = f"solver '{interface.name}'"
     if not interface.embedded:
         try:
@@ -324,7 +346,7 @@ def _of_pyomo(solver: str) -> SolverInterface:
     with quietly():
         known = solver in pyo.SolverFactory
     if not known:
-        raise SolverError.at(f"solver '{solver}'", "is unknown, to Pyomo too",
+        raise SolverError.at(f"solver {shown(solver)}", "is unknown, to Pyomo too",
                              nearest(solver, SOLVERS))
     return SolverInterface(solver, solver, ("lp", "milp"))
 

@@ -100,6 +100,17 @@ class Study:
                 _sized(device, loading) for device in (*self.devices, *case.devices)))
         return self._networks[key]
 
+    def keep_networks(self, networks: Mapping[str, Network | None]) -> None:
+        """Take networks that are made already.
+
+        Parameters
+        ----------
+        networks : mapping of str to Network
+            By case, at loading 1.
+        """
+        self._networks.update({
+            (name, 1.0): network for name, network in networks.items() if network is not None})
+
     def market(self, run: Run) -> Market:
         """What a run's market needs.
 

@@ -1,45 +1,53 @@
 """The study file: TOML with a feeder, the DSO, the aggregators, markets, a solver and cases.
 
-Every key is checked before anything is solved, all faults at once; an unknown key is reported with
-the closest valid one. docs/study_file.md shows all of them with their units.
+Everything in it is checked before anything is solved, all faults at once: keys, values, and how
+they fit the feeder; an unknown name is reported with the closest valid one. What depends on a
+feeder that cannot be read is not judged. docs/study_file.md shows all keys with their units.
 """
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterable
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pyomo_dlmp.errors import Fault, ModelError, StudyFileError, nearest
+from pyomo_dlmp.errors import DlmpError, Fault, NetworkError, StudyFileError, nearest, shown
 from pyomo_dlmp.io import find_feeder
-from pyomo_dlmp.market import DEFAULT_MARKET, MARKETS, PAYS
 from pyomo_dlmp.market.workload import PARTS
+from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.registry import device_classes
-from pyomo_dlmp.network.series import by_period, is_number
-from pyomo_dlmp.opf import OpfOptions, Unbalance
+from pyomo_dlmp.network.series import names_findings
+from pyomo_dlmp.opf.reduction import reduced
 from pyomo_dlmp.study.data import Case, Study
+from pyomo_dlmp.study.entries import (
+    Entry,
+    Found,
+    read_entry,
+    repeated_names,
+    site_names,
+    with_entries,
+    work_findings,
+)
 from pyomo_dlmp.study.shipped import find_study
-from pyomo_dlmp.tolerances import HIGH_POINT_GAP
+from pyomo_dlmp.study.values import (
+    ENERGY,
+    PERIODS,
+    SHARE,
+    TABLES,
+    opf_findings,
+    opf_options,
+    results_findings,
+    table_findings,
+)
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-_DSO = ("price", "load_scale", "losses", "voltage_limits", "v_min", "v_max", "penalty",
-        "thermal_sides", "thermal_penalty", "angles")
-TABLES: dict[str, dict[str, Any]] = {
-    "time": {"periods": 24, "hours": 1.0},
-    "dso": {f.name: f.default for f in fields(OpfOptions) if f.name in _DSO},
-    "unbalance": {f.name: None for f in fields(Unbalance)} | {"sides": 12},
-    "aggregator": {"energy_share": None, "energy_mwh": None, "pays": PAYS[0], "tariff": 50.0},
-    "market": {"kinds": [DEFAULT_MARKET], "price_taker_steps": "full", "max_rounds": 60},
-    "sweep": {"loading": [1.0]},
-    "check": {"ac": False},
-    "solver": {"name": "highs", "gap": HIGH_POINT_GAP, "time_limit": None},
-}
 _TAKER = {"name", "sites", "energy_share", "energy_mwh"}
 _TOP = {"title", "feeder", "results", "case", "price_taker", *TABLES, *PARTS}
 
@@ -49,13 +57,15 @@ def _device_words() -> list[str]:
     return [cls.word for cls in device_classes()]
 
 
-def read_study(path: str | Path) -> Study:
+def read_study(path: str | Path, progress: Callable[[str], None] | None = None) -> Study:
     """Read and check a study file, or a shipped study by its name (``"ieee37"``).
 
     Parameters
     ----------
     path : str or Path
         A TOML file.
+    progress : callable, optional
+        progress(stage) is called before what may take seconds: to read the feeder, say.
 
     Returns
     -------
@@ -64,193 +74,316 @@ def read_study(path: str | Path) -> Study:
     Raises
     ------
     StudyFileError
-        For a missing file, TOML errors, unknown keys and wrong values, all at once.
-    NetworkError
-        When a device does not fit the feeder.
-    FeederFileError
-        For an unknown feeder.
+        For a missing file and TOML errors; else with every fault of the file at once: unknown keys,
+        wrong values, a feeder that cannot be read, and what does not fit the feeder.
     """
-    path = find_study(path)
+    if not isinstance(path, str | os.PathLike):
+        raise StudyFileError.at("read_study", f"was given {shown(path)}",
+                                "Give the path of a study file, or a shipped study's name.")
+    file, text, data = _read(path)
+    return replace(_Reader(file, progress).study(data), text=text)
+
+
+def _read(given: str | os.PathLike) -> tuple[Path, str, dict[str, Any]]:
+    """The file, its text, and the text as data."""
     try:
-        text = path.read_text(encoding="utf-8")
-        data = tomllib.loads(text)
+        path = find_study(given)  # type: ignore[arg-type]
+        text = path.read_text(encoding="utf-8-sig")
+        return path, text, tomllib.loads(text)
     except FileNotFoundError:
-        raise StudyFileError.at(str(path), "there is no such file",
+        raise StudyFileError.at(str(given), "there is no such file",
                                 "Copy examples/studies/ieee37.toml and edit it.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
+    except DlmpError:
+        raise
+    except OSError as err:
+        raise StudyFileError.at(shown(str(given)), f"cannot be read ({err.strerror or err})",
+                                "Give the path of a study file.") from None
+    except (ValueError, RecursionError) as err:  # TOML, UTF-8, a path with NUL, endless brackets
+        said = "brackets within brackets" if isinstance(err, RecursionError) else err
         raise StudyFileError.at(
-            str(path), f"is not valid TOML ({err})",
+            str(given), f"is not valid TOML ({said})",
             "Correct that line (numbers start with a digit: 0.5, not .5).") from None
-    return replace(_Reader(path).study(data), text=text)
+
+
+@dataclass
+class _CaseEntries:
+    """A case as it is read: its devices and tables."""
+
+    name: str
+    where: str
+    devices: list[Entry] = field(default_factory=list)
+    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    network: Network | None = None
+    sites: list[str] = field(default_factory=list)
 
 
 class _Reader:
     """Collects all faults of one file."""
 
-    def __init__(self, path: Path):
-        self.path = path
-        self.faults: list[Fault] = []
+    def __init__(self, path: Path, progress: Callable[[str], None] | None = None):
+        self.path, self.progress = path, progress
+        self.faults: dict[str, Fault] = {}  # by their text: each once
+        self.base: Network | None = None
+        self.tables: dict[str, dict[str, Any]] = {}
+        self.devices: list[Entry] = []
+        self.parts: dict[str, list[Entry]] = {}
+        self.takers: dict[str, dict[str, Any]] = {}
+        self.cases: list[_CaseEntries] = []
+        self.options: dict[str, Any] = {}
 
     def study(self, data: dict[str, Any]) -> Study:
         self._keys("", data, {*_TOP, *_device_words()})
-        tables = {name: self._table(name, data.get(name, {}), "") for name in TABLES}
-        parts = {key: self._entries(data, key, cls, "") for key, cls in PARTS.items()}
-        devices = self._devices(data, "")
-        takers = self._takers(data.get("price_taker", []))
-        cases = self._cases(data.get("case", [{"name": "study"}]))
-        self._values(data, tables, parts)
-        if self.faults:
-            raise StudyFileError(self.faults)
-        dso = _without_none_words(tables["dso"])
-        unbalance = tables["unbalance"]
-        if unbalance["limit"] is not None or unbalance["price"] is not None:
-            dso["unbalance"] = Unbalance(**unbalance)
+        self.tables = {name: self._table(name, data.get(name, {}), "") for name in TABLES}
+        self.parts = {key: self._entries(data, key, cls, "") for key, cls in PARTS.items()}
+        self.devices = self._devices(data, "")
+        self.takers = self._takers(data.get("price_taker", []))
+        self.cases = self._cases(data.get("case", [{"name": "study"}]))
+        self._values(data)
+        self.base = self._feeder(data)
+        if self.progress is not None:
+            self.progress("placing its devices")
+        self._fit(data)
+        self._raise()
+        study = self._study(data)
+        for run in study.runs:  # sizes of datacenters follow the loading
+            try:
+                study.network(run)
+            except NetworkError as err:
+                for fault in err.faults:
+                    self._fault(f"{fault.where}, loading {run.loading:g}", fault.what, fault.cure)
+        self._raise()
+        return study
+
+    def _study(self, data: dict[str, Any]) -> Study:
+        """Of a file without faults."""
+        tables, market, solver = self.tables, self.tables["market"], self.tables["solver"]
+        assert self.base is not None
         study = Study(
             path=str(self.path), title=data.get("title", self.path.stem), feeder=data["feeder"],
             results=Path(data.get("results", f"results/{self.path.stem}")),
-            periods=tables["time"]["periods"], hours=float(tables["time"]["hours"]), dso=dso,
-            aggregator=tables["aggregator"], parts=parts, takers=takers,
-            markets=tuple(tables["market"]["kinds"]), loading=tuple(tables["sweep"]["loading"]),
-            averaged=tables["market"]["price_taker_steps"] == "averaged",
-            max_rounds=tables["market"]["max_rounds"], check_ac=tables["check"]["ac"],
-            solver=tables["solver"]["name"], gap=tables["solver"]["gap"],
-            time_limit=tables["solver"]["time_limit"], devices=devices, cases=cases,
-            base=find_feeder(data["feeder"]))
-        for run in study.runs:  # a device that does not fit is reported before anything is solved
-            study.network(run)
+            periods=tables["time"]["periods"], hours=float(tables["time"]["hours"]),
+            dso=self.options, aggregator=tables["aggregator"],
+            parts={key: _made(entries) for key, entries in self.parts.items()},
+            takers=self.takers, markets=tuple(market["kinds"]),
+            loading=tuple(tables["sweep"]["loading"]),
+            averaged=market["price_taker_steps"] == "averaged", max_rounds=market["max_rounds"],
+            check_ac=tables["check"]["ac"], solver=solver["name"], gap=solver["gap"],
+            time_limit=solver["time_limit"], devices=_made(self.devices),
+            cases=tuple(Case(case.name, _made(case.devices), case.options)
+                        for case in self.cases),
+            base=self.base)
+        study.keep_networks({case.name: case.network for case in self.cases})
         return study
 
+    # --------------------------------------------------------------------------------- faults
+
     def _fault(self, where: str, what: str, cure: str = "") -> None:
-        self.faults.append(Fault(f"{self.path}: {where}", what, cure))
+        fault = Fault(f"{self.path}: {where}", what, cure)
+        self.faults.setdefault(str(fault), fault)
+
+    def _found(self, found: Iterable[Found], prefix: str = "") -> None:
+        for where, what, cure in found:
+            self._fault(f"{prefix}{where}", what, cure)
+
+    def _raise(self) -> None:
+        if self.faults:
+            raise StudyFileError(self.faults.values())
+
+    # ---------------------------------------------------------------------------------- shape
 
     def _keys(self, where: str, data: dict[str, Any], known: Iterable[str]) -> None:
         for key in data:
             if key not in known:
-                self._fault(where or "top level", f"unknown key {key!r}", nearest(key, known))
+                self._fault(where or "top level", f"unknown key {key!r} (it is {shown(data[key])})",
+                            nearest(key, known))
 
     def _table(self, name: str, data: Any, where: str) -> dict[str, Any]:
         if not isinstance(data, dict):
-            self._fault(f"{where}[{name}]", f"is {data!r}", f"Write a table: [{name}].")
+            self._fault(f"{where}[{name}]", f"is {shown(data)}", f"Write a table: [{name}].")
             return dict(TABLES[name])
         self._keys(f"{where}[{name}]", data, TABLES[name])
         return {**TABLES[name], **{k: v for k, v in data.items() if k in TABLES[name]}}
 
-    def _devices(self, data: dict[str, Any], where: str) -> tuple:
-        return tuple(device for cls in device_classes()
-                     for device in self._entries(data, cls.word, cls, where))
+    def _devices(self, data: dict[str, Any], where: str) -> list[Entry]:
+        return [entry for cls in device_classes()
+                for entry in self._entries(data, cls.word, cls, where)]
 
-    def _entries(self, data: dict[str, Any], key: str, cls: type, where: str) -> tuple:
-        """Elements of the tables [[key]], made of `cls`."""
-        found = []
-        known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
-        for number, entry in enumerate(self._list(data.get(key, []), key, where), 1):
-            place = f"{where}{key} {entry.get('name', entry.get('site', number))!r}"
-            self._keys(place, entry, known)
-            try:
-                found.append(cls(**{k: _tuples(v) for k, v in entry.items() if k in known}))
-            except TypeError as err:
-                self._fault(place, str(err).replace(f"{cls.__name__}.__init__() ", ""))
-        return tuple(found)
+    def _entries(self, data: dict[str, Any], key: str, cls: type, where: str) -> list[Entry]:
+        """What the tables [[key]] make, each of `cls`."""
+        entries = []
+        found: list[Found] = []
+        for number, given in enumerate(self._list(data.get(key, []), key, where), 1):
+            name = given.get("name", given.get("site", number))
+            entries.append(read_entry(f"{where}{key} {shown(name)}", cls, given, found))
+        self._found(found)
+        return entries
 
     def _list(self, entries: Any, key: str, where: str = "") -> list[dict]:
-        if isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries):
-            return entries
-        self._fault(f"{where}[[{key}]]", "is not a list of tables",
-                    f"Write [[{key}]], with two brackets.")
-        return []
+        cure = f"Write [[{key}]], with two brackets."
+        if not isinstance(entries, list):
+            self._fault(f"{where}[[{key}]]", f"is {shown(entries)}, not a list of tables", cure)
+            return []
+        for entry in entries:
+            if not isinstance(entry, dict):
+                self._fault(f"{where}[[{key}]]", f"holds {shown(entry)}, not a table", cure)
+        return [entry for entry in entries if isinstance(entry, dict)]
+
+    def _name(self, what: str, entry: dict, number: int, others: Iterable[str]) -> str:
+        """The name of a case or a price taker, which no other may have."""
+        name = entry.get("name", f"{what} {number}")
+        place = f"{what} {shown(name)}"
+        if not isinstance(name, str) or not name.strip():
+            self._fault(place, f"name is {shown(name)}", 'Write name = "...".')
+        elif name in others:
+            self._fault(place, "is there twice", f"Give each {what} its own name.")
+        return name if isinstance(name, str) else f"{what} {number}"
 
     def _takers(self, entries: Any) -> dict[str, dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
         for number, entry in enumerate(self._list(entries, "price_taker"), 1):
-            name = str(entry.get("name", f"price taker {number}"))
-            place = f"price_taker {name!r}"
+            name = self._name("price_taker", entry, number, found)
+            place = f"price_taker {shown(name)}"
             self._keys(place, entry, _TAKER)
-            if not isinstance(entry.get("sites"), list) or not entry["sites"]:
+            sites, wrong = names_findings(entry.get("sites", []), '["dc1"]')
+            for what, cure in wrong:
+                self._fault(f"{place}, sites", what, cure)
+            if not sites and not wrong:
                 self._fault(place, "names no sites", 'Write sites = ["dc1"].')
             if ("energy_share" in entry) == ("energy_mwh" in entry):
                 self._fault(place, "has no energy, or two", "Give energy_share or energy_mwh.")
-            if name in found:
-                self._fault(place, "is there twice", "Give each its own name.")
-            found[name] = entry
+            for key, span in (("energy_share", SHARE), ("energy_mwh", ENERGY)):
+                if key in entry and (finding := span.finding(entry[key])):
+                    self._fault(f"{place}, {key}", *finding)
+            found[name] = {**entry, "sites": sites}
         return found
 
-    def _cases(self, entries: Any) -> tuple[Case, ...]:
-        cases = []
-        for number, entry in enumerate(self._list(entries, "case"), 1):
-            name = str(entry.get("name", f"case {number}"))
-            where = f"case {name!r}, "
-            self._keys(f"case {name!r}", entry, {"name", "dso", "unbalance", *_device_words()})
-            given = {key: entry.get(key, {}) for key in ("dso", "unbalance")}
-            for key, table in given.items():
-                self._table(key, table, where)
-            dso = _without_none_words(given["dso"])
-            if given["unbalance"]:
-                dso["unbalance"] = Unbalance(**{
-                    k: v for k, v in given["unbalance"].items() if k in TABLES["unbalance"]})
-            cases.append(Case(name, self._devices(entry, where), dso))
-        if not cases:
+    def _cases(self, entries: Any) -> list[_CaseEntries]:
+        cases: list[_CaseEntries] = []
+        for number, entry in enumerate(listed := self._list(entries, "case"), 1):
+            name = self._name("case", entry, number, [case.name for case in cases])
+            where = f"case {shown(name)}, "
+            self._keys(f"case {shown(name)}", entry, {"name", *_OPTIONS, *_device_words()})
+            for key in _OPTIONS:
+                self._table(key, entry.get(key, {}), where)
+            tables = {key: entry[key] for key in _OPTIONS if isinstance(entry.get(key), dict)}
+            cases.append(_CaseEntries(name, where, self._devices(entry, where), tables))
+        if not listed and entries == []:
             self._fault("[[case]]", "there is none", "Write [[case]] with a name.")
-        for name in {c.name for c in cases if sum(d.name == c.name for d in cases) > 1}:
-            self._fault(f"case {name!r}", "is there twice", "Give each case its own name.")
-        return tuple(cases)
+        return cases
 
-    def _values(self, data, tables, parts) -> None:
-        if not isinstance(data.get("feeder"), str):
-            self._fault("feeder", "is missing",
-                        'Write feeder = "ieee37", a folder of tables, or a .dss file.')
-        periods = tables["time"]["periods"]
-        whole = is_number(periods) and isinstance(periods, int) and periods > 0
-        if not whole:
-            self._fault("[time] periods", f"is {periods!r}", "Give a whole number above 0.")
-        for name, key in (("time", "hours"), ("dso", "penalty"), ("aggregator", "energy_share"),
-                          ("aggregator", "energy_mwh"), ("solver", "gap"),
-                          ("solver", "time_limit"), ("market", "max_rounds")):
-            value = tables[name][key]
-            if value is not None and not (is_number(value) and value > 0):
-                self._fault(f"[{name}] {key}", f"is {value!r}", "Give a number above 0.")
-        for name, key in (("dso", "price"), ("dso", "load_scale"), ("aggregator", "tariff")):
-            if whole:
-                self._series(f"[{name}] {key}", tables[name][key], periods)
-        self._words(tables)
-        loading = tables["sweep"]["loading"]
-        if not (isinstance(loading, list) and loading and all(
-                is_number(x) and x > 0 for x in loading)):
-            self._fault("[sweep] loading", f"is {loading!r}",
-                        "Give a list of numbers above 0: multiples of the datacenters' size.")
-        a = tables["aggregator"]
+    # --------------------------------------------------------------------------------- values
+
+    def _values(self, data: dict[str, Any]) -> None:
+        if "title" in data and not isinstance(data["title"], str):
+            self._fault("title", f"is {shown(data['title'])}", 'Write title = "...".')
+        if "results" in data:
+            self._found(results_findings(data["results"]))
+        self._found(table_findings(self.tables))
+        a = self.tables["aggregator"]
         kinds_of_work = [a["energy_share"] is not None, a["energy_mwh"] is not None,
-                         any(parts[key] for key in ("interactive", "job"))]
+                         any(self.parts[key] for key in ("interactive", "job"))]
         if sum(kinds_of_work) > 1:
             self._fault("[aggregator]", "has more than one kind of work",
                         "Give one of energy_share, energy_mwh, and [[job]] or [[interactive]].")
 
-    def _words(self, tables) -> None:
-        for name, key, known in (("aggregator", "pays", PAYS),
-                                 ("market", "price_taker_steps", ("full", "averaged"))):
-            if tables[name][key] not in known:
-                self._fault(f"[{name}] {key}", f"is {tables[name][key]!r}",
-                            f"Use one of: {', '.join(known)}.")
-        kinds = tables["market"]["kinds"]
-        for kind in kinds if isinstance(kinds, list) and kinds else [kinds]:
-            if kind not in MARKETS:
-                self._fault("[market] kinds", f"names {kind!r}",
-                            nearest(kind, MARKETS) if isinstance(kind, str) else
-                            f"Give a list of: {', '.join(MARKETS)}.")
-
-    def _series(self, where: str, value: Any, periods: int) -> None:
-        if where == "[dso] load_scale" and (value == "profiles" or isinstance(value, dict)):
-            return
+    def _feeder(self, data: dict[str, Any]) -> Network | None:
+        feeder = data.get("feeder")
+        if not isinstance(feeder, str) or not feeder.strip():
+            self._fault("feeder", "is missing" if feeder is None else f"is {shown(feeder)}",
+                        'Write feeder = "ieee37", a folder of tables, or a .dss file.')
+            return None
         try:
-            by_period(value, range(periods), where)
-        except ModelError as err:
-            self._fault(where, err.faults[0].what, err.faults[0].cure)
+            return find_feeder(feeder, self.progress)
+        except DlmpError as err:
+            for fault in err.faults:
+                own = fault.where == f"feeder {feeder!r}"
+                self._fault(f"feeder {feeder!r}", fault.what if own else
+                            f"{fault.where}: {fault.what}", fault.cure)
+        except (OSError, ValueError) as err:
+            self._fault(f"feeder {shown(feeder)}", f"cannot be read ({err})",
+                        "Give a shipped feeder's name, a folder of tables, or a .dss file.")
+        return None
+
+    # ------------------------------------------------------------------------ with the feeder
+
+    def _fit(self, data: dict[str, Any]) -> None:
+        """What the feeder, the study's elements and those of each case are to one another."""
+        base, found = self.base, list[Found]()
+        taken = {} if base is None else {
+            name: getattr(device, "word", "device") for name, device in base.devices.items()}
+        found += repeated_names(self.devices, taken)
+        network = None if base is None else with_entries(base, self.devices, found)
+        if network is not None:
+            self._reducible(network)
+        self.options = opf_options(self.tables["dso"], self._unbalance(data))
+        found += opf_findings(self.options, self.tables, network)
+        self._found(found)
+        for case in self.cases:
+            self._fit_case(case, network, taken, set(found))
+        periods = self.tables["time"]["periods"]
+        known = 0 if PERIODS.finding(periods, whole=True) else periods
+        if base is not None:
+            self._fit_sites(known)
+        elif known:
+            self._found(work_findings(self.parts, None, known))
+
+    def _reducible(self, network: Network) -> None:
+        """What the linear power flow cannot take of the feeder."""
+        try:
+            reduced(network)
+        except DlmpError as err:
+            for fault in err.faults:
+                self._fault(fault.where, fault.what, fault.cure)
+
+    def _unbalance(self, data: dict[str, Any]) -> dict[str, Any] | None:
+        given = isinstance(data.get("unbalance"), dict)
+        return self.tables["unbalance"] if given else None
+
+    def _fit_case(self, case: _CaseEntries, network: Network | None, taken: dict[str, str],
+                  before: set[Found]) -> None:
+        words = dict(taken)
+        words.update({e.name: e.cls.word for e in self.devices if e.name})  # type: ignore[attr-defined]
+        found: list[Found] = list(repeated_names(case.devices, words))
+        if network is not None:
+            case.network = with_entries(network, case.devices, found)
+            case.sites = site_names(network, [e for e in self.devices if e.element is None])
+            case.sites += [s for s in site_names(network, case.devices) if s not in case.sites]
+        self._found((w if w.startswith(case.where) else case.where + w, what, cure)
+                    for w, what, cure in found)
+        case.options = opf_options(case.tables.get("dso", {}), case.tables.get("unbalance"))
+        if case.options:
+            own = opf_findings({**self.options, **case.options}, self.tables, case.network)
+            self._found((f for f in own if f not in before), case.where)
+
+    def _fit_sites(self, periods: int) -> None:
+        """Sites of the price takers and of the workload, in each case (0: a wrong number)."""
+        told: set[Found] = set()
+        for number, case in enumerate(self.cases):
+            found: list[Found] = []
+            theirs: set[str] = set()
+            for name, taker in self.takers.items():
+                for site in taker["sites"]:
+                    if site not in case.sites:
+                        found.append((f"price_taker {name!r}, sites", f"names {site!r}, which is "
+                                      "not a datacenter",
+                                      nearest(site, case.sites) or "There is no datacenter."))
+                    elif site in theirs:
+                        found.append((f"price_taker {name!r}, sites", f"names {site!r}, which is "
+                                      "named before", "Each datacenter has one aggregator."))
+                    theirs.add(site)
+            mine = [site for site in case.sites if site not in theirs]
+            if not mine:
+                found.append(("[[datacenter]]", "there is none that the aggregator decides",
+                              "Write [[datacenter]] with name, bus and kw."))
+            elif periods:
+                found += work_findings(self.parts, mine, periods)
+            self._found((f for f in found if f not in told), case.where if number else "")
+            told |= set(found)
 
 
-def _without_none_words(dso: dict[str, Any]) -> dict[str, Any]:
-    """A [dso] table whose "none" says None."""
-    return {key: None if value == "none" and key in ("losses", "voltage_limits", "thermal_penalty")
-            else value for key, value in dso.items() if key in TABLES["dso"]}
+_OPTIONS = ("dso", "unbalance")
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+def _made(entries: Iterable[Entry]) -> tuple:
+    return tuple(entry.element for entry in entries)

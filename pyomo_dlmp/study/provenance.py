@@ -57,6 +57,22 @@ def input_hash(study: Study) -> str:
     return hashlib.sha256("\n".join(data).encode("utf-8")).hexdigest()
 
 
+def study_key(study: Study) -> dict[str, str]:
+    """What the results of two runs of a program must share to stand in one folder.
+
+    Parameters
+    ----------
+    study : Study
+        As `read_study` gives it.
+
+    Returns
+    -------
+    dict of str to str
+        Keys of `provenance_of`.
+    """
+    return {"input_sha256": input_hash(study), "pyomo_dlmp_version": _version("pyomo-dlmp")}
+
+
 def _version(package: str) -> str:
     """Of an installed package; empty where there is none (a solver that is a program)."""
     try:

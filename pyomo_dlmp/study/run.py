@@ -1,37 +1,40 @@
-"""Run a study: each run is built, solved, checked, and written before the next one starts."""
+"""Run a study: each run is built and solved, its answer written, then checked, then the next one.
+
+Whatever ends a study early (Ctrl-C, an error, a kill) leaves the runs that are whole where
+`resume` finds them; see `study.folder`.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
-from pyomo_dlmp.errors import OpenDssError
-from pyomo_dlmp.market import MARKETS, MarketResult, build_bilevel, solve_market
+from pyomo_dlmp.errors import DlmpError, StudyFileError
+from pyomo_dlmp.market import Market, build_bilevel, solve_market
 from pyomo_dlmp.report import write_report
-from pyomo_dlmp.results import (
-    decomposition_table,
-    dispatch_table,
-    payments_table,
-    prices_table,
-    summary_table,
-    unbalance_table,
-    voltages_table,
-)
-from pyomo_dlmp.results.schema import AUDIT, SUMMARY
 from pyomo_dlmp.status import Status
+from pyomo_dlmp.study.answer import Tables, answer_tables, later_stages
 from pyomo_dlmp.study.data import Case, Run, Study
-from pyomo_dlmp.study.output import CaseResult, numbers, prepare, write_results
-from pyomo_dlmp.tolerances import KKT_RESIDUAL, RECOMPUTED
-from pyomo_dlmp.validation import ac_report
+from pyomo_dlmp.study.folder import Place, open_place
+from pyomo_dlmp.study.keyboard import Keyboard
+from pyomo_dlmp.study.lock import locked
+from pyomo_dlmp.study.output import (
+    CaseResult,
+    StudyResults,
+    StudyTables,
+    kept_result,
+    kept_run,
+    runs_in_tables,
+)
+from pyomo_dlmp.study.provenance import study_key
 
 Progress = Callable[[str, str, float | None, float | None], None]
-MOST_NODES = 2000  # nodes x periods beyond which prices are taken apart at the datacenters only
-_AC_ROWS = ("greatest_voltage_error", "mean_voltage_error", "lowest_voltage_in_AC",
-            "losses_in_AC", "limits_broken_in_AC", "greatest_VUF_error", "greatest_PVUR_error")
+_INTERRUPTED = "interrupted"
 
 
 def build_case(study: Study, case: Case | Run):
@@ -60,117 +63,213 @@ def build_case(study: Study, case: Case | Run):
 
 def run_study(
     study: Study, progress: Progress | None = None, results: str | Path | None = None,
-    overwrite: bool = False,
-) -> list[CaseResult]:
+    overwrite: bool = False, resume: bool = False, models: bool = True,
+) -> StudyResults:
     """Solve all runs and write tables and ``report.html``.
 
-    Every run is written as soon as it is solved; on an interrupt the runs that are done stay, and a
-    search that had an incumbent is written with its status.
+    The answer of a run is written as soon as it is solved, before its prices are taken apart and
+    it is compared with AC; what of these fails is named in the results' `missing`. The first Ctrl-C
+    ends what runs now and then the study: a search with its incumbent, a check without; a second
+    one ends the study at once. Runs that are whole are kept for `resume`.
 
     Parameters
     ----------
     study : Study
         As `read_study` gives it.
     progress : callable, optional
-        progress(run, stage, incumbent, bound) is called as the study advances ($).
+        progress(run, stage, incumbent, bound) is called as the study advances ($); run is empty
+        while the cases are checked.
     results : str or Path, optional
         Folder, instead of the study's.
     overwrite : bool
-        Whether results that the folder holds may go.
+        Whether results that the folder holds are replaced, once the new ones are all there. Until
+        then these are beside it, in ``<folder>.unfinished``.
+    resume : bool
+        Whether an unfinished study is continued: runs that are whole are kept. Where there is none,
+        the study begins.
+    models : bool
+        Whether the results keep the models of all runs. Without them (as in the command) memory
+        does not grow with the number of runs.
 
     Returns
     -------
-    list of CaseResult
-        The runs in order.
+    StudyResults
+        A list of `CaseResult`, the runs in order; where they are and what is missing.
 
     Raises
     ------
     StudyFileError
-        When the folder holds something and `overwrite` does not allow for it.
+        When the folder holds results and neither `overwrite` nor `resume` allows for it, or
+        something that no study has written; when another study writes into it; when what is there
+        is of another study and cannot be resumed.
     ModelError
         Before any search, when the work of a case cannot be served.
+    KeyboardInterrupt
+        Ctrl-C, where a search had no incumbent or for the second time; it says what is written.
     """
-    folder = Path(results or study.results)
-    for case in study.cases:  # all faults before any search
-        build_case(study, Run(case.name, case, study.loading[0]))
-    prepare(folder, overwrite)
-    tell = progress or (lambda *_: None)
-    done: list[CaseResult] = []
-    for run in study.runs:
+    keys = Keyboard()
+    folder = _named(Path(results or study.results))
+    with keys.attended(), ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder, keys.writing))
+            place = open_place(folder, study_key(study), overwrite=overwrite, resume=resume)
+        except OSError as err:
+            raise StudyFileError.at(
+                str(folder), f"cannot be written ({err.strerror}: {err.filename})",
+                "Name another folder for the results (--results).") from None
+        with place.begun():
+            return _Session(study, progress or (lambda *_: None), keys, place, models).results()
+
+
+def _named(folder: Path) -> Path:
+    """A path whose last part is the folder's own name: what lies beside it is named by it."""
+    return folder.resolve() if folder.is_symlink() or folder.name in ("", "..") else folder
+
+
+class _Session:
+    """One call of `run_study`."""
+
+    def __init__(self, study: Study, tell: Progress, keys: Keyboard, place: Place,
+                 models: bool):
+        self.study, self.tell, self.keys, self.place = study, tell, keys, place
+        self.tables = StudyTables(study, place.path)
+        self.done = StudyResults(place.path)
+        self.models = models
+        self.whole = dict(place.journal.runs)
+        if place.journal.complete:
+            self.whole = runs_in_tables(place.path)
+            if set(self.whole) != {run.name for run in study.runs}:
+                raise StudyFileError.at(
+                    str(place.path), f"holds {len(self.whole)} of {len(study.runs)} runs and no "
+                    "record of whether they are whole", "Begin anew (--overwrite).")
+
+    def results(self) -> StudyResults:
+        """Everything: see `run_study`."""
+        try:
+            self._check_cases()
+            for run in self.study.runs:
+                if run.name in self.whole:
+                    self.done.append(kept_result(run, self.whole[run.name], self.place.path))
+                    self.tell(run.name, "kept", None, None)
+                else:
+                    self._solve(run)
+                if self.done.interrupted or self.keys.presses:
+                    self.done.interrupted = True
+                    break
+            self.done.finished = self.place.journal.complete or all(
+                run.name in self.place.journal.runs for run in self.study.runs)
+            self._draw()
+            if self.done.finished and not self.place.journal.complete:
+                with self.keys.writing():
+                    self.place.finish()
+            self.done.folder = self.place.path
+        except KeyboardInterrupt as err:
+            raise KeyboardInterrupt(*[" ".join([*err.args, self._state()])]) from None
+        except (DlmpError, OSError) as err:
+            if self.done:
+                err.__notes__ = [*getattr(err, "__notes__", []), self._state()]  # type: ignore[union-attr]
+            raise
+        return self.done
+
+    def _check_cases(self) -> None:
+        """All faults before any search; the first run is built for its search in any case."""
+        first = next((run.case for run in self.study.runs if run.name not in self.whole), None)
+        for case in self.study.cases:
+            run = Run(case.name, case, self.study.loading[0])
+            if first is not None and case is not first:
+                self.tell("", f"checking {case.name}", None, None)
+                build_case(self.study, run)
+
+    def _solve(self, run: Run) -> None:
+        """One run: its answer, then what follows it."""
         start = time.monotonic()
-        market = study.market(run)
-        outcome = solve_market(run.market, market, solver=study.solver, gap=study.gap,
-                               time_limit=study.time_limit, progress=partial(tell, run.name))
-        tell(run.name, "tables", None, None)
-        tables = _tables(study, run, market, outcome, time.monotonic() - start)
-        done.append(CaseResult(run, outcome, time.monotonic() - start, tables))
-        solution = outcome.solution
-        tell(run.name, "write", outcome.paid, solution.bound if solution else None)
-        write_results(study, done, folder, market.network)
-        if outcome.status == Status.INTERRUPTED:
-            break
-    tell(done[-1].run.name, "draw", None, None)
-    if any("prices" in result.tables for result in done):
-        write_report(folder)
-    return done
+        market = self.study.market(run)
+        self.tell(run.name, "building", None, None)
+        outcome = solve_market(
+            run.market, market, solver=self.study.solver, gap=self.study.gap,
+            time_limit=self.study.time_limit, progress=partial(self.tell, run.name))
+        searched = outcome.status != Status.INTERRUPTED
+        before = self.keys.presses
+        with self.keys.patient():
+            self.tell(run.name, "tables", None, None)
+            seconds = time.monotonic() - start
+            tables = answer_tables(self.study, run, market, outcome, seconds)
+            result = CaseResult(run, outcome, seconds, tables)
+            self.done.append(result)
+            with self.keys.writing():
+                self._write(result, tables, market)
+            solution = outcome.solution
+            self.tell(run.name, "written", outcome.paid, solution.bound if solution else None)
+        self.done.interrupted = not searched
+        self._follow(result, market, before)
+        result.seconds = time.monotonic() - start
+        if not any(why == _INTERRUPTED for why in result.missing.values()) and searched:
+            with self.keys.writing():
+                self.place.keep(run.name, kept_run(result))
+        if not self.models:
+            outcome.release()  # with the arrays that its audit holds
+
+    def _write(self, result: CaseResult, tables: Tables, market: Market) -> None:
+        self.tables.append(result.run, tables)
+        self.tables.of_the_study(self.done, market.network)
+
+    def _follow(self, result: CaseResult, market: Market, presses: int) -> None:
+        """What may take long; each part is added when it is done, and missed when it fails.
+
+        One Ctrl-C more than the `presses` of the search leaves out the rest.
+        """
+        stages = later_stages(self.study, market, result.outcome, result.tables)
+        result.missing = dict.fromkeys(stages, _INTERRUPTED)
+        for name, make in stages.items():
+            if self.keys.presses > presses:
+                break
+            self.tell(result.run.name, name, None, None)
+            try:
+                tables = make()
+            except KeyboardInterrupt:
+                if self.keys.presses > 1:
+                    raise
+                self.done.interrupted = True
+                break
+            except Exception as err:  # whatever it is: the answer is there
+                result.missing[name] = _reason(err)
+                continue
+            with self.keys.writing():
+                self.tables.append(result.run, tables)
+                for key, rows in tables.items():
+                    result.tables[key] = pd.concat(
+                        [result.tables[key], rows], ignore_index=True,
+                    ) if key in result.tables else rows
+                del result.missing[name]
+
+    def _draw(self) -> None:
+        """The report of what is there."""
+        path = self.place.path
+        drawn = self.place.journal.complete and (path / "report.html").exists()
+        if drawn or not any("prices" in result.tables for result in self.done):
+            return
+        self.tell(self.done[-1].run.name, "drawing", None, None)
+        try:
+            write_report(path)
+        except KeyboardInterrupt:
+            if self.keys.presses > 1:
+                raise
+            self.done.interrupted, self.done.report_missing = True, _INTERRUPTED
+        except Exception as err:  # the tables are there
+            self.done.report_missing = _reason(err)
+
+    def _state(self) -> str:
+        """What is written, for whoever has ended the study."""
+        whole = len(self.place.journal.runs)
+        partly = [r for r in self.done if r.run.name not in self.place.journal.runs]
+        if not self.done:
+            return "Nothing was written."
+        words = [f"{whole} of {len(self.study.runs)} runs are whole in {self.place.path}"]
+        words += [f"of {r.run.name!r} the answer is written"
+                  + (f", without {' and '.join(r.missing)}" if r.missing else "") for r in partly]
+        return "; ".join(words) + ". --resume continues, `pyomo-dlmp show` draws what is there."
 
 
-def _tables(study: Study, run: Run, market, outcome: MarketResult,
-            seconds: float) -> dict[str, pd.DataFrame]:
-    own = numbers(outcome, seconds)
-    if outcome.solution is not None and outcome.solution.objective is None:
-        return {"summary": own}
-    dso, network = outcome.dso, market.network
-    tables = {"prices": prices_table(dso), "voltages": voltages_table(dso),
-              "unbalance": unbalance_table(dso), "dispatch": dispatch_table(dso, network)}
-    pays = MARKETS[run.market].pays or market.pays
-    tariff = market.tariff if outcome.tariff is None else outcome.tariff
-    tables["payments"] = payments_table(
-        tables["prices"], tables["dispatch"], network, study.hours, pays, tariff)
-    parts = decomposition_table(dso)
-    if len(tables["voltages"]) > MOST_NODES * study.periods:
-        parts = parts[parts["bus"].isin({dc.bus for dc in network.datacenters.values()})]
-    tables["decomposition"] = parts
-    summary = [summary_table(dso, network, tables)]
-    if pays == "tariff":
-        summary.append(_at_dlmps(study, tables, network))
-    if study.check_ac:
-        summary.append(_against_ac(study, dso, network))
-    tables["summary"] = pd.concat([*summary, own], ignore_index=True)
-    tables["audit"] = _audit(outcome, tables["payments"], market)
-    return tables
-
-
-def _at_dlmps(study: Study, tables, network) -> pd.DataFrame:
-    paid = payments_table(tables["prices"], tables["dispatch"], network, study.hours)["value"].sum()
-    return SUMMARY.frame([("datacenters_would_pay_at_DLMPs", paid, "$")])
-
-
-def _against_ac(study: Study, dso, network) -> pd.DataFrame:
-    """How far the linear model is off: an AC power flow of the same dispatch, all periods."""
-    try:
-        table = ac_report(dso, network, load_scale=study.dso["load_scale"], price_samples=0).summary
-    except OpenDssError as err:
-        return SUMMARY.frame([("AC_check", str(err).split(". ")[0], "")])
-    table = table[table["quantity"].isin(_AC_ROWS)].copy()
-    table["quantity"] = "AC_check_" + table["quantity"]
-    return table
-
-
-def _audit(outcome: MarketResult, payments: pd.DataFrame, market) -> pd.DataFrame:
-    """The solution's audit, and the payment recomputed from the price table."""
-    parts = []
-    if outcome.solution is not None and outcome.solution.audit is not None:
-        parts.append(outcome.solution.audit.table())
-    rows = []
-    if outcome.residual is not None:
-        rows.append(("KKT residual", outcome.residual, KKT_RESIDUAL, "relative"))
-    if outcome.paid == outcome.paid:  # a market in which something is paid
-        mine = payments[~payments["element"].isin(
-            {site for sites, _ in market.takers.values() for site in sites})]
-        error = abs(mine["value"].sum() - outcome.paid) / max(1.0, abs(outcome.paid))
-        rows.append(("payment from the tables against the objective", error, RECOMPUTED,
-                     "relative"))
-    parts.append(AUDIT.frame([(check, value, limit, unit, value <= limit)
-                              for check, value, limit, unit in rows]))
-    return pd.concat([part for part in parts if len(part)], ignore_index=True)
+def _reason(err: Exception) -> str:
+    text = " ".join(str(err).split())
+    return text if isinstance(err, DlmpError) else f"{type(err).__name__}: {text}"

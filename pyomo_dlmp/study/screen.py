@@ -6,7 +6,13 @@ import time
 
 import pandas as pd
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from pyomo_dlmp.study.file import Study
@@ -16,19 +22,66 @@ from pyomo_dlmp.tolerances import ROUNDING
 _EVERY = 10.0  # seconds between lines where the output is no terminal
 
 
-class StudyScreen:
-    """Progress of a study, a bar and a live line on a terminal, plain lines elsewhere."""
+class Stages:
+    """What is being done, one stage after the other: a live line on a terminal, else plain ones.
 
-    def __init__(self, console: Console, study: Study):
+    A context manager; the object inside it is called with each stage.
+    """
+
+    def __init__(self, console: Console):
+        self.console = console
+        self.start = time.monotonic()
+        self.bar = Progress(SpinnerColumn(), TimeElapsedColumn(),
+                            TextColumn("{task.description}", markup=False),
+                            console=console, transient=True)
+        self.task = self.bar.add_task("", total=None)
+
+    def __enter__(self) -> Stages:
+        if self.console.is_terminal:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self.console.is_terminal:
+            self.bar.stop()
+
+    def __call__(self, stage: str) -> None:
+        """Show the next stage.
+
+        Parameters
+        ----------
+        stage : str
+        """
+        self.bar.update(self.task, description=stage)
+        if not self.console.is_terminal:
+            self.console.print(f"{time.monotonic() - self.start:6.1f} s  {stage}",
+                               highlight=False, markup=False, soft_wrap=True)
+
+
+class StudyScreen:
+    """Progress of a study, a bar and a live line on a terminal, plain lines elsewhere.
+
+    Parameters
+    ----------
+    console : Console
+    study : Study
+    start : float, optional
+        Time of ``time.monotonic`` from which the printed seconds count.
+    """
+
+    def __init__(self, console: Console, study: Study, start: float | None = None):
         self.console, self.study = console, study
-        self.start = self.said = time.monotonic()
+        self.said = time.monotonic()
+        self.start = self.said if start is None else start
         self.width = max(12, *(len(run.name) for run in study.runs), 0)
         self.last: tuple[str, str] = ("", "")
         self.runs = [run.name for run in study.runs]
         self.bar = Progress(
-            SpinnerColumn(), BarColumn(bar_width=20), MofNCompleteColumn(),
-            TextColumn("{task.description}", markup=False), console=console, transient=True)
-        self.task = self.bar.add_task("checking", total=len(self.runs))
+            SpinnerColumn(), BarColumn(bar_width=20), TextColumn("{task.fields[runs]}"),
+            TimeElapsedColumn(), TextColumn("{task.description}", markup=False),
+            console=console, transient=True)
+        # a little more than the runs, so that time goes on while the report is drawn
+        self.task = self.bar.add_task("", total=len(self.runs) + 0.5, runs="")
 
     def __enter__(self) -> StudyScreen:
         runs = self.study.runs
@@ -50,20 +103,22 @@ class StudyScreen:
         Parameters
         ----------
         case : str
-            Name of the case.
+            Name of the run; empty while the cases are checked.
         stage : str
             What is being done.
         incumbent, bound : float or None
             Of the search ($).
         """
         now = time.monotonic()
-        line = (f"{now - self.start:6.1f} s  {case:<{self.width}} {stage:<20}"
-                f"{values(incumbent, bound)}")
+        what = f"{case:<{self.width}} {stage:<20}{values(incumbent, bound)}"
+        line = f"{now - self.start:6.1f} s  {what}"
         if self.console.is_terminal:
-            finished = self.runs.index(case) + (stage in ("write", "draw"))
-            self.bar.update(self.task, description=line, completed=finished)
+            finished = self.runs.index(case) if case in self.runs else 0
+            finished += stage in ("written", "kept", "drawing")
+            self.bar.update(self.task, description=what, completed=finished,
+                            runs=f"{finished}/{len(self.runs)}")
         new = (case, stage) != self.last
-        worth_a_line = not self.console.is_terminal or stage == "write"
+        worth_a_line = not self.console.is_terminal or stage in ("written", "kept")
         if worth_a_line and (new or now - self.said > _EVERY):
             self.console.print(line, highlight=False, markup=False, soft_wrap=True)
             self.said = now

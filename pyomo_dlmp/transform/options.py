@@ -15,7 +15,7 @@ from pyomo.common.config import (
 )
 
 from pyomo_dlmp.deprecation import warn_renamed
-from pyomo_dlmp.errors import ModelError, nearest
+from pyomo_dlmp.errors import ModelError, nearest, shown
 from pyomo_dlmp.transform.complementarity import MODES
 
 _MOST_BITS = 30
@@ -179,11 +179,11 @@ def configured(config: ConfigDict, given: dict[str, Any], where: str) -> ConfigD
             raise ModelError.at(where, f"has no option {key!r}", nearest(key, config.keys()))
         try:
             config[key] = value
-        except (ValueError, TypeError):
+        except Exception:  # whatever a conversion of what the user gave may raise
             words = _words(key)
-            cure = nearest(str(value), words) if words else (
+            cure = nearest(value, words) if words else (
                 f"It is: {SINGLE_LEVEL[key]['description']}." if key in SINGLE_LEVEL else "")
-            raise ModelError.at(where, f"does not take {key}={value!r}", cure) from None
+            raise ModelError.at(where, f"does not take {key}={shown(value)}", cure) from None
     return config
 
 

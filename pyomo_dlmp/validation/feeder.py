@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pandas as pd
 import pyomo.environ as pyo
@@ -17,7 +18,8 @@ from pyomo_dlmp.validation.power_flow import AcPowerFlow, ac_power_flow
 COLUMNS = ["form", "load", "max_error", "at", "mean_error", "unit"]
 
 
-def validate_feeder(network: Network) -> tuple[pd.DataFrame, AcPowerFlow]:
+def validate_feeder(network: Network, progress: Callable[[str], None] | None = None,
+                    ) -> tuple[pd.DataFrame, AcPowerFlow]:
     """Voltage errors of the model's forms against AC, taps fixed, and the AC power flow itself.
 
     Forms: lossless at nominal load (a); corrected at the AC point (c), there and as a prediction at
@@ -27,6 +29,8 @@ def validate_feeder(network: Network) -> tuple[pd.DataFrame, AcPowerFlow]:
     ----------
     network : Network
         The feeder.
+    progress : callable, optional
+        progress(stage) is called before each step.
 
     Returns
     -------
@@ -39,12 +43,17 @@ def validate_feeder(network: Network) -> tuple[pd.DataFrame, AcPowerFlow]:
     OpenDssError
         If the extra ``opendss`` is missing, or the AC power flow does not converge.
     """
+    tell = progress or (lambda _: None)
+    tell("AC power flow at nominal load")
     ac = ac_power_flow(network)
+    tell("lossless model")
     rows = [("lossless", 1.0, *_errors(network, ac, 1.0, losses=None))]
+    tell("corrected model, fitted to it")
     m = _fitted(network, ac, 1.0)
     solve_opf(m)
     rows.append(("corrected", 1.0, *_worst(m, ac)))
     for scale in (0.9, 1.1):
+        tell(f"corrected model at {100 * scale:.0f} % load")
         other = ac_power_flow(network, load_scale=scale)
         rows.append(("corrected", scale, *_predicted(network, m, ac, other, scale)))
     table = pd.DataFrame(rows, columns=COLUMNS[:-1])
@@ -98,13 +107,16 @@ def _worst(m, ac: AcPowerFlow):
     return errors[at], at, sum(errors.values()) / len(errors)
 
 
-def timed(network: Network) -> tuple[pd.DataFrame, AcPowerFlow, float]:
+def timed(network: Network, progress: Callable[[str], None] | None = None,
+          ) -> tuple[pd.DataFrame, AcPowerFlow, float]:
     """`validate_feeder` and its duration.
 
     Parameters
     ----------
     network : Network
         The feeder.
+    progress : callable, optional
+        As of `validate_feeder`.
 
     Returns
     -------
@@ -112,5 +124,5 @@ def timed(network: Network) -> tuple[pd.DataFrame, AcPowerFlow, float]:
         As of `validate_feeder`, and seconds.
     """
     start = time.monotonic()
-    table, ac = validate_feeder(network)
+    table, ac = validate_feeder(network, progress)
     return table, ac, time.monotonic() - start

@@ -160,11 +160,11 @@ def test_unbalance_penalty_and_price():
 
 
 @pytest.mark.parametrize("what, message", [
-    ({"limit": 1.0, "buses": ["nowhere"]}, "unbalance: names bus 'nowhere'"),
+    ({"limit": 1.0, "buses": ["nowhere"]}, "unbalance.buses: names bus 'nowhere'"),
     ({}, "unbalance: has neither limit nor price"),
-    ({"limit": -1.0}, "unbalance: has limit=-1.0"),
-    ({"limit": "x"}, "unbalance: has limit='x'"),
-    ({"limit": 1.0, "sides": 3}, "unbalance: has 3 sides"),
+    ({"limit": -1.0}, "unbalance.limit: is -1.0"),
+    ({"limit": "x"}, "unbalance.limit: is 'x'"),
+    ({"limit": 1.0, "sides": 3}, "unbalance.sides: is 3"),
 ])
 def test_wrong_unbalance(what, message):
     with pytest.raises(dlmp.ModelError) as caught:
@@ -195,7 +195,7 @@ def test_loads_follow_their_own_profiles():
     for wrong, message in (("daily", "load_scale: is 'daily'"),
                            ({"flt": 1.0}, "load_scale: names load 'flt'. Did you mean 'flat'?"),
                            ([1, 2], "has 2 values for 3 periods")):
-        with pytest.raises(dlmp.errors.NetworkError) as caught:
+        with pytest.raises(dlmp.ModelError) as caught:
             solved(net, periods=3, load_scale=wrong)
         assert message in str(caught.value)
 
@@ -221,4 +221,5 @@ def test_reactive_power_follows_its_own_multipliers():
             assert bought == pytest.approx((p[t], q[t]), abs=1e-9)
             assert ac.point.source["a", t] == pytest.approx(complex(p[t], q[t]), abs=1e-6)
     with pytest.raises(dlmp.errors.NetworkError, match="2 values and 1 q_values"):
-        dlmp.Profile(name="day", values=(0.5, 1.0), q_values=(2.0,))
+        dlmp.Network("day", feeder().elements, profiles=[
+            dlmp.Profile(name="day", values=(0.5, 1.0), q_values=(2.0,))])

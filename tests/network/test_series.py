@@ -18,7 +18,9 @@ def test_values(values, expected):
 @pytest.mark.parametrize("values, message", [
     ([1, 2, 3], "price: has 3 values for 2 periods"), ([], "price: has 0 values"),
     ("ab", "price: is 'ab'"), (None, "price: is None"), (True, "price: is True"),
-    ([1, True], "price: holds True"), ({"a": 1}, "price: has 1 values for 2 periods"),
+    ([1, True], "price: holds True"), ({"a": 1}, "price: has no value for period 'b'"),
+        ([1, float("nan")], "price: holds nan"), (float("inf"), "price: is inf"),
+        ({1, 2}, "price: is {1, 2}"), (10**400, "price: is inf"),
 ])
 def test_wrong_values(values, message):
     with pytest.raises(dlmp.ModelError) as caught:

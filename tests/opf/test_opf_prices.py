@@ -91,7 +91,7 @@ def test_duals_agree_with_pyomo_and_highs():
     ({"losses": "cubic"}, ["losses", "cubic", "quadratic"]),
     ({"price": [50, 60, 70]}, ["price", "3 values", "2 periods"]),
     ({"voltage_limits": "firm"}, ["voltage_limits", "firm", "soft"]),
-    ({"v_min": 1.1}, ["bus", "1.1", "v_min"]),
+    ({"v_min": 1.1}, ["v_max", "1.1", "v_min"]),
     ({"penalty": 0}, ["penalty", "0"]),
     ({"hours": 0}, ["hours", "0"]),
     ({"datacenter_kw": {"dc9": 5}}, ["dc9", "no datacenter"]),
@@ -116,7 +116,7 @@ def test_losses_cost_nothing_where_the_price_is_negative(caplog):
     ({"penaltee": 3}, "build_opf, penaltee: is not an option. Did you mean 'penalty'?"),
     ({"losses": "some"}, "losses: is 'some'"), ({"penalty": 0}, "penalty: is 0"),
     ({"voltage_limits": "firm"}, "voltage_limits: is 'firm'"),
-    ({"thermal_sides": 2}, "has a thermal polygon of 2 sides"),
+    ({"thermal_sides": 2}, "thermal_sides: is 2. Give a whole number at least 4"),
     ({"datacenter_kw": {"x": 1}}, "datacenter_kw: names 'x'"),
 ])
 def test_wrong_options_are_named_and_nothing_else_is_printed(options, message, caplog, capsys):

@@ -182,13 +182,20 @@ def test_angles_of_the_source():
         assert message in str(caught.value) and "substation 'grid'" in str(caught.value)
 
 
+def flat_point(net):
+    """All voltages nominal, nothing flows."""
+    nominal = {"a": 1.0, "b": np.exp(-2j * np.pi / 3), "c": np.exp(2j * np.pi / 3)}
+    return dlmp.network.OperatingPoint(
+        [0], {(bus.name, k, 0): nominal[k] for bus in net.buses.values() for k in bus.phases})
+
+
 def test_a_resistance_that_is_not_positive():
     code = dlmp.LineCode(name="odd", r=R - .35 * np.eye(3), x=2 * R)
     net = feeder(line("l", code=code), load("e"))
     solved(net)
     for losses in ("quadratic", "corrected"):
         more = {} if losses == "quadratic" else {
-            "operating_point": dlmp.network.OperatingPoint()}
+            "operating_point": flat_point(net)}
         with pytest.raises(dlmp.ModelError) as caught:
             dlmp.build_opf(net, losses=losses, **more)
         assert "line 'l': its code 'odd' has the resistance eigenvalue -0." in str(caught.value)

@@ -146,6 +146,45 @@ def test_a_bus_without_coordinates_leaves_the_others_where_they_are(results):
     assert len(set(place.values())) == len(place)
 
 
+def chain(*places):
+    """Buses 0, 1, 2 ... in a row; None has no coordinates."""
+    names = [str(k) for k in range(len(places))]
+    x, y = zip(*(place or (np.nan, np.nan) for place in places), strict=True)
+    buses = pd.DataFrame({"bus": names, "x": x, "y": y, "distance_km": range(len(names))})
+    branches = pd.DataFrame({"branch": names[1:], "from_bus": names[:-1], "to_bus": names[1:]})
+    return buses, branches
+
+
+def test_buses_between_known_ones_lie_on_the_way():
+    buses, branches = chain((0, 0), None, None, (3, 6))
+    place = layout.positions(buses, branches)
+    assert place["1"] == pytest.approx((1, 2)) and place["2"] == pytest.approx((2, 4))
+    assert layout.filled_in(buses, branches) == 2
+
+
+def test_buses_beyond_known_ones_go_on_outwards():
+    buses, branches = chain(None, (0, 0), (1, 0), None, None)
+    place = layout.positions(buses, branches)
+    assert place["4"][0] > place["3"][0] > 1 and place["0"][0] < 0
+    assert place["3"][1] == pytest.approx(0) and place["4"][1] == pytest.approx(0)
+
+
+def test_a_loop_without_coordinates_does_not_fall_together():
+    buses, branches = chain((0, 0), (1, 0), None, None, None)
+    branches.loc[len(branches)] = ["back", "4", "1"]
+    place = layout.positions(buses, branches)
+    assert len(set(place.values())) == 5 and np.isfinite(list(place.values())).all()
+
+
+@pytest.mark.parametrize("places", [(None, None, None), ((1, 1), None, None),
+                                    ((1, 1), (1, 1), None)])
+def test_fewer_than_two_places_make_a_tree(places):
+    buses, branches = chain(*places)
+    place = layout.positions(buses, branches)
+    assert [place[bus][0] for bus in "012"] == [0, 1, 2]
+    assert layout.filled_in(buses, branches) is None
+
+
 def test_equal_values_still_give_a_colour_scale():
     norm, extend = style.norm_of(np.full(5, 42.0))
     assert norm.vmin < 42.0 < norm.vmax

@@ -84,6 +84,22 @@ def test_other_shapes_of_study(tmp_path, unrendered, options):
     assert "nan" not in re.sub(r"base64,[^\"]+", "", text).lower()
 
 
+@pytest.mark.parametrize(("lost", "words"), [
+    (slice(0, 0), ""), (slice(3, 4), "1 of 12 buses has no coordinates"),
+    (slice(3, 6), "3 of 12 buses have no coordinates"), (slice(None), "Laid out as a tree")])
+def test_captions_say_how_many_buses_have_no_coordinates(tmp_path, monkeypatch, lost, words):
+    folder = write_synthetic(tmp_path, **{**SMALL, "buses": 12})
+    buses = pd.read_csv(folder / "buses.csv", dtype=str)
+    buses.loc[buses.index[lost], ["x", "y"]] = ""
+    buses.to_csv(folder / "buses.csv", index=False)
+    monkeypatch.setattr(sections, "_picture", lambda caption, *_, **__: caption)
+    results = read_results(folder)
+    captions = [item for section in sections.sections_of(results, results.cases)
+                for item in section.items if "one-line" in str(item) or "Not to scale" in str(item)]
+    assert len(captions) > 3
+    assert all((words in text) if words else ("coordinates" not in text) for text in captions)
+
+
 @pytest.mark.parametrize("name", ["unbalance", "dispatch", "payments", "audit"])
 def test_an_optional_table_may_be_absent(tmp_path, unrendered, name):
     folder = write_synthetic(tmp_path, **SMALL)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import is_dataclass
 from typing import Any
 
-from pyomo_dlmp.errors import Fault, listed, nearest
+from pyomo_dlmp.errors import Fault, NetworkError, listed, nearest, shown
 from pyomo_dlmp.network.device import Device
 from pyomo_dlmp.network.elements import Bus, Line, LineCode, Substation
 from pyomo_dlmp.network.faults.fields import (
@@ -16,12 +17,74 @@ from pyomo_dlmp.network.faults.fields import (
     type_faults,
 )
 from pyomo_dlmp.network.faults.relations import relation_faults
+from pyomo_dlmp.network.fields import Range, settled
 from pyomo_dlmp.network.kinds import BRANCHES, element_classes, kind, label
+from pyomo_dlmp.network.profiles import Profile
+from pyomo_dlmp.network.series import fault_list, items_of
 from pyomo_dlmp.network.topology import reference_faults, tree_faults
 
+_FREQUENCY = Range(0, 1000, "Hz", above=True)
 FAMILIES: tuple[tuple[str, Any], ...] = (
     ("bus", (Bus,)), ("substation", (Substation,)), ("branch", BRANCHES), ("device", (Device,)),
 )
+
+
+def checked(name: Any, elements: Any, profiles: Any, texts: Mapping[str, Any], frequency: Any,
+            sound: Iterable[Any] = ()) -> tuple[tuple[Any, ...], tuple[Profile, ...]]:
+    """Elements and profiles of a network to be, or an error with every fault.
+
+    Parameters
+    ----------
+    name, elements, profiles, frequency
+        As a `Network` is given them.
+    texts : mapping
+        Its further texts by argument.
+    sound : iterable of Element
+        Of another network: these objects are not judged by themselves again.
+
+    Returns
+    -------
+    (tuple of Element, tuple of Profile)
+        Their lists and dicts are their own.
+
+    Raises
+    ------
+    NetworkError
+        If anything is wrong.
+    """
+    faults = []
+    before = {id(element) for element in sound}
+    lists: dict[str, list] = {}
+    for key, values in (("elements", elements), ("profiles", profiles)):
+        items = sorted(values, key=label) if isinstance(values, Set) else items_of(values)
+        lists[key] = [item if id(item) in before else _settled(item) for item in items or ()]
+        if items is None:
+            faults.append(Fault("network", f"its {key} are {shown(values)}", "Give a list."))
+    if finding := _FREQUENCY.finding(frequency):
+        faults.append(Fault("network", f"its frequency {finding[0]}", finding[1]))
+    faults += _profile_faults(lists["profiles"])
+    known = [p.name for p in lists["profiles"]
+             if isinstance(p, Profile) and isinstance(p.name, str)]
+    faults += _all_faults({"name": name, **texts}, lists["elements"], known, before)
+    if faults:
+        raise NetworkError(faults)
+    return tuple(lists["elements"]), tuple(lists["profiles"])
+
+
+def _profile_faults(profiles: list) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for profile in profiles:
+        if not isinstance(profile, Profile):
+            yield Fault("network", f"its profiles hold {shown(profile)}",
+                        "Give a Profile(name=..., values=...).")
+            continue
+        where = f"profile {shown(profile.name)}"
+        yield from fault_list(where, profile.findings())
+        if isinstance(profile.name, str):
+            yield from name_faults(profile, where)
+            if profile.name in seen:
+                yield Fault(where, "is there twice", "Give each profile its own name.")
+            seen.add(profile.name)
 
 
 def find_faults(name: str, elements: Iterable[Any], profiles: Iterable[str] = (),
@@ -46,13 +109,24 @@ def find_faults(name: str, elements: Iterable[Any], profiles: Iterable[str] = ()
         Empty if nothing is wrong.
     """
     texts = {"name": name, "description": description, "source": source}
-    faults = [Fault("network", f"its {key} is {text!r}", "It must be a string.")
+    return _all_faults(texts, [_settled(element) for element in elements], profiles)
+
+
+def _settled(item: Any) -> Any:
+    return settled(item) if is_dataclass(item) and not isinstance(item, type) else item
+
+
+def _all_faults(texts: Mapping[str, Any], elements: list[Any],
+                profiles: Iterable[str], before: Set[int] = frozenset()) -> list[Fault]:
+    """As `find_faults`, of elements that are settled; those whose ids are `before` are sound."""
+    name = texts["name"]
+    faults = [Fault("network", f"its {key} is {shown(text)}", "It must be a string.")
               for key, text in texts.items() if not isinstance(text, str)]
-    sound, broken = _by_type(name, elements, faults)
+    sound, broken = _by_type(name, elements, faults, before)
     faults += _repeated_names([*sound, *broken])
     faults += _code_faults(element.code for element in sound if isinstance(element, Line))
     for element in sound:
-        faults += _value_faults(element)
+        faults += () if id(element) in before else _value_faults(element)
     faults += _meeting_faults(name, sound, broken, set(profiles))
     return faults
 
@@ -70,6 +144,7 @@ def element_faults(element: Any) -> list[Fault]:
     list of Fault
         Empty if nothing is wrong. Relations are judged only if all types are right.
     """
+    element = _settled(element)
     faults = type_faults(element, label(element))
     if faults:
         return faults
@@ -82,7 +157,8 @@ def _value_faults(element: Any) -> list[Fault]:
     return [fault for check in checks for fault in check(element, label(element))]
 
 
-def _by_type(name: str, elements: Iterable[Any], faults: list[Fault]) -> tuple[list, list]:
+def _by_type(name: str, elements: Iterable[Any], faults: list[Fault],
+             before: Set[int]) -> tuple[list, list]:
     """Elements whose values are of their types, and those where some are not."""
     sound: list[Any] = []
     broken: list[Any] = []
@@ -90,10 +166,10 @@ def _by_type(name: str, elements: Iterable[Any], faults: list[Fault]) -> tuple[l
         if kind(element) is None:
             known = ", ".join(cls.__name__ for cls in element_classes())
             faults.append(Fault(
-                f"network {name!r}", f"{element!r} is not an element",
+                f"network {shown(name)}", f"{shown(element)} is not an element",
                 "Register its class with its block: dlmp.extend.register_device(...)."
                 if isinstance(element, Device) else f"Elements are {known}."))
-        elif typed := type_faults(element, label(element)):
+        elif id(element) not in before and (typed := type_faults(element, label(element))):
             faults += typed
             broken.append(element)
         else:
@@ -159,10 +235,10 @@ def _square(matrix: Any) -> bool:
 
 def _substation_count(network: str, substations: list[Substation]) -> Iterator[Fault]:
     if not substations:
-        yield Fault(f"network {network!r}", "it has no substation",
+        yield Fault(f"network {shown(network)}", "it has no substation",
                     "Add one: Substation(name=..., bus=...).")
     elif len(substations) > 1:
         yield Fault(
-            f"network {network!r}",
+            f"network {shown(network)}",
             f"it has {len(substations)} substations: {listed(s.name for s in substations)}",
             "Keep exactly one.")

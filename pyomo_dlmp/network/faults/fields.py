@@ -2,66 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-import math
-import types
-import typing
-from collections.abc import Iterator
-from numbers import Integral, Real
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from pyomo_dlmp.errors import Fault, listed
-from pyomo_dlmp.network.elements import Line, LineCode, Matrix
-from pyomo_dlmp.network.fields import field_specs
+from pyomo_dlmp.errors import Fault, shown
+from pyomo_dlmp.network.elements import Line, LineCode
+from pyomo_dlmp.network.fields import field_specs, number_findings, type_finding
 from pyomo_dlmp.network.kinds import Element
 from pyomo_dlmp.network.phases import NEUTRALS, PHASES, SPLIT
-from pyomo_dlmp.network.series import is_number
 from pyomo_dlmp.tolerances import PRINTED
-
-# ---------------------------------------------------------------------------------------- types
-
-
-def _fits(value: object, hint: Any) -> bool:
-    """Whether `value` is of the annotated type; any real number is a float, a bool is not."""
-    if type(value) is hint:  # most of them: a large feeder has many thousands
-        return True
-    origin, args = _parts(hint)
-    if origin in (typing.Union, types.UnionType):
-        return any(_fits(value, arg) for arg in args)
-    if origin is Literal:
-        return isinstance(value, str) and value in args
-    if origin is tuple:
-        return isinstance(value, tuple | list) and all(_fits(v, args[0]) for v in value)
-    if origin is dict:
-        return isinstance(value, dict) and all(
-            _fits(k, args[0]) and _fits(v, args[1]) for k, v in value.items()
-        )
-    if hint in (float, int):
-        return is_number(value) and isinstance(value, Real if hint is float else Integral)
-    return isinstance(value, hint)
-
-
-@functools.cache
-def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
-    return typing.get_origin(hint), typing.get_args(hint)
-
-
-def _words(hint: Any) -> str:
-    args = typing.get_args(hint)
-    if typing.get_origin(hint) is Literal:
-        return "one of " + listed(args)
-    if hint == Matrix:
-        return "a matrix (a tuple of rows of numbers)"
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return " or ".join("None" if arg is types.NoneType else _words(arg) for arg in args)
-    if typing.get_origin(hint) is tuple:
-        return "a tuple of strings" if args[0] is str else "a tuple of numbers"
-    if typing.get_origin(hint) is dict:
-        return "a dict of whole numbers by phase or pair of phases"
-    plain = {float: "a number", int: "a whole number", str: "a string", bool: "True or False"}
-    return plain.get(hint, f"a {getattr(hint, '__name__', hint)}")
 
 
 def type_faults(element: Element | LineCode, where: str) -> list[Fault]:
@@ -79,23 +29,20 @@ def type_faults(element: Element | LineCode, where: str) -> list[Fault]:
     list of Fault
         One for each field.
     """
-    found = [
-        Fault(where, f"{spec.name} is {_short(value)}", f"It must be {_words(spec.hint)}.")
-        for spec in field_specs(type(element))
-        if not _fits(value := getattr(element, spec.name), spec.hint)
-    ]
+    found = [Fault(where, *finding) for spec in field_specs(type(element))
+             if (finding := type_finding(spec, getattr(element, spec.name)))]
     if isinstance(element, Line) and isinstance(element.code, LineCode):
-        found += type_faults(element.code, f"{where}, code {element.code.name!r}")
+        found += type_faults(element.code, f"{where}, code {shown(element.code.name)}")
     return found
 
 
-def name_faults(element: Element, where: str) -> list[Fault]:
+def name_faults(element: Any, where: str) -> list[Fault]:
     """Names that are empty, unprintable or have spaces around: they appear in files and messages.
 
     Parameters
     ----------
-    element : Element
-        Any element of a network.
+    element : Element or Profile
+        Anything with a name.
     where : str
         Its name in messages.
 
@@ -112,29 +59,6 @@ def name_faults(element: Element, where: str) -> list[Fault]:
     ]
 
 
-def _short(value: object, most: int = 60) -> str:
-    text = repr(value)
-    return text if len(text) <= most else text[: most - 3] + "..."
-
-
-# -------------------------------------------------------------------------------------- numbers
-
-
-def _numbers(value: Any, name: str) -> Iterator[tuple[str, float]]:
-    """Every number inside a field, with the path to it: ``kw[1]``, ``taps['ab']``."""
-    if is_number(value):
-        try:
-            yield name, float(value)
-        except OverflowError:  # a whole number beyond all floats
-            yield name, math.inf
-    elif isinstance(value, tuple | list):
-        for i, inner in enumerate(value):
-            yield from _numbers(inner, f"{name}[{i}]")
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _numbers(inner, f"{name}[{key!r}]")
-
-
 def number_faults(element: Element, where: str) -> list[Fault]:
     """Numbers that are not finite, or out of the range of their field.
 
@@ -149,20 +73,8 @@ def number_faults(element: Element, where: str) -> list[Fault]:
     -------
     list of Fault
     """
-    found = []
-    for spec in field_specs(type(element)):
-        given = getattr(element, spec.name)
-        if given is None or type(given) is str:
-            continue
-        plain = type(given) is float
-        for path, value in ((spec.name, given),) if plain else _numbers(given, spec.name):
-            if not math.isfinite(value):
-                optional = not spec.required and spec.default is None
-                leave = ", or leave it out for none" if optional else ""
-                found.append(Fault(where, f"{path} is {value}", f"Give a finite number{leave}."))
-            elif spec.range and not spec.range.holds(value):
-                found.append(Fault(where, f"{path} is {value:g}", f"It must be {spec.range}."))
-    return found
+    return [Fault(where, *finding) for spec in field_specs(type(element))
+            for finding in number_findings(spec, getattr(element, spec.name))]
 
 
 def phase_faults(element: Element, where: str) -> list[Fault]:

@@ -21,6 +21,7 @@ from pyomo_dlmp.report.figures.style import (
     MUTED,
     colormap,
     colour_bar,
+    is_large,
     norm_of,
     panels,
     phase_title,
@@ -63,7 +64,8 @@ def feeder_key(buses: pd.DataFrame, branches: pd.DataFrame, dispatch: pd.DataFra
     ax = axes[0, 0]
     _draw_wires(ax, place, branches)
     points = np.array(list(place.values()), dtype=float)
-    ax.scatter(points[:, 0], points[:, 1], s=_dot(len(place)) * 0.45, color=INK, zorder=3)
+    ax.scatter(points[:, 0], points[:, 1], s=_dot(len(place)) * 0.45, color=INK, zorder=3,
+               rasterized=is_large(place))  # fmt: skip
     handles = _draw_devices(ax, place, marks, filled=True)
     devices = {bus: place[bus] for _, bus, _ in marks if bus in place}
     named = devices | place if len(place) <= _MANY else devices
@@ -180,9 +182,9 @@ def _maps(
             here = np.isfinite(colour)
             dot = _dot(len(place))
             ax.scatter(*points[~here].T, s=dot * 0.3, facecolor="white", edgecolor="#aab4bf",
-                       zorder=3)  # fmt: skip
+                       zorder=3, rasterized=is_large(place))  # fmt: skip
             ax.scatter(*points[here].T, c=colour[here], s=dot, norm=norm, cmap=cmap, zorder=4,
-                       edgecolor=MUTED, linewidth=0.5, rasterized=len(place) > 400)  # fmt: skip
+                       edgecolor=MUTED, linewidth=0.5, rasterized=is_large(place))  # fmt: skip
             here_too = device_marks(pick(dispatch, case=table["case"].iloc[0]))
             for handle in _draw_devices(ax, place, here_too, filled=False):
                 handles.setdefault(handle.get_label(), handle)
@@ -249,7 +251,8 @@ def _draw_devices(
 def _draw_wires(ax: Axes, place: Positions, branches: pd.DataFrame) -> None:
     ends = zip(branches["from_bus"].tolist(), branches["to_bus"].tolist(), strict=True)
     lines = [[place[i], place[j]] for i, j in ends]
-    ax.add_collection(LineCollection(lines, colors=MUTED, linewidths=1.3, alpha=0.7, zorder=2))
+    ax.add_collection(LineCollection(lines, colors=MUTED, linewidths=1.3, alpha=0.7, zorder=2,
+                                     rasterized=is_large(lines)))  # fmt: skip
     ax.set_axis_off()
     ax.grid(False)
     ax.margins(0.1, 0.06)

@@ -16,6 +16,7 @@ from pyomo_dlmp.report.figures.style import (
     case_color,
     case_width,
     hour_axis,
+    is_large,
     panels,
     phase_color,
     phase_title,
@@ -154,9 +155,11 @@ def _draw_tree(
         if i in value and j in value
     ]
     color = phase_color(phase)
-    ax.add_collection(LineCollection(lines, colors=color, linewidths=1.3, alpha=0.85))
+    ax.add_collection(LineCollection(lines, colors=color, linewidths=1.3, alpha=0.85,
+                                     rasterized=is_large(lines)))  # fmt: skip
     known = [bus for bus in value if np.isfinite(distance.get(bus, np.nan))]
-    ax.plot([distance[b] for b in known], [value[b] for b in known], ".", color=color, ms=5)
+    ax.plot([distance[b] for b in known], [value[b] for b in known], ".", color=color, ms=5,
+            rasterized=is_large(known))  # fmt: skip
 
 
 def _mark_lowest(ax: Axes, rows: pd.DataFrame, distance: dict[str, float]) -> None:

@@ -34,6 +34,7 @@ PHASE_COLORS = {
 SITE_COLORS = ("#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8C9A2B", "#A0522D")
 CASE_COLORS = ("#3d4f66", "#c2417c", "#1b9aaa", "#e0a030", "#7a5195")
 CASE_MARKERS = ("o", "D", "s", "^", "v")
+MOST_SHAPES = 400  # in a panel; beyond, they are drawn as an image within the picture
 
 RC: Any = {
     "font.family": "sans-serif",
@@ -336,6 +337,23 @@ def colour_bar(figure: Figure, axes: Any, norm: Normalize, cmap: Colormap, label
     )  # fmt: skip
     bar.set_label(label)
     bar.outline.set_visible(False)  # type: ignore[operator]
+
+
+def is_large(items: object) -> bool:
+    """Whether so many marks or wires are drawn as an image within the picture.
+
+    As shapes of their own, thousands in each panel make a page that a browser is slow to open.
+
+    Parameters
+    ----------
+    items : sized
+        Buses, branches or lines.
+
+    Returns
+    -------
+    bool
+    """
+    return len(items) > MOST_SHAPES  # type: ignore[arg-type]
 
 
 def svg_text(figure: Figure) -> str:

@@ -1,0 +1,143 @@
+"""The data of a market, what comes of it, and a row of the table of markets."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from warnings import warn
+
+import pandas as pd
+
+from pyomo_dlmp.auditing import BilevelResult
+from pyomo_dlmp.deprecation import renamed_arguments
+from pyomo_dlmp.market.workload import Workload
+from pyomo_dlmp.network import Network
+
+
+@dataclass(frozen=True)
+class Market:
+    """The data of a market: the feeder, the leader's workload, the others, the DSO's options.
+
+    Parameters
+    ----------
+    network : Network
+        The feeder.
+    workload : Workload or float
+        Of the leader; a float: MWh.
+    opf : mapping
+        Keywords of `build_opf` (periods, hours, price ...).
+    pays : str
+        What the leader pays for: "active and reactive", "active" or "tariff".
+    tariff : float or sequence of float
+        In $/MWh, one number or one per period: what the uncoordinated DCA pays, and everyone if
+        `pays` is "tariff".
+    takers : mapping of str to (sites, Workload)
+        Aggregators that are price takers in every market.
+    averaged : bool
+        Whether the price taker moves by 1/k towards its best response in round k, instead of all
+        the way.
+    max_rounds : int
+        Most rounds of the price taker.
+    """
+
+    network: Network
+    workload: Workload | float
+    opf: Mapping[str, Any] = field(default_factory=dict)
+    pays: str = "active and reactive"
+    tariff: Any = 50.0
+    takers: Mapping[str, tuple[tuple[str, ...], Workload]] = field(default_factory=dict)
+    averaged: bool = False
+    max_rounds: int = 60
+
+    @property
+    def net(self) -> Network:
+        """Older name of `network`."""
+        warn("Market.net is now called Market.network", DeprecationWarning, stacklevel=2)
+        return self.network
+
+
+Market.__init__ = renamed_arguments(net="network")(Market.__init__)  # type: ignore[method-assign]
+
+
+@dataclass
+class MarketResult:
+    """One market solved.
+
+    Attributes
+    ----------
+    market : str
+        Its name.
+    dso : Block
+        The DSO's problem, with values and duals.
+    paid : float
+        Payment by the market's own rule ($), a tariff or DLMPs; nan if nothing is paid.
+    status : str
+        One of `Status`.
+    note : str
+        How the solution was found, in words.
+    rounds : DataFrame or None
+        Of a price taker: columns round, payment ($), change (MW).
+    solution : BilevelResult or None
+        Of a market that solves a bilevel model.
+    model : ConcreteModel or None
+        The whole model.
+    residual : float or None
+        Relative KKT residual (1) of the DSO's problem, in the other markets.
+    tariff : float, sequence of float or None
+        $/MWh, of a market that sets it; None: the Market's.
+    form : LowerForm or None
+        The DSO's problem as it was compiled for the solve, for what reads its rows afterwards.
+    """
+
+    market: str
+    dso: Any
+    paid: float
+    status: str
+    note: str = ""
+    rounds: pd.DataFrame | None = None
+    solution: BilevelResult | None = None
+    model: Any = None
+    residual: float | None = None
+    tariff: Any = None
+    form: Any = None
+
+    def release(self) -> None:
+        """Let go of the model and its arrays; numbers, status and notes stay.
+
+        A day of a feeder of thousands of buses holds a gigabyte, and a series of them all.
+        """
+        self.dso = self.model = self.form = None
+        if self.solution is not None and self.solution.audit is not None:
+            for lower in self.solution.audit.lowers:
+                lower.release()
+        gc.collect()  # Pyomo's components hold each other
+
+
+@dataclass(frozen=True)
+class MarketRow:
+    """A row of `MARKETS`: one market and its properties.
+
+    Attributes
+    ----------
+    name : str
+        The name that users give; also that of the market's rows in tables.
+    solve : callable
+        (Market, **options) -> MarketResult, with values and duals on its `dso`. Options are those
+        of `solve_bilevel`.
+    pays : str or None
+        What its datacenters pay for ("active", "active and reactive", "tariff"); None: `pays` of
+        the Market.
+    foresees : bool
+        Whether the leader foresees the prices (a bilevel solution with a bound); of many runs a
+        report shows these.
+    least_cost : bool
+        Whether its cost is the least of all markets: the price of anarchy compares with it.
+    """
+
+    name: str
+    solve: Callable[..., MarketResult]
+    pays: str | None = None
+    foresees: bool = False
+    least_cost: bool = False

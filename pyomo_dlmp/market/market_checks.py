@@ -1,0 +1,111 @@
+"""What is wrong with the data of a market: all of it at once, before a model is begun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from pyomo_dlmp.errors import Fault, ModelError, nearest, shown
+from pyomo_dlmp.market.aggregator import PAYS
+from pyomo_dlmp.market.workload import Workload
+from pyomo_dlmp.market.workload_checks import workload_findings
+from pyomo_dlmp.network import Network
+from pyomo_dlmp.network.fields import Range
+from pyomo_dlmp.network.series import names_findings, period_labels, series_findings
+from pyomo_dlmp.opf import OpfOptions
+
+_ROUNDS = Range(1, unit="round")
+_OWN = ("into", "network", "price_takers")  # of `build_opf`, which a market gives it
+
+
+def check_market(market: Any) -> None:
+    """Raise an error with every fault of a market's data.
+
+    Parameters
+    ----------
+    market : Market
+        To be solved.
+
+    Raises
+    ------
+    ModelError
+        If anything is wrong: the options of its OPF, its workloads, its sites ...
+    """
+    faults = list(_faults(market))
+    if faults:
+        raise ModelError(faults)
+
+
+def _faults(market: Any) -> Iterator[Fault]:
+    network = market.network if isinstance(market.network, Network) else None
+    if network is None:
+        yield Fault("market, network", f"is {shown(market.network)}", "Give a Network.")
+    labels: list = []
+    if isinstance(market.opf, Mapping):
+        labels, _ = period_labels(market.opf.get("periods", 1))
+        for key in _OWN:
+            if key in market.opf:
+                yield Fault("market, opf", f"has {key!r}, which the market itself sets",
+                            "Name price takers in `takers`; leave out the others.")
+        try:
+            OpfOptions.of({k: v for k, v in market.opf.items() if k not in _OWN}, network)
+        except ModelError as err:
+            yield from err.faults
+    else:
+        yield Fault("market, opf", f"is {shown(market.opf)}",
+                    "Give keywords of build_opf: opf={'periods': 24}.")
+    if not (isinstance(market.pays, str) and market.pays in PAYS):
+        near = nearest(market.pays, PAYS)
+        yield Fault("market, pays", f"is {shown(market.pays)}", near)
+    for what, cure in series_findings(market.tariff, labels)[1] if labels else ():
+        yield Fault("market, tariff", what, cure)
+    if not isinstance(market.averaged, bool | np.bool_):
+        yield Fault("market, averaged", f"is {shown(market.averaged)}", "Give True or False.")
+    if finding := _ROUNDS.finding(market.max_rounds, whole=True):
+        yield Fault("market, max_rounds", *finding)
+    theirs: list[str] = []
+    yield from _takers(market.takers, network, labels, theirs)
+    if network is not None:
+        mine = [name for name in network.datacenters if name not in theirs]
+        if not mine:
+            yield Fault("market", "has no datacenter that the leader decides",
+                        "Add one: network.with_devices(Datacenter(...)).")
+        yield from _work("market, workload", market.workload, mine, labels)
+
+
+def _takers(takers: Any, network: Network | None, labels: list,
+            theirs: list[str]) -> Iterator[Fault]:
+    """Faults of the price takers; `theirs` is filled with their sites."""
+    if not isinstance(takers, Mapping):
+        yield Fault("market, takers", f"is {shown(takers)}",
+                    "Give a mapping: takers={'name': (('dc1',), Workload(...))}.")
+        return
+    for name, taker in takers.items():
+        where = f"market, taker {shown(name)}"
+        if not (isinstance(taker, tuple | list) and len(taker) == 2):
+            yield Fault(where, f"is {shown(taker)}", "Give (sites, Workload).")
+            continue
+        sites, wrong = names_findings(taker[0], "('dc1',)")
+        yield from (Fault(where, f"its list of sites {what}", cure) for what, cure in wrong)
+        if not sites and not wrong:
+            yield Fault(where, "names no sites", "Give the names of its datacenters.")
+        for site in sites:
+            if network is not None and site not in network.datacenters:
+                yield Fault(where, f"names the site {site!r}, which is not a datacenter",
+                            nearest(site, network.datacenters) or "There is no datacenter.")
+            elif site in theirs:
+                yield Fault(where, f"names the site {site!r}, which is named before",
+                            "Each datacenter has one aggregator.")
+            theirs.append(site)
+        yield from _work(where, taker[1], list(sites), labels)
+
+
+def _work(where: str, work: Any, sites: list[str], labels: list) -> Iterator[Fault]:
+    whole = work if isinstance(work, Workload) else Workload(energy_mwh=work)
+    if work is None:
+        yield Fault(where, "is None", "Give a Workload(...), or MWh.")
+    elif labels:
+        for place, what, cure in workload_findings(whole, sites, labels):
+            yield Fault(f"{where}, {place}" if place != "workload" else where, what, cure)

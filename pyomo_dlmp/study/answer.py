@@ -1,0 +1,153 @@
+"""The tables of a solved run: the answer, then what follows it and may take long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from pyomo_dlmp.errors import OpenDssError
+from pyomo_dlmp.market import MARKETS, Market, MarketResult
+from pyomo_dlmp.results import (
+    decomposition_table,
+    dispatch_table,
+    payments_table,
+    prices_table,
+    summary_table,
+    unbalance_table,
+    voltages_table,
+)
+from pyomo_dlmp.results.schema import AUDIT, SUMMARY
+from pyomo_dlmp.study.data import Run, Study
+from pyomo_dlmp.study.output import numbers
+from pyomo_dlmp.tolerances import KKT_RESIDUAL, RECOMPUTED
+from pyomo_dlmp.validation import ac_report
+
+Tables = dict[str, pd.DataFrame]
+MOST_NODES = 2000  # nodes x periods beyond which prices are taken apart at the datacenters only
+_AC_ROWS = ("greatest_voltage_error", "mean_voltage_error", "lowest_voltage_in_AC",
+            "losses_in_AC", "limits_broken_in_AC", "greatest_VUF_error", "greatest_PVUR_error")
+
+
+def answer_tables(study: Study, run: Run, market: Market, outcome: MarketResult,
+                  seconds: float) -> Tables:
+    """What a run has found: all that does not need another computation.
+
+    Parameters
+    ----------
+    study : Study
+    run : Run
+    market : Market
+        That was solved.
+    outcome : MarketResult
+        Of it.
+    seconds : float
+        Wall time of the solve (s).
+
+    Returns
+    -------
+    dict of str to DataFrame
+        By name of their file, without the column `case`; only a summary where there is no point.
+    """
+    own = numbers(outcome, seconds)
+    if not has_point(outcome):
+        return {"summary": own}
+    dso, network = outcome.dso, market.network
+    tables = {"prices": prices_table(dso), "voltages": voltages_table(dso),
+              "unbalance": unbalance_table(dso), "dispatch": dispatch_table(dso, network)}
+    pays = MARKETS[run.market].pays or market.pays
+    tariff = market.tariff if outcome.tariff is None else outcome.tariff
+    tables["payments"] = payments_table(
+        tables["prices"], tables["dispatch"], network, study.hours, pays, tariff)
+    summary = [summary_table(dso, network, tables)]
+    if pays == "tariff":
+        summary.append(_at_dlmps(study, tables, network))
+    tables["summary"] = pd.concat([*summary, own], ignore_index=True)
+    tables["audit"] = _audit(outcome, tables["payments"], market)
+    if outcome.rounds is not None:
+        tables["rounds"] = outcome.rounds
+    return tables
+
+
+def later_stages(study: Study, market: Market, outcome: MarketResult, tables: Tables,
+                 ) -> dict[str, Callable[[], Tables]]:
+    """What follows the answer: by name, a function that gives further tables or rows of tables.
+
+    Parameters
+    ----------
+    study : Study
+    market : Market
+        That was solved.
+    outcome : MarketResult
+        Of it.
+    tables : dict of str to DataFrame
+        The answer's.
+
+    Returns
+    -------
+    dict of str to callable
+    """
+    if not has_point(outcome):
+        return {}
+    dso, network = outcome.dso, market.network
+    stages: dict[str, Callable[[], Tables]] = {
+        "decomposition": lambda: _taken_apart(study, outcome, network, tables)}
+    if study.check_ac:
+        stages["AC check"] = lambda: {"summary": _against_ac(study, dso, network)}
+    return stages
+
+
+def has_point(outcome: MarketResult) -> bool:
+    """Whether a run has found anything.
+
+    Parameters
+    ----------
+    outcome : MarketResult
+
+    Returns
+    -------
+    bool
+    """
+    return outcome.solution is None or outcome.solution.objective is not None
+
+
+def _taken_apart(study: Study, outcome: MarketResult, network, tables: Tables) -> Tables:
+    many = len(tables["voltages"]) > MOST_NODES * study.periods
+    sites = {dc.bus for dc in network.datacenters.values()}
+    return {"decomposition": decomposition_table(
+        outcome.dso, sites if many else None, outcome.form)}
+
+
+def _at_dlmps(study: Study, tables, network) -> pd.DataFrame:
+    paid = payments_table(tables["prices"], tables["dispatch"], network, study.hours)["value"].sum()
+    return SUMMARY.frame([("datacenters_would_pay_at_DLMPs", paid, "$")])
+
+
+def _against_ac(study: Study, dso, network) -> pd.DataFrame:
+    """How far the linear model is off: an AC power flow of the same dispatch, all periods."""
+    try:
+        table = ac_report(dso, network, load_scale=study.dso["load_scale"], price_samples=0).summary
+    except OpenDssError as err:
+        return SUMMARY.frame([("AC_check", str(err).split(". ")[0], "")])
+    table = table[table["quantity"].isin(_AC_ROWS)].copy()
+    table["quantity"] = "AC_check_" + table["quantity"]
+    return table
+
+
+def _audit(outcome: MarketResult, payments: pd.DataFrame, market) -> pd.DataFrame:
+    """The solution's audit, and the payment recomputed from the price table."""
+    parts = []
+    if outcome.solution is not None and outcome.solution.audit is not None:
+        parts.append(outcome.solution.audit.table())
+    rows = []
+    if outcome.residual is not None:
+        rows.append(("KKT residual", outcome.residual, KKT_RESIDUAL, "relative"))
+    if outcome.paid == outcome.paid:  # a market in which something is paid
+        mine = payments[~payments["element"].isin(
+            {site for sites, _ in market.takers.values() for site in sites})]
+        error = abs(mine["value"].sum() - outcome.paid) / max(1.0, abs(outcome.paid))
+        rows.append(("payment from the tables against the objective", error, RECOMPUTED,
+                     "relative"))
+    parts.append(AUDIT.frame([(check, value, limit, unit, value <= limit)
+                              for check, value, limit, unit in rows]))
+    return pd.concat([part for part in parts if len(part)], ignore_index=True)
