@@ -15,10 +15,9 @@ SMALL = re.compile(r"\d*\.?\d*e-\d+", re.IGNORECASE)
 # probe models and options of solvers, which are those solvers' own; unit factors and the OpenDSS
 # engine's own settings; what a user's own tests compare with
 EXCEPTIONS = {
-    "tolerances.py", "solvers/probes.py", "solvers/interfaces.py", "io/opendss/branches.py",
-    "testing.py",
+    "tolerances.py", "solvers/probes.py", "solvers/interfaces.py", "testing.py",
 }
-UNIT_FACTORS = {"2e-3", "2.54e-5", "1e-5", "1e-6", "1e-300"}  # in io/opendss
+UNIT_FACTORS = {"2e-3", "2e-9", "2.54e-5", "1e-5", "1e-6", "1e-300"}  # in opendss
 
 
 @pytest.mark.parametrize("relation", tolerances.RELATIONS)
@@ -37,7 +36,7 @@ def test_no_other_file_decides_what_is_zero():
     for file in sorted(ROOT.rglob("*.py")):
         name = str(file.relative_to(ROOT))
         found = small_numbers(file)
-        if name.startswith("io/opendss"):
+        if name.startswith("opendss"):
             found -= UNIT_FACTORS
         elif name in EXCEPTIONS:
             continue

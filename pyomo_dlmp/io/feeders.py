@@ -11,9 +11,9 @@ from pathlib import Path
 import pandas as pd
 
 from pyomo_dlmp.errors import FeederFileError, nearest, shown
-from pyomo_dlmp.io.opendss import read_opendss
 from pyomo_dlmp.io.tables import HEADER, read_licence, read_tables
 from pyomo_dlmp.network import Network
+from pyomo_dlmp.opendss import read_opendss
 
 
 def load_feeder(name: str) -> Network:

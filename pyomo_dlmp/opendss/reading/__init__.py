@@ -1,0 +1,1 @@
+"""A solved circuit becomes a network; every element is compared with the engine's."""

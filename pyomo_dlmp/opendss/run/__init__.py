@@ -1,0 +1,1 @@
+"""A foreign script, reduced to what is allowed, is run in a child process."""

@@ -1,0 +1,1 @@
+"""A network becomes an OpenDSS script with the same AC solution."""
