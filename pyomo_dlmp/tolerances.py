@@ -77,6 +77,10 @@ SAME_OBJECTIVE = 1e-5
 SAME_MONEY = 1e-6
 """An objective or a price that differs by less is the same; coarser than ABSOLUTE_GAP alone."""
 
+POWER_FLOW = (1e-9, 1e-8, 1e-7)
+"""Convergence (relative) of the OpenDSS engine's last solution of a file: the first that it
+reaches; floating sections do not reach 1e-9 in double precision."""
+
 RECOMPUTED = 1e-4
 """Audit: objective from the tables against the solver's."""
 

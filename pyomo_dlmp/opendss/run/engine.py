@@ -8,11 +8,8 @@ from typing import Any
 
 from pyomo_dlmp.errors import Fault, OpenDssError
 from pyomo_dlmp.opendss.run.command import Command
-from pyomo_dlmp.tolerances import ROUNDING
+from pyomo_dlmp.tolerances import POWER_FLOW
 
-# Convergence (relative) of the last solution of a file: the first that the engine reaches; floating
-# sections do not reach 1e-9 in double precision.
-POWER_FLOW = (ROUNDING, 10 * ROUNDING, 100 * ROUNDING)
 WARNINGS = {  # messages that the engine raises although it goes on, by their number
     266: "an element is defined twice",
     404: "a fuse has many phases",
