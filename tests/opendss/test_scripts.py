@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyomo_dlmp.opendss.run import allowed
+from pyomo_dlmp.opendss.run import allowed, studies
 from pyomo_dlmp.opendss.run.engine_lists import COMMANDS, OPTIONS, PROPERTIES
 from pyomo_dlmp.opendss.run.script import Script
 from pyomo_dlmp.opendss.run.session import solve_script
@@ -55,6 +55,19 @@ SAME = {  # each with what it says of the circuit; the engine itself runs the sa
     "disable all": "new capacitor.q bus1=b kv=4.16 kvar=300\ndisable capacitor.*\n",
     "enable": "new load.y bus1=b kv=4.16 kw=50 enabled=no\nenable load.y",
     "loadmult": "set loadmult=1.3", "growth": "set %growth=3 year=4",
+    "a day leaves its switches": """new loadshape.e npts=2 interval=1 mult=(0.1 1.5)
+edit load.x daily=e
+new capacitor.k bus1=d kv=4.16 kvar=150
+new capcontrol.cc capacitor=k element=line.m terminal=1 type=kvar onsetting=100 offsetting=-100
+solve mode=daily number=1 hour=0""",
+    "an hour of the day, in the end again": """new loadshape.e npts=2 interval=1 mult=(0.1 1.5)
+edit load.x daily=e
+new transformer.t buses=[d r] kvs=[4.16 4.16] kvas=[900 900] xhl=2
+new load.y bus1=r kv=4.16 kw=600 kvar=300 daily=e
+new regcontrol.rc transformer=t winding=2 vreg=124 ptratio=20 band=2
+set mode=daily number=2
+solve
+set mode=snap""",
     "solve with options": "solve mode=snapshot tol=1e-5 maxi=50 loadmult=0.7",
     "option by abbreviation": "set loadmu=.6",
     "allocation": "new load.y bus1=b kv=4.16 xfkva=200 allocation=.5 pf=.9\n"
@@ -102,7 +115,7 @@ def raw(path):
     dss = engine().DSS.NewContext()
     dss.AllowChangeDir = False
     dss.Text.Command = f'redirect "{path}"'
-    dss.Text.Command = "set controlmode=off maxiterations=200 tolerance=1e-9"
+    dss.Text.Command = "set mode=snapshot controlmode=off maxiterations=200 tolerance=1e-9"
     dss.Text.Command = "solve"
     circuit = dss.ActiveCircuit
     volts = dict(zip([n.lower() for n in circuit.YNodeOrder],
@@ -133,7 +146,7 @@ def test_the_engine_gets_what_the_script_says(folder, name):
         for key in ("pmult", "qmult", "hour"):
             if len(shape[key]) > 1:
                 assert np.allclose(record[key], shape[key])
-    assert not solved.notes
+    assert all("it sets the mode 'daily'" in str(note) for note in solved.notes)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
@@ -159,7 +172,7 @@ def test_every_command_has_its_place():
     names = {allowed.lower(name) for name in COMMANDS}
     assert names == set().union(*known)
     assert sum(map(len, known)) == len(names)
-    assert {allowed.lower(o) for o in OPTIONS} >= allowed.PASSED_OPTIONS | allowed.TIME_OPTIONS
+    assert {allowed.lower(o) for o in OPTIONS} >= allowed.PASSED_OPTIONS | studies.OPTIONS
     every = {name for names in allowed.CLASSES.values() for name in names}
     assert every >= (allowed.REFUSED_PROPERTIES | allowed.LEFT_OUT_PROPERTIES
                      | allowed.FILE_PROPERTIES)
@@ -193,14 +206,15 @@ def test_a_quoted_value_is_one_token(seed):
 
 
 NOTES = {
-    "solve mode=daily number=24": ["line 7: it sets the mode 'daily': only the snapshot is read",
-                                   "line 7: studies over time are left out: set number, solve in"],
+    "solve mode=daily number=24": ["line 7: it sets the mode 'daily': the snapshot is read, with"],
+    "solve mode=dynamic number=9": ["line 7: it sets the mode 'dynamic': it is left out, the snap",
+                                    "line 7: studies over time are left out: solve in mode dyn"],
+    "set mode=yearly number=1000000\nsolve": ["line 8: studies over time are left out: solve in"],
     "show voltages\nexport powers\nshow powers":
         ["line 7: reports are left out: show (2 times), export."],
     "makeposseq": ["line 7: the command 'makeposseq' is left out"],
     "frobnicate 3": ["line 7: the command 'frobnicate' is not known and left out"],
-    "set hour=3 markercode=5": ["line 7: studies over time are left out: set hour",
-                                "set markercode"],
+    "set hour=3 markercode=5": ["line 7: reports are left out: set markercode"],
     "set florb=3": ["line 7: the option 'florb' is not known and left out."],
     "new load.x bus1=b kv=4.16": ["line 7: load.x: OpenDSS reports: (#266) Warning: Duplicate"],
     "new monitor.m element=line.nowhere": ["line 7: monitor.m: OpenDSS reports: (#"],
@@ -223,7 +237,7 @@ def test_lines_after_another_mode_still_count(folder):
                     "set mode=snapshot\nsolve\n")
     assert "load.late" in solve_script(path).snapshot.elements
     script = Script(path)
-    assert [c.text for c in script.commands if c.text == "solve"] == ["solve", "solve"]
+    assert [c.text for c in script.commands if c.text == "solve"] == ["solve"] * 3
 
 
 def test_a_script_may_clear_at_its_end(folder):
@@ -257,7 +271,7 @@ def table_of_what_a_script_may_do():
         ("commands left out: they would change the circuit or the run", allowed.LEFT_OUT),
         ("commands refused", allowed.REFUSED),
         ("options of `set` and `solve` that count", allowed.PASSED_OPTIONS | {"mode"}),
-        ("options left out: studies over time", allowed.TIME_OPTIONS),
+        ("options of studies over time", studies.OPTIONS),
         ("properties refused: they would load a library", allowed.REFUSED_PROPERTIES),
         ("properties left out: they would write, or map a file", allowed.LEFT_OUT_PROPERTIES),
         ("properties whose file is read by this package", allowed.FILE_PROPERTIES),

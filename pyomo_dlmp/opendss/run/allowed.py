@@ -56,8 +56,6 @@ PASSED_OPTIONS = frozenset((
     "longlinecorrection", "loadshapeclass", "zonelock",
 ))
 COUNTS = frozenset(("maxiterations", "maxcontroliter", "numallociterations", "miniterations"))
-TIME_OPTIONS = frozenset(("hour", "sec", "time", "stepsize", "h", "number"))
-MODES_READ = ("snapshot",)  # and what begins it
 
 # Properties, whatever their class.
 REFUSED_PROPERTIES = frozenset((  # a library that the engine would load, and what it is told
@@ -168,19 +166,3 @@ def action(kind: str, value: str) -> str | None:
     value = lower(value.strip())
     return next((known for known in ACTIONS.get(kind, ())
                  if value and (known.startswith(value) or value.startswith(known))), None)
-
-
-def is_snapshot(mode: str) -> bool:
-    """Whether a solution mode is the snapshot.
-
-    Parameters
-    ----------
-    mode : str
-        As written.
-
-    Returns
-    -------
-    bool
-    """
-    mode = lower(mode.strip())
-    return bool(mode) and any(m.startswith(mode) or mode.startswith("snap") for m in MODES_READ)

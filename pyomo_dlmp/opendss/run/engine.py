@@ -135,7 +135,8 @@ def solved(commands: list[Command], at: Callable[[int], None] | None = None,
     if not faults and not engine.NumCircuits:
         faults = [Fault(name, "it makes no circuit", "Begin with: new circuit.NAME ...")]
     if not faults:
-        faults = _solve(engine, bool(commands) and commands[-1].text == "solve", name, notes)
+        # if the script solves its circuit, controls are as it leaves them
+        faults = _solve(engine, any(c.text == "solve" for c in commands), name, notes)
     return engine, faults, notes
 
 
@@ -155,6 +156,7 @@ def _solve(engine: Any, is_solved: bool, name: str, notes: list[Fault]) -> list[
     solution = engine.ActiveCircuit.Solution
     own = float(solution.Tolerance)
     try:
+        engine.Text.Command = "set mode=snapshot"
         if not (is_solved and solution.Converged):
             solution.MaxIterations = max(int(solution.MaxIterations), ITERATIONS)
             try:

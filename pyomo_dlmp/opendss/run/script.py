@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pyomo_dlmp.errors import Fault, nearest
-from pyomo_dlmp.opendss.run import allowed, bus_commands
+from pyomo_dlmp.opendss.run import allowed, bus_commands, studies
 from pyomo_dlmp.opendss.run.allowed import CLASSES, lower
-from pyomo_dlmp.opendss.run.command import Command
+from pyomo_dlmp.opendss.run.command import Command, LeftOut
 from pyomo_dlmp.opendss.run.files import FileFault, Folders, Outside, lines
 from pyomo_dlmp.opendss.run.properties import Properties, Refused
 from pyomo_dlmp.opendss.run.tokens import Line, Variables, quoted
@@ -64,13 +64,14 @@ class Script:
         self._here = (path.name, 0)  # file and line
         self._folder = self._base = self._folders.home  # of this file; and as `compile` set it
         self._kind = self._about = ""  # class and full name of the active element
-        self._snapshot, self._full = True, False
+        self._full = False
+        self._study, self._mode_text = studies.Study(), ""
         self._cleared: tuple[int, dict[str, str], str] | None = None
-        self._left_out: dict[str, dict[str, list[str]]] = {}
+        self._left_out = LeftOut()
         self._properties = Properties(self._variables, self._file, self._note)
         self._include(path, path.resolve())
         self._unclear()
-        self._grouped()
+        self.notes += self._left_out.notes()
 
     # files
 
@@ -169,10 +170,10 @@ class Script:
             self._edit(verb, line)
         elif verb in ("set", "solve"):
             self._set(line)
-            if verb == "solve" and self._snapshot:
+            if verb == "solve" and self._study.runs(len(self.places)):
                 self._run("solve")
             elif verb == "solve":
-                self._leave("studies over time", "solve in another mode than snapshot")
+                self._leave("studies over time", f"solve in mode {self._mode_text}"[:60])
         elif verb == "var":
             self._var(line)
         elif verb in allowed.AS_THEY_ARE:
@@ -335,15 +336,16 @@ class Script:
             value = self._variables.inside(value)
             text = quoted(value)
             if option == "mode":
-                self._mode(value)
+                kept += self._mode(value)
             elif option in ("type", "class", "element", "object"):
                 self._activate(option, value)
             elif option in allowed.PASSED_OPTIONS and text is not None:
                 if option in allowed.COUNTS and value.strip().isdigit():
                     text = str(min(int(value.strip()[:18]), MOST))
                 kept.append(f"{option}={text}")
-            elif option in allowed.TIME_OPTIONS:
-                self._leave("studies over time", f"set {option}")
+            elif option in studies.OPTIONS and text is not None:
+                self._study.take(option, value)
+                kept.append(f"{option}={text}")
             elif option is None:
                 self._note(f"the option {(key or value)[:60]!r} is not known and left out", "")
             else:
@@ -364,11 +366,16 @@ class Script:
             self._about = f"{self._kind}.{lower(name)}"
             self._run(f"select {full}", self._about)
 
-    def _mode(self, value: str) -> None:
-        self._snapshot = allowed.is_snapshot(value)
-        if not self._snapshot:
-            self._note(f"it sets the mode {value!r}: only the snapshot is read",
-                       "The circuit is taken as the script leaves it without solving in this mode.")
+    def _mode(self, value: str) -> list[str]:
+        mode = self._study.enter(value)
+        self._mode_text = value
+        if mode is None:
+            self._note(f"it sets the mode {value[:60]!r}: it is left out, the snapshot is read", "")
+            return []
+        if mode != studies.SNAPSHOT:
+            self._note(f"it sets the mode {mode!r}: the snapshot is read, with taps and switches "
+                       "as that study leaves them", "")
+        return [f"mode={mode}"]
 
     # what comes of it
 
@@ -389,11 +396,4 @@ class Script:
         self.notes.append(Fault(self._where, what, cure))
 
     def _leave(self, group: str, what: str) -> None:
-        self._left_out.setdefault(group, {}).setdefault(what, []).append(self._where)
-
-    def _grouped(self) -> None:
-        for group, found in self._left_out.items():
-            listed = ", ".join(what if len(at) == 1 else f"{what} ({len(at)} times)"
-                               for what, at in found.items())
-            first = next(iter(found.values()))[0]
-            self.notes.append(Fault(first, f"{group} are left out: {listed}"))
+        self._left_out.add(group, what, self._where)
