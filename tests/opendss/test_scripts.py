@@ -207,8 +207,8 @@ def test_a_quoted_value_is_one_token(seed):
 
 NOTES = {
     "solve mode=daily number=24": ["line 7: it sets the mode 'daily': the snapshot is read, with"],
-    "solve mode=dynamic number=9": ["line 7: it sets the mode 'dynamic': it is left out, the snap",
-                                    "line 7: studies over time are left out: solve in mode dyn"],
+    "solve mode=harmonic number=9": ["line 7: it sets the mode 'harmonic': it is left out, the sna",
+                                    "line 7: studies over time are left out: solve in mode har"],
     "set mode=yearly number=1000000\nsolve": ["line 8: studies over time are left out: solve in"],
     "show voltages\nexport powers\nshow powers":
         ["line 7: reports are left out: show (2 times), export."],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 MODES = {  # mode: what begins it, and steps unless the script says how many
     "daily": ("da", 24), "yearly": ("y", 8760), "dutycycle": ("du", 100), "peakday": ("p", 24),
+    "dynamic": ("dy", 100),
 }
 SNAPSHOT = "snapshot"
 OPTIONS = frozenset(("hour", "sec", "time", "stepsize", "h", "number"))
