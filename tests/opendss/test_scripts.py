@@ -240,6 +240,16 @@ def test_lines_after_another_mode_still_count(folder):
     assert [c.text for c in script.commands if c.text == "solve"] == ["solve"] * 3
 
 
+def test_storages_hold_after_a_study_what_they_held_before(folder):
+    path = folder / "m.dss"
+    path.write_text(HEAD + TAIL + "new storage.s bus1=d kv=4.16 kwrated=5 kwhrated=20 %stored=60\n"
+                    "~ dispmode=default state=discharging\nsolve mode=daily number=2\n")
+    ran, left = (solve_script(path, run_studies=run) for run in (True, False))
+    assert [float(solved.snapshot.elements["storage.s"].record["kwhstored"])
+            for solved in (ran, left)] == pytest.approx([12, 12])
+    assert "mode 'daily'" in str(ran.notes[0]) and "left out" in str(left.notes[0])
+
+
 def test_a_script_may_clear_at_its_end(folder):
     path = folder / "m.dss"
     path.write_text(HEAD + TAIL + "clearall\n")

@@ -31,7 +31,7 @@ MOST = 60  # lines of a warning
 
 def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: str = "error",
                  timeout: float = 60.0, allow_folders: Iterable[str | Path] = (),
-                 hour: int | None = None) -> Network:
+                 run_studies: bool = True, hour: int | None = None) -> Network:
     """The circuit of an OpenDSS file and all that it includes, taps and switches as solved.
 
     The script runs in the OpenDSS engine (extra ``opendss``) until its own last command; then the
@@ -57,6 +57,10 @@ def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: s
         input: the longest duration of that (s). The 8500-node feeder takes three seconds.
     allow_folders : iterable of str or Path
         Folders besides the master's own, and all below it, that files may be read from.
+    run_studies : bool
+        Whether a study over time in the script (``solve mode=daily``) is run, so that taps,
+        switches and inverters are in the states that it leaves, as in OpenDSS; False: the circuit
+        is read up to there, and with what later lines say of it.
     hour : int, optional
         The loads of that hour of their daily shapes are the nominal ones, from 1 on as the engine
         counts; by default the shapes become profiles.
@@ -89,7 +93,7 @@ def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: s
     path = Path(path)
     if not path.is_file():
         raise OpenDssError.at(str(path), "there is no such file", "Give the master .dss file.")
-    solved = solve_script(path, timeout, allow_folders)
+    solved = solve_script(path, timeout, allow_folders, run_studies)
     draft = read_snapshot(solved.snapshot)
     faults = [*draft.faults, *(draft.unsupported if on_unsupported == "error" else ())]
     if faults:

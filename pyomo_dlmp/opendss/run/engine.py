@@ -47,8 +47,32 @@ def new_engine() -> Any:
     return engine
 
 
+def stored_energies(engine: Any) -> dict[str, str]:
+    """Energy that each storage of a circuit holds.
+
+    Parameters
+    ----------
+    engine : object
+        Of `new_engine`.
+
+    Returns
+    -------
+    dict of str to str
+        [name]: kWh.
+    """
+    if not engine.NumCircuits:
+        return {}
+    circuit = engine.ActiveCircuit
+    circuit.SetActiveClass("storage")
+    found = {}
+    for name in circuit.ActiveClass.AllNames:
+        engine.Text.Command = f'? "storage.{name}.kwhstored"'
+        found[name] = str(engine.Text.Result)
+    return {name: kwh for name, kwh in found.items() if name.lower() != "none"}
+
+
 def run(engine: Any, commands: Iterable[Command], at: Callable[[int], None] | None = None,
-        ) -> tuple[list[Fault], list[Fault]]:
+        energies: dict[str, str] | None = None) -> tuple[list[Fault], list[Fault]]:
     """Run commands.
 
     Parameters
@@ -59,6 +83,8 @@ def run(engine: Any, commands: Iterable[Command], at: Callable[[int], None] | No
         In their order.
     at : callable, optional
         Told the number of the command that begins.
+    energies : dict, optional
+        Gets what storages hold before the first study over time: `stored_energies`.
 
     Returns
     -------
@@ -71,6 +97,8 @@ def run(engine: Any, commands: Iterable[Command], at: Callable[[int], None] | No
     for number, command in enumerate(commands):
         if at is not None:
             at(number)
+        if energies is not None and not energies and command.text.startswith("set mode="):
+            energies.update(stored_energies(engine))
         try:
             text.Command = command.text
         except Exception as error:  # the engine's own class is not importable without it
@@ -120,11 +148,13 @@ def solved(commands: list[Command], at: Callable[[int], None] | None = None,
     """
     engine = new_engine()
     name = commands[0].file if commands else "the script"
-    faults, notes = run(engine, commands, at)
+    energies: dict[str, str] = {}
+    faults, notes = run(engine, commands, at, energies)
     if not faults and engine.NumCircuits and _off_frequency(engine):
         # The default frequency outlives a circuit: a second run of the script begins with it.
         engine.Text.Command = "clear"
-        faults, notes = run(engine, commands, at)
+        energies.clear()
+        faults, notes = run(engine, commands, at, energies)
         notes.append(Fault(
             name, "it sets the default frequency after its source is made, so that the source "
             "feeds nothing in a new session of OpenDSS; read as when it is run again",
@@ -137,6 +167,8 @@ def solved(commands: list[Command], at: Callable[[int], None] | None = None,
     if not faults:
         # if the script solves its circuit, controls are as it leaves them
         faults = _solve(engine, any(c.text == "solve" for c in commands), name, notes)
+        for name, kwh in energies.items():  # a study has emptied them
+            engine.Text.Command = f'edit "storage.{name}" kwhstored={kwh}'
     return engine, faults, notes
 
 

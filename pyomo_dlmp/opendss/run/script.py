@@ -38,6 +38,8 @@ class Script:
         Folders besides the master's own, and all below it, that files may be read from.
     is_long : callable, optional
         Called once there are `LONG` commands.
+    run_studies : bool
+        Whether studies over time are run.
 
     Attributes
     ----------
@@ -52,8 +54,8 @@ class Script:
     """
 
     def __init__(self, path: Path, allow_folders: Iterable[str | Path] = (),
-                 is_long: Callable[[], object] | None = None):
-        self._is_long = is_long
+                 is_long: Callable[[], object] | None = None, run_studies: bool = True):
+        self._is_long, self._full = is_long, False
         self.commands: list[Command] = []
         self.faults: list[Fault] = []
         self.notes: list[Fault] = []
@@ -64,8 +66,7 @@ class Script:
         self._here = (path.name, 0)  # file and line
         self._folder = self._base = self._folders.home  # of this file; and as `compile` set it
         self._kind = self._about = ""  # class and full name of the active element
-        self._full = False
-        self._study, self._mode_text = studies.Study(), ""
+        self._study, self._mode_text = studies.Study(run_studies), ""
         self._cleared: tuple[int, dict[str, str], str] | None = None
         self._left_out = LeftOut()
         self._properties = Properties(self._variables, self._file, self._note)

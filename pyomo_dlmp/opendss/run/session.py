@@ -59,7 +59,7 @@ class Solved:
 
 
 def solve_script(path: str | Path, timeout: float = 60.0,
-                 allow_folders: Iterable[str | Path] = (),
+                 allow_folders: Iterable[str | Path] = (), run_studies: bool = True,
                  progress: Progress | None = None) -> Solved:
     """Run a script in a process of its own and solve its circuit.
 
@@ -71,6 +71,8 @@ def solve_script(path: str | Path, timeout: float = 60.0,
         Longest duration of the run (s).
     allow_folders : iterable of str or Path
         Folders besides the master's own that files may be read from.
+    run_studies : bool
+        Whether studies over time in the script are run.
     progress : callable, optional
         Called with the number of the command at work and of all commands.
 
@@ -93,7 +95,8 @@ def solve_script(path: str | Path, timeout: float = 60.0,
                 started.append(_started(folder, path))
 
         try:
-            script = Script(path, allow_folders, start)  # a long one is read while the child starts
+            # a long one is read while the child starts
+            script = Script(path, allow_folders, start, run_studies)
             if script.faults:
                 raise OpenDssError(script.faults)
             start()

@@ -37,6 +37,11 @@ def mode_of(text: str) -> str:
 class Study:
     """The solution mode of a script, as it goes on.
 
+    Parameters
+    ----------
+    run : bool
+        Whether studies over time are run at all.
+
     Attributes
     ----------
     mode : str
@@ -45,7 +50,8 @@ class Study:
         That the next `solve` would take in it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, run: bool = True) -> None:
+        self.run = run
         self.mode, self.steps = SNAPSHOT, 1
 
     def enter(self, text: str) -> str | None:
@@ -62,6 +68,8 @@ class Study:
             The mode for the engine; None if it has none of ours.
         """
         self.mode = mode_of(text)
+        if self.mode in MODES and not self.run:
+            self.mode = ""
         self.steps = MODES[self.mode][1] if self.mode in MODES else 1
         return self.mode or None
 
