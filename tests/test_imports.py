@@ -29,12 +29,13 @@ MAY_IMPORT = {
     "branching": {*_JUDGED, "search"},
     "solve": {*_JUDGED, "search", "parametric", "branching"},
     # the grid
-    "opendss": {*_BASE, "network"}, "io": {*_BASE, "network", "opendss"},
+    "engine": _BASE, "opendss": {*_BASE, "network", "engine"},
+    "io": {*_BASE, "network", "opendss"},
     "blocks": {*_BASE, "network"}, "opf": {*_BASE, "network", "blocks"},
     # what stands on both
     "market": {*_GRID, "bilevel", "auditing", "solve"},
     "results": {*_GRID, "market", "bilevel", "lower", "transform", "auditing", "solve"},
-    "validation": {*_GRID, "opendss", "auditing", "solve", "results"},
+    "validation": {*_GRID, "engine", "opendss", "auditing", "solve", "results"},
     "report": {*_BASE, "results"},
     "study": {*_GRID, "numerics", "io", "auditing", "solvers", "market", "solve", "results",
               "validation", "report"},

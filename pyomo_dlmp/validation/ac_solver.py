@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from pyomo_dlmp.engine import running as engine
 from pyomo_dlmp.errors import OpenDssError
 from pyomo_dlmp.network import Line, Network, OperatingPoint
 from pyomo_dlmp.network.device import leg_names
 from pyomo_dlmp.network.kinds import kind, label
 from pyomo_dlmp.network.units import KILO, mega
-from pyomo_dlmp.opendss.run import engine
 from pyomo_dlmp.opendss.writing.devices import default_injections
 from pyomo_dlmp.opendss.writing.wording import Wording, node_of
 from pyomo_dlmp.opendss.writing.write import script

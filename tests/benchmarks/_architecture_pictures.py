@@ -27,7 +27,7 @@ PURPOSE = {
     "plotting": "older name of report", "tolerances": "what counts as zero",
     "network": "feeder as data",
     "numerics": "arrays, HiGHS, polytopes", "bilevel": "declares lower levels",
-    "opendss": "OpenDSS files in and out", "io": "feeder tables",
+    "engine": "foreign scripts, in a child", "opendss": "OpenDSS files in and out", "io": "feeder tables",
     "blocks": "one Pyomo block per device",
     "lower": "lower level as arrays, its duals", "opf": "the DSO's problem",
     "transform": "bilevel to single level", "bounds": "bounds of multipliers",

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyomo_dlmp.opendss.run import allowed, studies
-from pyomo_dlmp.opendss.run.engine_lists import COMMANDS, OPTIONS, PROPERTIES
-from pyomo_dlmp.opendss.run.script import Script
-from pyomo_dlmp.opendss.run.session import solve_script
-from pyomo_dlmp.opendss.run.tokens import Line, Variables, quoted
+from pyomo_dlmp.engine import allowed, studies
+from pyomo_dlmp.engine.engine_lists import COMMANDS, OPTIONS, PROPERTIES
+from pyomo_dlmp.engine.script import Script
+from pyomo_dlmp.engine.session import solve_script
+from pyomo_dlmp.engine.tokens import Line, Variables, quoted
 from tests.feeders import engine
 from tests.opendss.engine_lists import engine_lists
 

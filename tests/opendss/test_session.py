@@ -5,9 +5,9 @@ import time
 
 import pytest
 
+from pyomo_dlmp.engine import session
+from pyomo_dlmp.engine.running import refine
 from pyomo_dlmp.errors import OpenDssError
-from pyomo_dlmp.opendss.run import session
-from pyomo_dlmp.opendss.run.engine import refine
 from tests.feeders import engine
 
 TEXT = """clear

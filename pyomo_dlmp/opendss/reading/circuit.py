@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pyomo_dlmp.engine.snapshot import EngineElement, Snapshot
 from pyomo_dlmp.errors import Fault
 from pyomo_dlmp.network import Element
 from pyomo_dlmp.network.device import pair_name
 from pyomo_dlmp.network.phases import NEUTRALS, PHASES, SPLIT
-from pyomo_dlmp.opendss.run.snapshot import EngineElement, Snapshot
 
 LETTERS = {1: "a", 2: "b", 3: "c"}
 SPLIT_LETTERS = {1: "1", 2: "2"}

@@ -6,8 +6,8 @@ from collections import Counter, deque
 
 import numpy as np
 
+from pyomo_dlmp.engine.snapshot import EngineElement
 from pyomo_dlmp.opendss.reading.circuit import RISEN, Draft, Place
-from pyomo_dlmp.opendss.run.snapshot import EngineElement
 from pyomo_dlmp.tolerances import RANK
 
 LINEAR = frozenset(("line", "transformer", "reactor", "capacitor", "autotrans", "gictransformer",

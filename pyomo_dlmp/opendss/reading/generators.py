@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pyomo_dlmp.engine.snapshot import EngineElement
 from pyomo_dlmp.network import Generator, Load, Storage
 from pyomo_dlmp.network.device import pair_name
 from pyomo_dlmp.network.phases import PHASES
@@ -21,7 +22,6 @@ from pyomo_dlmp.opendss.reading.legs import (
     leg_volts,
     solved_legs,
 )
-from pyomo_dlmp.opendss.run.snapshot import EngineElement
 
 
 def read_generator(draft: Draft, element: EngineElement) -> list[Any]:

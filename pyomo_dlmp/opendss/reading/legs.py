@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pyomo_dlmp.engine.snapshot import EngineElement
 from pyomo_dlmp.network.phases import NEUTRALS
 from pyomo_dlmp.opendss.reading.circuit import Draft, Place, Unsupported, in_delta
-from pyomo_dlmp.opendss.run.snapshot import EngineElement
 from pyomo_dlmp.tolerances import PRINTED
 
 Ends = tuple[Place, Place]  # of a leg

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from pyomo_dlmp.engine.snapshot import EngineElement
 from pyomo_dlmp.errors import Fault
 from pyomo_dlmp.network import Line, NodalAdmittance
 from pyomo_dlmp.network.kinds import Branch
@@ -14,7 +15,6 @@ from pyomo_dlmp.network.phases import NEUTRAL
 from pyomo_dlmp.opendss.reading.circuit import Draft, Unsupported, tidy
 from pyomo_dlmp.opendss.reading.codes import Codes, PerKm, Series, all_series, per_km, series
 from pyomo_dlmp.opendss.reading.nodal import general
-from pyomo_dlmp.opendss.run.snapshot import EngineElement
 from pyomo_dlmp.tolerances import ENTRY, ROUNDING
 
 KM = {"none": 1.0, "mi": 1.609344, "kft": 0.3048, "km": 1.0, "m": 0.001, "ft": 0.0003048,

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pyomo_dlmp.engine.snapshot import EngineElement
 from pyomo_dlmp.network import Load, NodalAdmittance
 from pyomo_dlmp.opendss.reading.circuit import Draft, Unsupported, in_delta, tidy
 from pyomo_dlmp.opendss.reading.legs import (
@@ -22,7 +23,6 @@ from pyomo_dlmp.opendss.reading.legs import (
     leg_volts,
     node_powers,
 )
-from pyomo_dlmp.opendss.run.snapshot import EngineElement
 from pyomo_dlmp.tolerances import PRINTED, ROUNDING
 
 LOW = 0.5  # pu: the engine's vlowpu, below which every load is an impedance

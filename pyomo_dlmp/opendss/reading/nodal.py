@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pyomo_dlmp.engine.snapshot import EngineElement
 from pyomo_dlmp.network import Bus, NodalAdmittance
 from pyomo_dlmp.network.elements import Matrix
 from pyomo_dlmp.network.kinds import Branch
 from pyomo_dlmp.network.phases import NEUTRALS
 from pyomo_dlmp.network.windings import admittance
 from pyomo_dlmp.opendss.reading.circuit import Draft, Place, Unsupported
-from pyomo_dlmp.opendss.run.snapshot import EngineElement
 from pyomo_dlmp.tolerances import ENTRY, PRINTED, RANK
 
 Terminal = tuple[str, str]  # bus and conductor

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 
+from pyomo_dlmp.engine.snapshot import EngineElement
 from pyomo_dlmp.opendss.reading.circuit import Draft, in_delta, tidy
-from pyomo_dlmp.opendss.run.snapshot import EngineElement
 
 FITS = 0.25  # calcvoltagebases goes by voltages to ground: on a floating section they are anything
 BETWEEN = ("line", "reactor", "capacitor", "fault")  # both ends have one nominal voltage

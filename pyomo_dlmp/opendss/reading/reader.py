@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from pyomo_dlmp.engine.session import solve_script
+from pyomo_dlmp.engine.snapshot import EngineElement, Snapshot
 from pyomo_dlmp.errors import Fault, NetworkError, OpenDssError
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.opendss.names import original_elements
@@ -23,8 +25,6 @@ from pyomo_dlmp.opendss.reading.lines import prepare
 from pyomo_dlmp.opendss.reading.nominal import find_split_buses, find_voltages
 from pyomo_dlmp.opendss.reading.originals import restore, restore_profiles
 from pyomo_dlmp.opendss.reading.table import ROWS, Circuit
-from pyomo_dlmp.opendss.run.session import solve_script
-from pyomo_dlmp.opendss.run.snapshot import EngineElement, Snapshot
 
 MOST = 60  # lines of a warning
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from pyomo_dlmp.engine.snapshot import EngineElement
 from pyomo_dlmp.network import Capacitor
 from pyomo_dlmp.network.device import pair_name
 from pyomo_dlmp.network.phases import NEUTRAL, NEUTRALS
 from pyomo_dlmp.opendss.reading.circuit import Draft, Unsupported, in_delta, tidy
 from pyomo_dlmp.opendss.reading.nodal import Terminal, at_nodes, at_terminals, general
-from pyomo_dlmp.opendss.run.snapshot import EngineElement
 from pyomo_dlmp.tolerances import PRINTED, RANK, ROUNDING
 
 SQRT3 = math.sqrt(3.0)

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
+from pyomo_dlmp.engine.snapshot import EngineElement
 from pyomo_dlmp.network import Bus, Line, LineCode, Substation
 from pyomo_dlmp.network.phases import ALPHA, NEUTRALS
 from pyomo_dlmp.opendss.reading.circuit import Draft, Unsupported, tidy
-from pyomo_dlmp.opendss.run.snapshot import EngineElement
 from pyomo_dlmp.tolerances import NOMINAL, PRINTED, ROUNDING
 
 LEAST_KV, MOST_KV = 0.02, 2000.0  # line to line: beyond them a number is not in kV

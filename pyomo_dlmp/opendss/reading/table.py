@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from pyomo_dlmp.engine.snapshot import EngineElement
 from pyomo_dlmp.opendss.reading.circuit import Draft
 from pyomo_dlmp.opendss.reading.codes import Codes
 from pyomo_dlmp.opendss.reading.generators import read_generator
@@ -22,7 +23,6 @@ from pyomo_dlmp.opendss.reading.shunts import (
     spans,
 )
 from pyomo_dlmp.opendss.reading.transformers import read_transformer
-from pyomo_dlmp.opendss.run.snapshot import EngineElement
 
 
 @dataclass

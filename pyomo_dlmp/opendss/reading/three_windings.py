@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from pyomo_dlmp.engine.snapshot import EngineElement
 from pyomo_dlmp.network import Transformer
 from pyomo_dlmp.network.phases import NEUTRALS
 from pyomo_dlmp.opendss.reading.circuit import Draft, tidy
 from pyomo_dlmp.opendss.reading.nodal import same
-from pyomo_dlmp.opendss.run.snapshot import EngineElement
 
 LEAST_X = -20.0  # % of a leg: below, no transformer of the network
 

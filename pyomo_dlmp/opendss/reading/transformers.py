@@ -10,6 +10,7 @@ import math
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from pyomo_dlmp.engine.snapshot import EngineElement
 from pyomo_dlmp.network import CenterTappedTransformer, Regulator, Transformer
 from pyomo_dlmp.network.elements import MAX_TAP
 from pyomo_dlmp.network.kinds import Branch
@@ -18,7 +19,6 @@ from pyomo_dlmp.opendss.reading.circuit import Draft, Unsupported, in_delta, tid
 from pyomo_dlmp.opendss.reading.nodal import general, same
 from pyomo_dlmp.opendss.reading.nominal import tapped_at
 from pyomo_dlmp.opendss.reading.three_windings import star
-from pyomo_dlmp.opendss.run.snapshot import EngineElement
 from pyomo_dlmp.tolerances import NOMINAL, PRINTED, ROUNDING
 
 STEP = 0.00625

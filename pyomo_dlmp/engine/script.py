@@ -12,13 +12,13 @@ import difflib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from pyomo_dlmp.engine import allowed, bus_commands, studies
+from pyomo_dlmp.engine.allowed import CLASSES, lower
+from pyomo_dlmp.engine.command import Command, LeftOut
+from pyomo_dlmp.engine.files import FileFault, Folders, Outside, lines
+from pyomo_dlmp.engine.properties import Properties, Refused
+from pyomo_dlmp.engine.tokens import Line, Variables, quoted
 from pyomo_dlmp.errors import Fault, nearest
-from pyomo_dlmp.opendss.run import allowed, bus_commands, studies
-from pyomo_dlmp.opendss.run.allowed import CLASSES, lower
-from pyomo_dlmp.opendss.run.command import Command, LeftOut
-from pyomo_dlmp.opendss.run.files import FileFault, Folders, Outside, lines
-from pyomo_dlmp.opendss.run.properties import Properties, Refused
-from pyomo_dlmp.opendss.run.tokens import Line, Variables, quoted
 
 MAX_DEPTH, MAX_COMMANDS = 20, 1_000_000
 LONG = 500

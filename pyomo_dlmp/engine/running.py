@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from pyomo_dlmp.engine.command import Command
 from pyomo_dlmp.errors import Fault, OpenDssError
-from pyomo_dlmp.opendss.run.command import Command
 from pyomo_dlmp.tolerances import POWER_FLOW
 
 WARNINGS = {  # messages that the engine raises although it goes on, by their number

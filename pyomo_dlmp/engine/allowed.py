@@ -10,7 +10,7 @@ from __future__ import annotations
 import string
 from collections.abc import Iterable, Mapping
 
-from pyomo_dlmp.opendss.run.engine_lists import COMMANDS, OPTIONS, PROPERTIES
+from pyomo_dlmp.engine.engine_lists import COMMANDS, OPTIONS, PROPERTIES
 
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 

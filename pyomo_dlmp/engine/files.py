@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyomo_dlmp.opendss.run.tokens import Line, Variables
+from pyomo_dlmp.engine.tokens import Line, Variables
 
 MOST_BYTES, MOST_IN_ALL = 200_000_000, 500_000_000  # of one file, and of all that are read
 OF_A_FILE = 100_000  # bytes that opening one counts as

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pyomo_dlmp.opendss.run.allowed import lower
-from pyomo_dlmp.opendss.run.tokens import Line, Variables, quoted
+from pyomo_dlmp.engine.allowed import lower
+from pyomo_dlmp.engine.tokens import Line, Variables, quoted
 
 
 def from_rows(rows: Iterable[str], swapped: bool) -> list[str]:

@@ -19,11 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pyomo_dlmp.engine.command import Command
+from pyomo_dlmp.engine.packing import unpack
+from pyomo_dlmp.engine.script import Script
+from pyomo_dlmp.engine.snapshot import Snapshot
 from pyomo_dlmp.errors import Fault, OpenDssError
-from pyomo_dlmp.opendss.run.command import Command
-from pyomo_dlmp.opendss.run.packing import unpack
-from pyomo_dlmp.opendss.run.script import Script
-from pyomo_dlmp.opendss.run.snapshot import Snapshot
 
 Progress = Callable[[int, int], None]
 # The packages are named, not imported: their own __init__ would import Pyomo, and the child's start
@@ -32,11 +32,11 @@ _START = """
 import sys, types
 sys.path[:] = sys.argv[2:]
 root = sys.argv[1]
-for name in ("pyomo_dlmp", "pyomo_dlmp.opendss", "pyomo_dlmp.opendss.run"):
+for name in ("pyomo_dlmp", "pyomo_dlmp.engine"):
     package = types.ModuleType(name)
     package.__path__ = [root + name[len("pyomo_dlmp"):].replace(".", "/")]
     sys.modules[name] = package
-from pyomo_dlmp.opendss.run.child import main
+from pyomo_dlmp.engine.child import main
 main()
 """
 LOOK = 0.1  # s between two looks at the clock
@@ -144,7 +144,7 @@ class _Ear(threading.Thread):
 
 def _started(folder: str, master: Path) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-I", "-B", "-c", _START, str(Path(__file__).parents[2]), *_paths(master)],
+        [sys.executable, "-I", "-B", "-c", _START, str(Path(__file__).parents[1]), *_paths(master)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         cwd=folder, env=_environment(folder))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pyomo_dlmp.opendss.run.snapshot import (
+from pyomo_dlmp.engine.snapshot import (
     EngineBus,
     EngineElement,
     Records,

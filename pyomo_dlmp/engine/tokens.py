@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pyomo_dlmp.opendss.run.allowed import lower
+from pyomo_dlmp.engine.allowed import lower
 
 QUOTES = {'"': '"', "'": "'", "[": "]", "(": ")", "{": "}"}
 _BARE = re.compile(r"(?:[^,= \t!/]|/(?!/))*")

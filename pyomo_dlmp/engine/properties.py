@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from pyomo_dlmp.engine import allowed
+from pyomo_dlmp.engine.allowed import CLASSES, lower
+from pyomo_dlmp.engine.files import FileFault, Numbers, binary, column, numbers
+from pyomo_dlmp.engine.tokens import Line, Variables, quoted
 from pyomo_dlmp.errors import nearest
-from pyomo_dlmp.opendss.run import allowed
-from pyomo_dlmp.opendss.run.allowed import CLASSES, lower
-from pyomo_dlmp.opendss.run.files import FileFault, Numbers, binary, column, numbers
-from pyomo_dlmp.opendss.run.tokens import Line, Variables, quoted
 
 POINTS = {  # class: its number of points, and what the columns of its file are
     "loadshape": ("npts", "hour", "mult"), "tshape": ("npts", "hour", "temp"),

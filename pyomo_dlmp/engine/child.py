@@ -13,10 +13,10 @@ import signal
 import sys
 from typing import Any, BinaryIO
 
+from pyomo_dlmp.engine.command import Command
+from pyomo_dlmp.engine.packing import pack
+from pyomo_dlmp.engine.running import solved
 from pyomo_dlmp.errors import OpenDssError
-from pyomo_dlmp.opendss.run.command import Command
-from pyomo_dlmp.opendss.run.engine import solved
-from pyomo_dlmp.opendss.run.packing import pack
 
 
 def main() -> None:

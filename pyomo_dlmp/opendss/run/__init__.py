@@ -1,1 +1,0 @@
-"""A foreign script, reduced to what is allowed, is run in a child process."""
