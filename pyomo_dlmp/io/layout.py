@@ -42,7 +42,17 @@ from typing import Any
 from pyomo_dlmp.errors import Fault
 from pyomo_dlmp.io.admittance_table import ADMITTANCES
 from pyomo_dlmp.io.columns import number, optional, rare, texts
-from pyomo_dlmp.io.csv_table import NUMBER, NUMBERS, TAPS, TEXT, WORDS, YES_NO, Column, Table
+from pyomo_dlmp.io.csv_table import (
+    NUMBER,
+    NUMBERS,
+    TAPS,
+    TEXT,
+    WORDS,
+    YES_NO,
+    Cell,
+    Column,
+    Table,
+)
 from pyomo_dlmp.io.device_tables import device_table
 from pyomo_dlmp.io.line_tables import LINE_CODES, LINES
 from pyomo_dlmp.network.elements import Bus, Regulator
@@ -53,9 +63,12 @@ _WINDINGS = (
     rare("from_kv"), rare("to_kv"), rare("from_tap", 1.0), rare("no_load_percent", 0.0),
     rare("magnetizing_percent", 0.0), rare("antifloat_ppm", 1.0),
 )
+# "none" of a bus that has only neutrals; an empty cell is the default
+PHASES_CELL = Cell("phases such as abc", lambda text: "" if text == "none" else text,
+                   lambda phases: phases or "none")
 _BRANCH = (*texts("name", "from_bus", "to_bus"), optional("phases"))
 BUSES = Table("buses.csv", (
-    Column("name", "name"), number("kv_ll", "kv"), optional("phases"),
+    Column("name", "name"), number("kv_ll", "kv"), optional("phases", cell=PHASES_CELL),
     optional("v_min_pu", "v_min", NUMBER), optional("v_max_pu", "v_max", NUMBER),
     optional("x", cell=NUMBER), optional("y", cell=NUMBER), rare("neutrals", "", TEXT),
     rare("ground_r_ohm", field="ground_r"), rare("ground_x_ohm", field="ground_x"),

@@ -34,9 +34,10 @@ class Bus:
         Nominal line-to-line voltage (kV); behind a centre-tapped transformer that between its two
         legs (0.24, for example).
     phases : str
-        Such as ``"abc"``; ``"12"`` behind a centre-tapped transformer.
+        Such as ``"abc"``; ``"12"`` behind a centre-tapped transformer; ``""`` of a bus that has
+        only `neutrals`.
     neutrals : str
-        Conductors that are not phases: a neutral ``"n"``, further ones d to z.
+        Conductors that are not phases: a neutral ``"n"``, further ones d to z, then A to Z.
     ground_r, ground_x : float or None
         Impedance between the neutral ``"n"`` and ground (ohm); 0 and 0: solidly grounded. None: not
         grounded here.

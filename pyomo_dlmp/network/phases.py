@@ -28,7 +28,8 @@ from numpy.typing import ArrayLike
 PHASES = "abc"
 SPLIT = "12"  # the legs of a centre-tapped secondary, in opposition
 NEUTRAL = "n"
-NEUTRALS = "ndefghijklmopqrstuvwxyz"  # a neutral, and any further conductors
+# a neutral, and any further conductors, such as those of other circuits on the same poles
+NEUTRALS = "ndefghijklmopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 ALPHA = {"a": 1.0 + 0.0j, "b": np.exp(-2j * np.pi / 3), "c": np.exp(2j * np.pi / 3),
          "1": 1.0 + 0.0j, "2": -1.0 + 0.0j}
 DELTA_PAIRS = ("ab", "bc", "ca")

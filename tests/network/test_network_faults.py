@@ -85,7 +85,7 @@ DEVICE_FAULTS = [
     (load(legs=("a", "b")), "load 'd': 2 legs, 1 kw and 1 kvar. Give one kw and one kvar"),
     (load(legs=(), kw=(), kvar=()), "load 'd': 0 legs, 0 kw and 0 kvar. Give"),
     (load(legs=("d",)), "load 'd': phase 'd' is not at bus 't' (phases 'abc')"),
-    (load(legs=("A",)), "load 'd': leg 'A' of a wye load. Legs are 'a', 'b', 'c'."),
+    (load(legs=("?",)), "load 'd': leg '?' of a wye load. Legs are 'a', 'b', 'c'."),
     (load(legs=("an",)), "load 'd': phase 'n' is not at bus 't' (phases 'abc')"),
     (load(legs=("na",)), "load 'd': leg 'na' of a wye load. Write it as 'an'."),
     (generator(neutral="a"), "neutral is 'a', its connection 'wye'. Give one conductor such as"),

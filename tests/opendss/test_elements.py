@@ -53,6 +53,11 @@ CASES = {
     "asymmetric_code": ("new line.z bus1=b bus2=d rmatrix=[.3|.1 .3|.1 .1 .3] xmatrix=[.9|.4 .9|"
                         ".4 .4 .9] cmatrix=[9 -2 -2|-3 9 -2|-2 -2 9]\nnew load.d bus1=d kv=12.47 "
                         "kw=20", {"admittances": {"z": {}}}),
+    "poles_of_two_circuits": (
+        FOUR + "new line.z bus1=b.1.2.3.10 bus2=p.31.32.33.10 linecode=four\n"
+        "new line.y bus1=p.31.32.33.10 bus2=d.1.2.3.4 linecode=four\n"
+        "new reactor.g phases=1 bus1=p.10 r=15 x=0\nnew load.d bus1=d.1.4 phases=1 kv=7.2 kw=20",
+        {"buses": {"p": {"phases": "", "neutrals": "iEFG"}}}),
     "neutral_grounded_at_both_ends": (
         FOUR + "new line.z bus1=b.1.2.3.0 bus2=d.1.2.3.0 linecode=four\n"
         "new load.d bus1=d kv=12.47 kw=20", {"lines": {"z": {"phases": "abc"}}}),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pyomo_dlmp.errors import Fault, shown
-from pyomo_dlmp.network.elements import Line, LineCode
+from pyomo_dlmp.network.elements import Bus, Line, LineCode
 from pyomo_dlmp.network.fields import field_specs, number_findings, type_finding
 from pyomo_dlmp.network.kinds import Element
 from pyomo_dlmp.network.phases import NEUTRALS, PHASES, SPLIT
@@ -92,6 +92,8 @@ def phase_faults(element: Element, where: str) -> list[Fault]:
     list of Fault
     """
     phases = getattr(element, "phases", "a")
+    if isinstance(element, Bus) and element.neutrals and not phases:
+        return []  # other circuits' conductors alone
     further = set(NEUTRALS) if isinstance(element, Line) else set()
     known = any(set(phases) <= set(kind) | further for kind in (PHASES, SPLIT))
     if phases and known and len(set(phases)) == len(phases):

@@ -39,7 +39,7 @@ def relation_faults(element: Element, where: str) -> list[Fault]:
 def _bus(bus: Bus) -> Iterator[Finding]:
     if not (set(bus.neutrals) <= set(NEUTRALS) and len(set(bus.neutrals)) == len(bus.neutrals)):
         yield (f"neutrals is {bus.neutrals!r}",
-               "Give 'n', or further conductors d to z, each once.")
+               "Give 'n', or further conductors d to z and A to Z, each once.")
     if bus.ground_z is not None and NEUTRAL not in bus.neutrals:
         yield (f"ground_r is {bus.ground_r}, ground_x is {bus.ground_x} and it has no neutral 'n'",
                "Give neutrals='n', or leave the grounding out.")
@@ -149,7 +149,7 @@ def _admittance(element: NodalAdmittance) -> Iterator[Finding]:
     for bus, wires in zip(element.buses, element.conductors, strict=True):
         if not wires or len(set(wires)) < len(wires) or not set(wires) <= _WIRES:
             yield (f"its conductors at bus {bus!r} are {wires!r}",
-                   "Give some of a, b, c (or 1, 2), n, d to z, each once.")
+                   "Give some of a, b, c (or 1, 2), n, d to z, A to Z, each once.")
     n = sum(map(len, element.conductors))
     for key in ("g", "b"):
         matrix = getattr(element, key)

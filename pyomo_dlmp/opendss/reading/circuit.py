@@ -193,18 +193,13 @@ class Draft:
         -------
         dict of int to str
             1, 2, 3 are phases a, b, c (behind a centre-tapped transformer 1 and 2 its legs); the
-            next is the neutral n, then d, e ... A bus without phases counts its nodes as such.
+            next is the neutral n, then d, e ...
         """
         if bus not in self._letters:
             known = SPLIT_LETTERS if bus in self.split else LETTERS
-            at = self.snapshot.buses.get(bus)
-            nodes = sorted(node for node in (at.volts if at else ()) if (bus, node) in self.live)
-            if nodes and not set(nodes) & set(known):
-                self._letters[bus] = dict(zip(nodes, PHASES, strict=False))
-            else:
-                first = len(known) + 1
-                self._letters[bus] = {**known, **{
-                    first + i: letter for i, letter in enumerate(NEUTRALS)}}
+            first = len(known) + 1
+            self._letters[bus] = {**known, **{
+                first + i: letter for i, letter in enumerate(NEUTRALS)}}
         return self._letters[bus]
 
     _letters: dict[str, dict[int, str]] = field(default_factory=dict)
@@ -232,8 +227,7 @@ class Draft:
         known = self.letters(bus)
         if node not in known:
             raise Unsupported(f"it is connected to node {node} of bus {bus!r}",
-                              f"Nodes go up to {len(LETTERS) + len(NEUTRALS)}, and a bus without "
-                              "nodes 1 to 3 has three at most: renumber them.")
+                              f"Nodes go up to {len(LETTERS) + len(NEUTRALS)}: renumber them.")
         return known[node]
 
     def leg(self, bus: str, first: int, second: int) -> str:

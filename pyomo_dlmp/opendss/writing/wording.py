@@ -34,7 +34,7 @@ def node_of(bus: Bus, conductor: str) -> int:
         1 to 3 of a, b, c, or 1 and 2 of the legs; then n, d, e ...; 0 of a neutral that is solidly
         grounded.
     """
-    split = bus.phases[:1] in SPLIT
+    split = bus.phases[:1] in tuple(SPLIT)
     if conductor in NEUTRALS:
         solid = conductor == "n" and bus.ground_z == 0
         return 0 if solid else NEUTRALS.index(conductor) + (3 if split else 4)
