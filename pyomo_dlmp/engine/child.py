@@ -18,6 +18,8 @@ from pyomo_dlmp.engine.packing import pack
 from pyomo_dlmp.engine.running import solved
 from pyomo_dlmp.errors import OpenDssError
 
+MOST_BYTES = 16 << 30  # of address space: numbers in a file may ask for more than any machine has
+
 
 def main() -> None:
     """Read a job from standard input, and answer on standard output."""
@@ -56,6 +58,7 @@ def _confine(seconds: float) -> None:
     except ImportError:  # Windows
         return
     for kind, most in ((resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0),
+                       (resource.RLIMIT_AS, MOST_BYTES),
                        (resource.RLIMIT_CPU, int(min(4 * seconds, 1e8)) + 5)):
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(kind, (most, most))

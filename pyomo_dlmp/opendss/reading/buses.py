@@ -7,7 +7,7 @@ from pyomo_dlmp.network.device import Device
 from pyomo_dlmp.network.kinds import BRANCHES
 from pyomo_dlmp.network.phases import NEUTRAL, NEUTRALS
 from pyomo_dlmp.network.topology import ends
-from pyomo_dlmp.opendss.reading.circuit import Draft
+from pyomo_dlmp.opendss.reading.circuit import RISEN, Draft
 
 
 def make_buses(draft: Draft) -> None:
@@ -32,6 +32,22 @@ def make_buses(draft: Draft) -> None:
     known = draft.snapshot.buses
     order = [*(name for name in known if name in wires), *(n for n in wires if n not in known)]
     draft.elements[:0] = [_bus(draft, name, wires[name]) for name in order if name not in given]
+    _lost(draft, wires)
+
+
+def _lost(draft: Draft, wires: dict[str, set[str]]) -> None:
+    """Note energised nodes that no element of the network reaches, such as a conductor that hangs
+    at one end of an opened line."""
+    for name, bus in draft.snapshot.buses.items():
+        if name not in wires:
+            continue
+        letters = draft.letters(name)
+        for node, volt in bus.volts.items():
+            lost = node in letters and letters[node] not in wires[name]
+            if (lost and abs(volt) > RISEN * 1e3 * draft.kv_ln(name)
+                    and not draft.private((name, node))):
+                draft.note(f"bus {name!r}", f"its node {node} is at {abs(volt):.4g} V in OpenDSS, "
+                           "but nothing feeds it: it is left out")
 
 
 def _bus(draft: Draft, name: str, wires: set[str]) -> Bus:

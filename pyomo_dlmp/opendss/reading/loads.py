@@ -150,6 +150,9 @@ def read_load(draft: Draft, element: EngineElement) -> list[Any]:
     if not element.shut.all():
         shut = {place for place, on in zip(element.nodes, element.shut, strict=True) if on}
         legs = [leg for leg in legs if all(not place[1] or place in shut for place in leg)]
+        if not legs:
+            draft.leave_out(element.full, "it is open")
+            return []
     model = model_of(record)
     made: list[Any] = []
     star = legs[0][1] if not in_delta(record["conn"]) else (legs[0][0][0], 0)

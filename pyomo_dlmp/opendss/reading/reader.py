@@ -132,6 +132,7 @@ def read_snapshot(snapshot: Snapshot) -> Draft:
     for full in snapshot.disabled:
         draft.leave_out(full, "it is disabled")
     every = snapshot.of("vsource")
+    find_split_buses(draft)  # there node 3 is a neutral
     main = explore(draft, every)
     if main is None:
         draft.faults.append(Fault("circuit", "it has no source", "Give it a Vsource."))
@@ -141,7 +142,6 @@ def read_snapshot(snapshot: Snapshot) -> Draft:
         draft.faults.append(Fault(draft.where(main.full), f"its basekv is {kv:g}",
                                   "Give the nominal voltage in kV."))
         return draft
-    find_split_buses(draft)
     find_voltages(draft, (main.ends[0][0], kv))
     draft.claim_names()
     with draft.reading(main.full):

@@ -33,12 +33,14 @@ def attach(draft: Draft) -> list[Profile]:
     """
     by_name: dict[str, Profile | None] = {}
     wanted: dict[str, tuple[str, dict[str, Any]]] = {}
+    parts: dict[str, list[str]] = {}  # what each load was read as
     for full, own in draft.made.items():
         record = draft.snapshot.elements[full].record
         shape = str(record.get("daily") or record.get("yearly") or "").lower()
         fixed = str(record.get("status", "")).lower().startswith("f")
         if full.startswith("load.") and shape in draft.snapshot.shapes and not fixed:
             wanted.update(dict.fromkeys(own, (shape, record)))
+            parts[record["name"]] = own
     profiles: dict[str, Profile] = {}
     for i, element in enumerate(draft.elements):
         if not isinstance(element, Load) or element.name not in wanted:
@@ -50,7 +52,13 @@ def attach(draft: Draft) -> list[Profile]:
         if profile is None:
             continue
         if draft.snapshot.shapes[shape].get("useactual"):
-            profile = _for_one(profile, element, record, draft.snapshot.load_mult)
+            total = [sum(sum(getattr(e, key)) for e in draft.elements
+                         if isinstance(e, Load) and e.name in parts[record["name"]])
+                     for key in ("kw", "kvar")]
+            profile = _for_one(profile, element.name, *total)
+            if profile.q_values is not None and any(profile.q_values) and not total[1]:
+                draft.note(f"Load.{record['name']}", "its shape has kvar, but its nominal kvar is "
+                           "0 in OpenDSS: it has none")
         profiles[profile.name] = profile
         draft.elements[i] = replace(element, profile=profile.name)
     return list(profiles.values())
@@ -97,16 +105,17 @@ def _even(times: np.ndarray) -> tuple[float, np.ndarray]:
     return step, step * np.arange(1, count + 1)
 
 
-def _for_one(profile: Profile, load: Load, record: dict[str, Any], load_mult: float) -> Profile:
-    """A shape in kW and kvar as multipliers of one load; without kvar it keeps its power factor."""
-    kw, kvar = float(record["kw"]), float(record["kvar"])
-    # the engine's multiplier of loads does not apply to shapes in kW
-    scale = 1.0 if str(record.get("status", "")).lower()[:1] in ("f", "e") else load_mult or 1.0
-    values = tuple(v / (kw * scale) if kw else 0.0 for v in profile.values)
+def _for_one(profile: Profile, load: str, kw: float, kvar: float) -> Profile:
+    """A shape in kW and kvar as multipliers of one load's nominal power.
+
+    The nominal power has the factors of its year and of the circuit, the engine gives none of them
+    to a shape in kW. Without kvar the load keeps its power factor.
+    """
     q = profile.q_values
-    return Profile(name=f"{profile.name}_{load.name}", values=values, minutes=profile.minutes,
-                   q_values=None if q is None else tuple(
-                       v / (kvar * scale) if kvar else 0.0 for v in q))
+    return Profile(
+        name=f"{profile.name}_{load}", minutes=profile.minutes,
+        values=tuple(v / kw if kw else 0.0 for v in profile.values),
+        q_values=None if q is None else tuple(v / kvar if kvar else v for v in q))
 
 
 def at_hour(draft: Draft, profiles: list[Profile], hour: int) -> None:
@@ -121,10 +130,15 @@ def at_hour(draft: Draft, profiles: list[Profile], hour: int) -> None:
     hour : int
         From 1 on: the first value of an hourly shape, as the engine counts.
     """
-    found = {p.name: (p.series(hour)[-1], p.reactive().series(hour)[-1]) for p in profiles}
+    # like the engine's daily mode: the value with which the hour ends
+    found = {p.name: (_at_end(p, hour), _at_end(p.reactive(), hour)) for p in profiles}
     for i, element in enumerate(draft.elements):
         if isinstance(element, Load) and element.profile is not None:
             p, q = found[element.profile]
             draft.elements[i] = replace(
                 element, profile=None, kw=tuple(tidy(kw * p, 12) for kw in element.kw),
                 kvar=tuple(tidy(kvar * q, 12) for kvar in element.kvar))
+
+
+def _at_end(profile: Profile, hour: int) -> float:
+    return profile.values[(round(hour * HOUR / profile.minutes) - 1) % len(profile.values)]
