@@ -80,3 +80,22 @@ def test_kvar_of_a_shape_without_nominal_kvar_are_named(tmp_path):
         "new loadshape.t npts=2 interval=1 useactual=yes mult=[100 200]\n"
         "new load.a bus1=sourcebus kv=12.47 kw=400 kvar=100 daily=s duty=t\n" + SOLVE, tmp_path)
     assert "Load.a (m.dss, line 5): its shape has kvar, but its nominal kvar is 0" in said[0]
+
+
+def test_an_island_that_a_current_source_feeds_is_refused(tmp_path):
+    with pytest.raises(dlmp.DlmpError, match="energised, but nothing joins it with the substation"):
+        read_text(SOURCE + "new line.l bus1=sourcebus bus2=b length=.1\n"
+                  "new load.b bus1=b kv=12.47 kw=30\n"
+                  "new line.far bus1=p bus2=q length=.1\nnew load.q bus1=q kv=12.47 kw=30 model=2\n"
+                  "new isource.i bus1=p amps=1.2\n" + SOLVE, tmp_path)
+
+
+def test_charging_of_short_lines_adds_up(tmp_path):
+    """Less than 1e-9 of each line's admittance, some kvar of them all."""
+    net, _ = check_reads(
+        SOURCE + "".join(
+            f"new line.l{i} bus1={f'b{i}' if i else 'sourcebus'} bus2=b{i + 1} length=1 units=m "
+            "r1=.02 x1=.02 r0=.02 x0=.02 c1=400 c0=400\n" for i in range(20))
+        + "new load.b bus1=b20 kv=12.47 kw=30\n" + SOLVE, tmp_path)
+    assert len({line.code.name for line in net.lines.values()}) == 1
+    assert all(line.code.b is not None for line in net.lines.values())

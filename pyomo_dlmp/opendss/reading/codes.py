@@ -58,6 +58,9 @@ def per_km(z: np.ndarray, b: np.ndarray, length: np.ndarray) -> PerKm:
     """
     stacked = np.stack([z.real, z.imag, b * 1e6], axis=1) / length[:, None, None, None]
     room = 3 * ROUNDING * (np.abs(stacked).max(axis=(2, 3), keepdims=True) + 1e-300)
+    # charging comes from a difference of admittances, which are large where a line is short
+    rounding = 8e6 * np.finfo(float).eps / np.abs(z[:, 0, 0]) / length
+    room[:, 2] += rounding[:, None, None]
     return PerKm(stacked, room)
 
 
@@ -167,7 +170,8 @@ def all_series(y: np.ndarray) -> list[Series | None]:
     good &= (np.abs(between - between.transpose(0, 2, 1)) <= room).all(axis=(1, 2))
     good &= np.abs(b - b.transpose(0, 2, 1)).max(axis=(1, 2)) <= PRINTED * np.abs(b).max(
         axis=(1, 2))
-    b = np.where(np.abs(b) > room, b, 0.0)
+    # what rounding leaves goes; a thousand short lines with less than `room` have some kvar
+    b = np.where(np.abs(b) > ENTRY * size[:, None, None], b, 0.0)
     found: list[Series | None] = [None] * len(y)
     rows = np.flatnonzero(good)
     try:

@@ -150,12 +150,12 @@ def read_snapshot(snapshot: Snapshot) -> Draft:
         draft.faults += draft.unsupported
         draft.unsupported = []
         return draft
-    _read(draft)
+    _read(draft, main)
     make_buses(draft)
     return draft
 
 
-def _read(draft: Draft) -> None:
+def _read(draft: Draft, main: EngineElement) -> None:
     snapshot = draft.snapshot
     circuit = Circuit(Codes(), {
         str(record.get("transformer", "")).lower().removeprefix("transformer.")
@@ -165,7 +165,11 @@ def _read(draft: Draft) -> None:
         if full in draft.sources:
             continue
         if not draft.is_live(element):
-            if any(node for _, node in element.nodes):
+            if any(place[1] and draft.risen(place) for place in element.nodes):
+                draft.refuse(element.full, "it is energised, but nothing joins it with the "
+                             f"substation at bus {main.ends[0][0]!r}",
+                             "A network has one substation: remove the island, or join it.")
+            elif any(node for _, node in element.nodes):
                 draft.leave_out(element.full, "no source feeds it")
             else:
                 draft.leave_out(element.full, "all of it is at ground")
