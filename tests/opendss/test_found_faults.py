@@ -93,9 +93,9 @@ def test_an_island_that_a_current_source_feeds_is_refused(tmp_path):
 def test_charging_of_short_lines_adds_up(tmp_path):
     """Less than 1e-9 of each line's admittance, some kvar of them all."""
     net, _ = check_reads(
-        SOURCE + "".join(
-            f"new line.l{i} bus1={f'b{i}' if i else 'sourcebus'} bus2=b{i + 1} length=1 units=m "
-            "r1=.02 x1=.02 r0=.02 x0=.02 c1=400 c0=400\n" for i in range(20))
+        SOURCE + "new linecode.k units=km r1=.02 x1=.02 r0=.02 x0=.02 c1=400 c0=400\n" + "".join(
+            f"new line.l{i} bus1={f'b{i}' if i else 'sourcebus'} bus2=b{i + 1} linecode=k units=m "
+            f"length={1 + i / 7}\n" for i in range(20))
         + "new load.b bus1=b20 kv=12.47 kw=30\n" + SOLVE, tmp_path)
     assert len({line.code.name for line in net.lines.values()}) == 1
     assert all(line.code.b is not None for line in net.lines.values())
