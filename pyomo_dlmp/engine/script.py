@@ -15,7 +15,7 @@ from pathlib import Path
 from pyomo_dlmp.engine import allowed, bus_commands, studies
 from pyomo_dlmp.engine.allowed import CLASSES, lower
 from pyomo_dlmp.engine.command import Command, LeftOut
-from pyomo_dlmp.engine.files import FileFault, Folders, Outside, lines
+from pyomo_dlmp.engine.files import FileFault, Folders, lines
 from pyomo_dlmp.engine.properties import Properties, Refused
 from pyomo_dlmp.engine.tokens import Line, Variables, quoted
 from pyomo_dlmp.errors import Fault, nearest
@@ -127,11 +127,8 @@ class Script:
         """Bus coordinates, one command for each bus."""
         try:
             rows = lines(self._file(line.pair()[1]))
-        except Outside as error:  # the circuit is the same without
+        except FileFault as error:  # the circuit is the same without
             self._note(f"{error.what}: buses are without coordinates", error.cure)
-            return
-        except FileFault as error:  # where the engine stops
-            self._fault(error.what, error.cure)
             return
         for text in bus_commands.from_rows(rows, verb == "latlongcoords"):
             self._run(text)

@@ -5,55 +5,84 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import reduce
 from math import gcd
-from typing import Any
 
 import numpy as np
 
-from pyomo_dlmp.network import Load, Profile
+from pyomo_dlmp.network import Generator, Load, Profile
 from pyomo_dlmp.opendss.reading.circuit import Draft, tidy
-from pyomo_dlmp.tolerances import ROUNDING
+from pyomo_dlmp.tolerances import PRINTED, ROUNDING
 
 HOUR = 60  # min
 MOST = 100_000  # values of a profile that is made here
 
 
 def attach(draft: Draft) -> list[Profile]:
-    """Give loads their daily shape, else the yearly one, and collect the profiles.
+    """Give loads and generators their daily shape, else the yearly one, and collect the profiles.
 
     Parameters
     ----------
     draft : Draft
-        Its loads get the name of their profile.
+        Its loads and generators (PV systems among them) get the name of their profile; storages
+        get a note that they do not follow theirs.
 
     Returns
     -------
     list of Profile
-        Those that loads follow. A shape in kW becomes one for each of its loads; a shape of uneven
-        steps is interpolated, as the engine does.
+        Those that are followed. A shape in kW becomes one for each load or generator; a shape of
+        uneven steps is interpolated, as the engine does.
     """
     by_name: dict[str, Profile | None] = {}
-    wanted: dict[str, tuple[str, dict[str, Any]]] = {}
-    for full, own in draft.made.items():
-        record = draft.snapshot.elements[full].record
-        shape = str(record.get("daily") or record.get("yearly") or "").lower()
-        fixed = str(record.get("status", "")).lower().startswith("f")
-        if full.startswith("load.") and shape in draft.snapshot.shapes and not fixed:
-            wanted.update(dict.fromkeys(own, (shape, record)))
+    wanted = _followed(draft)
     profiles: dict[str, Profile] = {}
     for i, element in enumerate(draft.elements):
-        if not isinstance(element, Load) or element.name not in wanted:
+        if not isinstance(element, Load | Generator) or element.name not in wanted:
             continue
-        shape, record = wanted[element.name]
+        shape, full = wanted[element.name]
         if shape not in by_name:
             by_name[shape] = _profile(draft, shape)
         profile = by_name[shape]
         if profile is None:
             continue
-        if draft.snapshot.shapes[shape].get("useactual"):
-            profile = _for_one(profile, element, record, draft.snapshot.load_mult)
+        # a PV system takes a shape in kW for its irradiance all the same
+        if draft.snapshot.shapes[shape].get("useactual") and not full.startswith("pvsystem."):
+            profile = _for_one(profile, element.name, *_power_at_one(draft, full))
+        if full.startswith("pvsystem."):
+            profile = _clipped(draft, profile, element.name, full)
         profiles[profile.name] = profile
         draft.elements[i] = replace(element, profile=profile.name)
     return list(profiles.values())
+
+
+def _followed(draft: Draft) -> dict[str, tuple[str, str]]:
+    """[load or generator]: the shape that it follows, and its OpenDSS name."""
+    wanted: dict[str, tuple[str, str]] = {}
+    for full, own in draft.made.items():
+        element = draft.snapshot.elements[full]
+        record = element.record
+        shape = str(record.get("daily") or record.get("yearly") or "").lower()
+        fixed = str(record.get("status", "")).lower().startswith("f")
+        if shape not in draft.snapshot.shapes or not own:
+            continue
+        if element.kind in ("load", "generator", "pvsystem") and not fixed:
+            wanted.update(dict.fromkeys(own, (shape, full)))
+        if element.kind == "storage":
+            draft.note(element.full, f"its shape {shape!r} is not followed: an OPF chooses its "
+                       "power")
+        if element.kind == "pvsystem" and (record.get("tdaily") or record.get("tyearly")):
+            draft.note(element.full, "its shape of the temperature is not followed: it has the "
+                       "temperature of the snapshot")
+    return wanted
+
+
+def _power_at_one(draft: Draft, full: str) -> tuple[float, float]:
+    """Power (kW, kvar) at a multiplier of 1; that of loads does not apply to shapes in kW."""
+    element = draft.snapshot.elements[full]
+    if element.kind != "load":
+        total = -complex(element.kva.sum())
+        return total.real, total.imag
+    record, alone = element.record, str(element.record.get("status", "")).lower()[:1] in ("f", "e")
+    scale = 1.0 if alone else draft.snapshot.load_mult or 1.0
+    return float(record["kw"]) * scale, float(record["kvar"]) * scale
 
 
 def _profile(draft: Draft, name: str) -> Profile | None:
@@ -97,16 +126,27 @@ def _even(times: np.ndarray) -> tuple[float, np.ndarray]:
     return step, step * np.arange(1, count + 1)
 
 
-def _for_one(profile: Profile, load: Load, record: dict[str, Any], load_mult: float) -> Profile:
-    """A shape in kW and kvar as multipliers of one load; without kvar it keeps its power factor."""
-    kw, kvar = float(record["kw"]), float(record["kvar"])
-    # the engine's multiplier of loads does not apply to shapes in kW
-    scale = 1.0 if str(record.get("status", "")).lower()[:1] in ("f", "e") else load_mult or 1.0
-    values = tuple(v / (kw * scale) if kw else 0.0 for v in profile.values)
+def _for_one(profile: Profile, name: str, kw: float, kvar: float) -> Profile:
+    """A shape in kW and kvar as multipliers of one device; without kvar its power factor stays."""
+    values = tuple(v / kw if kw else 0.0 for v in profile.values)
     q = profile.q_values
-    return Profile(name=f"{profile.name}_{load.name}", values=values, minutes=profile.minutes,
-                   q_values=None if q is None else tuple(
-                       v / (kvar * scale) if kvar else 0.0 for v in q))
+    return Profile(name=f"{profile.name}_{name}", values=values, minutes=profile.minutes,
+                   q_values=None if q is None else tuple(v / kvar if kvar else 0.0 for v in q))
+
+
+def _clipped(draft: Draft, profile: Profile, name: str, full: str) -> Profile:
+    """The shape of a PV system's power where its inverter is at its rating at a multiplier of 1."""
+    element = draft.snapshot.elements[full]
+    record, made = element.record, -complex(element.kva.sum())
+    if abs(made) < float(record["kva"]) * (1.0 - PRINTED):
+        return profile
+    if record.get("ptcurve") or record.get("effcurve"):
+        draft.note(element.full, "it is at its kVA, and its power is taken to follow its shape "
+                   "from there")
+        return profile
+    sun = float(record["pmpp"]) * float(record["irradiance"]) * float(record["pctpmpp"]) / 100.0
+    return replace(profile, name=f"{profile.name}_{name}", q_values=profile.values, values=tuple(
+        min(v * sun / made.real, 1.0) for v in profile.values))
 
 
 def at_hour(draft: Draft, profiles: list[Profile], hour: int) -> None:
@@ -115,7 +155,7 @@ def at_hour(draft: Draft, profiles: list[Profile], hour: int) -> None:
     Parameters
     ----------
     draft : Draft
-        Its loads change, and no longer have a profile.
+        Its loads and generators change, and no longer have a profile.
     profiles : list of Profile
         Of `attach`.
     hour : int
@@ -123,8 +163,15 @@ def at_hour(draft: Draft, profiles: list[Profile], hour: int) -> None:
     """
     found = {p.name: (p.series(hour)[-1], p.reactive().series(hour)[-1]) for p in profiles}
     for i, element in enumerate(draft.elements):
-        if isinstance(element, Load) and element.profile is not None:
-            p, q = found[element.profile]
+        if not isinstance(element, Load | Generator) or element.profile is None:
+            continue
+        p, q = found[element.profile]
+        if isinstance(element, Generator):
+            kw, most = tidy(element.kw * p, 12), tidy(max(element.kw_max * p, 0.0), 12)
+            draft.elements[i] = replace(
+                element, profile=None, kw=kw, kvar=tidy(element.kvar * q, 12), kw_max=most,
+                kw_min=min(element.kw_min, most))
+        else:
             draft.elements[i] = replace(
                 element, profile=None, kw=tuple(tidy(kw * p, 12) for kw in element.kw),
                 kvar=tuple(tidy(kvar * q, 12) for kvar in element.kvar))
