@@ -46,6 +46,18 @@ EDITS = [
     ("clear", "redirect m.dss", "m.dss, line 1: it includes 'm.dss', which is being read"),
     ("clear", "clera", "m.dss, line 1: the command 'clera' is not known"),
     ("new circuit.c", "! new circuit.c", "OpenDSS"),
+    ("new load.x", "new regcontrol.r transformer=tt winding=2\nnew load.x",
+     "line 7: regcontrol.r: its transformer is 'transformer.tt', which is not there. Did you mean "
+     "'transformer.t'?"),
+    ("new transformer.t", "new regcontrol.r transformer=t winding=2\nnew transformer.t",
+     "line 6: regcontrol.r: its transformer is 'transformer.t', which comes later. Move it up."),
+    ("new load.x", "new capacitor.c bus1=b kvar=9\nnew capcontrol.k capacitor=c element=line.l12\n"
+     "new load.x", "line 8: capcontrol.k: its element is 'line.l12', which is not there. Did you"),
+    ("new load.x", "new fuse.f monitoredobj=line.zz\nnew load.x",
+     "line 7: fuse.f: its monitoredobj is 'line.zz', which is not there"),
+    ("new load.x", "new circuit.d basekv=12\nnew load.x",
+     "line 7: a second circuit 'd' is made, after that of m.dss, line 2. Remove one, or put"),
+    ("new circuit.c", "~ c", "line 2: no element is active. Create a circuit first: new circuit.N"),
 ]
 
 

@@ -301,6 +301,25 @@ def test_sources_follow_their_shapes(tmp_path):
     assert dlmp.read_tables(tmp_path / "tables").generators == net.generators
 
 
+SPUR = "new line.{0} bus1={1} bus2={2} r1=.2 x1=.4 c1=0 c0=0 length=1\n"
+MISTYPED = {  # with what is said
+    SPUR.format("n", "b", "node12") + "new load.far bus1=node21 kv=12.47 kw=77": (
+        "Load.far (m.dss, line 6): its 77 kW are left out: it is at bus 'node21', where nothing "
+        "else is. Did you mean 'node12'?"),
+    SPUR.format("n", "b", "node21") + SPUR.format("o", "node12", "end") + (
+        "new load.far bus1=end kv=12.47 kw=77"): (
+        "Line.n (m.dss, line 5): nothing else is at its bus 'node21', and no source feeds others. "
+        "Did you mean 'node12'?"),
+}
+
+
+@pytest.mark.parametrize("text", MISTYPED)
+def test_a_mistyped_bus_is_named(tmp_path, text):
+    _, said = check_reads(text, tmp_path)
+    assert MISTYPED[text] in said
+    assert "loads: 77 kW of them are left out: no source feeds them" in said
+
+
 def test_conductors_that_nothing_feeds_are_left_out(tmp_path):
     net, said = check_reads("new line.one bus1=b.1 bus2=d.1 phases=1 r1=.2 x1=.4 c1=0 length=1\n"
                             "new line.three bus1=d bus2=e r1=.2 x1=.4 c1=9 c0=9 length=1\n"
