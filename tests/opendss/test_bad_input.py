@@ -91,6 +91,19 @@ def test_all_faults_at_once(folder):
         "Line.l2", "Line.l3", "Vsource.v2"}
 
 
+def test_a_folder_of_opendss_files_is_named_as_one(folder):
+    with pytest.raises(dlmp.errors.FeederFileError, match="1 OpenDSS file.*Give the master file, su"):
+        dlmp.read_tables(folder)
+
+
+def test_a_path_of_windows(folder):
+    if os.name == "nt":
+        pytest.skip("there it is a path as any other")
+    (folder / "m.dss").write_text("redirect C:\\feeders\\codes.dss\n" + GOOD)
+    with pytest.raises(dlmp.errors.OpenDssError, match="a path of Windows.*beside the master"):
+        dlmp.read_opendss(folder / "m.dss")
+
+
 def test_no_time_at_all(folder):
     """The child may not have said a word yet."""
     with pytest.raises(dlmp.errors.OpenDssError, match=r"does not come to an end within 0\.001 s"):

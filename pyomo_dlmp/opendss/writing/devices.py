@@ -73,7 +73,7 @@ def injections(words: Wording, made: Injections) -> Iterator[str]:
     """
     for name, (bus, legs, kw, kvar) in made.items():
         device = words.network.devices[name]
-        shape = words.shapes.get(getattr(device, "profile", None))
+        shape = words.shapes.get(getattr(device, "profile", None) or "")
         daily = f" daily={shape}" if shape else ""
         for leg, p, q in zip(legs, kw, kvar, strict=True):
             yield (f"{words.new('load', device, leg)} {_place(words, bus, leg)} kw={figure(-p)} "
