@@ -121,8 +121,8 @@ FURTHER: tuple[tuple[str, str], ...] = (
      "bus become one"),
     ("further Vsources, Isource, VCCS, and any other element of one bus",
      "constant power at the solution: a `Load`, negative where it delivers; with a warning"),
-    ("LoadShape", "`Profile` (with `q_values`); of loads, generators and PV systems; in kW: one for each; "
-     "uneven hours: interpolated; the daily shape goes before the yearly one"),
+    ("LoadShape", "`Profile` (with `q_values`); of loads, generators and PV systems; in kW: one "
+     "for each; uneven hours: interpolated; the daily shape goes before the yearly one"),
     ("coordinates", "`Bus.x`, `Bus.y`"),
     ("nodes 4, 5, 6 ...", "conductors n, d, e ... of the bus (behind a centre-tapped transformer "
      "from node 3 on)"),
@@ -160,5 +160,5 @@ def documentation() -> str:
     left = [f"- {what}" for what in LEFT_OUT]
     refused = [f"- {what}" for what in REFUSED]
     return "\n".join(["| OpenDSS | pyomo_dlmp |", "|---|---|", *rows, "",
-                      "Left out with a warning that lists them, since they do nothing or no source feeds them:", "", *left,
-                      "", "Refused by name:", "", *refused])
+                      "Left out with a warning that lists them, since they do nothing or no source "
+                      "feeds them:", "", *left, "", "Refused by name:", "", *refused])
