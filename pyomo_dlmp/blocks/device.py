@@ -36,7 +36,7 @@ class Surroundings:
     penalty : float or None
         $ per MVA beyond a soft rating and hour; None: hard ratings.
     scale : float or sequence of float
-        Multiplier (1) of a load, one or one per period.
+        Multiplier (1) of a load or generator, one or one per period.
     outside : iterable of (leg, period)
         Of a load whose voltage left its range at an AC operating point.
     q_scale : float, sequence of float or None

@@ -7,7 +7,7 @@ import ntpath
 import os
 import re
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,12 +94,24 @@ class Folders:
             if self._holds(found):
                 return self._counted(found)
             outside = found.parent
+        if outside is not None and os.name != "nt" and ntpath.splitdrive(plain)[0]:
+            raise FileFault(f"the file {name!r} has a path of Windows, not of this machine",
+                            "Put the file beside the master, and give its name alone.")
         if outside is None:
             raise FileFault(f"the file {name!r} is missing in {str(starts[0])!r}",
                             "Give its path relative to this file.")
         raise Outside(
             f"the file {name!r} lies outside the folder of the master file",
             f"If it is to be read: read_opendss(..., allow_folders=[{str(outside)!r}]).")
+
+    def find_script(self, name: str, starts: Sequence[Path]) -> Path:
+        """As `find`; a name without an ending may lack ``.dss``."""
+        try:
+            return self.find(name, starts)
+        except FileFault:
+            if "." in name:
+                raise
+            return self.find(name + ".dss", starts)
 
     def _holds(self, real: Path) -> bool:
         return any(real.is_relative_to(root) for root in self.roots)

@@ -15,8 +15,9 @@ from pathlib import Path
 from pyomo_dlmp.engine import allowed, bus_commands, studies
 from pyomo_dlmp.engine.allowed import CLASSES, lower
 from pyomo_dlmp.engine.command import Command, LeftOut
-from pyomo_dlmp.engine.files import FileFault, Folders, Outside, lines
+from pyomo_dlmp.engine.files import FileFault, Folders, lines
 from pyomo_dlmp.engine.properties import Properties, Refused
+from pyomo_dlmp.engine.references import References
 from pyomo_dlmp.engine.tokens import Line, Variables, quoted
 from pyomo_dlmp.errors import Fault, nearest
 
@@ -68,10 +69,11 @@ class Script:
         self._kind = self._about = ""  # class and full name of the active element
         self._study, self._mode_text = studies.Study(run_studies), ""
         self._cleared: tuple[int, dict[str, str], str] | None = None
-        self._left_out = LeftOut()
+        self._left_out, self._references = LeftOut(), References()
         self._properties = Properties(self._variables, self._file, self._note)
         self._include(path, path.resolve())
         self._unclear()
+        self._unwatch()
         self.notes += self._left_out.notes()
 
     # files
@@ -100,7 +102,7 @@ class Script:
         if not name:
             return
         try:
-            found = self._script_file(name)
+            found = self._folders.find_script(name, (self._folder, self._base, self._folders.home))
         except FileFault as error:
             self._fault(error.what, error.cure)
             return
@@ -115,23 +117,12 @@ class Script:
     def _file(self, name: str) -> Path:
         return self._folders.find(name, (self._folder, self._base, self._folders.home))
 
-    def _script_file(self, name: str) -> Path:
-        try:
-            return self._file(name)
-        except FileFault:
-            if "." in name:
-                raise
-            return self._file(name + ".dss")
-
     def _coordinates(self, line: Line, verb: str) -> None:
         """Bus coordinates, one command for each bus."""
         try:
             rows = lines(self._file(line.pair()[1]))
-        except Outside as error:  # the circuit is the same without
+        except FileFault as error:  # the circuit is the same without
             self._note(f"{error.what}: buses are without coordinates", error.cure)
-            return
-        except FileFault as error:  # where the engine stops
-            self._fault(error.what, error.cure)
             return
         for text in bus_commands.from_rows(rows, verb == "latlongcoords"):
             self._run(text)
@@ -215,6 +206,12 @@ class Script:
             del self.commands[count:]
             self.notes.append(Fault(where, "it clears the circuit: read as it was before"))
 
+    def _unwatch(self) -> None:
+        """Controls and meters of what does not exist: faults; meters are left out."""
+        faults, notes, watches = self._references.missing()
+        self.faults, self.notes = self.faults + faults, self.notes + notes
+        self.commands = [c for c in self.commands if c.about not in watches]
+
     def _unknown(self, word: str) -> None:
         if difflib.get_close_matches(lower(word), allowed.CIRCUIT, n=1, cutoff=MISSPELLED):
             raise Refused(f"the command {word!r} is not known", nearest(word, allowed.CIRCUIT))
@@ -247,8 +244,9 @@ class Script:
     def _edit(self, verb: str, line: Line) -> None:
         if verb in ("~", "more", "m"):
             if not self._kind:
-                raise Refused("no element is active", "Begin with: new class.name ...")
-            self._apply("~", self._kind, self._about, line)
+                raise Refused("no element is active", "Begin with: new class.name ..."
+                              if self.places else "Create a circuit first: new circuit.NAME ...")
+            self._apply("~", self._kind, self._about, line.pairs())
             return
         kind, name = self._object(line)
         if verb == "select":
@@ -266,6 +264,10 @@ class Script:
         self._kind, self._about = kind, about
         if verb == "new":
             if kind == "circuit":
+                if "vsource.source" in self.places:
+                    raise Refused(f"a second circuit {name!r} is made, after that of "
+                                  f"{self.places['vsource.source']}",
+                                  "Remove one, or put 'clear' before the second.")
                 self._kind, self._about = "vsource", "vsource.source"
             self.places.setdefault(self._about, self._where)
             self._properties.new(self._about)
@@ -273,14 +275,15 @@ class Script:
             self._run(f"select {full}", about)
         else:
             self._apply(f"{verb} {full}", self._kind, "" if verb == "batchedit" else self._about,
-                        line, first=1 if kind == "circuit" else 0, always=verb != "batchedit")
+                        line.pairs(), int(kind == "circuit"), always=verb != "batchedit")
 
-    def _apply(self, head: str, kind: str, about: str, line: Line, first: int = 0,
-               always: bool = False) -> None:
+    def _apply(self, head: str, kind: str, about: str, pairs: Iterable[tuple[str, str]],
+               first: int = 0, always: bool = False) -> None:
         """A command with properties, written anew; faults of some do not hide the others."""
-        words, faults = self._properties.read(kind, about, line.pairs(), first)
+        words, faults = self._properties.read(kind, about, pairs, first)
         for error in faults:
             self._fault(f"{about or kind}: {error.what}", error.cure)
+        self._references.note(kind, about, words, self._where, self.places)
         if words or always:
             self._run(" ".join([head, *words]), about)
 
@@ -305,12 +308,7 @@ class Script:
                 raise Refused(f"the name {name!r} has all kinds of quotes", "Rename it.")
             self._run(f"select {full}", about)
             self._kind, self._about = kind, about
-        words, faults = self._properties.read(
-            kind, about, [(parts[-1], value), *line.pairs()])
-        for error in faults:
-            self._fault(f"{about}: {error.what}", error.cure)
-        if words:
-            self._run(" ".join(["~", *words]), about)
+        self._apply("~", kind, about, [(parts[-1], value), *line.pairs()])
 
     def _switch(self, verb: str, line: Line) -> None:
         """Open, close, enable, disable."""

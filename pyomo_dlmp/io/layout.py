@@ -14,7 +14,7 @@ columns marked ** are left out unless some row needs them.
 | admittances.csv (optional) | name, bus, conductor, other_bus, other_conductor, g_s, b_s, rating_kva** |
 | loads.csv | name, bus, connection, model, leg, kw, kvar, coefficients**, leg_kv**, v_low_pu**, v_high_pu**, profile** |
 | capacitors.csv (optional) | name, bus, connection, leg, kvar, leg_kv**, closed** |
-| generators.csv (optional) | name, bus, phases, connection**, neutral**, kw_min, kw_max, kvar_min, kvar_max, cost_per_mwh, cost2_per_mw2h, kva**, power_factor_min**, kw**, kvar** |
+| generators.csv (optional) | name, bus, phases, connection**, neutral**, kw_min, kw_max, kvar_min, kvar_max, cost_per_mwh, cost2_per_mw2h, kva**, power_factor_min**, kw**, kvar**, profile** |
 | storages.csv (optional) | name, bus, phases, connection**, neutral**, kw_max, kwh_max, kwh_min, kwh_start, efficiency_charge, efficiency_discharge, cyclic**, cost_per_mwh**, kvar_max**, kva**, kw**, kvar** |
 | datacenters.csv (optional) | name, bus, phases, connection**, neutral**, kw, floor_share, power_factor, balanced**, reactive**, kva**, ramp_kw** |
 | svgs.csv (optional) | name, bus, phases, connection, neutral**, kvar, sharing**, loss_percent**, owner** |

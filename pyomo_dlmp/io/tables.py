@@ -239,11 +239,22 @@ def _read_header(folder: Path) -> tuple[dict[str, Any], list[Fault]]:
     try:
         header = tomllib.loads((folder / HEADER).read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
+        _refuse_opendss(folder)
         return {}, [Fault(HEADER, f"the file is missing in {str(folder)!r}",
                           "Write it: format_version, name and a [substation] with its bus.")]
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         return {}, [Fault(HEADER, f"it cannot be read: {error}", "Correct its TOML syntax.")]
     return header, list(_header_faults(header))
+
+
+def _refuse_opendss(folder: Path) -> None:
+    """Name the master among the OpenDSS files of a folder, if there are any."""
+    scripts = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".dss")
+    if scripts:
+        master = next((p for p in scripts if "master" in p.stem.lower()), scripts[0])
+        raise FeederFileError.at(
+            str(folder), f"it holds {len(scripts)} OpenDSS file(s), and no {HEADER}",
+            f"Give the master file, such as {str(master)!r}: read_opendss reads it.")
 
 
 def _header_faults(header: dict[str, Any]) -> Iterator[Fault]:

@@ -132,6 +132,10 @@ class Generator(MultiphaseDevice):
         Least power factor of an inverter; None: no such limit.
     kw, kvar : float
         Generated in an AC power flow without a dispatch (kW, kvar).
+    profile : str or None
+        Name of one of the network's profiles, such as that of the sun: `kw_max`, `kw` and `kvar`
+        are multiplied by it where loads follow theirs (``load_scale="profiles"``), and `kw_min` is
+        at most the `kw_max` of the period.
     """
 
     word = "generator"
@@ -148,6 +152,7 @@ class Generator(MultiphaseDevice):
     power_factor_min: Annotated[float | None, SHARE] = None
     kw: float = 0.0
     kvar: float = 0.0
+    profile: str | None = None
 
     def findings(self) -> Iterator[Finding]:
         """Limits in the wrong order, and what a delta needs."""

@@ -1,4 +1,4 @@
-"""How much of its nominal power each load draws in each period."""
+"""How much of its nominal power each load draws, each generator can make, in each period."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from pyomo_dlmp.errors import NetworkError, nearest, shown
-from pyomo_dlmp.network import Network
+from pyomo_dlmp.network import Generator, Load, Network
 from pyomo_dlmp.network.profiles import HOURS
 from pyomo_dlmp.network.series import Finding, fault_list, series_findings
 
@@ -40,7 +40,7 @@ def load_scale_findings(scale: Any, labels: Sequence[Hashable], hours: Any = 1.0
                      + (f" {near}" if near.startswith("Did") else ""))]
         if network is None or HOURS.finding(hours):
             return []
-        used = dict.fromkeys(load.profile for load in network.loads.values() if load.profile)
+        used = dict.fromkeys(d.profile for d in _followers(network).values() if d.profile)
         return [(f"follows profile {name!r}: {what}", cure) for name in used
                 for what, cure in network.profiles[name].fit_findings(hours)]
     if not _by_load(scale, labels):
@@ -60,10 +60,16 @@ def _by_load(scale: Any, labels: Sequence[Hashable]) -> bool:
     return isinstance(scale, Mapping) and bool(scale) and not set(scale) <= set(labels)
 
 
+def _followers(network: Network) -> dict[str, Load | Generator]:
+    """Loads, and generators that have a profile."""
+    return {**network.loads, **{name: device for name, device in network.devices.items()
+                                if isinstance(device, Generator) and device.profile}}
+
+
 def load_series(
     network: Network, scale: LoadScale, labels: Sequence[Hashable], hours: float = 1.0,
 ) -> dict[str, dict[Hashable, float]]:
-    """Multiplier of each load in each period.
+    """Multiplier of each load, and of each generator that follows its profile, in each period.
 
     Parameters
     ----------
@@ -71,7 +77,8 @@ def load_series(
         The feeder.
     scale : float, sequence of float, mapping or "profiles"
         One number of at least 0; one per period; a mapping by load name to either (1 for loads that
-        it leaves out); or each load follows its own profile (1 without one).
+        it leaves out); or each load follows its own profile (1 without one), and so does each
+        generator that has one.
     labels : sequence
         The periods.
     hours : float
@@ -80,7 +87,7 @@ def load_series(
     Returns
     -------
     dict of str to dict
-        [load][period]: the multiplier (1).
+        [load or generator][period]: the multiplier (1).
 
     Raises
     ------
@@ -94,14 +101,14 @@ def load_series(
     if faults:
         raise NetworkError(faults)
     if isinstance(scale, str):
-        by_name = {
-            profile.name: profile.series(len(labels), hours)
-            for profile in network.profiles.values()
-            if any(load.profile == profile.name for load in network.loads.values())}
+        found = _followers(network)
+        used = {device.profile for device in found.values()}
+        by_name = {profile.name: profile.series(len(labels), hours)
+                   for profile in network.profiles.values() if profile.name in used}
         return {
-            name: dict(zip(labels, by_name[load.profile] if load.profile else [1.0] * len(labels),
+            name: dict(zip(labels, by_name[d.profile] if d.profile else [1.0] * len(labels),
                            strict=True))
-            for name, load in network.loads.items()}
+            for name, d in found.items()}
     if isinstance(scale, Mapping) and _by_load(scale, labels):
         one = dict.fromkeys(labels, 1.0)
         return {name: series_findings(scale[name], labels)[0] if name in scale else one
@@ -112,7 +119,7 @@ def load_series(
 def reactive_series(
     network: Network, scale: LoadScale, labels: Sequence[Hashable], hours: float = 1.0,
 ) -> dict[str, dict[Hashable, float]]:
-    """Multiplier of each load's reactive power: that of `load_series`, but for `q_values`.
+    """Multiplier of reactive powers: that of `load_series`, but for `q_values`.
 
     Parameters
     ----------
@@ -122,7 +129,8 @@ def reactive_series(
     Returns
     -------
     dict of str to dict
-        [load][period]: the multiplier (1), only of loads that follow a profile with `q_values`.
+        [load or generator][period]: the multiplier (1), only of those that follow a profile with
+        `q_values`.
 
     Raises
     ------
@@ -133,4 +141,5 @@ def reactive_series(
         return {}
     own = {name: dict(zip(labels, profile.reactive().series(len(labels), hours), strict=True))
            for name, profile in network.profiles.items() if profile.q_values is not None}
-    return {name: own[load.profile] for name, load in network.loads.items() if load.profile in own}
+    return {name: own[device.profile] for name, device in _followers(network).items()
+            if device.profile in own}

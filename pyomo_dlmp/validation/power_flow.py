@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import pandas as pd
 
 from pyomo_dlmp.errors import OpenDssError
 from pyomo_dlmp.network import Network, OperatingPoint
+from pyomo_dlmp.network.device import LegPowers
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.opf.load_scale import LoadScale, load_series, reactive_series
 from pyomo_dlmp.validation.ac_solver import AcSolver
@@ -104,7 +105,7 @@ def ac_power_flow(network: Network, dispatch: Any = None, *, load_scale: LoadSca
         A solved model of `build_opf`; a table of `results.dispatch_table`; a mapping from device
         name to kW, or (kW, kvar), totals *generated* (a datacenter draws: negative), of SVGs kvar
         by leg; or None: datacenters at capacity, SVGs at 0, generators and storages at their `kw`
-        and `kvar`.
+        and `kvar` (times the multiplier of a generator that follows its profile).
     load_scale : float, sequence, mapping or "profiles"
         As of `OpfOptions`, for the periods of the dispatch.
     hours : float
@@ -126,8 +127,10 @@ def ac_power_flow(network: Network, dispatch: Any = None, *, load_scale: LoadSca
     solver = AcSolver(network)
     solver.refuse_stars(by_period)
     point = OperatingPoint(periods=list(by_period))
-    for t, injections in by_period.items():
-        solver.solve(injections, *({name: each[name][t] for name in each} for each in both))
+    for t, given in by_period.items():
+        scales = [{name: each[name][t] for name in each} for each in both]
+        injections = {**_following(solver.base, *scales), **given}
+        solver.solve(injections, *scales)
         solver.read(point, t)
         for name, (_, _, kw, kvar) in solver.base.items():
             p, q = injections.get(name, (kw, kvar))
@@ -138,3 +141,11 @@ def ac_power_flow(network: Network, dispatch: Any = None, *, load_scale: LoadSca
                               f"its AC power flow does not converge in period {bad[0]!r}",
                               "Lower the loads, or correct impedances.")
     return AcPowerFlow(network, point)
+
+
+def _following(base: Mapping[str, tuple], scale: Mapping[str, float], q_scale: Mapping[str, float],
+               ) -> dict[str, LegPowers]:
+    """What generators that follow a profile make in a period, unless they are dispatched."""
+    return {name: (tuple(scale[name] * p for p in kw),
+                   tuple(q_scale.get(name, scale[name]) * q for q in kvar))
+            for name, (_, _, kw, kvar) in base.items() if name in scale}

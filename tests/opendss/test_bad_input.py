@@ -46,6 +46,18 @@ EDITS = [
     ("clear", "redirect m.dss", "m.dss, line 1: it includes 'm.dss', which is being read"),
     ("clear", "clera", "m.dss, line 1: the command 'clera' is not known"),
     ("new circuit.c", "! new circuit.c", "OpenDSS"),
+    ("new load.x", "new regcontrol.r transformer=tt winding=2\nnew load.x",
+     "line 7: regcontrol.r: its transformer is 'transformer.tt', which is not there. Did you mean "
+     "'transformer.t'?"),
+    ("new transformer.t", "new regcontrol.r transformer=t winding=2\nnew transformer.t",
+     "line 6: regcontrol.r: its transformer is 'transformer.t', which comes later. Move it up."),
+    ("new load.x", "new capacitor.c bus1=b kvar=9\nnew capcontrol.k capacitor=c element=line.l12\n"
+     "new load.x", "line 8: capcontrol.k: its element is 'line.l12', which is not there. Did you"),
+    ("new load.x", "new fuse.f monitoredobj=line.zz\nnew load.x",
+     "line 7: fuse.f: its monitoredobj is 'line.zz', which is not there"),
+    ("new load.x", "new circuit.d basekv=12\nnew load.x",
+     "line 7: a second circuit 'd' is made, after that of m.dss, line 2. Remove one, or put"),
+    ("new circuit.c", "~ c", "line 2: no element is active. Create a circuit first: new circuit.N"),
 ]
 
 
@@ -77,6 +89,19 @@ def test_all_faults_at_once(folder):
         dlmp.read_opendss(folder / "m.dss")
     assert {fault.where.split()[0] for fault in caught.value.faults} == {
         "Line.l2", "Line.l3", "Vsource.v2"}
+
+
+def test_a_folder_of_opendss_files_is_named_as_one(folder):
+    with pytest.raises(dlmp.errors.FeederFileError, match=r"1 OpenDSS file.*Give the master"):
+        dlmp.read_tables(folder)
+
+
+def test_a_path_of_windows(folder):
+    if os.name == "nt":
+        pytest.skip("there it is a path as any other")
+    (folder / "m.dss").write_text("redirect C:\\feeders\\codes.dss\n" + GOOD)
+    with pytest.raises(dlmp.errors.OpenDssError, match=r"a path of Windows.*beside the master"):
+        dlmp.read_opendss(folder / "m.dss")
 
 
 def test_no_time_at_all(folder):

@@ -266,6 +266,60 @@ def test_one_hour_of_the_shapes(tmp_path):
         read_text(SHAPES, tmp_path, hour=0)
 
 
+MAKERS = """
+new loadshape.sun npts=4 interval=1 mult=[0 .5 1 .2]
+new loadshape.kw npts=4 interval=1 useactual=yes mult=[0 50 100 20]
+new pvsystem.pv bus1=b kv=12.47 kva=600 pmpp=500 irradiance=.8 daily=sun
+new pvsystem.big bus1=b kv=12.47 kva=300 pmpp=500 daily=sun
+new generator.g bus1=b kv=12.47 kw=100 kvar=20 daily=sun
+new generator.k bus1=b kv=12.47 kw=80 kvar=0 daily=kw
+new generator.f bus1=b kv=12.47 kw=10 kvar=0 daily=sun status=fixed
+new storage.s bus1=b kv=12.47 kwrated=100 kwhrated=400 state=idling daily=sun
+"""
+MADE = {"pv": (0, 200, 400, 80), "big": (0, 250, 300, 100), "g": (0, 50, 100, 20),
+        "k": (0, 50, 100, 20), "f": (10, 10, 10, 10)}  # kW by hour
+
+
+def test_sources_follow_their_shapes(tmp_path):
+    net, said = check_reads(MAKERS, tmp_path)
+    m = dlmp.build_opf(net, periods=4, load_scale="profiles")
+    kw = {name: [1000 * m.generator[name].p[t].ub for t in m.periods] for name in MADE}
+    assert kw == {name: pytest.approx(values, abs=1e-4) for name, values in MADE.items()}
+    assert [1000 * p.ub for p in dlmp.build_opf(net, periods=2).generator["pv"].p.values()] == (
+        pytest.approx([400, 400]))
+    assert "Storage.s (m.dss, line 13): its shape 'sun' is not followed" in said
+    night = dlmp.ac_power_flow(net, load_scale="profiles").point
+    made = {name: 1000 * sum(p) for (name, _), (p, _) in night.injections.items()}
+    assert {k: made[k] for k in MADE} == pytest.approx(
+        {name: values[0] for name, values in MADE.items()}, abs=1e-4)
+    dusk, _, _ = read_text(MAKERS, tmp_path, hour=4)
+    assert {name: dusk.generators[name].kw for name in MADE} == pytest.approx(
+        {name: values[3] for name, values in MADE.items()})
+    back = dlmp.read_opendss(dlmp.write_opendss(net, tmp_path / "back.dss"))
+    assert back.generators["pv"].profile == "sun"
+    dlmp.write_tables(net, tmp_path / "tables")
+    assert dlmp.read_tables(tmp_path / "tables").generators == net.generators
+
+
+SPUR = "new line.{0} bus1={1} bus2={2} r1=.2 x1=.4 c1=0 c0=0 length=1\n"
+MISTYPED = {  # with what is said
+    SPUR.format("n", "b", "node12") + "new load.far bus1=node21 kv=12.47 kw=77": (
+        "Load.far (m.dss, line 6): its 77 kW are left out: it is at bus 'node21', where nothing "
+        "else is. Did you mean 'node12'?"),
+    SPUR.format("n", "b", "node21") + SPUR.format("o", "node12", "end") + (
+        "new load.far bus1=end kv=12.47 kw=77"): (
+        "Line.n (m.dss, line 5): nothing else is at its bus 'node21', and no source feeds others. "
+        "Did you mean 'node12'?"),
+}
+
+
+@pytest.mark.parametrize("text", MISTYPED)
+def test_a_mistyped_bus_is_named(tmp_path, text):
+    _, said = check_reads(text, tmp_path)
+    assert MISTYPED[text] in said
+    assert "loads: 77 kW of them are left out: no source feeds them" in said
+
+
 def test_conductors_that_nothing_feeds_are_left_out(tmp_path):
     net, said = check_reads("new line.one bus1=b.1 bus2=d.1 phases=1 r1=.2 x1=.4 c1=0 length=1\n"
                             "new line.three bus1=d bus2=e r1=.2 x1=.4 c1=9 c0=9 length=1\n"

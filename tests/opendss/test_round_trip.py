@@ -129,6 +129,28 @@ def test_linear_model_of_every_kind_is_near_ac_and_exact_when_corrected(tmp_path
     assert lossless < 0.02 and corrected < 1e-8
 
 
+def test_nominal_voltages_end_at_what_is_written_as_reactors(tmp_path):
+    text = """clear
+new circuit.c basekv=115 pu=1 bus1=src
+new transformer.sub windings=3 xhl=8 xht=9 xlt=7 %rs=[.5 .5 .5] buses=[src low.1.2.3.4 third]
+~ conns=[delta wye wye] kvs=[115 4.16 13.2] kvas=[5000 5000 5000]
+new reactor.ground phases=1 bus1=low.4 bus2=low.0 r=.1 x=0
+new line.l bus1=low bus2=b r1=.01 x1=.02 c1=0 c0=0 length=1
+new transformer.reg phases=1 xhl=1 buses=[b.1 r.1] kvs=[2.4 2.4] kvas=[900 900]
+new load.r bus1=r.1 phases=1 kv=2.4 kw=90
+new load.t bus1=third kv=13.2 kw=90
+set voltagebases=[115 13.2 4.16]
+calcvoltagebases
+solve
+"""
+    (tmp_path / "m.dss").write_text(text)
+    net, written = check_round_trip(tmp_path / "m.dss", tmp_path)
+    assert net.admittances
+    kv = {name: bus.kv_ln for name, bus in net.buses.items()}
+    again = {name: bus.kv_ln for name, bus in dlmp.read_opendss(written).buses.items()}
+    assert again == pytest.approx(kv)
+
+
 def test_profiles_names_and_coordinates(tmp_path):
     engine()
     (tmp_path / "Shape One.csv").write_text("\n".join(["0.5"] * 12 + ["1.5"] * 12))

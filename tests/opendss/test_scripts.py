@@ -206,6 +206,7 @@ def test_a_quoted_value_is_one_token(seed):
 
 
 NOTES = {
+    "buscoords nowhere.csv": ["line 7: the file 'nowhere.csv' is missing", "without coordinates"],
     "solve mode=daily number=24": ["line 7: it sets the mode 'daily': the snapshot is read, with"],
     "solve mode=harmonic number=9": ["line 7: it sets the mode 'harmonic': it is left out, the sna",
                                     "line 7: studies over time are left out: solve in mode har"],
@@ -217,7 +218,8 @@ NOTES = {
     "set hour=3 markercode=5": ["line 7: reports are left out: set markercode"],
     "set florb=3": ["line 7: the option 'florb' is not known and left out."],
     "new load.x bus1=b kv=4.16": ["line 7: load.x: OpenDSS reports: (#266) Warning: Duplicate"],
-    "new monitor.m element=line.nowhere": ["line 7: monitor.m: OpenDSS reports: (#"],
+    "new monitor.m element=line.nowhere": [
+        "line 7: monitor.m: its element is 'line.nowhere', which is not there; it is left out"],
     "buscoords ../where.csv": ["line 7: the file '../where.csv' lies outside the folder",
                                "buses are without coordinates"],
 }

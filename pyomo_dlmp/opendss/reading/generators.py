@@ -43,6 +43,9 @@ def read_generator(draft: Draft, element: EngineElement) -> list[Any]:
     if not element.shut.all() and abs(total) < STILL:
         draft.leave_out(element.full, "it is open")
         return []
+    if element.kind == "generator" and int(element.record.get("model", 1)) == 3:
+        draft.note(element.full, "it holds a voltage in OpenDSS (model=3): it is read as its P and "
+                   "Q of the solution")
     place = _one(draft, legs)
     if place is not None and not apart(
             draft, element, legs, np.full(len(legs), -total / len(legs))):

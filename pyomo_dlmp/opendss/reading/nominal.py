@@ -10,6 +10,7 @@ from pyomo_dlmp.opendss.reading.circuit import Draft, in_delta, tidy
 
 FITS = 0.25  # calcvoltagebases goes by voltages to ground: on a floating section they are anything
 BETWEEN = ("line", "reactor", "capacitor", "fault")  # both ends have one nominal voltage
+ANY = frozenset(("reactor", "capacitor"))  # may stand for a transformer
 
 
 def find_split_buses(draft: Draft) -> None:
@@ -66,7 +67,8 @@ def find_voltages(draft: Draft, source: tuple[str, float]) -> None:
     """Note the nominal kV of every bus: the engine's voltage base if it fits the windings' ratings.
 
     Ratings are passed on from the source, winding by winding. Buses joined by lines have one
-    nominal voltage.
+    nominal voltage; so do those that reactors join, but for those between different voltage bases:
+    they stand for a transformer.
 
     Parameters
     ----------
@@ -103,10 +105,17 @@ def _zones(draft: Draft) -> dict[str, str]:
         return bus
 
     for element in draft.snapshot.of(*BETWEEN):
-        if len(element.ends) > 1 and any(element.ends[1][1]):
+        if len(element.ends) > 1 and any(element.ends[1][1]) and not (
+                element.kind in ANY and _apart(draft, element)):
             first, second = root(element.ends[0][0]), root(element.ends[1][0])
             zones[second] = first
     return {bus: root(bus) for bus in zones}
+
+
+def _apart(draft: Draft, element: EngineElement) -> bool:
+    """Whether the engine's voltage bases of both ends differ."""
+    first, second = (draft.snapshot.buses[bus].kv_base for bus, _ in element.ends[:2])
+    return min(first, second) > 0 and abs(first / second - 1.0) > FITS
 
 
 def _rated(draft: Draft, zones: dict[str, str], source: tuple[str, float]) -> dict[str, float]:

@@ -75,12 +75,12 @@ def restore(draft: Draft, originals: Mapping[str, Original]) -> None:
 
 def restore_profiles(draft: Draft, profiles: list[Profile],
                      originals: Mapping[str, Original]) -> list[Profile]:
-    """Give profiles their original names, also in the loads that follow them.
+    """Give profiles their original names, also in what follows them.
 
     Parameters
     ----------
     draft : Draft
-        With its loads; they are replaced.
+        With its loads and generators; they are replaced.
     profiles : list of Profile
         As read.
     originals : mapping of str to Original
@@ -96,7 +96,8 @@ def restore_profiles(draft: Draft, profiles: list[Profile],
     if len(set(names)) < len(names):
         return profiles
     draft.elements[:] = [
-        replace(e, profile=new[e.profile]) if isinstance(e, Load) and e.profile in new else e
+        replace(e, profile=new[e.profile])
+        if isinstance(e, Load | Generator) and e.profile in new else e
         for e in draft.elements]
     return [replace(p, name=name) for p, name in zip(profiles, names, strict=True)]
 
@@ -231,6 +232,7 @@ def _generator(draft: Draft, parts: Sequence[Part]) -> Device | None:
     made = Generator(
         name=load.name, bus=load.bus, kw=kw, kvar=kvar, kw_max=max(kw, 0.0), cost=0.0,
         kvar_min=min(kvar, 0.0), kvar_max=max(kvar, 0.0), connection=load.connection,
+        profile=load.profile,
         phases=load.legs[0] if delta and len(load.legs) == 1 else phases,
         neutral="" if delta else load.legs[0][1:])
     return made if made.legs == load.legs else load

@@ -25,6 +25,7 @@ from pyomo_dlmp.opendss.reading.lines import prepare
 from pyomo_dlmp.opendss.reading.nominal import find_split_buses, find_voltages
 from pyomo_dlmp.opendss.reading.originals import restore, restore_profiles
 from pyomo_dlmp.opendss.reading.table import ROWS, Circuit
+from pyomo_dlmp.opendss.reading.unfed import leave_out_unfed
 
 MOST = 60  # lines of a warning
 
@@ -150,29 +151,20 @@ def read_snapshot(snapshot: Snapshot) -> Draft:
         draft.faults += draft.unsupported
         draft.unsupported = []
         return draft
-    _read(draft, main)
+    _read(draft)
     make_buses(draft)
     return draft
 
 
-def _read(draft: Draft, main: EngineElement) -> None:
+def _read(draft: Draft) -> None:
     snapshot = draft.snapshot
     circuit = Circuit(Codes(), {
         str(record.get("transformer", "")).lower().removeprefix("transformer.")
         for record in snapshot.controls.get("regcontrol", ())})
     prepare(draft, circuit.codes)
+    leave_out_unfed(draft)
     for full, element in snapshot.elements.items():
-        if full in draft.sources:
-            continue
-        if not draft.is_live(element):
-            if any(place[1] and draft.risen(place) for place in element.nodes):
-                draft.refuse(element.full, "it is energised, but nothing joins it with the "
-                             f"substation at bus {main.ends[0][0]!r}",
-                             "A network has one substation: remove the island, or join it.")
-            elif any(node for _, node in element.nodes):
-                draft.leave_out(element.full, "no source feeds it")
-            else:
-                draft.leave_out(element.full, "all of it is at ground")
+        if full in draft.sources or not draft.is_live(element):
             continue
         with draft.reading(element.full):
             made = _one(draft, element, circuit)
@@ -190,7 +182,7 @@ def _one(draft: Draft, element: EngineElement, circuit: Circuit) -> list[Any]:
 
 def _warn(path: Path, draft: Draft, notes: list[Fault]) -> None:
     groups = (("", [*notes]), ("read otherwise than the file has it", _grouped(draft.notes)),
-              ("left out, since it does nothing", _grouped(draft.left_out)),
+              ("left out, since no source feeds it or it does nothing", _grouped(draft.left_out)),
               ("left out, since it cannot be represented", draft.unsupported))
     lines = []
     for title, faults in groups:
@@ -205,11 +197,11 @@ def _warn(path: Path, draft: Draft, notes: list[Fault]) -> None:
 
 def _grouped(faults: list[Fault]) -> list[Fault]:
     """One line for many of the same reason."""
-    by_what: dict[str, list[str]] = {}
+    by_what: dict[tuple[str, str], list[str]] = {}
     for fault in faults:
-        by_what.setdefault(fault.what, []).append(fault.where)
+        by_what.setdefault((fault.what, fault.cure), []).append(fault.where)
     return [Fault(", ".join(where[:20]) + (f" and {len(where) - 20} more" if len(where) > 20
-                                           else ""), what) for what, where in by_what.items()]
+                                           else ""), *what) for what, where in by_what.items()]
 
 
 def _placed(fault: Fault, draft: Draft) -> Fault:

@@ -110,17 +110,19 @@ ROWS: dict[str, Row] = {
                 "mixed legs become two; power as the engine has it (loadmult, growth, status, "
                 "allocation)"),
     "generator": Row(_generator, "`Generator` with its present output; unequal legs become one "
-                     "each"),
+                     "each; `model=3`, which holds a voltage in OpenDSS, gives P and Q of the "
+                     "solution, with a warning"),
     "pvsystem": Row(_generator, "`Generator` with `kva` and its present output"),
-    "storage": Row(_generator, "`Storage` with its present output"),
+    "storage": Row(_generator, "`Storage` with its present output; its shape is not followed, with "
+                   "a warning: an OPF chooses its power"),
 }
 FURTHER: tuple[tuple[str, str], ...] = (
     ("Vsource (that feeds the most)", "`Substation` with its impedance and angles; several at one "
      "bus become one"),
     ("further Vsources, Isource, VCCS, and any other element of one bus",
      "constant power at the solution: a `Load`, negative where it delivers; with a warning"),
-    ("LoadShape", "`Profile` (with `q_values`); in kW: one for each load; uneven hours: "
-     "interpolated; the daily shape of a load goes before the yearly one"),
+    ("LoadShape", "`Profile` (with `q_values`); of loads, generators and PV systems; in kW: one "
+     "for each; uneven hours: interpolated; the daily shape goes before the yearly one"),
     ("coordinates", "`Bus.x`, `Bus.y`"),
     ("nodes 4, 5, 6 ...", "conductors n, d, e ... of the bus (behind a centre-tapped transformer "
      "from node 3 on)"),
@@ -129,11 +131,13 @@ WORDS = {"line": "Line, switch (code, geometry, spacing)", "autotrans": "AutoTra
          "gictransformer": "GICTransformer", "pvsystem": "PVSystem"}
 LEFT_OUT: tuple[str, ...] = (
     "disabled elements",
-    "elements that no source feeds (islands, sections behind an open switch)",
+    "elements that no source feeds (islands, sections behind an open switch, a mistyped bus): the "
+    "warning gives the kW of their loads, names a bus where nothing else is, and the bus of the "
+    "feeder that it may be",
     "elements opened by `open`; capacitors and lines that are off, where what they would be is not "
     "plain; faults that are off",
     "sources that feed nothing",
-    "controls: what they did is in the solution",
+    "monitors, meters and sensors whose element does not exist",
 )
 REFUSED: tuple[str, ...] = (
     "sources between two phases or at a neutral",
@@ -156,5 +160,5 @@ def documentation() -> str:
     left = [f"- {what}" for what in LEFT_OUT]
     refused = [f"- {what}" for what in REFUSED]
     return "\n".join(["| OpenDSS | pyomo_dlmp |", "|---|---|", *rows, "",
-                      "Left out with a warning that lists them, since they do nothing:", "", *left,
-                      "", "Refused by name:", "", *refused])
+                      "Left out with a warning that lists them, since they do nothing or no source "
+                      "feeds them:", "", *left, "", "Refused by name:", "", *refused])

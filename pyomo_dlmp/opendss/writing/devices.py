@@ -73,13 +73,15 @@ def injections(words: Wording, made: Injections) -> Iterator[str]:
     """
     for name, (bus, legs, kw, kvar) in made.items():
         device = words.network.devices[name]
+        shape = words.shapes.get(getattr(device, "profile", None) or "")
+        daily = f" daily={shape}" if shape else ""
         for leg, p, q in zip(legs, kw, kvar, strict=True):
             yield (f"{words.new('load', device, leg)} {_place(words, bus, leg)} kw={figure(-p)} "
-                   f"kvar={figure(-q)} model=1 {FAR}")
+                   f"kvar={figure(-q)} model=1 {FAR}{daily}")
 
 
 def shapes(words: Wording) -> Iterator[str]:
-    """The profiles that loads follow, as load shapes.
+    """The profiles that loads and generators follow, as load shapes.
 
     Parameters
     ----------
@@ -90,7 +92,7 @@ def shapes(words: Wording) -> Iterator[str]:
     ------
     str
     """
-    used = {load.profile for load in words.network.loads.values()}
+    used = {getattr(device, "profile", None) for device in words.network.devices.values()}
     for name, profile in words.network.profiles.items():
         if name in used:
             words.shapes[name] = words.names.element("loadshape", "profile", name)
