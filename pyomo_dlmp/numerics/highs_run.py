@@ -11,6 +11,7 @@ import numpy as np
 
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.numerics import limits
+from pyomo_dlmp.numerics.refused import refuse_run
 from pyomo_dlmp.status import Status
 
 WORDS = {
@@ -51,7 +52,7 @@ def run_once(h: Any) -> None:
         h.resetThreadScheduler(True)
         h.run()
         if h.getModelStatus() == highspy.HighsModelStatus.kNotset:
-            raise SolverError.at("HiGHS", "did not take the model", "Scale its numbers.")
+            refuse_run(h)
     if h.getOptionValue("threads")[1]:  # whoever uses HiGHS next in this process starts afresh
         h.resetThreadScheduler(True)
 

@@ -117,12 +117,13 @@ class StudyScreen:
             finished += stage in ("written", "kept", "drawing")
             self.bar.update(self.task, description=what, completed=finished,
                             runs=f"{finished}/{len(self.runs)}")
-        new = (case, stage) != self.last
+        step = (case, stage.partition(":")[0])  # "stage: how far it is"
+        new = step != self.last
         worth_a_line = not self.console.is_terminal or stage in ("written", "kept")
         if worth_a_line and (new or now - self.said > _EVERY):
             self.console.print(line, highlight=False, markup=False, soft_wrap=True)
             self.said = now
-        self.last = (case, stage)
+        self.last = step
 
 
 def values(incumbent: float | None, bound: float | None) -> str:
