@@ -79,7 +79,9 @@ def refuse_run(h: Any) -> NoReturn:
     diagonal = np.where(rows == columns, values, 0.0) if len(values) else np.zeros(1)
     worst = int(diagonal.argmin())
     if diagonal[worst] >= 0.0:
-        raise SolverError.at("HiGHS", "did not run the model", _CURE)
+        raise SolverError.at(
+            "HiGHS", "did not begin to solve a model in which no number is out of range",
+            "Give `threads=1`: other HiGHS runs of this process may hold its threads.")
     raise SolverError.at(
         "HiGHS", f"did not run the model: its objective is not convex in column {columns[worst]} "
         f"(the factor of its square is {0.5 * values[worst]:.3g}, the greatest "
