@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import argparse
+import re
 import signal
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -36,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                         version=f"pyomo-dlmp {version('pyomo_dlmp')}")
     commands = parser.add_subparsers(dest="command", required=True)
     study = commands.add_parser("study", help="solve a study file; write tables and a report")
-    study.add_argument("file", help="study file (TOML), or the name of a shipped study: ieee37")
+    study.add_argument("file", help="study file (TOML), or the name of a shipped study: "
+                       "ieee123, ieee37, ieee37_markets, ieee37_svg, ieee37_unbalance")
     study.add_argument("--results", help="folder for the results, instead of the study's own")
     earlier = study.add_mutually_exclusive_group()
     earlier.add_argument("--overwrite", action="store_true",
@@ -60,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not console.is_terminal:
         console.width = 110  # a log file has no width of its own
     try:
-        return _COMMANDS[args.command](args, console)
+        with _plain_warnings(console):
+            return _COMMANDS[args.command](args, console)
     except DlmpError as err:
         console.print(f"pyomo-dlmp: {err} [{err.code}]", style="red", markup=False, highlight=False)
         _print_notes(err, console)
@@ -78,6 +83,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         finally:
             signal.signal(signal.SIGINT, before)
         return 130
+
+
+@contextmanager
+def _plain_warnings(console: Console) -> Iterator[None]:
+    """Warnings as sentences, each once, without the place in Python from which they come."""
+    said: set[str] = set()
+
+    def show(message, category, filename, lineno, file=None, line=None):
+        text = re.sub(r"^(?P<file>[^:\n]+): (?=(?P=file)\b)", "", str(message))  # file: file, line
+        if text not in said:
+            said.add(text)
+            console.print(f"warning: {text}", style="yellow", markup=False, highlight=False)
+
+    before, warnings.showwarning = warnings.showwarning, show
+    try:
+        yield
+    finally:
+        warnings.showwarning = before
 
 
 def _print_notes(err: Exception, console: Console) -> None:

@@ -28,6 +28,7 @@ from pyomo_dlmp.numerics.components import component_labels, groups_by_label, gr
 from pyomo_dlmp.numerics.effort import Effort
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.program import Program
+from pyomo_dlmp.numerics.telling import how_far
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ACTIVE, NEVER_BINDS, ROUNDING
 
@@ -116,7 +117,9 @@ class _Round:
         self.proved: dict[tuple[str, int], tuple[float, Certificate]] = {}
 
     def run(self) -> None:
-        for k in range(max(map(len, self.queues), default=0)):
+        steps = max(map(len, self.queues), default=0)
+        for k in range(steps):
+            how_far(f"bound {k + 1} of {steps}")
             batch = [queue[k] for queue in self.queues if k < len(queue)]
             if not self._maximise(batch):
                 for entry in batch:  # one of them is unbounded: each is maximised alone

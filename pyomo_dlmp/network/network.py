@@ -355,7 +355,7 @@ class Network:
         words = [f"{n} {one if n == 1 else many}" for n, one, many in counts]
         loads = f"{len(self.loads)} load{'' if len(self.loads) == 1 else 's'}"
         words.append(f"{loads} of {self.total_kw:g} kW")
-        for devices in (self.generators, self.datacenters, self.svgs):
+        for devices in (self.generators, self.storages, self.datacenters, self.svgs):
             if devices:
                 word = kind(next(iter(devices.values())))
                 words.append(f"{len(devices)} {word}{'' if len(devices) == 1 else 's'}")

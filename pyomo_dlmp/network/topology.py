@@ -241,7 +241,12 @@ def reference_faults(
                 yield Fault(
                     label(element),
                     f"phase {listed(missing)} is not at bus {bus!r} (phases {at.phases!r}{extra})",
-                    f"Use the phases of the bus, or add the phase to {bus!r} and its feed.")
+                    f"Use the phases of the bus{example(element, at.phases)}, or add the phase to "
+                    f"{bus!r} and its feed.")
+
+    def example(element: object, phases: str) -> str:
+        wye = hasattr(element, "phases") and getattr(element, "connection", "wye") == "wye"
+        return f' (phases = "{phases}")' if wye else ""
 
     for substation in substations:
         yield from unknown(substation, "bus", substation.bus)

@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.highs_run import WORDS, Run, run_once
 from pyomo_dlmp.numerics.program import Program
+from pyomo_dlmp.numerics.refused import convex_diagonal, refuse_model, refuse_rows
 from pyomo_dlmp.status import ENDED, Status
 
 INF = highspy.kHighsInf
@@ -163,16 +164,19 @@ class Highs:
             model.hessian_.format_ = highspy.HessianFormat.kTriangular
             model.hessian_.start_ = lower.indptr.astype(np.int32)
             model.hessian_.index_ = lower.indices.astype(np.int32)
-            model.hessian_.value_ = lower.data.astype(float)
-        self._h.passModel(model)
+            model.hessian_.value_ = convex_diagonal(lower)
+        if self._h.passModel(model) == highspy.HighsStatus.kError:
+            refuse_model(lp, model.hessian_)
 
     def add_rows(self, lo: np.ndarray, hi: np.ndarray, A: sp.csr_matrix) -> None:
         """Append rows lo <= A z <= hi; shapes (k,), (k,), (k, n)."""
         A = A.tocsr()
         self._run.entries += A.nnz
-        self._h.addRows(
+        status = self._h.addRows(
             A.shape[0], _inf(lo), _inf(hi), A.nnz, A.indptr[:-1].astype(np.int32),
             A.indices.astype(np.int32), A.data.astype(float))
+        if status == highspy.HighsStatus.kError:
+            refuse_rows(A, lo, hi)
 
     def set_offset(self, constant: float) -> None:
         """Replace the constant of the objective."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.numerics import limits
+from pyomo_dlmp.numerics.refused import refuse_run
 from pyomo_dlmp.status import Status
 
 WORDS = {
@@ -29,6 +30,7 @@ WORDS = {
 # entries of the matrix that they read. Units of one look of a MIP's search at its limits, which
 # comes after some nodes, and entries behind each further one
 _ITERATIONS, _READ, _LOOK, _LOOKED = 200.0, 500_000.0, 20.0, 400.0
+_TRIES = 4  # of a run that does not begin
 _ALL = 2**31 - 1  # HiGHS's number for no limit of iterations
 _OTHER_WAYS = ({"presolve": "off"}, {"presolve": "off", "solver": "ipm"})
 
@@ -46,12 +48,13 @@ def run_once(h: Any) -> None:
     SolverError
         It does not take its model.
     """
-    if h.run() == highspy.HighsStatus.kError and (
-            h.getModelStatus() == highspy.HighsModelStatus.kNotset):
+    for _ in range(_TRIES):  # another thread may end the scheduler between a reset and a run
+        if h.run() != highspy.HighsStatus.kError or (
+                h.getModelStatus() != highspy.HighsModelStatus.kNotset):
+            break
         h.resetThreadScheduler(True)
-        h.run()
-        if h.getModelStatus() == highspy.HighsModelStatus.kNotset:
-            raise SolverError.at("HiGHS", "did not take the model", "Scale its numbers.")
+    else:
+        refuse_run(h)
     if h.getOptionValue("threads")[1]:  # whoever uses HiGHS next in this process starts afresh
         h.resetThreadScheduler(True)
 

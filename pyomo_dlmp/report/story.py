@@ -101,7 +101,7 @@ def paragraph(results: Results) -> str:
         Plain text.
     """
     sentences = [_setting(results), *_payments(results), *_prices(results)]
-    sentences += [*_voltages(results), *_unbalance(results), *_audit(results)]
+    sentences += [*_voltages(results), *_beyond(results), *_unbalance(results), *_audit(results)]
     return " ".join(sentences)
 
 
@@ -165,6 +165,19 @@ def _voltages(results: Results) -> list[str]:
     limit = results.number("v_min")
     against = f", against a limit of {limit:g} pu" if limit is not None else ""
     return [f"The lowest voltage is {_listed(parts)}{against}."] if parts else []
+
+
+def _beyond(results: Results) -> list[str]:
+    """Soft limits that are broken: prices are then no longer costs of power alone."""
+    parts = []
+    for case in results.cases:
+        rows = pick(results.summary, case=case).set_index("quantity")["value"]
+        count = float(rows.get("voltages_beyond_a_limit", 0))
+        if count > 0:
+            where = rows.get("voltage_furthest_beyond_its_limit", "")
+            parts.append(f"{_count(int(count), 'voltage')} in “{case}” (the furthest: {where})")
+    return [f"Beyond their soft limits are {_listed(parts)}: PRICES THERE CONTAIN THE PENALTY for "
+            "that, not only the cost of power."] if parts else []
 
 
 def _unbalance(results: Results) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import pandas as pd
@@ -9,6 +10,7 @@ import pandas as pd
 from pyomo_dlmp.blocks.legs import leg_map
 from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.results.limits import CURE, broken_limits
 from pyomo_dlmp.results.schema import PRICES
 
 UNITS = {"active": "$/MWh", "reactive": "$/Mvarh"}
@@ -16,6 +18,9 @@ UNITS = {"active": "$/MWh", "reactive": "$/Mvarh"}
 
 def prices_table(dso) -> pd.DataFrame:
     """Prices at every bus, phase and period.
+
+    Where soft voltage limits are broken, prices contain their penalty: a UserWarning says how many
+    and where.
 
     Parameters
     ----------
@@ -32,6 +37,15 @@ def prices_table(dso) -> pd.DataFrame:
     ModelError
         When no duals are loaded.
     """
+    table = balance_duals(dso)
+    broken = broken_limits(dso)
+    if broken is not None:
+        warnings.warn(f"{dso.name}: {broken} {CURE}", UserWarning, stacklevel=2)
+    return table
+
+
+def balance_duals(dso) -> pd.DataFrame:
+    """The table of `prices_table`, without its warning."""
     duals = dso.component("dual")
     if duals is None:
         raise ModelError.at(dso.name, "has no duals", "Solve it: solve_bilevel or solve_opf.")

@@ -9,6 +9,7 @@ from pyomo.environ import value
 
 from pyomo_dlmp.blocks.parallel import branch_blocks
 from pyomo_dlmp.deprecation import renamed_arguments
+from pyomo_dlmp.results.limits import broken_limits, soft_limits
 from pyomo_dlmp.results.schema import SUMMARY
 from pyomo_dlmp.tolerances import ACTIVE, SAME_MONEY
 
@@ -86,6 +87,11 @@ def _voltages(dso, voltages, sites) -> Iterable[tuple]:
     yield "lowest_voltage", neutral["value"].min(), "pu"
     yield "highest_voltage", neutral["value"].max(), "pu"
     yield "voltages_at_a_limit", _binding(dso), "count"
+    if soft_limits(dso):
+        broken = broken_limits(dso)
+        yield "voltages_beyond_a_limit", 0 if broken is None else broken.count, "count"
+        if broken is not None:
+            yield "voltage_furthest_beyond_its_limit", broken.worst, ""
 
 
 def _binding(dso) -> int:

@@ -49,6 +49,11 @@ class Clock:
         if name:
             self.progress(name, None, None)
 
+    def how_far(self, words: str) -> None:
+        """Say how far the present stage is: "stage: words"."""
+        if self._stage:
+            self.progress(f"{self._stage}: {words}", None, None)
+
     def stop(self) -> dict[str, float]:
         """End the stage; returns `times`."""
         if self._stage:

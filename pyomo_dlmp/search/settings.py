@@ -35,6 +35,8 @@ class Settings:
         A `SolveCache` or None.
     options
         Those of ``dlmp.single_level``.
+    known
+        {id of Var: value} of a bilevel-feasible point that was found before the search, or None.
     own
         Whether the call itself transforms the model (False: the user did).
     """
@@ -51,6 +53,7 @@ class Settings:
     cache: Any = None
     check_bounds: bool = True
     options: dict = field(default_factory=dict)
+    known: dict[int, float] | None = None
 
     def __post_init__(self):
         self.own = single_level_data(self.model) is None

@@ -32,6 +32,7 @@ from pyomo_dlmp.errors import AuditError, BoundError
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.search.branch_and_bound import search_embedded
 from pyomo_dlmp.search.by_pyomo import search_by_pyomo, start_point
+from pyomo_dlmp.search.first_answer import keep_a_point
 from pyomo_dlmp.search.product_ranges import MOST_BITS, Expansion
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.search.start import known_point
@@ -165,6 +166,7 @@ def _attempt(settings: Settings, options: dict, products: Expansion) -> _Attempt
 
 def _transformed(settings: Settings, options: dict, products: Expansion) -> SingleLevel:
     """The record of the transformed model; ranges of its products are proved once, for HiGHS."""
+    keep_a_point(settings)
     settings.clock.stage("compile and bounds")
     if settings.own:
         given = {} if products.bits is None else {"bits": products.bits, "ranges": products.ranges}

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from pyomo_dlmp.auditing.finalize import ended_before_a_point
 from pyomo_dlmp.auditing.infeasibility import explain_infeasibility
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import lower_levels
@@ -19,9 +18,11 @@ from pyomo_dlmp.bilevel.numbers import refuse_upper_numbers
 from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.errors import all_at_once
 from pyomo_dlmp.numerics import limits, memory
+from pyomo_dlmp.numerics.telling import told
 from pyomo_dlmp.parametric.cache import SolveCache
 from pyomo_dlmp.search.checkpoint import Checkpoint
 from pyomo_dlmp.search.clock import Clock, Progress
+from pyomo_dlmp.search.first_answer import answer_so_far, ended_by
 from pyomo_dlmp.search.keywords import check_numbers, check_path, check_words
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.solve.options import (
@@ -128,7 +129,8 @@ def solve_bilevel(  # noqa: PLR0913  # keywords of a call, for people
             checkpoint, None if copy is None else copy.names()), cache,
         check_bounds, options if copy is None else copy.options(options))
     try:
-        with memory.memory_limit(memory_limit), limits.call(time_limit, began):
+        with memory.memory_limit(memory_limit), limits.call(time_limit, began), told(
+                settings.clock.how_far):
             return _solved(settings, search, explain)
     finally:
         if copy is not None:
@@ -174,8 +176,9 @@ def _solved(settings: Settings, search: str, explain: bool) -> BilevelResult:
             settings.clock.stage("why infeasible")
             result.notes += why_infeasible(model, interface.name)
             settings.clock.stop()
-    except limits.Stopped as err:
-        result = ended_before_a_point(err.status, interface.name, settings.clock)
+    except (limits.Stopped, KeyboardInterrupt) as err:
+        result = ended_by(err, settings)
+    result = answer_so_far(settings, result)
     if result.objective is None and limits.pressed():
         raise KeyboardInterrupt  # there is nothing to return
     if result.objective is not None:

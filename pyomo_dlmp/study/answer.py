@@ -12,11 +12,12 @@ from pyomo_dlmp.results import (
     decomposition_table,
     dispatch_table,
     payments_table,
-    prices_table,
     summary_table,
     unbalance_table,
     voltages_table,
 )
+from pyomo_dlmp.results.limits import CURE, broken_limits
+from pyomo_dlmp.results.prices import balance_duals
 from pyomo_dlmp.results.schema import AUDIT, SUMMARY
 from pyomo_dlmp.study.data import Run, Study
 from pyomo_dlmp.study.output import numbers
@@ -53,7 +54,7 @@ def answer_tables(study: Study, run: Run, market: Market, outcome: MarketResult,
     if not has_point(outcome):
         return {"summary": own}
     dso, network = outcome.dso, market.network
-    tables = {"prices": prices_table(dso), "voltages": voltages_table(dso),
+    tables = {"prices": balance_duals(dso), "voltages": voltages_table(dso),
               "unbalance": unbalance_table(dso), "dispatch": dispatch_table(dso, network)}
     pays = MARKETS[run.market].pays or market.pays
     tariff = market.tariff if outcome.tariff is None else outcome.tariff
@@ -67,6 +68,21 @@ def answer_tables(study: Study, run: Run, market: Market, outcome: MarketResult,
     if outcome.rounds is not None:
         tables["rounds"] = outcome.rounds
     return tables
+
+
+def answer_notes(outcome: MarketResult) -> list[str]:
+    """What a reader of the answer has to know of it before the prices are used.
+
+    Parameters
+    ----------
+    outcome : MarketResult
+
+    Returns
+    -------
+    list of str
+    """
+    broken = broken_limits(outcome.dso) if has_point(outcome) else None
+    return [] if broken is None else [f"WARNING: {broken} {CURE}"]
 
 
 def later_stages(study: Study, market: Market, outcome: MarketResult, tables: Tables,

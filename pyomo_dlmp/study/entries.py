@@ -178,7 +178,7 @@ def with_entries(network: Network, entries: list[Entry], found: list[Found]) -> 
 
 
 def site_names(network: Network, entries: Iterable[Entry]) -> list[str]:
-    """Names of datacenters: the feeder's, and those of entries (wrong ones too).
+    """Names of datacenters, each once: the feeder's, and those of entries (wrong ones too).
 
     Parameters
     ----------
@@ -191,9 +191,10 @@ def site_names(network: Network, entries: Iterable[Entry]) -> list[str]:
     -------
     list of str
     """
-    return [*network.datacenters, *(
+    names = [*network.datacenters, *(
         entry.name for entry in entries
         if issubclass(entry.cls, Datacenter) and entry.name is not None)]
+    return list(dict.fromkeys(names))
 
 
 def work_findings(parts: Mapping[str, list[Entry]], sites: list[str] | None, periods: int,

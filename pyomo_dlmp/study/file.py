@@ -347,7 +347,7 @@ class _Reader:
         found: list[Found] = list(repeated_names(case.devices, words))
         if network is not None:
             case.network = with_entries(network, case.devices, found)
-            case.sites = site_names(network, [e for e in self.devices if e.element is None])
+            case.sites = site_names(network, self.devices)
             case.sites += [s for s in site_names(network, case.devices) if s not in case.sites]
         self._found((w if w.startswith(case.where) else case.where + w, what, cure)
                     for w, what, cure in found)

@@ -34,6 +34,8 @@ class CaseResult:
         By name of their file, without the column `case`.
     missing : dict of str to str
         What was to follow the answer and is not there ("AC check"), with the reason.
+    warnings : list of str
+        What a reader has to know before the prices are used.
     kept : list of str or None
         Notes of a run that an earlier process has solved.
     """
@@ -43,6 +45,7 @@ class CaseResult:
     seconds: float
     tables: dict[str, pd.DataFrame]
     missing: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     kept: list[str] | None = None
 
     @property
@@ -56,7 +59,7 @@ class CaseResult:
         if self.kept is not None:
             return self.kept
         own = [self.outcome.note] if self.outcome.note else []
-        return own + (self.solution.notes if self.solution is not None else [])
+        return self.warnings + own + (self.solution.notes if self.solution is not None else [])
 
 
 class StudyResults(list[CaseResult]):

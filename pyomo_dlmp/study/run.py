@@ -18,7 +18,7 @@ from pyomo_dlmp.errors import DlmpError, StudyFileError
 from pyomo_dlmp.market import Market, build_bilevel, solve_market
 from pyomo_dlmp.report import write_report
 from pyomo_dlmp.status import Status
-from pyomo_dlmp.study.answer import Tables, answer_tables, later_stages
+from pyomo_dlmp.study.answer import Tables, answer_notes, answer_tables, later_stages
 from pyomo_dlmp.study.data import Case, Run, Study
 from pyomo_dlmp.study.folder import Place, open_place
 from pyomo_dlmp.study.keyboard import Keyboard
@@ -194,7 +194,8 @@ class _Session:
             self.tell(run.name, "tables", None, None)
             seconds = time.monotonic() - start
             tables = answer_tables(self.study, run, market, outcome, seconds)
-            result = CaseResult(run, outcome, seconds, tables)
+            result = CaseResult(run, outcome, seconds, tables,
+                                warnings=answer_notes(outcome))
             self.done.append(result)
             with self.keys.writing():
                 self._write(result, tables, market)

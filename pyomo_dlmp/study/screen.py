@@ -117,12 +117,13 @@ class StudyScreen:
             finished += stage in ("written", "kept", "drawing")
             self.bar.update(self.task, description=what, completed=finished,
                             runs=f"{finished}/{len(self.runs)}")
-        new = (case, stage) != self.last
+        step = (case, stage.partition(":")[0])  # "stage: how far it is"
+        new = step != self.last
         worth_a_line = not self.console.is_terminal or stage in ("written", "kept")
         if worth_a_line and (new or now - self.said > _EVERY):
             self.console.print(line, highlight=False, markup=False, soft_wrap=True)
             self.said = now
-        self.last = (case, stage)
+        self.last = step
 
 
 def values(incumbent: float | None, bound: float | None) -> str:
@@ -170,6 +171,8 @@ def comparison(done: list[CaseResult]) -> Table:
         table.add_column(f"{result.run.name} - {done[0].run.name}", justify="right")
     columns = [r.tables["summary"].set_index("quantity") for r in done]
     for quantity, row in columns[0].iterrows():
+        if quantity == "voltage_furthest_beyond_its_limit":
+            continue  # in words, which the run's notes have
         cells = [c["value"].get(quantity) for c in columns]
         changes = [_change(cells[0], cell) for cell in cells[1 : 1 + len(beside)]]
         table.add_row(str(quantity).replace("_", " "), str(row["unit"]), *map(_text, cells),

@@ -13,6 +13,7 @@ from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.opf import build_opf, fit_to_operating_point
 from pyomo_dlmp.solve import solve_opf
+from pyomo_dlmp.tolerances import ROUNDING
 from pyomo_dlmp.validation.power_flow import AcPowerFlow, ac_power_flow
 
 COLUMNS = ["form", "load", "max_error", "at", "mean_error", "unit"]
@@ -97,7 +98,15 @@ def _hold(m, network: Network) -> None:
         legs = network.devices[name].equal_legs(*map(mega, power))
         for t in m.periods:
             for var, value in block.settings(t, *legs):
-                var.fix(value)
+                var.fix(_within(var, value))
+
+
+def _within(var, value: float) -> float:
+    """A value without the rounding by which it is beyond a bound of its Var."""
+    for bound in (var.lb, var.ub):
+        if bound is not None and abs(value - bound) <= ROUNDING * (1.0 + abs(bound)):
+            return bound
+    return value
 
 
 def _worst(m, ac: AcPowerFlow):

@@ -88,9 +88,11 @@ class AcPowerFlow:
 
     def __repr__(self) -> str:
         state = "converged" if self.converged else "NOT converged"
-        return (f"AcPowerFlow({self.network.name!r}: {state}, {len(self.point.periods)} period(s), "
+        count = len(self.point.periods)
+        losses = "losses" if count == 1 else "mean losses"
+        return (f"AcPowerFlow({self.network.name!r}: {state}, {count} period(s), "
                 f"lowest voltage {self.lowest_voltage:.4f} pu, "
-                f"losses {sum(self.losses.values()):.4f} MW)")
+                f"{losses} {sum(self.losses.values()) / max(1, count):.4f} MW)")
 
 
 def ac_power_flow(network: Network, dispatch: Any = None, *, load_scale: LoadScale = 1.0,

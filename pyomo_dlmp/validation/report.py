@@ -242,6 +242,7 @@ def _summary(m, network, ac, voltages, flows, unbalance, limits, prices) -> pd.D
     (substation,) = m.substation.values()
     bought = sum(s.real for s in source.values())
     ours = sum(substation.p[k].value for k in substation.p)
+    hours = m.period_hours
     active = flows[flows["quantity"] == "active"]["error"].abs()
     rows = [
         ("greatest_voltage_error", voltages["error"].abs().max(), "pu"),
@@ -249,8 +250,9 @@ def _summary(m, network, ac, voltages, flows, unbalance, limits, prices) -> pd.D
         ("lowest_voltage_in_AC", voltages["ac"].min(), "pu"),
         ("highest_voltage_in_AC", voltages["ac"].max(), "pu"),
         ("greatest_active_flow_error", active.max(), "MW"),
-        ("substation_power_model", ours, "MW"), ("substation_power_AC", bought, "MW"),
-        ("losses_in_AC", sum(ac.losses.values()), "MW"),
+        ("substation_energy_model", hours * ours, "MWh"),
+        ("substation_energy_AC", hours * bought, "MWh"),
+        ("losses_in_AC", hours * sum(ac.losses.values()), "MWh"),
         ("load_legs_outside_their_range_in_AC",
          sum(map(len, loads_outside(network, ac.point).values())), "count"),
         ("limits_broken_in_AC", int((limits["broken_by"] > 0).sum()), "count"),

@@ -21,6 +21,7 @@ from pyomo_dlmp.network import (
     Network,
     Regulator,
     StaticVarGenerator,
+    Storage,
     Substation,
     Transformer,
 )
@@ -78,6 +79,8 @@ def test_with_and_without_devices(net):
     assert more.without("dc", "svg", "pv") == net
     assert repr(more) == (
         "Network('net': 6 buses, 5 branches, 1 load of -1 kW, 1 generator, 1 datacenter, 1 svg)")
+    stored = net.with_devices(Storage(name="b", bus="e", kw_max=10, kwh_max=20))
+    assert repr(stored).endswith("1 load of -1 kW, 1 storage)")
 
 
 def test_only_devices_come_and_go(net):

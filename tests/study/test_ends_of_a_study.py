@@ -153,8 +153,8 @@ def test_ctrl_c_in_the_ac_check(tmp_path, capsys, monkeypatch, times):
 @pytest.mark.parametrize("times", [1, 2])
 def test_ctrl_c_while_tables_are_made(tmp_path, capsys, monkeypatch, times):
     """The first one waits until the answer is written."""
-    true = answer.prices_table
-    monkeypatch.setattr(answer, "prices_table", presses(times, true))
+    true = answer.balance_duals
+    monkeypatch.setattr(answer, "balance_duals", presses(times, true))
     assert solve(tmp_path) == 130
     folder, text = tmp_path / "out", said(capsys)
     if times == 1:
@@ -162,7 +162,7 @@ def test_ctrl_c_while_tables_are_made(tmp_path, capsys, monkeypatch, times):
         assert "no SVG, decomposition is missing: interrupted" in text
     else:
         assert "Nothing was written" in text and not folder.exists()
-    monkeypatch.setattr(answer, "prices_table", true)
+    monkeypatch.setattr(answer, "balance_duals", true)
     assert solve(tmp_path, "--resume") == 0
     is_whole(folder)
 

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 
 import pandas as pd
@@ -10,9 +11,10 @@ import pyomo.version
 import pytest
 
 import pyomo_dlmp as dlmp
+from pyomo_dlmp import cli
 from pyomo_dlmp.cli import main
 from pyomo_dlmp.errors import StudyFileError
-from pyomo_dlmp.study import build_case, read_study, run_study
+from pyomo_dlmp.study import build_case, list_studies, read_study, run_study
 from pyomo_dlmp.study.provenance import input_hash
 
 SMALL = """
@@ -103,6 +105,36 @@ def test_unknown_bus_and_missing_file(small, tmp_path):
         read_study(small(SMALL.replace('"711"', '"999"')))
     with pytest.raises(StudyFileError, match="no such file"):
         read_study(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    (SMALL.replace('"711"', '"999"'), "bus '999' is not a bus"),
+    (SMALL.replace("ieee37", "ieee13").replace("711", "611").replace("741", "671"),
+     'Use the phases of the bus (phases = "c"), or add'),
+])
+def test_the_only_datacenter_at_a_wrong_place_is_still_one(small, text, said):
+    with pytest.raises(StudyFileError) as error:
+        read_study(small(text))
+    assert said in str(error.value)
+    assert "none that the aggregator decides" not in str(error.value)
+
+
+def test_warnings_are_plain_in_the_command(tmp_path, capsys, monkeypatch):
+    def warned(*_):
+        for _ in range(2):
+            warnings.warn("a.dss: a.dss, line 3: something is left out", stacklevel=2)
+        return 0
+
+    monkeypatch.setitem(cli._COMMANDS, "feeders", warned)
+    assert main(["feeders"]) == 0
+    assert capsys.readouterr().out == "warning: a.dss, line 3: something is left out\n"
+
+
+def test_help_names_the_shipped_studies(capsys):
+    with pytest.raises(SystemExit):
+        main(["study", "--help"])
+    told = capsys.readouterr().out.replace(",", " ").split()
+    assert set(list_studies()) <= set(told)
 
 
 def test_a_workload_that_cannot_be_served(small):

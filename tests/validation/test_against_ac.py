@@ -28,6 +28,22 @@ def test_voltage_errors(name):
         "max_error"]
 
 
+def test_rounding_beyond_a_bound_is_not_said_by_pyomo(tmp_path, caplog):
+    """100.7 kW x 0.001, in three parts, is 1e-17 MW above the generator's own bound."""
+    engine()
+    path = tmp_path / "g.dss"
+    path.write_text("""clear
+        new circuit.t basekv=4.16 bus1=a
+        new line.l bus1=a bus2=b r1=0.3 x1=0.6 r0=.9 x0=1.2 length=1
+        new load.x bus1=b kw=100 kvar=30 kv=4.16
+        new generator.g bus1=b.1.2.3 kv=4.16 kw=100.7 kvar=33.3
+        set voltagebases=[4.16]
+        calcvoltagebases
+        solve""")
+    dlmp.validate_feeder(dlmp.read_opendss(path))
+    assert "outside the bounds" not in caplog.text
+
+
 def with_devices(name="ieee123"):
     return dlmp.load_feeder(name).with_devices(
         dlmp.Datacenter(name="dc", bus="76", kw=300),

@@ -1,0 +1,85 @@
+"""Soft voltage limits of a solved DSO that do not hold: prices then contain the penalty."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from math import sqrt
+
+from pyomo.environ import value
+
+from pyomo_dlmp.tolerances import ACTIVE
+
+CURE = ('Widen v_min and v_max, model what the voltages miss (losses="corrected"), or take hard '
+        'limits (voltage_limits="hard") or none (voltage_limits=None).')
+
+
+@dataclass(frozen=True)
+class BrokenLimits:
+    """Where soft voltage limits are broken.
+
+    Attributes
+    ----------
+    count : int
+        Voltages (by bus, phase and period) beyond their limit.
+    of : int
+        Voltages that have a limit.
+    bus, phase, period
+        The one that is furthest beyond.
+    voltage, limit : float
+        Its magnitude and the limit that it breaks (pu).
+    """
+
+    count: int
+    of: int
+    bus: str
+    phase: str
+    period: Hashable
+    voltage: float
+    limit: float
+
+    @property
+    def worst(self) -> str:
+        """The furthest one in words."""
+        sign = "<" if self.voltage < self.limit else ">"
+        return (f"{self.bus}.{self.phase}, period {self.period}: "
+                f"{self.voltage:.4f} pu {sign} {self.limit:g} pu")
+
+    def __str__(self) -> str:
+        return (f"{self.count} of {self.of} voltages are beyond their soft limit (the furthest: "
+                f"{self.worst}), so prices contain the penalty of all of these.")
+
+
+def soft_limits(dso) -> bool:
+    """Whether a DSO has soft voltage limits."""
+    return any(bus.component("under") is not None for bus in dso.bus.values())
+
+
+def broken_limits(dso) -> BrokenLimits | None:
+    """Soft voltage limits that a solved DSO breaks.
+
+    Parameters
+    ----------
+    dso : block
+        Filled by `build_opf` and solved.
+
+    Returns
+    -------
+    BrokenLimits or None
+        None where all hold, are hard, or where there are none.
+    """
+    found, count = [], 0
+    for name, bus in dso.bus.items():
+        if bus.component("under") is None:
+            continue
+        for k, w in bus.w.items():
+            count += 1
+            low, high = value(bus.v_low[k].lower), value(bus.v_high[k].upper)
+            for excess, limit in ((low - w.value, low), (w.value - high, high)):
+                if excess > 2 * ACTIVE * (1 + limit):
+                    v, at = sqrt(max(w.value, 0.0)), sqrt(limit)
+                    found.append((abs(v - at), name, k, v, at))
+    if not found:
+        return None
+    _, name, (phase, period), v, at = max(found, key=lambda one: one[0])
+    return BrokenLimits(len(found), count, name, phase, period, v, at)
