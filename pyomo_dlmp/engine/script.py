@@ -15,7 +15,7 @@ from pathlib import Path
 from pyomo_dlmp.engine import allowed, bus_commands, studies
 from pyomo_dlmp.engine.allowed import CLASSES, lower
 from pyomo_dlmp.engine.command import Command, LeftOut
-from pyomo_dlmp.engine.files import FileFault, Folders, lines
+from pyomo_dlmp.engine.files import FileFault, Folders, Outside, lines
 from pyomo_dlmp.engine.properties import Properties, Refused
 from pyomo_dlmp.engine.references import References
 from pyomo_dlmp.engine.tokens import Line, Variables, quoted
@@ -121,8 +121,11 @@ class Script:
         """Bus coordinates, one command for each bus."""
         try:
             rows = lines(self._file(line.pair()[1]))
-        except FileFault as error:  # the circuit is the same without
+        except Outside as error:  # the circuit is the same without
             self._note(f"{error.what}: buses are without coordinates", error.cure)
+            return
+        except FileFault as error:  # OpenDSS reads no line after it
+            self._fault(error.what, f"{error.cure} Or make the line a comment: OpenDSS stops here.")
             return
         for text in bus_commands.from_rows(rows, verb == "latlongcoords"):
             self._run(text)
@@ -375,8 +378,6 @@ class Script:
             self._note(f"it sets the mode {mode!r}: the snapshot is read, with taps and switches "
                        "as that study leaves them", "")
         return [f"mode={mode}"]
-
-    # what comes of it
 
     @property
     def _where(self) -> str:

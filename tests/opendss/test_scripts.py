@@ -206,7 +206,6 @@ def test_a_quoted_value_is_one_token(seed):
 
 
 NOTES = {
-    "buscoords nowhere.csv": ["line 7: the file 'nowhere.csv' is missing", "without coordinates"],
     "solve mode=daily number=24": ["line 7: it sets the mode 'daily': the snapshot is read, with"],
     "solve mode=harmonic number=9": ["line 7: it sets the mode 'harmonic': it is left out, the sna",
                                     "line 7: studies over time are left out: solve in mode har"],
