@@ -210,23 +210,6 @@ def original_elements(text: str) -> dict[str, Original]:
     return found
 
 
-def original_names(text: str) -> dict[str, str]:
-    """The original names of a file's elements and buses.
-
-    Parameters
-    ----------
-    text : str
-        An OpenDSS file.
-
-    Returns
-    -------
-    dict of str to str
-        By class and name in lower case, such as ``"line.l_1"``, buses as ``"bus.b_1"``; of a part
-        the name with the part's, such as ``"Pump 1_a"``.
-    """
-    return {full: original.own for full, original in original_elements(text).items()}
-
-
 def remark(text: str) -> str:
     """A free text as a comment of one line.
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.network import NodalAdmittance
 from pyomo_dlmp.network.kinds import kind
-from pyomo_dlmp.opendss.names import Names, original_elements, original_names
+from pyomo_dlmp.opendss.names import Names, original_elements
 from tests.feeders import engine, node_voltages
 
 ATTACKS = [
@@ -116,7 +116,8 @@ def test_names_are_different_safe_and_come_back(texts):
     made = {f"load.{names.element('load', 'load', text)}".lower(): text for text in texts}
     buses = {f"bus.{names.bus(text)}".lower(): text for text in texts}
     assert len(made) == len(buses) == len(texts)
-    back = original_names("\n".join(names.comments()))
+    back = {full: original.own
+            for full, original in original_elements("\n".join(names.comments())).items()}
     for full, text in {**made, **buses}.items():
         assert back.get(full, full.split(".", 1)[1]) == text
         assert not set(full) & set("\"'\n\r\t!~@*/\\[]{}`")
@@ -145,8 +146,9 @@ def test_comments_of_others_are_no_names():
                       '! name {"a": 1}', "! name [" * 9,
                       'new line.x ! name ["line.x","line","y",""]',
                       '! name ["line.x", "line", "", ""]', json.dumps(["line.x", "line", "y", ""])])
-    assert original_names(text) == {}
-    assert original_names('! name ["line.x","line","y",""]\r\n') == {"line.x": "y"}
+    assert original_elements(text) == {}
+    (found,) = original_elements('! name ["line.x","line","y",""]\r\n').items()
+    assert (found[0], found[1].own) == ("line.x", "y")
 
 
 def test_the_description_is_one_comment(tmp_path):

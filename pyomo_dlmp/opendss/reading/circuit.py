@@ -17,7 +17,6 @@ from pyomo_dlmp.network.phases import NEUTRALS, PHASES, SPLIT
 
 LETTERS = {1: "a", 2: "b", 3: "c"}
 SPLIT_LETTERS = {1: "1", 2: "2"}
-NODE = {letter: node for known in (LETTERS, SPLIT_LETTERS) for node, letter in known.items()}
 BRANCHES = frozenset(("line", "transformer", "reactor", "autotrans", "gictransformer", "fault"))
 RISEN = 0.05  # share of the nominal voltage from which on a conductor is not at rest
 

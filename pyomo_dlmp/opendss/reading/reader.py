@@ -63,8 +63,9 @@ def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: s
         switches and inverters are in the states that it leaves, as in OpenDSS; False: the circuit
         is read up to there, and with what later lines say of it.
     hour : int, optional
-        The loads of that hour of their daily shapes are the nominal ones, from 1 on as the engine
-        counts; by default the shapes become profiles.
+        The loads and generators of that hour of their daily shapes, from 1 on, are the nominal
+        ones: at the value with which the hour ends, as in the engine's daily mode. By default the
+        shapes become profiles, of which a model takes the mean of each period.
 
     Returns
     -------

@@ -167,7 +167,8 @@ def at_hour(draft: Draft, profiles: list[Profile], hour: int) -> None:
     profiles : list of Profile
         Of `attach`.
     hour : int
-        From 1 on: the first value of an hourly shape, as the engine counts.
+        From 1 on, as the engine counts: the value with which that hour ends (hour 1 of an hourly
+        shape: its first).
     """
     # like the engine's daily mode: the value with which the hour ends
     found = {p.name: (_at_end(p, hour), _at_end(p.reactive(), hour)) for p in profiles}
