@@ -52,11 +52,12 @@ if TYPE_CHECKING:
     )
     from pyomo_dlmp.opf import Unbalance, build_opf
     from pyomo_dlmp.parametric import SolveCache
+    from pyomo_dlmp.power_flow import ac_power_flow
     from pyomo_dlmp.search import load_checkpoint
     from pyomo_dlmp.solve import solve_bilevel, solve_opf, why_infeasible
     from pyomo_dlmp.solvers import solver_table
     from pyomo_dlmp.transform import bounds_table, tighten
-    from pyomo_dlmp.validation import ac_power_flow, validate_feeder
+    from pyomo_dlmp.validation import validate_feeder
 
 __version__ = "0.1.0"
 
@@ -128,7 +129,8 @@ _ROOM = {
     **dict.fromkeys(("solve_bilevel", "solve_opf", "why_infeasible"), "solve"),
     **dict.fromkeys(("solver_table",), "solvers"),
     **dict.fromkeys(("bounds_table", "tighten"), "transform"),
-    **dict.fromkeys(("ac_power_flow", "validate_feeder"), "validation"),
+    **dict.fromkeys(("ac_power_flow",), "power_flow"),
+    **dict.fromkeys(("validate_feeder",), "validation"),
 }
 _NAMESPACES = {
     name: name for name in ("auditing", "bilevel", "blocks", "errors", "extend", "io", "market",

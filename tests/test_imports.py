@@ -14,11 +14,12 @@ _LOWER = {*_BASE, "numerics", "bilevel", "lower"}
 _SINGLE = {*_LOWER, "bounds", "transform"}
 _JUDGED = {*_SINGLE, "auditing", "solvers"}
 _SOLVE = {*_JUDGED, "search", "parametric", "branching", "solve"}
-_GRID = {*_BASE, "network", "blocks", "opf"}
+_GRID = {*_BASE, "network", "ac", "blocks", "opf"}
+_AC = {"power_flow", "ac_opf"}
 MAY_IMPORT = {
     # arrays and data: neither Pyomo nor each other
     "errors": set(), "status": set(), "tolerances": set(), "deprecation": set(),
-    "numerics": _BASE, "network": _BASE,
+    "numerics": _BASE, "network": _BASE, "ac": {*_BASE, "numerics", "network"},
     # bilevel models: nothing here knows about power
     "bilevel": _BASE,
     "lower": {*_BASE, "numerics", "bilevel"},
@@ -31,13 +32,15 @@ MAY_IMPORT = {
     # the grid
     "engine": _BASE, "opendss": {*_BASE, "network", "engine"},
     "io": {*_BASE, "network", "opendss"},
-    "blocks": {*_BASE, "network"}, "opf": {*_BASE, "network", "blocks"},
+    "blocks": {*_BASE, "network"}, "opf": {*_BASE, "network", "ac", "blocks"},
+    "power_flow": {*_GRID, "engine", "opendss"},
     # what stands on both
-    "market": {*_GRID, "bilevel", "auditing", "solve"},
-    "results": {*_GRID, "market", "bilevel", "lower", "transform", "auditing", "solve"},
-    "validation": {*_GRID, "engine", "opendss", "auditing", "solve", "results"},
+    "ac_opf": {*_GRID, "power_flow", "numerics", "bilevel", "lower", "auditing", "solve"},
+    "market": {*_GRID, *_AC, "bilevel", "lower", "auditing", "parametric", "solve"},
+    "results": {*_GRID, *_AC, "market", "bilevel", "lower", "transform", "auditing", "solve"},
+    "validation": {*_GRID, *_AC, "auditing", "solve", "market", "results"},
     "report": {*_BASE, "results"},
-    "study": {*_GRID, "numerics", "io", "auditing", "solvers", "market", "solve", "results",
+    "study": {*_GRID, *_AC, "numerics", "io", "auditing", "solvers", "market", "solve", "results",
               "validation", "report"},
     "testing": {*_SOLVE, "opf"},  # for users' own tests; no room imports it
     "plotting": {"report"},  # its older name
@@ -134,7 +137,7 @@ def test_outside_libraries_stay_in_their_rooms():
     wrong = []
     for file in FILES:
         tops = {module.split(".")[0] for module, _ in imported(file)}
-        if room_of(name_of(file)) in ("numerics", "network", "report") and "pyomo" in tops:
+        if room_of(name_of(file)) in ("numerics", "network", "ac", "report") and "pyomo" in tops:
             wrong.append(f"{file.relative_to(ROOT)} imports pyomo")
         if "highspy" in tops and not name_of(file).startswith(
                 "pyomo_dlmp.numerics.highs"):

@@ -20,9 +20,9 @@ from pyomo_dlmp.opf.load_scale import LoadScale, load_series, reactive_series
 from pyomo_dlmp.results import unbalance_table
 from pyomo_dlmp.results.unbalance import measures
 from pyomo_dlmp.tolerances import ACTIVE, SAME_MONEY
-from pyomo_dlmp.validation.ac_solver import AcSolver
-from pyomo_dlmp.validation.dispatch import dispatch_by_period
-from pyomo_dlmp.validation.power_flow import AcPowerFlow, ac_power_flow
+from pyomo_dlmp.power_flow.ac_solver import AcSolver
+from pyomo_dlmp.power_flow.dispatch import dispatch_by_period
+from pyomo_dlmp.power_flow import AcPowerFlow, ac_power_flow
 
 PROBE_KW = 1.0
 

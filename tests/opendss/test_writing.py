@@ -215,7 +215,7 @@ def test_open_star_points_are_not_the_neutral_and_not_each_others(tmp_path):
 
 def test_the_engine_of_a_power_flow_works_in_a_folder_of_its_own(tmp_path, monkeypatch):
     engine()
-    from pyomo_dlmp.validation.ac_solver import AcSolver
+    from pyomo_dlmp.power_flow.ac_solver import AcSolver
 
     monkeypatch.chdir(tmp_path)
     solver = AcSolver(chain())

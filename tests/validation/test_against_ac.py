@@ -6,7 +6,7 @@ import pytest
 
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.results.unbalance import measures
-from pyomo_dlmp.validation.ac_solver import AcSolver
+from pyomo_dlmp.power_flow.ac_solver import AcSolver
 from tests.feeders import engine
 
 # lossless max and mean (pu) that must be met; corrected at its AC point: 1e-6

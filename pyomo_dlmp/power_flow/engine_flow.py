@@ -15,8 +15,8 @@ from pyomo_dlmp.network import Network, OperatingPoint
 from pyomo_dlmp.network.device import LegPowers
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.opf.load_scale import LoadScale, load_series, reactive_series
-from pyomo_dlmp.validation.ac_solver import AcSolver
-from pyomo_dlmp.validation.dispatch import dispatch_by_period
+from pyomo_dlmp.power_flow.ac_solver import AcSolver
+from pyomo_dlmp.power_flow.dispatch import dispatch_by_period
 
 
 @dataclass

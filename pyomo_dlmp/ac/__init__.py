@@ -1,0 +1,1 @@
+"""The AC equations of a feeder as arrays (no Pyomo)."""
