@@ -1,7 +1,7 @@
 """What of a feeder is linear in AC: admittances, ideal branches, the source.
 
-Voltages are in pu of each bus's nominal phase voltage (`Bus.kv_ln`, neutrals too), powers in MVA, so
-that currents are MVA per pu and an admittance is  Y_pu = Y[S] kv_i kv_j.  A solidly grounded neutral
+Voltages are in pu of each bus's nominal phase voltage (`Bus.kv_ln`, neutrals too), powers in MVA,
+currents in MVA per pu; an admittance is  Y_pu = Y[S] kv_i kv_j.  A solidly grounded neutral
 is ground: it has no voltage and appears in no element.
 
     element       I = y V               currents into the element

@@ -4,9 +4,10 @@ With x = |u| / (rated voltage of the leg), a load in its range draws  P = P0 fp(
 
     power 1    current x    impedance x^2    exponential x^n    zip  z x^2 + i x + p
 
-Beyond `v_high` it is the impedance that draws the nominal power at `v_high`; below `v_low` its
-current falls linearly to that of an impedance at `V_IMPEDANCE`, and below that it is the impedance
-(what the OpenDSS engine does; where the law at the edge is not the nominal power, it jumps there).
+Beyond `v_high` it is the impedance that draws there what the law draws at `v_high`; below `v_low`
+its current falls linearly to that of the nominal impedance at `V_IMPEDANCE`, and below that it is
+this impedance. The exponential law takes the *nominal* power at both edges instead, and so jumps
+there (all as in the OpenDSS engine).
 """
 
 from __future__ import annotations
@@ -101,10 +102,9 @@ def above(load: Load, x: np.ndarray) -> Shares:
     -------
     Shares
     """
-    if load.model == "impedance":
-        return inside(load, x)
-    both = _sum_of_powers(((load.v_high**-2, 2.0),), x)
-    return Shares(*(both[order] for order in range(3) for _ in range(2)))
+    p, q = edge_shares(load, load.v_high)
+    each = [_sum_of_powers(((share / load.v_high**2, 2.0),), x) for share in (p, q)]
+    return Shares(*(each[side][order] for order in range(3) for side in range(2)))
 
 
 def below(load: Load, x: np.ndarray) -> Shares:
@@ -122,16 +122,36 @@ def below(load: Load, x: np.ndarray) -> Shares:
     """
     if load.model == "impedance":
         return inside(load, x)
-    low = load.v_low
-    if low > V_IMPEDANCE:  # current 1/low at low, and that of the impedance, V_IMPEDANCE, there
-        slope = (1.0 / low - V_IMPEDANCE) / (low - V_IMPEDANCE)
-        terms = ((slope, 2.0), (V_IMPEDANCE - slope * V_IMPEDANCE, 1.0))
-        between = _sum_of_powers(terms, x)
-    else:
-        between = _sum_of_powers(((1.0, 2.0),), x)
     impedance = _sum_of_powers(((1.0, 2.0),), x)
-    both = [np.where(x > V_IMPEDANCE, a, b) for a, b in zip(between, impedance, strict=True)]
-    return Shares(*(both[order] for order in range(3) for _ in range(2)))
+    each = []
+    for share in edge_shares(load, load.v_low):
+        between = impedance
+        if load.v_low > V_IMPEDANCE:  # in current: share / v_low there, V_IMPEDANCE at that voltage
+            slope = (share / load.v_low - V_IMPEDANCE) / (load.v_low - V_IMPEDANCE)
+            between = _sum_of_powers(
+                ((slope, 2.0), (V_IMPEDANCE - slope * V_IMPEDANCE, 1.0)), x)
+        each.append([np.where(x > V_IMPEDANCE, a, b)
+                     for a, b in zip(between, impedance, strict=True)])
+    return Shares(*(each[side][order] for order in range(3) for side in range(2)))
+
+
+def edge_shares(load: Load, edge: float) -> tuple[float, float]:
+    """Shares of the nominal P and Q that a load is taken to draw at an edge of its range.
+
+    Parameters
+    ----------
+    load : Load
+    edge : float
+        Its `v_low` or `v_high` (pu).
+
+    Returns
+    -------
+    (float, float)
+    """
+    if load.model == "exponential":
+        return 1.0, 1.0
+    at = inside(load, np.array([edge]))
+    return float(at.p[0]), float(at.q[0])
 
 
 def load_law(load: Load, x: np.ndarray) -> Shares:
