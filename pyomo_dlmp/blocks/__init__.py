@@ -67,6 +67,7 @@ __all__ = [
 ]
 
 for _block in (AcBusBlock, AcElementBlock, AcLegBlock, AcSubstationBlock, AdmittanceBlock,
-               BranchBlock, BusBlock, CapacitorBlock, DatacenterBlock, GeneratorBlock, LineBlock, LoadBlock, ParallelBlock,
-               RegulatorBlock, ShuntBlock, StorageBlock, SubstationBlock, SvgBlock, TransformerBlock):
+               BranchBlock, BusBlock, CapacitorBlock, DatacenterBlock, GeneratorBlock, LineBlock,
+               LoadBlock, ParallelBlock, RegulatorBlock, ShuntBlock, StorageBlock, SubstationBlock,
+               SvgBlock, TransformerBlock):
     _block.__doc__ = _block._ComponentDataClass.__doc__  # help() shows what a block is

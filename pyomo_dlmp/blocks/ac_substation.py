@@ -38,18 +38,19 @@ class AcSubstationBlockData(SubstationBlockData):
     def _hold(self, substation: Any, horizon: Horizon, bus: Any, volts, turns) -> None:
         """Fix the voltage of the bus, or write the rows of the impedance."""
         turn, angles = turns
-        emf = {k: volts[k] * np.exp(1j * (turn + angles[k])) * complex(ALPHA[k]) for k in bus.phases}
+        emf = {k: complex(volts[k] * ALPHA[k] * np.exp(1j * (turn + angles[k])))
+               for k in bus.phases}
         index = horizon.index(bus.phases)
         self._place, self.emf = (bus,), emf  # a block as an attribute would be a component
         if substation.z is None or not np.any(substation.z):
             for k, t in index:
-                bus.vr[k, t].fix(float(emf[k].real))
-                bus.vi[k, t].fix(float(emf[k].imag))
+                bus.vr[k, t].fix(emf[k].real)
+                bus.vi[k, t].fix(emf[k].imag)
             return
         z = substation.z / bus.kv_ln**2
         for name in RATES:
             self.add_component(name, pyo.Param(index, initialize=0.0, mutable=True))
-        self.set_power({k: 0j for k in index})
+        self.set_power(dict.fromkeys(index, 0j))
         real, imag = {}, {}
         for k in index:
             ar, ai, hr, hi, cr, ci = (self.component(name)[k] for name in RATES)

@@ -123,8 +123,8 @@ class LoadBlockData(DeviceBlockData):
                                   self.q_at[leg, t] + self.q_slope[leg, t] * change)
             ratio = self._ratio(device, bus, leg)
             p, q = self.nominal(device, leg, t)
-            self.set_law((leg, t), (p * (1 + slope[0] * (ratio - 1)), q * (1 + slope[1] * (ratio - 1))),
-                         (p * slope[0] * ratio, q * slope[1] * ratio), 1.0)
+            values = [x * (1 + s * (ratio - 1)) for x, s in zip((p, q), slope, strict=True)]
+            self.set_law((leg, t), tuple(values), (p * slope[0] * ratio, q * slope[1] * ratio), 1.0)
 
     @staticmethod
     def _ratio(device: Load, bus: Any, leg: str) -> float:

@@ -39,9 +39,9 @@ def build_opf(network: Network, *, into: Any = None, **options: Any) -> Any:
     into : Block, optional
         A block to fill, such as a LowerLevel; None makes a ConcreteModel.
     **options
-        Fields of `OpfOptions`: periods, hours, price, load_scale, form, losses, voltage_limits, v_min,
-        v_max, penalty, thermal_sides, thermal_penalty, angles, datacenter_kw, operating_point,
-        unbalance, price_takers.
+        Fields of `OpfOptions`: periods, hours, price, load_scale, form, losses, voltage_limits,
+        v_min, v_max, penalty, thermal_sides, thermal_penalty, angles, datacenter_kw,
+        operating_point, unbalance, price_takers.
 
     Returns
     -------
