@@ -12,6 +12,7 @@ is ground: it has no voltage and appears in no element.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -181,7 +182,7 @@ def _antifloat(network: Network, branch: Branch, terminals) -> np.ndarray:
     return shunt
 
 
-def _windings(network: Network, branch: Branch):
+def _windings(network: Network, branch: Any):
     """(bus, legs, kVA of a leg, rated kV of a leg, ppm) of each winding."""
     ends = [network.buses[branch.from_bus], network.buses[branch.to_bus]]
     if isinstance(branch, Regulator):
@@ -264,7 +265,7 @@ def ideal_rows(network: Network) -> list[IdealRow]:
     return found
 
 
-def _regulator_rows(network: Network, regulator: Regulator):
+def _regulator_rows(network: Network, regulator: Any):
     """(part, {terminal: coefficient}) of each unit, and of the common conductor of an open delta.
     """
     ends = (regulator.from_bus, regulator.to_bus)
