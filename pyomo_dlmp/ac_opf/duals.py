@@ -13,7 +13,13 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from pyomo_dlmp.ac.adjoint import Direction, adjoint, bought_gradient, node_prices, referred
+from pyomo_dlmp.ac.adjoint import (
+    Direction,
+    bought_gradient,
+    node_prices,
+    referred,
+    solve_adjoint,
+)
 from pyomo_dlmp.ac.circuit import Circuit
 from pyomo_dlmp.ac.newton import AcState
 from pyomo_dlmp.blocks.ac_bus import SMALL
@@ -91,7 +97,7 @@ class ModelMap:
         Returns
         -------
         ndarray, shape (n, periods), complex
-            As the gradient of `ac.adjoint.adjoint`, over the nodes' voltages.
+            As the gradient of `ac.adjoint.solve_adjoint`, over the nodes' voltages.
         """
         limits = ~form.equality
         flat = form.sense * (form.c + form.Q @ x) - form.A[limits].T @ duals[limits]
@@ -146,7 +152,7 @@ def adjoints(state: AcState, prices: np.ndarray, limits: np.ndarray) -> np.ndarr
     for t, price in enumerate(prices):
         gradient = price * bought_gradient(state, t)
         gradient[:state.circuit.n] += limits[:, t]
-        found[:, t] = adjoint(state, t, gradient)
+        found[:, t] = solve_adjoint(state, t, gradient)
     return found
 
 
