@@ -163,11 +163,15 @@ class AcLoop:
         assert self.form is not None and self.map is not None and self.solution is not None
         duals = self.solution.row_duals
         self.limits = self.map.limit_multipliers(duals)
-        self.lam = adjoints(self.state, self.prices, self.map.limit_gradient(
-            self.form, self.solution.x, duals))
+        self.lam = adjoints(self.state, self.prices, sum(self.limit_gradients().values()))
         apart = np.abs(self.node_prices() - before)
         return (float(np.abs(self.state.legs.u - old).max(initial=0.0)),
                 float(np.nanmax(apart, initial=0.0)) / self.hours)
+
+    def limit_gradients(self) -> dict[str, np.ndarray]:
+        """Derivatives of limits at the last solution, as `ModelMap.limit_gradients`."""
+        assert self.form is not None and self.map is not None and self.solution is not None
+        return self.map.limit_gradients(self.form, self.solution.x, self.solution.row_duals)
 
     def node_prices(self) -> np.ndarray:
         """Prices of all nodes by the adjoint, shape (2, n, periods): P, Q ($ of the period)."""
