@@ -24,8 +24,10 @@ from pyomo.core.base.block import declare_custom_block
 from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.device import DeviceBlockData, Surroundings
 from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
+from pyomo_dlmp.blocks.taken import tie
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.devices import StaticVarGenerator
+from pyomo_dlmp.network.phases import DELTA_PAIRS
 from pyomo_dlmp.network.units import mega
 
 
@@ -40,6 +42,10 @@ class SvgBlockData(DeviceBlockData):
         `each[t]`), or with losses or a total rating (of `make` and `absorb`).
     loss : Expression
         [leg, t]: drawn (MW).
+    drawn_p, drawn_q : Var
+        [leg, t], or [t] of equal legs together: what the DSO delivers (MW, Mvar), of an SVG that an
+        aggregator decides in the exact form; `taken_p` and `taken_q` tie it (`blocks.taken`).
+        `drawn_p` only where there are losses.
     owner : "dso" or "datacenter"
         Who decides it.
     """
@@ -69,12 +75,15 @@ class SvgBlockData(DeviceBlockData):
         """
         check_data(device, bus=bus)
         svg, legs, total = device, device.legs, mega(device.kvar)
-        self.legs, self.owner = legs, svg.owner
-        self.alike = svg.connection == "wye" and not grounded
+        self.owner, exact = svg.owner, getattr(bus, "exact", False)
+        self.alike = svg.connection == "wye" and not (grounded or (exact and svg.neutral))
         if self.alike and len(legs) < 3:
             raise ModelError.at(
                 f"svg '{svg.name}'", f"is between phase {', '.join(legs)} and neutral at bus "
                 f"'{svg.bus}', which nothing grounds", "Connect it in delta.")
+        if self.alike and exact:
+            legs = DELTA_PAIRS  # the same totals; equal powers to ground have unequal currents
+        self.legs = legs
         share = total / len(legs) if svg.sharing == "equal" or self.alike else total
         self.split = svg.loss_percent > 0 or svg.sharing == "total"
         index = horizon.index(legs)
@@ -96,7 +105,9 @@ class SvgBlockData(DeviceBlockData):
         self.total_mvar = total if svg.sharing == "total" else None
         if svg.owner == "dso" and self.total_mvar is not None:
             self._limit_total(horizon, penalty)
-        self.attach(svg, horizon, bus)
+        if svg.owner == "datacenter" and exact:
+            tie(self, horizon.labels, self.alike)
+        self.attach(svg, horizon, bus, legs)
 
     def build_at(self, device: StaticVarGenerator, horizon: Horizon, bus: Any,
                  at: Surroundings) -> None:
@@ -140,8 +151,30 @@ class SvgBlockData(DeviceBlockData):
         """
         return self.make[self.key(k)] + self.absorb[self.key(k)]
 
+    def units(self, t: Any) -> Iterator[tuple[str | None, Any, Any]]:
+        """What has a price of its own.
+
+        Parameters
+        ----------
+        t : hashable
+            The period.
+
+        Yields
+        ------
+        (str or None, expression, expression)
+            Leg, or None for all with equal power; drawn (MW, Mvar).
+        """
+        parts = [(leg, self.loss[leg, t].expr, -self.q[leg, t]) for leg in self.legs]
+        if self.alike:
+            yield None, sum(p for _, p, _ in parts), sum(q for *_, q in parts)
+        else:
+            yield from parts
+
     def leg_power(self, leg: str, t: Any) -> tuple[Any, Any]:
         """q generated, and the losses drawn."""
+        if self.component("drawn_q") is not None:
+            k, n = self.key((leg, t)), len(self.legs) if self.alike else 1
+            return (-self.drawn_p[k] / n if self.split else 0.0), -self.drawn_q[k] / n
         return (-self.loss[leg, t].expr if self.split else 0.0), self.q[leg, t]
 
     def dispatch(self, t: Any) -> Iterator[tuple[str, str, float]]:

@@ -23,6 +23,7 @@ from pyomo_dlmp.opf.load_scale import load_series, reactive_series
 from pyomo_dlmp.opf.objective import add_cost
 from pyomo_dlmp.opf.options import OpfOptions
 from pyomo_dlmp.opf.ownership import assign_decisions
+from pyomo_dlmp.opf.prices import PriceOf
 from pyomo_dlmp.opf.reduction import reduced, refuse_nonconvex_losses
 from pyomo_dlmp.opf.unbalance import add_unbalance
 
@@ -87,6 +88,7 @@ def build_opf(network: Network, *, into: Any = None, **options: Any) -> Any:
         add_cost(m, horizon, given.losses)
         if given.operating_point is not None:
             fit_to_operating_point(m, network, given.operating_point)
+    m.price_of = PriceOf(m)
     return m
 
 
