@@ -2,14 +2,14 @@
 
     floor kw <= p <= kw (total, in MW)
     balanced:    each leg draws p/n and q/n (equal delta legs are the same as equal phases in the
-                 linear form, and are not in the exact one)
+                 linear form, and are not in the AC one)
     unbalanced:  leg_p in 0 .. kw/n for each leg, sum of leg_p == p
     reactive:    q = p tan(acos(power factor))                                (lagging: it draws q)
                  or free:  cos(t_k) p + sin(t_k) q <= S cos(pi/K),  k = 0..K-1  (p^2 + q^2 <= S^2)
 
 In a `LowerLevel` p, leg_p and an aggregator's q are declared as the upper level's; rows over these
 alone (`split`, an aggregator's rating) belong to whoever decides them and are written by
-`front_end` and `split` there. At a bus of the exact form (`bus.exact`) it draws through Vars of the
+`front_end` and `split` there. In the AC form it draws through Vars of the
 DSO's that are tied to them (`blocks.taken`).
 """
 
@@ -27,10 +27,9 @@ from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.device import DeviceBlockData, Surroundings
 from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
 from pyomo_dlmp.blocks.polygon import Polygon
-from pyomo_dlmp.blocks.taken import tie
+from pyomo_dlmp.blocks.taken import drawn_channels, drawn_power, drawn_values, tie
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.devices import FRONT_END, FRONT_END_SIDES, Datacenter
-from pyomo_dlmp.network.phases import DELTA_PAIRS
 from pyomo_dlmp.network.units import mega
 
 CIRCLE = Polygon(FRONT_END_SIDES)
@@ -50,7 +49,7 @@ class DatacenterBlockData(DeviceBlockData):
     leg_p, leg_q : Var or Expression
         [leg, t]: drawn by a leg (MW, Mvar); Vars where legs are chosen.
     drawn_p, drawn_q : Var
-        [t], or [leg, t] where legs are chosen: what the DSO delivers (MW, Mvar); in the exact form.
+        [t], or [leg, t] where legs are chosen: what the DSO delivers (MW, Mvar); in the AC form.
     taken_p, taken_q : Constraint
         The same index: that it is what is decided; their duals are its prices.
     tan_phi : float
@@ -77,8 +76,7 @@ class DatacenterBlockData(DeviceBlockData):
             $ per MVA beyond the rating of a front end that the DSO runs and hour (Expression
             `excess_cost[t]`, $); None: hard rating.
         grounded : bool
-            Whether something grounds the bus. If nothing does, equal legs to ground are equal legs
-            between phases in the exact form.
+            Whether something grounds the bus.
 
         Raises
         ------
@@ -90,8 +88,8 @@ class DatacenterBlockData(DeviceBlockData):
         self.tan_phi = math.tan(math.acos(dc.power_factor))
         self.phases, self.reactive, self.balanced = dc.phases, dc.reactive, dc.balanced
         self.ramp_mw = None if dc.ramp_kw is None else mega(dc.ramp_kw)
-        exact = getattr(bus, "exact", False)
-        self.legs = legs = _legs(dc, exact, grounded)
+        ac = bus.form == "ac"
+        self.legs = legs = _legs(dc, ac, grounded)
         self.rating_mva: float | None = None if dc.kva is None else mega(dc.kva)
         n, index = len(legs), horizon.index(legs)
         self.p = pyo.Var(
@@ -103,7 +101,7 @@ class DatacenterBlockData(DeviceBlockData):
         self._reactive_power(horizon, index, n)
         if dc.reactive == "dso":
             self.rating = self._soft_rating(horizon, penalty)
-        if exact:
+        if ac:
             tie(self, horizon.labels, dc.balanced)
         self.attach(dc, horizon, bus, legs)
 
@@ -152,9 +150,7 @@ class DatacenterBlockData(DeviceBlockData):
         """Power that a leg draws, negative."""
         if self.component("drawn_p") is None:
             return -self.leg_p[leg, t], -self.leg_q[leg, t]
-        if not self.balanced:
-            return -self.drawn_p[leg, t], -self.drawn_q[leg, t]
-        return -self.drawn_p[t] / len(self.legs), -self.drawn_q[t] / len(self.legs)
+        return drawn_power(self, leg, t, self.balanced)
 
     def units(self, t: Any) -> Iterator[tuple[str | None, Any, Any]]:
         """What has a price of its own.
@@ -175,22 +171,8 @@ class DatacenterBlockData(DeviceBlockData):
             yield from ((leg, self.leg_p[leg, t], self.leg_q[leg, t]) for leg in self.legs)
 
     def channels(self, t: Any) -> Iterator[tuple[Any, dict[str, complex]]]:
-        """What it draws from the DSO, of a datacenter in the exact form.
-
-        Parameters
-        ----------
-        t : hashable
-            The period.
-
-        Yields
-        ------
-        (Var, dict of str to complex)
-            MW or Mvar drawn, and the power p + jq that each leg injects per unit of it.
-        """
-        for unit in (self.legs,) if self.balanced else ((leg,) for leg in self.legs):
-            at = t if self.balanced else (unit[0], t)
-            for drawn, share in ((self.drawn_p[at], -1.0), (self.drawn_q[at], -1j)):
-                yield drawn, dict.fromkeys(unit, complex(share) / len(unit))
+        """What it draws by Vars of the DSO's; see `DeviceBlockData.channels`."""
+        yield from drawn_channels(self, t, self.balanced)
 
     def made(self, t: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Power that each leg generates (MW, Mvar); it draws, so negative."""
@@ -216,7 +198,7 @@ class DatacenterBlockData(DeviceBlockData):
             found.append((self.q[t], -sum(q)))
         elif self.rating_mva is not None:
             found += [(self.leg_q[leg, t], -x) for leg, x in zip(self.legs, q, strict=True)]
-        return found
+        return found + drawn_values(self, t, p, q, self.balanced)
 
     def decisions(self) -> Iterator[Any]:
         """Vars that its operator decides: p, legs if they are chosen, q if it is the aggregator's.
@@ -267,19 +249,17 @@ class DatacenterBlockData(DeviceBlockData):
                 var.fix(q / share)
 
 
-def _legs(dc: Datacenter, exact: bool, grounded: bool) -> tuple[str, ...]:
+def _legs(dc: Datacenter, ac: bool, grounded: bool) -> tuple[str, ...]:
     """Legs of its block: equal ones are those of its phases in the linear form."""
     if not dc.balanced:
         return dc.legs
-    if not exact:
+    if not ac:
         return tuple(dc.phases)
-    if grounded or dc.neutral or dc.connection == "delta":
-        return dc.legs
-    if len(dc.phases) < 3:
+    if len(dc.phases) < 3 and not (grounded or dc.neutral or dc.connection == "delta"):
         raise ModelError.at(
-            f"datacenter '{dc.name}'", f"is between phase {', '.join(dc.phases)} and neutral at "
+            f"datacenter '{dc.name}'", f"is between phase {', '.join(dc.phases)} and ground at "
             f"bus '{dc.bus}', which nothing grounds", "Connect it in delta.")
-    return DELTA_PAIRS
+    return dc.legs
 
 
 def front_end(dc: Any, periods: Iterable[Any], excess: Any = None) -> pyo.Constraint:

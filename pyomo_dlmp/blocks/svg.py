@@ -24,10 +24,9 @@ from pyomo.core.base.block import declare_custom_block
 from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.device import DeviceBlockData, Surroundings
 from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
-from pyomo_dlmp.blocks.taken import tie
+from pyomo_dlmp.blocks.taken import drawn_channels, drawn_power, drawn_values, tie
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.devices import StaticVarGenerator
-from pyomo_dlmp.network.phases import DELTA_PAIRS
 from pyomo_dlmp.network.units import mega
 
 
@@ -44,7 +43,7 @@ class SvgBlockData(DeviceBlockData):
         [leg, t]: drawn (MW).
     drawn_p, drawn_q : Var
         [leg, t], or [t] of equal legs together: what the DSO delivers (MW, Mvar), of an SVG that an
-        aggregator decides in the exact form; `taken_p` and `taken_q` tie it (`blocks.taken`).
+        aggregator decides in the AC form; `taken_p` and `taken_q` tie it (`blocks.taken`).
         `drawn_p` only where there are losses.
     owner : "dso" or "datacenter"
         Who decides it.
@@ -75,14 +74,12 @@ class SvgBlockData(DeviceBlockData):
         """
         check_data(device, bus=bus)
         svg, legs, total = device, device.legs, mega(device.kvar)
-        self.owner, exact = svg.owner, getattr(bus, "exact", False)
-        self.alike = svg.connection == "wye" and not (grounded or (exact and svg.neutral))
+        self.owner, ac = svg.owner, bus.form == "ac"
+        self.alike = svg.connection == "wye" and not (grounded or (ac and svg.neutral))
         if self.alike and len(legs) < 3:
             raise ModelError.at(
                 f"svg '{svg.name}'", f"is between phase {', '.join(legs)} and neutral at bus "
                 f"'{svg.bus}', which nothing grounds", "Connect it in delta.")
-        if self.alike and exact:
-            legs = DELTA_PAIRS  # the same totals; equal powers to ground have unequal currents
         self.legs = legs
         share = total / len(legs) if svg.sharing == "equal" or self.alike else total
         self.split = svg.loss_percent > 0 or svg.sharing == "total"
@@ -105,7 +102,7 @@ class SvgBlockData(DeviceBlockData):
         self.total_mvar = total if svg.sharing == "total" else None
         if svg.owner == "dso" and self.total_mvar is not None:
             self._limit_total(horizon, penalty)
-        if svg.owner == "datacenter" and exact:
+        if svg.owner == "datacenter" and ac:
             tie(self, horizon.labels, self.alike)
         self.attach(svg, horizon, bus, legs)
 
@@ -173,9 +170,19 @@ class SvgBlockData(DeviceBlockData):
     def leg_power(self, leg: str, t: Any) -> tuple[Any, Any]:
         """q generated, and the losses drawn."""
         if self.component("drawn_q") is not None:
-            k, n = self.key((leg, t)), len(self.legs) if self.alike else 1
-            return (-self.drawn_p[k] / n if self.split else 0.0), -self.drawn_q[k] / n
+            return drawn_power(self, leg, t, self.alike)
         return (-self.loss[leg, t].expr if self.split else 0.0), self.q[leg, t]
+
+    def channels(self, t: Any) -> Iterator[tuple[Any, dict[str, complex]]]:
+        """The legs' powers, or those of equal legs together; see `DeviceBlockData.channels`."""
+        if self.component("drawn_q") is not None:
+            yield from drawn_channels(self, t, self.alike)
+        elif self.alike:
+            (_, p, q), n = next(self.units(t)), len(self.legs)
+            for power, unit in ((-p, 1.0 + 0j), (-q, 1j)):
+                yield power, dict.fromkeys(self.legs, unit / n)
+        else:
+            yield from super().channels(t)
 
     def dispatch(self, t: Any) -> Iterator[tuple[str, str, float]]:
         """Legs: what they generate, and their losses if there are any."""
@@ -201,7 +208,7 @@ class SvgBlockData(DeviceBlockData):
                 found += [(self.make[k], max(value, 0.0)), (self.absorb[k], max(-value, 0.0))]
             else:
                 found.append((self.each[k] if self.alike else self.q[k], value))
-        return found
+        return found + drawn_values(self, t, p, q, self.alike)
 
 
 def limit_total(svg: Any, periods: Iterable[Any], excess: Any = None) -> pyo.Constraint:

@@ -4,7 +4,7 @@
     price of 1 Mvar drawn by it         = sum_k Re D_k lamQ_k - Im D_k lamP_k
 
 over the bus's conductors k with the duals lamP, lamQ of their balances and the shares D of the
-leg's power that they get: those of `blocks.legs` in the linear form; in the exact one the
+leg's power that they get: those of `blocks.legs` in the linear form; in the AC one the
 derivative of the balances at the operating point. A device that its owner decides there is tied to
 the DSO's problem by rows of its own (`blocks.taken`), whose duals are its prices, exact beside that
 point too.
@@ -106,9 +106,11 @@ def _mapped(shares: Any, lam_p: Any, lam_q: Any, t: Any, reactive: bool) -> Any:
 
 
 def _shares(bus: Any, leg: str, t: Any, name: str) -> Any:
-    if getattr(bus, "exact", False):
-        return bus.leg_shares_at(leg, t, name)
-    return bus.leg_shares(leg, name)
+    """(conductor, re, im) of a leg's power."""
+    if bus.form != "ac":
+        return bus.leg_shares(leg, name)
+    place = bus.at(leg, name)
+    return [(k, place.power_r[k, t], place.power_i[k, t]) for k in place.ends]
 
 
 def _mean(prices: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A stand-in for the exact form: LinDist3Flow rows, and an objective in power *and* voltage."""
+"""A stand-in for the AC form: LinDist3Flow rows, and an objective in power *and* voltage."""
 
 import pyomo.environ as pyo
 from pyomo.core.base.block import declare_custom_block
@@ -11,12 +11,19 @@ from tests.models import CODE, GEN
 
 @declare_custom_block(name="ExactLikeBus")
 class ExactLikeBusData(BusBlockData):
-    """A bus that says it is of the exact form: devices tie what their owners decide."""
+    """A bus that says it is of the AC form: devices tie what their owners decide."""
 
-    exact = True
+    form = "ac"
 
-    def leg_shares_at(self, leg, t, name=""):
-        return self.leg_shares(leg, name)
+    def at(self, leg, name=""):
+        return _Leg(self.leg_shares(leg, name), self._t)
+
+
+class _Leg:
+    def __init__(self, shares, periods):
+        self.ends = [k for k, *_ in shares]
+        self.power_r = {(k, t): re for k, re, _ in shares for t in periods}
+        self.power_i = {(k, t): im for k, _, im in shares for t in periods}
 
 
 def exact_market(site, pays="active and reactive", svg=None):
@@ -27,6 +34,7 @@ def exact_market(site, pays="active and reactive", svg=None):
     dso.bus = ExactLikeBus(["head", "end"])  # noqa: F821  # made by the decorator
     for name in ("head", "end"):
         dso.bus[name].build(dlmp.Bus(name=name, kv=4.8), hours)
+        dso.bus[name]._t = list(hours.labels)
     end = dso.bus["end"]
     dso.grid = dlmp.blocks.SubstationBlock()
     dso.grid.build(dlmp.Substation(name="grid", bus="head"), hours, dso.bus["head"], [40.0, 44.0])
