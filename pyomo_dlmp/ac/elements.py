@@ -12,15 +12,20 @@ is ground: it has no voltage and appears in no element.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from pyomo_dlmp.network import Line, Network, Regulator
+from pyomo_dlmp.network.admittance import NodalAdmittance
 from pyomo_dlmp.network.elements import Bus
 from pyomo_dlmp.network.kinds import Branch, kind
-from pyomo_dlmp.network.phases import NEUTRAL, alpha, legs_matrix
-from pyomo_dlmp.network.windings import admittance
+from pyomo_dlmp.network.phases import NEUTRAL, NEUTRALS, SPLIT, alpha, legs_matrix
+from pyomo_dlmp.network.transformers import CenterTappedTransformer
+from pyomo_dlmp.network.units import mega
+from pyomo_dlmp.network.windings import admittance, rated_kv
 
+PPM = mega(mega(1.0))  # as kW in MW, twice
 Terminal = tuple[str, str]  # bus and conductor
 
 
@@ -146,18 +151,56 @@ def ideal(branch: Branch) -> bool:
 
 def _branch(network: Network, branch: Branch) -> Element:
     y = admittance(branch, network.buses)
-    if kind(branch) == "admittance":
-        terminals = branch.terminals
+    if isinstance(branch, NodalAdmittance):
+        terminals = list(branch.terminals)
     else:
         terminals = [*((branch.from_bus, k) for k in branch.from_phases),
                      *((branch.to_bus, k) for k in branch.to_phases)]
-    if isinstance(branch, Line) and branch.code.b is not None:
+    if not isinstance(branch, Line):
+        y = y + np.diag(_antifloat(network, branch, terminals))
+    elif branch.code.b is not None:
         half = 0.5e-6j * branch.length * np.array(branch.code.b)
         n = len(half)
         y = y.copy()
         y[:n, :n] += half
         y[n:, n:] += half
     return _element(network, str(kind(branch)), branch.name, terminals, y)
+
+
+def _antifloat(network: Network, branch: Branch, terminals) -> np.ndarray:
+    """Shunts (S) by which the engine keeps windings' voltages to ground defined, by terminal."""
+    shunt = np.zeros(len(terminals), dtype=complex)
+    if kind(branch) == "admittance":
+        return shunt
+    place = {end: i for i, end in enumerate(terminals)}
+    for bus, legs, kva, kv, ppm in _windings(network, branch):
+        y = -0.5j * PPM * ppm * mega(kva) / kv**2
+        for leg in legs:
+            for k in leg:
+                if (bus, k) in place:
+                    second = k in NEUTRALS or k == SPLIT[1]  # a wye's second conductor has twice
+                    shunt[place[bus, k]] += 2 * y if second else y
+    return shunt
+
+
+def _windings(network: Network, branch: Any):
+    """(bus, legs, kVA of a leg, rated kV of a leg, ppm) of each winding."""
+    ends = [network.buses[branch.from_bus], network.buses[branch.to_bus]]
+    if isinstance(branch, Regulator):
+        for bus in ends:
+            for leg in branch.ratio:
+                yield bus.name, (leg,), branch.kva, ends[0].nominal_kv(leg), 1.0
+        return
+    given = branch.from_kv, branch.to_kv
+    if isinstance(branch, CenterTappedTransformer):
+        sides = ((branch.leg,), ("1", "2"))
+        kv = [rated_kv(given[0], sides[0], ends[0]), given[1] or ends[1].kv_ln]
+    else:
+        sides = branch.legs
+        kv = [rated_kv(*side) for side in zip(given, sides, ends, strict=True)]
+    kva = branch.kva / (1 if isinstance(branch, CenterTappedTransformer) else len(sides[0]))
+    for bus, legs, volts in zip(ends, sides, kv, strict=True):
+        yield bus.name, legs, kva, volts, branch.antifloat_ppm
 
 
 def _element(network: Network, word: str, name: str, terminals, y) -> Element:
@@ -223,7 +266,7 @@ def ideal_rows(network: Network) -> list[IdealRow]:
     return found
 
 
-def _regulator_rows(network: Network, regulator: Regulator):
+def _regulator_rows(network: Network, regulator: Any):
     """(part, {terminal: coefficient}) of each unit, and of the common conductor of an open delta.
     """
     ends = (regulator.from_bus, regulator.to_bus)

@@ -18,6 +18,7 @@ import numpy as np
 
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.devices import Load
+from pyomo_dlmp.tolerances import ROUNDING
 
 V_IMPEDANCE = 0.5  # pu; the engine's vlowpu
 
@@ -175,7 +176,7 @@ def load_law(load: Load, x: np.ndarray) -> Shares:
 
 def _sum_of_powers(terms: Polynomial, x: np.ndarray) -> tuple[np.ndarray, ...]:
     """Value, first and second derivative of a sum of c x^n."""
-    x = np.maximum(np.asarray(x, dtype=float), 1e-6)  # exponents may be negative
+    x = np.maximum(np.asarray(x, dtype=float), ROUNDING)  # exponents may be negative
     value, slope, bend = (np.zeros_like(x) for _ in range(3))
     for c, n in terms:
         value = value + c * x**n
