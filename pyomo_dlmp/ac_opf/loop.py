@@ -20,6 +20,7 @@ from pyomo_dlmp.ac.curvature import Weights, hessian, made_convex
 from pyomo_dlmp.ac.flows import operating_point
 from pyomo_dlmp.ac.newton import solve
 from pyomo_dlmp.ac_opf.duals import ModelMap, adjoints, direction
+from pyomo_dlmp.ac_opf.kinks import on_the_models_side
 from pyomo_dlmp.ac_opf.start import start_injections
 from pyomo_dlmp.blocks.registry import device_blocks
 from pyomo_dlmp.lower.form import LowerForm, compile_lower
@@ -162,6 +163,7 @@ class AcLoop:
         old = self.state.legs.u
         self.state = solve(self.circuit, self.injected(), self.drawn, self.state.z, self.labels)
         assert self.map is not None and self.solution is not None
+        self.state = on_the_models_side(self.state, self.model, self.labels)
         duals = self.solution.row_duals
         self.limits = self.map.limit_multipliers(duals)
         self.lam = adjoints(self.state, self.prices, sum(self.limit_gradients().values()))
