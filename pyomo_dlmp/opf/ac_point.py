@@ -58,7 +58,7 @@ def set_operating_point(model: Any, network: Network, point: OperatingPoint,
 
 
 def point_rows(model: Any) -> list[Any]:
-    """The rows that change with the operating point, for `lower.reread.reread`.
+    """The rows that change with the operating point, for `lower.rereading.reread`.
 
     Parameters
     ----------

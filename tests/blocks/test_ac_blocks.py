@@ -41,8 +41,8 @@ class ByHand:
                                 self.m.bus)
 
     def load(self, name, bus, legs, kw, kvar, **more):
-        self.m.demand[name].build(dlmp.Load(name=name, bus=bus, legs=legs, kw=kw, kvar=kvar, **more),
-                                self.horizon, self.m.bus[bus])
+        data = dlmp.Load(name=name, bus=bus, legs=legs, kw=kw, kvar=kvar, **more)
+        self.m.demand[name].build(data, self.horizon, self.m.bus[bus])
 
     def settle(self):
         m = self.m
@@ -160,7 +160,7 @@ def test_what_does_not_fit_is_named():
     with pytest.raises(dlmp.ModelError, match="2 terminals and an admittance of shape"):
         by_hand.m.line["y"].build([("s", "a"), ("e", "a")], np.eye(3), by_hand.horizon,
                                   by_hand.m.bus)
-    with pytest.raises(dlmp.ModelError, match="load.*leg 'c' at bus 'e'"):
+    with pytest.raises(dlmp.ModelError, match=r"load.*leg 'c' at bus 'e'"):
         by_hand.load("load", "e", ("c",), (10,), (1,))
     with pytest.raises(dlmp.ModelError, match="no neutral that is not solidly grounded"):
         by_hand.m.bus["e"].limit_neutral(.05)

@@ -55,7 +55,7 @@ def scaled(load, share):
 
 
 def volts(bus, k, t=0):
-    """A voltage of the AC form (pu); of a part that nothing grounds, less the mean of its phases."""
+    """A voltage of the AC form (pu); where nothing grounds the bus, less the mean of its phases."""
     v = {x: complex(bus.vr[x, t].value, bus.vi[x, t].value) for x in bus.conductors}
     return v[k] - (sum(v[x] for x in bus.phases) / 3 if bus.floats else 0)
 
@@ -77,7 +77,8 @@ def check_ac(net, within=1e-5):
     for component in (m.line, m.transformer, m.admittance):
         for name, block in component.items():
             branch = net.branches[name]
-            if not len(block.y) or isinstance(branch, dlmp.Line) and branch.code.b is not None:
+            charged = isinstance(branch, dlmp.Line) and branch.code.b is not None
+            if charged or not len(block.y):
                 continue
             kv = net.buses[branch.to_bus].kv_ln
             ours = dict(zip(block.terminals, -block.currents(0), strict=True))
