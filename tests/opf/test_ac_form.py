@@ -10,7 +10,7 @@ import pyomo_dlmp as dlmp
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.rereading import reread
 from pyomo_dlmp.opf import set_operating_point
-from pyomo_dlmp.opf.ac_point import point_rows
+from pyomo_dlmp.opf.ac_point import false_bends, point_rows
 from pyomo_dlmp.opf.curvature import channels, set_curvature
 from tests.feeders import engine
 from tests.library.linear import scaled, volts
@@ -180,6 +180,22 @@ def test_a_load_at_the_end_of_its_range_stays_at_its_bend():
         m = built(net, point, load_scale=scale)
         dlmp.solve_opf(m)
         assert worst(m, dlmp.ac_power_flow(net, load_scale=scale).point) < 3e-4
+
+
+def test_where_more_load_is_wanted_a_bend_is_not_exact_and_said_so():
+    """Above a soft upper limit load is worth money: the model would take what the law lacks."""
+    engine()
+    net = dlmp.load_feeder("ieee13")
+    net = net.replacing(*(replace(d, model="power", coefficients=(), v_low=0.5, v_high=1.0)
+                          for d in net.loads.values()))
+    point = dlmp.ac_power_flow(net).point
+    m = built(net, point, voltage_limits="soft", v_min=.8, v_max=.96)
+    dlmp.solve_opf(m)
+    false = false_bends(m)
+    assert false and worst(m, point) > 1e-4
+    set_operating_point(m, net, point, straight=false)
+    dlmp.solve_opf(m)
+    assert not false_bends(m) and worst(m, point) < 1e-7
 
 
 def test_a_point_of_another_network_is_named():
