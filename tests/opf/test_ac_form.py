@@ -191,10 +191,12 @@ def test_where_more_load_is_wanted_a_bend_is_not_exact_and_said_so():
     point = dlmp.ac_power_flow(net).point
     m = built(net, point, voltage_limits="soft", v_min=.8, v_max=.96)
     dlmp.solve_opf(m)
-    false = false_bends(m)
-    assert false and worst(m, point) > 1e-4
-    set_operating_point(m, net, point, straight=false)
-    dlmp.solve_opf(m)
+    straight = false_bends(m)
+    assert straight and worst(m, point) > 1e-4
+    for _ in range(3):  # without one, more load elsewhere may be wanted
+        set_operating_point(m, net, point, straight=straight)
+        dlmp.solve_opf(m)
+        straight |= false_bends(m)
     assert not false_bends(m) and worst(m, point) < 1e-7
 
 
