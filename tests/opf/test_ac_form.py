@@ -198,6 +198,8 @@ def test_where_more_load_is_wanted_a_bend_is_not_exact_and_said_so():
         dlmp.solve_opf(m)
         straight |= false_bends(m)
     assert not false_bends(m) and worst(m, point) < 1e-7
+    done = dlmp.solve_ac_opf(net, v_min=.8, v_max=.96)  # the loop does the same
+    assert done.settled and worst(done.model, point) < 1e-7
 
 
 def test_a_point_of_another_network_is_named():
