@@ -10,7 +10,7 @@ from pyomo.environ import value
 
 from pyomo_dlmp.tolerances import ACTIVE
 
-CURE = ('Widen v_min and v_max, model what the voltages miss (losses="corrected"), or take hard '
+CURE = ('Widen v_min and v_max, model what the voltages miss (form="ac"), or take hard '
         'limits (voltage_limits="hard") or none (voltage_limits=None).')
 
 
