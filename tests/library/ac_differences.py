@@ -135,7 +135,7 @@ class Probes:
 
 
 def _pair(leg):
-    return len(leg) == 2 and set(leg) <= set("abc") or leg == "12"
+    return leg == "12" or (len(leg) == 2 and set(leg) <= set("abc"))
 
 
 def marginal_costs(network, legs=None, *, price=50.0, dispatch=None, load_scale=1.0, limits=None,
