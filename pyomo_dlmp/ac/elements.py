@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from pyomo_dlmp.network import Line, Network, Regulator
+from pyomo_dlmp.network.admittance import NodalAdmittance
 from pyomo_dlmp.network.elements import Bus
 from pyomo_dlmp.network.kinds import Branch, kind
 from pyomo_dlmp.network.phases import NEUTRAL, NEUTRALS, SPLIT, alpha, legs_matrix
@@ -150,8 +151,8 @@ def ideal(branch: Branch) -> bool:
 
 def _branch(network: Network, branch: Branch) -> Element:
     y = admittance(branch, network.buses)
-    if kind(branch) == "admittance":
-        terminals = branch.terminals
+    if isinstance(branch, NodalAdmittance):
+        terminals = list(branch.terminals)
     else:
         terminals = [*((branch.from_bus, k) for k in branch.from_phases),
                      *((branch.to_bus, k) for k in branch.to_phases)]

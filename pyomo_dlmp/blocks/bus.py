@@ -51,6 +51,8 @@ class BusBlockData(BlockData):
         [phase, t]; their duals are the prices.
     """
 
+    form = "lindist"
+
     def build(self, bus: Bus, horizon: Horizon) -> None:
         """Declare voltages and balances for the bus's phases.
 

@@ -216,6 +216,24 @@ class DeviceBlockData(BlockData):
         for quantity, parts in zip(("active", "reactive"), self.made(t), strict=True):
             yield "", quantity, sign * sum(parts)
 
+    def channels(self, t: Any) -> Iterator[tuple[Any, dict[str, complex]]]:
+        """Powers by which it acts on the feeder, independent of each other.
+
+        Parameters
+        ----------
+        t : hashable
+            The period.
+
+        Yields
+        ------
+        (expression, dict of str to complex)
+            A power that it generates (MW or Mvar), and by leg of the *device* what that leg injects
+            (MVA) per unit of it: 1 of an active power, 1j of a reactive one.
+        """
+        for leg, name in zip(self.legs, _own_legs(self), strict=True):
+            for power, unit in zip(self.leg_power(leg, t), (1.0 + 0j, 1j), strict=True):
+                yield power, {name: unit}
+
     def settings(self, t: Any, p: tuple[float, ...],
                  q: tuple[float, ...]) -> list[tuple[Any, float]]:
         """Values of its Vars with which the device's legs generate given powers.
@@ -266,7 +284,7 @@ class BalancedBlockData(DeviceBlockData):
                legs: tuple[str, ...] | None = None) -> None:
         """Connect to a bus; see `DeviceBlockData.attach`."""
         own = leg_names(device) if legs is None else legs
-        if len(own) == 3 and all(map(between_phases, own)):
+        if bus.form != "ac" and len(own) == 3 and all(map(between_phases, own)):
             own = tuple(dict.fromkeys("".join(own)))
         super().attach(device, horizon, bus, own)
 
@@ -280,8 +298,20 @@ class BalancedBlockData(DeviceBlockData):
         p, q = self.total(t)
         return self.device.equal_legs(value(p), value(q))
 
+    def channels(self, t: Any) -> Iterator[tuple[Any, dict[str, complex]]]:
+        """The totals, each shared by all legs."""
+        names = _own_legs(self)
+        for power, unit in zip(self.total(t), (1.0 + 0j, 1j), strict=True):
+            yield power, dict.fromkeys(names, unit / len(names))
+
     def dispatch(self, t: Any) -> Iterator[tuple[str, str, float]]:
         """The totals."""
         sign = -1.0 if self.device.draws else 1.0
         for quantity, power in zip(("active", "reactive"), self.total(t), strict=True):
             yield "", quantity, sign * value(power)
+
+
+def _own_legs(block: Any) -> tuple[str, ...]:
+    """The device's own legs, which a block of equal legs may call by phases."""
+    own = leg_names(block.device)
+    return own if len(own) == len(block.legs) else block.legs

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import pyomo.environ as pyo
 from pyomo.core.base.block import declare_custom_block
 
 from pyomo_dlmp.blocks.data_checks import check_data
@@ -88,9 +89,18 @@ class LoadBlockData(DeviceBlockData):
         slope = slopes(device)
         self.scale = horizon.series(scale, "load scale")
         self.q_scale = self.scale if q_scale is None else horizon.series(q_scale, "load scale of Q")
+        if bus.form == "ac":
+            self._at_point(device, horizon, bus, slope)
+        else:
+            self._at_nominal(device, horizon, bus, slope, outside)
+        self.attach(device, horizon, bus)
+
+    def _at_nominal(self, device: Load, horizon: Horizon, bus: Any, slope: tuple[float, float],
+                    outside: Iterable) -> None:
+        """Power linear at nominal voltage."""
         self.drawn = {}
         for leg, kw, kvar in zip(device.legs, device.kw, device.kvar, strict=True):
-            ratio = 1.0 if device.kv is None else (bus.leg_kv(leg) / device.kv) ** 2
+            ratio = self._ratio(device, bus, leg)
             for t in horizon.labels:
                 power = [self.scale[t] * mega(kw), self.q_scale[t] * mega(kvar)]
                 shares = (1.0, 1.0) if (leg, t) in outside else slope
@@ -99,7 +109,66 @@ class LoadBlockData(DeviceBlockData):
                     power = [x * (1.0 + s * change) if s else x
                              for x, s in zip(power, shares, strict=True)]
                 self.drawn[leg, t] = tuple(power)
-        self.attach(device, horizon, bus)
+
+    def _at_point(self, device: Load, horizon: Horizon, bus: Any,
+                  slope: tuple[float, float]) -> None:
+        """Power linear at an operating point, that of nominal voltage at first."""
+        index = horizon.index(device.legs)
+        for name in ("p_at", "q_at", "p_slope", "q_slope", "w_at"):
+            self.add_component(name, pyo.Param(index, initialize=1.0, mutable=True))
+        self.drawn = {}
+        for leg, t in index:
+            change = bus.leg_voltage(leg, t, device.name) - self.w_at[leg, t]
+            self.drawn[leg, t] = (self.p_at[leg, t] + self.p_slope[leg, t] * change,
+                                  self.q_at[leg, t] + self.q_slope[leg, t] * change)
+            ratio = self._ratio(device, bus, leg)
+            p, q = self.nominal(device, leg, t)
+            values = [x * (1 + s * (ratio - 1)) for x, s in zip((p, q), slope, strict=True)]
+            self.set_law((leg, t), tuple(values), (p * slope[0] * ratio, q * slope[1] * ratio), 1.0)
+
+    @staticmethod
+    def _ratio(device: Load, bus: Any, leg: str) -> float:
+        """Squared voltage of the leg per squared rated voltage, at nominal voltage."""
+        return 1.0 if device.kv is None else (bus.leg_kv(leg) / device.kv) ** 2
+
+    def nominal(self, device: Load, leg: str, t: Any) -> tuple[float, float]:
+        """Power that a leg draws at its rated voltage.
+
+        Parameters
+        ----------
+        device : Load
+            The data.
+        leg : str
+            One of its legs.
+        t : hashable
+            The period.
+
+        Returns
+        -------
+        (float, float)
+            MW and Mvar.
+        """
+        i = device.legs.index(leg)
+        return self.scale[t] * mega(device.kw[i]), self.q_scale[t] * mega(device.kvar[i])
+
+    def set_law(self, k: tuple[str, Any], power: tuple[float, float],
+                slope: tuple[float, float], w: float) -> None:
+        """Take the power of a leg and its slopes at an operating point, in the AC form.
+
+        Parameters
+        ----------
+        k : (str, hashable)
+            (leg, period).
+        power : (float, float)
+            Drawn there (MW, Mvar).
+        slope : (float, float)
+            Derivatives by the squared voltage (MW, Mvar per pu^2 of the leg's nominal).
+        w : float
+            Squared voltage there (pu^2 of the leg's nominal).
+        """
+        for param, value in ((self.p_at, power[0]), (self.q_at, power[1]),
+                             (self.p_slope, slope[0]), (self.q_slope, slope[1]), (self.w_at, w)):
+            param[k] = value
 
     def build_at(self, device: Load, horizon: Horizon, bus: Any, at: Surroundings) -> None:
         """As `build`, at its scale in the OPF."""

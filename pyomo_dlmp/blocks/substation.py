@@ -95,16 +95,9 @@ class SubstationBlockData(BlockData):
         self.p = pyo.Var(bus.w.index_set(), initialize=0.0)
         self.q = pyo.Var(bus.w.index_set(), initialize=0.0)
         volts = dict(zip(bus.phases, substation.v_pu, strict=True))
-        _, turns = source_angles(substation, bus.phases)
         for phase, t in bus.w.index_set():
             bus.inject((phase, t), self.p[phase, t], self.q[phase, t])
-        if substation.z is None:
-            for phase, t in bus.w.index_set():
-                bus.w[phase, t].fix(volts[phase] ** 2)
-                if bus.component("theta") is not None:
-                    bus.theta[phase, t].fix(turns[phase])
-        else:
-            self._behind(bus, horizon, substation.z / bus.kv_ln**2, volts, turns)
+        self._hold(substation, horizon, bus, volts, source_angles(substation, bus.phases))
         self.cost = pyo.Expression(horizon.periods, initialize={
             t: self.price[t] * horizon.hours * sum(self.p[phase, t] for phase in bus.phases)
             for t in horizon.labels})
@@ -123,6 +116,17 @@ class SubstationBlockData(BlockData):
             In $/MWh.
         """
         return self.price[t] if pyo.value(self.price[t]) >= 0 else 0.0
+
+    def _hold(self, substation: Substation, horizon: Horizon, bus: Any, volts: dict,
+              turns: tuple[float, dict[str, float]]) -> None:
+        """Fix the voltage of the bus, or write the rows of the source's own impedance."""
+        if substation.z is not None:
+            self._behind(bus, horizon, substation.z / bus.kv_ln**2, volts, turns[1])
+            return
+        for phase, t in bus.w.index_set():
+            bus.w[phase, t].fix(volts[phase] ** 2)
+            if bus.component("theta") is not None:
+                bus.theta[phase, t].fix(turns[1][phase])
 
     def _behind(self, bus, horizon: Horizon, z_pu, volts, turns) -> None:
         """Rows `voltage` and `angle` of the source's own impedance."""
