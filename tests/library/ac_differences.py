@@ -1,14 +1,15 @@
 """Marginal costs of any leg of a network, by central differences of the OpenDSS engine.
 
 A probe (a load of constant power) stands at each leg; with devices at a fixed dispatch the cost is
-price x power bought, and that of soft voltage limits where these are asked for. Two step sizes: the
-truth is extrapolated from both (their error falls with the square of the step), and where the
-one-sided differences do not close as the step halves there is a kink (a load at the edge of its
-range, a limit).
+price x power bought, and that of soft voltage limits where these are asked for. The truth is
+extrapolated from central differences of a step and of half of it (their error falls with its
+square); where the one-sided differences do not close as the step halves there is a kink (a load at
+the edge of its range, a limit).
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +21,8 @@ from pyomo_dlmp.power_flow.ac_solver import AcSolver
 from pyomo_dlmp.power_flow.dispatch import dispatch_by_period
 from pyomo_dlmp.power_flow.engine_flow import _following
 
-LOW_KV, LOW_KW, MEDIUM_KW = 1.0, 0.2, 10.0
-GOOD = 1e-3  # $/MWh between the central differences of a step and of half of it
+LOW_KV, LOW_KW, MEDIUM_KW = 1.0, 2.0, 10.0
+GOOD = 1e-4  # $/MWh between the estimates of a step and of half of it
 QUANTITIES = ("active", "reactive")
 
 
@@ -31,11 +32,11 @@ class Difference(NamedTuple):
     Attributes
     ----------
     value : float
-        Extrapolated from two central differences.
+        Extrapolated from central differences.
     below, above : float
         One-sided, of the shorter step.
     spread : float
-        Between the two central differences.
+        Between two such values, of a step and of half of it.
     kink : bool
     """
 
@@ -82,11 +83,17 @@ class Probes:
             dlmp.Load(name=name, bus=bus, legs=(leg,), kw=(1.0,), kvar=(1.0,), v_low=0.0,
                       v_high=9.0, connection="delta" if _pair(leg) else "wye")
             for (bus, leg), name in self.names.items()))
-        self.solver = AcSolver(self.network)
         self.price, self.penalty = price, penalty
         none = dict.fromkeys(self.names.values(), 0.0)
         self.scales = [{**scales[0], **none}, {**scales[1], **none}]
-        self.powers = {**_following(self.solver.base, *scales), **powers}
+        self.powers, self.given = powers, scales
+        self._begin()
+
+    def _begin(self):
+        """An engine at the solution without probes: from elsewhere it may find another one."""
+        self.solver = AcSolver(self.network)
+        self.powers = {**_following(self.solver.base, *self.given), **self.powers}
+        self.solver.solve(self.powers, *self.scales)
 
     def cost(self, leg=None, kw=0.0, kvar=0.0):
         """Of the hour ($), with a draw at a leg."""
@@ -95,7 +102,8 @@ class Probes:
             p[self.names[leg]], q[self.names[leg]] = kw, kvar
         self.solver.solve(self.powers, p, q)
         if not self.solver.engine.ActiveCircuit.Solution.Converged:
-            return np.nan  # what stands so weakly has no price that a step could find
+            self._begin()
+            return np.nan
         cost = self.price * self.solver.bought_kw() / 1e3
         if self.penalty is not None:
             point = OperatingPoint(periods=[0])
@@ -103,35 +111,37 @@ class Probes:
             cost += self.penalty(point)
         return cost
 
-    def step(self, leg):
-        """kW that are neither rounding nor curvature."""
-        return LOW_KW if self.network.buses[leg[0]].kv < LOW_KV else MEDIUM_KW
+    def steps(self, leg):
+        """kW: first one that is neither rounding nor curvature as a rule."""
+        usual = LOW_KW if self.network.buses[leg[0]].kv < LOW_KV else MEDIUM_KW
+        return usual, usual / 10, usual * 10
 
     def difference(self, leg, quantity, step=None):
         """A `Difference` at a leg; of several steps the one whose two estimates agree best."""
-        steps = [step] if step else [f * self.step(leg) for f in (1.0, 10.0, 0.1)]
         best = None
-        for step in steps:
-            found = self._difference(leg, quantity, step)
+        for width in [step] if step else self.steps(leg):
+            found = self._difference(leg, quantity, width)
             if best is None or not best.spread <= found.spread:
                 best = found
             if best.spread < GOOD and not best.kink:
                 break
         return best
 
-    def _difference(self, leg, quantity, step, tolerance=1e-3):
+    def _difference(self, leg, quantity, step, tolerance=5e-3):
         kw, kvar = (1.0, 0.0) if quantity == "active" else (0.0, 1.0)
-        at = {f: self.cost(leg, f * step * kw, f * step * kvar) for f in (-1.0, -.5, 0.0, .5, 1.0)}
+        at = {f: self.cost(leg, f * step * kw, f * step * kvar)
+              for f in (-1.0, -.5, -.25, 0.0, .25, .5, 1.0)}
 
         def slope(f, g):
             return 1e3 * (at[g] - at[f]) / ((g - f) * step)
 
-        wide, narrow = slope(-1, 1), slope(-.5, .5)
+        central = [slope(-f, f) for f in (1.0, .5, .25)]
+        better = [(4 * fine - rough) / 3 for rough, fine in itertools.pairwise(central)]
         # smooth: above - below is the curvature x step, and halves with the step
-        gap, half = slope(0, 1) - slope(-1, 0), slope(0, .5) - slope(-.5, 0)
+        gap, half = (slope(0, f) - slope(-f, 0) for f in (.5, .25))
         kink = not abs(half - gap / 2) <= tolerance + 0.1 * abs(gap)
-        return Difference((4 * narrow - wide) / 3, slope(-.5, 0), slope(0, .5),
-                          abs(narrow - wide), kink)
+        return Difference(better[0], slope(-.25, 0), slope(0, .25), abs(better[1] - better[0]),
+                          kink)
 
 
 def _pair(leg):
