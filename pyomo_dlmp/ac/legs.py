@@ -71,6 +71,8 @@ class Legs:
 
     Attributes
     ----------
+    names, of : dict
+        [device]: names of its legs as they are in AC, their numbers.
     keys : list of (str, int)
         Device and number of its leg.
     a, b : ndarray of int, shape (legs,)
@@ -84,6 +86,7 @@ class Legs:
     """
 
     def __init__(self, network: Network, at: Mapping, grounded: set[str]):
+        self.names: dict[str, tuple[str, ...]] = {}
         self.keys: list[tuple[str, int]] = []
         ends: list[tuple[int, int]] = []
         nominal, rated, given = [], [], []
@@ -92,7 +95,8 @@ class Legs:
         for name, device in network.devices.items():
             bus = network.buses[device.bus]
             fixed = device.nominal_power() is not None
-            for k, leg in enumerate(ac_legs(device, device.bus in grounded)):
+            self.names[name] = ac_legs(device, device.bus in grounded)
+            for k, leg in enumerate(self.names[name]):
                 here = len(self.keys)
                 self.of.setdefault(name, []).append(here)
                 self.keys.append((name, k))

@@ -83,7 +83,7 @@ class AcBusBlockData(BlockData):
         self.kv, self.kv_ln = bus.kv, bus.kv_ln
         self.solid = NEUTRAL if NEUTRAL in bus.neutrals and bus.ground_z == 0 else ""
         self.conductors = "".join(k for k in bus.conductors if k != self.solid)
-        self._horizon, self._members = horizon, []
+        self._horizon, self._members, self._loose = horizon, [], {}
         index = horizon.index(self.conductors)
         flat = {(k, t): complex(ALPHA.get(k, 0.0)) for k, t in index}
         real, imag = ({k: part(v) for k, v in flat.items()} for part in (np.real, np.imag))
@@ -168,7 +168,9 @@ class AcBusBlockData(BlockData):
         ModelError
             If the bus lacks the phase.
         """
-        self.at(k[0]).add(k[1], p, q)
+        place = self.at(k[0])
+        place.add(k[1], p, q)
+        self._loose.setdefault((place.index(), k[1]), []).append((p, q))
 
     def connect(self, device: Any, periods: Iterable[Hashable]) -> None:
         """Connect a device's legs; those of a device in equal legs are its own, phases or pairs.
@@ -286,15 +288,23 @@ class AcBusBlockData(BlockData):
 
     def set_powers(self) -> None:
         """Take the legs' powers at the point from the values of the devices' Vars and Params."""
-        rows = self._rows()
-        for leg in self.leg.values():
-            leg.set_power({t: complex(pyo.value(leg.p[t]), pyo.value(leg.q[t]))
-                           for t in self._horizon.labels}, rows)
-        for k in self.cr:
-            net = complex(pyo.value(self.net_p[k]), pyo.value(self.net_q[k]))
-            c = np.conj(-net / rows[k])
-            self.cr[k].set_value(float(c.real), skip_validation=True)
-            self.ci[k].set_value(float(c.imag), skip_validation=True)
+        rows, labels = self._rows(), self._horizon.labels
+        powers: dict[str, dict] = {leg: dict.fromkeys(labels, 0j) for leg in self.leg}
+        for device, own, leg in self._members:
+            for t in labels:
+                powers[leg][t] += device.power_at_point(own, t)
+        for (leg, t), parts in self._loose.items():
+            powers[leg][t] += sum(complex(pyo.value(p), pyo.value(q)) for p, q in parts)
+        net = dict.fromkeys(rows, 0j)
+        for name, leg in self.leg.items():
+            leg.set_power(powers[name], rows)
+            for t in labels:
+                share = powers[name][t] / leg.point_voltage(t)
+                for k, sign in zip(leg.ends, (1.0, -1.0), strict=False):
+                    net[k, t] += sign * share
+        for k, current in net.items():
+            self.cr[k].set_value(-current.real, skip_validation=True)
+            self.ci[k].set_value(current.imag, skip_validation=True)
 
     # -------------------------------------------------------------------------------- limits
 

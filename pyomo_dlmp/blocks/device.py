@@ -123,6 +123,24 @@ class DeviceBlockData(BlockData):
         """
         raise NotImplementedError
 
+    def power_at_point(self, leg: str, t: Any) -> complex:
+        """Power that a leg injects at the operating point of the AC form.
+
+        Parameters
+        ----------
+        leg : str
+            One of `legs`.
+        t : hashable
+            The period.
+
+        Returns
+        -------
+        complex
+            In MVA.
+        """
+        p, q = self.leg_power(leg, t)
+        return complex(value(p), value(q))
+
     @property
     def conductors(self) -> dict[str, tuple[str, str]]:
         """The conductors between which each leg lies, such as ``{"a": ("a", "n")}``."""
