@@ -125,7 +125,8 @@ def bought_gradient(state: AcState, t: int) -> np.ndarray:
 def node_prices(state: AcState, t: int, lam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cost of drawing 1 MW, and 1 Mvar, between each node and ground.
 
-    On a part that nothing grounds, voltages to ground are taken without the mean of the bus.
+    On a part that nothing grounds, voltages to ground are taken without the mean of the bus, and
+    the current returns through its three phases equally.
 
     Parameters
     ----------
@@ -140,9 +141,11 @@ def node_prices(state: AcState, t: int, lam: np.ndarray) -> tuple[np.ndarray, np
     (ndarray, ndarray)
         Each of shape (n,), $/MW and $/Mvar of the period; nan where there is no voltage.
     """
-    u = referred(state)[:, t]
+    u, lam = referred(state)[:, t], lam[:state.circuit.n].copy()
+    for at in _floating(state):
+        lam[at] -= lam[at[:3]].mean()
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = -np.conj(lam[:state.circuit.n]) / np.conj(u)
+        value = -np.conj(lam) / np.conj(u)
     # 1 MW drawn injects -conj(1/u), 1 Mvar -conj(j/u) = +j conj(1/u)
     return value.real, (-1j * value).real
 
@@ -188,11 +191,18 @@ def referred(state: AcState) -> np.ndarray:
     ndarray, shape (n, periods), complex
         In pu.
     """
-    c = state.circuit
     volts = state.volts.copy()
+    for at in _floating(state):
+        volts[at] -= volts[at[:3]].mean(axis=0)
+    return volts
+
+
+def _floating(state: AcState) -> list[list[int]]:
+    """Nodes of each three-phase bus that nothing grounds, its phases first."""
+    c = state.circuit
+    found = []
     for name, bus in c.network.buses.items():
         if bus.phases == "abc" and name not in c.grounded:
             at = [c.at[name, k] for k in bus.conductors]
-            at = [i for i in at if i >= 0]
-            volts[at] -= volts[at[:3]].mean(axis=0)
-    return volts
+            found.append([i for i in at if i >= 0])
+    return found

@@ -134,7 +134,7 @@ class Legs:
         Parameters
         ----------
         scales : (mapping, mapping)
-            {load: multipliers of P (1), an array over the periods}, the same of Q.
+            {load: multipliers of P (1), an array over the periods}, and of Q where it has its own.
 
         Returns
         -------
@@ -144,7 +144,8 @@ class Legs:
         periods = max((len(np.atleast_1d(v)) for part in scales for v in part.values()), default=1)
         power = np.repeat(self.nominal[:, None], periods, axis=1)
         for name, at in self.at_load.items():
-            p, q = (np.asarray(part.get(name, 1.0)) for part in scales)
+            p = np.asarray(scales[0].get(name, 1.0))
+            q = np.asarray(scales[1].get(name, p))
             power[at] = self.nominal[at].real[:, None] * p + 1j * self.nominal[at].imag[
                 :, None] * q
         return power

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from pyomo_dlmp.ac.adjoint import Direction, adjoint, bought_gradient
+from pyomo_dlmp.ac.adjoint import Direction, adjoint, bought_gradient, node_prices, referred
 from pyomo_dlmp.ac.circuit import Circuit
 from pyomo_dlmp.ac.newton import AcState
+from pyomo_dlmp.blocks.ac_bus import SMALL
 from pyomo_dlmp.lower.form import LowerForm
 from pyomo_dlmp.network.device import leg_names
 from pyomo_dlmp.opf.curvature import Channel
@@ -99,8 +100,7 @@ class ModelMap:
     def node_prices(self, duals: np.ndarray, state: AcState) -> np.ndarray:
         """Prices of all nodes by the duals of the balances.
 
-        With m the multiplier of a node's row, dual_p - j dual_q times conj(m) is the cost of the
-        current (its conjugate) that the node draws.
+        With m the multiplier of a node's row, the adjoint is  -m conj(dual_p + j dual_q).
 
         Parameters
         ----------
@@ -115,9 +115,16 @@ class ModelMap:
             Of active and reactive power ($/MW, $/Mvar of the period), as `ac.adjoint.node_prices`.
         """
         p, q = (_taken(duals, rows) for rows in self.balances)
-        lam = -np.conj(self.multiplier) * (p + 1j * q)
+        lam = -self._multipliers(state) * np.conj(p + 1j * q)
         return np.array([node_prices(state, t, lam[:, t]) for t in range(p.shape[1])]
                         ).transpose(1, 2, 0)
+
+    def _multipliers(self, state: AcState) -> np.ndarray:
+        """m of the balances: the voltage, 1 at neutrals and where it is small."""
+        volts = referred(state)
+        phases = np.array([k in self.circuit.network.buses[bus].phases
+                           for bus, k in self.circuit.nodes])
+        return np.where(phases[:, None] & (np.abs(volts) >= SMALL), volts, 1.0)
 
 
 def adjoints(state: AcState, prices: np.ndarray, limits: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.lower.solver import LowerSolution, LowerSolver
 from pyomo_dlmp.network import Network, OperatingPoint
 from pyomo_dlmp.opf import build_opf
-from pyomo_dlmp.opf.ac_point import point_rows, set_operating_point
+from pyomo_dlmp.opf.ac_point import set_operating_point
 from pyomo_dlmp.opf.curvature import channels
 from pyomo_dlmp.opf.load_scale import load_series, reactive_series
 
@@ -143,7 +143,7 @@ class AcLoop:
             self.form = compile_lower(self.model)
             self.map = ModelMap(self.model, self.circuit, self.form)
         else:
-            self.form = self.form.reread(point_rows(self.model))
+            self.form = compile_lower(self.model)
         self.solution = LowerSolver(build_kkt(self.form)).solve_here()
         self.solution.load()
         return self.solution
@@ -176,7 +176,7 @@ class AcLoop:
     def dual_prices(self) -> np.ndarray:
         """Prices of all nodes by the duals of the model's balances, as `node_prices`."""
         assert self.map is not None and self.solution is not None
-        return self.map.node_prices(self.solution.row_duals, self.point)
+        return self.map.node_prices(self.solution.row_duals, self.state)
 
     # -------------------------------------------------------------------------- the loop
 
