@@ -127,9 +127,6 @@ class Equations:
                 signs = list(zip(leg, (1.0, -1.0), strict=False))
                 self._joint([(first, k, ratio * s) for k, s in signs]
                             + [(second, k, -s) for k, s in signs])
-            if branch.connection == "open_delta":
-                common = next(k for k in "abc" if all(k in leg for leg in branch.taps))
-                self._joint([(first, common, 1.0), (second, common, -1.0)])
         elif kind(branch) == "admittance":
             self._add(branch.y, branch.terminals)
         else:
@@ -140,6 +137,10 @@ class Equations:
             if isinstance(branch, Line) and branch.code.b is not None:
                 for end in ends:
                     self._add(0.5e-6j * branch.length * np.array(branch.code.b), end)
+
+        if isinstance(branch, Regulator) and branch.connection == "open_delta":
+            common = next(k for k in "abc" if all(k in leg for leg in branch.taps))
+            self._joint([(first, common, 1.0), (second, common, -1.0)])
 
     def _antifloat(self, branch):
         """The engine's small reactors from each end of each coil to ground."""
@@ -243,6 +244,29 @@ class Equations:
             if mine.any():
                 self._ideal([(i, 1.0) for i in at])
                 done |= np.abs(loose[mine]).max(axis=0) > 1e-6 * np.abs(loose[mine]).max()
+
+    def rated(self):
+        """(kVA, nodes, rows of the admittance at the first bus) of each branch with a rating."""
+        for branch in self.net.branches.values():
+            if isinstance(branch, Line):
+                kva = None if branch.joins else branch.rating_kva
+            elif isinstance(branch, Transformer | CenterTappedTransformer):
+                kva = branch.kva / len(branch.to_phases) if branch.rated else None
+            else:
+                kva = None
+            if kva is None:
+                continue
+            alone = Equations.__new__(Equations)
+            alone.net, alone.place, alone.kv, alone.n = self.net, self.place, self.kv, self.n
+            alone._entries, alone._rows, alone.e = [], [], []
+            alone._branch(branch)
+            y = np.zeros((self.n, self.n), dtype=complex)
+            for i, k, value in alone._entries:
+                y[i, k] += value
+            rows = [self.node(branch.from_bus, k) for k in branch.from_phases
+                    if k in self.net.buses[branch.from_bus].phases]
+            used = np.flatnonzero(np.abs(y).sum(axis=0))
+            yield kva, used.tolist(), y[np.ix_(rows, used)]
 
     # --------------------------------------------------------------------------------- solving
 

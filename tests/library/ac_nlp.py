@@ -18,10 +18,11 @@ import pyomo_dlmp as dlmp
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.opf.load_scale import load_series, reactive_series
 from pyomo_dlmp.solvers.interfaces import find_executable
+from tests.library.ac_differences import QUANTITIES
 from tests.library.ac_equations import Equations, polynomial
 
-SIDES = 16  # of the polygon inside an inverter's circle
-PAIRS = ("ab", "bc", "ca")
+SIDES, THERMAL_SIDES = 16, 12  # of the polygons inside circles of inverters and of branches
+RATING_PENALTY = 2000.0
 
 
 class Limits(NamedTuple):
@@ -71,7 +72,7 @@ class Nlp:
     """The program; `solve` gives an `NlpAnswer`."""
 
     def __init__(self, net, *, price=50.0, periods=1, hours=1.0, load_scale=1.0,
-                 limits=None, datacenter_kw=None, extra=()):
+                 limits=None, datacenter_kw=None, extra=(), start=None):
         self.net, self.eq, self.hours = net, Equations(net), hours
         self.limits = limits or Limits()
         self.periods = list(range(periods)) if isinstance(periods, int) else list(periods)
@@ -81,6 +82,7 @@ class Nlp:
         self.q_scale = reactive_series(net, load_scale, self.periods, hours)
         self.fixed_kw = datacenter_kw or {}
         self.extra = extra  # further draws: (bus, leg, MVA)
+        self.start = start or {}  # [device, period]: (MW by leg, Mvar by leg) to begin with
         self.model = m = pyo.ConcreteModel()
         m.rows = pyo.ConstraintList()
         m.dual = pyo.Suffix(direction=pyo.Suffix.IMPORT)
@@ -175,7 +177,7 @@ class Nlp:
     def _rating(self, size, total):
         """Of a total rating, soft as everywhere where ratings are."""
         excess = self._var(0.0)
-        self.costs.append(self.hours * 2000.0 * excess)
+        self.costs.append(self.hours * RATING_PENALTY * excess)
         self.model.rows.add(size - excess <= total)
 
     def _datacenter(self, dc, legs):
@@ -193,8 +195,11 @@ class Nlp:
         eq, block = self.eq, pyo.Block()
         self.model.add_component(f"net{self.periods.index(t)}", block)
         n, m = eq.n, len(eq.e)
-        start = [(leg, complex(*map(pyo.value, s))) for legs in self.injections[t].values()
-                 for leg, s in legs]
+        start = []
+        for name, legs in self.injections[t].items():
+            given = self.start.get((name, t))
+            powers = [tuple(map(pyo.value, s)) for _, s in legs] if given is None else zip(*given)
+            start += [(leg, complex(*s)) for (leg, _), s in zip(legs, powers, strict=True)]
         v, j = eq.power_flow(start, *({name: by[t] for name, by in each.items()}
                                       for each in (self.scale, self.q_scale)))
         block.vr = pyo.Var(range(n), initialize=dict(enumerate(v.real.tolist())))
@@ -209,6 +214,7 @@ class Nlp:
         self.costs.append(self.prices[t] * self.hours * sum(
             block.vr[eq.fed[i]] * block.jr[i] + block.vi[eq.fed[i]] * block.ji[i] for i in k))
         self._limit(t, block)
+        self._ratings(block)
 
     def block(self, t):
         """Of a period."""
@@ -312,6 +318,20 @@ class Nlp:
             if self.limits.kind == "soft":
                 self.costs.append(self.limits.penalty * self.hours * sum(slack))
 
+    def _ratings(self, block):
+        """Currents of rated branches inside a polygon, soft."""
+        for kva, nodes, y in self.eq.rated():
+            for row in y:
+                at = [(i, complex(c)) for i, c in zip(nodes, row, strict=True) if i >= 0]
+                real = sum(c.real * block.vr[i] - c.imag * block.vi[i] for i, c in at)
+                imag = sum(c.imag * block.vr[i] + c.real * block.vi[i] for i, c in at)
+                excess = self._var(0.0)
+                self.costs.append(RATING_PENALTY * self.hours * excess)
+                for k in range(THERMAL_SIDES):
+                    turn = 2 * math.pi * k / THERMAL_SIDES
+                    self.model.rows.add(math.cos(turn) * real + math.sin(turn) * imag - excess
+                                        <= mega(kva) * math.cos(math.pi / THERMAL_SIDES))
+
     # --------------------------------------------------------------------------------- solving
 
     def solve(self, tol=1e-10):
@@ -367,14 +387,27 @@ def check_opf_against_nlp(network, answer, prices=1e-3, objective=1e-5, **option
 
 
 def price_differences(table, exact):
-    """(bus, phase, period, quantity, ours, theirs, difference) for each row of a table."""
-    for row in table.itertuples():
-        leg = row.phase
-        if len(leg) == 1 and (row.bus not in exact.nlp.eq.grounded or leg == "n"):
-            continue  # to ground it has no price there
-        both = exact.price(row.bus, leg, row.period)
-        theirs = both[0 if row.quantity == "active" else 1]
-        yield row.bus, leg, row.period, row.quantity, row.value, theirs, abs(row.value - theirs)
+    """(bus, leg, period, quantity, ours, theirs, difference) for each price of a table.
+
+    Where nothing grounds a bus, prices of its phases are to their mean; pairs of them are compared.
+    """
+    eq = exact.nlp.eq
+    found = {(row.bus, row.phase, row.period, row.quantity): row.value
+             for row in table.itertuples()}
+    for bus, phase, t in dict.fromkeys(key[:3] for key in found):
+        if bus in eq.grounded or exact.nlp.net.buses[bus].phases != "abc":
+            leg, ours = phase, complex(*(found[bus, phase, t, q] for q in QUANTITIES))
+        else:
+            leg = {"a": "ab", "b": "bc", "c": "ca"}[phase]
+            volts = [exact.v[bus, k, t] for k in "abc"]
+            u = dict(zip("abc", np.array(volts) - np.mean(volts), strict=True))
+            cost = [complex(*(found[bus, k, t, q] for q in QUANTITIES)) * np.conj(u[k])
+                    for k in leg]
+            ours = (cost[0] - cost[1]) / np.conj(u[leg[0]] - u[leg[1]])
+        theirs = exact.price(bus, leg, t)
+        for quantity, mine, other in zip(QUANTITIES, (ours.real, ours.imag), theirs, strict=True):
+            if not np.isnan(mine):
+                yield bus, leg, t, quantity, mine, other, abs(mine - other)
 
 
 def engine_cost(network, exact):
