@@ -80,7 +80,7 @@ def solved(state: AcState, t: int, right: np.ndarray) -> np.ndarray:
     return flat[:size] + 1j * flat[size:]
 
 
-def adjoint(state: AcState, t: int, gradient: np.ndarray) -> np.ndarray:
+def solve_adjoint(state: AcState, t: int, gradient: np.ndarray) -> np.ndarray:
     """Adjoint of a cost.
 
     Parameters
@@ -113,7 +113,7 @@ def bought_gradient(state: AcState, t: int) -> np.ndarray:
     Returns
     -------
     ndarray, shape (size,), complex
-        As the gradient of `adjoint`.
+        As the gradient of `solve_adjoint`.
     """
     c = state.circuit
     found = np.zeros(c.size, dtype=complex)

@@ -13,13 +13,22 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from pyomo_dlmp.ac.adjoint import Direction, adjoint, bought_gradient, node_prices, referred
+from pyomo_dlmp.ac.adjoint import (
+    Direction,
+    bought_gradient,
+    node_prices,
+    referred,
+    solve_adjoint,
+)
 from pyomo_dlmp.ac.circuit import Circuit
 from pyomo_dlmp.ac.newton import AcState
 from pyomo_dlmp.blocks.ac_bus import SMALL
 from pyomo_dlmp.lower.form import LowerForm
 from pyomo_dlmp.network.device import leg_names
 from pyomo_dlmp.opf.curvature import Channel
+
+GROUPS = ("voltage", "congestion", "unbalance")
+BRANCHES = ("line", "transformer", "regulator", "admittance")
 
 
 class ModelMap:
@@ -57,6 +66,7 @@ class ModelMap:
         self.low, self.high = (np.array([[_row_of(model.bus[bus], name, (k, t), row)
                                           for t in labels] for bus, k in phases])
                                for name in ("v_low", "v_high"))
+        self.group = _groups(form)
         self.balances = [np.array([[_row_of(model.bus[bus], name, (k, t), row) for t in labels]
                                    for bus, k in circuit.nodes])
                          for name in ("balance_p", "balance_q")]
@@ -76,8 +86,9 @@ class ModelMap:
         """
         return -(_taken(duals, self.low) + _taken(duals, self.high))
 
-    def limit_gradient(self, form: LowerForm, x: np.ndarray, duals: np.ndarray) -> np.ndarray:
-        """Derivative of limits, weighed by multipliers, and of costs of voltages.
+    def limit_gradients(self, form: LowerForm, x: np.ndarray,
+                        duals: np.ndarray) -> dict[str, np.ndarray]:
+        """Derivatives of limits, weighed by multipliers, and of costs of voltages.
 
         Parameters
         ----------
@@ -90,12 +101,18 @@ class ModelMap:
 
         Returns
         -------
-        ndarray, shape (n, periods), complex
-            As the gradient of `ac.adjoint.adjoint`, over the nodes' voltages.
+        dict
+            ["voltage", "congestion", "unbalance"]: shape (n, periods), complex, as the gradient of
+            `ac.adjoint.solve_adjoint`, over the nodes' voltages.
         """
-        limits = ~form.equality
-        flat = form.sense * (form.c + form.Q @ x) - form.A[limits].T @ duals[limits]
-        return _taken(flat, self.real) + 1j * _taken(flat, self.imag)
+        found = {}
+        for name in GROUPS:
+            mine = self.group[name]
+            flat = -(form.A[mine].T @ duals[mine])
+            if name == "unbalance":  # its costs stand in the objective
+                flat += form.sense * (form.c + form.Q @ x)
+            found[name] = _taken(flat, self.real) + 1j * _taken(flat, self.imag)
+        return found
 
     def node_prices(self, duals: np.ndarray, state: AcState) -> np.ndarray:
         """Prices of all nodes by the duals of the balances.
@@ -146,7 +163,7 @@ def adjoints(state: AcState, prices: np.ndarray, limits: np.ndarray) -> np.ndarr
     for t, price in enumerate(prices):
         gradient = price * bought_gradient(state, t)
         gradient[:state.circuit.n] += limits[:, t]
-        found[:, t] = adjoint(state, t, gradient)
+        found[:, t] = solve_adjoint(state, t, gradient)
     return found
 
 
@@ -168,6 +185,19 @@ def direction(circuit: Circuit, channel: Channel) -> Direction:
                         strict=True))
     return Direction(np.array([numbers[leg] for leg in channel.shares]),
                      np.array(list(channel.shares.values()), dtype=complex))
+
+
+def _groups(form: LowerForm) -> dict[str, np.ndarray]:
+    """Inequality rows by what they limit: voltages of buses, ratings of branches, the rest."""
+    found: dict[str, list[int]] = {name: [] for name in GROUPS}
+    for i in np.flatnonzero(~form.equality):
+        component = form.rows[i].parent_component()
+        owner = component.parent_block().parent_component().local_name
+        if owner == "bus":
+            found["voltage"].append(i)
+        else:
+            found["congestion" if owner in BRANCHES else "unbalance"].append(i)
+    return {name: np.array(rows, dtype=int) for name, rows in found.items()}
 
 
 def _row_of(bus: Any, name: str, k: tuple, rows: dict) -> int:

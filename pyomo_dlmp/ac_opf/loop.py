@@ -7,7 +7,8 @@ its own operating point, its KKT conditions are those of the AC OPF.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,22 +18,22 @@ from pyomo_dlmp.ac.adjoint import node_prices, sensitivities
 from pyomo_dlmp.ac.circuit import Circuit
 from pyomo_dlmp.ac.curvature import Weights, hessian, made_convex
 from pyomo_dlmp.ac.flows import operating_point
-from pyomo_dlmp.ac.newton import AcState, solve
+from pyomo_dlmp.ac.newton import solve
 from pyomo_dlmp.ac_opf.duals import ModelMap, adjoints, direction
 from pyomo_dlmp.ac_opf.start import start_injections
 from pyomo_dlmp.blocks.registry import device_blocks
-from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.lower.form import LowerForm, compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.lower.solver import LowerSolution, LowerSolver
-from pyomo_dlmp.network import Network, OperatingPoint
+from pyomo_dlmp.network import Network
+from pyomo_dlmp.network.series import period_labels
 from pyomo_dlmp.opf import build_opf
 from pyomo_dlmp.opf.ac_point import set_operating_point
 from pyomo_dlmp.opf.curvature import channels
 from pyomo_dlmp.opf.load_scale import load_series, reactive_series
+from pyomo_dlmp.opf.options import OpfOptions
+from pyomo_dlmp.tolerances import SAME_PRICE, SAME_VOLTAGE
 
-SAME_VOLTAGE = 1e-6  # pu
-SAME_PRICE = 1e-4  # $/MWh
 Progress = Callable[[str, float, float], None]
 
 
@@ -162,11 +163,15 @@ class AcLoop:
         assert self.form is not None and self.map is not None and self.solution is not None
         duals = self.solution.row_duals
         self.limits = self.map.limit_multipliers(duals)
-        self.lam = adjoints(self.state, self.prices, self.map.limit_gradient(
-            self.form, self.solution.x, duals))
+        self.lam = adjoints(self.state, self.prices, sum(self.limit_gradients().values()))
         apart = np.abs(self.node_prices() - before)
         return (float(np.abs(self.state.legs.u - old).max(initial=0.0)),
                 float(np.nanmax(apart, initial=0.0)) / self.hours)
+
+    def limit_gradients(self) -> dict[str, np.ndarray]:
+        """Derivatives of limits at the last solution, as `ModelMap.limit_gradients`."""
+        assert self.form is not None and self.map is not None and self.solution is not None
+        return self.map.limit_gradients(self.form, self.solution.x, self.solution.row_duals)
 
     def node_prices(self) -> np.ndarray:
         """Prices of all nodes by the adjoint, shape (2, n, periods): P, Q ($ of the period)."""
@@ -235,11 +240,6 @@ def build_opf_options(network: Network, options: Mapping[str, Any]) -> Any:
     object
         With `labels`, `hours`, `load_scale`, `datacenter_kw`.
     """
-    from types import SimpleNamespace
-
-    from pyomo_dlmp.network.series import period_labels
-    from pyomo_dlmp.opf.options import OpfOptions
-
     given = OpfOptions.of({key: v for key, v in options.items() if key not in (
         "form", "operating_point")}, network)
     labels, _ = period_labels(given.periods)

@@ -49,8 +49,11 @@ class AcBusBlockData(BlockData):
         [conductor, t]: voltage (pu of the nominal phase voltage).
     cr, ci : Var
         [conductor, t]: current that branches bring (MVA/pu).
-    v0r, v0i, mr, mi : Param
-        [conductor, t]: voltage of the operating point, multiplier of the balance (pu); mutable.
+    v0 : dict
+        [conductor, t]: voltage of the operating point, complex (pu).
+    point : Param
+        ["mr" or "mi", conductor, t]: multiplier of the balance (pu), and coefficients of `w`;
+        mutable.
     w : Expression
         [phase, t]: squared voltage magnitude (pu), linear at the point.
     leg : AcLegBlock
@@ -89,8 +92,7 @@ class AcBusBlockData(BlockData):
         real, imag = ({k: part(v) for k, v in flat.items()} for part in (np.real, np.imag))
         self.vr, self.vi = pyo.Var(index, initialize=real), pyo.Var(index, initialize=imag)
         self.cr, self.ci = pyo.Var(index, initialize=0.0), pyo.Var(index, initialize=0.0)
-        for name in ("v0r", "v0i", "mr", "mi"):
-            self.add_component(name, pyo.Param(index, initialize=0.0, mutable=True))
+        self.point = horizon.point(self.conductors, ("mr", "mi", "w_r", "w_i", "w_c"))
         self._declare_w(horizon)
         self.net_p = pyo.Expression(index, initialize=0.0)
         self.net_q = pyo.Expression(index, initialize=0.0)
@@ -98,21 +100,21 @@ class AcBusBlockData(BlockData):
         self.bring_i = pyo.Expression(index, initialize=0.0)
         self.current_r = constraint_over(index, lambda *k: self.cr[k] - self.bring_r[k] == 0)
         self.current_i = constraint_over(index, lambda *k: self.ci[k] - self.bring_i[k] == 0)
+        at = self.point
         self.balance_p = constraint_over(index, lambda *k: (
-            self.net_p[k] + self.mr[k] * self.cr[k] + self.mi[k] * self.ci[k] == 0))
+            self.net_p[k] + at[("mr", *k)] * self.cr[k] + at[("mi", *k)] * self.ci[k] == 0))
         self.balance_q = constraint_over(index, lambda *k: (
-            self.net_q[k] + self.mi[k] * self.cr[k] - self.mr[k] * self.ci[k] == 0))
+            self.net_q[k] + at[("mi", *k)] * self.cr[k] - at[("mr", *k)] * self.ci[k] == 0))
         self.leg = AcLegBlock(pyo.Any)
         self.set_voltage(flat)
 
     def _declare_w(self, horizon: Horizon) -> None:
         """w of the phases, by Params of T V0 (twice) and its squared magnitude."""
         index = horizon.index(self.phases) if self.phases else []
-        for name in ("w_r", "w_i", "w_c"):
-            self.add_component(name, pyo.Param(index, initialize=0.0, mutable=True))
+        at = self.point
         self.w = pyo.Expression(index, initialize={
-            k: self.w_r[k] * self._to_mean(self.vr, k) + self.w_i[k] * self._to_mean(self.vi, k)
-            - self.w_c[k] for k in index})
+            k: at[("w_r", *k)] * self._to_mean(self.vr, k)
+            + at[("w_i", *k)] * self._to_mean(self.vi, k) - at[("w_c", *k)] for k in index})
 
     @property
     def floats(self) -> bool:
@@ -226,8 +228,8 @@ class AcBusBlockData(BlockData):
                 f"the conductors {self.conductors!r}", "Connect it to conductors of the bus.")
         if leg not in self.leg:
             self.leg[leg].build(ends, self.leg_kv(leg) / self.kv_ln, self._horizon, self)
-            self.leg[leg].set_voltage(self.point_voltages())
-            self.leg[leg].set_power(dict.fromkeys(self._horizon.labels, 0j), self._rows())
+            self.leg[leg].set_voltage(self.v0)
+            self.leg[leg].set_power(dict.fromkeys(self._horizon.labels, 0j), self._m)
         return self.leg[leg]
 
     def leg_voltage(self, leg: str, t: Hashable, name: str = "") -> Any:
@@ -255,13 +257,6 @@ class AcBusBlockData(BlockData):
 
     # ------------------------------------------------------------------ the operating point
 
-    def point_voltages(self) -> dict[tuple[str, Hashable], complex]:
-        """V0 by (conductor, period) (pu)."""
-        return {k: complex(self.v0r[k].value, self.v0i[k].value) for k in self.v0r}
-
-    def _rows(self) -> dict[tuple[str, Hashable], complex]:
-        return {k: complex(self.mr[k].value, self.mi[k].value) for k in self.mr}
-
     def set_voltage(self, volts: Mapping[tuple[str, Hashable], complex]) -> None:
         """Take the voltages of an operating point, for rows and as values; `set_powers` follows.
 
@@ -270,25 +265,25 @@ class AcBusBlockData(BlockData):
         volts : mapping
             [conductor, t]: complex (pu of the nominal phase voltage).
         """
-        for k in self.vr:
-            v = volts[k]
-            self.v0r[k], self.v0i[k] = v.real, v.imag
+        self.v0 = {k: complex(volts[k]) for k in self.vr}
+        self._m, values = {}, {}
+        for k, v in self.v0.items():
             m = v if k[0] in self.phases and abs(v) >= SMALL else 1.0 + 0j
-            self.mr[k], self.mi[k] = m.real, m.imag
+            self._m[k], values[("mr", *k)], values[("mi", *k)] = m, m.real, m.imag
             for var, value in ((self.vr[k], v.real), (self.vi[k], v.imag)):
                 if not var.fixed:
                     var.set_value(value, skip_validation=True)
         for k in self.w:
-            x = volts[k]
-            if self.floats:
-                x = x - sum(volts[phase, k[1]] for phase in self.phases) / 3.0
-            self.w_r[k], self.w_i[k], self.w_c[k] = 2 * x.real, 2 * x.imag, abs(x) ** 2
+            x = self._to_mean(self.v0, k)
+            for name, value in (("w_r", 2 * x.real), ("w_i", 2 * x.imag), ("w_c", abs(x) ** 2)):
+                values[(name, *k)] = value
+        self.point.store_values(values, check=False)
         for leg in self.leg.values():
-            leg.set_voltage(volts)
+            leg.set_voltage(self.v0)
 
     def set_powers(self) -> None:
         """Take the legs' powers at the point from the values of the devices' Vars and Params."""
-        rows, labels = self._rows(), self._horizon.labels
+        rows, labels = self._m, self._horizon.labels
         powers: dict[str, dict] = {leg: dict.fromkeys(labels, 0j) for leg in self.leg}
         for device, own, leg in self._members:
             for t in labels:
@@ -299,7 +294,7 @@ class AcBusBlockData(BlockData):
         for name, leg in self.leg.items():
             leg.set_power(powers[name], rows)
             for t in labels:
-                share = powers[name][t] / leg.point_voltage(t)
+                share = powers[name][t] / leg.u0[t]
                 for k, sign in zip(leg.ends, (1.0, -1.0), strict=False):
                     net[k, t] += sign * share
         for k, current in net.items():

@@ -10,8 +10,8 @@ power.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from pyomo.core.base.block import BlockData
@@ -37,8 +37,6 @@ class Surroundings:
         $ per MVA beyond a soft rating and hour; None: hard ratings.
     scale : float or sequence of float
         Multiplier (1) of a load or generator, one or one per period.
-    outside : iterable of (leg, period)
-        Of a load whose voltage left its range at an AC operating point.
     q_scale : float, sequence of float or None
         Multiplier (1) of a load's reactive power; None: `scale`.
     """
@@ -46,7 +44,6 @@ class Surroundings:
     grounded: bool = True
     penalty: float | None = None
     scale: Any = 1.0
-    outside: Iterable = field(default=frozenset())
     q_scale: Any = None
 
 

@@ -11,10 +11,9 @@ of `blocks.legs` (Byeon, Ryu, Kim, arXiv 2211.07942).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-import pyomo.environ as pyo
 from pyomo.core.base.block import declare_custom_block
 
 from pyomo_dlmp.blocks.data_checks import check_data
@@ -24,6 +23,7 @@ from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.devices import Load
 from pyomo_dlmp.network.units import mega
 
+LAW = ("p_at", "q_at", "p_slope", "q_slope", "w_at")
 SLOPE = {"power": (0.0, 0.0), "current": (0.5, 0.5), "impedance": (1.0, 1.0)}
 
 
@@ -58,10 +58,18 @@ def slopes(load: Load) -> tuple[float, float]:
 
 @declare_custom_block(name="LoadBlock")
 class LoadBlockData(DeviceBlockData):
-    """A load: no Vars of its own; `scale[t]`, `q_scale[t]` multiply its nominal P and Q."""
+    """A load: no Vars of its own; `scale[t]`, `q_scale[t]` multiply its nominal P and Q.
+
+    Attributes
+    ----------
+    point : Param
+        [name, leg, t], in the AC form: power drawn at the operating point ``p_at, q_at`` (MW,
+        Mvar), its derivatives ``p_slope, q_slope`` over the squared voltage, and that there,
+        ``w_at`` (pu^2 of the leg's nominal); mutable.
+    """
 
     def build(self, device: Load, horizon: Horizon, bus: Any, scale: Any = 1.0,
-              outside: Iterable = frozenset(), q_scale: Any = None) -> None:
+              q_scale: Any = None) -> None:
         """Connect to a bus.
 
         Parameters
@@ -74,9 +82,6 @@ class LoadBlockData(DeviceBlockData):
             Where it is connected.
         scale : float or sequence of float
             Multiplier (1) of its nominal power, one or one per period.
-        outside : set of (leg, period)
-            Those whose voltage at an AC operating point is beyond `v_low` .. `v_high`: they are
-            impedances, s = 1.
         q_scale : float or sequence of float, optional
             Multiplier (1) of its reactive power; `scale` if not given.
 
@@ -92,35 +97,32 @@ class LoadBlockData(DeviceBlockData):
         if bus.form == "ac":
             self._at_point(device, horizon, bus, slope)
         else:
-            self._at_nominal(device, horizon, bus, slope, outside)
+            self._at_nominal(device, horizon, bus, slope)
         self.attach(device, horizon, bus)
 
-    def _at_nominal(self, device: Load, horizon: Horizon, bus: Any, slope: tuple[float, float],
-                    outside: Iterable) -> None:
+    def _at_nominal(self, device: Load, horizon: Horizon, bus: Any,
+                    slope: tuple[float, float]) -> None:
         """Power linear at nominal voltage."""
         self.drawn = {}
         for leg, kw, kvar in zip(device.legs, device.kw, device.kvar, strict=True):
             ratio = self._ratio(device, bus, leg)
             for t in horizon.labels:
                 power = [self.scale[t] * mega(kw), self.q_scale[t] * mega(kvar)]
-                shares = (1.0, 1.0) if (leg, t) in outside else slope
-                if any(shares):
+                if any(slope):
                     change = ratio * bus.leg_voltage(leg, t, device.name) - 1.0
                     power = [x * (1.0 + s * change) if s else x
-                             for x, s in zip(power, shares, strict=True)]
+                             for x, s in zip(power, slope, strict=True)]
                 self.drawn[leg, t] = tuple(power)
 
     def _at_point(self, device: Load, horizon: Horizon, bus: Any,
                   slope: tuple[float, float]) -> None:
         """Power linear at an operating point, that of nominal voltage at first."""
-        index = horizon.index(device.legs)
-        for name in ("p_at", "q_at", "p_slope", "q_slope", "w_at"):
-            self.add_component(name, pyo.Param(index, initialize=1.0, mutable=True))
+        self.point = horizon.point(device.legs, LAW)
         self.drawn = {}
-        for leg, t in index:
-            change = bus.leg_voltage(leg, t, device.name) - self.w_at[leg, t]
-            self.drawn[leg, t] = (self.p_at[leg, t] + self.p_slope[leg, t] * change,
-                                  self.q_at[leg, t] + self.q_slope[leg, t] * change)
+        for leg, t in horizon.index(device.legs):
+            p_at, q_at, p_slope, q_slope, w_at = (self.point[name, leg, t] for name in LAW)
+            change = bus.leg_voltage(leg, t, device.name) - w_at
+            self.drawn[leg, t] = p_at + p_slope * change, q_at + q_slope * change
             ratio = self._ratio(device, bus, leg)
             p, q = self.nominal(device, leg, t)
             values = [x * (1 + s * (ratio - 1)) for x, s in zip((p, q), slope, strict=True)]
@@ -166,13 +168,12 @@ class LoadBlockData(DeviceBlockData):
         w : float
             Squared voltage there (pu^2 of the leg's nominal).
         """
-        for param, value in ((self.p_at, power[0]), (self.q_at, power[1]),
-                             (self.p_slope, slope[0]), (self.q_slope, slope[1]), (self.w_at, w)):
-            param[k] = value
+        self.point.store_values({(name, *k): value for name, value in zip(
+            LAW, (*power, *slope, w), strict=True)}, check=False)
 
     def build_at(self, device: Load, horizon: Horizon, bus: Any, at: Surroundings) -> None:
         """As `build`, at its scale in the OPF."""
-        self.build(device, horizon, bus, at.scale, at.outside, at.q_scale)
+        self.build(device, horizon, bus, at.scale, at.q_scale)
 
     def leg_power(self, leg: str, t: Any) -> tuple[Any, Any]:
         """Power that a leg draws, negative."""
@@ -181,7 +182,7 @@ class LoadBlockData(DeviceBlockData):
 
     def power_at_point(self, leg: str, t: Any) -> complex:
         """As of its law, without a walk through expressions."""
-        return -complex(self.p_at[leg, t].value, self.q_at[leg, t].value)
+        return -complex(self.point["p_at", leg, t].value, self.point["q_at", leg, t].value)
 
     def dispatch(self, t: Any) -> Iterator[tuple[str, str, float]]:
         """No rows: nothing is dispatched."""

@@ -90,7 +90,7 @@ def _set_laws(model: Any, network: Network) -> None:
         block, bus = model.demand[name], model.bus[load.bus]
         for leg in load.legs:
             place = bus.at(leg, name)
-            v = np.array([abs(place.point_voltage(t)) for t in model.periods]) / place.nominal
+            v = np.array([abs(place.u0[t]) for t in model.periods]) / place.nominal
             ratio = 1.0 if load.kv is None else bus.leg_kv(leg) / load.kv
             law = load_law(load, v * ratio)
             per_w = ratio / (2 * np.maximum(v, 1e-6))  # dx/dw
