@@ -32,6 +32,7 @@ class Limits(NamedTuple):
     v_min: float = 0.95
     v_max: float = 1.05
     penalty: float = 2000.0
+    to_neutral: bool = True  # where the bus has a neutral; otherwise to ground
 
 
 class NlpAnswer:
@@ -71,8 +72,11 @@ class NlpAnswer:
 class Nlp:
     """The program; `solve` gives an `NlpAnswer`."""
 
-    def __init__(self, net, *, price=50.0, periods=1, hours=1.0, load_scale=1.0,
-                 limits=None, datacenter_kw=None, extra=(), start=None):
+    def __init__(self, net, *, price=50.0, periods=1, hours=1.0, limits=None, extra=(), **more):
+        self.start = more.pop("start", None) or {}  # [device, period]: (MW, Mvar) by leg
+        self.fixed_kw = more.pop("datacenter_kw", None) or {}
+        load_scale = more.pop("load_scale", 1.0)
+        assert not more, more
         self.net, self.eq, self.hours = net, Equations(net), hours
         self.limits = limits or Limits()
         self.periods = list(range(periods)) if isinstance(periods, int) else list(periods)
@@ -80,9 +84,7 @@ class Nlp:
         self.prices = dict(zip(self.periods, prices, strict=True))
         self.scale = load_series(net, load_scale, self.periods, hours)
         self.q_scale = reactive_series(net, load_scale, self.periods, hours)
-        self.fixed_kw = datacenter_kw or {}
         self.extra = extra  # further draws: (bus, leg, MVA)
-        self.start = start or {}  # [device, period]: (MW by leg, Mvar by leg) to begin with
         self.model = m = pyo.ConcreteModel()
         m.rows = pyo.ConstraintList()
         m.dual = pyo.Suffix(direction=pyo.Suffix.IMPORT)
@@ -198,7 +200,8 @@ class Nlp:
         start = []
         for name, legs in self.injections[t].items():
             given = self.start.get((name, t))
-            powers = [tuple(map(pyo.value, s)) for _, s in legs] if given is None else zip(*given)
+            powers = (zip(*given, strict=True) if given else
+                      [tuple(map(pyo.value, s)) for _, s in legs])
             start += [(leg, complex(*s)) for (leg, _), s in zip(legs, powers, strict=True)]
         v, j = eq.power_flow(start, *({name: by[t] for name, by in each.items()}
                                       for each in (self.scale, self.q_scale)))
@@ -304,7 +307,9 @@ class Nlp:
             low = self.limits.v_min if bus.v_min is None else bus.v_min
             high = self.limits.v_max if bus.v_max is None else bus.v_max
             for k in bus.phases:
-                terms = [(eq.node(name, k), 1.0), (eq.node(name, "n"), -1.0)]
+                terms = [(eq.node(name, k), 1.0)]
+                if self.limits.to_neutral:
+                    terms.append((eq.node(name, "n"), -1.0))
                 if bus.phases == "abc" and name not in eq.grounded:
                     terms = [(eq.node(name, other), float(other == k) - 1 / 3) for other in "abc"]
                 yield name, k, [(i, c) for i, c in terms if i >= 0], low, high

@@ -73,7 +73,7 @@ class AcFeeder(Meshed):
     def device(self, name, bus):
         """A load (or capacitor), sized; in delta where nothing grounds the bus."""
         rng = self.rng
-        if bus not in self.floating and len(self.at[bus][0]) == 3 or self.at[bus][0] == "12":
+        if self.at[bus][0] == "12" or (bus not in self.floating and len(self.at[bus][0]) == 3):
             super().device(name, bus)
             last = self.elements[-1]
             if isinstance(last, dlmp.Load):
@@ -128,7 +128,8 @@ class AcFeeder(Meshed):
             if place["bus"] in self.floating:
                 return
         self.elements.append(dlmp.StaticVarGenerator(
-            name=name, kvar=rng.uniform(.3, 1) * kw, sharing=rng.choice(["equal", "equal", "total"]),
+            name=name, kvar=rng.uniform(.3, 1) * kw,
+            sharing=rng.choice(["equal", "equal", "total"]),
             loss_percent=rng.choice([0.0, 0.0, 1.5]), **place))
 
     def datacenter(self, name, kw, place):
