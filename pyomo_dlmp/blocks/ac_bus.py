@@ -28,6 +28,7 @@ import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
 from pyomo_dlmp.blocks.ac_leg import AcLegBlock, add_to
+from pyomo_dlmp.blocks.ac_limits import add_sequences, limit_neutral, set_sequences
 from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
 from pyomo_dlmp.errors import ModelError
@@ -125,7 +126,9 @@ class AcBusBlockData(BlockData):
         """T of the module's text."""
         if not self.floats:
             return v[k]
-        return v[k] - sum(v[phase, k[1]] for phase in self.phases) / 3.0
+        third = 1.0 / 3.0  # a product: sums of products are read fast
+        return sum((2 * third if phase == k[0] else -third) * v[phase, k[1]]
+                   for phase in self.phases)
 
     # -------------------------------------------------------------------- what is connected
 
@@ -280,6 +283,8 @@ class AcBusBlockData(BlockData):
         self.point.store_values(values, check=False)
         for leg in self.leg.values():
             leg.set_voltage(self.v0)
+        if self.component("plus") is not None:
+            set_sequences(self)
 
     def set_powers(self) -> None:
         """Take the legs' powers at the point from the values of the devices' Vars and Params."""
@@ -325,3 +330,31 @@ class AcBusBlockData(BlockData):
         self.v_high = constraint_over(index, lambda *k: (
             self.w[k] - (self.over[k] if soft else 0.0) <= v_max**2))
 
+    def limit_neutral(self, v_max: float, sides: int = 12, penalty: float | None = None) -> None:
+        """Limit the magnitudes of neutrals to ground; see `ac_limits.limit_neutral`."""
+        limit_neutral(self, self._horizon, v_max, sides, penalty)
+
+    def limit_leg(self, leg: str, v_min: float, v_max: float,
+                  penalty: float | None = None) -> None:
+        """Limit the magnitude of a leg's voltage, such as of a phase to its neutral.
+
+        Parameters
+        ----------
+        leg : str
+            A phase (to ground) or a pair of conductors, such as ``"an"``.
+        v_min, v_max : float
+            Limits (pu of the leg's nominal voltage).
+        penalty : float or None
+            Soft limits: $ per pu^2 of squared voltage and hour (Expression `cost` of the leg's
+            block, $); None: hard.
+
+        Raises
+        ------
+        ModelError
+            If the bus lacks a conductor of the leg.
+        """
+        self.at(leg).limit_voltage(v_min, v_max, penalty, self._horizon)
+
+    def add_sequences(self) -> None:
+        """Declare symmetrical components; see `ac_limits.add_sequences`."""
+        add_sequences(self, self._horizon)
