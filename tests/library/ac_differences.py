@@ -34,7 +34,7 @@ class Difference(NamedTuple):
     value : float
         Extrapolated from central differences.
     below, above : float
-        One-sided, of the shorter step.
+        One-sided, extrapolated from two steps.
     spread : float
         Between two such values, of a step and of half of it.
     kink : bool
@@ -140,8 +140,9 @@ class Probes:
         # smooth: above - below is the curvature x step, and halves with the step
         gap, half = (slope(0, f) - slope(-f, 0) for f in (.5, .25))
         kink = not abs(half - gap / 2) <= tolerance + 0.1 * abs(gap)
-        return Difference(better[0], slope(-.25, 0), slope(0, .25), abs(better[1] - better[0]),
-                          kink)
+        below, above = (2 * slope(*sorted((0, .25 * sign))) - slope(*sorted((0, .5 * sign)))
+                        for sign in (-1, 1))
+        return Difference(better[0], below, above, abs(better[1] - better[0]), kink)
 
 
 def _pair(leg):

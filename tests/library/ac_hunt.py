@@ -2,13 +2,13 @@
 
     adjoint - dual     what `solve_ac_opf` certifies itself
     engine - model     voltages, in the OpenDSS engine
+    marginal costs     of the engine at the answer's dispatch: prices lie between one-sided ones
     NLP                cost and prices, where loads keep within their range
     other dispatches   random ones in the engine: none is cheaper
 """
 
 from __future__ import annotations
 
-import os
 import random
 from typing import ClassVar
 
@@ -20,9 +20,9 @@ from pyomo_dlmp.errors import DlmpError
 from pyomo_dlmp.network import OperatingPoint
 from pyomo_dlmp.opf.load_scale import load_series, reactive_series
 from pyomo_dlmp.power_flow.ac_solver import AcSolver
+from tests.library.ac_differences import QUANTITIES, Probes, legs_of
 from tests.library.ac_nlp import RATING_PENALTY, SIDES, Limits, Nlp, price_differences
 
-TO_NEUTRAL = not os.environ.get("TO_GROUND")
 SHARES = (1.0, .3, .1, .03)  # of the way from the answer to a random dispatch
 
 
@@ -30,7 +30,7 @@ class Verdict(dict):
     """What was found of one network, by name of the check; `faults` are those beyond bounds."""
 
     bounds: ClassVar = {"certificate": 1e-5, "engine": 1e-7, "cost": 1e-5, "price": 1e-3,
-                        "cheaper": 1e-6}
+                        "cheaper": 1e-6, "beyond": 1e-2}
 
     @property
     def faults(self):
@@ -59,14 +59,44 @@ def judge(network, options, samples=6, seed=0, nlp=True):
         held_against_nlp(network, options, answer, cost, found)
     if samples:
         found["cheaper"] = cheapest(network, options, answer, cost, samples, seed)
+        if options.get("voltage_limits") != "hard":
+            worst = max(beyond(network, options, answer, seed), key=lambda row: row[0])
+            found["beyond"] = worst[0]
+            if worst[0] > Verdict.bounds["beyond"]:
+                found["where"] = worst[1:]
     return found
 
 
-def limits_of(options, to_neutral=None):
+def beyond(network, options, answer, seed, legs=3):
+    """(how far a price is beyond the engine's one-sided marginal costs, where) of some legs.
+
+    With the dispatch held, the cost of one more can only be greater, and the saving of one less
+    only smaller, than with another optimum.
+    """
+    bill = Bill(network, options, answer)
+    table = {(row.bus, row.phase, row.period, row.quantity): row.value
+             for row in answer.prices.itertuples()}
+    known = [leg for leg in legs_of(network) if len(leg[1]) == 1 and leg[0] in bill.solver.grounded]
+    chosen = random.Random(seed).sample(known, min(legs, len(known)))
+    yield 0.0, "nowhere"
+    for t in bill.labels:
+        probes = Probes(network, chosen, bill.price[t], bill.powers(t),
+                        [{name: by[t] for name, by in each.items()} for each in bill.scales],
+                        lambda point: bill.soft(point, 0) + bill.ratings(point, 0))
+        for leg in chosen:
+            for quantity in QUANTITIES:
+                each, price = probes.difference(leg, quantity), table[(*leg, t, quantity)]
+                if np.isnan(each.spread):
+                    continue
+                low, high = sorted((each.below, each.above)) if each.kink else [each.value] * 2
+                room = max(each.spread, .05 * (high - low))  # the limit itself lies in rounding
+                yield max(low - price, price - high) - room, leg, t, quantity, price, each
+
+
+def limits_of(options):
     """As `Limits`, with the defaults of `build_opf`."""
-    to_neutral = TO_NEUTRAL if to_neutral is None else to_neutral
     return Limits(options.get("voltage_limits", "soft"), options.get("v_min", .95),
-                  options.get("v_max", 1.05), options.get("penalty", 2000.0), to_neutral)
+                  options.get("v_max", 1.05), options.get("penalty", 2000.0))
 
 
 def held_against_nlp(network, options, answer, cost, found):
@@ -176,8 +206,8 @@ class Bill:
             if not point.settled[t]:
                 return np.inf
             total += self.hours * (self.price[t] * self.solver.bought_kw() / 1e3
-                                   + self._soft(point, t) + self._devices(dispatch[t])
-                                   + self._ratings(point, t))
+                                   + self.soft(point, t) + self._devices(dispatch[t])
+                                   + self.ratings(point, t))
         return total
 
     def _devices(self, powers):
@@ -191,20 +221,20 @@ class Bill:
                 total += RATING_PENALTY * max(0.0, sum(map(abs, kvar)) - device.kvar) / 1e3
         return total
 
-    def _soft(self, point, t):
+    def soft(self, point, t):
         if self.limits.kind != "soft":
             return 0.0
         total = 0.0
         for name, bus in self.network.buses.items():
             if name == self.network.substation.bus:
                 continue
-            neutral = point.voltages.get((name, "n", t), 0.0) if self.limits.to_neutral else 0.0
+            neutral = point.voltages.get((name, "n", t), 0.0)
             for k in bus.phases:
                 w = abs(point.voltages[name, k, t] - neutral) ** 2
                 total += max(self.limits.v_min**2 - w, w - self.limits.v_max**2, 0.0)
         return self.limits.penalty * total
 
-    def _ratings(self, point, t):
+    def ratings(self, point, t):
         from tests.library.ac_equations import Equations
 
         if not hasattr(self, "rated"):

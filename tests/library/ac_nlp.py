@@ -32,7 +32,6 @@ class Limits(NamedTuple):
     v_min: float = 0.95
     v_max: float = 1.05
     penalty: float = 2000.0
-    to_neutral: bool = True  # where the bus has a neutral; otherwise to ground
 
 
 class NlpAnswer:
@@ -307,9 +306,7 @@ class Nlp:
             low = self.limits.v_min if bus.v_min is None else bus.v_min
             high = self.limits.v_max if bus.v_max is None else bus.v_max
             for k in bus.phases:
-                terms = [(eq.node(name, k), 1.0)]
-                if self.limits.to_neutral:
-                    terms.append((eq.node(name, "n"), -1.0))
+                terms = [(eq.node(name, k), 1.0), (eq.node(name, "n"), -1.0)]
                 if bus.phases == "abc" and name not in eq.grounded:
                     terms = [(eq.node(name, other), float(other == k) - 1 / 3) for other in "abc"]
                 yield name, k, [(i, c) for i, c in terms if i >= 0], low, high
