@@ -11,8 +11,9 @@ The balance is one of *currents*: m is the voltage V0 of the operating point, so
 the rows are prices of power ($/MW, $/Mvar), and 1 at neutrals and where |V0| is small. The
 operating point stands in mutable Params, and in the balance and the limits alone.
 
-Limits are on squared magnitudes, linear at the point: with T V the phasor (T: identity; where
-nothing grounds the bus, less the mean of its phases)
+Limits are on squared magnitudes, linear at the point: with T V the phasor (T: to the bus's
+neutral, if it has one that is not solidly grounded; where nothing grounds the bus, less the mean of
+its phases; else to ground)
 
     w = 2 Re(conj(T V0) T V) - |T V0|^2
     v_low[k]: w + under >= v_min^2    v_high[k]: w - over <= v_max^2    cost rho h (under + over)
@@ -28,6 +29,7 @@ import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
 from pyomo_dlmp.blocks.ac_leg import AcLegBlock, add_to
+from pyomo_dlmp.blocks.ac_limits import add_sequences, limit_neutral, set_sequences
 from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
 from pyomo_dlmp.errors import ModelError
@@ -113,19 +115,23 @@ class AcBusBlockData(BlockData):
         index = horizon.index(self.phases) if self.phases else []
         at = self.point
         self.w = pyo.Expression(index, initialize={
-            k: at[("w_r", *k)] * self._to_mean(self.vr, k)
-            + at[("w_i", *k)] * self._to_mean(self.vi, k) - at[("w_c", *k)] for k in index})
+            k: at[("w_r", *k)] * self._referred(self.vr, k)
+            + at[("w_i", *k)] * self._referred(self.vi, k) - at[("w_c", *k)] for k in index})
 
     @property
     def floats(self) -> bool:
         """Whether its phases are read less their mean."""
         return not self.grounded and self.phases == PHASES
 
-    def _to_mean(self, v: Any, k: tuple[str, Hashable]) -> Any:
+    def _referred(self, v: Any, k: tuple[str, Hashable]) -> Any:
         """T of the module's text."""
+        if NEUTRAL in self.conductors:
+            return v[k] - v[NEUTRAL, k[1]]
         if not self.floats:
             return v[k]
-        return v[k] - sum(v[phase, k[1]] for phase in self.phases) / 3.0
+        third = 1.0 / 3.0  # a product: sums of products are read fast
+        return sum((2 * third if phase == k[0] else -third) * v[phase, k[1]]
+                   for phase in self.phases)
 
     # -------------------------------------------------------------------- what is connected
 
@@ -274,12 +280,14 @@ class AcBusBlockData(BlockData):
                 if not var.fixed:
                     var.set_value(value, skip_validation=True)
         for k in self.w:
-            x = self._to_mean(self.v0, k)
+            x = self._referred(self.v0, k)
             for name, value in (("w_r", 2 * x.real), ("w_i", 2 * x.imag), ("w_c", abs(x) ** 2)):
                 values[(name, *k)] = value
         self.point.store_values(values, check=False)
         for leg in self.leg.values():
             leg.set_voltage(self.v0)
+        if self.component("plus") is not None:
+            set_sequences(self)
 
     def set_powers(self) -> None:
         """Take the legs' powers at the point from the values of the devices' Vars and Params."""
@@ -325,3 +333,31 @@ class AcBusBlockData(BlockData):
         self.v_high = constraint_over(index, lambda *k: (
             self.w[k] - (self.over[k] if soft else 0.0) <= v_max**2))
 
+    def limit_neutral(self, v_max: float, sides: int = 12, penalty: float | None = None) -> None:
+        """Limit the magnitudes of neutrals to ground; see `ac_limits.limit_neutral`."""
+        limit_neutral(self, self._horizon, v_max, sides, penalty)
+
+    def limit_leg(self, leg: str, v_min: float, v_max: float,
+                  penalty: float | None = None) -> None:
+        """Limit the magnitude of a leg's voltage, such as of a phase to its neutral.
+
+        Parameters
+        ----------
+        leg : str
+            A phase (to ground) or a pair of conductors, such as ``"an"``.
+        v_min, v_max : float
+            Limits (pu of the leg's nominal voltage).
+        penalty : float or None
+            Soft limits: $ per pu^2 of squared voltage and hour (Expression `cost` of the leg's
+            block, $); None: hard.
+
+        Raises
+        ------
+        ModelError
+            If the bus lacks a conductor of the leg.
+        """
+        self.at(leg).limit_voltage(v_min, v_max, penalty, self._horizon)
+
+    def add_sequences(self) -> None:
+        """Declare symmetrical components; see `ac_limits.add_sequences`."""
+        add_sequences(self, self._horizon)

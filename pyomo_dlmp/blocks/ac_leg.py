@@ -24,7 +24,7 @@ from typing import Any
 import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
-from pyomo_dlmp.blocks.horizon import Horizon
+from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
 
 RATES = ("power_r", "power_i", "slope_r", "slope_i", "const_r", "const_i")  # of a row's currents
 _W = ("w_r", "w_i", "w_c")
@@ -154,3 +154,27 @@ class AcLegBlockData(BlockData):
                                                const.real, const.imag), strict=True):
                     values[name, k, t] = value
         self.point.store_values(values, check=False)
+
+    def limit_voltage(self, v_min: float, v_max: float, penalty: float | None,
+                      horizon: Horizon) -> None:
+        """Limit the leg's voltage: rows `v_low[t]` and `v_high[t]`, as of a bus.
+
+        Parameters
+        ----------
+        v_min, v_max : float
+            Limits (pu of the leg's nominal voltage).
+        penalty : float or None
+            $ per pu^2 of squared voltage and hour; None: hard.
+        horizon : Horizon
+            Periods of the model.
+        """
+        periods, soft = horizon.periods, penalty is not None
+        if penalty is not None:
+            self.under = pyo.Var(periods, domain=pyo.NonNegativeReals, initialize=0.0)
+            self.over = pyo.Var(periods, domain=pyo.NonNegativeReals, initialize=0.0)
+            self.cost = pyo.Expression(expr=penalty * horizon.hours * sum(
+                self.under[t] + self.over[t] for t in horizon.labels))
+        self.v_low = constraint_over(horizon.labels, lambda t: (
+            self.w[t] + (self.under[t] if soft else 0.0) >= v_min**2))
+        self.v_high = constraint_over(horizon.labels, lambda t: (
+            self.w[t] - (self.over[t] if soft else 0.0) <= v_max**2))

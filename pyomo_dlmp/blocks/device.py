@@ -306,7 +306,8 @@ class BalancedBlockData(DeviceBlockData):
     def leg_power(self, leg: str, t: Any) -> tuple[Any, Any]:
         """An equal share of the total."""
         p, q = self.total(t)
-        return p / len(self.legs), q / len(self.legs)
+        share = 1.0 / len(self.legs)
+        return share * p, share * q
 
     def made(self, t: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Equal parts of the total."""

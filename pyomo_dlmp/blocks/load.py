@@ -5,6 +5,14 @@
 
     s = 0 power, 1/2 current, 1 impedance, n/2 for V^n, z + i/2 for shares z, i of a ZIP load
 
+In the AC form it is linear at an operating point, and drawn with the slope that it has there. Near
+`v_high` (w_h), above which it is an impedance, its slope jumps by D: the lesser law is exceeded by
+D (w - w_h) above, the upper law by D (w_h - w) below, so that with the law at the point
+
+    P_leg = P(w0) + P'(w0) (w - w0) + D e,    e >= 0,  e >= +-(w - w_h)
+
+which is exact where more load costs more (e is then as small as it can be).
+
 Impedance is exact in w, the others to first order (V ~ (1 + w)/2). Delta legs act through the map
 of `blocks.legs` (Byeon, Ryu, Kim, arXiv 2211.07942).
 """
@@ -14,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import pyomo.environ as pyo
 from pyomo.core.base.block import declare_custom_block
 
 from pyomo_dlmp.blocks.data_checks import check_data
@@ -66,6 +75,8 @@ class LoadBlockData(DeviceBlockData):
         [name, leg, t], in the AC form: power drawn at the operating point ``p_at, q_at`` (MW,
         Mvar), its derivatives ``p_slope, q_slope`` over the squared voltage, and that there,
         ``w_at`` (pu^2 of the leg's nominal); mutable.
+    beyond : Var
+        [leg, t], of legs near the upper end of their range in the AC form: e of the module's text.
     """
 
     def build(self, device: Load, horizon: Horizon, bus: Any, scale: Any = 1.0,
@@ -179,6 +190,45 @@ class LoadBlockData(DeviceBlockData):
         """Power that a leg draws, negative."""
         p, q = self.drawn[leg, t]
         return -p, -q
+
+    def set_kink(self, place: Any, k: tuple[str, Any], jump: tuple[float, float], w: float,
+                 above: bool) -> None:
+        """Let the law of a leg bend at a voltage, in the AC form; made when it is first needed.
+
+        Parameters
+        ----------
+        place : AcLegBlock
+            The leg of the bus.
+        k : (str, hashable)
+            (leg, period).
+        jump : (float, float)
+            By how much the slopes of P and Q are greater above w (MW, Mvar per pu^2); 0 and 0:
+            no bend.
+        w : float
+            Squared voltage of the bend (pu^2 of the leg's nominal).
+        above : bool
+            Whether the operating point is above it.
+        """
+        if self.component("beyond") is None:
+            self.beyond = pyo.Var(pyo.Any, dense=False)
+            self.bend = pyo.Param(pyo.Any, mutable=True, initialize=0.0, default=0.0)
+            self.kink = pyo.Constraint(pyo.Any)
+        if k not in self.kink:
+            for name in ("p", "q", "side", "w"):
+                self.bend[(name, *k)] = 0.0
+            e = self.beyond[k]
+            e.setlb(0.0)
+            e.set_value(0.0)
+            more = [self.bend[(name, *k)] * e for name in ("p", "q")]
+            self.drawn[k] = tuple(old + x for old, x in zip(self.drawn[k], more, strict=True))
+            place.add(k[1], -more[0], -more[1])
+            self.kink[k] = e - self.bend[("side", *k)] * (
+                place.w[k[1]] - self.bend[("w", *k)]) >= 0
+        off = not any(jump)
+        self.beyond[k].setub(0.0 if off else None)
+        for name, value in (("p", jump[0]), ("q", jump[1]), ("w", w),
+                            ("side", 0.0 if off else -1.0 if above else 1.0)):
+            self.bend[(name, *k)] = value
 
     def power_at_point(self, leg: str, t: Any) -> complex:
         """As of its law, without a walk through expressions."""

@@ -21,6 +21,7 @@ from pyomo_dlmp.opf.limits import add_voltage_limits
 from pyomo_dlmp.opf.objective import add_cost
 from pyomo_dlmp.opf.options import OpfOptions
 from pyomo_dlmp.opf.ownership import assign_decisions
+from pyomo_dlmp.opf.prices import PriceOf
 from pyomo_dlmp.opf.reduction import reduced, refuse_nonconvex_losses
 from pyomo_dlmp.opf.unbalance import add_unbalance
 
@@ -65,6 +66,7 @@ def build_opf(network: Network, *, into: Any = None, **options: Any) -> Any:
     m = pyo.ConcreteModel(name=network.name) if into is None else into
     with PauseGC():
         (build_ac if given.form == "ac" else _build_linear)(m, network, given)
+    m.price_of = PriceOf(m)
     return m
 
 
