@@ -18,6 +18,7 @@ from pyomo_dlmp.ac_opf import AcLoop
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.phases import ALPHA, DELTA_PAIRS, NEUTRAL
 from pyomo_dlmp.network.zones import grounded_buses
+from pyomo_dlmp.validation.model_point import is_exact
 
 COLUMNS = ["bus", "leg", "period", "quantity", "model", "ac", "error", "unit"]
 UNITS = {"active": "$/MWh", "reactive": "$/Mvarh"}
@@ -60,7 +61,7 @@ def compare_prices(loop: AcLoop, model: Any) -> pd.DataFrame:
     DataFrame
         Columns bus, leg, period, quantity, model, ac, error (model less ac), unit.
     """
-    theirs, ours = _of_ac(loop), _of_model(model)
+    theirs, ours = _of_ac(loop), price_in_model(model)
     rows = []
     for bus, leg in priced_legs(loop.network):
         for i, t in enumerate(loop.labels):
@@ -86,12 +87,24 @@ def _of_ac(loop: AcLoop) -> Price:
     return price
 
 
-def _of_model(model: Any) -> Price:
-    """P + j Q price of a leg by the duals of the balances ($/MWh, $/Mvarh)."""
-    exact = getattr(next(iter(model.bus.values())), "form", "") == "ac"
+def price_in_model(model: Any) -> Price:
+    """Prices of any leg by the duals of the balances.
+
+    Parameters
+    ----------
+    model : Block
+        Filled by `build_opf` in any form, with duals.
+
+    Returns
+    -------
+    callable
+        price(bus, leg, period): active + j reactive ($/MWh, $/Mvarh); nan where the model has no
+        such leg.
+    """
+    exact, blocks = is_exact(model), dict(model.bus.items())
 
     def price(bus: str, leg: str, t: Any) -> complex:
-        block = model.bus[bus] if bus in model.bus else None
+        block = blocks.get(bus)
         across = voltage = 0j
         for k, sign in zip(leg, (1.0, -1.0), strict=False):
             if block is None or (k, t) not in block.balance_p:
