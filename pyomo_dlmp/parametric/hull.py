@@ -20,8 +20,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from pyomo_dlmp.numerics.program import Program
-from pyomo_dlmp.parametric.condensed import CondensedQp
-from pyomo_dlmp.parametric.critical_regions import width
+from pyomo_dlmp.parametric.condensed import CondensedQp, width
 from pyomo_dlmp.parametric.region_costs import RegionCost, cut_in_two
 from pyomo_dlmp.tolerances import ENTRY, MILP_FEASIBILITY, POLISHED, ROUNDING
 
