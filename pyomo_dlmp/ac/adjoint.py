@@ -15,7 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pyomo_dlmp.ac.circuit import Circuit
 from pyomo_dlmp.ac.newton import AcState
+from pyomo_dlmp.network.phases import NEUTRAL
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +82,7 @@ def solved(state: AcState, t: int, right: np.ndarray) -> np.ndarray:
     return flat[:size] + 1j * flat[size:]
 
 
-def adjoint(state: AcState, t: int, gradient: np.ndarray) -> np.ndarray:
+def solve_adjoint(state: AcState, t: int, gradient: np.ndarray) -> np.ndarray:
     """Adjoint of a cost.
 
     Parameters
@@ -113,7 +115,7 @@ def bought_gradient(state: AcState, t: int) -> np.ndarray:
     Returns
     -------
     ndarray, shape (size,), complex
-        As the gradient of `adjoint`.
+        As the gradient of `solve_adjoint`.
     """
     c = state.circuit
     found = np.zeros(c.size, dtype=complex)
@@ -123,9 +125,10 @@ def bought_gradient(state: AcState, t: int) -> np.ndarray:
 
 
 def node_prices(state: AcState, t: int, lam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cost of drawing 1 MW, and 1 Mvar, between each node and ground.
+    """Cost of drawing 1 MW, and 1 Mvar, between each node and its reference.
 
-    On a part that nothing grounds, voltages to ground are taken without the mean of the bus.
+    The current returns through the neutral of the bus, if it has one that is not solidly grounded;
+    on a part that nothing grounds through its three phases equally; elsewhere through ground.
 
     Parameters
     ----------
@@ -140,9 +143,14 @@ def node_prices(state: AcState, t: int, lam: np.ndarray) -> tuple[np.ndarray, np
     (ndarray, ndarray)
         Each of shape (n,), $/MW and $/Mvar of the period; nan where there is no voltage.
     """
-    u = referred(state)[:, t]
+    u, lam = referred(state)[:, t], lam[:state.circuit.n].copy()
+    for at in _floating(state):
+        lam[at] -= lam[at[:3]].mean()
+    for phases, neutral in neutrals(state.circuit):
+        u[phases] -= u[neutral]
+        lam[phases] -= lam[neutral]
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = -np.conj(lam[:state.circuit.n]) / np.conj(u)
+        value = -np.conj(lam) / np.conj(u)
     # 1 MW drawn injects -conj(1/u), 1 Mvar -conj(j/u) = +j conj(1/u)
     return value.real, (-1j * value).real
 
@@ -188,11 +196,38 @@ def referred(state: AcState) -> np.ndarray:
     ndarray, shape (n, periods), complex
         In pu.
     """
-    c = state.circuit
     volts = state.volts.copy()
-    for name, bus in c.network.buses.items():
-        if bus.phases == "abc" and name not in c.grounded:
-            at = [c.at[name, k] for k in bus.conductors]
-            at = [i for i in at if i >= 0]
-            volts[at] -= volts[at[:3]].mean(axis=0)
+    for at in _floating(state):
+        volts[at] -= volts[at[:3]].mean(axis=0)
     return volts
+
+
+def neutrals(circuit: Circuit) -> list[tuple[list[int], int]]:
+    """Phases and neutral of each bus whose neutral is not solidly grounded.
+
+    Parameters
+    ----------
+    circuit : Circuit
+
+    Returns
+    -------
+    list of (list of int, int)
+        Numbers of nodes.
+    """
+    found = []
+    for name, bus in circuit.network.buses.items():
+        neutral = circuit.at.get((name, NEUTRAL), -1)
+        if neutral >= 0 and bus.phases:
+            found.append(([circuit.at[name, k] for k in bus.phases], neutral))
+    return found
+
+
+def _floating(state: AcState) -> list[list[int]]:
+    """Nodes of each three-phase bus that nothing grounds, its phases first."""
+    c = state.circuit
+    found = []
+    for name, bus in c.network.buses.items():
+        if bus.phases == "abc" and name not in c.grounded:  # (a neutral floats with its phases)
+            at = [c.at[name, k] for k in bus.conductors]
+            found.append([i for i in at if i >= 0])
+    return found

@@ -21,9 +21,9 @@ from pyomo_dlmp.ac.elements import (
     Element,
     IdealRow,
     Terminal,
-    elements,
     ideal_rows,
     is_ground,
+    linear_elements,
     source,
 )
 from pyomo_dlmp.ac.legs import Legs
@@ -68,7 +68,7 @@ class Circuit:
                     self.at[name, k] = len(self.nodes)
                     self.nodes.append((name, k))
         self.grounded = grounded_buses(network)
-        self.elements: list[Element] = elements(network)
+        self.elements: list[Element] = linear_elements(network)
         self.source = source(network)
         self.legs = Legs(network, self.at, self.grounded)
         self.ideal: list[IdealRow] = ideal_rows(network)

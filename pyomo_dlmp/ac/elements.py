@@ -107,7 +107,7 @@ def is_ground(bus: Bus, conductor: str) -> bool:
     return conductor == NEUTRAL and bus.ground_z == 0
 
 
-def elements(network: Network) -> list[Element]:
+def linear_elements(network: Network) -> list[Element]:
     """Every element with an admittance: branches, shunts, groundings of neutrals.
 
     Parameters

@@ -71,6 +71,8 @@ class Legs:
 
     Attributes
     ----------
+    names, of : dict
+        [device]: names of its legs as they are in AC, their numbers.
     keys : list of (str, int)
         Device and number of its leg.
     a, b : ndarray of int, shape (legs,)
@@ -84,6 +86,7 @@ class Legs:
     """
 
     def __init__(self, network: Network, at: Mapping, grounded: set[str]):
+        self.names: dict[str, tuple[str, ...]] = {}
         self.keys: list[tuple[str, int]] = []
         ends: list[tuple[int, int]] = []
         nominal, rated, given = [], [], []
@@ -92,7 +95,8 @@ class Legs:
         for name, device in network.devices.items():
             bus = network.buses[device.bus]
             fixed = device.nominal_power() is not None
-            for k, leg in enumerate(ac_legs(device, device.bus in grounded)):
+            self.names[name] = ac_legs(device, device.bus in grounded)
+            for k, leg in enumerate(self.names[name]):
                 here = len(self.keys)
                 self.of.setdefault(name, []).append(here)
                 self.keys.append((name, k))
@@ -130,7 +134,7 @@ class Legs:
         Parameters
         ----------
         scales : (mapping, mapping)
-            {load: multipliers of P (1), an array over the periods}, the same of Q.
+            {load: multipliers of P (1), an array over the periods}, and of Q where it has its own.
 
         Returns
         -------
@@ -140,7 +144,8 @@ class Legs:
         periods = max((len(np.atleast_1d(v)) for part in scales for v in part.values()), default=1)
         power = np.repeat(self.nominal[:, None], periods, axis=1)
         for name, at in self.at_load.items():
-            p, q = (np.asarray(part.get(name, 1.0)) for part in scales)
+            p = np.asarray(scales[0].get(name, 1.0))
+            q = np.asarray(scales[1].get(name, p))
             power[at] = self.nominal[at].real[:, None] * p + 1j * self.nominal[at].imag[
                 :, None] * q
         return power

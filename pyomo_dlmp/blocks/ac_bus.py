@@ -11,8 +11,9 @@ The balance is one of *currents*: m is the voltage V0 of the operating point, so
 the rows are prices of power ($/MW, $/Mvar), and 1 at neutrals and where |V0| is small. The
 operating point stands in mutable Params, and in the balance and the limits alone.
 
-Limits are on squared magnitudes, linear at the point: with T V the phasor (T: identity; where
-nothing grounds the bus, less the mean of its phases)
+Limits are on squared magnitudes, linear at the point: with T V the phasor (T: to the bus's
+neutral, if it has one that is not solidly grounded; where nothing grounds the bus, less the mean of
+its phases; else to ground)
 
     w = 2 Re(conj(T V0) T V) - |T V0|^2
     v_low[k]: w + under >= v_min^2    v_high[k]: w - over <= v_max^2    cost rho h (under + over)
@@ -28,6 +29,7 @@ import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
 from pyomo_dlmp.blocks.ac_leg import AcLegBlock, add_to
+from pyomo_dlmp.blocks.ac_limits import add_sequences, limit_neutral, set_sequences
 from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
 from pyomo_dlmp.errors import ModelError
@@ -49,8 +51,11 @@ class AcBusBlockData(BlockData):
         [conductor, t]: voltage (pu of the nominal phase voltage).
     cr, ci : Var
         [conductor, t]: current that branches bring (MVA/pu).
-    v0r, v0i, mr, mi : Param
-        [conductor, t]: voltage of the operating point, multiplier of the balance (pu); mutable.
+    v0 : dict
+        [conductor, t]: voltage of the operating point, complex (pu).
+    point : Param
+        ["mr" or "mi", conductor, t]: multiplier of the balance (pu), and coefficients of `w`;
+        mutable.
     w : Expression
         [phase, t]: squared voltage magnitude (pu), linear at the point.
     leg : AcLegBlock
@@ -83,14 +88,13 @@ class AcBusBlockData(BlockData):
         self.kv, self.kv_ln = bus.kv, bus.kv_ln
         self.solid = NEUTRAL if NEUTRAL in bus.neutrals and bus.ground_z == 0 else ""
         self.conductors = "".join(k for k in bus.conductors if k != self.solid)
-        self._horizon, self._members = horizon, []
+        self._horizon, self._members, self._loose = horizon, [], {}
         index = horizon.index(self.conductors)
         flat = {(k, t): complex(ALPHA.get(k, 0.0)) for k, t in index}
         real, imag = ({k: part(v) for k, v in flat.items()} for part in (np.real, np.imag))
         self.vr, self.vi = pyo.Var(index, initialize=real), pyo.Var(index, initialize=imag)
         self.cr, self.ci = pyo.Var(index, initialize=0.0), pyo.Var(index, initialize=0.0)
-        for name in ("v0r", "v0i", "mr", "mi"):
-            self.add_component(name, pyo.Param(index, initialize=0.0, mutable=True))
+        self.point = horizon.point(self.conductors, ("mr", "mi", "w_r", "w_i", "w_c"))
         self._declare_w(horizon)
         self.net_p = pyo.Expression(index, initialize=0.0)
         self.net_q = pyo.Expression(index, initialize=0.0)
@@ -98,32 +102,36 @@ class AcBusBlockData(BlockData):
         self.bring_i = pyo.Expression(index, initialize=0.0)
         self.current_r = constraint_over(index, lambda *k: self.cr[k] - self.bring_r[k] == 0)
         self.current_i = constraint_over(index, lambda *k: self.ci[k] - self.bring_i[k] == 0)
+        at = self.point
         self.balance_p = constraint_over(index, lambda *k: (
-            self.net_p[k] + self.mr[k] * self.cr[k] + self.mi[k] * self.ci[k] == 0))
+            self.net_p[k] + at[("mr", *k)] * self.cr[k] + at[("mi", *k)] * self.ci[k] == 0))
         self.balance_q = constraint_over(index, lambda *k: (
-            self.net_q[k] + self.mi[k] * self.cr[k] - self.mr[k] * self.ci[k] == 0))
+            self.net_q[k] + at[("mi", *k)] * self.cr[k] - at[("mr", *k)] * self.ci[k] == 0))
         self.leg = AcLegBlock(pyo.Any)
         self.set_voltage(flat)
 
     def _declare_w(self, horizon: Horizon) -> None:
         """w of the phases, by Params of T V0 (twice) and its squared magnitude."""
         index = horizon.index(self.phases) if self.phases else []
-        for name in ("w_r", "w_i", "w_c"):
-            self.add_component(name, pyo.Param(index, initialize=0.0, mutable=True))
+        at = self.point
         self.w = pyo.Expression(index, initialize={
-            k: self.w_r[k] * self._to_mean(self.vr, k) + self.w_i[k] * self._to_mean(self.vi, k)
-            - self.w_c[k] for k in index})
+            k: at[("w_r", *k)] * self._referred(self.vr, k)
+            + at[("w_i", *k)] * self._referred(self.vi, k) - at[("w_c", *k)] for k in index})
 
     @property
     def floats(self) -> bool:
         """Whether its phases are read less their mean."""
         return not self.grounded and self.phases == PHASES
 
-    def _to_mean(self, v: Any, k: tuple[str, Hashable]) -> Any:
+    def _referred(self, v: Any, k: tuple[str, Hashable]) -> Any:
         """T of the module's text."""
+        if NEUTRAL in self.conductors:
+            return v[k] - v[NEUTRAL, k[1]]
         if not self.floats:
             return v[k]
-        return v[k] - sum(v[phase, k[1]] for phase in self.phases) / 3.0
+        third = 1.0 / 3.0  # a product: sums of products are read fast
+        return sum((2 * third if phase == k[0] else -third) * v[phase, k[1]]
+                   for phase in self.phases)
 
     # -------------------------------------------------------------------- what is connected
 
@@ -168,7 +176,9 @@ class AcBusBlockData(BlockData):
         ModelError
             If the bus lacks the phase.
         """
-        self.at(k[0]).add(k[1], p, q)
+        place = self.at(k[0])
+        place.add(k[1], p, q)
+        self._loose.setdefault((place.index(), k[1]), []).append((p, q))
 
     def connect(self, device: Any, periods: Iterable[Hashable]) -> None:
         """Connect a device's legs; those of a device in equal legs are its own, phases or pairs.
@@ -224,8 +234,8 @@ class AcBusBlockData(BlockData):
                 f"the conductors {self.conductors!r}", "Connect it to conductors of the bus.")
         if leg not in self.leg:
             self.leg[leg].build(ends, self.leg_kv(leg) / self.kv_ln, self._horizon, self)
-            self.leg[leg].set_voltage(self.point_voltages())
-            self.leg[leg].set_power(dict.fromkeys(self._horizon.labels, 0j), self._rows())
+            self.leg[leg].set_voltage(self.v0)
+            self.leg[leg].set_power(dict.fromkeys(self._horizon.labels, 0j), self._m)
         return self.leg[leg]
 
     def leg_voltage(self, leg: str, t: Hashable, name: str = "") -> Any:
@@ -253,13 +263,6 @@ class AcBusBlockData(BlockData):
 
     # ------------------------------------------------------------------ the operating point
 
-    def point_voltages(self) -> dict[tuple[str, Hashable], complex]:
-        """V0 by (conductor, period) (pu)."""
-        return {k: complex(self.v0r[k].value, self.v0i[k].value) for k in self.v0r}
-
-    def _rows(self) -> dict[tuple[str, Hashable], complex]:
-        return {k: complex(self.mr[k].value, self.mi[k].value) for k in self.mr}
-
     def set_voltage(self, volts: Mapping[tuple[str, Hashable], complex]) -> None:
         """Take the voltages of an operating point, for rows and as values; `set_powers` follows.
 
@@ -268,33 +271,43 @@ class AcBusBlockData(BlockData):
         volts : mapping
             [conductor, t]: complex (pu of the nominal phase voltage).
         """
-        for k in self.vr:
-            v = volts[k]
-            self.v0r[k], self.v0i[k] = v.real, v.imag
+        self.v0 = {k: complex(volts[k]) for k in self.vr}
+        self._m, values = {}, {}
+        for k, v in self.v0.items():
             m = v if k[0] in self.phases and abs(v) >= SMALL else 1.0 + 0j
-            self.mr[k], self.mi[k] = m.real, m.imag
+            self._m[k], values[("mr", *k)], values[("mi", *k)] = m, m.real, m.imag
             for var, value in ((self.vr[k], v.real), (self.vi[k], v.imag)):
                 if not var.fixed:
                     var.set_value(value, skip_validation=True)
         for k in self.w:
-            x = volts[k]
-            if self.floats:
-                x = x - sum(volts[phase, k[1]] for phase in self.phases) / 3.0
-            self.w_r[k], self.w_i[k], self.w_c[k] = 2 * x.real, 2 * x.imag, abs(x) ** 2
+            x = self._referred(self.v0, k)
+            for name, value in (("w_r", 2 * x.real), ("w_i", 2 * x.imag), ("w_c", abs(x) ** 2)):
+                values[(name, *k)] = value
+        self.point.store_values(values, check=False)
         for leg in self.leg.values():
-            leg.set_voltage(volts)
+            leg.set_voltage(self.v0)
+        if self.component("plus") is not None:
+            set_sequences(self)
 
     def set_powers(self) -> None:
         """Take the legs' powers at the point from the values of the devices' Vars and Params."""
-        rows = self._rows()
-        for leg in self.leg.values():
-            leg.set_power({t: complex(pyo.value(leg.p[t]), pyo.value(leg.q[t]))
-                           for t in self._horizon.labels}, rows)
-        for k in self.cr:
-            net = complex(pyo.value(self.net_p[k]), pyo.value(self.net_q[k]))
-            c = np.conj(-net / rows[k])
-            self.cr[k].set_value(float(c.real), skip_validation=True)
-            self.ci[k].set_value(float(c.imag), skip_validation=True)
+        rows, labels = self._m, self._horizon.labels
+        powers: dict[str, dict] = {leg: dict.fromkeys(labels, 0j) for leg in self.leg}
+        for device, own, leg in self._members:
+            for t in labels:
+                powers[leg][t] += device.power_at_point(own, t)
+        for (leg, t), parts in self._loose.items():
+            powers[leg][t] += sum(complex(pyo.value(p), pyo.value(q)) for p, q in parts)
+        net = dict.fromkeys(rows, 0j)
+        for name, leg in self.leg.items():
+            leg.set_power(powers[name], rows)
+            for t in labels:
+                share = powers[name][t] / leg.u0[t]
+                for k, sign in zip(leg.ends, (1.0, -1.0), strict=False):
+                    net[k, t] += sign * share
+        for k, current in net.items():
+            self.cr[k].set_value(-current.real, skip_validation=True)
+            self.ci[k].set_value(current.imag, skip_validation=True)
 
     # -------------------------------------------------------------------------------- limits
 
@@ -320,3 +333,31 @@ class AcBusBlockData(BlockData):
         self.v_high = constraint_over(index, lambda *k: (
             self.w[k] - (self.over[k] if soft else 0.0) <= v_max**2))
 
+    def limit_neutral(self, v_max: float, sides: int = 12, penalty: float | None = None) -> None:
+        """Limit the magnitudes of neutrals to ground; see `ac_limits.limit_neutral`."""
+        limit_neutral(self, self._horizon, v_max, sides, penalty)
+
+    def limit_leg(self, leg: str, v_min: float, v_max: float,
+                  penalty: float | None = None) -> None:
+        """Limit the magnitude of a leg's voltage, such as of a phase to its neutral.
+
+        Parameters
+        ----------
+        leg : str
+            A phase (to ground) or a pair of conductors, such as ``"an"``.
+        v_min, v_max : float
+            Limits (pu of the leg's nominal voltage).
+        penalty : float or None
+            Soft limits: $ per pu^2 of squared voltage and hour (Expression `cost` of the leg's
+            block, $); None: hard.
+
+        Raises
+        ------
+        ModelError
+            If the bus lacks a conductor of the leg.
+        """
+        self.at(leg).limit_voltage(v_min, v_max, penalty, self._horizon)
+
+    def add_sequences(self) -> None:
+        """Declare symmetrical components; see `ac_limits.add_sequences`."""
+        add_sequences(self, self._horizon)

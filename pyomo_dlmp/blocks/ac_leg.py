@@ -24,9 +24,10 @@ from typing import Any
 import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
-from pyomo_dlmp.blocks.horizon import Horizon
+from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
 
-RATES = ("power_r", "power_i", "slope_r", "slope_i", "const_r", "const_i")
+RATES = ("power_r", "power_i", "slope_r", "slope_i", "const_r", "const_i")  # of a row's currents
+_W = ("w_r", "w_i", "w_c")
 
 
 
@@ -53,8 +54,10 @@ class AcLegBlockData(BlockData):
         [t]: power injected (MW, Mvar).
     w : Expression
         [t]: squared voltage (pu of the leg's nominal), linear at the point.
-    u0r, u0i, s0p, s0q : Param
-        [t]: voltage (pu of the phase base) and power (MVA) at the point; mutable.
+    u0 : dict
+        [t]: voltage at the operating point, complex (pu of the phase base).
+    point : Param
+        [name, conductor, t]: coefficients that follow from the operating point; mutable.
     ends : tuple of str
         Its one or two conductors that are not ground.
     """
@@ -77,17 +80,15 @@ class AcLegBlockData(BlockData):
         self.ends, self.nominal, self._labels = ends, nominal, horizon.labels
         self.p = pyo.Expression(periods, initialize=0.0)
         self.q = pyo.Expression(periods, initialize=0.0)
-        for name in ("u0r", "u0i", "s0p", "s0q", "w_r", "w_i", "w_c"):
-            self.add_component(name, pyo.Param(periods, initialize=0.0, mutable=True))
-        index = horizon.index(ends)
-        for name in RATES:
-            self.add_component(name, pyo.Param(index, initialize=0.0, mutable=True))
+        self.point = horizon.point(ends, (*RATES, *_W))
+        self.u0: dict[Hashable, complex] = {}
         squared = {}
         for t in horizon.labels:
             parts = [(v[ends[0], t] if len(ends) == 1 else v[ends[0], t] - v[ends[1], t])
                      for v in (bus.vr, bus.vi)]
             ur, ui = parts
-            squared[t] = self.w_r[t] * ur + self.w_i[t] * ui - self.w_c[t]
+            wr, wi, wc = (self.point[name, ends[0], t] for name in _W)
+            squared[t] = wr * ur + wi * ui - wc
             for k in ends:
                 self._inject(bus, (k, t), ur, ui)
         self.w = pyo.Expression(periods, initialize=squared)
@@ -95,7 +96,7 @@ class AcLegBlockData(BlockData):
     def _inject(self, bus, k: tuple[str, Hashable], ur, ui) -> None:
         """Add to an end's balances m conj(i), as coefficients of power and voltage."""
         p, q = self.p[k[1]], self.q[k[1]]
-        ar, ai, hr, hi, cr, ci = (self.component(name)[k] for name in RATES)
+        ar, ai, hr, hi, cr, ci = (self.point[(name, *k)] for name in RATES)
         bus.add_net(k, ar * p - ai * q + cr - hr * ur + hi * ui,
                     ar * q + ai * p + ci - hr * ui - hi * ur)
 
@@ -120,14 +121,17 @@ class AcLegBlockData(BlockData):
         volts : mapping
             [conductor, t]: complex (pu of the phase base).
         """
-        square = self.nominal**-2
+        square, first = self.nominal**-2, self.ends[0]
+        values = {}
         for t in self._labels:
-            u = volts[self.ends[0], t]
+            u = complex(volts[first, t])
             if len(self.ends) == 2:
-                u = u - volts[self.ends[1], t]
-            self.u0r[t], self.u0i[t] = u.real, u.imag
-            self.w_r[t], self.w_i[t] = 2 * square * u.real, 2 * square * u.imag
-            self.w_c[t] = square * abs(u) ** 2
+                u -= volts[self.ends[1], t]
+            self.u0[t] = u
+            values["w_r", first, t], values["w_i", first, t] = (
+                2 * square * u.real, 2 * square * u.imag)
+            values["w_c", first, t] = square * abs(u) ** 2
+        self.point.store_values(values, check=False)
 
     def set_power(self, powers: Mapping[Hashable, complex],
                   rows: Mapping[tuple[str, Hashable], complex]) -> None:
@@ -140,18 +144,37 @@ class AcLegBlockData(BlockData):
         rows : mapping
             [conductor, t]: m of the balances (pu).
         """
+        values = {}
         for t in self._labels:
-            u = complex(self.u0r[t].value, self.u0i[t].value)
-            s = powers[t]
-            self.s0p[t], self.s0q[t] = s.real, s.imag
+            u, s = self.u0[t], powers[t]
             for k, sign in zip(self.ends, (1.0, -1.0), strict=False):
-                rate = 1.0 if rows[k, t] == u else sign * rows[k, t] / u
-                rate = complex(rate)
+                rate = complex(1.0 if rows[k, t] == u else sign * rows[k, t] / u)
                 const, slope = rate * s, rate * s / u
                 for name, value in zip(RATES, (rate.real, rate.imag, slope.real, slope.imag,
-                                                const.real, const.imag), strict=True):
-                    self.component(name)[k, t] = value
+                                               const.real, const.imag), strict=True):
+                    values[name, k, t] = value
+        self.point.store_values(values, check=False)
 
-    def point_voltage(self, t: Hashable) -> complex:
-        """u0 (pu of the phase base) in a period."""
-        return complex(self.u0r[t].value, self.u0i[t].value)
+    def limit_voltage(self, v_min: float, v_max: float, penalty: float | None,
+                      horizon: Horizon) -> None:
+        """Limit the leg's voltage: rows `v_low[t]` and `v_high[t]`, as of a bus.
+
+        Parameters
+        ----------
+        v_min, v_max : float
+            Limits (pu of the leg's nominal voltage).
+        penalty : float or None
+            $ per pu^2 of squared voltage and hour; None: hard.
+        horizon : Horizon
+            Periods of the model.
+        """
+        periods, soft = horizon.periods, penalty is not None
+        if penalty is not None:
+            self.under = pyo.Var(periods, domain=pyo.NonNegativeReals, initialize=0.0)
+            self.over = pyo.Var(periods, domain=pyo.NonNegativeReals, initialize=0.0)
+            self.cost = pyo.Expression(expr=penalty * horizon.hours * sum(
+                self.under[t] + self.over[t] for t in horizon.labels))
+        self.v_low = constraint_over(horizon.labels, lambda t: (
+            self.w[t] + (self.under[t] if soft else 0.0) >= v_min**2))
+        self.v_high = constraint_over(horizon.labels, lambda t: (
+            self.w[t] - (self.over[t] if soft else 0.0) <= v_max**2))

@@ -48,12 +48,11 @@ class AcSubstationBlockData(SubstationBlockData):
                 bus.vi[k, t].fix(emf[k].imag)
             return
         z = substation.z / bus.kv_ln**2
-        for name in RATES:
-            self.add_component(name, pyo.Param(index, initialize=0.0, mutable=True))
+        self.point = horizon.point(bus.phases, RATES)
         self.set_power(dict.fromkeys(index, 0j))
         real, imag = {}, {}
         for k in index:
-            ar, ai, hr, hi, cr, ci = (self.component(name)[k] for name in RATES)
+            ar, ai, hr, hi, cr, ci = (self.point[(name, *k)] for name in RATES)
             p, q, vr, vi = self.p[k], self.q[k], bus.vr[k], bus.vi[k]
             real[k] = ar * p - ai * q + cr - hr * vr + hi * vi
             imag[k] = -(ar * q + ai * p + ci - hr * vi - hi * vr)
@@ -80,16 +79,15 @@ class AcSubstationBlockData(SubstationBlockData):
         powers : mapping
             [phase, t]: complex (MVA).
         """
-        (bus,) = self._place
+        (bus,), values = self._place, {}
         for k in self.p:
             s = powers[k]
             self.p[k].set_value(s.real, skip_validation=True)
             self.q[k].set_value(s.imag, skip_validation=True)
-            if self.component("power_r") is None:
-                continue
-            v = complex(bus.v0r[k].value, bus.v0i[k].value)
-            rate, slope = 1.0 / v, s / v**2
-            const = s / v
+            v = bus.v0[k]
+            rate, slope, const = 1.0 / v, s / v**2, s / v
             for name, value in zip(RATES, (rate.real, rate.imag, slope.real, slope.imag,
-                                            const.real, const.imag), strict=True):
-                self.component(name)[k] = value
+                                           const.real, const.imag), strict=True):
+                values[(name, *k)] = value
+        if self.component("point") is not None:
+            self.point.store_values(values, check=False)

@@ -10,8 +10,8 @@ power.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from pyomo.core.base.block import BlockData
@@ -37,8 +37,6 @@ class Surroundings:
         $ per MVA beyond a soft rating and hour; None: hard ratings.
     scale : float or sequence of float
         Multiplier (1) of a load or generator, one or one per period.
-    outside : iterable of (leg, period)
-        Of a load whose voltage left its range at an AC operating point.
     q_scale : float, sequence of float or None
         Multiplier (1) of a load's reactive power; None: `scale`.
     """
@@ -46,7 +44,6 @@ class Surroundings:
     grounded: bool = True
     penalty: float | None = None
     scale: Any = 1.0
-    outside: Iterable = field(default=frozenset())
     q_scale: Any = None
 
 
@@ -122,6 +119,24 @@ class DeviceBlockData(BlockData):
             p and q (MW, Mvar).
         """
         raise NotImplementedError
+
+    def power_at_point(self, leg: str, t: Any) -> complex:
+        """Power that a leg injects at the operating point of the AC form.
+
+        Parameters
+        ----------
+        leg : str
+            One of `legs`.
+        t : hashable
+            The period.
+
+        Returns
+        -------
+        complex
+            In MVA.
+        """
+        p, q = self.leg_power(leg, t)
+        return complex(value(p), value(q))
 
     @property
     def conductors(self) -> dict[str, tuple[str, str]]:
@@ -291,7 +306,8 @@ class BalancedBlockData(DeviceBlockData):
     def leg_power(self, leg: str, t: Any) -> tuple[Any, Any]:
         """An equal share of the total."""
         p, q = self.total(t)
-        return p / len(self.legs), q / len(self.legs)
+        share = 1.0 / len(self.legs)
+        return share * p, share * q
 
     def made(self, t: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Equal parts of the total."""

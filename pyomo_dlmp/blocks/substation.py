@@ -135,18 +135,15 @@ class SubstationBlockData(BlockData):
         voltage: dict = {}
         angle: dict = {}
         index = bus.w.index_set()
-        self.w_residual, self.theta_residual = horizon.residual(index), horizon.residual(index)
         for i, phase in enumerate(bus.phases):
             terms = [(1.0, bus.w, phase)]
             terms += [(c, v, k) for c, (v, k) in zip((*MP[i], *MQ[i]), flows, strict=True)]
-            affine_rows(voltage, phase, horizon.labels, terms, volts[phase] ** 2,
-                        self.w_residual)
+            affine_rows(voltage, phase, horizon.labels, terms, volts[phase] ** 2)
             if horizon.angles:
                 turn = [(1.0, bus.theta, phase)]
                 turn += [(c, v, k) for c, (v, k) in zip(
                     (*(0.5 * MQ[i]), *(-0.5 * MP[i])), flows, strict=True)]
-                affine_rows(angle, phase, horizon.labels, turn, turns[phase],
-                            self.theta_residual)
+                affine_rows(angle, phase, horizon.labels, turn, turns[phase])
         self.voltage = pyo.Constraint(index, rule=voltage)
         if horizon.angles:
             self.angle = pyo.Constraint(index, rule=angle)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyomo_dlmp.ac.elements import Element, IdealRow, elements, ideal_rows
+from pyomo_dlmp.ac.circuit import Circuit
+from pyomo_dlmp.ac.elements import Element, IdealRow
 from pyomo_dlmp.blocks import AcBusBlock, AcElementBlock, AcSubstationBlock, Horizon
 from pyomo_dlmp.network import Line, Network
 from pyomo_dlmp.network.kinds import Branch
 from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
-from pyomo_dlmp.network.zones import grounded_buses
 from pyomo_dlmp.opf.ac_point import set_operating_point
 from pyomo_dlmp.opf.branches import component_of
 from pyomo_dlmp.opf.curvature import add_curvature
@@ -41,7 +41,8 @@ def build_ac(m: Any, network: Network, given: OpfOptions) -> None:
         If an element or the operating point does not fit.
     """
     horizon = Horizon(m, given.periods, given.hours)
-    grounded = grounded_buses(network)
+    circuit = Circuit(network)
+    grounded = circuit.grounded
     m.bus = AcBusBlock(list(network.buses))
     for name, bus in network.buses.items():
         m.bus[name].build(bus, horizon, name in grounded)
@@ -49,7 +50,7 @@ def build_ac(m: Any, network: Network, given: OpfOptions) -> None:
     prices = horizon.series(given.price, "price")
     for name, source in network.substations.items():
         m.substation[name].build(source, horizon, m.bus[source.bus], prices)
-    _add_elements(m, network, horizon, given)
+    _add_elements(m, circuit, horizon, given)
     add_devices(m, network, horizon, given, grounded)
     assign_decisions(m, horizon, given.datacenter_kw, given.price_takers)
     add_voltage_limits(m, network, given)
@@ -60,14 +61,15 @@ def build_ac(m: Any, network: Network, given: OpfOptions) -> None:
     set_operating_point(m, network, given.operating_point)
 
 
-def _add_elements(m: Any, network: Network, horizon: Horizon, given: OpfOptions) -> None:
+def _add_elements(m: Any, circuit: Circuit, horizon: Horizon, given: OpfOptions) -> None:
     """Elements by admittance and ideal rows; those of one branch are in one block."""
+    network = circuit.network
     parts: dict[str, dict[str, tuple[list[Element], list[IdealRow]]]] = {
         component: {} for component in COMPONENTS}
-    for element in elements(network):
+    for element in circuit.elements:
         component = _component(network, element.kind, element.name)
         parts[component].setdefault(element.name, ([], []))[0].append(element)
-    for row in ideal_rows(network):
+    for row in circuit.ideal:
         name = row.name if row.kind == "zone" else row.name.rpartition(".")[0]
         component = _component(network, row.kind, name)
         parts[component].setdefault(name, ([], []))[1].append(row)
