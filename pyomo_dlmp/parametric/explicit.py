@@ -34,6 +34,7 @@ from pyomo_dlmp.parametric.cache import SolveCache
 from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit
 from pyomo_dlmp.parametric.hull import Hull, build_hull
 from pyomo_dlmp.parametric.master import solve_master
+from pyomo_dlmp.parametric.polish import polished
 from pyomo_dlmp.parametric.region_costs import costs_over_regions, refuse_answers
 from pyomo_dlmp.parametric.upper_terms import RegionObjective, UpperTerms, assign_terms, read_upper
 from pyomo_dlmp.status import Status
@@ -280,11 +281,12 @@ def solve_explicit(model: Any, run: Any, most: int = MOST_REGIONS,
         status = Status.OPTIMAL
     if outcome.z is None:
         return no_point(record, Claim(status, None, bound, size), run.interface.name, clock)
+    z = polished(ready.hull, outcome.z)
+    outcome.objective, chosen = ready.hull.cost_at(z)
     clock.stage("audit")
-    load_values(ready.columns, outcome.z)
+    load_values(ready.columns, z)
     if reuse.series:
-        reuse.last = {var.name: float(v) for var, v in zip(ready.columns, outcome.z, strict=True)}
-    _, chosen = ready.hull.cost_at(outcome.z)
+        reuse.last = {var.name: float(v) for var, v in zip(ready.columns, z, strict=True)}
     try:
         record.lowers = [_answer(ready, number, chosen) for number in range(len(ready.systems))]
     except SolverError as err:  # of what its condensed parts do not contain
