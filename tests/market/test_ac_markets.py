@@ -1,4 +1,4 @@
-"""Markets in the AC form: each against the DSO's AC OPF at its schedule, and a grid of schedules."""
+"""Markets in the AC form: each against the DSO's AC OPF at its schedule, and a grid of them."""
 
 from dataclasses import replace
 
