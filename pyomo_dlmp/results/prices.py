@@ -53,7 +53,7 @@ def balance_duals(dso) -> pd.DataFrame:
         (name, phase, t, quantity, duals[balance[phase, t]] / bus.hours, UNITS[quantity])
         for name, bus in dso.bus.items()
         for quantity, balance in (("active", bus.balance_p), ("reactive", bus.balance_q))
-        for phase, t in balance
+        for phase, t in balance if phase in bus.phases  # rows of neutrals are of currents
     ]
     return PRICES.frame(rows)
 
