@@ -4,6 +4,7 @@
 tables that returns a `matplotlib.figure.Figure`; none touches pyplot.
 """
 
+from pyomo_dlmp.report.figures.certificate import certificate_curves
 from pyomo_dlmp.report.figures.compare import market_bars, sweep
 from pyomo_dlmp.report.figures.dispatch import datacenter_power, feeder_import, svg_output
 from pyomo_dlmp.report.figures.duration import duration_curves
@@ -18,6 +19,7 @@ from pyomo_dlmp.report.writing import report_html, write_pictures, write_report
 __all__ = [
     "Results",
     "ResultsFileError",
+    "certificate_curves",
     "datacenter_power",
     "duration_curves",
     "feeder_import",
