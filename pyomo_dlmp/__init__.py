@@ -20,6 +20,7 @@ from warnings import warn
 from pyomo.core import TransformationFactory
 
 if TYPE_CHECKING:
+    from pyomo_dlmp.ac_opf import solve_ac_opf
     from pyomo_dlmp.auditing import audit
     from pyomo_dlmp.bilevel import LowerLevel
     from pyomo_dlmp.errors import AuditError, BoundError, DlmpError, ModelError, SolverError
@@ -98,6 +99,7 @@ __all__ = [
     "load_feeder",
     "read_opendss",
     "read_tables",
+    "solve_ac_opf",
     "solve_bilevel",
     "solve_market",
     "solve_opf",
@@ -130,12 +132,14 @@ _ROOM = {
     **dict.fromkeys(("solver_table",), "solvers"),
     **dict.fromkeys(("bounds_table", "tighten"), "transform"),
     **dict.fromkeys(("ac_power_flow",), "power_flow"),
+    **dict.fromkeys(("solve_ac_opf",), "ac_opf"),
     **dict.fromkeys(("validate_feeder",), "validation"),
 }
 _NAMESPACES = {
-    name: name for name in ("auditing", "bilevel", "blocks", "errors", "extend", "io", "market",
-                            "network", "opf", "parametric", "report", "results", "search", "solve",
-                            "solvers", "study", "testing", "transform", "validation")
+    name: name for name in ("ac_opf", "auditing", "bilevel", "blocks", "errors", "extend", "io",
+                            "market", "network", "opf", "parametric", "power_flow", "report",
+                            "results", "search", "solve", "solvers", "study", "testing",
+                            "transform", "validation")
 } | {"workload": "market.workload"}
 
 # Names of the last release that have moved, or changed: they stay for one more.

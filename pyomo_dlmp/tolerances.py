@@ -81,6 +81,15 @@ POWER_FLOW = (1e-9, 1e-8, 1e-7)
 """Convergence (relative) of the OpenDSS engine's last solution of a file: the first that it
 reaches; floating sections do not reach 1e-9 in double precision."""
 
+NEWTON_STEP = 1e-11
+"""The AC equations are solved when a Newton step moves no leg's voltage further (pu)."""
+
+SAME_VOLTAGE = 1e-6
+"""The AC OPF is settled when a round moves no leg's voltage further (pu) ..."""
+
+SAME_PRICE = 1e-4
+"""... and no node's price ($/MWh)."""
+
 RECOMPUTED = 1e-4
 """Audit: objective from the tables against the solver's."""
 

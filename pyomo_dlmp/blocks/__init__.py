@@ -1,5 +1,9 @@
 """Device blocks: one Pyomo block for each device, its mathematics in its module's text."""
 
+from pyomo_dlmp.blocks.ac_bus import AcBusBlock, AcBusBlockData
+from pyomo_dlmp.blocks.ac_element import AcElementBlock, AcElementBlockData
+from pyomo_dlmp.blocks.ac_leg import AcLegBlock, AcLegBlockData
+from pyomo_dlmp.blocks.ac_substation import AcSubstationBlock, AcSubstationBlockData
 from pyomo_dlmp.blocks.branch import BranchBlock, BranchBlockData
 from pyomo_dlmp.blocks.bus import BusBlock, BusBlockData
 from pyomo_dlmp.blocks.capacitor import CapacitorBlock, CapacitorBlockData
@@ -19,6 +23,14 @@ from pyomo_dlmp.blocks.svg import SvgBlock, SvgBlockData
 from pyomo_dlmp.blocks.transformer import TransformerBlock, TransformerBlockData
 
 __all__ = [
+    "AcBusBlock",
+    "AcBusBlockData",
+    "AcElementBlock",
+    "AcElementBlockData",
+    "AcLegBlock",
+    "AcLegBlockData",
+    "AcSubstationBlock",
+    "AcSubstationBlockData",
     "AdmittanceBlock",
     "BalancedBlockData",
     "BranchBlock",
@@ -54,7 +66,8 @@ __all__ = [
     "unregister_device",
 ]
 
-for _block in (AdmittanceBlock, BranchBlock, BusBlock, CapacitorBlock, DatacenterBlock,
-               GeneratorBlock, LineBlock, LoadBlock, ParallelBlock, RegulatorBlock, ShuntBlock,
-               StorageBlock, SubstationBlock, SvgBlock, TransformerBlock):
+for _block in (AcBusBlock, AcElementBlock, AcLegBlock, AcSubstationBlock, AdmittanceBlock,
+               BranchBlock, BusBlock, CapacitorBlock, DatacenterBlock, GeneratorBlock, LineBlock,
+               LoadBlock, ParallelBlock, RegulatorBlock, ShuntBlock, StorageBlock, SubstationBlock,
+               SvgBlock, TransformerBlock):
     _block.__doc__ = _block._ComponentDataClass.__doc__  # help() shows what a block is

@@ -57,8 +57,7 @@ def drop_matrices(z: np.ndarray, phases: Sequence[str]) -> tuple[np.ndarray, np.
 
 
 def affine_rows(into: dict, phase: str, periods: Iterable[Hashable],
-                terms: Iterable[tuple[float, Any, Hashable]], right: float,
-                residual: Any = None) -> None:
+                terms: Iterable[tuple[float, Any, Hashable]], right: float) -> None:
     """Rows: sum of coefficient x var[k, t] == right, for one phase and every period.
 
     Parameters
@@ -73,15 +72,13 @@ def affine_rows(into: dict, phase: str, periods: Iterable[Hashable],
         (coefficient, var, k); coefficients that are practically 0 are left out.
     right : float
         Right-hand side.
-    residual : Param or None
-        Indexed [phase, t]: taken off the sum.
     """
     kept = [(float(c), v, k) for c, v, k in terms if abs(c) > ENTRY]
     coefficients = [c for c, _, _ in kept]
     for t in periods:
         body = LinearExpression(constant=0.0, linear_coefs=coefficients,
                                 linear_vars=[v[k, t] for _, v, k in kept])
-        into[phase, t] = (body if residual is None else body - residual[phase, t], right)
+        into[phase, t] = (body, right)
 
 
 @declare_custom_block(name="BranchBlock")
@@ -167,7 +164,6 @@ class BranchBlockData(BlockData):
         voltage: dict = {}
         angle: dict = {}
         index = p.index_set()
-        self.w_residual, self.theta_residual = horizon.residual(index), horizon.residual(index)
         for i, phase in enumerate(phases):
             real, imag = D[i].real, D[i].imag
             terms = [(1.0, to_w, phase)]
@@ -182,8 +178,8 @@ class BranchBlockData(BlockData):
                 turn += [(c, v, k) for c, (v, k) in zip(
                     (*(0.5 * MQ[i]), *(-0.5 * MP[i])), flows, strict=True)]
                 affine_rows(angle, phase, horizon.labels, turn,
-                            float(shift[i] - 0.5 * imag.sum()), self.theta_residual)
-            affine_rows(voltage, phase, horizon.labels, terms, 0.0, self.w_residual)
+                            float(shift[i] - 0.5 * imag.sum()))
+            affine_rows(voltage, phase, horizon.labels, terms, 0.0)
         self.voltage = pyo.Constraint(index, rule=voltage)
         if horizon.angles:
             self.angle = pyo.Constraint(index, rule=angle)
@@ -205,7 +201,7 @@ class BranchBlockData(BlockData):
                     else:
                         from_bus.inject((other, t), -real * pt, -real * qt)
 
-    def add_losses(self, horizon: Horizon, v: Any = None, start: bool = False) -> None:
+    def add_losses(self, horizon: Horizon, v: Any = None) -> None:
         """Add the Expression `loss[t]` (MW), quadratic in p and q; see the module's text.
 
         Parameters
@@ -214,9 +210,6 @@ class BranchBlockData(BlockData):
             Periods of the model.
         v : callable, optional
             v(phase, t): voltage magnitude (pu); 1 if not given.
-        start : bool
-            Whether to take off `loss_start[t]` (MW), a mutable Param of losses that are in the
-            rows already.
 
         Raises
         ------
@@ -226,8 +219,6 @@ class BranchBlockData(BlockData):
         phases = self.phases
         n = len(phases)
         same = self.loss_matrix(np.ones(n)) if v is None else None
-        if start:
-            self.loss_start = pyo.Param(horizon.periods, initialize=0.0, mutable=True)
         self._loss_at, self._loss_terms = {}, {}
         losses = {}
         rows = None if same is None else upper_rows(same)
@@ -238,8 +229,6 @@ class BranchBlockData(BlockData):
             flows = [self.p[ph, t] for ph in phases] + [self.q[ph, t] for ph in phases]
             self._loss_terms[t] = products(rows or upper_rows(H), flows)
             losses[t] = sum_of_products(self._loss_terms[t])
-            if start:
-                losses[t] = losses[t] - self.loss_start[t]
         self.loss = pyo.Expression(horizon.periods, initialize=losses)
 
     def loss_cost(self, t: Hashable, price: Any) -> Any:
@@ -257,9 +246,7 @@ class BranchBlockData(BlockData):
         expression
             In $.
         """
-        cost = sum_of_products(self._loss_terms[t], price)
-        start = self.component("loss_start")
-        return cost if start is None else cost - price * start[t]
+        return sum_of_products(self._loss_terms[t], price)
 
     def loss_at(self, flows: np.ndarray, t: Hashable) -> float:
         """Losses of given flows, as `add_losses` has them.

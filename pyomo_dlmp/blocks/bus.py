@@ -5,9 +5,6 @@ net_p, net_q = sum of all injections (MW, Mvar; generation and inflow positive).
 
     balance_p[k]: net_p == 0        balance_q[k]: net_q == 0
 
-(a model corrected at an AC operating point has `p_residual`, `q_residual` on the right: the losses
-there and all other errors of the linear flows).
-
 The dual of ``balance_p[phase, t]`` in a cost minimisation is the active DLMP ($/MW for the period:
 divide by its hours for $/MWh), that of ``balance_q`` the reactive one ($/Mvar).
 Voltage limits, soft at a penalty rho ($ per pu^2 and hour) or hard:
@@ -51,6 +48,8 @@ class BusBlockData(BlockData):
         [phase, t]; their duals are the prices.
     """
 
+    form = "lindist"
+
     def build(self, bus: Bus, horizon: Horizon) -> None:
         """Declare voltages and balances for the bus's phases.
 
@@ -80,12 +79,8 @@ class BusBlockData(BlockData):
             self.theta = pyo.Var(index, initialize=0.0)
         self.net_p = pyo.Expression(index, initialize=0.0)
         self.net_q = pyo.Expression(index, initialize=0.0)
-        self.p_residual, self.q_residual = horizon.residual(index), horizon.residual(index)
-        p_left, q_left = self.p_residual, self.q_residual
-        self.balance_p = constraint_over(index, lambda *k: (
-            self.net_p[k] if p_left is None else self.net_p[k] - p_left[k]) == 0)
-        self.balance_q = constraint_over(index, lambda *k: (
-            self.net_q[k] if q_left is None else self.net_q[k] - q_left[k]) == 0)
+        self.balance_p = constraint_over(index, lambda *k: self.net_p[k] == 0)
+        self.balance_q = constraint_over(index, lambda *k: self.net_q[k] == 0)
 
     def inject(self, k: tuple[str, Hashable], p: Any, q: Any) -> None:
         """Add an injection to the balances.

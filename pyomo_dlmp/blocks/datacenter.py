@@ -1,14 +1,16 @@
 """Datacenter: demand whose active power is decided above the DSO.
 
     floor kw <= p <= kw (total, in MW)
-    balanced:    each leg draws p/n and q/n (equal delta legs are the same as equal phases)
+    balanced:    each leg draws p/n and q/n (equal delta legs are the same as equal phases in the
+                 linear form, and are not in the AC one)
     unbalanced:  leg_p in 0 .. kw/n for each leg, sum of leg_p == p
     reactive:    q = p tan(acos(power factor))                                (lagging: it draws q)
                  or free:  cos(t_k) p + sin(t_k) q <= S cos(pi/K),  k = 0..K-1  (p^2 + q^2 <= S^2)
 
 In a `LowerLevel` p, leg_p and an aggregator's q are declared as the upper level's; rows over these
 alone (`split`, an aggregator's rating) belong to whoever decides them and are written by
-`front_end` and `split` there.
+`front_end` and `split` there. In the AC form it draws through Vars of the
+DSO's that are tied to them (`blocks.taken`).
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.device import DeviceBlockData, Surroundings
 from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
 from pyomo_dlmp.blocks.polygon import Polygon
+from pyomo_dlmp.blocks.taken import drawn_channels, drawn_power, drawn_values, tie
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.devices import FRONT_END, FRONT_END_SIDES, Datacenter
 from pyomo_dlmp.network.units import mega
@@ -45,6 +48,10 @@ class DatacenterBlockData(DeviceBlockData):
         [t]: total drawn (Mvar).
     leg_p, leg_q : Var or Expression
         [leg, t]: drawn by a leg (MW, Mvar); Vars where legs are chosen.
+    drawn_p, drawn_q : Var
+        [t], or [leg, t] where legs are chosen: what the DSO delivers (MW, Mvar); in the AC form.
+    taken_p, taken_q : Constraint
+        The same index: that it is what is decided; their duals are its prices.
     tan_phi : float
         Mvar per MW of its power factor.
     reactive : str
@@ -54,7 +61,7 @@ class DatacenterBlockData(DeviceBlockData):
     owner = "aggregator"
 
     def build(self, device: Datacenter, horizon: Horizon, bus: Any,
-              penalty: float | None = None) -> None:
+              penalty: float | None = None, grounded: bool = True) -> None:
         """Connect to a bus.
 
         Parameters
@@ -68,18 +75,21 @@ class DatacenterBlockData(DeviceBlockData):
         penalty : float or None
             $ per MVA beyond the rating of a front end that the DSO runs and hour (Expression
             `excess_cost[t]`, $); None: hard rating.
+        grounded : bool
+            Whether something grounds the bus.
 
         Raises
         ------
         ModelError
-            If a leg is on a phase that the bus lacks.
+            If a leg is on a phase that the bus lacks, or legs to ground have no way back.
         """
         check_data(device, bus=bus)
         dc, top = device, mega(device.kw)
         self.tan_phi = math.tan(math.acos(dc.power_factor))
         self.phases, self.reactive, self.balanced = dc.phases, dc.reactive, dc.balanced
         self.ramp_mw = None if dc.ramp_kw is None else mega(dc.ramp_kw)
-        self.legs = legs = tuple(dc.phases) if dc.balanced else dc.legs
+        ac = bus.form == "ac"
+        self.legs = legs = _legs(dc, ac, grounded)
         self.rating_mva: float | None = None if dc.kva is None else mega(dc.kva)
         n, index = len(legs), horizon.index(legs)
         self.p = pyo.Var(
@@ -91,6 +101,8 @@ class DatacenterBlockData(DeviceBlockData):
         self._reactive_power(horizon, index, n)
         if dc.reactive == "dso":
             self.rating = self._soft_rating(horizon, penalty)
+        if ac:
+            tie(self, horizon.labels, dc.balanced)
         self.attach(dc, horizon, bus, legs)
 
     def build_at(self, device: Datacenter, horizon: Horizon, bus: Any, at: Surroundings) -> None:
@@ -101,11 +113,11 @@ class DatacenterBlockData(DeviceBlockData):
         ModelError
             If it has unequal legs to neutral at a bus that is not grounded; also as of `build`.
         """
-        if not device.balanced and device.connection == "wye" and not at.grounded:
+        if not (device.balanced or device.connection == "delta" or device.neutral or at.grounded):
             raise ModelError.at(
                 f"datacenter '{device.name}'", "has legs of its own to neutral at bus "
                 f"'{device.bus}', which nothing grounds", "Connect it in delta.")
-        self.build(device, horizon, bus, at.penalty)
+        self.build(device, horizon, bus, at.penalty, at.grounded)
 
     def _reactive_power(self, horizon: Horizon, index, n: int) -> None:
         reach = self.rating_mva
@@ -136,7 +148,31 @@ class DatacenterBlockData(DeviceBlockData):
 
     def leg_power(self, leg: str, t: Any) -> tuple[Any, Any]:
         """Power that a leg draws, negative."""
-        return -self.leg_p[leg, t], -self.leg_q[leg, t]
+        if self.component("drawn_p") is None:
+            return -self.leg_p[leg, t], -self.leg_q[leg, t]
+        return drawn_power(self, leg, t, self.balanced)
+
+    def units(self, t: Any) -> Iterator[tuple[str | None, Any, Any]]:
+        """What has a price of its own.
+
+        Parameters
+        ----------
+        t : hashable
+            The period.
+
+        Yields
+        ------
+        (str or None, expression, expression)
+            Leg, or None for all with equal power; drawn (MW, Mvar).
+        """
+        if self.balanced:
+            yield None, self.p[t], self.q[t]
+        else:
+            yield from ((leg, self.leg_p[leg, t], self.leg_q[leg, t]) for leg in self.legs)
+
+    def channels(self, t: Any) -> Iterator[tuple[Any, dict[str, complex]]]:
+        """What it draws by Vars of the DSO's; see `DeviceBlockData.channels`."""
+        yield from drawn_channels(self, t, self.balanced)
 
     def made(self, t: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Power that each leg generates (MW, Mvar); it draws, so negative."""
@@ -162,7 +198,7 @@ class DatacenterBlockData(DeviceBlockData):
             found.append((self.q[t], -sum(q)))
         elif self.rating_mva is not None:
             found += [(self.leg_q[leg, t], -x) for leg, x in zip(self.legs, q, strict=True)]
-        return found
+        return found + drawn_values(self, t, p, q, self.balanced)
 
     def decisions(self) -> Iterator[Any]:
         """Vars that its operator decides: p, legs if they are chosen, q if it is the aggregator's.
@@ -211,6 +247,19 @@ class DatacenterBlockData(DeviceBlockData):
             for var, share in ((self.q[t], 1),) if self.balanced else (
                     (self.leg_q[leg, t], n) for leg in self.legs):
                 var.fix(q / share)
+
+
+def _legs(dc: Datacenter, ac: bool, grounded: bool) -> tuple[str, ...]:
+    """Legs of its block: equal ones are those of its phases in the linear form."""
+    if not dc.balanced:
+        return dc.legs
+    if not ac:
+        return tuple(dc.phases)
+    if len(dc.phases) < 3 and not (grounded or dc.neutral or dc.connection == "delta"):
+        raise ModelError.at(
+            f"datacenter '{dc.name}'", f"is between phase {', '.join(dc.phases)} and ground at "
+            f"bus '{dc.bus}', which nothing grounds", "Connect it in delta.")
+    return dc.legs
 
 
 def front_end(dc: Any, periods: Iterable[Any], excess: Any = None) -> pyo.Constraint:

@@ -10,8 +10,8 @@ power.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from pyomo.core.base.block import BlockData
@@ -37,8 +37,6 @@ class Surroundings:
         $ per MVA beyond a soft rating and hour; None: hard ratings.
     scale : float or sequence of float
         Multiplier (1) of a load or generator, one or one per period.
-    outside : iterable of (leg, period)
-        Of a load whose voltage left its range at an AC operating point.
     q_scale : float, sequence of float or None
         Multiplier (1) of a load's reactive power; None: `scale`.
     """
@@ -46,7 +44,6 @@ class Surroundings:
     grounded: bool = True
     penalty: float | None = None
     scale: Any = 1.0
-    outside: Iterable = field(default=frozenset())
     q_scale: Any = None
 
 
@@ -122,6 +119,24 @@ class DeviceBlockData(BlockData):
             p and q (MW, Mvar).
         """
         raise NotImplementedError
+
+    def power_at_point(self, leg: str, t: Any) -> complex:
+        """Power that a leg injects at the operating point of the AC form.
+
+        Parameters
+        ----------
+        leg : str
+            One of `legs`.
+        t : hashable
+            The period.
+
+        Returns
+        -------
+        complex
+            In MVA.
+        """
+        p, q = self.leg_power(leg, t)
+        return complex(value(p), value(q))
 
     @property
     def conductors(self) -> dict[str, tuple[str, str]]:
@@ -216,6 +231,24 @@ class DeviceBlockData(BlockData):
         for quantity, parts in zip(("active", "reactive"), self.made(t), strict=True):
             yield "", quantity, sign * sum(parts)
 
+    def channels(self, t: Any) -> Iterator[tuple[Any, dict[str, complex]]]:
+        """Powers by which it acts on the feeder, independent of each other.
+
+        Parameters
+        ----------
+        t : hashable
+            The period.
+
+        Yields
+        ------
+        (expression, dict of str to complex)
+            A power that it generates (MW or Mvar), and by leg of the *device* what that leg injects
+            (MVA) per unit of it: 1 of an active power, 1j of a reactive one.
+        """
+        for leg, name in zip(self.legs, _own_legs(self), strict=True):
+            for power, unit in zip(self.leg_power(leg, t), (1.0 + 0j, 1j), strict=True):
+                yield power, {name: unit}
+
     def settings(self, t: Any, p: tuple[float, ...],
                  q: tuple[float, ...]) -> list[tuple[Any, float]]:
         """Values of its Vars with which the device's legs generate given powers.
@@ -266,22 +299,35 @@ class BalancedBlockData(DeviceBlockData):
                legs: tuple[str, ...] | None = None) -> None:
         """Connect to a bus; see `DeviceBlockData.attach`."""
         own = leg_names(device) if legs is None else legs
-        if len(own) == 3 and all(map(between_phases, own)):
+        if bus.form != "ac" and len(own) == 3 and all(map(between_phases, own)):
             own = tuple(dict.fromkeys("".join(own)))
         super().attach(device, horizon, bus, own)
 
     def leg_power(self, leg: str, t: Any) -> tuple[Any, Any]:
         """An equal share of the total."""
         p, q = self.total(t)
-        return p / len(self.legs), q / len(self.legs)
+        share = 1.0 / len(self.legs)
+        return share * p, share * q
 
     def made(self, t: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Equal parts of the total."""
         p, q = self.total(t)
         return self.device.equal_legs(value(p), value(q))
 
+    def channels(self, t: Any) -> Iterator[tuple[Any, dict[str, complex]]]:
+        """The totals, each shared by all legs."""
+        names = _own_legs(self)
+        for power, unit in zip(self.total(t), (1.0 + 0j, 1j), strict=True):
+            yield power, dict.fromkeys(names, unit / len(names))
+
     def dispatch(self, t: Any) -> Iterator[tuple[str, str, float]]:
         """The totals."""
         sign = -1.0 if self.device.draws else 1.0
         for quantity, power in zip(("active", "reactive"), self.total(t), strict=True):
             yield "", quantity, sign * value(power)
+
+
+def _own_legs(block: Any) -> tuple[str, ...]:
+    """The device's own legs, which a block of equal legs may call by phases."""
+    own = leg_names(block.device)
+    return own if len(own) == len(block.legs) else block.legs

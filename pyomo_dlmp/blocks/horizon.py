@@ -48,9 +48,6 @@ class Horizon:
     angles : bool
         Whether buses carry voltage angles (needed by delta loads that depend on voltage, and
         open-delta regulators).
-    corrected : bool
-        Whether rows carry mutable Params `..._residual` (0 at first) that fit them to an AC
-        operating point.
 
     Raises
     ------
@@ -59,7 +56,7 @@ class Horizon:
     """
 
     def __init__(self, parent: Any, periods: int | Sequence = 1, hours: float = 1.0,
-                 angles: bool = True, corrected: bool = False):
+                 angles: bool = True):
         labels, wrong = period_labels(periods)
         faults = fault_list("periods", wrong)
         if finding := HOURS.finding(hours):
@@ -67,7 +64,6 @@ class Horizon:
         if faults:
             raise ModelError(faults)
         self.parent, self.hours, self.angles = parent, float(hours), angles
-        self.corrected = corrected
         if getattr(parent, "period_hours", None) is None:
             parent.period_hours = self.hours
         if parent.component("periods") is None:
@@ -75,20 +71,28 @@ class Horizon:
         self.periods = parent.periods
         self.labels = labels
 
-    def residual(self, index: Any) -> pyo.Param | None:
-        """A residual of rows.
+    def point(self, legs: Iterable[str], names: Iterable[str]) -> pyo.Param:
+        """Numbers that belong to an operating point; set them by `store_values`.
 
         Parameters
         ----------
-        index : Set
-            Index of the rows.
+        legs : iterable of str
+            Conductors or legs.
+        names : iterable of str
+            Of the numbers.
 
         Returns
         -------
-        Param or None
-            Mutable, 0 at first; None in a model without corrections.
+        Param
+            [name, leg, period], mutable, 0 at first.
         """
-        return pyo.Param(index, initialize=0.0, mutable=True) if self.corrected else None
+        legs, names = tuple(legs), tuple(names)
+        known = "point_" + "_".join((*names, *legs))
+        if self.parent.component(known) is None:
+            self.parent.add_component(known, pyo.Set(
+                initialize=[(name, leg, t) for name in names for leg in legs for t in self.labels],
+                ordered=True, dimen=3))
+        return pyo.Param(self.parent.component(known), initialize=0.0, mutable=True)
 
     def index(self, legs: Iterable[str]) -> Any:
         """The shared Set of (leg, period).

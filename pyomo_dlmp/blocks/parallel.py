@@ -275,12 +275,8 @@ def _own_flow(block, horizon: Horizon, phases: str, ends, powers: dict) -> None:
     index = horizon.index(phases)
     block.phases = phases
     block.from_bus_name, block.to_bus_name = (str(bus.index()) for bus in ends)
-    p_left, q_left = horizon.residual(index), horizon.residual(index)
-    block.p_residual, block.q_residual = p_left, q_left
-    block.p = pyo.Expression(index, initialize={
-        k: p if p_left is None else p + p_left[k] for k, (p, _) in powers.items()})
-    block.q = pyo.Expression(index, initialize={
-        k: q if q_left is None else q + q_left[k] for k, (_, q) in powers.items()})
+    block.p = pyo.Expression(index, initialize={k: p for k, (p, _) in powers.items()})
+    block.q = pyo.Expression(index, initialize={k: q for k, (_, q) in powers.items()})
 
 
 def _without_noise(matrix: np.ndarray) -> np.ndarray:

@@ -95,16 +95,9 @@ class SubstationBlockData(BlockData):
         self.p = pyo.Var(bus.w.index_set(), initialize=0.0)
         self.q = pyo.Var(bus.w.index_set(), initialize=0.0)
         volts = dict(zip(bus.phases, substation.v_pu, strict=True))
-        _, turns = source_angles(substation, bus.phases)
         for phase, t in bus.w.index_set():
             bus.inject((phase, t), self.p[phase, t], self.q[phase, t])
-        if substation.z is None:
-            for phase, t in bus.w.index_set():
-                bus.w[phase, t].fix(volts[phase] ** 2)
-                if bus.component("theta") is not None:
-                    bus.theta[phase, t].fix(turns[phase])
-        else:
-            self._behind(bus, horizon, substation.z / bus.kv_ln**2, volts, turns)
+        self._hold(substation, horizon, bus, volts, source_angles(substation, bus.phases))
         self.cost = pyo.Expression(horizon.periods, initialize={
             t: self.price[t] * horizon.hours * sum(self.p[phase, t] for phase in bus.phases)
             for t in horizon.labels})
@@ -124,6 +117,17 @@ class SubstationBlockData(BlockData):
         """
         return self.price[t] if pyo.value(self.price[t]) >= 0 else 0.0
 
+    def _hold(self, substation: Substation, horizon: Horizon, bus: Any, volts: dict,
+              turns: tuple[float, dict[str, float]]) -> None:
+        """Fix the voltage of the bus, or write the rows of the source's own impedance."""
+        if substation.z is not None:
+            self._behind(bus, horizon, substation.z / bus.kv_ln**2, volts, turns[1])
+            return
+        for phase, t in bus.w.index_set():
+            bus.w[phase, t].fix(volts[phase] ** 2)
+            if bus.component("theta") is not None:
+                bus.theta[phase, t].fix(turns[1][phase])
+
     def _behind(self, bus, horizon: Horizon, z_pu, volts, turns) -> None:
         """Rows `voltage` and `angle` of the source's own impedance."""
         MP, MQ = drop_matrices(z_pu, bus.phases)
@@ -131,18 +135,15 @@ class SubstationBlockData(BlockData):
         voltage: dict = {}
         angle: dict = {}
         index = bus.w.index_set()
-        self.w_residual, self.theta_residual = horizon.residual(index), horizon.residual(index)
         for i, phase in enumerate(bus.phases):
             terms = [(1.0, bus.w, phase)]
             terms += [(c, v, k) for c, (v, k) in zip((*MP[i], *MQ[i]), flows, strict=True)]
-            affine_rows(voltage, phase, horizon.labels, terms, volts[phase] ** 2,
-                        self.w_residual)
+            affine_rows(voltage, phase, horizon.labels, terms, volts[phase] ** 2)
             if horizon.angles:
                 turn = [(1.0, bus.theta, phase)]
                 turn += [(c, v, k) for c, (v, k) in zip(
                     (*(0.5 * MQ[i]), *(-0.5 * MP[i])), flows, strict=True)]
-                affine_rows(angle, phase, horizon.labels, turn, turns[phase],
-                            self.theta_residual)
+                affine_rows(angle, phase, horizon.labels, turn, turns[phase])
         self.voltage = pyo.Constraint(index, rule=voltage)
         if horizon.angles:
             self.angle = pyo.Constraint(index, rule=angle)

@@ -24,6 +24,7 @@ from pyomo.core.base.block import declare_custom_block
 from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.device import DeviceBlockData, Surroundings
 from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
+from pyomo_dlmp.blocks.taken import drawn_channels, drawn_power, drawn_values, tie
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.devices import StaticVarGenerator
 from pyomo_dlmp.network.units import mega
@@ -40,6 +41,10 @@ class SvgBlockData(DeviceBlockData):
         `each[t]`), or with losses or a total rating (of `make` and `absorb`).
     loss : Expression
         [leg, t]: drawn (MW).
+    drawn_p, drawn_q : Var
+        [leg, t], or [t] of equal legs together: what the DSO delivers (MW, Mvar), of an SVG that an
+        aggregator decides in the AC form; `taken_p` and `taken_q` tie it (`blocks.taken`).
+        `drawn_p` only where there are losses.
     owner : "dso" or "datacenter"
         Who decides it.
     """
@@ -69,12 +74,13 @@ class SvgBlockData(DeviceBlockData):
         """
         check_data(device, bus=bus)
         svg, legs, total = device, device.legs, mega(device.kvar)
-        self.legs, self.owner = legs, svg.owner
-        self.alike = svg.connection == "wye" and not grounded
+        self.owner, ac = svg.owner, bus.form == "ac"
+        self.alike = svg.connection == "wye" and not (grounded or (ac and svg.neutral))
         if self.alike and len(legs) < 3:
             raise ModelError.at(
                 f"svg '{svg.name}'", f"is between phase {', '.join(legs)} and neutral at bus "
                 f"'{svg.bus}', which nothing grounds", "Connect it in delta.")
+        self.legs = legs
         share = total / len(legs) if svg.sharing == "equal" or self.alike else total
         self.split = svg.loss_percent > 0 or svg.sharing == "total"
         index = horizon.index(legs)
@@ -96,7 +102,9 @@ class SvgBlockData(DeviceBlockData):
         self.total_mvar = total if svg.sharing == "total" else None
         if svg.owner == "dso" and self.total_mvar is not None:
             self._limit_total(horizon, penalty)
-        self.attach(svg, horizon, bus)
+        if svg.owner == "datacenter" and ac:
+            tie(self, horizon.labels, self.alike)
+        self.attach(svg, horizon, bus, legs)
 
     def build_at(self, device: StaticVarGenerator, horizon: Horizon, bus: Any,
                  at: Surroundings) -> None:
@@ -140,9 +148,41 @@ class SvgBlockData(DeviceBlockData):
         """
         return self.make[self.key(k)] + self.absorb[self.key(k)]
 
+    def units(self, t: Any) -> Iterator[tuple[str | None, Any, Any]]:
+        """What has a price of its own.
+
+        Parameters
+        ----------
+        t : hashable
+            The period.
+
+        Yields
+        ------
+        (str or None, expression, expression)
+            Leg, or None for all with equal power; drawn (MW, Mvar).
+        """
+        parts = [(leg, self.loss[leg, t].expr, -self.q[leg, t]) for leg in self.legs]
+        if self.alike:
+            yield None, sum(p for _, p, _ in parts), sum(q for *_, q in parts)
+        else:
+            yield from parts
+
     def leg_power(self, leg: str, t: Any) -> tuple[Any, Any]:
         """q generated, and the losses drawn."""
+        if self.component("drawn_q") is not None:
+            return drawn_power(self, leg, t, self.alike)
         return (-self.loss[leg, t].expr if self.split else 0.0), self.q[leg, t]
+
+    def channels(self, t: Any) -> Iterator[tuple[Any, dict[str, complex]]]:
+        """The legs' powers, or those of equal legs together; see `DeviceBlockData.channels`."""
+        if self.component("drawn_q") is not None:
+            yield from drawn_channels(self, t, self.alike)
+        elif self.alike:
+            (_, p, q), n = next(self.units(t)), len(self.legs)
+            for power, unit in ((-p, 1.0 + 0j), (-q, 1j)):
+                yield power, dict.fromkeys(self.legs, unit / n)
+        else:
+            yield from super().channels(t)
 
     def dispatch(self, t: Any) -> Iterator[tuple[str, str, float]]:
         """Legs: what they generate, and their losses if there are any."""
@@ -168,7 +208,7 @@ class SvgBlockData(DeviceBlockData):
                 found += [(self.make[k], max(value, 0.0)), (self.absorb[k], max(-value, 0.0))]
             else:
                 found.append((self.each[k] if self.alike else self.q[k], value))
-        return found
+        return found + drawn_values(self, t, p, q, self.alike)
 
 
 def limit_total(svg: Any, periods: Iterable[Any], excess: Any = None) -> pyo.Constraint:

@@ -163,7 +163,7 @@ def _compile(block: LowerLevelData) -> LowerForm:
         refuse_dual_name(block)
     objective = _the_objective(block, found[pyo.Objective])
     sense = 1 if objective.sense == pyo.minimize else -1
-    compiler = _Compiler(block)
+    compiler = Compiler(block)
     for con in rows:
         compiler.row(con)
     quad, lin = compiler.objective(objective)
@@ -214,7 +214,7 @@ def _the_objective(block: BlockData, found: list):
     raise ModelError.at(block.name, what, "A lower level needs exactly one active Objective.")
 
 
-class _Compiler:
+class Compiler:
     """Walks rows and objective with shared variable maps."""
 
     def __init__(self, block: LowerLevelData):
@@ -314,7 +314,7 @@ class _Compiler:
         place = np.array([position[vid] + (0 if vid in is_x else len(x))
                           for vid in ids.tolist()], dtype=np.int32)
         A, B = _split_rows(place[where], self.values, self.ends, len(x), len(u))
-        Q, D = _split_quadratic(quad, position, is_x, len(x), len(u))
+        Q, D = split_quadratic(quad, position, is_x, len(x), len(u))
         c = np.zeros(len(x))
         for vid, coef in lin.items():
             if vid in is_x:
@@ -353,7 +353,7 @@ def _split_rows(columns, values, ends, n, m):
     return both[:, :n], both[:, n:]
 
 
-def _split_quadratic(quad, position, is_x, n, m):
+def split_quadratic(quad, position, is_x, n, m):
     xx: list = []
     xu: list = []
     for (i, j), coef in quad.items():

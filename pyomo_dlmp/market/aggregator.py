@@ -1,11 +1,9 @@
 """Datacenter aggregator (DCA): serves its workload at least payment, and pays the DLMPs.
 
-Symbols, for site s and period t: p = active power (MW) and q = reactive power (Mvar) of each leg,
-D = map from legs to phases (`network.phases`; 1 for a phase), lamP, lamQ = duals of the DSO's
-balances ($ per MW, Mvar of the period, so $/MWh x hours).
+Symbols, for site s and period t: p = active power (MW) and q = reactive power (Mvar) of each leg.
+Prices ($ per MW, Mvar of the period, so $/MWh x hours) are `opf.prices.price_of`.
 
     min  sum (leg price_P) p + [sum (leg price_Q) q]           (the second if paid for)
-    leg price_P = sum_phase Re D lamP + Im D lamQ,   leg price_Q = sum_phase Re D lamQ - Im D lamP
     s.t. the rows of its workload (`market.workload_rows`)
 
 and under a tariff, min sum h tariff p. With both parts the payment is exact by strong duality (see
@@ -37,6 +35,7 @@ from pyomo_dlmp.market.workload_checks import check_workload
 from pyomo_dlmp.market.workload_rows import Site, WorkloadRows
 from pyomo_dlmp.network.fields import Range
 from pyomo_dlmp.network.series import by_period, items_of, names_findings, series_findings
+from pyomo_dlmp.opf.prices import price_of
 
 _WORTH = Range(0, unit="$", above=True)
 PAYS = ("active and reactive", "active", "tariff")
@@ -187,18 +186,18 @@ class AggregatorBlockData(BlockData):
                 if pays == "tariff":
                     active[name, t], reactive[name, t] = hours * rate[t] * dc.p[t], 0.0
                     continue
-                price_p, price_q = _leg_prices(dso, dc, t)
-                active[name, t] = sum(price_p[leg] * dc.leg_p[leg, t] for leg in dc.legs)
-                reactive[name, t] = 0.0 if pays == "active" else _reactive(dso, dc, t, price_q)
+                units = list(dc.units(t))
+                active[name, t] = sum(price_of(dso, dc, leg, t) * p for leg, p, _ in units)
+                reactive[name, t] = 0.0 if pays == "active" else _reactive(dso, dc, t, units)
         for name in self.own_svg:
             svg = dso.svg[name]
             for t in labels:
-                price_p, price_q = _leg_prices(dso, svg, t)
-                paid = pays != "tariff" and svg.split
+                units = list(svg.units(t))
                 active[name, t] = sum(
-                    price_p[leg] * svg.loss[leg, t] for leg in svg.legs) if paid else 0.0
-                reactive[name, t] = -sum(
-                    price_q[leg] * svg.q[leg, t] for leg in svg.legs
+                    price_of(dso, svg, leg, t) * p for leg, p, _ in units
+                ) if pays != "tariff" and svg.split else 0.0
+                reactive[name, t] = sum(
+                    price_of(dso, svg, leg, t, "reactive") * q for leg, _, q in units
                 ) if pays == "active and reactive" else 0.0
         self.pay_active = pyo.Expression(list(active), initialize=active)
         self.pay_reactive = pyo.Expression(list(reactive), initialize=reactive)
@@ -206,23 +205,10 @@ class AggregatorBlockData(BlockData):
             self.pay_active[k] + self.pay_reactive[k] for k in active))
 
 
-def _leg_prices(dso, device, t) -> tuple[dict, dict]:
-    """Prices of a leg's active and reactive power ($ per MW, Mvar of the period)."""
-    bus = dso.bus[device.bus_name]
-    lam_p, lam_q = dso.dual_of(bus.balance_p), dso.dual_of(bus.balance_q)
-    active, reactive = {}, {}
-    for leg in device.legs:
-        shares = bus.leg_shares(leg)
-        active[leg] = sum(re * lam_p[k, t] + (im * lam_q[k, t] if im else 0.0)
-                          for k, re, im in shares)
-        reactive[leg] = sum(re * lam_q[k, t] - (im * lam_p[k, t] if im else 0.0)
-                            for k, re, im in shares)
-    return active, reactive
-
-
-def _reactive(dso, dc, t, price_q: dict):
+def _reactive(dso, dc, t, paid: list):
+    """Payment for reactive power, of units (leg, p, q)."""
     if dc.reactive != "dso":
-        return sum(price_q[leg] * dc.leg_q[leg, t] for leg in dc.legs)
+        return sum(price_of(dso, dc, leg, t, "reactive") * q for leg, _, q in paid)
     nu = dso.dual_of(dc.rating)
     n = 1 if dc.balanced else len(dc.legs)
     top = dc.rating_mva / n * CIRCLE.inscribed

@@ -8,28 +8,30 @@ import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
 from pyomo.core.base.block import BlockData
 
-from pyomo_dlmp.blocks import BusBlock, Horizon, SubstationBlock, Surroundings
+from pyomo_dlmp.blocks import BusBlock, Horizon, SubstationBlock
 from pyomo_dlmp.blocks.parallel import branch_blocks
-from pyomo_dlmp.blocks.registry import device_models
 from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.errors import ModelError, listed, require_kind, shown
-from pyomo_dlmp.network import Line, Network, OperatingPoint
-from pyomo_dlmp.network.kinds import kind, label
+from pyomo_dlmp.network import Line, Network
 from pyomo_dlmp.network.zones import grounded_buses
+from pyomo_dlmp.opf.ac_form import build_ac
 from pyomo_dlmp.opf.branches import add_branches
-from pyomo_dlmp.opf.correction import fit_to_operating_point, loads_outside
+from pyomo_dlmp.opf.devices import add_devices
 from pyomo_dlmp.opf.limits import add_voltage_limits
-from pyomo_dlmp.opf.load_scale import load_series, reactive_series
 from pyomo_dlmp.opf.objective import add_cost
 from pyomo_dlmp.opf.options import OpfOptions
 from pyomo_dlmp.opf.ownership import assign_decisions
+from pyomo_dlmp.opf.prices import PriceOf
 from pyomo_dlmp.opf.reduction import reduced, refuse_nonconvex_losses
 from pyomo_dlmp.opf.unbalance import add_unbalance
 
 
 @renamed_arguments(net="network")
 def build_opf(network: Network, *, into: Any = None, **options: Any) -> Any:
-    """The DSO's OPF of a feeder: linear three-phase power flow, convex quadratic cost in $.
+    """The DSO's OPF of a feeder: three-phase power flow, convex quadratic cost in $.
+
+    The power flow is linear (``form="lindist"``), or the AC equations, linear at an operating point
+    where they are then exact in values and slopes (``form="ac"``; `solve_ac_opf` finds the point).
 
     Parameters
     ----------
@@ -38,9 +40,9 @@ def build_opf(network: Network, *, into: Any = None, **options: Any) -> Any:
     into : Block, optional
         A block to fill, such as a LowerLevel; None makes a ConcreteModel.
     **options
-        Fields of `OpfOptions`: periods, hours, price, load_scale, losses, voltage_limits, v_min,
-        v_max, penalty, thermal_sides, thermal_penalty, angles, datacenter_kw, operating_point,
-        unbalance, price_takers.
+        Fields of `OpfOptions`: periods, hours, price, load_scale, form, losses, voltage_limits,
+        v_min, v_max, penalty, thermal_sides, thermal_penalty, angles, datacenter_kw,
+        operating_point, unbalance, price_takers.
 
     Returns
     -------
@@ -61,33 +63,33 @@ def build_opf(network: Network, *, into: Any = None, **options: Any) -> Any:
     require_kind(network, Network, "build_opf")
     given = OpfOptions.of(options, network)
     _require_empty(into)
+    m = pyo.ConcreteModel(name=network.name) if into is None else into
+    with PauseGC():
+        (build_ac if given.form == "ac" else _build_linear)(m, network, given)
+    m.price_of = PriceOf(m)
+    return m
+
+
+def _build_linear(m: Any, network: Network, given: OpfOptions) -> None:
+    """The linear form, of a reduced network."""
     reduction = reduced(network)
     network = reduction.network
     if given.losses is not None:
         refuse_nonconvex_losses(b for b in reduction.branches.single if isinstance(b, Line))
-    m = pyo.ConcreteModel(name=network.name) if into is None else into
-    with PauseGC():
-        horizon = Horizon(m, given.periods, given.hours, given.angles,
-                          corrected=given.losses == "corrected")
-        prices = horizon.series(given.price, "price")
-        scales = [series(network, given.load_scale, horizon.labels, given.hours)
-                  for series in (load_series, reactive_series)]
-        grounded = grounded_buses(network)
-        _add_buses(m, network, horizon, prices)
-        add_branches(m, reduction, horizon, given, grounded)
-        _add_devices(m, network, horizon, given, grounded, scales)
-        assign_decisions(m, horizon, given.datacenter_kw, given.price_takers)
-        add_voltage_limits(m, network, given)
-        if given.unbalance is not None:
-            add_unbalance(m, given.unbalance)
-        if given.losses is not None:
-            for _, branch in branch_blocks(m):
-                if branch.lossy:
-                    branch.add_losses(horizon, *_start(branch, given.operating_point))
-        add_cost(m, horizon, given.losses)
-        if given.operating_point is not None:
-            fit_to_operating_point(m, network, given.operating_point)
-    return m
+    horizon = Horizon(m, given.periods, given.hours, given.angles)
+    grounded = grounded_buses(network)
+    _add_buses(m, network, horizon, horizon.series(given.price, "price"))
+    add_branches(m, reduction, horizon, given, grounded)
+    add_devices(m, network, horizon, given, grounded)
+    assign_decisions(m, horizon, given.datacenter_kw, given.price_takers)
+    add_voltage_limits(m, network, given)
+    if given.unbalance is not None:
+        add_unbalance(m, given.unbalance)
+    if given.losses is not None:
+        for _, branch in branch_blocks(m):
+            if branch.lossy:
+                branch.add_losses(horizon)
+    add_cost(m, horizon, given.losses)
 
 
 def _require_empty(into: Any) -> None:
@@ -114,29 +116,3 @@ def _add_buses(m, network: Network, horizon: Horizon, prices) -> None:
     m.substation = SubstationBlock(list(network.substations))
     for name, source in network.substations.items():
         m.substation[name].build(source, horizon, m.bus[source.bus], prices)
-
-
-def _add_devices(m, network: Network, horizon: Horizon, given: OpfOptions,
-                 grounded: set[str], scales: list[dict]) -> None:
-    outside = loads_outside(network, given.operating_point)
-    for device in network.devices.values():
-        if kind(device) is None:  # it was when the network was made
-            raise ModelError.at(
-                label(device), f"its class {type(device).__name__} is not registered any more",
-                "Register it with its block: dlmp.extend.register_device(...).")
-    for cls, row in device_models():
-        devices = network.devices_of(cls.word)
-        m.add_component(row.component, row.block(list(devices)))
-        blocks = m.component(row.component)
-        for name, device in devices.items():
-            at = Surroundings(device.bus in grounded, given.thermal_penalty,
-                              scales[0].get(name, 1.0), outside.get(name, frozenset()),
-                              scales[1].get(name))
-            blocks[name].build_at(device, horizon, m.bus[device.bus], at)
-
-
-def _start(branch, point: OperatingPoint | None) -> tuple:
-    """Voltages at the to-bus of an operating point, and that there is one; or nothing."""
-    if point is None:
-        return ()
-    return (lambda label, t: abs(point.voltages[(*branch.at(label), t)])), True

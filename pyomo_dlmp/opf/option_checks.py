@@ -25,7 +25,8 @@ from pyomo_dlmp.network.series import (
 from pyomo_dlmp.opf.load_scale import load_scale_findings
 from pyomo_dlmp.opf.unbalance import Unbalance
 
-LOSSES = ("quadratic", "corrected", None)
+LOSSES = ("quadratic", None)
+FORMS = ("lindist", "ac")
 VOLTAGE_LIMITS = ("soft", "hard", None)
 _PU = Range(0, unit="pu", above=True)
 _COST = Range(0, unit="$", above=True)
@@ -71,6 +72,7 @@ def option_findings(options: Mapping[str, Any],
     found = [OptionFinding("periods", *finding) for finding in wrong]
     found += _numbers(options)
     found += _words(options)
+    found += _of_the_ac_form(options)
     found += _series(options, labels, network)
     found += _unbalance(options["unbalance"], options["angles"], network)
     _, wrong = names_findings(options["price_takers"], 'price_takers=["dc1"]')
@@ -104,16 +106,33 @@ def _is(value: Any, word: str) -> bool:
 
 
 def _words(options: Mapping[str, Any]) -> Iterator[OptionFinding]:
-    for key, known in (("losses", LOSSES), ("voltage_limits", VOLTAGE_LIMITS)):
+    for key, known in (("form", FORMS), ("losses", LOSSES), ("voltage_limits", VOLTAGE_LIMITS)):
         value = options[key]
-        if not (value is None or (isinstance(value, str) and value in known)):
+        if key == "losses" and _is(value, "corrected"):
+            yield OptionFinding(key, "is 'corrected', a form that is no more",
+                                'Use form="ac" with an operating_point, or solve_ac_opf.')
+            continue
+        if not (value in known if isinstance(value, str) or value is None else False):
             words = [word for word in known if word is not None]
             near = nearest(value, words)
             yield OptionFinding(
-                key, f"is {shown(value)}", f"Use {', '.join(map(repr, words))} or None."
+                key, f"is {shown(value)}",
+                f"Use {', '.join(map(repr, words))}{' or None' if None in known else ''}."
                 + (f" {near}" if near.startswith("Did") else ""))
     if not isinstance(options["angles"], bool | np.bool_):
         yield OptionFinding("angles", f"is {shown(options['angles'])}", "Give True or False.")
+
+
+def _of_the_ac_form(options: Mapping[str, Any]) -> Iterator[OptionFinding]:
+    """Options that mean something in the linear form only."""
+    if not _is(options["form"], "ac"):
+        return
+    if options["losses"] is None:
+        yield OptionFinding("losses", "is None, but the AC form has its losses in its rows",
+                            "Leave it out.")
+    if options["angles"] is False:
+        yield OptionFinding("angles", "is False, but the AC form has the angles of all voltages",
+                            "Leave it out.")
 
 
 def _series(options: Mapping[str, Any], labels: list,
@@ -188,10 +207,10 @@ def _operating_point(options: Mapping[str, Any], labels: list,
     if point is not None and not isinstance(point, OperatingPoint):
         yield OptionFinding("operating_point", f"is {shown(point)}",
                             "Give ac_power_flow(network, ...).point.")
-    elif _is(options["losses"], "corrected") != (point is not None):
+    elif _is(options["form"], "ac") != (point is not None):
         yield OptionFinding(
-            "operating_point", "goes with losses='corrected'",
-            "Give ac_power_flow(network, ...).point, or let solve_corrected_opf do it.")
+            "operating_point", "goes with form='ac'",
+            "Give ac_power_flow(network, ...).point, or let solve_ac_opf do it.")
     elif point is not None:
         periods = items_of(point.periods) or []
         missing = [t for t in labels if t not in periods]

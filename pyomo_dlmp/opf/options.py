@@ -29,9 +29,12 @@ class OpfOptions:
     load_scale : float, sequence, mapping or "profiles"
         Multiplier of the loads: a number, one per period, a mapping by load to either, or each
         load's own profile.
-    losses : "quadratic", "corrected" or None
-        In the objective at the substation price; the same with all rows fitted to the AC
-        `operating_point`, where they are then exact; or left out.
+    form : "lindist" or "ac"
+        Linear flows at nominal voltage, or the AC equations, linear at the `operating_point`: exact
+        there in values and slopes.
+    losses : "quadratic" or None
+        Of the linear form: in the objective at the substation price, or left out. Those of the AC
+        form are exact.
     voltage_limits : "soft", "hard" or None
         Of the line-to-neutral magnitude, within `v_min` .. `v_max` (pu); soft at `penalty` ($ per
         pu^2 of squared voltage and hour).
@@ -46,7 +49,7 @@ class OpfOptions:
         Power (kW) of a datacenter by name, a number or one per period, where no upper level
         decides it; capacity for those not named.
     operating_point : OperatingPoint or None
-        Goes with ``losses="corrected"``.
+        Where ``form="ac"`` is linear, such as ``ac_power_flow(network, ...).point``.
     unbalance : Unbalance or None
         Limits or a penalty on voltage unbalance.
     price_takers : iterable of str
@@ -62,6 +65,7 @@ class OpfOptions:
     hours: float = 1.0
     price: float | Sequence[float] = 50.0
     load_scale: LoadScale = 1.0
+    form: str = "lindist"
     losses: str | None = "quadratic"
     voltage_limits: str | None = "soft"
     v_min: float = 0.95

@@ -9,6 +9,9 @@ inscribed as a polygon of K sides, so that it is safe:
 
     cos(t_k) X + sin(t_k) Y - sqrt6 tau cos(pi/K) mean - excess <= 0,   cost rho h excess
 
+In the AC form V- and V+ are linear in the voltages: X + jY = sqrt6 V-, mean = |V+|, linear at the
+operating point, and VUF = |V-| / |V+| is what is limited.
+
 excess is 0 for a hard limit. A penalty alone (no limit) prices the unbalance itself, in $ per
 percent of VUF and hour:
 
@@ -96,15 +99,9 @@ def add_unbalance(m: Any, what: Unbalance) -> None:
 
 
 def _at_bus(bus, periods, what: Unbalance) -> None:
-    if bus.component("theta") is None:
-        raise ModelError.at(bus.name, "has no angles, which unbalance needs",
-                            "Build with angles=True.")
     circle = Polygon(what.sides)
     sides = [(t, k) for t in periods for k in range(what.sides)]
-    ll = {t: [bus.leg_voltage(pair, t) for pair in DELTA_PAIRS] for t in periods}
-    x = {t: (2 * ab - bc - ca) / math.sqrt(6) for t, (ab, bc, ca) in ll.items()}
-    y = {t: (bc - ca) / math.sqrt(2) for t, (ab, bc, ca) in ll.items()}
-    mean = {t: (ab + bc + ca) / 3 for t, (ab, bc, ca) in ll.items()}
+    x, y, mean = (_ac_parts if bus.form == "ac" else _linear_parts)(bus, periods)
 
     def along(t, k):
         return circle.along(k, x[t], y[t])
@@ -126,3 +123,22 @@ def _at_bus(bus, periods, what: Unbalance) -> None:
         costs += [what.price * bus.hours * u for u in bus.vuf.values()]
     if costs:
         bus.unbalance_cost = pyo.Expression(expr=sum(costs))
+
+
+def _linear_parts(bus, periods) -> tuple[dict, dict, dict]:
+    """X, Y and the mean, by period."""
+    if bus.component("theta") is None:
+        raise ModelError.at(bus.name, "has no angles, which unbalance needs",
+                            "Build with angles=True.")
+    ll = {t: [bus.leg_voltage(pair, t) for pair in DELTA_PAIRS] for t in periods}
+    return ({t: (2 * ab - bc - ca) / math.sqrt(6) for t, (ab, bc, ca) in ll.items()},
+            {t: (bc - ca) / math.sqrt(2) for t, (ab, bc, ca) in ll.items()},
+            {t: (ab + bc + ca) / 3 for t, (ab, bc, ca) in ll.items()})
+
+
+def _ac_parts(bus, periods) -> tuple[dict, dict, dict]:
+    """sqrt6 V- and |V+|, which stand for the same within second order, but exact."""
+    bus.add_sequences()
+    root = math.sqrt(6)
+    return ({t: root * bus.minus_r[t] for t in periods},
+            {t: root * bus.minus_i[t] for t in periods}, {t: bus.plus[t] for t in periods})

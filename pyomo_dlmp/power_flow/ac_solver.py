@@ -19,8 +19,8 @@ from pyomo_dlmp.network.units import KILO, mega
 from pyomo_dlmp.opendss.writing.devices import default_injections
 from pyomo_dlmp.opendss.writing.wording import Wording, node_of
 from pyomo_dlmp.opendss.writing.write import script
-from pyomo_dlmp.tolerances import SAME_MONEY
 from pyomo_dlmp.power_flow.dispatch import Dispatch
+from pyomo_dlmp.tolerances import SAME_MONEY
 
 Node = tuple[str, int]  # bus in the engine (lower case) and node
 

@@ -14,8 +14,8 @@ from pyomo_dlmp.network import Network
 from pyomo_dlmp.opf import build_opf, fit_to_operating_point
 from pyomo_dlmp.opf.correction import loads_outside
 from pyomo_dlmp.opf.load_scale import LoadScale
-from pyomo_dlmp.solve import solve_opf
 from pyomo_dlmp.power_flow import AcPowerFlow, ac_power_flow
+from pyomo_dlmp.solve import solve_opf
 
 TOLERANCE = 0.002  # pu
 

@@ -12,9 +12,9 @@ from pyomo_dlmp.blocks.registry import device_blocks
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.opf import build_opf, fit_to_operating_point
+from pyomo_dlmp.power_flow import AcPowerFlow, ac_power_flow
 from pyomo_dlmp.solve import solve_opf
 from pyomo_dlmp.tolerances import ROUNDING
-from pyomo_dlmp.power_flow import AcPowerFlow, ac_power_flow
 
 COLUMNS = ["form", "load", "max_error", "at", "mean_error", "unit"]
 

@@ -17,12 +17,12 @@ from pyomo_dlmp.network.phases import DELTA_PAIRS, PHASES
 from pyomo_dlmp.network.zones import grounded_buses
 from pyomo_dlmp.opf.correction import loads_outside
 from pyomo_dlmp.opf.load_scale import LoadScale, load_series, reactive_series
+from pyomo_dlmp.power_flow import AcPowerFlow, ac_power_flow
+from pyomo_dlmp.power_flow.ac_solver import AcSolver
+from pyomo_dlmp.power_flow.dispatch import dispatch_by_period
 from pyomo_dlmp.results import unbalance_table
 from pyomo_dlmp.results.unbalance import measures
 from pyomo_dlmp.tolerances import ACTIVE, SAME_MONEY
-from pyomo_dlmp.power_flow.ac_solver import AcSolver
-from pyomo_dlmp.power_flow.dispatch import dispatch_by_period
-from pyomo_dlmp.power_flow import AcPowerFlow, ac_power_flow
 
 PROBE_KW = 1.0
 

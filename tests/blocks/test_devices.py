@@ -178,8 +178,10 @@ def test_limits_where_nothing_can_be_chosen():
     assert "infeasible" in str(caught.value) and "v_low" in str(caught.value)
 
 
-def test_corrected_needs_its_point():
-    with pytest.raises(dlmp.ModelError, match="operating_point: goes with losses='corrected'"):
+def test_the_ac_form_needs_its_point():
+    with pytest.raises(dlmp.ModelError, match="operating_point: goes with form='ac'"):
+        dlmp.build_opf(feeder(LOAD), form="ac")
+    with pytest.raises(dlmp.ModelError, match='losses: is \'corrected\'.*Use form="ac"'):
         dlmp.build_opf(feeder(LOAD), losses="corrected")
 
 

@@ -5,8 +5,8 @@ import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
-from pyomo_dlmp.results.unbalance import measures
 from pyomo_dlmp.power_flow.ac_solver import AcSolver
+from pyomo_dlmp.results.unbalance import measures
 from tests.feeders import engine
 
 # lossless max and mean (pu) that must be met; corrected at its AC point: 1e-6

@@ -1,0 +1,208 @@
+"""Sensitivities and marginal costs at a solution of the AC equations.
+
+With F(z, s) = 0 the equations and s the legs' powers, dz/ds = -F_z^-1 F_s; a cost c(z) has the
+adjoint  lam = F_z^-T c_z,  and  dc/ds = lam' (injected current per power).
+
+    injecting 1 MW (1 Mvar) at a leg of voltage u injects the current  1/conj(u)  (-j ... conj(j/u))
+
+An adjoint is held as one complex number a row, lam_r + j lam_i: the cost per unit of current that
+is injected, as Re(conj(lam) di). Powers are in MVA, costs in $ of the period.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pyomo_dlmp.ac.newton import AcState
+
+
+@dataclass(frozen=True, eq=False)
+class Direction:
+    """A power that a device can change: shares of it that legs inject.
+
+    Attributes
+    ----------
+    legs : ndarray of int
+        Numbers of the legs.
+    shares : ndarray, complex
+        MVA of each leg for 1 MW (or Mvar) of the power.
+    """
+
+    legs: np.ndarray
+    shares: np.ndarray
+
+
+def sensitivities(state: AcState, t: int, directions: list[Direction]) -> np.ndarray:
+    """Derivative of all unknowns over powers.
+
+    Parameters
+    ----------
+    state : AcState
+    t : int
+        Number of the period.
+    directions : list of Direction
+
+    Returns
+    -------
+    ndarray, shape (size, directions), complex
+        dz/ds in pu per MVA.
+    """
+    circuit = state.circuit
+    right = np.zeros((circuit.size, len(directions)), dtype=complex)
+    for column, way in enumerate(directions):
+        current = np.conj(way.shares / state.legs.u[way.legs, t])
+        for end, sign in ((circuit.legs.a, 1.0), (circuit.legs.b, -1.0)):
+            at = end[way.legs]
+            np.add.at(right[:, column], at[at >= 0], sign * current[at >= 0])
+    return solved(state, t, right)
+
+
+def solved(state: AcState, t: int, right: np.ndarray) -> np.ndarray:
+    """F_z^-1 of right-hand sides in complex form.
+
+    Parameters
+    ----------
+    state : AcState
+    t : int
+        Number of the period.
+    right : ndarray, shape (size, k), complex
+
+    Returns
+    -------
+    ndarray, shape (size, k), complex
+    """
+    size = state.circuit.size
+    if not right.shape[1]:
+        return right
+    flat = state.factor(t).solve(np.vstack([right.real, right.imag]))
+    return flat[:size] + 1j * flat[size:]
+
+
+def solve_adjoint(state: AcState, t: int, gradient: np.ndarray) -> np.ndarray:
+    """Adjoint of a cost.
+
+    Parameters
+    ----------
+    state : AcState
+    t : int
+        Number of the period.
+    gradient : ndarray, shape (size,), complex
+        c_z: derivative over the real part + j derivative over the imaginary part.
+
+    Returns
+    -------
+    ndarray, shape (size,), complex
+        See the module's text.
+    """
+    size = state.circuit.size
+    flat = state.factor(t).solve(np.concatenate([gradient.real, gradient.imag]), trans="T")
+    return flat[:size] + 1j * flat[size:]
+
+
+def bought_gradient(state: AcState, t: int) -> np.ndarray:
+    """Derivative of the active power bought, Re(V conj(J)) at the source.
+
+    Parameters
+    ----------
+    state : AcState
+    t : int
+        Number of the period.
+
+    Returns
+    -------
+    ndarray, shape (size,), complex
+        As the gradient of `solve_adjoint`.
+    """
+    c = state.circuit
+    found = np.zeros(c.size, dtype=complex)
+    np.add.at(found, c.source_nodes, state.z[c.source_columns, t])
+    np.add.at(found, c.source_columns, state.z[c.source_nodes, t])
+    return found
+
+
+def node_prices(state: AcState, t: int, lam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cost of drawing 1 MW, and 1 Mvar, between each node and ground.
+
+    On a part that nothing grounds, voltages to ground are taken without the mean of the bus, and
+    the current returns through its three phases equally.
+
+    Parameters
+    ----------
+    state : AcState
+    t : int
+        Number of the period.
+    lam : ndarray, shape (size,), complex
+        The adjoint.
+
+    Returns
+    -------
+    (ndarray, ndarray)
+        Each of shape (n,), $/MW and $/Mvar of the period; nan where there is no voltage.
+    """
+    u, lam = referred(state)[:, t], lam[:state.circuit.n].copy()
+    for at in _floating(state):
+        lam[at] -= lam[at[:3]].mean()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = -np.conj(lam) / np.conj(u)
+    # 1 MW drawn injects -conj(1/u), 1 Mvar -conj(j/u) = +j conj(1/u)
+    return value.real, (-1j * value).real
+
+
+def leg_prices(state: AcState, t: int, lam: np.ndarray,
+               way: Direction | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Cost of drawing 1 MW, and 1 Mvar, at each leg.
+
+    Parameters
+    ----------
+    state : AcState
+    t : int
+        Number of the period.
+    lam : ndarray, shape (size,), complex
+        The adjoint.
+    way : Direction, optional
+        One power over several legs: the two prices are then of it (arrays of one number).
+
+    Returns
+    -------
+    (ndarray, ndarray)
+        $/MW and $/Mvar of the period.
+    """
+    legs = state.circuit.legs
+    across = np.zeros(len(legs), dtype=complex)
+    for end, sign in ((legs.a, 1.0), (legs.b, -1.0)):
+        across[end >= 0] += sign * lam[end[end >= 0]]
+    value = -np.conj(across) / np.conj(state.legs.u[:, t])
+    if way is not None:
+        value = np.array([(np.conj(way.shares) * value[way.legs]).sum()])
+    return value.real, (-1j * value).real
+
+
+def referred(state: AcState) -> np.ndarray:
+    """Voltages of the nodes as users read them: on parts that nothing grounds minus the bus's mean.
+
+    Parameters
+    ----------
+    state : AcState
+
+    Returns
+    -------
+    ndarray, shape (n, periods), complex
+        In pu.
+    """
+    volts = state.volts.copy()
+    for at in _floating(state):
+        volts[at] -= volts[at[:3]].mean(axis=0)
+    return volts
+
+
+def _floating(state: AcState) -> list[list[int]]:
+    """Nodes of each three-phase bus that nothing grounds, its phases first."""
+    c = state.circuit
+    found = []
+    for name, bus in c.network.buses.items():
+        if bus.phases == "abc" and name not in c.grounded:
+            at = [c.at[name, k] for k in bus.conductors]
+            found.append([i for i in at if i >= 0])
+    return found

@@ -1,0 +1,115 @@
+"""The exact Hessian of the Lagrangian of an AC OPF, in the powers that devices can change.
+
+With current balances only these are not linear: the power bought Re(V conj(J)), the legs' currents
+conj(s/u), and squared voltage limits. Along dz = Z ds (`ac.adjoint.sensitivities`):
+
+    bought      price Re(dV conj(dJ)) x 2
+    a limit     2 mu |T dV|^2 / 2 x 2            mu: derivative of the cost over the limited |T V|^2
+    a leg       Re(Lam f2) x 2                   Lam: adjoint across the leg
+                f2 = second-order part of s/u = (s2 - s1 e + s0 e^2) / u,  e = du/u
+
+where s1 = ds + slope e_r and s2 = slope e_i^2/2 + bend e_r^2/2 of the law of the leg.
+Its definiteness is a matter of these few powers alone: a power flow is square.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pyomo_dlmp.ac.adjoint import Direction
+from pyomo_dlmp.ac.newton import AcState
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """What the Lagrangian of one period weighs.
+
+    Attributes
+    ----------
+    price : float
+        Of the active power bought ($/MW of the period).
+    rows : ndarray or sparse, shape (limits, n), complex
+        T of the limited phasors T V.
+    mu : ndarray, shape (limits,)
+        Derivative of the cost over |T V|^2 ($/pu^2): positive at an upper limit.
+    lam : ndarray, shape (size,), complex
+        Adjoint of the cost with these limits.
+    """
+
+    price: float
+    rows: np.ndarray
+    mu: np.ndarray
+    lam: np.ndarray
+
+
+def hessian(state: AcState, t: int, directions: list[Direction], z: np.ndarray,
+            weights: Weights) -> np.ndarray:
+    """The exact Hessian over powers; see the module's text.
+
+    Parameters
+    ----------
+    state : AcState
+    t : int
+        Number of the period.
+    directions : list of Direction
+    z : ndarray, shape (size, directions), complex
+        Their `sensitivities`.
+    weights : Weights
+
+    Returns
+    -------
+    ndarray, shape (directions, directions)
+        $/MW^2 of the period, symmetric.
+    """
+    c = state.circuit
+    volts, current = z[c.source_nodes], z[c.source_columns]
+    bought = (volts.T @ np.conj(current)).real
+    total = weights.price * (bought + bought.T)
+    if len(weights.mu):
+        limited = weights.rows @ z[:c.n]
+        total += 2.0 * (limited.T @ (weights.mu[:, None] * np.conj(limited))).real
+    return total + _of_legs(state, t, directions, z, weights.lam)
+
+
+def _of_legs(state: AcState, t: int, directions, z, lam) -> np.ndarray:
+    c, legs = state.circuit, state.circuit.legs
+    e = legs.incidence(c.n) @ z[:c.n] / state.legs.u[:, t][:, None]
+    across = np.zeros(len(legs), dtype=complex)
+    for end, sign in ((legs.a, 1.0), (legs.b, -1.0)):
+        across[end >= 0] += sign * lam[end[end >= 0]]
+    weight = across / state.legs.u[:, t]
+    s, slope, bend = (part[:, t] for part in (state.legs.s, state.legs.slope, state.legs.bend))
+    er, ei = e.real, e.imag
+    rr = 2.0 * (weight * (0.5 * bend - slope + s)).real
+    ii = 2.0 * (weight * (0.5 * slope - s)).real
+    ri = (weight * 1j * (2.0 * s - slope)).real
+    cross = er.T @ (ri[:, None] * ei)
+    total = er.T @ (rr[:, None] * er) + ei.T @ (ii[:, None] * ei) + cross + cross.T
+    for column, way in enumerate(directions):  # - ds e
+        row = (-(weight[way.legs] * way.shares)[:, None] * e[way.legs]).real.sum(axis=0)
+        total[column] += row
+        total[:, column] += row
+    return total
+
+
+def made_convex(matrix: np.ndarray, least: float = 0.0) -> tuple[np.ndarray, float]:
+    """A symmetric matrix with its eigenvalues raised to `least`.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (n, n)
+    least : float
+
+    Returns
+    -------
+    (ndarray, float)
+        The matrix, and its least eigenvalue before (0 of an empty one).
+    """
+    if not len(matrix):
+        return matrix, 0.0
+    values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.T))
+    if values[0] >= least:
+        return 0.5 * (matrix + matrix.T), float(values[0])
+    return (vectors * np.maximum(values, least)) @ vectors.T, float(values[0])

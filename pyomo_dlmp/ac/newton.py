@@ -1,0 +1,219 @@
+"""AC power flow by Newton's method on the equations of `ac.circuit`, all periods of a study.
+
+The same matrix, factorised at the solution, gives sensitivities and marginal costs (`ac.adjoint`).
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.linalg import SuperLU, splu
+
+from pyomo_dlmp.ac.circuit import Circuit
+from pyomo_dlmp.ac.legs import LegState, leg_state
+from pyomo_dlmp.errors import SolverError
+from pyomo_dlmp.tolerances import NEWTON_STEP
+
+MOST_STEPS = 60
+_GREATEST_STEP = 0.5  # pu; longer Newton steps are shortened
+
+
+@dataclass(eq=False)
+class AcState:
+    """A solution of the AC equations.
+
+    Attributes
+    ----------
+    circuit : Circuit
+    z : ndarray, shape (size, periods), complex
+        Voltages of the nodes (pu), then currents of ideal rows and of the source (MVA/pu).
+    legs : LegState
+    injected, drawn : ndarray, shape (legs, periods), complex
+        Given powers of devices, nominal powers of loads (MVA).
+    steps : ndarray of int
+        Newton steps of each period.
+    """
+
+    circuit: Circuit
+    z: np.ndarray
+    legs: LegState
+    injected: np.ndarray
+    drawn: np.ndarray
+    steps: np.ndarray
+    _factors: dict[int, SuperLU] = field(default_factory=dict, repr=False)
+
+    @property
+    def volts(self) -> np.ndarray:
+        """Voltages of the nodes (pu), shape (n, periods), complex."""
+        return self.z[:self.circuit.n]
+
+    @property
+    def bought(self) -> np.ndarray:
+        """Power of each phase of the source at its bus (MVA), shape (m, periods), complex."""
+        c = self.circuit
+        return self.z[c.source_nodes] * np.conj(self.z[c.source_columns])
+
+    def factor(self, t: int) -> SuperLU:
+        """Factorised Jacobian of a period, in real form."""
+        if t not in self._factors:
+            self._factors[t] = _factorised(jacobian(self.circuit, self.legs, t))
+        return self._factors[t]
+
+
+def jacobian(circuit: Circuit, state: LegState, t: int) -> sp.csc_matrix:
+    """Derivative of the equations over the unknowns, in real form.
+
+    Parameters
+    ----------
+    circuit : Circuit
+    state : LegState
+    t : int
+        Number of the period.
+
+    Returns
+    -------
+    csc_matrix, shape (2 size, 2 size)
+    """
+    base, size, legs = circuit.real_matrix, circuit.size, circuit.legs
+    plus, minus = state.alpha[:, t] + state.beta[:, t], state.alpha[:, t] - state.beta[:, t]
+    parts = ((0, 0, plus.real), (0, 1, -minus.imag), (1, 0, plus.imag), (1, 1, minus.real))
+    rows, columns, values = [base.row], [base.col], [base.data]
+    for row_end, row_sign in ((legs.a, 1.0), (legs.b, -1.0)):
+        for col_end, col_sign in ((legs.a, 1.0), (legs.b, -1.0)):
+            used = (row_end >= 0) & (col_end >= 0)
+            for row_half, col_half, value in parts:
+                rows.append(row_end[used] + row_half * size)
+                columns.append(col_end[used] + col_half * size)
+                values.append(-row_sign * col_sign * value[used])
+    return sp.csc_matrix((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))),
+                         shape=base.shape)
+
+
+def _factorised(matrix: sp.csc_matrix) -> SuperLU:
+    """LU with rows scaled by the pivoting itself; a singular matrix raises RuntimeError."""
+    return splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.1)
+
+
+def residual(circuit: Circuit, z: np.ndarray, current: np.ndarray) -> np.ndarray:
+    """Left-hand minus right-hand side of the equations of one period.
+
+    Parameters
+    ----------
+    circuit : Circuit
+    z : ndarray, shape (size,), complex
+    current : ndarray, shape (legs,), complex
+        Injected by legs (MVA/pu).
+
+    Returns
+    -------
+    ndarray, shape (size,), complex
+    """
+    found = circuit.matrix @ z - circuit.constant
+    legs = circuit.legs
+    for end, sign in ((legs.a, -1.0), (legs.b, 1.0)):
+        used = end >= 0
+        np.add.at(found, end[used], sign * current[used])
+    return found
+
+
+def solve(circuit: Circuit, injected: np.ndarray, drawn: np.ndarray,
+          start: np.ndarray | None = None, labels: list | None = None) -> AcState:
+    """AC power flow of all periods.
+
+    Parameters
+    ----------
+    circuit : Circuit
+    injected : ndarray, shape (legs, periods), complex
+        Powers of devices (MVA), 0 of loads.
+    drawn : ndarray, same shape, complex
+        Nominal powers of loads and capacitors (MVA).
+    start : ndarray, shape (size, periods), complex, optional
+        First guess; None: all loads taken as impedances, no devices.
+    labels : list, optional
+        Names of the periods, in messages.
+
+    Returns
+    -------
+    AcState
+
+    Raises
+    ------
+    SolverError
+        If a period has no solution that Newton's method finds; it names the period, and the bus
+        where the voltage collapses.
+    """
+    periods = drawn.shape[1]
+    incidence = circuit.legs.incidence(circuit.n)
+    z = np.empty((circuit.size, periods), dtype=complex)
+    steps = np.zeros(periods, dtype=int)
+    for t in range(periods):
+        first = _no_load(circuit, drawn[:, t]) if start is None else start[:, t]
+        z[:, t], steps[t] = _period(circuit, incidence, injected[:, t:t + 1], drawn[:, t:t + 1],
+                                    first, t if labels is None else labels[t])
+    state = leg_state(circuit.legs, incidence @ z[:circuit.n], injected, drawn)
+    return AcState(circuit, z, state, injected, drawn, steps)
+
+
+def _no_load(circuit: Circuit, drawn: np.ndarray) -> np.ndarray:
+    """Loads as impedances of their rated voltage: linear."""
+    legs = circuit.legs
+    y = np.conj(drawn) / legs.rated**2
+    a = legs.incidence(circuit.n)
+    extra = sp.csr_matrix(a.T @ sp.diags(y) @ a)
+    extra.resize((circuit.size, circuit.size))
+    try:
+        return splu((circuit.matrix + extra).tocsc()).solve(circuit.constant)
+    except RuntimeError:
+        raise SolverError.at(
+            f"network {circuit.network.name!r}", "has a conductor that nothing connects",
+            "Connect or leave out such conductors.") from None
+
+
+def _period(circuit, incidence, injected, drawn, z, name):
+    """(z, steps) of one period: Newton steps, shortened where the residual would grow."""
+    legs, n = circuit.legs, circuit.n
+
+    def at(z):
+        state = leg_state(legs, (incidence @ z[:n])[:, None], injected, drawn)
+        return state, residual(circuit, z, state.i[:, 0])
+
+    state, miss = at(z)
+    last = np.inf
+    for step in range(1, MOST_STEPS + 1):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                flat = _factorised(jacobian(circuit, state, 0)).solve(
+                    np.concatenate([miss.real, miss.imag]))
+        except RuntimeError:
+            break
+        move = flat[:circuit.size] + 1j * flat[circuit.size:]
+        length = np.abs(incidence @ move[:n]).max(initial=0.0) + np.abs(
+            move[circuit.source_nodes]).max(initial=0.0)
+        if not np.isfinite(length):
+            break
+        share = min(1.0, _GREATEST_STEP / length) if length else 1.0
+        norm = np.abs(miss).max(initial=0.0)
+        for _ in range(6):
+            new = z - share * move
+            state, miss = at(new)
+            if np.abs(miss).max(initial=0.0) <= max(norm, 1.0) or share < 0.05:
+                break
+            share /= 2.0
+        z = new
+        # rounding ends the quadratic decrease; where nothing grounds a part it does so early
+        if share == 1.0 and (length <= NEWTON_STEP or (length < 1e3 * NEWTON_STEP
+                                                       and length > 0.5 * last)):
+            return z, step
+        last = length
+    volts = np.abs(z[:n])
+    where = circuit.nodes[int(np.argmin(np.where(
+        [k in circuit.network.buses[bus].phases for bus, k in circuit.nodes], volts, np.inf)))]
+    raise SolverError.at(
+        f"AC power flow of network {circuit.network.name!r}", "has no solution in period "
+        f"{name!r}: the voltage falls to {volts[circuit.at[where]]:.3g} pu at bus "
+        f"{where[0]}.{where[1]}",
+        "Reduce the load there, or strengthen the feeder.")

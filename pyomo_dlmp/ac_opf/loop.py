@@ -1,0 +1,247 @@
+"""The OPF in the AC form as a loop: solve at a point, AC power flow of the dispatch, again.
+
+Sequential quadratic programming: the rows have the AC equations' values and slopes at the point,
+the objective has the exact Hessian of the Lagrangian over the devices' powers. Where a solution is
+its own operating point, its KKT conditions are those of the AC OPF.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pyomo.environ as pyo
+
+from pyomo_dlmp.ac.adjoint import node_prices, sensitivities
+from pyomo_dlmp.ac.circuit import Circuit
+from pyomo_dlmp.ac.curvature import Weights, hessian, made_convex
+from pyomo_dlmp.ac.flows import operating_point
+from pyomo_dlmp.ac.newton import solve
+from pyomo_dlmp.ac_opf.duals import ModelMap, adjoints, direction
+from pyomo_dlmp.ac_opf.start import start_injections
+from pyomo_dlmp.blocks.registry import device_blocks
+from pyomo_dlmp.lower.form import LowerForm, compile_lower
+from pyomo_dlmp.lower.kkt_system import build_kkt
+from pyomo_dlmp.lower.solver import LowerSolution, LowerSolver
+from pyomo_dlmp.network import Network
+from pyomo_dlmp.network.series import period_labels
+from pyomo_dlmp.opf import build_opf
+from pyomo_dlmp.opf.ac_point import set_operating_point
+from pyomo_dlmp.opf.curvature import channels
+from pyomo_dlmp.opf.load_scale import load_series, reactive_series
+from pyomo_dlmp.opf.options import OpfOptions
+from pyomo_dlmp.tolerances import SAME_PRICE, SAME_VOLTAGE
+
+Progress = Callable[[str, float, float], None]
+
+
+class AcLoop:
+    """A DSO's OPF in the AC form and its operating point.
+
+    Parameters
+    ----------
+    network : Network
+        The feeder.
+    into : Block, optional
+        As of `build_opf`, such as a LowerLevel: the leader's decisions stay at their values.
+    **options
+        Of `build_opf`, without `form` and `operating_point`.
+
+    Attributes
+    ----------
+    model : Block
+        The model of the AC form at `point`.
+    circuit : Circuit
+    state : AcState
+        Solution of the AC equations at the present dispatch.
+    point : OperatingPoint
+        The same as data.
+    solution : LowerSolution or None
+        Of the last problem.
+    lam : ndarray, shape (size, periods), complex
+        Adjoint at the state, with the multipliers of the last problem ($ per MVA/pu).
+    raised : float
+        Least eigenvalue of the Hessians before negative ones were raised ($/MW^2 of a period).
+    """
+
+    def __init__(self, network: Network, into: Any = None, **options: Any):
+        self.network, self.circuit = network, Circuit(network)
+        first = build_opf_options(network, options)
+        self.labels, self.hours = first.labels, first.hours
+        self.load_scale = first.load_scale
+        scales = [series(network, first.load_scale, self.labels, self.hours)
+                  for series in (load_series, reactive_series)]
+        self.drawn = self.circuit.legs.scaled(tuple(
+            {name: np.array([by[t] for t in self.labels]) for name, by in scale.items()}
+            for scale in scales))
+        self.drawn = np.broadcast_to(
+            self.drawn, (len(self.circuit.legs), len(self.labels))).copy()
+        injected = start_injections(self.circuit, self.labels, first.datacenter_kw)
+        self.state = solve(self.circuit, injected, self.drawn, labels=self.labels)
+        self.point = operating_point(self.state, self.labels)
+        self.model = build_opf(network, into=into, form="ac", operating_point=self.point,
+                               **options)
+        self.form: LowerForm | None = None
+        self.solution: LowerSolution | None = None
+        self.map: ModelMap | None = None
+        self.raised, self.proximal = 0.0, 0.0
+        self.lam = adjoints(self.state, self.prices, np.zeros(
+            (self.circuit.n, len(self.labels)), dtype=complex))
+        self.limits = np.zeros((0, len(self.labels)))
+        self.directions = [[direction(self.circuit, c) for c in channels(self.model, t)]
+                           for t in self.labels]
+        self.linearise()
+
+    @property
+    def prices(self) -> np.ndarray:
+        """Price of power bought ($/MW of each period)."""
+        (source,) = self.model.substation.values()
+        return self.hours * np.array([pyo.value(source.price[t]) for t in self.labels])
+
+    def injected(self) -> np.ndarray:
+        """Powers of the devices in the model's values, shape (legs, periods), complex (MVA)."""
+        found = np.zeros_like(self.state.injected)
+        legs = self.circuit.legs
+        for name, block in device_blocks(self.model):
+            at = legs.of[name]
+            if legs.given[at[0]]:
+                for i, t in enumerate(self.labels):
+                    p, q = block.made(t)
+                    found[at, i] = np.array(p) + 1j * np.array(q)
+        return found
+
+    # ------------------------------------------------------------------------- one round
+
+    def linearise(self) -> None:
+        """Take the present state as the operating point of the model, with its Hessian."""
+        matrices, self.raised = {}, 0.0
+        for i, t in enumerate(self.labels):
+            ways = self.directions[i]
+            z = sensitivities(self.state, i, ways)
+            rows = self.map.T if self.map is not None else np.zeros((0, self.circuit.n))
+            h = hessian(self.state, i, ways, z, Weights(
+                self.prices[i], rows, self.limits[:, i], self.lam[:, i]))
+            matrices[t], least = made_convex(h + self.proximal * np.eye(len(h)))
+            self.raised = min(self.raised, least)
+        self.point = operating_point(self.state, self.labels)
+        set_operating_point(self.model, self.network, self.point, matrices)
+
+    def solve_model(self) -> LowerSolution:
+        """Solve the model at its point; values and duals are loaded.
+
+        Returns
+        -------
+        LowerSolution
+
+        Raises
+        ------
+        SolverError
+            If no dispatch keeps the hard limits of the problem at this point.
+        """
+        if self.form is None:
+            self.form = compile_lower(self.model)
+            self.map = ModelMap(self.model, self.circuit, self.form)
+        else:
+            self.form = compile_lower(self.model)
+        self.solution = LowerSolver(build_kkt(self.form)).solve_here()
+        self.solution.load()
+        return self.solution
+
+    def move(self) -> tuple[float, float]:
+        """AC power flow of the model's dispatch: the new state, and its adjoint.
+
+        Returns
+        -------
+        (float, float)
+            Greatest change of a voltage (pu), and of a price ($/MWh).
+        """
+        before = self.node_prices()
+        old = self.state.legs.u
+        self.state = solve(self.circuit, self.injected(), self.drawn, self.state.z, self.labels)
+        assert self.form is not None and self.map is not None and self.solution is not None
+        duals = self.solution.row_duals
+        self.limits = self.map.limit_multipliers(duals)
+        self.lam = adjoints(self.state, self.prices, sum(self.limit_gradients().values()))
+        apart = np.abs(self.node_prices() - before)
+        return (float(np.abs(self.state.legs.u - old).max(initial=0.0)),
+                float(np.nanmax(apart, initial=0.0)) / self.hours)
+
+    def limit_gradients(self) -> dict[str, np.ndarray]:
+        """Derivatives of limits at the last solution, as `ModelMap.limit_gradients`."""
+        assert self.form is not None and self.map is not None and self.solution is not None
+        return self.map.limit_gradients(self.form, self.solution.x, self.solution.row_duals)
+
+    def node_prices(self) -> np.ndarray:
+        """Prices of all nodes by the adjoint, shape (2, n, periods): P, Q ($ of the period)."""
+        found = [node_prices(self.state, i, self.lam[:, i]) for i in range(len(self.labels))]
+        return np.array([[p for p, _ in found], [q for _, q in found]]).transpose(0, 2, 1)
+
+    def dual_prices(self) -> np.ndarray:
+        """Prices of all nodes by the duals of the model's balances, as `node_prices`."""
+        assert self.map is not None and self.solution is not None
+        return self.map.node_prices(self.solution.row_duals, self.state)
+
+    # -------------------------------------------------------------------------- the loop
+
+    def settle(self, max_rounds: int = 20, progress: Progress | None = None) -> list[tuple]:
+        """Rounds until voltages and prices stand still; the model is then solved at its point.
+
+        Parameters
+        ----------
+        max_rounds : int
+        progress : callable, optional
+            progress(stage, cost, voltage change) after each round.
+
+        Returns
+        -------
+        list of (int, float, float, float)
+            Round, greatest voltage change (pu), greatest price change ($/MWh), cost ($).
+            `settled` tells whether it converged.
+        """
+        rounds: list[tuple] = []
+        self.settled, self.proximal = False, 0.0
+        for number in range(1, max_rounds + 1):
+            self.solve_model()
+            cost = float(pyo.value(self.model.cost))
+            volts, money = self.move()
+            rounds.append((number, volts, money, cost))
+            if progress is not None:
+                progress(f"round {number}", cost, volts)
+            self.settled = volts <= SAME_VOLTAGE and money <= SAME_PRICE
+            if not self.settled:
+                self._damp(rounds)
+            self.linearise()
+            if self.settled:
+                break
+        self.solve_model()  # duals at the point itself
+        self.move()
+        return rounds
+
+    def _damp(self, rounds: list[tuple]) -> None:
+        """Steps that do not shrink: a growing weight on the distance from the point."""
+        if len(rounds) >= 4 and rounds[-1][1] > 0.5 * rounds[-2][1]:
+            typical = max((np.abs(self.prices).max(initial=0.0), 1.0))
+            self.proximal = 4.0 * self.proximal if self.proximal else 0.1 * typical
+
+
+def build_opf_options(network: Network, options: Mapping[str, Any]) -> Any:
+    """What a loop needs of the options of an OPF before the model is built.
+
+    Parameters
+    ----------
+    network : Network
+    options : mapping
+        Of `build_opf`.
+
+    Returns
+    -------
+    object
+        With `labels`, `hours`, `load_scale`, `datacenter_kw`.
+    """
+    given = OpfOptions.of({key: v for key, v in options.items() if key not in (
+        "form", "operating_point")}, network)
+    labels, _ = period_labels(given.periods)
+    return SimpleNamespace(labels=list(labels), hours=float(given.hours),
+                           load_scale=given.load_scale, datacenter_kw=given.datacenter_kw)

@@ -1,0 +1,105 @@
+"""Read some rows of a compiled lower level again, after mutable Params in them have changed.
+
+A loop that linearises anew changes few rows of many: those without such Params stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from pyomo.common.gc_manager import PauseGC
+
+from pyomo_dlmp.bilevel.values import bounds_of
+from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.lower.form import (
+    Compiler,
+    LowerForm,
+    check_convex,
+    compile_lower,
+    split_quadratic,
+)
+
+_KEPT = ("names_x", "names_row", "row_number", "column_number")  # what is the same in both
+
+
+def reread(form: LowerForm, rows: Iterable[Any], objective: bool = True) -> LowerForm:
+    """A form in which rows, the objective and all bounds have their present numbers.
+
+    Parameters
+    ----------
+    form : LowerForm
+        Of `compile_lower`; it stays as it is.
+    rows : iterable of ConstraintData
+        Those that may have changed; none may have been added or deactivated since.
+    objective : bool
+        Whether the objective may have changed.
+
+    Returns
+    -------
+    LowerForm
+        With the same Vars and rows in the same order. Where a Var has been fixed or freed, or a
+        row has come or gone, it is compiled anew.
+
+    Raises
+    ------
+    ModelError
+        A row or the objective is not of the form of a lower level; lists all faults.
+    """
+    with PauseGC():
+        changed = _reread(form, list(rows), objective)
+    return compile_lower(form.block) if changed is None else changed
+
+
+def _reread(form: LowerForm, rows: list, objective: bool) -> LowerForm | None:
+    """None: the form does not hold all that is needed now."""
+    places = [form.row_number.get(row) for row in rows]
+    if None in places or any(not row.active for row in rows) or any(x.fixed for x in form.x):
+        return None
+    compiler = Compiler(form.block)
+    for row in rows:
+        compiler.row(row)
+    quad, lin = compiler.objective(form.objective) if objective else ({}, {})
+    if compiler.faults:
+        raise ModelError(compiler.faults)
+    n = len(form.x)
+    column = {id(var): i for i, var in enumerate([*form.x, *form.u])}
+    if not set(compiler.ids).union(lin, *quad) <= column.keys():
+        return None
+    changes = _rows(form, compiler, np.array(places, dtype=int), column)
+    if objective:
+        x_ids = {id(var) for var in form.x}
+        position = {vid: i if i < n else i - n for vid, i in column.items()}
+        Q, D = split_quadratic(quad, position, x_ids, n, len(form.u))
+        c = np.zeros(n)
+        for vid, coef in lin.items():
+            if vid in x_ids:
+                c[position[vid]] = coef
+        changes |= {"Q": Q, "c": c, "D": D}
+    lb, ub = bounds_of(form.x)
+    new = replace(form, lb=lb, ub=ub, **changes)
+    new.__dict__.update({key: form.__dict__[key] for key in _KEPT if key in form.__dict__})
+    if objective:
+        check_convex(new.Q * new.sense, new, new.objective.name)
+    return new
+
+
+def _rows(form: LowerForm, compiler: Compiler, places: np.ndarray, column: dict) -> dict[str, Any]:
+    """A, B, lo and hi with the rows that were read at their places."""
+    n, count = len(form.x), len(form.rows)
+    at = np.fromiter((column[vid] for vid in compiler.ids), dtype=np.int32,
+                     count=len(compiler.ids))
+    read = sp.csr_matrix((np.array(compiler.values), at, np.array(compiler.ends)),
+                         shape=(len(places), n + len(form.u)))
+    read.eliminate_zeros()
+    read.sort_indices()
+    order = np.arange(count)
+    order[places] = count + np.arange(len(places))
+    A, B = (sp.vstack([old, new], format="csr")[order]
+            for old, new in ((form.A, read[:, :n]), (form.B, read[:, n:])))
+    lo, hi = form.lo.copy(), form.hi.copy()
+    lo[places], hi[places] = np.array(compiler.lo), np.array(compiler.hi)
+    return {"A": A, "B": B, "lo": lo, "hi": hi}

@@ -1,0 +1,116 @@
+"""The DSO's OPF in the AC form: every conductor and every element of the feeder as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyomo_dlmp.ac.circuit import Circuit
+from pyomo_dlmp.ac.elements import Element, IdealRow
+from pyomo_dlmp.blocks import AcBusBlock, AcElementBlock, AcSubstationBlock, Horizon
+from pyomo_dlmp.network import Line, Network
+from pyomo_dlmp.network.kinds import Branch
+from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
+from pyomo_dlmp.opf.ac_point import set_operating_point
+from pyomo_dlmp.opf.branches import component_of
+from pyomo_dlmp.opf.curvature import add_curvature
+from pyomo_dlmp.opf.devices import add_devices
+from pyomo_dlmp.opf.limits import add_voltage_limits
+from pyomo_dlmp.opf.objective import add_cost
+from pyomo_dlmp.opf.options import OpfOptions
+from pyomo_dlmp.opf.ownership import assign_decisions
+from pyomo_dlmp.opf.unbalance import add_unbalance
+
+COMPONENTS = ("line", "regulator", "transformer", "admittance", "shunt", "grounding", "zone")
+
+
+def build_ac(m: Any, network: Network, given: OpfOptions) -> None:
+    """Fill a model with the AC form of a network.
+
+    Parameters
+    ----------
+    m : Block
+        Empty.
+    network : Network
+        The feeder; it is not reduced.
+    given : OpfOptions
+        With an operating point.
+
+    Raises
+    ------
+    ModelError
+        If an element or the operating point does not fit.
+    """
+    horizon = Horizon(m, given.periods, given.hours)
+    circuit = Circuit(network)
+    grounded = circuit.grounded
+    m.bus = AcBusBlock(list(network.buses))
+    for name, bus in network.buses.items():
+        m.bus[name].build(bus, horizon, name in grounded)
+    m.substation = AcSubstationBlock(list(network.substations))
+    prices = horizon.series(given.price, "price")
+    for name, source in network.substations.items():
+        m.substation[name].build(source, horizon, m.bus[source.bus], prices)
+    _add_elements(m, circuit, horizon, given)
+    add_devices(m, network, horizon, given, grounded)
+    assign_decisions(m, horizon, given.datacenter_kw, given.price_takers)
+    add_voltage_limits(m, network, given)
+    if given.unbalance is not None:
+        add_unbalance(m, given.unbalance)
+    add_cost(m, horizon, None)
+    add_curvature(m, horizon)
+    set_operating_point(m, network, given.operating_point)
+
+
+def _add_elements(m: Any, circuit: Circuit, horizon: Horizon, given: OpfOptions) -> None:
+    """Elements by admittance and ideal rows; those of one branch are in one block."""
+    network = circuit.network
+    parts: dict[str, dict[str, tuple[list[Element], list[IdealRow]]]] = {
+        component: {} for component in COMPONENTS}
+    for element in circuit.elements:
+        component = _component(network, element.kind, element.name)
+        parts[component].setdefault(element.name, ([], []))[0].append(element)
+    for row in circuit.ideal:
+        name = row.name if row.kind == "zone" else row.name.rpartition(".")[0]
+        component = _component(network, row.kind, name)
+        parts[component].setdefault(name, ([], []))[1].append(row)
+    for component, found in parts.items():
+        m.add_component(component, AcElementBlock(list(found)))
+        blocks = m.component(component)
+        for name, (linear, rows) in found.items():
+            block = blocks[name]
+            for element in linear:
+                block.build(element.terminals, element.y, horizon, m.bus)
+            if rows:
+                block.join([(row.terminals, row.coefs) for row in rows], horizon, m.bus)
+            kva = rating(network.branches.get(name)) if component != "zone" else None
+            if kva is not None and linear:
+                block.limit_current(kva, horizon, m.bus, given.thermal_sides,
+                                    given.thermal_penalty)
+
+
+def _component(network: Network, word: str, name: str) -> str:
+    """The component that holds an element: that of the linear form."""
+    branch = network.branches.get(name)
+    if branch is None or word in ("shunt", "grounding", "zone"):
+        return word
+    return component_of(branch)
+
+
+def rating(branch: Branch | None) -> float | None:
+    """Rating of a branch per phase.
+
+    Parameters
+    ----------
+    branch : Branch or None
+        Of a network.
+
+    Returns
+    -------
+    float or None
+        In kVA; None: it has none.
+    """
+    if isinstance(branch, Line):
+        return branch.rating_kva
+    if isinstance(branch, Transformer | CenterTappedTransformer) and branch.rated:
+        return branch.kva / len(branch.to_phases)
+    return None

@@ -1,0 +1,157 @@
+"""An operating point for a model of the AC form: its Params, and the values of all its Vars."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import pyomo.environ as pyo
+
+from pyomo_dlmp.ac.laws import above, inside, load_law
+from pyomo_dlmp.blocks.registry import device_blocks
+from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.network import Network, OperatingPoint
+from pyomo_dlmp.opf.curvature import set_curvature
+from pyomo_dlmp.tolerances import PRINTED, ROUNDING
+
+NEAR_KINK = 0.02  # pu; a leg so near to the end of its range bends there
+_ROWS = ("balance_p", "balance_q", "v_low", "v_high", "unbalance_limit")
+
+
+def set_operating_point(model: Any, network: Network, point: OperatingPoint,
+                        curvature: Mapping[Hashable, np.ndarray] | None = None) -> None:
+    """Linearise a model of the AC form at an operating point.
+
+    Rows, laws of loads and limits are then exact there in values and slopes; values of all Vars
+    become those of the point, the devices' too.
+
+    Parameters
+    ----------
+    model : Block
+        Filled by ``build_opf(network, form="ac", ...)``.
+    network : Network
+        That of the model.
+    point : OperatingPoint
+        Of an AC power flow of the same network.
+    curvature : mapping of period to ndarray, shape (n, n), optional
+        Of `opf.curvature.set_curvature`; zeros if not given.
+
+    Raises
+    ------
+    ModelError
+        If a period, bus or device is not in the point, or a fixed Var has another value there.
+    """
+    if getattr(next(iter(model.bus.values())), "form", "") != "ac":
+        raise ModelError.at(str(model.name), "is not of the AC form",
+                            'Build it by build_opf(network, form="ac", operating_point=point).')
+    _check(model, point)
+    for name, bus in model.bus.items():
+        bus.set_voltage({k: point.voltages[(name, *k)] for k in bus.vr})
+    _set_devices(model, point)
+    _set_laws(model, network)
+    for source in model.substation.values():
+        source.set_power({k: point.source[k] for k in source.p})
+    for bus in model.bus.values():
+        bus.set_powers()
+    set_curvature(model, curvature)
+
+
+def point_rows(model: Any) -> list[Any]:
+    """The rows that change with the operating point, for `lower.reread.reread`.
+
+    Parameters
+    ----------
+    model : Block
+        Of the AC form.
+
+    Returns
+    -------
+    list of ConstraintData
+    """
+    found: list[Any] = []
+    for bus in model.bus.values():
+        blocks = [bus, *bus.leg.values()]
+        found += [row for block in blocks for name in _ROWS
+                  if (rows := block.component(name)) is not None for row in rows.values()]
+    places = [(source, name) for source in model.substation.values()
+              for name in ("voltage_r", "voltage_i")]
+    places += [(load, "kink") for load in model.demand.values()]
+    for block, name in places:
+        rows = block.component(name)
+        found += [] if rows is None else rows.values()
+    return [row for row in found if row.active]
+
+
+def _check(model: Any, point: OperatingPoint) -> None:
+    missing = [t for t in model.periods if t not in point.periods]
+    if missing:
+        raise ModelError.at("operating point", f"lacks period {missing[0]!r}",
+                            "Solve the AC power flow for every period of the model.")
+    for name, bus in model.bus.items():
+        for k, t in bus.vr:
+            if (name, k, t) not in point.voltages:
+                raise ModelError.at("operating point", f"lacks conductor {k!r} of bus {name!r} in "
+                                    f"period {t!r}", "Solve the AC power flow of the same network.")
+
+
+def _set_devices(model: Any, point: OperatingPoint) -> None:
+    """Power that each device generates at the point."""
+    for name, block in device_blocks(model):
+        if block.device.nominal_power() is None:
+            continue
+        for t in model.periods:
+            if (name, t) not in point.injections:
+                raise ModelError.at(
+                    f"{block.device.word} '{name}'", "is not in the operating point",
+                    "Solve the AC power flow of the same network.")
+            for var, value in block.settings(t, *point.injections[name, t]):
+                if not var.fixed:
+                    var.set_value(value, skip_validation=True)
+                elif abs(var.value - value) > ROUNDING:
+                    raise ModelError.at(
+                        var.name, f"is fixed at {var.value:g}, the operating point has {value:g}",
+                        "Solve the AC power flow of the dispatch that the model fixes.")
+
+
+def _set_laws(model: Any, network: Network) -> None:
+    """Powers of loads and their slopes at the legs' voltages, all periods of a leg at once."""
+    (source,) = model.substation.values()
+    costly = {t: pyo.value(source.price[t]) > 0 for t in model.periods}
+    for name, load in network.loads.items():
+        block, bus = model.demand[name], model.bus[load.bus]
+        for leg in load.legs:
+            place = bus.at(leg, name)
+            v = np.array([abs(place.u0[t]) for t in model.periods]) / place.nominal
+            ratio = 1.0 if load.kv is None else bus.leg_kv(leg) / load.kv
+            law = load_law(load, v * ratio)
+            per_w = ratio / (2 * np.maximum(v, 1e-6))  # dx/dw
+            for i, t in enumerate(model.periods):
+                p, q = block.nominal(load, leg, t)
+                block.set_law((leg, t), (p * float(law.p[i]), q * float(law.q[i])),
+                              (p * float(law.dp[i] * per_w[i]), q * float(law.dq[i] * per_w[i])),
+                              float(v[i]) ** 2)
+            _set_kinks(block, place, load, leg, v, ratio, costly)
+
+
+def _set_kinks(block: Any, place: Any, load: Any, leg: str, v: np.ndarray, ratio: float,
+               costly: Mapping[Hashable, bool]) -> None:
+    """Bends at `v_high` of a leg in periods near it; where energy costs nothing it has no bend."""
+    x, top = v * ratio, load.v_high
+    known = block.component("kink")
+    near = np.abs(x - top) <= NEAR_KINK
+    if not (near.any() or known is not None):
+        return
+    lower, upper = (law(load, np.array([top])) for law in (inside, above))
+    jumps = max(abs(upper.p[0] - lower.p[0]), abs(upper.q[0] - lower.q[0])) > PRINTED
+    per_w = ratio**2 / (2 * top)
+    for i, t in enumerate(costly):
+        if not (near[i] or (known is not None and (leg, t) in known)):
+            continue
+        p, q = block.nominal(load, leg, t)
+        bend = (p * float(upper.dp[0] - lower.dp[0]) * per_w,
+                q * float(upper.dq[0] - lower.dq[0]) * per_w)
+        if jumps or not costly[t] or bend[0] < 0 or not any(bend):
+            bend = (0.0, 0.0)
+        if any(bend) or (known is not None and (leg, t) in known):
+            block.set_kink(place, (leg, t), bend, (top / ratio) ** 2, bool(x[i] > top))
