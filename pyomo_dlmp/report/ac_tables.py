@@ -11,25 +11,25 @@ from pyomo_dlmp.report.derived import cases_of, pick
 from pyomo_dlmp.report.tables import Table, number
 from pyomo_dlmp.tolerances import SAME_MONEY
 
-CHECKS = {"adjoint": "adjoint AC equations", "difference_quotient": "AC central differences"}
+CHECKS = {"dual": "dual of the balance", "difference_quotient": "AC central differences"}
 BEYOND = {"payment_at_the_answer": "paid at the answer", "payment_just_beyond": "just beyond",
           "cost_of_one_more_kW": "one more kW costs"}
 
 
 def worst_certificate(certificate: pd.DataFrame) -> pd.Series | None:
-    """The price that is furthest from its marginal cost in AC.
+    """The price whose dual is furthest from the marginal cost of the AC equations.
 
     Parameters
     ----------
     certificate : DataFrame
-        Columns case, bus, phase, period, quantity, price, adjoint, difference_quotient, unit.
+        Columns case, bus, phase, period, quantity, price, dual, difference_quotient, unit.
 
     Returns
     -------
     Series or None
         Its row, with `error` ($/MWh, $/Mvarh); None without any.
     """
-    rows = certificate.assign(error=(certificate["price"] - certificate["adjoint"]).abs())
+    rows = certificate.assign(error=(certificate["price"] - certificate["dual"]).abs())
     rows = rows.dropna(subset=["error"])
     return rows.iloc[int(rows["error"].to_numpy().argmax())] if len(rows) else None
 
@@ -60,9 +60,10 @@ def certificate_table(certificate: pd.DataFrame) -> Table:
                              f"{at['bus']}.{at['phase']}, hour {at['period']}"])
     return Table(["case", "price", "against", "unit", "prices", "greatest error", "median error",
                   "greatest at"], rows, 4,
-                 "Every price against the marginal cost of the AC equations at the answer (their "
-                 "adjoint, found without the solver), and a sample against AC power flows with a "
-                 "little more and a little less load.")
+                 "Every price as the marginal cost of the AC equations at the answer (their "
+                 "adjoint, found without the solver's duals) against the dual that the solver has "
+                 "for it, and a sample against AC power flows with a little more and a little less "
+                 "load.")
 
 
 def rounds_table(rounds: pd.DataFrame) -> Table:

@@ -181,10 +181,11 @@ def _true_in_ac(results: Results) -> str:
     if worst is None:
         return ""
     table = results.ac_certificate
-    text = (f"Each of the {len(table):,} prices is compared with the marginal cost of the AC power "
-            f"flow equations at the answer. The furthest, {worst['quantity']} at bus "
-            f"{worst['bus']}, phase {worst['phase']}, hour {worst['period']} (“{worst['case']}”), "
-            f"is {number(worst['error'])} {worst['unit']} off.")
+    text = (f"Each of the {len(table):,} prices is found twice: as a dual of the optimisation, and "
+            "as the marginal cost of the AC equations at the answer. The furthest, "
+            f"{worst['quantity']} at bus {worst['bus']}, phase {worst['phase']}, hour "
+            f"{worst['period']} (“{worst['case']}”), is {number(worst['error'])} "
+            f"{worst['unit']} apart.")
     sample = table.dropna(subset=["difference_quotient"])
     if len(sample):
         error = (sample["price"] - sample["difference_quotient"]).abs().max()
@@ -197,7 +198,7 @@ def _ac(results: Results) -> Iterator[Picture | Table]:
     if len(results.ac_certificate):
         yield certificate_table(results.ac_certificate)
         yield _picture(
-            "All prices, sorted by their distance from the marginal cost of the AC equations.",
+            "All prices, sorted by the distance of their dual from the marginal cost in AC.",
             "Curves of the differences of price and marginal cost on a logarithmic axis.",
             certificate.certificate_curves, results.ac_certificate,
         )  # fmt: skip

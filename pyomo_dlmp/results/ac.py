@@ -25,6 +25,8 @@ from pyomo_dlmp.results.schema import (
 
 _TABLES = {"rounds": AC_ROUNDS, "certificate": AC_CERTIFICATE, "deviations": AC_DEVIATIONS,
            "cliff": AC_CLIFF}
+_NAMES = {"voltage_change_pu": "voltage_change", "price_change_per_mwh": "price_change"}
+_PARTS = {"losses": "loss", "load response": "load_response"}  # as in the linear form
 _NUMBERS = {
     "payment": ("AC_payment", "$"), "payment_beyond": ("AC_payment_just_beyond_a_limit", "$"),
     "payment_best_deviation": ("AC_payment_of_the_best_other_schedule", "$"),
@@ -103,7 +105,7 @@ def _summary(ac: Any) -> Iterator[tuple]:
         yield "AC_prices_certified", len(certificate), "count"
         for quantity in UNITS:
             mine = certificate[certificate["quantity"] == quantity]
-            for of, column in (("the_adjoint", "adjoint"),
+            for of, column in (("the_dual", "dual"),
                                ("central_differences", "difference_quotient")):
                 apart = (mine["price"] - mine[column]).abs().max()
                 if not np.isnan(apart):
@@ -112,4 +114,5 @@ def _summary(ac: Any) -> Iterator[tuple]:
 
 def _as(schema: TableSchema, table: pd.DataFrame) -> pd.DataFrame:
     """A table with the columns of its schema; what it does not say is NaN."""
+    table = table.rename(columns=_NAMES).replace({"part": _PARTS})
     return table.reindex(columns=schema.names).reset_index(drop=True)

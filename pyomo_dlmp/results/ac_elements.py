@@ -50,7 +50,7 @@ def neutrals_table(dso) -> pd.DataFrame:
     -------
     DataFrame
         Columns element (bus, or branch), conductor, period, quantity (voltage, of a bus; current,
-        into a branch at its first bus), value (V, A), unit.
+        into a branch where it is first not at ground), value (V, A), unit.
     """
     volts, rows = _Voltages(dso), []
     for name, bus in dso.bus.items():
@@ -60,15 +60,15 @@ def neutrals_table(dso) -> pd.DataFrame:
                 rows += [(name, k, t, "voltage", float(x), "V")
                          for t, x in zip(volts.periods, size, strict=True)]
     for name, block in _blocks(dso, ("line", "regulator", "transformer", "admittance")):
-        first = block.terminals[0][0]
-        bus = dso.bus[first]
-        own = [i for i, (at, k) in enumerate(block.terminals)
-               if at == first and k not in bus.phases]
-        if own:
-            size = np.abs(volts.at(block.terminals) @ block.y[own].T) * 1e3 / bus.kv_ln  # MVA/kV
-            for column, i in enumerate(own):
-                rows += [(name, block.terminals[i][1], t, "current", float(x), "A")
-                         for t, x in zip(volts.periods, size[:, column], strict=True)]
+        own: dict[str, int] = {}
+        for i, (at, k) in enumerate(block.terminals):
+            if k not in dso.bus[at].phases:
+                own.setdefault(k, i)
+        for k, i in own.items():
+            kv = dso.bus[block.terminals[i][0]].kv_ln
+            size = 1e3 / kv * np.abs(volts.at(block.terminals) @ block.y[i])  # MVA/kV: kA
+            rows += [(name, k, t, "current", float(x), "A")
+                     for t, x in zip(volts.periods, size, strict=True)]
     return NEUTRALS.frame(rows)
 
 

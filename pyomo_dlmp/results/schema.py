@@ -134,8 +134,8 @@ AC_ROUNDS = TableSchema("ac_rounds", "Rounds from one AC operating point to the 
     Column("cost", Kind.NUMBER, "of the DSO ($)"),
     Column("payment", Kind.NUMBER, "of the datacenters ($)")), optional=True)
 AC_CERTIFICATE = TableSchema("ac_certificate", "Prices against marginal costs in AC", (
-    *_AT, Column("price", Kind.NUMBER, "DLMP, in the row's unit"),
-    Column("adjoint", Kind.NUMBER, "marginal cost by the adjoint AC equations"),
+    *_AT, Column("price", Kind.NUMBER, "by the adjoint AC equations, in the row's unit"),
+    Column("dual", Kind.NUMBER, "of the balance, as the solver has it"),
     Column("difference_quotient", Kind.NUMBER,
            "marginal cost by AC central differences; empty: not in the sample"), _UNIT),
     optional=True)

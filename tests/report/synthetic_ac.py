@@ -46,12 +46,12 @@ def write_ac(folder: Path) -> Path:
 
 
 def _certificate(folder: Path, prices: pd.DataFrame) -> None:
-    """Prices that agree with the adjoint to 1e-9, one of them to `OFF`; a sample of differences."""
+    """Prices that agree with the dual to 1e-9, one of them to `OFF`; a sample of differences."""
     table = prices.rename(columns={"value": "price"})
-    table["adjoint"] = table["price"] + 1e-9
+    table["dual"] = table["price"] + 1e-9
     worst = ((table["case"] == WORST[0]) & (table["phase"] == WORST[1])
              & (table["period"] == WORST[2]) & (table["quantity"] == "active"))
-    table.loc[table.index[worst][-1], "adjoint"] += OFF
+    table.loc[table.index[worst][-1], "dual"] += OFF
     table["difference_quotient"] = [
         price - 1e-4 if k % 39 == 0 else "" for k, price in enumerate(table["price"])]
     table[[c.name for c in TABLES["ac_certificate"].in_file]].to_csv(

@@ -46,9 +46,9 @@ def test_certificates_of_each_case_quantity_and_kind(results):
     table = certificate_table(results.ac_certificate)
     assert len(table.rows) == 2 * 2 * 2
     counted = {tuple(row[:3]): int(row[4].replace(",", "")) for row in table.rows}
-    assert sum(n for key, n in counted.items() if key[2] == "adjoint AC equations") == len(
+    assert sum(n for key, n in counted.items() if key[2] == "dual of the balance") == len(
         results.ac_certificate)
-    row = next(r for r in table.rows if r[:3] == ["SVG", "active", "adjoint AC equations"])
+    row = next(r for r in table.rows if r[:3] == ["SVG", "active", "dual of the balance"])
     assert row[5] == "3.0e−7" and row[-1].endswith(".b, hour 2")
 
 

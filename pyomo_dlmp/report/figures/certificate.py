@@ -14,12 +14,12 @@ _LEAST = 1e-12  # $/MWh: prices that agree to rounding are drawn here
 
 @styled
 def certificate_curves(certificate: pd.DataFrame) -> Figure:
-    """Sorted differences of price and adjoint, over the share of all prices, a line per case.
+    """Sorted differences of price and dual, over the share of all prices, a line per case.
 
     Parameters
     ----------
     certificate : DataFrame
-        Columns case, bus, phase, period, quantity, price, adjoint ($/MWh, $/Mvarh), unit.
+        Columns case, bus, phase, period, quantity, price, dual ($/MWh, $/Mvarh), unit.
 
     Returns
     -------
@@ -29,7 +29,7 @@ def certificate_curves(certificate: pd.DataFrame) -> Figure:
     figure, axes = panels(1, len(quantities), 3.0)
     for ax, quantity in zip(axes[0], quantities, strict=True):
         rows = pick(certificate, quantity=quantity)
-        rows = rows.assign(error=(rows["price"] - rows["adjoint"]).abs()).dropna(subset=["error"])
+        rows = rows.assign(error=(rows["price"] - rows["dual"]).abs()).dropna(subset=["error"])
         cases = all_cases(rows)
         for case in cases_of(rows):
             y = np.sort(pick(rows, case=case)["error"].to_numpy(dtype=float))
@@ -39,7 +39,7 @@ def certificate_curves(certificate: pd.DataFrame) -> Figure:
         ax.set_title(f"{quantity} price ({rows['unit'].iloc[0]})")
         ax.set_xlabel("share of all prices (%)")
         ax.set_xlim(0, 100)
-    axes[0, 0].set_ylabel("|price − marginal cost in AC|")
+    axes[0, 0].set_ylabel("|marginal cost in AC − dual|")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
     return figure
