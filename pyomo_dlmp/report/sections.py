@@ -22,6 +22,7 @@ from pyomo_dlmp.report.figures import (
     dispatch,
     duration,
     layout,
+    loading,
     oneline,
     parts,
     prices,
@@ -273,6 +274,13 @@ def _unbalance(results: Results) -> Iterator[Picture | Table]:
         return
     if (beside := loading_table(results.summary)) is not None:
         yield beside
+    if table["bus"].isin(set(sites_of(results.dispatch).values())).any():
+        yield _picture(
+            "Voltage unbalance (%), mean of the datacenters' buses, by hour, over the power that "
+            "they draw. Shaded: hours of high loading.",
+            "Step lines of unbalance at the datacenters and of their power, a line per case.",
+            loading.unbalance_by_hour, table, results.dispatch,
+        )  # fmt: skip
     peak = peak_period(results.dispatch, results.prices)
     names = unbalance.quantities_of(table)
     limits = {}
