@@ -119,7 +119,7 @@ def solve_strategic_ac(market: Market, start: MarketResult, progress: Callable |
                           note=said(loop.note, dso), solution=loop.solution, model=m)
     if loop.solution.objective is None:
         return result
-    ends = dso.loop.settle()
+    ends = dso.clear_rounds()
     result.note = said(loop.note, dso)
     result.form, result.paid = dso.loop.form, float(pyo.value(m.dca.cost))
     answer = answer_of(dso.loop, ends)
