@@ -14,7 +14,7 @@ import pyomo.environ as pyo
 from pyomo_dlmp.ac_opf import AcLoop
 from pyomo_dlmp.bilevel import LowerLevel
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
-from pyomo_dlmp.lower.reread import reread
+from pyomo_dlmp.lower.rereading import reread
 from pyomo_dlmp.lower.solver import LowerSolution, LowerSolver
 from pyomo_dlmp.market.aggregator import AggregatorBlock
 from pyomo_dlmp.market.data import Market
@@ -90,29 +90,19 @@ class AcDso:
             **options, **more, "datacenter_kw": {**kw, **(start or {})}})
         self.model = self.loop.model
         self.notes: list[str] = []
+        self.rounds: list[tuple] = []  # of the last clearing, as of `AcLoop.settle`
         self._kkt: KktSystem | None = None  # at the present point
 
     def clear(self) -> LowerSolution:
         """The AC OPF at the values of what others decide; see `LinearDso.clear`."""
-        self.clear_rounds()
-        assert self.loop.solution is not None
-        return self.loop.solution
-
-    def clear_rounds(self) -> list[tuple]:
-        """As `clear`.
-
-        Returns
-        -------
-        list of tuple
-            Rounds, as of `AcLoop.settle`.
-        """
         self._kkt = None
-        rounds = self.loop.settle()
+        rounds = self.rounds = self.loop.settle()
         if not self.loop.settled:
             self.notes.append(
                 f"the DSO's AC OPF did not settle in {len(rounds)} rounds (voltages move by "
                 f"{rounds[-1][1]:.1e} pu, prices by {rounds[-1][2]:.1e} $/MWh)")
-        return rounds
+        assert self.loop.solution is not None
+        return self.loop.solution
 
     def step(self) -> tuple[float, float]:
         """One round alone: solve, AC power flow of the dispatch, the model at that point.
