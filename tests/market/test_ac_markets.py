@@ -105,7 +105,7 @@ def test_steps_that_do_not_shrink_are_held_and_that_is_said(monkeypatch, strateg
     held = solve_market("strategic", market(deviations=0, ac_rounds=12), gap=1e-6)
     assert "alternated" in held.note
     assert held.paid == pytest.approx(strategic.paid, rel=1e-5)
-    assert held.dso.datacenter["dc"].p[0].bounds == (0.07, 0.7)
+    assert held.dso.datacenter["dc"].p[0].bounds == pytest.approx((0.07, 0.7))
 
 
 def test_rounds_that_are_used_up_are_told():
