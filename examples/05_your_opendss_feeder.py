@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 05 Your own OpenDSS feeder
 #
-# Any radial OpenDSS circuit can be read: `dlmp.read_opendss("Master.dss")`. Here a small one is written first. (Needs the extra `opendss`.)
+# Any radial OpenDSS circuit can be read: `dlmp.read_opendss("Master.dss")`. Here a small one is written first.
 
 # %%
 from pathlib import Path

@@ -19,6 +19,8 @@ from pyomo_dlmp.ac.circuit import Circuit
 from pyomo_dlmp.ac.newton import AcState
 from pyomo_dlmp.network.phases import NEUTRAL
 
+SMALL = 0.3  # pu; a smaller voltage, such as a neutral's, gives power no price
+
 
 @dataclass(frozen=True, eq=False)
 class Direction:
@@ -141,7 +143,7 @@ def node_prices(state: AcState, t: int, lam: np.ndarray) -> tuple[np.ndarray, np
     Returns
     -------
     (ndarray, ndarray)
-        Each of shape (n,), $/MW and $/Mvar of the period; nan where there is no voltage.
+        Each of shape (n,), $/MW and $/Mvar of the period; nan where there is hardly a voltage.
     """
     u, lam = referred(state)[:, t], lam[:state.circuit.n].copy()
     for at in _floating(state):
@@ -149,8 +151,8 @@ def node_prices(state: AcState, t: int, lam: np.ndarray) -> tuple[np.ndarray, np
     for phases, neutral in neutrals(state.circuit):
         u[phases] -= u[neutral]
         lam[phases] -= lam[neutral]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = -np.conj(lam) / np.conj(u)
+    u[np.abs(u) < SMALL] = np.nan
+    value = -np.conj(lam) / np.conj(u)
     # 1 MW drawn injects -conj(1/u), 1 Mvar -conj(j/u) = +j conj(1/u)
     return value.real, (-1j * value).real
 

@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from pyomo_dlmp.ac.adjoint import (
+    SMALL,
     Direction,
     bought_gradient,
     node_prices,
@@ -22,7 +23,6 @@ from pyomo_dlmp.ac.adjoint import (
 )
 from pyomo_dlmp.ac.circuit import Circuit
 from pyomo_dlmp.ac.newton import AcState
-from pyomo_dlmp.blocks.ac_bus import SMALL
 from pyomo_dlmp.lower.form import LowerForm
 from pyomo_dlmp.network.device import leg_names
 from pyomo_dlmp.network.phases import NEUTRAL

@@ -25,12 +25,12 @@ from pyomo_dlmp.ac_opf.start import start_injections
 from pyomo_dlmp.blocks.registry import device_blocks
 from pyomo_dlmp.lower.form import LowerForm, compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
-from pyomo_dlmp.lower.reread import reread
+from pyomo_dlmp.lower.rereading import reread
 from pyomo_dlmp.lower.solver import LowerSolution, LowerSolver
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.series import period_labels
 from pyomo_dlmp.opf import build_opf
-from pyomo_dlmp.opf.ac_point import point_rows, set_operating_point
+from pyomo_dlmp.opf.ac_point import false_bends, point_rows, set_operating_point
 from pyomo_dlmp.opf.curvature import channels
 from pyomo_dlmp.opf.load_scale import load_series, reactive_series
 from pyomo_dlmp.opf.options import OpfOptions
@@ -90,6 +90,7 @@ class AcLoop:
         self.solution: LowerSolution | None = None
         self.map: ModelMap | None = None
         self.raised, self.proximal = 0.0, 0.0
+        self.straight: set = set()  # legs whose bend at `v_high` the model cannot have
         self.lam = adjoints(self.state, self.prices, np.zeros(
             (self.circuit.n, len(self.labels)), dtype=complex))
         self.limits = np.zeros((0, len(self.labels)))
@@ -129,7 +130,8 @@ class AcLoop:
             matrices[t], least = made_convex(h + self.proximal * np.eye(len(h)))
             self.raised = min(self.raised, least)
         self.point = operating_point(self.state, self.labels)
-        set_operating_point(self.model, self.network, self.point, matrices)
+        self.matrices = matrices
+        set_operating_point(self.model, self.network, self.point, matrices, self.straight)
 
     def solve_model(self) -> LowerSolution:
         """Solve the model at its point; values and duals are loaded.
@@ -150,6 +152,12 @@ class AcLoop:
             self.map = ModelMap(self.model, self.circuit, self.form)
         self.solution = LowerSolver(build_kkt(self.form)).solve_here()
         self.solution.load()
+        false = false_bends(self.model) - self.straight
+        if false:  # more load is wanted there: the point again, with these legs straight
+            self.straight |= false
+            set_operating_point(self.model, self.network, self.point, self.matrices,
+                                self.straight)
+            return self.solve_model()
         return self.solution
 
     def move(self) -> tuple[float, float]:

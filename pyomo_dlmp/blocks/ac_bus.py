@@ -88,7 +88,9 @@ class AcBusBlockData(BlockData):
         self.kv, self.kv_ln = bus.kv, bus.kv_ln
         self.solid = NEUTRAL if NEUTRAL in bus.neutrals and bus.ground_z == 0 else ""
         self.conductors = "".join(k for k in bus.conductors if k != self.solid)
-        self._horizon, self._members, self._loose = horizon, [], {}
+        self._horizon = horizon
+        self._members: list[tuple[Any, str, str]] = []
+        self._loose: dict[tuple[str, Hashable], list[tuple[Any, Any]]] = {}
         index = horizon.index(self.conductors)
         flat = {(k, t): complex(ALPHA.get(k, 0.0)) for k, t in index}
         real, imag = ({k: part(v) for k, v in flat.items()} for part in (np.real, np.imag))

@@ -33,14 +33,14 @@ def new_engine() -> Any:
     Raises
     ------
     OpenDssError
-        If the extra ``opendss`` is not installed.
+        If dss-python is not installed.
     """
     try:
         from dss import DSS
     except ImportError as error:
         raise OpenDssError.at(
             "OpenDSS", f"its engine is not installed ({error})",
-            "Install the extra: pip install 'pyomo-dlmp[opendss]'.") from None
+            "Install it: pip install dss-python.") from None
     engine = DSS.NewContext()
     engine.AllowForms = engine.AllowEditor = engine.AllowChangeDir = False
     engine.AllowDOScmd = False
@@ -146,7 +146,7 @@ def solved(commands: list[Command], at: Callable[[int], None] | None = None,
     Raises
     ------
     OpenDssError
-        If the extra ``opendss`` is not installed.
+        If dss-python is not installed.
     """
     engine = new_engine()
     name = commands[0].file if commands else "the script"

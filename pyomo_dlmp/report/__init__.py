@@ -4,9 +4,11 @@
 tables that returns a `matplotlib.figure.Figure`; none touches pyplot.
 """
 
+from pyomo_dlmp.report.figures.certificate import certificate_curves
 from pyomo_dlmp.report.figures.compare import market_bars, sweep
 from pyomo_dlmp.report.figures.dispatch import datacenter_power, feeder_import, svg_output
 from pyomo_dlmp.report.figures.duration import duration_curves
+from pyomo_dlmp.report.figures.loading import unbalance_by_hour
 from pyomo_dlmp.report.figures.oneline import feeder_key, price_map, unbalance_map
 from pyomo_dlmp.report.figures.parts import parts_by_hour, parts_by_phase
 from pyomo_dlmp.report.figures.prices import price_by_hour, price_difference, price_heat_map
@@ -18,6 +20,7 @@ from pyomo_dlmp.report.writing import report_html, write_pictures, write_report
 __all__ = [
     "Results",
     "ResultsFileError",
+    "certificate_curves",
     "datacenter_power",
     "duration_curves",
     "feeder_import",
@@ -34,6 +37,7 @@ __all__ = [
     "svg_output",
     "sweep",
     "unbalance_by_bus",
+    "unbalance_by_hour",
     "unbalance_map",
     "voltage_by_hour",
     "voltage_profile",

@@ -40,6 +40,11 @@ class Results:
     cases_table: pd.DataFrame
     decomposition: pd.DataFrame
     markets: pd.DataFrame
+    neutrals: pd.DataFrame
+    ac_rounds: pd.DataFrame
+    ac_certificate: pd.DataFrame
+    ac_deviations: pd.DataFrame
+    ac_cliff: pd.DataFrame
     study: dict[str, str] = field(default_factory=dict)
 
     def only(self, cases: Sequence[str]) -> Results:

@@ -7,12 +7,22 @@ from collections.abc import Callable, Iterator, Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pyomo_dlmp.report.ac_tables import (
+    certificate_table,
+    cliff_table,
+    deviations_table,
+    neutrals_table,
+    rounds_table,
+    worst_certificate,
+)
 from pyomo_dlmp.report.derived import peak_period, pick, sites_of, substation_price
 from pyomo_dlmp.report.figures import (
+    certificate,
     compare,
     dispatch,
     duration,
     layout,
+    loading,
     oneline,
     parts,
     prices,
@@ -20,12 +30,14 @@ from pyomo_dlmp.report.figures import (
     unbalance,
 )
 from pyomo_dlmp.report.figures.style import svg_text
+from pyomo_dlmp.report.loading_table import loading_table
 from pyomo_dlmp.report.page import Picture, Section
 from pyomo_dlmp.report.reading import Results
 from pyomo_dlmp.report.tables import (
     Table,
     audit_table,
     markets_table,
+    number,
     payments_table,
     summary_table,
 )
@@ -62,6 +74,8 @@ def sections_of(results: Results, shown: Sequence[str]) -> list[Section]:
         Section("markets", "Markets and loadings", items=tuple(_comparison(results))),
         Section("prices", "Prices by hour", items=tuple(_prices(some))),
         Section("parts", "Prices taken apart", items=tuple(_parts(some))),
+        Section("ac", "Prices that are true in AC", _true_in_ac(results),
+                items=tuple(_ac(results))),
         Section("map", "Prices on the feeder", items=tuple(_maps(some))),
         Section("datacenters", "Datacenters and SVGs", items=tuple(_dispatch(some))),
         Section("voltages", "Voltages", items=tuple(_voltages(some))),
@@ -162,6 +176,39 @@ def _prices(results: Results) -> Iterator[Picture]:
         )  # fmt: skip
 
 
+def _true_in_ac(results: Results) -> str:
+    """What the certificates say, in a sentence."""
+    worst = worst_certificate(results.ac_certificate)
+    if worst is None:
+        return ""
+    table = results.ac_certificate
+    text = (f"Each of the {len(table):,} prices is found twice: as a dual of the optimisation, and "
+            "as the marginal cost of the AC equations at the answer. The furthest, "
+            f"{worst['quantity']} at bus {worst['bus']}, phase {worst['phase']}, hour "
+            f"{worst['period']} (“{worst['case']}”), is {number(worst['error'])} "
+            f"{worst['unit']} apart.")
+    sample = table.dropna(subset=["difference_quotient"])
+    if len(sample):
+        error = (sample["price"] - sample["difference_quotient"]).abs().max()
+        text += (f" A sample of {len(sample):,} is within {number(float(error))} of AC central "
+                 "differences.")
+    return text
+
+
+def _ac(results: Results) -> Iterator[Picture | Table]:
+    if len(results.ac_certificate):
+        yield certificate_table(results.ac_certificate)
+        yield _picture(
+            "All prices, sorted by the distance of their dual from the marginal cost in AC.",
+            "Curves of the differences of price and marginal cost on a logarithmic axis.",
+            certificate.certificate_curves, results.ac_certificate,
+        )  # fmt: skip
+    for table, made in ((results.ac_rounds, rounds_table), (results.ac_cliff, cliff_table),
+                        (results.ac_deviations, deviations_table)):
+        if len(table):
+            yield made(table)
+
+
 def _maps(results: Results) -> Iterator[Picture]:
     peak = peak_period(results.dispatch, results.prices)
     for quantity in ("active", "reactive"):
@@ -201,7 +248,9 @@ def _dispatch(results: Results) -> Iterator[Picture]:
         )  # fmt: skip
 
 
-def _voltages(results: Results) -> Iterator[Picture]:
+def _voltages(results: Results) -> Iterator[Picture | Table]:
+    if len(results.neutrals):
+        yield neutrals_table(results.neutrals)
     worst = profiles.lowest(results.voltages)
     if worst is None:
         return
@@ -219,10 +268,19 @@ def _voltages(results: Results) -> Iterator[Picture]:
     )  # fmt: skip
 
 
-def _unbalance(results: Results) -> Iterator[Picture]:
+def _unbalance(results: Results) -> Iterator[Picture | Table]:
     table = results.unbalance.dropna(subset=["value"])
     if table.empty:
         return
+    if (beside := loading_table(results.summary)) is not None:
+        yield beside
+    if table["bus"].isin(set(sites_of(results.dispatch).values())).any():
+        yield _picture(
+            "Voltage unbalance (%), mean of the datacenters' buses, by hour, over the power that "
+            "they draw. Shaded: hours of high loading.",
+            "Step lines of unbalance at the datacenters and of their power, a line per case.",
+            loading.unbalance_by_hour, table, results.dispatch,
+        )  # fmt: skip
     peak = peak_period(results.dispatch, results.prices)
     names = unbalance.quantities_of(table)
     limits = {}

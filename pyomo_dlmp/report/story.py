@@ -78,11 +78,18 @@ def headlines(results: Results) -> list[Headline]:
 
         return of
 
+    def of_summary(quantity: str) -> Callable[[str], float]:
+        rows = pick(results.summary, quantity=quantity)
+        values = dict(zip(rows["case"], rows["value"], strict=True))
+        return lambda case: float(values.get(case, math.nan))
+
     wanted: list[tuple[str, Callable[[str], float]]] = [
         ("datacenters pay ($)", lambda case: payment(results, case)),
         ("mean active DLMP ($/MWh)", extreme(results.prices, "active", "mean")),
         ("lowest voltage (pu)", extreme(results.voltages, "line_to_neutral", "min")),
         ("greatest VUF (%)", extreme(results.unbalance, "VUF", "max")),
+        ("mean VUF at datacenters, high loading (%)",
+         of_summary("mean_VUF_at_datacenters_at_high_loading")),
     ]
     made = [Headline(name, {case: of(case) for case in results.cases}) for name, of in wanted]
     return [one for one in made if not all(math.isnan(x) for x in one.values.values())]
@@ -187,7 +194,22 @@ def _unbalance(results: Results) -> list[str]:
         mine = pick(rows, case=case)
         worst = mine.iloc[int(mine["value"].to_numpy().argmax())]
         parts.append(f"{worst['value']:.2f}\u00a0% in “{case}” (bus {worst['bus']})")
-    return [f"The voltage unbalance factor reaches {_listed(parts)}."] if parts else []
+    told = [f"The voltage unbalance factor reaches {_listed(parts)}."] if parts else []
+    return told + _at_datacenters(results)
+
+
+def _at_datacenters(results: Results) -> list[str]:
+    """Mean unbalance at the datacenters in the hours of high loading, against the first case."""
+    rows = pick(results.summary, quantity="mean_VUF_at_datacenters_at_high_loading")
+    value = {str(case): float(x) for case, x in zip(rows["case"], rows["value"], strict=True)}
+    first = results.cases[0]
+    if not value.get(first, 0.0) > 0:
+        return []
+    parts = [f"{value[case]:.2f}\u00a0% in “{case}”" + (
+        f" ({_percent(value[case] / value[first] - 1)})" if case != first else "")
+        for case in results.cases if case in value]
+    return ["At the datacenters it averages, over the hours of their high loading, "
+            f"{_listed(parts)}."]
 
 
 def _audit(results: Results) -> list[str]:

@@ -10,8 +10,8 @@ from pyomo.environ import value
 
 from pyomo_dlmp.tolerances import ACTIVE
 
-CURE = ('Widen v_min and v_max, model what the voltages miss (losses="corrected"), or take hard '
-        'limits (voltage_limits="hard") or none (voltage_limits=None).')
+CURE = ('Widen v_min and v_max, or take hard limits (voltage_limits="hard") or none '
+        '(voltage_limits=None).')
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,12 @@ def broken_limits(dso) -> BrokenLimits | None:
     for name, bus in dso.bus.items():
         if bus.component("under") is None:
             continue
-        for k, w in bus.w.items():
+        for k, held in bus.w.items():
             count += 1
-            low, high = value(bus.v_low[k].lower), value(bus.v_high[k].upper)
-            for excess, limit in ((low - w.value, low), (w.value - high, high)):
+            w, low, high = value(held), value(bus.v_low[k].lower), value(bus.v_high[k].upper)
+            for excess, limit in ((low - w, low), (w - high, high)):
                 if excess > 2 * ACTIVE * (1 + limit):
-                    v, at = sqrt(max(w.value, 0.0)), sqrt(limit)
+                    v, at = sqrt(max(w, 0.0)), sqrt(limit)
                     found.append((abs(v - at), name, k, v, at))
     if not found:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+from pyomo.environ import value
 
 from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.network.series import by_period
@@ -16,14 +17,13 @@ QUANTITIES = {"active and reactive": ("active", "reactive"), "active": ("active"
 @renamed_arguments(net="network")
 def payments_table(
     prices: pd.DataFrame, dispatch: pd.DataFrame, network, hours: float,
-    pays: str = "active and reactive", tariff=0.0,
+    pays: str = "active and reactive", tariff=0.0, of_devices: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """What each datacenter pays in each period.
 
     A balanced site pays the mean over its phases, one with legs of its own the price of each leg;
-    an
-    SVG that a datacenter owns is paid for what it makes. This does not read the model's objective:
-    it is the check of it.
+    an SVG that a datacenter owns is paid for what it makes. This does not read the model's
+    objective: it is the check of it.
 
     Parameters
     ----------
@@ -39,6 +39,9 @@ def payments_table(
         "active and reactive", "active", or "tariff": `tariff` x active power.
     tariff : float or sequence of float
         $/MWh, one number or one per period.
+    of_devices : DataFrame, optional
+        Prices of the devices' legs themselves (`device_prices`): in the AC form a leg's price
+        depends on the voltages at the operating point.
 
     Returns
     -------
@@ -48,7 +51,7 @@ def payments_table(
     owned = {name for name, svg in network.svgs.items() if svg.owner == "datacenter"}
     mine = dispatch[(dispatch["kind"] == "datacenter") | dispatch["element"].isin(owned)]
     parts = [_tariff(mine, hours, tariff)] if pays == "tariff" else [
-        _payment(prices, rows, network, hours, QUANTITIES[pays])
+        _payment(prices, rows, network, hours, QUANTITIES[pays], of_devices)
         for _, rows in mine.groupby("element", sort=False)]
     parts = [part for part in parts if len(part)]
     if not parts:
@@ -65,13 +68,16 @@ def _tariff(mine: pd.DataFrame, hours: float, tariff) -> pd.DataFrame:
 
 
 def _payment(prices: pd.DataFrame, rows: pd.DataFrame, network, hours: float,
-             wanted) -> pd.DataFrame:
+             wanted, of_devices: pd.DataFrame | None) -> pd.DataFrame:
     name = rows["element"].iloc[0]
     device = network.devices[name]
     balanced = getattr(device, "balanced", False)
-    legs, connection = (tuple(device.phases), "wye") if balanced else (
-        device.legs, device.connection)
-    price = customer_prices(prices, network, device.bus, legs, connection)
+    if of_devices is not None:
+        price = of_devices[of_devices["element"] == name]
+    else:
+        legs, connection = (tuple(device.phases), "wye") if balanced else (
+            device.legs, device.connection)
+        price = customer_prices(prices, network, device.bus, legs, connection)
     if balanced:
         used = rows[rows["phase"] == ""].drop(columns="phase")
         at = price.groupby(["period", "quantity"], observed=True)["value"].mean()
@@ -86,3 +92,30 @@ def _payment(prices: pd.DataFrame, rows: pd.DataFrame, network, hours: float,
     paid = joined.assign(value=sign * joined["price"] * joined["value"] * hours, unit="$")
     return paid.groupby(["element", "bus", "period", "quantity", "unit"], sort=False)[
         "value"].sum().reset_index()
+
+
+def device_prices(dso, network) -> pd.DataFrame:
+    """Prices of the power of what pays or is paid: datacenters and the SVGs that they own.
+
+    Parameters
+    ----------
+    dso : Block
+        Filled by `build_opf`, with its method `price_of`, and solved.
+    network : Network
+        Its feeder.
+
+    Returns
+    -------
+    DataFrame
+        Columns element, phase (a leg; empty: of all legs together), period, quantity, value
+        ($/MWh, $/Mvarh).
+    """
+    hours, rows = dso.period_hours, []
+    mine = [*network.datacenters.values(),
+            *(svg for svg in network.svgs.values() if svg.owner == "datacenter")]
+    for device in mine:
+        legs = [None] if getattr(device, "balanced", False) else list(device.legs)
+        rows += [(device.name, leg or "", t, quantity,
+                  float(value(dso.price_of(device.name, leg, t, quantity))) / hours)
+                 for leg in legs for t in dso.periods for quantity in ("active", "reactive")]
+    return pd.DataFrame(rows, columns=["element", "phase", "period", "quantity", "value"])

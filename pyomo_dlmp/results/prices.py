@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pandas as pd
+from pyomo.environ import value
 
 from pyomo_dlmp.blocks.legs import leg_map
 from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.results.limits import CURE, broken_limits
 from pyomo_dlmp.results.schema import PRICES
+from pyomo_dlmp.results.voltages import bus_phasors, exact
 
 UNITS = {"active": "$/MWh", "reactive": "$/Mvarh"}
 
@@ -49,6 +52,9 @@ def balance_duals(dso) -> pd.DataFrame:
     duals = dso.component("dual")
     if duals is None:
         raise ModelError.at(dso.name, "has no duals", "Solve it: solve_bilevel or solve_opf.")
+    if exact(dso):
+        return PRICES.frame([row for name, bus in dso.bus.items()
+                             for row in _of_currents(name, bus, list(dso.periods), duals)])
     rows = [
         (name, phase, t, quantity, duals[balance[phase, t]] / bus.hours, UNITS[quantity])
         for name, bus in dso.bus.items()
@@ -56,6 +62,30 @@ def balance_duals(dso) -> pd.DataFrame:
         for phase, t in balance
     ]
     return PRICES.frame(rows)
+
+
+def _of_currents(name: str, bus, periods: list, duals) -> Iterator[tuple]:
+    """Rows of the phases of a bus of the AC form: prices of power between each and ground.
+
+    With d = dual_p + j dual_q and the multiplier m, a current drawn costs pi = m conj(d), and power
+    at the voltage u the conjugate of pi over that of u (d itself where m = u). Where nothing
+    grounds the bus, u is less the mean of its phases, and the current returns through all three.
+    """
+    if not bus.phases:
+        return
+    at = [(k, t) for t in periods for k in bus.phases]
+    d, m = (np.array([complex(one(k), other(k)) for k in at]).reshape(len(periods), -1)
+            for one, other in (
+                (lambda k: duals[bus.balance_p[k]], lambda k: duals[bus.balance_q[k]]),
+                (lambda k: value(bus.point[("mr", *k)]), lambda k: value(bus.point[("mi", *k)]))))
+    pi = m * d.conj()
+    if bus.floats:
+        pi = pi - pi.mean(axis=1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        price = (pi / bus_phasors(bus, periods)).conj() / bus.hours
+    for quantity, part in (("active", price.real), ("reactive", price.imag)):
+        yield from ((name, k, t, quantity, float(part[i, j]), UNITS[quantity])
+                    for j, k in enumerate(bus.phases) for i, t in enumerate(periods))
 
 
 @renamed_arguments(net="network")

@@ -122,6 +122,33 @@ ROUNDS = TableSchema("rounds", "Rounds of a market that is iterated", (
     Column("payment", Kind.NUMBER, "paid by all datacenters ($)"),
     Column("change", Kind.NUMBER, "greatest change of a datacenter's power since the last (MW)")),
     optional=True)
+NEUTRALS = TableSchema("neutrals", "Voltages of neutrals to ground, and currents in them", (
+    _ELEMENT, Column("conductor", Kind.TEXT, "neutral conductor, n, d, e ..."), _PERIOD, _QUANTITY,
+    _VALUE, _UNIT), optional=True)
+AC_ROUNDS = TableSchema("ac_rounds", "Rounds from one AC operating point to the next", (
+    Column("loop", Kind.TEXT, "dso: the grid alone; leader: the datacenters' schedule with it"),
+    Column("round", Kind.NUMBER, "counted from 1"),
+    Column("voltage_change", Kind.NUMBER, "greatest difference of a voltage from AC (pu)"),
+    Column("price_change", Kind.NUMBER, "greatest change of a price ($/MWh, $/Mvarh)"),
+    Column("schedule_change", Kind.NUMBER, "greatest change of a datacenter's power (MW)"),
+    Column("cost", Kind.NUMBER, "of the DSO ($)"),
+    Column("payment", Kind.NUMBER, "of the datacenters ($)")), optional=True)
+AC_CERTIFICATE = TableSchema("ac_certificate", "Prices against marginal costs in AC", (
+    *_AT, Column("price", Kind.NUMBER, "by the adjoint AC equations, in the row's unit"),
+    Column("dual", Kind.NUMBER, "of the balance, as the solver has it"),
+    Column("difference_quotient", Kind.NUMBER,
+           "marginal cost by AC central differences; empty: not in the sample"), _UNIT),
+    optional=True)
+AC_DEVIATIONS = TableSchema("ac_deviations", "Other schedules, each solved and paid for in AC", (
+    Column("deviation", Kind.NUMBER, "counted from 1"),
+    Column("move", Kind.TEXT, "what is moved, in words"),
+    Column("kw", Kind.NUMBER, "how much is moved (kW)"),
+    Column("payment", Kind.NUMBER, "at its AC prices ($)"),
+    Column("change", Kind.NUMBER, "of the payment against the answer ($)"),
+    Column("limits_broken", Kind.NUMBER, "voltages beyond their limit in AC (count)")),
+    optional=True)
+AC_CLIFF = TableSchema("ac_cliff", "Payments at the answer, and just beyond a limit there", (
+    _ELEMENT, _PERIOD, _QUANTITY, _VALUE, _UNIT), optional=True)
 CASES = TableSchema("cases", "What each run is", (
     *_RUN, Column("foresees", Kind.TRUTH, "whether its leader foresees the prices", added=True)),
     optional=True)
@@ -140,8 +167,11 @@ STUDY = TableSchema("study", "What was solved, and with what", (
     Column("key", Kind.TEXT, "name"), Column("value", Kind.FREE, "in words or numbers")),
     by_case=False)
 
-OF_A_RUN = (SUMMARY, PRICES, VOLTAGES, UNBALANCE, DISPATCH, PAYMENTS, DECOMPOSITION, AUDIT)
-"""Tables that every run adds its rows to."""
+OF_AC = (NEUTRALS, AC_ROUNDS, AC_CERTIFICATE, AC_DEVIATIONS, AC_CLIFF)
+"""Tables of a run whose network is held in the AC form."""
+
+OF_A_RUN = (SUMMARY, PRICES, VOLTAGES, UNBALANCE, DISPATCH, PAYMENTS, DECOMPOSITION, AUDIT, *OF_AC)
+"""Tables that every run adds its rows to, as far as it has any."""
 
 OF_THE_STUDY = (CASES, MARKETS, BUSES, BRANCHES, STUDY)
 """Tables written anew for all runs together."""

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import pandas as pd
 from pyomo.environ import value
 
 from pyomo_dlmp.blocks.parallel import branch_blocks
 from pyomo_dlmp.deprecation import renamed_arguments
+from pyomo_dlmp.results.ac_elements import ac_losses
 from pyomo_dlmp.results.limits import broken_limits, soft_limits
+from pyomo_dlmp.results.loading import high_loading
 from pyomo_dlmp.results.schema import SUMMARY
+from pyomo_dlmp.results.voltages import exact
 from pyomo_dlmp.tolerances import ACTIVE, SAME_MONEY
 
 
 @renamed_arguments(net="network")
-def summary_table(dso, network, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def summary_table(dso, network, tables: dict[str, pd.DataFrame],
+                  busy: Collection | None = None) -> pd.DataFrame:
     """A solved DSO in a few numbers.
 
     Parameters
@@ -26,6 +30,9 @@ def summary_table(dso, network, tables: dict[str, pd.DataFrame]) -> pd.DataFrame
         The network that the DSO's block was built from.
     tables : dict of str to DataFrame
         prices, voltages, unbalance, dispatch and payments, without `case`.
+    busy : collection of periods, optional
+        Hours of high loading, for which voltage and unbalance at the datacenters are told apart
+        from those of all hours; by default those of this dispatch (`high_loading`).
 
     Returns
     -------
@@ -38,6 +45,9 @@ def summary_table(dso, network, tables: dict[str, pd.DataFrame]) -> pd.DataFrame
         *_prices(tables["prices"], sites), *_voltages(dso, tables["voltages"], sites),
         *_unbalance(tables["unbalance"], sites), *_congestion(dso),
     ]
+    if sites:
+        busy = high_loading(tables["dispatch"]) if busy is None else busy
+        rows += _busy(tables, sites, list(busy), dso.period_hours)
     return SUMMARY.frame(rows)
 
 
@@ -60,9 +70,10 @@ def _energy(dso, dispatch) -> Iterable[tuple]:
     names = {"substation": "energy_from_the_substation", "generator": "energy_of_generators",
              "datacenter": "energy_of_datacenters"}
     yield from ((names[k], active[k], "MWh") for k in names if k in active.index)
-    losses = [value(b.loss[t]) for _, b in branch_blocks(dso) if b.component("loss") is not None
-              for t in dso.periods]
-    if losses:
+    losses = ac_losses(dso) if exact(dso) else [
+        value(b.loss[t]) for _, b in branch_blocks(dso) if b.component("loss") is not None
+        for t in dso.periods]
+    if len(losses):
         yield "losses", hours * sum(losses), "MWh"
 
 
@@ -103,7 +114,7 @@ def _binding(dso) -> int:
                 continue
             for k, con in bus.component(row).items():
                 limit = value(con.lower if sign > 0 else con.upper)
-                count += sign * (bus.w[k].value - limit) <= 2 * ACTIVE
+                count += sign * (value(bus.w[k]) - limit) <= 2 * ACTIVE
     return count
 
 
@@ -126,3 +137,15 @@ def _unbalance(unbalance, sites) -> Iterable[tuple]:
         if len(here):
             yield f"greatest_{quantity}_at_datacenters", here.max(), "%"
             yield f"mean_{quantity}_at_datacenters", here.mean(), "%"
+
+
+def _busy(tables, sites, busy: list, hours: float) -> Iterable[tuple]:
+    """Voltage and unbalance at the datacenters in the hours of high loading."""
+    yield "hours_of_high_loading", hours * len(busy), "h"
+    voltages, unbalance = (rows[rows["bus"].isin(sites) & rows["period"].isin(busy)]
+                           for rows in (tables["voltages"], tables["unbalance"]))
+    neutral = voltages[voltages["quantity"] == "line_to_neutral"]["value"]
+    if len(neutral):
+        yield "lowest_voltage_at_datacenters_at_high_loading", neutral.min(), "pu"
+    for quantity, rows in unbalance.groupby("quantity", sort=False):
+        yield f"mean_{quantity}_at_datacenters_at_high_loading", rows["value"].mean(), "%"

@@ -15,7 +15,7 @@ import pandas as pd
 
 from pyomo_dlmp.network.phases import PHASES, symmetrical_components
 from pyomo_dlmp.results.schema import UNBALANCE
-from pyomo_dlmp.results.voltages import bus_phasors, line_to_line
+from pyomo_dlmp.results.voltages import bus_phasors, has_angles, line_to_line
 
 
 def unbalance_table(dso) -> pd.DataFrame:
@@ -37,8 +37,7 @@ def unbalance_table(dso) -> pd.DataFrame:
         if bus.phases != PHASES:
             continue
         v = bus_phasors(bus, periods)
-        with_angles = bus.component("theta") is not None
-        found = measures(v) if with_angles else {"PVUR": spread(np.abs(v))}
+        found = measures(v) if has_angles(bus) else {"PVUR": spread(np.abs(v))}
         for quantity, values in found.items():
             rows += [(name, t, quantity, 100 * float(x), "%")
                      for t, x in zip(periods, values, strict=True)]

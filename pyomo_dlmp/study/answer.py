@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 
@@ -16,9 +17,14 @@ from pyomo_dlmp.results import (
     unbalance_table,
     voltages_table,
 )
+from pyomo_dlmp.results.ac import ac_decomposition, ac_summary, ac_tables
+from pyomo_dlmp.results.ac_elements import neutrals_table
 from pyomo_dlmp.results.limits import CURE, broken_limits
+from pyomo_dlmp.results.loading import high_loading
+from pyomo_dlmp.results.payments import device_prices
 from pyomo_dlmp.results.prices import balance_duals
 from pyomo_dlmp.results.schema import AUDIT, SUMMARY
+from pyomo_dlmp.results.voltages import exact
 from pyomo_dlmp.study.data import Run, Study
 from pyomo_dlmp.study.output import numbers
 from pyomo_dlmp.tolerances import KKT_RESIDUAL, RECOMPUTED
@@ -31,7 +37,7 @@ _AC_ROWS = ("greatest_voltage_error", "mean_voltage_error", "lowest_voltage_in_A
 
 
 def answer_tables(study: Study, run: Run, market: Market, outcome: MarketResult,
-                  seconds: float) -> Tables:
+                  seconds: float, base: Tables | None = None) -> Tables:
     """What a run has found: all that does not need another computation.
 
     Parameters
@@ -44,6 +50,8 @@ def answer_tables(study: Study, run: Run, market: Market, outcome: MarketResult,
         Of it.
     seconds : float
         Wall time of the solve (s).
+    base : dict of str to DataFrame, optional
+        Tables of the run whose hours of high loading are taken; by default its own.
 
     Returns
     -------
@@ -58,11 +66,18 @@ def answer_tables(study: Study, run: Run, market: Market, outcome: MarketResult,
               "unbalance": unbalance_table(dso), "dispatch": dispatch_table(dso, network)}
     pays = MARKETS[run.market].pays or market.pays
     tariff = market.tariff if outcome.tariff is None else outcome.tariff
-    tables["payments"] = payments_table(
-        tables["prices"], tables["dispatch"], network, study.hours, pays, tariff)
-    summary = [summary_table(dso, network, tables)]
+    prices = device_prices(dso, network) if exact(dso) else None
+    tables["payments"] = payments_table(tables["prices"], tables["dispatch"], network, study.hours,
+                                        pays, tariff, prices)
+    busy = high_loading((base or tables)["dispatch"])
+    summary = [summary_table(dso, network, tables, busy)]
     if pays == "tariff":
-        summary.append(_at_dlmps(study, tables, network))
+        summary.append(_at_dlmps(study, tables, network, prices))
+    if exact(dso):
+        tables |= {"neutrals": found} if len(found := neutrals_table(dso)) else {}
+    if (ac := ac_of(outcome)) is not None:
+        tables |= ac_tables(ac)
+        summary.append(ac_summary(ac))
     tables["summary"] = pd.concat([*summary, own], ignore_index=True)
     tables["audit"] = _audit(outcome, tables["payments"], market)
     if outcome.rounds is not None:
@@ -108,7 +123,7 @@ def later_stages(study: Study, market: Market, outcome: MarketResult, tables: Ta
     dso, network = outcome.dso, market.network
     stages: dict[str, Callable[[], Tables]] = {
         "decomposition": lambda: _taken_apart(study, outcome, network, tables)}
-    if study.check_ac:
+    if study.check_ac and not exact(dso):  # the AC form is its own check
         stages["AC check"] = lambda: {"summary": _against_ac(study, dso, network)}
     return stages
 
@@ -127,15 +142,33 @@ def has_point(outcome: MarketResult) -> bool:
     return outcome.solution is None or outcome.solution.objective is not None
 
 
+def ac_of(outcome: MarketResult) -> Any:
+    """What a market says of its AC answer; None in the linear form.
+
+    Parameters
+    ----------
+    outcome : MarketResult
+
+    Returns
+    -------
+    object or None
+    """
+    return getattr(outcome, "ac", None)
+
+
 def _taken_apart(study: Study, outcome: MarketResult, network, tables: Tables) -> Tables:
+    parts = getattr(ac_of(outcome), "decomposition", None)
+    if parts is not None:
+        return {"decomposition": ac_decomposition(parts)}
     many = len(tables["voltages"]) > MOST_NODES * study.periods
     sites = {dc.bus for dc in network.datacenters.values()}
     return {"decomposition": decomposition_table(
         outcome.dso, sites if many else None, outcome.form)}
 
 
-def _at_dlmps(study: Study, tables, network) -> pd.DataFrame:
-    paid = payments_table(tables["prices"], tables["dispatch"], network, study.hours)["value"].sum()
+def _at_dlmps(study: Study, tables, network, prices) -> pd.DataFrame:
+    paid = payments_table(tables["prices"], tables["dispatch"], network, study.hours,
+                          of_devices=prices)["value"].sum()
     return SUMMARY.frame([("datacenters_would_pay_at_DLMPs", paid, "$")])
 
 

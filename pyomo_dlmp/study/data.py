@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,10 @@ class Run:
 class Study:
     """A study as read from its file; units as in the file.
 
-    `dso`: keywords of `build_opf` (price, load_scale, losses, voltage_limits, v_min, v_max,
+    `dso`: keywords of `build_opf` (form, price, load_scale, losses, voltage_limits, v_min, v_max,
     penalty ...); `aggregator`: energy_share (of all its datacenters' capacity x time), energy_mwh,
-    pays, tariff; `parts`: servers, interactive, job, ups; `takers`: price takers by name; `text`:
+    pays, tariff; `ac`: of the search for an AC operating point (max_rounds, deviations,
+    differences); `parts`: servers, interactive, job, ups; `takers`: price takers by name; `text`:
     of the file.
     """
 
@@ -56,6 +57,7 @@ class Study:
     averaged: bool
     max_rounds: int
     check_ac: bool
+    ac: dict[str, int]
     solver: str
     gap: float
     time_limit: float | None
@@ -111,6 +113,35 @@ class Study:
         self._networks.update({
             (name, 1.0): network for name, network in networks.items() if network is not None})
 
+    def options(self, run: Run) -> dict[str, Any]:
+        """Keywords of `build_opf` of a run: the study's and its case's.
+
+        Parameters
+        ----------
+        run : Run
+
+        Returns
+        -------
+        dict
+        """
+        found = {"periods": self.periods, "hours": self.hours, **self.dso, **run.case.dso}
+        if found.get("form") == "lindist":  # the form that is built unless another is asked for
+            del found["form"]
+        return found
+
+    def exact(self, run: Run) -> bool:
+        """Whether a run's network is held in the AC form.
+
+        Parameters
+        ----------
+        run : Run
+
+        Returns
+        -------
+        bool
+        """
+        return self.options(run).get("form") == "ac"
+
     def market(self, run: Run) -> Market:
         """What a run's market needs.
 
@@ -130,9 +161,17 @@ class Study:
                 taker, [network.datacenters[s] for s in taker["sites"] if s in network.datacenters],
                 run.loading)))
             for name, taker in self.takers.items()}
-        opf = {"periods": self.periods, "hours": self.hours, **self.dso, **run.case.dso}
-        return Market(network, self._workload(mine, run.loading), opf, self.aggregator["pays"],
-                      self.aggregator["tariff"], takers, self.averaged, self.max_rounds)
+        return Market(network, self._workload(mine, run.loading), self.options(run),
+                      self.aggregator["pays"], self.aggregator["tariff"], takers, self.averaged,
+                      self.max_rounds, **self._of_ac(run))
+
+    def _of_ac(self, run: Run) -> dict[str, int]:
+        """What a Market takes of the table [ac]."""
+        known = {entry.name for entry in fields(Market)}
+        names = {"max_rounds": "ac_rounds", "deviations": "deviations",
+                 "differences": "differences"}
+        return {names[key]: value for key, value in self.ac.items()
+                if self.exact(run) and names[key] in known}
 
     def _workload(self, mine: list[Datacenter], loading: float) -> Workload:
         parts = self.parts

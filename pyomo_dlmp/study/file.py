@@ -168,8 +168,8 @@ class _Reader:
             takers=self.takers, markets=tuple(market["kinds"]),
             loading=tuple(tables["sweep"]["loading"]),
             averaged=market["price_taker_steps"] == "averaged", max_rounds=market["max_rounds"],
-            check_ac=tables["check"]["ac"], solver=solver["name"], gap=solver["gap"],
-            time_limit=solver["time_limit"], devices=_made(self.devices),
+            check_ac=tables["check"]["ac"], ac=tables["ac"], solver=solver["name"],
+            gap=solver["gap"], time_limit=solver["time_limit"], devices=_made(self.devices),
             cases=tuple(Case(case.name, _made(case.devices), case.options)
                         for case in self.cases),
             base=self.base)
@@ -314,7 +314,9 @@ class _Reader:
             name: getattr(device, "word", "device") for name, device in base.devices.items()}
         found += repeated_names(self.devices, taken)
         network = None if base is None else with_entries(base, self.devices, found)
-        if network is not None:
+        exact = [case.tables.get("dso", {}).get("form", self.tables["dso"]["form"]) == "ac"
+                 for case in self.cases]
+        if network is not None and not all(exact):
             self._reducible(network)
         self.options = opf_options(self.tables["dso"], self._unbalance(data))
         found += opf_findings(self.options, self.tables, network)

@@ -208,8 +208,10 @@ def kept_result(run: Run, kept: KeptRun, folder: Path) -> CaseResult:
         path = folder / f"{table.name}.csv"
         if path.exists():
             words = {c.name: str for c in table.in_file if c.kind in (Kind.TEXT, Kind.FREE)}
+            blank = {c.name: [""] for c in table.in_file
+                     if c.kind is Kind.NUMBER or c.name == "value"}
             rows = pd.read_csv(path, dtype=words, keep_default_na=False,  # type: ignore[arg-type]
-                               na_values={"value": [""], "limit": [""]})
+                               na_values=blank)
             rows = rows[rows["case"] == run.name].drop(columns="case").reset_index(drop=True)
             if len(rows):
                 tables[table.name] = rows
@@ -281,6 +283,7 @@ def _study_table(study: Study) -> pd.DataFrame:
         "period_hours": study.hours, "energy_mwh": study.energy_mwh,
         "pays": study.aggregator["pays"],
         "substation_price": " ".join(map(str, price)) if isinstance(price, list) else price,
-        **{k: study.dso[k] for k in ("losses", "voltage_limits", "v_min", "v_max", "penalty")},
+        **{k: study.dso[k] for k in ("form", "losses", "voltage_limits", "v_min", "v_max",
+                                     "penalty")},
         "solver": study.solver, "gap": study.gap, **provenance_of(study)}
     return STUDY.frame(list(keys.items()))

@@ -193,7 +193,7 @@ class _Session:
         with self.keys.patient():
             self.tell(run.name, "tables", None, None)
             seconds = time.monotonic() - start
-            tables = answer_tables(self.study, run, market, outcome, seconds)
+            tables = answer_tables(self.study, run, market, outcome, seconds, self._base(run))
             result = CaseResult(run, outcome, seconds, tables,
                                 warnings=answer_notes(outcome))
             self.done.append(result)
@@ -209,6 +209,11 @@ class _Session:
                 self.place.keep(run.name, kept_run(result))
         if not self.models:
             outcome.release()  # with the arrays that its audit holds
+
+    def _base(self, run: Run) -> Tables | None:
+        """Tables of the first case that is solved at the same loading in the same market."""
+        return next((r.tables for r in self.done if "dispatch" in r.tables
+                     and (r.run.loading, r.run.market) == (run.loading, run.market)), None)
 
     def _write(self, result: CaseResult, tables: Tables, market: Market) -> None:
         self.tables.append(result.run, tables)

@@ -21,16 +21,18 @@ from pyomo_dlmp.tolerances import HIGH_POINT_GAP
 
 Found = tuple[str, str, str]  # where, what, cure
 
-_DSO = ("price", "load_scale", "losses", "voltage_limits", "v_min", "v_max", "penalty",
+_FORMS = ("lindist", "ac")
+_DSO = ("form", "price", "load_scale", "losses", "voltage_limits", "v_min", "v_max", "penalty",
         "thermal_sides", "thermal_penalty", "angles")
 _DEFAULTS = {f.name: f.default for f in fields(OpfOptions)}
 TABLES: dict[str, dict[str, Any]] = {
     "time": {"periods": 24, "hours": 1.0},
-    "dso": {key: _DEFAULTS[key] for key in _DEFAULTS if key in _DSO},
+    "dso": {"form": "lindist"} | {key: _DEFAULTS[key] for key in _DEFAULTS if key in _DSO},
     "unbalance": {f.name: None for f in fields(Unbalance)} | {"sides": 12},
     "aggregator": {"energy_share": None, "energy_mwh": None, "pays": PAYS[0], "tariff": 50.0},
     "market": {"kinds": [DEFAULT_MARKET], "price_taker_steps": "full", "max_rounds": 60},
     "sweep": {"loading": [1.0]},
+    "ac": {"max_rounds": 12, "deviations": 20, "differences": 8},
     "check": {"ac": False},
     "solver": {"name": "highs", "gap": HIGH_POINT_GAP, "time_limit": None},
 }
@@ -64,7 +66,10 @@ def table_findings(tables: Mapping[str, dict[str, Any]]) -> Iterator[Found]:
         if value is not None and (finding := span.finding(value)):
             yield f"[{name}] {key}", *finding
     for name, key, span in (("time", "periods", PERIODS),
-                            ("market", "max_rounds", Range(1, 100_000))):
+                            ("market", "max_rounds", Range(1, 100_000)),
+                            ("ac", "max_rounds", Range(1, 1000)),
+                            ("ac", "deviations", Range(0, 100_000)),
+                            ("ac", "differences", Range(0, 100_000))):
         if finding := span.finding(tables[name][key], whole=True):
             yield f"[{name}] {key}", *finding
     for (name, key), known in _WORDS.items():
@@ -188,6 +193,9 @@ def opf_findings(options: Mapping[str, Any], tables: Mapping[str, dict[str, Any]
         Where, what, cure.
     """
     given = dict(options)
+    if not _among(given.get("form", _FORMS[0]), _FORMS):
+        yield "[dso] form", f"is {shown(given['form'])}", _use(given["form"], _FORMS)
+        given["form"] = _FORMS[0]
     for key, known in _NONE.items():
         value = given.get(key)
         words = () if known is None else known

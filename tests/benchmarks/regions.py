@@ -52,7 +52,7 @@ def main() -> None:
     from tests.benchmarks import strategic
 
     parts, rows = [], []
-    for sites, case in ((3, "no SVG"), (3, "SVG"), (5, "no SVG")):
+    for sites, case in ((3, "no SVG"), (3, "delta SVG"), (5, "no SVG")):
         import pyomo_dlmp as dlmp
 
         m = strategic.build({"feeder": "ieee37", "hours": 24, "sites": sites, "case": case,

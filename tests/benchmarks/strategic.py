@@ -51,10 +51,10 @@ def plan(quick: bool) -> list[dict]:
                     runs.append({**base, "who": "unverified M", "seconds": 200 if long else 60})
     day = {"feeder": "ieee37", "hours": 24, "sites": 3}
     both = {"pays": "active and reactive"}
-    for case, gap in (("SVG", 1e-4), ("no SVG", 1e-5), ("SVG", 1e-5)):
+    for case, gap in (("delta SVG", 1e-4), ("no SVG", 1e-5), ("delta SVG", 1e-5)):
         for who, seconds in (("ours", 300), ("KKT", 60), ("unverified M", 60 if quick else 200)):
             runs.append({**day, **both, "case": case, "gap": gap, "who": who, "seconds": seconds})
-    for case in ("no SVG", "SVG"):
+    for case in ("no SVG", "delta SVG"):
         active = {**day, "case": case, "pays": "active", "gap": 1e-3}
         runs += [{**active, "who": "ours", "seconds": 120},
                  {**active, "who": "KKT", "seconds": 60}]
@@ -103,7 +103,7 @@ def settings(run: dict, with_point: bool = True):
         devices += [dlmp.Generator(name=f"g{b}", bus=b, kw_max=200, kvar_min=-100, kvar_max=100,
                                    cost=45 + 4 * k, cost2=50)
                     for k, b in enumerate(makers[run["feeder"]])]
-    if run["case"] == "SVG":
+    if run["case"] == "delta SVG":
         devices += [dlmp.StaticVarGenerator(name=f"svg{b}", bus=b, kvar=300, connection="delta")
                     for b in places[run["feeder"]][:run["sites"]]]
     net = net.with_devices(*devices)

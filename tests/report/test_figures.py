@@ -36,6 +36,7 @@ def all_figures(r):
     yield report.price_map(r.prices, r.buses, r.branches, r.dispatch, period=peak)
     yield report.unbalance_by_bus(r.unbalance, r.buses, peak=peak, limits={"VUF": 2.0})
     yield report.unbalance_map(r.unbalance, r.buses, r.branches, r.dispatch)
+    yield report.unbalance_by_hour(r.unbalance, r.dispatch)
     yield report.datacenter_power(r.dispatch, r.payments)
     yield report.svg_output(r.dispatch)
     yield report.feeder_import(r.dispatch)

@@ -43,9 +43,9 @@ def text(tmp_path_factory):
 
 
 def test_the_report_has_every_picture_and_table(text):
-    assert len(pictures(text)) == 16
+    assert len(pictures(text)) == 17
     assert text.count("<table>") == 3
-    assert text.count("<figcaption>") == 16
+    assert text.count("<figcaption>") == 17
     for anchor in re.findall(r'href="#(\w+)"', text):
         assert f'id="{anchor}"' in text
 
@@ -79,7 +79,7 @@ def test_the_same_tables_give_the_same_picture(tmp_path):
 def test_other_shapes_of_study(tmp_path, unrendered, options):
     text = write_report(write_synthetic(tmp_path, **{**SMALL, **options})).read_text("utf-8")
     cases = options.get("cases", ("no SVG", "SVG"))
-    expected = 16 - (len(cases) == 1) - ("SVG" not in cases)
+    expected = 17 - (len(cases) == 1) - ("SVG" not in cases)
     assert len(pictures(text)) == expected
     assert "nan" not in re.sub(r"base64,[^\"]+", "", text).lower()
 
@@ -105,15 +105,15 @@ def test_an_optional_table_may_be_absent(tmp_path, unrendered, name):
     folder = write_synthetic(tmp_path, **SMALL)
     (folder / f"{name}.csv").unlink()
     text = write_report(folder).read_text(encoding="utf-8")
-    lost = {"unbalance": 3, "dispatch": 3, "payments": 0, "audit": 0}[name]
-    assert len(pictures(text)) == 16 - lost
+    lost = {"unbalance": 4, "dispatch": 4, "payments": 0, "audit": 0}[name]
+    assert len(pictures(text)) == 17 - lost
 
 
 def test_the_reactive_price_may_be_absent(tmp_path, unrendered):
     folder = write_synthetic(tmp_path, **SMALL)
     prices = pd.read_csv(folder / "prices.csv")
     prices[prices["quantity"] == "active"].to_csv(folder / "prices.csv", index=False)
-    assert len(pictures(write_report(folder).read_text(encoding="utf-8"))) == 14
+    assert len(pictures(write_report(folder).read_text(encoding="utf-8"))) == 15
 
 
 def test_markup_in_names_is_shown_not_obeyed(tmp_path, unrendered):

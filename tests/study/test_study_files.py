@@ -74,8 +74,11 @@ def unwrapped(capsys) -> str:
 def test_shipped_study_reads():
     study = read_study("examples/studies/ieee37.toml")
     assert study.energy_mwh == pytest.approx(0.6 * 1.8 * 24)
-    assert [case.name for case in study.cases] == ["no SVG", "SVG"]
-    assert set(study.network(study.cases[1]).svgs) == {"svg730", "svg738", "svg711"}
+    assert [case.name for case in study.cases] == ["no SVG", "wye SVG", "delta SVG"]
+    for case in study.cases[1:]:
+        svgs = study.network(case).svgs
+        assert set(svgs) == {"svg730", "svg738", "svg711"}
+        assert {svg.connection for svg in svgs.values()} == {case.name.split()[0]}
 
 
 @pytest.mark.parametrize("old, new, words", [
@@ -83,6 +86,10 @@ def test_shipped_study_reads():
     ("[dso]", "[dso]\npenalti = 3", ["penalti", "penalty"]),
     ("energy_share = 0.5", "energy_share = -1", ["energy_share", "-1"]),
     ('bus = "741"', 'bus = "741"\nkw_most = 3', ["kw_most", "generator 'g'"]),
+    ("[dso]", "[dso]\nform = 'lindst'", ["[dso] form", "'lindst'", "Did you mean 'lindist'"]),
+    ("[dso]", "[dso]\nform = ['ac']", ["[dso] form", "Use one of: 'lindist', 'ac'."]),
+    ("[dso]", "[ac]\ndeviatons = 3\n[dso]", ["deviatons", "Did you mean 'deviations'"]),
+    ("[dso]", "[ac]\nmax_rounds = 0\n[dso]", ["[ac] max_rounds", "is 0"]),
     ("feeder =", "feder =", ["feder", "feeder"]),
     ("price = [30, 60]", "price = [.5, 60]", ["0.5"]),
     ('name = "SVG"', 'name = "no SVG"', ["no SVG", "twice"]),

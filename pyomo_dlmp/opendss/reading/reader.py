@@ -35,7 +35,7 @@ def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: s
                  run_studies: bool = True, hour: int | None = None) -> Network:
     """The circuit of an OpenDSS file and all that it includes, taps and switches as solved.
 
-    The script runs in the OpenDSS engine (extra ``opendss``) until its own last command; then the
+    The script runs in the OpenDSS engine until its own last command; then the
     solved circuit is read: regulators have the taps, capacitors and switches the states that their
     controls chose. Names are lower case, as OpenDSS is not case-sensitive; where a transformer and
     a line share a name, the second read becomes ``transformer.name``. Every element is compared
@@ -76,7 +76,7 @@ def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: s
     ------
     OpenDssError
         With file and line of everything that the engine refuses, and every element that cannot be
-        represented; also if the extra ``opendss`` is missing or the power flow does not converge.
+        represented; also if dss-python is missing or the power flow does not converge.
     NetworkError
         If what was read is no network.
 
