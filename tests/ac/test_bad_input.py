@@ -60,7 +60,7 @@ def test_a_load_that_a_generator_alone_makes_possible():
     with pytest.raises(dlmp.SolverError, match="up to 98 %"):
         dlmp.solve_ac_opf(feeder(kw=1500.0), **options)
     done = dlmp.solve_ac_opf(feeder(generator(), kw=1500.0), **options)
-    assert done.settled and done.engine_difference < 1e-7
+    assert done.settled and done.engine_difference < 1e-6  # a heavy load multiplies its tolerance
     assert done.ac.lowest_voltage > .94
 
 
@@ -133,7 +133,8 @@ def test_soft_limits_show_by_how_much():
     soft.settle()
     assert [fault.where for fault in broken_limits(soft, hard)] == [
         "bus 'c', phase a, period 1", "bus 'b', phase a, period 1"]
-    report = dlmp.validation.ac_report(dlmp.solve_ac_opf(net, **options).model, net,
+    done = dlmp.solve_ac_opf(net, penalty=1e5, **options)
+    report = dlmp.validation.ac_report(done.model, net, load_scale=options["load_scale"],
                                        price_samples=0)
     worst = report.limits["broken_by"].max()
     assert worst == pytest.approx(.99 - .9577, abs=1e-4)
