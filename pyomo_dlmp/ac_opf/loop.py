@@ -81,7 +81,8 @@ class AcLoop:
         self.drawn = np.broadcast_to(
             self.drawn, (len(self.circuit.legs), len(self.labels))).copy()
         injected = start_injections(self.circuit, self.labels, first.datacenter_kw)
-        self.state = solve(self.circuit, injected, self.drawn, labels=self.labels)
+        # devices may be needed to have a solution at all: then a part of the powers is the start
+        self.state = solve(self.circuit, injected, self.drawn, labels=self.labels, nearest=True)
         self.point = operating_point(self.state, self.labels)
         self.model = build_opf(network, into=into, form="ac", operating_point=self.point,
                                **options)
@@ -178,7 +179,8 @@ class AcLoop:
         duals = self.solution.row_duals
         self.limits = self.map.limit_multipliers(duals)
         self.lam = adjoints(self.state, self.prices, sum(self.limit_gradients().values()))
-        apart = np.abs(self.node_prices() - before)
+        # a neutral's price is its current's, divided by a voltage that may be nothing but rounding
+        apart = np.abs(self.node_prices() - before)[:, self.circuit.phase_nodes]
         return (float(np.abs(self.state.legs.u - old).max(initial=0.0)),
                 float(np.nanmax(apart, initial=0.0)) / self.hours)
 
