@@ -15,7 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pyomo_dlmp.ac.circuit import Circuit
 from pyomo_dlmp.ac.newton import AcState
+from pyomo_dlmp.network.phases import NEUTRAL
+
+SMALL = 0.3  # pu; a smaller voltage, such as a neutral's, gives power no price
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,10 +127,10 @@ def bought_gradient(state: AcState, t: int) -> np.ndarray:
 
 
 def node_prices(state: AcState, t: int, lam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cost of drawing 1 MW, and 1 Mvar, between each node and ground.
+    """Cost of drawing 1 MW, and 1 Mvar, between each node and its reference.
 
-    On a part that nothing grounds, voltages to ground are taken without the mean of the bus, and
-    the current returns through its three phases equally.
+    The current returns through the neutral of the bus, if it has one that is not solidly grounded;
+    on a part that nothing grounds through its three phases equally; elsewhere through ground.
 
     Parameters
     ----------
@@ -139,13 +143,16 @@ def node_prices(state: AcState, t: int, lam: np.ndarray) -> tuple[np.ndarray, np
     Returns
     -------
     (ndarray, ndarray)
-        Each of shape (n,), $/MW and $/Mvar of the period; nan where there is no voltage.
+        Each of shape (n,), $/MW and $/Mvar of the period; nan where there is hardly a voltage.
     """
     u, lam = referred(state)[:, t], lam[:state.circuit.n].copy()
     for at in _floating(state):
         lam[at] -= lam[at[:3]].mean()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = -np.conj(lam) / np.conj(u)
+    for phases, neutral in neutrals(state.circuit):
+        u[phases] -= u[neutral]
+        lam[phases] -= lam[neutral]
+    u[np.abs(u) < SMALL] = np.nan
+    value = -np.conj(lam) / np.conj(u)
     # 1 MW drawn injects -conj(1/u), 1 Mvar -conj(j/u) = +j conj(1/u)
     return value.real, (-1j * value).real
 
@@ -197,12 +204,32 @@ def referred(state: AcState) -> np.ndarray:
     return volts
 
 
+def neutrals(circuit: Circuit) -> list[tuple[list[int], int]]:
+    """Phases and neutral of each bus whose neutral is not solidly grounded.
+
+    Parameters
+    ----------
+    circuit : Circuit
+
+    Returns
+    -------
+    list of (list of int, int)
+        Numbers of nodes.
+    """
+    found = []
+    for name, bus in circuit.network.buses.items():
+        neutral = circuit.at.get((name, NEUTRAL), -1)
+        if neutral >= 0 and bus.phases:
+            found.append(([circuit.at[name, k] for k in bus.phases], neutral))
+    return found
+
+
 def _floating(state: AcState) -> list[list[int]]:
     """Nodes of each three-phase bus that nothing grounds, its phases first."""
     c = state.circuit
     found = []
     for name, bus in c.network.buses.items():
-        if bus.phases == "abc" and name not in c.grounded:
+        if bus.phases == "abc" and name not in c.grounded:  # (a neutral floats with its phases)
             at = [c.at[name, k] for k in bus.conductors]
             found.append([i for i in at if i >= 0])
     return found

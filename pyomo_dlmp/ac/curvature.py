@@ -20,6 +20,9 @@ import numpy as np
 
 from pyomo_dlmp.ac.adjoint import Direction
 from pyomo_dlmp.ac.newton import AcState
+from pyomo_dlmp.network.units import KILO
+
+LEAST = 1.0 / KILO  # $/MW^2: no direction is flat, and far below what losses make (.1 and more)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +97,7 @@ def _of_legs(state: AcState, t: int, directions, z, lam) -> np.ndarray:
     return total
 
 
-def made_convex(matrix: np.ndarray, least: float = 0.0) -> tuple[np.ndarray, float]:
+def made_convex(matrix: np.ndarray, least: float = LEAST) -> tuple[np.ndarray, float]:
     """A symmetric matrix with its eigenvalues raised to `least`.
 
     Parameters

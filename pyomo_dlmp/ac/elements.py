@@ -236,7 +236,9 @@ def source(network: Network) -> Source:
 
 
 def ideal_rows(network: Network) -> list[IdealRow]:
-    """Joints and ideal regulators (a joint of two grounded conductors is no row).
+    """Joints, ideal regulators, and the common conductor of every open delta.
+
+    A joint of two grounded conductors is no row.
 
     Parameters
     ----------
@@ -250,13 +252,13 @@ def ideal_rows(network: Network) -> list[IdealRow]:
     """
     found = []
     for branch in network.branches.values():
-        if not ideal(branch):
-            continue
-        if isinstance(branch, Line):
+        if isinstance(branch, Regulator):
+            rows = list(_regulator_rows(network, branch))
+        elif ideal(branch):
             rows = [(k, {(branch.from_bus, k): 1.0, (branch.to_bus, other): -1.0})
                     for k, other in zip(branch.from_phases, branch.to_phases, strict=True)]
         else:
-            rows = list(_regulator_rows(network, branch))
+            continue
         for part, terms in rows:
             kept = {end: c for end, c in terms.items()
                     if c and not is_ground(network.buses[end[0]], end[1])}
@@ -267,11 +269,11 @@ def ideal_rows(network: Network) -> list[IdealRow]:
 
 
 def _regulator_rows(network: Network, regulator: Any):
-    """(part, {terminal: coefficient}) of each unit, and of the common conductor of an open delta.
+    """(part, {terminal: coefficient}) of ideal units, and of the common conductor of an open delta.
     """
     ends = (regulator.from_bus, regulator.to_bus)
     ratios = np.array([network.buses[end].kv_ln for end in ends])
-    for leg, ratio in regulator.ratio.items():
+    for leg, ratio in regulator.ratio.items() if ideal(regulator) else ():
         terms: dict[Terminal, float] = {}
         signs = legs_matrix((leg,), regulator.phases)[0]
         for end, factor in zip(ends, (ratio * ratios[0], -ratios[1]), strict=True):

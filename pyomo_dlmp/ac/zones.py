@@ -67,8 +67,13 @@ def _parts(circuit: Any) -> list[set[int]]:
 
 
 def _conducting(element: Element) -> list[list[int]]:
-    """Terminals of an element by sides, if a common voltage of a side drives no current."""
+    """Terminals of an element by sides, if a common voltage of a side drives no current.
+
+    Those of a line by conductors, between which it only induces.
+    """
     y, size = element.y, np.abs(element.y)
+    if element.kind == "line" and _by_conductors(element):
+        return [[i, i + len(y) // 2] for i in range(len(y) // 2)]
     sides: dict[str, list[int]] = {}
     for i, (bus, _) in enumerate(element.terminals):
         if size[i].max(initial=0.0) > 0:
@@ -77,6 +82,14 @@ def _conducting(element: Element) -> list[list[int]]:
         if (np.abs(y[:, side].sum(axis=1)) > SINGULAR * size[:, side].sum(axis=1)).any():
             return [sorted(i for group in sides.values() for i in group)]
     return list(sides.values())
+
+
+def _by_conductors(element: Element) -> bool:
+    """Whether no terminal of a line is at ground: each conductor is then at both of its ends."""
+    half, odd = divmod(len(element.y), 2)
+    first = {bus for bus, _ in element.terminals[:half]}
+    second = {bus for bus, _ in element.terminals[half:]}
+    return not odd and len(first) == len(second) == 1 and not first & second
 
 
 def _held(circuit: Any, label: np.ndarray, count: int) -> np.ndarray:

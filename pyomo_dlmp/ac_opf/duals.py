@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from pyomo_dlmp.ac.adjoint import (
+    SMALL,
     Direction,
     bought_gradient,
     node_prices,
@@ -22,13 +23,15 @@ from pyomo_dlmp.ac.adjoint import (
 )
 from pyomo_dlmp.ac.circuit import Circuit
 from pyomo_dlmp.ac.newton import AcState
-from pyomo_dlmp.blocks.ac_bus import SMALL
 from pyomo_dlmp.lower.form import LowerForm
 from pyomo_dlmp.network.device import leg_names
+from pyomo_dlmp.network.phases import NEUTRAL
 from pyomo_dlmp.opf.curvature import Channel
 
-GROUPS = ("voltage", "congestion", "unbalance")
-BRANCHES = ("line", "transformer", "regulator", "admittance")
+# what inequality rows limit, by the component that holds them; all others are of unbalance
+OWNERS = {"bus": "voltage", "demand": "load response",
+          **dict.fromkeys(("line", "transformer", "regulator", "admittance"), "congestion")}
+GROUPS = ("voltage", "congestion", "unbalance", "load response")
 
 
 class ModelMap:
@@ -102,8 +105,9 @@ class ModelMap:
         Returns
         -------
         dict
-            ["voltage", "congestion", "unbalance"]: shape (n, periods), complex, as the gradient of
-            `ac.adjoint.solve_adjoint`, over the nodes' voltages.
+            By `GROUPS`: shape (n, periods), complex, as the gradient of
+            `ac.adjoint.solve_adjoint`, over the nodes' voltages. Loads at the upper end of their
+            range are limited by a row, too (`blocks.load`).
         """
         found = {}
         for name in GROUPS:
@@ -188,15 +192,17 @@ def direction(circuit: Circuit, channel: Channel) -> Direction:
 
 
 def _groups(form: LowerForm) -> dict[str, np.ndarray]:
-    """Inequality rows by what they limit: voltages of buses, ratings of branches, the rest."""
+    """Inequality rows by what they limit."""
     found: dict[str, list[int]] = {name: [] for name in GROUPS}
     for i in np.flatnonzero(~form.equality):
         component = form.rows[i].parent_component()
-        owner = component.parent_block().parent_component().local_name
-        if owner == "bus":
-            found["voltage"].append(i)
-        else:
-            found["congestion" if owner in BRANCHES else "unbalance"].append(i)
+        block = component.parent_block()
+        while block is not None and block.parent_component().local_name == "leg":
+            block = block.parent_block()  # of a bus
+        name = "" if block is None else block.parent_component().local_name
+        if component.local_name.startswith("unbalance"):
+            name = ""
+        found[OWNERS.get(name, "unbalance")].append(i)
     return {name: np.array(rows, dtype=int) for name, rows in found.items()}
 
 
@@ -210,13 +216,17 @@ def _taken(values: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 
 def _phasors(circuit: Circuit, phases: list[tuple[str, str]]) -> sp.csr_matrix:
-    """The phasors that limits are on: to ground, or less the mean of the bus's phases."""
+    """The phasors that limits are on: to the neutral, less the mean of the phases, or to ground."""
     rows, columns, values = [], [], []
     for number, (bus, k) in enumerate(phases):
         rows.append(number)
         columns.append(circuit.at[bus, k])
         values.append(1.0)
-        if circuit.network.buses[bus].phases == "abc" and bus not in circuit.grounded:
+        if circuit.at.get((bus, NEUTRAL), -1) >= 0:
+            rows.append(number)
+            columns.append(circuit.at[bus, NEUTRAL])
+            values.append(-1.0)
+        elif circuit.network.buses[bus].phases == "abc" and bus not in circuit.grounded:
             for other in "abc":
                 rows.append(number)
                 columns.append(circuit.at[bus, other])

@@ -20,15 +20,17 @@ from pyomo_dlmp.ac.curvature import Weights, hessian, made_convex
 from pyomo_dlmp.ac.flows import operating_point
 from pyomo_dlmp.ac.newton import solve
 from pyomo_dlmp.ac_opf.duals import ModelMap, adjoints, direction
+from pyomo_dlmp.ac_opf.kinks import on_the_models_side
 from pyomo_dlmp.ac_opf.start import start_injections
 from pyomo_dlmp.blocks.registry import device_blocks
 from pyomo_dlmp.lower.form import LowerForm, compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
+from pyomo_dlmp.lower.rereading import reread
 from pyomo_dlmp.lower.solver import LowerSolution, LowerSolver
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.series import period_labels
 from pyomo_dlmp.opf import build_opf
-from pyomo_dlmp.opf.ac_point import set_operating_point
+from pyomo_dlmp.opf.ac_point import false_bends, point_rows, set_operating_point
 from pyomo_dlmp.opf.curvature import channels
 from pyomo_dlmp.opf.load_scale import load_series, reactive_series
 from pyomo_dlmp.opf.options import OpfOptions
@@ -87,6 +89,7 @@ class AcLoop:
         self.solution: LowerSolution | None = None
         self.map: ModelMap | None = None
         self.raised, self.proximal = 0.0, 0.0
+        self.straight: set = set()  # legs whose bend at `v_high` the model cannot have
         self.lam = adjoints(self.state, self.prices, np.zeros(
             (self.circuit.n, len(self.labels)), dtype=complex))
         self.limits = np.zeros((0, len(self.labels)))
@@ -126,7 +129,8 @@ class AcLoop:
             matrices[t], least = made_convex(h + self.proximal * np.eye(len(h)))
             self.raised = min(self.raised, least)
         self.point = operating_point(self.state, self.labels)
-        set_operating_point(self.model, self.network, self.point, matrices)
+        self.matrices = matrices
+        set_operating_point(self.model, self.network, self.point, matrices, self.straight)
 
     def solve_model(self) -> LowerSolution:
         """Solve the model at its point; values and duals are loaded.
@@ -140,13 +144,19 @@ class AcLoop:
         SolverError
             If no dispatch keeps the hard limits of the problem at this point.
         """
-        if self.form is None:
-            self.form = compile_lower(self.model)
+        before = self.form
+        self.form = compile_lower(self.model) if before is None else reread(
+            before, point_rows(self.model))
+        if before is None or self.form.rows is not before.rows:
             self.map = ModelMap(self.model, self.circuit, self.form)
-        else:
-            self.form = compile_lower(self.model)
         self.solution = LowerSolver(build_kkt(self.form)).solve_here()
         self.solution.load()
+        false = false_bends(self.model) - self.straight
+        if false:  # more load is wanted there: the point again, with these legs straight
+            self.straight |= false
+            set_operating_point(self.model, self.network, self.point, self.matrices,
+                                self.straight)
+            return self.solve_model()
         return self.solution
 
     def move(self) -> tuple[float, float]:
@@ -160,7 +170,8 @@ class AcLoop:
         before = self.node_prices()
         old = self.state.legs.u
         self.state = solve(self.circuit, self.injected(), self.drawn, self.state.z, self.labels)
-        assert self.form is not None and self.map is not None and self.solution is not None
+        assert self.map is not None and self.solution is not None
+        self.state = on_the_models_side(self.state, self.model, self.labels)
         duals = self.solution.row_duals
         self.limits = self.map.limit_multipliers(duals)
         self.lam = adjoints(self.state, self.prices, sum(self.limit_gradients().values()))

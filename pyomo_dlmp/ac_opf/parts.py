@@ -4,7 +4,7 @@ The adjoint is linear in the gradient of the cost, so each group of terms has a 
 
     energy          what the source charges for active power, with no feeder between
     losses          the rest of the price of power bought, loads taken as constant powers
-    load response   what the loads' dependence on voltage changes of it
+    load response   what the loads' dependence on voltage changes of it, bends at `v_high` included
     voltage         limits of voltages, weighed by their multipliers
     congestion      ratings of lines and transformers
     unbalance       limits and costs of unbalance
@@ -53,7 +53,8 @@ def price_parts(loop: AcLoop) -> pd.DataFrame:
         whole, constant = _prices(loop.state, t, bought), _prices(stiff, t, bought)
         energy = np.zeros_like(whole)
         energy[0] = price
-        found |= {"energy": energy, "losses": constant - energy, "load response": whole - constant}
+        found |= {"energy": energy, "losses": constant - energy,
+                  "load response": found["load response"] + whole - constant}
         for part in PARTS:
             frames.extend(pd.DataFrame({
                 "bus": [circuit.nodes[i][0] for i in where],

@@ -11,8 +11,9 @@ The balance is one of *currents*: m is the voltage V0 of the operating point, so
 the rows are prices of power ($/MW, $/Mvar), and 1 at neutrals and where |V0| is small. The
 operating point stands in mutable Params, and in the balance and the limits alone.
 
-Limits are on squared magnitudes, linear at the point: with T V the phasor (T: identity; where
-nothing grounds the bus, less the mean of its phases)
+Limits are on squared magnitudes, linear at the point: with T V the phasor (T: to the bus's
+neutral, if it has one that is not solidly grounded; where nothing grounds the bus, less the mean of
+its phases; else to ground)
 
     w = 2 Re(conj(T V0) T V) - |T V0|^2
     v_low[k]: w + under >= v_min^2    v_high[k]: w - over <= v_max^2    cost rho h (under + over)
@@ -87,7 +88,9 @@ class AcBusBlockData(BlockData):
         self.kv, self.kv_ln = bus.kv, bus.kv_ln
         self.solid = NEUTRAL if NEUTRAL in bus.neutrals and bus.ground_z == 0 else ""
         self.conductors = "".join(k for k in bus.conductors if k != self.solid)
-        self._horizon, self._members, self._loose = horizon, [], {}
+        self._horizon = horizon
+        self._members: list[tuple[Any, str, str]] = []
+        self._loose: dict[tuple[str, Hashable], list[tuple[Any, Any]]] = {}
         index = horizon.index(self.conductors)
         flat = {(k, t): complex(ALPHA.get(k, 0.0)) for k, t in index}
         real, imag = ({k: part(v) for k, v in flat.items()} for part in (np.real, np.imag))
@@ -114,16 +117,18 @@ class AcBusBlockData(BlockData):
         index = horizon.index(self.phases) if self.phases else []
         at = self.point
         self.w = pyo.Expression(index, initialize={
-            k: at[("w_r", *k)] * self._to_mean(self.vr, k)
-            + at[("w_i", *k)] * self._to_mean(self.vi, k) - at[("w_c", *k)] for k in index})
+            k: at[("w_r", *k)] * self._referred(self.vr, k)
+            + at[("w_i", *k)] * self._referred(self.vi, k) - at[("w_c", *k)] for k in index})
 
     @property
     def floats(self) -> bool:
         """Whether its phases are read less their mean."""
         return not self.grounded and self.phases == PHASES
 
-    def _to_mean(self, v: Any, k: tuple[str, Hashable]) -> Any:
+    def _referred(self, v: Any, k: tuple[str, Hashable]) -> Any:
         """T of the module's text."""
+        if NEUTRAL in self.conductors:
+            return v[k] - v[NEUTRAL, k[1]]
         if not self.floats:
             return v[k]
         third = 1.0 / 3.0  # a product: sums of products are read fast
@@ -277,7 +282,7 @@ class AcBusBlockData(BlockData):
                 if not var.fixed:
                     var.set_value(value, skip_validation=True)
         for k in self.w:
-            x = self._to_mean(self.v0, k)
+            x = self._referred(self.v0, k)
             for name, value in (("w_r", 2 * x.real), ("w_i", 2 * x.imag), ("w_c", abs(x) ** 2)):
                 values[(name, *k)] = value
         self.point.store_values(values, check=False)

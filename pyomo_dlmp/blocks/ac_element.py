@@ -74,6 +74,7 @@ class AcElementBlockData(BlockData):
         if self.y.shape != (m, m):
             raise ModelError.at(str(self.name), f"has {m} terminals and an admittance of shape "
                                 f"{self.y.shape}", "Give one row and column per terminal.")
+        self._place = (buses,)  # a block as an attribute would be a component
         for i, (bus, k) in enumerate(self.terminals):
             for t in horizon.labels:
                 buses[bus].bring((k, t), *self._current(i, t, buses, -1.0))
@@ -131,6 +132,24 @@ class AcElementBlockData(BlockData):
                 real.append((-bk, vi))
                 imag.append((bk, vr))
         return _linear(real), _linear(imag)
+
+    def currents(self, t: Hashable) -> np.ndarray:
+        """Currents into its terminals, by its admittance, at the values of a solution.
+
+        Parameters
+        ----------
+        t : hashable
+            The period.
+
+        Returns
+        -------
+        ndarray, shape (m,), complex
+            In MVA/pu.
+        """
+        (buses,) = self._place
+        volts = [complex(buses[bus].vr[k, t].value, buses[bus].vi[k, t].value)
+                 for bus, k in self.terminals]
+        return self.y @ np.array(volts)
 
     def limit_current(self, kva: float, horizon: Horizon, buses: Mapping[str, Any],
                       sides: int = 12, penalty: float | None = None) -> None:

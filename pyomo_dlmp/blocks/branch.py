@@ -201,35 +201,26 @@ class BranchBlockData(BlockData):
                     else:
                         from_bus.inject((other, t), -real * pt, -real * qt)
 
-    def add_losses(self, horizon: Horizon, v: Any = None) -> None:
+    def add_losses(self, horizon: Horizon) -> None:
         """Add the Expression `loss[t]` (MW), quadratic in p and q; see the module's text.
 
         Parameters
         ----------
         horizon : Horizon
             Periods of the model.
-        v : callable, optional
-            v(phase, t): voltage magnitude (pu); 1 if not given.
 
         Raises
         ------
         ModelError
             If the resistance matrix is not positive semidefinite.
         """
-        phases = self.phases
-        n = len(phases)
-        same = self.loss_matrix(np.ones(n)) if v is None else None
-        self._loss_at, self._loss_terms = {}, {}
-        losses = {}
-        rows = None if same is None else upper_rows(same)
-        for t in horizon.labels:
-            H = same if same is not None else self.loss_matrix(
-                np.array([v(phase, t) for phase in phases]))
-            self._loss_at[t] = H
-            flows = [self.p[ph, t] for ph in phases] + [self.q[ph, t] for ph in phases]
-            self._loss_terms[t] = products(rows or upper_rows(H), flows)
-            losses[t] = sum_of_products(self._loss_terms[t])
-        self.loss = pyo.Expression(horizon.periods, initialize=losses)
+        self._losses = self.loss_matrix(np.ones(len(self.phases)))
+        rows = upper_rows(self._losses)
+        self._loss_terms = {t: products(rows, [self.p[k, t] for k in self.phases]
+                                        + [self.q[k, t] for k in self.phases])
+                            for t in horizon.labels}
+        self.loss = pyo.Expression(horizon.periods, initialize={
+            t: sum_of_products(terms) for t, terms in self._loss_terms.items()})
 
     def loss_cost(self, t: Hashable, price: Any) -> Any:
         """``price * loss[t]`` in the form that every solver interface of Pyomo takes.
@@ -248,40 +239,20 @@ class BranchBlockData(BlockData):
         """
         return sum_of_products(self._loss_terms[t], price)
 
-    def loss_at(self, flows: np.ndarray, t: Hashable) -> float:
-        """Losses of given flows, as `add_losses` has them.
-
-        Parameters
-        ----------
-        flows : ndarray, shape (n,), complex
-            By phase (MVA).
-        t : hashable
-            The period.
-
-        Returns
-        -------
-        float
-            In MW.
-        """
-        x = np.concatenate([flows.real, flows.imag])
-        return float(x @ self._loss_at[t] @ x)
-
-    def loss_slopes(self, x: np.ndarray, t: Hashable) -> np.ndarray:
+    def loss_slopes(self, x: np.ndarray) -> np.ndarray:
         """Derivatives of the losses at given flows.
 
         Parameters
         ----------
         x : ndarray, shape (2n,)
             p by phase, then q by phase (MW, Mvar).
-        t : hashable
-            The period.
 
         Returns
         -------
         ndarray, shape (2n,)
             In MW per MW and per Mvar.
         """
-        return 2.0 * self._loss_at[t] @ x
+        return 2.0 * self._losses @ x
 
     def loss_matrix(self, v: np.ndarray) -> np.ndarray:
         """H of the losses (p, q)' H (p, q).

@@ -33,6 +33,7 @@ from pyomo_dlmp.network.devices import Load
 from pyomo_dlmp.network.units import mega
 
 LAW = ("p_at", "q_at", "p_slope", "q_slope", "w_at")
+MOST_BEYOND = 0.5  # pu^2 beyond a bend; it bounds the model where more load is wanted
 SLOPE = {"power": (0.0, 0.0), "current": (0.5, 0.5), "impedance": (1.0, 1.0)}
 
 
@@ -136,8 +137,8 @@ class LoadBlockData(DeviceBlockData):
             self.drawn[leg, t] = p_at + p_slope * change, q_at + q_slope * change
             ratio = self._ratio(device, bus, leg)
             p, q = self.nominal(device, leg, t)
-            values = [x * (1 + s * (ratio - 1)) for x, s in zip((p, q), slope, strict=True)]
-            self.set_law((leg, t), tuple(values), (p * slope[0] * ratio, q * slope[1] * ratio), 1.0)
+            power = p * (1 + slope[0] * (ratio - 1)), q * (1 + slope[1] * (ratio - 1))
+            self.set_law((leg, t), power, (p * slope[0] * ratio, q * slope[1] * ratio), 1.0)
 
     @staticmethod
     def _ratio(device: Load, bus: Any, leg: str) -> float:
@@ -212,6 +213,7 @@ class LoadBlockData(DeviceBlockData):
         if self.component("beyond") is None:
             self.beyond = pyo.Var(pyo.Any, dense=False)
             self.bend = pyo.Param(pyo.Any, mutable=True, initialize=0.0, default=0.0)
+            self.bent_at = pyo.Expression(pyo.Any)
             self.kink = pyo.Constraint(pyo.Any)
         if k not in self.kink:
             for name in ("p", "q", "side", "w"):
@@ -222,10 +224,10 @@ class LoadBlockData(DeviceBlockData):
             more = [self.bend[(name, *k)] * e for name in ("p", "q")]
             self.drawn[k] = tuple(old + x for old, x in zip(self.drawn[k], more, strict=True))
             place.add(k[1], -more[0], -more[1])
-            self.kink[k] = e - self.bend[("side", *k)] * (
-                place.w[k[1]] - self.bend[("w", *k)]) >= 0
+            self.bent_at[k] = self.bend[("side", *k)] * (place.w[k[1]] - self.bend[("w", *k)])
+            self.kink[k] = e - self.bent_at[k] >= 0
         off = not any(jump)
-        self.beyond[k].setub(0.0 if off else None)
+        self.beyond[k].setub(0.0 if off else MOST_BEYOND)
         for name, value in (("p", jump[0]), ("q", jump[1]), ("w", w),
                             ("side", 0.0 if off else -1.0 if above else 1.0)):
             self.bend[(name, *k)] = value

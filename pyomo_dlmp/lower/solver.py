@@ -211,7 +211,8 @@ class LowerSolver:
         rho = np.zeros(len(c))
         kept = self.elimination.kept
         problem = ConvexQp(Q.tocsr(), c, self.A.tocsr(), right, len(self.rest),
-                        form.lb[kept], form.ub[kept])
+                        form.lb[kept], form.ub[kept],
+                        np.array([form.x[j].value or 0.0 for j in kept], dtype=float))
         self._check_settled_rows(right, rows)
         solve_singles(problem, self.singles, v, dual, rho)
         for part in self.parts:

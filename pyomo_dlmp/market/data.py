@@ -40,6 +40,12 @@ class Market:
         the way.
     max_rounds : int
         Most rounds of the price taker.
+    ac_rounds : int
+        Most rounds of the leader's loop in the AC form.
+    deviations : int
+        Moves of the answer in the AC form that are tried afterwards.
+    seed : int
+        Of these moves.
     """
 
     network: Network
@@ -50,6 +56,9 @@ class Market:
     takers: Mapping[str, tuple[tuple[str, ...], Workload]] = field(default_factory=dict)
     averaged: bool = False
     max_rounds: int = 60
+    ac_rounds: int = 8
+    deviations: int = 20
+    seed: int = 0
 
     @property
     def net(self) -> Network:
@@ -89,6 +98,8 @@ class MarketResult:
         $/MWh, of a market that sets it; None: the Market's.
     form : LowerForm or None
         The DSO's problem as it was compiled for the solve, for what reads its rows afterwards.
+    ac : AcMarket or None
+        What the AC form says of a strategic market's answer (`market.ac_market`).
     """
 
     market: str
@@ -102,6 +113,7 @@ class MarketResult:
     residual: float | None = None
     tariff: Any = None
     form: Any = None
+    ac: Any = None
 
     def release(self) -> None:
         """Let go of the model and its arrays; numbers, status and notes stay.

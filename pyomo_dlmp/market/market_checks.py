@@ -17,6 +17,7 @@ from pyomo_dlmp.network.series import names_findings, period_labels, series_find
 from pyomo_dlmp.opf import OpfOptions
 
 _ROUNDS = Range(1, unit="round")
+_COUNT = Range(0, unit="")
 _OWN = ("into", "network", "price_takers")  # of `build_opf`, which a market gives it
 
 
@@ -49,8 +50,13 @@ def _faults(market: Any) -> Iterator[Fault]:
             if key in market.opf:
                 yield Fault("market, opf", f"has {key!r}, which the market itself sets",
                             "Name price takers in `takers`; leave out the others.")
+        own = (*_OWN, "form") if market.opf.get("form") == "ac" else _OWN  # the loop has its point
+        if "form" in own and "operating_point" in market.opf:
+            yield Fault("market, opf", "has 'operating_point', which the market's loop finds",
+                        "Leave it out.")
         try:
-            OpfOptions.of({k: v for k, v in market.opf.items() if k not in _OWN}, network)
+            OpfOptions.of({k: v for k, v in market.opf.items() if k not in own
+                           and not ("form" in own and k == "operating_point")}, network)
         except ModelError as err:
             yield from err.faults
     else:
@@ -63,8 +69,10 @@ def _faults(market: Any) -> Iterator[Fault]:
         yield Fault("market, tariff", what, cure)
     if not isinstance(market.averaged, bool | np.bool_):
         yield Fault("market, averaged", f"is {shown(market.averaged)}", "Give True or False.")
-    if finding := _ROUNDS.finding(market.max_rounds, whole=True):
-        yield Fault("market, max_rounds", *finding)
+    for name, limits in (("max_rounds", _ROUNDS), ("ac_rounds", _ROUNDS),
+                         ("deviations", _COUNT), ("seed", _COUNT)):
+        if finding := limits.finding(getattr(market, name), whole=True):
+            yield Fault(f"market, {name}", *finding)
     theirs: list[str] = []
     yield from _takers(market.takers, network, labels, theirs)
     if network is not None:

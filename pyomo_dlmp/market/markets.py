@@ -13,18 +13,19 @@ uncoordinated DCA spreads its power evenly: least sum of squared utilisations (s
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 import pyomo.environ as pyo
 
 from pyomo_dlmp.auditing import BilevelResult
-from pyomo_dlmp.bilevel import LowerLevel
 from pyomo_dlmp.errors import ModelError, nearest, require_kind, shown
+from pyomo_dlmp.market.ac_market import said, solve_strategic_ac
 from pyomo_dlmp.market.aggregator import AggregatorBlock
 from pyomo_dlmp.market.data import Market, MarketResult, MarketRow
+from pyomo_dlmp.market.dso import add_takers, bilevel_of, dso_of, in_ac
 from pyomo_dlmp.market.market_checks import check_market
-from pyomo_dlmp.opf import build_opf
 from pyomo_dlmp.solve import check_keywords, solve_bilevel, solve_integer, solve_opf
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import GAP, ROUNDING, ROW_HOLDS
@@ -91,7 +92,8 @@ def build_bilevel(market: Market, pays: str | None = None) -> Any:
     Returns
     -------
     ConcreteModel
-        With LowerLevel `dso` (and its price takers) under AggregatorBlock `dca`.
+        With LowerLevel `dso` (and its price takers) under AggregatorBlock `dca`. In the AC form it
+        is linear at a first operating point; `solve_market` finds the right one.
 
     Raises
     ------
@@ -100,25 +102,13 @@ def build_bilevel(market: Market, pays: str | None = None) -> Any:
     """
     require_kind(market, Market, "build_bilevel")
     check_market(market)
-    m = pyo.ConcreteModel(name=market.network.name)
-    m.dso = LowerLevel()
-    theirs = [site for sites, _ in market.takers.values() for site in sites]
-    build_opf(market.network, into=m.dso, price_takers=theirs, **market.opf)
-    _add_takers(m.dso, market)
-    m.dca = AggregatorBlock()
-    pays = pays or market.pays
-    m.dca.build(m.dso, market.workload, pays,
-                tariff=market.tariff if pays == "tariff" else None)
-    return m
-
-
-def _add_takers(dso, market: Market) -> None:
-    dso.taker = AggregatorBlock(list(market.takers))
-    for name, (sites, workload) in market.takers.items():
-        dso.taker[name].build(dso, workload, sites=sites, price_taker=True)
+    return bilevel_of(market, pays)[0]
 
 
 def _strategic(market: Market, **options: Any) -> MarketResult:
+    if in_ac(market):
+        linear = replace(market, opf={k: v for k, v in market.opf.items() if k != "form"})
+        return solve_strategic_ac(market, _strategic(linear, **options), **options)
     m = build_bilevel(market)
     solution = solve_bilevel(m, **options)
     paid = float("nan") if solution.objective is None else solution.objective
@@ -133,17 +123,17 @@ def _form_of(dso, solution: BilevelResult) -> Any:
 
 
 def _uncoordinated(market: Market, **_: Any) -> MarketResult:
-    m = build_bilevel(market, "tariff")
+    m, dso = bilevel_of(market, "tariff")
     _best_response(m)
     _spread(m)
-    answer = solve_opf(m.dso)
+    answer = dso.clear()
     return MarketResult("uncoordinated", m.dso, pyo.value(m.dca.cost), Status.OPTIMAL, model=m,
-                   note="pays the tariff; spread evenly where bills are equal",
+                   note=said("pays the tariff; spread evenly where bills are equal", dso),
                    residual=answer.residual.relative, form=answer.kkt.form)
 
 
 def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> MarketResult:
-    m = build_bilevel(market)
+    m, dso = bilevel_of(market)
     decisions = _decisions(m)
     _first_schedule(m)
     seen: list[list[float]] = []
@@ -151,7 +141,7 @@ def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> 
     status, note = Status.ROUNDS_USED_UP, f"did not converge in {market.max_rounds} rounds"
     for k in range(1, market.max_rounds + 1):
         here = [var.value for var in decisions]
-        answer = solve_opf(m.dso)
+        answer = dso.clear()
         _announce(m)
         paid = pyo.value(m.dca.cost)
         _best_response(m)
@@ -179,24 +169,27 @@ def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> 
     for var, old in zip(decisions, here, strict=True):  # what the last prices are of
         var.set_value(old, skip_validation=True)
     table = pd.DataFrame(rounds, columns=["round", "payment", "change"])
-    return MarketResult("price taker", m.dso, rounds[-1][1], status, note, table, model=m,
-                   residual=answer.residual.relative, form=answer.kkt.form)
+    return MarketResult("price taker", m.dso, rounds[-1][1], status, said(note, dso), table,
+                   model=m, residual=answer.residual.relative, form=answer.kkt.form)
 
 
 def _cooperative(market: Market, **_: Any) -> MarketResult:
     theirs = [site for sites, _ in market.takers.values() for site in sites]
-    m = build_opf(market.network, price_takers=list(market.network.datacenters), **market.opf)
-    _add_takers(m, market)
+    dso = dso_of(market, price_takers=list(market.network.datacenters))
+    m = dso.model
+    add_takers(m, market)
     m.dca = AggregatorBlock()
     m.dca.build(m, market.workload, price_taker=True,
                 sites=[site for site in market.network.datacenters if site not in theirs])
     if m.dca.binaries:
+        if in_ac(market):
+            dso.clear()  # relaxed, for a point near the answer
         solve_integer(m)
         for var in m.component_data_objects(pyo.Var, descend_into=pyo.Block):
             if not var.is_continuous():
                 var.fix(round(var.value))
-    answer = solve_opf(m)
-    return MarketResult("cooperative", m, float("nan"), Status.OPTIMAL, model=m,
+    answer = dso.clear()
+    return MarketResult("cooperative", m, float("nan"), Status.OPTIMAL, said("", dso), model=m,
                    residual=answer.residual.relative, form=answer.kkt.form)
 
 
@@ -266,7 +259,7 @@ def _first_schedule(m) -> None:
 
 
 def _announce(m) -> None:
-    """Fix the Vars of the prices, which `solve_opf` has set to the duals that it found."""
+    """Fix the Vars of the prices, which the DSO's problem has set to the duals that it found."""
     for _, _, prices in m.dso.dual_vars():
         prices.fix()
 

@@ -11,6 +11,7 @@ from scipy.optimize import lsq_linear
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.clarabel import solve_qp
+from pyomo_dlmp.numerics.few_limits import by_few_limits
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.outer_approximation import solve_outer
 from pyomo_dlmp.numerics.program import Program
@@ -18,6 +19,7 @@ from pyomo_dlmp.status import NO_POINT, Status
 from pyomo_dlmp.tolerances import ACTIVE, ENTRY, EXACT_FEASIBILITY, MULTIPLIER, POLISHED, ROW_HOLDS
 
 _FITTED = 300  # columns up to which multipliers are fitted to a point by dense least squares
+FEW = 600  # columns up to which a polish with dense matrices costs little
 LARGE = 4000  # columns of a QP beyond which an interior-point method solves it, sparse
 _UNITS = 30_000.0  # of work for a run of HiGHS, which may go round in circles on a QP
 _VERTEX = POLISHED / 100  # residual of an LP's vertex, which a polish cannot better
@@ -35,6 +37,8 @@ class ConvexQp:
         The first `equalities` rows read A v == right, the others A v >= right; shapes (m, n), (m,).
     lb, ub
         Bounds, infinite where there is none, shape (n,).
+    start
+        A guess of v, or None.
     """
 
     Q: sp.csr_matrix
@@ -44,13 +48,14 @@ class ConvexQp:
     equalities: int
     lb: np.ndarray
     ub: np.ndarray
+    start: np.ndarray | None = None
 
     def restrict(self, columns: np.ndarray, rows: np.ndarray) -> ConvexQp:
         """The QP of some columns and rows alone (their numbers, ascending)."""
         return ConvexQp(
             self.Q[columns][:, columns], self.c[columns], self.A[rows][:, columns],
             self.right[rows], int((rows < self.equalities).sum()), self.lb[columns],
-            self.ub[columns])
+            self.ub[columns], None if self.start is None else self.start[columns])
 
     def solve(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Solve to a polished KKT point: HiGHS first, other methods where that is inexact.
@@ -67,7 +72,9 @@ class ConvexQp:
             It is infeasible or unbounded, or no solver found a point.
         """
         if len(self.c) > LARGE:
-            found = self._clarabel() if self.Q.nnz else None
+            found = by_few_limits(self)
+            if found is None:
+                found = self._clarabel() if self.Q.nnz else None
             return found if found is not None else self._highs_or_fail()
         best = None
         for attempt in (self._highs, self._outer, self._interior):
@@ -91,6 +98,12 @@ class ConvexQp:
             raise SolverError.at("lower level", "could not be solved by HiGHS",
                                  "Check that it is feasible and bounded.")
         return best[1]
+
+    def solve_sparse(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """As `solve`, without dense matrices where there are many columns; None if inexact."""
+        if len(self.c) <= FEW:
+            return self.solve()
+        return self._clarabel() if self.Q.nnz else self._highs_or_fail()
 
     def _interior(self):
         """The interior-point solution, to be polished; for QPs that the others solve inexactly."""

@@ -58,6 +58,7 @@ def build_ac(m: Any, network: Network, given: OpfOptions) -> None:
         add_unbalance(m, given.unbalance)
     add_cost(m, horizon, None)
     add_curvature(m, horizon)
+    assert given.operating_point is not None  # its options say so
     set_operating_point(m, network, given.operating_point)
 
 

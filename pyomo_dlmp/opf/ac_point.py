@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,14 +13,15 @@ from pyomo_dlmp.blocks.registry import device_blocks
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Network, OperatingPoint
 from pyomo_dlmp.opf.curvature import set_curvature
-from pyomo_dlmp.tolerances import PRINTED, ROUNDING
+from pyomo_dlmp.tolerances import PRINTED, ROUNDING, ROW_HOLDS
 
 NEAR_KINK = 0.02  # pu; a leg so near to the end of its range bends there
 _ROWS = ("balance_p", "balance_q", "v_low", "v_high", "unbalance_limit")
 
 
 def set_operating_point(model: Any, network: Network, point: OperatingPoint,
-                        curvature: Mapping[Hashable, np.ndarray] | None = None) -> None:
+                        curvature: Mapping[Hashable, np.ndarray] | None = None,
+                        straight: Collection[tuple[str, str, Hashable]] = ()) -> None:
     """Linearise a model of the AC form at an operating point.
 
     Rows, laws of loads and limits are then exact there in values and slopes; values of all Vars
@@ -36,6 +37,8 @@ def set_operating_point(model: Any, network: Network, point: OperatingPoint,
         Of an AC power flow of the same network.
     curvature : mapping of period to ndarray, shape (n, n), optional
         Of `opf.curvature.set_curvature`; zeros if not given.
+    straight : collection of (load, leg, period)
+        Legs that do not bend at `v_high` whatever their voltage, such as those of `false_bends`.
 
     Raises
     ------
@@ -49,7 +52,7 @@ def set_operating_point(model: Any, network: Network, point: OperatingPoint,
     for name, bus in model.bus.items():
         bus.set_voltage({k: point.voltages[(name, *k)] for k in bus.vr})
     _set_devices(model, point)
-    _set_laws(model, network)
+    _set_laws(model, network, straight)
     for source in model.substation.values():
         source.set_power({k: point.source[k] for k in source.p})
     for bus in model.bus.values():
@@ -57,8 +60,32 @@ def set_operating_point(model: Any, network: Network, point: OperatingPoint,
     set_curvature(model, curvature)
 
 
+def false_bends(model: Any) -> set[tuple[str, str, Hashable]]:
+    """Legs whose load is beyond what their law has at the values of a solution.
+
+    A bend is exact where more load costs more. Where it costs less, as at an upper voltage limit,
+    the DSO takes load that is not there: solve again with these legs `straight`.
+
+    Parameters
+    ----------
+    model : Block
+        Of the AC form, solved.
+
+    Returns
+    -------
+    set of (load, leg, period)
+    """
+    found = set()
+    for name, block in model.demand.items():
+        for leg, t in block.component("kink") or ():
+            w = pyo.value(block.bent_at[leg, t])
+            if block.beyond[leg, t].value > max(0.0, w) + ROW_HOLDS:
+                found.add((name, leg, t))
+    return found
+
+
 def point_rows(model: Any) -> list[Any]:
-    """The rows that change with the operating point, for `lower.reread.reread`.
+    """The rows that change with the operating point, for `lower.rereading.reread`.
 
     Parameters
     ----------
@@ -114,7 +141,7 @@ def _set_devices(model: Any, point: OperatingPoint) -> None:
                         "Solve the AC power flow of the dispatch that the model fixes.")
 
 
-def _set_laws(model: Any, network: Network) -> None:
+def _set_laws(model: Any, network: Network, straight: Collection) -> None:
     """Powers of loads and their slopes at the legs' voltages, all periods of a leg at once."""
     (source,) = model.substation.values()
     costly = {t: pyo.value(source.price[t]) > 0 for t in model.periods}
@@ -131,12 +158,13 @@ def _set_laws(model: Any, network: Network) -> None:
                 block.set_law((leg, t), (p * float(law.p[i]), q * float(law.q[i])),
                               (p * float(law.dp[i] * per_w[i]), q * float(law.dq[i] * per_w[i])),
                               float(v[i]) ** 2)
-            _set_kinks(block, place, load, leg, v, ratio, costly)
+            bends = {t: costly[t] and (name, leg, t) not in straight for t in model.periods}
+            _set_kinks(block, place, load, leg, v, ratio, bends)
 
 
 def _set_kinks(block: Any, place: Any, load: Any, leg: str, v: np.ndarray, ratio: float,
-               costly: Mapping[Hashable, bool]) -> None:
-    """Bends at `v_high` of a leg in periods near it; where energy costs nothing it has no bend."""
+               bends: Mapping[Hashable, bool]) -> None:
+    """Bends at `v_high` of a leg in periods near it; where more load is wanted it has no bend."""
     x, top = v * ratio, load.v_high
     known = block.component("kink")
     near = np.abs(x - top) <= NEAR_KINK
@@ -145,13 +173,13 @@ def _set_kinks(block: Any, place: Any, load: Any, leg: str, v: np.ndarray, ratio
     lower, upper = (law(load, np.array([top])) for law in (inside, above))
     jumps = max(abs(upper.p[0] - lower.p[0]), abs(upper.q[0] - lower.q[0])) > PRINTED
     per_w = ratio**2 / (2 * top)
-    for i, t in enumerate(costly):
+    for i, t in enumerate(bends):
         if not (near[i] or (known is not None and (leg, t) in known)):
             continue
         p, q = block.nominal(load, leg, t)
         bend = (p * float(upper.dp[0] - lower.dp[0]) * per_w,
                 q * float(upper.dq[0] - lower.dq[0]) * per_w)
-        if jumps or not costly[t] or bend[0] < 0 or not any(bend):
+        if jumps or not bends[t] or bend[0] < 0 or not any(bend):
             bend = (0.0, 0.0)
         if any(bend) or (known is not None and (leg, t) in known):
             block.set_kink(place, (leg, t), bend, (top / ratio) ** 2, bool(x[i] > top))

@@ -12,28 +12,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 from scipy.linalg import lapack
 
-from pyomo_dlmp.numerics import limits
-from pyomo_dlmp.numerics.clarabel import solve_qp
-from pyomo_dlmp.numerics.highs import Highs
-from pyomo_dlmp.parametric.condensed import CondensedQp
-from pyomo_dlmp.status import Status
-from pyomo_dlmp.tolerances import (
-    ACTIVE,
-    ENTRY,
-    EXACT_FEASIBILITY,
-    MULTIPLIER,
-    RANK,
-    ROUNDING,
-    SINGULAR,
-)
+from pyomo_dlmp.parametric.condensed import CondensedQp, width
+from pyomo_dlmp.tolerances import ENTRY, ROUNDING, SINGULAR
 
 INACTIVE, ACTIVE_ROW, VIOLATED_SOFT = 0, 1, 2
 _ROUNDS = 40
-_UNITS = 10_000.0  # of work for one QP
-_MANY = 300  # penalty columns from which an interior point is the better QP solver
+_NOISE = SINGULAR  # a smaller change of a condition over the range of u is rounding
 
 
 @dataclass
@@ -147,6 +133,9 @@ def condition_violations(part: CondensedQp, a: Affine,
                          u: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """How far the conditions of an affine solution are violated at u.
 
+    Relative to their size, or to how much they change over the range of u where that is less: a
+    multiplier that is worth little everywhere is as wrong below 0 as a great one.
+
     Parameters
     ----------
     part, a
@@ -160,7 +149,9 @@ def condition_violations(part: CondensedQp, a: Affine,
         (greatest relative violation, that of each condition, row of A behind each).
     """
     G, h, owner = conditions(part, a)
-    breach = (G @ u - h) / scale_of(part, owner, a.state)
+    size = scale_of(part, owner, a.state)
+    reach = np.abs(G) @ width(part) / size
+    breach = (G @ u - h) / (size * np.where(reach > _NOISE, np.minimum(reach, 1.0), 1.0))
     return float(breach.max(initial=-np.inf)), breach, owner
 
 
@@ -277,115 +268,3 @@ def _leave(part: CondensedQp, a: Affine, row: int, u: np.ndarray) -> np.ndarray 
     step = np.where(meets, np.abs(g) / np.where(meets, np.abs(change), 1.0), np.inf)
     state[int(np.argmin(step))] = ACTIVE_ROW
     return state
-
-
-def solve_at(part: CondensedQp, u: np.ndarray, tolerance: float) -> Affine | None:
-    """The state at u by a QP solver.
-
-    Parameters
-    ----------
-    part
-        The condensed part.
-    u
-        Upper decisions, shape (m,).
-    tolerance
-        Greatest relative violation of the conditions.
-
-    Returns
-    -------
-    Affine or None
-        None where the part is infeasible at u, or no state was found.
-    """
-    found = _qp(part, u)
-    if found is None:
-        return None
-    w, mu = found
-    g = part.A @ w + part.T[:, :part.m] @ u + part.s
-    money = 1.0 + float(np.abs(part.g).max(initial=0.0))
-    soft = np.isfinite(part.cap)
-    near = np.abs(g) <= ACTIVE * (1 + np.abs(part.s))
-    state = np.full(len(g), INACTIVE)
-    state[~near & (g < 0) & soft] = VIOLATED_SOFT
-    inner = (mu > MULTIPLIER * money) & (mu < part.cap - MULTIPLIER * money)
-    state[near & soft & (mu >= part.cap - MULTIPLIER * money)] = VIOLATED_SOFT
-    active = _independent(part, np.concatenate([
-        np.flatnonzero(inner), np.flatnonzero(near & ~inner & (state == INACTIVE))]), inner)
-    state[inner & (state != VIOLATED_SOFT)] = INACTIVE
-    state[active] = ACTIVE_ROW
-    state = _vertex(part, state, w, u)
-    return None if state is None else repair(part, state, u, tolerance)
-
-
-def _independent(part: CondensedQp, rows, inner):
-    """A linearly independent set of some rows, those with a multiplier first.
-
-    Rows without a multiplier are added only where H leaves directions open (by `_vertex`).
-    """
-    chosen: list[int] = []
-    basis = _orthonormal(part.C)
-    for row in rows:
-        if not inner[row]:
-            continue
-        rest = part.A[row] - basis.T @ (basis @ part.A[row])
-        size = float(np.linalg.norm(rest))
-        if size > RANK * max(ENTRY, float(np.linalg.norm(part.A[row]))):
-            basis = np.vstack([basis, rest / size])
-            chosen.append(int(row))
-    return np.array(chosen, dtype=int)
-
-
-def _orthonormal(C: np.ndarray) -> np.ndarray:
-    return np.linalg.qr(C.T)[0].T if len(C) else np.zeros((0, C.shape[1]))
-
-
-def _vertex(part: CondensedQp, state, w, u):
-    """Add rows until no direction is left in which nothing changes (a face of optima)."""
-    state, w = state.copy(), w.copy()
-    for _ in range(len(w) + 1):
-        N = np.vstack([part.A[state == ACTIVE_ROW], part.C])
-        both = np.vstack([part.H / max(ENTRY, np.abs(part.H).max(initial=0.0)), N])
-        _, size, V = np.linalg.svd(both)
-        rank = int((size > RANK * max(1.0, size.max(initial=0.0))).sum())
-        if rank == len(w):
-            return state
-        direction = V[rank]
-        g = part.A @ w + part.T[:, :part.m] @ u + part.s
-        change = part.A @ direction
-        moving = np.abs(change) > ROUNDING
-        moving[state == ACTIVE_ROW] = False
-        if not moving.any():
-            return None  # a line of optima without an end
-        step = np.where(moving, -g / np.where(moving, change, 1.0), np.inf)
-        row = int(np.argmin(np.abs(step)))
-        w = w + step[row] * direction
-        state[row] = ACTIVE_ROW
-    return None
-
-
-def _qp(part: CondensedQp, u):
-    """(w, mu) of the part's QP at u."""
-    n, m = len(part.w), part.m
-    soft = np.flatnonzero(np.isfinite(part.cap))
-    k = len(soft)
-    relax = sp.csr_matrix((np.ones(k), (soft, np.arange(k))), shape=(len(part.s), k))
-    A = sp.bmat([[sp.csr_matrix(part.C), sp.csr_matrix((len(part.f), k))],
-                 [sp.csr_matrix(part.A), relax]], format="csr")
-    right = np.concatenate([part.f - part.F[:, :m] @ u, -(part.T[:, :m] @ u + part.s)])
-    c = np.concatenate([part.g + part.E[:, :m] @ u, part.cap[soft]])
-    lb = np.concatenate([np.full(n, -np.inf), np.zeros(k)])
-    ub = np.full(n + k, np.inf)
-    Q = sp.bmat([[sp.csr_matrix(part.H), None], [None, sp.csr_matrix((k, k))]], format="csr")
-    e = len(part.f)
-    if k <= _MANY:
-        upper = np.concatenate([right[:e], np.full(len(part.s), np.inf)])
-        options = {"primal_feasibility_tolerance": EXACT_FEASIBILITY,
-                   "dual_feasibility_tolerance": EXACT_FEASIBILITY}
-        if Q.nnz:
-            options["qp_regularization_value"] = 0.0
-        with limits.work(_UNITS):
-            answer = Highs(c, A, right, upper, lb, ub, Q=Q, **options).solve()
-        if answer.status == Status.OPTIMAL and (
-                answer.z is not None and answer.row_dual is not None):
-            return answer.z[:n], np.maximum(0.0, answer.row_dual[e:])
-    found = solve_qp(Q, c, A, right, e, lb, ub)
-    return None if found is None else (found[0][:n], np.maximum(0.0, found[1][e:]))

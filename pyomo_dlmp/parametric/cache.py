@@ -119,6 +119,7 @@ class SolveCache:
         self.counts: Counter = Counter()
         self.last: dict[str, float] = {}  # upper decisions of the last solution by name
         self._systems: dict[int, CacheEntry] = {}  # by id of the block, which is kept alive
+        self._given: dict[int, tuple[Any, KktSystem]] = {}
         self._parts: dict[int, tuple] = {}
         self._regions: dict[bytes, Regions] = {}
         self._states: dict[tuple, list[np.ndarray]] = {}
@@ -141,6 +142,9 @@ class SolveCache:
         ModelError
             It is not a convex LP or QP.
         """
+        given = self._given.pop(id(block), None)
+        if given is not None:
+            return given[1], None
         if not self.series:
             return build_kkt(compile_lower(block)), None
         held = self._systems.get(id(block))
@@ -156,6 +160,18 @@ class SolveCache:
             self._systems.pop(next(iter(self._systems)))
         self._systems[id(block)] = CacheEntry(block, leaves, _content(block, leaves), kkt)
         return kkt, None
+
+    def give(self, block: Any, kkt: KktSystem) -> None:
+        """Use arrays that the caller has compiled for the next `system` of a LowerLevel, once.
+
+        Parameters
+        ----------
+        block
+            The LowerLevel.
+        kkt
+            What `build_kkt` made of its present state; that it is present is not checked.
+        """
+        self._given[id(block)] = (block, kkt)
 
     def keep_solver(self, kkt: KktSystem, solver: LowerSolver) -> None:
         """Keep the factorised lower level for the next solve."""

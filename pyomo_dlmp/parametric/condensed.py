@@ -26,7 +26,7 @@ from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.boxes import dot
 from pyomo_dlmp.numerics.components import component_labels, groups_by_label
 from pyomo_dlmp.numerics.elimination import Elimination, eliminate
-from pyomo_dlmp.tolerances import ENTRY, NEVER_BINDS
+from pyomo_dlmp.tolerances import ENTRY, NEVER_BINDS, ROUNDING, WIDENED
 
 MOST_NUMBERS = 4e7  # entries of a dense condensed matrix; beyond, a part is not condensed
 
@@ -117,6 +117,12 @@ class CondensedQp:
     def m(self) -> int:
         """Number of upper decisions."""
         return len(self.u)
+
+
+def width(part: CondensedQp) -> np.ndarray:
+    """Width of the range of each decision, shape (m,); a small number where it is a point."""
+    span = part.hi - part.lo
+    return np.where(span > ROUNDING, span, 10 * WIDENED * (1.0 + np.abs(part.lo)))
 
 
 def condense(kkt: KktSystem, paid: Iterable[int], wanted: Iterable[int],

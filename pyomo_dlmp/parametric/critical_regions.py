@@ -19,8 +19,9 @@ import numpy as np
 
 from pyomo_dlmp.numerics.effort import Effort
 from pyomo_dlmp.numerics.polytopes import Polytope, chebyshev_ball, make_polytope
-from pyomo_dlmp.parametric.active_sets import Affine, affine, conditions, repair, scale_of, solve_at
-from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit
+from pyomo_dlmp.parametric.active_sets import Affine, affine, conditions, repair, scale_of
+from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit, width
+from pyomo_dlmp.parametric.states import solve_at
 from pyomo_dlmp.tolerances import COVERED, FACET_STEPS, POLISHED, ROUNDING, WIDENED
 
 _VOLUMES = 5  # dimensions up to which coverage is checked by volumes
@@ -73,12 +74,6 @@ class Regions:
 def unit(part: CondensedQp, u: np.ndarray) -> np.ndarray:
     """u, shape (m,), in the range scaled to 0 .. 1."""
     return (u - part.lo) / width(part)
-
-
-def width(part: CondensedQp) -> np.ndarray:
-    """Width of the range of each decision, shape (m,); a small number where it is a point."""
-    span = part.hi - part.lo
-    return np.where(span > ROUNDING, span, 10 * WIDENED * (1.0 + np.abs(part.lo)))
 
 
 def enumerate_regions(part: CondensedQp, most: int = 500, effort: Effort | None = None,

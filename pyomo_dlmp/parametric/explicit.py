@@ -33,7 +33,9 @@ from pyomo_dlmp.numerics.sparse import csr_of
 from pyomo_dlmp.parametric.cache import SolveCache
 from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit
 from pyomo_dlmp.parametric.hull import Hull, build_hull
+from pyomo_dlmp.parametric.known_value import present_values, refuse_false_bound, value_at
 from pyomo_dlmp.parametric.master import solve_master
+from pyomo_dlmp.parametric.polish import polished
 from pyomo_dlmp.parametric.region_costs import costs_over_regions, refuse_answers
 from pyomo_dlmp.parametric.upper_terms import RegionObjective, UpperTerms, assign_terms, read_upper
 from pyomo_dlmp.status import Status
@@ -69,7 +71,7 @@ class Explicit:
     """
 
     systems: list[KktSystem]
-    solvers: list[LowerSolver | None]
+    solvers: list
     upper: UpperTerms
     columns: list
     hull: Hull
@@ -254,7 +256,7 @@ def solve_explicit(model: Any, run: Any, most: int = MOST_REGIONS,
     NotExplicit
         The model is not of this kind, or too large.
     AuditError
-        The point is not a solution of the bilevel problem.
+        The point is not a solution of the bilevel problem, or the bound is above a known value.
     """
     left = run.left()
     seconds = np.inf if left is None else max(
@@ -263,6 +265,10 @@ def solve_explicit(model: Any, run: Any, most: int = MOST_REGIONS,
     ready = prepare(model, most, run.clock, priced, seconds,
                     reuse)
     clock, sign = run.clock, ready.upper.sense
+    ready.solvers = [solver or LowerSolver(kkt) for solver, kkt in zip(
+        ready.solvers, ready.systems, strict=True)]
+    came = present_values(ready.columns)
+    known = None if came is None else value_at(came, ready.hull.upper, ready.upper, ready.solvers)
     clock.stage("search")
     size = ready.size()
     outcome = solve_master(
@@ -272,6 +278,7 @@ def solve_explicit(model: Any, run: Any, most: int = MOST_REGIONS,
             lambda: {var.name: float(v) for var, v in zip(ready.columns, u, strict=True)},
             sign * objective, sign * bound), _start(ready, reuse))
     size["rounds"] = outcome.rounds
+    refuse_false_bound(outcome.bound, known, sign)
     record = SingleLevel()  # for `finalize_result`; the model itself is not transformed
     record.original = upper_objective(model)
     bound = sign * outcome.bound if np.isfinite(outcome.bound) else None
@@ -280,11 +287,12 @@ def solve_explicit(model: Any, run: Any, most: int = MOST_REGIONS,
         status = Status.OPTIMAL
     if outcome.z is None:
         return no_point(record, Claim(status, None, bound, size), run.interface.name, clock)
+    z = polished(ready.hull, outcome.z)
+    outcome.objective, chosen = ready.hull.cost_at(z)
     clock.stage("audit")
-    load_values(ready.columns, outcome.z)
+    load_values(ready.columns, z)
     if reuse.series:
-        reuse.last = {var.name: float(v) for var, v in zip(ready.columns, outcome.z, strict=True)}
-    _, chosen = ready.hull.cost_at(outcome.z)
+        reuse.last = {var.name: float(v) for var, v in zip(ready.columns, z, strict=True)}
     try:
         record.lowers = [_answer(ready, number, chosen) for number in range(len(ready.systems))]
     except SolverError as err:  # of what its condensed parts do not contain
@@ -306,7 +314,7 @@ def _answer(ready: Explicit, number: int, chosen: list[int]) -> LowerPoint:
     kkt = ready.systems[number]
     form = kkt.form
     u = np.array([v.value for v in form.u], dtype=float)
-    solver = ready.solvers[number] or LowerSolver(kkt)
+    solver = ready.solvers[number]
     solved = solver.solve(u)
     kept = solver.elimination.kept
     place = np.full(len(form.x), -1)

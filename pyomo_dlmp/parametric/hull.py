@@ -20,8 +20,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from pyomo_dlmp.numerics.program import Program
-from pyomo_dlmp.parametric.condensed import CondensedQp
-from pyomo_dlmp.parametric.critical_regions import width
+from pyomo_dlmp.parametric.condensed import CondensedQp, width
 from pyomo_dlmp.parametric.region_costs import RegionCost, cut_in_two
 from pyomo_dlmp.tolerances import ENTRY, MILP_FEASIBILITY, POLISHED, ROUNDING
 
@@ -147,16 +146,31 @@ class Hull:
         tuple
             (objective of the minimisation, region of each part).
         """
+        chosen = self.pieces_at(u)
         total = self.linear.constant + float(self.linear.c[:len(u)] @ u)
+        for part, pieces, columns, r in zip(self.parts, self.pieces, self.u, chosen, strict=True):
+            total += pieces[r].cost((u[columns] - part.lo) / width(part))
+        return total, [pieces[r].region for pieces, r in zip(self.pieces, chosen, strict=True)]
+
+    def pieces_at(self, u: np.ndarray) -> list[int]:
+        """Number of the cheapest piece of each part that contains upper decisions.
+
+        Parameters
+        ----------
+        u
+            As of `cost_at`.
+
+        Returns
+        -------
+        list of int
+        """
         chosen = []
         for part, pieces, columns in zip(self.parts, self.pieces, self.u, strict=True):
             v = (u[columns] - part.lo) / width(part)
             depth = [float((p.polytope.A @ v - p.polytope.b).max(initial=-np.inf)) for p in pieces]
             near = [r for r, d in enumerate(depth) if d <= POLISHED] or [int(np.argmin(depth))]
-            best = min(near, key=lambda r: pieces[r].cost(v))
-            total += pieces[best].cost(v)
-            chosen.append(pieces[best].region)
-        return total, chosen
+            chosen.append(min(near, key=lambda r: pieces[r].cost(v)))
+        return chosen
 
 
 def build_hull(upper: Program, parts: list[CondensedQp], pieces: list[list[RegionCost]],

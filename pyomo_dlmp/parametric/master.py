@@ -14,7 +14,7 @@ import numpy as np
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.outer_approximation import SearchResult
-from pyomo_dlmp.parametric.critical_regions import width
+from pyomo_dlmp.parametric.condensed import width
 from pyomo_dlmp.parametric.hull import Hull
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ABSOLUTE_GAP, EXACT_FEASIBILITY, MILP_FEASIBILITY, ROUNDING

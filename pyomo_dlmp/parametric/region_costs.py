@@ -16,8 +16,8 @@ import numpy as np
 
 from pyomo_dlmp.numerics.polytopes import Polytope, make_polytope
 from pyomo_dlmp.parametric.active_sets import ACTIVE_ROW
-from pyomo_dlmp.parametric.condensed import NotExplicit
-from pyomo_dlmp.parametric.critical_regions import Region, Regions, width
+from pyomo_dlmp.parametric.condensed import NotExplicit, width
+from pyomo_dlmp.parametric.critical_regions import Region, Regions
 from pyomo_dlmp.parametric.upper_terms import RegionObjective
 from pyomo_dlmp.tolerances import ACTIVE, CONVEX, ENTRY, RANK, ROUNDING
 

@@ -83,8 +83,7 @@ class AcPowerFlow:
         """
         for name, bus in m.bus.items():
             for k, t in bus.w.index_set():
-                yield (name, k, t, max(bus.w[k, t].value, 0.0) ** 0.5,
-                       abs(self.point.voltages[name, k, t]))
+                yield (name, k, t, _magnitude(bus, k, t), abs(self.point.voltages[name, k, t]))
 
     def __repr__(self) -> str:
         state = "converged" if self.converged else "NOT converged"
@@ -93,6 +92,15 @@ class AcPowerFlow:
         return (f"AcPowerFlow({self.network.name!r}: {state}, {count} period(s), "
                 f"lowest voltage {self.lowest_voltage:.4f} pu, "
                 f"{losses} {sum(self.losses.values()) / max(1, count):.4f} MW)")
+
+
+def _magnitude(bus: Any, k: str, t: Hashable) -> float:
+    """Of a phase in a solved model (pu); on ungrounded parts less the mean of the phases."""
+    if bus.component("vr") is None:
+        return max(bus.w[k, t].value, 0.0) ** 0.5
+    volts = [complex(bus.vr[other, t].value, bus.vi[other, t].value) for other in bus.phases]
+    mean = sum(volts) / len(volts) if bus.floats else 0.0
+    return abs(volts[bus.phases.index(k)] - mean)
 
 
 def ac_power_flow(network: Network, dispatch: Any = None, *, load_scale: LoadScale = 1.0,

@@ -163,7 +163,7 @@ def _loss_gradients(dso) -> Iterator[tuple[list, np.ndarray]]:
             flows = [branch.p[k, t] for k in branch.phases] + [
                 branch.q[k, t] for k in branch.phases]
             x = np.array([var.value for var in flows])
-            slopes = branch.loss_slopes(x, t)
+            slopes = branch.loss_slopes(x)
             yield flows, value(substation.loss_price(t)) * hours * slopes
 
 

@@ -1,30 +1,37 @@
-"""`validate_feeder`: the linear model of a feeder against AC at nominal load, in one table."""
+"""`validate_feeder`: the forms of a feeder's model against AC, in one table."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyomo.environ as pyo
 
+from pyomo_dlmp.ac_opf import AcLoop
 from pyomo_dlmp.blocks.registry import device_blocks
-from pyomo_dlmp.network import Network
+from pyomo_dlmp.network import Network, OperatingPoint
 from pyomo_dlmp.network.units import mega
-from pyomo_dlmp.opf import build_opf, fit_to_operating_point
+from pyomo_dlmp.opf import build_opf
 from pyomo_dlmp.power_flow import AcPowerFlow, ac_power_flow
 from pyomo_dlmp.solve import solve_opf
 from pyomo_dlmp.tolerances import ROUNDING
+from pyomo_dlmp.validation.prices import compare_prices
 
-COLUMNS = ["form", "load", "max_error", "at", "mean_error", "unit"]
+LINEAR = {"lossless": None, "with losses": "quadratic"}
+PREDICTED = (0.9, 1.1)
+PRICES = ("price_error", "price_at", "reactive_price_error", "reactive_price_at")
+COLUMNS = ["form", "load", "max_error", "at", "mean_error", "unit", *PRICES, "price_unit"]
 
 
-def validate_feeder(network: Network, progress: Callable[[str], None] | None = None,
-                    ) -> tuple[pd.DataFrame, AcPowerFlow]:
-    """Voltage errors of the model's forms against AC, taps fixed, and the AC power flow itself.
+def validate_feeder(network: Network, progress: Callable[[str], None] | None = None, *,
+                    predicted: Sequence[float] = PREDICTED) -> tuple[pd.DataFrame, AcPowerFlow]:
+    """Errors of the model's forms against AC, taps fixed, and the AC power flow itself.
 
-    Forms: lossless at nominal load (a); corrected at the AC point (c), there and as a prediction at
-    90 and 110 % of the load it was fitted to.
+    Forms: the linear one, lossless and with losses in the objective, at nominal load; the AC form
+    at its operating point, there and as a prediction at other loads.
 
     Parameters
     ----------
@@ -32,63 +39,64 @@ def validate_feeder(network: Network, progress: Callable[[str], None] | None = N
         The feeder.
     progress : callable, optional
         progress(stage) is called before each step.
+    predicted : sequence of float
+        Loads (share of nominal) at which the AC form at nominal load predicts voltages.
 
     Returns
     -------
     (DataFrame, AcPowerFlow)
-        Columns form, load (share of nominal), max_error, at (bus.phase), mean_error, unit (pu); and
-        the AC power flow at nominal load.
+        Columns form, load (share of nominal), max_error, at (bus.phase), mean_error, unit (pu) of
+        voltages; price_error, price_at (bus.leg), reactive_price_error, reactive_price_at,
+        price_unit ($/MWh; $/Mvarh if reactive): the greatest error of a leg's price against the
+        adjoint of the AC equations at a price of 50 $/MWh, nan where it is predicted. And the AC
+        power flow at nominal load, by the OpenDSS engine.
 
     Raises
     ------
     OpenDssError
-        If the extra ``opendss`` is missing, or the AC power flow does not converge.
+        If the AC power flow does not converge.
+    SolverError
+        If the AC equations have no solution.
     """
     tell = progress or (lambda _: None)
     tell("AC power flow at nominal load")
     ac = ac_power_flow(network)
-    tell("lossless model")
-    rows = [("lossless", 1.0, *_errors(network, ac, 1.0, losses=None))]
-    tell("corrected model, fitted to it")
-    m = _fitted(network, ac, 1.0)
-    solve_opf(m)
-    rows.append(("corrected", 1.0, *_worst(m, ac)))
-    for scale in (0.9, 1.1):
-        tell(f"corrected model at {100 * scale:.0f} % load")
-        other = ac_power_flow(network, load_scale=scale)
-        rows.append(("corrected", scale, *_predicted(network, m, ac, other, scale)))
-    table = pd.DataFrame(rows, columns=COLUMNS[:-1])
-    return table.assign(unit="pu"), ac
+    tell("AC form at its operating point")
+    loop = AcLoop(network, voltage_limits=None)
+    rows = []
+    for form, losses in LINEAR.items():
+        tell(f"linear model, {form}")
+        m = build_opf(network, voltage_limits=None, losses=losses)
+        rows.append((form, 1.0, *_errors(m, network, ac), *_price_errors(loop, m)))
+    m = _ac_form(network, loop.point, 1.0)
+    rows.append(("AC", 1.0, *_errors(m, network, ac), *_price_errors(loop, m)))
+    for scale in predicted:
+        tell(f"AC form at {100 * scale:g} % load")
+        m = _ac_form(network, loop.point, scale)
+        _solve(m, network)
+        rows.append(("AC", scale, *_worst(m, ac_power_flow(network, m, load_scale=scale)),
+                     *_NOT_COMPARED))
+    columns = [name for name in COLUMNS if name not in ("unit", "price_unit")]
+    table = pd.DataFrame(rows, columns=columns).assign(unit="pu", price_unit="$/MWh")
+    return table[COLUMNS], ac
 
 
-def _errors(network: Network, ac: AcPowerFlow, scale: float, **options):
-    m = build_opf(network, voltage_limits=None, load_scale=scale, **options)
-    _hold(m, network)
-    solve_opf(m)
+_NOT_COMPARED = (np.nan, "", np.nan, "")
+
+
+def _ac_form(network: Network, point: OperatingPoint, scale: float) -> Any:
+    """The AC form at an operating point, with other loads than those of the point."""
+    return build_opf(network, voltage_limits=None, form="ac", operating_point=point,
+                     load_scale=scale)
+
+
+def _errors(m: Any, network: Network, ac: AcPowerFlow) -> tuple[float, str, float]:
+    _solve(m, network)
     return _worst(m, ac)
 
 
-def _fitted(network: Network, ac: AcPowerFlow, scale: float):
-    """The corrected form, its devices held before it is fitted."""
-    m = build_opf(network, voltage_limits=None, load_scale=scale, losses="corrected",
-                  operating_point=ac.point)
-    _hold(m, network)
-    fit_to_operating_point(m, network, ac.point)
-    return m
-
-
-def _predicted(network: Network, m, fitted: AcPowerFlow, other: AcPowerFlow, scale: float):
-    """The corrected form with other loads: a new model with the residuals of the fitted one."""
-    n = _fitted(network, fitted, scale)
-    for name, bus in m.bus.items():
-        for key in ("p_residual", "q_residual"):
-            getattr(n.bus[name], key).store_values(getattr(bus, key).extract_values())
-    solve_opf(n)
-    return _worst(n, other)
-
-
-def _hold(m, network: Network) -> None:
-    """Fix devices at their powers in the AC power flow, and deactivate their own rows."""
+def _solve(m: Any, network: Network) -> None:
+    """Fix devices at their nominal powers, deactivate their own rows, and solve."""
     for name, block in device_blocks(m):
         power = network.devices[name].nominal_power()
         if power is None:
@@ -99,21 +107,34 @@ def _hold(m, network: Network) -> None:
         for t in m.periods:
             for var, value in block.settings(t, *legs):
                 var.fix(_within(var, value))
+    solve_opf(m)
 
 
-def _within(var, value: float) -> float:
+def _within(var: Any, value: float) -> float:
     """A value without the rounding by which it is beyond a bound of its Var."""
     for bound in (var.lb, var.ub):
         if bound is not None and abs(value - bound) <= ROUNDING * (1.0 + abs(bound)):
-            return bound
+            return float(bound)
     return value
 
 
-def _worst(m, ac: AcPowerFlow):
+def _worst(m: Any, ac: AcPowerFlow) -> tuple[float, str, float]:
+    """Greatest voltage error, where it is, and the mean."""
     errors = {f"{bus}.{phase}": abs(ours - theirs)
               for bus, phase, _, ours, theirs in ac.against(m)}
     at = max(errors, key=lambda key: errors[key])
     return errors[at], at, sum(errors.values()) / len(errors)
+
+
+def _price_errors(loop: AcLoop, m: Any) -> tuple:
+    """Greatest error of an active and of a reactive price, and where."""
+    found: list = []
+    table = compare_prices(loop, m)
+    for quantity in ("active", "reactive"):
+        part = table[table["quantity"] == quantity]
+        worst = part.loc[part["error"].abs().idxmax()]
+        found += [abs(worst["error"]), f"{worst['bus']}.{worst['leg']}"]
+    return tuple(found)
 
 
 def timed(network: Network, progress: Callable[[str], None] | None = None,

@@ -1,8 +1,9 @@
-"""Errors of a solution of the linear model against AC: voltages, flows, limits, prices."""
+"""Errors of a solution, in any form, against AC: voltages, flows, limits, prices."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,8 @@ from pyomo_dlmp.power_flow.dispatch import dispatch_by_period
 from pyomo_dlmp.results import unbalance_table
 from pyomo_dlmp.results.unbalance import measures
 from pyomo_dlmp.tolerances import ACTIVE, SAME_MONEY
+from pyomo_dlmp.validation.model_point import model_flows
+from pyomo_dlmp.validation.prices import price_in_model
 
 PROBE_KW = 1.0
 
@@ -95,7 +98,7 @@ def ac_report(model: Any, network: Network, *, load_scale: LoadScale = 1.0,
     hours = model.period_hours
     ac = ac_power_flow(network, model, load_scale=load_scale, hours=hours)
     voltages = _voltages(model, ac)
-    flows = _flows(model, ac)
+    flows = _flows(model, network, ac)
     unbalance = _unbalance(model, ac)
     limits = _limits(model, ac)
     prices = _prices(model, network, load_scale, price_samples) if price_samples else (
@@ -110,17 +113,15 @@ def _voltages(m, ac: AcPowerFlow) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["bus", "phase", "period", "model", "ac", "error", "unit"])
 
 
-def _flows(m, ac: AcPowerFlow) -> pd.DataFrame:
+def _flows(m, network: Network, ac: AcPowerFlow) -> pd.DataFrame:
     rows = []
-    for name, block in flow_blocks(m):
-        for k, t in block.p.index_set():
-            s = ac.point.flows.get((name, k, t))
-            if s is None:  # an element of several buses beyond its second, or without a flow
-                continue
-            for quantity, var, value, unit in (("active", block.p, s.real, "MW"),
-                                               ("reactive", block.q, s.imag, "Mvar")):
-                ours = pyo.value(var[k, t])
-                rows.append((name, k, t, quantity, ours, value, ours - value, unit))
+    for (name, k, t), ours in model_flows(m, network).items():
+        theirs = ac.point.flows.get((name, k, t))
+        if theirs is None:  # an element of several buses beyond its second, or without a flow
+            continue
+        for quantity, a, b, unit in (("active", ours.real, theirs.real, "MW"),
+                                     ("reactive", ours.imag, theirs.imag, "Mvar")):
+            rows.append((name, k, t, quantity, a, b, a - b, unit))
     return pd.DataFrame(rows, columns=[
         "branch", "phase", "period", "quantity", "model", "ac", "error", "unit"])
 
@@ -152,24 +153,41 @@ def _limits(m, ac: AcPowerFlow) -> pd.DataFrame:
                 continue
             for k, con in getattr(bus, row).items():
                 w_limit = pyo.value(con.lower if sign > 0 else con.upper)
-                limit, ours = math.sqrt(w_limit), math.sqrt(max(bus.w[k].value, 0.0))
+                limit = math.sqrt(w_limit)
+                ours = math.sqrt(max(pyo.value(bus.w[k]), 0.0))
                 theirs = abs(ac.point.voltages[(name, *k)])
                 broken = max(0.0, sign * (limit - theirs))
                 if broken > 0 or sign * (ours - limit) < 100 * ACTIVE:
                     rows.append(("low voltage" if sign > 0 else "high voltage", name, *k, limit,
                                  ours, theirs, broken, "pu"))
+    rows += [("thermal", *place, rating, ours, theirs, broken, "MVA")
+             for *place, rating, ours, theirs in _ratings(m, ac)
+             if (broken := max(0.0, theirs - rating)) > 0 or ours > 0.96 * rating]
+    return pd.DataFrame(rows, columns=_LIMIT_COLUMNS)
+
+
+def _ratings(m, ac: AcPowerFlow) -> Iterator[tuple]:
+    """Branch, phase, period, rating, load in the model and in AC (MVA) of rated branches.
+
+    The linear form limits the power that arrives, the AC form the current that enters.
+    """
     for kind in (m.line, m.transformer):
         for name, block in kind.items():
             if block.component("thermal") is None:
                 continue
-            rating = block.rating_mva
-            for k, t in block.p.index_set():
-                ours = math.hypot(pyo.value(block.p[k, t]), pyo.value(block.q[k, t]))
-                theirs = abs(ac.point.flows[name, k, t])
-                broken = max(0.0, theirs - rating)
-                if broken > 0 or ours > 0.96 * rating:
-                    rows.append(("thermal", name, k, t, rating, ours, theirs, broken, "MVA"))
-    return pd.DataFrame(rows, columns=_LIMIT_COLUMNS)
+            if block.component("ir") is None:
+                for k, t in block.p.index_set():
+                    yield (name, k, t, block.rating_mva,
+                           math.hypot(pyo.value(block.p[k, t]), pyo.value(block.q[k, t])),
+                           abs(ac.point.flows[name, k, t]))
+                continue
+            first = block.terminals[0][0]
+            for k, t in block.ir.index_set():
+                row = block.y[block.terminals.index((first, k))]
+                volts = [ac.point.voltages[bus, end, t] for bus, end in block.terminals]
+                yield (name, k, t, block.rating_mva,
+                       math.hypot(pyo.value(block.ir[k, t]), pyo.value(block.ii[k, t])),
+                       abs(row @ np.array(volts)))
 
 
 _PRICE_COLUMNS = ["bus", "leg", "period", "quantity", "dlmp", "ac", "error", "binding", "unit"]
@@ -198,7 +216,7 @@ def _prices(m, network: Network, load_scale, samples: int) -> pd.DataFrame:
         network, load_scale, list(m.periods), m.period_hours).items()}
         for series in (load_series, reactive_series)]
     (source,) = m.substation.values()
-    price, hours = pyo.value(source.price[t]), m.period_hours
+    price = pyo.value(source.price[t])
     limited = [*m.bus.values(), *(block for _, block in flow_blocks(m))]
     binding = any(abs(m.dual.get(con, 0.0)) > SAME_MONEY for block in limited
                   for row in ("v_low", "v_high", "thermal") if block.component(row) is not None
@@ -209,32 +227,18 @@ def _prices(m, network: Network, load_scale, samples: int) -> pd.DataFrame:
         solver.solve({**base, **zero, name: ((kw,), (kvar,))}, *scales)
         return solver.bought_kw()
 
-    rows = []
+    rows, price_of = [], price_in_model(m)
     for name, probe in probes.items():
+        mine = price_of(probe.bus, probe.legs[0], t)
         for quantity, unit, step in (("active", "$/MWh", (PROBE_KW, 0.0)),
                                      ("reactive", "$/Mvarh", (0.0, PROBE_KW))):
             up = bought(name, -step[0], -step[1])
             down = bought(name, step[0], step[1])
             theirs = price * (up - down) / (2 * PROBE_KW)
-            ours = _leg_price(m, probe, quantity, t) / hours
+            ours = mine.real if quantity == "active" else mine.imag
             rows.append((probe.bus, probe.legs[0], t, quantity, ours, theirs, ours - theirs,
                          binding, unit))
     return pd.DataFrame(rows, columns=_PRICE_COLUMNS)
-
-
-def _leg_price(m, probe: Generator, quantity: str, t) -> float:
-    """Price at a phase, or that of a delta leg by the transposed map."""
-    bus = m.bus[probe.bus]
-    p = {k: m.dual[bus.balance_p[k, t]] for k in bus.phases}
-    q = {k: m.dual[bus.balance_q[k, t]] for k in bus.phases}
-    leg = probe.legs[0]
-    if len(leg) == 1:
-        return p[leg] if quantity == "active" else q[leg]
-    a, b = leg[0], leg[1]
-    root = 2 * math.sqrt(3.0)
-    if quantity == "active":
-        return (p[a] + p[b]) / 2 + (q[b] - q[a]) / root
-    return (q[a] + q[b]) / 2 + (p[a] - p[b]) / root
 
 
 def _summary(m, network, ac, voltages, flows, unbalance, limits, prices) -> pd.DataFrame:

@@ -181,7 +181,7 @@ def test_limits_where_nothing_can_be_chosen():
 def test_the_ac_form_needs_its_point():
     with pytest.raises(dlmp.ModelError, match="operating_point: goes with form='ac'"):
         dlmp.build_opf(feeder(LOAD), form="ac")
-    with pytest.raises(dlmp.ModelError, match='losses: is \'corrected\'.*Use form="ac"'):
+    with pytest.raises(dlmp.ModelError, match=r'losses: is .corrected.*Use form="ac"'):
         dlmp.build_opf(feeder(LOAD), losses="corrected")
 
 

@@ -128,10 +128,10 @@ def test_from_table_to_price_dispatch_and_power_flow(net):
     assert by_table.losses[0] == pytest.approx(ac.losses[0], abs=1e-9)
     nominal = dlmp.ac_power_flow(net, {"hp1": -50.0, "hp2": (-30.0, -10.0)})
     assert nominal.converged and nominal.point.injections["hp3", 0][0] == (-0.03,)
-    corrected = dlmp.validation.solve_corrected_opf(net, periods=1, price=50)
-    assert corrected.settled
+    exact = dlmp.solve_ac_opf(net, periods=1, price=50)
+    assert exact.settled and exact.engine_difference < 1e-6
     table, _ = dlmp.validate_feeder(net)
-    assert table.query("form == 'corrected'")["max_error"].iloc[0] < 1e-4
+    assert table.query("form == 'AC'")["max_error"].iloc[0] < 1e-6
 
 
 def test_leg_of_a_pair_moves_power_as_the_delta_map_says(net):

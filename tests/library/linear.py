@@ -54,18 +54,36 @@ def scaled(load, share):
                    kvar=tuple(share * x for x in load.kvar))
 
 
-def check_corrected(net, within=1e-5):
-    """Corrected at the exact point the model has its voltages and every branch's own flow."""
+def volts(bus, k, t=0):
+    """A voltage of the AC form (pu); where nothing grounds the bus, less the mean of its phases."""
+    v = {x: complex(bus.vr[x, t].value, bus.vi[x, t].value) for x in bus.conductors}
+    return v[k] - (sum(v[x] for x in bus.phases) / 3 if bus.floats else 0)
+
+
+def check_ac(net, within=1e-5):
+    """The AC form at the exact point has its voltages, neutrals too, and every branch's current."""
     exact = Nodal(net)
     point = exact.point()
-    m = solved(net, losses="corrected", operating_point=point)
+    m = dlmp.build_opf(net, voltage_limits=None, form="ac", operating_point=point)
+    dlmp.solve_opf(m)
+    loose = [(name, k) for name, bus in m.bus.items() for k in bus.conductors
+             if k not in bus.phases and len(m.zone)]  # nothing says what their common voltage is
+    common = sum(volts(m.bus[b], k) - exact.pu(b, k) for b, k in loose) / max(len(loose), 1)
     for name, bus in m.bus.items():
-        for k in bus.phases:
-            ours = m.bus[name].w[k, 0].value ** 0.5
-            assert ours == pytest.approx(abs(point.voltages[name, k, 0]), abs=within), (name, k)
-    for component in (m.line, m.regulator, m.transformer, m.admittance):
-        for name in component:
-            phases = component[name].phases
-            wanted = [point.flows[name, k, 0] for k in phases if len(k) == 1]
-            ours = flow(m, name, component.local_name)[:len(wanted)]
-            assert ours == pytest.approx(np.array(wanted), abs=50 * within), name
+        mean = sum(exact.pu(name, k) for k in bus.phases) / 3 if bus.floats else 0
+        for k in bus.conductors:
+            theirs = exact.pu(name, k) + (common if (name, k) in loose else -mean)
+            assert volts(bus, k) == pytest.approx(theirs, abs=within), (name, k)
+    for component in (m.line, m.transformer, m.admittance):
+        for name, block in component.items():
+            branch = net.branches[name]
+            charged = isinstance(branch, dlmp.Line) and branch.code.b is not None
+            if charged or not len(block.y):
+                continue
+            kv = net.buses[branch.to_bus].kv_ln
+            ours = dict(zip(block.terminals, -block.currents(0), strict=True))
+            for k, amps in zip(branch.to_phases, exact.into[name], strict=False):
+                if (branch.to_bus, k) in ours:
+                    assert ours[branch.to_bus, k] == pytest.approx(
+                        amps * kv / 1e3, abs=50 * within), (name, k)
+    return m

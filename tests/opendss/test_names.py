@@ -163,9 +163,9 @@ def test_studies_of_a_feeder_with_any_names_carry_them():
     engine()
     net = feeder("Bus 7 (west); 'x'")
     table, ac = dlmp.validate_feeder(net)
-    assert table["max_error"][1] < 1e-6 and set(ac.voltages()["bus"]) == set(net.buses)
+    assert table["max_error"][2] < 1e-7 and set(ac.voltages()["bus"]) == set(net.buses)
     changed = net.with_devices(dlmp.Datacenter(name="Dc. 1!", bus="other", phases="a", kw=20.0))
-    done = dlmp.validation.solve_corrected_opf(changed, v_min=0.8, v_max=1.2)
+    done = dlmp.solve_ac_opf(changed, v_min=0.8, v_max=1.2)
     assert done.settled and ("Dc. 1!", 0) in done.ac.point.injections
     report = dlmp.validation.ac_report(done.model, changed, price_samples=1)
     assert set(report.voltages["bus"]) == set(net.buses)

@@ -5,7 +5,7 @@ import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
-from tests.library.linear import check_corrected, check_small, solved
+from tests.library.linear import check_ac, check_small, solved
 from tests.library.nodal import Nodal
 
 Z4 = np.array([[.4, .1, .1, .12], [.1, .41, .1, .11], [.1, .1, .4, .1], [.12, .11, .1, .6]])
@@ -59,7 +59,7 @@ EXACT = {
 @pytest.mark.parametrize("case", EXACT)
 def test_what_is_left_out_exactly(case):
     check_small(EXACT[case])
-    check_corrected(EXACT[case])
+    check_ac(EXACT[case])
 
 
 def unit(ends="se", **more):

@@ -9,7 +9,7 @@ import pytest
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.network.admittance import NodalAdmittance
 from pyomo_dlmp.network.windings import transformer_admittance
-from tests.library.linear import check_corrected, check_small, scaled, solved
+from tests.library.linear import check_ac, check_small, scaled, solved
 from tests.library.nodal import Nodal
 
 R = np.array([[.3, .1, .08], [.1, .32, .1], [.08, .1, .3]])
@@ -73,7 +73,7 @@ def test_three_windings_that_are_no_star():
     net = feeder(element(three_windings(z), "s", "e", "f"), load("e"), line("l", "fg"),
                  load("g"), buses="sefg")
     check_small(net, y="admittance")
-    check_corrected(net)
+    check_ac(net)
     alone, both = solved(net.without("load_g")), solved(net)
     assert both.bus["e"].w["a", 0].value < alone.bus["e"].w["a", 0].value - 1e-4
 
@@ -99,7 +99,7 @@ def test_a_general_shunt():
     y = np.array([[1 + 5j, -.3j, 0], [-.3j, .2 + 4j, -.1], [0, -.1, .5 - 2j]]) / 1e3
     net = feeder(line("l"), element(y, "e"), load("e"))
     check_small(net)
-    check_corrected(net)
+    check_ac(net)
     m, exact = solved(net.replacing(scaled(net.loads["load_e"], 1e-9))), Nodal(net, 1e-9)
     drawn = exact.mva("l")
     for i, k in enumerate("abc"):
@@ -161,7 +161,7 @@ def test_a_rotation_of_names_is_a_turn_of_angles():
     """abc led on as bca: voltages follow the conductors; a swap of two is no positive sequence."""
     net = feeder(line("l", to_conductors="bca"), line("m", "ef"), load("f"), buses="sef")
     check_small(net)
-    check_corrected(net)
+    check_ac(net)
     with pytest.raises(dlmp.ModelError, match="bus 'e': its phases 'abc' are not in their order"):
         dlmp.build_opf(feeder(line("l", to_conductors="acb"), load("e")))
 
@@ -174,7 +174,7 @@ def test_angles_of_the_source():
         m, exact = solved(net), Nodal(net)
         worst = max(abs(m.bus["e"].w[k, 0].value ** .5 - abs(exact.pu("e", k))) for k in "abc")
         assert worst < tolerance
-        check_corrected(net)
+        check_ac(net)
     for angles, message in (((0.0, -110.0, 125.0), "more than 5"),
                             ((0.0, 120.0, -120.0), "not of positive sequence")):
         with pytest.raises(dlmp.ModelError) as caught:
@@ -182,24 +182,14 @@ def test_angles_of_the_source():
         assert message in str(caught.value) and "substation 'grid'" in str(caught.value)
 
 
-def flat_point(net):
-    """All voltages nominal, nothing flows."""
-    nominal = {"a": 1.0, "b": np.exp(-2j * np.pi / 3), "c": np.exp(2j * np.pi / 3)}
-    return dlmp.network.OperatingPoint(
-        [0], {(bus.name, k, 0): nominal[k] for bus in net.buses.values() for k in bus.phases})
-
-
 def test_a_resistance_that_is_not_positive():
     code = dlmp.LineCode(name="odd", r=R - .35 * np.eye(3), x=2 * R)
     net = feeder(line("l", code=code), load("e"))
     solved(net)
-    for losses in ("quadratic", "corrected"):
-        more = {} if losses == "quadratic" else {
-            "operating_point": flat_point(net)}
-        with pytest.raises(dlmp.ModelError) as caught:
-            dlmp.build_opf(net, losses=losses, **more)
-        assert "line 'l': its code 'odd' has the resistance eigenvalue -0." in str(caught.value)
-        assert "losses=None" in str(caught.value)
+    with pytest.raises(dlmp.ModelError) as caught:
+        dlmp.build_opf(net, losses="quadratic")
+    assert "line 'l': its code 'odd' has the resistance eigenvalue -0." in str(caught.value)
+    assert "losses=None" in str(caught.value)
 
 
 def test_the_same_of_parallel_lines_and_of_an_admittance():

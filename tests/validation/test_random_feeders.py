@@ -128,11 +128,11 @@ class Builder:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_model_against_ac_and_back(seed):
-    """Lossless within .004 pu at light load, corrected exact, and the same AC from our file."""
+    """Lossless within .004 pu at light load, the AC form exact, and the same AC from our file."""
     engine()
     net = dlmp.Network("random", Builder(Random(seed)).elements)
     table, ac = dlmp.validate_feeder(net)
-    assert table["max_error"][0] < 0.004 and table["max_error"][1] < 1e-6
+    assert table["max_error"][0] < 0.004 and table["max_error"][2] < 1e-7
     with TemporaryDirectory() as folder:
         again = dlmp.read_opendss(dlmp.write_opendss(net, Path(folder) / "net.dss"))
     back = dlmp.ac_power_flow(again)

@@ -1,0 +1,267 @@
+"""What is known of a leader's answer in AC beside its proven gap: its edge, and moves of it.
+
+At a limit that binds the price jumps: on the one side it is that of energy and losses, on the other
+it holds the penalty, too. A leader stops exactly there, so what one kW more costs is part of the
+answer. And since a fixed point of the linear problems need not be the best in AC, moves of the
+schedule are tried, each with the DSO's AC OPF at it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyomo.environ as pyo
+
+from pyomo_dlmp.errors import SolverError
+from pyomo_dlmp.lower.solver import LowerSolver
+from pyomo_dlmp.market.data import Market
+from pyomo_dlmp.market.dso import AcDso
+from pyomo_dlmp.network.units import KILO
+from pyomo_dlmp.solve import solve_opf
+from pyomo_dlmp.tolerances import ROW_HOLDS
+
+BEYOND = 1e-5  # pu; a limit that is exceeded by less is kept
+_JUMP = 0.01  # share of an hour's payment that a kW costs where there is a jump
+_SIZES = (1.0, 10.0, 50.0, 150.0)  # kW of moves
+_STEPS = 6  # rounds of the DSO at a move
+
+
+@dataclass
+class Cliff:
+    """The edge that an answer stands on.
+
+    Attributes
+    ----------
+    table : DataFrame
+        Columns element ("": all together), period, quantity, value, unit.
+    beyond : float
+        The payment just beyond the limits that bind ($); nan where no price jumps.
+    """
+
+    table: pd.DataFrame
+    beyond: float
+
+
+def broken_limits(model: Any) -> int:
+    """Voltages beyond their limits by more than `BEYOND`, of a model at its AC point."""
+    count = 0
+    for bus in model.bus.values():
+        for name, sign in (("v_low", 1.0), ("v_high", -1.0)):
+            rows = bus.component(name)
+            for k in () if rows is None else rows:
+                limit = rows[k].lower if sign > 0 else rows[k].upper
+                over = np.sqrt(pyo.value(limit)) - np.sqrt(max(0.0, pyo.value(bus.w[k])))
+                count += sign * over > BEYOND
+    return int(count)
+
+
+def hourly(m: Any) -> dict[Hashable, float]:
+    """What the leader pays in each period ($), at the loaded prices."""
+    paid = dict.fromkeys(m.dso.periods, 0.0)
+    for part in (m.dca.pay_active, m.dca.pay_reactive):
+        for k in part:
+            paid[k[-1]] += float(pyo.value(part[k]))
+    return paid
+
+
+def sites_of(m: Any) -> dict[str, Any]:
+    """Blocks of the leader's datacenters by name."""
+    own = {k[0] for k in m.dca.pay_active}
+    return {name: dc for name, dc in m.dso.datacenter.items() if name in own}
+
+
+def shift(dc: Any, t: Hashable, mw: float) -> bool:
+    """Add to a site's power, in equal legs; False where its range has no room."""
+    n = 1 if dc.balanced else len(dc.legs)
+    found = [(dc.p[t], mw)] + [(dc.leg_p[leg, t], mw / n) for leg in dc.legs if not dc.balanced]
+    if any(not var.lb - ROW_HOLDS <= var.value + move <= var.ub + ROW_HOLDS
+           for var, move in found):
+        return False
+    for var, move in found:
+        var.set_value(var.value + move, skip_validation=True)
+    return True
+
+
+def cliff_of(m: Any, dso: AcDso) -> Cliff:
+    """Payments at an answer and one kW beside it, by the DSO's problem at the answer's AC point.
+
+    Parameters
+    ----------
+    m : ConcreteModel
+        The bilevel model; its values stay.
+    dso : AcDso
+        Settled at them.
+
+    Returns
+    -------
+    Cliff
+    """
+    solver, before = LowerSolver(dso.compiled()), _values(m)
+    base = hourly(m)
+    rows, most = [], dict(base)
+    for name, dc in sites_of(m).items():
+        for word, move in (("more", 1.0 / KILO), ("less", -1.0 / KILO)):
+            moved = [t for t in base if shift(dc, t, move)]
+            try:
+                solver.solve_here().load()
+                paid = hourly(m)
+            except SolverError:  # beyond a hard limit
+                paid = dict.fromkeys(base, float("nan"))
+            _restore(before)
+            for t in moved:
+                rows.append((name, t, f"cost_of_one_{word}_kW", paid[t] - base[t]))
+                most[t] = max(most[t], paid[t])
+    dso.loop.solution.load()
+    jump = any(most[t] - base[t] > _JUMP * max(abs(base[t]), 1.0 / KILO) for t in base)
+    rows = [*(("", t, "payment_at_the_answer", base[t]) for t in base),
+            *(("", t, "payment_just_beyond", most[t]) for t in base), *rows]
+    table = pd.DataFrame(rows, columns=["element", "period", "quantity", "value"])
+    table["unit"] = "$"
+    return Cliff(table, sum(most.values()) if jump else float("nan"))
+
+
+def try_deviations(m: Any, dso: AcDso, market: Market, paid: float) -> pd.DataFrame:
+    """Payments in AC at moves of the answer; where hours are independent, several at a time.
+
+    Parameters
+    ----------
+    m : ConcreteModel
+        The bilevel model; its values and its DSO's point stay.
+    dso : AcDso
+        Settled at them.
+    market : Market
+        With `deviations` and `seed`.
+    paid : float
+        The payment at the answer ($).
+
+    Returns
+    -------
+    DataFrame
+        As `AcMarket.deviations`.
+    """
+    coupled = bool(len(market.takers)) or any(len(b) for b in (m.dso.storage,))
+    base, before = hourly(m), _values(m)
+    state, form = dso.loop.state, dso.loop.solution
+    left = list(_moves(m, market, base))
+    rows: list[tuple] = []
+    while left:
+        used: set = set()
+        now = []
+        for move in list(left):
+            hours = {move[1], move[3]}
+            if not (used & hours) and not (coupled and now):
+                used |= hours
+                now.append(move)
+                left.remove(move)
+        rows += _pay_for(m, dso, now, base, paid, coupled)
+        _restore(before)
+    dso.loop.state = state
+    if rows:
+        dso.loop.settle()
+        assert form is not None
+    columns = ["move", "kw", "payment", "change", "limits_broken"]
+    table = pd.DataFrame(rows, columns=columns)
+    table.insert(0, "deviation", range(1, len(table) + 1))
+    return table
+
+
+def _pay_for(m: Any, dso: AcDso, moves: list[tuple], base: dict, paid: float,
+             coupled: bool) -> list[tuple]:
+    """Rows of the moves of one day, which do not share an hour."""
+    sites = sites_of(m)
+    for one, t, other, u, mw in moves:
+        shift(sites[one], t, mw)
+        shift(sites[other], u, -mw)
+    try:
+        for _ in range(_STEPS):
+            if dso.step()[0] <= BEYOND:  # the next problem is exact to its square
+                break
+        dso.loop.solve_model()
+    except SolverError:
+        return []
+    after = hourly(m)
+    found = []
+    for one, t, other, u, mw in moves:
+        new = sum(after.values()) if coupled else paid + sum(
+            after[hour] - base[hour] for hour in {t, u})
+        where = f"{one} in {t} from {one if one == other else other} in {u}"
+        found.append((where, KILO * mw, new, new - paid, broken_limits(dso.model)))
+    return found
+
+
+def _moves(m: Any, market: Market, base: dict) -> Iterator[tuple]:
+    """(site, hour, site, hour, MW) of moves that the workload allows, coordinates first.
+
+    Hours are drawn without return until none is left, so that as many moves as may be are of
+    different hours.
+    """
+    rng = np.random.default_rng(market.seed)
+    sites, before = sites_of(m), _values(m)
+    names, hours = list(sites), sorted(base, key=lambda t: -base[t])
+    if len(hours) < 2 and len(names) < 2:
+        return
+    given, deck = 0, []
+    for k in range(20 * market.deviations):
+        if given == market.deviations:
+            return
+        if len(deck) < 2:
+            deck = [hours[i] for i in rng.permutation(len(hours))]
+        t = deck.pop()
+        u = deck.pop() if deck else t
+        one = names[k % len(names)]
+        other = one if k < len(names) * len(hours) and u != t else names[rng.integers(len(names))]
+        mw = _SIZES[k % len(_SIZES)] / KILO * (1.0 if rng.random() < 0.5 else -1.0)
+        if (one, t) == (other, u):
+            continue
+        fits = shift(sites[one], t, mw) and shift(sites[other], u, -mw) and _serves(m)
+        _restore(before)
+        if fits:
+            given += 1
+            yield one, t, other, u, mw
+
+
+def _serves(m: Any) -> bool:
+    """Whether the leader's own rows can hold at the sites' present powers."""
+    decided = [v for dc in sites_of(m).values() for v in dc.p.values() if not v.fixed]
+    for var in decided:
+        var.fix()
+    m.dso.deactivate()
+    m.dca.cost.deactivate()
+    own = [v for v in m.dca.component_data_objects(pyo.Var, descend_into=pyo.Block)
+           if not v.fixed]
+    try:
+        if not own:
+            return all(_holds(row) for row in m.dca.component_data_objects(
+                pyo.Constraint, active=True, descend_into=pyo.Block))
+        m.any_will_do = pyo.Objective(expr=sum(own))
+        solve_opf(m)
+        return True
+    except SolverError:
+        return False
+    finally:
+        if m.component("any_will_do") is not None:
+            m.del_component("any_will_do")
+        m.dca.cost.activate()
+        m.dso.activate()
+        for var in decided:
+            var.unfix()
+
+
+def _holds(row: Any) -> bool:
+    body = pyo.value(row.body)
+    low, high = (None if x is None else pyo.value(x) for x in (row.lower, row.upper))
+    room = ROW_HOLDS * (1.0 + abs(body))
+    return (low is None or body >= low - room) and (high is None or body <= high + room)
+
+
+def _values(m: Any) -> list[tuple[Any, Any]]:
+    return [(v, v.value) for v in m.component_data_objects(pyo.Var, descend_into=pyo.Block)]
+
+
+def _restore(values: list[tuple[Any, Any]]) -> None:
+    for var, value in values:
+        var.set_value(value, skip_validation=True)

@@ -1,0 +1,212 @@
+"""The strategic market in AC: the leader's problem at a point, the DSO's AC OPF, again.
+
+At a point the bilevel problem is that of the linear form: rows that are linear, duals that are
+prices. Its answer moves the point; where schedule, payment and voltages stand still the leader's
+problem has the AC OPF's own prices and their own slopes. That is a fixed point, not a proof of a
+global optimum in AC: the gap is that of the last linear problem, and `market.ac_checks` samples
+moves of the answer. Steps shrink about tenfold a round; where they do not, the schedule is held in
+a box around the last one (a trust region), which is then said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyomo.environ as pyo
+
+from pyomo_dlmp.ac_opf.answer import answer_of
+from pyomo_dlmp.auditing import BilevelResult
+from pyomo_dlmp.market.ac_checks import Cliff, broken_limits, cliff_of, try_deviations
+from pyomo_dlmp.market.data import Market, MarketResult
+from pyomo_dlmp.market.dso import AcDso, LinearDso, bilevel_of
+from pyomo_dlmp.network.units import KILO
+from pyomo_dlmp.parametric import SolveCache
+from pyomo_dlmp.solve import solve_bilevel
+from pyomo_dlmp.tolerances import GAP, ROW_HOLDS, SAME_OBJECTIVE, SAME_PRICE, SAME_VOLTAGE
+
+ROUNDS = ["round", "payment", "schedule_change", "voltage_change", "price_change", "gap"]
+_STEADY = 0.7  # a step that is longer than this share of the last one does not shrink
+_FREE = 3  # rounds without a trust region
+
+
+@dataclass
+class AcMarket:
+    """What the AC form says of a strategic market's answer.
+
+    Attributes
+    ----------
+    rounds : DataFrame
+        Columns `ROUNDS`: payment ($), schedule_change (MW), voltage_change (pu), price_change
+        ($/MWh), proven relative gap of the round's linear problem.
+    settled : bool
+        Whether schedule, payment and voltages stood still, and the DSO's AC OPF settled.
+    payment : float
+        $, at AC prices at the answer.
+    payment_beyond : float
+        $, at the prices just beyond the limits that bind (nan: there is no such jump).
+    cliff : DataFrame
+        Columns element, period, quantity, value, unit; of each hour the payment at the answer and
+        just beyond, of each site what one kW more or less costs.
+    deviations : DataFrame
+        Columns deviation, move, kw, payment, change ($), limits_broken; each in AC.
+    payment_best_deviation : float
+        $, the least of them (nan: none was tried).
+    limits_broken : int
+        Voltages beyond their limits by more than 1e-5 pu in AC.
+    engine_difference : float
+        Greatest difference of a voltage to the OpenDSS engine (pu; nan: not compared).
+    certificate : DataFrame
+        Columns bus, phase, period, quantity, price, adjoint, unit.
+    """
+
+    rounds: pd.DataFrame
+    settled: bool
+    payment: float
+    payment_beyond: float
+    cliff: pd.DataFrame
+    deviations: pd.DataFrame
+    payment_best_deviation: float
+    limits_broken: int
+    engine_difference: float
+    certificate: pd.DataFrame = field(repr=False)
+
+
+def said(note: str, dso: LinearDso | AcDso) -> str:
+    """A note with what was met while the DSO's problem was cleared."""
+    return "; ".join(filter(None, (note, *dict.fromkeys(dso.notes))))
+
+
+def solve_strategic_ac(market: Market, start: MarketResult, progress: Callable | None = None,
+                       **options: Any) -> MarketResult:
+    """The strategic market in the AC form.
+
+    Parameters
+    ----------
+    market : Market
+        With ``opf["form"] == "ac"``.
+    start : MarketResult
+        An answer of the same market in another form; its schedule is the first.
+    progress : callable, optional
+        progress(stage, payment, bound).
+    **options
+        Of `solve_bilevel`.
+
+    Returns
+    -------
+    MarketResult
+        With `ac`.
+
+    Raises
+    ------
+    SolverError
+        If the AC equations have no solution, or no dispatch keeps hard limits.
+    """
+    kw = {name: [KILO * dc.p[t].value for t in start.dso.periods]
+          for name, dc in start.dso.datacenter.items()}
+    m, dso = bilevel_of(market, start=kw)
+    assert isinstance(dso, AcDso)
+    for var in m.dso.declared_upper():
+        same = start.model.find_component(var.name)
+        if same is not None and same.value is not None:
+            var.set_value(float(np.clip(same.value, *var.bounds)), skip_validation=True)
+    loop = _Leader(m, dso, progress, options)
+    loop.run(market.ac_rounds)
+    result = MarketResult("strategic", m.dso, float("nan"), loop.solution.status,
+                          note=said(loop.note, dso), solution=loop.solution, model=m)
+    if loop.solution.objective is None:
+        return result
+    ends = dso.loop.settle()
+    result.note = said(loop.note, dso)
+    result.form, result.paid = dso.loop.form, float(pyo.value(m.dca.cost))
+    answer = answer_of(dso.loop, ends)
+    found = cliff_of(m, dso)
+    tried = try_deviations(m, dso, market, result.paid)
+    result.ac = _told(loop, dso, answer, result.paid, found, tried)
+    result.rounds = result.ac.rounds
+    return result
+
+
+def _told(loop: _Leader, dso: AcDso, answer: Any, paid: float, found: Cliff,
+          tried: pd.DataFrame) -> AcMarket:
+    certificate = answer.certificate.rename(columns={"price": "adjoint", "dual": "price"})
+    return AcMarket(
+        rounds=pd.DataFrame(loop.rounds, columns=ROUNDS),
+        settled=bool(loop.settled and dso.loop.settled), payment=paid,
+        payment_beyond=found.beyond, cliff=found.table, deviations=tried,
+        payment_best_deviation=float(tried["payment"].min()) if len(tried) else float("nan"),
+        limits_broken=broken_limits(dso.model), engine_difference=answer.engine_difference,
+        certificate=certificate[["bus", "phase", "period", "quantity", "price", "adjoint", "unit"]])
+
+
+class _Leader:
+    """The rounds of the leader's loop."""
+
+    def __init__(self, m: Any, dso: AcDso, progress: Callable | None, options: dict):
+        self.m, self.dso, self.progress = m, dso, progress
+        self.options = dict(options)
+        self.cache = self.options.pop("cache", None) or SolveCache(series=False)
+        self.decisions = [v for v in m.dso.declared_upper() if not v.fixed]
+        self.bounds = [v.bounds for v in self.decisions]
+        self.rounds: list[tuple] = []
+        self.settled, self.radius, self.note = False, np.inf, ""
+        self.solution: BilevelResult
+
+    def schedule(self) -> np.ndarray:
+        """Values of the leader's decisions in the DSO's problem (MW, Mvar)."""
+        return np.array([v.value for v in self.decisions], dtype=float)
+
+    def run(self, most: int) -> None:
+        """Rounds until nothing moves, at most `most`."""
+        self.dso.step()
+        paid, gap = np.inf, self.options.get("gap", GAP)
+        try:
+            for number in range(1, most + 1):
+                before = self.schedule()
+                self.cache.give(self.m.dso, self.dso.compiled())
+                self.solution = solve_bilevel(
+                    self.m, **{**self.options, "gap": gap, "cache": self.cache})
+                if self.solution.objective is None:
+                    return
+                after = self.schedule()
+                volts, price = self.dso.step()
+                moved = float(np.abs(after - before).max(initial=0.0))
+                self.rounds.append((number, self.solution.objective, moved, volts, price,
+                                    self.solution.gap))
+                if self.progress is not None:
+                    self.progress(f"AC round {number}", self.solution.objective,
+                                  self.solution.bound)
+                self.settled = (moved <= ROW_HOLDS and volts <= SAME_VOLTAGE and abs(
+                    self.solution.objective - paid) <= SAME_PRICE)
+                if self.settled:
+                    break
+                paid = self.solution.objective
+                if "regions" in self.solution.size:  # exact where it is cheap
+                    gap = min(gap, 0.1 * SAME_OBJECTIVE)
+                self._hold(after)
+        finally:
+            for var, (low, high) in zip(self.decisions, self.bounds, strict=True):
+                var.setlb(low)
+                var.setub(high)
+        self._tell(most)
+
+    def _hold(self, around: np.ndarray) -> None:
+        """A trust region around the schedule where steps do not shrink."""
+        steps = [row[2] for row in self.rounds]
+        if len(steps) < _FREE or steps[-1] <= _STEADY * steps[-2]:
+            return
+        self.radius = 0.5 * min(self.radius, steps[-1])
+        for var, (low, high), at in zip(self.decisions, self.bounds, around, strict=True):
+            var.setlb(max(low, at - self.radius))
+            var.setub(min(high, at + self.radius))
+
+    def _tell(self, most: int) -> None:
+        self.note = (f"AC: settled in {len(self.rounds)} rounds" if self.settled else
+                     f"AC: did not settle in {most} rounds (the schedule moves by "
+                     f"{KILO * self.rounds[-1][2]:.2g} kW)")
+        if np.isfinite(self.radius):
+            self.note += (f"; schedules alternated and were held within {KILO * self.radius:.3g} "
+                          "kW of the last one, where alone the last bound holds")

@@ -1,0 +1,189 @@
+"""How the DSO's problem of a market is built and cleared: in the linear form, or true in AC.
+
+Both have `model` and ``clear()``: the DSO's optimum at the values of what it does not decide, its
+prices loaded. In AC that is the loop of `ac_opf`: the model is solved again at its own power flow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyomo.environ as pyo
+
+from pyomo_dlmp.ac_opf import AcLoop
+from pyomo_dlmp.bilevel import LowerLevel
+from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
+from pyomo_dlmp.lower.reread import reread
+from pyomo_dlmp.lower.solver import LowerSolution
+from pyomo_dlmp.market.aggregator import AggregatorBlock
+from pyomo_dlmp.market.data import Market
+from pyomo_dlmp.opf import build_opf
+from pyomo_dlmp.opf.ac_point import point_rows
+from pyomo_dlmp.solve import solve_opf
+
+
+def in_ac(market: Market) -> bool:
+    """Whether a market's DSO uses the AC form."""
+    return market.opf.get("form", "lindist") == "ac"
+
+
+class LinearDso:
+    """The linear form.
+
+    Parameters
+    ----------
+    market : Market
+    into : Block, optional
+        As of `build_opf`.
+    **more
+        Further options of `build_opf`.
+
+    Attributes
+    ----------
+    model : Block
+    notes : list of str
+        What was met while clearing.
+    """
+
+    def __init__(self, market: Market, into: Any = None, **more: Any):
+        self.model = build_opf(market.network, into=into, **{**market.opf, **more})
+        self.notes: list[str] = []
+
+    def clear(self) -> LowerSolution:
+        """The optimum at the values of what others decide.
+
+        Returns
+        -------
+        LowerSolution
+            Values and duals are loaded.
+        """
+        return solve_opf(self.model)
+
+
+class AcDso:
+    """The AC form and its loop.
+
+    Parameters
+    ----------
+    market : Market
+    into : Block, optional
+        As of `build_opf`.
+    start : mapping of str to sequence of float, optional
+        kW of datacenters by period where the first operating point is; their floor otherwise.
+    **more
+        Further options of `build_opf`.
+
+    Attributes
+    ----------
+    model : Block
+    loop : AcLoop
+    notes : list of str
+        What was met while clearing.
+    """
+
+    def __init__(self, market: Market, into: Any = None,
+                 start: Mapping[str, Any] | None = None, **more: Any):
+        kw = {name: dc.floor * dc.kw for name, dc in market.network.datacenters.items()}
+        options = {key: value for key, value in market.opf.items() if key != "form"}
+        self.loop = AcLoop(market.network, into=into, **{
+            **options, **more, "datacenter_kw": {**kw, **(start or {})}})
+        self.model, self.notes = self.loop.model, []
+
+    def clear(self) -> LowerSolution:
+        """The AC OPF at the values of what others decide; see `LinearDso.clear`."""
+        rounds = self.loop.settle()
+        if not self.loop.settled:
+            self.notes.append(
+                f"the DSO's AC OPF did not settle in {len(rounds)} rounds (voltages move by "
+                f"{rounds[-1][1]:.1e} pu, prices by {rounds[-1][2]:.1e} $/MWh)")
+        assert self.loop.solution is not None
+        return self.loop.solution
+
+    def step(self) -> tuple[float, float]:
+        """One round alone: solve, AC power flow of the dispatch, the model at that point.
+
+        Returns
+        -------
+        (float, float)
+            Greatest change of a voltage (pu), and of a price ($/MWh).
+        """
+        self.loop.solve_model()
+        moved = self.loop.move()
+        self.loop.linearise()
+        return moved
+
+    def compiled(self) -> KktSystem:
+        """The model at its present point, compiled: only rows that the point changes are read.
+
+        Returns
+        -------
+        KktSystem
+        """
+        assert self.loop.form is not None
+        self.loop.form = reread(self.loop.form, point_rows(self.model))
+        return build_kkt(self.loop.form)
+
+
+def dso_of(market: Market, into: Any = None, **more: Any) -> LinearDso | AcDso:
+    """The DSO of a market in the form that its options ask for.
+
+    Parameters
+    ----------
+    market : Market
+    into : Block, optional
+        As of `build_opf`.
+    **more
+        Further options of `build_opf`; `start` of an `AcDso`.
+
+    Returns
+    -------
+    LinearDso or AcDso
+    """
+    if in_ac(market):
+        return AcDso(market, into, **more)
+    more.pop("start", None)
+    return LinearDso(market, into, **more)
+
+
+def bilevel_of(market: Market, pays: str | None = None,
+               start: Mapping[str, Any] | None = None) -> tuple[Any, LinearDso | AcDso]:
+    """The bilevel model of a market, and its DSO.
+
+    Parameters
+    ----------
+    market : Market
+    pays : str, optional
+        What the leader pays for, instead of the market's `pays`.
+    start : mapping, optional
+        As of `AcDso`.
+
+    Returns
+    -------
+    (ConcreteModel, LinearDso or AcDso)
+        With LowerLevel `dso` (and its price takers) under AggregatorBlock `dca`.
+    """
+    m = pyo.ConcreteModel(name=market.network.name)
+    m.dso = LowerLevel()
+    theirs = [site for sites, _ in market.takers.values() for site in sites]
+    dso = dso_of(market, m.dso, start=start, price_takers=theirs)
+    add_takers(m.dso, market)
+    m.dca = AggregatorBlock()
+    pays = pays or market.pays
+    m.dca.build(m.dso, market.workload, pays,
+                tariff=market.tariff if pays == "tariff" else None)
+    return m, dso
+
+
+def add_takers(dso: Any, market: Market) -> None:
+    """Add a market's price takers to the DSO's problem.
+
+    Parameters
+    ----------
+    dso : Block
+        Filled by `build_opf`.
+    market : Market
+    """
+    dso.taker = AggregatorBlock(list(market.takers))
+    for name, (sites, workload) in market.takers.items():
+        dso.taker[name].build(dso, workload, sites=sites, price_taker=True)

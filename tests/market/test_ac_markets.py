@@ -1,0 +1,111 @@
+"""Markets in the AC form: each against the DSO's AC OPF at its schedule, and a grid of them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyomo.environ as pyo
+import pytest
+
+import pyomo_dlmp as dlmp
+from pyomo_dlmp.market import MARKETS, Market, build_bilevel, solve_market
+from pyomo_dlmp.market.dso import bilevel_of
+from tests.checks import check_answer
+from tests.models import feeder
+
+LOAD = dlmp.Load(name="l", bus="end", legs=("ab",), kw=(300,), kvar=(150,), connection="delta")
+SITE = dlmp.Datacenter(name="dc", bus="end", kw=700, floor=0.1)
+OPF = {"form": "ac", "periods": 2, "price": [40.0, 44.0], "v_min": 0.96, "penalty": 900.0}
+
+
+def market(*devices, **options):
+    return Market(feeder(LOAD, *(devices or (SITE,))), 0.8, OPF,
+                  **{"tariff": 45.0, "deviations": 4, **options})
+
+
+def at_schedule(m, dso, p0):
+    """The payment in AC of a schedule."""
+    dc = m.dso.datacenter["dc"]
+    for t, p in ((0, p0), (1, 0.8 - p0)):
+        dc.p[t].set_value(p)
+    dso.clear()
+    return pyo.value(m.dca.cost)
+
+
+@pytest.fixture(scope="module")
+def strategic():
+    return solve_market("strategic", market(), gap=1e-6)
+
+
+def test_the_leader_settles_and_the_audit_passes(strategic):
+    ac = strategic.ac
+    assert ac.settled and len(strategic.rounds) <= 8 and "settled" in strategic.note
+    assert strategic.paid == pytest.approx(strategic.solution.objective, rel=1e-6)
+    check_answer(strategic.model, strategic.solution)
+    assert ac.engine_difference < 1e-7
+    assert (ac.certificate["price"] - ac.certificate["adjoint"]).abs().max() < 1e-5
+
+
+def test_it_is_the_least_payment_in_ac(strategic):
+    m, dso = bilevel_of(market())
+    best = min(at_schedule(m, dso, p) for p in np.linspace(0.1, 0.7, 25))
+    here = strategic.dso.datacenter["dc"].p[0].value
+    assert at_schedule(m, dso, here) == pytest.approx(strategic.paid, rel=1e-6)
+    assert strategic.paid <= best + 1e-6
+    assert strategic.paid == pytest.approx(best, rel=1e-3)
+
+
+def test_what_is_beside_the_answer(strategic):
+    m, dso = bilevel_of(market())
+    here, ac = strategic.dso.datacenter["dc"].p[0].value, strategic.ac
+    table = ac.cliff.set_index(["element", "period", "quantity"])["value"]
+    base = [table["", t, "payment_at_the_answer"] for t in (0, 1)]
+    assert sum(base) == pytest.approx(strategic.paid, rel=1e-6)
+    after = at_schedule(m, dso, here + 0.001)
+    moved = (table["dc", 0, "cost_of_one_more_kW"] + table["dc", 1, "cost_of_one_less_kW"])
+    assert after - strategic.paid == pytest.approx(moved, abs=1e-3)
+    assert len(ac.deviations) == 4 and (ac.deviations["change"] > -1e-4).all()
+    row = ac.deviations.iloc[0]
+    at = 1 if " in 1 from" in row["move"] else 0
+    mw = row["kw"] / 1000 * (1 if at == 0 else -1)
+    assert at_schedule(m, dso, here + mw) == pytest.approx(row["payment"], abs=1e-4)
+
+
+@pytest.mark.parametrize("search", ["regions", "single_level"])
+def test_at_a_point_regions_and_kkt_agree(search):
+    m = build_bilevel(market())
+    result = dlmp.solve_bilevel(m, search=search, gap=1e-7)
+    check_answer(m, result)
+    dc, best = m.dso.datacenter["dc"], np.inf
+    for p in np.linspace(0.1, 0.7, 61):
+        dc.p[0].set_value(p)
+        dc.p[1].set_value(0.8 - p)
+        dlmp.solve_opf(m.dso)
+        best = min(best, pyo.value(m.dca.cost))
+    assert result.objective <= best + 1e-6
+    assert result.objective == pytest.approx(best, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", [name for name in MARKETS if name != "strategic"])
+def test_other_markets_are_cleared_in_ac(name, strategic):
+    found = solve_market(name, market(max_rounds=12))
+    point = dlmp.solve_ac_opf(
+        market().network, datacenter_kw={"dc": [
+            1000 * found.dso.datacenter["dc"].p[t].value for t in (0, 1)]},
+        **{k: v for k, v in OPF.items() if k != "form"})
+    assert pyo.value(found.dso.cost) == pytest.approx(point.cost, rel=1e-5)
+    if name == "cooperative":
+        assert point.cost <= pyo.value(strategic.dso.cost) + 1e-5
+
+
+def test_sites_that_choose_legs_and_reactive_power():
+    site = replace(SITE, connection="delta", balanced=False, reactive="aggregator", kva=900)
+    found = solve_market("strategic", market(site, deviations=0), gap=1e-4)
+    check_answer(found.model, found.solution)
+    assert found.paid < solve_market("strategic", market(deviations=0), gap=1e-4).paid
+
+
+def test_bad_data_of_an_ac_market():
+    with pytest.raises(dlmp.ModelError, match="operating_point") as err:
+        solve_market("strategic", replace(
+            market(), opf={**OPF, "operating_point": 3}, ac_rounds=0))
+    assert "ac_rounds" in str(err.value)
