@@ -14,7 +14,7 @@ import pyomo.environ as pyo
 from pyomo_dlmp.ac_opf import AcLoop
 from pyomo_dlmp.bilevel import LowerLevel
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
-from pyomo_dlmp.lower.reread import reread
+from pyomo_dlmp.lower.rereading import reread
 from pyomo_dlmp.lower.solver import LowerSolution
 from pyomo_dlmp.market.aggregator import AggregatorBlock
 from pyomo_dlmp.market.data import Market
