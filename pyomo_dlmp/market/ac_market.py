@@ -121,7 +121,7 @@ def solve_strategic_ac(market: Market, start: MarketResult, progress: Callable |
         return result
     ends = dso.loop.settle()
     result.note = said(loop.note, dso)
-    result.form, result.paid = dso.loop.form, float(pyo.value(m.dca.cost))
+    result.loop, result.form, result.paid = dso.loop, dso.loop.form, float(pyo.value(m.dca.cost))
     answer = answer_of(dso.loop, ends)
     found = cliff_of(m, dso)
     tried = try_deviations(m, dso, market, result.paid)

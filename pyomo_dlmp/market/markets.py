@@ -129,7 +129,8 @@ def _uncoordinated(market: Market, **_: Any) -> MarketResult:
     answer = dso.clear()
     return MarketResult("uncoordinated", m.dso, pyo.value(m.dca.cost), Status.OPTIMAL, model=m,
                    note=said("pays the tariff; spread evenly where bills are equal", dso),
-                   residual=answer.residual.relative, form=answer.kkt.form)
+                   residual=answer.residual.relative, form=answer.kkt.form,
+                   loop=getattr(dso, "loop", None))
 
 
 def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> MarketResult:
@@ -170,7 +171,8 @@ def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> 
         var.set_value(old, skip_validation=True)
     table = pd.DataFrame(rounds, columns=["round", "payment", "change"])
     return MarketResult("price taker", m.dso, rounds[-1][1], status, said(note, dso), table,
-                   model=m, residual=answer.residual.relative, form=answer.kkt.form)
+                   model=m, residual=answer.residual.relative, form=answer.kkt.form,
+                   loop=getattr(dso, "loop", None))
 
 
 def _cooperative(market: Market, **_: Any) -> MarketResult:
@@ -190,7 +192,8 @@ def _cooperative(market: Market, **_: Any) -> MarketResult:
                 var.fix(round(var.value))
     answer = dso.clear()
     return MarketResult("cooperative", m, float("nan"), Status.OPTIMAL, said("", dso), model=m,
-                   residual=answer.residual.relative, form=answer.kkt.form)
+                   residual=answer.residual.relative, form=answer.kkt.form,
+                   loop=getattr(dso, "loop", None))
 
 
 MARKETS: dict[str, MarketRow] = {row.name: row for row in (
