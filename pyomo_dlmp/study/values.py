@@ -206,8 +206,8 @@ def opf_findings(options: Mapping[str, Any], tables: Mapping[str, dict[str, Any]
     if given.get("penalty") is None and given.get("voltage_limits", "soft") != "soft":
         given.pop("penalty", None)
     for key, what, cure in option_findings({**_DEFAULTS, **given, **tables["time"]}, network):
-        if key in tables["time"]:
-            continue  # judged with its table
+        if key in tables["time"] or key == "operating_point":
+            continue  # judged with its table; found by the market
         table, _, field = key.partition(".")
         where = f"[unbalance] {field}".rstrip() if table == "unbalance" else f"[dso] {key}"
         yield where, what, _in_toml(cure)
