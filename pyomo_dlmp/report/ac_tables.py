@@ -60,9 +60,13 @@ def certificate_table(certificate: pd.DataFrame) -> Table:
     return Table(["case", "price", "against", "unit", "prices", "greatest error", "median error",
                   "greatest at"], rows, 4,
                  "Every price as the marginal cost of the AC equations at the answer (their "
-                 "adjoint, found without the solver's duals) against the dual that the solver has "
-                 "for it, and a sample against AC power flows with a little more and a little less "
-                 "load.")
+                 "adjoint, found without the balances' duals) against the dual of the balance"
+                 + (", and a sample against AC power flows with a little more and less load."
+                    if certificate["difference_quotient"].notna().any() else "."))
+
+
+def _money(value: float, digits: int = 2) -> str:
+    return "–" if value != value else f"{value:,.{digits}f}"
 
 
 def rounds_table(rounds: pd.DataFrame) -> Table:
@@ -87,7 +91,9 @@ def rounds_table(rounds: pd.DataFrame) -> Table:
         for row in pick(rounds, case=case).to_dict("records"):
             here = (case, str(row["loop"]))
             rows.append([case if here != last else "", here[1] if here != last else "",
-                         number(row["round"]), *(number(row[column]) for column in shown)])
+                         number(row["round"]), *(
+                             _money(row[column], 4) if column in ("cost", "payment") else
+                             number(row[column]) for column in shown)])
             last = here
     return Table(["case", "loop", "round", *(columns[column] for column in shown)], rows, 2,
                  "From one AC operating point to the next: the greatest distance of a voltage from "
@@ -116,8 +122,8 @@ def cliff_table(cliff: pd.DataFrame) -> Table:
             here = pick(more, period=period).dropna(subset=["value"])
             dearest = here.iloc[int(here["value"].to_numpy().argmax())] if len(here) else None
             rows.append([case, "" if dearest is None else str(dearest["element"]), str(period),
-                         number(paid[period]), number(beyond[period]),
-                         "–" if dearest is None else number(dearest["value"])])
+                         _money(paid[period]), _money(beyond[period]),
+                         "–" if dearest is None else _money(dearest["value"])])
     return Table(["case", "dearest at", "hour", "paid at the answer ($)", "just beyond ($)",
                   "1 kW more costs ($)"], rows, 2,
                  "Hours in which the schedule stands at a limit: beyond it the price contains the "
