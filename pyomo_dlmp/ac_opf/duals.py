@@ -70,6 +70,7 @@ class ModelMap:
                                           for t in labels] for bus, k in phases])
                                for name in ("v_low", "v_high"))
         self.group = _groups(form)
+        self.incidence = circuit.legs.incidence(circuit.n)
         self.balances = [np.array([[_row_of(model.bus[bus], name, (k, t), row) for t in labels]
                                    for bus, k in circuit.nodes])
                          for name in ("balance_p", "balance_q")]
@@ -139,6 +140,25 @@ class ModelMap:
         lam = -self._multipliers(state) * np.conj(p + 1j * q)
         return np.array([node_prices(state, t, lam[:, t]) for t in range(p.shape[1])]
                         ).transpose(1, 2, 0)
+
+    def leg_voltages(self, x: np.ndarray, state: AcState) -> np.ndarray:
+        """Voltages of the legs in the model.
+
+        Parameters
+        ----------
+        x : ndarray
+            Values of the form's columns.
+        state : AcState
+            Its voltages stand where a Var of the model is fixed.
+
+        Returns
+        -------
+        ndarray, shape (legs, periods), complex
+            In pu.
+        """
+        real = np.where(self.real >= 0, x[self.real], state.volts.real)
+        imag = np.where(self.imag >= 0, x[self.imag], state.volts.imag)
+        return self.incidence @ (real + 1j * imag)
 
     def _multipliers(self, state: AcState) -> np.ndarray:
         """m of the balances: the voltage, 1 at neutrals and where it is small."""
