@@ -156,7 +156,7 @@ def solve_strategic_ac(market: Market, start: MarketResult, progress: Callable |
         return result
     dso.clear()
     result.note = said(loop.note, dso)
-    result.form, result.paid = dso.loop.form, float(pyo.value(m.dca.cost))
+    result.loop, result.form, result.paid = dso.loop, dso.loop.form, float(pyo.value(m.dca.cost))
     ac = result.ac = ac_of(dso, result.paid, loop.rounds, loop.settled)
     cliff = cliff_of(m, dso)
     ac.cliff, ac.payment_beyond = cliff.table, cliff.beyond
