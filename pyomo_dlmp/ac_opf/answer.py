@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pyomo_dlmp.ac_opf.infeasible import settle_hard
+from pyomo_dlmp.ac_opf.leg_prices import LegPrice, leg_price
 from pyomo_dlmp.ac_opf.loop import AcLoop, Progress
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Network
@@ -56,6 +57,13 @@ class AcOpf:
     def cost(self) -> float:
         """Of the DSO ($)."""
         return float(self.rounds["cost"].iloc[-1])
+
+    def leg_price(self, bus: str, leg: str, period: Any = None) -> LegPrice:
+        """Price ($/MWh, $/Mvarh) between any two conductors; see `leg_prices.leg_price`.
+
+        `prices` has a phase's to its neutral, if it has one that is not solidly grounded.
+        """
+        return leg_price(self.loop, bus, leg, period)
 
     def __repr__(self) -> str:
         state = "settled" if self.settled else "NOT settled"
