@@ -163,8 +163,9 @@ class ModelMap:
         ndarray, shape (legs, periods), complex
             In pu.
         """
-        real = np.where(self.real >= 0, x[self.real], state.volts.real)
-        imag = np.where(self.imag >= 0, x[self.imag], state.volts.imag)
+        real, imag = (np.where(at >= 0, x[at], part) for at, part in (
+            (self.real[:self.circuit.n], state.volts.real),
+            (self.imag[:self.circuit.n], state.volts.imag)))
         return self.incidence @ (real + 1j * imag)
 
     def _multipliers(self, state: AcState) -> np.ndarray:
