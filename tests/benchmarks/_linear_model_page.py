@@ -57,6 +57,8 @@ STUDY = (
     ("payment in the linear form ($)", lambda r: f"{r['linear_pays']:.2f}"),
     ("the same schedule at AC prices ($)", lambda r: f"{r['in_ac']:.2f}"),
     ("strategic payment in AC ($)", lambda r: f"{r['best']:.3f}"),
+    ("the same, just beyond the limits that bind ($)",
+     lambda r: f"{r['beyond']:.2f}" if r["beyond"] == r["beyond"] else "no limit binds"),
     ("node-hours below a limit in AC", lambda r: f"{r['broken']}"),
     ("furthest below (pu)", lambda r: f"{r['broken_by']:.4f}"),
     ("lowest voltage, linear / AC (pu)",
@@ -96,7 +98,7 @@ def write(found: dict, docs: Path) -> Path:
         whole, half = r["order"]
         order.append(f"| {name} | {whole:.1e} | {half:.1e} | "
                      f"{'-' if whole < 1e-7 else f'{whole / half:.1f}'} | {r['across']} |")
-    cases = [found["study"][case] for case in ("no SVG", "SVG") if case in found["study"]]
+    cases = [found["study"][case] for case in ("no SVG", "delta SVG") if case in found["study"]]
     rows = [f"| {label} | " + " | ".join(shown(r) for r in cases) + " |" for label, shown in STUDY]
     page = docs / "linear_model.md"
     page.write_text(HEAD + "\n".join(prices) + "\n" + AFTER_PRICES.format(two=2, one=1)

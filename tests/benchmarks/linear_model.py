@@ -67,7 +67,8 @@ def study(case: str) -> dict:
         net, energy, opf={**options, "form": "ac"}, deviations=0), gap=1e-5)
     broken = report.limits[report.limits["broken_by"] > 1e-5]
     return {
-        "linear_pays": linear.paid, "in_ac": payment(done.model), "best": best.ac.payment, "beyond": best.ac.payment_beyond,
+        "linear_pays": linear.paid, "in_ac": payment(done.model), "best": best.ac.payment,
+        "beyond": best.ac.payment_beyond,
         "settled": bool(done.settled), "rounds": len(done.rounds),
         "off": {q: list(max(found)) for q, found in off.items()},
         "mean_off": {q: float(np.mean([x[0] for x in found])) for q, found in off.items()},
@@ -95,7 +96,7 @@ def main(names: list[str]) -> None:
             found["feeders"][name] = feeder(name)
             print(name, found["feeders"][name], flush=True)
             KEPT.write_text(json.dumps(found, indent=1), encoding="utf-8")
-    for case in ("no SVG", "SVG"):
+    for case in ("no SVG", "delta SVG"):
         if "study" in names or not names:
             found["study"][case] = study(case)
             print(case, found["study"][case], flush=True)
