@@ -142,7 +142,7 @@ def _price_errors(loop: AcLoop, m: Any) -> tuple:
     table = compare_prices(loop, m)
     for quantity in ("active", "reactive"):
         part = table[table["quantity"] == quantity]
-        worst = part.loc[part["error"].abs().idxmax()]
+        worst = part.iloc[int(part["error"].abs().to_numpy().argmax())]
         found += [abs(worst["error"]), f"{worst['bus']}.{worst['leg']}"]
     return tuple(found)
 
