@@ -15,7 +15,7 @@ from scipy.sparse.linalg import SuperLU, splu
 from pyomo_dlmp.ac.circuit import Circuit
 from pyomo_dlmp.ac.legs import LegState, leg_state
 from pyomo_dlmp.errors import DlmpError, SolverError
-from pyomo_dlmp.tolerances import NEWTON_STEP
+from pyomo_dlmp.tolerances import NEWTON_STEP, ROUNDING
 
 MOST_STEPS = 60
 _GREATEST_STEP = 0.5  # pu; longer Newton steps are shortened
@@ -208,7 +208,7 @@ def _collapse(circuit: Circuit, z: np.ndarray, share: float, name: object) -> Dl
 def _lowest(circuit: Circuit, z: np.ndarray) -> str:
     """The phase that has lost most of its voltage without load, in words."""
     least = np.abs(z[:circuit.n]) / np.maximum(
-        np.abs(_no_load(circuit, np.zeros(len(circuit.legs)))[:circuit.n]), 1e-9)
+        np.abs(_no_load(circuit, np.zeros(len(circuit.legs)))[:circuit.n]), ROUNDING)
     at = int(circuit.phase_nodes[np.argmin(least[circuit.phase_nodes])])
     bus, k = circuit.nodes[at]
     return f"the voltage is {abs(z[at]):.3g} pu at bus {bus}.{k}"
