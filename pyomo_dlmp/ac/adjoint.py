@@ -151,8 +151,8 @@ def node_prices(state: AcState, t: int, lam: np.ndarray) -> tuple[np.ndarray, np
     for phases, neutral in neutrals(state.circuit):
         u[phases] -= u[neutral]
         lam[phases] -= lam[neutral]
-    u[np.abs(u) < SMALL] = np.nan
-    value = -np.conj(lam) / np.conj(u)
+    value = np.full(len(u), complex(np.nan, np.nan))
+    np.divide(-np.conj(lam), np.conj(u), out=value, where=np.abs(u) >= SMALL)
     # 1 MW drawn injects -conj(1/u), 1 Mvar -conj(j/u) = +j conj(1/u)
     return value.real, (-1j * value).real
 

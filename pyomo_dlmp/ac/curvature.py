@@ -5,6 +5,7 @@ conj(s/u), and squared voltage limits. Along dz = Z ds (`ac.adjoint.sensitivitie
 
     bought      price Re(dV conj(dJ)) x 2
     a limit     2 mu |T dV|^2 / 2 x 2            mu: derivative of the cost over the limited |T V|^2
+                nu Im(conj(e) T dV)^2 / |T V|    nu: over the limited |T V|, e = T V / |T V|
     a leg       Re(Lam f2) x 2                   Lam: adjoint across the leg
                 f2 = second-order part of s/u = (s2 - s1 e + s0 e^2) / u,  e = du/u
 
@@ -14,7 +15,8 @@ Its definiteness is a matter of these few powers alone: a power flow is square.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -39,12 +41,18 @@ class Weights:
         Derivative of the cost over |T V|^2 ($/pu^2): positive at an upper limit.
     lam : ndarray, shape (size,), complex
         Adjoint of the cost with these limits.
+    magnitudes : ndarray or sparse, shape (k, n), complex, or None
+        T of phasors whose magnitude itself is limited.
+    nu : ndarray, shape (k,)
+        Derivative of the cost over |T V| of these ($/pu).
     """
 
     price: float
     rows: np.ndarray
     mu: np.ndarray
     lam: np.ndarray
+    magnitudes: Any = None
+    nu: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
 def hessian(state: AcState, t: int, directions: list[Direction], z: np.ndarray,
@@ -73,6 +81,10 @@ def hessian(state: AcState, t: int, directions: list[Direction], z: np.ndarray,
     if len(weights.mu):
         limited = weights.rows @ z[:c.n]
         total += 2.0 * (limited.T @ (weights.mu[:, None] * np.conj(limited))).real
+    if np.any(weights.nu):
+        v = weights.magnitudes @ state.volts[:, t]
+        across = (np.conj(v / np.abs(v))[:, None] * (weights.magnitudes @ z[:c.n])).imag
+        total += across.T @ ((weights.nu / np.abs(v))[:, None] * across)
     return total + _of_legs(state, t, directions, z, weights.lam)
 
 

@@ -8,9 +8,11 @@ compared: they must agree at an operating point that is its own solution.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pyomo.environ as pyo
 import scipy.sparse as sp
 
 from pyomo_dlmp.ac.adjoint import (
@@ -23,10 +25,12 @@ from pyomo_dlmp.ac.adjoint import (
 )
 from pyomo_dlmp.ac.circuit import Circuit
 from pyomo_dlmp.ac.newton import AcState
+from pyomo_dlmp.blocks.ac_leg import LimitedPhasor
 from pyomo_dlmp.lower.form import LowerForm
 from pyomo_dlmp.network.device import leg_names
-from pyomo_dlmp.network.phases import NEUTRAL
+from pyomo_dlmp.opf.ac_form import place_of
 from pyomo_dlmp.opf.curvature import Channel
+from pyomo_dlmp.opf.limits import limited_phasors
 
 # what inequality rows limit, by the component that holds them; all others are of unbalance
 OWNERS = {"bus": "voltage", "demand": "load response",
@@ -48,12 +52,10 @@ class ModelMap:
 
     Attributes
     ----------
-    real, imag : ndarray of int, shape (n, periods)
-        Columns of vr and vi; -1 where the Var is fixed.
-    low, high : ndarray of int, shape (phases, periods)
-        Rows of the voltage limits; -1 where there is none.
-    T : csr_matrix, shape (phases, n)
-        The limited phasors of all phases.
+    real, imag : ndarray of int, shape (n + ideal rows, periods)
+        Columns of vr and vi, then of the ideal rows' currents; -1 where the Var is fixed.
+    phasors : tuple of csr_matrix, shape (limits, n), complex
+        T of the phasors whose squares are limited, and of those whose magnitudes are.
     """
 
     def __init__(self, model: Any, circuit: Circuit, form: LowerForm):
@@ -61,22 +63,27 @@ class ModelMap:
         labels = list(model.periods)
         column = {id(var): j for j, var in enumerate(form.x)}
         row = {id(con): i for i, con in enumerate(form.rows)}
-        self.real, self.imag = (np.array([[column.get(id(v), -1) for v in (
-            model.bus[bus].component(name)[k, t] for t in labels)] for bus, k in circuit.nodes])
-            for name in ("vr", "vi"))
-        phases = [(bus, k) for bus, k in circuit.nodes if k in circuit.network.buses[bus].phases]
-        self.T = _phasors(circuit, phases)
-        self.low, self.high = (np.array([[_row_of(model.bus[bus], name, (k, t), row)
-                                          for t in labels] for bus, k in phases])
-                               for name in ("v_low", "v_high"))
+        joints = list(_joints(model, circuit))
+        self.real, self.imag = (np.array([[column.get(id(v[k, t]), -1) for t in labels]
+                                          for v, k in places])
+                                for places in (
+            [*((model.bus[bus].vr, k) for bus, k in circuit.nodes),
+             *((block.jr, i) for block, i in joints)],
+            [*((model.bus[bus].vi, k) for bus, k in circuit.nodes),
+             *((block.ji, i) for block, i in joints)]))
+        self._limits = {power: _Limits(circuit, len(labels)) for power in (2, 1)}
+        number = {t: i for i, t in enumerate(labels)}
+        for bus, limited in limited_phasors(model):
+            self._limits[limited.power].add(bus, limited, row, number)
+        self.phasors = tuple(limits.phasors() for limits in self._limits.values())
         self.group = _groups(form)
         self.incidence = circuit.legs.incidence(circuit.n)
         self.balances = [np.array([[_row_of(model.bus[bus], name, (k, t), row) for t in labels]
                                    for bus, k in circuit.nodes])
                          for name in ("balance_p", "balance_q")]
 
-    def limit_multipliers(self, duals: np.ndarray) -> np.ndarray:
-        """Derivative of the cost over the squared magnitudes of the phases.
+    def limit_multipliers(self, duals: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Derivatives of the cost over the limited squares, and over the limited magnitudes.
 
         Parameters
         ----------
@@ -85,10 +92,10 @@ class ModelMap:
 
         Returns
         -------
-        ndarray, shape (phases, periods)
-            $/pu^2, positive at an upper limit.
+        tuple of ndarray, shape (limits, periods)
+            In the order of `phasors`; $/pu^2 and $/pu, positive at an upper limit.
         """
-        return -(_taken(duals, self.low) + _taken(duals, self.high))
+        return tuple(limits.multipliers(duals) for limits in self._limits.values())
 
     def limit_gradients(self, form: LowerForm, x: np.ndarray,
                         duals: np.ndarray) -> dict[str, np.ndarray]:
@@ -106,9 +113,9 @@ class ModelMap:
         Returns
         -------
         dict
-            By `GROUPS`: shape (n, periods), complex, as the gradient of
-            `ac.adjoint.solve_adjoint`, over the nodes' voltages. Loads at the upper end of their
-            range are limited by a row, too (`blocks.load`).
+            By `GROUPS`: shape (n + ideal rows, periods), complex, as the gradient of
+            `ac.adjoint.solve_adjoint`, over the nodes' voltages and the ideal rows' currents. Loads
+            at the upper end of their range are limited by a row, too (`blocks.load`).
         """
         found = {}
         for name in GROUPS:
@@ -176,8 +183,8 @@ def adjoints(state: AcState, prices: np.ndarray, limits: np.ndarray) -> np.ndarr
     state : AcState
     prices : ndarray, shape (periods,)
         Of active power bought ($/MW of the period).
-    limits : ndarray, shape (n, periods), complex
-        `ModelMap.limit_gradient`.
+    limits : ndarray, shape (n + ideal rows or less, periods), complex
+        The sum of `ModelMap.limit_gradients`.
 
     Returns
     -------
@@ -186,7 +193,7 @@ def adjoints(state: AcState, prices: np.ndarray, limits: np.ndarray) -> np.ndarr
     found = np.empty_like(state.z)
     for t, price in enumerate(prices):
         gradient = price * bought_gradient(state, t)
-        gradient[:state.circuit.n] += limits[:, t]
+        gradient[:len(limits)] += limits[:, t]
         found[:, t] = solve_adjoint(state, t, gradient)
     return found
 
@@ -235,20 +242,47 @@ def _taken(values: np.ndarray, places: np.ndarray) -> np.ndarray:
     return np.where(places >= 0, values[places], 0.0)
 
 
-def _phasors(circuit: Circuit, phases: list[tuple[str, str]]) -> sp.csr_matrix:
-    """The phasors that limits are on: to the neutral, less the mean of the phases, or to ground."""
-    rows, columns, values = [], [], []
-    for number, (bus, k) in enumerate(phases):
-        rows.append(number)
-        columns.append(circuit.at[bus, k])
-        values.append(1.0)
-        if circuit.at.get((bus, NEUTRAL), -1) >= 0:
-            rows.append(number)
-            columns.append(circuit.at[bus, NEUTRAL])
-            values.append(-1.0)
-        elif circuit.network.buses[bus].phases == "abc" and bus not in circuit.grounded:
-            for other in "abc":
-                rows.append(number)
-                columns.append(circuit.at[bus, other])
-                values.append(-1.0 / 3.0)
-    return sp.csr_matrix((values, (rows, columns)), shape=(len(phases), circuit.n))
+def _joints(model: Any, circuit: Circuit) -> Iterator[tuple[Any, int]]:
+    """Block and number of each ideal row of a circuit, in its order."""
+    seen: dict[int, int] = {}
+    for row in circuit.ideal:
+        component, name = place_of(circuit.network, row)
+        block = model.component(component)[name]
+        number = seen[id(block)] = seen.get(id(block), -1) + 1
+        yield block, number
+
+
+class _Limits:
+    """Rows on phasors of one power: each phasor once, and the rows that limit it."""
+
+    def __init__(self, circuit: Circuit, periods: int):
+        self.at, self.shape = circuit.at, (circuit.n, periods)
+        self.known: dict[tuple, int] = {}
+        self.entries: list[tuple[int, int, int]] = []  # phasor, period, row
+        self.weights: list[Any] = []
+
+    def add(self, bus: str, limited: LimitedPhasor, row: dict, number: dict) -> None:
+        """Take rows that are in the form."""
+        key = (bus, *limited.phasor.items())
+        place = self.known.setdefault(key, len(self.known))
+        for t, con in limited.rows:
+            if id(con) in row:
+                self.entries.append((place, number[t], row[id(con)]))
+                self.weights.append(limited.weight)
+
+    def phasors(self) -> sp.csr_matrix:
+        """T of all of them."""
+        found = [(i, self.at[bus, k], c) for (bus, *terms), i in self.known.items()
+                 for k, c in terms if self.at[bus, k] >= 0]
+        rows, columns, values = zip(*found, strict=True) if found else ((), (), ())
+        return sp.csr_matrix((np.array(values, dtype=complex), (rows, columns)),
+                             shape=(len(self.known), self.shape[0]))
+
+    def multipliers(self, duals: np.ndarray) -> np.ndarray:
+        """Derivative of the cost over |T V|^power, shape (phasors, periods)."""
+        found = np.zeros((len(self.known), self.shape[1]))
+        if self.entries:
+            place, period, row = np.array(self.entries).T
+            weights = np.array([w if isinstance(w, float) else pyo.value(w) for w in self.weights])
+            np.subtract.at(found, (place, period), duals[row] * weights)
+        return found

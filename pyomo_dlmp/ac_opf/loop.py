@@ -33,6 +33,7 @@ from pyomo_dlmp.opf import build_opf
 from pyomo_dlmp.opf.ac_point import false_bends, point_rows, set_operating_point
 from pyomo_dlmp.opf.curvature import channels
 from pyomo_dlmp.opf.load_scale import load_series, reactive_series
+from pyomo_dlmp.opf.option_checks import OWN_POINT
 from pyomo_dlmp.opf.options import OpfOptions
 from pyomo_dlmp.tolerances import SAME_PRICE, SAME_VOLTAGE
 
@@ -81,7 +82,8 @@ class AcLoop:
         self.drawn = np.broadcast_to(
             self.drawn, (len(self.circuit.legs), len(self.labels))).copy()
         injected = start_injections(self.circuit, self.labels, first.datacenter_kw)
-        self.state = solve(self.circuit, injected, self.drawn, labels=self.labels)
+        # devices may be needed to have a solution at all: then a part of the powers is the start
+        self.state = solve(self.circuit, injected, self.drawn, labels=self.labels, nearest=True)
         self.point = operating_point(self.state, self.labels)
         self.model = build_opf(network, into=into, form="ac", operating_point=self.point,
                                **options)
@@ -92,7 +94,7 @@ class AcLoop:
         self.straight: set = set()  # legs whose bend at `v_high` the model cannot have
         self.lam = adjoints(self.state, self.prices, np.zeros(
             (self.circuit.n, len(self.labels)), dtype=complex))
-        self.limits = np.zeros((0, len(self.labels)))
+        self.limits = (np.zeros((0, len(self.labels))),) * 2
         self.directions = [[direction(self.circuit, c) for c in channels(self.model, t)]
                            for t in self.labels]
         self.linearise()
@@ -123,9 +125,11 @@ class AcLoop:
         for i, t in enumerate(self.labels):
             ways = self.directions[i]
             z = sensitivities(self.state, i, ways)
-            rows = self.map.T if self.map is not None else np.zeros((0, self.circuit.n))
+            none = np.zeros((0, self.circuit.n))
+            rows, others = (none, none) if self.map is None else self.map.phasors
+            mu, nu = (each[:, i] for each in self.limits)
             h = hessian(self.state, i, ways, z, Weights(
-                self.prices[i], rows, self.limits[:, i], self.lam[:, i]))
+                self.prices[i], rows, mu, self.lam[:, i], others, nu))
             matrices[t], least = made_convex(h + self.proximal * np.eye(len(h)))
             self.raised = min(self.raised, least)
         self.point = operating_point(self.state, self.labels)
@@ -178,7 +182,8 @@ class AcLoop:
         duals = self.solution.row_duals
         self.limits = self.map.limit_multipliers(duals)
         self.lam = adjoints(self.state, self.prices, sum(self.limit_gradients().values()))
-        apart = np.abs(self.node_prices() - before)
+        # a neutral's price is its current's, divided by a voltage that may be nothing but rounding
+        apart = np.abs(self.node_prices() - before)[:, self.circuit.phase_nodes]
         return (float(np.abs(self.state.legs.u - old).max(initial=0.0)),
                 float(np.nanmax(apart, initial=0.0)) / self.hours)
 
@@ -255,8 +260,7 @@ def build_opf_options(network: Network, options: Mapping[str, Any]) -> Any:
     object
         With `labels`, `hours`, `load_scale`, `datacenter_kw`.
     """
-    given = OpfOptions.of({key: v for key, v in options.items() if key not in (
-        "form", "operating_point")}, network)
+    given = OpfOptions.of({**options, "form": "ac", "operating_point": OWN_POINT}, network)
     labels, _ = period_labels(given.periods)
     return SimpleNamespace(labels=list(labels), hours=float(given.hours),
                            load_scale=given.load_scale, datacenter_kw=given.datacenter_kw)

@@ -21,14 +21,14 @@ its phases; else to ground)
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 
-from pyomo_dlmp.blocks.ac_leg import AcLegBlock, add_to
+from pyomo_dlmp.blocks.ac_leg import AcLegBlock, LimitedPhasor, add_to
 from pyomo_dlmp.blocks.ac_limits import add_sequences, limit_neutral, set_sequences
 from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
@@ -125,15 +125,32 @@ class AcBusBlockData(BlockData):
         """Whether its phases are read less their mean."""
         return not self.grounded and self.phases == PHASES
 
-    def _referred(self, v: Any, k: tuple[str, Hashable]) -> Any:
-        """T of the module's text."""
+    def phasor(self, phase: str) -> dict[str, float]:
+        """T of the module's text.
+
+        Parameters
+        ----------
+        phase : str
+            One of its phases.
+
+        Returns
+        -------
+        dict of str to float
+            Coefficients of the conductors' voltages.
+        """
         if NEUTRAL in self.conductors:
-            return v[k] - v[NEUTRAL, k[1]]
+            return {phase: 1.0, NEUTRAL: -1.0}
         if not self.floats:
-            return v[k]
-        third = 1.0 / 3.0  # a product: sums of products are read fast
-        return sum((2 * third if phase == k[0] else -third) * v[phase, k[1]]
-                   for phase in self.phases)
+            return {phase: 1.0}
+        third = 1.0 / 3.0
+        return {k: 2 * third if k == phase else -third for k in self.phases}
+
+    def _referred(self, v: Any, k: tuple[str, Hashable]) -> Any:
+        """T V of the module's text."""
+        terms = self.phasor(k[0])
+        if len(terms) == 1:
+            return v[k]  # sums of products are read fast, a product of 1 is none
+        return sum(c * v[other, k[1]] for other, c in terms.items())
 
     # -------------------------------------------------------------------- what is connected
 
@@ -359,6 +376,16 @@ class AcBusBlockData(BlockData):
             If the bus lacks a conductor of the leg.
         """
         self.at(leg).limit_voltage(v_min, v_max, penalty, self._horizon)
+
+    def limited_phasors(self) -> Iterator[LimitedPhasor]:
+        """Its rows on squared magnitudes, and those of its legs: `v_low` and `v_high`."""
+        for name in ("v_low", "v_high"):
+            rows = self.component(name)
+            for phase in self.phases if rows is not None else ():
+                yield LimitedPhasor([(t, rows[phase, t]) for t in self._horizon.labels],
+                                    1.0, self.phasor(phase))
+        for leg in self.leg.values():
+            yield from leg.limited_phasors()
 
     def add_sequences(self) -> None:
         """Declare symmetrical components; see `ac_limits.add_sequences`."""

@@ -5,7 +5,7 @@
 
 y in MVA/pu^2 and V in pu of each bus's nominal phase voltage; I and J are in MVA/pu. An ideal row
 conserves power, since sum_k V_k conj(n_k J) = 0. A rating (MVA at nominal voltage) limits the
-current of each conductor of the first bus:
+current of each phase of one bus:
 
     cos(t_k) Re I + sin(t_k) Im I - excess <= I_max cos(pi/K),    cost rho h excess
 """
@@ -45,6 +45,7 @@ class AcElementBlockData(BlockData):
         [number of the row, t]: its ideal rows.
     """
 
+    joints: tuple[tuple[tuple[Terminal, ...], tuple[float, ...]], ...] = ()  # of its ideal rows
     terminals: tuple[Terminal, ...] = ()
     y: np.ndarray = np.zeros((0, 0), dtype=complex)
 
@@ -99,6 +100,8 @@ class AcElementBlockData(BlockData):
         """
         for terminals, _ in rows:
             self._check(terminals, buses)
+        self.joints = tuple((tuple(terminals), tuple(map(float, coefs)))
+                            for terminals, coefs in rows)
         index = [(i, t) for i in range(len(rows)) for t in horizon.labels]
         self.jr, self.ji = pyo.Var(index, initialize=0.0), pyo.Var(index, initialize=0.0)
 
@@ -133,6 +136,15 @@ class AcElementBlockData(BlockData):
                 imag.append((bk, vr))
         return _linear(real), _linear(imag)
 
+    def _drawn(self, end: Terminal, t: Hashable, buses: Mapping[str, Any]) -> tuple[Any, Any]:
+        """Real and imaginary part of the current into a terminal, by admittance or ideal rows."""
+        if end in self.terminals:
+            return self._current(self.terminals.index(end), t, buses)
+        shares = [(n, i) for i, (terminals, coefs) in enumerate(self.joints)
+                  for other, n in zip(terminals, coefs, strict=True) if other == end]
+        return (_linear([(n, self.jr[i, t]) for n, i in shares]),
+                _linear([(n, self.ji[i, t]) for n, i in shares]))
+
     def currents(self, t: Hashable) -> np.ndarray:
         """Currents into its terminals, by its admittance, at the values of a solution.
 
@@ -152,8 +164,9 @@ class AcElementBlockData(BlockData):
         return self.y @ np.array(volts)
 
     def limit_current(self, kva: float, horizon: Horizon, buses: Mapping[str, Any],
-                      sides: int = 12, penalty: float | None = None) -> None:
-        """Rows `thermal[conductor, t, side]` of the first bus's phases: a polygon in the circle.
+                      sides: int = 12, penalty: float | None = None,
+                      at: str | None = None) -> None:
+        """Rows `thermal[conductor, t, side]` of one bus's phases: a polygon in the circle.
 
         Parameters
         ----------
@@ -167,6 +180,8 @@ class AcElementBlockData(BlockData):
             Of the polygon, at least 4.
         penalty : float or None
             Soft limit: $ per MVA/pu beyond the rating and hour (Expression `cost`, $); None: hard.
+        at : str or None
+            The bus whose phases are meant; None: that of the first terminal.
 
         Raises
         ------
@@ -178,11 +193,10 @@ class AcElementBlockData(BlockData):
                                 "Use 8, 12 or 16.")
         self.rating_mva = mega(kva)
         circle = Polygon(sides)
-        first = self.terminals[0][0]
-        own = [(i, k) for i, (bus, k) in enumerate(self.terminals)
-               if bus == first and k in buses[bus].phases]
-        index = horizon.index(k for _, k in own)
-        current = {(k, t): self._current(i, t, buses) for i, k in own for t in horizon.labels}
+        ends = list(self.terminals) or [end for terminals, _ in self.joints for end in terminals]
+        own = [k for bus, k in ends if bus == (at or ends[0][0]) and k in buses[bus].phases]
+        index = horizon.index(own)
+        current = {(k, t): self._drawn((at or ends[0][0], k), t, buses) for k, t in index}
         self.ir = pyo.Expression(index, initialize={k: parts[0] for k, parts in current.items()})
         self.ii = pyo.Expression(index, initialize={k: parts[1] for k, parts in current.items()})
         top, soft = self.rating_mva * circle.inscribed, penalty is not None

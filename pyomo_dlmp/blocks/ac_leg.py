@@ -18,8 +18,8 @@ the leg's squared nominal voltage, n = that voltage in pu of the phase base:
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from typing import Any
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
@@ -29,6 +29,26 @@ from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
 RATES = ("power_r", "power_i", "slope_r", "slope_i", "const_r", "const_i")  # of a row's currents
 _W = ("w_r", "w_i", "w_c")
 
+
+class LimitedPhasor(NamedTuple):
+    """Rows on the magnitude of a phasor T V, linear at the operating point.
+
+    Attributes
+    ----------
+    rows : list of (hashable, ConstraintData)
+        Period and row of each.
+    weight : float or Param
+        Of |T V|^power in the rows' bodies.
+    phasor : dict of str to complex
+        T: coefficients of the voltages of the bus's conductors (pu of the phase base).
+    power : int
+        2: rows on squared magnitudes, 1: on magnitudes.
+    """
+
+    rows: list[tuple[Hashable, Any]]
+    weight: Any
+    phasor: dict[str, complex]
+    power: int = 2
 
 
 def add_to(total: Any, part: Any) -> None:
@@ -63,7 +83,7 @@ class AcLegBlockData(BlockData):
     """
 
     def build(self, ends: tuple[str, ...], nominal: float, horizon: Horizon, bus: Any) -> None:
-        """Add its currents to the balances of its ends.
+        """Declare its voltage; its currents enter the balances with the first power.
 
         Parameters
         ----------
@@ -78,27 +98,38 @@ class AcLegBlockData(BlockData):
         """
         periods = horizon.periods
         self.ends, self.nominal, self._labels = ends, nominal, horizon.labels
+        self._place, self._injects = (bus,), False  # a block as an attribute would be a component
         self.p = pyo.Expression(periods, initialize=0.0)
         self.q = pyo.Expression(periods, initialize=0.0)
         self.point = horizon.point(ends, (*RATES, *_W))
         self.u0: dict[Hashable, complex] = {}
         squared = {}
         for t in horizon.labels:
-            parts = [(v[ends[0], t] if len(ends) == 1 else v[ends[0], t] - v[ends[1], t])
-                     for v in (bus.vr, bus.vi)]
-            ur, ui = parts
+            ur, ui = self._voltage(t)
             wr, wi, wc = (self.point[name, ends[0], t] for name in _W)
             squared[t] = wr * ur + wi * ui - wc
-            for k in ends:
-                self._inject(bus, (k, t), ur, ui)
         self.w = pyo.Expression(periods, initialize=squared)
 
-    def _inject(self, bus, k: tuple[str, Hashable], ur, ui) -> None:
-        """Add to an end's balances m conj(i), as coefficients of power and voltage."""
-        p, q = self.p[k[1]], self.q[k[1]]
-        ar, ai, hr, hi, cr, ci = (self.point[(name, *k)] for name in RATES)
-        bus.add_net(k, ar * p - ai * q + cr - hr * ur + hi * ui,
-                    ar * q + ai * p + ci - hr * ui - hi * ur)
+    @property
+    def phasor(self) -> dict[str, complex]:
+        """Coefficients of the conductors' voltages in u."""
+        return dict(zip(self.ends, (1.0 + 0j, -1.0 + 0j), strict=False))
+
+    def _voltage(self, t: Hashable) -> list[Any]:
+        """Real and imaginary part of u."""
+        (bus,), ends = self._place, self.ends
+        return [(v[ends[0], t] if len(ends) == 1 else v[ends[0], t] - v[ends[1], t])
+                for v in (bus.vr, bus.vi)]
+
+    def _inject(self) -> None:
+        """Add to the ends' balances m conj(i), as coefficients of power and voltage."""
+        (bus,), self._injects = self._place, True
+        for t in self._labels:
+            (ur, ui), p, q = self._voltage(t), self.p[t], self.q[t]
+            for k in ((end, t) for end in self.ends):
+                ar, ai, hr, hi, cr, ci = (self.point[(name, *k)] for name in RATES)
+                bus.add_net(k, ar * p - ai * q + cr - hr * ur + hi * ui,
+                            ar * q + ai * p + ci - hr * ui - hi * ur)
 
     def add(self, t: Hashable, p: Any, q: Any) -> None:
         """Add a power that is injected.
@@ -110,6 +141,8 @@ class AcLegBlockData(BlockData):
         p, q : expression or float
             In MW, Mvar.
         """
+        if not self._injects:
+            self._inject()
         for total, power in ((self.p[t], p), (self.q[t], q)):
             add_to(total, power)
 
@@ -178,3 +211,10 @@ class AcLegBlockData(BlockData):
             self.w[t] + (self.under[t] if soft else 0.0) >= v_min**2))
         self.v_high = constraint_over(horizon.labels, lambda t: (
             self.w[t] - (self.over[t] if soft else 0.0) <= v_max**2))
+
+    def limited_phasors(self) -> Iterator[LimitedPhasor]:
+        """Its rows on squared magnitudes: `v_low` and `v_high`, if there are limits."""
+        for name in ("v_low", "v_high"):
+            rows = self.component(name)
+            if rows is not None:
+                yield LimitedPhasor(list(rows.items()), self.nominal**-2, self.phasor)

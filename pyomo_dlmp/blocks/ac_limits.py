@@ -20,7 +20,7 @@ from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.phases import NEUTRALS, PHASES
 
 _TURN = np.exp(2j * np.pi / 3)
-_PLUS = np.array([1.0, _TURN, _TURN**2]) / 3
+PLUS = np.array([1.0, _TURN, _TURN**2]) / 3
 _MINUS = np.array([1.0, _TURN**2, _TURN]) / 3
 
 
@@ -39,7 +39,7 @@ def add_sequences(bus: Any, horizon: Any) -> None:
     bus.plus_point = horizon.point([PHASES], ("plus_r", "plus_i"))
     parts = {name: {} for name in ("plus", "minus_r", "minus_i")}  # type: dict[str, dict]
     for t in horizon.labels:
-        (pr, pi), (mr, mi) = (_sum(bus, weights, t) for weights in (_PLUS, _MINUS))
+        (pr, pi), (mr, mi) = (_sum(bus, weights, t) for weights in (PLUS, _MINUS))
         parts["plus"][t] = (bus.plus_point["plus_r", PHASES, t] * pr
                             + bus.plus_point["plus_i", PHASES, t] * pi)
         parts["minus_r"][t], parts["minus_i"][t] = mr, mi
@@ -59,7 +59,7 @@ def set_sequences(bus: Any) -> None:
     """Take the direction of V+ at the bus's operating point."""
     values = {}
     for t in bus.plus:
-        v = complex(_PLUS @ np.array([bus.v0[k, t] for k in PHASES]))
+        v = complex(PLUS @ np.array([bus.v0[k, t] for k in PHASES]))
         way = v / abs(v) if v else 1.0 + 0j
         values["plus_r", PHASES, t], values["plus_i", PHASES, t] = way.real, way.imag
     bus.plus_point.store_values(values, check=False)

@@ -15,6 +15,7 @@ from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.fields import Range
 from pyomo_dlmp.network.series import names_findings, period_labels, series_findings
 from pyomo_dlmp.opf import OpfOptions
+from pyomo_dlmp.opf.option_checks import OWN_POINT
 
 _ROUNDS = Range(1, unit="round")
 _COUNT = Range(0, unit="")
@@ -50,13 +51,13 @@ def _faults(market: Any) -> Iterator[Fault]:
             if key in market.opf:
                 yield Fault("market, opf", f"has {key!r}, which the market itself sets",
                             "Name price takers in `takers`; leave out the others.")
-        own = (*_OWN, "form") if market.opf.get("form") == "ac" else _OWN  # the loop has its point
-        if "form" in own and "operating_point" in market.opf:
+        in_ac = market.opf.get("form") == "ac"
+        if in_ac and "operating_point" in market.opf:
             yield Fault("market, opf", "has 'operating_point', which the market's loop finds",
                         "Leave it out.")
+        options = {k: v for k, v in market.opf.items() if k not in _OWN}
         try:
-            OpfOptions.of({k: v for k, v in market.opf.items() if k not in own
-                           and not ("form" in own and k == "operating_point")}, network)
+            OpfOptions.of({**options, "operating_point": OWN_POINT} if in_ac else options, network)
         except ModelError as err:
             yield from err.faults
     else:

@@ -51,6 +51,9 @@ class OperatingPoint:
     flows : dict
         [branch, conductor, period]: complex power (MVA) that reaches the to-bus, for a line before
         its charging.
+    currents : dict
+        [branch, bus, conductor, period]: complex current (A) into the branch at each of its ends,
+        its charging included; of the engine's power flow only.
     injections : dict
         [device, period]: (MW by leg, Mvar by leg) generated, negative for a datacenter.
     source : dict
@@ -67,6 +70,7 @@ class OperatingPoint:
     periods: list[Hashable] = field(default_factory=list)
     voltages: dict[tuple[str, str, Hashable], complex] = field(default_factory=dict)
     flows: dict[tuple[str, str, Hashable], complex] = field(default_factory=dict)
+    currents: dict[tuple[str, str, str, Hashable], complex] = field(default_factory=dict)
     injections: dict[tuple[str, Hashable], tuple[tuple[float, ...], tuple[float, ...]]] = field(
         default_factory=dict)
     source: dict[tuple[str, Hashable], complex] = field(default_factory=dict)

@@ -14,7 +14,7 @@ from pyomo_dlmp.opf.ac_point import set_operating_point
 from pyomo_dlmp.opf.branches import component_of
 from pyomo_dlmp.opf.curvature import add_curvature
 from pyomo_dlmp.opf.devices import add_devices
-from pyomo_dlmp.opf.limits import add_voltage_limits
+from pyomo_dlmp.opf.limits import add_neutral_limits, add_voltage_limits
 from pyomo_dlmp.opf.objective import add_cost
 from pyomo_dlmp.opf.options import OpfOptions
 from pyomo_dlmp.opf.ownership import assign_decisions
@@ -54,6 +54,7 @@ def build_ac(m: Any, network: Network, given: OpfOptions) -> None:
     add_devices(m, network, horizon, given, grounded)
     assign_decisions(m, horizon, given.datacenter_kw, given.price_takers)
     add_voltage_limits(m, network, given)
+    add_neutral_limits(m, given)
     if given.unbalance is not None:
         add_unbalance(m, given.unbalance)
     add_cost(m, horizon, None)
@@ -68,11 +69,10 @@ def _add_elements(m: Any, circuit: Circuit, horizon: Horizon, given: OpfOptions)
     parts: dict[str, dict[str, tuple[list[Element], list[IdealRow]]]] = {
         component: {} for component in COMPONENTS}
     for element in circuit.elements:
-        component = _component(network, element.kind, element.name)
-        parts[component].setdefault(element.name, ([], []))[0].append(element)
+        component, name = place_of(network, element)
+        parts[component].setdefault(name, ([], []))[0].append(element)
     for row in circuit.ideal:
-        name = row.name if row.kind == "zone" else row.name.rpartition(".")[0]
-        component = _component(network, row.kind, name)
+        component, name = place_of(network, row)
         parts[component].setdefault(name, ([], []))[1].append(row)
     for component, found in parts.items():
         m.add_component(component, AcElementBlock(list(found)))
@@ -83,18 +83,36 @@ def _add_elements(m: Any, circuit: Circuit, horizon: Horizon, given: OpfOptions)
                 block.build(element.terminals, element.y, horizon, m.bus)
             if rows:
                 block.join([(row.terminals, row.coefs) for row in rows], horizon, m.bus)
-            kva = rating(network.branches.get(name)) if component != "zone" else None
-            if kva is not None and linear:
+            other = component in ("shunt", "grounding", "zone")  # named as a bus, perhaps
+            branch = None if other else network.branches.get(name)
+            kva = rating(branch)
+            if kva is not None:  # of the halves of a centre-tapped one
+                at = branch.to_bus if isinstance(branch, CenterTappedTransformer) else None
                 block.limit_current(kva, horizon, m.bus, given.thermal_sides,
-                                    given.thermal_penalty)
+                                    given.thermal_penalty, at)
 
 
-def _component(network: Network, word: str, name: str) -> str:
-    """The component that holds an element: that of the linear form."""
+def place_of(network: Network, part: Element | IdealRow) -> tuple[str, str]:
+    """Where a model of the AC form has an element or an ideal row.
+
+    Parameters
+    ----------
+    network : Network
+    part : Element or IdealRow
+        Of a circuit.
+
+    Returns
+    -------
+    (str, str)
+        Component, that of the linear form where it has one; name of the block in it.
+    """
+    name = part.name
+    if isinstance(part, IdealRow) and part.kind != "zone":
+        name = name.rpartition(".")[0]
     branch = network.branches.get(name)
-    if branch is None or word in ("shunt", "grounding", "zone"):
-        return word
-    return component_of(branch)
+    if branch is None or part.kind in ("shunt", "grounding", "zone"):
+        return part.kind, name
+    return component_of(branch), name
 
 
 def rating(branch: Branch | None) -> float | None:

@@ -41,8 +41,8 @@ def build_opf(network: Network, *, into: Any = None, **options: Any) -> Any:
         A block to fill, such as a LowerLevel; None makes a ConcreteModel.
     **options
         Fields of `OpfOptions`: periods, hours, price, load_scale, form, losses, voltage_limits,
-        v_min, v_max, penalty, thermal_sides, thermal_penalty, angles, datacenter_kw,
-        operating_point, unbalance, price_takers.
+        v_min, v_max, penalty, voltage_legs, neutral_v_max, neutral_penalty, thermal_sides,
+        thermal_penalty, angles, datacenter_kw, operating_point, unbalance, price_takers.
 
     Returns
     -------

@@ -30,7 +30,7 @@ def add_cost(model: Any, horizon: Any, losses: str | None) -> None:
         None: losses are left out.
     """
     (substation,) = model.substation.values()
-    terms = [cost for block in _blocks(model) for key in ("cost", "unbalance_cost")
+    terms = [cost for block in _blocks(model) for key in ("cost", "neutral_cost", "unbalance_cost")
              if block.component(key) is not None for cost in block.component(key).values()]
     if losses is not None:
         below = [t for t in horizon.labels if pyo.value(substation.price[t]) < 0]
@@ -47,5 +47,8 @@ def _blocks(model) -> Iterator[Any]:
     """Every block that may have a cost."""
     for name in ("substation", "bus", "line", "transformer", "admittance"):
         yield from model.component(name).values()
+    for bus in model.bus.values():
+        if bus.form == "ac":
+            yield from bus.leg.values()
     for _, block in device_blocks(model):
         yield block

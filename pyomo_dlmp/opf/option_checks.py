@@ -28,6 +28,9 @@ from pyomo_dlmp.opf.unbalance import Unbalance
 LOSSES = ("quadratic", None)
 FORMS = ("lindist", "ac")
 VOLTAGE_LIMITS = ("soft", "hard", None)
+VOLTAGE_LEGS = ("phase", "line", "both")
+OWN_POINT = OperatingPoint()
+"""As an `operating_point`: that which a loop has yet to find, so that its options can be judged."""
 _PU = Range(0, unit="pu", above=True)
 _COST = Range(0, unit="$", above=True)
 _SIDES = Range(4, 720, unit="sides")
@@ -92,6 +95,8 @@ def _numbers(options: Mapping[str, Any]) -> Iterator[OptionFinding]:
             ("v_min", _PU.finding(options["v_min"])), ("v_max", _PU.finding(options["v_max"])),
             ("penalty", _COST.finding(options["penalty"], none=hard)),
             ("thermal_sides", _SIDES.finding(options["thermal_sides"], whole=True)),
+            ("neutral_v_max", _PU.finding(options["neutral_v_max"], none="no limit")),
+            ("neutral_penalty", _COST.finding(options["neutral_penalty"], none="a hard limit")),
             ("thermal_penalty", _COST.finding(options["thermal_penalty"], none="hard ratings"))):
         if finding:
             yield OptionFinding(key, *finding)
@@ -106,7 +111,8 @@ def _is(value: Any, word: str) -> bool:
 
 
 def _words(options: Mapping[str, Any]) -> Iterator[OptionFinding]:
-    for key, known in (("form", FORMS), ("losses", LOSSES), ("voltage_limits", VOLTAGE_LIMITS)):
+    for key, known in (("form", FORMS), ("losses", LOSSES), ("voltage_limits", VOLTAGE_LIMITS),
+                       ("voltage_legs", VOLTAGE_LEGS)):
         value = options[key]
         if key == "losses" and _is(value, "corrected"):
             yield OptionFinding(key, "is 'corrected', a form that is no more",
@@ -124,8 +130,15 @@ def _words(options: Mapping[str, Any]) -> Iterator[OptionFinding]:
 
 
 def _of_the_ac_form(options: Mapping[str, Any]) -> Iterator[OptionFinding]:
-    """Options that mean something in the linear form only."""
+    """Options that mean something in one form only."""
     if not _is(options["form"], "ac"):
+        cure = 'Use form="ac" with an operating_point, or solve_ac_opf.'
+        if options["voltage_legs"] in ("line", "both"):
+            yield OptionFinding("voltage_legs", f"is {options['voltage_legs']!r}, but the linear "
+                                "form limits magnitudes of phases", cure)
+        if options["neutral_v_max"] is not None:
+            yield OptionFinding("neutral_v_max", "is given, but the linear form has no neutrals",
+                                cure)
         return
     if options["losses"] is None:
         yield OptionFinding("losses", "is None, but the AC form has its losses in its rows",
@@ -211,7 +224,7 @@ def _operating_point(options: Mapping[str, Any], labels: list,
         yield OptionFinding(
             "operating_point", "goes with form='ac'",
             "Give ac_power_flow(network, ...).point, or let solve_ac_opf do it.")
-    elif point is not None:
+    elif point is not None and point is not OWN_POINT:
         periods = items_of(point.periods) or []
         missing = [t for t in labels if t not in periods]
         if missing:

@@ -38,6 +38,15 @@ class OpfOptions:
     voltage_limits : "soft", "hard" or None
         Of the line-to-neutral magnitude, within `v_min` .. `v_max` (pu); soft at `penalty` ($ per
         pu^2 of squared voltage and hour).
+    voltage_legs : "phase", "line" or "both"
+        Of the AC form, what `v_min` .. `v_max` and a bus's own limits are on: magnitudes of phases
+        (to the neutral, if it is not at ground), between each two phases (pu of that nominal
+        voltage; where a bus has one phase, that), or both.
+    neutral_v_max : float or None
+        Of the AC form: greatest voltage to ground (pu of the nominal phase voltage) of neutrals
+        that are not solidly grounded, inside a polygon of `thermal_sides`.
+    neutral_penalty : float or None
+        Of that limit ($ per pu beyond it and hour); None: hard.
     thermal_sides : int
         Sides of the polygons of rated branches.
     thermal_penalty : float or None
@@ -71,6 +80,9 @@ class OpfOptions:
     v_min: float = 0.95
     v_max: float = 1.05
     penalty: float = 2000.0
+    voltage_legs: str = "phase"
+    neutral_v_max: float | None = None
+    neutral_penalty: float | None = 2000.0
     thermal_sides: int = 12
     thermal_penalty: float | None = 2000.0
     angles: bool = True

@@ -109,6 +109,7 @@ def _at_bus(bus, periods, what: Unbalance) -> None:
     costs = []
     if what.limit is not None:
         reach = math.sqrt(6) * what.limit / 100 * circle.inscribed
+        bus.unbalance_reach = reach
         soft = what.penalty is not None
         if soft:
             bus.unbalance_excess = pyo.Var(periods, domain=pyo.NonNegativeReals, initialize=0.0)

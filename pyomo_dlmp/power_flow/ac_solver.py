@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,9 @@ import numpy as np
 from pyomo_dlmp.engine import running as engine
 from pyomo_dlmp.errors import OpenDssError
 from pyomo_dlmp.network import Line, Network, OperatingPoint
+from pyomo_dlmp.network.admittance import NodalAdmittance
 from pyomo_dlmp.network.device import leg_names
-from pyomo_dlmp.network.kinds import kind, label
+from pyomo_dlmp.network.kinds import Branch, kind, label
 from pyomo_dlmp.network.units import KILO, mega
 from pyomo_dlmp.opendss.writing.devices import default_injections
 from pyomo_dlmp.opendss.writing.wording import Wording, node_of
@@ -127,6 +128,10 @@ class AcSolver:
         point.settled[t] = bool(circuit.Solution.Converged)
         currents, losses = self._currents(circuit, self._voltages(circuit, point, t))
         self._flows(point, t, currents)
+        for branch in self.network.branches.values():
+            entering = currents.get((str(kind(branch)), branch.name), {})
+            for bus, k in terminals(branch):
+                point.currents[branch.name, bus, k, t] = entering.get(self._node(bus, k), 0j)
         place = self.network.substation
         bus = self.network.buses[place.bus]
         fed = currents[("substation", place.name)]
@@ -170,8 +175,10 @@ class AcSolver:
         volts = {(bus, int(node)): v for (bus, node), v in zip(names, values.tolist(), strict=True)}
         for name, bus in self.network.buses.items():
             nodes = [self._node(name, k) for k in bus.conductors]
-            phasors = np.array([volts.get(node, 0.0) if node[1] == 0 else volts[node]
-                                for node in nodes]) / (KILO * bus.kv_ln)
+            # ground, or a neutral that nothing connects, is no node of the engine
+            phasors = np.array([volts.get(node, 0.0) if k not in bus.phases else volts[node]
+                                for k, node in zip(bus.conductors, nodes, strict=True)]
+                               ) / (KILO * bus.kv_ln)
             if bus.phases == "abc" and name not in self.grounded:
                 phasors = phasors - phasors[:3].mean()
             for k, value in zip(bus.conductors, phasors.tolist(), strict=True):
@@ -234,3 +241,21 @@ def _ends(element: Any) -> list[Node]:
     buses = [name.split(".", 1)[0].lower() for name in element.BusNames]
     width = len(nodes) // len(buses)
     return [(buses[place // width], int(node)) for place, node in enumerate(nodes)]
+
+
+def terminals(branch: Branch) -> Iterator[tuple[str, str]]:
+    """Bus and conductor of each end of a branch.
+
+    Parameters
+    ----------
+    branch : Branch
+
+    Yields
+    ------
+    (str, str)
+    """
+    if isinstance(branch, NodalAdmittance):
+        yield from branch.terminals
+        return
+    yield from ((branch.from_bus, k) for k in branch.from_phases)
+    yield from ((branch.to_bus, k) for k in branch.to_phases)

@@ -68,6 +68,19 @@ class AcPowerFlow:
                 for (branch, phase, t), s in self.point.flows.items()]
         return pd.DataFrame(rows, columns=["branch", "phase", "period", "p", "q"])
 
+    def currents(self) -> pd.DataFrame:
+        """Currents into the branches at each of their ends, neutrals included.
+
+        Returns
+        -------
+        DataFrame
+            Columns branch, bus, conductor, period, magnitude (A), angle (degrees).
+        """
+        rows = [(branch, bus, k, t, abs(i), math.degrees(np.angle(i)))
+                for (branch, bus, k, t), i in self.point.currents.items()]
+        return pd.DataFrame(
+            rows, columns=["branch", "bus", "conductor", "period", "magnitude", "angle"])
+
     def against(self, m: Any) -> Iterator[tuple[str, str, Hashable, float, float]]:
         """Voltage magnitudes of a solved model beside these.
 
