@@ -163,8 +163,9 @@ class ModelMap:
         ndarray, shape (legs, periods), complex
             In pu.
         """
-        real = np.where(self.real >= 0, x[self.real], state.volts.real)
-        imag = np.where(self.imag >= 0, x[self.imag], state.volts.imag)
+        real, imag = (np.where(at >= 0, x[at], known) for at, known in zip(
+            (part[:self.circuit.n] for part in (self.real, self.imag)),
+            (state.volts.real, state.volts.imag), strict=True))
         return self.incidence @ (real + 1j * imag)
 
     def _multipliers(self, state: AcState) -> np.ndarray:
