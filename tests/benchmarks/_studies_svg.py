@@ -116,7 +116,13 @@ def changes(root: Path) -> str:
     for case in (WYE, DELTA):
         for name, of in _measures(case):
             rows.append([case, name, *(of(one) for one in effects.values())])
-    return table(["SVG", "change against no SVG", *STUDIES.values()], rows)
+    return table(["SVG", "change against no SVG", *(label(root, s) for s in STUDIES)], rows)
+
+
+def label(root: Path, study: str) -> str:
+    """Name of a study, with its form where that is the linear one."""
+    keys = read(root, study, "study").set_index("key")["value"]
+    return STUDIES[study] + ("" if keys.get("form") == "ac" else " (linear form)")
 
 
 def _measures(case: str) -> Iterator[tuple[str, Callable[[Effects], str]]]:
