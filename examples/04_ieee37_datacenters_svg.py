@@ -2,7 +2,8 @@
 # # 04 IEEE 37: datacenters and SVGs
 #
 # Three datacenters on the unbalanced IEEE 37 feeder have 25.9 MWh of work for a day. Their aggregator knows that its power moves the prices it
-# pays. The study compares the feeder without and with three 300 kvar static var generators in delta.
+# pays. The study compares the feeder without static var generators (SVGs), with 300 kvar in wye at each site, and with 300 kvar in delta.
+# Prices and limits are those of the AC equations (`form = "ac"` in the study file).
 
 # %%
 from pyomo_dlmp.report import datacenter_power, price_map, read_results
@@ -24,17 +25,20 @@ datacenter_power(results.dispatch, results.payments)
 price_map(results.prices, results.buses, results.branches, results.dispatch, period=18)
 
 # %% [markdown]
-# Do the SVGs help? Voltage: yes. Unbalance of voltages: no, since the DSO runs them for cost. What the datacenters pay: a little less.
+# Do the SVGs help? Where the datacenters are and when they load the feeder: better voltage *and* less unbalance. Not everywhere and always:
+# the DSO runs SVGs for cost, so in light hours delta SVGs raise the unbalance, and at the end of another lateral (bus 724) the greatest VUF.
 
 # %%
 summary = results.summary.pivot_table(index="quantity", columns="case", values="value", aggfunc="first", observed=True)
-summary.loc[["datacenters_pay", "datacenters_pay_for_reactive_power", "lowest_voltage", "greatest_VUF", "greatest_price_spread_between_phases",
-             "proven_gap"]]
+summary.loc[["datacenters_pay", "AC_payment_just_beyond_a_limit", "lowest_voltage", "mean_VUF_at_datacenters_at_high_loading", "mean_VUF_at_datacenters",
+             "greatest_VUF", "greatest_price_spread_between_phases", "AC_limits_broken", "proven_gap"]]
 
 # %%
 number = lambda quantity, case: float(summary.loc[quantity, case])
-assert abs(number("datacenters_pay", "no SVG") - 1150.15) < 1.5
-assert abs(number("datacenters_pay", "SVG") - 1145.82) < 1.5
-assert number("lowest_voltage", "SVG") > number("lowest_voltage", "no SVG") + 0.004
-assert number("greatest_VUF", "SVG") > number("greatest_VUF", "no SVG")
+assert abs(number("datacenters_pay", "no SVG") - 1160.15) < 0.05
+assert abs(number("datacenters_pay", "delta SVG") - 1153.10) < 0.05
+for svg in ("wye SVG", "delta SVG"):
+    assert number("lowest_voltage", svg) > number("lowest_voltage", "no SVG") + 0.004
+    assert number("mean_VUF_at_datacenters_at_high_loading", svg) < number("mean_VUF_at_datacenters_at_high_loading", "no SVG")
+assert number("greatest_VUF", "delta SVG") > number("greatest_VUF", "no SVG")
 assert all(case.tables["audit"]["passed"].all() for case in done)

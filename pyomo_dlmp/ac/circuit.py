@@ -95,6 +95,12 @@ class Circuit:
         return self.n + len(self.ideal) + np.arange(len(self.source.emf))
 
     @cached_property
+    def phase_nodes(self) -> np.ndarray:
+        """Nodes that are phases; the others are neutrals."""
+        return np.array([i for i, (bus, k) in enumerate(self.nodes)
+                         if k in self.network.buses[bus].phases], dtype=int)
+
+    @cached_property
     def admittance(self) -> sp.csr_matrix:
         """Y of all elements, shape (n, n), complex."""
         rows, columns, values = [], [], []

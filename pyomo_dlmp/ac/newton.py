@@ -19,6 +19,7 @@ from pyomo_dlmp.tolerances import NEWTON_STEP
 
 MOST_STEPS = 60
 _GREATEST_STEP = 0.5  # pu; longer Newton steps are shortened
+_LEAST_SHARE = 0.005  # of the powers, between one that has a solution and one that has none
 
 
 @dataclass(eq=False)
@@ -120,7 +121,8 @@ def residual(circuit: Circuit, z: np.ndarray, current: np.ndarray) -> np.ndarray
 
 
 def solve(circuit: Circuit, injected: np.ndarray, drawn: np.ndarray,
-          start: np.ndarray | None = None, labels: list | None = None) -> AcState:
+          start: np.ndarray | None = None, labels: list | None = None,
+          nearest: bool = False) -> AcState:
     """AC power flow of all periods.
 
     Parameters
@@ -134,6 +136,9 @@ def solve(circuit: Circuit, injected: np.ndarray, drawn: np.ndarray,
         First guess; None: all loads taken as impedances, no devices.
     labels : list, optional
         Names of the periods, in messages.
+    nearest : bool
+        Whether a period without a solution has the state of the greatest share of its powers that
+        has one.
 
     Returns
     -------
@@ -142,18 +147,20 @@ def solve(circuit: Circuit, injected: np.ndarray, drawn: np.ndarray,
     Raises
     ------
     SolverError
-        If a period has no solution that Newton's method finds; it names the period, and the bus
-        where the voltage collapses.
+        If a period has no solution; it names the period, up to which share of all powers there is
+        one, and the bus where the voltage collapses.
     """
     periods = drawn.shape[1]
     incidence = circuit.legs.incidence(circuit.n)
     z = np.empty((circuit.size, periods), dtype=complex)
-    steps = np.zeros(periods, dtype=int)
+    steps, share = np.zeros(periods, dtype=int), np.ones(periods)
     for t in range(periods):
         first = _no_load(circuit, drawn[:, t]) if start is None else start[:, t]
-        z[:, t], steps[t] = _period(circuit, incidence, injected[:, t:t + 1], drawn[:, t:t + 1],
-                                    first, t if labels is None else labels[t])
-    state = leg_state(circuit.legs, incidence @ z[:circuit.n], injected, drawn)
+        powers = injected[:, t:t + 1], drawn[:, t:t + 1]
+        z[:, t], steps[t], share[t] = _period(circuit, incidence, powers, first)
+        if share[t] < 1.0 and not nearest:
+            raise _collapse(circuit, z[:, t], share[t], t if labels is None else labels[t])
+    state = leg_state(circuit.legs, incidence @ z[:circuit.n], share * injected, share * drawn)
     return AcState(circuit, z, state, injected, drawn, steps)
 
 
@@ -172,8 +179,43 @@ def _no_load(circuit: Circuit, drawn: np.ndarray) -> np.ndarray:
             "Connect or leave out such conductors.") from None
 
 
-def _period(circuit, incidence, injected, drawn, z, name):
-    """(z, steps) of one period: Newton steps, shortened where the residual would grow."""
+def _period(circuit, incidence, powers, z):
+    """(z, steps, share) of one period; where Newton's method fails, by way of smaller powers."""
+    found = _newton(circuit, incidence, *powers, z)
+    if found is not None:
+        return *found, 1.0
+    injected, drawn = powers
+    share, steps, z = 0.0, 0, _no_load(circuit, np.zeros(len(circuit.legs)))
+    step = 0.25
+    while step >= _LEAST_SHARE and share < 1.0:
+        more = min(1.0, share + step)
+        found = _newton(circuit, incidence, more * injected, more * drawn, z)
+        if found is None:
+            step /= 2.0
+        else:
+            share, (z, steps) = more, found
+    return z, steps, share
+
+
+def _collapse(circuit: Circuit, z: np.ndarray, share: float, name: object) -> SolverError:
+    return SolverError.at(
+        f"AC power flow of network {circuit.network.name!r}",
+        f"has no solution in period {name!r}: there is one up to {100 * share:.0f} % of the powers "
+        f"of all loads and devices, where {_lowest(circuit, z)}",
+        "Reduce the load there, or strengthen the feeder.")
+
+
+def _lowest(circuit: Circuit, z: np.ndarray) -> str:
+    """The phase that has lost most of its voltage without load, in words."""
+    least = np.abs(z[:circuit.n]) / np.maximum(
+        np.abs(_no_load(circuit, np.zeros(len(circuit.legs)))[:circuit.n]), 1e-9)
+    at = int(circuit.phase_nodes[np.argmin(least[circuit.phase_nodes])])
+    bus, k = circuit.nodes[at]
+    return f"the voltage is {abs(z[at]):.3g} pu at bus {bus}.{k}"
+
+
+def _newton(circuit, incidence, injected, drawn, z):
+    """(z, steps) by Newton steps, shortened where the residual would grow; None: no solution."""
     legs, n = circuit.legs, circuit.n
 
     def at(z):
@@ -209,11 +251,4 @@ def _period(circuit, incidence, injected, drawn, z, name):
                                                        and length > 0.5 * last)):
             return z, step
         last = length
-    volts = np.abs(z[:n])
-    where = circuit.nodes[int(np.argmin(np.where(
-        [k in circuit.network.buses[bus].phases for bus, k in circuit.nodes], volts, np.inf)))]
-    raise SolverError.at(
-        f"AC power flow of network {circuit.network.name!r}", "has no solution in period "
-        f"{name!r}: the voltage falls to {volts[circuit.at[where]]:.3g} pu at bus "
-        f"{where[0]}.{where[1]}",
-        "Reduce the load there, or strengthen the feeder.")
+    return None

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pyomo_dlmp.ac_opf.infeasible import settle_hard
 from pyomo_dlmp.ac_opf.leg_prices import LegPrice, leg_price
 from pyomo_dlmp.ac_opf.loop import AcLoop, Progress
 from pyomo_dlmp.errors import ModelError
@@ -66,8 +67,12 @@ class AcOpf:
 
     def __repr__(self) -> str:
         state = "settled" if self.settled else "NOT settled"
+        last = self.rounds.iloc[-1]
+        moves = "" if self.settled else (
+            f" (voltages still move by {last['voltage_change_pu']:.1e} pu, prices by "
+            f"{last['price_change_per_mwh']:.1e} $/MWh a round)")
         worst = self.certificate["difference"].abs().max()
-        return (f"<AcOpf {state} in {len(self.rounds)} rounds, cost {self.cost:.6g} $, "
+        return (f"<AcOpf {state} in {len(self.rounds)} rounds{moves}, cost {self.cost:.6g} $, "
                 f"prices within {worst:.1e} $/MWh of the duals>")
 
 
@@ -97,7 +102,8 @@ def solve_ac_opf(network: Network, *, max_rounds: int = 20, check: bool = True,
     ModelError
         If an option is not allowed.
     SolverError
-        If the AC equations have no solution, or no dispatch keeps hard limits.
+        If the AC equations have no solution (it names the period and the bus), or no dispatch
+        keeps hard limits (it names those that are broken furthest, and by how much).
     OpenDssError
         If the engine does not converge.
     """
@@ -105,8 +111,7 @@ def solve_ac_opf(network: Network, *, max_rounds: int = 20, check: bool = True,
         if key in options:
             raise ModelError.at(f"solve_ac_opf, {key}", "is set by the loop", "Leave it out.")
     loop = AcLoop(network, **options)
-    rounds = loop.settle(max_rounds, progress)
-    return answer_of(loop, rounds, check=check)
+    return answer_of(loop, settle_hard(loop, options, max_rounds, progress), check=check)
 
 
 def answer_of(loop: AcLoop, rounds: list[tuple], check: bool = True) -> AcOpf:
@@ -151,8 +156,7 @@ def certificate_of(loop: AcLoop) -> pd.DataFrame:
     circuit = loop.circuit
     adjoint = loop.node_prices() / loop.hours
     dual = loop.dual_prices() / loop.hours
-    where = [i for i, (bus, k) in enumerate(circuit.nodes)
-             if k in circuit.network.buses[bus].phases]
+    where = circuit.phase_nodes
     frames = []
     for side, (quantity, unit) in enumerate((("active", "$/MWh"), ("reactive", "$/Mvarh"))):
         shape = (len(where), len(loop.labels))

@@ -77,6 +77,7 @@ class ModelMap:
             self._limits[limited.power].add(bus, limited, row, number)
         self.phasors = tuple(limits.phasors() for limits in self._limits.values())
         self.group = _groups(form)
+        self.incidence = circuit.legs.incidence(circuit.n)
         self.balances = [np.array([[_row_of(model.bus[bus], name, (k, t), row) for t in labels]
                                    for bus, k in circuit.nodes])
                          for name in ("balance_p", "balance_q")]
@@ -146,6 +147,26 @@ class ModelMap:
         lam = -self._multipliers(state) * np.conj(p + 1j * q)
         return np.array([node_prices(state, t, lam[:, t]) for t in range(p.shape[1])]
                         ).transpose(1, 2, 0)
+
+    def leg_voltages(self, x: np.ndarray, state: AcState) -> np.ndarray:
+        """Voltages of the legs in the model.
+
+        Parameters
+        ----------
+        x : ndarray
+            Values of the form's columns.
+        state : AcState
+            Its voltages stand where a Var of the model is fixed.
+
+        Returns
+        -------
+        ndarray, shape (legs, periods), complex
+            In pu.
+        """
+        real, imag = (np.where(at >= 0, x[at], known) for at, known in zip(
+            (part[:self.circuit.n] for part in (self.real, self.imag)),
+            (state.volts.real, state.volts.imag), strict=True))
+        return self.incidence @ (real + 1j * imag)
 
     def _multipliers(self, state: AcState) -> np.ndarray:
         """m of the balances: the voltage, 1 at neutrals and where it is small."""

@@ -82,7 +82,8 @@ class AcLoop:
         self.drawn = np.broadcast_to(
             self.drawn, (len(self.circuit.legs), len(self.labels))).copy()
         injected = start_injections(self.circuit, self.labels, first.datacenter_kw)
-        self.state = solve(self.circuit, injected, self.drawn, labels=self.labels)
+        # devices may be needed to have a solution at all: then a part of the powers is the start
+        self.state = solve(self.circuit, injected, self.drawn, labels=self.labels, nearest=True)
         self.point = operating_point(self.state, self.labels)
         self.model = build_opf(network, into=into, form="ac", operating_point=self.point,
                                **options)
@@ -168,17 +169,21 @@ class AcLoop:
         Returns
         -------
         (float, float)
-            Greatest change of a voltage (pu), and of a price ($/MWh).
+            Greatest change of a voltage (pu), and of a price ($/MWh). `model_gap` is how far the
+            legs' voltages of the model are from those of the power flow (pu).
         """
         before = self.node_prices()
         old = self.state.legs.u
         self.state = solve(self.circuit, self.injected(), self.drawn, self.state.z, self.labels)
         assert self.map is not None and self.solution is not None
         self.state = on_the_models_side(self.state, self.model, self.labels)
+        self.model_gap = float(np.abs(self.map.leg_voltages(self.solution.x, self.state)
+                                      - self.state.legs.u).max(initial=0.0))
         duals = self.solution.row_duals
         self.limits = self.map.limit_multipliers(duals)
         self.lam = adjoints(self.state, self.prices, sum(self.limit_gradients().values()))
-        apart = np.abs(self.node_prices() - before)
+        # a neutral's price is its current's, divided by a voltage that may be nothing but rounding
+        apart = np.abs(self.node_prices() - before)[:, self.circuit.phase_nodes]
         return (float(np.abs(self.state.legs.u - old).max(initial=0.0)),
                 float(np.nanmax(apart, initial=0.0)) / self.hours)
 
@@ -223,7 +228,8 @@ class AcLoop:
             rounds.append((number, volts, money, cost))
             if progress is not None:
                 progress(f"round {number}", cost, volts)
-            self.settled = volts <= SAME_VOLTAGE and money <= SAME_PRICE
+            self.settled = (volts <= SAME_VOLTAGE and money <= SAME_PRICE
+                            and self.model_gap <= SAME_VOLTAGE)
             if not self.settled:
                 self._damp(rounds)
             self.linearise()

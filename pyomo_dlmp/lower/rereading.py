@@ -22,8 +22,10 @@ from pyomo_dlmp.lower.form import (
     compile_lower,
     split_quadratic,
 )
+from pyomo_dlmp.lower.polynomials import NoPolynomial, RowPolynomials
 
-_KEPT = ("names_x", "names_row", "row_number", "column_number")  # what is the same in both
+# what is the same in both
+_KEPT = ("names_x", "names_row", "row_number", "column_number", "row_polynomials")
 
 
 def reread(form: LowerForm, rows: Iterable[Any], objective: bool = True) -> LowerForm:
@@ -59,17 +61,18 @@ def _reread(form: LowerForm, rows: list, objective: bool) -> LowerForm | None:
     places = [form.row_number.get(row) for row in rows]
     if None in places or any(not row.active for row in rows) or any(x.fixed for x in form.x):
         return None
+    n = len(form.x)
+    column = {id(var): i for i, var in enumerate([*form.x, *form.u])}
     compiler = Compiler(form.block)
-    for row in rows:
+    read = _by_polynomials(form, rows, column)
+    for row in rows if read is None else ():
         compiler.row(row)
     quad, lin = compiler.objective(form.objective) if objective else ({}, {})
     if compiler.faults:
         raise ModelError(compiler.faults)
-    n = len(form.x)
-    column = {id(var): i for i, var in enumerate([*form.x, *form.u])}
     if not set(compiler.ids).union(lin, *quad) <= column.keys():
         return None
-    changes = _rows(form, compiler, np.array(places, dtype=int), column)
+    changes = _rows(form, read or _as_read(compiler, column), np.array(places, dtype=int))
     if objective:
         x_ids = {id(var) for var in form.x}
         position = {vid: i if i < n else i - n for vid, i in column.items()}
@@ -87,13 +90,39 @@ def _reread(form: LowerForm, rows: list, objective: bool) -> LowerForm | None:
     return new
 
 
-def _rows(form: LowerForm, compiler: Compiler, places: np.ndarray, column: dict) -> dict[str, Any]:
-    """A, B, lo and hi with the rows that were read at their places."""
-    n, count = len(form.x), len(form.rows)
+Read = tuple[sp.csr_matrix, np.ndarray, np.ndarray]
+
+
+def _by_polynomials(form: LowerForm, rows: list, column: dict) -> Read | None:
+    """Rows by polynomials of their Params, which are kept with the form; None: not of this kind."""
+    key = list(map(id, rows))
+    held = form.__dict__.get("row_polynomials")
+    if held is None or held[0] != key:
+        try:
+            held = key, RowPolynomials(rows, column)
+        except NoPolynomial:
+            held = key, None
+        form.__dict__["row_polynomials"] = held
+    if held[1] is None:
+        return None
+    try:
+        return held[1].values()
+    except NoPolynomial:  # a Var has been freed, or a value is missing: that is for the compiler
+        return None
+
+
+def _as_read(compiler: Compiler, column: dict) -> Read:
     at = np.fromiter((column[vid] for vid in compiler.ids), dtype=np.int32,
                      count=len(compiler.ids))
     read = sp.csr_matrix((np.array(compiler.values), at, np.array(compiler.ends)),
-                         shape=(len(places), n + len(form.u)))
+                         shape=(len(compiler.lo), len(column)))
+    return read, np.array(compiler.lo), np.array(compiler.hi)
+
+
+def _rows(form: LowerForm, found: Read, places: np.ndarray) -> dict[str, Any]:
+    """A, B, lo and hi with the rows that were read at their places."""
+    n, count = len(form.x), len(form.rows)
+    read, low, high = found
     read.eliminate_zeros()
     read.sort_indices()
     order = np.arange(count)
@@ -101,5 +130,5 @@ def _rows(form: LowerForm, compiler: Compiler, places: np.ndarray, column: dict)
     A, B = (sp.vstack([old, new], format="csr")[order]
             for old, new in ((form.A, read[:, :n]), (form.B, read[:, n:])))
     lo, hi = form.lo.copy(), form.hi.copy()
-    lo[places], hi[places] = np.array(compiler.lo), np.array(compiler.hi)
+    lo[places], hi[places] = low, high
     return {"A": A, "B": B, "lo": lo, "hi": hi}

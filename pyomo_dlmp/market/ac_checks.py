@@ -115,7 +115,7 @@ def cliff_of(m: Any, dso: AcDso) -> Cliff:
             for t in moved:
                 rows.append((name, t, f"cost_of_one_{word}_kW", paid[t] - base[t]))
                 most[t] = max(most[t], paid[t])
-    dso.loop.solution.load()
+    dso.solve()
     jump = any(most[t] - base[t] > _JUMP * max(abs(base[t]), 1.0 / KILO) for t in base)
     rows = [*(("", t, "payment_at_the_answer", base[t]) for t in base),
             *(("", t, "payment_just_beyond", most[t]) for t in base), *rows]
@@ -145,12 +145,12 @@ def try_deviations(m: Any, dso: AcDso, market: Market, paid: float) -> pd.DataFr
     """
     coupled = bool(len(market.takers)) or any(len(b) for b in (m.dso.storage,))
     base, before = hourly(m), _values(m)
-    state, form = dso.loop.state, dso.loop.solution
+    state = dso.loop.state
     left = list(_moves(m, market, base))
     rows: list[tuple] = []
     while left:
         used: set = set()
-        now = []
+        now: list[tuple] = []
         for move in list(left):
             hours = {move[1], move[3]}
             if not (used & hours) and not (coupled and now):
@@ -160,9 +160,8 @@ def try_deviations(m: Any, dso: AcDso, market: Market, paid: float) -> pd.DataFr
         rows += _pay_for(m, dso, now, base, paid, coupled)
         _restore(before)
     dso.loop.state = state
-    if rows:
-        dso.loop.settle()
-        assert form is not None
+    if rows:  # back to the answer
+        dso.clear()
     columns = ["move", "kw", "payment", "change", "limits_broken"]
     table = pd.DataFrame(rows, columns=columns)
     table.insert(0, "deviation", range(1, len(table) + 1))
@@ -180,7 +179,7 @@ def _pay_for(m: Any, dso: AcDso, moves: list[tuple], base: dict, paid: float,
         for _ in range(_STEPS):
             if dso.step()[0] <= BEYOND:  # the next problem is exact to its square
                 break
-        dso.loop.solve_model()
+        dso.solve()
     except SolverError:
         return []
     after = hourly(m)
@@ -204,7 +203,8 @@ def _moves(m: Any, market: Market, base: dict) -> Iterator[tuple]:
     names, hours = list(sites), sorted(base, key=lambda t: -base[t])
     if len(hours) < 2 and len(names) < 2:
         return
-    given, deck = 0, []
+    given = 0
+    deck: list = []
     for k in range(20 * market.deviations):
         if given == market.deviations:
             return

@@ -10,7 +10,7 @@ a box around the last one (a trust region), which is then said.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,8 +19,9 @@ import pandas as pd
 import pyomo.environ as pyo
 
 from pyomo_dlmp.ac_opf.answer import answer_of
+from pyomo_dlmp.ac_opf.parts import price_parts
 from pyomo_dlmp.auditing import BilevelResult
-from pyomo_dlmp.market.ac_checks import Cliff, broken_limits, cliff_of, try_deviations
+from pyomo_dlmp.market.ac_checks import broken_limits, cliff_of, try_deviations
 from pyomo_dlmp.market.data import Market, MarketResult
 from pyomo_dlmp.market.dso import AcDso, LinearDso, bilevel_of
 from pyomo_dlmp.network.units import KILO
@@ -28,51 +29,85 @@ from pyomo_dlmp.parametric import SolveCache
 from pyomo_dlmp.solve import solve_bilevel
 from pyomo_dlmp.tolerances import GAP, ROW_HOLDS, SAME_OBJECTIVE, SAME_PRICE, SAME_VOLTAGE
 
-ROUNDS = ["round", "payment", "schedule_change", "voltage_change", "price_change", "gap"]
+ROUNDS = ["loop", "round", "voltage_change", "price_change", "schedule_change", "cost", "payment",
+          "gap"]
 _STEADY = 0.7  # a step that is longer than this share of the last one does not shrink
 _FREE = 3  # rounds without a trust region
 
 
 @dataclass
 class AcMarket:
-    """What the AC form says of a strategic market's answer.
+    """What the AC form says of a market's answer.
 
     Attributes
     ----------
     rounds : DataFrame
-        Columns `ROUNDS`: payment ($), schedule_change (MW), voltage_change (pu), price_change
-        ($/MWh), proven relative gap of the round's linear problem.
+        Columns `ROUNDS`: of the loop "leader" and of the last clearing, "dso"; voltage_change (pu),
+        price_change ($/MWh), schedule_change (MW), cost of the DSO and payment ($), proven relative
+        gap of the round's linear problem.
     settled : bool
         Whether schedule, payment and voltages stood still, and the DSO's AC OPF settled.
     payment : float
         $, at AC prices at the answer.
-    payment_beyond : float
-        $, at the prices just beyond the limits that bind (nan: there is no such jump).
-    cliff : DataFrame
-        Columns element, period, quantity, value, unit; of each hour the payment at the answer and
-        just beyond, of each site what one kW more or less costs.
-    deviations : DataFrame
-        Columns deviation, move, kw, payment, change ($), limits_broken; each in AC.
-    payment_best_deviation : float
-        $, the least of them (nan: none was tried).
     limits_broken : int
         Voltages beyond their limits by more than 1e-5 pu in AC.
     engine_difference : float
-        Greatest difference of a voltage to the OpenDSS engine (pu; nan: not compared).
-    certificate : DataFrame
-        Columns bus, phase, period, quantity, price, adjoint, unit.
+        Greatest difference of a voltage to the OpenDSS engine (pu).
+    certificate, decomposition : DataFrame
+        As of `AcOpf.certificate` and `ac_opf.parts.price_parts`.
+    cliff : DataFrame or None
+        Columns element, period, quantity, value, unit; of each hour the payment at the answer and
+        just beyond, of each site what one kW more or less costs. This and the following are of a
+        leader that foresees the prices.
+    payment_beyond : float
+        $, at the prices just beyond the limits that bind (nan: there is no such jump).
+    deviations : DataFrame or None
+        Columns deviation, move, kw, payment, change ($), limits_broken; each in AC.
+    payment_best_deviation : float
+        $, the least of them (nan: none was tried).
     """
 
     rounds: pd.DataFrame
     settled: bool
     payment: float
-    payment_beyond: float
-    cliff: pd.DataFrame
-    deviations: pd.DataFrame
-    payment_best_deviation: float
     limits_broken: int
     engine_difference: float
     certificate: pd.DataFrame = field(repr=False)
+    decomposition: pd.DataFrame = field(repr=False)
+    cliff: pd.DataFrame | None = None
+    payment_beyond: float = float("nan")
+    deviations: pd.DataFrame | None = None
+    payment_best_deviation: float = float("nan")
+
+
+def ac_of(dso: Any, paid: float, before: Iterable[dict] = (), settled: bool = True) -> Any:
+    """What the AC form says of an answer at which its DSO has been cleared.
+
+    Parameters
+    ----------
+    dso : LinearDso or AcDso
+    paid : float
+        The payment ($).
+    before : iterable of dict
+        Rows of the leader's rounds.
+    settled : bool
+        Whether these ended.
+
+    Returns
+    -------
+    AcMarket or None
+        None in the linear form.
+    """
+    if not isinstance(dso, AcDso):
+        return None
+    answer = answer_of(dso.loop, dso.rounds)
+    own = [dict(zip(("round", "voltage_change", "price_change", "cost"), row, strict=True),
+                loop="dso") for row in dso.rounds]
+    return AcMarket(
+        rounds=pd.DataFrame([*before, *own], columns=ROUNDS), payment=paid,
+        settled=bool(settled and dso.loop.settled), limits_broken=broken_limits(dso.model),
+        engine_difference=answer.engine_difference, certificate=answer.certificate,
+        decomposition=price_parts(dso.loop))
 
 
 def said(note: str, dso: LinearDso | AcDso) -> str:
@@ -119,27 +154,17 @@ def solve_strategic_ac(market: Market, start: MarketResult, progress: Callable |
                           note=said(loop.note, dso), solution=loop.solution, model=m)
     if loop.solution.objective is None:
         return result
-    ends = dso.loop.settle()
+    dso.clear()
     result.note = said(loop.note, dso)
-    result.form, result.paid = dso.loop.form, float(pyo.value(m.dca.cost))
-    answer = answer_of(dso.loop, ends)
-    found = cliff_of(m, dso)
-    tried = try_deviations(m, dso, market, result.paid)
-    result.ac = _told(loop, dso, answer, result.paid, found, tried)
-    result.rounds = result.ac.rounds
+    result.loop, result.form, result.paid = dso.loop, dso.loop.form, float(pyo.value(m.dca.cost))
+    ac = result.ac = ac_of(dso, result.paid, loop.rounds, loop.settled)
+    cliff = cliff_of(m, dso)
+    ac.cliff, ac.payment_beyond = cliff.table, cliff.beyond
+    ac.deviations = try_deviations(m, dso, market, result.paid)
+    if len(ac.deviations):
+        ac.payment_best_deviation = float(ac.deviations["payment"].min())
+    result.rounds = ac.rounds
     return result
-
-
-def _told(loop: _Leader, dso: AcDso, answer: Any, paid: float, found: Cliff,
-          tried: pd.DataFrame) -> AcMarket:
-    certificate = answer.certificate.rename(columns={"price": "adjoint", "dual": "price"})
-    return AcMarket(
-        rounds=pd.DataFrame(loop.rounds, columns=ROUNDS),
-        settled=bool(loop.settled and dso.loop.settled), payment=paid,
-        payment_beyond=found.beyond, cliff=found.table, deviations=tried,
-        payment_best_deviation=float(tried["payment"].min()) if len(tried) else float("nan"),
-        limits_broken=broken_limits(dso.model), engine_difference=answer.engine_difference,
-        certificate=certificate[["bus", "phase", "period", "quantity", "price", "adjoint", "unit"]])
 
 
 class _Leader:
@@ -151,7 +176,7 @@ class _Leader:
         self.cache = self.options.pop("cache", None) or SolveCache(series=False)
         self.decisions = [v for v in m.dso.declared_upper() if not v.fixed]
         self.bounds = [v.bounds for v in self.decisions]
-        self.rounds: list[tuple] = []
+        self.rounds: list[dict] = []
         self.settled, self.radius, self.note = False, np.inf, ""
         self.solution: BilevelResult
 
@@ -174,8 +199,10 @@ class _Leader:
                 after = self.schedule()
                 volts, price = self.dso.step()
                 moved = float(np.abs(after - before).max(initial=0.0))
-                self.rounds.append((number, self.solution.objective, moved, volts, price,
-                                    self.solution.gap))
+                self.rounds.append({
+                    "loop": "leader", "round": number, "voltage_change": volts,
+                    "price_change": price, "schedule_change": moved, "gap": self.solution.gap,
+                    "cost": float(pyo.value(self.m.dso.cost)), "payment": self.solution.objective})
                 if self.progress is not None:
                     self.progress(f"AC round {number}", self.solution.objective,
                                   self.solution.bound)
@@ -195,7 +222,7 @@ class _Leader:
 
     def _hold(self, around: np.ndarray) -> None:
         """A trust region around the schedule where steps do not shrink."""
-        steps = [row[2] for row in self.rounds]
+        steps = [row["schedule_change"] for row in self.rounds]
         if len(steps) < _FREE or steps[-1] <= _STEADY * steps[-2]:
             return
         self.radius = 0.5 * min(self.radius, steps[-1])
@@ -204,9 +231,10 @@ class _Leader:
             var.setub(min(high, at + self.radius))
 
     def _tell(self, most: int) -> None:
+        last = KILO * self.rounds[-1]["schedule_change"]
         self.note = (f"AC: settled in {len(self.rounds)} rounds" if self.settled else
                      f"AC: did not settle in {most} rounds (the schedule moves by "
-                     f"{KILO * self.rounds[-1][2]:.2g} kW)")
+                     f"{last:.2g} kW)")
         if np.isfinite(self.radius):
             self.note += (f"; schedules alternated and were held within {KILO * self.radius:.3g} "
                           "kW of the last one, where alone the last bound holds")

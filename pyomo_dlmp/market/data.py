@@ -87,7 +87,8 @@ class MarketResult:
     note : str
         How the solution was found, in words.
     rounds : DataFrame or None
-        Of a price taker: columns round, payment ($), change (MW).
+        Of a price taker: columns round, payment ($), change (MW). Of a strategic market in the AC
+        form: as of `AcMarket`.
     solution : BilevelResult or None
         Of a market that solves a bilevel model.
     model : ConcreteModel or None
@@ -99,7 +100,9 @@ class MarketResult:
     form : LowerForm or None
         The DSO's problem as it was compiled for the solve, for what reads its rows afterwards.
     ac : AcMarket or None
-        What the AC form says of a strategic market's answer (`market.ac_market`).
+        What the AC form says of its answer (`market.ac_market`).
+    loop : AcLoop or None
+        Of the AC form, at the answer: for parts and certificates of its prices.
     """
 
     market: str
@@ -114,13 +117,14 @@ class MarketResult:
     tariff: Any = None
     form: Any = None
     ac: Any = None
+    loop: Any = None
 
     def release(self) -> None:
         """Let go of the model and its arrays; numbers, status and notes stay.
 
         A day of a feeder of thousands of buses holds a gigabyte, and a series of them all.
         """
-        self.dso = self.model = self.form = None
+        self.dso = self.model = self.form = self.loop = None
         if self.solution is not None and self.solution.audit is not None:
             for lower in self.solution.audit.lowers:
                 lower.release()

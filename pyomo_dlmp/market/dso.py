@@ -15,7 +15,7 @@ from pyomo_dlmp.ac_opf import AcLoop
 from pyomo_dlmp.bilevel import LowerLevel
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.lower.rereading import reread
-from pyomo_dlmp.lower.solver import LowerSolution
+from pyomo_dlmp.lower.solver import LowerSolution, LowerSolver
 from pyomo_dlmp.market.aggregator import AggregatorBlock
 from pyomo_dlmp.market.data import Market
 from pyomo_dlmp.opf import build_opf
@@ -88,11 +88,15 @@ class AcDso:
         options = {key: value for key, value in market.opf.items() if key != "form"}
         self.loop = AcLoop(market.network, into=into, **{
             **options, **more, "datacenter_kw": {**kw, **(start or {})}})
-        self.model, self.notes = self.loop.model, []
+        self.model = self.loop.model
+        self.notes: list[str] = []
+        self.rounds: list[tuple] = []  # of the last clearing, as of `AcLoop.settle`
+        self._kkt: KktSystem | None = None  # at the present point
 
     def clear(self) -> LowerSolution:
         """The AC OPF at the values of what others decide; see `LinearDso.clear`."""
-        rounds = self.loop.settle()
+        self._kkt = None
+        rounds = self.rounds = self.loop.settle()
         if not self.loop.settled:
             self.notes.append(
                 f"the DSO's AC OPF did not settle in {len(rounds)} rounds (voltages move by "
@@ -108,10 +112,26 @@ class AcDso:
         (float, float)
             Greatest change of a voltage (pu), and of a price ($/MWh).
         """
-        self.loop.solve_model()
+        self.solve()
         moved = self.loop.move()
         self.loop.linearise()
+        self._kkt = None
         return moved
+
+    def solve(self) -> LowerSolution:
+        """The optimum of the model at its present point, which is not moved.
+
+        Returns
+        -------
+        LowerSolution
+            Values and duals are loaded.
+        """
+        if self.loop.form is None:
+            return self.loop.solve_model()
+        solution = LowerSolver(self.compiled()).solve_here()
+        solution.load()
+        self.loop.solution = solution
+        return solution
 
     def compiled(self) -> KktSystem:
         """The model at its present point, compiled: only rows that the point changes are read.
@@ -120,9 +140,11 @@ class AcDso:
         -------
         KktSystem
         """
-        assert self.loop.form is not None
-        self.loop.form = reread(self.loop.form, point_rows(self.model))
-        return build_kkt(self.loop.form)
+        if self._kkt is None:
+            assert self.loop.form is not None
+            self.loop.form = reread(self.loop.form, point_rows(self.model))
+            self._kkt = build_kkt(self.loop.form)
+        return self._kkt
 
 
 def dso_of(market: Market, into: Any = None, **more: Any) -> LinearDso | AcDso:

@@ -21,7 +21,7 @@ import pyomo.environ as pyo
 
 from pyomo_dlmp.auditing import BilevelResult
 from pyomo_dlmp.errors import ModelError, nearest, require_kind, shown
-from pyomo_dlmp.market.ac_market import said, solve_strategic_ac
+from pyomo_dlmp.market.ac_market import ac_of, said, solve_strategic_ac
 from pyomo_dlmp.market.aggregator import AggregatorBlock
 from pyomo_dlmp.market.data import Market, MarketResult, MarketRow
 from pyomo_dlmp.market.dso import add_takers, bilevel_of, dso_of, in_ac
@@ -129,7 +129,9 @@ def _uncoordinated(market: Market, **_: Any) -> MarketResult:
     answer = dso.clear()
     return MarketResult("uncoordinated", m.dso, pyo.value(m.dca.cost), Status.OPTIMAL, model=m,
                    note=said("pays the tariff; spread evenly where bills are equal", dso),
-                   residual=answer.residual.relative, form=answer.kkt.form)
+                   residual=answer.residual.relative, form=answer.kkt.form,
+                   ac=ac_of(dso, pyo.value(m.dca.cost)),
+                   loop=getattr(dso, "loop", None))
 
 
 def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> MarketResult:
@@ -170,7 +172,9 @@ def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> 
         var.set_value(old, skip_validation=True)
     table = pd.DataFrame(rounds, columns=["round", "payment", "change"])
     return MarketResult("price taker", m.dso, rounds[-1][1], status, said(note, dso), table,
-                   model=m, residual=answer.residual.relative, form=answer.kkt.form)
+                   model=m, residual=answer.residual.relative, form=answer.kkt.form,
+                   ac=ac_of(dso, rounds[-1][1], settled=status == Status.OPTIMAL),
+                   loop=getattr(dso, "loop", None))
 
 
 def _cooperative(market: Market, **_: Any) -> MarketResult:
@@ -190,7 +194,9 @@ def _cooperative(market: Market, **_: Any) -> MarketResult:
                 var.fix(round(var.value))
     answer = dso.clear()
     return MarketResult("cooperative", m, float("nan"), Status.OPTIMAL, said("", dso), model=m,
-                   residual=answer.residual.relative, form=answer.kkt.form)
+                   residual=answer.residual.relative, form=answer.kkt.form,
+                   ac=ac_of(dso, float("nan")),
+                   loop=getattr(dso, "loop", None))
 
 
 MARKETS: dict[str, MarketRow] = {row.name: row for row in (

@@ -131,12 +131,13 @@ class ConvexQp:
     def _highs(self, tolerance: float = EXACT_FEASIBILITY):
         options = {"primal_feasibility_tolerance": tolerance,
                    "dual_feasibility_tolerance": EXACT_FEASIBILITY}
+        size = self._size_of_curvature()
         if self.Q.nnz:
             options["qp_regularization_value"] = 0.0
         try:
             with limits.work(_UNITS):
-                answer = Highs(self.c, self.A, self.right, self._row_upper(), self.lb, self.ub,
-                               Q=self.Q, **options).solve_lp()
+                answer = Highs(self.c / size, self.A, self.right, self._row_upper(), self.lb,
+                               self.ub, Q=self.Q / size, **options).solve_lp()
         except limits.Stopped as err:
             if err.status == Status.WORK_LIMIT and limits.work_left() > 0.0:
                 return None
@@ -153,7 +154,13 @@ class ConvexQp:
                                  "See which rows conflict, or make limits soft.")
         if answer.z is None or answer.row_dual is None:
             return None
-        return answer.z, answer.row_dual, answer.col_dual
+        return answer.z, size * answer.row_dual, size * answer.col_dual
+
+    def _size_of_curvature(self) -> float:
+        """Typical entry on the diagonal of Q, at most 1: with less HiGHS may go round in circles.
+        """
+        diagonal = self.Q.diagonal()
+        return min(1.0, float(np.median(diagonal[diagonal > 0]))) if (diagonal > 0).any() else 1.0
 
     def _outer(self):
         """Point from outer approximation; multipliers from the gradient there by the polish."""

@@ -175,8 +175,10 @@ class AcSolver:
         volts = {(bus, int(node)): v for (bus, node), v in zip(names, values.tolist(), strict=True)}
         for name, bus in self.network.buses.items():
             nodes = [self._node(name, k) for k in bus.conductors]
-            phasors = np.array([volts.get(node, 0.0) if node[1] == 0 else volts[node]
-                                for node in nodes]) / (KILO * bus.kv_ln)
+            # ground, or a neutral that nothing connects, is no node of the engine
+            phasors = np.array([volts.get(node, 0.0) if k not in bus.phases else volts[node]
+                                for k, node in zip(bus.conductors, nodes, strict=True)]
+                               ) / (KILO * bus.kv_ln)
             if bus.phases == "abc" and name not in self.grounded:
                 phasors = phasors - phasors[:3].mean()
             for k, value in zip(bus.conductors, phasors.tolist(), strict=True):

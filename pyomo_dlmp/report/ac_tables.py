@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import pandas as pd
@@ -12,8 +11,8 @@ from pyomo_dlmp.report.tables import Table, number
 from pyomo_dlmp.tolerances import SAME_MONEY
 
 CHECKS = {"dual": "dual of the balance", "difference_quotient": "AC central differences"}
-BEYOND = {"payment_at_the_answer": "paid at the answer", "payment_just_beyond": "just beyond",
-          "cost_of_one_more_kW": "one more kW costs"}
+AT, BEYOND, MORE = "payment_at_the_answer", "payment_just_beyond", "cost_of_one_more_kW"
+_JUMP = 0.01  # share of an hour's payment from which it stands on an edge
 
 
 def worst_certificate(certificate: pd.DataFrame) -> pd.Series | None:
@@ -61,9 +60,13 @@ def certificate_table(certificate: pd.DataFrame) -> Table:
     return Table(["case", "price", "against", "unit", "prices", "greatest error", "median error",
                   "greatest at"], rows, 4,
                  "Every price as the marginal cost of the AC equations at the answer (their "
-                 "adjoint, found without the solver's duals) against the dual that the solver has "
-                 "for it, and a sample against AC power flows with a little more and a little less "
-                 "load.")
+                 "adjoint, found without the balances' duals) against the dual of the balance"
+                 + (", and a sample against AC power flows with a little more and less load."
+                    if certificate["difference_quotient"].notna().any() else "."))
+
+
+def _money(value: float, digits: int = 2) -> str:
+    return "–" if value != value else f"{value:,.{digits}f}"
 
 
 def rounds_table(rounds: pd.DataFrame) -> Table:
@@ -73,21 +76,24 @@ def rounds_table(rounds: pd.DataFrame) -> Table:
     ----------
     rounds : DataFrame
         Columns case, loop, round, voltage_change (pu), price_change ($/MWh), schedule_change (MW),
-        cost ($), payment ($).
+        cost ($), payment ($), gap (relative).
 
     Returns
     -------
     Table
     """
     columns = {"voltage_change": "voltage (pu)", "price_change": "price ($/MWh)",
-               "schedule_change": "schedule (MW)", "cost": "cost ($)", "payment": "payment ($)"}
+               "schedule_change": "schedule (MW)", "cost": "cost ($)", "payment": "payment ($)",
+               "gap": "gap"}
     shown = [column for column in columns if rounds[column].notna().any()]
     rows, last = [], ("", "")
     for case in cases_of(rounds):
         for row in pick(rounds, case=case).to_dict("records"):
             here = (case, str(row["loop"]))
             rows.append([case if here != last else "", here[1] if here != last else "",
-                         number(row["round"]), *(number(row[column]) for column in shown)])
+                         number(row["round"]), *(
+                             _money(row[column], 4) if column in ("cost", "payment") else
+                             number(row[column]) for column in shown)])
             last = here
     return Table(["case", "loop", "round", *(columns[column] for column in shown)], rows, 2,
                  "From one AC operating point to the next: the greatest distance of a voltage from "
@@ -108,12 +114,18 @@ def cliff_table(cliff: pd.DataFrame) -> Table:
     """
     rows = []
     for case in cases_of(cliff):
-        for (element, period), part in pick(cliff, case=case).groupby(
-                ["element", "period"], sort=False):
-            value = dict(zip(part["quantity"], part["value"], strict=True))
-            rows.append([case, str(element) or "all datacenters", str(period),
-                         *(number(value.get(quantity, math.nan)) for quantity in BEYOND)])
-    return Table(["case", "site", "hour", *(f"{name} ($)" for name in BEYOND.values())], rows, 2,
+        mine = pick(cliff, case=case)
+        paid, beyond = (pick(mine, quantity=quantity).groupby("period")["value"].max()
+                        for quantity in (AT, BEYOND))
+        more = pick(mine, quantity=MORE)
+        for period in paid.index[beyond.reindex(paid.index) > (1 + _JUMP) * paid]:
+            here = pick(more, period=period).dropna(subset=["value"])
+            dearest = here.iloc[int(here["value"].to_numpy().argmax())] if len(here) else None
+            rows.append([case, "" if dearest is None else str(dearest["element"]), str(period),
+                         _money(paid[period]), _money(beyond[period]),
+                         "–" if dearest is None else _money(dearest["value"])])
+    return Table(["case", "dearest at", "hour", "paid at the answer ($)", "just beyond ($)",
+                  "1 kW more costs ($)"], rows, 2,
                  "Hours in which the schedule stands at a limit: beyond it the price contains the "
                  "limit's multiplier, and all of the power of the hour is paid at it.")
 

@@ -30,7 +30,7 @@ from pyomo_dlmp.report.figures import (
     unbalance,
 )
 from pyomo_dlmp.report.figures.style import svg_text
-from pyomo_dlmp.report.loading_table import loading_table
+from pyomo_dlmp.report.high_hours import loading_table
 from pyomo_dlmp.report.page import Picture, Section
 from pyomo_dlmp.report.reading import Results
 from pyomo_dlmp.report.tables import (
@@ -205,8 +205,8 @@ def _ac(results: Results) -> Iterator[Picture | Table]:
         )  # fmt: skip
     for table, made in ((results.ac_rounds, rounds_table), (results.ac_cliff, cliff_table),
                         (results.ac_deviations, deviations_table)):
-        if len(table):
-            yield made(table)
+        if len(table) and (found := made(table)).rows:
+            yield found
 
 
 def _maps(results: Results) -> Iterator[Picture]:

@@ -52,8 +52,17 @@ def ac_tables(ac: Any) -> dict[str, pd.DataFrame]:
     for name, schema in _TABLES.items():
         table = getattr(ac, name, None)
         if table is not None and len(table):
-            found[schema.name] = _as(schema, table)
+            found[schema.name] = _as(schema, _told(table))
     return found
+
+
+def _told(table: pd.DataFrame) -> pd.DataFrame:
+    """A leader's rounds named as such, and the two prices of a certificate by what they are."""
+    if "round" in table.columns and "loop" not in table.columns:
+        table = table.assign(loop="leader")
+    if "adjoint" in table.columns:
+        table = table.rename(columns={"price": "dual", "adjoint": "price"})
+    return table
 
 
 def ac_decomposition(parts: pd.DataFrame) -> pd.DataFrame:

@@ -132,7 +132,8 @@ AC_ROUNDS = TableSchema("ac_rounds", "Rounds from one AC operating point to the 
     Column("price_change", Kind.NUMBER, "greatest change of a price ($/MWh, $/Mvarh)"),
     Column("schedule_change", Kind.NUMBER, "greatest change of a datacenter's power (MW)"),
     Column("cost", Kind.NUMBER, "of the DSO ($)"),
-    Column("payment", Kind.NUMBER, "of the datacenters ($)")), optional=True)
+    Column("payment", Kind.NUMBER, "of the datacenters ($)"),
+    Column("gap", Kind.NUMBER, "proven, of the round's linear problem (relative)")), optional=True)
 AC_CERTIFICATE = TableSchema("ac_certificate", "Prices against marginal costs in AC", (
     *_AT, Column("price", Kind.NUMBER, "by the adjoint AC equations, in the row's unit"),
     Column("dual", Kind.NUMBER, "of the balance, as the solver has it"),

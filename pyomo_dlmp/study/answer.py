@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pandas as pd
 
+from pyomo_dlmp.ac_opf.parts import price_parts
 from pyomo_dlmp.errors import OpenDssError
 from pyomo_dlmp.market import MARKETS, Market, MarketResult
 from pyomo_dlmp.results import (
@@ -75,12 +75,12 @@ def answer_tables(study: Study, run: Run, market: Market, outcome: MarketResult,
         summary.append(_at_dlmps(study, tables, network, prices))
     if exact(dso):
         tables |= {"neutrals": found} if len(found := neutrals_table(dso)) else {}
-    if (ac := ac_of(outcome)) is not None:
-        tables |= ac_tables(ac)
-        summary.append(ac_summary(ac))
+    if outcome.ac is not None:
+        tables |= ac_tables(outcome.ac)
+        summary.append(ac_summary(outcome.ac))
     tables["summary"] = pd.concat([*summary, own], ignore_index=True)
     tables["audit"] = _audit(outcome, tables["payments"], market)
-    if outcome.rounds is not None:
+    if outcome.rounds is not None and outcome.ac is None:
         tables["rounds"] = outcome.rounds
     return tables
 
@@ -142,24 +142,9 @@ def has_point(outcome: MarketResult) -> bool:
     return outcome.solution is None or outcome.solution.objective is not None
 
 
-def ac_of(outcome: MarketResult) -> Any:
-    """What a market says of its AC answer; None in the linear form.
-
-    Parameters
-    ----------
-    outcome : MarketResult
-
-    Returns
-    -------
-    object or None
-    """
-    return getattr(outcome, "ac", None)
-
-
 def _taken_apart(study: Study, outcome: MarketResult, network, tables: Tables) -> Tables:
-    parts = getattr(ac_of(outcome), "decomposition", None)
-    if parts is not None:
-        return {"decomposition": ac_decomposition(parts)}
+    if outcome.loop is not None:
+        return {"decomposition": ac_decomposition(price_parts(outcome.loop))}
     many = len(tables["voltages"]) > MOST_NODES * study.periods
     sites = {dc.bus for dc in network.datacenters.values()}
     return {"decomposition": decomposition_table(

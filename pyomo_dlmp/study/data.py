@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +37,8 @@ class Study:
 
     `dso`: keywords of `build_opf` (form, price, load_scale, losses, voltage_limits, v_min, v_max,
     penalty ...); `aggregator`: energy_share (of all its datacenters' capacity x time), energy_mwh,
-    pays, tariff; `ac`: of the search for an AC operating point (max_rounds, deviations,
-    differences); `parts`: servers, interactive, job, ups; `takers`: price takers by name; `text`:
-    of the file.
+    pays, tariff; `ac`: of the leader's loop in the AC form (max_rounds, deviations); `parts`:
+    servers, interactive, job, ups; `takers`: price takers by name; `text`: of the file.
     """
 
     path: str
@@ -163,15 +162,7 @@ class Study:
             for name, taker in self.takers.items()}
         return Market(network, self._workload(mine, run.loading), self.options(run),
                       self.aggregator["pays"], self.aggregator["tariff"], takers, self.averaged,
-                      self.max_rounds, **self._of_ac(run))
-
-    def _of_ac(self, run: Run) -> dict[str, int]:
-        """What a Market takes of the table [ac]."""
-        known = {entry.name for entry in fields(Market)}
-        names = {"max_rounds": "ac_rounds", "deviations": "deviations",
-                 "differences": "differences"}
-        return {names[key]: value for key, value in self.ac.items()
-                if self.exact(run) and names[key] in known}
+                      self.max_rounds, self.ac["max_rounds"], self.ac["deviations"])
 
     def _workload(self, mine: list[Datacenter], loading: float) -> Workload:
         parts = self.parts

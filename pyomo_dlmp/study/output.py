@@ -112,7 +112,7 @@ def numbers(outcome: MarketResult, seconds: float) -> pd.DataFrame:
     if solution is not None:
         rows += [("proven_gap", None if solution.gap is None else 100 * solution.gap, "%"),
                  ("bound_of_the_payment", solution.bound, "$")]
-    if outcome.rounds is not None:
+    if outcome.rounds is not None and outcome.ac is None:
         rows.append(("rounds_of_the_price_taker", len(outcome.rounds), "count"))
     rows += [("wall_time", seconds, "s"), ("peak_memory", 1e3 * memory.peak(), "MB")]
     if solution is not None:

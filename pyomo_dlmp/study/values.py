@@ -32,7 +32,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "aggregator": {"energy_share": None, "energy_mwh": None, "pays": PAYS[0], "tariff": 50.0},
     "market": {"kinds": [DEFAULT_MARKET], "price_taker_steps": "full", "max_rounds": 60},
     "sweep": {"loading": [1.0]},
-    "ac": {"max_rounds": 12, "deviations": 20, "differences": 8},
+    "ac": {"max_rounds": 8, "deviations": 20},
     "check": {"ac": False},
     "solver": {"name": "highs", "gap": HIGH_POINT_GAP, "time_limit": None},
 }
@@ -68,8 +68,7 @@ def table_findings(tables: Mapping[str, dict[str, Any]]) -> Iterator[Found]:
     for name, key, span in (("time", "periods", PERIODS),
                             ("market", "max_rounds", Range(1, 100_000)),
                             ("ac", "max_rounds", Range(1, 1000)),
-                            ("ac", "deviations", Range(0, 100_000)),
-                            ("ac", "differences", Range(0, 100_000))):
+                            ("ac", "deviations", Range(0, 100_000))):
         if finding := span.finding(tables[name][key], whole=True):
             yield f"[{name}] {key}", *finding
     for (name, key), known in _WORDS.items():
@@ -207,8 +206,8 @@ def opf_findings(options: Mapping[str, Any], tables: Mapping[str, dict[str, Any]
     if given.get("penalty") is None and given.get("voltage_limits", "soft") != "soft":
         given.pop("penalty", None)
     for key, what, cure in option_findings({**_DEFAULTS, **given, **tables["time"]}, network):
-        if key in tables["time"]:
-            continue  # judged with its table
+        if key in tables["time"] or key == "operating_point":
+            continue  # judged with its table; found by the market
         table, _, field = key.partition(".")
         where = f"[unbalance] {field}".rstrip() if table == "unbalance" else f"[dso] {key}"
         yield where, what, _in_toml(cure)

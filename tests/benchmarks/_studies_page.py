@@ -1,6 +1,8 @@
-"""Fill the tables and pictures of docs/studies.md from results folders (`make studies`).
+"""Fill the tables and pictures of docs/studies.md, and the README's, from results folders.
 
     python tests/benchmarks/_studies_page.py [folder that holds the results, default results]
+
+`make studies` runs it. What the page says in words is checked against the results at the end.
 """
 
 from __future__ import annotations
@@ -9,17 +11,20 @@ import re
 import sys
 from pathlib import Path
 
-import pandas as pd
-
 from pyomo_dlmp.report import write_pictures
 from pyomo_dlmp.report.tables import number
 
+sys.path.insert(0, str(Path(__file__).parent))
+from _studies_svg import broken_claims, changes, main_table, read, table, truth
+
 DOCS = Path(__file__).parents[2] / "docs"
 PICTURES = {
+    "ieee37": {"map-1": "map37", "parts-2": "parts37", "voltages-1": "voltages37",
+               "unbalance-1": "hours37"},
+    "ieee37_heavy": {"unbalance-1": "hours37_heavy"},
     "ieee37_markets": {"markets-1": "markets37"},
-    "ieee37_svg": {"markets-1": "sweep37", "map-1": "map37", "parts-2": "parts37",
-                   "voltages-1": "voltages37"},
-    "ieee37_unbalance": {"unbalance-2": "unbalance37"},
+    "ieee37_svg": {"markets-1": "sweep37"},
+    "ieee37_unbalance": {"unbalance-3": "unbalance37"},
     "ieee123": {"markets-1": "sweep123"},
 }
 MARKET_ROWS = {
@@ -35,6 +40,7 @@ RUN_ROWS = {
     "lowest_voltage": "lowest voltage (pu)",
     "lowest_voltage_at_datacenters": "lowest at datacenters (pu)",
     "greatest_VUF": "greatest VUF (%)", "mean_VUF_at_datacenters": "mean VUF at datacenters (%)",
+    "mean_VUF_at_datacenters_at_high_loading": "at high loading (%)",
     "mean_PVUR_at_datacenters": "mean PVUR at datacenters (%)", "losses": "losses (MWh)",
     "greatest_price_spread_between_phases": "phase spread ($/MWh)", "proven_gap": "gap (%)",
     "wall_time": "time (s)"}
@@ -45,10 +51,6 @@ AC_ROWS = {
     "AC_check_losses_in_AC": "losses in AC (MWh)",
     "AC_check_greatest_VUF_error": "greatest VUF error (points)",
     "AC_check_limits_broken_in_AC": "limits violated in AC (count)"}
-
-
-def read(root: Path, study: str, name: str) -> pd.DataFrame:
-    return pd.read_csv(root / study / f"{name}.csv", dtype={"bus": str})
 
 
 def runs_across(root: Path, study: str, wanted: dict[str, str]) -> str:
@@ -94,25 +96,17 @@ def reactive(root: Path) -> str:
     return table(["feeder", "case", "phase a", "phase b", "phase c"], rows)
 
 
-def table(head: list[str], rows: list[list[str]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
-
-
 def main(root: Path) -> None:
     found = {
+        "main37": main_table(root), "changes": changes(root), "truth": truth(root),
+        "per_phase": runs_across(root, "ieee37_per_phase", RUN_ROWS),
         "markets37": markets(root), "svg37": runs_across(root, "ieee37_svg", RUN_ROWS),
         "unbalance37": runs_across(root, "ieee37_unbalance", RUN_ROWS),
         "svg123": runs_across(root, "ieee123", RUN_ROWS), "reactive": reactive(root),
         "ac37": runs_across(root, "ieee37_svg", AC_ROWS),
         "ac123": runs_across(root, "ieee123", AC_ROWS)}
-    page = DOCS / "studies.md"
-    text = page.read_text(encoding="utf-8")
-    for name, content in found.items():
-        pattern = rf"(<!-- table {name} -->\n)(?:(?!<!--).)*(<!-- end -->)"
-        assert re.search(pattern, text, re.S), name
-        text = re.sub(pattern, lambda m, c=content: m[1] + c + "\n" + m[2], text, flags=re.S)
-    page.write_text(text, encoding="utf-8")
+    fill(DOCS / "studies.md", found)
+    fill(DOCS.parent / "README.md", {"main37": found["main37"]})
     pictures = DOCS / "pictures"
     pictures.mkdir(exist_ok=True)
     for study, wanted in PICTURES.items():
@@ -122,5 +116,18 @@ def main(root: Path) -> None:
             (pictures / f"{target}.svg").write_bytes((folder / f"{source}.svg").read_bytes())
 
 
+def fill(page: Path, found: dict[str, str]) -> None:
+    """Put tables between their marks."""
+    text = page.read_text(encoding="utf-8")
+    for name, content in found.items():
+        pattern = rf"(<!-- table {name} -->\n)(?:(?!<!--).)*(<!-- end -->)"
+        assert re.search(pattern, text, re.S), name
+        text = re.sub(pattern, lambda m, c=content: m[1] + c + "\n" + m[2], text, flags=re.S)
+    page.write_text(text, encoding="utf-8")
+
+
 if __name__ == "__main__":
     main(Path(sys.argv[1] if len(sys.argv) > 1 else "results"))
+    wrong = broken_claims(Path(sys.argv[1] if len(sys.argv) > 1 else "results"))
+    if wrong:
+        sys.exit("docs/studies.md says what these results do not show:\n  " + "\n  ".join(wrong))

@@ -19,7 +19,7 @@ SOUND: dict[str, Any] = {
     "aggregator": {"pays": "active", "tariff": [50, 55]},
     "market": {"kinds": ["strategic", "cooperative"], "price_taker_steps": "averaged",
                "max_rounds": 30},
-    "sweep": {"loading": [0.5, 1.0]}, "ac": {"max_rounds": 8, "deviations": 4, "differences": 2},
+    "sweep": {"loading": [0.5, 1.0]}, "ac": {"max_rounds": 8, "deviations": 4},
     "check": {"ac": False},
     "solver": {"name": "highs", "gap": 0.001, "time_limit": 60},
     "generator": [{"name": "g", "bus": "741", "kw_max": 200, "cost": 40, "cost2": 60, "kva": 250,

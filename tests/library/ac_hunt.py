@@ -76,7 +76,7 @@ def beyond(network, options, answer, seed, legs=3):
     bill = Bill(network, options, answer)
     table = {(row.bus, row.phase, row.period, row.quantity): row.value
              for row in answer.prices.itertuples()}
-    known = [leg for leg in legs_of(network) if len(leg[1]) == 1 and leg[0] in bill.solver.grounded]
+    known = [leg for leg in legs_of(network) if leg[0] in bill.solver.grounded]
     chosen = random.Random(seed).sample(known, min(legs, len(known)))
     yield 0.0, "nowhere"
     for t in bill.labels:
@@ -85,7 +85,8 @@ def beyond(network, options, answer, seed, legs=3):
                         lambda point: bill.soft(point, 0) + bill.ratings(point, 0))
         for leg in chosen:
             for quantity in QUANTITIES:
-                each, price = probes.difference(leg, quantity), table[(*leg, t, quantity)]
+                each = probes.difference(leg, quantity)
+                price = table[leg[0], leg[1][0], t, quantity]
                 if np.isnan(each.spread):
                     continue
                 low, high = sorted((each.below, each.above)) if each.kink else [each.value] * 2

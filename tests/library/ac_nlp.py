@@ -307,7 +307,8 @@ class Nlp:
             high = self.limits.v_max if bus.v_max is None else bus.v_max
             for k in bus.phases:
                 terms = [(eq.node(name, k), 1.0), (eq.node(name, "n"), -1.0)]
-                if bus.phases == "abc" and name not in eq.grounded:
+                floats = bus.phases == "abc" and name not in eq.grounded
+                if floats and eq.node(name, "n") < 0:
                     terms = [(eq.node(name, other), float(other == k) - 1 / 3) for other in "abc"]
                 yield name, k, [(i, c) for i, c in terms if i >= 0], low, high
 
@@ -391,14 +392,17 @@ def check_opf_against_nlp(network, answer, prices=1e-3, objective=1e-5, **option
 def price_differences(table, exact):
     """(bus, leg, period, quantity, ours, theirs, difference) for each price of a table.
 
-    Where nothing grounds a bus, prices of its phases are to their mean; pairs of them are compared.
+    They are to the bus's neutral, if it has one that is not solidly grounded; where nothing grounds
+    the bus to the mean of its phases (pairs of them are compared).
     """
     eq = exact.nlp.eq
     found = {(row.bus, row.phase, row.period, row.quantity): row.value
              for row in table.itertuples()}
     for bus, phase, t in dict.fromkeys(key[:3] for key in found):
-        if bus in eq.grounded or exact.nlp.net.buses[bus].phases != "abc":
-            leg, ours = phase, complex(*(found[bus, phase, t, q] for q in QUANTITIES))
+        wired = eq.node(bus, "n") >= 0
+        if wired or bus in eq.grounded or exact.nlp.net.buses[bus].phases != "abc":
+            leg = phase + "n" * wired
+            ours = complex(*(found[bus, phase, t, q] for q in QUANTITIES))
         else:
             leg = {"a": "ab", "b": "bc", "c": "ca"}[phase]
             volts = [exact.v[bus, k, t] for k in "abc"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import pyomo_dlmp as dlmp
-from pyomo_dlmp.ac.adjoint import adjoint, bought_gradient, referred
+from pyomo_dlmp.ac.adjoint import bought_gradient, referred, solve_adjoint
 from pyomo_dlmp.ac.circuit import Circuit
 from pyomo_dlmp.ac.newton import solve
 from tests.library.ac_differences import legs_of, marginal_costs
@@ -47,7 +47,7 @@ def leg_price(state, lam, bus, leg, t=0):
 def check_adjoint_is_marginal_cost(network, price=50.0, tolerance=0.01, legs=None, kinks=0.0):
     """The adjoint's price of every leg is the engine's marginal cost; it gives (gap, kinks)."""
     state, _ = check_newton_is_the_engine(network)
-    lam = adjoint(state, 0, price * bought_gradient(state, 0))
+    lam = solve_adjoint(state, 0, price * bought_gradient(state, 0))
     legs = list(legs_of(network) if legs is None else legs)
     found = marginal_costs(network, legs, price=price)
     ours = {leg: leg_price(state, lam, *leg) for leg in legs}

@@ -19,13 +19,15 @@ def write_ac(folder: Path) -> Path:
     _certificate(folder, prices)
     _write(folder, "ac_rounds", [
         (case, loop, k, 10.0 ** -(2 * k), 5.0 ** (2 - 2 * k), 0.1**k if loop == "leader" else "",
-         3600.0 + k, 1150.0 + 0.1**k if loop == "leader" else "")
+         3600.0 + k, 1150.0 + 0.1**k if loop == "leader" else "", "")
         for case in cases for loop, most in (("dso", 4), ("leader", 3))
         for k in range(1, most + 1)])
     _write(folder, "ac_cliff", [
-        (case, "", t, quantity, value, "$") for case in cases[:1] for t in (1, 2)
-        for quantity, value in (("payment_at_the_answer", 70.0), ("payment_just_beyond", 103.0),
-                                ("cost_of_one_more_kW", 33.0))])
+        (case, element, t, quantity, value, "$") for case in cases[:1] for t in (1, 2)
+        for element, quantity, value in (
+            ("", "payment_at_the_answer", 70.0),
+            ("", "payment_just_beyond", 103.0 if t == 1 else 70.1),
+            ("dc1", "cost_of_one_more_kW", 0.04), ("dc2", "cost_of_one_more_kW", 33.0))])
     _write(folder, "ac_deviations", [
         (case, k, f"dc1: {10 * k} kW from period 1 to 2", 10 * k, 1150.0 + change,
          change, 0) for case in cases for k, change in ((1, 0.4), (2, -0.02), (3, 7.0))])

@@ -13,7 +13,7 @@ from pyomo_dlmp.report.ac_tables import (
     rounds_table,
     worst_certificate,
 )
-from pyomo_dlmp.report.loading_table import loading_table
+from pyomo_dlmp.report.high_hours import loading_table
 from pyomo_dlmp.report.story import headlines, paragraph
 from tests.report.synthetic import write_synthetic
 from tests.report.synthetic_ac import OFF, WORST, write_ac
@@ -62,8 +62,7 @@ def test_rounds_leave_out_what_a_loop_has_not(results):
 
 def test_a_cliff_is_told_by_hour(results):
     table = cliff_table(results.ac_cliff)
-    assert [row[1:] for row in table.rows] == [
-        ["all datacenters", "1", "70", "103", "33"], ["all datacenters", "2", "70", "103", "33"]]
+    assert [row[1:] for row in table.rows] == [["dc2", "1", "70.00", "103.00", "33.00"]]
 
 
 def test_the_best_of_other_schedules_is_named(results):

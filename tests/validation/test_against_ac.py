@@ -197,7 +197,7 @@ def test_without_the_engine(monkeypatch):
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(dlmp.errors.OpenDssError, match=r"pip install 'pyomo-dlmp\[opendss\]'"):
+    with pytest.raises(dlmp.errors.OpenDssError, match="pip install dss-python"):
         dlmp.ac_power_flow(dlmp.load_feeder("ieee13"))
 
 

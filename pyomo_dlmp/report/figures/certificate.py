@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from pyomo_dlmp.report.derived import all_cases, cases_of, pick
 from pyomo_dlmp.report.figures.style import case_color, case_width, panels, styled
 
-_LEAST = 1e-12  # $/MWh: prices that agree to rounding are drawn here
+_LEAST, _SEEN = 1e-13, 1e-6  # $/MWh: the axis spans at least these
 
 
 @styled
@@ -36,6 +37,9 @@ def certificate_curves(certificate: pd.DataFrame) -> Figure:
             ax.plot(100 * (np.arange(len(y)) + 0.5) / len(y), np.maximum(y, _LEAST), label=case,
                     color=case_color(cases, case), lw=case_width(cases, case))
         ax.set_yscale("log")
+        ax.set_ylim(_LEAST, max(_SEEN, 10 * float(rows["error"].max())))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:.0e}".replace("e-0", "e-")))
+        ax.yaxis.set_minor_formatter(NullFormatter())
         ax.set_title(f"{quantity} price ({rows['unit'].iloc[0]})")
         ax.set_xlabel("share of all prices (%)")
         ax.set_xlim(0, 100)
