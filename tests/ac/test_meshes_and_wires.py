@@ -8,9 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
+from pyomo_dlmp.ac_opf import AcLoop
+from pyomo_dlmp.ac_opf.answer import answer_of
 from pyomo_dlmp.ac_opf.parts import price_parts
 from pyomo_dlmp.network.phases import symmetrical_components
 from tests.library.ac_feeders import FEEDERS
@@ -272,6 +275,20 @@ def test_a_bend_of_a_load_is_in_its_response():
     assert sum(dual > .1 for dual in bent) > 2
     check_adds_up(answer)
     check_marginal(net, answer, [("q", "ab"), ("p", "c")], 1.0, voltage_limits=None)
+
+
+def test_rows_of_users_on_voltages_are_a_part_of_their_own():
+    """A generator whose Q follows its voltage, and a limit of a voltage's real part."""
+    loop = AcLoop(FEEDERS["mesh"](True), voltage_limits=None)
+    m = loop.model
+    v, gen = m.bus["q"].vr["a", 0], m.generator["gen_p"]
+    m.follows = pyo.Constraint(expr=gen.q[0] == .05 - 2.0 * (v - .98))
+    m.held = pyo.Constraint(expr=v <= .9975)
+    answer = answer_of(loop, loop.settle(), check=False)
+    assert answer.settled and v.value == pytest.approx(.9975, abs=1e-7)
+    assert answer.certificate["difference"].abs().max() < 1e-6
+    assert greatest(answer, "other") > .1 and not part_of(answer, "unbalance").any()
+    check_adds_up(answer)
 
 
 # ---------------------------------------------------------------------------------- any leg
