@@ -21,7 +21,8 @@ from pyomo_dlmp.tolerances import ACTIVE, ENTRY, EXACT_FEASIBILITY, MULTIPLIER, 
 _FITTED = 300  # columns up to which multipliers are fitted to a point by dense least squares
 FEW = 600  # columns up to which a polish with dense matrices costs little
 LARGE = 4000  # columns of a QP beyond which an interior-point method solves it, sparse
-_UNITS = 30_000.0  # of work for a run of HiGHS, which may go round in circles on a QP
+_UNITS = 30_000.0  # of work for a run of HiGHS on an LP
+_UNITS_QP = 500.0  # and on a QP, where it may go round in circles
 _VERTEX = POLISHED / 100  # residual of an LP's vertex, which a polish cannot better
 
 
@@ -77,7 +78,7 @@ class ConvexQp:
                 found = self._clarabel() if self.Q.nnz else None
             return found if found is not None else self._highs_or_fail()
         best = None
-        for attempt in (self._highs, self._outer, self._interior):
+        for attempt in (self._highs, self._interior, self._outer):
             found = attempt()
             if found is None:
                 continue
@@ -135,7 +136,7 @@ class ConvexQp:
         if self.Q.nnz:
             options["qp_regularization_value"] = 0.0
         try:
-            with limits.work(_UNITS):
+            with limits.work(_UNITS_QP if self.Q.nnz else _UNITS):
                 answer = Highs(self.c / size, self.A, self.right, self._row_upper(), self.lb,
                                self.ub, Q=self.Q / size, **options).solve_lp()
         except limits.Stopped as err:
