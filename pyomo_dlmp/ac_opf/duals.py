@@ -28,14 +28,17 @@ from pyomo_dlmp.ac.newton import AcState
 from pyomo_dlmp.blocks.ac_leg import LimitedPhasor
 from pyomo_dlmp.lower.form import LowerForm
 from pyomo_dlmp.network.device import leg_names
-from pyomo_dlmp.opf.ac_form import place_of
+from pyomo_dlmp.opf.ac_form import COMPONENTS, place_of
 from pyomo_dlmp.opf.curvature import Channel
 from pyomo_dlmp.opf.limits import limited_phasors
 
-# what inequality rows limit, by the component that holds them; all others are of unbalance
+# what rows limit, by the component that holds them; all others are of users and their devices
 OWNERS = {"bus": "voltage", "demand": "load response",
           **dict.fromkeys(("line", "transformer", "regulator", "admittance"), "congestion")}
-GROUPS = ("voltage", "congestion", "unbalance", "load response")
+GROUPS = ("voltage", "congestion", "unbalance", "load response", "other")
+
+
+_NETWORK = ("bus", "substation", *COMPONENTS)  # whose equalities are the AC equations
 
 
 class ModelMap:
@@ -121,7 +124,7 @@ class ModelMap:
         for name in GROUPS:
             mine = self.group[name]
             flat = -(form.A[mine].T @ duals[mine])
-            if name == "unbalance":  # its costs stand in the objective
+            if name == "other":  # costs of voltages, which no block of ours has
                 flat += form.sense * (form.c + form.Q @ x)
             found[name] = _taken(flat, self.real) + 1j * _taken(flat, self.imag)
         return found
@@ -220,17 +223,18 @@ def direction(circuit: Circuit, channel: Channel) -> Direction:
 
 
 def _groups(form: LowerForm) -> dict[str, np.ndarray]:
-    """Inequality rows by what they limit."""
+    """All rows but the network's own equations, by what they limit."""
     found: dict[str, list[int]] = {name: [] for name in GROUPS}
-    for i in np.flatnonzero(~form.equality):
-        component = form.rows[i].parent_component()
+    for i, row in enumerate(form.rows):
+        component = row.parent_component()
         block = component.parent_block()
         while block is not None and block.parent_component().local_name == "leg":
             block = block.parent_block()  # of a bus
         name = "" if block is None else block.parent_component().local_name
-        if component.local_name.startswith("unbalance"):
-            name = ""
-        found[OWNERS.get(name, "unbalance")].append(i)
+        if form.equality[i] and name in _NETWORK:
+            continue
+        unbalance = name == "bus" and component.local_name.startswith("unbalance")
+        found["unbalance" if unbalance else OWNERS.get(name, "other")].append(i)
     return {name: np.array(rows, dtype=int) for name, rows in found.items()}
 
 

@@ -37,6 +37,7 @@ from pyomo_dlmp.opf.option_checks import OWN_POINT
 from pyomo_dlmp.opf.options import OpfOptions
 from pyomo_dlmp.tolerances import SAME_PRICE, SAME_VOLTAGE
 
+_USUAL_PRICE = 50.0  # $/MWh
 Progress = Callable[[str, float, float], None]
 
 
@@ -239,9 +240,18 @@ class AcLoop:
         self.move()
         return rounds
 
+    def _dear(self) -> float:
+        """How many times the greatest price is a usual one: duals are exact relatively.
+
+        Where soft limits are broken at hundreds of nodes, prices are tens of thousands of $/MWh.
+        """
+        greatest = np.nanmax(np.abs(self.node_prices()[:, self.circuit.phase_nodes]), initial=0.0)
+        return max(1.0, float(greatest) / self.hours / _USUAL_PRICE)
+
     def _damp(self, rounds: list[tuple]) -> None:
         """Steps that do not shrink: a growing weight on the distance from the point."""
-        if len(rounds) >= 4 and rounds[-1][1] > 0.5 * rounds[-2][1]:
+        last, before = rounds[-1][1], rounds[max(0, len(rounds) - 2)][1]
+        if len(rounds) >= 4 and last > SAME_VOLTAGE and last > 0.5 * before:  # no mere rounding
             typical = max((np.abs(self.prices).max(initial=0.0), 1.0))
             self.proximal = 4.0 * self.proximal if self.proximal else 0.1 * typical
 

@@ -8,6 +8,7 @@ The adjoint is linear in the gradient of the cost, so each group of terms has a 
     voltage         limits of voltages, weighed by their multipliers
     congestion      ratings of lines and transformers
     unbalance       limits and costs of unbalance
+    other           rows of users and their devices on voltages (left out where zero)
 
 (all but the first two with the loads' response).
 """
@@ -23,7 +24,7 @@ from pyomo_dlmp.ac.adjoint import bought_gradient, node_prices, solve_adjoint
 from pyomo_dlmp.ac.newton import AcState
 from pyomo_dlmp.ac_opf.loop import AcLoop
 
-PARTS = ("energy", "losses", "load response", "voltage", "congestion", "unbalance")
+PARTS = ("energy", "losses", "load response", "voltage", "congestion", "unbalance", "other")
 
 
 def price_parts(loop: AcLoop) -> pd.DataFrame:
@@ -56,6 +57,8 @@ def price_parts(loop: AcLoop) -> pd.DataFrame:
         found |= {"energy": energy, "losses": constant - energy,
                   "load response": found["load response"] + whole - constant}
         for part in PARTS:
+            if part == "other" and not found[part].any():
+                continue
             frames.extend(pd.DataFrame({
                 "bus": [circuit.nodes[i][0] for i in where],
                 "phase": [circuit.nodes[i][1] for i in where], "period": label,
