@@ -155,7 +155,8 @@ class ConvexQp:
                                  "See which rows conflict, or make limits soft.")
         if answer.z is None or answer.row_dual is None:
             return None
-        return answer.z, size * answer.row_dual, size * answer.col_dual
+        reduced = np.zeros(len(self.c)) if answer.col_dual is None else answer.col_dual
+        return answer.z, size * answer.row_dual, size * reduced
 
     def _size_of_curvature(self) -> float:
         """Typical entry on the diagonal of Q, at most 1: with less HiGHS may go round in circles.
