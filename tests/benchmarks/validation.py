@@ -30,7 +30,8 @@ price error linear | AC form | s |
 FOOT = """
 ieee4_oyod collapses to a quarter of its nominal voltage, as in the OpenDSS file. Away from its
 operating point the AC form is a linearisation, with an error that falls with the square of the
-distance: `dlmp.solve_ac_opf` solves again at the new point until nothing moves.
+distance as long as no load crosses an end of its range (on ieee13, ieee8500 at 110 % some do):
+`dlmp.solve_ac_opf` solves again at the new point until nothing moves.
 """
 
 
