@@ -94,7 +94,7 @@ class AcLoop:
         self.straight: set = set()  # legs whose bend at `v_high` the model cannot have
         self.lam = adjoints(self.state, self.prices, np.zeros(
             (self.circuit.n, len(self.labels)), dtype=complex))
-        self.limits = (np.zeros((0, len(self.labels))),) * 2
+        self.limits: tuple[np.ndarray, ...] = (np.zeros((0, len(self.labels))),) * 2
         self.directions = [[direction(self.circuit, c) for c in channels(self.model, t)]
                            for t in self.labels]
         self.linearise()

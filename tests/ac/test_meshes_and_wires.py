@@ -16,6 +16,7 @@ from pyomo_dlmp.ac_opf import AcLoop
 from pyomo_dlmp.ac_opf.answer import answer_of
 from pyomo_dlmp.ac_opf.parts import price_parts
 from pyomo_dlmp.network.phases import symmetrical_components
+from pyomo_dlmp.results.limits import broken_limits, soft_limits
 from tests.library.ac_feeders import FEEDERS
 
 KW = {"four_wire": .02, "secondary": .5, "mesh": 1.0, "tied_123": 2.0, "service": .02}
@@ -352,3 +353,13 @@ def test_options_of_the_ac_form_are_refused_elsewhere():
             dlmp.solve_ac_opf(net, **options)
     with pytest.raises(dlmp.ModelError, match="every neutral of the network is solidly grounded"):
         dlmp.solve_ac_opf(FEEDERS["mesh"](), neutral_v_max=.02)
+
+
+@pytest.mark.parametrize(("options", "where"), [
+    ({"voltage_legs": "line", "v_min": .999}, "q.bc"), ({"neutral_v_max": .004}, "q.n")])
+def test_soft_limits_that_are_broken_are_told(options, where):
+    """Between phases and at neutrals as well: prices contain their penalty."""
+    m = dlmp.solve_ac_opf(FEEDERS["four_wire"](), check=False, **options).model
+    broken = broken_limits(m)
+    assert soft_limits(m) and f"{broken.bus}.{broken.phase}" == where
+    assert broken.count > 0 and f"{where}, period 0" in str(broken)
