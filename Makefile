@@ -18,7 +18,7 @@ help:
 	@echo "make lint    ruff"
 	@echo "make types   mypy"
 	@echo "make bench   benchmarks, by hand"
-	@echo "make studies all studies of docs/studies.md, and its tables and pictures (15 minutes)"
+	@echo "make studies all studies of docs/studies.md, and its tables and pictures (20 minutes)"
 	@echo "make docs    the documentation as a site in site/"
 	@echo "make notebooks   examples/*.ipynb from their scripts"
 	@echo "make clean   remove .venv and caches"

@@ -27,7 +27,7 @@ def examples_of(page: Path):
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_the_example_prints_what_the_page_says(page, capsys, registries):
     text = page.read_text(encoding="utf-8")
-    if "ac_power_flow(" in text or "solve_corrected_opf(" in text:
+    if "ac_power_flow(" in text or "solve_ac_opf(" in text:
         engine()
     for code, printed in examples_of(page):
         exec(code, {})

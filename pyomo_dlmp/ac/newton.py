@@ -14,8 +14,8 @@ from scipy.sparse.linalg import SuperLU, splu
 
 from pyomo_dlmp.ac.circuit import Circuit
 from pyomo_dlmp.ac.legs import LegState, leg_state
-from pyomo_dlmp.errors import SolverError
-from pyomo_dlmp.tolerances import NEWTON_STEP
+from pyomo_dlmp.errors import DlmpError, SolverError
+from pyomo_dlmp.tolerances import NEWTON_STEP, ROUNDING
 
 MOST_STEPS = 60
 _GREATEST_STEP = 0.5  # pu; longer Newton steps are shortened
@@ -181,10 +181,10 @@ def _no_load(circuit: Circuit, drawn: np.ndarray) -> np.ndarray:
 
 def _period(circuit, incidence, powers, z):
     """(z, steps, share) of one period; where Newton's method fails, by way of smaller powers."""
-    found = _newton(circuit, incidence, *powers, z)
+    injected, drawn = powers
+    found = _newton(circuit, incidence, injected, drawn, z)
     if found is not None:
         return *found, 1.0
-    injected, drawn = powers
     share, steps, z = 0.0, 0, _no_load(circuit, np.zeros(len(circuit.legs)))
     step = 0.25
     while step >= _LEAST_SHARE and share < 1.0:
@@ -197,7 +197,7 @@ def _period(circuit, incidence, powers, z):
     return z, steps, share
 
 
-def _collapse(circuit: Circuit, z: np.ndarray, share: float, name: object) -> SolverError:
+def _collapse(circuit: Circuit, z: np.ndarray, share: float, name: object) -> DlmpError:
     return SolverError.at(
         f"AC power flow of network {circuit.network.name!r}",
         f"has no solution in period {name!r}: there is one up to {100 * share:.0f} % of the powers "
@@ -208,7 +208,7 @@ def _collapse(circuit: Circuit, z: np.ndarray, share: float, name: object) -> So
 def _lowest(circuit: Circuit, z: np.ndarray) -> str:
     """The phase that has lost most of its voltage without load, in words."""
     least = np.abs(z[:circuit.n]) / np.maximum(
-        np.abs(_no_load(circuit, np.zeros(len(circuit.legs)))[:circuit.n]), 1e-9)
+        np.abs(_no_load(circuit, np.zeros(len(circuit.legs)))[:circuit.n]), ROUNDING)
     at = int(circuit.phase_nodes[np.argmin(least[circuit.phase_nodes])])
     bus, k = circuit.nodes[at]
     return f"the voltage is {abs(z[at]):.3g} pu at bus {bus}.{k}"

@@ -37,6 +37,7 @@ from pyomo_dlmp.opf.option_checks import OWN_POINT
 from pyomo_dlmp.opf.options import OpfOptions
 from pyomo_dlmp.tolerances import SAME_PRICE, SAME_VOLTAGE
 
+_USUAL_PRICE = 50.0  # $/MWh
 Progress = Callable[[str, float, float], None]
 
 
@@ -76,11 +77,10 @@ class AcLoop:
         self.load_scale = first.load_scale
         scales = [series(network, first.load_scale, self.labels, self.hours)
                   for series in (load_series, reactive_series)]
-        self.drawn = self.circuit.legs.scaled(tuple(
-            {name: np.array([by[t] for t in self.labels]) for name, by in scale.items()}
-            for scale in scales))
-        self.drawn = np.broadcast_to(
-            self.drawn, (len(self.circuit.legs), len(self.labels))).copy()
+        p, q = ({name: np.array([by[t] for t in self.labels]) for name, by in scale.items()}
+                for scale in scales)
+        self.drawn = np.broadcast_to(self.circuit.legs.scaled((p, q)), (
+            len(self.circuit.legs), len(self.labels))).copy()
         injected = start_injections(self.circuit, self.labels, first.datacenter_kw)
         # devices may be needed to have a solution at all: then a part of the powers is the start
         self.state = solve(self.circuit, injected, self.drawn, labels=self.labels, nearest=True)
@@ -181,7 +181,8 @@ class AcLoop:
                                       - self.state.legs.u).max(initial=0.0))
         duals = self.solution.row_duals
         self.limits = self.map.limit_multipliers(duals)
-        self.lam = adjoints(self.state, self.prices, sum(self.limit_gradients().values()))
+        self.lam = adjoints(self.state, self.prices, np.add.reduce(
+            list(self.limit_gradients().values())))
         # a neutral's price is its current's, divided by a voltage that may be nothing but rounding
         apart = np.abs(self.node_prices() - before)[:, self.circuit.phase_nodes]
         return (float(np.abs(self.state.legs.u - old).max(initial=0.0)),
@@ -239,9 +240,18 @@ class AcLoop:
         self.move()
         return rounds
 
+    def _dear(self) -> float:
+        """How many times the greatest price is a usual one: duals are exact relatively.
+
+        Where soft limits are broken at hundreds of nodes, prices are tens of thousands of $/MWh.
+        """
+        greatest = np.nanmax(np.abs(self.node_prices()[:, self.circuit.phase_nodes]), initial=0.0)
+        return max(1.0, float(greatest) / self.hours / _USUAL_PRICE)
+
     def _damp(self, rounds: list[tuple]) -> None:
         """Steps that do not shrink: a growing weight on the distance from the point."""
-        if len(rounds) >= 4 and rounds[-1][1] > 0.5 * rounds[-2][1]:
+        last, before = rounds[-1][1], rounds[max(0, len(rounds) - 2)][1]
+        if len(rounds) >= 4 and last > SAME_VOLTAGE and last > 0.5 * before:  # no mere rounding
             typical = max((np.abs(self.prices).max(initial=0.0), 1.0))
             self.proximal = 4.0 * self.proximal if self.proximal else 0.1 * typical
 

@@ -236,17 +236,17 @@ class DatacenterBlockData(DeviceBlockData):
         mw : float
             Power drawn (MW).
         """
-        self.p[t].fix(mw)
+        self.p[t].fix(mw, skip_validation=True)  # a schedule read back is rounded at its bounds
         n = len(self.legs)
         for leg in self.legs if not self.balanced else ():
-            self.leg_p[leg, t].fix(mw / n)
+            self.leg_p[leg, t].fix(mw / n, skip_validation=True)
         if self.reactive == "aggregator":
             assert self.rating_mva is not None
             top = math.sqrt(max(0.0, (FRONT_END * self.rating_mva) ** 2 - mw**2))
             q = min(self.tan_phi * mw, top)
             for var, share in ((self.q[t], 1),) if self.balanced else (
                     (self.leg_q[leg, t], n) for leg in self.legs):
-                var.fix(q / share)
+                var.fix(q / share, skip_validation=True)
 
 
 def _legs(dc: Datacenter, ac: bool, grounded: bool) -> tuple[str, ...]:

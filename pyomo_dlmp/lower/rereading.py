@@ -98,12 +98,15 @@ def _by_polynomials(form: LowerForm, rows: list, column: dict) -> Read | None:
     key = list(map(id, rows))
     held = form.__dict__.get("row_polynomials")
     if held is None or held[0] != key:
+        form.__dict__["row_polynomials"] = key, None
+        return None  # the walk pays from the second time on
+    if held[1] is None:
         try:
             held = key, RowPolynomials(rows, column)
         except NoPolynomial:
-            held = key, None
+            held = key, False
         form.__dict__["row_polynomials"] = held
-    if held[1] is None:
+    if not isinstance(held[1], RowPolynomials):
         return None
     try:
         return held[1].values()

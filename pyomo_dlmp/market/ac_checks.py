@@ -22,9 +22,9 @@ from pyomo_dlmp.market.data import Market
 from pyomo_dlmp.market.dso import AcDso
 from pyomo_dlmp.network.units import KILO
 from pyomo_dlmp.solve import solve_opf
-from pyomo_dlmp.tolerances import ROW_HOLDS
+from pyomo_dlmp.tolerances import AUDITED_ROW, ROW_HOLDS
 
-BEYOND = 1e-5  # pu; a limit that is exceeded by less is kept
+BEYOND = AUDITED_ROW  # pu; a limit that is exceeded by less is kept
 _JUMP = 0.01  # share of an hour's payment that a kW costs where there is a jump
 _SIZES = (1.0, 10.0, 50.0, 150.0)  # kW of moves
 _STEPS = 6  # rounds of the DSO at a move

@@ -16,7 +16,7 @@ from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.tolerances import EXACT_FEASIBILITY
 
 _ROUNDS = 30
-_NEAR = 2e-3  # of 1 + |right-hand side|: a row that holds by less at the start is in from then
+_NEAR = 0.002  # of 1 + |right-hand side|: a row that holds by less at the start is in from then
 
 
 def by_few_limits(problem: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:

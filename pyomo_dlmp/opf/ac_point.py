@@ -142,22 +142,31 @@ def _set_devices(model: Any, point: OperatingPoint) -> None:
 
 
 def _set_laws(model: Any, network: Network, straight: Collection) -> None:
-    """Powers of loads and their slopes at the legs' voltages, all periods of a leg at once."""
+    """Powers of loads and their slopes at the legs' voltages: all legs of a law at once."""
     (source,) = model.substation.values()
     costly = {t: pyo.value(source.price[t]) > 0 for t in model.periods}
+    by_law: dict[tuple, list[tuple]] = {}
     for name, load in network.loads.items():
-        block, bus = model.demand[name], model.bus[load.bus]
+        bus = model.bus[load.bus]
         for leg in load.legs:
             place = bus.at(leg, name)
             v = np.array([abs(place.u0[t]) for t in model.periods]) / place.nominal
             ratio = 1.0 if load.kv is None else bus.leg_kv(leg) / load.kv
-            law = load_law(load, v * ratio)
-            per_w = ratio / (2 * np.maximum(v, 1e-6))  # dx/dw
+            law = (load.model, load.coefficients, load.v_low, load.v_high)
+            by_law.setdefault(law, []).append((name, load, leg, place, v, ratio))
+    for members in by_law.values():
+        volts = np.array([v for *_, v, _ in members])
+        ratios = np.array([[ratio] for *_, ratio in members])
+        shares = load_law(members[0][1], volts * ratios)
+        per_w = ratios / (2 * np.maximum(volts, ROUNDING))  # dx/dw
+        numbers = [part.tolist() for part in (shares.p, shares.q, shares.dp * per_w,
+                                              shares.dq * per_w, volts**2)]
+        for k, (name, load, leg, place, v, ratio) in enumerate(members):
+            block = model.demand[name]
             for i, t in enumerate(model.periods):
                 p, q = block.nominal(load, leg, t)
-                block.set_law((leg, t), (p * float(law.p[i]), q * float(law.q[i])),
-                              (p * float(law.dp[i] * per_w[i]), q * float(law.dq[i] * per_w[i])),
-                              float(v[i]) ** 2)
+                fp, fq, dp, dq, w = (part[k][i] for part in numbers)
+                block.set_law((leg, t), (p * fp, q * fq), (p * dp, q * dq), w)
             bends = {t: costly[t] and (name, leg, t) not in straight for t in model.periods}
             _set_kinks(block, place, load, leg, v, ratio, bends)
 

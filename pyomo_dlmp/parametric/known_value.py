@@ -15,7 +15,7 @@ from pyomo_dlmp.errors import AuditError, SolverError
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.parametric.upper_terms import UpperTerms
-from pyomo_dlmp.tolerances import AUDITED_ROW, ROW_HOLDS
+from pyomo_dlmp.tolerances import AUDITED_ROW, EXACT_FEASIBILITY
 
 
 def value_at(u: np.ndarray, program: Program, upper: UpperTerms,
@@ -38,7 +38,7 @@ def value_at(u: np.ndarray, program: Program, upper: UpperTerms,
     float or None
         None where an upper row does not hold, or a lower level has no solution.
     """
-    if not program.holds(u, 1e-3 * ROW_HOLDS):
+    if not program.holds(u, EXACT_FEASIBILITY):
         return None
     values: list[dict[str, np.ndarray]] = []
     for solver in solvers:

@@ -17,7 +17,7 @@ from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.numerics.qp import ConvexQp
 from pyomo_dlmp.parametric.condensed import width
 from pyomo_dlmp.parametric.hull import Hull
-from pyomo_dlmp.tolerances import ROUNDING, ROW_HOLDS
+from pyomo_dlmp.tolerances import EXACT_FEASIBILITY, ROUNDING
 
 _ROUNDS = 4
 _MOST = 2000  # upper decisions
@@ -82,4 +82,4 @@ def _over(hull: Hull, u: np.ndarray, chosen: list[int]) -> np.ndarray | None:
     except SolverError:
         return None
     v = np.clip(v, lb, ub)
-    return v if upper.holds(v, 1e-3 * ROW_HOLDS) else None
+    return v if upper.holds(v, EXACT_FEASIBILITY) else None

@@ -15,6 +15,7 @@ from pyomo_dlmp.blocks.registry import device_blocks
 from pyomo_dlmp.network import Network, OperatingPoint
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.opf import build_opf
+from pyomo_dlmp.opf.correction import loads_outside
 from pyomo_dlmp.power_flow import AcPowerFlow, ac_power_flow
 from pyomo_dlmp.solve import solve_opf
 from pyomo_dlmp.tolerances import ROUNDING
@@ -23,7 +24,8 @@ from pyomo_dlmp.validation.prices import compare_prices
 LINEAR = {"lossless": None, "with losses": "quadratic"}
 PREDICTED = (0.9, 1.1)
 PRICES = ("price_error", "price_at", "reactive_price_error", "reactive_price_at")
-COLUMNS = ["form", "load", "max_error", "at", "mean_error", "unit", *PRICES, "price_unit"]
+COLUMNS = ["form", "load", "max_error", "at", "mean_error", "unit", *PRICES, "price_unit",
+           "legs_across"]
 
 
 def validate_feeder(network: Network, progress: Callable[[str], None] | None = None, *,
@@ -48,8 +50,9 @@ def validate_feeder(network: Network, progress: Callable[[str], None] | None = N
         Columns form, load (share of nominal), max_error, at (bus.phase), mean_error, unit (pu) of
         voltages; price_error, price_at (bus.leg), reactive_price_error, reactive_price_at,
         price_unit ($/MWh; $/Mvarh if reactive): the greatest error of a leg's price against the
-        adjoint of the AC equations at a price of 50 $/MWh, nan where it is predicted. And the AC
-        power flow at nominal load, by the OpenDSS engine.
+        adjoint of the AC equations at a price of 50 $/MWh, nan where it is predicted; legs_across:
+        legs of loads whose voltage crosses an end of their range between nominal and this load,
+        where their law has a kink. And the AC power flow at nominal load, by the OpenDSS engine.
 
     Raises
     ------
@@ -67,21 +70,28 @@ def validate_feeder(network: Network, progress: Callable[[str], None] | None = N
     for form, losses in LINEAR.items():
         tell(f"linear model, {form}")
         m = build_opf(network, voltage_limits=None, losses=losses)
-        rows.append((form, 1.0, *_errors(m, network, ac), *_price_errors(loop, m)))
-    m = _ac_form(network, loop.point, 1.0)
-    rows.append(("AC", 1.0, *_errors(m, network, ac), *_price_errors(loop, m)))
+        rows.append((form, 1.0, *_errors(m, network, ac), *_price_errors(loop, m), 0))
+    m = loop.model
+    rows.append(("AC", 1.0, *_errors(m, network, ac), *_price_errors(loop, m), 0))
     for scale in predicted:
         tell(f"AC form at {100 * scale:g} % load")
         m = _ac_form(network, loop.point, scale)
         _solve(m, network)
-        rows.append(("AC", scale, *_worst(m, ac_power_flow(network, m, load_scale=scale)),
-                     *_NOT_COMPARED))
+        other = ac_power_flow(network, m, load_scale=scale)
+        rows.append(("AC", scale, *_worst(m, other), *_NOT_COMPARED, _across(network, ac, other)))
     columns = [name for name in COLUMNS if name not in ("unit", "price_unit")]
     table = pd.DataFrame(rows, columns=columns).assign(unit="pu", price_unit="$/MWh")
     return table[COLUMNS], ac
 
 
 _NOT_COMPARED = (np.nan, "", np.nan, "")
+
+
+def _across(network: Network, one: AcPowerFlow, other: AcPowerFlow) -> int:
+    """Legs of loads that are inside their range in one power flow alone."""
+    first, second = (loads_outside(network, ac.point) for ac in (one, other))
+    return sum(len(first.get(name, set()) ^ second.get(name, set()))
+               for name in {*first, *second})
 
 
 def _ac_form(network: Network, point: OperatingPoint, scale: float) -> Any:
@@ -132,7 +142,7 @@ def _price_errors(loop: AcLoop, m: Any) -> tuple:
     table = compare_prices(loop, m)
     for quantity in ("active", "reactive"):
         part = table[table["quantity"] == quantity]
-        worst = part.loc[part["error"].abs().idxmax()]
+        worst = part.iloc[int(part["error"].abs().to_numpy().argmax())]
         found += [abs(worst["error"]), f"{worst['bus']}.{worst['leg']}"]
     return tuple(found)
 

@@ -18,6 +18,7 @@ from pyomo_dlmp.ac_opf import AcLoop
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.phases import ALPHA, DELTA_PAIRS, NEUTRAL
 from pyomo_dlmp.network.zones import grounded_buses
+from pyomo_dlmp.tolerances import SAME_VOLTAGE
 from pyomo_dlmp.validation.model_point import is_exact
 
 COLUMNS = ["bus", "leg", "period", "quantity", "model", "ac", "error", "unit"]
@@ -122,7 +123,7 @@ def price_in_model(model: Any) -> Price:
 
 
 def _price(across: complex, voltage: complex) -> complex:
-    if abs(voltage) < 1e-6:
+    if abs(voltage) < SAME_VOLTAGE:
         return complex("nan")
     x = -np.conj(across / voltage)
     return complex(x.real, (-1j * x).real)

@@ -155,3 +155,17 @@ def test_what_does_not_settle_says_so():
     done = dlmp.solve_ac_opf(feeder(generator()), max_rounds=1, check=False)
     assert not done.settled
     assert "NOT settled in 1 rounds (voltages still move by" in repr(done)
+
+
+@pytest.mark.parametrize("name, bus, price", [
+    ("ieee13", "675", 0.0), ("ieee13", "675", -20.0), ("ieee13", "675", 1e-3),
+    ("ieee4_yy", "n4", -50.0), ("ieee4_gyd", "n4", -50.0)])
+def test_prices_at_which_the_problem_is_not_convex(name, bus, price):
+    """The Hessian is raised there: more rounds, the same prices."""
+    net = dlmp.load_feeder(name).with_devices(
+        dlmp.Generator(name="g", bus=bus, kw_max=2000, cost=40, kvar_min=-2000, kvar_max=2000,
+                       connection="delta"),
+        dlmp.StaticVarGenerator(name="svg", bus=bus, kvar=1000, connection="delta"))
+    done = dlmp.solve_ac_opf(net, price=price, check=False)
+    assert done.settled
+    assert done.certificate["difference"].abs().max() < 1e-4 * max(1.0, abs(price))

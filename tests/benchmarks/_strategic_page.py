@@ -27,8 +27,8 @@ def write(data: dict, docs: Path) -> str:
         "`mpec.simple_disjunction`, `gdp.bigm`. All on HiGHS. IEEE 37 with three datacenters is "
         "the main study.", "",
         "Bounds: critical regions and their costs (ours), first point (KKT). Feeders and devices "
-        "are in the script; the 8500-node feeder has rows of an AC operating point (losses "
-        "corrected), taps of full load, limits 0.92 to 1.12 pu.", "",
+        "are in the script; the 8500-node feeder is in the AC form (`solve_market`, all rounds of "
+        "the leader's loop), taps of full load, limits 0.92 to 1.12 pu.", "",
         *table(runs), "", "![cost against buses, hours and datacenters]"
         "(pictures/strategic_growth.svg)", "", "## Comparison with the KKT form", "",
         *agreement(runs), "",

@@ -13,12 +13,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import pickle
 import platform
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -63,7 +61,7 @@ def plan(quick: bool) -> list[dict]:
 
 # ---------------------------------------------------------------- one run, in its own process
 
-def settings(run: dict, with_point: bool = True):
+def settings(run: dict):
     """(network, options of build_opf, MWh that the datacenters use)."""
     import pyomo_dlmp as dlmp
     from pyomo_dlmp.study.file import read_study
@@ -85,8 +83,8 @@ def settings(run: dict, with_point: bool = True):
         [total / run["sites"]] * run["sites"])
     net = dlmp.load_feeder(run["feeder"])
     if run["feeder"] == "ieee8500":
-        # taps stand at those of full load, so light load lifts voltages: limits are wider, the
-        # load varies less, and the rows are those of an AC operating point
+        # taps stand at those of full load, so light load lifts voltages: limits are wider, and the
+        # load varies less
         day["load_scale"] = [0.8 + 0.2 * (s - 0.55) / 0.45 for s in day["load_scale"]]
         wide = [n for n, bus in net.buses.items() if len(bus.phases) == 3 and bus.kv > 5]
         step = len(wide) // 16
@@ -108,22 +106,7 @@ def settings(run: dict, with_point: bool = True):
                     for b in places[run["feeder"]][:run["sites"]]]
     net = net.with_devices(*devices)
     options = dict(day, periods=run["hours"], v_min=low, v_max=high)
-    if run["feeder"] == "ieee8500" and with_point:
-        options |= {"losses": "corrected",
-                        "operating_point": pickle.loads(Path(run["point"]).read_bytes())}
     return net, options, 0.6 * total / 1000 * run["hours"]
-
-
-def write_point(run: dict) -> None:
-    """AC operating point with the datacenters at 60 %, for the corrected rows of a large feeder."""
-    import pyomo_dlmp as dlmp
-
-    net, options, _ = settings(run, with_point=False)
-    site = {n: 0.6 * dc.kw for n, dc in net.datacenters.items()}
-    m = dlmp.build_opf(net, losses=None, datacenter_kw=site, **options)
-    dlmp.solve_opf(m)
-    point = dlmp.ac_power_flow(net, m, load_scale=options["load_scale"]).point
-    Path(run["point"]).write_bytes(pickle.dumps(point))
 
 
 def build(run: dict, block):
@@ -151,10 +134,13 @@ def one(run: dict) -> dict:
 
     seconds = {"import": time.perf_counter() - start}
     start = time.perf_counter()
-    m = build(run, pyo.Block if run["who"] == "stock" else dlmp.LowerLevel)
-    seconds["build"] = time.perf_counter() - start
-    start = time.perf_counter()
-    found = stock(m) if run["who"] == "stock" else solve(m, run)
+    if run["feeder"] == "ieee8500":
+        found = solve_in_ac(run)
+    else:
+        m = build(run, pyo.Block if run["who"] == "stock" else dlmp.LowerLevel)
+        seconds["build"] = time.perf_counter() - start
+        start = time.perf_counter()
+        found = stock(m) if run["who"] == "stock" else solve(m, run)
     seconds["total"] = time.perf_counter() - start
     seconds |= found.pop("times", {})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
@@ -192,6 +178,24 @@ def solve(m, run: dict) -> dict:
             "notes": r.notes[:2]}
 
 
+def solve_in_ac(run: dict) -> dict:
+    """The strategic market in the AC form; the gap is that of the last round's problem."""
+    import pyomo_dlmp as dlmp
+
+    net, options, energy = settings(run)
+    market = dlmp.Market(net, energy, opf={**options, "form": "ac"}, pays=run["pays"],
+                         deviations=0)
+    try:
+        r = dlmp.solve_market("strategic", market, gap=run["gap"], time_limit=run["seconds"])
+    except dlmp.DlmpError as err:
+        return {"status": str(err).split(".")[0][:80]}
+    s = r.solution
+    return {"status": r.status if r.ac.settled else "not settled", "objective": r.ac.payment,
+            "bound": s.bound, "reached": s.gap, "rows": s.size.get("rows"),
+            "columns": s.size.get("columns"), "binaries": s.size.get("binaries"),
+            "regions": s.size.get("regions"), "notes": s.notes[:2], "rounds": len(r.ac.rounds)}
+
+
 def stock(m) -> dict:
     """Pyomo's own chain; its single level has a bilinear objective, which HiGHS does not take."""
     import pyomo.environ as pyo
@@ -212,11 +216,11 @@ def stock(m) -> dict:
 
 # ---------------------------------------------------------------- all runs, the page
 
-def apart(run: dict, action: str = "--one") -> dict:
+def apart(run: dict) -> dict:
     """A run in a process of its own, at most twenty minutes."""
     try:
         # one thread for small dense matrices, whatever else the machine does
-        done = subprocess.run([sys.executable, str(HERE), action, json.dumps(run)], cwd=ROOT,
+        done = subprocess.run([sys.executable, str(HERE), "--one", json.dumps(run)], cwd=ROOT,
                               env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
                               capture_output=True, text=True, timeout=1200)
     except subprocess.TimeoutExpired:
@@ -224,14 +228,13 @@ def apart(run: dict, action: str = "--one") -> dict:
     if done.returncode:
         return {**run, "status": done.stderr.strip().splitlines()[-1][:80], "times": {},
                 "peak": float("nan")}
-    return json.loads(done.stdout.splitlines()[-1]) if action == "--one" else run
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def main() -> None:
     """Run all and write the page; `--one` is a single measured run."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--one")
-    parser.add_argument("--point")
     parser.add_argument("--quick", action="store_true", help="IEEE 37 with 1 and 3 datacenters")
     parser.add_argument("--resume", action="store_true", help="only what the last runs lack")
     parser.add_argument("--page", action="store_true", help="write the page from the last runs")
@@ -239,26 +242,19 @@ def main() -> None:
     if args.one:
         print(json.dumps(one(json.loads(args.one))))
         return
-    if args.point:
-        write_point(json.loads(args.point))
-        return
     if not args.page:
         done = json.loads(KEPT.read_text(encoding="utf-8"))["runs"] if args.resume else []
         have = [{k: r.get(k) for k in ("feeder", "hours", "sites", "case", "pays", "gap", "who")}
                 for r in done]
-        with tempfile.TemporaryDirectory() as folder:
-            for run in plan(args.quick):
-                if {k: v for k, v in run.items() if k != "seconds"} in have:
-                    continue
-                if run["feeder"] == "ieee8500":
-                    run["point"] = f"{folder}/{run['hours']}_{run['sites']}.pickle"
-                    apart(run, "--point")
-                done.append(apart(run))
-                said = {k: round(v, 2) for k, v in done[-1]["times"].items()}
-                print(run["who"], run["feeder"], run["hours"], run["sites"], run["case"],
-                      run["pays"], said, done[-1]["status"], done[-1].get("reached"), flush=True)
-                KEPT.write_text(json.dumps({"machine": machine(), "runs": done}, indent=1),
-                                encoding="utf-8")
+        for run in plan(args.quick):
+            if {k: v for k, v in run.items() if k != "seconds"} in have:
+                continue
+            done.append(apart(run))
+            said = {k: round(v, 2) for k, v in done[-1]["times"].items()}
+            print(run["who"], run["feeder"], run["hours"], run["sites"], run["case"],
+                  run["pays"], said, done[-1]["status"], done[-1].get("reached"), flush=True)
+            KEPT.write_text(json.dumps({"machine": machine(), "runs": done}, indent=1),
+                            encoding="utf-8")
     from tests.benchmarks import _strategic_page
 
     print(_strategic_page.write(json.loads(KEPT.read_text(encoding="utf-8")), ROOT / "docs"))

@@ -90,7 +90,8 @@ def beyond(network, options, answer, seed, legs=3):
                 if np.isnan(each.spread):
                     continue
                 low, high = sorted((each.below, each.above)) if each.kink else [each.value] * 2
-                room = max(each.spread, .05 * (high - low))  # the limit itself lies in rounding
+                # the limit itself lies in rounding
+                room = max(each.spread, .05 * (high - low), 2e-5 * abs(price))
                 yield max(low - price, price - high) - room, leg, t, quantity, price, each
 
 
@@ -114,6 +115,10 @@ def held_against_nlp(network, options, answer, cost, found):
         found["nlp"] = f"{len(exact.outside)} loads beyond their range"
         return
     found["cost"] = abs(cost - exact.objective) / max(1.0, abs(exact.objective))
+    if found["cost"] > Verdict.bounds["cost"] and min(np.atleast_1d(options.get("price", 50))) <= 0:
+        found["nlp"] = f"another local optimum, by {cost - exact.objective:.1e} $"  # losses pay
+        del found["cost"]
+        return
     worst = max(price_differences(answer.prices, exact), key=lambda row: row[-1])
     found["price"] = float(worst[-1])
     if found["price"] > Verdict.bounds["price"]:

@@ -166,3 +166,27 @@ def ac_random(seed):
     if kind == "soft":
         options["penalty"] = rng.choice([2000.0, 200.0, 20000.0])
     return network, options
+
+
+def on_feeder(name, seed):
+    """(network, options) of a shipped feeder with random devices, price and limits."""
+    rng = random.Random(f"{name} {seed}")
+    network = dlmp.load_feeder(name)
+    from pyomo_dlmp.network.zones import grounded_buses
+
+    held = grounded_buses(network)
+    buses = [bus.name for bus in network.buses.values()
+             if bus.phases == "abc" and bus.name != network.substation.bus and bus.kv < 30]
+    devices = []
+    for i, bus in enumerate(rng.sample(buses, rng.randint(2, 4))):
+        kw = rng.uniform(50, 300)
+        own = {"bus": bus, "connection": rng.choice(["wye", "delta"]) if bus in held else "delta"}
+        devices.append(dlmp.StaticVarGenerator(name=f"svg{i}", kvar=kw, **own))
+        devices.append(rng.choice([
+            lambda i=i, kw=kw, own=own: dlmp.Datacenter(name=f"dc{i}", kw=kw, **own),
+            lambda i=i, kw=kw, own=own: dlmp.Generator(
+                name=f"g{i}", kw_max=kw, kvar_min=-.3 * kw, kvar_max=.3 * kw,
+                cost=rng.uniform(45, 55), cost2=rng.choice([0.0, 2e3 / kw]), **own)])())
+    options = {"price": rng.choice([50.0, 35.0, 80.0]), "load_scale": rng.uniform(.6, 1.1),
+               "v_min": rng.uniform(.94, .97), "v_max": rng.uniform(1.04, 1.06)}
+    return network.with_devices(*devices), options

@@ -9,8 +9,9 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from pyomo_dlmp.report.derived import all_cases, cases_of, pick
 from pyomo_dlmp.report.figures.style import case_color, case_width, panels, styled
+from pyomo_dlmp.tolerances import ENTRY, SAME_MONEY
 
-_LEAST, _SEEN = 1e-13, 1e-6  # $/MWh: the axis spans at least these
+_LEAST, _SEEN = ENTRY / 10, SAME_MONEY  # $/MWh: the axis spans at least these
 
 
 @styled
