@@ -19,7 +19,6 @@ from pyomo_dlmp.ac_opf import AcLoop
 from pyomo_dlmp.ac_opf.answer import answer_of
 from pyomo_dlmp.ac_opf.parts import price_parts
 from pyomo_dlmp.network.phases import symmetrical_components
-from pyomo_dlmp.results.limits import broken_limits, soft_limits
 from tests.library.ac_feeders import FEEDERS
 
 KW = {"four_wire": .02, "secondary": .5, "mesh": 1.0, "tied_123": 2.0, "service": .02}
@@ -326,7 +325,7 @@ def test_where_nothing_grounds_a_bus_a_leg_to_ground_has_no_price():
         assert answer.leg_price("q", "ab", t).active == pytest.approx(expected, rel=.1)
 
 
-# ---------------------------------------------------------------------------------- options
+# -------------------------------------------------------------------- currents, curvature
 
 def test_currents_and_voltages_of_neutrals_in_one_call():
     """What the phases leave is in the neutral and in the earth."""
@@ -338,34 +337,6 @@ def test_currents_and_voltages_of_neutrals_in_one_call():
     volts = answer.ac.voltages().query("phase == 'n'").set_index("bus")["magnitude"]
     assert earth == pytest.approx(volts["q"] * 400 / 3**.5 / abs(5 + .3j), rel=1e-4)
     assert currents["magnitude"].iloc[3] > 10
-
-
-def test_options_of_the_ac_form_are_refused_elsewhere():
-    net = FEEDERS["four_wire"]()
-    for options, message in (
-            ({"voltage_legs": "line"}, "voltage_legs: is 'line', but the linear .*solve_ac_opf"),
-            ({"neutral_v_max": .02}, "neutral_v_max: is given, but the linear form has no neutr")):
-        with pytest.raises(dlmp.ModelError, match=message):
-            dlmp.build_opf(net, **options)
-    for options, message in (
-            ({"voltage_legs": "lines"}, "voltage_legs: is 'lines'.*Did you mean 'line'"),
-            ({"neutral_v_max": 0.0}, "neutral_v_max: is 0"),
-            ({"angles": False}, "angles: is False"),
-            ({"neutral_penalty": -1}, "neutral_penalty: is -1")):
-        with pytest.raises(dlmp.ModelError, match=message):
-            dlmp.solve_ac_opf(net, **options)
-    with pytest.raises(dlmp.ModelError, match="every neutral of the network is solidly grounded"):
-        dlmp.solve_ac_opf(FEEDERS["mesh"](), neutral_v_max=.02)
-
-
-@pytest.mark.parametrize(("options", "where"), [
-    ({"voltage_legs": "line", "v_min": .999}, "q.bc"), ({"neutral_v_max": .004}, "q.n")])
-def test_soft_limits_that_are_broken_are_told(options, where):
-    """Between phases and at neutrals as well: prices contain their penalty."""
-    m = dlmp.solve_ac_opf(FEEDERS["four_wire"](), check=False, **options).model
-    broken = broken_limits(m)
-    assert soft_limits(m) and f"{broken.bus}.{broken.phase}" == where
-    assert broken.count > 0 and f"{where}, period 0" in str(broken)
 
 
 @pytest.mark.parametrize(("name", "options"), [
