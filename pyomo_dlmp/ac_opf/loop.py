@@ -77,11 +77,10 @@ class AcLoop:
         self.load_scale = first.load_scale
         scales = [series(network, first.load_scale, self.labels, self.hours)
                   for series in (load_series, reactive_series)]
-        self.drawn = self.circuit.legs.scaled(tuple(
-            {name: np.array([by[t] for t in self.labels]) for name, by in scale.items()}
-            for scale in scales))
-        self.drawn = np.broadcast_to(
-            self.drawn, (len(self.circuit.legs), len(self.labels))).copy()
+        p, q = ({name: np.array([by[t] for t in self.labels]) for name, by in scale.items()}
+                for scale in scales)
+        self.drawn = np.broadcast_to(self.circuit.legs.scaled((p, q)), (
+            len(self.circuit.legs), len(self.labels))).copy()
         injected = start_injections(self.circuit, self.labels, first.datacenter_kw)
         # devices may be needed to have a solution at all: then a part of the powers is the start
         self.state = solve(self.circuit, injected, self.drawn, labels=self.labels, nearest=True)
@@ -95,7 +94,7 @@ class AcLoop:
         self.straight: set = set()  # legs whose bend at `v_high` the model cannot have
         self.lam = adjoints(self.state, self.prices, np.zeros(
             (self.circuit.n, len(self.labels)), dtype=complex))
-        self.limits = (np.zeros((0, len(self.labels))),) * 2
+        self.limits: tuple[np.ndarray, ...] = (np.zeros((0, len(self.labels))),) * 2
         self.directions = [[direction(self.circuit, c) for c in channels(self.model, t)]
                            for t in self.labels]
         self.linearise()
@@ -182,7 +181,8 @@ class AcLoop:
                                       - self.state.legs.u).max(initial=0.0))
         duals = self.solution.row_duals
         self.limits = self.map.limit_multipliers(duals)
-        self.lam = adjoints(self.state, self.prices, sum(self.limit_gradients().values()))
+        self.lam = adjoints(self.state, self.prices, np.add.reduce(
+            list(self.limit_gradients().values())))
         # a neutral's price is its current's, divided by a voltage that may be nothing but rounding
         apart = np.abs(self.node_prices() - before)[:, self.circuit.phase_nodes]
         return (float(np.abs(self.state.legs.u - old).max(initial=0.0)),

@@ -45,7 +45,7 @@ def price_parts(loop: AcLoop) -> pd.DataFrame:
                       if k in circuit.network.buses[bus].phases])
     gradients = loop.limit_gradients()
     stiff = _without_response(loop.state)
-    frames = []
+    frames: list[pd.DataFrame] = []
     for t, label in enumerate(loop.labels):
         price = float(loop.prices[t])
         bought = price * bought_gradient(loop.state, t)

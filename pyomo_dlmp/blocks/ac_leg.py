@@ -47,7 +47,7 @@ class LimitedPhasor(NamedTuple):
 
     rows: list[tuple[Hashable, Any]]
     weight: Any
-    phasor: dict[str, complex]
+    phasor: Mapping[str, complex]
     power: int = 2
 
 

@@ -106,7 +106,7 @@ def _by_polynomials(form: LowerForm, rows: list, column: dict) -> Read | None:
         except NoPolynomial:
             held = key, False
         form.__dict__["row_polynomials"] = held
-    if held[1] is False:
+    if not isinstance(held[1], RowPolynomials):
         return None
     try:
         return held[1].values()

@@ -32,6 +32,7 @@ from pyomo_dlmp.tolerances import GAP, ROW_HOLDS, SAME_OBJECTIVE, SAME_PRICE, SA
 ROUNDS = ["loop", "round", "voltage_change", "price_change", "schedule_change", "cost", "payment",
           "gap"]
 _STEADY = 0.7  # a step that is longer than this share of the last one does not shrink
+_FEW = 4  # decisions of a period with which a small gap costs little
 _FREE = 3  # rounds without a trust region
 
 
@@ -211,7 +212,8 @@ class _Leader:
                 if self.settled:
                     break
                 paid = self.solution.objective
-                if "regions" in self.solution.size:  # exact where it is cheap
+                few = len(self.decisions) <= _FEW * len(self.m.dso.periods)
+                if few and "regions" in self.solution.size:  # exact where it is cheap
                     gap = min(gap, 0.1 * SAME_OBJECTIVE)
                 self._hold(after)
         finally:

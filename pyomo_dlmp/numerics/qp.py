@@ -84,7 +84,7 @@ class ConvexQp:
                 continue
             if not self.Q.nnz and self._error(*found) < _VERTEX:
                 return found  # a vertex of an LP: a polish has nothing to add
-            for candidate in (self._polish(found), found):
+            for candidate in (self._polish(found), self._polish(found, by_size=True), found):
                 if candidate is None:
                     continue
                 error = self._error(*candidate)
@@ -155,7 +155,8 @@ class ConvexQp:
                                  "See which rows conflict, or make limits soft.")
         if answer.z is None or answer.row_dual is None:
             return None
-        return answer.z, size * answer.row_dual, size * answer.col_dual
+        reduced = np.zeros(len(self.c)) if answer.col_dual is None else answer.col_dual
+        return answer.z, size * answer.row_dual, size * reduced
 
     def _size_of_curvature(self) -> float:
         """Typical entry on the diagonal of Q, at most 1: with less HiGHS may go round in circles.
@@ -220,15 +221,25 @@ class ConvexQp:
         rho[high] -= x[len(rows) + len(low):]
         return v, dual, rho
 
-    def _polish(self, found):
-        """Solve the KKT equations of the active set that a point shows; None when that fails."""
+    def _polish(self, found, by_size: bool = False):
+        """Solve the KKT equations of the active set that a point shows; None when that fails.
+
+        A row is active where its slack is small or its multiplier is not; `by_size`: where the
+        multiplier (as a share of the greatest cost) is the greater of both.
+        """
         v, dual, rho = found
         scale = 1 + np.abs(self.c).max(initial=0)
         slack = self.A @ v - self.right
-        active = (slack < ACTIVE) | (dual > MULTIPLIER * scale)
+
+        def holds(room, multiplier):
+            if by_size:
+                return multiplier > scale * room
+            return (room < ACTIVE) | (multiplier > MULTIPLIER * scale)
+
+        active = holds(slack, dual)
         active[: self.equalities] = True
-        low = np.isfinite(self.lb) & ((v - self.lb < ACTIVE) | (rho > MULTIPLIER * scale))
-        high = np.isfinite(self.ub) & ((self.ub - v < ACTIVE) | (rho < -MULTIPLIER * scale)) & ~low
+        low = np.isfinite(self.lb) & holds(v - self.lb, rho)
+        high = np.isfinite(self.ub) & holds(self.ub - v, -rho) & ~low
         rows = np.flatnonzero(active)
         inner = np.flatnonzero(~(low | high))
         fixed = np.where(low, self.lb, np.where(high, self.ub, 0.0))

@@ -130,8 +130,8 @@ class AcSolver:
         self._flows(point, t, currents)
         for branch in self.network.branches.values():
             entering = currents.get((str(kind(branch)), branch.name), {})
-            for bus, k in terminals(branch):
-                point.currents[branch.name, bus, k, t] = entering.get(self._node(bus, k), 0j)
+            for end, k in terminals(branch):
+                point.currents[branch.name, end, k, t] = entering.get(self._node(end, k), 0j)
         place = self.network.substation
         bus = self.network.buses[place.bus]
         fed = currents[("substation", place.name)]

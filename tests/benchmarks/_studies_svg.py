@@ -67,8 +67,10 @@ def main_table(root: Path) -> str:
 def _cell(quantity: str, value: object) -> str:
     if value is None or pd.isna(value):
         return "–"
-    return f"{float(str(value)):,.2f}" if quantity in _MONEY else number(
-        0.0 if abs(float(str(value))) < 1e-9 else value)
+    x = float(str(value))
+    if quantity in _MONEY:
+        return f"{x if abs(x) >= 0.005 else 0.0:,.2f}".replace("-", "−")
+    return number(0.0 if abs(x) < 1e-9 else x)
 
 
 class Effects:
@@ -151,12 +153,14 @@ def _of(some: int, all_: int) -> str:
 
 def truth(root: Path) -> str:
     """How the answers of the main studies stand in AC."""
-    rows, names = [], list(TRUTH)
+    rows = []
     for study, feeder in STUDIES.items():
         wide = summary(root, study)
         for case in wide.columns if "AC_settled" in wide.index else ():
             mine = wide[case]
-            rows.append([feeder, case, *(number(mine.get(q, float("nan"))) for q in names)])
+            rows.append([feeder, case, *(
+                f"{float(mine[q]):,.3f}" if name.endswith("($)") and not pd.isna(mine.get(q))
+                else number(mine.get(q, float("nan"))) for q, name in TRUTH.items())])
     if not rows:
         return "These results are of the linear form (`form = \"lindist\"`)."
     return table(["study", "case", *TRUTH.values()], rows)
@@ -193,4 +197,6 @@ def broken_claims(root: Path) -> list[str]:
     for case in (WYE, DELTA):
         if phase.change(case, "mean_PVUR_at_datacenters") >= 0:
             found.append(f"ieee37_per_phase: {case} lowers the mean PVUR at the datacenters")
+    if phase.change(DELTA, "mean_VUF_at_datacenters") > -0.5:
+        found.append("ieee37_per_phase: delta SVGs more than halve the mean VUF there")
     return found
