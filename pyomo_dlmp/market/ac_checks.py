@@ -182,13 +182,13 @@ def _pay_for(m: Any, dso: AcDso, moves: list[tuple], base: dict, paid: float,
         dso.solve()
     except SolverError:
         return []
-    after = hourly(m)
+    after, broken = hourly(m), broken_limits(dso.model)
     found = []
     for one, t, other, u, mw in moves:
         new = sum(after.values()) if coupled else paid + sum(
             after[hour] - base[hour] for hour in {t, u})
         where = f"{one} in {t} from {one if one == other else other} in {u}"
-        found.append((where, KILO * mw, new, new - paid, broken_limits(dso.model)))
+        found.append((where, KILO * mw, new, new - paid, broken))
     return found
 
 

@@ -1,7 +1,11 @@
-"""Voltages and prices of every shipped feeder against AC: writes docs/validation.md."""
+"""Voltages and prices of every shipped feeder against AC: writes docs/validation.md.
+
+    python tests/benchmarks/validation.py [feeder ...]     those measured again; other rows are kept
+"""
 
 import os
 import platform
+import sys
 from pathlib import Path
 
 import pyomo_dlmp as dlmp
@@ -26,27 +30,34 @@ price error linear | AC form | s |
 FOOT = """
 ieee4_oyod collapses to a quarter of its nominal voltage, as in the OpenDSS file. Away from its
 operating point the AC form is a linearisation, with an error that falls with the square of the
-distance: `dlmp.solve_ac_opf` solves again at the new point until nothing moves.
+distance as long as no load crosses an end of its range (on ieee13, ieee8500 at 110 % some do):
+`dlmp.solve_ac_opf` solves again at the new point until nothing moves.
 """
 
 
-def main() -> None:
-    rows = []
-    for name in dlmp.list_feeders()["name"]:
-        net = dlmp.load_feeder(name)
-        table, ac, seconds = timed(net)
-        by = {(row["form"], row["load"]): row for row in table.to_dict("records")}
-        linear, exact = by["with losses", 1.0], by["AC", 1.0]
-        rows.append(
-            f"| {name} | {sum(len(b.phases) for b in net.buses.values())} | "
+def row(name: str) -> str:
+    net = dlmp.load_feeder(name)
+    table, ac, seconds = timed(net)
+    by = {(row["form"], row["load"]): row for row in table.to_dict("records")}
+    linear, exact = by["with losses", 1.0], by["AC", 1.0]
+    return (f"| {name} | {sum(len(b.phases) for b in net.buses.values())} | "
             f"{1e3 * sum(ac.losses.values()):.1f} | {ac.lowest_voltage:.4f} | "
             f"{linear['max_error']:.4f} / {linear['mean_error']:.4f} | {exact['max_error']:.1e} | "
             f"{by['AC', 0.9]['max_error']:.1e} | {by['AC', 1.1]['max_error']:.1e} | "
             f"{linear['price_error']:.2f} | {exact['price_error']:.1e} | {seconds:.1f} |")
-        print(rows[-1], flush=True)
-    head = HEAD.format(cores=os.cpu_count(), python=platform.python_version())
-    PAGE.write_text(head + "\n".join(rows) + "\n" + FOOT, encoding="utf-8")
+
+
+def main(names: list[str]) -> None:
+    rows = {line.split("|")[1].strip(): line
+            for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")}
+    known = list(dlmp.list_feeders()["name"])
+    for name in names or known:
+        rows[name] = row(name)
+        print(rows[name], flush=True)
+        head = HEAD.format(cores=os.cpu_count(), python=platform.python_version())
+        lines = [rows[other] for other in known if other in rows]
+        PAGE.write_text(head + "\n".join(lines) + "\n" + FOOT, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
