@@ -115,12 +115,13 @@ def held_against_nlp(network, options, answer, cost, found):
         found["nlp"] = f"{len(exact.outside)} loads beyond their range"
         return
     found["cost"] = abs(cost - exact.objective) / max(1.0, abs(exact.objective))
-    if found["cost"] > Verdict.bounds["cost"] and min(np.atleast_1d(options.get("price", 50))) <= 0:
-        found["nlp"] = f"another local optimum, by {cost - exact.objective:.1e} $"  # losses pay
+    losses_pay = min(np.atleast_1d(options.get("price", 50.0))) <= 0
+    if losses_pay and abs(cost - exact.objective) > 1e-7 * max(1.0, abs(cost)):
+        found["nlp"] = f"another local optimum, by {cost - exact.objective:.1e} $"
         del found["cost"]
         return
     worst = max(price_differences(answer.prices, exact), key=lambda row: row[-1])
-    found["price"] = float(worst[-1])
+    found["price"] = float(worst[-1] / max(1.0, abs(worst[-2]) / 100))
     if found["price"] > Verdict.bounds["price"]:
         found["at"] = worst[:6]
     found["gain"] = float(cost - exact.objective)
