@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from pyomo_dlmp.errors import SolverError
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.qp import ConvexQp
 from pyomo_dlmp.parametric.condensed import width
 from pyomo_dlmp.parametric.hull import Hull
@@ -79,7 +80,7 @@ def _over(hull: Hull, u: np.ndarray, chosen: list[int]) -> np.ndarray | None:
     b = np.concatenate([upper.lo[same], upper.lo[low], -upper.hi[high], *right])
     try:
         v, *_ = ConvexQp(Q.tocsr(), c, A, b, int(same.sum()), lb, ub).solve()
-    except SolverError:
+    except (SolverError, limits.Stopped):  # what the search has found stays
         return None
     v = np.clip(v, lb, ub)
     return v if upper.holds(v, EXACT_FEASIBILITY) else None
