@@ -80,6 +80,8 @@ def softened(options: Mapping[str, Any], penalty: float) -> dict[str, Any]:
         found |= {"voltage_limits": "soft", "penalty": penalty}
     if found.get("thermal_penalty", penalty) is None:
         found["thermal_penalty"] = penalty
+    if found.get("neutral_v_max") is not None and found.get("neutral_penalty", penalty) is None:
+        found["neutral_penalty"] = penalty
     return found
 
 
@@ -99,7 +101,8 @@ def broken_limits(soft: AcLoop, hard: AcLoop) -> list[Fault]:
         The furthest beyond its limit first.
     """
     worst: dict[str, tuple[float, Fault]] = {}
-    for beyond, element, fault in [*_voltages(soft, hard), *_ratings(soft, hard)]:
+    for beyond, element, fault in [*_voltages(soft, hard), *_neutrals(soft, hard),
+                                   *_ratings(soft, hard)]:
         if element not in worst or beyond > worst[element][0]:
             worst[element] = beyond, fault
     return [fault for _, fault in sorted(worst.values(), key=lambda one: -one[0])]
@@ -108,18 +111,35 @@ def broken_limits(soft: AcLoop, hard: AcLoop) -> list[Fault]:
 def _voltages(soft: AcLoop, hard: AcLoop) -> Iterator[tuple[float, str, Fault]]:
     """(pu beyond, element, fault) of voltages."""
     for name, bus in soft.model.bus.items():
-        if bus.component("under") is None or hard.model.bus[name].component("under") is not None:
-            continue
-        for k, t in bus.under:
-            low = bus.under[k, t].value > ROW_HOLDS
-            if not low and bus.over[k, t].value <= ROW_HOLDS:
+        for leg, block in [("", bus), *bus.leg.items()]:
+            twin = hard.model.bus[name].leg[leg] if leg else hard.model.bus[name]
+            if block.component("under") is None or twin.component("under") is not None:
                 continue
-            limit = sqrt(pyo.value(bus.v_low[k, t].lower if low else bus.v_high[k, t].upper))
-            held = sqrt(max(pyo.value(bus.w[k, t]), 0.0))
-            yield abs(held - limit), f"bus {name!r}", Fault(
-                f"bus {name!r}, phase {k}, period {t!r}", "its voltage limit of "
-                f"{limit:g} pu cannot be kept in AC: {held:.4f} pu at best, too "
-                f"{'low' if low else 'high'} by {abs(held - limit):.2g} pu", _VOLTAGE)
+            for k in block.under:
+                low = block.under[k].value > ROW_HOLDS
+                if not low and block.over[k].value <= ROW_HOLDS:
+                    continue
+                limit = sqrt(pyo.value(block.v_low[k].lower if low else block.v_high[k].upper))
+                held = sqrt(max(pyo.value(block.w[k]), 0.0))
+                phase, t = (leg, k) if leg else k
+                yield abs(held - limit), f"bus {name!r}", Fault(
+                    f"bus {name!r}, {'leg' if leg else 'phase'} {phase}, period {t!r}",
+                    f"its voltage limit of {limit:g} pu cannot be kept in AC: {held:.4f} pu at "
+                    f"best, too {'low' if low else 'high'} by {abs(held - limit):.2g} pu", _VOLTAGE)
+
+
+def _neutrals(soft: AcLoop, hard: AcLoop) -> Iterator[tuple[float, str, Fault]]:
+    """(pu beyond, element, fault) of neutrals."""
+    for name, bus in soft.model.bus.items():
+        excess = bus.component("neutral_excess")
+        if excess is None or hard.model.bus[name].component("neutral_excess") is not None:
+            continue
+        for (k, t), var in excess.items():
+            if var.value > ROW_HOLDS:
+                yield var.value, f"bus {name!r}", Fault(
+                    f"bus {name!r}, neutral {k}, period {t!r}", "its limit of "
+                    f"{bus.neutral_v_max:.4g} pu (sides of the polygon) cannot be kept in AC: "
+                    f"{var.value:.2g} pu beyond it at best", _NEUTRAL)
 
 
 def _ratings(soft: AcLoop, hard: AcLoop) -> Iterator[tuple[float, str, Fault]]:
@@ -136,6 +156,7 @@ def _ratings(soft: AcLoop, hard: AcLoop) -> Iterator[tuple[float, str, Fault]]:
 
 
 _VOLTAGE = 'Widen v_min and v_max, add reactive support, or take voltage_limits="soft".'
+_NEUTRAL = "Raise neutral_v_max, balance the loads, or give a neutral_penalty."
 _RATING = "Raise the rating, lower the load behind it, or give a thermal_penalty."
 
 

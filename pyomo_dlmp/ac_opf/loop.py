@@ -229,7 +229,7 @@ class AcLoop:
             rounds.append((number, volts, money, cost))
             if progress is not None:
                 progress(f"round {number}", cost, volts)
-            self.settled = (volts <= SAME_VOLTAGE and money <= SAME_PRICE
+            self.settled = (volts <= SAME_VOLTAGE and money <= SAME_PRICE * self._dear()
                             and self.model_gap <= SAME_VOLTAGE)
             if not self.settled:
                 self._damp(rounds)
@@ -237,7 +237,9 @@ class AcLoop:
             if self.settled:
                 break
         self.solve_model()  # duals at the point itself
-        self.move()
+        volts, _ = self.move()
+        self.settled = self.settled and volts <= SAME_VOLTAGE
+        self.point = operating_point(self.state, self.labels)  # of this last dispatch
         return rounds
 
     def _dear(self) -> float:

@@ -125,7 +125,7 @@ class AcBusBlockData(BlockData):
         """Whether its phases are read less their mean."""
         return not self.grounded and self.phases == PHASES
 
-    def phasor(self, phase: str) -> dict[str, float]:
+    def phasor(self, phase: str) -> dict[str, complex]:
         """T of the module's text.
 
         Parameters
@@ -135,8 +135,8 @@ class AcBusBlockData(BlockData):
 
         Returns
         -------
-        dict of str to float
-            Coefficients of the conductors' voltages.
+        dict of str to complex
+            Real coefficients of the conductors' voltages.
         """
         if NEUTRAL in self.conductors:
             return {phase: 1.0, NEUTRAL: -1.0}

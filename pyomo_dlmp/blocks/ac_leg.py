@@ -39,7 +39,7 @@ class LimitedPhasor(NamedTuple):
         Period and row of each.
     weight : float or Param
         Of |T V|^power in the rows' bodies.
-    phasor : dict of str to complex
+    phasor : mapping of str to complex
         T: coefficients of the voltages of the bus's conductors (pu of the phase base).
     power : int
         2: rows on squared magnitudes, 1: on magnitudes.

@@ -93,6 +93,7 @@ def limit_neutral(bus: Any, horizon: Any, v_max: float, sides: int = 12,
             f"bus {bus.bus_name!r}", "has no neutral that is not solidly grounded" if not own else
             f"has a polygon of {sides} sides", "Limit a bus with a neutral, by 8 or 12 sides.")
     circle, index = Polygon(sides), horizon.index(own)
+    bus.neutral_v_max = v_max * circle.inscribed
     if penalty is not None:
         bus.neutral_excess = pyo.Var(index, domain=pyo.NonNegativeReals, initialize=0.0)
         bus.neutral_cost = pyo.Expression(

@@ -116,7 +116,7 @@ def said(note: str, dso: LinearDso | AcDso) -> str:
     return "; ".join(filter(None, (note, *dict.fromkeys(dso.notes))))
 
 
-def solve_strategic_ac(market: Market, start: MarketResult, progress: Callable | None = None,
+def solve_strategic_ac(market: Market, start: MarketResult | None, progress: Callable | None = None,
                        **options: Any) -> MarketResult:
     """The strategic market in the AC form.
 
@@ -124,8 +124,9 @@ def solve_strategic_ac(market: Market, start: MarketResult, progress: Callable |
     ----------
     market : Market
         With ``opf["form"] == "ac"``.
-    start : MarketResult
-        An answer of the same market in another form; its schedule is the first.
+    start : MarketResult or None
+        An answer of the same market in another form: its schedule is the first; None: all
+        datacenters at their floor.
     progress : callable, optional
         progress(stage, payment, bound).
     **options
@@ -141,12 +142,16 @@ def solve_strategic_ac(market: Market, start: MarketResult, progress: Callable |
     SolverError
         If the AC equations have no solution, or no dispatch keeps hard limits.
     """
-    kw = {name: [KILO * dc.p[t].value for t in start.dso.periods]
-          for name, dc in start.dso.datacenter.items()}
+    if start is not None and any(dc.p[t].value is None for dc in start.dso.datacenter.values()
+                                 for t in start.dso.periods):
+        start = None  # it has no answer
+    kw = None if start is None else {
+        name: [KILO * dc.p[t].value for t in start.dso.periods]
+        for name, dc in start.dso.datacenter.items()}
     m, dso = bilevel_of(market, start=kw)
     assert isinstance(dso, AcDso)
     for var in m.dso.declared_upper():
-        same = start.model.find_component(var.name)
+        same = None if start is None else start.model.find_component(var.name)
         if same is not None and same.value is not None:
             var.set_value(float(np.clip(same.value, *var.bounds)), skip_validation=True)
     loop = _Leader(m, dso, progress, options)

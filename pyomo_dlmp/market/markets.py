@@ -20,12 +20,21 @@ import pandas as pd
 import pyomo.environ as pyo
 
 from pyomo_dlmp.auditing import BilevelResult
-from pyomo_dlmp.errors import ModelError, nearest, require_kind, shown
+from pyomo_dlmp.errors import (
+    AuditError,
+    BoundError,
+    ModelError,
+    SolverError,
+    nearest,
+    require_kind,
+    shown,
+)
 from pyomo_dlmp.market.ac_market import ac_of, said, solve_strategic_ac
 from pyomo_dlmp.market.aggregator import AggregatorBlock
 from pyomo_dlmp.market.data import Market, MarketResult, MarketRow
 from pyomo_dlmp.market.dso import add_takers, bilevel_of, dso_of, in_ac
 from pyomo_dlmp.market.market_checks import check_market
+from pyomo_dlmp.opf.option_checks import AC_ALONE
 from pyomo_dlmp.solve import check_keywords, solve_bilevel, solve_integer, solve_opf
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import GAP, ROUNDING, ROW_HOLDS
@@ -107,13 +116,22 @@ def build_bilevel(market: Market, pays: str | None = None) -> Any:
 
 def _strategic(market: Market, **options: Any) -> MarketResult:
     if in_ac(market):
-        linear = replace(market, opf={k: v for k, v in market.opf.items() if k != "form"})
-        return solve_strategic_ac(market, _strategic(linear, **options), **options)
+        return solve_strategic_ac(market, _linear_answer(market, **options), **options)
     m = build_bilevel(market)
     solution = solve_bilevel(m, **options)
     paid = float("nan") if solution.objective is None else solution.objective
     return MarketResult("strategic", m.dso, paid, solution.status, solution=solution, model=m,
                         form=_form_of(m.dso, solution))
+
+
+def _linear_answer(market: Market, **options: Any) -> MarketResult | None:
+    """The same market in the linear form; None where that cannot hold the feeder, or not its loads.
+    """
+    opf = {key: v for key, v in market.opf.items() if key not in AC_ALONE}
+    try:
+        return _strategic(replace(market, opf=opf), **options)
+    except (ModelError, SolverError, BoundError, AuditError):
+        return None
 
 
 def _form_of(dso, solution: BilevelResult) -> Any:

@@ -29,6 +29,7 @@ LOSSES = ("quadratic", None)
 FORMS = ("lindist", "ac")
 VOLTAGE_LIMITS = ("soft", "hard", None)
 VOLTAGE_LEGS = ("phase", "line", "both")
+AC_ALONE = ("form", "voltage_legs", "neutral_v_max", "neutral_penalty")  # not of the linear form
 OWN_POINT = OperatingPoint()
 """As an `operating_point`: that which a loop has yet to find, so that its options can be judged."""
 _PU = Range(0, unit="pu", above=True)

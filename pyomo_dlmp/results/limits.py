@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 from math import sqrt
+from typing import Any
 
 from pyomo.environ import value
 
@@ -52,7 +53,14 @@ class BrokenLimits:
 
 def soft_limits(dso) -> bool:
     """Whether a DSO has soft voltage limits."""
-    return any(bus.component("under") is not None for bus in dso.bus.values())
+    return any(bus.component("neutral_excess") is not None or any(
+        block.component("under") is not None for _, block in _limited(bus))
+        for bus in dso.bus.values())
+
+
+def _limited(bus) -> list[tuple[str, Any]]:
+    """(leg, block) of a bus's phases, leg "", and of its legs that have limits of their own."""
+    return [("", bus), *(bus.leg.items() if bus.form == "ac" else ())]
 
 
 def broken_limits(dso) -> BrokenLimits | None:
@@ -70,15 +78,23 @@ def broken_limits(dso) -> BrokenLimits | None:
     """
     found, count = [], 0
     for name, bus in dso.bus.items():
-        if bus.component("under") is None:
-            continue
-        for k, held in bus.w.items():
+        for leg, block in _limited(bus):
+            if block.component("under") is None:
+                continue
+            for k, held in block.w.items():
+                count += 1
+                w, low, high = (value(held), value(block.v_low[k].lower),
+                                value(block.v_high[k].upper))
+                for excess, limit in ((low - w, low), (w - high, high)):
+                    if excess > 2 * ACTIVE * (1 + limit):
+                        v, at = sqrt(max(w, 0.0)), sqrt(limit)
+                        found.append((abs(v - at), name, (leg, k) if leg else k, v, at))
+        loose = bus.component("neutral_excess")
+        for k, over in loose.items() if loose is not None else ():
             count += 1
-            w, low, high = value(held), value(bus.v_low[k].lower), value(bus.v_high[k].upper)
-            for excess, limit in ((low - w, low), (w - high, high)):
-                if excess > 2 * ACTIVE * (1 + limit):
-                    v, at = sqrt(max(w, 0.0)), sqrt(limit)
-                    found.append((abs(v - at), name, k, v, at))
+            if value(over) > 2 * ACTIVE:
+                v, at = abs(complex(bus.vr[k].value, bus.vi[k].value)), bus.neutral_v_max
+                found.append((abs(v - at), name, k, v, at))
     if not found:
         return None
     _, name, (phase, period), v, at = max(found, key=lambda one: one[0])

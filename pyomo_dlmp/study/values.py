@@ -23,7 +23,8 @@ Found = tuple[str, str, str]  # where, what, cure
 
 _FORMS = ("lindist", "ac")
 _DSO = ("form", "price", "load_scale", "losses", "voltage_limits", "v_min", "v_max", "penalty",
-        "thermal_sides", "thermal_penalty", "angles")
+        "thermal_sides", "thermal_penalty", "angles", "voltage_legs", "neutral_v_max",
+        "neutral_penalty")
 _DEFAULTS = {f.name: f.default for f in fields(OpfOptions)}
 TABLES: dict[str, dict[str, Any]] = {
     "time": {"periods": 24, "hours": 1.0},
@@ -45,7 +46,8 @@ _RANGES = {
     ("solver", "time_limit"): Range(0, unit="s", above=True)}
 _LOADING = Range(0, 1e6, above=True)
 _WORDS = {("aggregator", "pays"): PAYS, ("market", "price_taker_steps"): ("full", "averaged")}
-_NONE = {"losses": ("quadratic",), "voltage_limits": ("soft", "hard"), "thermal_penalty": None}
+_NONE = {"losses": ("quadratic",), "voltage_limits": ("soft", "hard"), "thermal_penalty": None,
+         "neutral_v_max": None, "neutral_penalty": None}
 
 
 def table_findings(tables: Mapping[str, dict[str, Any]]) -> Iterator[Found]:

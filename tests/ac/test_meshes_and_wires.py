@@ -12,6 +12,9 @@ import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
+from pyomo_dlmp.ac.adjoint import sensitivities
+from pyomo_dlmp.ac.curvature import Weights, hessian
+from pyomo_dlmp.ac.newton import solve
 from pyomo_dlmp.ac_opf import AcLoop
 from pyomo_dlmp.ac_opf.answer import answer_of
 from pyomo_dlmp.ac_opf.parts import price_parts
@@ -322,7 +325,7 @@ def test_where_nothing_grounds_a_bus_a_leg_to_ground_has_no_price():
         assert answer.leg_price("q", "ab", t).active == pytest.approx(expected, rel=.1)
 
 
-# ---------------------------------------------------------------------------------- options
+# -------------------------------------------------------------------- currents, curvature
 
 def test_currents_and_voltages_of_neutrals_in_one_call():
     """What the phases leave is in the neutral and in the earth."""
@@ -336,19 +339,37 @@ def test_currents_and_voltages_of_neutrals_in_one_call():
     assert currents["magnitude"].iloc[3] > 10
 
 
-def test_options_of_the_ac_form_are_refused_elsewhere():
-    net = FEEDERS["four_wire"]()
-    for options, message in (
-            ({"voltage_legs": "line"}, "voltage_legs: is 'line', but the linear .*solve_ac_opf"),
-            ({"neutral_v_max": .02}, "neutral_v_max: is given, but the linear form has no neutr")):
-        with pytest.raises(dlmp.ModelError, match=message):
-            dlmp.build_opf(net, **options)
-    for options, message in (
-            ({"voltage_legs": "lines"}, "voltage_legs: is 'lines'.*Did you mean 'line'"),
-            ({"neutral_v_max": 0.0}, "neutral_v_max: is 0"),
-            ({"angles": False}, "angles: is False"),
-            ({"neutral_penalty": -1}, "neutral_penalty: is -1")):
-        with pytest.raises(dlmp.ModelError, match=message):
-            dlmp.solve_ac_opf(net, **options)
-    with pytest.raises(dlmp.ModelError, match="every neutral of the network is solidly grounded"):
-        dlmp.solve_ac_opf(FEEDERS["mesh"](), neutral_v_max=.02)
+@pytest.mark.parametrize(("name", "options"), [
+    ("four_wire", {"voltage_legs": "both", "v_min": .985, "v_max": 1.03}),
+    ("mesh", {"voltage_limits": None, "unbalance": dlmp.Unbalance(limit=.05, penalty=1e5)})])
+def test_the_curvature_is_that_of_the_lagrangian(name, options):
+    """Second differences of price x bought + multipliers x limits along random powers."""
+    loop = AcLoop(FEEDERS[name](True), **options)
+    loop.settle()
+    state, circuit = loop.state, loop.circuit
+    ways = loop.directions[0]
+    squares, magnitudes = loop.map.phasors
+    mu, nu = (each[:, 0] for each in loop.limits)
+    assert np.abs(mu).max(initial=0.0) + np.abs(nu).max(initial=0.0) > 1
+    others = sum(loop.limit_gradients().values())[:, 0]  # of linear rows: their slope alone
+    exact = hessian(state, 0, ways, sensitivities(state, 0, ways), Weights(
+        loop.prices[0], squares, mu, loop.lam[:, 0], magnitudes, nu))
+    v0 = state.z[:len(others), 0]
+    of_limits = (2 * squares.conj().T @ (mu * (squares @ v0[:circuit.n]))
+                 + magnitudes.conj().T @ (nu * np.exp(1j * np.angle(magnitudes @ v0[:circuit.n]))))
+    others[:circuit.n] -= of_limits
+
+    def lagrangian(step):
+        injected = state.injected.copy()
+        for size, way in zip(step, ways, strict=True):
+            injected[way.legs, 0] += size * way.shares
+        moved = solve(circuit, injected, state.drawn, state.z, loop.labels)
+        v = moved.volts[:, 0]
+        return (loop.prices[0] * moved.bought.real.sum() + mu @ np.abs(squares @ v) ** 2
+                + nu @ np.abs(magnitudes @ v)
+                + (np.conj(others) * (moved.z[:len(others), 0] - v0)).real.sum())
+
+    way = np.random.default_rng(1).normal(size=len(ways))
+    kw = 2e-3 * np.abs(loop.state.injected).max() / np.abs(way).max()
+    at = [lagrangian(f * kw * way) for f in (-1, 0, 1)]
+    assert (at[0] - 2 * at[1] + at[2]) / kw**2 == pytest.approx(way @ exact @ way, rel=5e-5)
