@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 import random
 import sys
-import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,11 @@ import pandas as pd
 
 import pyomo_dlmp as dlmp
 from tests.library.ac_nlp import Limits, Nlp
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10
+    import tomli as tomllib
 
 
 class Case:
