@@ -21,6 +21,7 @@ from pyomo_dlmp.bounds.labels import PairState, Source
 from pyomo_dlmp.bounds.pair_bounds import PairBounds, unbounded
 from pyomo_dlmp.bounds.reduced_kkt import ReducedKkt
 from pyomo_dlmp.bounds.upper_view import UpperView
+from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.certificates import Certificate, certificate
@@ -157,8 +158,14 @@ class _Round:
         self.effort.spend(self.cost)
         self.lp.set_cost(at, np.full(len(at), -1.0))
         self.lp.set_bounds(zero, np.zeros(len(zero)), np.zeros(len(zero)))
-        answer = self.lp.solve_lp()
+        try:
+            answer = self.lp.solve_lp()
+        except SolverError:  # it ended without a result: this proves nothing
+            answer = None
         self.lp.set_bounds(zero, self.rows.lb[zero], self.rows.ub[zero])
+        if answer is None:
+            self.lp.set_cost(at, np.zeros(len(at)))
+            return True
         if answer.status == Status.OPTIMAL and answer.row_dual is not None:
             duals = answer.row_dual
             for (kind, p, _), column, other in zip(batch, at, others, strict=True):
