@@ -200,12 +200,15 @@ class SvgBlockData(DeviceBlockData):
 
     def settings(self, t: Any, p: tuple[float, ...],
                  q: tuple[float, ...]) -> list[tuple[Any, float]]:
-        """The legs' reactive powers; p, the losses, follows."""
+        """The legs' reactive powers; losses beyond those of them are made and absorbed at once."""
         found = []
-        for leg, value in zip(self.legs, q, strict=True):
+        for leg, lost, value in zip(self.legs, p, q, strict=True):
             k = self.key((leg, t))
             if self.split:
-                found += [(self.make[k], max(value, 0.0)), (self.absorb[k], max(-value, 0.0))]
+                share = self.device.loss_percent / 100
+                both = max(0.0, -lost / share - abs(value)) / 2 if share else 0.0
+                found += [(self.make[k], max(value, 0.0) + both),
+                          (self.absorb[k], max(-value, 0.0) + both)]
             else:
                 found.append((self.each[k] if self.alike else self.q[k], value))
         return found + drawn_values(self, t, p, q, self.alike)

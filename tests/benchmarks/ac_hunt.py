@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.ac_hunt N SEED
 
-prints a line for each of N feeders from SEED on, and counts at the end. Where losses pay (a price of
-0 or below) the problem is not convex: another local optimum is said, not counted as a fault.
+prints a line for each of N feeders from SEED on, and counts at the end. Where losses pay (a price
+of 0 or below) the problem is not convex: another local optimum is said, not counted as a fault.
 """
 
 from __future__ import annotations

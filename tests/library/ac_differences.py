@@ -198,36 +198,3 @@ def soft_cost(network, point, v_min, v_max, penalty):
                 w = abs(point.voltages[name, k, t] - neutral) ** 2
                 total += max(low**2 - w, w - high**2, 0.0)
     return penalty * total
-
-
-def worst_price(prices, found, tolerance=0.01):
-    """(greatest difference, its key) of a table of prices off kinks, and the keys of kinks."""
-    table = {(row.bus, row.phase, row.period, row.quantity): row.value
-             for row in prices.itertuples()}
-    kinks = [key for key, each in found.items() if each.kink]
-    gaps = {key: abs(table[key] - each.value) for key, each in found.items()
-            if not each.kink and key in table}
-    worst = max(gaps, key=gaps.get)
-    return gaps[worst], worst, kinks
-
-
-def check_prices_are_marginal(network, prices, tolerance=0.01, kinks=0.1, **options):
-    """Prices of a table are the engine's marginal costs, away from kinks (a share of all at most).
-
-    Parameters
-    ----------
-    network : Network
-    prices : DataFrame
-        Columns bus, phase, period, quantity, value.
-    tolerance : float
-        $/MWh.
-    kinks : float
-        Greatest share of legs at a kink.
-    **options
-        As of `marginal_costs`.
-    """
-    found = marginal_costs(network, **options)
-    gap, where, at_kinks = worst_price(prices, found)
-    assert gap < tolerance, (gap, where)
-    assert len(at_kinks) <= kinks * len(found), at_kinks
-    return gap, at_kinks

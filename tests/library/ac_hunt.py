@@ -20,8 +20,9 @@ from pyomo_dlmp.errors import DlmpError
 from pyomo_dlmp.network import OperatingPoint
 from pyomo_dlmp.opf.load_scale import load_series, reactive_series
 from pyomo_dlmp.power_flow.ac_solver import AcSolver
+from tests.library.ac_compare import price_differences
 from tests.library.ac_differences import QUANTITIES, Probes, legs_of
-from tests.library.ac_nlp import RATING_PENALTY, SIDES, Limits, Nlp, price_differences
+from tests.library.ac_nlp import RATING_PENALTY, SIDES, Limits, Nlp
 
 SHARES = (1.0, .3, .1, .03)  # of the way from the answer to a random dispatch
 

@@ -14,11 +14,9 @@ import numpy as np
 import pyomo.environ as pyo
 import pytest
 
-import pyomo_dlmp as dlmp
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.opf.load_scale import load_series, reactive_series
 from pyomo_dlmp.solvers.interfaces import find_executable
-from tests.library.ac_differences import QUANTITIES
 from tests.library.ac_equations import Equations, polynomial
 
 SIDES, THERMAL_SIDES = 16, 12  # of the polygons inside circles of inverters and of branches
@@ -375,53 +373,3 @@ def program():
     if found is None:
         pytest.skip("the NLP solver pounce is not installed")
     return found
-
-
-def check_opf_against_nlp(network, answer, prices=1e-3, objective=1e-5, **options):
-    """The AC OPF's cost and prices are those of the NLP; `options` as of `Nlp`."""
-    exact = Nlp(network, **options).solve()
-    assert not exact.outside, f"loads beyond their range: {exact.outside}"
-    cost = pyo.value(answer.model.cost)
-    assert cost <= exact.objective + objective * abs(exact.objective), (cost, exact.objective)
-    assert cost >= exact.objective - objective * abs(exact.objective), (cost, exact.objective)
-    worst = max(price_differences(answer.prices, exact), key=lambda row: row[-1])
-    assert worst[-1] < prices, worst
-    return exact
-
-
-def price_differences(table, exact):
-    """(bus, leg, period, quantity, ours, theirs, difference) for each price of a table.
-
-    They are to the bus's neutral, if it has one that is not solidly grounded; where nothing grounds
-    the bus to the mean of its phases (pairs of them are compared).
-    """
-    eq = exact.nlp.eq
-    found = {(row.bus, row.phase, row.period, row.quantity): row.value
-             for row in table.itertuples()}
-    for bus, phase, t in dict.fromkeys(key[:3] for key in found):
-        wired = eq.node(bus, "n") >= 0
-        if wired or bus in eq.grounded or exact.nlp.net.buses[bus].phases != "abc":
-            leg = phase + "n" * wired
-            ours = complex(*(found[bus, phase, t, q] for q in QUANTITIES))
-        else:
-            leg = {"a": "ab", "b": "bc", "c": "ca"}[phase]
-            volts = [exact.v[bus, k, t] for k in "abc"]
-            u = dict(zip("abc", np.array(volts) - np.mean(volts), strict=True))
-            cost = [complex(*(found[bus, k, t, q] for q in QUANTITIES)) * np.conj(u[k])
-                    for k in leg]
-            ours = (cost[0] - cost[1]) / np.conj(u[leg[0]] - u[leg[1]])
-        theirs = exact.price(bus, leg, t)
-        for quantity, mine, other in zip(QUANTITIES, (ours.real, ours.imag), theirs, strict=True):
-            if not np.isnan(mine):
-                yield bus, leg, t, quantity, mine, other, abs(mine - other)
-
-
-def engine_cost(network, exact):
-    """Cost of the NLP's dispatch in the engine, without devices' own costs ($)."""
-    total = 0.0
-    for t, powers in exact.dispatch.items():
-        ac = dlmp.ac_power_flow(network, {
-            name: kvar if network.devices[name].word == "svg" else (sum(kw), sum(kvar))
-            for name, (kw, kvar) in powers.items()})
-        total += exact.nlp.prices[t] * exact.nlp.hours * sum(ac.point.source.values()).real
-    return total
