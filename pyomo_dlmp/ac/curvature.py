@@ -110,7 +110,7 @@ def _of_legs(state: AcState, t: int, directions, z, lam) -> np.ndarray:
 
 
 def made_convex(matrix: np.ndarray, least: float = LEAST) -> tuple[np.ndarray, float]:
-    """A symmetric matrix with its eigenvalues raised to `least`.
+    """A symmetric matrix with negative eigenvalues turned, and none below `least`.
 
     Parameters
     ----------
@@ -127,4 +127,5 @@ def made_convex(matrix: np.ndarray, least: float = LEAST) -> tuple[np.ndarray, f
     values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.T))
     if values[0] >= least:
         return 0.5 * (matrix + matrix.T), float(values[0])
-    return (vectors * np.maximum(values, least)) @ vectors.T, float(values[0])
+    # as steep as it is concave: a step there is no longer than the model is good for
+    return (vectors * np.maximum(np.abs(values), least)) @ vectors.T, float(values[0])

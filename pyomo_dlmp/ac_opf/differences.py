@@ -80,7 +80,8 @@ class _Engine:
         self.dispatch = dispatch_by_period(loop.network, loop.model)
         self.scales = [series(loop.network, loop.load_scale, loop.labels, loop.hours)
                        for series in (load_series, reactive_series)]
-        self.weights = np.add.reduce(list(loop.limit_gradients().values()))
+        gradient = np.add.reduce(list(loop.limit_gradients().values()))
+        self.weights = gradient[:len(loop.circuit.nodes)]
 
     def cost(self, i: int, drawn: dict[str, complex]) -> float:
         """price x power bought + weighed limits ($), with powers drawn at probes (kW, kvar)."""

@@ -234,11 +234,15 @@ class AcLoop:
             if not self.settled:
                 self._damp(rounds)
             self.linearise()
-            if self.settled:
-                break
-        self.solve_model()  # duals at the point itself
-        volts, _ = self.move()
-        self.settled = self.settled and volts <= SAME_VOLTAGE
+            if self.settled:  # duals at the point itself
+                self.solve_model()
+                self.settled = self.move()[0] <= SAME_VOLTAGE
+                if self.settled:
+                    break
+                self.linearise()
+        if not self.settled:
+            self.solve_model()
+            self.move()
         self.point = operating_point(self.state, self.labels)  # of this last dispatch
         return rounds
 
