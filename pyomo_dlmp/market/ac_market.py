@@ -19,6 +19,7 @@ import pandas as pd
 import pyomo.environ as pyo
 
 from pyomo_dlmp.ac_opf.answer import answer_of
+from pyomo_dlmp.ac_opf.differences import difference_quotients
 from pyomo_dlmp.ac_opf.parts import price_parts
 from pyomo_dlmp.auditing import BilevelResult
 from pyomo_dlmp.market.ac_checks import broken_limits, cliff_of, try_deviations
@@ -107,8 +108,14 @@ def ac_of(dso: Any, paid: float, before: Iterable[dict] = (), settled: bool = Tr
     return AcMarket(
         rounds=pd.DataFrame([*before, *own], columns=ROUNDS), payment=paid,
         settled=bool(settled and dso.loop.settled), limits_broken=broken_limits(dso.model),
-        engine_difference=answer.engine_difference, certificate=answer.certificate,
+        engine_difference=answer.engine_difference, certificate=_certificate(dso.loop, answer),
         decomposition=price_parts(dso.loop))
+
+
+def _certificate(loop: Any, answer: Any) -> pd.DataFrame:
+    """All prices beside the duals, and a sample of them beside differences of the engine."""
+    place = ["bus", "phase", "period", "quantity"]
+    return answer.certificate.merge(difference_quotients(loop), on=place, how="left")
 
 
 def said(note: str, dso: LinearDso | AcDso) -> str:
