@@ -11,6 +11,7 @@ import pandas as pd
 from pyomo_dlmp.ac_opf.infeasible import settle_hard
 from pyomo_dlmp.ac_opf.leg_prices import LegPrice, leg_price
 from pyomo_dlmp.ac_opf.loop import AcLoop, Progress
+from pyomo_dlmp.ac_opf.parts import price_parts
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.power_flow import AcPowerFlow, ac_power_flow
@@ -65,15 +66,19 @@ class AcOpf:
         """
         return leg_price(self.loop, bus, leg, period)
 
+    def price_parts(self) -> pd.DataFrame:
+        """What each price is made of: `parts.price_parts`."""
+        return price_parts(self.loop)
+
     def __repr__(self) -> str:
         state = "settled" if self.settled else "NOT settled"
-        last = self.rounds.iloc[-1]
+        last, count = self.rounds.iloc[-1], len(self.rounds)
         moves = "" if self.settled else (
             f" (voltages still move by {last['voltage_change_pu']:.1e} pu, prices by "
             f"{last['price_change_per_mwh']:.1e} $/MWh a round)")
         worst = self.certificate["difference"].abs().max()
-        return (f"<AcOpf {state} in {len(self.rounds)} rounds{moves}, cost {self.cost:.6g} $, "
-                f"prices within {worst:.1e} $/MWh of the duals>")
+        return (f"<AcOpf {state} in {count} round{'s' * (count != 1)}{moves}, "
+                f"cost {self.cost:.6g} $, prices within {worst:.1e} $/MWh of the duals>")
 
 
 def solve_ac_opf(network: Network, *, max_rounds: int = 20, check: bool = True,
@@ -100,7 +105,7 @@ def solve_ac_opf(network: Network, *, max_rounds: int = 20, check: bool = True,
     Raises
     ------
     ModelError
-        If an option is not allowed.
+        If `network` is none, or an option is not allowed.
     SolverError
         If the AC equations have no solution (it names the period and the bus), or no dispatch
         keeps hard limits (it names those that are broken furthest, and by how much).
@@ -110,6 +115,10 @@ def solve_ac_opf(network: Network, *, max_rounds: int = 20, check: bool = True,
     for key in ("form", "losses", "operating_point", "into"):
         if key in options:
             raise ModelError.at(f"solve_ac_opf, {key}", "is set by the loop", "Leave it out.")
+    if not isinstance(network, Network):
+        raise ModelError.at("solve_ac_opf", f"was given {network!r:.60}", "Give it a Network(...).")
+    if max_rounds < 1:
+        raise ModelError.at("solve_ac_opf, max_rounds", f"is {max_rounds}", "Give at least 1.")
     loop = AcLoop(network, **options)
     return answer_of(loop, settle_hard(loop, options, max_rounds, progress), check=check)
 

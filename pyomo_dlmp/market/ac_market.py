@@ -11,7 +11,7 @@ a box around the last one (a trust region), which is then said.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ _FEW = 4  # decisions of a period with which a small gap costs little
 _FREE = 3  # rounds without a trust region
 
 
-@dataclass
+@dataclass(repr=False)
 class AcMarket:
     """What the AC form says of a market's answer.
 
@@ -74,12 +74,22 @@ class AcMarket:
     payment: float
     limits_broken: int
     engine_difference: float
-    certificate: pd.DataFrame = field(repr=False)
-    decomposition: pd.DataFrame = field(repr=False)
+    certificate: pd.DataFrame
+    decomposition: pd.DataFrame
     cliff: pd.DataFrame | None = None
     payment_beyond: float = float("nan")
     deviations: pd.DataFrame | None = None
     payment_best_deviation: float = float("nan")
+
+    def __repr__(self) -> str:
+        count = len(self.rounds)
+        beyond = "" if np.isnan(self.payment_beyond) else (
+            f", {self.payment_beyond:.6g} $ just beyond a limit")
+        tried = "" if np.isnan(self.payment_best_deviation) else (
+            f", best other schedule {self.payment_best_deviation:.6g} $")
+        return (f"<AcMarket {'settled' if self.settled else 'NOT settled'} in {count} "
+                f"round{'s' * (count != 1)}, paid {self.payment:.6g} ${beyond}{tried}, "
+                f"{self.limits_broken} voltages beyond their limits>")
 
 
 def ac_of(dso: Any, paid: float, before: Iterable[dict] = (), settled: bool = True) -> Any:

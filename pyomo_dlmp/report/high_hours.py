@@ -34,7 +34,8 @@ def loading_table(summary: pd.DataFrame) -> Table | None:
         if str(quantity).startswith(("mean_", "lowest_", "hours_of"))}
     rows = []
     hours = numbers.get((cases[0], "hours_of_high_loading"), 0.0)
-    for group, suffix in (("all hours", ""), (f"{hours:g} hours of high loading", BUSY)):
+    busy = f"{hours:g} hour{'s' * (hours != 1)} of high loading"
+    for group, suffix in (("all hours", ""), (busy, BUSY)):
         for k, (name, quantity) in enumerate(ROWS):
             found = [numbers.get((case, quantity + suffix)) for case in cases]
             if found[0] is not None:

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pyomo_dlmp.results.ac_elements import neutrals_table
     from pyomo_dlmp.results.decomposition import customer_parts, decomposition_table
     from pyomo_dlmp.results.dispatch import dispatch_table
     from pyomo_dlmp.results.feeder import branches_table, buses_table
@@ -18,14 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "branches_table", "buses_table", "customer_parts", "customer_prices", "decomposition_table",
-    "dispatch_table", "markets_table", "payments_table", "prices_table",
+    "dispatch_table", "markets_table", "neutrals_table", "payments_table", "prices_table",
     "summary_table", "unbalance_table", "voltages_table",
 ]
 
 # Who draws a report needs `results.schema` alone. What makes tables of a model is loaded when it is
 # first asked for, because it brings Pyomo and scipy along (1.5 s).
 _ELSEWHERE = {"branches_table": "feeder", "buses_table": "feeder",
-              "customer_parts": "decomposition", "customer_prices": "prices"}
+              "customer_parts": "decomposition", "customer_prices": "prices",
+              "neutrals_table": "ac_elements"}
 
 
 def __getattr__(name: str) -> Any:

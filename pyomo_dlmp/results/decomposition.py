@@ -59,13 +59,17 @@ def decomposition_table(dso, buses: Container[str] | None = None,
     Raises
     ------
     ModelError
-        When there are no duals, or a block adds Vars or rows to the network's state.
+        When there are no duals, the model is of the AC form, or a block adds Vars or rows to the
+        network's state.
     SolverError
         When the parts miss a dual by more than a millionth of the greatest.
     """
     duals = dso.component("dual")
     if duals is None:
         raise ModelError.at(dso.name, "has no duals", "Solve it: solve_bilevel or solve_opf.")
+    if any(bus.form == "ac" for bus in dso.bus.values()):
+        raise ModelError.at(dso.name, "is of the AC form, whose prices are taken apart otherwise",
+                            "Take solve_ac_opf(network, ...).price_parts().")
     form = compile_lower(dso) if form is None else form
     columns, rows = _state(dso, form)
     E = form.A[rows][:, columns]
