@@ -229,14 +229,13 @@ class AcLoop:
             rounds.append((number, volts, money, cost))
             if progress is not None:
                 progress(f"round {number}", cost, volts)
-            self.settled = (volts <= SAME_VOLTAGE and money <= SAME_PRICE * self._dear()
-                            and self.model_gap <= SAME_VOLTAGE)
-            if not self.settled:
+            still = self._still(volts, money)
+            if not still:
                 self._damp(rounds)
             self.linearise()
-            if self.settled:  # duals at the point itself
-                self.solve_model()
-                self.settled = self.move()[0] <= SAME_VOLTAGE
+            if still:
+                self.solve_model()  # duals at the point itself, where it has to stand still, too
+                self.settled = self._still(*self.move())
                 if self.settled:
                     break
                 self.linearise()
@@ -245,6 +244,11 @@ class AcLoop:
             self.move()
         self.point = operating_point(self.state, self.labels)  # of this last dispatch
         return rounds
+
+    def _still(self, volts: float, money: float) -> bool:
+        """Whether the changes of a round are none (pu, $/MWh)."""
+        return (volts <= SAME_VOLTAGE and money <= SAME_PRICE * self._dear()
+                and self.model_gap <= SAME_VOLTAGE)
 
     def _dear(self) -> float:
         """How many times the greatest price is a usual one: duals are exact relatively.

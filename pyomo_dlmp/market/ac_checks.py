@@ -101,7 +101,7 @@ def cliff_of(m: Any, dso: AcDso) -> Cliff:
     Cliff
     """
     solver, before = LowerSolver(dso.compiled()), _values(m)
-    base = hourly(m)
+    answer, base = dso.loop.solution, hourly(m)
     rows, most = [], dict(base)
     for name, dc in sites_of(m).items():
         for word, move in (("more", 1.0 / KILO), ("less", -1.0 / KILO)):
@@ -115,7 +115,7 @@ def cliff_of(m: Any, dso: AcDso) -> Cliff:
             for t in moved:
                 rows.append((name, t, f"cost_of_one_{word}_kW", paid[t] - base[t]))
                 most[t] = max(most[t], paid[t])
-    dso.solve()
+    dso.take(answer)
     jump = any(most[t] - base[t] > _JUMP * max(abs(base[t]), 1.0 / KILO) for t in base)
     rows = [*(("", t, "payment_at_the_answer", base[t]) for t in base),
             *(("", t, "payment_just_beyond", most[t]) for t in base), *rows]
@@ -145,7 +145,7 @@ def try_deviations(m: Any, dso: AcDso, market: Market, paid: float) -> pd.DataFr
     """
     coupled = bool(len(market.takers)) or any(len(b) for b in (m.dso.storage,))
     base, before = hourly(m), _values(m)
-    state = dso.loop.state
+    state, answer = dso.loop.state, dso.loop.solution
     left = list(_moves(m, market, base))
     rows: list[tuple] = []
     while left:
@@ -159,9 +159,7 @@ def try_deviations(m: Any, dso: AcDso, market: Market, paid: float) -> pd.DataFr
                 left.remove(move)
         rows += _pay_for(m, dso, now, base, paid, coupled)
         _restore(before)
-    dso.loop.state = state
-    if rows:  # back to the answer
-        dso.clear()
+    dso.restore(state, answer)
     columns = ["move", "kw", "payment", "change", "limits_broken"]
     table = pd.DataFrame(rows, columns=columns)
     table.insert(0, "deviation", range(1, len(table) + 1))

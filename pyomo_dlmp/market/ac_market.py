@@ -177,7 +177,8 @@ def solve_strategic_ac(market: Market, start: MarketResult | None, progress: Cal
                           note=said(loop.note, dso), solution=loop.solution, model=m)
     if loop.solution.objective is None:
         return result
-    dso.clear()
+    if not loop.cleared:
+        dso.clear()
     result.note = said(loop.note, dso)
     result.loop, result.form, result.paid = dso.loop, dso.loop.form, float(pyo.value(m.dca.cost))
     ac = result.ac = ac_of(dso, result.paid, loop.rounds, loop.settled)
@@ -201,6 +202,7 @@ class _Leader:
         self.bounds = [v.bounds for v in self.decisions]
         self.rounds: list[dict] = []
         self.settled, self.radius, self.note = False, np.inf, ""
+        self.cleared = False  # the DSO has the leader's prices at the settled point
         self.solution: BilevelResult
 
     def schedule(self) -> np.ndarray:
@@ -214,9 +216,7 @@ class _Leader:
         try:
             for number in range(1, most + 1):
                 before = self.schedule()
-                self.cache.give(self.m.dso, self.dso.compiled())
-                self.solution = solve_bilevel(
-                    self.m, **{**self.options, "gap": gap, "cache": self.cache})
+                self._solve(gap)
                 if self.solution.objective is None:
                     return
                 after = self.schedule()
@@ -232,6 +232,8 @@ class _Leader:
                 self.settled = (moved <= ROW_HOLDS and volts <= SAME_VOLTAGE and abs(
                     self.solution.objective - paid) <= SAME_PRICE)
                 if self.settled:
+                    self._solve(gap)
+                    self.cleared = self._own_prices(after)
                     break
                 paid = self.solution.objective
                 few = len(self.decisions) <= _FEW * len(self.m.dso.periods)
@@ -243,6 +245,25 @@ class _Leader:
                 var.setlb(low)
                 var.setub(high)
         self._tell(most)
+
+    def _solve(self, gap: float) -> None:
+        """The leader's problem at the present point."""
+        self.cache.give(self.m.dso, self.dso.compiled())
+        self.solution = solve_bilevel(self.m, **{**self.options, "gap": gap, "cache": self.cache})
+
+    def _own_prices(self, before: np.ndarray) -> bool:
+        """Have the leader's prices, if its problem at the point where it settled has the same end.
+
+        Exactly at a limit prices are an interval. A clearing of the DSO's alone takes any of it,
+        the leader's problem the one that its payment is of.
+        """
+        if self.solution.objective is None or (
+                np.abs(self.schedule() - before).max(initial=0.0) > ROW_HOLDS):
+            return False
+        volts, price = self.dso.take()
+        self.dso.rounds = [(1, volts, price, float(pyo.value(self.m.dso.cost)))]
+        self.dso.loop.settled = volts <= SAME_VOLTAGE
+        return self.dso.loop.settled
 
     def _hold(self, around: np.ndarray) -> None:
         """A trust region around the schedule where steps do not shrink."""

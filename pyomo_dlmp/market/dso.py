@@ -11,11 +11,14 @@ from typing import Any
 
 import pyomo.environ as pyo
 
+from pyomo_dlmp.ac.flows import operating_point
+from pyomo_dlmp.ac.newton import AcState
 from pyomo_dlmp.ac_opf import AcLoop
 from pyomo_dlmp.bilevel import LowerLevel
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
+from pyomo_dlmp.lower.point import point_of
 from pyomo_dlmp.lower.rereading import reread
-from pyomo_dlmp.lower.solver import LowerSolution, LowerSolver
+from pyomo_dlmp.lower.solver import LowerSolution, LowerSolver, kkt_residual
 from pyomo_dlmp.market.aggregator import AggregatorBlock
 from pyomo_dlmp.market.data import Market
 from pyomo_dlmp.opf import build_opf
@@ -132,6 +135,53 @@ class AcDso:
         solution.load()
         self.loop.solution = solution
         return solution
+
+    def take(self, solution: LowerSolution | None = None) -> tuple[float, float]:
+        """Have the solution that is loaded, or one of before, with its duals; nothing is solved.
+
+        Where prices are not unique, as exactly at a limit, a solution of one's own has others than
+        those that a leader counts on.
+
+        Parameters
+        ----------
+        solution : LowerSolution, optional
+            None: the values and duals that are loaded.
+
+        Returns
+        -------
+        (float, float)
+            As of `step`; the model's point stays.
+        """
+        if solution is None:
+            kkt = self.compiled()
+            x, u, duals = point_of(kkt)
+            assert duals is not None  # of a solved bilevel model
+            y, mu = kkt.multipliers_from(x, u, duals)
+            solution = LowerSolution(x, y, mu, kkt.form.cost(x, u),
+                                     kkt_residual(kkt, x, u, y, mu), kkt)
+        else:
+            solution.load()
+        self.loop.solution = solution
+        moved = self.loop.move()
+        self.loop.point = operating_point(self.loop.state, self.loop.labels)
+        return moved
+
+    def restore(self, state: AcState, solution: LowerSolution | None) -> None:
+        """Stand again where a solution was had; what others decide has its values again.
+
+        Parameters
+        ----------
+        state : AcState
+            That `loop` had then.
+        solution : LowerSolution or None
+            `loop.solution` then; of an AC DSO that was solved.
+        """
+        assert solution is not None
+        self.loop.state = state
+        self.take(solution)
+        self.loop.linearise()
+        solution.load()
+        self._kkt = None
 
     def compiled(self) -> KktSystem:
         """The model at its present point, compiled: only rows that the point changes are read.

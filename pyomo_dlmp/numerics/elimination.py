@@ -183,7 +183,9 @@ def _components(E, rows, columns):
 
 
 def _solve(E, r, rows, columns):
-    block = E[rows].tocsc()
+    # rows of an element of nearly no impedance have entries of 1e7: residuals are judged by row
+    size = 1.0 / np.maximum(1.0, abs(E[rows]).max(axis=1).toarray().ravel())
+    block = (sp.diags(size) @ E[rows]).tocsc()
     inside = np.zeros(E.shape[1], dtype=bool)
     inside[columns] = True
     others = np.flatnonzero((np.diff(block.indptr) > 0) & ~inside)
@@ -193,7 +195,7 @@ def _solve(E, r, rows, columns):
         factor = splu(block[:, columns].tocsc())
     except RuntimeError:  # exactly singular
         return None
-    right = np.column_stack([-block[:, others].toarray(), r[rows]])
+    right = np.column_stack([-block[:, others].toarray(), size * r[rows]])
     solution = factor.solve(right)
     residual = np.abs(block[:, columns] @ solution - right).max(initial=0.0)
     if not np.isfinite(solution).all() or np.abs(solution).max(initial=0.0) > _GROWTH:

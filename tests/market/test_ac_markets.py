@@ -9,6 +9,9 @@ import pytest
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.market import MARKETS, Market, ac_market, build_bilevel, solve_market
 from pyomo_dlmp.market.dso import bilevel_of
+from pyomo_dlmp.results.dispatch import dispatch_table
+from pyomo_dlmp.results.payments import payments_table
+from pyomo_dlmp.results.prices import balance_duals
 from tests.checks import check_answer
 from tests.models import feeder
 
@@ -118,6 +121,24 @@ def test_sites_that_choose_legs_and_reactive_power():
     found = solve_market("strategic", market(site, deviations=0), gap=1e-4)
     check_answer(found.model, found.solution)
     assert found.paid < solve_market("strategic", market(deviations=0), gap=1e-4).paid
+
+
+def test_at_a_limit_the_leader_pays_the_price_that_it_counts_on():
+    """The price is an interval there: an answer has one price of it, in all that it tells."""
+    network = feeder(LOAD, SITE).without("gen")
+    found = solve_market("strategic", Market(
+        network, 0.8, {**OPF, "v_min": 0.97, "penalty": 200.0}, pays="active", deviations=3),
+        gap=1e-6)
+    ac = found.ac
+    base = ac.cliff[ac.cliff["quantity"] == "payment_at_the_answer"]["value"].sum()
+    assert ac.payment_beyond > 1.03 * found.paid  # it stands at the limit
+    assert found.paid == pytest.approx(found.solution.objective, rel=1e-6)
+    assert base == pytest.approx(found.paid, rel=1e-6)
+    assert pyo.value(found.model.dca.cost) == pytest.approx(found.paid, rel=1e-6)
+    table = payments_table(balance_duals(found.dso), dispatch_table(found.dso, network),
+                           network, 1.0, "active")
+    assert table["value"].sum() == pytest.approx(found.paid, rel=1e-6)
+    assert (ac.certificate["price"] - ac.certificate["dual"]).abs().max() < 1e-5
 
 
 def test_bad_data_of_an_ac_market():
