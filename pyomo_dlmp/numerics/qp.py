@@ -59,7 +59,7 @@ class ConvexQp:
             self.ub[columns], None if self.start is None else self.start[columns])
 
     def solve(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Solve to a polished KKT point: HiGHS first, other methods where that is inexact.
+        """Solve to a polished KKT point: QPs by Clarabel, LPs by HiGHS, others where inexact.
 
         Returns
         -------
@@ -78,7 +78,7 @@ class ConvexQp:
                 found = self._clarabel() if self.Q.nnz else None
             return found if found is not None else self._highs_or_fail()
         best = None
-        for attempt in (self._highs, self._interior, self._outer):
+        for attempt in (self._interior, self._highs, self._outer):
             found = attempt()
             if found is None:
                 continue
