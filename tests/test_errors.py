@@ -49,9 +49,9 @@ def test_names_of_the_last_release_still_lead_there(name):
 
 
 def test_what_is_no_more_names_its_successor():
-    with pytest.raises(AttributeError, match=r"dlmp\.solve_ac_opf gives"):
-        with pytest.warns(DeprecationWarning):
-            dlmp.CorrectedOpf  # noqa: B018
+    with (pytest.raises(AttributeError, match=r"dlmp\.solve_ac_opf gives"),
+          pytest.warns(DeprecationWarning)):
+        dlmp.CorrectedOpf  # noqa: B018
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -103,7 +103,7 @@ class _Engine:
 def _probes(loop: AcLoop, bus: str, phase: str) -> list[Generator]:
     """Devices between a phase and its reference."""
     at = loop.network.buses[bus]
-    base = {"bus": bus, "kw_max": 1.0, "cost": 0.0}
+    base: dict[str, Any] = {"bus": bus, "kw_max": 1.0, "cost": 0.0}
     if bus not in loop.circuit.grounded and at.phases == PHASES:
         return [Generator(name=f"probe {bus}.{phase} {leg}", phases=leg, connection="delta", **base)
                 for leg in _LEGS[phase]]
