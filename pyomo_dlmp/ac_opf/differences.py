@@ -52,8 +52,11 @@ def difference_quotients(loop: AcLoop, count: int = 8, seed: int = 0) -> pd.Data
         If the engine does not converge.
     """
     rng, network = np.random.default_rng(seed), loop.network
-    places = [(bus.name, k) for bus in network.buses.values() if bus.name != (
-        network.substation.bus) for k in bus.phases if k in PHASES]
+    grounded = loop.circuit.grounded
+    places = [(bus.name, k) for bus in network.buses.values()
+              if bus.name != network.substation.bus
+              and (bus.name in grounded or bus.phases == PHASES)
+              for k in bus.phases if k in PHASES]
     chosen = [places[i] for i in rng.choice(len(places), min(count, len(places)), replace=False)]
     probes = {place: _probes(loop, *place) for place in chosen}
     made = network.with_devices(*(g for found in probes.values() for g in found))
@@ -63,7 +66,7 @@ def difference_quotients(loop: AcLoop, count: int = 8, seed: int = 0) -> pd.Data
         i = int(rng.integers(len(loop.labels)))
         quantity = ("active", "reactive")[number % 2]
         step = _STEP[network.buses[place[0]].kv > 1.0]
-        drawn = _powers(loop, *place, i, 1.0 if quantity == "active" else 1j)
+        drawn = _powers(loop, place[0], place[1], i, 1.0 if quantity == "active" else 1j)
         names = [g.name for g in probes[place]]
         up, down = (engine.cost(i, dict(zip(names, sign * step * drawn, strict=True)))
                     for sign in (1.0, -1.0))
