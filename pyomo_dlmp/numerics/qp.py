@@ -58,8 +58,13 @@ class ConvexQp:
             self.right[rows], int((rows < self.equalities).sum()), self.lb[columns],
             self.ub[columns], None if self.start is None else self.start[columns])
 
-    def solve(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def solve(self, by_active_set: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Solve to a polished KKT point: QPs by Clarabel, LPs by HiGHS, others where inexact.
+
+        Parameters
+        ----------
+        by_active_set
+            QPs go to HiGHS first: small ones whose optimum is at a corner, exactly.
 
         Returns
         -------
@@ -78,7 +83,8 @@ class ConvexQp:
                 found = self._clarabel() if self.Q.nnz else None
             return found if found is not None else self._highs_or_fail()
         best = None
-        for attempt in (self._interior, self._highs, self._outer):
+        first = (self._highs, self._interior) if by_active_set else (self._interior, self._highs)
+        for attempt in (*first, self._outer):
             found = attempt()
             if found is None:
                 continue
