@@ -23,6 +23,7 @@ FEW = 600  # columns up to which a polish with dense matrices costs little
 LARGE = 4000  # columns of a QP beyond which an interior-point method solves it, sparse
 _UNITS = 30_000.0  # of work for a run of HiGHS on an LP
 _UNITS_QP = 500.0  # and on a QP, where it may go round in circles
+_STEEP = 1.0 / ROW_HOLDS  # greatest cost by typical curvature, beyond which HiGHS is not first
 _VERTEX = POLISHED / 100  # residual of an LP's vertex, which a polish cannot better
 
 
@@ -58,13 +59,11 @@ class ConvexQp:
             self.right[rows], int((rows < self.equalities).sum()), self.lb[columns],
             self.ub[columns], None if self.start is None else self.start[columns])
 
-    def solve(self, by_active_set: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Solve to a polished KKT point: QPs by Clarabel, LPs by HiGHS, others where inexact.
+    def solve(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Solve to a polished KKT point: HiGHS first, other methods where that is inexact.
 
-        Parameters
-        ----------
-        by_active_set
-            QPs go to HiGHS first: small ones whose optimum is at a corner, exactly.
+        Where costs are far greater than the curvature, HiGHS may not return: there Clarabel is
+        first.
 
         Returns
         -------
@@ -83,7 +82,9 @@ class ConvexQp:
                 found = self._clarabel() if self.Q.nnz else None
             return found if found is not None else self._highs_or_fail()
         best = None
-        first = (self._highs, self._interior) if by_active_set else (self._interior, self._highs)
+        first = (self._highs, self._interior)
+        if np.abs(self.c).max(initial=0.0) > _STEEP * self._size_of_curvature():
+            first = first[::-1]
         for attempt in (*first, self._outer):
             found = attempt()
             if found is None:

@@ -79,7 +79,7 @@ def _over(hull: Hull, u: np.ndarray, chosen: list[int]) -> np.ndarray | None:
     A = sp.vstack([upper.A[same], upper.A[low], -upper.A[high], *rows], format="csr")
     b = np.concatenate([upper.lo[same], upper.lo[low], -upper.hi[high], *right])
     try:
-        v, *_ = ConvexQp(Q.tocsr(), c, A, b, int(same.sum()), lb, ub).solve(by_active_set=True)
+        v, *_ = ConvexQp(Q.tocsr(), c, A, b, int(same.sum()), lb, ub).solve()
     except (SolverError, limits.Stopped):  # what the search has found stays
         return None
     v = np.clip(v, lb, ub)

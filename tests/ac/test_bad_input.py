@@ -154,7 +154,7 @@ def test_limits_that_conflict_at_the_first_point_alone():
 def test_what_does_not_settle_says_so():
     done = dlmp.solve_ac_opf(feeder(generator()), max_rounds=1, check=False)
     assert not done.settled
-    assert "NOT settled in 1 rounds (voltages still move by" in repr(done)
+    assert "NOT settled in 1 round (voltages still move by" in repr(done)
 
 
 @pytest.mark.parametrize("name, bus, price", [
