@@ -23,7 +23,7 @@ FEW = 600  # columns up to which a polish with dense matrices costs little
 LARGE = 4000  # columns of a QP beyond which an interior-point method solves it, sparse
 _UNITS = 30_000.0  # of work for a run of HiGHS on an LP
 _UNITS_QP = 500.0  # and on a QP, where it may go round in circles
-_STEEP = 1.0 / ROW_HOLDS  # greatest cost by typical curvature, beyond which HiGHS is not first
+_STEEP = 1e5  # greatest cost by least curvature, beyond which HiGHS is not first
 _VERTEX = POLISHED / 100  # residual of an LP's vertex, which a polish cannot better
 
 
@@ -83,7 +83,8 @@ class ConvexQp:
             return found if found is not None else self._highs_or_fail()
         best = None
         first = (self._highs, self._interior)
-        if np.abs(self.c).max(initial=0.0) > _STEEP * self._size_of_curvature():
+        diagonal = self.Q.diagonal()
+        if np.abs(self.c).max(initial=0.0) > _STEEP * diagonal[diagonal > 0].min(initial=np.inf):
             first = first[::-1]
         for attempt in (*first, self._outer):
             found = attempt()
