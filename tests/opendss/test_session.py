@@ -87,7 +87,7 @@ def test_progress(path, children):
 def test_no_engine(path, monkeypatch, children):
     monkeypatch.setattr(session, "_START", session._START.replace(
         "from pyomo_dlmp", "sys.modules['dss'] = None\nfrom pyomo_dlmp", 1))
-    with pytest.raises(OpenDssError, match=r"its engine is not installed .*pyomo-dlmp\[opendss\]"):
+    with pytest.raises(OpenDssError, match=r"its engine is not installed .*dss-python"):
         session.solve_script(path)
 
 
