@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -82,10 +84,10 @@ class ConvexQp:
                 found = self._clarabel() if self.Q.nnz else None
             return found if found is not None else self._highs_or_fail()
         best = None
-        first = (self._highs, self._interior)
+        first: list[Callable[[], Any]] = [self._highs, self._interior]
         diagonal = self.Q.diagonal()
         if np.abs(self.c).max(initial=0.0) > _STEEP * diagonal[diagonal > 0].min(initial=np.inf):
-            first = first[::-1]
+            first.reverse()
         for attempt in (*first, self._outer):
             found = attempt()
             if found is None:
