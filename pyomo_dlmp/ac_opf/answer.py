@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyomo.environ as pyo
 
 from pyomo_dlmp.ac_opf.infeasible import settle_hard
 from pyomo_dlmp.ac_opf.leg_prices import LegPrice, leg_price
@@ -15,6 +16,7 @@ from pyomo_dlmp.ac_opf.parts import price_parts
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.power_flow import AcPowerFlow, ac_power_flow
+from pyomo_dlmp.tolerances import SAME_MONEY
 
 ROUNDS = ["round", "voltage_change_pu", "price_change_per_mwh", "cost"]
 
@@ -59,6 +61,12 @@ class AcOpf:
         """Of the DSO ($)."""
         return float(self.rounds["cost"].iloc[-1])
 
+    @property
+    def penalty(self) -> float:
+        """What broken soft voltage limits add to the cost ($); prices contain its slope."""
+        return sum(float(pyo.value(bus.cost)) for bus in self.model.bus.values()
+                   if bus.component("cost") is not None)
+
     def leg_price(self, bus: str, leg: str, period: Any = None) -> LegPrice:
         """Price ($/MWh, $/Mvarh) between any two conductors; see `leg_prices.leg_price`.
 
@@ -77,8 +85,11 @@ class AcOpf:
             f" (voltages still move by {last['voltage_change_pu']:.1e} pu, prices by "
             f"{last['price_change_per_mwh']:.1e} $/MWh a round)")
         worst = self.certificate["difference"].abs().max()
+        broken = self.penalty
+        of_it = f" ({broken:.3g} $ of it for broken voltage limits)" if (
+            broken > SAME_MONEY * (1.0 + abs(self.cost))) else ""
         return (f"<AcOpf {state} in {count} round{'s' * (count != 1)}{moves}, "
-                f"cost {self.cost:.6g} $, prices within {worst:.1e} $/MWh of the duals>")
+                f"cost {self.cost:.6g} ${of_it}, prices within {worst:.1e} $/MWh of the duals>")
 
 
 def solve_ac_opf(network: Network, *, max_rounds: int = 20, check: bool = True,

@@ -31,3 +31,10 @@ def test_the_linear_forms_parts_name_those_of_the_ac_form(answer):
 
 def test_the_table_of_neutrals_is_exported(answer):
     assert list(results.neutrals_table(answer.model))[:2] == ["element", "conductor"]
+
+
+def test_broken_soft_limits_are_told():
+    answer = dlmp.solve_ac_opf(dlmp.load_feeder("ieee4_gyd"), check=False)
+    assert answer.penalty > 1.0 and "for broken voltage limits" in repr(answer)
+    free = dlmp.solve_ac_opf(dlmp.load_feeder("ieee4_gyd"), voltage_limits=None, check=False)
+    assert free.penalty == 0.0 and "broken" not in repr(free)
