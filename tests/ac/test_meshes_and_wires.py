@@ -275,7 +275,7 @@ def test_a_bend_of_a_load_is_in_its_response():
     number, duals = answer.loop.form.row_number, answer.loop.solution.row_duals
     bent = [duals[number[row]] for block in answer.model.demand.values()
             if block.component("kink") for row in block.kink.values()]
-    assert sum(dual > .1 for dual in bent) >= 2  # of three, whose multipliers are not unique
+    assert sum(dual > .1 for dual in bent) > 2
     check_adds_up(answer)
     check_marginal(net, answer, [("q", "ab"), ("p", "c")], 1.0, voltage_limits=None)
 
@@ -372,4 +372,4 @@ def test_the_curvature_is_that_of_the_lagrangian(name, options):
     way = np.random.default_rng(1).normal(size=len(ways))
     kw = 2e-3 * np.abs(loop.state.injected).max() / np.abs(way).max()
     at = [lagrangian(f * kw * way) for f in (-1, 0, 1)]
-    assert (at[0] - 2 * at[1] + at[2]) / kw**2 == pytest.approx(way @ exact @ way, rel=2e-4)
+    assert (at[0] - 2 * at[1] + at[2]) / kw**2 == pytest.approx(way @ exact @ way, rel=5e-5)
