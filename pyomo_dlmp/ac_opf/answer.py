@@ -15,6 +15,7 @@ from pyomo_dlmp.ac_opf.loop import AcLoop, Progress
 from pyomo_dlmp.ac_opf.parts import price_parts
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Network
+from pyomo_dlmp.opf.limits import limited_blocks
 from pyomo_dlmp.power_flow import AcPowerFlow, ac_power_flow
 from pyomo_dlmp.tolerances import SAME_MONEY
 
@@ -63,9 +64,13 @@ class AcOpf:
 
     @property
     def penalty(self) -> float:
-        """What broken soft voltage limits add to the cost ($); prices contain its slope."""
-        return sum(float(pyo.value(bus.cost)) for bus in self.model.bus.values()
-                   if bus.component("cost") is not None)
+        """What broken soft limits of voltages add to the cost ($); prices contain its slope.
+
+        Of phases, of legs and of neutrals.
+        """
+        return sum(float(pyo.value(cost)) for bus in self.model.bus.values()
+                   for _, block in limited_blocks(bus) for name in ("cost", "neutral_cost")
+                   if (cost := block.component(name)) is not None)
 
     def leg_price(self, bus: str, leg: str, period: Any = None) -> LegPrice:
         """Price ($/MWh, $/Mvarh) between any two conductors; see `leg_prices.leg_price`.

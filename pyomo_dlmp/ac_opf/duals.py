@@ -8,7 +8,6 @@ compared: they must agree at an operating point that is its own solution.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,7 @@ from pyomo_dlmp.ac.newton import AcState
 from pyomo_dlmp.blocks.ac_leg import LimitedPhasor
 from pyomo_dlmp.lower.form import LowerForm
 from pyomo_dlmp.network.device import leg_names
-from pyomo_dlmp.opf.ac_form import COMPONENTS, place_of
+from pyomo_dlmp.opf.ac_form import COMPONENTS, joints_of
 from pyomo_dlmp.opf.curvature import Channel
 from pyomo_dlmp.opf.limits import limited_phasors
 
@@ -66,7 +65,7 @@ class ModelMap:
         labels = list(model.periods)
         column = {id(var): j for j, var in enumerate(form.x)}
         row = {id(con): i for i, con in enumerate(form.rows)}
-        joints = list(_joints(model, circuit))
+        joints = list(joints_of(model, circuit))
         self.real, self.imag = (np.array([[column.get(id(v[k, t]), -1) for t in labels]
                                           for v, k in places])
                                 for places in (
@@ -245,16 +244,6 @@ def _row_of(bus: Any, name: str, k: tuple, rows: dict) -> int:
 
 def _taken(values: np.ndarray, places: np.ndarray) -> np.ndarray:
     return np.where(places >= 0, values[places], 0.0)
-
-
-def _joints(model: Any, circuit: Circuit) -> Iterator[tuple[Any, int]]:
-    """Block and number of each ideal row of a circuit, in its order."""
-    seen: dict[int, int] = {}
-    for row in circuit.ideal:
-        component, name = place_of(circuit.network, row)
-        block = model.component(component)[name]
-        number = seen[id(block)] = seen.get(id(block), -1) + 1
-        yield block, number
 
 
 class _Limits:

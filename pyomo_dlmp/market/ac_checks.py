@@ -21,6 +21,7 @@ from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.market.data import Market
 from pyomo_dlmp.market.dso import AcDso
 from pyomo_dlmp.network.units import KILO
+from pyomo_dlmp.opf.limits import limited_blocks
 from pyomo_dlmp.solve import solve_opf
 from pyomo_dlmp.tolerances import AUDITED_ROW, ROW_HOLDS
 
@@ -46,16 +47,22 @@ class Cliff:
     beyond: float
 
 
-def broken_limits(model: Any) -> int:
-    """Voltages beyond their limits by more than `BEYOND`, of a model at its AC point."""
+def count_broken(model: Any) -> int:
+    """Voltages (of phases, legs, neutrals) beyond their limits by more than `BEYOND`.
+
+    Of a model at its AC point, limits hard or soft.
+    """
     count = 0
     for bus in model.bus.values():
-        for name, sign in (("v_low", 1.0), ("v_high", -1.0)):
-            rows = bus.component(name)
-            for k in () if rows is None else rows:
-                limit = rows[k].lower if sign > 0 else rows[k].upper
-                over = np.sqrt(pyo.value(limit)) - np.sqrt(max(0.0, pyo.value(bus.w[k])))
-                count += sign * over > BEYOND
+        for _, block in limited_blocks(bus):
+            for name, sign in (("v_low", 1.0), ("v_high", -1.0)):
+                rows = block.component(name)
+                for k in () if rows is None else rows:
+                    limit = rows[k].lower if sign > 0 else rows[k].upper
+                    over = np.sqrt(pyo.value(limit)) - np.sqrt(max(0.0, pyo.value(block.w[k])))
+                    count += sign * over > BEYOND
+        loose = bus.component("neutral_excess")
+        count += sum(over.value > BEYOND for over in loose.values()) if loose is not None else 0
     return int(count)
 
 
@@ -141,11 +148,25 @@ def try_deviations(m: Any, dso: AcDso, market: Market, paid: float) -> pd.DataFr
     Returns
     -------
     DataFrame
-        As `AcMarket.deviations`.
+        As `AcMarket.deviations`; payment and change are nan where a move has no solution.
     """
-    coupled = bool(len(market.takers)) or any(len(b) for b in (m.dso.storage,))
+    coupled = bool(len(market.takers) or len(m.dso.storage))
     base, before = hourly(m), _values(m)
     state, answer = dso.loop.state, dso.loop.solution
+
+    def tried(moves: list[tuple]) -> list[tuple]:
+        """Rows of a day's moves; where it has no solution, of each alone, to see which has none."""
+        try:
+            return _pay_for(m, dso, moves, base, paid, coupled)
+        except SolverError:
+            _restore(before)
+            dso.restore(state, answer)
+            if len(moves) == 1:
+                return [(_words(*moves[0]), KILO * moves[0][-1], np.nan, np.nan, np.nan)]
+            return [row for move in moves for row in tried([move])]
+        finally:
+            _restore(before)
+
     left = list(_moves(m, market, base))
     rows: list[tuple] = []
     while left:
@@ -157,8 +178,7 @@ def try_deviations(m: Any, dso: AcDso, market: Market, paid: float) -> pd.DataFr
                 used |= hours
                 now.append(move)
                 left.remove(move)
-        rows += _pay_for(m, dso, now, base, paid, coupled)
-        _restore(before)
+        rows += tried(now)
     dso.restore(state, answer)
     columns = ["move", "kw", "payment", "change", "limits_broken"]
     table = pd.DataFrame(rows, columns=columns)
@@ -173,21 +193,22 @@ def _pay_for(m: Any, dso: AcDso, moves: list[tuple], base: dict, paid: float,
     for one, t, other, u, mw in moves:
         shift(sites[one], t, mw)
         shift(sites[other], u, -mw)
-    try:
-        for _ in range(_STEPS):
-            if dso.step()[0] <= BEYOND:  # the next problem is exact to its square
-                break
-        dso.solve()
-    except SolverError:
-        return []
-    after, broken = hourly(m), broken_limits(dso.model)
+    for _ in range(_STEPS):
+        if dso.step()[0] <= BEYOND:  # the next problem is exact to its square
+            break
+    dso.solve()
+    after, broken = hourly(m), count_broken(dso.model)
     found = []
     for one, t, other, u, mw in moves:
         new = sum(after.values()) if coupled else paid + sum(
             after[hour] - base[hour] for hour in {t, u})
-        where = f"{one} in {t} from {one if one == other else other} in {u}"
-        found.append((where, KILO * mw, new, new - paid, broken))
+        found.append((_words(one, t, other, u), KILO * mw, new, new - paid, broken))
     return found
+
+
+def _words(one: str, t: Hashable, other: str, u: Hashable, *_: float) -> str:
+    """A move in words."""
+    return f"{one} in {t} from {other} in {u}"
 
 
 def _moves(m: Any, market: Market, base: dict) -> Iterator[tuple]:

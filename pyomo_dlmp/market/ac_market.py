@@ -22,7 +22,7 @@ from pyomo_dlmp.ac_opf.answer import answer_of
 from pyomo_dlmp.ac_opf.differences import difference_quotients
 from pyomo_dlmp.ac_opf.parts import price_parts
 from pyomo_dlmp.auditing import BilevelResult
-from pyomo_dlmp.market.ac_checks import broken_limits, cliff_of, try_deviations
+from pyomo_dlmp.market.ac_checks import cliff_of, count_broken, try_deviations
 from pyomo_dlmp.market.data import Market, MarketResult
 from pyomo_dlmp.market.dso import AcDso, LinearDso, bilevel_of
 from pyomo_dlmp.network.units import KILO
@@ -117,7 +117,7 @@ def ac_of(dso: Any, paid: float, before: Iterable[dict] = (), settled: bool = Tr
                 loop="dso") for row in dso.rounds]
     return AcMarket(
         rounds=pd.DataFrame([*before, *own], columns=ROUNDS), payment=paid,
-        settled=bool(settled and dso.loop.settled), limits_broken=broken_limits(dso.model),
+        settled=bool(settled and dso.loop.settled), limits_broken=count_broken(dso.model),
         engine_difference=answer.engine_difference, certificate=_certificate(dso.loop, answer),
         decomposition=price_parts(dso.loop))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pyomo_dlmp.ac.circuit import Circuit
@@ -113,6 +114,29 @@ def place_of(network: Network, part: Element | IdealRow) -> tuple[str, str]:
     if branch is None or part.kind in ("shunt", "grounding", "zone"):
         return part.kind, name
     return component_of(branch), name
+
+
+def joints_of(model: Any, circuit: Circuit) -> Iterator[tuple[Any, int]]:
+    """Where the currents of a circuit's ideal rows are.
+
+    Parameters
+    ----------
+    model : Block
+        Of the AC form.
+    circuit : Circuit
+        Of its network.
+
+    Yields
+    ------
+    (AcElementBlock, int)
+        Block, and number of the row in its `jr` and `ji`, in the order of ``circuit.ideal``.
+    """
+    seen: dict[int, int] = {}
+    for row in circuit.ideal:
+        component, name = place_of(circuit.network, row)
+        block = model.component(component)[name]
+        number = seen[id(block)] = seen.get(id(block), -1) + 1
+        yield block, number
 
 
 def rating(branch: Branch | None) -> float | None:

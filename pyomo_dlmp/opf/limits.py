@@ -50,6 +50,21 @@ def add_voltage_limits(model: Any, network: Network, options: OpfOptions) -> Non
             model.bus[name].limit_leg(pair, low, high, penalty)
 
 
+def limited_blocks(bus: Any) -> list[tuple[str, Any]]:
+    """Blocks of a bus that may have the rows `v_low` and `v_high` on their squared voltage `w`.
+
+    Parameters
+    ----------
+    bus : BusBlock or AcBusBlock
+
+    Returns
+    -------
+    list of (str, Block)
+        ``""`` and the bus itself, whose rows are of its phases; each of its legs by name.
+    """
+    return [("", bus), *(bus.leg.items() if bus.form == "ac" else ())]
+
+
 def add_neutral_limits(model: Any, options: OpfOptions) -> None:
     """Limit the voltage to ground of every neutral that is not solidly grounded.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 from math import sqrt
-from typing import Any
 
 from pyomo.environ import value
 
+from pyomo_dlmp.opf.limits import limited_blocks
 from pyomo_dlmp.tolerances import ACTIVE
 
 CURE = ('Widen v_min and v_max, or take hard limits (voltage_limits="hard") or none '
@@ -54,13 +54,8 @@ class BrokenLimits:
 def soft_limits(dso) -> bool:
     """Whether a DSO has soft voltage limits."""
     return any(bus.component("neutral_excess") is not None or any(
-        block.component("under") is not None for _, block in _limited(bus))
+        block.component("under") is not None for _, block in limited_blocks(bus))
         for bus in dso.bus.values())
-
-
-def _limited(bus) -> list[tuple[str, Any]]:
-    """(leg, block) of a bus's phases, leg "", and of its legs that have limits of their own."""
-    return [("", bus), *(bus.leg.items() if bus.form == "ac" else ())]
 
 
 def broken_limits(dso) -> BrokenLimits | None:
@@ -78,7 +73,7 @@ def broken_limits(dso) -> BrokenLimits | None:
     """
     found, count = [], 0
     for name, bus in dso.bus.items():
-        for leg, block in _limited(bus):
+        for leg, block in limited_blocks(bus):
             if block.component("under") is None:
                 continue
             for k, held in block.w.items():

@@ -13,6 +13,7 @@ from pyomo_dlmp.ac.legs import leg_state
 from pyomo_dlmp.ac.newton import AcState
 from pyomo_dlmp.blocks.parallel import flow_blocks
 from pyomo_dlmp.network import Network
+from pyomo_dlmp.opf.ac_form import joints_of
 
 Flows = dict[tuple[str, str, Any], complex]
 
@@ -49,7 +50,7 @@ def _of_voltages(model: Any, network: Network) -> Flows:
     z = np.zeros((circuit.size, len(labels)), dtype=complex)
     z[:circuit.n] = [[complex(model.bus[bus].vr[k, t].value, model.bus[bus].vi[k, t].value)
                       for t in labels] for bus, k in circuit.nodes]
-    for number, (block, i) in enumerate(_ideal_rows(model, circuit)):
+    for number, (block, i) in enumerate(joints_of(model, circuit)):
         z[circuit.n + number] = [complex(block.jr[i, t].value, block.ji[i, t].value)
                                  for t in labels]
     source = model.substation[network.substation.name]
@@ -61,15 +62,3 @@ def _of_voltages(model: Any, network: Network) -> Flows:
     state = AcState(circuit, z, leg_state(circuit.legs, volts, none, none), none, none,
                     np.zeros(len(labels), dtype=int))
     return operating_point(state, labels).flows
-
-
-def _ideal_rows(model: Any, circuit: Circuit) -> list[tuple[Any, int]]:
-    """Block and number of each ideal row of a circuit."""
-    blocks = {name: block for kind in ("line", "regulator", "transformer", "admittance", "zone")
-              for name, block in model.component(kind).items() if block.component("jr") is not None}
-    found, taken = [], dict.fromkeys(blocks, 0)
-    for row in circuit.ideal:
-        name = row.name if row.kind == "zone" else row.name.rpartition(".")[0]
-        found.append((blocks[name], taken[name]))
-        taken[name] += 1
-    return found

@@ -17,6 +17,7 @@ from pyomo_dlmp.network import Generator, Network
 from pyomo_dlmp.network.phases import DELTA_PAIRS, PHASES
 from pyomo_dlmp.network.zones import grounded_buses
 from pyomo_dlmp.opf.correction import loads_outside
+from pyomo_dlmp.opf.limits import limited_blocks
 from pyomo_dlmp.opf.load_scale import LoadScale, load_series, reactive_series
 from pyomo_dlmp.power_flow import AcPowerFlow, ac_power_flow
 from pyomo_dlmp.power_flow.ac_solver import AcSolver
@@ -148,22 +149,29 @@ def _limits(m, ac: AcPowerFlow) -> pd.DataFrame:
     """Limits that bind in the model (to 1e-4) or are violated in AC; `broken_by` 0 if kept."""
     rows = []
     for name, bus in m.bus.items():
-        for row, sign in (("v_low", 1.0), ("v_high", -1.0)):
-            if bus.component(row) is None:
-                continue
-            for k, con in getattr(bus, row).items():
-                w_limit = pyo.value(con.lower if sign > 0 else con.upper)
-                limit = math.sqrt(w_limit)
-                ours = math.sqrt(max(pyo.value(bus.w[k]), 0.0))
-                theirs = abs(ac.point.voltages[(name, *k)])
-                broken = max(0.0, sign * (limit - theirs))
-                if broken > 0 or sign * (ours - limit) < 100 * ACTIVE:
-                    rows.append(("low voltage" if sign > 0 else "high voltage", name, *k, limit,
-                                 ours, theirs, broken, "pu"))
+        for leg, block in limited_blocks(bus):
+            for row, sign in (("v_low", 1.0), ("v_high", -1.0)):
+                held = block.component(row)
+                for k, con in held.items() if held is not None else ():
+                    phase, t = (leg, k) if leg else k
+                    limit = math.sqrt(pyo.value(con.lower if sign > 0 else con.upper))
+                    ours = math.sqrt(max(pyo.value(block.w[k]), 0.0))
+                    theirs = _limited_in_ac(ac, name, bus, leg, phase, t)
+                    broken = max(0.0, sign * (limit - theirs))
+                    if broken > 0 or sign * (ours - limit) < 100 * ACTIVE:
+                        rows.append(("low voltage" if sign > 0 else "high voltage", name, phase,
+                                     t, limit, ours, theirs, broken, "pu"))
     rows += [("thermal", *place, rating, ours, theirs, broken, "MVA")
              for *place, rating, ours, theirs in _ratings(m, ac)
              if (broken := max(0.0, theirs - rating)) > 0 or ours > 0.96 * rating]
     return pd.DataFrame(rows, columns=_LIMIT_COLUMNS)
+
+
+def _limited_in_ac(ac: AcPowerFlow, name: str, bus, leg: str, phase: str, t) -> float:
+    """Magnitude in AC of what a limit is on: a phase to its reference, or a leg (pu)."""
+    terms = {phase: 1.0} if bus.form != "ac" else bus.leg[leg].phasor if leg else bus.phasor(phase)
+    u = sum(c * ac.point.voltages[name, k, t] for k, c in terms.items())
+    return abs(u) / (bus.leg[leg].nominal if leg else 1.0)
 
 
 def _ratings(m, ac: AcPowerFlow) -> Iterator[tuple]:
@@ -217,7 +225,8 @@ def _prices(m, network: Network, load_scale, samples: int) -> pd.DataFrame:
         for series in (load_series, reactive_series)]
     (source,) = m.substation.values()
     price = pyo.value(source.price[t])
-    limited = [*m.bus.values(), *(block for _, block in flow_blocks(m))]
+    limited = [*(block for bus in m.bus.values() for _, block in limited_blocks(bus)),
+               *(block for _, block in flow_blocks(m))]
     binding = any(abs(m.dual.get(con, 0.0)) > SAME_MONEY for block in limited
                   for row in ("v_low", "v_high", "thermal") if block.component(row) is not None
                   for con in getattr(block, row).values())

@@ -7,7 +7,8 @@ import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
-from pyomo_dlmp.market import MARKETS, Market, ac_market, build_bilevel, solve_market
+from pyomo_dlmp.errors import SolverError
+from pyomo_dlmp.market import MARKETS, Market, ac_checks, ac_market, build_bilevel, solve_market
 from pyomo_dlmp.market.dso import bilevel_of
 from pyomo_dlmp.results.dispatch import dispatch_table
 from pyomo_dlmp.results.payments import payments_table
@@ -146,3 +147,19 @@ def test_bad_data_of_an_ac_market():
         solve_market("strategic", replace(
             market(), opf={**OPF, "operating_point": 3}, ac_rounds=0))
     assert "ac_rounds" in str(err.value)
+
+
+def test_a_move_without_a_solution_does_not_hide_those_of_its_day(monkeypatch):
+    true = ac_checks._pay_for
+
+    def none_in_hour_0(m, dso, moves, *rest):
+        if any(0 in (move[1], move[3]) for move in moves):
+            raise SolverError.at("dso", "is infeasible", "Widen its limits.")
+        return true(m, dso, moves, *rest)
+
+    monkeypatch.setattr(ac_checks, "_pay_for", none_in_hour_0)
+    four = replace(market(), opf={**OPF, "periods": 4, "price": [40.0, 44.0, 41.0, 43.0]})
+    table = solve_market("strategic", four, gap=1e-4).ac.deviations
+    touched = table["move"].str.contains("in 0")
+    assert len(table) == 4 and 0 < touched.sum() < 4
+    assert table.loc[touched, "change"].isna().all() and table.loc[~touched, "change"].notna().all()
