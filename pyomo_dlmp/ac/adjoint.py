@@ -157,35 +157,6 @@ def node_prices(state: AcState, t: int, lam: np.ndarray) -> tuple[np.ndarray, np
     return value.real, (-1j * value).real
 
 
-def leg_prices(state: AcState, t: int, lam: np.ndarray,
-               way: Direction | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Cost of drawing 1 MW, and 1 Mvar, at each leg.
-
-    Parameters
-    ----------
-    state : AcState
-    t : int
-        Number of the period.
-    lam : ndarray, shape (size,), complex
-        The adjoint.
-    way : Direction, optional
-        One power over several legs: the two prices are then of it (arrays of one number).
-
-    Returns
-    -------
-    (ndarray, ndarray)
-        $/MW and $/Mvar of the period.
-    """
-    legs = state.circuit.legs
-    across = np.zeros(len(legs), dtype=complex)
-    for end, sign in ((legs.a, 1.0), (legs.b, -1.0)):
-        across[end >= 0] += sign * lam[end[end >= 0]]
-    value = -np.conj(across) / np.conj(state.legs.u[:, t])
-    if way is not None:
-        value = np.array([(np.conj(way.shares) * value[way.legs]).sum()])
-    return value.real, (-1j * value).real
-
-
 def referred(state: AcState) -> np.ndarray:
     """Voltages of the nodes as users read them: on parts that nothing grounds minus the bus's mean.
 

@@ -109,23 +109,23 @@ def _of_legs(state: AcState, t: int, directions, z, lam) -> np.ndarray:
     return total
 
 
-def made_convex(matrix: np.ndarray, least: float = LEAST) -> tuple[np.ndarray, float]:
+def made_convex(matrix: np.ndarray, least: float = LEAST) -> np.ndarray:
     """A symmetric matrix with negative eigenvalues turned, and none below `least`.
 
     Parameters
     ----------
     matrix : ndarray, shape (n, n)
+        $/MW^2 of the period.
     least : float
+        In the same unit.
 
     Returns
     -------
-    (ndarray, float)
-        The matrix, and its least eigenvalue before (0 of an empty one).
+    ndarray, shape (n, n)
     """
-    if not len(matrix):
-        return matrix, 0.0
-    values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.T))
-    if values[0] >= least:
-        return 0.5 * (matrix + matrix.T), float(values[0])
+    matrix = 0.5 * (matrix + matrix.T)
+    values, vectors = np.linalg.eigh(matrix)
+    if values.min(initial=least) >= least:
+        return matrix
     # as steep as it is concave: a step there is no longer than the model is good for
-    return (vectors * np.maximum(np.abs(values), least)) @ vectors.T, float(values[0])
+    return (vectors * np.maximum(np.abs(values), least)) @ vectors.T

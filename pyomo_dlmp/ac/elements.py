@@ -149,21 +149,45 @@ def ideal(branch: Branch) -> bool:
     return isinstance(branch, Regulator) and branch.kva is None
 
 
+def charging(network: Network, line: Line) -> np.ndarray:
+    """Charging of a line, half of it at each end.
+
+    Parameters
+    ----------
+    network : Network
+    line : Line
+        With a shunt susceptance.
+
+    Returns
+    -------
+    ndarray, shape (m, m), complex
+        Over the terminals of the line's element, in MVA/pu^2.
+    """
+    return _element(network, "line", line.name, _ends(line), _charging(line)).y
+
+
+def _charging(line: Line) -> np.ndarray:
+    """In siemens, over the from-conductors and then the to-conductors."""
+    half = 0.5e-6j * line.length * np.array(line.code.b)
+    none = np.zeros_like(half)
+    return np.block([[half, none], [none, half]])
+
+
+def _ends(branch: Branch) -> list[Terminal]:
+    """Terminals in the order of the branch's admittance."""
+    if isinstance(branch, NodalAdmittance):
+        return list(branch.terminals)
+    return [*((branch.from_bus, k) for k in branch.from_phases),
+            *((branch.to_bus, k) for k in branch.to_phases)]
+
+
 def _branch(network: Network, branch: Branch) -> Element:
     y = admittance(branch, network.buses)
-    if isinstance(branch, NodalAdmittance):
-        terminals = list(branch.terminals)
-    else:
-        terminals = [*((branch.from_bus, k) for k in branch.from_phases),
-                     *((branch.to_bus, k) for k in branch.to_phases)]
+    terminals = _ends(branch)
     if not isinstance(branch, Line):
         y = y + np.diag(_antifloat(network, branch, terminals))
     elif branch.code.b is not None:
-        half = 0.5e-6j * branch.length * np.array(branch.code.b)
-        n = len(half)
-        y = y.copy()
-        y[:n, :n] += half
-        y[n:, n:] += half
+        y = y + _charging(branch)
     return _element(network, str(kind(branch)), branch.name, terminals, y)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 from pyomo_dlmp.ac.adjoint import referred
+from pyomo_dlmp.ac.elements import charging
 from pyomo_dlmp.ac.newton import AcState
 from pyomo_dlmp.network import Line, OperatingPoint
 
@@ -63,7 +64,7 @@ def _flows(state: AcState, point: OperatingPoint) -> None:
         if branch is None or element.kind in ("shunt", "grounding"):
             continue
         if isinstance(branch, Line) and branch.code.b is not None:  # before its charging
-            current = (element.y - _charging(network, branch, element)) @ state.volts[at]
+            current = (element.y - charging(network, branch)) @ state.volts[at]
         for (bus, k), node, i in zip(element.terminals, at, current, strict=True):
             if bus == branch.to_bus:
                 arrives.setdefault(branch.name, {})[k] = -base[node] * i.conj()
@@ -84,16 +85,3 @@ def _flows(state: AcState, point: OperatingPoint) -> None:
     for (_, k), row in zip(c.source.terminals, state.bought.tolist(), strict=True):
         point.source.update(((k, t), s) for t, s in zip(point.periods, row, strict=True))
     point.losses = dict(zip(point.periods, losses.tolist(), strict=True))
-
-
-def _charging(network, line: Line, element) -> np.ndarray:
-    """Charging of both ends, in the terminals' order, without grounded ones."""
-    half = 0.5e-6j * line.length * np.array(line.code.b)
-    ends = [*((line.from_bus, k) for k in line.from_phases),
-            *((line.to_bus, k) for k in line.to_phases)]
-    whole = np.zeros((len(ends),) * 2, dtype=complex)
-    size = len(half)
-    whole[:size, :size], whole[size:, size:] = half, half
-    kept = [ends.index(end) for end in element.terminals]
-    kv = np.array([network.buses[bus].kv_ln for bus, _ in element.terminals])
-    return whole[np.ix_(kept, kept)] * np.outer(kv, kv)

@@ -66,8 +66,6 @@ class AcLoop:
         Of the last problem.
     lam : ndarray, shape (size, periods), complex
         Adjoint at the state, with the multipliers of the last problem ($ per MVA/pu).
-    raised : float
-        Least eigenvalue of the Hessians before negative ones were raised ($/MW^2 of a period).
     """
 
     def __init__(self, network: Network, into: Any = None, **options: Any):
@@ -90,7 +88,7 @@ class AcLoop:
         self.form: LowerForm | None = None
         self.solution: LowerSolution | None = None
         self.map: ModelMap | None = None
-        self.raised, self.proximal = 0.0, 0.0
+        self.proximal = 0.0
         self.straight: set = set()  # legs whose bend at `v_high` the model cannot have
         self.lam = adjoints(self.state, self.prices, np.zeros(
             (self.circuit.n, len(self.labels)), dtype=complex))
@@ -121,7 +119,7 @@ class AcLoop:
 
     def linearise(self) -> None:
         """Take the present state as the operating point of the model, with its Hessian."""
-        matrices, self.raised = {}, 0.0
+        matrices, prices = {}, self.prices
         for i, t in enumerate(self.labels):
             ways = self.directions[i]
             z = sensitivities(self.state, i, ways)
@@ -129,9 +127,8 @@ class AcLoop:
             rows, others = (none, none) if self.map is None else self.map.phasors
             mu, nu = (each[:, i] for each in self.limits)
             h = hessian(self.state, i, ways, z, Weights(
-                self.prices[i], rows, mu, self.lam[:, i], others, nu))
-            matrices[t], least = made_convex(h + self.proximal * np.eye(len(h)))
-            self.raised = min(self.raised, least)
+                prices[i], rows, mu, self.lam[:, i], others, nu))
+            matrices[t] = made_convex(h + self.proximal * np.eye(len(h)))
         self.point = operating_point(self.state, self.labels)
         self.matrices = matrices
         set_operating_point(self.model, self.network, self.point, matrices, self.straight)

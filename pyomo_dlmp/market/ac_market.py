@@ -180,7 +180,7 @@ def solve_strategic_ac(market: Market, start: MarketResult | None, progress: Cal
     if not loop.cleared:
         dso.clear()
     result.note = said(loop.note, dso)
-    result.loop, result.form, result.paid = dso.loop, dso.loop.form, float(pyo.value(m.dca.cost))
+    result.form, result.paid = dso.loop.form, float(pyo.value(m.dca.cost))
     ac = result.ac = ac_of(dso, result.paid, loop.rounds, loop.settled)
     cliff = cliff_of(m, dso)
     ac.cliff, ac.payment_beyond = cliff.table, cliff.beyond

@@ -101,8 +101,6 @@ class MarketResult:
         The DSO's problem as it was compiled for the solve, for what reads its rows afterwards.
     ac : AcMarket or None
         What the AC form says of its answer (`market.ac_market`).
-    loop : AcLoop or None
-        Of the AC form, at the answer: for parts and certificates of its prices.
     """
 
     market: str
@@ -117,14 +115,13 @@ class MarketResult:
     tariff: Any = None
     form: Any = None
     ac: Any = None
-    loop: Any = None
 
     def release(self) -> None:
         """Let go of the model and its arrays; numbers, status and notes stay.
 
         A day of a feeder of thousands of buses holds a gigabyte, and a series of them all.
         """
-        self.dso = self.model = self.form = self.loop = None
+        self.dso = self.model = self.form = None
         if self.solution is not None and self.solution.audit is not None:
             for lower in self.solution.audit.lowers:
                 lower.release()

@@ -148,8 +148,7 @@ def _uncoordinated(market: Market, **_: Any) -> MarketResult:
     return MarketResult("uncoordinated", m.dso, pyo.value(m.dca.cost), Status.OPTIMAL, model=m,
                    note=said("pays the tariff; spread evenly where bills are equal", dso),
                    residual=answer.residual.relative, form=answer.kkt.form,
-                   ac=ac_of(dso, pyo.value(m.dca.cost)),
-                   loop=getattr(dso, "loop", None))
+                   ac=ac_of(dso, pyo.value(m.dca.cost)))
 
 
 def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> MarketResult:
@@ -191,8 +190,7 @@ def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> 
     table = pd.DataFrame(rounds, columns=["round", "payment", "change"])
     return MarketResult("price taker", m.dso, rounds[-1][1], status, said(note, dso), table,
                    model=m, residual=answer.residual.relative, form=answer.kkt.form,
-                   ac=ac_of(dso, rounds[-1][1], settled=status == Status.OPTIMAL),
-                   loop=getattr(dso, "loop", None))
+                   ac=ac_of(dso, rounds[-1][1], settled=status == Status.OPTIMAL))
 
 
 def _cooperative(market: Market, **_: Any) -> MarketResult:
@@ -213,8 +211,7 @@ def _cooperative(market: Market, **_: Any) -> MarketResult:
     answer = dso.clear()
     return MarketResult("cooperative", m, float("nan"), Status.OPTIMAL, said("", dso), model=m,
                    residual=answer.residual.relative, form=answer.kkt.form,
-                   ac=ac_of(dso, float("nan")),
-                   loop=getattr(dso, "loop", None))
+                   ac=ac_of(dso, float("nan")))
 
 
 MARKETS: dict[str, MarketRow] = {row.name: row for row in (

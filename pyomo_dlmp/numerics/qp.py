@@ -94,7 +94,10 @@ class ConvexQp:
                 continue
             if not self.Q.nnz and self._error(*found) < _VERTEX:
                 return found  # a vertex of an LP: a polish has nothing to add
-            for candidate in (self._polish(found), self._polish(found, by_size=True), found):
+            for look in (self._polish, self._polish_by_size, lambda it: it):
+                if best is not None and best[0] < POLISHED:
+                    break
+                candidate = look(found)
                 if candidate is None:
                     continue
                 error = self._error(*candidate)
@@ -230,6 +233,9 @@ class ConvexQp:
         rho[low] += x[len(rows):len(rows) + len(low)]
         rho[high] -= x[len(rows) + len(low):]
         return v, dual, rho
+
+    def _polish_by_size(self, found):
+        return self._polish(found, by_size=True)
 
     def _polish(self, found, by_size: bool = False):
         """Solve the KKT equations of the active set that a point shows; None when that fails.

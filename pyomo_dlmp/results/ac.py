@@ -25,7 +25,6 @@ from pyomo_dlmp.results.schema import (
 
 _TABLES = {"rounds": AC_ROUNDS, "certificate": AC_CERTIFICATE, "deviations": AC_DEVIATIONS,
            "cliff": AC_CLIFF}
-_NAMES = {"voltage_change_pu": "voltage_change", "price_change_per_mwh": "price_change"}
 _PARTS = {"losses": "loss", "load response": "load_response"}  # as in the linear form
 _NUMBERS = {
     "payment": ("AC_payment", "$"), "payment_beyond": ("AC_payment_just_beyond_a_limit", "$"),
@@ -52,17 +51,8 @@ def ac_tables(ac: Any) -> dict[str, pd.DataFrame]:
     for name, schema in _TABLES.items():
         table = getattr(ac, name, None)
         if table is not None and len(table):
-            found[schema.name] = _as(schema, _told(table))
+            found[schema.name] = _as(schema, table)
     return found
-
-
-def _told(table: pd.DataFrame) -> pd.DataFrame:
-    """A leader's rounds named as such, and the two prices of a certificate by what they are."""
-    if "round" in table.columns and "loop" not in table.columns:
-        table = table.assign(loop="leader")
-    if "adjoint" in table.columns:
-        table = table.rename(columns={"price": "dual", "adjoint": "price"})
-    return table
 
 
 def ac_decomposition(parts: pd.DataFrame) -> pd.DataFrame:
@@ -123,5 +113,5 @@ def _summary(ac: Any) -> Iterator[tuple]:
 
 def _as(schema: TableSchema, table: pd.DataFrame) -> pd.DataFrame:
     """A table with the columns of its schema; what it does not say is NaN."""
-    table = table.rename(columns=_NAMES).replace({"part": _PARTS})
+    table = table.replace({"part": _PARTS})
     return table.reindex(columns=schema.names).reset_index(drop=True)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from pyomo_dlmp.ac_opf.parts import price_parts
 from pyomo_dlmp.errors import OpenDssError
 from pyomo_dlmp.market import MARKETS, Market, MarketResult
 from pyomo_dlmp.results import (
@@ -143,8 +142,8 @@ def has_point(outcome: MarketResult) -> bool:
 
 
 def _taken_apart(study: Study, outcome: MarketResult, network, tables: Tables) -> Tables:
-    if outcome.loop is not None:
-        return {"decomposition": ac_decomposition(price_parts(outcome.loop))}
+    if outcome.ac is not None:
+        return {"decomposition": ac_decomposition(outcome.ac.decomposition)}
     many = len(tables["voltages"]) > MOST_NODES * study.periods
     sites = {dc.bus for dc in network.datacenters.values()}
     return {"decomposition": decomposition_table(

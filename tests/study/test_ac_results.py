@@ -93,7 +93,8 @@ def test_the_summary_has_the_rows_of_the_linear_form(net, answer):
 
 def test_an_ac_answer_in_tables_and_numbers(answer):
     ac = SimpleNamespace(
-        rounds=answer.rounds.assign(loop="dso"), certificate=answer.certificate, deviations=None,
+        rounds=answer.rounds.rename(columns={"voltage_change_pu": "voltage_change"}).assign(
+            loop="dso"), certificate=answer.certificate, deviations=None,
         cliff=pd.DataFrame(), settled=answer.settled, payment=1160.157, payment_beyond=np.nan)
     tables = ac_tables(ac)
     assert set(tables) == {"ac_rounds", "ac_certificate"}
