@@ -2,7 +2,7 @@
 
     instance = Instance(model, atlas)
     for hour in table:
-        ...                          # set_value on mutable Params, setlb/setub, fix to another value
+        ...                          # set_value on mutable Params; setlb, setub; fix anew
         answer = instance.solve()    # arrays; the values on the model's Vars stay as they are
 
 The structure (which Vars and rows there are, what multiplies what) must stay; where it does not,
