@@ -24,7 +24,8 @@ from pyomo_dlmp.lower.kept import NOTHING, NUMBERS, STRUCTURE, KeptLower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics.effort import Effort
-from pyomo_dlmp.parametric.condensed import CondensedQp, condense
+from pyomo_dlmp.parametric.condensed import CondensedQp
+from pyomo_dlmp.parametric.condensing import condense
 from pyomo_dlmp.parametric.critical_regions import Regions, enumerate_regions
 
 _MOST_PARTS = 3000
