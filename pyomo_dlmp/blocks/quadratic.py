@@ -71,3 +71,22 @@ def sum_of_products(terms: list[Product], factor: Any = 1.0) -> Any:
     expression
     """
     return SumExpression([(factor * x) * rest for x, rest in terms]) if terms else 0.0
+
+
+def priced(hours: float, linear: Any, quadratic: Any, x: Any) -> Any:
+    """The cost  hours (linear x + quadratic x^2).
+
+    Parameters
+    ----------
+    hours : float
+        Length of the period (h).
+    linear, quadratic : Param
+        $ per unit of x and hour, and per its square.
+    x : Var
+
+    Returns
+    -------
+    expression
+        In $, in the form of `sum_of_products`.
+    """
+    return (hours * linear) * x + ((hours * quadratic) * x) * x

@@ -103,7 +103,7 @@ class SubstationBlockData(BlockData):
             for t in horizon.labels})
 
     def loss_price(self, t: Any) -> Any:
-        """Cost of losses to the DSO: the price, 0 where it is negative.
+        """Cost of losses to the DSO: the price, 0 where it is negative, whenever that is set.
 
         Parameters
         ----------
@@ -112,10 +112,10 @@ class SubstationBlockData(BlockData):
 
         Returns
         -------
-        Param or float
+        expression of the Param
             In $/MWh.
         """
-        return self.price[t] if pyo.value(self.price[t]) >= 0 else 0.0
+        return 0.5 * (self.price[t] + abs(self.price[t]))
 
     def _hold(self, substation: Substation, horizon: Horizon, bus: Any, volts: dict,
               turns: tuple[float, dict[str, float]]) -> None:
