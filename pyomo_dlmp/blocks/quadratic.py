@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from pyomo.core.expr import LinearExpression, SumExpression
+from pyomo.core.expr.numeric_expr import NPV_UnaryFunctionExpression
 
 from pyomo_dlmp.tolerances import ENTRY
 
@@ -90,3 +91,19 @@ def priced(hours: float, linear: Any, quadratic: Any, x: Any) -> Any:
         In $, in the form of `sum_of_products`.
     """
     return (hours * linear) * x + ((hours * quadratic) * x) * x
+
+
+def positive_part(param: Any) -> Any:
+    """max(param, 0), exactly, as an expression that follows the Param.
+
+    Parameters
+    ----------
+    param : Param
+        Mutable.
+
+    Returns
+    -------
+    expression
+        Of a kind that Pyomo's solver interfaces know (SCIP's has neither max nor `abs` of a Param).
+    """
+    return 0.5 * (param + NPV_UnaryFunctionExpression((param,), "abs", abs))

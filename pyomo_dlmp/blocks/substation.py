@@ -23,6 +23,7 @@ from pyomo.core.base.block import BlockData, declare_custom_block
 from pyomo_dlmp.blocks.branch import affine_rows, drop_matrices
 from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.horizon import Horizon
+from pyomo_dlmp.blocks.quadratic import positive_part
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.elements import Substation
 from pyomo_dlmp.network.phases import alpha
@@ -115,7 +116,7 @@ class SubstationBlockData(BlockData):
         expression of the Param
             In $/MWh.
         """
-        return 0.5 * (self.price[t] + abs(self.price[t]))
+        return positive_part(self.price[t])
 
     def _hold(self, substation: Substation, horizon: Horizon, bus: Any, volts: dict,
               turns: tuple[float, dict[str, float]]) -> None:
