@@ -1,25 +1,16 @@
-"""Repeated solves: what did not change since the last one is not computed again.
+"""Compiled lower levels, kept from solve to solve as long as nothing in them changed.
 
-Rolling horizons and sweeps solve nearly the same bilevel problem many times. A `SolveCache` keeps,
-and compares before it gives anything back:
-
-- compiled lower levels, as long as no row changed, and no Var, mutable Param or Expression that a
-  row or the objective reaches (compared one by one, without relying on the user, wherever they
-  stand: in the lower level, outside it, deactivated, in another model);
-- critical regions by the content of a part (a period's numbers), so that of a window that moves on
-  by an hour, or of a model that is built again, only what is new in it is computed;
-- states of regions as first guesses where numbers changed, and the last decisions as a start.
+What is compared: rows, and Vars, mutable Params and Expressions that a row or the objective
+reaches, one by one, without relying on the user, wherever they stand: in the lower level, outside
+it, deactivated, in another model.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
 from pyomo.core.expr.numvalue import native_types
@@ -28,12 +19,7 @@ from pyomo_dlmp.bilevel.values import limits_of
 from pyomo_dlmp.lower.form import active_parts, compile_lower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
-from pyomo_dlmp.numerics.effort import Effort
-from pyomo_dlmp.parametric.condensed import CondensedQp
-from pyomo_dlmp.parametric.condensing import condense
-from pyomo_dlmp.parametric.critical_regions import Regions, enumerate_regions
 
-_MOST_PARTS = 3000
 _MOST_SYSTEMS = 60  # compiled lower levels, whose models they keep alive
 
 
@@ -98,40 +84,28 @@ class Fingerprint:
     __hash__ = None  # type: ignore[assignment]
 
 
-class SolveCache:
-    """What the solves of a series share: ``solve_bilevel(model, cache=...)`` with the same one.
+class CompiledLowers:
+    """Lower levels that are compiled again only where something in them changed.
 
     Parameters
     ----------
-    series
-        False: for one solve only, so that nothing is kept.
-
-    Attributes
-    ----------
     counts
-        How often something was "compiled", "kept" (compiled before), "enumerated" or "recalled"
-        (regions of a part).
-    last
-        {name: value} of the last solution's upper decisions.
+        Counts what was "compiled" and "kept".
     """
 
-    def __init__(self, series: bool = True):
-        self.series = series  # False: one solve only, so nothing is kept
-        self.counts: Counter = Counter()
-        self.last: dict[str, float] = {}  # upper decisions of the last solution by name
-        self._systems: dict[int, CacheEntry] = {}  # by id of the block, which is kept alive
-        self._given: dict[int, tuple[Any, KktSystem]] = {}
-        self._parts: dict[int, tuple] = {}
-        self._regions: dict[bytes, Regions] = {}
-        self._states: dict[tuple, list[np.ndarray]] = {}
+    def __init__(self, counts: Counter):
+        self.counts = counts
+        self._held: dict[int, CacheEntry] = {}  # by id of the block, which is kept alive
 
-    def system(self, block: Any) -> tuple[KktSystem, LowerSolver | None]:
-        """The compiled lower level, compiled again only where something in it changed.
+    def system(self, block: Any, keep: bool = True) -> tuple[KktSystem, LowerSolver | None]:
+        """The compiled lower level.
 
         Parameters
         ----------
         block
             A LowerLevel.
+        keep
+            Whether to look for what was compiled before, and to keep this.
 
         Returns
         -------
@@ -143,12 +117,9 @@ class SolveCache:
         ModelError
             It is not a convex LP or QP.
         """
-        given = self._given.pop(id(block), None)
-        if given is not None:
-            return given[1], None
-        if not self.series:
+        if not keep:
             return build_kkt(compile_lower(block)), None
-        held = self._systems.get(id(block))
+        held = self._held.get(id(block))
         if held is not None and held.content == _content(block, held.leaves):
             self.counts["kept"] += 1
             return held.kkt, held.solver
@@ -156,91 +127,17 @@ class SolveCache:
             kkt = build_kkt(compile_lower(block))
         self.counts["compiled"] += 1
         leaves = _leaves(block)
-        self._systems.pop(id(block), None)
-        if len(self._systems) >= _MOST_SYSTEMS:
-            self._systems.pop(next(iter(self._systems)))
-        self._systems[id(block)] = CacheEntry(block, leaves, _content(block, leaves), kkt)
+        self._held.pop(id(block), None)
+        if len(self._held) >= _MOST_SYSTEMS:
+            self._held.pop(next(iter(self._held)))
+        self._held[id(block)] = CacheEntry(block, leaves, _content(block, leaves), kkt)
         return kkt, None
-
-    def give(self, block: Any, kkt: KktSystem) -> None:
-        """Use arrays that the caller has compiled for the next `system` of a LowerLevel, once.
-
-        Parameters
-        ----------
-        block
-            The LowerLevel.
-        kkt
-            What `build_kkt` made of its present state; that it is present is not checked.
-        """
-        self._given[id(block)] = (block, kkt)
 
     def keep_solver(self, kkt: KktSystem, solver: LowerSolver) -> None:
         """Keep the factorised lower level for the next solve."""
-        for held in self._systems.values():
+        for held in self._held.values():
             if held.kkt is kkt:
                 held.solver = solver
-
-    def parts(self, kkt: KktSystem, paid: Iterable[int], wanted: Iterable[int],
-              box: tuple[np.ndarray, np.ndarray], number: int) -> list[CondensedQp]:
-        """Condensed parts of a lower level, kept from an earlier solve where nothing changed.
-
-        Parameters
-        ----------
-        kkt, paid, wanted, box, number
-            As of `condense`.
-
-        Returns
-        -------
-        list of CondensedQp
-        """
-        key = (sorted(paid), sorted(wanted), *(b.tolist() for b in box))
-        held = self._parts.get(number)
-        if held is None or held[0] is not kkt or held[1] != key:
-            held = self._parts[number] = (kkt, key, condense(kkt, paid, wanted, box, number))
-        return held[2]
-
-    def regions(self, part: CondensedQp, most: int, effort: Effort) -> Regions:
-        """Critical regions of a part, recalled where a part with the same numbers is known.
-
-        Parameters
-        ----------
-        part, most, effort
-            As of `enumerate_regions`.
-
-        Returns
-        -------
-        Regions
-
-        Raises
-        ------
-        NotExplicit
-            As of `enumerate_regions`.
-        """
-        if not self.series:
-            return enumerate_regions(part, most, effort)
-        key = _digest(part)
-        known = self._regions.get(key)
-        if known is not None and len(known.regions) <= most:
-            self.counts["recalled"] += 1
-            return Regions(part, known.regions, known.covered)
-        shape = (part.A.shape, part.T.shape, part.C.shape)
-        found = enumerate_regions(part, most, effort, self._states.get(shape, []))
-        self.counts["enumerated"] += 1
-        if len(self._regions) >= _MOST_PARTS:
-            self._regions.pop(next(iter(self._regions)))
-        self._regions[key] = found
-        self._states[shape] = [region.affine.state for region in found.regions]
-        return found
-
-
-def _digest(part: CondensedQp) -> bytes:
-    """Hash of all numbers that regions depend on (not of where they stand in the model)."""
-    text = hashlib.sha256()
-    for name in ("H", "g", "E", "R", "r", "A", "T", "s", "cap", "C", "F", "f", "lo", "hi"):
-        array = np.ascontiguousarray(getattr(part, name))
-        text.update(repr(array.shape).encode())
-        text.update(array.tobytes())
-    return text.digest()
 
 
 def _stated(block) -> list:

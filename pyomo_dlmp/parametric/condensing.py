@@ -20,7 +20,7 @@ from scipy.sparse.linalg import splu
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.components import component_labels, groups_by_label
 from pyomo_dlmp.numerics.elimination import Elimination, eliminate
-from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit, screen
+from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit, Shape, screen
 
 MOST_NUMBERS = 4e7  # entries of a dense condensed matrix; beyond, a part is not condensed
 
@@ -34,7 +34,7 @@ class Maps:
     key
         Fingerprint of the matrices it was made of.
     shape
-        Fingerprint of its rows and pairs alone, whatever their entries (`Atlas`).
+        Which rows the part has whatever their numbers.
     u
         Columns of its upper decisions among the form's.
     w, Kw, Kp
@@ -58,7 +58,7 @@ class Maps:
     """
 
     key: bytes
-    shape: bytes
+    shape: Shape
     u: np.ndarray
     w: np.ndarray
     Kw: np.ndarray
@@ -246,9 +246,8 @@ def _maps(kkt: KktSystem, part: Members, relaxing: np.ndarray, known: dict) -> M
     u = np.flatnonzero(B_eq.getnnz(axis=0) + T.getnnz(axis=0) + D.getnnz(axis=0))
     B_eq, T, D = B_eq[:, u], T[:, u], D[:, u]
     paid, wanted = np.searchsorted(rows, part.paid), np.searchsorted(columns, part.wanted)
-    shape = _shape(kkt, part, len(u), paid)
-    key = _digest([shape, wanted, relaxing[columns], _bounded(kkt, columns), S, T, D, A_eq, B_eq,
-                   Q])
+    key = _digest([paid, kkt.is_row[pairs], kkt.is_lower[pairs], wanted, relaxing[columns],
+                   _bounded(kkt, columns), S, T, D, A_eq, B_eq, Q])
     if key in known:
         return known[key] if np.array_equal(known[key].u, u) else replace(known[key], u=u)
     n, m, k = len(columns), len(u), len(paid)
@@ -269,7 +268,8 @@ def _maps(kkt: KktSystem, part: Members, relaxing: np.ndarray, known: dict) -> M
     gone = np.setdiff1d(np.arange(n), found.kept)
     own = kkt.is_row[pairs] | ~np.isin(kkt.index[pairs], columns[penalty])
     return Maps(
-        key=key, shape=shape, u=u, w=w, Kw=Kw, Kp=Kp, used=used, gone=gone,
+        key=key, shape=_shape(kkt, part, u, own, [A_eq, B_eq, S, T]), u=u, w=w, Kw=Kw, Kp=Kp,
+        used=used, gone=gone,
         factor=splu(A_eq[used][:, gone].tocsc()) if len(used) else None,
         rest=rest, rest_rows=A_eq[rest], own=own, penalty=penalty, row_of=row_of, coef=coef,
         Q=Q, S=S, Dp=Dp, H=Kw.T @ QKw, E=Kw.T @ (QKp + Dp),
@@ -278,13 +278,21 @@ def _maps(kkt: KktSystem, part: Members, relaxing: np.ndarray, known: dict) -> M
         plain=not (T.nnz or D.nnz))
 
 
-def _shape(kkt: KktSystem, part: Members, decisions: int, paid: np.ndarray) -> bytes:
-    """Which rows and pairs a part has: positions within the part, without entries or periods."""
-    pairs = part.pairs
-    rank = np.unique(kkt.index[pairs] + np.where(kkt.is_row[pairs], 0, len(kkt.form.rows)),
+def _shape(kkt: KktSystem, part: Members, decisions: np.ndarray, own: np.ndarray,
+           matrices: list) -> Shape:
+    """What the part has in common with those of other numbers: no entry, no period, no name."""
+    pairs, form = part.pairs, kkt.form
+    rank = np.unique(kkt.index[pairs] + np.where(kkt.is_row[pairs], 0, len(form.rows)),
                      return_inverse=True)[1]
-    return _digest([np.array([len(part.columns), len(part.rows), decisions]), paid,
-                    kkt.is_row[pairs], kkt.is_lower[pairs], rank])
+    rows = _digest([np.array([len(part.columns), len(part.rows), len(decisions)]),
+                    np.searchsorted(part.rows, part.paid), own, kkt.is_row[pairs],
+                    kkt.is_lower[pairs], rank])
+    entries = _digest([rows, *(a for M in matrices for a in (M.indptr, M.indices))])
+    names = [form.u[j].name.rpartition("[")[0] or form.u[j].name for j in decisions[:3]]
+    more = " ..." if len(decisions) > len(names) else ""
+    count = int(own.sum())
+    return Shape(rows, entries, count, f"{form.block.model().name}: {count} limits of "
+                 f"{form.block.name} over {', '.join(names)}{more}")
 
 
 def _digest(items: list) -> bytes:
@@ -296,7 +304,7 @@ def _digest(items: list) -> bytes:
         arrays = (item.indptr, item.indices, item.data) if sp.issparse(item) else (item,)
         for array in arrays:
             text.update(f"{array.dtype.kind}{array.shape}".encode())
-            text.update(np.ascontiguousarray(array))
+            text.update(array.tobytes())
     return text.digest()
 
 
