@@ -8,8 +8,8 @@ Rolling horizons, years, scenarios and sweeps solve nearly the same bilevel prob
   region obeys its own optimality conditions, and all must cover the range: a state that does not
   fit costs time, never an answer;
 - critical regions by the content of a part, where the same numbers come again;
-- compiled lower levels, as long as nothing that their rows or objective reach has changed, and
-  condensed parts, of which only vectors are renewed where matrices are the same;
+- compiled lower levels (`lower.kept`) and condensed parts: where numbers changed that they reach,
+  these alone are read again, and where structure did, they are made anew;
 - the last decisions as a start.
 """
 
@@ -24,17 +24,20 @@ from typing import Any
 import numpy as np
 
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.lower.kkt_system import KktSystem
+from pyomo_dlmp.lower.form import compile_lower
+from pyomo_dlmp.lower.kept import NOTHING, NUMBERS, STRUCTURE, KeptLower
+from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics.effort import Effort
 from pyomo_dlmp.parametric.atlas_file import read_chapters, write_chapters
-from pyomo_dlmp.parametric.cache import CompiledLowers
 from pyomo_dlmp.parametric.chapters import Chapter
 from pyomo_dlmp.parametric.condensed import CondensedQp
 from pyomo_dlmp.parametric.condensing import Parts, condense
 from pyomo_dlmp.parametric.critical_regions import Regions, enumerate_regions
 
 _MOST_PARTS = 3000
+_MOST_SYSTEMS = 60  # compiled lower levels, whose models they keep alive
+_COUNTED = {NOTHING: "kept", NUMBERS: "renewed", STRUCTURE: "compiled"}
 
 
 class Atlas:
@@ -48,8 +51,9 @@ class Atlas:
     Attributes
     ----------
     counts
-        How often a lower level was "compiled" or "kept" (compiled before), and the regions of a
-        part were "recalled" (the same numbers), "known" (all of known states) or "enumerated".
+        How often a lower level was "compiled", "renewed" (its numbers had changed) or "kept", and
+        the regions of a part were "recalled" (the same numbers), "known" (all of known states) or
+        "enumerated".
     last
         {name: value} of the last solution's upper decisions.
     source
@@ -61,7 +65,7 @@ class Atlas:
         self.counts: Counter = Counter()
         self.last: dict[str, float] = {}
         self.source: str | None = None
-        self.lowers = CompiledLowers(self.counts)
+        self._systems: dict[int, KeptLower] = {}  # by id of the block, which is kept alive
         self._given: dict[int, tuple[Any, KktSystem]] = {}
         self._parts: dict[int, tuple] = {}
         self._regions: dict[bytes, Regions] = {}
@@ -157,7 +161,7 @@ class Atlas:
     # ---------------------------------------------------------- what solves ask for
 
     def system(self, block: Any) -> tuple[KktSystem, LowerSolver | None]:
-        """The compiled lower level, compiled again only where something in it changed.
+        """The compiled lower level, in which only what changed since the last call is read again.
 
         Parameters
         ----------
@@ -177,7 +181,17 @@ class Atlas:
         given = self._given.pop(id(block), None)
         if given is not None:
             return given[1], None
-        return self.lowers.system(block, self.series)
+        if not self.series:
+            return build_kkt(compile_lower(block)), None
+        held = self._systems.get(id(block))
+        if held is None:
+            if len(self._systems) >= _MOST_SYSTEMS:
+                self._systems.pop(next(iter(self._systems)))
+            held = self._systems[id(block)] = KeptLower(block)
+            self.counts["compiled"] += 1
+            return held.kkt, None
+        self.counts[_COUNTED[held.update()]] += 1
+        return held.kkt, held.known_solver
 
     def give(self, block: Any, kkt: KktSystem) -> None:
         """Use arrays that the caller has compiled for the next `system` of a LowerLevel, once.
@@ -193,7 +207,9 @@ class Atlas:
 
     def keep_solver(self, kkt: KktSystem, solver: LowerSolver) -> None:
         """Keep the factorised lower level for the next solve."""
-        self.lowers.keep_solver(kkt, solver)
+        for held in self._systems.values():
+            if held.kkt is kkt:
+                held.keep(solver)
 
     def parts(self, kkt: KktSystem, paid: Iterable[int], wanted: Iterable[int],
               box: tuple[np.ndarray, np.ndarray], number: int) -> Parts:
