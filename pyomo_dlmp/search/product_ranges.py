@@ -176,7 +176,7 @@ def _lower_rows_only(program: Program, record: SingleLevel,
     """The rows of the lower levels and the definitions of Y, reduced; columns of the factors."""
     wanted = {id(record.block.product[name].Y_definition) for name in factors}
     for lower in record.lowers:
-        wanted |= {id(row) for row in lower.writer.owned()}
+        wanted |= {id(row) for rows in lower.writer.kept() for row in rows.of or ()}
         for block in (lower.block, lower.kkt.form.block):
             wanted |= {id(row) for row in block.component_data_objects(
                 Constraint, active=True, descend_into=True)}

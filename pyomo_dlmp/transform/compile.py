@@ -19,6 +19,7 @@ from pyomo_dlmp.bilevel.quadratics import QuadraticParts, quadratic_parts
 from pyomo_dlmp.bilevel.rows import RowReader
 from pyomo_dlmp.bilevel.values import bounds_of
 from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.lower.form import LowerForm
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.numerics.sparse import csr_of
@@ -26,7 +27,8 @@ from pyomo_dlmp.transform.record import SingleLevel
 from pyomo_dlmp.transform.rows import Rows
 
 
-def compile_program(model: Any, record: SingleLevel | None = None) -> Program:
+def compile_program(model: Any, record: SingleLevel | None = None,
+                    forms: Iterable[LowerForm] = ()) -> Program:
     """Compile a model with linear rows and a linear or quadratic objective.
 
     Parameters
@@ -36,6 +38,8 @@ def compile_program(model: Any, record: SingleLevel | None = None) -> Program:
     record
         Of `dlmp.single_level`, where the model is one: its rows that are arrays are taken as they
         are, and bounds of multipliers that follow from the rows are left out.
+    forms
+        Lower levels that have been compiled: their rows are not read again.
 
     Returns
     -------
@@ -58,12 +62,12 @@ def compile_program(model: Any, record: SingleLevel | None = None) -> Program:
     lowers = record.lowers if record is not None else []
     found = _Rows()
     if record is not None and record.as_arrays:
-        for lower in lowers:
-            form = lower.kkt.form
-            found.take(Rows("", list, [(form.A, form.x), (form.B, form.u)],
-                            np.zeros(len(form.rows)), form.lo, form.hi, form.rows))
-            for rows in lower.writer.written:
-                found.take(rows)
+        forms = [lower.kkt.form for lower in lowers]
+    for form in forms:
+        found.take(Rows("", list, [(form.A, form.x), (form.B, form.u)],
+                        np.zeros(len(form.rows)), form.lo, form.hi, form.rows))
+    for rows in (rows for lower in lowers for rows in lower.writer.kept()):
+        found.take(rows)
     for con in model.component_data_objects(pyo.Constraint, active=True, descend_into=pyo.Block):
         found.read(con)
     for vid, var in parts.var_map.items():

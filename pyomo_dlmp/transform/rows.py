@@ -102,8 +102,8 @@ class RowWriter(ABC):
     def rows(self, rows: Rows) -> list:
         """Write rows; what `Program.rows` then holds for each."""
 
-    def owned(self) -> Iterable:
-        """What stands for each row that is on no Block."""
+    def kept(self) -> Sequence[Rows]:
+        """Rows that are on no Block."""
         return ()
 
 
@@ -225,9 +225,9 @@ class ArrayRows(RowWriter):
         self.written.append(rows)
         return list(rows.of)
 
-    def owned(self) -> Iterable:
-        """What stands for each row."""
-        return (row for rows in self.written for row in rows.of or ())
+    def kept(self) -> Sequence[Rows]:
+        """All rows."""
+        return self.written
 
 
 class ArrayVar(VarData):

@@ -140,10 +140,13 @@ def rewrite_products(block: Any, record: SingleLevel, config: Any) -> None:
     known = {id(row) for row in block.component_data_objects(pyo.Constraint, active=True)}
     known |= {id(row) for lower in record.lowers for row in lower.kkt.form.rows}
     for upper, parts in list(bilinear_rows(block.model(), known)):
-        if upper is record.original and config.products in ("auto", "strong_duality") and (
-                _by_identities(block, record, parts)):
-            continue
-        new = _rewritten(block, record, config, upper, parts, how)
+        paid = None
+        if upper is record.original and config.products in ("auto", "strong_duality"):
+            sense = 1 if upper.sense == pyo.minimize else -1
+            paid = rewrite_payment(parts.quadratic, parts.var_map, record.lowers, sense)
+            if _by_identities(block, record, paid, sense):
+                continue
+        new = _rewritten(block, record, config, upper, parts, paid, how)
         if new is None:
             continue
         if upper is record.original:
@@ -154,15 +157,13 @@ def rewrite_products(block: Any, record: SingleLevel, config: Any) -> None:
     log.info("products: %s", how)
 
 
-def _by_identities(block, record: SingleLevel, parts: QuadraticParts) -> bool:
+def _by_identities(block, record: SingleLevel, paid: tuple[Payment, dict], sense: int) -> bool:
     """Write the upper objective in a convex form, where identities of KKT points give one.
 
     What strong duality for a whole lower level (`identity`) rewrites completely is left to it: its
     form is sparse, for lower levels of any size.
     """
-    upper = record.original
-    sense = 1 if upper.sense == pyo.minimize else -1
-    payment, rest = rewrite_payment(parts.quadratic, parts.var_map, record.lowers, sense)
+    payment, rest = paid
     if not payment.left and is_convex(rest, sense):
         return False
     systems = [lower.kkt for lower in record.lowers]
@@ -195,12 +196,11 @@ def _parts_of(program, columns: list, sense: int) -> QuadraticParts:
 
 
 def _rewritten(block, record: SingleLevel, config, upper, parts: QuadraticParts,
-               how: str) -> QuadraticParts | None:
+               paid: tuple[Payment, dict] | None, how: str) -> QuadraticParts | None:
     """The new terms of an upper row or objective, None where it stays as it is."""
     is_objective = upper is record.original
-    if is_objective and config.products in ("auto", "strong_duality"):
-        sense = 1 if upper.sense == pyo.minimize else -1
-        payment, rest = rewrite_payment(parts.quadratic, parts.var_map, record.lowers, sense)
+    if paid is not None:
+        payment, rest = paid
         record.payment = payment
         _require_complete(upper, payment, config.products)
     else:
