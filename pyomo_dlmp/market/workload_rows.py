@@ -81,6 +81,7 @@ class WorkloadRows:
         self.binaries = 0
         if elastic:
             names = ["energy", *(f"job '{job.name}'" for job in workload.jobs)]
+            names += [_window(end) for end, _ in workload.energy_windows]
             names += [_hour(i.name, t) for i in workload.interactive for t in self.labels]
             block.unserved = pyo.Var(names, domain=pyo.NonNegativeReals, initialize=0.0)
 
@@ -91,6 +92,8 @@ class WorkloadRows:
         self._pools()
         if self.workload.energy_mwh is not None:
             self._energy(self.workload.energy_mwh)
+        elif self.workload.energy_windows:
+            self._energy_by_window(self.workload.energy_windows)
         else:
             self._power()
         self._ramps()
@@ -176,6 +179,19 @@ class WorkloadRows:
         block = self.block
         block.energy = pyo.Constraint(expr=self._served(self.hours * sum(
             self._net(s, t) for s in self.sites for t in self.labels), "energy", energy))
+        self._draws()
+
+    def _energy_by_window(self, windows: Sequence[tuple[int, float]]) -> None:
+        first = dict(zip([end for end, _ in windows], [0, *(end for end, _ in windows)],
+                         strict=False))
+        amount = dict(windows)
+        self.block.energy = constraint_over(list(first), lambda end: self._served(
+            self.hours * sum(self._net(s, t) for s in self.sites
+                             for t in self.labels[first[end]:end]), _window(end), amount[end]))
+        self._draws()
+
+    def _draws(self) -> None:
+        block = self.block
         index = [(s, t) for s in block.ups for t in self.labels]
         if index:  # what the battery gives may not be more than the work draws
             block.draws = constraint_over(
@@ -193,6 +209,10 @@ class WorkloadRows:
 
 def _hour(name: str, t) -> str:
     return f"interactive '{name}' in period {t!r}"
+
+
+def _window(end: int) -> str:
+    return f"energy until period {end}"
 
 
 def _size_of(job: Job) -> tuple[float, float | None]:
@@ -229,4 +249,4 @@ def _battery(b, ups: Ups, labels, hours: float) -> None:
     b.balance = constraint_over(list(labels), lambda t: b.stored[t] - (
         ups.start / KILO if before[t] is None else b.stored[before[t]]) - hours * (
             ups.efficiency * b.charge[t] - b.discharge[t] / ups.efficiency) == 0)
-    b.cycle = pyo.Constraint(expr=b.stored[labels[-1]] >= ups.start / KILO)
+    b.cycle = pyo.Constraint(expr=b.stored[labels[-1]] >= ups.end / KILO)
