@@ -8,6 +8,7 @@ system is measured. Above the tolerance a SolverError is raised.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,6 +122,10 @@ def kkt_residual(kkt: KktSystem, x: np.ndarray, u: np.ndarray, y: np.ndarray,
                     float(relative))
 
 
+def _free(kkt: KktSystem) -> np.ndarray:
+    return np.isinf(kkt.form.lb) & np.isinf(kkt.form.ub)
+
+
 def _fill(A: sp.spmatrix, free: np.ndarray) -> int:
     """Entries of the map from decisions to flows, each a function of its component's decisions."""
     label, _ = component_labels(A)
@@ -140,7 +145,7 @@ class LowerSolver:
     def __init__(self, kkt: KktSystem):
         self.kkt = kkt
         form = kkt.form
-        free = np.isinf(form.lb) & np.isinf(form.ub)
+        free = _free(kkt)
         if _fill(kkt.A_eq, free) > _FILL:  # flows are sums of all injections
             free = np.zeros_like(free)
         self.elimination: Elimination = eliminate(kkt.A_eq, np.zeros(len(kkt.b_eq)), free)
@@ -151,13 +156,40 @@ class LowerSolver:
         gone[self.elimination.kept] = False
         self.gone = np.flatnonzero(gone)
         self.factor = splu(kkt.A_eq[self.used][:, self.gone].tocsc()) if len(self.used) else None
-        M = self.elimination.M
-        self.Q = (M.T @ form.Q @ M).tocsr()
+        self._reduce()
+
+    def _reduce(self) -> None:
+        """Objective and rows over the decisions that remain, and what falls apart in them."""
+        kkt, M = self.kkt, self.elimination.M
+        self.Q = (M.T @ kkt.form.Q @ M).tocsr()
         self.A = sp.vstack([kkt.A_eq[self.rest], kkt.S[kkt.row_pairs]], format="csr") @ M
         parts = self._independent_parts()
         self.parts = [part for part in parts if len(part) > 1]
         self.singles = np.array([part[0] for part in parts if len(part) == 1], dtype=int)
         self._last: tuple[np.ndarray, LowerSolution] | None = None
+
+    def renewed(self, kkt: KktSystem) -> LowerSolver:
+        """The solver of the same lower level after a change of numbers.
+
+        Parameters
+        ----------
+        kkt
+            Of `KeptLower`: matrices that did not change are the same objects.
+
+        Returns
+        -------
+        LowerSolver
+            With this one's elimination and factor, where the equality rows' coefficients, and what
+            is free, did not change.
+        """
+        old = self.kkt
+        if old.A_eq is not kkt.A_eq or not np.array_equal(_free(old), _free(kkt)):
+            return LowerSolver(kkt)
+        new = copy(self)
+        new.kkt, new._last = kkt, None
+        if old.S is not kkt.S or old.form.Q is not kkt.form.Q:
+            new._reduce()
+        return new
 
     def _independent_parts(self) -> list[np.ndarray]:
         return groups_of(component_labels(self.A, self.Q)[0])

@@ -1,7 +1,8 @@
 """Critical regions: few decisions, the lower level's solution by pieces, one small MILP."""
 
 from pyomo_dlmp.parametric.cache import SolveCache
-from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit, condense
+from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit
+from pyomo_dlmp.parametric.condensing import condense
 from pyomo_dlmp.parametric.critical_regions import Region, Regions, enumerate_regions
 from pyomo_dlmp.parametric.explicit import solve_explicit
 from pyomo_dlmp.parametric.region_costs import RegionCost, costs_over_regions, refuse_answers

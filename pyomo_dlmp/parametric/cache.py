@@ -3,9 +3,8 @@
 Rolling horizons and sweeps solve nearly the same bilevel problem many times. A `SolveCache` keeps,
 and compares before it gives anything back:
 
-- compiled lower levels, as long as no row changed, and no Var, mutable Param or Expression that a
-  row or the objective reaches (compared one by one, without relying on the user, wherever they
-  stand: in the lower level, outside it, deactivated, in another model);
+- compiled lower levels (`lower.kept`): where only numbers changed that a row or the objective
+  reaches, these are read again, and where structure did, it is compiled anew;
 - critical regions by the content of a part (a period's numbers), so that of a window that moves on
   by an hour, or of a model that is built again, only what is new in it is computed;
 - states of regions as first guesses where numbers changed, and the last decisions as a start.
@@ -16,85 +15,22 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyomo.environ as pyo
-from pyomo.common.gc_manager import PauseGC
-from pyomo.core.expr.numvalue import native_types
 
-from pyomo_dlmp.bilevel.values import limits_of
-from pyomo_dlmp.lower.form import active_parts, compile_lower
+from pyomo_dlmp.lower.form import compile_lower
+from pyomo_dlmp.lower.kept import NOTHING, NUMBERS, STRUCTURE, KeptLower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics.effort import Effort
-from pyomo_dlmp.parametric.condensed import CondensedQp, condense
+from pyomo_dlmp.parametric.condensed import CondensedQp
+from pyomo_dlmp.parametric.condensing import condense
 from pyomo_dlmp.parametric.critical_regions import Regions, enumerate_regions
 
 _MOST_PARTS = 3000
 _MOST_SYSTEMS = 60  # compiled lower levels, whose models they keep alive
-
-
-@dataclass
-class CacheEntry:
-    """A compiled lower level and what it was compiled from.
-
-    Attributes
-    ----------
-    block
-        The LowerLevel.
-    leaves
-        What its expressions reach.
-    content
-        Fingerprint of both at that time.
-    kkt, solver
-        What was compiled.
-    """
-
-    block: object
-    leaves: Leaves
-    content: Fingerprint
-    kkt: KktSystem
-    solver: LowerSolver | None = None
-
-
-@dataclass
-class Leaves:
-    """What the rows and the objective of a LowerLevel reach, wherever in whichever model it stands.
-
-    Attributes
-    ----------
-    variables, params, expressions
-        VarData, mutable ParamData and named Expressions.
-    """
-
-    variables: list
-    params: list
-    expressions: list
-
-
-@dataclass(eq=False)
-class Fingerprint:
-    """What a compiled lower level depends on; equal where nothing changed.
-
-    Attributes
-    ----------
-    parts
-        Rows, objectives, their expressions and those of named Expressions, compared by identity
-        (kept alive, so that an id is not used again).
-    values
-        Numbers.
-    """
-
-    parts: list
-    values: list
-
-    def __eq__(self, other) -> bool:
-        return (len(self.parts) == len(other.parts) and self.values == other.values
-                and all(a is b for a, b in zip(self.parts, other.parts, strict=True)))
-
-    __hash__ = None  # type: ignore[assignment]
+_COUNTED = {NOTHING: "kept", NUMBERS: "renewed", STRUCTURE: "compiled"}
 
 
 class SolveCache:
@@ -108,8 +44,8 @@ class SolveCache:
     Attributes
     ----------
     counts
-        How often something was "compiled", "kept" (compiled before), "enumerated" or "recalled"
-        (regions of a part).
+        How often a lower level was "compiled", "renewed" (its numbers had changed) or "kept", and
+        the regions of a part "enumerated" or "recalled".
     last
         {name: value} of the last solution's upper decisions.
     """
@@ -118,14 +54,14 @@ class SolveCache:
         self.series = series  # False: one solve only, so nothing is kept
         self.counts: Counter = Counter()
         self.last: dict[str, float] = {}  # upper decisions of the last solution by name
-        self._systems: dict[int, CacheEntry] = {}  # by id of the block, which is kept alive
+        self._systems: dict[int, KeptLower] = {}  # by id of the block, which is kept alive
         self._given: dict[int, tuple[Any, KktSystem]] = {}
         self._parts: dict[int, tuple] = {}
         self._regions: dict[bytes, Regions] = {}
         self._states: dict[tuple, list[np.ndarray]] = {}
 
     def system(self, block: Any) -> tuple[KktSystem, LowerSolver | None]:
-        """The compiled lower level, compiled again only where something in it changed.
+        """The compiled lower level, in which only what changed since the last call is read again.
 
         Parameters
         ----------
@@ -148,18 +84,14 @@ class SolveCache:
         if not self.series:
             return build_kkt(compile_lower(block)), None
         held = self._systems.get(id(block))
-        if held is not None and held.content == _content(block, held.leaves):
-            self.counts["kept"] += 1
-            return held.kkt, held.solver
-        with PauseGC():
-            kkt = build_kkt(compile_lower(block))
-        self.counts["compiled"] += 1
-        leaves = _leaves(block)
-        self._systems.pop(id(block), None)
-        if len(self._systems) >= _MOST_SYSTEMS:
-            self._systems.pop(next(iter(self._systems)))
-        self._systems[id(block)] = CacheEntry(block, leaves, _content(block, leaves), kkt)
-        return kkt, None
+        if held is None:
+            if len(self._systems) >= _MOST_SYSTEMS:
+                self._systems.pop(next(iter(self._systems)))
+            held = self._systems[id(block)] = KeptLower(block)
+            self.counts["compiled"] += 1
+            return held.kkt, None
+        self.counts[_COUNTED[held.update()]] += 1
+        return held.kkt, held.known_solver
 
     def give(self, block: Any, kkt: KktSystem) -> None:
         """Use arrays that the caller has compiled for the next `system` of a LowerLevel, once.
@@ -177,7 +109,7 @@ class SolveCache:
         """Keep the factorised lower level for the next solve."""
         for held in self._systems.values():
             if held.kkt is kkt:
-                held.solver = solver
+                held.keep(solver)
 
     def parts(self, kkt: KktSystem, paid: Iterable[int], wanted: Iterable[int],
               box: tuple[np.ndarray, np.ndarray], number: int) -> list[CondensedQp]:
@@ -240,39 +172,3 @@ def _digest(part: CondensedQp) -> bytes:
         text.update(repr(array.shape).encode())
         text.update(array.tobytes())
     return text.digest()
-
-
-def _stated(block) -> list:
-    """Active rows and objectives of a LowerLevel."""
-    found = active_parts(block)
-    return [*found[pyo.Constraint], *found[pyo.Objective]]
-
-
-def _content(block, leaves: Leaves) -> Fingerprint:
-    """What the compiled form depends on; `leaves` are right as long as its `parts` are the same."""
-    stated = _stated(block)
-    found = Fingerprint([*stated, *(data.expr for data in stated),
-                         *(e.expr for e in leaves.expressions)],
-                        [getattr(data, "sense", None) for data in stated])
-    found.values += [(var.value if var.fixed else None, limits_of(var), var.is_continuous(),
-                      block.is_upper(var)) for var in leaves.variables]
-    found.values += [pyo.value(param, exception=False) for param in leaves.params]
-    return found
-
-
-def _leaves(block) -> Leaves:
-    """What the active rows and the objective reach, found by walking their expressions."""
-    stack, seen = [data.expr for data in _stated(block)], set()
-    leaves = Leaves([], [], [])
-    while stack:
-        node = stack.pop()
-        if type(node) in native_types or id(node) in seen:
-            continue
-        seen.add(id(node))  # nodes live as long as the rows that hold them
-        if node.is_expression_type():
-            stack.extend(node.args)
-            if node.is_named_expression_type():
-                leaves.expressions.append(node)
-        else:
-            (leaves.variables if node.is_variable_type() else leaves.params).append(node)
-    return leaves
