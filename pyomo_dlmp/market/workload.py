@@ -234,7 +234,8 @@ def sites_of(part: Interactive | Job, workload: Workload, sites: Iterable[str]) 
 
 
 _SIZES = {Servers: ("count",), Interactive: ("rate",),
-          Ups: ("kw", "kwh", "kwh_min", "kwh_start", "kwh_end"), Job: ("mwh", "server_hours", "kw_max", "servers_max")}
+          Ups: ("kw", "kwh", "kwh_min", "kwh_start", "kwh_end"),
+          Job: ("mwh", "server_hours", "kw_max", "servers_max")}
 
 
 def scaled(workload: Workload, factor: float) -> Workload:

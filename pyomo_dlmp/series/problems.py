@@ -139,6 +139,7 @@ def _check(problems: Problems, horizon: Any, step: Any, window: Any) -> None:
                                 "begins anew at every step", "Make it interruptible."))
         elif job.deadline > (window or periods):
             faults.append(Fault(f"job {job.name!r}", "ends after its window of "
-                                f"{window or periods} rows", f"Give window={job.deadline} or more."))
+                                f"{window or periods} rows",
+                                f"Give window={job.deadline} or more."))
     if faults:
         raise ModelError(faults)
