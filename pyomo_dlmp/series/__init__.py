@@ -2,7 +2,7 @@
 
 from pyomo_dlmp.series.answers import SeriesResult
 from pyomo_dlmp.series.columns import DATA
-from pyomo_dlmp.series.run import solve_series
+from pyomo_dlmp.series.run import check_series, solve_series
 from pyomo_dlmp.series.table import Table, read_table
 
-__all__ = ["DATA", "SeriesResult", "Table", "read_table", "solve_series"]
+__all__ = ["DATA", "SeriesResult", "Table", "check_series", "read_table", "solve_series"]

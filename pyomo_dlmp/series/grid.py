@@ -91,20 +91,16 @@ class Grid:
             return network.replacing(*new) if new else network, None
         rows = slice(span.first, span.first + span.length)
         part = {name: values[rows].tolist() for name, values in self._scale.items()}
-        generators = {name: g for name, g in network.devices_of("generator").items()
-                      if name in part}
-        if not generators and not self._q:
-            found = {name: part[name] for name in network.loads}
-            same = {tuple(values) for values in found.values()}
-            scale = list(same.pop()) if len(same) == 1 else found
-            return network.replacing(*new) if new else network, scale
+        if not self._q:
+            loads = {tuple(part[name]) for name in network.loads}
+            same = len(part) == len(network.loads) and len(loads) == 1
+            return network.replacing(*new) if new else network, list(*loads) if same else part
         minutes = 60.0 * self.rows.table.hours
         shapes = [Profile(
             name=f"of {name}", values=tuple(values), minutes=minutes,
             q_values=tuple(self._q[name][rows].tolist()) if name in self._q else None)
             for name, values in part.items()]
-        new += [replace(device, profile=f"of {name}") for name, device in (
-            *network.loads.items(), *generators.items())]
+        new += [replace(network.devices[name], profile=f"of {name}") for name in part]
         own = Network(
             network.name, network.elements, network.description, network.source,
             [*network.profiles.values(), *shapes], network.frequency)

@@ -94,11 +94,8 @@ def solve_series(  # noqa: PLR0913  # keywords of a call, for people
         Ctrl-C before a problem was finished.
     """
     _check_arguments(market, name, buses, judge, workers, horizon, options)
-    check_market(market)
-    rows = read_table(table, market, columns)
-    problems = Problems(market, rows, horizon, step, window)
-    check_market(problems.market_of(
-        problems.spans[0], first_state(problems) if problems.rolling else None))
+    problems = check_series(market, table, columns, horizon, step, window)
+    rows = problems.table
     given = {"explain": False, **options}
     sites = {dc.bus for dc in market.network.datacenters.values()}
     solver = ByMarket(name, problems, given, [*sites, *buses])
@@ -114,6 +111,31 @@ def solve_series(  # noqa: PLR0913  # keywords of a call, for people
     if folder is not None:
         result.to_csv(folder)
     return result
+
+
+def check_series(market: Market, table: Any, columns: Mapping[str, str | None] | None = None,
+                 horizon: int | None = None, step: int = 1, window: int | None = None) -> Problems:
+    """The problems of a series, checked but not solved.
+
+    Parameters
+    ----------
+    market, table, columns, horizon, step, window
+        As of `solve_series`.
+
+    Returns
+    -------
+    Problems
+
+    Raises
+    ------
+    ModelError
+        With every fault of the table, or of the market.
+    """
+    check_market(market)
+    problems = Problems(market, read_table(table, market, columns), horizon, step, window)
+    check_market(problems.market_of(
+        problems.spans[0], first_state(problems) if problems.rolling else None))
+    return problems
 
 
 class _Run:
