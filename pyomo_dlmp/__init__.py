@@ -52,7 +52,7 @@ if TYPE_CHECKING:
         Transformer,
     )
     from pyomo_dlmp.opf import Unbalance, build_opf
-    from pyomo_dlmp.parametric import SolveCache
+    from pyomo_dlmp.parametric import Atlas
     from pyomo_dlmp.power_flow import ac_power_flow
     from pyomo_dlmp.search import load_checkpoint
     from pyomo_dlmp.series import solve_series
@@ -65,6 +65,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AggregatorBlock",
+    "Atlas",
     "AuditError",
     "BoundError",
     "Bus",
@@ -83,7 +84,6 @@ __all__ = [
     "NodalAdmittance",
     "Profile",
     "Regulator",
-    "SolveCache",
     "SolverError",
     "StaticVarGenerator",
     "Storage",
@@ -128,7 +128,7 @@ _ROOM = {
                      "Regulator", "StaticVarGenerator", "Storage", "Substation",
                      "Transformer"), "network"),
     **dict.fromkeys(("Unbalance", "build_opf"), "opf"),
-    **dict.fromkeys(("SolveCache",), "parametric"),
+    **dict.fromkeys(("Atlas",), "parametric"),
     **dict.fromkeys(("load_checkpoint",), "search"),
     **dict.fromkeys(("solve_series",), "series"),
     **dict.fromkeys(("solve_bilevel", "solve_opf", "why_infeasible"), "solve"),
@@ -156,7 +156,8 @@ _MOVED = {
     **{name: f"validation.{name}" for name in (
         "AcPowerFlow", "AcReport", "CorrectedOpf", "ac_report", "solve_corrected_opf")},
     "Audit": "auditing.Audit", "BilevelResult": "auditing.BilevelResult",
-    "Frame": "blocks.Horizon", "OperatingPoint": "network.OperatingPoint", "Reuse": "SolveCache",
+    "Frame": "blocks.Horizon", "OperatingPoint": "network.OperatingPoint", "Reuse": "Atlas",
+    "SolveCache": "Atlas",
     "Tightened": "transform.ProvedBounds", "fit": "opf.fit_to_operating_point",
     "lower_levels": "bilevel.lower_levels",
 }

@@ -16,6 +16,22 @@ from pyomo_dlmp.network.profiles import HOURS
 from pyomo_dlmp.network.series import by_period, fault_list, period_labels
 
 
+def number(value: float) -> pyo.Param:
+    """A number of a block that may be changed by ``set_value`` later.
+
+    Parameters
+    ----------
+    value : float
+        At first.
+
+    Returns
+    -------
+    Param
+        Scalar, mutable.
+    """
+    return pyo.Param(initialize=value, mutable=True)
+
+
 def constraint_over(index: Iterable[Any], rule: Callable[..., Any]) -> pyo.Constraint:
     """A Constraint of given rows; it keeps no local function, so that models pickle.
 
@@ -93,6 +109,26 @@ class Horizon:
                 initialize=[(name, leg, t) for name in names for leg in legs for t in self.labels],
                 ordered=True, dimen=3))
         return pyo.Param(self.parent.component(known), initialize=0.0, mutable=True)
+
+    def numbers(self, values: Any, name: str) -> pyo.Param:
+        """One number for each period that may be changed by ``set_value`` later.
+
+        Parameters
+        ----------
+        values, name
+            As of `series`.
+
+        Returns
+        -------
+        Param
+            [period], mutable.
+
+        Raises
+        ------
+        ModelError
+            As of `series`.
+        """
+        return pyo.Param(self.periods, initialize=self.series(values, name), mutable=True)
 
     def index(self, legs: Iterable[str]) -> Any:
         """The shared Set of (leg, period).

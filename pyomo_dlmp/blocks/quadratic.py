@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from pyomo.core.expr import LinearExpression, SumExpression
+from pyomo.core.expr.numeric_expr import NPV_UnaryFunctionExpression
 
 from pyomo_dlmp.tolerances import ENTRY
 
@@ -71,3 +72,38 @@ def sum_of_products(terms: list[Product], factor: Any = 1.0) -> Any:
     expression
     """
     return SumExpression([(factor * x) * rest for x, rest in terms]) if terms else 0.0
+
+
+def priced(hours: float, linear: Any, quadratic: Any, x: Any) -> Any:
+    """The cost  hours (linear x + quadratic x^2).
+
+    Parameters
+    ----------
+    hours : float
+        Length of the period (h).
+    linear, quadratic : Param
+        $ per unit of x and hour, and per its square.
+    x : Var
+
+    Returns
+    -------
+    expression
+        In $, in the form of `sum_of_products`.
+    """
+    return (hours * linear) * x + ((hours * quadratic) * x) * x
+
+
+def positive_part(param: Any) -> Any:
+    """max(param, 0), exactly, as an expression that follows the Param.
+
+    Parameters
+    ----------
+    param : Param
+        Mutable.
+
+    Returns
+    -------
+    expression
+        Of a kind that Pyomo's solver interfaces know (SCIP's has neither max nor `abs` of a Param).
+    """
+    return 0.5 * (param + NPV_UnaryFunctionExpression((param,), "abs", abs))

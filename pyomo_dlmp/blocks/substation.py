@@ -23,6 +23,7 @@ from pyomo.core.base.block import BlockData, declare_custom_block
 from pyomo_dlmp.blocks.branch import affine_rows, drop_matrices
 from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.horizon import Horizon
+from pyomo_dlmp.blocks.quadratic import positive_part
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.elements import Substation
 from pyomo_dlmp.network.phases import alpha
@@ -103,7 +104,7 @@ class SubstationBlockData(BlockData):
             for t in horizon.labels})
 
     def loss_price(self, t: Any) -> Any:
-        """Cost of losses to the DSO: the price, 0 where it is negative.
+        """Cost of losses to the DSO: the price, 0 where it is negative, whenever that is set.
 
         Parameters
         ----------
@@ -112,10 +113,10 @@ class SubstationBlockData(BlockData):
 
         Returns
         -------
-        Param or float
+        expression of the Param
             In $/MWh.
         """
-        return self.price[t] if pyo.value(self.price[t]) >= 0 else 0.0
+        return positive_part(self.price[t])
 
     def _hold(self, substation: Substation, horizon: Horizon, bus: Any, volts: dict,
               turns: tuple[float, dict[str, float]]) -> None:

@@ -19,6 +19,7 @@ def add_cost(model: Any, horizon: Any, losses: str | None) -> None:
 
     Quadratic losses are costed at the substation price (`SubstationBlock.loss_price`): at 0 where
     that is negative, since the DSO would then want losses, which is not convex; a warning says so.
+    The price is data: a sign that is set later does the same, without the warning.
 
     Parameters
     ----------
@@ -37,9 +38,9 @@ def add_cost(model: Any, horizon: Any, losses: str | None) -> None:
         if below:
             log.warning("losses cost nothing in period(s) %s, whose price is negative",
                         ", ".join(map(str, below)))
-        terms += [branch.loss_cost(t, substation.loss_price(t) * horizon.hours)
-                  for _, branch in branch_blocks(model) if branch.lossy
-                  for t in horizon.labels if t not in below]
+        worth = {t: substation.loss_price(t) * horizon.hours for t in horizon.labels}
+        terms += [branch.loss_cost(t, worth[t]) for _, branch in branch_blocks(model)
+                  if branch.lossy for t in horizon.labels]
     model.cost = pyo.Objective(expr=sum(terms))
 
 

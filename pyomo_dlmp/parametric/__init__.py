@@ -1,6 +1,6 @@
 """Critical regions: few decisions, the lower level's solution by pieces, one small MILP."""
 
-from pyomo_dlmp.parametric.cache import SolveCache
+from pyomo_dlmp.parametric.atlas import Atlas
 from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit
 from pyomo_dlmp.parametric.condensing import condense
 from pyomo_dlmp.parametric.critical_regions import Region, Regions, enumerate_regions
@@ -9,13 +9,13 @@ from pyomo_dlmp.parametric.region_costs import RegionCost, costs_over_regions, r
 from pyomo_dlmp.parametric.upper_terms import RegionObjective, UpperTerms, assign_terms, read_upper
 
 __all__ = [
+    "Atlas",
     "CondensedQp",
     "NotExplicit",
     "Region",
     "RegionCost",
     "RegionObjective",
     "Regions",
-    "SolveCache",
     "UpperTerms",
     "assign_terms",
     "condense",

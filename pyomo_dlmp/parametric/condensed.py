@@ -39,6 +39,28 @@ class NotExplicit(Exception):
         self.too_large = too_large
 
 
+@dataclass(frozen=True)
+class Shape:
+    """What parts have in common that differ in numbers: hours, scenarios, models built again.
+
+    Attributes
+    ----------
+    rows
+        Fingerprint of the kinds of its rows and pairs, by their positions within the part.
+    entries
+        Fingerprint of the places of the entries in them.
+    pairs
+        Number of rows of A before any were left out.
+    title
+        What it is of, for people.
+    """
+
+    rows: bytes
+    entries: bytes
+    pairs: int
+    title: str
+
+
 @dataclass
 class CondensedQp:
     """One connected part of a lower level in the symbols of the module's text, all arrays dense.
@@ -76,8 +98,7 @@ class CondensedQp:
         Position of each row of A among the rows before any were left out, and of those that are
         left out as always beyond their soft limit.
     shape
-        Fingerprint of its rows and pairs whatever their numbers: parts with the same one may share
-        states.
+        Which rows it has whatever their numbers: parts with the same one may share states.
     """
 
     lower: int
@@ -112,7 +133,7 @@ class CondensedQp:
     plain: bool  # u stands in equality rows only
     place: np.ndarray
     always: np.ndarray
-    shape: bytes
+    shape: Shape
 
     @property
     def m(self) -> int:

@@ -20,7 +20,7 @@ from scipy.sparse.linalg import splu
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.components import component_labels, groups_by_label
 from pyomo_dlmp.numerics.elimination import Elimination, eliminate
-from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit, screen
+from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit, Shape, screen
 
 MOST_NUMBERS = 4e7  # entries of a dense condensed matrix; beyond, a part is not condensed
 
@@ -34,7 +34,7 @@ class Maps:
     key
         Fingerprint of the matrices it was made of.
     shape
-        Fingerprint of its rows and pairs alone, whatever their entries (`Atlas`).
+        Which rows the part has whatever their numbers.
     u
         Columns of its upper decisions among the form's.
     w, Kw, Kp
@@ -47,9 +47,9 @@ class Maps:
         Mask of the pairs that are rows of A: all but the bounds of penalty columns.
     penalty, row_of, coef
         Penalty columns, the pair that each relaxes, its coefficient there.
-    Q, S, Dp
-        Matrices of the part's columns.
-    H, E, R, A, T, C, F
+    S
+        Slacks of the pairs in the part's columns.
+    A, T, C, F
         As of `CondensedQp`, before rows are left out.
     wanted
         Columns whose value is wanted.
@@ -58,7 +58,7 @@ class Maps:
     """
 
     key: bytes
-    shape: bytes
+    shape: Shape
     u: np.ndarray
     w: np.ndarray
     Kw: np.ndarray
@@ -72,18 +72,32 @@ class Maps:
     penalty: np.ndarray
     row_of: np.ndarray
     coef: np.ndarray
-    Q: sp.csr_matrix
     S: sp.csr_matrix
-    Dp: np.ndarray
-    H: np.ndarray
-    E: np.ndarray
-    R: np.ndarray
     A: np.ndarray
     T: np.ndarray
     C: np.ndarray
     F: np.ndarray
     wanted: np.ndarray
     plain: bool
+
+
+@dataclass(eq=False)
+class Curvature:
+    """What the quadratic terms of a part make of its maps.
+
+    Attributes
+    ----------
+    Q, D
+        Of the minimisation, the part's own; Q x and D u are its slopes.
+    H, E, R
+        As of `CondensedQp`.
+    """
+
+    Q: sp.csr_matrix
+    D: sp.csr_matrix
+    H: np.ndarray
+    E: np.ndarray
+    R: np.ndarray
 
 
 @dataclass(eq=False)
@@ -102,22 +116,21 @@ class Parts(Sequence[CondensedQp]):
 
     Parameters
     ----------
-    parts, members, maps
+    parts, members, maps, curvatures
         The parts, what belongs to each, and what its numbers do not change.
     made_of
         The lower level, the paid rows and wanted columns that they are of.
     """
 
     def __init__(self, parts: list[CondensedQp], members: list[Members], maps: list[Maps],
-                 made_of: tuple[KktSystem, np.ndarray, np.ndarray]):
-        self.parts, self.members, self.maps, self.made_of = parts, members, maps, made_of
+                 curvatures: list[Curvature], made_of: tuple[KktSystem, np.ndarray, np.ndarray]):
+        self.parts, self.members, self.maps = parts, members, maps
+        self.curvatures, self.made_of = curvatures, made_of
 
     def __getitem__(self, k):
-        """A part by its number."""
         return self.parts[k]
 
     def __len__(self) -> int:
-        """Number of parts."""
         return len(self.parts)
 
 
@@ -155,21 +168,29 @@ def condense(kkt: KktSystem, paid: Iterable[int], wanted: Iterable[int],
     paid, wanted = np.asarray(sorted(paid), int), np.asarray(sorted(wanted), int)
     made_of = (kkt, paid, wanted)
     relaxing = _relaxing(kkt)
-    if previous is not None and _same_matrices(previous.made_of, made_of):
+    curved: Any = None
+    if previous is not None and _same_rows(previous.made_of, made_of):
         members, old = previous.members, previous.made_of[0]
-        alike: list = [maps if _same_roles(old, kkt, relaxing, mine.columns) else None
+        before = relaxing if old is kkt else _relaxing(old)
+        alike: list = [maps if _same_roles(old, kkt, before, relaxing, mine.columns) else None
                        for maps, mine in zip(previous.maps, members, strict=True)]
+        if _equal(old.form.Q, kkt.form.Q) and _equal(old.form.D, kkt.form.D):
+            curved = previous.curvatures
     else:
         members = _members(kkt, paid, wanted)
         alike = [None] * len(members)
     known = {} if previous is None else {maps.key: maps for maps in previous.maps}
-    parts = []
+    shared: dict = {}
+    parts, curvatures = [], []
     for k, mine in enumerate(members):
-        if alike[k] is None:
+        new = alike[k] is None
+        if new:
             alike[k] = _maps(kkt, mine, relaxing, known)
             known[alike[k].key] = alike[k]
-        parts.append(_numbers(kkt, mine, alike[k], box, number))
-    return Parts(parts, members, alike, made_of)
+        curvatures.append(_curvature(kkt, mine, alike[k], shared) if new or curved is None
+                          else curved[k])
+        parts.append(_numbers(kkt, mine, alike[k], curvatures[k], box, number))
+    return Parts(parts, members, alike, curvatures, made_of)
 
 
 def _members(kkt: KktSystem, paid: np.ndarray, wanted: np.ndarray) -> list[Members]:
@@ -189,16 +210,13 @@ def _members(kkt: KktSystem, paid: np.ndarray, wanted: np.ndarray) -> list[Membe
     pair_label[is_row] = row_label[kkt.index[is_row]]
     pair_label[~is_row] = label[kkt.index[~is_row]]
     order = groups_by_label(label), groups_by_label(eq_label), groups_by_label(pair_label)
-    members = []
-    for k in np.flatnonzero(touches):
-        columns, rows, pairs = (o.get(int(k), np.empty(0, int)) for o in order)
-        members.append(Members(columns, rows, pairs, paid[eq_label[paid] == k],
-                               wanted[label[wanted] == k]))
-    return members
+    return [Members(*(o.get(int(k), np.empty(0, int)) for o in order),
+                    paid[eq_label[paid] == k], wanted[label[wanted] == k])
+            for k in np.flatnonzero(touches)]
 
 
-def _same_matrices(before: tuple, now: tuple) -> bool:
-    """Whether all but vectors of two lower levels is the same."""
+def _same_rows(before: tuple, now: tuple) -> bool:
+    """Whether all but limits, costs and curvatures of two lower levels is the same."""
     (old, *asked), (new, *wanted) = before, now
     if not all(np.array_equal(a, b) for a, b in zip(asked, wanted, strict=True)):
         return False
@@ -209,8 +227,10 @@ def _same_matrices(before: tuple, now: tuple) -> bool:
     if old.sigma != new.sigma or not all(a is b or np.array_equal(a, b) for a, b in arrays):
         return False
     return all(_equal(a, b) for a, b in (
-        (old.A_eq, new.A_eq), (old.B_eq, new.B_eq), (old.S, new.S), (old.T, new.T),
-        (old.form.Q, new.form.Q), (old.form.D, new.form.D)))
+        (old.A_eq, new.A_eq), (old.B_eq, new.B_eq), (old.S, new.S), (old.T, new.T))) and all(
+        a is b or (a.shape == b.shape and np.array_equal(a.indptr, b.indptr)
+                   and np.array_equal(a.indices, b.indices))
+        for a, b in ((old.form.Q, new.form.Q), (old.form.D, new.form.D)))
 
 
 def _equal(a: sp.csr_matrix, b: sp.csr_matrix) -> bool:
@@ -224,11 +244,11 @@ def _relaxing(kkt: KktSystem) -> np.ndarray:
     return (form.lb == 0) & np.isinf(form.ub) & (kkt.sigma * form.c > 0)
 
 
-def _same_roles(old: KktSystem, new: KktSystem, relaxing: np.ndarray,
+def _same_roles(old: KktSystem, new: KktSystem, before: np.ndarray, relaxing: np.ndarray,
                 columns: np.ndarray) -> bool:
     """Whether the same columns are free, and the same may be penalties."""
     return old is new or (
-        np.array_equal(relaxing[columns], _relaxing(old)[columns])
+        np.array_equal(relaxing[columns], before[columns])
         and np.array_equal(_bounded(new, columns), _bounded(old, columns)))
 
 
@@ -238,53 +258,74 @@ def _bounded(kkt: KktSystem, columns: np.ndarray) -> np.ndarray:
 
 def _maps(kkt: KktSystem, part: Members, relaxing: np.ndarray, known: dict) -> Maps:
     """The maps of a part; those of a part with the same matrices where there is one."""
-    form, sigma = kkt.form, kkt.sigma
+    form = kkt.form
     columns, rows, pairs = part.columns, part.rows, part.pairs
     S, T, D = kkt.S[pairs][:, columns], kkt.T[pairs], form.D[columns]
     A_eq, B_eq = kkt.A_eq[rows][:, columns], kkt.B_eq[rows]
-    Q = sigma * form.Q[columns][:, columns]
+    plain_cost = (np.diff(form.Q[columns].indptr) == 0) & (np.diff(D.indptr) == 0)
     u = np.flatnonzero(B_eq.getnnz(axis=0) + T.getnnz(axis=0) + D.getnnz(axis=0))
-    B_eq, T, D = B_eq[:, u], T[:, u], D[:, u]
+    B_eq, T = B_eq[:, u], T[:, u]
     paid, wanted = np.searchsorted(rows, part.paid), np.searchsorted(columns, part.wanted)
-    shape = _shape(kkt, part, len(u), paid)
-    key = _digest([shape, wanted, relaxing[columns], _bounded(kkt, columns), S, T, D, A_eq, B_eq,
-                   Q])
+    key = _digest([paid, kkt.is_row[pairs], kkt.is_lower[pairs], wanted, relaxing[columns],
+                   _bounded(kkt, columns), plain_cost, np.array([D.nnz]), S, T, A_eq, B_eq])
     if key in known:
         return known[key] if np.array_equal(known[key].u, u) else replace(known[key], u=u)
     n, m, k = len(columns), len(u), len(paid)
     shift = sp.csr_matrix((np.ones(k), (paid, np.arange(k))), shape=(len(rows), k))
     E = sp.hstack([A_eq, B_eq, shift], format="csr")
-    penalty, row_of, coef = _penalties(kkt, part, relaxing, A_eq, S)
+    penalty, row_of, coef = _penalties(kkt, part, relaxing[columns] & plain_cost, A_eq, S)
     if np.isin(wanted, penalty).any():
         raise NotExplicit("the upper level uses the violation of a soft limit")
     found, w = _eliminate_flows(kkt, part, E, penalty, m + k)
     at = {int(c): i for i, c in enumerate(found.kept)}
     Kw, Kp = (found.M[:n, [at[int(c)] for c in kept]].toarray()
               for kept in (w, range(n, n + m + k)))
-    QKw, QKp = Q @ Kw, Q @ Kp
-    Dp, Tp = np.zeros((n, m + k)), np.zeros((len(pairs), m + k))
-    Dp[:, :m], Tp[:, :m] = sigma * D.toarray(), T.toarray()
-    cross = Kp.T @ Dp
+    Tp = np.zeros((len(pairs), m + k))
+    Tp[:, :m] = T.toarray()
     used, rest = found.rows_used, np.setdiff1d(np.arange(len(rows)), found.rows_used)
     gone = np.setdiff1d(np.arange(n), found.kept)
     own = kkt.is_row[pairs] | ~np.isin(kkt.index[pairs], columns[penalty])
     return Maps(
-        key=key, shape=shape, u=u, w=w, Kw=Kw, Kp=Kp, used=used, gone=gone,
+        key=key, shape=_shape(kkt, part, u, own, [A_eq, B_eq, S, T]), u=u, w=w, Kw=Kw, Kp=Kp,
+        used=used, gone=gone,
         factor=splu(A_eq[used][:, gone].tocsc()) if len(used) else None,
         rest=rest, rest_rows=A_eq[rest], own=own, penalty=penalty, row_of=row_of, coef=coef,
-        Q=Q, S=S, Dp=Dp, H=Kw.T @ QKw, E=Kw.T @ (QKp + Dp),
-        R=Kp.T @ QKp + cross + cross.T, A=(S @ Kw)[own], T=(S @ Kp + Tp)[own],
+        S=S, A=(S @ Kw)[own], T=(S @ Kp + Tp)[own],
         C=A_eq[rest] @ Kw, F=A_eq[rest] @ Kp + E[rest][:, n:].toarray(), wanted=wanted,
         plain=not (T.nnz or D.nnz))
 
 
-def _shape(kkt: KktSystem, part: Members, decisions: int, paid: np.ndarray) -> bytes:
-    """Which rows and pairs a part has: positions within the part, without entries or periods."""
-    pairs = part.pairs
-    rank = np.unique(kkt.index[pairs] + np.where(kkt.is_row[pairs], 0, len(kkt.form.rows)),
+def _curvature(kkt: KktSystem, part: Members, maps: Maps, shared: dict) -> Curvature:
+    """Products of the maps with the quadratic terms; the same for parts that share both."""
+    columns = part.columns
+    Q = kkt.sigma * kkt.form.Q[columns][:, columns]
+    D = kkt.sigma * kkt.form.D[columns][:, maps.u]
+    key = maps.key, _digest([Q, D])
+    if key not in shared:
+        Kw, Kp = maps.Kw, maps.Kp
+        Dp = np.zeros(Kp.shape)
+        Dp[:, :len(maps.u)] = D.toarray()
+        QKp, cross = Q @ Kp, Kp.T @ Dp
+        shared[key] = Curvature(Q, D, Kw.T @ (Q @ Kw), Kw.T @ (QKp + Dp),
+                                Kp.T @ QKp + cross + cross.T)
+    return shared[key]
+
+
+def _shape(kkt: KktSystem, part: Members, decisions: np.ndarray, own: np.ndarray,
+           matrices: list) -> Shape:
+    """What the part has in common with those of other numbers: no entry, no period, no name."""
+    pairs, form = part.pairs, kkt.form
+    rank = np.unique(kkt.index[pairs] + np.where(kkt.is_row[pairs], 0, len(form.rows)),
                      return_inverse=True)[1]
-    return _digest([np.array([len(part.columns), len(part.rows), decisions]), paid,
-                    kkt.is_row[pairs], kkt.is_lower[pairs], rank])
+    rows = _digest([np.array([len(part.columns), len(part.rows), len(decisions)]),
+                    np.searchsorted(part.rows, part.paid), own, kkt.is_row[pairs],
+                    kkt.is_lower[pairs], rank])
+    entries = _digest([rows, *(a for M in matrices for a in (M.indptr, M.indices))])
+    names = [form.u[j].name.rpartition("[")[0] or form.u[j].name for j in decisions[:3]]
+    more = " ..." if len(decisions) > len(names) else ""
+    title = (f"{form.block.model().name}: {own.sum()} limits of {form.block.name} over "
+             f"{', '.join(names)}{more}")
+    return Shape(rows, entries, int(own.sum()), title)
 
 
 def _digest(items: list) -> bytes:
@@ -296,11 +337,12 @@ def _digest(items: list) -> bytes:
         arrays = (item.indptr, item.indices, item.data) if sp.issparse(item) else (item,)
         for array in arrays:
             text.update(f"{array.dtype.kind}{array.shape}".encode())
-            text.update(np.ascontiguousarray(array))
+            text.update(array.tobytes())
     return text.digest()
 
 
-def _numbers(kkt: KktSystem, part: Members, maps: Maps, box, number: int) -> CondensedQp:
+def _numbers(kkt: KktSystem, part: Members, maps: Maps, curved: Curvature, box,
+             number: int) -> CondensedQp:
     """A part at the present right-hand sides, limits and costs."""
     form = kkt.form
     columns, rows, pairs = part.columns, part.rows, part.pairs
@@ -308,13 +350,14 @@ def _numbers(kkt: KktSystem, part: Members, maps: Maps, box, number: int) -> Con
     k0 = np.zeros(len(columns))
     if maps.factor is not None:
         k0[maps.gone] = maps.factor.solve(right[maps.used])
-    c = kkt.sigma * form.c[columns] + maps.Q @ k0
+    c, r = kkt.sigma * form.c[columns] + curved.Q @ k0, np.zeros(maps.Kp.shape[1])
+    r[:len(maps.u)] = curved.D.T @ k0
     cap = np.full(len(pairs), np.inf)
     cap[maps.row_of] = kkt.sigma * form.c[columns[maps.penalty]] / maps.coef
     own = maps.own
     condensed = CondensedQp(
         lower=number, rows=rows, w=columns[maps.w], u=maps.u, paid=part.paid,
-        H=maps.H, g=maps.Kw.T @ c, E=maps.E, R=maps.R, r=maps.Kp.T @ c + maps.Dp.T @ k0,
+        H=curved.H, g=maps.Kw.T @ c, E=curved.E, R=curved.R, r=maps.Kp.T @ c + r,
         pair=pairs[own], A=maps.A, T=maps.T, s=(maps.S @ k0 + kkt.s0[pairs])[own], cap=cap[own],
         C=maps.C, F=maps.F, f=right[maps.rest] - maps.rest_rows @ k0,
         wanted=part.wanted, Xw=maps.Kw[maps.wanted], Xp=maps.Kp[maps.wanted],
@@ -329,7 +372,7 @@ def _eliminate_flows(kkt: KktSystem, part: Members, E, penalty,
                      parameters: int) -> tuple[Elimination, np.ndarray]:
     """(elimination of the free columns by the equality rows E, decisions w that it leaves).
 
-    Raises NotExplicit where the map from w and the parameters to all columns is too large.
+    NotExplicit where the map from w and the parameters to all columns is too large.
     """
     n = len(part.columns)
     gone = eliminate(E, np.zeros(len(part.rows)), np.concatenate(
@@ -342,15 +385,13 @@ def _eliminate_flows(kkt: KktSystem, part: Members, E, penalty,
     return gone, w
 
 
-def _penalties(kkt: KktSystem, part: Members, relaxing: np.ndarray, A_eq, S):
+def _penalties(kkt: KktSystem, part: Members, able: np.ndarray, A_eq, S):
     """(columns that only relax one row at a cost, that row among the pairs, coefficient).
 
-    Such a column has lb = 0, no ub, a positive cost, no quadratic or upper term, and stands in one
-    row pair with a positive coefficient (and in its own bound).
+    Such a column is able to (`_relaxing`, no quadratic or upper term), and stands in one row pair
+    with a positive coefficient (and in its own bound).
     """
-    form, columns = kkt.form, part.columns
-    simple = (relaxing[columns] & (A_eq.getnnz(axis=0) == 0)
-              & (np.diff(form.Q[columns].indptr) == 0) & (np.diff(form.D[columns].indptr) == 0))
+    simple = able & (A_eq.getnnz(axis=0) == 0)
     of_rows = np.flatnonzero(kkt.is_row[part.pairs])
     rows = S[of_rows].tocsc()
     simple &= np.diff(rows.indptr) == 1

@@ -30,7 +30,7 @@ from pyomo_dlmp.numerics.effort import Effort
 from pyomo_dlmp.numerics.numbering import Numbering
 from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.numerics.sparse import csr_of
-from pyomo_dlmp.parametric.cache import SolveCache
+from pyomo_dlmp.parametric.atlas import Atlas
 from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit
 from pyomo_dlmp.parametric.hull import Hull, build_hull
 from pyomo_dlmp.parametric.known_value import present_values, refuse_false_bound, value_at
@@ -85,7 +85,7 @@ class Explicit:
 
 
 def prepare(model: Any, most: int = MOST_REGIONS, clock: Any = None, priced: bool = False,
-            seconds: float = np.inf, reuse: SolveCache | None = None) -> Explicit:
+            seconds: float = np.inf, atlas: Atlas | None = None) -> Explicit:
     """Condense a bilevel model and enumerate its critical regions.
 
     Parameters
@@ -100,8 +100,8 @@ def prepare(model: Any, most: int = MOST_REGIONS, clock: Any = None, priced: boo
         Only for an upper level that pays prices, and with a limited effort.
     seconds
         The user's time for the regions of all parts together.
-    reuse
-        Cache of a series of solves; None: nothing is kept.
+    atlas
+        Of a series of solves; None: nothing is kept.
 
     Returns
     -------
@@ -114,9 +114,9 @@ def prepare(model: Any, most: int = MOST_REGIONS, clock: Any = None, priced: boo
     """
     stage = clock.stage if clock is not None else (lambda _: None)
     stage("compile")
-    reuse = SolveCache(series=False) if reuse is None else reuse
+    atlas = Atlas(series=False) if atlas is None else atlas
     with PauseGC():
-        compiled = [reuse.system(block) for block in lower_levels(model)]
+        compiled = [atlas.system(block) for block in lower_levels(model)]
         systems = [kkt for kkt, _ in compiled]
         upper = read_upper(model, systems, upper_objective(model))
         if priced and not upper.pays:
@@ -125,7 +125,8 @@ def prepare(model: Any, most: int = MOST_REGIONS, clock: Any = None, priced: boo
     if not len(program.columns):
         raise NotExplicit("the upper level has no decisions")
     stage("condense")
-    parts, where = _condensed_parts(program, upper, systems, reuse)
+    parts, where = _condensed_parts(program, upper, systems, atlas)
+    atlas.require_source(parts)
     objectives = assign_terms(upper, systems, parts)
     for objective in objectives:
         _check_size(objective)
@@ -137,7 +138,7 @@ def prepare(model: Any, most: int = MOST_REGIONS, clock: Any = None, priced: boo
         if not parts[k].m:
             continue
         # parts without a price, too: they must have a solution everywhere
-        found = reuse.regions(parts[k], most, effort)
+        found = atlas.regions(parts[k], most, effort)
         if objective.terms:
             used.append(k)
             regions.append(found)
@@ -157,15 +158,15 @@ def _units(systems: list[KktSystem], parts: list[CondensedQp]) -> float:
 
 
 def _condensed_parts(program: Program, upper: UpperTerms, systems: list[KktSystem],
-                     reuse: SolveCache) -> tuple[list[CondensedQp], list[np.ndarray]]:
+                     atlas: Atlas) -> tuple[list[CondensedQp], list[np.ndarray]]:
     """(condensed parts of all lower levels, columns of each part's decisions in the program)."""
-    lb, ub = bounds_of(program.columns) if reuse.series else (program.lb, program.ub)
+    lb, ub = bounds_of(program.columns) if atlas.series else (program.lb, program.ub)
     lb = np.where(np.isfinite(lb), lb, program.lb)
     ub = np.where(np.isfinite(ub), ub, program.ub)
     parts, where = [], []
     for number, kkt in enumerate(systems):
         at = np.array([program.place[var] for var in kkt.form.u], dtype=int)
-        for part in reuse.parts(kkt, upper.paid(number), upper.wanted(number),
+        for part in atlas.parts(kkt, upper.paid(number), upper.wanted(number),
                                 (lb[at], ub[at]), number):
             parts.append(part)
             where.append(at[part.u])
@@ -261,9 +262,9 @@ def solve_explicit(model: Any, run: Any, most: int = MOST_REGIONS,
     left = run.left()
     seconds = np.inf if left is None else max(
         _SHARE[priced] * left, limits.last_left() - left)
-    reuse = SolveCache(series=False) if run.cache is None else run.cache
+    atlas = Atlas(series=False) if run.atlas is None else run.atlas
     ready = prepare(model, most, run.clock, priced, seconds,
-                    reuse)
+                    atlas)
     clock, sign = run.clock, ready.upper.sense
     ready.solvers = [solver or LowerSolver(kkt) for solver, kkt in zip(
         ready.solvers, ready.systems, strict=True)]
@@ -276,7 +277,7 @@ def solve_explicit(model: Any, run: Any, most: int = MOST_REGIONS,
         lambda stage, incumbent, bound: clock.progress(stage, sign * incumbent, sign * bound),
         run.mip_options, lambda u, objective, bound: run.save_point(
             lambda: {var.name: float(v) for var, v in zip(ready.columns, u, strict=True)},
-            sign * objective, sign * bound), _start(ready, reuse))
+            sign * objective, sign * bound), _start(ready, atlas))
     size["rounds"] = outcome.rounds
     refuse_false_bound(outcome.bound, known, sign)
     record = SingleLevel()  # for `finalize_result`; the model itself is not transformed
@@ -291,21 +292,21 @@ def solve_explicit(model: Any, run: Any, most: int = MOST_REGIONS,
     outcome.objective, chosen = ready.hull.cost_at(z)
     clock.stage("audit")
     load_values(ready.columns, z)
-    if reuse.series:
-        reuse.last = {var.name: float(v) for var, v in zip(ready.columns, z, strict=True)}
+    if atlas.series:
+        atlas.last = {var.name: float(v) for var, v in zip(ready.columns, z, strict=True)}
     try:
         record.lowers = [_answer(ready, number, chosen) for number in range(len(ready.systems))]
     except SolverError as err:  # of what its condensed parts do not contain
         raise NotExplicit(f"what its regions leave out {err.faults[0].what}") from err
     for lower in record.lowers:
-        reuse.keep_solver(lower.kkt, lower.solver)
+        atlas.keep_solver(lower.kkt, lower.solver)
     claim = Claim(status, sign * outcome.objective, bound, size)
     return finalize_result(model, record, claim, run.interface.name, clock, run.gap)
 
 
-def _start(ready: Explicit, reuse: SolveCache) -> np.ndarray | None:
+def _start(ready: Explicit, atlas: Atlas) -> np.ndarray | None:
     """The last solution's decisions, if they are decisions of this model."""
-    values = [reuse.last.get(var.name) for var in ready.columns] if reuse.last else [None]
+    values = [atlas.last.get(var.name) for var in ready.columns] if atlas.last else [None]
     return None if any(v is None for v in values) else np.array(values, dtype=float)
 
 

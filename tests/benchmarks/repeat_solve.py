@@ -54,14 +54,14 @@ def main() -> None:
     start = time.process_time()
     m = build(run, dlmp.LowerLevel)
     print(f"{'build':>16} {time.process_time() - start:7.3f} s")
-    cache = dlmp.SolveCache()
+    atlas = dlmp.Atlas()
     for case, change in changes(m).items():
         change()
         watch = cProfile.Profile() if given.profile == case else None
         start = time.process_time()
         if watch:
             watch.enable()
-        r = dlmp.solve_bilevel(m, cache=cache, gap=1e-4)
+        r = dlmp.solve_bilevel(m, atlas=atlas, gap=1e-4)
         if watch:
             watch.disable()
         steps = {k: round(v, 3) for k, v in r.times.items()}
