@@ -40,9 +40,10 @@ MAY_IMPORT = {
     "market": {*_GRID, *_AC, "bilevel", "lower", "auditing", "parametric", "solve"},
     "results": {*_GRID, *_AC, "market", "bilevel", "lower", "transform", "auditing", "solve"},
     "validation": {*_GRID, *_AC, "auditing", "solve", "market", "results"},
+    "series": {*_GRID, "parametric", "auditing", "market", "solve", "results"},
     "report": {*_BASE, "results"},
     "study": {*_GRID, *_AC, "numerics", "io", "auditing", "solvers", "market", "solve", "results",
-              "validation", "report"},
+              "validation", "series", "report"},
     "testing": {*_SOLVE, "opf"},  # for users' own tests; no room imports it
     "plotting": {"report"},  # its older name
     "extend": {"blocks", "transform", "solvers", "solve", "market"},  # for users' own rows

@@ -1,7 +1,7 @@
 """Storage: a battery whose energy links the periods.
 
     energy[t] = energy[t-1] + h (eta_c charge[t] - discharge[t] / eta_d)      (MWh)
-    0 <= charge, discharge <= kw_max,  kwh_min <= energy <= kwh_max,  energy[last] >= start (cyclic)
+    0 <= charge, discharge <= kw_max,  kwh_min <= energy <= kwh_max,  energy[last] >= end (cyclic)
     p = discharge - charge (made),  q within its limits and the rating (`blocks.inverter`)
     cost[t] = h cost (charge + discharge)                                     ($)
 
@@ -84,7 +84,8 @@ class StorageBlockData(BalancedBlockData):
                 - self.discharge[t] / s.efficiency_discharge) == 0
             for t, earlier in zip(horizon.labels, before, strict=True)})
         if s.cyclic:
-            self.cycle = pyo.Constraint(expr=self.energy[horizon.labels[-1]] >= start)
+            self.cycle = pyo.Constraint(expr=self.energy[horizon.labels[-1]] >= (
+                start if s.kwh_end is None else mega(s.kwh_end)))
         self.attach(s, horizon, bus)
         limit_inverter(self, s.kva, None, horizon.labels)
         self.cost = pyo.Expression(horizon.periods, initialize={

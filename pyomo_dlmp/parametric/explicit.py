@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,17 +18,13 @@ from pyomo.common.gc_manager import PauseGC
 from pyomo_dlmp.auditing.finalize import Claim, LowerPoint, finalize_result, no_point
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import lower_levels, upper_objective
-from pyomo_dlmp.bilevel.rows import RowReader
 from pyomo_dlmp.bilevel.values import bounds_of, load_values
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics import limits
-from pyomo_dlmp.numerics.boxes import propagate
 from pyomo_dlmp.numerics.effort import Effort
-from pyomo_dlmp.numerics.numbering import Numbering
 from pyomo_dlmp.numerics.program import Program
-from pyomo_dlmp.numerics.sparse import csr_of
 from pyomo_dlmp.parametric.atlas import Atlas
 from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit
 from pyomo_dlmp.parametric.hull import Hull, build_hull
@@ -37,6 +32,8 @@ from pyomo_dlmp.parametric.known_value import present_values, refuse_false_bound
 from pyomo_dlmp.parametric.master import solve_master
 from pyomo_dlmp.parametric.polish import polished
 from pyomo_dlmp.parametric.region_costs import costs_over_regions, refuse_answers
+from pyomo_dlmp.parametric.regions_point import point_by_regions
+from pyomo_dlmp.parametric.upper_program import upper_program
 from pyomo_dlmp.parametric.upper_terms import RegionObjective, UpperTerms, assign_terms, read_upper
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.transform.record import SingleLevel
@@ -49,7 +46,7 @@ _FEW = 5  # up to which they are often few
 _UNITS, _UNITS_PER_ROW, _MOST_UNITS = 1000.0, {"few": 1.0, "many": 0.5}, 60_000.0
 MOST_REGIONS = 1000  # of a part
 _SHARE = {True: 0.4, False: 0.7}  # of the time limit for regions: not asked for, asked for
-_AIM = 0.2  # of the gap asked for: a smaller gap costs little here
+AIM = 0.2  # of the gap asked for: a smaller gap costs little here
 
 
 @dataclass
@@ -121,7 +118,7 @@ def prepare(model: Any, most: int = MOST_REGIONS, clock: Any = None, priced: boo
         upper = read_upper(model, systems, upper_objective(model))
         if priced and not upper.pays:
             raise NotExplicit("the upper level pays no prices")
-        program = _upper_program(upper, systems)
+        program = upper_program(upper, systems)
     if not len(program.columns):
         raise NotExplicit("the upper level has no decisions")
     stage("condense")
@@ -184,55 +181,6 @@ def _check_size(objective: RegionObjective) -> None:
         raise NotExplicit("a part whose prices or Vars are used contains no upper decision")
 
 
-def _upper_program(upper: UpperTerms, systems: list[KktSystem]) -> Program:
-    """The upper Vars, their rows and linear objective, boxes tightened by the rows."""
-    inner = {id(v) for kkt in systems for v in kkt.form.x}
-    inner |= {id(dual.var) for kkt in systems for dual in kkt.duals.asked()}
-    if any(id(v) in inner for kkt in systems for v in kkt.form.u):
-        raise NotExplicit("a lower level uses Vars of another one")
-    for dual in (dual for kkt in systems for dual in kkt.duals.asked()):
-        if dual.var.fixed or dual.var.lb is not None or dual.var.ub is not None:
-            raise NotExplicit(f"the dual '{dual.var.name}' is fixed or bounded")
-    reader = RowReader()
-    found = [_read_upper_row(reader, row, inner) for row in upper.rows]
-    found += [row for kkt in systems for row in _rows_without_x(kkt)]
-    var_map = {**upper.var_map, **reader.var_map, **{id(v): v for k in systems for v in k.form.u}}
-    used = {vid for terms, *_ in found for vid in terms} | set(upper.linear)
-    used |= {id(v) for kkt in systems for v in kkt.form.u}
-    columns = [var for vid, var in var_map.items() if vid in used and vid not in inner]
-    place = Numbering(columns).by_id()
-    entries = [(i, place[vid], value) for i, (terms, *_) in enumerate(found)
-               for vid, value in terms.items()]
-    c = np.zeros(len(columns))
-    for vid, coef in upper.linear.items():
-        c[place[vid]] = coef
-    A = csr_of(entries, (len(found), len(columns)))
-    lo, hi = (np.array([row[k] for row in found], dtype=float) for k in (1, 2))
-    lb, ub = propagate((A, np.zeros(len(found)), lo, hi), *bounds_of(columns))
-    return Program(A=A, lo=lo, hi=hi, lb=lb, ub=ub, c=c, constant=upper.constant,
-                   integer=np.array([not v.is_continuous() for v in columns], dtype=bool),
-                   columns=columns)
-
-
-def _rows_without_x(kkt: KktSystem) -> Iterator[tuple[dict[int, float], float, float]]:
-    """Rows of a lower level that restrict the upper decisions alone, or nothing at all."""
-    form = kkt.form
-    for r in np.flatnonzero(np.diff(form.A.indptr) == 0):
-        terms = form.B[r]
-        yield ({id(form.u[j]): float(value) for j, value in
-                zip(terms.indices, terms.data, strict=True)}, form.lo[r], form.hi[r])
-
-
-def _read_upper_row(reader: RowReader, row, inner: set[int]):
-    """An upper row as numbers; NotExplicit where it is not linear in upper Vars alone."""
-    read = reader.read(row)
-    if read is None:
-        raise NotExplicit(f"the upper row '{row.name}' is not linear")
-    if any(vid in inner for vid, value in read[0].items() if value):
-        raise NotExplicit(f"the upper row '{row.name}' uses Vars or duals of the lower level")
-    return read
-
-
 def solve_explicit(model: Any, run: Any, most: int = MOST_REGIONS,
                    priced: bool = False) -> BilevelResult:
     """`solve_bilevel` over critical regions.
@@ -273,7 +221,7 @@ def solve_explicit(model: Any, run: Any, most: int = MOST_REGIONS,
     clock.stage("search")
     size = ready.size()
     outcome = solve_master(
-        ready.hull, _AIM * run.gap, run.left(), run.threads,
+        ready.hull, AIM * run.gap, run.left(), run.threads,
         lambda stage, incumbent, bound: clock.progress(stage, sign * incumbent, sign * bound),
         run.mip_options, lambda u, objective, bound: run.save_point(
             lambda: {var.name: float(v) for var, v in zip(ready.columns, u, strict=True)},
@@ -312,36 +260,8 @@ def _start(ready: Explicit, atlas: Atlas) -> np.ndarray | None:
 
 def _answer(ready: Explicit, number: int, chosen: list[int]) -> LowerPoint:
     """The lower level's point and multipliers by its regions, on its Vars; the rest re-solved."""
-    kkt = ready.systems[number]
-    form = kkt.form
+    form = ready.systems[number].form
     u = np.array([v.value for v in form.u], dtype=float)
-    solver = ready.solvers[number]
-    solved = solver.solve(u)
-    kept = solver.elimination.kept
-    place = np.full(len(form.x), -1)
-    place[kept] = np.arange(len(kept))
-    v, mu, y_rest = solved.x[kept].copy(), solved.mu.copy(), {
-        int(r): float(solved.y[r]) for r in solver.rest}
-    penalties = []
-    for part, found, region in zip(ready.hull.parts, ready.regions, chosen, strict=True):
-        if part.lower != number:
-            continue
-        a, at = found.regions[region].affine, u[part.u]
-        w = a.W @ at + a.w0
-        v[place[part.w]] = w
-        mu[part.pair] = a.U @ at + a.u0
-        mu[list(part.gone)] = list(part.gone.values())
-        y_rest |= {int(r): float(kkt.sigma * y)
-                   for r, y in zip(part.rest, a.Y @ at + a.y0, strict=True)}
-        penalties.append((part.soft_pair, part.soft_column, part.soft_coef))
-    x = solver.elimination.M @ v + solver.offset(u)
-    slack = kkt.slack(x, u)
-    for pairs, columns, coef in penalties:
-        base = slack[pairs] - coef * x[columns]
-        v[place[columns]] = np.maximum(0.0, -base) / coef
-        for p, column, c in zip(pairs, columns, coef, strict=True):
-            bound = kkt.duals.pair_of(int(column), "lower", of_row=False)
-            mu[bound] = kkt.sigma * form.c[column] - c * mu[p]
-    point = solver.complete(u, v, np.maximum(0.0, mu), y_rest)
+    point = point_by_regions(ready, number, chosen, u)
     load_values(form.x, point.x)
-    return LowerPoint(kkt, solver, point.y, point.mu)
+    return LowerPoint(point.kkt, ready.solvers[number], point.y, point.mu)
