@@ -118,7 +118,7 @@ def _quantities(worth: RegionObjective, region: Region, sigma: int) -> np.ndarra
             Z[i] = _quantity(worth, key, region)
     if rows:
         tied = np.flatnonzero((a.u0 != 0.0) | (a.U != 0.0).any(axis=1))  # rows with a multiplier
-        T, F, E = part.T[np.ix_(tied, at)].T, part.F[:, at].T, part.E[:, at].T
+        T, F, E = part.T[tied][:, at].T, part.F[:, at].T, part.E[:, at].T
         slope = E @ a.W + part.R[at, :m] - T @ a.U[tied] - F @ a.Y
         start = E @ a.w0 + part.r[at] - T @ a.u0[tied] - F @ a.y0
         Z[rows] = -sigma * np.column_stack([slope, start])
