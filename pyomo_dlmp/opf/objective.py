@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pyomo.environ as pyo
+from pyomo.core.expr import SumExpression
 
 from pyomo_dlmp.blocks.parallel import branch_blocks
 from pyomo_dlmp.blocks.registry import device_blocks
@@ -40,7 +41,8 @@ def add_cost(model: Any, horizon: Any, losses: str | None) -> None:
         terms += [branch.loss_cost(t, substation.loss_price(t) * horizon.hours)
                   for _, branch in branch_blocks(model) if branch.lossy
                   for t in horizon.labels if t not in below]
-    model.cost = pyo.Objective(expr=sum(terms))
+    # not `sum`, which would write out the quadratic forms
+    model.cost = pyo.Objective(expr=SumExpression(terms) if terms else 0.0)
 
 
 def _blocks(model) -> Iterator[Any]:
