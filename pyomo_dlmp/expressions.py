@@ -24,7 +24,7 @@ Row = tuple[int, tuple[int, ...], tuple[float, ...]]
 _TERMS: Any = NumericExpression.__dict__["_args_"]  # where Pyomo keeps them
 
 
-def _blank(kind: type) -> Any:
+def _blank(kind: Any) -> Any:
     return kind.__new__(kind)
 
 
@@ -59,7 +59,7 @@ class WeightedSum(LinearExpression):
         return LinearExpression
 
     @property
-    def _args_(self) -> list:
+    def _args_(self) -> list:  # type: ignore[misc]
         return _kept(self, lambda: list(map(
             MonomialTermExpression, zip(self.coefs, self.variables, strict=True))))
 
@@ -108,7 +108,7 @@ class QuadraticForm(SumExpression):
         return SumExpression
 
     @property
-    def _args_(self) -> list:
+    def _args_(self) -> list:  # type: ignore[misc]
         x, factor = self.variables, self.factor
         return _kept(self, lambda: [
             (factor * x[i]) * WeightedSum(coefs, tuple([x[j] for j in at]))

@@ -52,7 +52,7 @@ class RowReader:
             A number in it is missing or not finite.
         """
         try:
-            lower, body, upper = _plain(row.expr) or row.to_bounded_expression(
+            lower, body, upper = plain_limits(row.expr) or row.to_bounded_expression(
                 evaluate_bounds=True)
             if (plain := self._sums.linear(body)) is not None:
                 linear, constant = plain
@@ -76,8 +76,19 @@ class RowReader:
             row.name, f"cannot be compiled ({first})", "Give every Param and fixed Var a value.")]
 
 
-def _plain(statement: Any) -> tuple[float | None, Any, float | None] | None:
-    """(lower limit, body, upper limit) of a row with one limit, a finite float; else None."""
+def plain_limits(statement: Any) -> tuple[float | None, Any, float | None] | None:
+    """A row with one limit, a finite float.
+
+    Parameters
+    ----------
+    statement
+        Relational expression of a row.
+
+    Returns
+    -------
+    tuple or None
+        (lower limit, body, upper limit), None where there is none; None for any other row.
+    """
     kind = type(statement)
     if kind is not EqualityExpression and kind is not InequalityExpression:
         return None

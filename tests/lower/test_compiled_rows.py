@@ -10,13 +10,16 @@ from pyomo.core.expr.visitor import identify_variables
 
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.bilevel.sums import SumReader
+from pyomo_dlmp.expressions import WeightedSum
 from pyomo_dlmp.lower.form import compile_lower
+from pyomo_dlmp.lower.row_table import RowTable
 
 
 def compiled(block, monkeypatch):
     """(by our readers, by Pyomo's visitors)."""
     ours = compile_lower(block)
     with monkeypatch.context() as without:
+        without.setattr(RowTable, "take", lambda *_: False)
         without.setattr(SumReader, "linear", lambda *_: None)
         without.setattr(SumReader, "quadratic", lambda *_: None)
         return ours, compile_lower(block)
@@ -69,3 +72,25 @@ def test_what_the_user_changed_is_honoured(monkeypatch):
     assert ours.hi[number] > 5.0  # without what the loads draw
     free = {id(var) for var in identify_variables(bus.net_p["a", 1], include_fixed=False)}
     assert ours.A[number].nnz == len(free)
+
+
+def test_a_fixed_var_without_a_value_is_named():
+    dso = feeder("ieee13")
+    dso.bus["671"].w["b", 0].fix(1.0)
+    dso.bus["671"].w["b", 0].value = None
+    with pytest.raises(dlmp.ModelError, match=r"671\W+\.w\[b,0\]"):
+        compile_lower(dso)
+
+
+def test_a_var_that_stands_twice_in_a_row_is_one_column(monkeypatch):
+    m = pyo.ConcreteModel()
+    m.x = pyo.Var([0, 1], bounds=(0, 1))
+    x = tuple(m.x.values())
+    m.rows = pyo.Constraint([0, 1, 2])
+    m.rows[0] = WeightedSum((2.0, -1.0), x) <= 1.0
+    m.rows[1] = WeightedSum((2.0, -0.5, 1.0), (x[0], x[1], x[0])) == 1.0
+    m.rows[2] = WeightedSum((1.0, 3.0, -1.0), (x[0], x[1], x[0])) >= 0.25
+    m.cost = pyo.Objective(expr=m.x[0])
+    ours, theirs = compiled(m, monkeypatch)
+    check_same(ours, theirs)
+    assert ours.A.toarray().tolist() == [[2.0, -1.0], [3.0, -0.5], [0.0, 3.0]]
