@@ -12,7 +12,6 @@ part of a better solution: all others cost more than the gap by their own bound.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
@@ -20,9 +19,8 @@ import scipy.sparse as sp
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.outer_approximation import SearchResult
-from pyomo_dlmp.numerics.program import Program
+from pyomo_dlmp.parametric.joined import Joined
 from pyomo_dlmp.parametric.lazy_hull import over_pieces
-from pyomo_dlmp.parametric.lazy_part import LazyPart
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import EXACT_FEASIBILITY, ROUNDING
 
@@ -31,68 +29,6 @@ _CUTS = 400  # pieces that one search of a part may cut
 _FIRST = 30.0  # tolerance of the first searches, times that of the last
 _SLACK = 10.0  # cost of breaking an upper row, times the greatest worth of its columns
 _HULLS = 6
-
-
-@dataclass
-class Joined:
-    """The upper level, and what of it belongs to which part.
-
-    Attributes
-    ----------
-    program
-        Rows and linear objective of the upper Vars.
-    parts
-        The parts.
-    columns
-        Columns of each part's decisions in the program.
-    """
-
-    program: Program
-    parts: list[LazyPart]
-    columns: list[np.ndarray]
-
-    def __post_init__(self):
-        p = self.program
-        n = len(p.c)
-        times = np.bincount(np.concatenate(self.columns), minlength=n)
-        own = times == 1
-        self.free = np.flatnonzero(~own)  # explicit columns: of no part, or of several
-        links, rows = [], p.A.shape[0]
-        for k, at in enumerate(self.columns):
-            links += [(k, i, int(j)) for i, j in enumerate(at) if not own[j]]
-        A = p.A.tocsc()
-        place = {int(j): i for i, j in enumerate(self.free)}
-        link = sp.csr_matrix(
-            (np.ones(len(links)), (range(len(links)), [place[j] for *_, j in links])),
-            shape=(len(links), len(self.free)))
-        self.rows = sp.vstack([A[:, self.free], link], format="csr")
-        self.lo, self.hi = (np.append(b, np.zeros(len(links))) for b in (p.lo, p.hi))
-        self.maps, self.costs = [], []
-        for k, at in enumerate(self.columns):
-            M = np.zeros((rows + len(links), len(at)))
-            M[:rows, own[at]] = A[:, at[own[at]]].toarray()
-            for r, (part, i, _) in enumerate(links):
-                if part == k:
-                    M[rows + r, i] = -1.0
-            self.maps.append(M)
-            self.costs.append(np.where(own[at], p.c[at], 0.0))
-
-    def slope(self, k: int, p: np.ndarray) -> np.ndarray:
-        """What part k's u is worth beside its own cost at multipliers p, in v."""
-        return (self.costs[k] - self.maps[k].T @ p) * self.parts[k].cost.span
-
-    def start(self, k: int, p: np.ndarray) -> float:
-        """The same at v = 0."""
-        return float((self.costs[k] - self.maps[k].T @ p) @ self.parts[k].cost.part.lo)
-
-    def outside(self, p: np.ndarray) -> float:
-        """The bound's share that belongs to no part: rows and explicit columns."""
-        q = self.program
-        limit = np.where(p > 0, self.lo, np.where(p < 0, self.hi, 0.0))
-        reduced = q.c[self.free] - self.rows.T @ p
-        at = np.where(reduced > 0, q.lb[self.free], np.where(reduced < 0, q.ub[self.free], 0.0))
-        with np.errstate(invalid="ignore"):
-            return q.constant + float(p @ limit) + float(reduced @ at)
 
 
 class LazyMaster:
@@ -122,7 +58,8 @@ class LazyMaster:
         self.outcome = SearchResult(Status.OPTIMAL)
         self.p = np.zeros(len(joined.lo))  # multipliers of the best bound
         self.least: list[float] = []  # and the bound of each part there
-        self.used = [0] * len(joined.parts)  # points in the linear program
+        self.lagrange = -np.inf  # the best bound by multipliers alone, which these prove
+        self.big = 0.0
 
     def run(self, start: np.ndarray | None = None) -> SearchResult:
         """Search until the gap is closed, a limit is passed, or nothing more is found.
@@ -189,21 +126,25 @@ class LazyMaster:
             blocks.append(joined.maps[k] @ u.T)
             costs.append(np.array(part.values) + u @ joined.costs[k])
         count = [b.shape[1] for b in blocks]
-        big = _SLACK * max(np.ptp(c) + 1.0 for c in costs)
+        self.big = self.big or _SLACK * max(np.ptp(c) + 1.0 for c in costs)
         size = np.maximum(1e-3, np.max([np.abs(b).max(axis=1) for b in blocks], axis=0))
         relax = sp.diags(size)
         top = sp.hstack([joined.rows, *map(sp.csr_matrix, blocks), relax, -relax])
         one = sp.hstack([sp.csr_matrix((len(count), free)),
                          sp.block_diag([np.ones((1, n)) for n in count]),
                          sp.csr_matrix((len(count), 2 * rows))])
-        c = np.concatenate([q.c[joined.free], *costs, np.full(2 * rows, big)])
+        c = np.concatenate([q.c[joined.free], *costs, np.full(2 * rows, self.big)])
         ones, points = np.ones(len(count)), sum(count)
         lb = np.concatenate([q.lb[joined.free], np.zeros(points + 2 * rows)])
         ub = np.concatenate([q.ub[joined.free], np.full(points + 2 * rows, np.inf)])
         answer = Highs(c, sp.vstack([top, one], format="csr"), np.append(joined.lo, ones),
-                       np.append(joined.hi, ones), lb, ub).solve()
+                       np.append(joined.hi, ones), lb, ub,
+                       primal_feasibility_tolerance=EXACT_FEASIBILITY,
+                       dual_feasibility_tolerance=EXACT_FEASIBILITY).solve()
         if answer.status != Status.OPTIMAL or answer.row_dual is None:
             return self.p, None
+        if answer.z[free + points:].max(initial=0.0) > EXACT_FEASIBILITY:
+            self.big *= _SLACK  # the rows are not held, at this price
         p = answer.row_dual[:rows].copy()
         p[((p > 0) & ~np.isfinite(joined.lo)) | ((p < 0) & ~np.isfinite(joined.hi))] = 0.0
         z = np.zeros(len(q.c))
@@ -246,8 +187,9 @@ class LazyMaster:
         tolerance = 0.3 * coarse * self._aim() / len(joined.parts)
         for k, part in enumerate(joined.parts):
             slope = joined.slope(k, p)
-            bound, v = part.minimum(slope, tolerance, _CUTS)
+            bound, _ = part.minimum(slope, tolerance, _CUTS)
             least.append(bound)
             total += bound + joined.start(k, p)
-        if total > out.bound:
-            out.bound, self.p, self.least = total, p, least
+        if total > self.lagrange:
+            self.lagrange, self.p, self.least = total, p, least
+            out.bound = max(out.bound, total)
