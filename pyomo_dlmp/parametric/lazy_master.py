@@ -28,6 +28,7 @@ _ROUNDS = 60
 _CUTS = 400  # pieces that one search of a part may cut
 _FIRST = 30.0  # tolerance of the first searches, times that of the last
 _SLACK = 10.0  # cost of breaking an upper row, times the greatest worth of its columns
+_DEAREST = 1e12  # beyond it a solver cannot tell the costs apart
 _HULLS = 6
 
 
@@ -144,7 +145,7 @@ class LazyMaster:
         if answer.status != Status.OPTIMAL or answer.row_dual is None:
             return self.p, None
         if answer.z[free + points:].max(initial=0.0) > EXACT_FEASIBILITY:
-            self.big *= _SLACK  # the rows are not held, at this price
+            self.big = min(_SLACK * self.big, _DEAREST)  # the rows are not held, at this price
         p = answer.row_dual[:rows].copy()
         p[((p > 0) & ~np.isfinite(joined.lo)) | ((p < 0) & ~np.isfinite(joined.hi))] = 0.0
         z = np.zeros(len(q.c))

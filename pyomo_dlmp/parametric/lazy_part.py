@@ -21,7 +21,7 @@ from pyomo_dlmp.parametric.part_costs import PartCost
 from pyomo_dlmp.tolerances import POLISHED, ROUNDING
 
 _SHARES = (1.0, 0.3, 0.1, 0.03)  # e in the affine bounds of `lazy_pieces`
-_VERTICES = 16  # vertices up to which these bounds are computed
+_VERTICES = 300  # vertices up to which these bounds are computed
 _THIN = 1e-6  # width of a cell that is cut no more, share of the range
 
 
@@ -96,13 +96,13 @@ class LazyPart:
                     heapq.heappush(heap, (bound, next(order), piece, True))
                     continue
             most -= 1
-            for child in self.cut(piece, piece.best):
+            made = self.cut(piece, piece.best)
+            if not made:  # its bound stays
+                return min(bound, best), at
+            for child in made:
                 child.minimise(slope)
                 child.bound = max(child.bound, bound)
                 heapq.heappush(heap, (child.bound, next(order), child, True))
-            if id(piece) in self.leaves:  # it cannot be cut: its bound stays
-                stuck = min(bound, best)
-                return stuck, at
         return best, at
 
     def _known(self, slope: np.ndarray) -> tuple[float, np.ndarray]:
@@ -247,17 +247,28 @@ class LazyPart:
             if a is None:
                 continue
             slope = (1.0 - share) * cost.gradient(shrunk, a) * cost.span
-            top = -np.inf
-            for vertex in cell.vertices:
-                point = vertex + share * (zero - vertex)
-                there = cost.solve(point, a.state)
-                if there is None:
-                    break
-                top = max(top, cost.value(point, there) - float(slope @ vertex))
-            else:
+            values = self._values(cell.vertices + share * (zero - cell.vertices), a)
+            if values is not None:
+                top = float((values - cell.vertices @ slope).max())
                 linear = (own - slope) / share * cost.factor
                 start = (base - float(own @ center) - top) / share * cost.factor
                 piece.tangents.append((linear + rest[0], start + rest[1]))
+
+    def _values(self, points: np.ndarray, a: Affine) -> np.ndarray | None:
+        """Upper bounds of V at points: by a solution nearby where it is feasible, else V itself.
+
+        None where a point has no solution.
+        """
+        values = np.empty(len(points))
+        slope, start = self.cost.rows_of(a)
+        hard = np.isinf(self.cost.part.cap)
+        holds = ((points @ slope[hard].T + start[hard]) >= 0.0).all(axis=1)
+        for k, point in enumerate(points):
+            there = a if holds[k] else self.cost.solve(point, a.state)
+            if there is None:
+                return None
+            values[k] = self.cost.value(point, there)
+        return values
 
     def _rest(self, piece: Piece) -> tuple[np.ndarray, float]:
         """An affine function below what the upper level pays beside prices, over the cell."""

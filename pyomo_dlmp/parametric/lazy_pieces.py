@@ -237,6 +237,7 @@ class Piece:
                 if upper - lower <= _NEAR * abs(upper) + ROUNDING:
                     break
             if not self.tangents:
+                self.best = X[int(np.argmin(X @ slope))]
                 break
             found = self._over_tangents(slope)
             if found is None:
