@@ -113,6 +113,8 @@ PAYMENTS = TableSchema("payments", "What each datacenter pays, in $", (
 DECOMPOSITION = TableSchema("decomposition", "Parts of the DLMPs, in the unit of the price", (
     *_AT, Column("part", Kind.TEXT, "energy, loss, voltage, congestion, unbalance ..."),
     _VALUE, _UNIT), optional=True)
+EMISSIONS = TableSchema("emissions", "Marginal emissions, in kg CO2 per MWh and Mvarh", (
+    *_AT, _VALUE, _UNIT), optional=True)
 AUDIT = TableSchema("audit", "Checks of a run", (
     Column("check", Kind.TEXT, "what is checked"), _VALUE,
     Column("limit", Kind.NUMBER, "greatest value that passes, in the row's unit; empty: none"),
@@ -171,7 +173,8 @@ STUDY = TableSchema("study", "What was solved, and with what", (
 OF_AC = (NEUTRALS, AC_ROUNDS, AC_CERTIFICATE, AC_DEVIATIONS, AC_CLIFF)
 """Tables of a run whose network is held in the AC form."""
 
-OF_A_RUN = (SUMMARY, PRICES, VOLTAGES, UNBALANCE, DISPATCH, PAYMENTS, DECOMPOSITION, AUDIT, *OF_AC)
+OF_A_RUN = (SUMMARY, PRICES, VOLTAGES, UNBALANCE, DISPATCH, PAYMENTS, DECOMPOSITION, EMISSIONS,
+            AUDIT, *OF_AC)
 """Tables that every run adds its rows to, as far as it has any."""
 
 OF_THE_STUDY = (CASES, MARKETS, BUSES, BRANCHES, STUDY)
