@@ -180,7 +180,8 @@ def finalize_result(model: Any, record: SingleLevel, claim: Claim, solver: str, 
     value_idle_vars(record.original, upper_data(model, pyo.Constraint),
                     (v for lower in record.lowers for v in chain(
                         lower.kkt.form.idle, lower.kkt.form.block.declared_upper())))
-    _round_integers(model, record)
+    decided = _decided(model, record)
+    _round_integers(decided)
     result = BilevelResult(claim.status, claim.objective, claim.bound, None, solver, clock.times,
                            claim.size, notes=list(claim.notes))
     rows = upper_rows(model, record)
@@ -189,7 +190,7 @@ def finalize_result(model: Any, record: SingleLevel, claim: Claim, solver: str, 
     loose = record.relaxed or not record.exact
     result.audit = judge_upper(
         model, record, [report for report, _ in judged], [s for _, s in judged],
-        None if loose else claim.objective)
+        None if loose else claim.objective, upper=(rows, decided))
     result.audit.as_found = as_found
     result.objective = result.audit.recomputed
     result.notes += [*result.audit.notes, *map(_unproved, record.unproved_prices)]
@@ -217,10 +218,15 @@ def _unproved(name: str) -> str:
             "limits exclude it")
 
 
-def _round_integers(model, record: SingleLevel) -> None:
+def _decided(model, record: SingleLevel) -> list:
+    """Vars that the upper level decides."""
+    used = (v for lower in record.lowers for v in lower.kkt.form.u)
+    return list(upper_vars(model, record, record.original, used))
+
+
+def _round_integers(decided: list) -> None:
     """Round integer Vars to whole numbers, so that the lower levels are checked exactly there."""
-    decided = (v for lower in record.lowers for v in lower.kkt.form.u)
-    for var in upper_vars(model, record, record.original, decided):
+    for var in decided:
         if var.value is not None and not var.fixed and not var.is_continuous():
             var.set_value(float(round(var.value)), skip_validation=True)
 

@@ -104,7 +104,7 @@ def _audit(model: Any, intervals: bool) -> Audit:
 
 def judge_upper(model: Any, record: SingleLevel | None, lowers: list[LowerAudit],
                 solvers: list[LowerSolver], reported: float | None = None,
-                ranges: bool = True) -> Audit:
+                ranges: bool = True, upper: tuple[list, list] | None = None) -> Audit:
     """The audit of a point whose lower levels have been checked.
 
     Parameters
@@ -119,6 +119,8 @@ def judge_upper(model: Any, record: SingleLevel | None, lowers: list[LowerAudit]
         The upper objective as a search reported it.
     ranges
         Whether the optimistic and pessimistic values are computed.
+    upper
+        (`upper_rows`, `upper_vars`), where the caller has found them; None: they are found here.
 
     Returns
     -------
@@ -134,14 +136,16 @@ def judge_upper(model: Any, record: SingleLevel | None, lowers: list[LowerAudit]
     if found.recomputed is None:
         raise ModelError.at(objective.name, "cannot be evaluated: a Var in it has no value",
                             "Solve the model first.")
-    found.broken = broken_statements(model) + broken_rows(upper_rows(model, record))
+    found.broken = broken_statements(model) + broken_rows(
+        upper_rows(model, record) if upper is None else upper[0])
     decided: list[Any] = []
     for lower in lowers:
         assert lower.kkt is not None
         decided += lower.kkt.form.u
         found.broken += broken_fixed_rows(lower.kkt, [var.value for var in lower.kkt.form.u])
         found.broken += duals_beyond_bounds(lower.kkt, record)
-    variables = list(upper_vars(model, record, objective, decided))
+    variables = (list(upper_vars(model, record, objective, decided)) if upper is None
+                 else upper[1])
     found.outside, found.fractional = outside_bounds(variables), off_whole_numbers(variables)
     if ranges:
         _add_range(found, objective, solvers)

@@ -89,6 +89,7 @@ class DualMap:
         self._is_row, self._index = is_row, index
         self._equality = np.full(len(form.rows), -1)
         self._equality[equality_rows] = np.arange(len(equality_rows))
+        self._asked: tuple[int, list[AskedDual]] | None = None  # when there were so many
         # pair of each (row or bound, side), -1 where there is none
         self._pair = {}
         for of_row, count in ((True, len(form.rows)), (False, len(form.x))):
@@ -147,8 +148,14 @@ class DualMap:
 
     # ------------------------------------------------------------------ the user's dual Vars
 
-    def asked(self) -> Iterator[AskedDual]:
+    def asked(self) -> list[AskedDual]:
         """Every VarData that `dual_of` gave for this lower level."""
+        count = sum(len(dual) for *_, dual in dual_vars_of(self.form.block))
+        if self._asked is None or self._asked[0] != count:  # they are only ever added
+            self._asked = count, list(self._look_up())
+        return self._asked[1]
+
+    def _look_up(self) -> Iterator[AskedDual]:
         form, has_x = self.form, np.diff(self.form.A.indptr) > 0
         for component, bound, dual in dual_vars_of(form.block):
             for key, var in dual.items():

@@ -156,6 +156,8 @@ class LowerSolver:
         gone[self.elimination.kept] = False
         self.gone = np.flatnonzero(gone)
         self.factor = splu(kkt.A_eq[self.used][:, self.gone].tocsc()) if len(self.used) else None
+        self._last: tuple[np.ndarray, LowerSolution] | None = None
+        self._like: Point | None = None  # of the reduced QP, when it was last solved
         self._reduce()
 
     def _reduce(self) -> None:
@@ -167,8 +169,6 @@ class LowerSolver:
         parts = self._independent_parts()
         self.parts = [part for part in parts if len(part) > 1]
         self.singles = np.array([part[0] for part in parts if len(part) == 1], dtype=int)
-        self._last: tuple[np.ndarray, LowerSolution] | None = None
-        self._like: Point | None = None  # of the reduced QP, when it was last solved
 
     def renewed(self, kkt: KktSystem) -> LowerSolver:
         """The solver of the same lower level after a change of numbers.

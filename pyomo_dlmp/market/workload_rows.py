@@ -113,6 +113,11 @@ class WorkloadRows:
         battery = self.block.ups[site]
         return p - battery.charge[t] + battery.discharge[t]
 
+    def _floor(self, site: str, t) -> Any:
+        """Least power, as the expression that bounds p: it follows a site's capacity."""
+        lower = self.sites[site].p[t].lower
+        return self.sites[site].floor if lower is None else lower
+
     def _ups(self) -> None:
         found = {ups.site: ups for ups in self.workload.ups}
         self.block.ups = pyo.Block(list(found))
@@ -178,7 +183,7 @@ class WorkloadRows:
         index = [(s, t) for s in self.sites for t in self.labels]
         self.block.idle = pyo.Var(index, domain=pyo.NonNegativeReals, initialize=0.0)
         for s, t in index:
-            self.block.idle[s, t].setub(self.sites[s].floor)
+            self.block.idle[s, t].setub(self._floor(s, t))
         self.block.power = constraint_over(index, lambda s, t: self._net(s, t) - sum(
             self.parts.get(("b", s, t), [])) - self.block.idle[s, t] == 0)
 
@@ -204,7 +209,7 @@ class WorkloadRows:
         index = [(s, t) for s in block.ups for t in self.labels]
         if index:  # what the battery gives may not be more than the work draws
             block.draws = constraint_over(
-                index, lambda s, t: self._net(s, t) >= self.sites[s].floor)
+                index, lambda s, t: self._net(s, t) >= self._floor(s, t))
 
     def _ramps(self) -> None:
         pairs = list(zip(self.labels, self.labels[1:], strict=False))

@@ -56,3 +56,17 @@ def test_energy_and_tariff():
     check_same(m, fresh)
     found = [dlmp.solve_bilevel(each, gap=1e-6).objective for each in (m, fresh)]
     assert found[0] == pytest.approx(found[1], rel=1e-6)
+
+
+def test_a_floor_follows_the_capacity():
+    site = dlmp.Datacenter(name="dc", bus="end", kw=900, floor=0.2)
+    more = dlmp.Datacenter(name="dc", bus="end", kw=1200, floor=0.2)
+    job = Workload(jobs=(Job(name="train", mwh=0.5, arrival=0, deadline=3),))
+    m, fresh = (bilevel(feeder(each), job, PRICE) for each in (site, more))
+    for t in m.dso.periods:
+        m.dso.datacenter["dc"].capacity[t].set_value(1.2)
+    check_same(m, fresh)
+    assert [v.ub for v in m.dca.idle.values()] == pytest.approx(
+        [v.ub for v in fresh.dca.idle.values()])
+    found = [dlmp.solve_bilevel(each, gap=1e-6).objective for each in (m, fresh)]
+    assert found[0] == pytest.approx(found[1], rel=1e-6)
