@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from warnings import warn
 
+from pyomo.common.dependencies import DeferredImportCallbackFinder
 from pyomo.core import TransformationFactory
 
 if TYPE_CHECKING:
@@ -55,12 +56,18 @@ if TYPE_CHECKING:
     from pyomo_dlmp.parametric import Atlas
     from pyomo_dlmp.power_flow import ac_power_flow
     from pyomo_dlmp.search import load_checkpoint
+    from pyomo_dlmp.series import solve_series
     from pyomo_dlmp.solve import solve_bilevel, solve_opf, why_infeasible
     from pyomo_dlmp.solvers import solver_table
     from pyomo_dlmp.transform import bounds_table, tighten
     from pyomo_dlmp.validation import validate_feeder
 
 __version__ = "0.1.0"
+
+# Pyomo has it that whoever imports scipy or matplotlib gets all of scipy.stats or pyplot, too (.8 s
+# of CPU). Nothing here needs them; where Pyomo uses one itself, it still finds and loads it.
+for _library in ("scipy", "matplotlib"):
+    getattr(DeferredImportCallbackFinder, "_callbacks", {}).pop(_library, None)
 
 __all__ = [
     "AggregatorBlock",
@@ -103,6 +110,7 @@ __all__ = [
     "solve_bilevel",
     "solve_market",
     "solve_opf",
+    "solve_series",
     "solver_table",
     "tighten",
     "validate_feeder",
@@ -128,6 +136,7 @@ _ROOM = {
     **dict.fromkeys(("Unbalance", "build_opf"), "opf"),
     **dict.fromkeys(("Atlas",), "parametric"),
     **dict.fromkeys(("load_checkpoint",), "search"),
+    **dict.fromkeys(("solve_series",), "series"),
     **dict.fromkeys(("solve_bilevel", "solve_opf", "why_infeasible"), "solve"),
     **dict.fromkeys(("solver_table",), "solvers"),
     **dict.fromkeys(("bounds_table", "tighten"), "transform"),
@@ -138,8 +147,8 @@ _ROOM = {
 _NAMESPACES = {
     name: name for name in ("ac_opf", "auditing", "bilevel", "blocks", "errors", "extend", "io",
                             "market", "network", "opf", "parametric", "power_flow", "report",
-                            "results", "search", "solve", "solvers", "study", "testing",
-                            "transform", "validation")
+                            "results", "search", "series", "solve", "solvers", "study",
+                            "testing", "transform", "validation")
 } | {"workload": "market.workload"}
 
 # Names of the last release that have moved, or changed: they stay for one more.

@@ -51,7 +51,11 @@ class KeptLower:
 
     def __init__(self, block: Any):
         self.block = block
-        self._solver: LowerSolver | None = None
+        self.kkt: KktSystem
+        self._solver: LowerSolver | None
+        self._leaves: Leaves | None
+        self._rows: RowPolynomials | None
+        self._objective: ObjectivePolynomial | None
         self._compile()
 
     @property
@@ -114,13 +118,17 @@ class KeptLower:
         return NUMBERS
 
     def _compile(self) -> None:
-        self._leaves: Leaves | None = None
-        self._rows: RowPolynomials | None = None
-        self._objective: ObjectivePolynomial | None = None
-        self._solver = None
+        self._leaves = self._rows = self._objective = self._solver = None
         with PauseGC():
-            self.kkt: KktSystem = build_kkt(compile_lower(self.block))
-            self._leaves = Leaves(self.block)
+            form = compile_lower(self.block)
+            self.kkt, leaves = build_kkt(form), Leaves(self.block)
+            try:  # from the start, so that what does not change later is the same to the last bit
+                changes = self._numbers(leaves)
+            except NoPolynomial:
+                changes = {}
+            if changes:
+                self.kkt = build_kkt(renewed_form(form, changes))
+            self._leaves = leaves
 
     # ------------------------------------------------------------------ what is read again
 

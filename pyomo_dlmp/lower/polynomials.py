@@ -75,7 +75,9 @@ class RowPolynomials:
         self._walk = Walk()
         self._columns = max(column.values(), default=-1) + 1
         strange: dict[int, int] = {}  # Vars without a column, whose coefficients must be 0
-        low, high, entries = [], [], []
+        low: list[float] = []
+        high: list[float] = []
+        entries: list[tuple[int, int, float, tuple[int, ...]]] = []
         for i, row in enumerate(rows):
             lower, body, upper = row.to_bounded_expression()
             for at, limit, into in ((_LOW, lower, low), (_HIGH, upper, high)):

@@ -72,6 +72,10 @@ class RegionCost:
     error: float
     concave: np.ndarray
 
+    def halves(self, v: np.ndarray) -> list[RegionCost]:
+        """The piece cut in two near a point v; see `cut_in_two`."""
+        return cut_in_two(self, v)
+
 
 def cost_on(worth: RegionObjective, region: Region, sigma: int) -> Quadratic:
     """The part's upper cost on a critical region.
