@@ -52,6 +52,13 @@ class Flows:
         return k0
 
 
+    def duals(self, left: np.ndarray) -> np.ndarray:
+        """Duals of the used rows from what stationarity leaves without them, shape (n,)."""
+        if self._factor is None:
+            return np.zeros(0)
+        return self._size * self._factor.solve(left[self.gone], trans="T")
+
+
 def flows_of(E: sp.csr_matrix, free: np.ndarray, penalty: np.ndarray, largest: int,
              like: Flows | None = None) -> Flows:
     """Eliminate the free columns of a part.
