@@ -1,5 +1,8 @@
 """Critical regions: few decisions, the lower level's solution by pieces, one small MILP."""
 
+from typing import Any
+
+from pyomo_dlmp.deprecation import warn_renamed
 from pyomo_dlmp.parametric.atlas import Atlas
 from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit
 from pyomo_dlmp.parametric.condensing import condense
@@ -29,3 +32,10 @@ __all__ = [
     "refuse_answers",
     "solve_explicit",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "SolveCache":
+        warn_renamed("parametric.SolveCache is now parametric.Atlas")
+        return Atlas
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

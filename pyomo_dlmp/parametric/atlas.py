@@ -160,7 +160,7 @@ class Atlas:
 
     # ---------------------------------------------------------- what solves ask for
 
-    def system(self, block: Any) -> tuple[KktSystem, LowerSolver | None]:
+    def system(self, block: Any) -> KktSystem:
         """The compiled lower level, in which only what changed since the last call is read again.
 
         Parameters
@@ -170,8 +170,7 @@ class Atlas:
 
         Returns
         -------
-        tuple
-            (its KKT arrays, its solver from an earlier solve or None).
+        KktSystem
 
         Raises
         ------
@@ -180,18 +179,18 @@ class Atlas:
         """
         given = self._given.pop(id(block), None)
         if given is not None:
-            return given[1], None
+            return given[1]
         if not self.series:
-            return build_kkt(compile_lower(block)), None
+            return build_kkt(compile_lower(block))
         held = self._systems.get(id(block))
         if held is None:
             if len(self._systems) >= _MOST_SYSTEMS:
                 self._systems.pop(next(iter(self._systems)))
             held = self._systems[id(block)] = KeptLower(block)
             self.counts["compiled"] += 1
-            return held.kkt, None
+            return held.kkt
         self.counts[_COUNTED[held.update()]] += 1
-        return held.kkt, held.known_solver
+        return held.kkt
 
     def give(self, block: Any, kkt: KktSystem) -> None:
         """Use arrays that the caller has compiled for the next `system` of a LowerLevel, once.
@@ -205,11 +204,15 @@ class Atlas:
         """
         self._given[id(block)] = (block, kkt)
 
-    def keep_solver(self, kkt: KktSystem, solver: LowerSolver) -> None:
-        """Keep the factorised lower level for the next solve."""
-        for held in self._systems.values():
-            if held.kkt is kkt:
-                held.keep(solver)
+    def solver_of(self, kkt: KktSystem) -> LowerSolver:
+        """The solver of what `system` returned; what an earlier one has factorised is kept."""
+        held = next((held for held in self._systems.values() if held.kkt is kkt), None)
+        return LowerSolver(kkt) if held is None else held.solver
+
+    def flows_of(self, number: int) -> Parts | None:
+        """The parts of a lower level with all their maps, if they are kept."""
+        held = self._parts.get(number)
+        return None if held is None else held[2]
 
     def parts(self, kkt: KktSystem, paid: Iterable[int], wanted: Iterable[int],
               box: tuple[np.ndarray, np.ndarray], number: int) -> Parts:

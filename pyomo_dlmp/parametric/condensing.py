@@ -15,14 +15,11 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.linalg import splu
 
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.components import component_labels, groups_by_label
-from pyomo_dlmp.numerics.elimination import Elimination, eliminate
 from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit, Shape, screen
-
-MOST_NUMBERS = 4e7  # entries of a dense condensed matrix; beyond, a part is not condensed
+from pyomo_dlmp.parametric.flows import Flows, flows_of
 
 
 @dataclass(eq=False)
@@ -31,16 +28,14 @@ class Maps:
 
     Attributes
     ----------
-    key
-        Fingerprint of the matrices it was made of.
+    key, pattern
+        Fingerprints of the matrices it was made of, and of the places of their entries.
     shape
         Which rows the part has whatever their numbers.
     u
         Columns of its upper decisions among the form's.
-    w, Kw, Kp
-        Its decisions, and the maps of all its columns, shapes (n, w) and (n, p).
-    used, gone, factor
-        Equality rows and columns that were eliminated, and the factors of that square; None: none.
+    flows
+        The maps of all its columns.
     rest, rest_rows
         The other equality rows, and their entries.
     own
@@ -58,14 +53,10 @@ class Maps:
     """
 
     key: bytes
+    pattern: bytes
     shape: Shape
     u: np.ndarray
-    w: np.ndarray
-    Kw: np.ndarray
-    Kp: np.ndarray
-    used: np.ndarray
-    gone: np.ndarray
-    factor: Any
+    flows: Flows
     rest: np.ndarray
     rest_rows: sp.csr_matrix
     own: np.ndarray
@@ -174,14 +165,14 @@ def condense(kkt: KktSystem, paid: Iterable[int], wanted: Iterable[int],
     else:
         members = _members(kkt, paid, wanted)
         alike = [None] * len(members)
-    known = {} if previous is None else {maps.key: maps for maps in previous.maps}
+    known = {} if previous is None else {
+        key: maps for maps in previous.maps for key in (maps.key, maps.pattern)}
     shared: dict = {}
     parts, curvatures = [], []
     for k, mine in enumerate(members):
         new = alike[k] is None
         if new:
             alike[k] = _maps(kkt, mine, relaxing, known)
-            known[alike[k].key] = alike[k]
         curvatures.append(_curvature(kkt, mine, alike[k], shared) if new or curved is None
                           else curved[k])
         parts.append(_numbers(kkt, mine, alike[k], curvatures[k], box, number))
@@ -266,29 +257,30 @@ def _maps(kkt: KktSystem, part: Members, relaxing: np.ndarray, known: dict) -> M
                    _bounded(kkt, columns), plain_cost, np.array([D.nnz]), S, T, A_eq, B_eq])
     if key in known:
         return known[key] if np.array_equal(known[key].u, u) else replace(known[key], u=u)
+    places = [a for M in (A_eq, B_eq, S, T) for a in (M.indptr, M.indices)]
     n, m, k = len(columns), len(u), len(paid)
     shift = sp.csr_matrix((np.ones(k), (paid, np.arange(k))), shape=(len(rows), k))
     E = sp.hstack([A_eq, B_eq, shift], format="csr")
     penalty, row_of, coef = _penalties(kkt, part, relaxing[columns] & plain_cost, A_eq, S)
     if np.isin(wanted, penalty).any():
         raise NotExplicit("the upper level uses the violation of a soft limit")
-    found, w = _eliminate_flows(kkt, part, E, penalty, m + k)
-    at = {int(c): i for i, c in enumerate(found.kept)}
-    Kw, Kp = (found.M[:n, [at[int(c)] for c in kept]].toarray()
-              for kept in (w, range(n, n + m + k)))
+    pattern = _digest([paid, wanted, penalty, _bounded(kkt, columns), *places])
+    like = known.get(pattern)
+    flows = flows_of(E, ~_bounded(kkt, columns), penalty, len(pairs),
+                     None if like is None else like.flows)
+    Kw, Kp = flows.Kw, flows.Kp
     Tp = np.zeros((len(pairs), m + k))
     Tp[:, :m] = T.toarray()
-    used, rest = found.rows_used, np.setdiff1d(np.arange(len(rows)), found.rows_used)
-    gone = np.setdiff1d(np.arange(n), found.kept)
+    rest = np.setdiff1d(np.arange(len(rows)), flows.used)
     own = kkt.is_row[pairs] | ~np.isin(kkt.index[pairs], columns[penalty])
-    return Maps(
-        key=key, shape=_shape(kkt, part, u, own, [A_eq, B_eq, S, T]), u=u, w=w, Kw=Kw, Kp=Kp,
-        used=used, gone=gone,
-        factor=splu(A_eq[used][:, gone].tocsc()) if len(used) else None,
+    found = Maps(
+        key=key, pattern=pattern, shape=_shape(kkt, part, u, own, places), u=u, flows=flows,
         rest=rest, rest_rows=A_eq[rest], own=own, penalty=penalty, row_of=row_of, coef=coef,
         S=S, A=(S @ Kw)[own], T=(S @ Kp + Tp)[own],
         C=A_eq[rest] @ Kw, F=A_eq[rest] @ Kp + E[rest][:, n:].toarray(), wanted=wanted,
         plain=not (T.nnz or D.nnz))
+    known[key] = known[pattern] = found
+    return found
 
 
 def _curvature(kkt: KktSystem, part: Members, maps: Maps, shared: dict) -> Curvature:
@@ -298,7 +290,7 @@ def _curvature(kkt: KktSystem, part: Members, maps: Maps, shared: dict) -> Curva
     D = kkt.sigma * kkt.form.D[columns][:, maps.u]
     key = maps.key, _digest([Q, D])
     if key not in shared:
-        Kw, Kp = maps.Kw, maps.Kp
+        Kw, Kp = maps.flows.Kw, maps.flows.Kp
         Dp = np.zeros(Kp.shape)
         Dp[:, :len(maps.u)] = D.toarray()
         QKp, cross = Q @ Kp, Kp.T @ Dp
@@ -308,7 +300,7 @@ def _curvature(kkt: KktSystem, part: Members, maps: Maps, shared: dict) -> Curva
 
 
 def _shape(kkt: KktSystem, part: Members, decisions: np.ndarray, own: np.ndarray,
-           matrices: list) -> Shape:
+           places: list) -> Shape:
     """What the part has in common with those of other numbers: no entry, no period, no name."""
     pairs, form = part.pairs, kkt.form
     rank = np.unique(kkt.index[pairs] + np.where(kkt.is_row[pairs], 0, len(form.rows)),
@@ -316,7 +308,7 @@ def _shape(kkt: KktSystem, part: Members, decisions: np.ndarray, own: np.ndarray
     rows = _digest([np.array([len(part.columns), len(part.rows), len(decisions)]),
                     np.searchsorted(part.rows, part.paid), own, kkt.is_row[pairs],
                     kkt.is_lower[pairs], rank])
-    entries = _digest([rows, *(a for M in matrices for a in (M.indptr, M.indices))])
+    entries = _digest([rows, *places])
     names = [form.u[j].name.rpartition("[")[0] or form.u[j].name for j in decisions[:3]]
     more = " ..." if len(decisions) > len(names) else ""
     title = (f"{form.block.model().name}: {own.sum()} limits of {form.block.name} over "
@@ -343,42 +335,24 @@ def _numbers(kkt: KktSystem, part: Members, maps: Maps, curved: Curvature, box,
     form = kkt.form
     columns, rows, pairs = part.columns, part.rows, part.pairs
     right = kkt.b_eq[rows]
-    k0 = np.zeros(len(columns))
-    if maps.factor is not None:
-        k0[maps.gone] = maps.factor.solve(right[maps.used])
-    c, r = kkt.sigma * form.c[columns] + curved.Q @ k0, np.zeros(maps.Kp.shape[1])
+    k0 = maps.flows.start(right)
+    Kw, Kp = maps.flows.Kw, maps.flows.Kp
+    c, r = kkt.sigma * form.c[columns] + curved.Q @ k0, np.zeros(Kp.shape[1])
     r[:len(maps.u)] = curved.D.T @ k0
     cap = np.full(len(pairs), np.inf)
     cap[maps.row_of] = kkt.sigma * form.c[columns[maps.penalty]] / maps.coef
     own = maps.own
     condensed = CondensedQp(
-        lower=number, rows=rows, w=columns[maps.w], u=maps.u, paid=part.paid,
-        H=curved.H, g=maps.Kw.T @ c, E=curved.E, R=curved.R, r=maps.Kp.T @ c + r,
+        lower=number, rows=rows, w=columns[maps.flows.w], u=maps.u, paid=part.paid,
+        H=curved.H, g=Kw.T @ c, E=curved.E, R=curved.R, r=Kp.T @ c + r,
         pair=pairs[own], A=maps.A, T=maps.T, s=(maps.S @ k0 + kkt.s0[pairs])[own], cap=cap[own],
         C=maps.C, F=maps.F, f=right[maps.rest] - maps.rest_rows @ k0,
-        wanted=part.wanted, Xw=maps.Kw[maps.wanted], Xp=maps.Kp[maps.wanted],
+        wanted=part.wanted, Xw=Kw[maps.wanted], Xp=Kp[maps.wanted],
         x0=k0[maps.wanted], gone={}, rest=rows[maps.rest], soft_pair=pairs[maps.row_of],
         soft_column=columns[maps.penalty], soft_coef=maps.coef, lo=box[0][maps.u],
         hi=box[1][maps.u], plain=maps.plain, place=np.arange(int(own.sum())),
         always=np.empty(0, int), shape=maps.shape)
     return screen(condensed, form.lb, form.ub)
-
-
-def _eliminate_flows(kkt: KktSystem, part: Members, E, penalty,
-                     parameters: int) -> tuple[Elimination, np.ndarray]:
-    """(elimination of the free columns by the equality rows E, decisions w that it leaves).
-
-    NotExplicit where the map from w and the parameters to all columns is too large.
-    """
-    n = len(part.columns)
-    gone = eliminate(E, np.zeros(len(part.rows)), np.concatenate(
-        [~_bounded(kkt, part.columns), np.zeros(parameters, bool)]))
-    kept = gone.kept[gone.kept < n]
-    w = kept[~np.isin(kept, penalty)]
-    if max(len(part.pairs), n) * (len(w) + parameters) > MOST_NUMBERS:
-        raise NotExplicit(f"it has {len(w)} decisions of its own for {n} columns in one part, "
-                          "and their map does not fit into memory", too_large=True)
-    return gone, w
 
 
 def _penalties(kkt: KktSystem, part: Members, able: np.ndarray, A_eq, S):

@@ -21,7 +21,6 @@ from pyomo_dlmp.bilevel import lower_levels, upper_objective
 from pyomo_dlmp.bilevel.values import bounds_of, load_values
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.lower.kkt_system import KktSystem
-from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.effort import Effort
 from pyomo_dlmp.numerics.program import Program
@@ -58,7 +57,7 @@ class Explicit:
     Attributes
     ----------
     systems, solvers
-        The compiled lower levels, and the solver of each or None.
+        The compiled lower levels, and the solver of each, once it is needed.
     upper
         The upper level's terms.
     columns
@@ -121,8 +120,7 @@ def prepare(model: Any, most: int = MOST_REGIONS, clock: Any = None, priced: boo
     stage("compile")
     atlas = Atlas(series=False) if atlas is None else atlas
     with PauseGC():
-        compiled = [atlas.system(block) for block in lower_levels(model)]
-        systems = [kkt for kkt, _ in compiled]
+        systems = [atlas.system(block) for block in lower_levels(model)]
         upper = read_upper(model, systems, upper_objective(model))
         if priced and not upper.pays:
             raise NotExplicit("the upper level pays no prices")
@@ -139,7 +137,7 @@ def prepare(model: Any, most: int = MOST_REGIONS, clock: Any = None, priced: boo
     stage("regions")
     effort = Effort(_units(systems, parts) if priced else np.inf, time.monotonic() + seconds)
     used = [k for k, objective in enumerate(objectives) if parts[k].m and objective.terms]
-    ready = Explicit(systems, [solver for _, solver in compiled], upper, list(program.columns),
+    ready = Explicit(systems, [], upper, list(program.columns),
                      Hull(program, program, [parts[k] for k in used], [], [where[k] for k in used]),
                      [])
     worths = [(objectives[k], systems[parts[k].lower].sigma) for k in used]
@@ -227,8 +225,7 @@ def solve_explicit(model: Any, run: Any, most: int = MOST_REGIONS,
     ready = prepare(model, most, run.clock, priced, seconds,
                     atlas)
     clock, sign = run.clock, ready.upper.sense
-    ready.solvers = [solver or LowerSolver(kkt) for solver, kkt in zip(
-        ready.solvers, ready.systems, strict=True)]
+    ready.solvers = [atlas.solver_of(kkt) for kkt in ready.systems]
     came = present_values(ready.columns)
     known = None if came is None else value_at(came, ready.hull.upper, ready.upper, ready.solvers)
     clock.stage("search")
@@ -269,8 +266,6 @@ def solve_explicit(model: Any, run: Any, most: int = MOST_REGIONS,
         record.lowers = [_answer(ready, number, chosen) for number in range(len(ready.systems))]
     except SolverError as err:  # of what its condensed parts do not contain
         raise NotExplicit(f"what its regions leave out {err.faults[0].what}") from err
-    for lower in record.lowers:
-        atlas.keep_solver(lower.kkt, lower.solver)
     claim = Claim(status, sign * outcome.objective, bound, size, notes)
     return finalize_result(model, record, claim, run.interface.name, clock, run.gap)
 

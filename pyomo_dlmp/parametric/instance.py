@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.parametric.atlas import Atlas
+from pyomo_dlmp.parametric.condensed import NotExplicit
 from pyomo_dlmp.parametric.explicit import AIM, Explicit, prepare
 from pyomo_dlmp.parametric.known_value import refuse_false_bound
 from pyomo_dlmp.parametric.master import solve_master
 from pyomo_dlmp.parametric.polish import polished
-from pyomo_dlmp.parametric.regions_point import point_by_regions
+from pyomo_dlmp.parametric.regions_point import point_by_flows, point_by_regions
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ENTRY, GAP
 
@@ -135,10 +135,8 @@ class Instance:
         """
         counts = self.atlas.counts.copy()
         ready = prepare(self.model, atlas=self.atlas)
-        ready.solvers = [solver or LowerSolver(kkt) for solver, kkt in zip(
-            ready.solvers, ready.systems, strict=True)]
-        for kkt, solver in zip(ready.systems, ready.solvers, strict=True):
-            self.atlas.keep_solver(kkt, solver)
+        if ready.joined is not None:
+            raise NotExplicit("it has too many regions to be an instance", too_large=True)
         sign = ready.upper.sense
         outcome = solve_master(ready.hull, AIM * gap, time_limit)
         status = outcome.status
@@ -161,12 +159,15 @@ class Instance:
             max(0.0, objective - outcome.bound) / max(abs(objective), ENTRY), sign * repriced, z,
             ready.columns, chosen, recalled, lowers)
 
-    @staticmethod
-    def _point(ready: Explicit, number: int, chosen: list[int], z: np.ndarray) -> LowerAnswer:
+    def _point(self, ready: Explicit, number: int, chosen: list[int], z: np.ndarray) -> LowerAnswer:
         form = ready.systems[number].form
         place = ready.hull.upper.place
         u = z[[place[var] for var in form.u]]
-        found = point_by_regions(ready, number, chosen, u, resolve=False)
+        parts = self.atlas.flows_of(number)
+        found = None if parts is None else point_by_flows(ready, parts, chosen, u)
+        if found is None:
+            ready.solvers = [self.atlas.solver_of(kkt) for kkt in ready.systems]
+            found = point_by_regions(ready, number, chosen, u)
         return LowerAnswer(found.x, u, found.y, found.mu, found.row_duals,
                            found.residual.relative, form.x, form.u, form.rows)
 

@@ -5,12 +5,14 @@ import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
+from pyomo_dlmp.bilevel import upper_objective
 from pyomo_dlmp.lower.form import compile_lower
+from pyomo_dlmp.lower.kept import KeptLower
 from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.parametric import NotExplicit, condense, enumerate_regions, read_upper
 from pyomo_dlmp.parametric.condensed import CondensedQp
-from tests.models import bilevel, consumer, feeder
+from tests.models import bilevel, consumer, day_market, feeder
 
 
 def parts_of(m, low) -> tuple[list[CondensedQp], object]:
@@ -94,3 +96,26 @@ def test_too_many_are_refused_as_near():
     with pytest.raises(NotExplicit, match="more than 1 critical") as err:
         enumerate_regions(parts[0], most=1)
     assert err.value.too_large
+
+
+def test_hours_share_an_elimination_and_new_numbers_are_as_if_condensed_anew():
+    m = day_market()
+    kept = KeptLower(m.dso)
+    upper = read_upper(m, [kept.kkt], upper_objective(m))
+
+    def condensed(previous=None):
+        return condense(kept.kkt, upper.paid(0), upper.wanted(0), kept.kkt.form.u_box(),
+                        previous=previous)
+
+    first = condensed()
+    assert len({id(maps.flows) for maps in first.maps}) == 1  # loads of constant power
+    price = m.dso.substation["grid"].price
+    for change in (lambda: price.__setitem__(1, 70.0), lambda: m.dso.bus["end"].w.setub(1.2),
+                   lambda: m.dso.datacenter["dc"].p.setub(0.5)):
+        change()
+        kept.update()
+        again, fresh = condensed(first), condensed()
+        for one, other in zip(again, fresh, strict=True):
+            for name, value in vars(other).items():
+                np.testing.assert_array_equal(getattr(one, name), value, err_msg=name)
+        first = again
