@@ -147,17 +147,57 @@ def add_to(expressions: Iterable[Any], coefs: Sequence[float],
     if not coefs:
         return
     more = tuple(coefs)
-    before, joined = None, more  # so that all periods go on to share their coefficients
+    plans: dict[int, _Join] = {}  # periods that shared their coefficients go on to share them
     for named, variables in zip(expressions, zip(*columns, strict=True), strict=True):
         now = named.args[0]  # `expr` makes an object of a number
         first, rest = _parted(now)
-        if first is None:
-            one = WeightedSum(more, variables)
-        else:
-            if first.coefs is not before:
-                before, joined = first.coefs, first.coefs + more
-            one = WeightedSum(joined, first.variables + variables)
+        had, both = ((), variables) if first is None else (
+            first.coefs, first.variables + variables)
+        plan = plans.get(id(had))
+        if plan is None or not plan.fits(both):
+            plan = plans[id(had)] = _Join(had, (*had, *more), both)
+        one = plan.sum_of(both)
         named.set_value(SumExpression([one, *rest]) if rest else one)
+
+
+class _Join:
+    """How the terms of a sum are put together: a Var that stands twice has one coefficient.
+
+    Parameters
+    ----------
+    had : tuple
+        Kept, so that its id stays its own.
+    coefs, variables : tuple
+        All terms.
+    """
+
+    def __init__(self, had: tuple, coefs: tuple[float, ...], variables: tuple[Any, ...]):
+        self.had = had
+        total: dict[int, float] = {}
+        places: dict[int, int] = {}
+        for i, (coef, var) in enumerate(zip(coefs, variables, strict=True)):
+            total[id(var)] = total.get(id(var), 0.0) + coef
+            places.setdefault(id(var), i)
+        self.places = [places[vid] for vid, coef in total.items() if coef]
+        self.coefs = tuple([coef for coef in total.values() if coef])
+        self.group = None if len(total) == len(coefs) else self._groups(variables)
+
+    @staticmethod
+    def _groups(variables: tuple[Any, ...]) -> list[int]:
+        number: dict[int, int] = {}
+        return [number.setdefault(id(var), len(number)) for var in variables]
+
+    def fits(self, variables: tuple[Any, ...]) -> bool:
+        """Whether the same terms are of one Var in another period."""
+        if self.group is None:
+            return len(set(map(id, variables))) == len(variables)
+        return self.group == self._groups(variables)
+
+    def sum_of(self, variables: tuple[Any, ...]) -> WeightedSum:
+        """The sum in a period."""
+        if len(self.places) < len(variables):
+            variables = tuple([variables[i] for i in self.places])
+        return WeightedSum(self.coefs, variables)
 
 
 def _parted(expression: Any) -> tuple[WeightedSum | None, list]:
