@@ -3,17 +3,16 @@
 Pyomo keeps a sum of n Vars as 2 n + 2 objects, some 120 bytes for each term. A large model writes
 the same sum for every period, over other Vars: here the coefficients are one tuple that all periods
 share, and a sum is that tuple and the tuple of its Vars. Whoever asks for the terms (`args`) gets
-them as Pyomo would have made them, from then on kept; our own readers (`bilevel.sums`) look at the
-tuples.
+them as Pyomo would have made them; our own readers (`bilevel.sums`) look at the tuples.
 
 Pyomo chooses what to do with a node by its `__class__`, often without regard to subclasses. So both
-kinds say there what they are to Pyomo: a LinearExpression, a SumExpression. `type()` tells them
-apart.
+kinds say there what they are to Pyomo, a LinearExpression and a SumExpression; `type()` tells them
+apart. When their terms are asked for, they become just that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -21,21 +20,21 @@ from pyomo.core.expr import LinearExpression, SumExpression
 from pyomo.core.expr.numeric_expr import MonomialTermExpression, NumericExpression
 
 Row = tuple[int, tuple[int, ...], tuple[float, ...]]
-_TERMS: Any = NumericExpression.__dict__["_args_"]  # where Pyomo keeps them
+# the two fields of Pyomo's sums, in which ours keep what they are; one more would bar the way back
+_FIRST: Any = NumericExpression.__dict__["_args_"]
+_SECOND: Any = SumExpression.__dict__["_nargs"]
+_CLASS: Any = object.__dict__["__class__"]
 
 
 def _blank(kind: Any) -> Any:
     return kind.__new__(kind)
 
 
-def _kept(node: Any, make: Callable[[], list]) -> list:
-    """The terms, the same objects whenever they are asked for: Pyomo's derivatives need that."""
-    try:
-        return _TERMS.__get__(node)
-    except AttributeError:
-        made = make()
-        _TERMS.__set__(node, made)
-        return made
+def _become(node: Any, kind: type, terms: list) -> list:
+    """Make a node what it said it is, with its terms."""
+    _CLASS.__set__(node, kind)
+    node._args_, node._nargs = terms, len(terms)
+    return terms
 
 
 class WeightedSum(LinearExpression):
@@ -49,18 +48,20 @@ class WeightedSum(LinearExpression):
         As many.
     """
 
-    __slots__ = ("coefs", "variables")
+    __slots__ = ()
+    variables: Any = _FIRST
+    coefs: Any = _SECOND
 
     def __init__(self, coefs: tuple[float, ...], variables: tuple[Any, ...]):
         self.coefs, self.variables = coefs, variables
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> type:
         return LinearExpression
 
     @property
     def _args_(self) -> list:  # type: ignore[misc]
-        return _kept(self, lambda: list(map(
+        return _become(self, LinearExpression, list(map(
             MonomialTermExpression, zip(self.coefs, self.variables, strict=True))))
 
     @property
@@ -98,35 +99,47 @@ class QuadraticForm(SumExpression):
         Of every term.
     """
 
-    __slots__ = ("factor", "rows", "variables")
+    __slots__ = ()
+    variables: Any = _FIRST
+    matrix: Any = _SECOND  # rows and factor
 
     def __init__(self, rows: tuple[Row, ...], variables: tuple[Any, ...], factor: Any = 1.0):
-        self.rows, self.variables, self.factor = rows, variables, factor
+        self.variables, self.matrix = variables, (rows, factor)
 
     @property
+    def rows(self) -> tuple[Row, ...]:
+        """H."""
+        return self.matrix[0]
+
+    @property
+    def factor(self) -> Any:
+        """Of every term."""
+        return self.matrix[1]
+
+    @property  # type: ignore[misc]
     def __class__(self) -> type:
         return SumExpression
 
     @property
     def _args_(self) -> list:  # type: ignore[misc]
-        x, factor = self.variables, self.factor
-        return _kept(self, lambda: [
+        x, (rows, factor) = self.variables, self.matrix
+        return _become(self, SumExpression, [
             (factor * x[i]) * WeightedSum(coefs, tuple([x[j] for j in at]))
-            for i, at, coefs in self.rows])
+            for i, at, coefs in rows])
 
     @property
     def _nargs(self) -> int:
         return len(self.rows)
 
     def __reduce__(self) -> tuple:
-        return _blank, (QuadraticForm,), (self.rows, self.variables, self.factor)
+        return _blank, (QuadraticForm,), (self.matrix, self.variables)
 
     def __setstate__(self, state: tuple) -> None:
-        self.rows, self.variables, self.factor = state
+        self.matrix, self.variables = state
 
     def __deepcopy__(self, memo: dict) -> QuadraticForm:
         copied = memo[id(self)] = _blank(QuadraticForm)
-        copied.rows, copied.factor = self.rows, deepcopy(self.factor, memo)
+        copied.matrix = self.rows, deepcopy(self.factor, memo)
         copied.variables = tuple([deepcopy(var, memo) for var in self.variables])
         return copied
 
