@@ -70,14 +70,24 @@ def test_copies_have_vars_of_their_own(through):
     m.row = pyo.Constraint(expr=m.flow == 0)
     m.cost = pyo.Objective(expr=quadratic(m, m.k)[0])
     other = through(m)
+    assert type(other.flow.expr) is WeightedSum and type(other.cost.expr) is QuadraticForm
     assert {id(var) for var in identify_variables(other.row.body)} == {
         id(var) for var in other.x.values()}
     other.x[0].set_value(7.0)
     other.k.set_value(1.0)
-    assert type(other.flow.expr) is WeightedSum and type(other.cost.expr) is QuadraticForm
     assert pyo.value(other.flow) == pytest.approx(pyo.value(m.flow) + 2.0 * 5.5)
     assert pyo.value(other.cost) == pytest.approx(2.0 * 49 - 0.5 * 7 * 0.25 + 3.0 * 4)
     assert m.x[0].value == 1.5
+
+
+@pytest.mark.parametrize("which", range(3))
+def test_asked_for_its_terms_it_becomes_pyomos_own(which):
+    ours, theirs = list(pairs(model()))[which]
+    assert type(ours) is not type(theirs) and ours.__class__ is theirs.__class__
+    kept = ours.args
+    assert type(ours) is type(theirs) and len(kept) == ours.nargs() == theirs.nargs()
+    assert all(one is other for one, other in zip(kept, ours.args, strict=True))
+    assert str(ours) == str(theirs)
 
 
 @pytest.mark.parametrize("form", ["lp", "nl"])
@@ -123,7 +133,7 @@ def test_a_var_that_stands_twice_is_counted_twice():
     assert SumReader(OrderedVarRecorder({}, {}, None)).linear(twice) == ({}, 7.0)
 
 
-def test_periods_share_their_coefficients():
+def test_a_sum_grows_by_what_is_injected():
     m = model()
     m.net = pyo.Expression([0, 1, 2], initialize=0.0)
     x = list(m.x.values())
@@ -132,10 +142,21 @@ def test_periods_share_their_coefficients():
     add_to(m.net.values(), [-1.0, 4.0], [x, x[::-1]])
     add_to(m.net.values(), [], [])
     one, two, three = (m.net[t].expr for t in m.net)
-    assert one.coefs is three.coefs and one.coefs == (2.0, -1.0, 4.0)
+    assert one.coefs == three.coefs == (1.0, 4.0)  # x[0], x[2] stood twice
+    assert two.args[0].coefs == (5.0,)  # and x[1] three times
     assert type(two) is SumExpression and type(two.args[0]) is WeightedSum
     assert pyo.value(one) == pytest.approx(1.5 + 4 * 0.25)
     assert pyo.value(two) == pytest.approx(-2.0 + 4 * -2.0 + 0.75)
+
+
+def test_terms_that_cancel_are_gone():
+    m = model()
+    m.net = pyo.Expression([0, 1], initialize=0.0)
+    x = m.x
+    add_to(m.net.values(), [1.5, 1.0], [[x[0], x[1]], [x[1], x[2]]])
+    add_to(m.net.values(), [-1.5, 2.0], [[x[0], x[1]], [x[2], x[0]]])
+    assert m.net[0].expr.coefs is m.net[1].expr.coefs  # which periods share
+    assert [str(m.net[t].expr) for t in m.net] == ["x[1] + 2.0*x[2]", "x[2] + 2.0*x[0]"]
 
 
 def test_adding_nothing_or_a_number():

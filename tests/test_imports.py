@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "expressions": set(),  # Pyomo, but neither power nor levels
     # bilevel models: nothing here knows about power
     "bilevel": {*_BASE, "expressions"},
-    "lower": {*_BASE, "numerics", "expressions", "bilevel"},
+    "lower": {*_BASE, "expressions", "numerics", "bilevel"},
     "bounds": _LOWER,
     "transform": {*_LOWER, "bounds"},
     "auditing": _SINGLE, "solvers": _SINGLE,

@@ -23,12 +23,12 @@ from pyomo.repn.util import OrderedVarRecorder
 
 from pyomo_dlmp.bilevel import LowerLevelData, dual_vars_of, guard_of
 from pyomo_dlmp.bilevel.components import lower_fault, refuse_dual_name, refuse_no_vars
-from pyomo_dlmp.bilevel.lower_level import upper_among
 from pyomo_dlmp.bilevel.numbers import wrong_numbers
 from pyomo_dlmp.bilevel.rows import RowReader
 from pyomo_dlmp.bilevel.sums import SumReader
 from pyomo_dlmp.bilevel.values import bounds_of
 from pyomo_dlmp.errors import Fault, ModelError
+from pyomo_dlmp.lower.places import Places, ids_of
 from pyomo_dlmp.lower.row_table import RowTable
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.components import dense_blocks
@@ -299,32 +299,18 @@ class Compiler:
         return repn.quadratic or {}, repn.linear
 
     def form(self, rows, quad, lin, objective, sense) -> LowerForm:
-        ids, where = np.unique(np.array(self.ids), return_inverse=True)
-        used = set(lin).union(ids.tolist(), *quad)
-        position: dict[int, int] = {}
-        x: list = []
-        u: list = []
-        upper = upper_among(self.block, (self.var_map[vid] for vid in used))
-        for vid, var in self.var_map.items():
-            if vid in used:
-                side = u if vid in upper else x
-                position[vid] = len(side)
-                side.append(var)
-        idle = [var for vid, var in self.var_map.items() if vid not in used]
+        ids = np.array(self.ids)
+        pairs = ids_of(vid for pair in quad for vid in pair)
+        place = Places(self.block, self.var_map, np.concatenate([ids, ids_of(lin), pairs]))
+        x, u = place.x, place.u
         self._check_columns(x, u)
-        is_x = {id(v) for v in x}
-        place = np.array([position[vid] + (0 if vid in is_x else len(x))
-                          for vid in ids.tolist()], dtype=np.int32)
-        A, B = _split_rows(place[where], self.values, self.ends, len(x), len(u))
-        Q, D = split_quadratic(quad, position, is_x, len(x), len(u))
-        c = np.zeros(len(x))
-        for vid, coef in lin.items():
-            if vid in is_x:
-                c[position[vid]] = coef
+        A, B = _split_rows(place.of(ids), self.values, self.ends, len(x), len(u))
+        Q, D = place.quadratic(quad)
+        c = place.linear(lin)
         lb, ub = bounds_of(x)
         form = LowerForm(
             self.block, sense, x, u, rows, Q, c, D, A, B,
-            np.array(self.lo), np.array(self.hi), lb, ub, objective, idle,
+            np.array(self.lo), np.array(self.hi), lb, ub, objective, place.idle,
         )
         check_convex(form.Q * sense, form, objective.name)
         return form
