@@ -20,8 +20,8 @@ from pyomo_dlmp.parametric.lazy_pieces import Piece, steps_over
 from pyomo_dlmp.parametric.part_costs import PartCost
 from pyomo_dlmp.tolerances import POLISHED, ROUNDING
 
-_SHARES = (1.0, 0.3, 0.1, 0.03)  # e in the affine bounds of `lazy_pieces`
-_VERTICES = 300  # vertices up to which these bounds are computed
+_SHARES = (0.3, 0.1, 0.03)  # e in the affine bounds of `lazy_pieces`, besides 1
+_VERTICES = 20  # vertices up to which these bounds are computed
 _THIN = 1e-6  # width of a cell that is cut no more, share of the range
 
 
@@ -48,6 +48,7 @@ class LazyPart:
         self.points: list[np.ndarray] = []
         self.values: list[float] = []
         self.made = 0
+        self.zero: float | None = None  # V at u = 0, infinite where there is no solution
         self.root = self._piece(unit_cell(self.m), None, cost.middle)
         self.leaves: dict[int, Piece] = {id(self.root): self.root}
 
@@ -234,14 +235,20 @@ class LazyPart:
         """Affine bounds of a piece from the convexity of the optimal cost V; see `lazy_pieces`."""
         piece.tried = True
         cost, cell = self.cost, piece.cell
-        if piece.state is None or len(cell.vertices) > _VERTICES:
+        if piece.state is None:
             return
         center = cell.center
         base = cost.value(center, piece.state)
         own = cost.gradient(center, piece.state) * cost.span
         zero = -cost.part.lo / cost.span  # u = 0
         rest = self._rest(piece)
-        for share in _SHARES:
+        if self.zero is None:
+            a = cost.solve(zero)
+            self.zero = np.inf if a is None else cost.value(zero, a)
+        if np.isfinite(self.zero):
+            piece.tangents.append((own * cost.factor + rest[0], (
+                base - float(own @ center) - self.zero) * cost.factor + rest[1]))
+        for share in _SHARES if len(cell.vertices) <= _VERTICES else ():
             shrunk = center + share * (zero - center)
             a = cost.solve(shrunk, piece.state.state)
             if a is None:
