@@ -8,6 +8,7 @@ from pyomo_dlmp.report.figures.certificate import certificate_curves
 from pyomo_dlmp.report.figures.compare import market_bars, sweep
 from pyomo_dlmp.report.figures.dispatch import datacenter_power, feeder_import, svg_output
 from pyomo_dlmp.report.figures.duration import duration_curves
+from pyomo_dlmp.report.figures.emissions import emission_heat_map
 from pyomo_dlmp.report.figures.loading import unbalance_by_hour
 from pyomo_dlmp.report.figures.oneline import feeder_key, price_map, unbalance_map
 from pyomo_dlmp.report.figures.parts import parts_by_hour, parts_by_phase
@@ -23,6 +24,7 @@ __all__ = [
     "certificate_curves",
     "datacenter_power",
     "duration_curves",
+    "emission_heat_map",
     "feeder_import",
     "feeder_key",
     "market_bars",

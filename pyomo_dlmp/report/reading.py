@@ -39,6 +39,7 @@ class Results:
     branches: pd.DataFrame
     cases_table: pd.DataFrame
     decomposition: pd.DataFrame
+    emissions: pd.DataFrame
     markets: pd.DataFrame
     neutrals: pd.DataFrame
     ac_rounds: pd.DataFrame

@@ -11,6 +11,7 @@ from pyomo_dlmp.market import MARKETS, Market, MarketResult
 from pyomo_dlmp.results import (
     decomposition_table,
     dispatch_table,
+    emissions_table,
     payments_table,
     summary_table,
     unbalance_table,
@@ -25,6 +26,7 @@ from pyomo_dlmp.results.prices import balance_duals
 from pyomo_dlmp.results.schema import AUDIT, SUMMARY
 from pyomo_dlmp.results.voltages import exact
 from pyomo_dlmp.study.data import Run, Study
+from pyomo_dlmp.study.emissions import factors_of
 from pyomo_dlmp.study.output import numbers
 from pyomo_dlmp.tolerances import KKT_RESIDUAL, RECOMPUTED
 from pyomo_dlmp.validation import ac_report
@@ -122,6 +124,10 @@ def later_stages(study: Study, market: Market, outcome: MarketResult, tables: Ta
     dso, network = outcome.dso, market.network
     stages: dict[str, Callable[[], Tables]] = {
         "decomposition": lambda: _taken_apart(study, outcome, network, tables)}
+    if study.emissions:
+        factors = factors_of(study.emissions, network)
+        stages["emissions"] = lambda: {
+            "emissions": emissions_table(dso, factors, outcome.form)}
     if study.check_ac and not exact(dso):  # the AC form is its own check
         stages["AC check"] = lambda: {"summary": _against_ac(study, dso, network)}
     return stages

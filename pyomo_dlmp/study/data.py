@@ -38,7 +38,8 @@ class Study:
     `dso`: keywords of `build_opf` (form, price, load_scale, losses, voltage_limits, v_min, v_max,
     penalty ...); `aggregator`: energy_share (of all its datacenters' capacity x time), energy_mwh,
     pays, tariff; `ac`: of the leader's loop in the AC form (max_rounds, deviations); `parts`:
-    servers, interactive, job, ups; `takers`: price takers by name; `text`: of the file.
+    servers, interactive, job, ups; `emissions`: kg/MWh by source, "grid" for all substations;
+    `takers`: price takers by name; `text`: of the file.
     """
 
     path: str
@@ -64,6 +65,7 @@ class Study:
     cases: tuple[Case, ...]
     base: Network = field(repr=False)
     text: str = field(default="", repr=False)
+    emissions: Mapping[str, Any] = field(default_factory=dict)
     _networks: dict[tuple[str, float], Network] = field(
         default_factory=dict, init=False, repr=False, compare=False)
 

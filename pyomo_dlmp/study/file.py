@@ -22,6 +22,7 @@ from pyomo_dlmp.network.registry import device_classes
 from pyomo_dlmp.network.series import names_findings
 from pyomo_dlmp.opf.reduction import reduced
 from pyomo_dlmp.study.data import Case, Study
+from pyomo_dlmp.study.emissions import emission_findings
 from pyomo_dlmp.study.entries import (
     Entry,
     Found,
@@ -49,7 +50,7 @@ else:
     import tomli as tomllib
 
 _TAKER = {"name", "sites", "energy_share", "energy_mwh"}
-_TOP = {"title", "feeder", "results", "case", "price_taker", *TABLES, *PARTS}
+_TOP = {"title", "feeder", "results", "case", "price_taker", "emissions", *TABLES, *PARTS}
 
 
 def _device_words() -> list[str]:
@@ -172,7 +173,7 @@ class _Reader:
             gap=solver["gap"], time_limit=solver["time_limit"], devices=_made(self.devices),
             cases=tuple(Case(case.name, _made(case.devices), case.options)
                         for case in self.cases),
-            base=self.base)
+            base=self.base, emissions=data.get("emissions", {}))
         study.keep_networks({case.name: case.network for case in self.cases})
         return study
 
@@ -327,6 +328,7 @@ class _Reader:
         known = 0 if PERIODS.finding(periods, whole=True) else periods
         if base is not None:
             self._fit_sites(known)
+            self._found(emission_findings(data, [c.network for c in self.cases], known))
         elif known:
             self._found(work_findings(self.parts, None, known))
 
