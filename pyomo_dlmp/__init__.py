@@ -53,9 +53,10 @@ if TYPE_CHECKING:
         Transformer,
     )
     from pyomo_dlmp.opf import Unbalance, build_opf
-    from pyomo_dlmp.parametric import SolveCache
+    from pyomo_dlmp.parametric import Atlas
     from pyomo_dlmp.power_flow import ac_power_flow
     from pyomo_dlmp.search import load_checkpoint
+    from pyomo_dlmp.series import solve_series
     from pyomo_dlmp.solve import solve_bilevel, solve_opf, why_infeasible
     from pyomo_dlmp.solvers import solver_table
     from pyomo_dlmp.transform import bounds_table, tighten
@@ -70,6 +71,7 @@ for _library in ("scipy", "matplotlib"):
 
 __all__ = [
     "AggregatorBlock",
+    "Atlas",
     "AuditError",
     "BoundError",
     "Bus",
@@ -88,7 +90,6 @@ __all__ = [
     "NodalAdmittance",
     "Profile",
     "Regulator",
-    "SolveCache",
     "SolverError",
     "StaticVarGenerator",
     "Storage",
@@ -109,6 +110,7 @@ __all__ = [
     "solve_bilevel",
     "solve_market",
     "solve_opf",
+    "solve_series",
     "solver_table",
     "tighten",
     "validate_feeder",
@@ -132,8 +134,9 @@ _ROOM = {
                      "Regulator", "StaticVarGenerator", "Storage", "Substation",
                      "Transformer"), "network"),
     **dict.fromkeys(("Unbalance", "build_opf"), "opf"),
-    **dict.fromkeys(("SolveCache",), "parametric"),
+    **dict.fromkeys(("Atlas",), "parametric"),
     **dict.fromkeys(("load_checkpoint",), "search"),
+    **dict.fromkeys(("solve_series",), "series"),
     **dict.fromkeys(("solve_bilevel", "solve_opf", "why_infeasible"), "solve"),
     **dict.fromkeys(("solver_table",), "solvers"),
     **dict.fromkeys(("bounds_table", "tighten"), "transform"),
@@ -144,8 +147,8 @@ _ROOM = {
 _NAMESPACES = {
     name: name for name in ("ac_opf", "auditing", "bilevel", "blocks", "errors", "extend", "io",
                             "market", "network", "opf", "parametric", "power_flow", "report",
-                            "results", "search", "solve", "solvers", "study", "testing",
-                            "transform", "validation")
+                            "results", "search", "series", "solve", "solvers", "study",
+                            "testing", "transform", "validation")
 } | {"workload": "market.workload"}
 
 # Names of the last release that have moved, or changed: they stay for one more.
@@ -159,7 +162,8 @@ _MOVED = {
     **{name: f"validation.{name}" for name in (
         "AcPowerFlow", "AcReport", "CorrectedOpf", "ac_report", "solve_corrected_opf")},
     "Audit": "auditing.Audit", "BilevelResult": "auditing.BilevelResult",
-    "Frame": "blocks.Horizon", "OperatingPoint": "network.OperatingPoint", "Reuse": "SolveCache",
+    "Frame": "blocks.Horizon", "OperatingPoint": "network.OperatingPoint", "Reuse": "Atlas",
+    "SolveCache": "Atlas",
     "Tightened": "transform.ProvedBounds", "fit": "opf.fit_to_operating_point",
     "lower_levels": "bilevel.lower_levels",
 }

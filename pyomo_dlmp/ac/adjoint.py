@@ -12,6 +12,7 @@ is injected, as Re(conj(lam) di). Powers are in MVA, costs in $ of the period.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -151,10 +152,29 @@ def node_prices(state: AcState, t: int, lam: np.ndarray) -> tuple[np.ndarray, np
     for phases, neutral in neutrals(state.circuit):
         u[phases] -= u[neutral]
         lam[phases] -= lam[neutral]
-    value = np.full(len(u), complex(np.nan, np.nan))
-    np.divide(-np.conj(lam), np.conj(u), out=value, where=np.abs(u) >= SMALL)
-    # 1 MW drawn injects -conj(1/u), 1 Mvar -conj(j/u) = +j conj(1/u)
-    return value.real, (-1j * value).real
+    price = price_across(lam, u)
+    return price.real, price.imag
+
+
+def price_across(lam: Any, u: Any) -> np.ndarray:
+    """Cost of drawing power between two conductors.
+
+    1 MW drawn injects the current -conj(1/u), 1 Mvar -conj(j/u) = j conj(1/u).
+
+    Parameters
+    ----------
+    lam, u : complex or ndarray
+        Differences of the adjoint and of the voltage (pu) between them.
+
+    Returns
+    -------
+    ndarray, complex
+        $/MW + j $/Mvar of the period; nan where there is hardly a voltage.
+    """
+    u = np.asarray(u, dtype=complex)
+    price = np.full(u.shape, complex(np.nan, np.nan))
+    np.divide(-np.conj(lam), np.conj(u), out=price, where=np.abs(u) >= SMALL)
+    return price
 
 
 def referred(state: AcState) -> np.ndarray:

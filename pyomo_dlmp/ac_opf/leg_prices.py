@@ -11,9 +11,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from pyomo_dlmp.ac.adjoint import SMALL
+from pyomo_dlmp.ac.adjoint import SMALL, price_across
 from pyomo_dlmp.ac_opf.loop import AcLoop
 from pyomo_dlmp.errors import ModelError, listed, nearest, shown
 
@@ -71,8 +69,8 @@ def leg_price(loop: AcLoop, bus: str, leg: str, period: Any = None) -> LegPrice:
     if abs(u) < SMALL:
         raise ModelError.at(where, f"has {abs(u):.2g} pu, with which no power has a price",
                             "Take a leg between a phase and another conductor.")
-    value = -np.conj(across) / np.conj(u) / loop.hours
-    return LegPrice(float(value.real), float(value.imag))
+    price = complex(price_across(across, u)) / loop.hours
+    return LegPrice(price.real, price.imag)
 
 
 def _number(loop: AcLoop, period: Any) -> int:

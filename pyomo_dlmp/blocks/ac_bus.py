@@ -31,7 +31,7 @@ from pyomo.core.base.block import BlockData, declare_custom_block
 from pyomo_dlmp.blocks.ac_leg import AcLegBlock, LimitedPhasor, add_to
 from pyomo_dlmp.blocks.ac_limits import add_sequences, limit_neutral, set_sequences
 from pyomo_dlmp.blocks.data_checks import check_data
-from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
+from pyomo_dlmp.blocks.horizon import Horizon, constraint_over, number
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.device import leg_names
 from pyomo_dlmp.network.elements import Bus
@@ -340,17 +340,20 @@ class AcBusBlockData(BlockData):
         penalty : float or None
             Soft limits: $ per pu^2 of squared voltage and hour (Expression `cost`, $); None: hard.
         """
+        self.v_min, self.v_max = number(v_min), number(v_max)
+        low, high = self.v_min**2, self.v_max**2
         index = self.w.index_set()
         soft = penalty is not None
         if penalty is not None:
+            self.penalty = number(penalty)
             self.under = pyo.Var(index, domain=pyo.NonNegativeReals, initialize=0.0)
             self.over = pyo.Var(index, domain=pyo.NonNegativeReals, initialize=0.0)
-            self.cost = pyo.Expression(expr=penalty * self.hours * sum(
+            self.cost = pyo.Expression(expr=self.penalty * self.hours * sum(
                 self.under[k] + self.over[k] for k in index))
         self.v_low = constraint_over(index, lambda *k: (
-            self.w[k] + (self.under[k] if soft else 0.0) >= v_min**2))
+            self.w[k] + (self.under[k] if soft else 0.0) >= low))
         self.v_high = constraint_over(index, lambda *k: (
-            self.w[k] - (self.over[k] if soft else 0.0) <= v_max**2))
+            self.w[k] - (self.over[k] if soft else 0.0) <= high))
 
     def limit_neutral(self, v_max: float, sides: int = 12, penalty: float | None = None) -> None:
         """Limit the magnitudes of neutrals to ground; see `ac_limits.limit_neutral`."""

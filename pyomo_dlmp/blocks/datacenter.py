@@ -48,6 +48,8 @@ class DatacenterBlockData(DeviceBlockData):
         [t]: total drawn (Mvar).
     leg_p, leg_q : Var or Expression
         [leg, t]: drawn by a leg (MW, Mvar); Vars where legs are chosen.
+    capacity : Param
+        [t]: greatest power (MW), mutable; the least is its `floor` times it.
     drawn_p, drawn_q : Var
         [t], or [leg, t] where legs are chosen: what the DSO delivers (MW, Mvar); in the AC form.
     taken_p, taken_q : Constraint
@@ -92,12 +94,18 @@ class DatacenterBlockData(DeviceBlockData):
         self.legs = legs = _legs(dc, ac, grounded)
         self.rating_mva: float | None = None if dc.kva is None else mega(dc.kva)
         n, index = len(legs), horizon.index(legs)
-        self.p = pyo.Var(
-            horizon.periods, bounds=(dc.floor * top, top), initialize=dc.floor * top)
+        self.capacity = horizon.numbers(top, "capacity")
+        self.p = pyo.Var(horizon.periods, initialize=dc.floor * top)
+        for t in horizon.labels:
+            self.p[t].setlb(dc.floor * self.capacity[t])
+            self.p[t].setub(self.capacity[t])
         if dc.balanced:
             self.leg_p = pyo.Expression(index, initialize={k: self.p[k[1]] / n for k in index})
         else:
-            self.leg_p = pyo.Var(index, bounds=(0.0, top / n), initialize=dc.floor * top / n)
+            self.leg_p = pyo.Var(index, initialize=dc.floor * top / n)
+            for leg, t in index:
+                self.leg_p[leg, t].setlb(0.0)
+                self.leg_p[leg, t].setub(self.capacity[t] / n)
         self._reactive_power(horizon, index, n)
         if dc.reactive == "dso":
             self.rating = self._soft_rating(horizon, penalty)

@@ -14,11 +14,13 @@ from typing import Any
 
 import pyomo.environ as pyo
 from pyomo.core.base.block import declare_custom_block
+from pyomo.core.expr.numeric_expr import NPV_MinExpression
 
 from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.device import BalancedBlockData, Surroundings
-from pyomo_dlmp.blocks.horizon import Horizon
+from pyomo_dlmp.blocks.horizon import Horizon, number
 from pyomo_dlmp.blocks.inverter import limit_inverter
+from pyomo_dlmp.blocks.quadratic import priced
 from pyomo_dlmp.network.devices import Generator
 from pyomo_dlmp.network.units import mega
 
@@ -31,6 +33,12 @@ class GeneratorBlockData(BalancedBlockData):
     ----------
     p, q : Var
         [t]: totals (MW, Mvar).
+    scale : Param
+        [t]: multiplier (1) of `p_max`, mutable.
+    p_min, p_max, q_min, q_max : Param
+        Limits (MW, Mvar), mutable.
+    cost_linear, cost_quadratic : Param
+        $/MWh and $/MW^2h, mutable.
     """
 
     def build(self, device: Generator, horizon: Horizon, bus: Any, scale: Any = 1.0) -> None:
@@ -54,18 +62,23 @@ class GeneratorBlockData(BalancedBlockData):
         """
         check_data(device, bus=bus)
         g = device
-        top = {t: c * mega(g.kw_max) for t, c in horizon.series(scale, "generator scale").items()}
-        low = {t: min(mega(g.kw_min), most) for t, most in top.items()}
-        self.p = pyo.Var(horizon.periods, initialize=low)
+        self.scale = horizon.numbers(scale, "generator scale")
+        self.p_min, self.p_max = number(mega(g.kw_min)), number(mega(g.kw_max))
+        self.q_min, self.q_max = number(mega(g.kvar_min)), number(mega(g.kvar_max))
+        self.cost_linear, self.cost_quadratic = number(g.cost), number(g.cost2)
+        self.p = pyo.Var(horizon.periods)
         for t in horizon.labels:
-            self.p[t].setlb(low[t])
-            self.p[t].setub(top[t])
-        self.q = pyo.Var(horizon.periods, bounds=(mega(g.kvar_min), mega(g.kvar_max)),
-                         initialize=0.0)
+            top = self.scale[t] * self.p_max
+            self.p[t].setlb(NPV_MinExpression((self.p_min, top)))
+            self.p[t].setub(top)
+            self.p[t].set_value(self.p[t].lb)
+        self.q = pyo.Var(horizon.periods, initialize=0.0)
+        self.q.setlb(self.q_min)
+        self.q.setub(self.q_max)
         self.attach(g, horizon, bus)
         limit_inverter(self, g.kva, g.power_factor_min, horizon.labels)
         self.cost = pyo.Expression(horizon.periods, initialize={
-            t: horizon.hours * (g.cost * self.p[t] + g.cost2 * self.p[t] ** 2)
+            t: priced(horizon.hours, self.cost_linear, self.cost_quadratic, self.p[t])
             for t in horizon.labels})
 
     def build_at(self, device: Generator, horizon: Horizon, bus: Any, at: Surroundings) -> None:

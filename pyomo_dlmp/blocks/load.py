@@ -68,10 +68,15 @@ def slopes(load: Load) -> tuple[float, float]:
 
 @declare_custom_block(name="LoadBlock")
 class LoadBlockData(DeviceBlockData):
-    """A load: no Vars of its own; `scale[t]`, `q_scale[t]` multiply its nominal P and Q.
+    """A load: no Vars of its own.
 
     Attributes
     ----------
+    scale : Param
+        [t]: multiplier (1) of its nominal power, mutable. In the AC form a change acts with the
+        next operating point.
+    own_q_scale : Param, optional
+        [t]: that of its reactive power, if it has one of its own.
     point : Param
         [name, leg, t], in the AC form: power drawn at the operating point ``p_at, q_at`` (MW,
         Mvar), its derivatives ``p_slope, q_slope`` over the squared voltage, and that there,
@@ -104,22 +109,30 @@ class LoadBlockData(DeviceBlockData):
         """
         check_data(device, bus=bus)
         slope = slopes(device)
-        self.scale = horizon.series(scale, "load scale")
-        self.q_scale = self.scale if q_scale is None else horizon.series(q_scale, "load scale of Q")
+        self.scale = horizon.numbers(scale, "load scale")
+        if q_scale is not None:
+            self.own_q_scale = horizon.numbers(q_scale, "load scale of Q")
         if bus.form == "ac":
             self._at_point(device, horizon, bus, slope)
         else:
             self._at_nominal(device, horizon, bus, slope)
         self.attach(device, horizon, bus)
 
+    @property
+    def q_scale(self) -> pyo.Param:
+        """[t]: multiplier (1) of its nominal reactive power: `scale`, if it has none of its own."""
+        own = self.component("own_q_scale")
+        return self.scale if own is None else own
+
     def _at_nominal(self, device: Load, horizon: Horizon, bus: Any,
                     slope: tuple[float, float]) -> None:
         """Power linear at nominal voltage."""
         self.drawn = {}
+        of_p, of_q = self.scale, self.q_scale
         for leg, kw, kvar in zip(device.legs, device.kw, device.kvar, strict=True):
             ratio = self._ratio(device, bus, leg)
             for t in horizon.labels:
-                power = [self.scale[t] * mega(kw), self.q_scale[t] * mega(kvar)]
+                power = [mega(kw) * of_p[t], mega(kvar) * of_q[t]]
                 if any(slope):
                     change = ratio * bus.leg_voltage(leg, t, device.name) - 1.0
                     power = [x * (1.0 + s * change) if s else x
@@ -163,7 +176,8 @@ class LoadBlockData(DeviceBlockData):
             MW and Mvar.
         """
         i = device.legs.index(leg)
-        return self.scale[t] * mega(device.kw[i]), self.q_scale[t] * mega(device.kvar[i])
+        return (self.scale[t].value * mega(device.kw[i]),
+                self.q_scale[t].value * mega(device.kvar[i]))
 
     def set_law(self, k: tuple[str, Any], power: tuple[float, float],
                 slope: tuple[float, float], w: float) -> None:

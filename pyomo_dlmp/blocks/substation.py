@@ -22,7 +22,8 @@ from pyomo.core.base.block import BlockData, declare_custom_block
 
 from pyomo_dlmp.blocks.branch import affine_rows, drop_matrices
 from pyomo_dlmp.blocks.data_checks import check_data
-from pyomo_dlmp.blocks.horizon import Horizon
+from pyomo_dlmp.blocks.horizon import GivenRows, Horizon
+from pyomo_dlmp.blocks.quadratic import positive_part
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.elements import Substation
 from pyomo_dlmp.network.phases import alpha
@@ -103,7 +104,7 @@ class SubstationBlockData(BlockData):
             for t in horizon.labels})
 
     def loss_price(self, t: Any) -> Any:
-        """Cost of losses to the DSO: the price, 0 where it is negative.
+        """Cost of losses to the DSO: the price, 0 where it is negative, whenever that is set.
 
         Parameters
         ----------
@@ -112,10 +113,10 @@ class SubstationBlockData(BlockData):
 
         Returns
         -------
-        Param or float
+        expression of the Param
             In $/MWh.
         """
-        return self.price[t] if pyo.value(self.price[t]) >= 0 else 0.0
+        return positive_part(self.price[t])
 
     def _hold(self, substation: Substation, horizon: Horizon, bus: Any, volts: dict,
               turns: tuple[float, dict[str, float]]) -> None:
@@ -138,12 +139,12 @@ class SubstationBlockData(BlockData):
         for i, phase in enumerate(bus.phases):
             terms = [(1.0, bus.w, phase)]
             terms += [(c, v, k) for c, (v, k) in zip((*MP[i], *MQ[i]), flows, strict=True)]
-            affine_rows(voltage, phase, horizon.labels, terms, volts[phase] ** 2)
+            affine_rows(voltage, phase, horizon, terms, volts[phase] ** 2)
             if horizon.angles:
                 turn = [(1.0, bus.theta, phase)]
                 turn += [(c, v, k) for c, (v, k) in zip(
                     (*(0.5 * MQ[i]), *(-0.5 * MP[i])), flows, strict=True)]
-                affine_rows(angle, phase, horizon.labels, turn, turns[phase])
-        self.voltage = pyo.Constraint(index, rule=voltage)
+                affine_rows(angle, phase, horizon, turn, turns[phase])
+        self.voltage = GivenRows(index, voltage)
         if horizon.angles:
-            self.angle = pyo.Constraint(index, rule=angle)
+            self.angle = GivenRows(index, angle)

@@ -23,7 +23,7 @@ from pyomo.core.base.block import declare_custom_block
 
 from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.device import DeviceBlockData, Surroundings
-from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
+from pyomo_dlmp.blocks.horizon import Horizon, constraint_over, number
 from pyomo_dlmp.blocks.taken import drawn_channels, drawn_power, drawn_values, tie
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.devices import StaticVarGenerator
@@ -39,6 +39,8 @@ class SvgBlockData(DeviceBlockData):
     q : Var or Expression
         [leg, t]: generated (Mvar). An Expression if the legs are equal (`alike`, of the Var
         `each[t]`), or with losses or a total rating (of `make` and `absorb`).
+    rating_mvar : Param
+        Its rating (Mvar), mutable.
     loss : Expression
         [leg, t]: drawn (MW).
     drawn_p, drawn_q : Var
@@ -73,7 +75,8 @@ class SvgBlockData(DeviceBlockData):
             bus that is not grounded.
         """
         check_data(device, bus=bus)
-        svg, legs, total = device, device.legs, mega(device.kvar)
+        svg, legs = device, device.legs
+        self.rating_mvar = total = number(mega(device.kvar))
         self.owner, ac = svg.owner, bus.form == "ac"
         self.alike = svg.connection == "wye" and not (grounded or (ac and svg.neutral))
         if self.alike and len(legs) < 3:
@@ -87,20 +90,26 @@ class SvgBlockData(DeviceBlockData):
         # equal legs share one Var, others have one each
         own = horizon.periods if self.alike else index
         if self.split:
-            self.make = pyo.Var(own, bounds=(0.0, share), initialize=0.0)
-            self.absorb = pyo.Var(own, bounds=(0.0, share), initialize=0.0)
+            self.make, self.absorb = pyo.Var(own, initialize=0.0), pyo.Var(own, initialize=0.0)
+            for part in (self.make, self.absorb):
+                part.setlb(0.0)
+                part.setub(share)
             self.q = pyo.Expression(index, initialize={
                 k: self.make[self.key(k)] - self.absorb[self.key(k)] for k in index})
         elif self.alike:
-            self.each = pyo.Var(own, bounds=(-share, share), initialize=0.0)
+            self.each = pyo.Var(own, initialize=0.0)
             self.q = pyo.Expression(index, initialize={k: self.each[k[1]] for k in index})
         else:
-            self.q = pyo.Var(own, bounds=(-share, share), initialize=0.0)
+            self.q = pyo.Var(own, initialize=0.0)
+        if not self.split:
+            var = self.each if self.alike else self.q
+            var.setlb(-share)
+            var.setub(share)
         lost = svg.loss_percent / 100
         self.loss = pyo.Expression(index, initialize={
             k: lost * self.size(k) if self.split else 0.0 for k in index})
-        self.total_mvar = total if svg.sharing == "total" else None
-        if svg.owner == "dso" and self.total_mvar is not None:
+        self.shared = svg.sharing == "total"
+        if svg.owner == "dso" and self.shared:
             self._limit_total(horizon, penalty)
         if svg.owner == "datacenter" and ac:
             tie(self, horizon.labels, self.alike)
@@ -110,6 +119,11 @@ class SvgBlockData(DeviceBlockData):
                  at: Surroundings) -> None:
         """As `build`, with what the OPF knows of its bus."""
         self.build(device, horizon, bus, at.grounded, at.penalty)
+
+    @property
+    def total_mvar(self) -> Any:
+        """Rating of its legs together (Mvar), a Param; None where each has its share."""
+        return self.rating_mvar if self.shared else None
 
     def _limit_total(self, horizon: Horizon, penalty: float | None) -> None:
         if penalty is None:

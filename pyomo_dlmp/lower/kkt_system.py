@@ -11,7 +11,7 @@ inequality side or finite bound ("pair"), whose slack is  s = S x + T u + s0 >= 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -186,3 +186,33 @@ def build_kkt(form: LowerForm) -> KktSystem:
         form, rows_eq, form.A[rows_eq], form.B[rows_eq], form.lo[rows_eq], S, T, s0,
         np.repeat([True, True, False, False], sizes), np.repeat([True, False, True, False], sizes),
         index)
+
+
+def renewed_kkt(kkt: KktSystem, form: LowerForm) -> KktSystem:
+    """KKT arrays after a change of numbers.
+
+    Parameters
+    ----------
+    kkt
+        It stays as it is.
+    form
+        With the same Vars and rows as that of `kkt`; matrices that did not change are the same
+        objects.
+
+    Returns
+    -------
+    KktSystem
+        Sharing with `kkt` what did not change.
+    """
+    old = kkt.form
+    alike = all(np.array_equal(np.isfinite(getattr(old, side)), np.isfinite(getattr(form, side)))
+                for side in ("lo", "hi", "lb", "ub"))
+    if not (alike and old.A is form.A and old.B is form.B
+            and np.array_equal(old.equality, form.equality)):
+        return build_kkt(form)
+    row, low, index = kkt.is_row, kkt.is_lower, kkt.index
+    s0 = np.zeros(kkt.pairs)
+    for mine, limit in ((row & low, -form.lo), (row & ~low, form.hi),
+                        (~row & low, -form.lb), (~row & ~low, form.ub)):
+        s0[mine] = limit[index[mine]]
+    return replace(kkt, form=form, b_eq=form.lo[kkt.equality_rows], s0=s0)

@@ -1,52 +1,58 @@
-"""Linear rows as polynomials of their mutable Params: walked once, evaluated with numpy after.
+"""Rows and objectives as polynomials of their Params: walked once, evaluated with numpy after.
 
-    coefficient of a Var = sum of  number x value x value ...   (values of Params and fixed Vars)
-
-A loop that linearises a model at ever new points changes thousands of Params; reading the same
-expressions again would take most of its time.
+Whatever changes thousands of Params between solves need not walk the same expressions again; see
+`lower.terms`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from pyomo.core.base.expression import ExpressionData, ScalarExpression
-from pyomo.core.base.param import ParamData, ScalarParam
-from pyomo.core.base.var import ScalarVar, VarData
-from pyomo.core.expr.numeric_expr import (
-    DivisionExpression,
-    LinearExpression,
-    MonomialTermExpression,
-    NegationExpression,
-    NPV_DivisionExpression,
-    NPV_NegationExpression,
-    NPV_ProductExpression,
-    NPV_SumExpression,
-    ProductExpression,
-    SumExpression,
-)
-from pyomo.core.expr.numvalue import NumericConstant, native_numeric_types
+from pyomo.core.expr.numvalue import native_numeric_types
 
-_SUMS = (SumExpression, NPV_SumExpression, LinearExpression, ExpressionData, ScalarExpression)
-_PRODUCTS = (ProductExpression, NPV_ProductExpression, MonomialTermExpression)
-_NEGATIONS = (NegationExpression, NPV_NegationExpression)
-_DIVISIONS = (DivisionExpression, NPV_DivisionExpression)
-_VARS, _PARAMS = (VarData, ScalarVar), (ParamData, ScalarParam)
-MOST_FACTORS = 4
-NONE = -1  # the place of a row's constant
-Monomials = dict[tuple[int, ...], float]  # numbers of values: coefficient
-Terms = dict[int, Monomials]  # id of a Var, or NONE
+from pyomo_dlmp.lower.terms import MOST_FACTORS, NONE, Monomials, NoPolynomial, Walk
+
+_CONSTANT, _LOW, _HIGH, _FIRST = range(4)  # places of a row, before those of its columns
 
 
-class NoPolynomial(Exception):
-    """An expression is not of this kind; it is read by other means."""
+class _Packed:
+    """Monomials as arrays, and the places to which they add up.
+
+    Parameters
+    ----------
+    entries : list of (int, float, tuple of int)
+        Place, coefficient, values that are multiplied.
+    """
+
+    def __init__(self, entries: list[tuple[int, float, tuple[int, ...]]]):
+        place, number, keys = zip(*entries, strict=True) if entries else ((), (), ())
+        self.places, self._sums_to = np.unique(
+            np.array(place, dtype=np.int64), return_inverse=True)
+        self._numbers = np.array(number, dtype=float)
+        # value 0 is 1, so that all monomials have as many factors
+        self._factors = np.array([[k + 1 for k in key] + [0] * (MOST_FACTORS - len(key))
+                                  for key in keys], dtype=np.int32).reshape(-1, MOST_FACTORS)
+        self._used = [k for k in range(MOST_FACTORS) if self._factors[:, k].any()]
+        self.moves = np.zeros(len(self.places), dtype=bool)
+        self.moves[self._sums_to[self._factors.any(axis=1)]] = True
+
+    def at(self, values: np.ndarray) -> np.ndarray:
+        """The sum at each place; or NoPolynomial, where one is not finite."""
+        product = self._numbers.copy()
+        for k in self._used:
+            product *= values[self._factors[:, k]]
+        found = np.bincount(self._sums_to, product, minlength=len(self.places))
+        if not np.isfinite(found).all():
+            raise NoPolynomial
+        return found
 
 
 class RowPolynomials:
-    """Rows whose coefficients are polynomials of Params and fixed Vars.
+    """Linear rows whose coefficients and limits are polynomials of values.
 
     Parameters
     ----------
@@ -54,40 +60,55 @@ class RowPolynomials:
     column : mapping
         {id of a Var: its column}.
 
+    Attributes
+    ----------
+    moving_matrix : bool
+        Whether a coefficient of a Var depends on values.
+
     Raises
     ------
     NoPolynomial
-        A row is not linear with such coefficients, or has a Var without a column.
+        A row is not linear with such coefficients.
     """
 
     def __init__(self, rows: Iterable[Any], column: Mapping[int, int]):
-        self._number: dict[int, int] = {}  # of a Param or fixed Var, by id
-        self.leaves: list[Any] = []
-        self.fixed: list[Any] = []
-        self._known: dict[int, Terms] = {}  # named Expressions, which several rows share
-        ends = [(row, row.to_bounded_expression(evaluate_bounds=True)) for row in rows]
-        self.low = np.array([-np.inf if low is None else low for _, (low, _, _) in ends])
-        self.high = np.array([np.inf if high is None else high for _, (_, _, high) in ends])
+        self._walk = Walk()
+        self._columns = max(column.values(), default=-1) + 1
+        strange: dict[int, int] = {}  # Vars without a column, whose coefficients must be 0
+        low: list[float] = []
+        high: list[float] = []
         entries: list[tuple[int, int, float, tuple[int, ...]]] = []
-        for i, (_, (_, body, _)) in enumerate(ends):
-            for vid, monomials in self._terms(body).items():
-                at = NONE if vid == NONE else column.get(vid)
-                if at is None:
+        for i, row in enumerate(rows):
+            lower, body, upper = row.to_bounded_expression()
+            for at, limit, into in ((_LOW, lower, low), (_HIGH, upper, high)):
+                number, monomials = self._limit(limit, -np.inf if at == _LOW else np.inf)
+                into.append(number)
+                entries += [(i, at, c, key) for key, c in monomials.items()]
+            for vid, monomials in self._walk.terms(body).items():
+                if isinstance(vid, tuple):
                     raise NoPolynomial
-                entries += [(i, at, number, key) for key, number in monomials.items()]
-        self._known.clear()
-        self._pack(entries, len(ends), max(column.values(), default=-1) + 1)
+                at = _CONSTANT if vid == NONE else _FIRST + column.get(
+                    vid, self._columns + strange.setdefault(vid, len(strange)))
+                entries += [(i, at, c, key) for key, c in monomials.items()]
+        self._walk.done()
+        self._low, self._high = np.array(low), np.array(high)
+        self._width = _FIRST + self._columns + len(strange)
+        self._packed = _Packed([(i * self._width + at, c, key) for i, at, c, key in entries])
+        self._row, self._at = np.divmod(self._packed.places, self._width)
+        self.moving_matrix = bool((self._packed.moves & (self._at >= _FIRST)).any())
 
-    def _pack(self, entries: list, rows: int, columns: int) -> None:
-        """Arrays of the monomials, and the places to which they add up."""
-        row, at, number, keys = zip(*entries, strict=True) if entries else ((), (), (), ())
-        place = np.array(row, dtype=np.int64) * (columns + 1) + (np.array(at, dtype=np.int64) + 1)
-        self._places, self._sums_to = np.unique(place, return_inverse=True)
-        self._numbers = np.array(number, dtype=float)
-        # value 0 is 1, so that all monomials have as many factors
-        self._factors = np.array([[k + 1 for k in key] + [0] * (MOST_FACTORS - len(key))
-                                  for key in keys], dtype=np.int32).reshape(-1, MOST_FACTORS)
-        self._shape = rows, columns
+    def _limit(self, limit: Any, none: float) -> tuple[float, Monomials]:
+        """(number, or what the monomials add to; its monomials)."""
+        if limit is None:
+            return none, {}
+        if type(limit) in native_numeric_types:
+            if not isfinite(limit) and limit != none:
+                raise NoPolynomial
+            return float(limit), {}
+        terms = self._walk.terms(limit)
+        if not set(terms) <= {NONE}:
+            raise NoPolynomial
+        return 0.0, terms.get(NONE, {})
 
     def values(self) -> tuple[sp.csr_matrix, np.ndarray, np.ndarray]:
         """The rows at the present values.
@@ -100,99 +121,95 @@ class RowPolynomials:
         Raises
         ------
         NoPolynomial
-            A fixed Var has been freed, or a value is missing.
+            A fixed Var has been freed, a value is missing or not finite, or a Var without a column
+            now has a coefficient.
         """
-        if not all(var.fixed for var in self.fixed):
+        found = self._packed.at(self._walk.values())
+        sums = []
+        for at in (_CONSTANT, _LOW, _HIGH):
+            here = self._at == at
+            whole = np.zeros(len(self._low))
+            whole[self._row[here]] = found[here]
+            sums.append(whole)
+        used = (self._at >= _FIRST) & (found != 0.0)
+        if (self._at[used] >= _FIRST + self._columns).any():
             raise NoPolynomial
-        try:
-            leaves = np.array([1.0, *(leaf.value for leaf in self.leaves)], dtype=float)
-        except TypeError:
-            raise NoPolynomial from None
-        product = self._numbers.copy()
-        for k in range(MOST_FACTORS):
-            product *= leaves[self._factors[:, k]]
-        found = np.bincount(self._sums_to, product, minlength=len(self._places))
-        if not np.isfinite(found).all():
+        matrix = sp.csr_matrix((found[used], (self._row[used], self._at[used] - _FIRST)),
+                               shape=(len(self._low), self._columns))
+        return matrix, self._low + sums[1] - sums[0], self._high + sums[2] - sums[0]
+
+
+class ObjectivePolynomial:
+    """A quadratic objective whose coefficients are polynomials of values.
+
+    Parameters
+    ----------
+    expression : expression
+        Of the objective.
+    column : mapping
+        {id of a Var: its column}; the first n are the lower level's own.
+    n : int
+        Number of own columns.
+
+    Attributes
+    ----------
+    moving_quadratic : bool
+        Whether a coefficient of a product depends on values.
+
+    Raises
+    ------
+    NoPolynomial
+        It is not quadratic with such coefficients.
+    """
+
+    def __init__(self, expression: Any, column: Mapping[int, int], n: int):
+        self._walk = Walk()
+        known, self._n = dict(column), n
+        self._all = len(known)
+        entries = []
+        for key, monomials in self._walk.terms(expression).items():
+            ids = () if key == NONE else key if isinstance(key, tuple) else (key,)
+            places = sorted(known.setdefault(vid, len(known)) for vid in ids)
+            if places:
+                entries += [(places, c, each) for each, c in monomials.items()]
+        self._walk.done()
+        # 0: none, so that a single column has a pair's place, too
+        self._width = len(known) + 1
+        self._packed = _Packed([((p[-2] + 1 if len(p) > 1 else 0) * self._width + p[-1] + 1, c, k)
+                                for p, c, k in entries])
+        first, second = np.divmod(self._packed.places, self._width)
+        self._first, self._second = first - 1, second - 1
+        self.moving_quadratic = bool((self._packed.moves & (self._first >= 0)).any())
+
+    def values(self) -> tuple[sp.csr_matrix, np.ndarray, sp.csr_matrix, np.ndarray]:
+        """The objective at the present values.
+
+        Returns
+        -------
+        tuple
+            (Q, c, D) as of a `LowerForm`, and the mask of the columns that have a coefficient.
+
+        Raises
+        ------
+        NoPolynomial
+            As of `RowPolynomials.values`.
+        """
+        found = self._packed.at(self._walk.values())
+        one, other = self._first, self._second
+        here = found != 0.0
+        used = np.zeros(self._width - 1, dtype=bool)
+        used[other[here]] = True
+        used[one[here & (one >= 0)]] = True
+        if used[self._all:].any():
             raise NoPolynomial
-        rows, columns = self._shape
-        row, at = np.divmod(self._places, columns + 1)
-        constant = at == 0
-        shift = np.zeros(rows)
-        shift[row[constant]] = found[constant]
-        used = ~constant & (found != 0.0)
-        matrix = sp.csr_matrix((found[used], (row[used], at[used] - 1)), shape=(rows, columns))
-        return matrix, self.low - shift, self.high - shift
-
-    # ---------------------------------------------------------------------- the walk
-
-    def _terms(self, node: Any) -> Terms:
-        """An expression as terms, polynomials by Var."""
-        kind = type(node)
-        if kind is NumericConstant:
-            node = node.value
-            kind = type(node)
-        if kind in native_numeric_types:
-            return {NONE: {(): float(node)}} if node else {}
-        if isinstance(node, _VARS) and not node.fixed:
-            return {id(node): {(): 1.0}}
-        if isinstance(node, (*_VARS, *_PARAMS)):
-            return {NONE: {(self._leaf(node),): 1.0}}
-        if isinstance(node, ExpressionData | ScalarExpression):
-            return self._named(node)
-        if isinstance(node, _SUMS):
-            return _sum([self._terms(part) for part in node.args])
-        if isinstance(node, _NEGATIONS):
-            return _times(self._terms(node.args[0]), {(): -1.0})
-        if isinstance(node, _PRODUCTS):
-            return _product(*(self._terms(part) for part in node.args))
-        if isinstance(node, _DIVISIONS) and type(node.args[1]) in native_numeric_types:
-            return _times(self._terms(node.args[0]), {(): 1.0 / node.args[1]})
-        raise NoPolynomial
-
-    def _named(self, node: Any) -> Terms:
-        if id(node) not in self._known:
-            self._known[id(node)] = self._terms(node.expr)
-        return self._known[id(node)]
-
-    def _leaf(self, node: Any) -> int:
-        if id(node) not in self._number:
-            self._number[id(node)] = len(self.leaves)
-            self.leaves.append(node)
-            if isinstance(node, _VARS):
-                self.fixed.append(node)
-        return self._number[id(node)]
-
-
-def _sum(parts: list[Terms]) -> Terms:
-    found: Terms = {}
-    for part in parts:
-        for vid, monomials in part.items():
-            into = found.setdefault(vid, {})
-            for key, number in monomials.items():
-                into[key] = into.get(key, 0.0) + number
-    return found
-
-
-def _product(first: Terms, second: Terms) -> Terms:
-    """A product of which one side has no Var."""
-    if not first or not second:
-        return {}
-    if set(first) <= {NONE}:
-        first, second = second, first
-    if not set(second) <= {NONE}:
-        raise NoPolynomial
-    return _times(first, second[NONE])
-
-
-def _times(terms: Terms, by: Monomials) -> Terms:
-    found: Terms = {}
-    for vid, monomials in terms.items():
-        into: Monomials = {}
-        for key, number in monomials.items():
-            for other, factor in by.items():
-                both = tuple(sorted(key + other))
-                if len(both) > MOST_FACTORS:
-                    raise NoPolynomial
-                into[both] = into.get(both, 0.0) + number * factor
-        found[vid] = into
-    return found
+        n = self._n
+        c = np.zeros(n)
+        linear = here & (one < 0) & (other < n)
+        c[other[linear]] = found[linear]
+        own, mixed = here & (one >= 0) & (other < n), here & (one >= 0) & (one < n) & (other >= n)
+        # a square stands once on the diagonal, with twice its coefficient: 1/2 x'Qx
+        i, j, q = one[own], other[own], found[own]
+        Q = sp.coo_matrix((np.r_[q, q], (np.r_[i, j], np.r_[j, i])), shape=(n, n)).tocsr()
+        D = sp.coo_matrix((found[mixed], (one[mixed], other[mixed] - n)),
+                          shape=(n, self._all - n)).tocsr()
+        return Q, c, D, used[:self._all]

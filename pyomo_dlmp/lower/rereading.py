@@ -5,7 +5,7 @@ A loop that linearises anew changes few rows of many: those without such Params 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +22,8 @@ from pyomo_dlmp.lower.form import (
     compile_lower,
     split_quadratic,
 )
-from pyomo_dlmp.lower.polynomials import NoPolynomial, RowPolynomials
+from pyomo_dlmp.lower.polynomials import RowPolynomials
+from pyomo_dlmp.lower.terms import NoPolynomial
 
 # what is the same in both
 _KEPT = ("names_x", "names_row", "row_number", "column_number", "row_polynomials")
@@ -83,10 +84,28 @@ def _reread(form: LowerForm, rows: list, objective: bool) -> LowerForm | None:
                 c[position[vid]] = coef
         changes |= {"Q": Q, "c": c, "D": D}
     lb, ub = bounds_of(form.x)
-    new = replace(form, lb=lb, ub=ub, **changes)
-    new.__dict__.update({key: form.__dict__[key] for key in _KEPT if key in form.__dict__})
+    new = renewed_form(form, {"lb": lb, "ub": ub, **changes})
     if objective:
         check_convex(new.Q * new.sense, new, new.objective.name)
+    return new
+
+
+def renewed_form(form: LowerForm, changes: Mapping[str, Any]) -> LowerForm:
+    """A form with other numbers of the same Vars and rows.
+
+    Parameters
+    ----------
+    form : LowerForm
+        It stays as it is.
+    changes : mapping
+        {name of an array: the new one}.
+
+    Returns
+    -------
+    LowerForm
+    """
+    new = replace(form, **changes)
+    new.__dict__.update({key: form.__dict__[key] for key in _KEPT if key in form.__dict__})
     return new
 
 

@@ -26,7 +26,7 @@ from pyomo_dlmp.market.ac_checks import cliff_of, count_broken, try_deviations
 from pyomo_dlmp.market.data import Market, MarketResult
 from pyomo_dlmp.market.dso import AcDso, LinearDso, bilevel_of
 from pyomo_dlmp.network.units import KILO
-from pyomo_dlmp.parametric import SolveCache
+from pyomo_dlmp.parametric import Atlas
 from pyomo_dlmp.solve import solve_bilevel
 from pyomo_dlmp.tolerances import GAP, ROW_HOLDS, SAME_OBJECTIVE, SAME_PRICE, SAME_VOLTAGE
 
@@ -197,7 +197,7 @@ class _Leader:
     def __init__(self, m: Any, dso: AcDso, progress: Callable | None, options: dict):
         self.m, self.dso, self.progress = m, dso, progress
         self.options = dict(options)
-        self.cache = self.options.pop("cache", None) or SolveCache(series=False)
+        self.atlas = self.options.pop("atlas", None) or Atlas(series=False)
         self.decisions = [v for v in m.dso.declared_upper() if not v.fixed]
         self.bounds = [v.bounds for v in self.decisions]
         self.rounds: list[dict] = []
@@ -248,8 +248,8 @@ class _Leader:
 
     def _solve(self, gap: float) -> None:
         """The leader's problem at the present point."""
-        self.cache.give(self.m.dso, self.dso.compiled())
-        self.solution = solve_bilevel(self.m, **{**self.options, "gap": gap, "cache": self.cache})
+        self.atlas.give(self.m.dso, self.dso.compiled())
+        self.solution = solve_bilevel(self.m, **{**self.options, "gap": gap, "atlas": self.atlas})
 
     def _own_prices(self, before: np.ndarray) -> bool:
         """Have the leader's prices, if its problem at the point where it settled has the same end.

@@ -51,6 +51,8 @@ class AggregatorBlockData(BlockData):
         [element, t]: payment ($); elements are its sites and the SVGs it owns.
     cost : Objective
         Sum of the payments ($).
+    tariff : Param
+        [t]: $/MWh, mutable, of ``pays="tariff"``. Params of the work: `market.workload_rows`.
     binaries : int
         Number of binaries of its non-interruptible jobs.
     """
@@ -179,12 +181,15 @@ class AggregatorBlockData(BlockData):
                 self.own_svg[name].total = limit_total(dso.svg[name], labels)
 
     def _pay(self, dso, mine: dict, labels: list, hours: float, pays: str, tariff) -> None:
-        rate = by_period(tariff if tariff is not None else 0.0, labels, f"{self.name}.tariff")
+        if pays == "tariff":
+            self.tariff = pyo.Param(labels, mutable=True, initialize=by_period(
+                tariff, labels, f"{self.name}.tariff"))
         active, reactive = {}, {}
         for name, dc in mine.items():
             for t in labels:
                 if pays == "tariff":
-                    active[name, t], reactive[name, t] = hours * rate[t] * dc.p[t], 0.0
+                    active[name, t] = hours * self.tariff[t] * dc.p[t]
+                    reactive[name, t] = 0.0
                     continue
                 units = list(dc.units(t))
                 active[name, t] = sum(price_of(dso, dc, leg, t) * p for leg, p, _ in units)

@@ -46,6 +46,9 @@ class Market:
         Moves of the answer in the AC form that are tried afterwards.
     seed : int
         Of these moves.
+    limits_kw : mapping of str to (least, most)
+        Limits of a datacenter's power (kW) beside its own, each a number or one per period: an
+        outage, a flexible connection.
     """
 
     network: Network
@@ -59,6 +62,7 @@ class Market:
     ac_rounds: int = 8
     deviations: int = 20
     seed: int = 0
+    limits_kw: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
 
     @property
     def net(self) -> Network:

@@ -21,6 +21,8 @@ from pyomo_dlmp.lower.rereading import reread
 from pyomo_dlmp.lower.solver import LowerSolution, LowerSolver, kkt_residual
 from pyomo_dlmp.market.aggregator import AggregatorBlock
 from pyomo_dlmp.market.data import Market
+from pyomo_dlmp.network.series import by_period
+from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.opf import build_opf
 from pyomo_dlmp.opf.ac_point import point_rows
 from pyomo_dlmp.solve import solve_opf
@@ -51,6 +53,7 @@ class LinearDso:
 
     def __init__(self, market: Market, into: Any = None, **more: Any):
         self.model = build_opf(market.network, into=into, **{**market.opf, **more})
+        limit_power(self.model, market)
         self.notes: list[str] = []
 
     def clear(self) -> LowerSolution:
@@ -92,6 +95,7 @@ class AcDso:
         self.loop = AcLoop(market.network, into=into, **{
             **options, **more, "datacenter_kw": {**kw, **(start or {})}})
         self.model = self.loop.model
+        limit_power(self.model, market)
         self.notes: list[str] = []
         self.rounds: list[tuple] = []  # of the last clearing, as of `AcLoop.settle`
         self._kkt: KktSystem | None = None  # at the present point
@@ -195,6 +199,31 @@ class AcDso:
             self.loop.form = reread(self.loop.form, point_rows(self.model))
             self._kkt = build_kkt(self.loop.form)
         return self._kkt
+
+
+def limit_power(dso: Any, market: Market) -> None:
+    """Further limits of datacenters, on the Vars of their power.
+
+    Where the least is above the most by rounding, as between a floor and a ramp, the most counts.
+
+    Parameters
+    ----------
+    dso : Block
+        Filled by `build_opf`.
+    market : Market
+        With `limits_kw`.
+    """
+    labels = list(dso.periods)
+    for name, pair in market.limits_kw.items():
+        dc = dso.datacenter[name]
+        low, high = (by_period(values, labels, f"limits_kw of {name}") for values in pair)
+        for t in labels:
+            var = dc.p[t]
+            most = min(var.ub, mega(high[t]))
+            var.setub(most)
+            var.setlb(min(most, max(var.lb, mega(low[t]))))
+            if not var.fixed:
+                var.set_value(var.lb, skip_validation=True)
 
 
 def dso_of(market: Market, into: Any = None, **more: Any) -> LinearDso | AcDso:

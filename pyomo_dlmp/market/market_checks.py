@@ -82,6 +82,25 @@ def _faults(market: Any) -> Iterator[Fault]:
             yield Fault("market", "has no datacenter that the leader decides",
                         "Add one: network.with_devices(Datacenter(...)).")
         yield from _work("market, workload", market.workload, mine, labels)
+        yield from _limits(market.limits_kw, network, labels)
+
+
+def _limits(limits: Any, network: Network, labels: list) -> Iterator[Fault]:
+    """Faults of further limits of datacenters."""
+    cure = "Give limits_kw={'dc1': (0.0, 500.0)}: least and most, numbers or one per period."
+    if not isinstance(limits, Mapping):
+        yield Fault("market, limits_kw", f"is {shown(limits)}", cure)
+        return
+    for name, pair in limits.items():
+        where = f"market, limits_kw of {shown(name)}"
+        if not (isinstance(name, str) and name in network.datacenters):
+            yield Fault(where, "is not of a datacenter", nearest(name, network.datacenters))
+        elif not (isinstance(pair, tuple | list) and len(pair) == 2):
+            yield Fault(where, f"is {shown(pair)}", cure)
+        else:
+            for values in pair if labels else ():
+                for what, how in series_findings(values, labels)[1]:
+                    yield Fault(where, what, how)
 
 
 def _takers(takers: Any, network: Network | None, labels: list,

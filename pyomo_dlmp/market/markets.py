@@ -20,6 +20,7 @@ import pandas as pd
 import pyomo.environ as pyo
 
 from pyomo_dlmp.auditing import BilevelResult
+from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.errors import (
     AuditError,
     BoundError,
@@ -40,6 +41,7 @@ from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import GAP, ROUNDING, ROW_HOLDS
 
 
+@renamed_arguments(reuse="atlas", cache="atlas")
 def solve_market(name: str, market: Market, **options: Any) -> MarketResult:
     """Solve one of `MARKETS`.
 
@@ -50,7 +52,7 @@ def solve_market(name: str, market: Market, **options: Any) -> MarketResult:
     market : Market
         Its data.
     **options
-        Of `solve_bilevel` (solver, gap, time_limit, progress).
+        Of `solve_bilevel` (solver, gap, time_limit, progress, atlas).
 
     Returns
     -------

@@ -127,6 +127,8 @@ class Ups:
         Reserve that always remains (kWh).
     kwh_start : float or None
         Stored at first, and at least at last (kWh); None: full.
+    kwh_end : float or None
+        Stored at least at last (kWh), where that is another amount than at first.
     efficiency : float
         Of charging and of discharging, a share.
     """
@@ -137,11 +139,17 @@ class Ups:
     kwh_min: float = 0.0
     kwh_start: float | None = None
     efficiency: float = 0.95
+    kwh_end: float | None = None
 
     @property
     def start(self) -> float:
         """Energy stored at first (kWh)."""
         return self.kwh if self.kwh_start is None else self.kwh_start
+
+    @property
+    def end(self) -> float:
+        """Energy stored at least at last (kWh)."""
+        return self.start if self.kwh_end is None else self.kwh_end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +161,10 @@ class Workload:
     energy_mwh : float or None
         Energy at its meters (MWh), free in time and place; instead of servers, interactive load and
         jobs.
+    energy_windows : tuple of (int, float)
+        Instead of `energy_mwh`: (deadline, MWh) of windows that follow one another, each from the
+        deadline before it (positions of periods, the first from 0). The last one ends with the last
+        period.
     servers : tuple of Servers
         Pools.
     interactive : tuple of Interactive
@@ -167,6 +179,7 @@ class Workload:
     interactive: tuple[Interactive, ...] = ()
     jobs: tuple[Job, ...] = ()
     ups: tuple[Ups, ...] = ()
+    energy_windows: tuple[tuple[int, float], ...] = ()
 
 
 PARTS = {"servers": Servers, "interactive": Interactive, "job": Job, "ups": Ups}
@@ -220,7 +233,8 @@ def sites_of(part: Interactive | Job, workload: Workload, sites: Iterable[str]) 
     return list(part.sites) or (pools if needs_servers else list(sites))
 
 
-_SIZES = {Servers: ("count",), Interactive: ("rate",), Ups: ("kw", "kwh", "kwh_min", "kwh_start"),
+_SIZES = {Servers: ("count",), Interactive: ("rate",),
+          Ups: ("kw", "kwh", "kwh_min", "kwh_start", "kwh_end"),
           Job: ("mwh", "server_hours", "kw_max", "servers_max")}
 
 
@@ -252,4 +266,5 @@ def scaled(workload: Workload, factor: float) -> Workload:
     return Workload(
         energy_mwh=times(workload.energy_mwh), servers=sized(workload.servers),
         interactive=sized(workload.interactive), jobs=sized(workload.jobs),
-        ups=sized(workload.ups))
+        ups=sized(workload.ups),
+        energy_windows=tuple((end, factor * mwh) for end, mwh in workload.energy_windows))

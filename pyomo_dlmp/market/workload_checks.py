@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
-from pyomo_dlmp.errors import Fault, ModelError, nearest, shown
+from pyomo_dlmp.errors import Fault, ModelError, listed, nearest, shown
 from pyomo_dlmp.market.workload import (
     PARTS,
     Interactive,
@@ -17,7 +18,7 @@ from pyomo_dlmp.market.workload import (
     sites_of,
 )
 from pyomo_dlmp.network.fields import Range, field_findings, settled
-from pyomo_dlmp.network.series import items_of, series_findings
+from pyomo_dlmp.network.series import is_whole, items_of, series_findings
 
 Finding = tuple[str, str, str]  # place, what is wrong, cure
 _AMOUNT = Range(0, unit="MWh")
@@ -88,7 +89,10 @@ def workload_findings(workload: Any, sites: list[str] | None,
         sound[group] = tuple(kept)
         broken = broken or given is None or len(kept) < len(given)
     whole = Workload(energy_mwh=workload.energy_mwh, **sound)
-    yield from _amounts(whole, broken)
+    windows = workload.energy_windows
+    yield from _amounts(whole, broken or bool(windows))
+    if windows:
+        yield from _windows(windows, workload, len(labels))
     yield from _names(whole)
     yield from _places(whole, sites, broken)
     for part in (*whole.servers, *whole.interactive, *whole.jobs, *whole.ups):
@@ -134,6 +138,22 @@ def _amounts(w: Workload, broken: bool) -> Iterator[Finding]:
         yield "workload", "is empty", "Give energy_mwh, or interactive load and jobs."
     if _AMOUNT.finding(w.energy_mwh, none="parts"):
         yield "workload", f"has energy_mwh {shown(w.energy_mwh)}", "Give MWh, at least 0."
+
+
+def _windows(windows: Any, w: Workload, periods: int) -> Iterator[Finding]:
+    pairs = [tuple(pair) if isinstance(pair, tuple | list) else () for pair in items_of(windows)
+             or [()]]
+    if any(len(pair) != 2 or not is_whole(pair[0]) or _AMOUNT.finding(pair[1]) for pair in pairs):
+        yield ("workload", f"has energy_windows {shown(windows)}",
+               "Give pairs (deadline, MWh): energy_windows=((24, 30.0),).")
+        return
+    ends = [0, *(end for end, _ in pairs)]
+    if any(b <= a for a, b in pairwise(ends)) or ends[-1] != periods:
+        yield ("workload", f"has energy_windows that end at {listed(ends[1:])}",
+               f"Let deadlines increase, the last one be {periods}, the number of periods.")
+    if w.energy_mwh is not None or w.servers or w.interactive or w.jobs:
+        yield ("workload", "has energy_windows beside energy_mwh, servers, interactive load or "
+               "jobs", "Give one of them.")
 
 
 def _names(w: Workload) -> Iterator[Finding]:
@@ -219,6 +239,9 @@ def _ups(ups: Ups, labels: list) -> Iterator[tuple[str, str]]:
     if not (0 <= ups.kwh_min <= ups.start <= ups.kwh):
         yield (f"has kwh_min {ups.kwh_min:g}, start {ups.start:g}, kwh {ups.kwh:g}",
                "Give 0 <= kwh_min <= kwh_start <= kwh.")
+    elif not ups.kwh_min <= ups.end <= ups.kwh:
+        yield (f"has kwh_min {ups.kwh_min:g}, kwh_end {ups.end:g}, kwh {ups.kwh:g}",
+               "Give kwh_min <= kwh_end <= kwh.")
     if not 0 < ups.efficiency <= 1:
         yield f"has efficiency {ups.efficiency:g}", "Give a share above 0 and at most 1."
 

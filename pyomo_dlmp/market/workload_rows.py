@@ -12,6 +12,10 @@ x = thousand servers busy with batch work, b = MW of a job given in MWh.
     ups       e_t == e_{t-1} + h (eta c - d / eta),    e_last >= e_first
 
 A non-interruptible job has a binary start[s, t] and runs at a constant level for its periods.
+
+Work is data: the Params `energy_mwh` (MWh), ``job[name].size`` (thousand server hours, or MWh) and
+`wanted` ([interactive, t], thousand requests/s) are mutable. That it can be served is checked when
+the rows are written.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ from typing import Any
 
 import pyomo.environ as pyo
 
-from pyomo_dlmp.blocks.horizon import constraint_over
+from pyomo_dlmp.blocks.horizon import constraint_over, number
 from pyomo_dlmp.market.workload import Job, Servers, Ups, Workload, pue_of, sites_of
 from pyomo_dlmp.network.series import by_period
 from pyomo_dlmp.network.units import KILO
@@ -81,6 +85,7 @@ class WorkloadRows:
         self.binaries = 0
         if elastic:
             names = ["energy", *(f"job '{job.name}'" for job in workload.jobs)]
+            names += [_window(end) for end, _ in workload.energy_windows]
             names += [_hour(i.name, t) for i in workload.interactive for t in self.labels]
             block.unserved = pyo.Var(names, domain=pyo.NonNegativeReals, initialize=0.0)
 
@@ -91,11 +96,13 @@ class WorkloadRows:
         self._pools()
         if self.workload.energy_mwh is not None:
             self._energy(self.workload.energy_mwh)
+        elif self.workload.energy_windows:
+            self._energy_by_window(self.workload.energy_windows)
         else:
             self._power()
         self._ramps()
 
-    def _served(self, work, key: str, wanted: float):
+    def _served(self, work, key: str, wanted: Any):
         return work + self.block.unserved[key] >= wanted if self.elastic else work == wanted
 
     def _net(self, site: str, t):
@@ -119,28 +126,29 @@ class WorkloadRows:
             at = sites_of(job, self.workload, self.sites)
             work, most = _size_of(job)
             b, window = block.job[name], self.labels[job.arrival:job.deadline]
+            b.size = number(work)
             if job.interruptible:
                 b.level = pyo.Var(at, window, bounds=(0.0, most), initialize=0.0)
                 if most is not None and len(at) > 1:
                     b.most = constraint_over(window, lambda t, b=b, at=at, most=most: sum(
                         b.level[s, t] for s in at) <= most)
             else:
-                self._without_pause(b, job, at, window, work)
+                self._without_pause(b, job, at, window)
             b.work = pyo.Constraint(expr=self._served(self.hours * sum(
-                b.level[s, t] for s in at for t in window), f"job '{name}'", work))
+                b.level[s, t] for s in at for t in window), f"job '{name}'", b.size))
             for s in at:
                 for t in window:
                     kind = "x" if job.server_hours is not None else "b"
                     self.parts.setdefault((kind, s, t), []).append(b.level[s, t])
 
-    def _without_pause(self, b, job: Job, at, window, work: float) -> None:
+    def _without_pause(self, b, job: Job, at, window) -> None:
         n = job.run_periods
         assert n is not None
         firsts = list(range(len(window) - n + 1))
         b.start = pyo.Var(at, [window[i] for i in firsts], domain=pyo.Binary, initialize=0)
         self.binaries += len(b.start)
         b.once = pyo.Constraint(expr=sum(b.start.values()) == 1)
-        level = work / (self.hours * n)
+        level = b.size / (self.hours * n)
         b.level = pyo.Expression(at, window, initialize={
             (s, t): level * sum(b.start[s, window[i]] for i in firsts if i <= k < i + n)
             for s in at for k, t in enumerate(window)})
@@ -160,9 +168,11 @@ class WorkloadRows:
         index = [(name, t) for name in loads for t in labels]
         wanted = {name: by_period(i.rate, labels, f"rate of interactive '{name}'")
                   for name, i in loads.items()}
+        block.wanted = pyo.Param(index, mutable=True, initialize={
+            (name, t): wanted[name][t] / KILO for name, t in index})
         block.served = constraint_over(index, lambda name, t: self._served(
             sum(b.rate[name, t] for b in block.servers.values() if (name, t) in b.rate),
-            _hour(name, t), wanted[name][t] / KILO))
+            _hour(name, t), block.wanted[name, t]))
 
     def _power(self) -> None:
         index = [(s, t) for s in self.sites for t in self.labels]
@@ -174,8 +184,23 @@ class WorkloadRows:
 
     def _energy(self, energy: float) -> None:
         block = self.block
+        block.energy_mwh = number(energy)
         block.energy = pyo.Constraint(expr=self._served(self.hours * sum(
-            self._net(s, t) for s in self.sites for t in self.labels), "energy", energy))
+            self._net(s, t) for s in self.sites for t in self.labels), "energy",
+            block.energy_mwh))
+        self._draws()
+
+    def _energy_by_window(self, windows: Sequence[tuple[int, float]]) -> None:
+        first = dict(zip([end for end, _ in windows], [0, *(end for end, _ in windows)],
+                         strict=False))
+        amount = dict(windows)
+        self.block.energy = constraint_over(list(first), lambda end: self._served(
+            self.hours * sum(self._net(s, t) for s in self.sites
+                             for t in self.labels[first[end]:end]), _window(end), amount[end]))
+        self._draws()
+
+    def _draws(self) -> None:
+        block = self.block
         index = [(s, t) for s in block.ups for t in self.labels]
         if index:  # what the battery gives may not be more than the work draws
             block.draws = constraint_over(
@@ -193,6 +218,10 @@ class WorkloadRows:
 
 def _hour(name: str, t) -> str:
     return f"interactive '{name}' in period {t!r}"
+
+
+def _window(end: int) -> str:
+    return f"energy until period {end}"
 
 
 def _size_of(job: Job) -> tuple[float, float | None]:
@@ -225,8 +254,10 @@ def _battery(b, ups: Ups, labels, hours: float) -> None:
     b.discharge = pyo.Var(labels, bounds=(0.0, top), initialize=0.0)
     b.stored = pyo.Var(labels, bounds=(ups.kwh_min / KILO, ups.kwh / KILO),
                        initialize=ups.start / KILO)
+    b.start = number(ups.start / KILO)
     before = dict(zip(labels, [None, *labels[:-1]], strict=True))
     b.balance = constraint_over(list(labels), lambda t: b.stored[t] - (
-        ups.start / KILO if before[t] is None else b.stored[before[t]]) - hours * (
+        b.start if before[t] is None else b.stored[before[t]]) - hours * (
             ups.efficiency * b.charge[t] - b.discharge[t] / ups.efficiency) == 0)
-    b.cycle = pyo.Constraint(expr=b.stored[labels[-1]] >= ups.start / KILO)
+    b.cycle = pyo.Constraint(expr=b.stored[labels[-1]] >= (
+        b.start if ups.kwh_end is None else ups.end / KILO))

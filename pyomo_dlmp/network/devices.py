@@ -185,7 +185,9 @@ class Storage(MultiphaseDevice):
     efficiency_charge, efficiency_discharge : float
         Shares, above 0 and at most 1.
     cyclic : bool
-        Whether at least `kwh_start` is stored at the end.
+        Whether at least `kwh_end` is stored at the end.
+    kwh_end : float or None
+        Of that (kWh); None: `kwh_start`.
     cost : float
         Of wear, in $/MWh of energy charged or discharged.
     kvar_max : float
@@ -211,12 +213,14 @@ class Storage(MultiphaseDevice):
     kva: Annotated[float | None, KVA] = None
     kw: float = 0.0
     kvar: float = 0.0
+    kwh_end: Annotated[float | None, KWH] = None
 
     def findings(self) -> Iterator[Finding]:
-        """An initial energy outside of its limits, and what a delta needs."""
-        if not self.kwh_min <= self.kwh_start <= self.kwh_max:
-            yield (f"kwh_start {self.kwh_start:g} is not within kwh_min {self.kwh_min:g} .. "
-                   f"kwh_max {self.kwh_max:g}", "Give kwh_min <= kwh_start <= kwh_max.")
+        """An energy at first or last outside of its limits, and what a delta needs."""
+        for key, kwh in (("kwh_start", self.kwh_start), ("kwh_end", self.kwh_end)):
+            if kwh is not None and not self.kwh_min <= kwh <= self.kwh_max:
+                yield (f"{key} {kwh:g} is not within kwh_min {self.kwh_min:g} .. kwh_max "
+                       f"{self.kwh_max:g}", f"Give kwh_min <= {key} <= kwh_max.")
         yield from super().findings()
 
     def nominal_power(self) -> tuple[float, float]:

@@ -62,9 +62,6 @@ class OperatingPoint:
         [period]: losses of all branches, nodal admittances and groundings (MW).
     settled : dict
         [period]: whether the AC power flow converged.
-    impedance_legs : dict
-        [load]: further (leg, period) that a model takes for constant impedances, as at earlier
-        points.
     """
 
     periods: list[Hashable] = field(default_factory=list)
@@ -76,17 +73,9 @@ class OperatingPoint:
     source: dict[tuple[str, Hashable], complex] = field(default_factory=dict)
     losses: dict[Hashable, float] = field(default_factory=dict)
     settled: dict[Hashable, bool] = field(default_factory=dict)
-    impedance_legs: dict[str, set] = field(default_factory=dict)
 
     @property
     def made(self) -> dict:
         """Older name of `injections`."""
         warn("OperatingPoint.made is now called injections", DeprecationWarning, stacklevel=2)
         return self.injections
-
-    @property
-    def beyond(self) -> dict[str, set]:
-        """Older name of `impedance_legs`."""
-        warn("OperatingPoint.beyond is now called impedance_legs", DeprecationWarning,
-             stacklevel=2)
-        return self.impedance_legs

@@ -1,8 +1,7 @@
 """The DSO's optimal power flow, composed of blocks."""
 
-from pyomo_dlmp.opf.ac_point import set_operating_point
+from pyomo_dlmp.opf.ac_point import fit_to_operating_point, set_operating_point
 from pyomo_dlmp.opf.build import build_opf
-from pyomo_dlmp.opf.correction import fit_to_operating_point
 from pyomo_dlmp.opf.options import OpfOptions
 from pyomo_dlmp.opf.unbalance import Unbalance
 

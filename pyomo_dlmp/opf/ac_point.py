@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pyomo.environ as pyo
@@ -45,7 +45,7 @@ def set_operating_point(model: Any, network: Network, point: OperatingPoint,
     ModelError
         If a period, bus or device is not in the point, or a fixed Var has another value there.
     """
-    if getattr(next(iter(model.bus.values())), "form", "") != "ac":
+    if not is_ac_form(model):
         raise ModelError.at(str(model.name), "is not of the AC form",
                             'Build it by build_opf(network, form="ac", operating_point=point).')
     _check(model, point)
@@ -58,6 +58,25 @@ def set_operating_point(model: Any, network: Network, point: OperatingPoint,
     for bus in model.bus.values():
         bus.set_powers()
     set_curvature(model, curvature)
+
+
+def is_ac_form(model: Any) -> bool:
+    """Whether a model that `build_opf` filled is of the AC form."""
+    return getattr(next(iter(model.bus.values())), "form", "") == "ac"
+
+
+def fit_to_operating_point(model: Any, network: Network, point: OperatingPoint) -> NoReturn:
+    """Older name; there are no models with ``losses="corrected"`` any more.
+
+    Raises
+    ------
+    ModelError
+        Always: it tells what to call.
+    """
+    raise ModelError.at(
+        "fit_to_operating_point", "fitted the corrected form, which is no more",
+        'Build with form="ac" and operating_point=point; set_operating_point(model, network, '
+        "point) takes another.")
 
 
 def false_bends(model: Any) -> set[tuple[str, str, Hashable]]:

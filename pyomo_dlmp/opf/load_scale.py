@@ -10,6 +10,9 @@ from pyomo_dlmp.network import Generator, Load, Network
 from pyomo_dlmp.network.profiles import HOURS
 from pyomo_dlmp.network.series import Finding, fault_list, series_findings
 
+OTHERS = "*"
+"""In a mapping by load: those that it does not name."""
+
 LoadScale = float | Sequence[float] | str | Mapping[str, float | Sequence[float]]
 
 
@@ -47,9 +50,10 @@ def load_scale_findings(scale: Any, labels: Sequence[Hashable], hours: Any = 1.0
         return series_findings(scale, labels, 0.0)[1]
     found = []
     for name, values in scale.items():
-        if network is not None and not (isinstance(name, str) and name in network.loads):
+        if network is not None and name != OTHERS and not (
+                isinstance(name, str) and name in (known := _scalable(network))):
             found.append((f"names load {shown(name)}",
-                          nearest(name, network.loads) or "There is no load."))
+                          nearest(name, known) or "There is no load."))
         found += [(f"of load {shown(name)} {what}", cure)
                   for what, cure in series_findings(values, labels, 0.0)[1]]
     return found
@@ -58,6 +62,11 @@ def load_scale_findings(scale: Any, labels: Sequence[Hashable], hours: Any = 1.0
 def _by_load(scale: Any, labels: Sequence[Hashable]) -> bool:
     """Whether a mapping is by load, not by period."""
     return isinstance(scale, Mapping) and bool(scale) and not set(scale) <= set(labels)
+
+
+def _scalable(network: Network) -> list[str]:
+    """Names that a mapping may have."""
+    return [*network.loads, *network.devices_of("generator")]
 
 
 def _followers(network: Network) -> dict[str, Load | Generator]:
@@ -76,8 +85,9 @@ def load_series(
     network : Network
         The feeder.
     scale : float, sequence of float, mapping or "profiles"
-        One number of at least 0; one per period; a mapping by load name to either (1 for loads that
-        it leaves out); or each load follows its own profile (1 without one), and so does each
+        One number of at least 0; one per period; a mapping by load name to either, or by that of a
+        generator, whose `kw_max` it multiplies (for loads that it leaves out that of ``"*"``, or
+        1); or each load follows its own profile (1 without one), and so does each
         generator that has one.
     labels : sequence
         The periods.
@@ -110,9 +120,10 @@ def load_series(
                            strict=True))
             for name, d in found.items()}
     if isinstance(scale, Mapping) and _by_load(scale, labels):
-        one = dict.fromkeys(labels, 1.0)
-        return {name: series_findings(scale[name], labels)[0] if name in scale else one
-                for name in network.loads}
+        others = series_findings(scale.get(OTHERS, 1.0), labels)[0]
+        return {name: series_findings(scale[name], labels)[0] if name in scale else others
+                for name in (*network.loads, *(g for g in scale if g in network.devices_of(
+                    "generator")))}
     return dict.fromkeys(network.loads, series_findings(scale, labels)[0])
 
 

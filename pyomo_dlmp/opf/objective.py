@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pyomo.environ as pyo
+from pyomo.core.expr import SumExpression
 
 from pyomo_dlmp.blocks.parallel import branch_blocks
 from pyomo_dlmp.blocks.registry import device_blocks
@@ -19,6 +20,7 @@ def add_cost(model: Any, horizon: Any, losses: str | None) -> None:
 
     Quadratic losses are costed at the substation price (`SubstationBlock.loss_price`): at 0 where
     that is negative, since the DSO would then want losses, which is not convex; a warning says so.
+    The price is data: a sign that is set later does the same, without the warning.
 
     Parameters
     ----------
@@ -37,10 +39,11 @@ def add_cost(model: Any, horizon: Any, losses: str | None) -> None:
         if below:
             log.warning("losses cost nothing in period(s) %s, whose price is negative",
                         ", ".join(map(str, below)))
-        terms += [branch.loss_cost(t, substation.loss_price(t) * horizon.hours)
-                  for _, branch in branch_blocks(model) if branch.lossy
-                  for t in horizon.labels if t not in below]
-    model.cost = pyo.Objective(expr=sum(terms))
+        worth = {t: substation.loss_price(t) * horizon.hours for t in horizon.labels}
+        terms += [branch.loss_cost(t, worth[t]) for _, branch in branch_blocks(model)
+                  if branch.lossy for t in horizon.labels]
+    # not `sum`, which would write out the quadratic forms
+    model.cost = pyo.Objective(expr=SumExpression(terms) if terms else 0.0)
 
 
 def _blocks(model) -> Iterator[Any]:

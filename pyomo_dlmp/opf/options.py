@@ -27,8 +27,8 @@ class OpfOptions:
     price : float or sequence of float
         Of energy at the substation ($/MWh), one number or one per period.
     load_scale : float, sequence, mapping or "profiles"
-        Multiplier of the loads: a number, one per period, a mapping by load to either, or each
-        load's own profile.
+        Multiplier of the loads: a number, one per period, a mapping by load to either (``"*"``: all
+        others; by a generator: of its `kw_max`), or each load's own profile.
     form : "lindist" or "ac"
         Linear flows at nominal voltage, or the AC equations, linear at the `operating_point`: exact
         there in values and slopes.

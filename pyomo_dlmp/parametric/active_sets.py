@@ -225,13 +225,11 @@ def _enter(part: CondensedQp, a: Affine, row: int, u: np.ndarray) -> np.ndarray 
 
     Where its own multiplier reaches the cap first (or 0, from beyond), its limit is passed at once.
     """
-    n, active = len(part.w), np.flatnonzero(a.state == ACTIVE_ROW)
-    right = np.zeros((n + len(active) + len(part.C), 1))
-    right[:n, 0] = part.A[row]
-    found = _solve(_system(part, active), right)
+    active = np.flatnonzero(a.state == ACTIVE_ROW)
+    found = change_by(part, active, row)
     if found is None:
         return None
-    change = found[n:n + len(active), 0] * (1.0 if a.state[row] == INACTIVE else -1.0)
+    change = found[1] * (1.0 if a.state[row] == INACTIVE else -1.0)
     mu = np.clip(a.U[active] @ u + a.u0[active], 0.0, part.cap[active])
     with np.errstate(divide="ignore", invalid="ignore"):
         step = np.where(change < -ROUNDING, mu / -change, np.where(
@@ -246,6 +244,29 @@ def _enter(part: CondensedQp, a: Affine, row: int, u: np.ndarray) -> np.ndarray 
     state[row] = ACTIVE_ROW
     state[active[first]] = INACTIVE if change[first] < 0 else VIOLATED_SOFT
     return state
+
+
+def change_by(part: CondensedQp, active: np.ndarray,
+              row: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """How w and the multipliers of active rows change with the multiplier of another row.
+
+    Parameters
+    ----------
+    part
+        The condensed part.
+    active, row
+        The active rows, and the other one.
+
+    Returns
+    -------
+    tuple or None
+        (change of w, change of the multipliers); None where the equations are singular.
+    """
+    n = len(part.w)
+    right = np.zeros((n + len(active) + len(part.C), 1))
+    right[:n, 0] = part.A[row]
+    found = _solve(_system(part, active), right)
+    return None if found is None else (found[:n, 0], found[n:n + len(active), 0])
 
 
 def _leave(part: CondensedQp, a: Affine, row: int, u: np.ndarray) -> np.ndarray | None:

@@ -10,25 +10,17 @@ p = (u, d):
 
 A soft limit (a row with a penalty column of its own) is a row with a *cap*: its multiplier lies in
 [0, cap], and beyond the limit it is the cap. The dual of a paid row is minus the derivative of the
-optimal cost by its shift. Nothing here is n x n: one sparse factorisation of the power flow serves
-the columns of w and p.
+optimal cost by its shift. `condensing` makes them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 
-from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.boxes import dot
-from pyomo_dlmp.numerics.components import component_labels, groups_by_label
-from pyomo_dlmp.numerics.elimination import Elimination, eliminate
 from pyomo_dlmp.tolerances import ENTRY, NEVER_BINDS, ROUNDING, WIDENED
-
-MOST_NUMBERS = 4e7  # entries of a dense condensed matrix; beyond, a part is not condensed
 
 
 class NotExplicit(Exception):
@@ -45,6 +37,28 @@ class NotExplicit(Exception):
     def __init__(self, why: str, too_large: bool = False):
         super().__init__(why)
         self.too_large = too_large
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What parts have in common that differ in numbers: hours, scenarios, models built again.
+
+    Attributes
+    ----------
+    rows
+        Fingerprint of the kinds of its rows and pairs, by their positions within the part.
+    entries
+        Fingerprint of the places of the entries in them.
+    pairs
+        Number of rows of A before any were left out.
+    title
+        What it is of, for people.
+    """
+
+    rows: bytes
+    entries: bytes
+    pairs: int
+    title: str
 
 
 @dataclass
@@ -80,6 +94,11 @@ class CondensedQp:
         Range of u, shape (m,).
     plain
         Whether u stands in equality rows only.
+    place, always
+        Position of each row of A among the rows before any were left out, and of those that are
+        left out as always beyond their soft limit.
+    shape
+        Which rows it has whatever their numbers: parts with the same one may share states.
     """
 
     lower: int
@@ -112,6 +131,9 @@ class CondensedQp:
     lo: np.ndarray  # range of u
     hi: np.ndarray
     plain: bool  # u stands in equality rows only
+    place: np.ndarray
+    always: np.ndarray
+    shape: Shape
 
     @property
     def m(self) -> int:
@@ -123,165 +145,6 @@ def width(part: CondensedQp) -> np.ndarray:
     """Width of the range of each decision, shape (m,); a small number where it is a point."""
     span = part.hi - part.lo
     return np.where(span > ROUNDING, span, 10 * WIDENED * (1.0 + np.abs(part.lo)))
-
-
-def condense(kkt: KktSystem, paid: Iterable[int], wanted: Iterable[int],
-             box: tuple[np.ndarray, np.ndarray], number: int = 0) -> list[CondensedQp]:
-    """The parts of a lower level that contain an upper decision, a paid row or a wanted column.
-
-    Parameters
-    ----------
-    kkt
-        The lower level.
-    paid
-        Numbers (among the equality rows) of the rows whose dual is wanted.
-    wanted
-        Numbers of the columns whose value is wanted.
-    box
-        (lo, hi) of the form's upper Vars, shapes (m,).
-    number
-        Of the lower level in the model.
-
-    Returns
-    -------
-    list of CondensedQp
-
-    Raises
-    ------
-    NotExplicit
-        A part is too large to condense, or the violation of a soft limit is wanted.
-    """
-    form = kkt.form
-    label, row_label = component_labels(form.A, form.Q)
-    is_row = kkt.is_row
-    touches = np.zeros(label.max(initial=-1) + 1, dtype=bool)
-    paid, wanted = np.asarray(sorted(paid), int), np.asarray(sorted(wanted), int)
-    eq_label = row_label[kkt.equality_rows]
-    used = np.flatnonzero(np.diff(form.B.indptr) > 0)
-    used = used[np.diff(form.A[used].indptr) > 0]
-    touches[row_label[used]] = True
-    touches[label[np.flatnonzero(np.diff(form.D.indptr))]] = True
-    touches[eq_label[paid]] = True
-    touches[label[wanted]] = True
-    pair_label = np.empty(kkt.pairs, dtype=int)
-    pair_label[is_row] = row_label[kkt.index[is_row]]
-    pair_label[~is_row] = label[kkt.index[~is_row]]
-    order = groups_by_label(label), groups_by_label(eq_label), groups_by_label(pair_label)
-    parts = []
-    for k in np.flatnonzero(touches):
-        columns, rows, pairs = (o.get(int(k), np.empty(0, int)) for o in order)
-        members = _Members(columns, rows, pairs, paid[eq_label[paid] == k],
-                           wanted[label[wanted] == k])
-        parts.append(_condense_part(kkt, members, box, number))
-    return parts
-
-
-@dataclass
-class _Members:
-    """What belongs to a part: columns of the form, equality rows, pairs, paid rows, wanted."""
-
-    columns: np.ndarray
-    rows: np.ndarray
-    pairs: np.ndarray
-    paid: np.ndarray
-    wanted: np.ndarray
-
-
-def _condense_part(kkt: KktSystem, part: _Members, box, number: int) -> CondensedQp:
-    """One part in the symbols of the module's text: x = Kw w + Kp p + k0, then products."""
-    form, sigma = kkt.form, kkt.sigma
-    columns, rows, pairs = part.columns, part.rows, part.pairs
-    S, T, D = kkt.S[pairs][:, columns], kkt.T[pairs], form.D[columns]
-    A_eq, B_eq = kkt.A_eq[rows][:, columns], kkt.B_eq[rows]
-    u = np.flatnonzero(B_eq.getnnz(axis=0) + T.getnnz(axis=0) + D.getnnz(axis=0))
-    n, m, k = len(columns), len(u), len(part.paid)
-    shift = sp.csr_matrix(
-        (np.ones(k), (np.searchsorted(rows, part.paid), np.arange(k))), shape=(len(rows), k))
-    E = sp.hstack([A_eq, B_eq[:, u], shift], format="csr")
-    penalty, row_of, cost, coef = _penalties(kkt, columns, pairs, A_eq, S)
-    gone, w = _eliminate_flows(kkt, part, E, penalty, m + k)
-    at = {int(c): i for i, c in enumerate(gone.kept)}
-    Kw, Kp = (gone.M[:n, [at[int(c)] for c in kept]].toarray()
-              for kept in (w, range(n, n + m + k)))
-    k0 = gone.m0[:n]
-    Q = sigma * form.Q[columns][:, columns]
-    c, QKw, QKp = sigma * form.c[columns] + Q @ k0, Q @ Kw, Q @ Kp
-    Dp, Tp = np.zeros((n, m + k)), np.zeros((len(pairs), m + k))
-    Dp[:, :m], Tp[:, :m] = sigma * D[:, u].toarray(), T[:, u].toarray()
-    cross = Kp.T @ Dp
-    own = ~_is_bound_of(kkt, pairs, columns[penalty])
-    cap = np.full(len(pairs), np.inf)
-    cap[row_of] = cost
-    rest = np.setdiff1d(np.arange(len(rows)), gone.rows_used)
-    Xw, Xp, x0 = _maps(part, penalty, Kw, Kp, k0)
-    condensed = CondensedQp(
-        lower=number, rows=rows, w=columns[w], u=u, paid=part.paid,
-        H=Kw.T @ QKw, g=Kw.T @ c, E=Kw.T @ (QKp + Dp),
-        R=Kp.T @ QKp + cross + cross.T, r=Kp.T @ c + Dp.T @ k0,
-        pair=pairs[own], A=(S @ Kw)[own], T=(S @ Kp + Tp)[own],
-        s=(S @ k0 + kkt.s0[pairs])[own], cap=cap[own],
-        C=E[rest][:, :n] @ Kw, F=E[rest][:, :n] @ Kp + E[rest][:, n:].toarray(),
-        f=kkt.b_eq[rows[rest]] - E[rest][:, :n] @ k0,
-        wanted=part.wanted, Xw=Xw, Xp=Xp, x0=x0, gone={}, rest=rows[rest],
-        soft_pair=pairs[row_of], soft_column=columns[penalty], soft_coef=coef,
-        lo=box[0][u], hi=box[1][u], plain=not (T.nnz or D.nnz))
-    return screen(condensed, form.lb, form.ub)
-
-
-def _eliminate_flows(kkt: KktSystem, part: _Members, E, penalty,
-                     parameters: int) -> tuple[Elimination, np.ndarray]:
-    """(elimination of the free columns by the equality rows E, decisions w that it leaves).
-
-    Raises NotExplicit where the map from w and the parameters to all columns is too large.
-    """
-    n, form = len(part.columns), kkt.form
-    bounded = np.isfinite(form.lb[part.columns]) | np.isfinite(form.ub[part.columns])
-    gone = eliminate(E, kkt.b_eq[part.rows],
-                     np.concatenate([~bounded, np.zeros(parameters, bool)]))
-    kept = gone.kept[gone.kept < n]
-    w = kept[~np.isin(kept, penalty)]
-    if max(len(part.pairs), n) * (len(w) + parameters) > MOST_NUMBERS:
-        raise NotExplicit(f"it has {len(w)} decisions of its own for {n} columns in one part, "
-                          "and their map does not fit into memory", too_large=True)
-    return gone, w
-
-
-def _maps(part: _Members, penalty, Kw, Kp, k0):
-    where = np.searchsorted(part.columns, part.wanted)
-    if np.isin(where, penalty).any():
-        raise NotExplicit("the upper level uses the violation of a soft limit")
-    return Kw[where], Kp[where], k0[where]
-
-
-def _is_bound_of(kkt: KktSystem, pairs, columns) -> np.ndarray:
-    """Mask of the pairs that are bounds of some columns."""
-    return ~kkt.is_row[pairs] & np.isin(kkt.index[pairs], columns)
-
-
-def _penalties(kkt: KktSystem, columns, pairs, A_eq, S):
-    """(columns that only relax one row at a cost, that row among the pairs, its cap, coefficient).
-
-    Such a column has lb = 0, no ub, a positive cost, no quadratic or upper term, and stands in one
-    row pair with a positive coefficient (and in its own bound).
-    """
-    form = kkt.form
-    cost = kkt.sigma * form.c[columns]
-    simple = ((form.lb[columns] == 0) & np.isinf(form.ub[columns]) & (cost > 0)
-              & (A_eq.getnnz(axis=0) == 0)
-              & (np.diff(form.Q[columns].indptr) == 0) & (np.diff(form.D[columns].indptr) == 0))
-    of_rows = np.flatnonzero(kkt.is_row[pairs])
-    rows = S[of_rows].tocsc()
-    simple &= np.diff(rows.indptr) == 1
-    found = np.flatnonzero(simple)
-    first = rows.indptr[found]
-    row, coef = of_rows[rows.indices[first]], rows.data[first]
-    single = np.isin(row, row[np.unique(row, return_index=True)[1]])
-    _, count = np.unique(row, return_counts=True)
-    if (count > 1).any():  # two penalties in one row: neither is taken
-        often = np.unique(row)[count > 1]
-        single = ~np.isin(row, often)
-    good = single & (coef > 0)
-    return found[good], row[good], cost[found[good]] / coef[good], coef[good]
 
 
 def screen(part: CondensedQp, lb: np.ndarray, ub: np.ndarray) -> CondensedQp:
@@ -315,6 +178,7 @@ def screen(part: CondensedQp, lb: np.ndarray, ub: np.ndarray) -> CondensedQp:
     part.gone |= {int(p): float(v) for p, v in zip(part.pair[always], part.cap[always],
                                                    strict=True)}
     keep = ~(never | always)
+    part.place, part.always = part.place[keep], part.place[always]
     part.pair, part.A, part.T = part.pair[keep], part.A[keep], part.T[keep]
     part.s, part.cap = part.s[keep], part.cap[keep]
     return part

@@ -12,7 +12,6 @@ Automatica 42 (facet to facet, and why it is not enough).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,14 +20,15 @@ from pyomo_dlmp.numerics.effort import Effort
 from pyomo_dlmp.numerics.polytopes import Polytope, chebyshev_ball, make_polytope
 from pyomo_dlmp.parametric.active_sets import Affine, affine, conditions, repair, scale_of
 from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit, width
-from pyomo_dlmp.parametric.states import solve_at
+from pyomo_dlmp.parametric.known_states import possible
+from pyomo_dlmp.parametric.states import has_one_state, solve_at
 from pyomo_dlmp.tolerances import COVERED, FACET_STEPS, POLISHED, ROUNDING, WIDENED
 
 _VOLUMES = 5  # dimensions up to which coverage is checked by volumes
 _STARTS = 10  # points at which a first state is looked for
 _IDLE = 2  # searches in a row without a new region
 # units of work (milliseconds of one core, measured on IEEE 37 and 123 with 3 and 8 sites)
-_REPAIR, _SOLVE, _POLYTOPE, _VERTEX, _LP = 0.5, 4.0, 1.0, 0.08, 0.3
+_REPAIR, _SOLVE, _POLYTOPE, _VERTEX, _LP, _GUESS = 0.5, 4.0, 1.0, 0.08, 0.3, 0.02
 
 
 @dataclass
@@ -59,11 +59,17 @@ class Regions:
         Its regions.
     covered
         Their volume relative to the range's.
+    new
+        How many of them were of no known state.
+    overlaps
+        Whether regions had to be cut, as several states have the same solution.
     """
 
     part: CondensedQp
     regions: list[Region]
     covered: float
+    new: int = 0
+    overlaps: bool = False
 
     def at(self, u: np.ndarray) -> Region:
         """The region that contains u, shape (m,); where several do, the one it is deepest in."""
@@ -77,8 +83,11 @@ def unit(part: CondensedQp, u: np.ndarray) -> np.ndarray:
 
 
 def enumerate_regions(part: CondensedQp, most: int = 500, effort: Effort | None = None,
-                      guesses: Iterable[np.ndarray] = ()) -> Regions:
+                      guesses: np.ndarray | None = None) -> Regions:
     """All critical regions of a part; see the module's text.
+
+    They are the same with and without guesses, in the same order: where more than one set of states
+    describes the solution, guesses are not used.
 
     Parameters
     ----------
@@ -89,7 +98,7 @@ def enumerate_regions(part: CondensedQp, most: int = 500, effort: Effort | None 
     effort
         Work that it may cost; None: no limit.
     guesses
-        States that may have a region (of a similar part).
+        States that may have a region (of a similar part), shape (k, rows).
 
     Returns
     -------
@@ -100,33 +109,67 @@ def enumerate_regions(part: CondensedQp, most: int = 500, effort: Effort | None 
     NotExplicit
         There are more, the effort is used up, or regions do not cover the range.
     """
-    walk = _Walk(part, most, effort or Effort())
-    rng = np.random.default_rng(0)
-    m = part.m
-    for state in guesses:
+    effort = effort or Effort()
+    if guesses is not None and len(guesses):
+        spent = effort.spent
+        try:
+            found = _by_guesses(part, most, effort, guesses)
+        except NotExplicit:
+            found = None
+        if found is not None:
+            return found
+        effort.spent = spent
+    return _enumerated(_Walk(part, most, effort))
+
+
+def _by_guesses(part: CondensedQp, most: int, effort: Effort,
+                guesses: np.ndarray) -> Regions | None:
+    """All regions from known states; None where these describe the solution in several ways."""
+    walk = _Walk(part, most, effort)
+    effort.spend(_GUESS * len(guesses))
+    for state in possible(part, guesses):
         walk.guess(state)
+    known = len(walk.regions)
+    if not known or walk.overlap:
+        return None
+    found = _enumerated(walk)
+    if found.overlaps or not all(has_one_state(part, r.affine) for r in found.regions):
+        return None
+    found.new = len(found.regions) - known
+    return found
+
+
+def _enumerated(walk: _Walk) -> Regions:
+    """All regions from those that a walk has; none where it has none."""
+    part, m = walk.part, walk.m
+    rng = np.random.default_rng(0)
     starts = 0.5 + 0.3 * (rng.random((_STARTS, m)) - 0.5)
     if not walk.regions and not any(walk.visit(v) for v in starts):
         raise NotExplicit("its optimality conditions could not be solved at a point of the "
                              "range (infeasible there, or degenerate)")
-    walk.run()
-    if m > _VOLUMES:
-        return Regions(part, walk.regions, _nothing_left(walk))
     total = (1.0 + 2.0 * WIDENED) ** m
-    idle, covered = 0, 0.0
+    idle, covered, overlaps = 0, 0.0, False
+    if m > _VOLUMES:
+        walk.run()
+        return Regions(part, walk.ordered(), _nothing_left(walk), len(walk.regions))
+    covered = walk.volume() / total if m else 1.0
+    if covered < 1.0 - POLISHED:
+        walk.run()
     while idle <= _IDLE:
-        covered = sum(r.polytope.volume for r in walk.regions) / total if m else 1.0
+        covered = walk.volume() / total if m else 1.0
         if covered >= 1.0 - COVERED:
             break
         before = len(walk.regions)
         walk.search(rng)
         idle = 0 if len(walk.regions) > before else idle + 1
+    regions = walk.ordered()
     if covered > 1.0 + 10 * COVERED:
-        walk.regions = _apart(walk.regions, walk.effort)
-        covered = sum(r.polytope.volume for r in walk.regions) / total
+        overlaps = True
+        regions = _apart(regions, walk.effort)
+        covered = sum(r.polytope.volume for r in regions) / total
     if abs(covered - 1.0) > 10 * COVERED:
         raise NotExplicit(f"its regions cover {covered:.8f} of the range of the upper decisions")
-    return Regions(part, walk.regions, covered)
+    return Regions(part, regions, covered, len(regions), overlaps)
 
 
 def _nothing_left(walk: _Walk) -> float:
@@ -196,10 +239,21 @@ class _Walk:
         self.regions: list[Region] = []
         self.known: set[bytes] = set()
         self.open: list[tuple[int, int]] = []
+        self.overlap = False  # a guess has its region where there is one already
+        self.volumes: list[float] = []
         self.lowest, self.highest = np.empty((16, self.m)), np.empty((16, self.m))
         eye = np.eye(self.m)
         self.box = np.vstack([eye, -eye]), np.concatenate(
             [np.full(self.m, 1.0 + WIDENED), np.full(self.m, WIDENED)])
+
+    def ordered(self) -> list[Region]:
+        """The regions in an order that does not depend on how they were found."""
+        return sorted(self.regions, key=lambda region: region.affine.state.tobytes())
+
+    def volume(self) -> float:
+        """Of all regions."""
+        self.volumes += [region.polytope.volume for region in self.regions[len(self.volumes):]]
+        return sum(self.volumes)
 
     def run(self) -> None:
         while self.open:
@@ -241,9 +295,12 @@ class _Walk:
         """The region of a state, if it has one that is not covered."""
         found = affine(self.part, state)
         polytope = self._new(found)
-        if polytope is not None and not self.covered(polytope.chebyshev_center, -ROUNDING):
-            self.known.discard(state.tobytes())
-            self._add(found)
+        if found is None or polytope is None:
+            return
+        if self.covered(polytope.chebyshev_center, -ROUNDING):
+            self.overlap = True
+            return
+        self._take(found, polytope)
 
     def _new(self, found: Affine | None) -> Polytope | None:
         """Polytope of a state that is not known yet and has an inside."""
@@ -267,8 +324,9 @@ class _Walk:
     def _add(self, found: Affine | None) -> bool:
         """Whether an affine solution has a region of its own that was not known."""
         polytope = self._new(found)
-        if found is None or polytope is None:
-            return False
+        return found is not None and polytope is not None and self._take(found, polytope)
+
+    def _take(self, found: Affine, polytope: Polytope) -> bool:
         if len(self.regions) >= self.most:
             raise NotExplicit(
                 f"it has more than {self.most} critical regions in one part", too_large=True)

@@ -72,6 +72,10 @@ class RegionCost:
     error: float
     concave: np.ndarray
 
+    def halves(self, v: np.ndarray) -> list[RegionCost]:
+        """The piece cut in two near a point v; see `cut_in_two`."""
+        return cut_in_two(self, v)
+
 
 def cost_on(worth: RegionObjective, region: Region, sigma: int) -> Quadratic:
     """The part's upper cost on a critical region.
@@ -91,25 +95,42 @@ def cost_on(worth: RegionObjective, region: Region, sigma: int) -> Quadratic:
         In v, the range of u scaled to 0 .. 1.
     """
     part, m = worth.part, worth.part.m
-    Z = np.array([_quantity(worth, key, region, sigma) for key in worth.quantities])
-    Z = Z.reshape(len(worth.quantities), m + 1)
+    Z = _quantities(worth, region, sigma)
     span = width(part)
     scaled = np.column_stack([Z[:, :m] * span, Z[:, m] + Z[:, :m] @ part.lo])
-    P, p, c = np.zeros((m, m)), np.zeros(m), 0.0
-    for coef, a, b in worth.terms:
-        za = scaled[a]
-        if b < 0:
-            p, c = p + coef * za[:m], c + coef * za[m]
-            continue
-        zb = scaled[b]
-        P += coef * (np.outer(za[:m], zb[:m]) + np.outer(zb[:m], za[:m]))
-        p = p + coef * (za[:m] * zb[m] + zb[:m] * za[m])
-        c += coef * za[m] * zb[m]
-    return Quadratic(P, p, float(c))
+    coef, first, second = worth.arrays
+    single = second < 0
+    one = np.append(np.zeros(m), 1.0)
+    a = scaled[first] * coef[:, None]
+    b = np.where(single[:, None], one, scaled[second])
+    P = a[:, :m].T @ b[:, :m]
+    p = a[:, :m].T @ b[:, m] + b[:, :m].T @ a[:, m]
+    return Quadratic(P + P.T, p, float(a[:, m] @ b[:, m]))
 
 
-def _quantity(worth: RegionObjective, key, region: Region, sigma: int) -> np.ndarray:
-    """(slope in u, constant) of one quantity on a region, in the user's sign."""
+def _quantities(worth: RegionObjective, region: Region, sigma: int) -> np.ndarray:
+    """(slope in u, constant) of all quantities on a region, in the user's sign: (k, m + 1)."""
+    part, a, m = worth.part, region.affine, worth.part.m
+    Z = np.zeros((len(worth.quantities), m + 1))
+    paid = {int(row): k for k, row in enumerate(part.paid)}
+    rows, at = [], []
+    for i, key in enumerate(worth.quantities):
+        if key[0] == "y":
+            rows.append(i)
+            at.append(m + paid[key[2]])
+        else:
+            Z[i] = _quantity(worth, key, region)
+    if rows:
+        tied = np.flatnonzero((a.u0 != 0.0) | (a.U != 0.0).any(axis=1))  # rows with a multiplier
+        T, F, E = part.T[tied][:, at].T, part.F[:, at].T, part.E[:, at].T
+        slope = E @ a.W + part.R[at, :m] - T @ a.U[tied] - F @ a.Y
+        start = E @ a.w0 + part.r[at] - T @ a.u0[tied] - F @ a.y0
+        Z[rows] = -sigma * np.column_stack([slope, start])
+    return Z
+
+
+def _quantity(worth: RegionObjective, key, region: Region) -> np.ndarray:
+    """(slope in u, constant) of a decision, a column or a pair's multiplier."""
     part, a = worth.part, region.affine
     m, (kind, _, index) = part.m, key
     if kind == "u":
@@ -118,15 +139,10 @@ def _quantity(worth: RegionObjective, key, region: Region, sigma: int) -> np.nda
         row = int(np.flatnonzero(part.wanted == index)[0])
         return np.append(part.Xw[row] @ a.W + part.Xp[row, :m],
                          part.Xw[row] @ a.w0 + part.x0[row])
-    if kind == "mu":
-        if index in part.gone:
-            return np.append(np.zeros(m), part.gone[index])
-        row = int(np.flatnonzero(part.pair == index)[0])
-        return np.append(a.U[row], a.u0[row])
-    at = m + int(np.flatnonzero(part.paid == index)[0])
-    slope = (part.E[:, at] @ a.W + part.R[at, :m] - part.T[:, at] @ a.U - part.F[:, at] @ a.Y)
-    start = (part.E[:, at] @ a.w0 + part.r[at] - part.T[:, at] @ a.u0 - part.F[:, at] @ a.y0)
-    return -sigma * np.append(slope, start)
+    if index in part.gone:
+        return np.append(np.zeros(m), part.gone[index])
+    row = int(np.flatnonzero(part.pair == index)[0])
+    return np.append(a.U[row], a.u0[row])
 
 
 def costs_over_regions(worth: RegionObjective, regions: Regions, sigma: int) -> list[RegionCost]:

@@ -18,9 +18,12 @@ from pyomo_dlmp.parametric.active_sets import (
     INACTIVE,
     VIOLATED_SOFT,
     Affine,
+    change_by,
+    conditions,
     repair,
+    scale_of,
 )
-from pyomo_dlmp.parametric.condensed import CondensedQp
+from pyomo_dlmp.parametric.condensed import CondensedQp, width
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ENTRY, EXACT_FEASIBILITY, RANK, ROUNDING
 
@@ -63,6 +66,39 @@ def solve_at(part: CondensedQp, u: np.ndarray, tolerance: float) -> Affine | Non
     state[_independent(part, order[inner[order]])] = ACTIVE_ROW
     state = _vertex(part, state, w, u)
     return None if state is None else repair(part, state, u, tolerance)
+
+
+def has_one_state(part: CondensedQp, a: Affine) -> bool:
+    """Whether no other state has the solution of a region all over it.
+
+    So it is where every row that is not active has a slack somewhere in the range, and every active
+    one a multiplier below its cap. A hard row without slack does no harm where its multiplier could
+    only raise others (the upper bound of what is fixed by its bounds).
+
+    Parameters
+    ----------
+    part, a
+        The condensed part and the solution of one of its regions.
+
+    Returns
+    -------
+    bool
+    """
+    G, h, owner = conditions(part, a)
+    size = ROUNDING * scale_of(part, owner, a.state)
+    idle = owner[np.abs(G) @ width(part) + np.abs(h - G @ part.lo) <= size]
+    active = np.flatnonzero(a.state == ACTIVE_ROW)
+    for row in idle:
+        if a.state[row] != INACTIVE or np.isfinite(part.cap[row]):
+            return False
+        change = change_by(part, active, row)
+        if change is None:
+            return False
+        along, raised = change
+        if (np.abs(along).max(initial=0.0) > ROUNDING or (raised < -ROUNDING).any()
+                or (np.isfinite(part.cap[active]) & (raised > ROUNDING)).any()):
+            return False
+    return True
 
 
 def _independent(part: CondensedQp, rows: np.ndarray) -> np.ndarray:

@@ -180,6 +180,12 @@ class RegionObjective:
     terms: list[tuple[float, int, int]] = field(default_factory=list)
     complete: bool = False
 
+    @property
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """`terms` as (coefficients, first quantities, second quantities or -1)."""
+        table = np.array(self.terms, dtype=float).reshape(-1, 3)
+        return table[:, 0], table[:, 1].astype(int), table[:, 2].astype(int)
+
     def number(self, key: Key) -> int:
         """Position of a quantity; it is added where it is new."""
         if key not in self.quantities:

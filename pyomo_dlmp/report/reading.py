@@ -46,6 +46,9 @@ class Results:
     ac_certificate: pd.DataFrame
     ac_deviations: pd.DataFrame
     ac_cliff: pd.DataFrame
+    series_steps: pd.DataFrame
+    series_dispatch: pd.DataFrame
+    series_prices: pd.DataFrame
     study: dict[str, str] = field(default_factory=dict)
 
     def only(self, cases: Sequence[str]) -> Results:

@@ -173,8 +173,31 @@ STUDY = TableSchema("study", "What was solved, and with what", (
 OF_AC = (NEUTRALS, AC_ROUNDS, AC_CERTIFICATE, AC_DEVIATIONS, AC_CLIFF)
 """Tables of a run whose network is held in the AC form."""
 
+_TIME = Column("time", Kind.TEXT, "of the row's first step, in UTC where the file has offsets")
+OF_A_SERIES = (
+    TableSchema("series_steps", "Problems of a series", (
+        Column("problem", Kind.NUMBER, "counted from 0"), _TIME,
+        Column("rows", Kind.NUMBER, "steps that are bought (count)"),
+        Column("status", Kind.TEXT, "how it ended"),
+        Column("payment", Kind.NUMBER, "of the steps bought, by the market's rule ($)"),
+        Column("repriced", Kind.NUMBER, "the same from prices and powers alone ($)"),
+        Column("objective", Kind.NUMBER, "of the whole problem ($)"),
+        Column("bound", Kind.NUMBER, "proven, of the whole problem ($)"),
+        Column("gap", Kind.NUMBER, "proven (relative)"),
+        Column("residual", Kind.NUMBER, "greatest of the KKT conditions (relative)"),
+        Column("known", Kind.NUMBER, "parts whose critical regions were known (count)"),
+        Column("new", Kind.NUMBER, "parts whose critical regions were computed (count)"),
+        Column("judged", Kind.TEXT, "passed, where the full audit has seen it"),
+        Column("cpu_s", Kind.NUMBER, "time of its process (s)"),
+        Column("note", Kind.TEXT, "in words")), optional=True),
+    TableSchema("series_dispatch", "Power of the datacenters along a series, in MW and Mvar", (
+        _TIME, _ELEMENT, _QUANTITY, _VALUE, _UNIT), optional=True),
+    TableSchema("series_prices", "DLMPs along a series, at the datacenters' buses", (
+        _TIME, _BUS, _PHASE, _QUANTITY, _VALUE, _UNIT), optional=True))
+"""Tables of a run along a file of data."""
+
 OF_A_RUN = (SUMMARY, PRICES, VOLTAGES, UNBALANCE, DISPATCH, PAYMENTS, DECOMPOSITION, EMISSIONS,
-            AUDIT, *OF_AC)
+            AUDIT, *OF_AC, *OF_A_SERIES)
 """Tables that every run adds its rows to, as far as it has any."""
 
 OF_THE_STUDY = (CASES, MARKETS, BUSES, BRANCHES, STUDY)

@@ -31,8 +31,8 @@ class Settings:
         As of `solve_bilevel`; its limits are found by `numerics.limits`.
     checkpoint
         Where the best point is written, or None.
-    cache
-        A `SolveCache` or None.
+    atlas
+        An `Atlas` or None.
     options
         Those of ``dlmp.single_level``.
     known
@@ -50,7 +50,7 @@ class Settings:
     mip_options: dict = field(default_factory=dict)
     periods: bool | None = None
     checkpoint: Checkpoint | None = None
-    cache: Any = None
+    atlas: Any = None
     check_bounds: bool = True
     options: dict = field(default_factory=dict)
     known: dict[int, float] | None = None

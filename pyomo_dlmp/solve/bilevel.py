@@ -19,14 +19,14 @@ from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.errors import all_at_once
 from pyomo_dlmp.numerics import limits, memory
 from pyomo_dlmp.numerics.telling import told
-from pyomo_dlmp.parametric.cache import SolveCache
+from pyomo_dlmp.parametric import Atlas
 from pyomo_dlmp.search.checkpoint import Checkpoint
 from pyomo_dlmp.search.clock import Clock, Progress
 from pyomo_dlmp.search.first_answer import answer_so_far, ended_by
 from pyomo_dlmp.search.keywords import check_numbers, check_path, check_words
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.solve.options import (
-    check_cache,
+    check_atlas,
     search_and_options,
 )
 from pyomo_dlmp.solve.strategies import run_strategies
@@ -39,13 +39,13 @@ from pyomo_dlmp.transform.rewriting import upper_copy
 _UNITS = 60_000.0  # of work to explain an infeasible model
 
 
-@renamed_arguments(reuse="cache")
+@renamed_arguments(reuse="atlas", cache="atlas")
 def solve_bilevel(  # noqa: PLR0913  # keywords of a call, for people
     model: Any, solver: str = "highs", *, gap: float = GAP, time_limit: float | None = None,
     progress: Progress | None = None, threads: int = 0, start: bool = True,
     mip_options: dict | None = None, explain: bool = True, check_bounds: bool = True,
     periods: bool | None = None, memory_limit: float | None = None,
-    checkpoint: str | Path | None = None, cache: SolveCache | None = None, search: str = "auto",
+    checkpoint: str | Path | None = None, atlas: Atlas | None = None, search: str = "auto",
     **transformation,
 ) -> BilevelResult:
     """Solve a bilevel model and audit the solution.
@@ -88,7 +88,7 @@ def solve_bilevel(  # noqa: PLR0913  # keywords of a call, for people
     checkpoint : path, optional
         A JSON file that always holds the best upper decisions so far, their objective and the
         bound (see `load_checkpoint`); with another solver than HiGHS only those of the result.
-    cache : SolveCache, optional
+    atlas : Atlas, optional
         What the solves of a series share (search by regions only).
     search : str
         "auto", or a search strategy by its name: "regions" (critical regions of the lower levels'
@@ -116,7 +116,7 @@ def solve_bilevel(  # noqa: PLR0913  # keywords of a call, for people
         partial(check_numbers, gap=gap, time_limit=time_limit, memory_limit=memory_limit),
         partial(check_words, periods, threads, progress, start=start, explain=explain,
                 check_bounds=check_bounds),
-        partial(check_cache, cache), partial(check_path, checkpoint),
+        partial(check_atlas, atlas), partial(check_path, checkpoint),
         partial(lower_levels, model),  # refuses what is not a model
         partial(search_and_options, search, transformation, _own_keywords()),
         partial(get_solver, solver))
@@ -126,7 +126,7 @@ def solve_bilevel(  # noqa: PLR0913  # keywords of a call, for people
         model if copy is None else copy.model, interface, Clock(progress), gap, threads,
         start, check_mip_options(mip_options, interface), periods,
         None if checkpoint is None else Checkpoint(
-            checkpoint, None if copy is None else copy.names()), cache,
+            checkpoint, None if copy is None else copy.names()), atlas,
         check_bounds, options if copy is None else copy.options(options))
     try:
         with memory.memory_limit(memory_limit), limits.call(time_limit, began), told(
@@ -160,7 +160,7 @@ def check_keywords(given: Mapping[str, Any]) -> None:
     all_at_once(
         partial(check_numbers, **{key: own[key] for key in ("gap", "time_limit", "memory_limit")}),
         partial(check_words, **{key: own[key] for key in words}),
-        partial(check_cache, own["cache"]), partial(check_path, own["checkpoint"]),
+        partial(check_atlas, own["atlas"]), partial(check_path, own["checkpoint"]),
         partial(search_and_options, own["search"],
                 {key: value for key, value in given.items()
                  if key not in own or key in ("model", "transformation")}, _own_keywords()[1:]),

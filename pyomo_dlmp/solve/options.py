@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from pyomo_dlmp.errors import ModelError, all_at_once, nearest, shown
-from pyomo_dlmp.parametric import SolveCache
+from pyomo_dlmp.parametric import Atlas
 from pyomo_dlmp.search.keywords import wrong_keyword
 from pyomo_dlmp.solve.strategies import STRATEGIES
 from pyomo_dlmp.transform.options import SINGLE_LEVEL, configured, declared, with_new_names
@@ -67,13 +67,13 @@ def check_search(search: Any) -> None:
         raise wrong_keyword("search", search, nearest(search, ["auto", *STRATEGIES]))
 
 
-def check_cache(cache: Any) -> None:
-    """Check the keyword `cache`.
+def check_atlas(atlas: Any) -> None:
+    """Check the keyword `atlas`.
 
     Raises
     ------
     ModelError
-        It is not a `SolveCache` or None.
+        It is not an `Atlas` or None.
     """
-    if not (cache is None or isinstance(cache, SolveCache)):
-        raise wrong_keyword("cache", cache, "Give a dlmp.SolveCache(), the same one to each solve.")
+    if not (atlas is None or isinstance(atlas, Atlas)):
+        raise wrong_keyword("atlas", atlas, "Give a dlmp.Atlas(), the same one to each solve.")

@@ -102,7 +102,7 @@ def answer_notes(outcome: MarketResult) -> list[str]:
 
 
 def later_stages(study: Study, market: Market, outcome: MarketResult, tables: Tables,
-                 ) -> dict[str, Callable[[], Tables]]:
+                 series: Callable[[], Tables] | None = None) -> dict[str, Callable[[], Tables]]:
     """What follows the answer: by name, a function that gives further tables or rows of tables.
 
     Parameters
@@ -114,13 +114,16 @@ def later_stages(study: Study, market: Market, outcome: MarketResult, tables: Ta
         Of it.
     tables : dict of str to DataFrame
         The answer's.
+    series : callable, optional
+        Solves the run's series.
 
     Returns
     -------
     dict of str to callable
     """
+    last: dict[str, Callable[[], Tables]] = {} if series is None else {"series": series}
     if not has_point(outcome):
-        return {}
+        return last
     dso, network = outcome.dso, market.network
     stages: dict[str, Callable[[], Tables]] = {
         "decomposition": lambda: _taken_apart(study, outcome, network, tables)}
@@ -130,7 +133,7 @@ def later_stages(study: Study, market: Market, outcome: MarketResult, tables: Ta
             "emissions": emissions_table(dso, factors, outcome.form)}
     if study.check_ac and not exact(dso):  # the AC form is its own check
         stages["AC check"] = lambda: {"summary": _against_ac(study, dso, network)}
-    return stages
+    return stages | last
 
 
 def has_point(outcome: MarketResult) -> bool:

@@ -37,9 +37,10 @@ class Study:
 
     `dso`: keywords of `build_opf` (form, price, load_scale, losses, voltage_limits, v_min, v_max,
     penalty ...); `aggregator`: energy_share (of all its datacenters' capacity x time), energy_mwh,
-    pays, tariff; `ac`: of the leader's loop in the AC form (max_rounds, deviations); `parts`:
-    servers, interactive, job, ups; `emissions`: kg/MWh by source, "grid" for all substations;
-    `takers`: price takers by name; `text`: of the file.
+    pays, tariff, most_kw; `series`: its table [series], with the path of the file (empty: none);
+    `inputs`: SHA-256 of the CSV files; `ac`: of the leader's loop in the AC form (max_rounds,
+    deviations); `parts`: servers, interactive, job, ups; `takers`: price takers by name; `text`: of
+    the file; `emissions`: kg/MWh by source, "grid" for all substations.
     """
 
     path: str
@@ -58,6 +59,8 @@ class Study:
     max_rounds: int
     check_ac: bool
     ac: dict[str, int]
+    series: dict[str, Any]
+    inputs: dict[str, str]
     solver: str
     gap: float
     time_limit: float | None
@@ -164,7 +167,9 @@ class Study:
             for name, taker in self.takers.items()}
         return Market(network, self._workload(mine, run.loading), self.options(run),
                       self.aggregator["pays"], self.aggregator["tariff"], takers, self.averaged,
-                      self.max_rounds, self.ac["max_rounds"], self.ac["deviations"])
+                      self.max_rounds, self.ac["max_rounds"], self.ac["deviations"],
+                      limits_kw={name: (0.0, _times(most, run.loading))
+                                 for name, most in self.aggregator["most_kw"].items()})
 
     def _workload(self, mine: list[Datacenter], loading: float) -> Workload:
         parts = self.parts
@@ -187,6 +192,10 @@ class Study:
     def energy_mwh(self) -> float | None:
         """What the leader's datacenters use together at loading 1 (MWh); None for parts."""
         return self.market(Run("", self.cases[0])).workload.energy_mwh  # type: ignore[union-attr]
+
+
+def _times(values: Any, factor: float) -> Any:
+    return [factor * x for x in values] if isinstance(values, list) else factor * values
 
 
 def _sized(device, loading: float):

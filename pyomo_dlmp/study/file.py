@@ -21,6 +21,7 @@ from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.registry import device_classes
 from pyomo_dlmp.network.series import names_findings
 from pyomo_dlmp.opf.reduction import reduced
+from pyomo_dlmp.study.csv_series import CsvSeries
 from pyomo_dlmp.study.data import Case, Study
 from pyomo_dlmp.study.emissions import emission_findings
 from pyomo_dlmp.study.entries import (
@@ -38,6 +39,7 @@ from pyomo_dlmp.study.values import (
     PERIODS,
     SHARE,
     TABLES,
+    most_findings,
     opf_findings,
     opf_options,
     results_findings,
@@ -82,7 +84,9 @@ def read_study(path: str | Path, progress: Callable[[str], None] | None = None) 
         raise StudyFileError.at("read_study", f"was given {shown(path)}",
                                 "Give the path of a study file, or a shipped study's name.")
     file, text, data = _read(path)
-    return replace(_Reader(file, progress).study(data), text=text)
+    series = CsvSeries(file)
+    filled = series.filled(data)
+    return replace(_Reader(file, progress, series).study(filled), text=text)
 
 
 def _read(given: str | os.PathLike) -> tuple[Path, str, dict[str, Any]]:
@@ -122,8 +126,8 @@ class _CaseEntries:
 class _Reader:
     """Collects all faults of one file."""
 
-    def __init__(self, path: Path, progress: Callable[[str], None] | None = None):
-        self.path, self.progress = path, progress
+    def __init__(self, path: Path, progress: Callable[[str], None] | None, series: CsvSeries):
+        self.path, self.progress, self.series = path, progress, series
         self.faults: dict[str, Fault] = {}  # by their text: each once
         self.base: Network | None = None
         self.tables: dict[str, dict[str, Any]] = {}
@@ -134,6 +138,7 @@ class _Reader:
         self.options: dict[str, Any] = {}
 
     def study(self, data: dict[str, Any]) -> Study:
+        self._found(self.series.found)
         self._keys("", data, {*_TOP, *_device_words()})
         self.tables = {name: self._table(name, data.get(name, {}), "") for name in TABLES}
         self.parts = {key: self._entries(data, key, cls, "") for key, cls in PARTS.items()}
@@ -170,6 +175,7 @@ class _Reader:
             loading=tuple(tables["sweep"]["loading"]),
             averaged=market["price_taker_steps"] == "averaged", max_rounds=market["max_rounds"],
             check_ac=tables["check"]["ac"], ac=tables["ac"], solver=solver["name"],
+            series=self.series.of_table(tables["series"]), inputs=self.series.inputs,
             gap=solver["gap"], time_limit=solver["time_limit"], devices=_made(self.devices),
             cases=tuple(Case(case.name, _made(case.devices), case.options)
                         for case in self.cases),
@@ -376,6 +382,7 @@ class _Reader:
                         found.append((f"price_taker {name!r}, sites", f"names {site!r}, which is "
                                       "named before", "Each datacenter has one aggregator."))
                     theirs.add(site)
+            found += most_findings(self.tables["aggregator"]["most_kw"], case.sites)
             mine = [site for site in case.sites if site not in theirs]
             if not mine:
                 found.append(("[[datacenter]]", "there is none that the aggregator decides",

@@ -38,7 +38,7 @@ def provenance_of(study: Study) -> dict[str, str]:
 
 
 def input_hash(study: Study) -> str:
-    """SHA-256 of the study file's text and of its feeder's data.
+    """SHA-256 of the study file's text, of the CSV files that it names and of its feeder's data.
 
     The feeder counts by its elements, not by the files that it was read from: the same feeder
     from another folder has the same hash.
@@ -53,7 +53,8 @@ def input_hash(study: Study) -> str:
     str
         64 hexadecimal digits.
     """
-    data = [study.text, *map(repr, study.base.elements), repr(sorted(study.base.profiles.items()))]
+    data = [study.text, *map(str, study.inputs.items()), *map(repr, study.base.elements),
+            repr(sorted(study.base.profiles.items()))]
     return hashlib.sha256("\n".join(data).encode("utf-8")).hexdigest()
 
 

@@ -18,6 +18,7 @@ from pyomo_dlmp.errors import DlmpError, StudyFileError
 from pyomo_dlmp.market import Market, build_bilevel, solve_market
 from pyomo_dlmp.report import write_report
 from pyomo_dlmp.status import Status
+from pyomo_dlmp.study.along import check_file, series_tables
 from pyomo_dlmp.study.answer import Tables, answer_notes, answer_tables, later_stages
 from pyomo_dlmp.study.data import Case, Run, Study
 from pyomo_dlmp.study.folder import Place, open_place
@@ -176,6 +177,7 @@ class _Session:
         first = next((run.case for run in self.study.runs if run.name not in self.whole), None)
         for case in self.study.cases:
             run = Run(case.name, case, self.study.loading[0])
+            check_file(self.study, run)
             if first is not None and case is not first:
                 self.tell("", f"checking {case.name}", None, None)
                 build_case(self.study, run)
@@ -224,7 +226,11 @@ class _Session:
 
         One Ctrl-C more than the `presses` of the search leaves out the rest.
         """
-        stages = later_stages(self.study, market, result.outcome, result.tables)
+        run = result.run
+        stages = later_stages(
+            self.study, market, result.outcome, result.tables, partial(
+                series_tables, self.study, run, self.place.folder, lambda how_far: self.tell(
+                    run.name, f"series: {how_far}", None, None)) if self.study.series else None)
         result.missing = dict.fromkeys(stages, _INTERRUPTED)
         for name, make in stages.items():
             if self.keys.presses > presses:

@@ -30,11 +30,14 @@ TABLES: dict[str, dict[str, Any]] = {
     "time": {"periods": 24, "hours": 1.0},
     "dso": {"form": "lindist"} | {key: _DEFAULTS[key] for key in _DEFAULTS if key in _DSO},
     "unbalance": {f.name: None for f in fields(Unbalance)} | {"sides": 12},
-    "aggregator": {"energy_share": None, "energy_mwh": None, "pays": PAYS[0], "tariff": 50.0},
+    "aggregator": {"energy_share": None, "energy_mwh": None, "pays": PAYS[0], "tariff": 50.0,
+                   "most_kw": {}},
     "market": {"kinds": [DEFAULT_MARKET], "price_taker_steps": "full", "max_rounds": 60},
     "sweep": {"loading": [1.0]},
     "ac": {"max_rounds": 8, "deviations": 20},
     "check": {"ac": False},
+    "series": {"file": None, "columns": {}, "horizon": None, "step": 1, "window": None,
+               "workers": 1, "judge": 0.01},
     "solver": {"name": "highs", "gap": HIGH_POINT_GAP, "time_limit": None},
 }
 SHARE = Range(0, 1, above=True)
@@ -83,12 +86,60 @@ def table_findings(tables: Mapping[str, dict[str, Any]]) -> Iterator[Found]:
     if not PERIODS.finding(periods, whole=True):
         for finding in series_findings(tables["aggregator"]["tariff"], range(periods))[1]:
             yield "[aggregator] tariff", *finding
+        most = tables["aggregator"]["most_kw"]
+        if not isinstance(most, dict):
+            yield "[aggregator] most_kw", f"is {shown(most)}", "Write most_kw = {dc1 = 500.0}."
+        for name, values in most.items() if isinstance(most, dict) else ():
+            for finding in series_findings(values, range(periods), 0.0)[1]:
+                yield f"[aggregator] most_kw of {shown(name)}", *finding
+    yield from _series(tables["series"])
     yield from _kinds(tables["market"]["kinds"])
     yield from _loading(tables["sweep"]["loading"])
     try:
         named_solver(tables["solver"]["name"])
     except SolverError as err:
         yield "[solver] name", f"is {shown(tables['solver']['name'])}", err.faults[0].cure
+
+
+def _series(given: dict[str, Any]) -> Iterator[Found]:
+    """What is wrong with [series] by itself; its file is read with the market."""
+    if given["file"] is None:
+        if any(given[key] != value for key, value in TABLES["series"].items()):
+            yield "[series]", "has no file", 'Write file = "year.csv".'
+        return
+    if not isinstance(given["file"], str):
+        yield "[series] file", f"is {shown(given['file'])}", 'Write file = "year.csv".'
+    columns = given["columns"]
+    if not isinstance(columns, dict) or not all(isinstance(x, str) for x in columns.values()):
+        yield ("[series] columns", f"is {shown(columns)}",
+               'Write columns = {"name in the file" = "price"}; "" leaves a column out.')
+    for key in ("horizon", "step", "window", "workers"):
+        value = given[key]
+        if value is not None and (finding := Range(1, 100_000).finding(value, whole=True)):
+            yield f"[series] {key}", *finding
+    if finding := Range(0, 1).finding(given["judge"]):
+        yield "[series] judge", *finding
+
+
+def most_findings(most: Any, sites: list[str]) -> Iterator[Found]:
+    """Names in most_kw that are not of datacenters.
+
+    Parameters
+    ----------
+    most : object
+        As in the file.
+    sites : list of str
+        The datacenters.
+
+    Yields
+    ------
+    (str, str, str)
+        Where, what, cure.
+    """
+    for name in most if isinstance(most, dict) else ():
+        if name not in sites:
+            yield ("[aggregator] most_kw", f"names {name!r}, which is not a datacenter",
+                   nearest(name, sites) or "There is no datacenter.")
 
 
 def _among(value: Any, known: tuple) -> bool:

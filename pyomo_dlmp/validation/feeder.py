@@ -15,10 +15,10 @@ from pyomo_dlmp.blocks.registry import device_blocks
 from pyomo_dlmp.network import Network, OperatingPoint
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.opf import build_opf
-from pyomo_dlmp.opf.correction import loads_outside
 from pyomo_dlmp.power_flow import AcPowerFlow, ac_power_flow
 from pyomo_dlmp.solve import solve_opf
 from pyomo_dlmp.tolerances import ROUNDING
+from pyomo_dlmp.validation.outside import loads_outside
 from pyomo_dlmp.validation.prices import compare_prices
 
 LINEAR = {"lossless": None, "with losses": "quadratic"}

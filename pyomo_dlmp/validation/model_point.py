@@ -14,13 +14,9 @@ from pyomo_dlmp.ac.newton import AcState
 from pyomo_dlmp.blocks.parallel import flow_blocks
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.opf.ac_form import joints_of
+from pyomo_dlmp.opf.ac_point import is_ac_form
 
 Flows = dict[tuple[str, str, Any], complex]
-
-
-def is_exact(model: Any) -> bool:
-    """Whether a model is of the AC form."""
-    return getattr(next(iter(model.bus.values())), "form", "") == "ac"
 
 
 def model_flows(model: Any, network: Network) -> Flows:
@@ -38,7 +34,7 @@ def model_flows(model: Any, network: Network) -> Flows:
     dict
         [branch, conductor, period]: complex (MVA), as `OperatingPoint.flows`.
     """
-    if is_exact(model):
+    if is_ac_form(model):
         return _of_voltages(model, network)
     return {(name, k, t): complex(pyo.value(block.p[k, t]), pyo.value(block.q[k, t]))
             for name, block in flow_blocks(model) for k, t in block.p.index_set()}

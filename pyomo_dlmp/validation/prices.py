@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pyomo_dlmp.ac.adjoint import price_across
 from pyomo_dlmp.ac_opf import AcLoop
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.phases import ALPHA, DELTA_PAIRS, NEUTRAL
 from pyomo_dlmp.network.zones import grounded_buses
-from pyomo_dlmp.tolerances import SAME_VOLTAGE
-from pyomo_dlmp.validation.model_point import is_exact
+from pyomo_dlmp.opf.ac_point import is_ac_form
 
 COLUMNS = ["bus", "leg", "period", "quantity", "model", "ac", "error", "unit"]
 UNITS = {"active": "$/MWh", "reactive": "$/Mvarh"}
@@ -84,7 +84,7 @@ def _of_ac(loop: AcLoop) -> Price:
     def price(bus: str, leg: str, i: int) -> complex:
         ends = [at.get((bus, k), -1) for k in leg]  # -1 is ground: the last row
         a, b = ends if len(ends) == 2 else (ends[0], -1)
-        return _price(lam[a, i] - lam[b, i], volts[a, i] - volts[b, i]) / loop.hours
+        return complex(price_across(lam[a, i] - lam[b, i], volts[a, i] - volts[b, i])) / loop.hours
     return price
 
 
@@ -102,7 +102,7 @@ def price_in_model(model: Any) -> Price:
         price(bus, leg, period): active + j reactive ($/MWh, $/Mvarh); nan where the model has no
         such leg.
     """
-    exact, blocks = is_exact(model), dict(model.bus.items())
+    exact, blocks = is_ac_form(model), dict(model.bus.items())
 
     def price(bus: str, leg: str, t: Any) -> complex:
         block = blocks.get(bus)
@@ -118,12 +118,5 @@ def price_in_model(model: Any) -> Price:
             dual = complex(model.dual[block.balance_p[k, t]], model.dual[block.balance_q[k, t]])
             across -= sign * m * np.conj(dual)
             voltage += sign * v
-        return _price(across, voltage) / model.period_hours
+        return complex(price_across(across, voltage)) / model.period_hours
     return price
-
-
-def _price(across: complex, voltage: complex) -> complex:
-    if abs(voltage) < SAME_VOLTAGE:
-        return complex("nan")
-    x = -np.conj(across / voltage)
-    return complex(x.real, (-1j * x).real)

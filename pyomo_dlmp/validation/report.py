@@ -16,7 +16,6 @@ from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Generator, Network
 from pyomo_dlmp.network.phases import DELTA_PAIRS, PHASES
 from pyomo_dlmp.network.zones import grounded_buses
-from pyomo_dlmp.opf.correction import loads_outside
 from pyomo_dlmp.opf.limits import limited_blocks
 from pyomo_dlmp.opf.load_scale import LoadScale, load_series, reactive_series
 from pyomo_dlmp.power_flow import AcPowerFlow, ac_power_flow
@@ -26,6 +25,7 @@ from pyomo_dlmp.results import unbalance_table
 from pyomo_dlmp.results.unbalance import measures
 from pyomo_dlmp.tolerances import ACTIVE, SAME_MONEY
 from pyomo_dlmp.validation.model_point import model_flows
+from pyomo_dlmp.validation.outside import loads_outside
 from pyomo_dlmp.validation.prices import price_in_model
 
 PROBE_KW = 1.0

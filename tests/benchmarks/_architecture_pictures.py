@@ -22,7 +22,7 @@ from tests.test_imports import MAY_IMPORT
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 PURPOSE = {
     "errors": "where, what, cure", "status": "how a solve ended",
-    "testing": "for users' own tests",
+    "expressions": "sums of few objects", "testing": "for users' own tests",
     "extend": "rows of your own", "deprecation": "older argument names",
     "plotting": "older name of report", "tolerances": "what counts as zero",
     "network": "feeder as data",
@@ -39,6 +39,7 @@ PURPOSE = {
     "market": "aggregators, four markets", "results": "tidy tables, prices, payments",
     "ac": "AC equations as arrays", "power_flow": "AC of a dispatch, in the engine",
     "ac_opf": "OPF true in AC", "validation": "feeders against AC",
+    "series": "a market along a table",
     "report": "figures and HTML page",
     "study": "study file to results folder", "cli": "the command pyomo-dlmp"}
 COLORS = {"base": "#e9e9e9", "grid": "#d7e8f5", "bilevel": "#fde3c8", "both": "#d9efe3"}

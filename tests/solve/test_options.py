@@ -65,14 +65,18 @@ def test_an_option_of_highs_goes_through():
 
 
 def test_older_names_still_work():
-    with pytest.warns(DeprecationWarning, match="cache") as said:
-        dlmp.solve_bilevel(consumer(), reuse=dlmp.SolveCache())
+    with pytest.warns(DeprecationWarning, match="atlas") as said:
+        dlmp.solve_bilevel(consumer(), reuse=dlmp.Atlas())
     assert said[0].filename == __file__  # Python hides those that point into a package
     with pytest.warns(DeprecationWarning, match="segments") as said:
         dlmp.solve_bilevel(consumer(), products="mccormick", pieces=2)
     assert said[0].filename == __file__
-    with pytest.raises(TypeError, match="give `cache` alone"):
-        dlmp.solve_bilevel(consumer(), reuse=dlmp.SolveCache(), cache=dlmp.SolveCache())
+    with pytest.warns(DeprecationWarning, match="SolveCache"):
+        cache = dlmp.SolveCache()
+    with pytest.warns(DeprecationWarning, match="atlas"):
+        dlmp.solve_bilevel(consumer(), cache=cache)
+    with pytest.raises(TypeError, match="give `atlas` alone"):
+        dlmp.solve_bilevel(consumer(), cache=cache, atlas=cache)
     with pytest.raises(dlmp.ModelError, match="Give `segments` alone"):
         dlmp.solve_bilevel(consumer(), products="mccormick", pieces=2, segments=2)
     m = pyo.ConcreteModel()
@@ -101,7 +105,7 @@ def test_a_status_is_its_word():
 
 
 @pytest.mark.parametrize("given, words", [
-    ({"cache": True}, "cache=True"), ({"checkpoint": "no/such/folder/x.json"}, "no/such/folder"),
+    ({"atlas": True}, "atlas=True"), ({"checkpoint": "no/such/folder/x.json"}, "no/such/folder"),
 ])
 def test_what_would_fail_late_is_refused_at_once(given, words):
     with pytest.raises(dlmp.ModelError, match=words):

@@ -15,27 +15,29 @@ def window(first, hours=4, work=2.2):
 
 
 def test_a_rolling_horizon_pays_for_the_new_hour_only():
-    reuse = dlmp.SolveCache()
+    atlas = dlmp.Atlas()
     for first in range(4):
-        fast = dlmp.solve_bilevel(window(first), cache=reuse, gap=1e-4)
+        fast = dlmp.solve_bilevel(window(first), atlas=atlas, gap=1e-4)
         fresh = dlmp.solve_bilevel(window(first), gap=1e-4)
         assert fast.objective == pytest.approx(fresh.objective, rel=2e-4)
         assert fast.status == "optimal" and fast.audit.passed
-    assert reuse.counts["enumerated"] == 7 and reuse.counts["recalled"] == 9
+    assert atlas.counts["enumerated"] + atlas.counts["known"] == 7
+    assert atlas.counts["recalled"] == 9
 
 
 def test_a_sweep_of_the_upper_level_compiles_once():
-    m, reuse = consumer(), dlmp.SolveCache()
+    m, atlas = consumer(), dlmp.Atlas()
     m.del_component("work")
     m.need = pyo.Param(initialize=0.0, mutable=True)
     m.work = pyo.Constraint(expr=m.d[0] + m.d[1] == m.need)
     found = []
     for need in (3.0, 4.0, 5.0):
         m.need = need
-        found.append(dlmp.solve_bilevel(m, cache=reuse, gap=1e-5).objective)
+        found.append(dlmp.solve_bilevel(m, atlas=atlas, gap=1e-5).objective)
     assert found == sorted(found) and found[0] < found[-1]
     assert found[-1] == pytest.approx(dlmp.solve_bilevel(consumer(), gap=1e-5).objective, rel=1e-4)
-    assert reuse.counts == {"compiled": 1, "kept": 2, "enumerated": 2, "recalled": 4}
+    assert atlas.counts == {
+        "compiled": 1, "kept": 2, "enumerated": 1, "known": 1, "recalled": 4}
 
 
 @pytest.mark.parametrize("change", ["row", "bound", "param", "fixed", "objective", "upper"])
@@ -63,17 +65,19 @@ def test_a_change_in_the_lower_level_is_seen(change):
         else:
             m.low.cost.set_value(m.low.cost.expr + 8 * m.low.g[0, 0])
 
-    m, reuse = make(), dlmp.SolveCache()
-    before = dlmp.solve_bilevel(m, cache=reuse, gap=1e-6)
-    again = dlmp.solve_bilevel(m, cache=reuse, gap=1e-6)
+    m, atlas = make(), dlmp.Atlas()
+    before = dlmp.solve_bilevel(m, atlas=atlas, gap=1e-6)
+    again = dlmp.solve_bilevel(m, atlas=atlas, gap=1e-6)
     assert again.objective == pytest.approx(before.objective)
-    assert reuse.counts["compiled"] == 1 and reuse.counts["kept"] == 1
+    assert atlas.counts["compiled"] == 1 and atlas.counts["kept"] == 1
     alter(m)
-    after = dlmp.solve_bilevel(m, cache=reuse, gap=1e-6)
+    after = dlmp.solve_bilevel(m, atlas=atlas, gap=1e-6)
     other = make()
     alter(other)
     fresh = dlmp.solve_bilevel(other, gap=1e-6)
-    assert reuse.counts["compiled"] == 2
+    kind = "renewed" if change in ("bound", "param", "fixed") else "compiled"
+    assert atlas.counts == atlas.counts | {"compiled": 1, "kept": 1} | {
+        kind: 1 + (kind == "compiled")}
     assert after.objective == pytest.approx(fresh.objective, rel=1e-5)
 
 
@@ -88,9 +92,9 @@ def test_the_last_answer_is_a_start(monkeypatch):
         return real(*args)
 
     monkeypatch.setattr(explicit, "solve_master", look)
-    m, reuse = consumer(), dlmp.SolveCache()
+    m, atlas = consumer(), dlmp.Atlas()
     for _ in range(2):
-        dlmp.solve_bilevel(m, cache=reuse)
+        dlmp.solve_bilevel(m, atlas=atlas)
     assert seen[0] is None and np.isfinite(seen[1]).all()
 
 
@@ -128,18 +132,18 @@ def test_a_change_outside_is_seen_wherever_it_stands(what, where, hidden):
         else:
             number.value = 2.5
 
-    m, cache = make(), dlmp.SolveCache()
-    before = dlmp.solve_bilevel(m, cache=cache, gap=1e-5).objective
+    m, atlas = make(), dlmp.Atlas()
+    before = dlmp.solve_bilevel(m, atlas=atlas, gap=1e-5).objective
     alter(homes[0])
     fresh = make()
     alter(homes[1])
     right = dlmp.solve_bilevel(fresh, gap=1e-5).objective
-    assert dlmp.solve_bilevel(m, cache=cache, gap=1e-5).objective == pytest.approx(right, rel=1e-4)
+    assert dlmp.solve_bilevel(m, atlas=atlas, gap=1e-5).objective == pytest.approx(right, rel=1e-4)
     assert right != pytest.approx(before, rel=1e-3)
 
 
 def test_expressions_within_expressions_and_bounds_of_params_are_seen():
-    m, cache = consumer(), dlmp.SolveCache()
+    m, atlas = consumer(), dlmp.Atlas()
     m.top = pyo.Param(initialize=3.0, mutable=True)
     m.inner = pyo.Expression(expr=0.0)
     m.outer = pyo.Expression(expr=m.inner + 0.0)
@@ -147,12 +151,12 @@ def test_expressions_within_expressions_and_bounds_of_params_are_seen():
     m.low.g[0, 1].setub(m.top)
     for change in (lambda: m.inner.set_value(2.5), lambda: m.top.set_value(1.0),
                    lambda: m.low.more.deactivate()):
-        dlmp.solve_bilevel(m, cache=cache, gap=1e-5)
-        compiled = cache.counts["compiled"]
-        dlmp.solve_bilevel(m, cache=cache, gap=1e-5)
-        assert cache.counts["compiled"] == compiled
+        dlmp.solve_bilevel(m, atlas=atlas, gap=1e-5)
+        seen = atlas.counts["compiled"] + atlas.counts["renewed"]
+        dlmp.solve_bilevel(m, atlas=atlas, gap=1e-5)
+        assert atlas.counts["compiled"] + atlas.counts["renewed"] == seen
         change()
-        again = dlmp.solve_bilevel(m, cache=cache, gap=1e-5)
-        assert cache.counts["compiled"] == compiled + 1
+        again = dlmp.solve_bilevel(m, atlas=atlas, gap=1e-5)
+        assert atlas.counts["compiled"] + atlas.counts["renewed"] == seen + 1
         assert again.objective == pytest.approx(
             dlmp.solve_bilevel(m, gap=1e-5).objective, rel=1e-4)

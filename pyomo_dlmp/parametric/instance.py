@@ -1,0 +1,181 @@
+"""One bilevel model, many numbers: what does not change is done once, and nothing is written.
+
+    instance = Instance(model, atlas)
+    for hour in table:
+        ...                          # set_value on mutable Params; setlb, setub; fix anew
+        answer = instance.solve()    # arrays; the values on the model's Vars stay as they are
+
+The structure (which Vars and rows there are, what multiplies what) must stay; where it does not,
+the model is compiled anew, which `Atlas.counts` tells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pyomo_dlmp.lower.solver import LowerSolver
+from pyomo_dlmp.parametric.atlas import Atlas
+from pyomo_dlmp.parametric.explicit import AIM, Explicit, prepare
+from pyomo_dlmp.parametric.known_value import refuse_false_bound
+from pyomo_dlmp.parametric.master import solve_master
+from pyomo_dlmp.parametric.polish import polished
+from pyomo_dlmp.parametric.regions_point import point_by_regions
+from pyomo_dlmp.status import Status
+from pyomo_dlmp.tolerances import ENTRY, GAP
+
+
+@dataclass
+class LowerAnswer:
+    """A lower level's full primal-dual point.
+
+    Attributes
+    ----------
+    x, u, y, mu
+        Values of its own and the upper Vars (`columns`, `decisions` name them), duals of equality
+        rows, multipliers of pairs; shapes (n,), (m,), (e,), (pairs,).
+    row_duals
+        Of all rows in the user's sign (what the block's `dual` Suffix would hold), shape (rows,).
+    residual
+        Of the full KKT system, relative (`lower.solver.Residual.relative`).
+    columns, decisions, rows
+        VarData of x and u, ConstraintData of row_duals.
+    """
+
+    x: np.ndarray
+    u: np.ndarray
+    y: np.ndarray
+    mu: np.ndarray
+    row_duals: np.ndarray
+    residual: float
+    columns: list
+    decisions: list
+    rows: list
+
+
+@dataclass
+class Answer:
+    """The solution of a bilevel model at present numbers.
+
+    Attributes
+    ----------
+    status
+        As of `BilevelResult`.
+    objective, bound, gap
+        Upper objective in the user's sense, its proven bound, relative gap.
+    repriced
+        The upper objective computed from the arrays of `lowers` alone, independently of regions.
+    decisions, columns
+        Values of the upper Vars, shape (n,), and their VarData.
+    regions
+        Number of the region of each part that pays.
+    recalled
+        Parts whose regions were all known to the atlas, and parts in all.
+    lowers
+        The point of each lower level.
+    """
+
+    status: str
+    objective: float
+    bound: float
+    gap: float
+    repriced: float
+    decisions: np.ndarray | None
+    columns: list
+    regions: list[int]
+    recalled: tuple[int, int]
+    lowers: list[LowerAnswer]
+
+
+class Instance:
+    """A bilevel model that is solved at ever new numbers.
+
+    Parameters
+    ----------
+    model : ConcreteModel
+        With an upper level that pays prices (as for `solve_bilevel` by critical regions).
+    atlas : Atlas, optional
+        States known so far; None: one of its own.
+
+    Attributes
+    ----------
+    atlas
+        Shared by all solves.
+    """
+
+    def __init__(self, model: Any, atlas: Atlas | None = None):
+        self.model = model
+        self.atlas = Atlas() if atlas is None else atlas
+
+    def solve(self, gap: float = GAP, time_limit: float | None = None) -> Answer:
+        """The answer at the present values of Params, bounds and fixed Vars.
+
+        Parameters
+        ----------
+        gap
+            Relative gap to reach.
+        time_limit
+            Seconds of the search; None: no limit.
+
+        Returns
+        -------
+        Answer
+            With ``lowers`` empty and `decisions` None where the upper level has no feasible point.
+
+        Raises
+        ------
+        NotExplicit
+            The model is not one for critical regions: use `solve_bilevel`.
+        SolverError
+            A lower level is infeasible at the decisions found.
+        AuditError
+            The bound is above the objective as computed from the lower levels' points.
+        """
+        counts = self.atlas.counts.copy()
+        ready = prepare(self.model, atlas=self.atlas)
+        ready.solvers = [solver or LowerSolver(kkt) for solver, kkt in zip(
+            ready.solvers, ready.systems, strict=True)]
+        for kkt, solver in zip(ready.systems, ready.solvers, strict=True):
+            self.atlas.keep_solver(kkt, solver)
+        sign = ready.upper.sense
+        outcome = solve_master(ready.hull, AIM * gap, time_limit)
+        status = outcome.status
+        if status == Status.GAP_NOT_REACHED and outcome.within(gap):
+            status = Status.OPTIMAL
+        seen = self.atlas.counts - counts
+        recalled = seen["recalled"] + seen["known"], seen.total() - sum(
+            seen[name] for name in ("compiled", "renewed", "kept"))
+        bound = sign * outcome.bound
+        if outcome.z is None:
+            return Answer(status, np.nan, bound, np.inf, np.nan, None, ready.columns, [],
+                          recalled, [])
+        z = polished(ready.hull, outcome.z)
+        objective, chosen = ready.hull.cost_at(z)
+        lowers = [self._point(ready, number, chosen, z) for number in range(len(ready.systems))]
+        repriced = _value(ready, z, lowers)
+        refuse_false_bound(outcome.bound, repriced, sign)
+        return Answer(
+            status, sign * objective, bound,
+            max(0.0, objective - outcome.bound) / max(abs(objective), ENTRY), sign * repriced, z,
+            ready.columns, chosen, recalled, lowers)
+
+    @staticmethod
+    def _point(ready: Explicit, number: int, chosen: list[int], z: np.ndarray) -> LowerAnswer:
+        form = ready.systems[number].form
+        place = ready.hull.upper.place
+        u = z[[place[var] for var in form.u]]
+        found = point_by_regions(ready, number, chosen, u, resolve=False)
+        return LowerAnswer(found.x, u, found.y, found.mu, found.row_duals,
+                           found.residual.relative, form.x, form.u, form.rows)
+
+
+def _value(ready: Explicit, z: np.ndarray, lowers: list[LowerAnswer]) -> float:
+    """The upper objective of the minimisation from points of the lower levels."""
+    total = ready.hull.upper.constant + float(ready.hull.upper.c @ z)
+    for coef, *keys in ready.upper.terms:
+        for kind, number, index in filter(None, keys):
+            coef *= float(getattr(lowers[number], kind)[index])
+        total += coef
+    return total
