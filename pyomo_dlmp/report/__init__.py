@@ -14,6 +14,7 @@ from pyomo_dlmp.report.figures.oneline import feeder_key, price_map, unbalance_m
 from pyomo_dlmp.report.figures.parts import parts_by_hour, parts_by_phase
 from pyomo_dlmp.report.figures.prices import price_by_hour, price_difference, price_heat_map
 from pyomo_dlmp.report.figures.profiles import voltage_by_hour, voltage_profile
+from pyomo_dlmp.report.figures.regimes import regime_map
 from pyomo_dlmp.report.figures.unbalance import unbalance_by_bus
 from pyomo_dlmp.report.reading import Results, ResultsFileError, read_results
 from pyomo_dlmp.report.writing import report_html, write_pictures, write_report
@@ -35,6 +36,7 @@ __all__ = [
     "price_heat_map",
     "price_map",
     "read_results",
+    "regime_map",
     "report_html",
     "svg_output",
     "sweep",

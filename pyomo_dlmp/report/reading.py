@@ -40,6 +40,7 @@ class Results:
     cases_table: pd.DataFrame
     decomposition: pd.DataFrame
     emissions: pd.DataFrame
+    regimes: pd.DataFrame
     markets: pd.DataFrame
     neutrals: pd.DataFrame
     ac_rounds: pd.DataFrame

@@ -30,6 +30,7 @@ from pyomo_dlmp.report.figures import (
     parts,
     prices,
     profiles,
+    regimes,
     unbalance,
 )
 from pyomo_dlmp.report.high_hours import loading_table
@@ -52,6 +53,10 @@ _AUDIT = (
 _EMISSIONS = (
     "Slopes of the dispatch on the piece of the answer, times what the sources emit: negative "
     "where more load lets a cleaner source take over from a dirtier one."
+)
+_REGIMES = (
+    "In each region the same limits bind and prices are affine functions of the powers; from one "
+    "to the next they may jump."
 )
 
 
@@ -83,6 +88,7 @@ def sections_of(results: Results, shown: Sequence[str]) -> list[Section]:
         Section("ac", "Prices that are true in AC", _true_in_ac(results),
                 items=tuple(_ac(results))),
         Section("emissions", "Marginal emissions", _EMISSIONS, items=tuple(_emissions(some))),
+        Section("regimes", "Price regimes", _REGIMES, items=tuple(_regimes(some))),
         Section("map", "Prices on the feeder", items=tuple(_maps(some))),
         Section("datacenters", "Datacenters and SVGs", items=tuple(_dispatch(some))),
         Section("voltages", "Voltages", items=tuple(_voltages(some))),
@@ -246,6 +252,20 @@ def _emissions(results: Results) -> Iterator[Plan]:
             emissions.emission_heat_map, results.emissions, results.buses,
             sites=sites_of(results.dispatch),
         )  # fmt: skip
+
+
+def _regimes(results: Results) -> Iterator[Plan]:
+    table = results.regimes
+    if table.empty:
+        return
+    x, y = table["x_site"].iloc[0], table["y_site"].iloc[0]
+    yield _picture(
+        f"What binds over the powers of {x} and {y}, in the hour of each case's highest payment; "
+        "all else the leader decides is as in the answer (star). Limits that bind everywhere are "
+        f"left out. Numbers: active DLMP at {x} ($/MWh), mean of the region's corners.",
+        "Polygons of the regions in which the same limits bind, for each case.",
+        regimes.regime_map, table,
+    )  # fmt: skip
 
 
 def _maps(results: Results) -> Iterator[Plan]:

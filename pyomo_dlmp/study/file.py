@@ -23,7 +23,6 @@ from pyomo_dlmp.network.series import names_findings
 from pyomo_dlmp.opf.reduction import reduced
 from pyomo_dlmp.study.csv_series import CsvSeries
 from pyomo_dlmp.study.data import Case, Study
-from pyomo_dlmp.study.emissions import emission_findings
 from pyomo_dlmp.study.entries import (
     Entry,
     Found,
@@ -33,6 +32,7 @@ from pyomo_dlmp.study.entries import (
     with_entries,
     work_findings,
 )
+from pyomo_dlmp.study.further import emission_findings, further_of
 from pyomo_dlmp.study.shipped import find_study
 from pyomo_dlmp.study.values import (
     ENERGY,
@@ -179,7 +179,7 @@ class _Reader:
             gap=solver["gap"], time_limit=solver["time_limit"], devices=_made(self.devices),
             cases=tuple(Case(case.name, _made(case.devices), case.options)
                         for case in self.cases),
-            base=self.base, emissions=data.get("emissions", {}))
+            base=self.base, **further_of(data))
         study.keep_networks({case.name: case.network for case in self.cases})
         return study
 
