@@ -25,7 +25,7 @@ from pyomo_dlmp.status import Status
 
 Progress = Callable[[str, int, int, float], None]
 _SHARE = Range(0, 1)
-_NOT_HERE = ("checkpoint", "cache", "progress")
+_NOT_HERE = ("checkpoint", "atlas", "cache", "progress")
 
 
 def solve_series(  # noqa: PLR0913  # keywords of a call, for people
