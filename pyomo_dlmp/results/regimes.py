@@ -91,7 +91,8 @@ def regimes_table(dso, period: Hashable, sites: Sequence[str],
 
     binding = [_binding(kkt, part, region) for region in found.regions]
     common = set.intersection(*map(set, binding)) if len(binding) > 1 else set()
-    answer = found.regions.index(found.at(here[order]))
+    own = found.at(here[order])
+    answer = next(k for k, region in enumerate(found.regions) if region is own)
     table = []
     for k, region in enumerate(found.regions):
         words = "; ".join(w for w in binding[k] if w not in common) or "nothing more"

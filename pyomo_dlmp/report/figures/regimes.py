@@ -16,7 +16,7 @@ from pyomo_dlmp.report.figures.style import INK, panels, styled
 _COLORS = ("#77AADD", "#EE8866", "#EEDD88", "#FFAABB", "#99DDFF", "#44BB99", "#BBCC33", "#AAAA00",
            "#DDDDDD")
 _REST = "#f4f6f8"
-_LETTERS = 60  # of a legend's line; more limits are counted
+_LETTERS = 130  # of a legend's line; more limits are counted
 
 
 @styled
@@ -52,7 +52,7 @@ def regime_map(regimes: pd.DataFrame) -> Figure:
     if len(area) > len(ranked):
         handles.append(Patch(facecolor=_REST, label="others"))
     handles.append(Line2D([], [], marker="*", color=INK, lw=0, ms=11, label="answer"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    figure.legend(handles=handles, loc="outside lower center", ncols=1)
     return figure
 
 
