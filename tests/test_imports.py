@@ -38,7 +38,8 @@ MAY_IMPORT = {
     # what stands on both
     "ac_opf": {*_GRID, "power_flow", "numerics", "bilevel", "lower", "auditing", "solve"},
     "market": {*_GRID, *_AC, "bilevel", "lower", "auditing", "parametric", "solve"},
-    "results": {*_GRID, *_AC, "market", "bilevel", "lower", "transform", "auditing", "solve"},
+    "results": {*_GRID, *_AC, "market", "bilevel", "lower", "transform", "auditing", "parametric",
+                "solve"},
     "validation": {*_GRID, *_AC, "auditing", "solve", "market", "results"},
     "series": {*_GRID, "parametric", "auditing", "market", "solve", "results"},
     "report": {*_BASE, "results"},

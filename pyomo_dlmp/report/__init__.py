@@ -8,11 +8,13 @@ from pyomo_dlmp.report.figures.certificate import certificate_curves
 from pyomo_dlmp.report.figures.compare import market_bars, sweep
 from pyomo_dlmp.report.figures.dispatch import datacenter_power, feeder_import, svg_output
 from pyomo_dlmp.report.figures.duration import duration_curves
+from pyomo_dlmp.report.figures.emissions import emission_heat_map
 from pyomo_dlmp.report.figures.loading import unbalance_by_hour
 from pyomo_dlmp.report.figures.oneline import feeder_key, price_map, unbalance_map
 from pyomo_dlmp.report.figures.parts import parts_by_hour, parts_by_phase
 from pyomo_dlmp.report.figures.prices import price_by_hour, price_difference, price_heat_map
 from pyomo_dlmp.report.figures.profiles import voltage_by_hour, voltage_profile
+from pyomo_dlmp.report.figures.regimes import regime_map
 from pyomo_dlmp.report.figures.unbalance import unbalance_by_bus
 from pyomo_dlmp.report.reading import Results, ResultsFileError, read_results
 from pyomo_dlmp.report.writing import report_html, write_pictures, write_report
@@ -23,6 +25,7 @@ __all__ = [
     "certificate_curves",
     "datacenter_power",
     "duration_curves",
+    "emission_heat_map",
     "feeder_import",
     "feeder_key",
     "market_bars",
@@ -33,6 +36,7 @@ __all__ = [
     "price_heat_map",
     "price_map",
     "read_results",
+    "regime_map",
     "report_html",
     "svg_output",
     "sweep",

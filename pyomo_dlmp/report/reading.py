@@ -39,6 +39,8 @@ class Results:
     branches: pd.DataFrame
     cases_table: pd.DataFrame
     decomposition: pd.DataFrame
+    emissions: pd.DataFrame
+    regimes: pd.DataFrame
     markets: pd.DataFrame
     neutrals: pd.DataFrame
     ac_rounds: pd.DataFrame

@@ -23,12 +23,14 @@ from pyomo_dlmp.report.figures import (
     compare,
     dispatch,
     duration,
+    emissions,
     layout,
     loading,
     oneline,
     parts,
     prices,
     profiles,
+    regimes,
     unbalance,
 )
 from pyomo_dlmp.report.high_hours import loading_table
@@ -47,6 +49,14 @@ from pyomo_dlmp.tolerances import ROUNDING
 _AUDIT = (
     "Each case is checked after it is solved. A failed check means that the numbers above must not "
     "be used."
+)
+_EMISSIONS = (
+    "Slopes of the dispatch on the piece of the answer, times what the sources emit: negative "
+    "where more load lets a cleaner source take over from a dirtier one."
+)
+_REGIMES = (
+    "In each region the same limits bind and prices are affine functions of the powers; from one "
+    "to the next they may jump."
 )
 
 
@@ -77,6 +87,8 @@ def sections_of(results: Results, shown: Sequence[str]) -> list[Section]:
         Section("parts", "Prices taken apart", items=tuple(_parts(some))),
         Section("ac", "Prices that are true in AC", _true_in_ac(results),
                 items=tuple(_ac(results))),
+        Section("emissions", "Marginal emissions", _EMISSIONS, items=tuple(_emissions(some))),
+        Section("regimes", "Price regimes", _REGIMES, items=tuple(_regimes(some))),
         Section("map", "Prices on the feeder", items=tuple(_maps(some))),
         Section("datacenters", "Datacenters and SVGs", items=tuple(_dispatch(some))),
         Section("voltages", "Voltages", items=tuple(_voltages(some))),
@@ -229,6 +241,31 @@ def _ac(results: Results) -> Iterator[Plan | Table]:
                         (results.ac_deviations, deviations_table)):
         if len(table) and (found := made(table)).rows:
             yield found
+
+
+def _emissions(results: Results) -> Iterator[Plan]:
+    if len(pick(results.emissions, quantity="active")):
+        yield _picture(
+            "What one more MWh at a bus makes the sources emit (kg CO2), by hour; the datacenters' "
+            "power is held. Grey: the bus lacks the phase. Triangles mark the datacenters' buses.",
+            "Heat maps of marginal emissions, bus by hour, for each case and phase.",
+            emissions.emission_heat_map, results.emissions, results.buses,
+            sites=sites_of(results.dispatch),
+        )  # fmt: skip
+
+
+def _regimes(results: Results) -> Iterator[Plan]:
+    table = results.regimes
+    if table.empty:
+        return
+    x, y = table["x_site"].iloc[0], table["y_site"].iloc[0]
+    yield _picture(
+        f"What binds over the powers of {x} and {y}, in the hour of each case's highest payment; "
+        "all else the leader decides is as in the answer (star). Limits that bind everywhere are "
+        f"left out. Numbers: active DLMP at {x} ($/MWh), mean of the region's corners.",
+        "Polygons of the regions in which the same limits bind, for each case.",
+        regimes.regime_map, table,
+    )  # fmt: skip
 
 
 def _maps(results: Results) -> Iterator[Plan]:

@@ -35,7 +35,7 @@ from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.lower.solver import LowerSolution, LowerSolver
 from pyomo_dlmp.results.prices import at_balances
 from pyomo_dlmp.results.schema import EMISSIONS
-from pyomo_dlmp.tolerances import ACTIVE, MULTIPLIER, ROUNDING
+from pyomo_dlmp.tolerances import ACTIVE, ENTRY, MULTIPLIER, ROUNDING
 
 GRID = "grid"
 """In place of the names of all substations."""
@@ -169,6 +169,6 @@ def _slopes(kkt: KktSystem, active: np.ndarray, e: np.ndarray) -> np.ndarray:
     N = sp.vstack([kkt.A_eq, kkt.S[active]], format="csr")
     Q = kkt.sigma * kkt.form.Q
     system = sp.block_array([[Q + ROUNDING * sp.identity(len(e)), N.T],
-                             [N, -ROUNDING * sp.identity(N.shape[0])]], format="csc")
+                             [N, -ENTRY * sp.identity(N.shape[0])]], format="csc")
     z = splu(system).solve(np.concatenate([e, np.zeros(N.shape[0])]))
     return z[len(e):len(e) + len(kkt.b_eq)]

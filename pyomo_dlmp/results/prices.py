@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,9 @@ def balance_duals(dso) -> pd.DataFrame:
     return PRICES.frame(at_balances(dso, duals, UNITS))
 
 
-def at_balances(dso, duals: Mapping[Any, float], units: Mapping[str, str]) -> list[tuple]:
+def at_balances(dso, duals: Mapping[Any, float], units: Mapping[str, str],
+                buses: Container[str] | None = None, periods: Sequence[Any] | None = None,
+                ) -> list[tuple]:
     """What a MWh or Mvarh at each bus, phase and period adds to what the balances' duals are of.
 
     Parameters
@@ -67,20 +69,24 @@ def at_balances(dso, duals: Mapping[Any, float], units: Mapping[str, str]) -> li
         Derivative of a quantity by the right-hand side of each balance.
     units : mapping of str to str
         Units of "active" and "reactive".
+    buses, periods : container of str, sequence, optional
+        Those that are wanted; by default all.
 
     Returns
     -------
     list of tuple
         (bus, phase, period, quantity, value, unit).
     """
+    wanted = list(dso.periods) if periods is None else list(periods)
+    shown = [(name, bus) for name, bus in dso.bus.items() if buses is None or name in buses]
     if exact(dso):
-        return [row for name, bus in dso.bus.items()
-                for row in _of_currents(name, bus, list(dso.periods), duals, units)]
+        return [row for name, bus in shown
+                for row in _of_currents(name, bus, wanted, duals, units)]
     return [
         (name, phase, t, quantity, duals[balance[phase, t]] / bus.hours, units[quantity])
-        for name, bus in dso.bus.items()
+        for name, bus in shown
         for quantity, balance in (("active", bus.balance_p), ("reactive", bus.balance_q))
-        for phase, t in balance
+        for phase, t in balance if periods is None or t in wanted
     ]
 
 

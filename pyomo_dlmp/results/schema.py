@@ -115,6 +115,15 @@ DECOMPOSITION = TableSchema("decomposition", "Parts of the DLMPs, in the unit of
     _VALUE, _UNIT), optional=True)
 EMISSIONS = TableSchema("emissions", "Marginal emissions, in kg CO2 per MWh and Mvarh", (
     *_AT, _VALUE, _UNIT), optional=True)
+REGIMES = TableSchema("regimes", "Corners of the regions of one period over two powers", (
+    _PERIOD, Column("region", Kind.NUMBER, "counted from 1"),
+    Column("binds", Kind.TEXT, "limits that are reached there, but not everywhere, in words"),
+    Column("corner", Kind.NUMBER, "counted around the region from 1; 0: the answer"),
+    Column("x_site", Kind.TEXT, "datacenter"), Column("y_site", Kind.TEXT, "datacenter"),
+    Column("x", Kind.NUMBER, "power of x_site (MW)"),
+    Column("y", Kind.NUMBER, "power of y_site (MW)"),
+    Column("price_x", Kind.NUMBER, "active DLMP at x_site, mean of the phases ($/MWh)"),
+    Column("price_y", Kind.NUMBER, "active DLMP at y_site ($/MWh)")), optional=True)
 AUDIT = TableSchema("audit", "Checks of a run", (
     Column("check", Kind.TEXT, "what is checked"), _VALUE,
     Column("limit", Kind.NUMBER, "greatest value that passes, in the row's unit; empty: none"),
@@ -197,7 +206,7 @@ OF_A_SERIES = (
 """Tables of a run along a file of data."""
 
 OF_A_RUN = (SUMMARY, PRICES, VOLTAGES, UNBALANCE, DISPATCH, PAYMENTS, DECOMPOSITION, EMISSIONS,
-            AUDIT, *OF_AC, *OF_A_SERIES)
+            REGIMES, AUDIT, *OF_AC, *OF_A_SERIES)
 """Tables that every run adds its rows to, as far as it has any."""
 
 OF_THE_STUDY = (CASES, MARKETS, BUSES, BRANCHES, STUDY)

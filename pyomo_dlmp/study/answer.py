@@ -11,7 +11,9 @@ from pyomo_dlmp.market import MARKETS, Market, MarketResult
 from pyomo_dlmp.results import (
     decomposition_table,
     dispatch_table,
+    emissions_table,
     payments_table,
+    regimes_table,
     summary_table,
     unbalance_table,
     voltages_table,
@@ -25,6 +27,7 @@ from pyomo_dlmp.results.prices import balance_duals
 from pyomo_dlmp.results.schema import AUDIT, SUMMARY
 from pyomo_dlmp.results.voltages import exact
 from pyomo_dlmp.study.data import Run, Study
+from pyomo_dlmp.study.further import factors_of, regime_sites
 from pyomo_dlmp.study.output import numbers
 from pyomo_dlmp.tolerances import KKT_RESIDUAL, RECOMPUTED
 from pyomo_dlmp.validation import ac_report
@@ -125,6 +128,13 @@ def later_stages(study: Study, market: Market, outcome: MarketResult, tables: Ta
     dso, network = outcome.dso, market.network
     stages: dict[str, Callable[[], Tables]] = {
         "decomposition": lambda: _taken_apart(study, outcome, network, tables)}
+    if study.emissions:
+        factors = factors_of(study.emissions, network)
+        stages["emissions"] = lambda: {
+            "emissions": emissions_table(dso, factors, outcome.form)}
+    sites = regime_sites(study.regimes, network)
+    if sites and outcome.solution is not None:
+        stages["price regimes"] = lambda: {"regimes": _regimes(tables, outcome, sites)}
     if study.check_ac and not exact(dso):  # the AC form is its own check
         stages["AC check"] = lambda: {"summary": _against_ac(study, dso, network)}
     return stages | last
@@ -151,6 +161,12 @@ def _taken_apart(study: Study, outcome: MarketResult, network, tables: Tables) -
     sites = {dc.bus for dc in network.datacenters.values()}
     return {"decomposition": decomposition_table(
         outcome.dso, sites if many else None, outcome.form)}
+
+
+def _regimes(tables: Tables, outcome: MarketResult, sites: list[str]) -> pd.DataFrame:
+    """Of the hour in which the datacenters pay most."""
+    paid = tables["payments"].groupby("period", sort=False)["value"].sum()
+    return regimes_table(outcome.dso, paid.idxmax(), sites, outcome.form)
 
 
 def _at_dlmps(study: Study, tables, network, prices) -> pd.DataFrame:

@@ -40,7 +40,8 @@ class Study:
     pays, tariff, most_kw; `series`: its table [series], with the path of the file (empty: none);
     `inputs`: SHA-256 of the CSV files; `ac`: of the leader's loop in the AC form (max_rounds,
     deviations); `parts`: servers, interactive, job, ups; `takers`: price takers by name; `text`: of
-    the file.
+    the file; `emissions`: kg/MWh by source, "grid" for all substations; `regimes`: two datacenters,
+    [] for none, None for the two largest.
     """
 
     path: str
@@ -68,6 +69,8 @@ class Study:
     cases: tuple[Case, ...]
     base: Network = field(repr=False)
     text: str = field(default="", repr=False)
+    emissions: Mapping[str, Any] = field(default_factory=dict)
+    regimes: Any = None
     _networks: dict[tuple[str, float], Network] = field(
         default_factory=dict, init=False, repr=False, compare=False)
 

@@ -32,6 +32,7 @@ from pyomo_dlmp.study.entries import (
     with_entries,
     work_findings,
 )
+from pyomo_dlmp.study.further import emission_findings, further_of
 from pyomo_dlmp.study.shipped import find_study
 from pyomo_dlmp.study.values import (
     ENERGY,
@@ -51,7 +52,7 @@ else:
     import tomli as tomllib
 
 _TAKER = {"name", "sites", "energy_share", "energy_mwh"}
-_TOP = {"title", "feeder", "results", "case", "price_taker", *TABLES, *PARTS}
+_TOP = {"title", "feeder", "results", "case", "price_taker", "emissions", *TABLES, *PARTS}
 
 
 def _device_words() -> list[str]:
@@ -178,7 +179,7 @@ class _Reader:
             gap=solver["gap"], time_limit=solver["time_limit"], devices=_made(self.devices),
             cases=tuple(Case(case.name, _made(case.devices), case.options)
                         for case in self.cases),
-            base=self.base)
+            base=self.base, **further_of(data))
         study.keep_networks({case.name: case.network for case in self.cases})
         return study
 
@@ -333,6 +334,7 @@ class _Reader:
         known = 0 if PERIODS.finding(periods, whole=True) else periods
         if base is not None:
             self._fit_sites(known)
+            self._found(emission_findings(data, [c.network for c in self.cases], known))
         elif known:
             self._found(work_findings(self.parts, None, known))
 

@@ -36,6 +36,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "sweep": {"loading": [1.0]},
     "ac": {"max_rounds": 8, "deviations": 20},
     "check": {"ac": False},
+    "report": {"regimes": None},
     "series": {"file": None, "columns": {}, "horizon": None, "step": 1, "window": None,
                "workers": 1, "judge": 0.01},
     "solver": {"name": "highs", "gap": HIGH_POINT_GAP, "time_limit": None},

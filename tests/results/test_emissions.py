@@ -50,8 +50,9 @@ def at_end(table, phase, t, quantity):
 
 CASES = {
     "inside, losses": {}, "no losses": {"losses": None}, "half hours": {"hours": 0.5},
-    "soft voltages bind": {"v_min": 0.992, "penalty": 2000.0},
-    "hard voltages bind": {"v_min": 0.985, "voltage_limits": "hard"},
+    "soft voltages broken": {"v_min": 0.992, "penalty": 2000.0},
+    "a limit binds": {"v_min": 0.975, "penalty": 2000.0},
+    "hard voltages bind": {"v_min": 0.975, "voltage_limits": "hard"},
 }
 
 
@@ -87,3 +88,9 @@ def test_wrong_factors_are_all_named():
     with pytest.raises(ModelError) as error:
         emissions_table(m, {"gem": 1.0, "gen": float("nan"), "grid": [1.0, 2.0, 3.0]})
     assert len(error.value.faults) == 3 and "gen" in str(error.value)
+
+
+def test_sources_that_are_equally_cheap_share():
+    m = solved(feeder(cost=50.0, cost2=0.0), losses=None, price=[50.0, 60.0])
+    shared = at_end(emissions_table(m, FACTORS), "b", 0, "active")
+    assert 400.0 < shared < 700.0

@@ -152,7 +152,7 @@ def price_heat_map(
     rows = pick(prices, quantity=quantity)
     norm, extend = norm_of(rows["value"].to_numpy(dtype=float))
     cases = [(case, pick(rows, case=case)) for case in cases_of(rows)]
-    return _heat_map(
+    return heat_map(
         cases, rows, buses, sites or {}, norm, "viridis", price_name(prices, quantity), extend
     )
 
@@ -193,10 +193,10 @@ def price_difference(
     values = np.concatenate([table["value"].to_numpy(dtype=float) for _, table in pairs])
     norm, extend = norm_of(values, centred=True)
     name = "change of " + price_name(prices, quantity)
-    return _heat_map(pairs, rows, buses, sites or {}, norm, "RdBu_r", name, extend)
+    return heat_map(pairs, rows, buses, sites or {}, norm, "RdBu_r", name, extend)
 
 
-def _heat_map(
+def heat_map(
     cases: list[tuple[str, pd.DataFrame]],
     rows: pd.DataFrame,
     buses: pd.DataFrame,
@@ -206,6 +206,27 @@ def _heat_map(
     label: str,
     extend: str,
 ) -> Figure:
+    """Values by bus (top: the substation) and period; rows are cases, columns phases.
+
+    Parameters
+    ----------
+    cases : list of (str, DataFrame)
+        Title of each row, and its values: columns bus, phase, period, value.
+    rows : DataFrame
+        All values of all phases and periods that are shown, in the same columns.
+    buses : DataFrame
+        Columns bus, x, y (drawing units), distance_km (km from the substation).
+    sites : mapping of str to str
+        Name of a datacenter -> its bus, marked by a triangle.
+    norm, palette, extend : Normalize, str, str
+        The scale of colours, as of `norm_of`, and the name of its colour map.
+    label : str
+        What the values are, with their unit.
+
+    Returns
+    -------
+    Figure
+    """
     order, periods, phases = bus_order(buses, rows), periods_of(rows), phases_of(rows)
     cmap = colormap(palette)
     # A bus needs about 0.12 inch for its name; larger feeders show every second, third ... name.

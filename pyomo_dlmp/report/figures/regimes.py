@@ -1,0 +1,90 @@
+"""Price regimes of one hour over the powers of two datacenters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Polygon
+
+from pyomo_dlmp.report.derived import cases_of, pick
+from pyomo_dlmp.report.figures.style import INK, panels, styled
+
+# Light enough to write prices on, distinct under common colour blindness (Paul Tol's "light").
+_COLORS = ("#77AADD", "#EE8866", "#EEDD88", "#FFAABB", "#99DDFF", "#44BB99", "#BBCC33", "#AAAA00",
+           "#DDDDDD")
+_REST = "#f4f6f8"
+_LETTERS = 130  # of a legend's line; more limits are counted
+
+
+@styled
+def regime_map(regimes: pd.DataFrame) -> Figure:
+    """Regions by what binds, with the price at the first datacenter; a panel per case.
+
+    Parameters
+    ----------
+    regimes : DataFrame
+        Columns case, period, region, binds, corner (0: the answer), x_site, y_site, x, y (MW),
+        price_x, price_y ($/MWh).
+
+    Returns
+    -------
+    Figure
+    """
+    cases = cases_of(regimes)
+    area = dict.fromkeys(regimes["binds"], 0.0)
+    for (_, _, words), rows in regimes[regimes["corner"] > 0].groupby(
+            ["case", "region", "binds"], observed=True):
+        area[words] += _area(rows["x"].to_numpy(float), rows["y"].to_numpy(float))
+    ranked = sorted(area, key=lambda words: -area[words])[:len(_COLORS)]
+    colour = dict(zip(ranked, _COLORS, strict=False))
+    columns = min(len(cases), 3)
+    figure, axes = panels(-(-len(cases) // columns), columns, 3.6)
+    for ax, case in zip(axes.flat, cases, strict=False):
+        _draw(ax, pick(regimes, case=case), colour)
+        ax.set_title(f"{case} · hour {pick(regimes, case=case)['period'].iloc[0]}")
+    for ax in axes.flat[len(cases):]:
+        ax.remove()
+    handles: list = [Patch(facecolor=colour[words], edgecolor="white", label=_short(words))
+                     for words in ranked]
+    if len(area) > len(ranked):
+        handles.append(Patch(facecolor=_REST, label="others"))
+    handles.append(Line2D([], [], marker="*", color=INK, lw=0, ms=11, label="answer"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=1)
+    return figure
+
+
+def _draw(ax: Axes, rows: pd.DataFrame, colour: dict[str, str]) -> None:
+    x_site, y_site = rows["x_site"].iloc[0], rows["y_site"].iloc[0]
+    corners = rows[rows["corner"] > 0]
+    total = float(np.ptp(corners["x"])) * float(np.ptp(corners["y"]))
+    for _, region in corners.sort_values("corner").groupby("region"):
+        at = region[["x", "y"]].to_numpy(float)
+        ax.add_patch(Polygon(at, facecolor=colour.get(region["binds"].iloc[0], _REST),
+                             edgecolor="white", lw=0.8))
+        if _area(*at.T) > 0.02 * total:
+            ax.annotate(f"{region['price_x'].mean():.1f}", at.mean(axis=0), ha="center",
+                        va="center", fontsize=8, color=INK)
+    answer = rows[rows["corner"] == 0]
+    ax.plot(answer["x"], answer["y"], "*", color=INK, ms=11, clip_on=False, zorder=5)
+    ax.set_xlim(corners["x"].min(), corners["x"].max())
+    ax.set_ylim(corners["y"].min(), corners["y"].max())
+    ax.grid(False)
+    ax.set_xlabel(f"{x_site} (MW)")
+    ax.set_ylabel(f"{y_site} (MW)")
+
+
+def _short(words: str) -> str:
+    """As many limits as a line of the legend holds, and how many more there are."""
+    limits, kept = words.split("; "), list[str]()
+    for limit in limits:
+        if kept and len("; ".join([*kept, limit])) > _LETTERS:
+            return f"{'; '.join(kept)}; {len(limits) - len(kept)} more"
+        kept.append(limit)
+    return words
+
+
+def _area(x: np.ndarray, y: np.ndarray) -> float:
+    return 0.5 * abs(float(x @ np.roll(y, 1) - y @ np.roll(x, 1)))
