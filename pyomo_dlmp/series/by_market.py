@@ -12,7 +12,7 @@ import pyomo.environ as pyo
 from pyomo_dlmp.errors import AuditError, DlmpError, ModelError
 from pyomo_dlmp.market import MARKETS, Market, MarketResult, solve_market
 from pyomo_dlmp.market.market_checks import check_market
-from pyomo_dlmp.parametric import SolveCache
+from pyomo_dlmp.parametric import Atlas
 from pyomo_dlmp.results import dispatch_table, payments_table
 from pyomo_dlmp.results.payments import device_prices
 from pyomo_dlmp.results.prices import balance_duals
@@ -42,7 +42,7 @@ class ByMarket:
                  buses: Iterable[str]):
         self.name, self.problems, self.options = name, problems, dict(options)
         self.buses = set(buses)
-        self.cache = self.options.pop("cache", None) or SolveCache()
+        self.atlas = Atlas()
 
     def solve(self, span: Span, state: State | None) -> Answer:
         """The answer of a problem.
@@ -58,9 +58,9 @@ class ByMarket:
         Answer
             One that says so, where the problem has no solution.
         """
-        start, before = time.process_time(), dict(self.cache.counts)
+        start, before = time.process_time(), self.atlas.counts.copy()
         # answers do not depend on what was solved before: a start may end at another optimum
-        self.cache.last = {}
+        self.atlas.last = {}
         answer = self._answer(span, state)
         shorter = None if state is None else self.problems.to_the_last_deadline(span, state)
         if answer.status == Status.INFEASIBLE and shorter is not None:
@@ -71,9 +71,8 @@ class ByMarket:
                 answer.note]))
         if answer.state is None and state is not None:
             answer.state = nothing_bought(self.problems, span, state)
-        counts = self.cache.counts
-        answer.known = counts["recalled"] - before.get("recalled", 0)
-        answer.new = counts["enumerated"] - before.get("enumerated", 0)
+        seen = self.atlas.counts - before
+        answer.known, answer.new = seen["recalled"] + seen["known"], seen["enumerated"]
         answer.cpu = time.process_time() - start
         return answer
 
@@ -93,7 +92,7 @@ class ByMarket:
                           note=_said(err))
 
     def _solved(self, market: Market, span: Span, state: State | None) -> Answer:
-        outcome = solve_market(self.name, market, cache=self.cache, **self.options)
+        outcome = solve_market(self.name, market, atlas=self.atlas, **self.options)
         solution = outcome.solution
         answer = Answer(span.number, str(outcome.status), note=outcome.note)
         if solution is not None:
