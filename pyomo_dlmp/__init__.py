@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from warnings import warn
 
+from pyomo.common.dependencies import DeferredImportCallbackFinder
 from pyomo.core import TransformationFactory
 
 if TYPE_CHECKING:
@@ -62,6 +63,11 @@ if TYPE_CHECKING:
     from pyomo_dlmp.validation import validate_feeder
 
 __version__ = "0.1.0"
+
+# Pyomo has it that whoever imports scipy or matplotlib gets all of scipy.stats or pyplot, too (.8 s
+# of CPU). Nothing here needs them; where Pyomo uses one itself, it still finds and loads it.
+for _library in ("scipy", "matplotlib"):
+    getattr(DeferredImportCallbackFinder, "_callbacks", {}).pop(_library, None)
 
 __all__ = [
     "AggregatorBlock",

@@ -147,7 +147,7 @@ def _unfinished(done, study, args) -> str:
 
 
 def _show(args, console: Console) -> int:
-    from pyomo_dlmp.report import read_results, write_pictures, write_report
+    from pyomo_dlmp.report import read_results, write_report
     from pyomo_dlmp.study.journal import read_journal
     from pyomo_dlmp.study.screen import Stages
 
@@ -164,7 +164,7 @@ def _show(args, console: Console) -> int:
     console.print(shown)
     with Stages(console) as stage:
         stage("drawing the report")
-        path = write_report(args.results, cases)
+        path = write_report(results, cases, pictures=args.pictures)
     console.print(f"Pictures: {path}", markup=False, highlight=False)
     journal = read_journal(Path(args.results))
     if journal is not None:
@@ -172,7 +172,7 @@ def _show(args, console: Console) -> int:
         console.print(f"The study is unfinished ({runs}). Its command with --resume continues it.",
                       markup=False, highlight=False)
     if args.pictures:
-        count = write_pictures(args.results, args.pictures, cases)
+        count = len(list(Path(args.pictures).glob("*.svg")))
         console.print(f"{count} pictures in {args.pictures}", markup=False, highlight=False)
     return 0
 

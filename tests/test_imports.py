@@ -20,9 +20,10 @@ MAY_IMPORT = {
     # arrays and data: neither Pyomo nor each other
     "errors": set(), "status": set(), "tolerances": set(), "deprecation": set(),
     "numerics": _BASE, "network": _BASE, "ac": {*_BASE, "numerics", "network"},
+    "expressions": set(),  # Pyomo, but neither power nor levels
     # bilevel models: nothing here knows about power
-    "bilevel": _BASE,
-    "lower": {*_BASE, "numerics", "bilevel"},
+    "bilevel": {*_BASE, "expressions"},
+    "lower": {*_BASE, "numerics", "expressions", "bilevel"},
     "bounds": _LOWER,
     "transform": {*_LOWER, "bounds"},
     "auditing": _SINGLE, "solvers": _SINGLE,
@@ -32,7 +33,7 @@ MAY_IMPORT = {
     # the grid
     "engine": _BASE, "opendss": {*_BASE, "network", "engine"},
     "io": {*_BASE, "network", "opendss"},
-    "blocks": {*_BASE, "network"}, "opf": {*_BASE, "network", "ac", "blocks"},
+    "blocks": {*_BASE, "expressions", "network"}, "opf": {*_BASE, "network", "ac", "blocks"},
     "power_flow": {*_GRID, "engine", "opendss"},
     # what stands on both
     "ac_opf": {*_GRID, "power_flow", "numerics", "bilevel", "lower", "auditing", "solve"},

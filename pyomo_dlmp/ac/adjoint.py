@@ -18,7 +18,6 @@ import numpy as np
 
 from pyomo_dlmp.ac.circuit import Circuit
 from pyomo_dlmp.ac.newton import AcState
-from pyomo_dlmp.network.phases import NEUTRAL
 
 SMALL = 0.3  # pu; a smaller voltage, such as a neutral's, gives power no price
 
@@ -86,19 +85,19 @@ def solved(state: AcState, t: int, right: np.ndarray) -> np.ndarray:
 
 
 def solve_adjoint(state: AcState, t: int, gradient: np.ndarray) -> np.ndarray:
-    """Adjoint of a cost.
+    """Adjoint of a cost, or of several.
 
     Parameters
     ----------
     state : AcState
     t : int
         Number of the period.
-    gradient : ndarray, shape (size,), complex
+    gradient : ndarray, shape (size,) or (size, k), complex
         c_z: derivative over the real part + j derivative over the imaginary part.
 
     Returns
     -------
-    ndarray, shape (size,), complex
+    ndarray, of the same shape, complex
         See the module's text.
     """
     size = state.circuit.size
@@ -127,8 +126,8 @@ def bought_gradient(state: AcState, t: int) -> np.ndarray:
     return found
 
 
-def node_prices(state: AcState, t: int, lam: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cost of drawing 1 MW, and 1 Mvar, between each node and its reference.
+def node_prices(state: AcState, lam: np.ndarray) -> np.ndarray:
+    """Cost of drawing 1 MW, and 1 Mvar, between each node and its reference, in all periods.
 
     The current returns through the neutral of the bus, if it has one that is not solidly grounded;
     on a part that nothing grounds through its three phases equally; elsewhere through ground.
@@ -136,24 +135,21 @@ def node_prices(state: AcState, t: int, lam: np.ndarray) -> tuple[np.ndarray, np
     Parameters
     ----------
     state : AcState
-    t : int
-        Number of the period.
-    lam : ndarray, shape (size,), complex
+    lam : ndarray, shape (size, periods), complex
         The adjoint.
 
     Returns
     -------
-    (ndarray, ndarray)
-        Each of shape (n,), $/MW and $/Mvar of the period; nan where there is hardly a voltage.
+    ndarray, shape (2, n, periods)
+        $/MW and $/Mvar of the period; nan where there is hardly a voltage.
     """
-    u, lam = referred(state)[:, t], lam[:state.circuit.n].copy()
-    for at in _floating(state):
-        lam[at] -= lam[at[:3]].mean()
-    for phases, neutral in neutrals(state.circuit):
+    c = state.circuit
+    u, lam = referred(state), _less_mean(c, lam[:c.n].copy())
+    for phases, neutral in c.neutrals:
         u[phases] -= u[neutral]
         lam[phases] -= lam[neutral]
     price = price_across(lam, u)
-    return price.real, price.imag
+    return np.array([price.real, price.imag])
 
 
 def price_across(lam: Any, u: Any) -> np.ndarray:
@@ -189,38 +185,11 @@ def referred(state: AcState) -> np.ndarray:
     ndarray, shape (n, periods), complex
         In pu.
     """
-    volts = state.volts.copy()
-    for at in _floating(state):
-        volts[at] -= volts[at[:3]].mean(axis=0)
-    return volts
+    return _less_mean(state.circuit, state.volts.copy())
 
 
-def neutrals(circuit: Circuit) -> list[tuple[list[int], int]]:
-    """Phases and neutral of each bus whose neutral is not solidly grounded.
-
-    Parameters
-    ----------
-    circuit : Circuit
-
-    Returns
-    -------
-    list of (list of int, int)
-        Numbers of nodes.
-    """
-    found = []
-    for name, bus in circuit.network.buses.items():
-        neutral = circuit.at.get((name, NEUTRAL), -1)
-        if neutral >= 0 and bus.phases:
-            found.append(([circuit.at[name, k] for k in bus.phases], neutral))
-    return found
-
-
-def _floating(state: AcState) -> list[list[int]]:
-    """Nodes of each three-phase bus that nothing grounds, its phases first."""
-    c = state.circuit
-    found = []
-    for name, bus in c.network.buses.items():
-        if bus.phases == "abc" and name not in c.grounded:  # (a neutral floats with its phases)
-            at = [c.at[name, k] for k in bus.conductors]
-            found.append([i for i in at if i >= 0])
-    return found
+def _less_mean(circuit: Circuit, values: np.ndarray) -> np.ndarray:
+    """Values of nodes (changed in place), on parts that nothing grounds minus the bus's mean."""
+    for at in circuit.floating:
+        values[at] -= values[at[:3]].mean(axis=0)
+    return values

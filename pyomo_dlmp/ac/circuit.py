@@ -29,6 +29,7 @@ from pyomo_dlmp.ac.elements import (
 from pyomo_dlmp.ac.legs import Legs
 from pyomo_dlmp.ac.zones import zone_rows
 from pyomo_dlmp.network import Network
+from pyomo_dlmp.network.phases import NEUTRAL, PHASES
 from pyomo_dlmp.network.zones import grounded_buses
 
 GROUND = -1
@@ -99,6 +100,23 @@ class Circuit:
         """Nodes that are phases; the others are neutrals."""
         return np.array([i for i, (bus, k) in enumerate(self.nodes)
                          if k in self.network.buses[bus].phases], dtype=int)
+
+    @cached_property
+    def neutrals(self) -> list[tuple[list[int], int]]:
+        """Nodes (phases, neutral) of each bus whose neutral is not solidly grounded."""
+        found = []
+        for name, bus in self.network.buses.items():
+            neutral = self.at.get((name, NEUTRAL), GROUND)
+            if neutral >= 0 and bus.phases:
+                found.append(([self.at[name, k] for k in bus.phases], neutral))
+        return found
+
+    @cached_property
+    def floating(self) -> list[list[int]]:
+        """Nodes of each three-phase bus that nothing grounds, its phases first."""
+        return [[i for k in bus.conductors if (i := self.at[name, k]) >= 0]
+                for name, bus in self.network.buses.items()  # (a neutral floats with its phases)
+                if bus.phases == PHASES and name not in self.grounded]
 
     @cached_property
     def admittance(self) -> sp.csr_matrix:

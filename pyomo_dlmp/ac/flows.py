@@ -12,7 +12,8 @@ from pyomo_dlmp.ac.newton import AcState
 from pyomo_dlmp.network import Line, OperatingPoint
 
 
-def operating_point(state: AcState, labels: Sequence[Hashable]) -> OperatingPoint:
+def operating_point(state: AcState, labels: Sequence[Hashable],
+                    flows: bool = True) -> OperatingPoint:
     """Voltages, flows, injections, bought power and losses as data.
 
     Parameters
@@ -20,6 +21,8 @@ def operating_point(state: AcState, labels: Sequence[Hashable]) -> OperatingPoin
     state : AcState
     labels : sequence
         Of the periods.
+    flows : bool
+        Whether it has the powers of branches and the losses, which no model needs.
 
     Returns
     -------
@@ -28,7 +31,10 @@ def operating_point(state: AcState, labels: Sequence[Hashable]) -> OperatingPoin
     point = OperatingPoint(periods=list(labels), settled=dict.fromkeys(labels, True))
     _voltages(state, point)
     _injections(state, point)
-    _flows(state, point)
+    for (_, k), row in zip(state.circuit.source.terminals, state.bought.tolist(), strict=True):
+        point.source.update(((k, t), s) for t, s in zip(point.periods, row, strict=True))
+    if flows:
+        _flows(state, point)
     return point
 
 
@@ -51,7 +57,7 @@ def _injections(state: AcState, point: OperatingPoint) -> None:
 
 
 def _flows(state: AcState, point: OperatingPoint) -> None:
-    """Power that reaches the to-bus of each branch, bought power, losses."""
+    """Power that reaches the to-bus of each branch, and losses."""
     c, network = state.circuit, state.circuit.network
     base = referred(state)
     losses = np.zeros(state.z.shape[1])
@@ -82,6 +88,4 @@ def _flows(state: AcState, point: OperatingPoint) -> None:
             values = arrives.get(name, {}).get(k, zero).tolist()
             point.flows.update(((name, k, t), s)
                                for t, s in zip(point.periods, values, strict=True))
-    for (_, k), row in zip(c.source.terminals, state.bought.tolist(), strict=True):
-        point.source.update(((k, t), s) for t, s in zip(point.periods, row, strict=True))
     point.losses = dict(zip(point.periods, losses.tolist(), strict=True))

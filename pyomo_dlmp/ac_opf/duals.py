@@ -147,8 +147,7 @@ class ModelMap:
         """
         p, q = (_taken(duals, rows) for rows in self.balances)
         lam = -self._multipliers(state) * np.conj(p + 1j * q)
-        return np.array([node_prices(state, t, lam[:, t]) for t in range(p.shape[1])]
-                        ).transpose(1, 2, 0)
+        return node_prices(state, lam)
 
     def leg_voltages(self, x: np.ndarray, state: AcState) -> np.ndarray:
         """Voltages of the legs in the model.
@@ -173,8 +172,8 @@ class ModelMap:
     def _multipliers(self, state: AcState) -> np.ndarray:
         """m of the balances: the voltage, 1 at neutrals and where it is small."""
         volts = referred(state)
-        phases = np.array([k in self.circuit.network.buses[bus].phases
-                           for bus, k in self.circuit.nodes])
+        phases = np.zeros(self.circuit.n, dtype=bool)
+        phases[self.circuit.phase_nodes] = True
         return np.where(phases[:, None] & (np.abs(volts) >= SMALL), volts, 1.0)
 
 

@@ -129,7 +129,7 @@ class AcLoop:
             h = hessian(self.state, i, ways, z, Weights(
                 prices[i], rows, mu, self.lam[:, i], others, nu))
             matrices[t] = made_convex(h + self.proximal * np.eye(len(h)))
-        self.point = operating_point(self.state, self.labels)
+        self.point = operating_point(self.state, self.labels, flows=False)
         self.matrices = matrices
         set_operating_point(self.model, self.network, self.point, matrices, self.straight)
 
@@ -171,7 +171,7 @@ class AcLoop:
         """
         before = self.node_prices()
         old = self.state.legs.u
-        self.state = solve(self.circuit, self.injected(), self.drawn, self.state.z, self.labels)
+        self.state = solve(self.circuit, self.injected(), self.drawn, self.state, self.labels)
         assert self.map is not None and self.solution is not None
         self.state = on_the_models_side(self.state, self.model, self.labels)
         self.model_gap = float(np.abs(self.map.leg_voltages(self.solution.x, self.state)
@@ -192,8 +192,7 @@ class AcLoop:
 
     def node_prices(self) -> np.ndarray:
         """Prices of all nodes by the adjoint, shape (2, n, periods): P, Q ($ of the period)."""
-        found = [node_prices(self.state, i, self.lam[:, i]) for i in range(len(self.labels))]
-        return np.array([[p for p, _ in found], [q for _, q in found]]).transpose(0, 2, 1)
+        return node_prices(self.state, self.lam)
 
     def dual_prices(self) -> np.ndarray:
         """Prices of all nodes by the duals of the model's balances, as `node_prices`."""

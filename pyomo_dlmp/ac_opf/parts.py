@@ -40,33 +40,36 @@ def price_parts(loop: AcLoop) -> pd.DataFrame:
     DataFrame
         Columns bus, phase, period, quantity, part (one of `PARTS`), value, unit ($/MWh, $/Mvarh).
     """
-    circuit = loop.circuit
-    where = np.array([i for i, (bus, k) in enumerate(circuit.nodes)
-                      if k in circuit.network.buses[bus].phases])
-    gradients = loop.limit_gradients()
-    stiff = _without_response(loop.state)
-    frames: list[pd.DataFrame] = []
-    for t, label in enumerate(loop.labels):
-        price = float(loop.prices[t])
-        bought = price * bought_gradient(loop.state, t)
-        found = {name: _prices(loop.state, t, _padded(circuit.size, limit[:, t]))
-                 for name, limit in gradients.items()}
-        whole, constant = _prices(loop.state, t, bought), _prices(stiff, t, bought)
-        energy = np.zeros_like(whole)
-        energy[0] = price
-        found |= {"energy": energy, "losses": constant - energy,
-                  "load response": found["load response"] + whole - constant}
-        for part in PARTS:
-            if part == "other" and not found[part].any():
-                continue
-            frames.extend(pd.DataFrame({
-                "bus": [circuit.nodes[i][0] for i in where],
-                "phase": [circuit.nodes[i][1] for i in where], "period": label,
-                "quantity": quantity, "part": part,
-                "value": found[part][side][where] / loop.hours, "unit": unit})
-                for side, (quantity, unit) in enumerate((("active", "$/MWh"),
-                                                         ("reactive", "$/Mvarh"))))
-    return pd.concat(frames, ignore_index=True)
+    circuit, state, hours = loop.circuit, loop.state, loop.hours
+    where, periods = circuit.phase_nodes, len(loop.labels)
+    gradients = dict(loop.limit_gradients())
+    bought = np.array([price * bought_gradient(state, t)
+                       for t, price in enumerate(loop.prices)]).T
+    gradients["bought"] = bought
+    found = _prices(state, gradients)
+    whole, constant = found.pop("bought"), _prices(_without_response(state), {"": bought})[""]
+    energy = np.zeros_like(whole)
+    energy[0] = loop.prices
+    found |= {"energy": energy, "losses": constant - energy,
+              "load response": found["load response"] + whole - constant}
+    names = [np.array([circuit.nodes[i][k] for i in where], dtype=object) for k in (0, 1)]
+    kept = [[part for part in PARTS if part != "other" or found[part][:, :, t].any()]
+            for t in range(periods)]
+    places = [(t, part, side) for t in range(periods) for part in kept[t] for side in (0, 1)]
+
+    def each(values: list) -> np.ndarray:
+        """A value of each place, for all its nodes."""
+        own = np.empty(len(values), dtype=object)
+        own[:] = values
+        return np.repeat(own, len(where))
+
+    return pd.DataFrame({
+        "bus": np.tile(names[0], len(places)), "phase": np.tile(names[1], len(places)),
+        "period": pd.Series(each([loop.labels[t] for t, *_ in places])).infer_objects(),
+        "quantity": each([("active", "reactive")[side] for *_, side in places]),
+        "part": each([part for _, part, _ in places]),
+        "value": np.concatenate([found[part][side, where, t] for t, part, side in places]) / hours,
+        "unit": each([("$/MWh", "$/Mvarh")[side] for *_, side in places])})
 
 
 def _without_response(state: AcState) -> AcState:
@@ -78,14 +81,22 @@ def _without_response(state: AcState) -> AcState:
     return replace(state, legs=replace(state.legs, slope=slope), _factors={})
 
 
-def _prices(state: AcState, t: int, gradient: np.ndarray) -> np.ndarray:
-    """Prices of all nodes that a gradient makes, shape (2, n): P, Q."""
-    if not np.any(gradient):
-        return np.zeros((2, state.circuit.n))
-    return np.array(node_prices(state, t, solve_adjoint(state, t, gradient)))
+def _prices(state: AcState, gradients: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Prices of all nodes that gradients make, each of shape (2, n, periods): P, Q.
 
-
-def _padded(size: int, nodes: np.ndarray) -> np.ndarray:
-    found = np.zeros(size, dtype=complex)
-    found[:len(nodes)] = nodes
+    Gradients are over the first unknowns or all, shape (n or more, periods).
+    """
+    live = [name for name, gradient in gradients.items() if np.any(gradient)]
+    lam = np.zeros((len(live), *state.z.shape), dtype=complex)
+    for t in range(state.z.shape[1]):
+        right = np.zeros((state.circuit.size, len(live)), dtype=complex)
+        for column, name in enumerate(live):
+            right[:len(gradients[name]), column] = gradients[name][:, t]
+        if live:
+            lam[:, :, t] = solve_adjoint(state, t, right).T
+    none = np.zeros((2, state.circuit.n, state.z.shape[1]))
+    found = dict.fromkeys(gradients, none)
+    for own, name in zip(lam, live, strict=True):
+        found[name] = node_prices(state, own)
+        found[name][:, :, ~gradients[name].any(axis=0)] = 0.0
     return found

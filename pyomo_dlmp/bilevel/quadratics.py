@@ -49,6 +49,34 @@ class QuadraticParts:
         terms = [c * (self.var_map[i] * self.var_map[j]) for (i, j), c in keep.items()]
         return SumExpression([linear, *terms, *extra])
 
+    def plus(self, quadratic: dict, others: Iterable[QuadraticParts], extra: list,
+             where: str) -> QuadraticParts:
+        """The sum with the terms of others.
+
+        Parameters
+        ----------
+        quadratic
+            Quadratic terms in place of its own.
+        others
+            Further parts.
+        extra
+            Further Pyomo expressions.
+        where
+            Name of the place, for an error.
+        """
+        total = QuadraticParts(
+            self.constant, dict(self.linear), dict(quadratic), dict(self.var_map))
+        read = [quadratic_parts(SumExpression(extra), where)] if extra else []
+        for part in (*others, *read):
+            total.constant += part.constant
+            total.var_map.update(part.var_map)
+            for i, c in part.linear.items():
+                total.linear[i] = total.linear.get(i, 0.0) + c
+            for (i, j), c in part.quadratic.items():
+                key = (j, i) if (j, i) in total.quadratic else (i, j)
+                total.quadratic[key] = total.quadratic.get(key, 0.0) + c
+        return total
+
 
 def quadratic_parts(expression: Any, where: str) -> QuadraticParts:
     """Constant, linear and quadratic terms of an expression.

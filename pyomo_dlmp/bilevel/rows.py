@@ -6,6 +6,7 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
+from pyomo.core.expr.relational_expr import EqualityExpression, InequalityExpression
 from pyomo.repn.linear import LinearRepnVisitor
 from pyomo.repn.util import OrderedVarRecorder
 
@@ -51,7 +52,8 @@ class RowReader:
             A number in it is missing or not finite.
         """
         try:
-            lower, body, upper = row.to_bounded_expression(evaluate_bounds=True)
+            lower, body, upper = plain_limits(row.expr) or row.to_bounded_expression(
+                evaluate_bounds=True)
             if (plain := self._sums.linear(body)) is not None:
                 linear, constant = plain
                 return (linear, -np.inf if lower is None else lower - constant,
@@ -72,3 +74,27 @@ class RowReader:
         first = (str(why).splitlines() or [type(why).__name__])[0]
         return list(wrong_numbers_of_row(row)) or [Fault(
             row.name, f"cannot be compiled ({first})", "Give every Param and fixed Var a value.")]
+
+
+def plain_limits(statement: Any) -> tuple[float | None, Any, float | None] | None:
+    """A row with one limit, a finite float.
+
+    Parameters
+    ----------
+    statement
+        Relational expression of a row.
+
+    Returns
+    -------
+    tuple or None
+        (lower limit, body, upper limit), None where there is none; None for any other row.
+    """
+    kind = type(statement)
+    if kind is not EqualityExpression and kind is not InequalityExpression:
+        return None
+    left, right = statement.args
+    if type(right) is float and isfinite(right):
+        return right if kind is EqualityExpression else None, left, right
+    if type(left) is float and kind is InequalityExpression and isfinite(left):
+        return left, right, None
+    return None

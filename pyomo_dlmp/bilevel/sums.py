@@ -25,8 +25,11 @@ from pyomo.core.expr.numeric_expr import (
 from pyomo.core.expr.numvalue import native_numeric_types
 from pyomo.repn.util import OrderedVarRecorder
 
+from pyomo_dlmp.expressions import QuadraticForm, WeightedSum
+
 _VARS = frozenset([VarData, ScalarVar])
-_PARTS = frozenset([SumExpression, LinearExpression, ExpressionData, ScalarExpression])
+_PARTS = frozenset([SumExpression, LinearExpression, QuadraticForm, ExpressionData,
+                    ScalarExpression])
 _MOST_REPEATS = 100  # of shared sums: Pyomo's walker keeps what it has read, this one does not
 Linear = dict[int, float]
 Quadratic = dict[tuple[int, int], float]
@@ -43,6 +46,7 @@ class SumReader:
 
     def __init__(self, recorder: OrderedVarRecorder):
         self._recorder = recorder
+        self._known = recorder.var_map.keys()
 
     def linear(self, expression: Any) -> tuple[Linear, float] | None:
         """An affine sum.
@@ -58,6 +62,11 @@ class SumReader:
             ({id of a Var: coefficient}, constant); None for what is no such sum, or holds a number
             that is missing or not finite.
         """
+        if type(expression) is WeightedSum:
+            # most rows: of Vars that were met before, hence free, each once
+            linear = dict(zip(map(id, expression.variables), expression.coefs, strict=True))
+            if len(linear) == len(expression.coefs) and linear.keys() <= self._known:
+                return linear, 0.0
         return self._read(expression, None)
 
     def quadratic(self, expression: Any) -> tuple[Quadratic, Linear, float] | None:
@@ -98,6 +107,11 @@ class SumReader:
                 elif kind in native_numeric_types:
                     constant += factor * node
                     continue
+                elif kind is WeightedSum:
+                    constant += self._weighted(node, factor, linear)
+                    continue
+                elif kind is QuadraticForm and self._form(node, factor, products):
+                    continue
                 else:
                     inner = _inside(kind, node, factor)
                     if inner is not None:
@@ -127,6 +141,40 @@ class SumReader:
         if not isfinite(sum(linear.values(), constant)):
             return None
         return {vid: coef for vid, coef in linear.items() if coef}, constant
+
+    def _weighted(self, node: WeightedSum, factor: float, linear: Linear) -> float:
+        """Add a sum whose coefficients are numbers; what its fixed Vars amount to."""
+        constant = 0.0
+        known, add = self._known, self._recorder.add
+        for coef, var in zip(node.coefs, node.variables, strict=True):
+            vid = id(var)
+            if vid not in known:
+                if var.fixed:
+                    constant += factor * coef * _number(var)
+                    continue
+                add(var)
+            linear[vid] = linear.get(vid, 0.0) + factor * coef
+        return constant
+
+    def _form(self, node: QuadraticForm, factor: float, products: Quadratic | None) -> bool:
+        """Add a quadratic form; False, and nothing is added, where a Var is fixed or in a row."""
+        if products is None:
+            return False
+        known, place, x = self._known, self._recorder.var_order, node.variables
+        for i, at, _ in node.rows:
+            for var in (x[i], *(x[j] for j in at)):
+                if id(var) not in known:
+                    if var.fixed:
+                        return False
+                    self._recorder.add(var)
+        factor *= _number(node.factor)
+        ids = [id(var) for var in x]
+        for i, at, coefs in node.rows:
+            for j, coef in zip(at, coefs, strict=True):
+                one, other = ids[i], ids[j]
+                key = (one, other) if place[one] < place[other] else (other, one)
+                products[key] = products.get(key, 0.0) + factor * coef
+        return True
 
     def _product(self, kind: type, node: Any, factor: float, linear: Linear,
                  products: Quadratic) -> float | None:

@@ -24,12 +24,13 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
-from pyomo.core.expr import LinearExpression
+from pyomo.core.expr.relational_expr import EqualityExpression
 
-from pyomo_dlmp.blocks.horizon import Horizon, constraint_over
+from pyomo_dlmp.blocks.horizon import GivenRows, Horizon, Term, constraint_over
 from pyomo_dlmp.blocks.polygon import Polygon
-from pyomo_dlmp.blocks.quadratic import products, sum_of_products, upper_rows
+from pyomo_dlmp.blocks.quadratic import upper_rows
 from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.expressions import QuadraticForm
 from pyomo_dlmp.network.phases import Connection, gamma
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.tolerances import CONVEX, ENTRY
@@ -56,29 +57,27 @@ def drop_matrices(z: np.ndarray, phases: Sequence[str]) -> tuple[np.ndarray, np.
             2 * (rotation.real * x - rotation.imag * r))
 
 
-def affine_rows(into: dict, phase: str, periods: Iterable[Hashable],
-                terms: Iterable[tuple[float, Any, Hashable]], right: float) -> None:
+def affine_rows(into: dict, phase: str, horizon: Horizon, terms: Iterable[Term],
+                right: float) -> None:
     """Rows: sum of coefficient x var[k, t] == right, for one phase and every period.
 
     Parameters
     ----------
     into : dict
-        Rule of a Constraint, filled at [phase, t].
+        Rows of a Constraint, filled at [phase, t].
     phase : str
         Index of the rows.
-    periods : iterable
-        Labels of the periods.
+    horizon : Horizon
+        Periods of the model.
     terms : iterable of (float, Var, hashable)
         (coefficient, var, k); coefficients that are practically 0 are left out.
     right : float
         Right-hand side.
     """
-    kept = [(float(c), v, k) for c, v, k in terms if abs(c) > ENTRY]
-    coefficients = [c for c, _, _ in kept]
-    for t in periods:
-        body = LinearExpression(constant=0.0, linear_coefs=coefficients,
-                                linear_vars=[v[k, t] for _, v, k in kept])
-        into[phase, t] = (body, right)
+    kept = [(c, v, k) for c, v, k in terms if abs(c) > ENTRY]
+    right = float(right)
+    for t, body in zip(horizon.labels, horizon.sums(kept), strict=True):
+        into[phase, t] = EqualityExpression((body, right))
 
 
 @declare_custom_block(name="BranchBlock")
@@ -177,29 +176,29 @@ class BranchBlockData(BlockData):
                 turn += [(-0.5 * a, from_w, k) for a, k in zip(imag, inputs, strict=True)]
                 turn += [(c, v, k) for c, (v, k) in zip(
                     (*(0.5 * MQ[i]), *(-0.5 * MP[i])), flows, strict=True)]
-                affine_rows(angle, phase, horizon.labels, turn,
+                affine_rows(angle, phase, horizon, turn,
                             float(shift[i] - 0.5 * imag.sum()))
-            affine_rows(voltage, phase, horizon.labels, terms, 0.0)
-        self.voltage = pyo.Constraint(index, rule=voltage)
+            affine_rows(voltage, phase, horizon, terms, 0.0)
+        self.voltage = GivenRows(index, voltage)
         if horizon.angles:
-            self.angle = pyo.Constraint(index, rule=angle)
+            self.angle = GivenRows(index, angle)
 
     def _inject(self, horizon, from_bus, to_bus) -> None:
-        D = self.connection.d
         p, q = self.p, self.q
-        for i, phase in enumerate(self.phases):
-            shares = [(other, float(d.real), float(d.imag) if abs(d.imag) > ENTRY else 0.0)
-                      for other, d in zip(self.connection.inputs, D[i], strict=True)
-                      if abs(d) > ENTRY]
-            for t in horizon.labels:
-                pt, qt = p[phase, t], q[phase, t]
-                to_bus.inject((phase, t), pt, qt)
-                for other, real, imag in shares:
-                    if imag:
-                        from_bus.inject(
-                            (other, t), -real * pt + imag * qt, -imag * pt - real * qt)
-                    else:
-                        from_bus.inject((other, t), -real * pt, -real * qt)
+        taken: dict[str, tuple[list[Term], list[Term]]] = {}
+        for phase, row in zip(self.phases, self.connection.d, strict=True):
+            to_bus.inject_sums(phase, horizon, [(1.0, p, phase)], [(1.0, q, phase)])
+            for other, d in zip(self.connection.inputs, row, strict=True):
+                if abs(d) <= ENTRY:
+                    continue
+                active, reactive = taken.setdefault(other, ([], []))
+                active.append((-d.real, p, phase))
+                reactive.append((-d.real, q, phase))
+                if abs(d.imag) > ENTRY:
+                    active.append((d.imag, q, phase))
+                    reactive.append((-d.imag, p, phase))
+        for other, (active, reactive) in taken.items():
+            from_bus.inject_sums(other, horizon, active, reactive)
 
     def add_losses(self, horizon: Horizon) -> None:
         """Add the Expression `loss[t]` (MW), quadratic in p and q; see the module's text.
@@ -215,12 +214,12 @@ class BranchBlockData(BlockData):
             If the resistance matrix is not positive semidefinite.
         """
         self._losses = self.loss_matrix(np.ones(len(self.phases)))
-        rows = upper_rows(self._losses)
-        self._loss_terms = {t: products(rows, [self.p[k, t] for k in self.phases]
-                                        + [self.q[k, t] for k in self.phases])
-                            for t in horizon.labels}
+        self._loss_rows = upper_rows(self._losses)
+        columns = [horizon.column(var, k) for var in (self.p, self.q) for k in self.phases]
+        self._flows = dict(zip(horizon.labels, zip(*columns, strict=True), strict=True))
         self.loss = pyo.Expression(horizon.periods, initialize={
-            t: sum_of_products(terms) for t, terms in self._loss_terms.items()})
+            t: QuadraticForm(self._loss_rows, x) if self._loss_rows else 0.0
+            for t, x in self._flows.items()})
 
     def loss_cost(self, t: Hashable, price: Any) -> Any:
         """``price * loss[t]`` in the form that every solver interface of Pyomo takes.
@@ -237,7 +236,7 @@ class BranchBlockData(BlockData):
         expression
             In $.
         """
-        return sum_of_products(self._loss_terms[t], price)
+        return QuadraticForm(self._loss_rows, self._flows[t], price) if self._loss_rows else 0.0
 
     def loss_slopes(self, x: np.ndarray) -> np.ndarray:
         """Derivatives of the losses at given flows.

@@ -16,20 +16,24 @@ so that the multiplier of a soft limit never exceeds rho h.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from typing import Any
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any, NoReturn
 
 import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
+from pyomo.core.expr.relational_expr import EqualityExpression, InequalityExpression
 
 from pyomo_dlmp.blocks.data_checks import check_data
-from pyomo_dlmp.blocks.horizon import Horizon, constraint_over, number
+from pyomo_dlmp.blocks.horizon import GivenRows, Horizon, Term, number
 from pyomo_dlmp.blocks.legs import leg_shares
 from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.expressions import WeightedSum, add_to, plus
 from pyomo_dlmp.network.elements import Bus
 from pyomo_dlmp.network.kinds import label
 from pyomo_dlmp.network.phases import between_phases
 from pyomo_dlmp.tolerances import ENTRY
+
+_ONE, _ABOVE, _BELOW = (1.0,), (1.0, 1.0), (1.0, -1.0)  # coefficients that all buses share
 
 
 @declare_custom_block(name="BusBlock")
@@ -79,8 +83,8 @@ class BusBlockData(BlockData):
             self.theta = pyo.Var(index, initialize=0.0)
         self.net_p = pyo.Expression(index, initialize=0.0)
         self.net_q = pyo.Expression(index, initialize=0.0)
-        self.balance_p = constraint_over(index, lambda *k: self.net_p[k] == 0)
-        self.balance_q = constraint_over(index, lambda *k: self.net_q[k] == 0)
+        self.balance_p = GivenRows(index, _balance(self.net_p))
+        self.balance_q = GivenRows(index, _balance(self.net_q))
 
     def inject(self, k: tuple[str, Hashable], p: Any, q: Any) -> None:
         """Add an injection to the balances.
@@ -98,11 +102,37 @@ class BusBlockData(BlockData):
             If the bus lacks the phase.
         """
         if k not in self.net_p:
-            raise ModelError.at(
-                self.name, f"has no phase '{k[0]}' (it has {self.phases})",
-                "Connect the device to phases that the bus has.")
+            self._refuse_phase(k[0])
         for net, power in ((self.net_p[k], p), (self.net_q[k], q)):
-            net.set_value(net.expr + power)
+            net.set_value(plus(net.args[0], power))
+
+    def inject_sums(self, phase: str, horizon: Horizon, p: Sequence[Term],
+                    q: Sequence[Term]) -> None:
+        """Add the same weighted sum of Vars to the balances of every period.
+
+        Parameters
+        ----------
+        phase : str
+            Where it is injected.
+        horizon : Horizon
+            Periods of the model.
+        p, q : sequence of (float, Var, hashable)
+            (coefficient, var, k): coefficient x var[k, t] into the bus in period t (MW, Mvar).
+
+        Raises
+        ------
+        ModelError
+            If the bus lacks the phase.
+        """
+        if phase not in self.phases:
+            self._refuse_phase(phase)
+        for net, terms in ((self.net_p, p), (self.net_q, q)):
+            add_to(horizon.column(net, phase), [float(c) for c, _, _ in terms],
+                   [horizon.column(var, k) for _, var, k in terms])
+
+    def _refuse_phase(self, phase: str) -> NoReturn:
+        raise ModelError.at(self.name, f"has no phase '{phase}' (it has {self.phases})",
+                            "Connect the device to phases that the bus has.")
 
     def connect(self, device: Any, periods: Iterable[Hashable]) -> None:
         """Add the injections of a device's legs to the balances.
@@ -219,19 +249,27 @@ class BusBlockData(BlockData):
             Soft limits: $ per pu^2 of squared voltage and hour (Expression `cost`, $); None: hard.
         """
         self.v_min, self.v_max = number(v_min), number(v_max)
-        low, high = self.v_min**2, self.v_max**2
-        index = self.w.index_set()
-        soft = penalty is not None
+        index, w = self.w.index_set(), self.w
+        low: dict = {k: WeightedSum(_ONE, (w[k],)) for k in index}
+        high = low
         if penalty is not None:
             self.penalty = number(penalty)
             self.under = pyo.Var(index, domain=pyo.NonNegativeReals, initialize=0.0)
             self.over = pyo.Var(index, domain=pyo.NonNegativeReals, initialize=0.0)
-            self.cost = pyo.Expression(expr=self.penalty * self.hours * sum(
-                self.under[k] + self.over[k] for k in index))
-        self.v_low = constraint_over(index, lambda *k: (
-            self.w[k] + (self.under[k] if soft else 0.0) >= low))
-        self.v_high = constraint_over(index, lambda *k: (
-            self.w[k] - (self.over[k] if soft else 0.0) <= high))
+            beyond = tuple(var[k] for k in index for var in (self.under, self.over))
+            self.cost = pyo.Expression(expr=(self.penalty * self.hours) * WeightedSum(
+                _ONE * len(beyond), beyond))
+            low = {k: WeightedSum(_ABOVE, (w[k], self.under[k])) for k in index}
+            high = {k: WeightedSum(_BELOW, (w[k], self.over[k])) for k in index}
+        least, most = self.v_min**2, self.v_max**2
+        self.v_low = GivenRows(index, {
+            k: InequalityExpression((least, body), False) for k, body in low.items()})
+        self.v_high = GivenRows(index, {
+            k: InequalityExpression((body, most), False) for k, body in high.items()})
+
+
+def _balance(net: pyo.Expression) -> dict:
+    return {k: EqualityExpression((power, 0.0)) for k, power in net.items()}
 
 
 def _part(share: float, power: Any) -> Any:

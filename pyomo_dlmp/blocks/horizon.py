@@ -6,14 +6,20 @@ private Set in each block would cost about 30 % more memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
 import pyomo.environ as pyo
+from pyomo.core.base.constraint import ConstraintData, IndexedConstraint
+from pyomo.core.expr.relational_expr import EqualityExpression, InequalityExpression
 
 from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.expressions import WeightedSum
 from pyomo_dlmp.network.profiles import HOURS
 from pyomo_dlmp.network.series import by_period, fault_list, period_labels
+
+_STATEMENTS = frozenset([EqualityExpression, InequalityExpression])
+Term = tuple[float, Any, Hashable]  # coefficient, var, k: coefficient x var[k, t]
 
 
 def number(value: float) -> pyo.Param:
@@ -46,8 +52,36 @@ def constraint_over(index: Iterable[Any], rule: Callable[..., Any]) -> pyo.Const
     -------
     Constraint
     """
-    return pyo.Constraint(index, rule={
-        k: rule(*k) if isinstance(k, tuple) else rule(k) for k in index})
+    return GivenRows(index, {k: rule(*k) if isinstance(k, tuple) else rule(k) for k in index})
+
+
+class GivenRows(IndexedConstraint):
+    """A Constraint of rows that are there already; once constructed it is as any other.
+
+    Parameters
+    ----------
+    index : iterable
+        Its index.
+    rows : dict
+        By index: relational expression, or what else a rule of Pyomo may return.
+    """
+
+    def __init__(self, index: Iterable[Any], rows: dict):
+        super().__init__(index)
+        self._given = rows
+
+    def construct(self, data: Any = None) -> None:
+        """Make a row of each; Pyomo would look every index up twice and keep all that was given."""
+        rows = self.__dict__.pop("_given")
+        self.__class__ = IndexedConstraint
+        self.construct(data)  # without a rule: there are no rows yet
+        for k, row in rows.items():
+            if type(row) in _STATEMENTS:
+                made = ConstraintData(row, self)
+                made._index = k
+                self._data[k] = made
+            else:
+                self[k] = row
 
 
 class Horizon:
@@ -86,6 +120,7 @@ class Horizon:
             parent.periods = pyo.Set(initialize=labels, ordered=True)
         self.periods = parent.periods
         self.labels = labels
+        self._columns: dict = {}
 
     def point(self, legs: Iterable[str], names: Iterable[str]) -> pyo.Param:
         """Numbers that belong to an operating point; set them by `store_values`.
@@ -129,6 +164,41 @@ class Horizon:
             As of `series`.
         """
         return pyo.Param(self.periods, initialize=self.series(values, name), mutable=True)
+
+    def column(self, var: Any, k: Hashable) -> list:
+        """The Vars of a leg in all periods.
+
+        Parameters
+        ----------
+        var : Var
+            Indexed by (leg, period).
+        k : hashable
+            The leg.
+
+        Returns
+        -------
+        list of VarData
+        """
+        kept = self._columns.get((id(var), k))
+        if kept is None:  # `var` is kept too, so that its id stays its own
+            kept = self._columns[id(var), k] = var, [var[k, t] for t in self.labels]
+        return kept[1]
+
+    def sums(self, terms: Sequence[Term]) -> list[WeightedSum]:
+        """One weighted sum for each period.
+
+        Parameters
+        ----------
+        terms : sequence of (float, Var, hashable)
+            (coefficient, var, leg).
+
+        Returns
+        -------
+        list of WeightedSum
+        """
+        coefs = tuple([float(c) for c, _, _ in terms])
+        columns = [self.column(var, k) for _, var, k in terms]
+        return [WeightedSum(coefs, variables) for variables in zip(*columns, strict=True)]
 
     def index(self, legs: Iterable[str]) -> Any:
         """The shared Set of (leg, period).

@@ -67,4 +67,4 @@ class LineBlockData(BranchBlockData):
         self.connect(line.name, horizon, from_bus, to_bus, z_pu, connection)
         if line.rating_kva is not None:
             self.limit_flow(line.rating_kva, thermal_sides, thermal_penalty, horizon.hours)
-        inject_charging(line, horizon.labels, (from_bus, to_bus))
+        inject_charging(line, horizon, (from_bus, to_bus))

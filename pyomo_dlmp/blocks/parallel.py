@@ -20,7 +20,7 @@ from pyomo.core.base.block import declare_custom_block
 from pyomo.core.expr import LinearExpression
 
 from pyomo_dlmp.blocks.branch import BranchBlockData
-from pyomo_dlmp.blocks.horizon import Horizon
+from pyomo_dlmp.blocks.horizon import Horizon, Term
 from pyomo_dlmp.blocks.shunt import inject_shunt
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.kinds import label
@@ -102,6 +102,12 @@ class Ports:
         bus, phase = self.at[k[0]]
         bus.inject((phase, k[1]), p, q)
 
+    def inject_sums(self, label: str, horizon: Horizon, p: Sequence[Term],
+                    q: Sequence[Term]) -> None:
+        """As `BusBlock.inject_sums`, by label."""
+        bus, phase = self.at[label]
+        bus.inject_sums(phase, horizon, p, q)
+
 
 class _Values:
     """w or theta by (label, period)."""
@@ -158,7 +164,7 @@ class ParallelBlockData(BranchBlockData):
         size = np.abs(np.linalg.pinv(z, rcond=RANK)).max()
         shunt = np.where(np.abs(shunt) < RANK * size, 0.0, shunt)
         if inject and np.any(shunt):
-            inject_shunt(from_bus, inputs, shunt, horizon.labels, horizon.angles)
+            inject_shunt(from_bus, inputs, shunt, horizon, horizon.angles)
 
     def at(self, label: str) -> tuple[str, str]:
         """Bus and phase of one of its outputs."""
@@ -171,8 +177,7 @@ class ParallelBlockData(BranchBlockData):
         if not self.injects:
             return
         for k in self.phases:
-            for t in horizon.labels:
-                to_bus.inject((k, t), self.p[k, t], self.q[k, t])
+            to_bus.inject_sums(k, horizon, [(1.0, self.p, k)], [(1.0, self.q, k)])
         first, second = nominal(self.bank)
         back = sum(member.back for member in self.bank.members).conj()
         _inject_from(self, horizon, from_bus, self.bank.first.labels,
@@ -250,7 +255,7 @@ def follow(block: Any, member: Member, bank: Any, horizon: Horizon, ends: tuple[
     _inject_from(bank, horizon, near, bank.bank.first.labels, _without_noise(
         member.back.conj() * np.outer(first, 1.0 / second)))
     if np.any(_without_noise(member.shunt)):
-        inject_shunt(near, bank.bank.first.labels, member.shunt, horizon.labels, horizon.angles)
+        inject_shunt(near, bank.bank.first.labels, member.shunt, horizon, horizon.angles)
 
 
 def carry_nothing(block: Any, phases: str, horizon: Horizon, ends: tuple[Any, Any]) -> None:

@@ -9,12 +9,11 @@ Angles count only where the bus carries them and Y is no mere susceptance of a l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from pyomo.core.base.block import BlockData, declare_custom_block
-from pyomo.core.expr import LinearExpression
 
 from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.horizon import Horizon
@@ -24,7 +23,7 @@ from pyomo_dlmp.network.phases import gamma
 from pyomo_dlmp.tolerances import ENTRY
 
 
-def inject_shunt(bus: Any, phases: Sequence[str], admittance: np.ndarray, periods: Iterable[Any],
+def inject_shunt(bus: Any, phases: Sequence[str], admittance: np.ndarray, horizon: Horizon,
                  angles: bool = False) -> None:
     """Inject the power that an admittance draws, as a loss to the bus; see the module's text.
 
@@ -36,8 +35,8 @@ def inject_shunt(bus: Any, phases: Sequence[str], admittance: np.ndarray, period
         Its n phases.
     admittance : ndarray, shape (n, n), complex
         In pu on 1 MVA.
-    periods : iterable
-        Labels of the periods.
+    horizon : Horizon
+        Periods of the model.
     angles : bool
         Whether its power depends on angles, where the bus carries them.
     """
@@ -52,19 +51,18 @@ def inject_shunt(bus: Any, phases: Sequence[str], admittance: np.ndarray, period
             terms += [(turn[j], bus.theta, other) for j, other in enumerate(phases)]
         active = [(-c.real, v, k) for c, v, k in terms if abs(c.real) > ENTRY]
         reactive = [(-c.imag, v, k) for c, v, k in terms if abs(c.imag) > ENTRY]
-        for t in periods:
-            bus.inject((phase, t), _sum(active, t), _sum(reactive, t))
+        bus.inject_sums(phase, horizon, active, reactive)
 
 
-def inject_charging(line: Line, periods: Iterable[Any], ends: tuple[Any, Any]) -> None:
+def inject_charging(line: Line, horizon: Horizon, ends: tuple[Any, Any]) -> None:
     """Inject a line's charging, half at each end.
 
     Parameters
     ----------
     line : Line
         With or without charging.
-    periods : iterable
-        Labels of the periods.
+    horizon : Horizon
+        Periods of the model.
     ends : (BusBlock, BusBlock)
         Its from-bus and to-bus.
     """
@@ -72,7 +70,7 @@ def inject_charging(line: Line, periods: Iterable[Any], ends: tuple[Any, Any]) -
         return
     susceptance = np.array(line.code.b) / 1e6 * line.length * ends[1].kv_ln**2
     for bus, phases in zip(ends, (line.from_phases, line.to_phases), strict=True):
-        inject_shunt(bus, phases, 0.5j * susceptance, periods)
+        inject_shunt(bus, phases, 0.5j * susceptance, horizon)
 
 
 @declare_custom_block(name="ShuntBlock")
@@ -93,12 +91,5 @@ class ShuntBlockData(BlockData):
         """
         check_data(element)
         self.bus_name = str(bus.index())
-        inject_shunt(bus, element.conductors[0], element.y * bus.kv_ln**2, horizon.labels,
+        inject_shunt(bus, element.conductors[0], element.y * bus.kv_ln**2, horizon,
                      horizon.angles)
-
-
-def _sum(terms, t):
-    if not terms:
-        return 0.0
-    return LinearExpression(constant=0.0, linear_coefs=[float(c) for c, _, _ in terms],
-                            linear_vars=[v[k, t] for _, v, k in terms])

@@ -22,7 +22,7 @@ from pyomo.core.base.block import BlockData, declare_custom_block
 
 from pyomo_dlmp.blocks.branch import affine_rows, drop_matrices
 from pyomo_dlmp.blocks.data_checks import check_data
-from pyomo_dlmp.blocks.horizon import Horizon
+from pyomo_dlmp.blocks.horizon import GivenRows, Horizon
 from pyomo_dlmp.blocks.quadratic import positive_part
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.elements import Substation
@@ -139,12 +139,12 @@ class SubstationBlockData(BlockData):
         for i, phase in enumerate(bus.phases):
             terms = [(1.0, bus.w, phase)]
             terms += [(c, v, k) for c, (v, k) in zip((*MP[i], *MQ[i]), flows, strict=True)]
-            affine_rows(voltage, phase, horizon.labels, terms, volts[phase] ** 2)
+            affine_rows(voltage, phase, horizon, terms, volts[phase] ** 2)
             if horizon.angles:
                 turn = [(1.0, bus.theta, phase)]
                 turn += [(c, v, k) for c, (v, k) in zip(
                     (*(0.5 * MQ[i]), *(-0.5 * MP[i])), flows, strict=True)]
-                affine_rows(angle, phase, horizon.labels, turn, turns[phase])
-        self.voltage = pyo.Constraint(index, rule=voltage)
+                affine_rows(angle, phase, horizon, turn, turns[phase])
+        self.voltage = GivenRows(index, voltage)
         if horizon.angles:
-            self.angle = pyo.Constraint(index, rule=angle)
+            self.angle = GivenRows(index, angle)

@@ -92,7 +92,7 @@ class TransformerBlockData(BranchBlockData):
             _real(turns), inputs, outputs, nominal, alpha(outputs))
         self.connect(bank[0].name, horizon, from_bus, to_bus, z, connection)
         if np.any(shunt):
-            inject_shunt(from_bus, inputs, shunt, horizon.labels, horizon.angles)
+            inject_shunt(from_bus, inputs, shunt, horizon, horizon.angles)
         first = bank[0]
         if isinstance(first, Transformer | CenterTappedTransformer) and first.rated:
             units = len(outputs)

@@ -11,7 +11,6 @@ from pyomo_dlmp.auditing.finalize import carries_on
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import lower_levels, upper_data
 from pyomo_dlmp.bilevel.lower_level import is_inside
-from pyomo_dlmp.bilevel.quadratics import quadratic_parts
 from pyomo_dlmp.bounds.labels import PairState
 from pyomo_dlmp.branching.search import solve_by_pairs
 from pyomo_dlmp.errors import AuditError, BoundError, DlmpError, ModelError, SolverError
@@ -176,10 +175,8 @@ def beyond_miqp(model: Any, record: SingleLevel) -> bool:
     bool
     """
     goal = record.objective
-    if goal.expr.polynomial_degree() != 1:
-        parts = quadratic_parts(goal.expr, goal.name)
-        if not is_convex(parts.quadratic, 1.0 if goal.sense == pyo.minimize else -1.0):
-            return True
+    if not is_convex(record.goal_parts().quadratic, 1.0 if goal.sense == pyo.minimize else -1.0):
+        return True
     inside = record.block
     rows = (row for row in upper_data(model, pyo.Constraint) if not is_inside(row, inside))
     return any(row.body.polynomial_degree() not in (0, 1) for row in rows)

@@ -9,7 +9,6 @@ name, before anything is changed.
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -30,6 +29,7 @@ from pyomo_dlmp.bilevel.rows import RowReader
 from pyomo_dlmp.bilevel.sums import SumReader
 from pyomo_dlmp.bilevel.values import bounds_of
 from pyomo_dlmp.errors import Fault, ModelError
+from pyomo_dlmp.lower.row_table import RowTable
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.components import dense_blocks
 from pyomo_dlmp.numerics.numbering import Numbering
@@ -164,8 +164,7 @@ def _compile(block: LowerLevelData) -> LowerForm:
     objective = _the_objective(block, found[pyo.Objective])
     sense = 1 if objective.sense == pyo.minimize else -1
     compiler = Compiler(block)
-    for con in rows:
-        compiler.row(con)
+    compiler.rows(rows)
     quad, lin = compiler.objective(objective)
     if compiler.faults:
         raise ModelError(compiler.faults)
@@ -224,27 +223,30 @@ class Compiler:
         self.faults: list[Fault] = []
         self.var_map: dict = {}
         recorder = OrderedVarRecorder(self.var_map, {}, None)
-        # rows as they come: Vars by id, coefficients, where each row ends, limits. A dict for each
-        # row would be most of a large feeder's memory
-        self.ids, self.values, self.ends = array("q"), array("d"), array("q", [0])
-        self.lo, self.hi = array("d"), array("d")
         self.cache: dict = {}  # of named Expressions, most of which stand in one row only
         self.linear = RowReader(recorder, self.cache)
         self.sums = SumReader(recorder)
+        self.table = table = RowTable(recorder, self._row)
+        self.ids, self.values, self.ends = table.ids, table.values, table.ends
+        self.lo, self.hi = table.lo, table.hi
         self.quadratic = QuadraticRepnVisitor({}, var_recorder=recorder)
 
     def row(self, con) -> None:
         """Take a linear row; a fault for any other."""
-        if len(self.lo) % _CHECKED == 0:
-            limits.check()
         coefs, lo, hi = self._row(con)
         if len(self.cache) > _CACHED:
             self.cache.clear()
-        self.ids.extend(coefs.keys())
-        self.values.extend(coefs.values())
-        self.ends.append(len(self.ids))
-        self.lo.append(lo)
-        self.hi.append(hi)
+        self.table.add(coefs, lo, hi)
+
+    def rows(self, found) -> None:
+        """Take all rows; those that are weighted sums many at a time."""
+        for i, con in enumerate(found):
+            if i % _CHECKED == 0:
+                limits.check()
+            if not self.table.take(con):
+                self.table.settle()
+                self.row(con)
+        self.table.settle()
 
     def _row(self, con):
         """(coefficients by id(var), lo, hi)."""

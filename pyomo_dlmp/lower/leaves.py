@@ -17,6 +17,7 @@ from pyomo.core.expr.numeric_expr import MonomialTermExpression
 from pyomo.core.expr.numvalue import native_numeric_types, native_types
 
 from pyomo_dlmp.bilevel.values import limits_of
+from pyomo_dlmp.expressions import reached
 from pyomo_dlmp.lower.form import active_parts
 
 _PARAMS = frozenset([ParamData, ScalarParam])
@@ -83,7 +84,7 @@ class Leaves:
                 passed.add(id(node))
             if node.is_expression_type():
                 if not node.is_named_expression_type():
-                    stack.extend(node.args)
+                    stack.extend(reached(node))
                     continue
                 if id(node) not in self._moves:
                     self._moves[id(node)] = False  # known as soon as its parts are

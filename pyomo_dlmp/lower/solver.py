@@ -9,7 +9,7 @@ system is measured. Above the tolerance a SolverError is raised.
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -21,7 +21,7 @@ from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.lower.point import decisions_of
 from pyomo_dlmp.numerics.components import component_labels, groups_of
 from pyomo_dlmp.numerics.elimination import Elimination, eliminate
-from pyomo_dlmp.numerics.qp import ConvexQp, solve_singles
+from pyomo_dlmp.numerics.qp import ConvexQp, Point, solve_singles
 from pyomo_dlmp.tolerances import KKT_RESIDUAL, ROW_HOLDS
 
 _FILL = 2e7  # entries of the map from decisions to flows beyond which flows are not eliminated
@@ -163,10 +163,12 @@ class LowerSolver:
         kkt, M = self.kkt, self.elimination.M
         self.Q = (M.T @ kkt.form.Q @ M).tocsr()
         self.A = sp.vstack([kkt.A_eq[self.rest], kkt.S[kkt.row_pairs]], format="csr") @ M
+        self._pieces: dict[int, tuple[np.ndarray, ConvexQp]] = {}  # by number of the part
         parts = self._independent_parts()
         self.parts = [part for part in parts if len(part) > 1]
         self.singles = np.array([part[0] for part in parts if len(part) == 1], dtype=int)
         self._last: tuple[np.ndarray, LowerSolution] | None = None
+        self._like: Point | None = None  # of the reduced QP, when it was last solved
 
     def renewed(self, kkt: KktSystem) -> LowerSolver:
         """The solver of the same lower level after a change of numbers.
@@ -189,6 +191,8 @@ class LowerSolver:
         new.kkt, new._last = kkt, None
         if old.S is not kkt.S or old.form.Q is not kkt.form.Q:
             new._reduce()
+            if new.A.shape != self.A.shape:
+                new._like = None
         return new
 
     def _independent_parts(self) -> list[np.ndarray]:
@@ -247,17 +251,31 @@ class LowerSolver:
                         np.array([form.x[j].value or 0.0 for j in kept], dtype=float))
         self._check_settled_rows(right, rows)
         solve_singles(problem, self.singles, v, dual, rho)
-        for part in self.parts:
-            touched = np.flatnonzero(abs(self.A)[:, part].getnnz(axis=1))
-            piece = problem.restrict(part, touched)
+        for number, part in enumerate(self.parts):
+            touched, piece = self._piece(number, problem)
+            like = None if self._like is None else (
+                self._like[0][part], self._like[1][touched], self._like[2][part])
             try:
-                v[part], dual[touched], rho[part] = piece.solve()
+                v[part], dual[touched], rho[part] = piece.solve(like)
             except SolverError as err:
                 names = ", ".join(form.names_x[kept[j]] for j in part[:3])
                 raise SolverError.at(
                     form.block.name, f"{err.faults[0].what} (in the part with {names})",
                     err.faults[0].cure) from None
-        return self._assemble(u, M @ v + x0, dual, rho, rows, tolerance)
+        found = self._assemble(u, M @ v + x0, dual, rho, rows, tolerance)
+        self._like = v, dual, rho
+        return found
+
+    def _piece(self, number: int, problem: ConvexQp) -> tuple[np.ndarray, ConvexQp]:
+        """(rows of a part, its QP): matrices are cut out once."""
+        part = self.parts[number]
+        if number not in self._pieces:
+            touched = np.flatnonzero(self.A[:, part].getnnz(axis=1))
+            self._pieces[number] = touched, problem.restrict(part, touched)
+        touched, known = self._pieces[number]
+        start = None if problem.start is None else problem.start[part]
+        return touched, replace(known, c=problem.c[part], right=problem.right[touched],
+                                lb=problem.lb[part], ub=problem.ub[part], start=start)
 
     def _check_settled_rows(self, right: np.ndarray, rows: np.ndarray) -> None:
         """Rows without a remaining decision must hold as they are; SolverError otherwise."""

@@ -7,6 +7,7 @@ What is fixed as a whole and is no polynomial (max(p, 0), |p|, 1 / p) is one val
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ from pyomo.core.expr.numeric_expr import (
     SumExpression,
 )
 from pyomo.core.expr.numvalue import NumericConstant, native_numeric_types
+
+from pyomo_dlmp.expressions import QuadraticForm, WeightedSum
 
 _SUMS = frozenset([SumExpression, NPV_SumExpression, LinearExpression])
 _NAMED = frozenset([ExpressionData, ScalarExpression])
@@ -86,7 +89,9 @@ class Walk:
             if type(coef) in native_numeric_types and not var.fixed:
                 _add(into, id(var), by, float(coef))
                 return
-        if kind in native_numeric_types:
+        if kind is WeightedSum:
+            self._weighted(node.coefs, node.variables, by, into)
+        elif kind in native_numeric_types:
             if node:
                 _add(into, NONE, by, float(node))
         elif kind in _VARS and not node.fixed:
@@ -103,14 +108,37 @@ class Walk:
             self._collect(node.args[0], _times(by, {(): -1.0}), into)
         elif kind in _PRODUCTS:
             self._product(node.args[0], node.args[1], by, into)
-        elif kind is NumericConstant:
-            self._collect(node.value, by, into)
+        elif kind is QuadraticForm:
+            self._form(node, by, into)
         else:
             self._other(node, kind, by, into)
 
+    def _weighted(self, coefs: Iterable[float], variables: Iterable[Any], by: Monomials,
+                  into: Terms) -> None:
+        """A weighted sum, whose terms Pyomo need not make for that."""
+        for coef, var in zip(coefs, variables, strict=True):
+            if var.fixed:
+                _add(into, NONE, _times(by, {(self._leaf(var),): coef}))
+            else:
+                _add(into, id(var), by, coef)
+
+    def _form(self, node: QuadraticForm, by: Monomials, into: Terms) -> None:
+        whole: Terms = {}
+        self._collect(node.factor, by, whole)
+        for i, at, coefs in node.rows if whole else ():
+            one: Terms = {}
+            self._collect(node.variables[i], whole[NONE], one)
+            other: Terms = {}
+            self._weighted(coefs, (node.variables[j] for j in at), _ONE, other)
+            for key, monomials in one.items():
+                for more, factor in other.items():
+                    _add(into, _pair(key, more), _times(monomials, factor))
+
     def _other(self, node: Any, kind: type, by: Monomials, into: Terms) -> None:
         """A quotient, a square, or a whole that is one value."""
-        if not node.is_potentially_variable() or node.is_fixed():
+        if kind is NumericConstant:
+            self._collect(node.value, by, into)
+        elif not node.is_potentially_variable() or node.is_fixed():
             _add(into, NONE, _times(by, {(self._leaf(node),): 1.0}))
         elif kind in _DIVISIONS:
             below = node.args[1]

@@ -26,7 +26,12 @@ LARGE = 4000  # columns of a QP beyond which an interior-point method solves it,
 _UNITS = 30_000.0  # of work for a run of HiGHS on an LP
 _UNITS_QP = 500.0  # and on a QP, where it may go round in circles
 _STEEP = 1e5  # greatest cost by least curvature, beyond which HiGHS is not first
+_SMALL = 1e5  # entries of a dense matrix that takes no time
+_BEYOND = 10 * MULTIPLIER  # multipliers that are not zero by rounding, as a share of the cost
 _VERTEX = POLISHED / 100  # residual of an LP's vertex, which a polish cannot better
+
+
+Point = tuple[np.ndarray, np.ndarray, np.ndarray]  # values, row multipliers, reduced costs
 
 
 @dataclass
@@ -61,11 +66,17 @@ class ConvexQp:
             self.right[rows], int((rows < self.equalities).sum()), self.lb[columns],
             self.ub[columns], None if self.start is None else self.start[columns])
 
-    def solve(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def solve(self, like: Point | None = None) -> Point:
         """Solve to a polished KKT point: HiGHS first, other methods where that is inexact.
 
         Where costs are far greater than the curvature, HiGHS may not return: there Clarabel is
         first.
+
+        Parameters
+        ----------
+        like
+            The point of a QP of the same shape and other numbers: where its active set still gives
+            a KKT point, and one that is unique with its multipliers, that is the answer.
 
         Returns
         -------
@@ -78,6 +89,13 @@ class ConvexQp:
         SolverError
             It is infeasible or unbounded, or no solver found a point.
         """
+        if like is not None and len(self.c) <= FEW and self.Q.nnz:
+            found = self._polish(like)
+            if self._is_sure(*found):
+                return found
+        return self._solve()
+
+    def _solve(self) -> Point:
         if len(self.c) > LARGE:
             found = by_few_limits(self)
             if found is None:
@@ -112,6 +130,29 @@ class ConvexQp:
             raise SolverError.at("lower level", "could not be solved by HiGHS",
                                  "Check that it is feasible and bounded.")
         return best[1]
+
+    def _is_sure(self, v, dual, rho) -> bool:
+        """Whether a point is optimal, and no other point or multipliers are.
+
+        It is where each row and bound that holds with equality has a multiplier beyond rounding,
+        and the KKT equations of these are regular.
+        """
+        if self._error(v, dual, rho) >= POLISHED:
+            return False
+        scale = 1 + np.abs(self.c).max(initial=0)
+        inequality = np.arange(len(self.right)) >= self.equalities
+        tight = inequality & (self.A @ v - self.right < ACTIVE)
+        low, high = v - self.lb < ACTIVE, self.ub - v < ACTIVE
+        if (low & high).any() or min(
+                dual[tight].min(initial=np.inf), rho[low].min(initial=np.inf),
+                -rho[high].max(initial=-np.inf)) <= _BEYOND * scale:
+            return False
+        inner, rows = np.flatnonzero(~(low | high)), np.flatnonzero(tight | ~inequality)
+        N = self._dense_rows(rows)[:, inner]
+        Q = self.Q.toarray()[np.ix_(inner, inner)]
+        system = np.block([[Q, N.T], [N, np.zeros((len(rows), len(rows)))]])
+        size = np.abs(np.linalg.eigvalsh(system))
+        return bool(size.min(initial=np.inf) > ENTRY * size.max(initial=0.0))
 
     def solve_sparse(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """As `solve`, without dense matrices where there are many columns; None if inexact."""
@@ -234,6 +275,12 @@ class ConvexQp:
         rho[high] -= x[len(rows) + len(low):]
         return v, dual, rho
 
+    def _dense_rows(self, rows: np.ndarray) -> np.ndarray:
+        """Rows of A; of a small one, cutting costs more than what is cut off."""
+        if self.A.shape[0] * self.A.shape[1] <= _SMALL:
+            return self.A.toarray()[rows]
+        return self.A[rows].toarray()
+
     def _polish_by_size(self, found):
         return self._polish(found, by_size=True)
 
@@ -259,7 +306,7 @@ class ConvexQp:
         rows = np.flatnonzero(active)
         inner = np.flatnonzero(~(low | high))
         fixed = np.where(low, self.lb, np.where(high, self.ub, 0.0))
-        N = self.A[rows].toarray()
+        N = self._dense_rows(rows)
         Q = self.Q.toarray()
         k = len(inner)
         system = np.zeros((k + len(rows), k + len(rows)))

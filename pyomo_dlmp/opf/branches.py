@@ -94,7 +94,7 @@ def add_branches(m: Any, reduction: Reduction, horizon: Horizon, given: OpfOptio
         ends = m.bus[branch.from_bus], m.bus[branch.to_bus]
         carry_nothing(m.component(component_of(branch))[branch.name], branch.phases, horizon, ends)
         if isinstance(branch, Line):
-            inject_charging(branch, horizon.labels, ends)
+            inject_charging(branch, horizon, ends)
     m.shunt = ShuntBlock(list(network.shunts))
     for name, shunt in network.shunts.items():
         m.shunt[name].build(shunt, horizon, m.bus[shunt.buses[0]])
@@ -120,7 +120,7 @@ def _add_bank(m, network: Network, horizon: Horizon, given: OpfOptions, grounded
         if kva is not None:
             own.limit_flow(kva, given.thermal_sides, given.thermal_penalty, horizon.hours)
         if isinstance(branch, Line):
-            inject_charging(branch, horizon.labels, ends)
+            inject_charging(branch, horizon, ends)
 
 
 def rating(branch: Branch) -> float | None:

@@ -9,6 +9,7 @@ from pyomo.common.gc_manager import PauseGC
 from pyomo.core.base.block import BlockData
 
 from pyomo_dlmp.blocks import BusBlock, Horizon, SubstationBlock
+from pyomo_dlmp.blocks.data_checks import sound
 from pyomo_dlmp.blocks.parallel import branch_blocks
 from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.errors import ModelError, listed, require_kind, shown
@@ -64,7 +65,7 @@ def build_opf(network: Network, *, into: Any = None, **options: Any) -> Any:
     given = OpfOptions.of(options, network)
     _require_empty(into)
     m = pyo.ConcreteModel(name=network.name) if into is None else into
-    with PauseGC():
+    with PauseGC(), sound(network.elements):
         (build_ac if given.form == "ac" else _build_linear)(m, network, given)
     m.price_of = PriceOf(m)
     return m

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pyomo.environ as pyo
+from pyomo.core.expr import SumExpression
 
 from pyomo_dlmp.blocks.parallel import branch_blocks
 from pyomo_dlmp.blocks.registry import device_blocks
@@ -41,7 +42,8 @@ def add_cost(model: Any, horizon: Any, losses: str | None) -> None:
         worth = {t: substation.loss_price(t) * horizon.hours for t in horizon.labels}
         terms += [branch.loss_cost(t, worth[t]) for _, branch in branch_blocks(model)
                   if branch.lossy for t in horizon.labels]
-    model.cost = pyo.Objective(expr=sum(terms))
+    # not `sum`, which would write out the quadratic forms
+    model.cost = pyo.Objective(expr=SumExpression(terms) if terms else 0.0)
 
 
 def _blocks(model) -> Iterator[Any]:

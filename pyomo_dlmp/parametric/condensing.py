@@ -85,12 +85,7 @@ class Maps:
 class Curvature:
     """What the quadratic terms of a part make of its maps.
 
-    Attributes
-    ----------
-    Q, D
-        Of the minimisation, the part's own; Q x and D u are its slopes.
-    H, E, R
-        As of `CondensedQp`.
+    Q, D are those of the minimisation in the part's columns; H, E, R as of `CondensedQp`.
     """
 
     Q: sp.csr_matrix
@@ -209,10 +204,11 @@ def _members(kkt: KktSystem, paid: np.ndarray, wanted: np.ndarray) -> list[Membe
     pair_label = np.empty(kkt.pairs, dtype=int)
     pair_label[is_row] = row_label[kkt.index[is_row]]
     pair_label[~is_row] = label[kkt.index[~is_row]]
-    order = groups_by_label(label), groups_by_label(eq_label), groups_by_label(pair_label)
-    return [Members(*(o.get(int(k), np.empty(0, int)) for o in order),
+    columns, rows, pairs = map(groups_by_label, (label, eq_label, pair_label))
+    none = np.empty(0, int)
+    return [Members(columns.get(k, none), rows.get(k, none), pairs.get(k, none),
                     paid[eq_label[paid] == k], wanted[label[wanted] == k])
-            for k in np.flatnonzero(touches)]
+            for k in np.flatnonzero(touches).tolist()]
 
 
 def _same_rows(before: tuple, now: tuple) -> bool:

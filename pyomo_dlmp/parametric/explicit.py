@@ -28,7 +28,9 @@ from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.parametric.atlas import Atlas
 from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit
 from pyomo_dlmp.parametric.hull import Hull, build_hull
+from pyomo_dlmp.parametric.joined import Joined, join_parts, refuse_many
 from pyomo_dlmp.parametric.known_value import present_values, refuse_false_bound, value_at
+from pyomo_dlmp.parametric.lazy_master import LazyMaster
 from pyomo_dlmp.parametric.master import solve_master
 from pyomo_dlmp.parametric.polish import polished
 from pyomo_dlmp.parametric.region_costs import costs_over_regions, refuse_answers
@@ -65,6 +67,9 @@ class Explicit:
         The master problem.
     regions
         Critical regions of the parts that the upper objective uses.
+    joined
+        These parts where their regions are too many to be listed; `regions` are those of the
+        answer then.
     """
 
     systems: list[KktSystem]
@@ -73,12 +78,15 @@ class Explicit:
     columns: list
     hull: Hull
     regions: list
+    joined: Joined | None = None
 
     def size(self) -> dict[str, int]:
         """Numbers of rows, columns and binaries of the master, parts and regions."""
         p = self.hull.linear
+        regions = (sum(len(r.regions) for r in self.regions) if self.joined is None
+                   else self.joined.leaves)
         return {"rows": p.A.shape[0], "columns": p.A.shape[1], "binaries": int(p.integer.sum()),
-                "parts": len(self.regions), "regions": sum(len(r.regions) for r in self.regions)}
+                "parts": len(self.hull.parts), "regions": regions}
 
 
 def prepare(model: Any, most: int = MOST_REGIONS, clock: Any = None, priced: bool = False,
@@ -130,21 +138,26 @@ def prepare(model: Any, most: int = MOST_REGIONS, clock: Any = None, priced: boo
         refuse_answers(objective)
     stage("regions")
     effort = Effort(_units(systems, parts) if priced else np.inf, time.monotonic() + seconds)
-    used, regions = [], []
-    for k, objective in enumerate(objectives):
-        if not parts[k].m:
-            continue
+    used = [k for k, objective in enumerate(objectives) if parts[k].m and objective.terms]
+    ready = Explicit(systems, [solver for _, solver in compiled], upper, list(program.columns),
+                     Hull(program, program, [parts[k] for k in used], [], [where[k] for k in used]),
+                     [])
+    worths = [(objectives[k], systems[parts[k].lower].sigma) for k in used]
+    try:
+        refuse_many(worths, most)
         # parts without a price, too: they must have a solution everywhere
-        found = atlas.regions(parts[k], most, effort)
-        if objective.terms:
-            used.append(k)
-            regions.append(found)
+        found = {k: atlas.regions(part, most, effort) for k, part in enumerate(parts) if part.m}
+    except NotExplicit as err:
+        if not err.too_large:
+            raise
+        ready.joined = join_parts(program, worths, ready.hull.u, err)
+        return ready
     stage("region costs")
-    costs = [costs_over_regions(objectives[k], found, systems[parts[k].lower].sigma)
-             for k, found in zip(used, regions, strict=True)]
-    hull = build_hull(program, [parts[k] for k in used], costs, [where[k] for k in used])
-    solvers = [solver for _, solver in compiled]
-    return Explicit(systems, solvers, upper, list(program.columns), hull, regions)
+    ready.regions = [found[k] for k in used]
+    costs = [costs_over_regions(objectives[k], found[k], systems[parts[k].lower].sigma)
+             for k in used]
+    ready.hull = build_hull(program, ready.hull.parts, costs, ready.hull.u)
+    return ready
 
 
 def _units(systems: list[KktSystem], parts: list[CondensedQp]) -> float:
@@ -219,14 +232,19 @@ def solve_explicit(model: Any, run: Any, most: int = MOST_REGIONS,
     came = present_values(ready.columns)
     known = None if came is None else value_at(came, ready.hull.upper, ready.upper, ready.solvers)
     clock.stage("search")
-    size = ready.size()
-    outcome = solve_master(
-        ready.hull, AIM * run.gap, run.left(), run.threads,
+    hears = (
         lambda stage, incumbent, bound: clock.progress(stage, sign * incumbent, sign * bound),
-        run.mip_options, lambda u, objective, bound: run.save_point(
+        lambda u, objective, bound: run.save_point(
             lambda: {var.name: float(v) for var, v in zip(ready.columns, u, strict=True)},
-            sign * objective, sign * bound), _start(ready, atlas))
-    size["rounds"] = outcome.rounds
+            sign * objective, sign * bound))
+    start, notes = _start(ready, atlas), []
+    if ready.joined is None:
+        outcome = solve_master(ready.hull, AIM * run.gap, run.left(), run.threads, hears[0],
+                               run.mip_options, hears[1], start)
+    else:
+        outcome = LazyMaster(ready.joined, run.gap, *hears, run.threads, run.mip_options).run(start)
+        notes.append(ready.joined.note)
+    size = ready.size() | {"rounds": outcome.rounds}
     refuse_false_bound(outcome.bound, known, sign)
     record = SingleLevel()  # for `finalize_result`; the model itself is not transformed
     record.original = upper_objective(model)
@@ -235,9 +253,14 @@ def solve_explicit(model: Any, run: Any, most: int = MOST_REGIONS,
     if status == Status.GAP_NOT_REACHED and outcome.within(run.gap):
         status = Status.OPTIMAL
     if outcome.z is None:
-        return no_point(record, Claim(status, None, bound, size), run.interface.name, clock)
-    z = polished(ready.hull, outcome.z)
-    outcome.objective, chosen = ready.hull.cost_at(z)
+        return no_point(record, Claim(status, None, bound, size, notes), run.interface.name, clock)
+    if ready.joined is None:
+        z = polished(ready.hull, outcome.z)
+        outcome.objective, chosen = ready.hull.cost_at(z)
+    else:
+        z = outcome.z
+        ready.regions = ready.joined.regions_at(z)
+        chosen = [0] * len(ready.regions)
     clock.stage("audit")
     load_values(ready.columns, z)
     if atlas.series:
@@ -248,7 +271,7 @@ def solve_explicit(model: Any, run: Any, most: int = MOST_REGIONS,
         raise NotExplicit(f"what its regions leave out {err.faults[0].what}") from err
     for lower in record.lowers:
         atlas.keep_solver(lower.kkt, lower.solver)
-    claim = Claim(status, sign * outcome.objective, bound, size)
+    claim = Claim(status, sign * outcome.objective, bound, size, notes)
     return finalize_result(model, record, claim, run.interface.name, clock, run.gap)
 
 

@@ -21,7 +21,7 @@ import scipy.sparse as sp
 
 from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.parametric.condensed import CondensedQp, width
-from pyomo_dlmp.parametric.region_costs import RegionCost, cut_in_two
+from pyomo_dlmp.parametric.region_costs import RegionCost
 from pyomo_dlmp.tolerances import ENTRY, MILP_FEASIBILITY, POLISHED, ROUNDING
 
 
@@ -126,7 +126,7 @@ class Hull:
         for error, k, r, v in errors:
             if left <= tolerance:
                 break
-            halves[k, r] = cut_in_two(pieces[k][r], v)
+            halves[k, r] = pieces[k][r].halves(v)
             left -= error
             changed |= len(halves[k, r]) > 1
         for k, r in sorted(halves, reverse=True):

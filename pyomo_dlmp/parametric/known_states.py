@@ -1,6 +1,6 @@
 """Which of many known states may have a region in a part, found for all of them at once.
 
-The optimality equations of all states with equally many active rows are one stack of dense systems.
+The optimality equations of all states are one stack of dense systems.
 A state whose conditions cannot hold together anywhere in the range is dropped by intervals. What is
 left is a guess: a region is made of it as of any other state, so that an error here costs time.
 """
@@ -35,13 +35,12 @@ def possible(part: CondensedQp, states: np.ndarray) -> np.ndarray:
         Those of them whose conditions are not shown to be empty, in the same order.
     """
     active = (states == ACTIVE_ROW).sum(axis=1)
+    able = active + len(part.C) <= len(part.w)  # others cannot be independent
     keep = np.zeros(len(states), dtype=bool)
-    for count in np.unique(active):
-        if count + len(part.C) > len(part.w):
-            continue  # cannot be independent
-        mine = np.flatnonzero(active == count)
-        for some in _stacks(part, mine, int(count)):
-            keep[some] = _not_empty(part, *_conditions(part, states[some], int(count)))
+    if able.any():
+        most = int(active[able].max())
+        for some in _stacks(part, np.flatnonzero(able), most):
+            keep[some] = _not_empty(part, *_conditions(part, states[some], most))
     return states[keep]
 
 
@@ -56,41 +55,51 @@ def _conditions(part: CondensedQp, states: np.ndarray, count: int) -> tuple[np.n
     """(slopes, constants) of the conditions  slope v + constant >= 0,  v the range in 0 .. 1.
 
     Relative to their size, shapes (k, conditions, m) and (k, conditions); nan where singular.
+    `count` is the greatest number of active rows; states with fewer have empty places.
     """
-    k, n, m = len(states), len(part.w), part.m
-    act = np.nonzero(states == ACTIVE_ROW)[1].reshape(k, count)
-    solution = _solve_stack(*_equations(part, states, act))
+    n, m = len(part.w), part.m
+    active = states == ACTIVE_ROW
+    act = np.argsort(~active, axis=1, kind="stable")[:, :count]
+    real = np.take_along_axis(active, act, axis=1)
+    solution = _solve_stack(*_equations(part, states, act, real))
     beyond = states == VIOLATED_SOFT
     rows = np.matmul(part.A, solution[:, :n])
     rows += np.column_stack([part.T[:, :m], part.s])
     rows[beyond] *= -1.0
     mu = solution[:, n:n + count]
-    rows[np.arange(k)[:, None], act] = mu
-    cap = part.cap[act]
+    rows[np.nonzero(real)[0], act[real]] = mu[real]
+    cap = np.where(real, part.cap[act], np.inf)
     below = np.where(np.isfinite(cap)[:, :, None], -mu, 0.0)
     below[:, :, m] += np.where(np.isfinite(cap), cap, 1.0)
     money = 1.0 + np.abs(part.g).max(initial=0.0)
     size = np.broadcast_to(1.0 + np.abs(part.s), states.shape).copy()
-    size[states == ACTIVE_ROW] = money
+    size[active] = money
     found = np.concatenate([rows / size[:, :, None], below / money], axis=1)
     slope, start = found[:, :, :m], found[:, :, m]
     return slope * width(part), start + slope @ part.lo
 
 
-def _equations(part: CondensedQp, states: np.ndarray,
-               act: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The stacked equations of `active_sets.affine`: (systems, right-hand sides)."""
+def _equations(part: CondensedQp, states: np.ndarray, act: np.ndarray,
+               real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The stacked equations of `active_sets.affine`: (systems, right-hand sides).
+
+    An empty place (`real` is False) has the equation  multiplier = 0.
+    """
     (k, count), n, m = act.shape, len(part.w), part.m
     last = n + count
-    N = np.concatenate([part.A[act], np.broadcast_to(part.C, (k, *part.C.shape))], axis=1)
+    N = np.concatenate([part.A[act] * real[:, :, None],
+                        np.broadcast_to(part.C, (k, *part.C.shape))], axis=1)
     system = np.zeros((k, n + N.shape[1], n + N.shape[1]))
     system[:, :n, :n] = part.H
     system[:, :n, n:], system[:, n:, :n] = -N.transpose(0, 2, 1), N
+    empty = np.nonzero(~real)
+    system[empty[0], n + empty[1], n + empty[1]] = 1.0
     right = np.zeros((k, n + N.shape[1], m + 1))
     right[:, :n, :m], right[:, :n, m] = -part.E[:, :m], -part.g
     paid = np.where(states == VIOLATED_SOFT, np.where(np.isfinite(part.cap), part.cap, 0.0), 0.0)
     right[:, :n, m] += paid @ part.A
-    right[:, n:last, :m], right[:, n:last, m] = -part.T[act, :m], -part.s[act]
+    right[:, n:last, :m] = -part.T[act, :m] * real[:, :, None]
+    right[:, n:last, m] = -part.s[act] * real
     right[:, last:, :m], right[:, last:, m] = -part.F[:, :m], part.f
     return system, right
 

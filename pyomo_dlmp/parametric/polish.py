@@ -59,18 +59,16 @@ def polished(hull: Hull, u: np.ndarray) -> np.ndarray:
 def _over(hull: Hull, u: np.ndarray, chosen: list[int]) -> np.ndarray | None:
     """The optimum over chosen pieces; None where they are not convex or no solver finds it."""
     upper, n = hull.upper, len(u)
-    Q, c = sp.lil_matrix((n, n)), upper.c.copy()
-    rows, right = [], []
+    c, curves, rows, right = upper.c.copy(), [], [], []
     for part, pieces, at, r in zip(hull.parts, hull.pieces, hull.u, chosen, strict=True):
         piece, span = pieces[r], width(part)
         if piece.concave.shape[1]:
             return None
         P = piece.cost.P / np.outer(span, span)
-        Q[np.ix_(at, at)] = Q[np.ix_(at, at)] + 0.5 * (P + P.T)
+        curves.append(_placed(0.5 * (P + P.T), at, at, n, n))
         c[at] += piece.cost.p / span - P @ part.lo
-        A = sp.lil_matrix((len(piece.polytope.b), n))
-        A[:, at] = -piece.polytope.A / span
-        rows.append(A.tocsr())
+        count = len(piece.polytope.b)
+        rows.append(_placed(-piece.polytope.A / span, np.arange(count), at, count, n))
         right.append(-(piece.polytope.b + (piece.polytope.A / span) @ part.lo))
     lb, ub = upper.lb.copy(), upper.ub.copy()
     lb[upper.integer] = ub[upper.integer] = np.round(u[upper.integer])
@@ -78,9 +76,17 @@ def _over(hull: Hull, u: np.ndarray, chosen: list[int]) -> np.ndarray | None:
     low, high = np.isfinite(upper.lo) & ~same, np.isfinite(upper.hi) & ~same
     A = sp.vstack([upper.A[same], upper.A[low], -upper.A[high], *rows], format="csr")
     b = np.concatenate([upper.lo[same], upper.lo[low], -upper.hi[high], *right])
+    Q = sum(curves, sp.csr_matrix((n, n)))
     try:
-        v, *_ = ConvexQp(Q.tocsr(), c, A, b, int(same.sum()), lb, ub).solve()
+        v, *_ = ConvexQp(Q, c, A, b, int(same.sum()), lb, ub).solve()
     except (SolverError, limits.Stopped):  # what the search has found stays
         return None
     v = np.clip(v, lb, ub)
     return v if upper.holds(v, EXACT_FEASIBILITY) else None
+
+
+def _placed(block: np.ndarray, rows: np.ndarray, columns: np.ndarray, m: int,
+            n: int) -> sp.csr_matrix:
+    """A dense block in a matrix of zeros."""
+    i, j = np.nonzero(block)
+    return sp.csr_matrix((block[i, j], (rows[i], columns[j])), shape=(m, n))

@@ -72,6 +72,10 @@ class RegionCost:
     error: float
     concave: np.ndarray
 
+    def halves(self, v: np.ndarray) -> list[RegionCost]:
+        """The piece cut in two near a point v; see `cut_in_two`."""
+        return cut_in_two(self, v)
+
 
 def cost_on(worth: RegionObjective, region: Region, sigma: int) -> Quadratic:
     """The part's upper cost on a critical region.
@@ -118,7 +122,7 @@ def _quantities(worth: RegionObjective, region: Region, sigma: int) -> np.ndarra
             Z[i] = _quantity(worth, key, region)
     if rows:
         tied = np.flatnonzero((a.u0 != 0.0) | (a.U != 0.0).any(axis=1))  # rows with a multiplier
-        T, F, E = part.T[np.ix_(tied, at)].T, part.F[:, at].T, part.E[:, at].T
+        T, F, E = part.T[tied][:, at].T, part.F[:, at].T, part.E[:, at].T
         slope = E @ a.W + part.R[at, :m] - T @ a.U[tied] - F @ a.Y
         start = E @ a.w0 + part.r[at] - T @ a.u0[tied] - F @ a.y0
         Z[rows] = -sigma * np.column_stack([slope, start])

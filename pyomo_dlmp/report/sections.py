@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -16,6 +17,7 @@ from pyomo_dlmp.report.ac_tables import (
     worst_certificate,
 )
 from pyomo_dlmp.report.derived import peak_period, pick, sites_of, substation_price
+from pyomo_dlmp.report.drawing import Helpers, Job
 from pyomo_dlmp.report.figures import (
     certificate,
     compare,
@@ -29,9 +31,8 @@ from pyomo_dlmp.report.figures import (
     profiles,
     unbalance,
 )
-from pyomo_dlmp.report.figures.style import svg_text
 from pyomo_dlmp.report.high_hours import loading_table
-from pyomo_dlmp.report.page import Picture, Section
+from pyomo_dlmp.report.page import Picture, Plan, Section
 from pyomo_dlmp.report.reading import Results
 from pyomo_dlmp.report.tables import (
     Table,
@@ -50,7 +51,7 @@ _AUDIT = (
 
 
 def sections_of(results: Results, shown: Sequence[str]) -> list[Section]:
-    """The chapters of the report, drawn; those for which tables are missing have no items.
+    """The chapters of the report, to be `drawn`; those without the tables they need have no items.
 
     Parameters
     ----------
@@ -84,13 +85,34 @@ def sections_of(results: Results, shown: Sequence[str]) -> list[Section]:
     ]
 
 
+def drawn(sections: Sequence[Section], helpers: Helpers) -> list[Section]:
+    """The sections with their pictures drawn.
+
+    Parameters
+    ----------
+    sections : sequence of Section
+        As `sections_of` plans them.
+    helpers : Helpers
+        That may take part.
+
+    Returns
+    -------
+    list of Section
+    """
+    plans = [item for section in sections for item in section.items if isinstance(item, Plan)]
+    texts = iter(helpers.draw([plan.job for plan in plans]))
+    return [replace(section, items=tuple(
+        Picture(next(texts), item.caption, item.alt) if isinstance(item, Plan) else item
+        for item in section.items)) for section in sections]
+
+
 def _picture(
     caption: str, alt: str, draw: Callable[..., Figure], *args: object, **kwargs: object
-) -> Picture:
-    return Picture(svg_text(draw(*args, **kwargs)), caption, alt)
+) -> Plan:
+    return Plan(Job(draw, args, kwargs), caption, alt)
 
 
-def _summary(results: Results) -> Iterator[Picture | Table]:
+def _summary(results: Results) -> Iterator[Plan | Table]:
     hours = results.number("period_hours") or 1.0
     if len(results.summary):
         yield summary_table(results.summary)
@@ -104,7 +126,7 @@ def _summary(results: Results) -> Iterator[Picture | Table]:
     )  # fmt: skip
 
 
-def _comparison(results: Results) -> Iterator[Picture | Table]:
+def _comparison(results: Results) -> Iterator[Plan | Table]:
     if len(results.markets):
         yield markets_table(results.markets)
         yield _picture(
@@ -121,7 +143,7 @@ def _comparison(results: Results) -> Iterator[Picture | Table]:
         )  # fmt: skip
 
 
-def _parts(results: Results) -> Iterator[Picture]:
+def _parts(results: Results) -> Iterator[Plan]:
     table, sites = results.decomposition, sites_of(results.dispatch)
     if table.empty or not sites:
         return
@@ -138,7 +160,7 @@ def _parts(results: Results) -> Iterator[Picture]:
     )  # fmt: skip
 
 
-def _prices(results: Results) -> Iterator[Picture]:
+def _prices(results: Results) -> Iterator[Plan]:
     sites = sites_of(results.dispatch)
     head = substation_price(results.dispatch, results.prices, results.study)
     active = pick(results.prices, quantity="active")
@@ -195,7 +217,7 @@ def _true_in_ac(results: Results) -> str:
     return text
 
 
-def _ac(results: Results) -> Iterator[Picture | Table]:
+def _ac(results: Results) -> Iterator[Plan | Table]:
     if len(results.ac_certificate):
         yield certificate_table(results.ac_certificate)
         yield _picture(
@@ -209,7 +231,7 @@ def _ac(results: Results) -> Iterator[Picture | Table]:
             yield found
 
 
-def _maps(results: Results) -> Iterator[Picture]:
+def _maps(results: Results) -> Iterator[Plan]:
     peak = peak_period(results.dispatch, results.prices)
     for quantity in ("active", "reactive"):
         if not _matters(pick(results.prices, quantity=quantity, period=peak)):
@@ -224,7 +246,7 @@ def _maps(results: Results) -> Iterator[Picture]:
         )  # fmt: skip
 
 
-def _dispatch(results: Results) -> Iterator[Picture]:
+def _dispatch(results: Results) -> Iterator[Plan]:
     table, hours = results.dispatch, results.number("period_hours") or 1.0
     if len(pick(table, kind="datacenter", quantity="active")):
         yield _picture(
@@ -248,7 +270,7 @@ def _dispatch(results: Results) -> Iterator[Picture]:
         )  # fmt: skip
 
 
-def _voltages(results: Results) -> Iterator[Picture | Table]:
+def _voltages(results: Results) -> Iterator[Plan | Table]:
     if len(results.neutrals):
         yield neutrals_table(results.neutrals)
     worst = profiles.lowest(results.voltages)
@@ -268,7 +290,7 @@ def _voltages(results: Results) -> Iterator[Picture | Table]:
     )  # fmt: skip
 
 
-def _unbalance(results: Results) -> Iterator[Picture | Table]:
+def _unbalance(results: Results) -> Iterator[Plan | Table]:
     table = results.unbalance.dropna(subset=["value"])
     if table.empty:
         return

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
-from pyomo_dlmp.report.page import Picture, render_page
-from pyomo_dlmp.report.reading import Results, read_results
-from pyomo_dlmp.report.sections import sections_of
+from pyomo_dlmp.report.drawing import Helpers
+from pyomo_dlmp.report.page import Picture, Section, render_page, stamp_of
+from pyomo_dlmp.report.reading import TABLES, Results, read_results
+from pyomo_dlmp.report.sections import drawn, sections_of
 from pyomo_dlmp.report.story import headlines, paragraph
 
 MOST_CASES = 4
 """More cases than so many are not drawn one by one unless asked for."""
 
 
-def write_report(folder: str | Path, cases: Sequence[str] | None = None) -> Path:
+def write_report(folder: str | Path | Results, cases: Sequence[str] | None = None, *,
+                 processes: int | None = None, pictures: str | Path | None = None) -> Path:
     """Write ``report.html`` into a results folder. Solves nothing.
 
     The page holds its pictures and needs nothing else. Of many cases four are drawn one by one (or
     those in `cases`), all are compared. Tables that the folder lacks or that are empty leave out
-    their part of the page.
+    their part of the page. A page that shows these tables already is left as it is.
 
     Parameters
     ----------
-    folder : str or Path
-        A folder that a study has written.
+    folder : str, Path or Results
+        A folder that a study has written, or what `read_results` has read from it.
     cases : sequence of str, optional
         Cases to draw one by one.
+    processes : int, optional
+        How many draw; by default one for each core, up to four. The page is the same.
+    pictures : str or Path, optional
+        Folder for each picture as an SVG file of its own, as of `write_pictures`.
 
     Returns
     -------
@@ -39,26 +47,36 @@ def write_report(folder: str | Path, cases: Sequence[str] | None = None) -> Path
     ResultsFileError
         For a missing or wrong file, or an unknown case.
     """
-    results = read_results(folder)
-    path = results.folder / "report.html"
+    place = folder.folder if isinstance(folder, Results) else Path(folder)
+    path, stamp = place / "report.html", _stamp(place, cases)
+    if pictures is None and stamp and stamp_of(path) == stamp:
+        return path
+    with _helpers(processes) as helpers:  # first: they get ready while the tables are read
+        results = folder if isinstance(folder, Results) else read_results(folder)
+        shown = shown_cases(results, cases)
+        sections = drawn(sections_of(results, shown), helpers)
     part = path.with_name("report.html.part")  # whoever looks meanwhile sees the page as it was
-    part.write_text(report_html(results, cases), encoding="utf-8")
+    part.write_text(_page(results, shown, sections, stamp), encoding="utf-8")
     os.replace(part, path)
+    if pictures is not None:
+        _write_each(sections, Path(pictures))
     return path
 
 
-def write_pictures(folder: str | Path, target: str | Path,
-                   cases: Sequence[str] | None = None) -> int:
+def write_pictures(folder: str | Path | Results, target: str | Path,
+                   cases: Sequence[str] | None = None, *, processes: int | None = None) -> int:
     """Write each picture of the report as an SVG file of its own.
 
     Parameters
     ----------
-    folder : str or Path
-        A folder that a study has written.
+    folder : str, Path or Results
+        A folder that a study has written, or what `read_results` has read from it.
     target : str or Path
         Folder for the pictures, made where it does not exist.
     cases : sequence of str, optional
         Cases to draw one by one, as in `write_report`.
+    processes : int, optional
+        How many draw, as in `write_report`.
 
     Returns
     -------
@@ -70,16 +88,10 @@ def write_pictures(folder: str | Path, target: str | Path,
     ResultsFileError
         For a missing or wrong file, or an unknown case.
     """
-    results = read_results(folder)
-    Path(target).mkdir(parents=True, exist_ok=True)
-    count = 0
-    for section in sections_of(results, shown_cases(results, cases)):
-        pictures = [item for item in section.items if isinstance(item, Picture)]
-        for k, picture in enumerate(pictures, 1):
-            path = Path(target) / f"{section.anchor}-{k}.svg"
-            path.write_text(picture.svg, encoding="utf-8", newline="\n")
-        count += len(pictures)
-    return count
+    with _helpers(processes) as helpers:
+        results = folder if isinstance(folder, Results) else read_results(folder)
+        sections = drawn(sections_of(results, shown_cases(results, cases)), helpers)
+    return _write_each(sections, Path(target))
 
 
 def report_html(results: Results, cases: Sequence[str] | None = None) -> str:
@@ -101,15 +113,52 @@ def report_html(results: Results, cases: Sequence[str] | None = None) -> str:
     ResultsFileError
         For an unknown case.
     """
+    shown = shown_cases(results, cases)
+    with _helpers(None) as helpers:
+        return _page(results, shown, drawn(sections_of(results, shown), helpers), "")
+
+
+def _helpers(processes: int | None) -> Helpers:
+    return Helpers(None if processes is None else processes - 1)
+
+
+def _page(results: Results, shown: list[str], sections: list[Section], stamp: str) -> str:
     feeder = results.study.get("feeder", "")
     title = results.study.get("title") or f"DLMP study{f' of {feeder}' if feeder else ''}"
-    shown = shown_cases(results, cases)
     some = results.only(shown)
     subtitle = (f"Feeder {feeder} · " if feeder else "") + f"cases: {' · '.join(shown)}"
     if len(shown) < len(results.cases):
         subtitle += f" (of {len(results.cases)}; `pyomo-dlmp show --cases` draws others)"
-    return render_page(title, subtitle, paragraph(some), headlines(some),
-                       sections_of(results, shown))
+    return render_page(title, subtitle, paragraph(some), headlines(some), sections, stamp)
+
+
+def _write_each(sections: list[Section], target: Path) -> int:
+    target.mkdir(parents=True, exist_ok=True)
+    count = 0
+    for section in sections:
+        pictures = [item for item in section.items if isinstance(item, Picture)]
+        for k, picture in enumerate(pictures, 1):
+            path = target / f"{section.anchor}-{k}.svg"
+            path.write_text(picture.svg, encoding="utf-8", newline="\n")
+        count += len(pictures)
+    return count
+
+
+def _stamp(folder: Path, cases: Sequence[str] | None) -> str:
+    """Of all that a page is drawn from: tables, cases, this code, and the library that draws.
+
+    Empty where no folder or no table is there, so that who reads them says what is missing.
+    """
+    here = Path(__file__).parent
+    own = [p for p in sorted(here.rglob("*")) if p.suffix in (".py", ".css", ".j2")]
+    tables = [p for p in (folder / f"{name}.csv" for name in TABLES) if p.is_file()]
+    if not tables:
+        return ""
+    digest = hashlib.sha256(repr((list(cases or []), version("matplotlib"))).encode())
+    for path in (*own, *tables):
+        content = path.read_bytes()
+        digest.update(f"{path.name} {len(content)} ".encode() + content)
+    return digest.hexdigest()
 
 
 def shown_cases(results: Results, wanted: Sequence[str] | None = None) -> list[str]:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pyomo_dlmp.results.ac_elements import neutrals_table
     from pyomo_dlmp.results.decomposition import customer_parts, decomposition_table
     from pyomo_dlmp.results.dispatch import dispatch_table
+    from pyomo_dlmp.results.emissions import emissions_table
     from pyomo_dlmp.results.feeder import branches_table, buses_table
     from pyomo_dlmp.results.markets import markets_table
     from pyomo_dlmp.results.payments import payments_table
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "branches_table", "buses_table", "customer_parts", "customer_prices", "decomposition_table",
-    "dispatch_table", "markets_table", "neutrals_table", "payments_table", "prices_table",
-    "summary_table", "unbalance_table", "voltages_table",
+    "dispatch_table", "emissions_table", "markets_table", "neutrals_table", "payments_table",
+    "prices_table", "summary_table", "unbalance_table", "voltages_table",
 ]
 
 # Who draws a report needs `results.schema` alone. What makes tables of a model is loaded when it is

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,19 +53,38 @@ def balance_duals(dso) -> pd.DataFrame:
     duals = dso.component("dual")
     if duals is None:
         raise ModelError.at(dso.name, "has no duals", "Solve it: solve_bilevel or solve_opf.")
+    return PRICES.frame(at_balances(dso, duals, UNITS))
+
+
+def at_balances(dso, duals: Mapping[Any, float], units: Mapping[str, str]) -> list[tuple]:
+    """What a MWh or Mvarh at each bus, phase and period adds to what the balances' duals are of.
+
+    Parameters
+    ----------
+    dso : block
+        Filled by `build_opf`.
+    duals : mapping of ConstraintData to float
+        Derivative of a quantity by the right-hand side of each balance.
+    units : mapping of str to str
+        Units of "active" and "reactive".
+
+    Returns
+    -------
+    list of tuple
+        (bus, phase, period, quantity, value, unit).
+    """
     if exact(dso):
-        return PRICES.frame([row for name, bus in dso.bus.items()
-                             for row in _of_currents(name, bus, list(dso.periods), duals)])
-    rows = [
-        (name, phase, t, quantity, duals[balance[phase, t]] / bus.hours, UNITS[quantity])
+        return [row for name, bus in dso.bus.items()
+                for row in _of_currents(name, bus, list(dso.periods), duals, units)]
+    return [
+        (name, phase, t, quantity, duals[balance[phase, t]] / bus.hours, units[quantity])
         for name, bus in dso.bus.items()
         for quantity, balance in (("active", bus.balance_p), ("reactive", bus.balance_q))
         for phase, t in balance
     ]
-    return PRICES.frame(rows)
 
 
-def _of_currents(name: str, bus, periods: list, duals) -> Iterator[tuple]:
+def _of_currents(name: str, bus, periods: list, duals, units) -> Iterator[tuple]:
     """Rows of the phases of a bus of the AC form: prices of power between each and ground.
 
     With d = dual_p + j dual_q and the multiplier m, a current drawn costs pi = m conj(d), and power
@@ -84,7 +104,7 @@ def _of_currents(name: str, bus, periods: list, duals) -> Iterator[tuple]:
     with np.errstate(divide="ignore", invalid="ignore"):
         price = (pi / bus_phasors(bus, periods)).conj() / bus.hours
     for quantity, part in (("active", price.real), ("reactive", price.imag)):
-        yield from ((name, k, t, quantity, float(part[i, j]), UNITS[quantity])
+        yield from ((name, k, t, quantity, float(part[i, j]), units[quantity])
                     for j, k in enumerate(bus.phases) for i, t in enumerate(periods))
 
 

@@ -113,6 +113,8 @@ PAYMENTS = TableSchema("payments", "What each datacenter pays, in $", (
 DECOMPOSITION = TableSchema("decomposition", "Parts of the DLMPs, in the unit of the price", (
     *_AT, Column("part", Kind.TEXT, "energy, loss, voltage, congestion, unbalance ..."),
     _VALUE, _UNIT), optional=True)
+EMISSIONS = TableSchema("emissions", "Marginal emissions, in kg CO2 per MWh and Mvarh", (
+    *_AT, _VALUE, _UNIT), optional=True)
 AUDIT = TableSchema("audit", "Checks of a run", (
     Column("check", Kind.TEXT, "what is checked"), _VALUE,
     Column("limit", Kind.NUMBER, "greatest value that passes, in the row's unit; empty: none"),
@@ -194,8 +196,8 @@ OF_A_SERIES = (
         _TIME, _BUS, _PHASE, _QUANTITY, _VALUE, _UNIT), optional=True))
 """Tables of a run along a file of data."""
 
-OF_A_RUN = (SUMMARY, PRICES, VOLTAGES, UNBALANCE, DISPATCH, PAYMENTS, DECOMPOSITION, AUDIT, *OF_AC,
-            *OF_A_SERIES)
+OF_A_RUN = (SUMMARY, PRICES, VOLTAGES, UNBALANCE, DISPATCH, PAYMENTS, DECOMPOSITION, EMISSIONS,
+            AUDIT, *OF_AC, *OF_A_SERIES)
 """Tables that every run adds its rows to, as far as it has any."""
 
 OF_THE_STUDY = (CASES, MARKETS, BUSES, BRANCHES, STUDY)

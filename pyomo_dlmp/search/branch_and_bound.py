@@ -43,8 +43,7 @@ def search_embedded(run: Settings, record: SingleLevel) -> Claim:
     model, clock = run.model, run.clock
     clock.stage("reduce")
     with PauseGC():
-        implied = [v for lower in record.lowers for v in lower.implied]
-        program = compile_program(model, implied)
+        program = compile_program(model, record)
         small, elimination = reduce_program(program, record.lowers)
     size = _size(record, program, small)
     clock.stage("first point")

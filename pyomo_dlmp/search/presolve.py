@@ -62,10 +62,9 @@ def _stages(program: Program, equality, free, lowers):
     """Primal rows; stationarity of free columns (it gives the prices); the rest."""
     dual = {id(v) for lower in lowers for v in (*lower.y, *lower.mu) if v is not None}
     bounded = {
-        id(lower.block.stationarity[name]) for lower in lowers
-        for name, low, high in zip(
-            lower.kkt.form.names_x, lower.kkt.form.lb, lower.kkt.form.ub, strict=True)
-        if (np.isfinite(low) or np.isfinite(high)) and name in lower.block.stationarity}
+        id(row) for lower in lowers for row, low, high in zip(
+            lower.stationarity, lower.kkt.form.lb, lower.kkt.form.ub, strict=True)
+        if row is not None and (np.isfinite(low) or np.isfinite(high))}
     is_dual = np.array([id(v) in dual for v in program.columns], dtype=bool)
     rows = [program.rows[r] for r in equality]
     primal = ~(abs(program.A[equality]) @ is_dual.astype(float) > 0)

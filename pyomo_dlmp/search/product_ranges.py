@@ -80,8 +80,7 @@ def ranges_and_rest(settings: Settings, record: SingleLevel) -> tuple[dict, floa
         share of the relative gap at a first point).
     """
     with PauseGC():
-        implied = [v for lower in record.lowers for v in lower.implied]
-        program = compile_program(settings.model, implied)
+        program = compile_program(settings.model, record)
         small, elimination = reduce_program(program, record.lowers)
     point, low = first_point(record, program, small, elimination)
     scale = abs(low) if point is None else abs(small.value(point))
@@ -177,6 +176,7 @@ def _lower_rows_only(program: Program, record: SingleLevel,
     """The rows of the lower levels and the definitions of Y, reduced; columns of the factors."""
     wanted = {id(record.block.product[name].Y_definition) for name in factors}
     for lower in record.lowers:
+        wanted |= {id(row) for rows in lower.writer.kept() for row in rows.of or ()}
         for block in (lower.block, lower.kkt.form.block):
             wanted |= {id(row) for row in block.component_data_objects(
                 Constraint, active=True, descend_into=True)}

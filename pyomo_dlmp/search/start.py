@@ -15,7 +15,7 @@ from pyomo.core.expr.visitor import identify_variables
 from pyomo_dlmp.bilevel import guard_of, upper_data, upper_objective
 from pyomo_dlmp.bilevel.quadratics import quadratic_parts
 from pyomo_dlmp.errors import DlmpError, SolverError
-from pyomo_dlmp.lower.form import compile_lower
+from pyomo_dlmp.lower.form import LowerForm, compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics import limits
@@ -153,8 +153,8 @@ def known_point(model: Any, blocks: list) -> tuple[float, dict[int, float]] | No
             return None
         for kkt in systems:
             LowerSolver(kkt).solve_here().load()
-        if any(_violation(row) > ROW_HOLDS for row in model.component_data_objects(
-                pyo.Constraint, active=True, descend_into=pyo.Block)):
+        if any(_most_violated(kkt.form) > ROW_HOLDS for kkt in systems) or any(
+                _violation(row) > ROW_HOLDS for row in upper_data(model, pyo.Constraint)):
             return None
         upper = upper_objective(model)
         value = pyo.value(upper.expr, exception=False)
@@ -212,12 +212,12 @@ def high_point(model: Any, systems: list) -> float | None:
     cost = sum(c * parts.var_map[k] for k, c in parts.linear.items() if k not in duals) + 0.0
     guards = [guard_of(kkt.form.block) for kkt in systems]
     aside = [*(kkt.form.objective for kkt in systems), upper, *guards,
-             *_rows_beyond(model, duals, {id(guard) for guard in guards})]
+             *_rows_beyond(model, duals)]
     name = unique_component_name(model, "dlmp_high_point")
     with _switched_off(aside):
         try:
             model.add_component(name, pyo.Objective(expr=cost, sense=upper.sense))
-            program = compile_program(model)
+            program = compile_program(model, forms=[kkt.form for kkt in systems])
             share = _SHARE * limits.left()
             with limits.work(_HIGH_POINT):
                 outcome = solve_outer(program, HIGH_POINT_GAP,
@@ -234,13 +234,12 @@ def high_point(model: Any, systems: list) -> float | None:
     return outcome.objective
 
 
-def _rows_beyond(model, duals: set[int], guards: set[int]) -> list:
-    """Active rows that are not linear or use one of the duals (ids), without the guards (ids)."""
+def _rows_beyond(model, duals: set[int]) -> list:
+    """Active upper rows that are not linear or use one of the duals (ids)."""
     return [
-        row for row in model.component_data_objects(
-            pyo.Constraint, active=True, descend_into=pyo.Block)
-        if id(row) not in guards and (row.body.polynomial_degree() not in (0, 1) or any(
-            id(v) in duals for v in identify_variables(row.body, include_fixed=False)))]
+        row for row in upper_data(model, pyo.Constraint)
+        if row.body.polynomial_degree() not in (0, 1) or any(
+            id(v) in duals for v in identify_variables(row.body, include_fixed=False))]
 
 
 @contextmanager
@@ -253,6 +252,14 @@ def _switched_off(components):
         with limits.shield():
             for component in components:
                 component.activate()
+
+
+def _most_violated(form: LowerForm) -> float:
+    """How far a row of a lower level is from holding at the values on the Vars."""
+    value = form.A @ np.array([v.value for v in form.x], dtype=float) + (
+        form.B @ np.array([v.value for v in form.u], dtype=float))
+    over = np.maximum(form.lo - value, value - form.hi) / (1.0 + np.abs(value))
+    return np.inf if np.isnan(over).any() else float(over.max(initial=0.0))
 
 
 def _violation(row) -> float:

@@ -39,7 +39,7 @@ from pyomo_dlmp.search.start import known_point
 from pyomo_dlmp.solvers.refusals import refuse_solver
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.transform.record import SingleLevel, single_level_data, undo_single_level
-from pyomo_dlmp.transform.single_level import SingleLevelTransformation
+from pyomo_dlmp.transform.single_level import SingleLevelAsArrays, SingleLevelTransformation
 
 log = logging.getLogger("pyomo_dlmp")
 _MORE_BITS = 3
@@ -199,8 +199,9 @@ def _transform(settings: Settings, options: dict) -> None:
     """Apply; where a bound is missing, once more with the cutoff of a known point."""
     model = settings.model
     options = {"capabilities": settings.interface.capabilities, **options}
+    single = SingleLevelAsArrays() if settings.interface.embedded else SingleLevelTransformation()
     try:
-        SingleLevelTransformation().apply_to(model, **options)
+        single.apply_to(model, **options)
     except BoundError:
         if "cutoff" in options:
             raise
@@ -208,7 +209,7 @@ def _transform(settings: Settings, options: dict) -> None:
         if known is None:
             raise
         log.info("bounds are proved again with the cutoff %g", known[0])
-        SingleLevelTransformation().apply_to(model, cutoff=known[0], **options)
+        single.apply_to(model, cutoff=known[0], **options)
 
 
 def _finalize(settings: Settings, record: SingleLevel, found: Claim) -> BilevelResult:

@@ -121,7 +121,6 @@ def register_strategy(strategy: SearchStrategy) -> None:
 
     It stands before the rows that take every model.
 
-
     Parameters
     ----------
     strategy

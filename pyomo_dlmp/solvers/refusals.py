@@ -37,8 +37,7 @@ def refuse_solver(record: SingleLevel, interface: SolverInterface) -> None:
             refusal = MODES[name].refuse(lower, able)
             if refusal is not None:
                 raise SolverError.at(where, *refusal)
-    degree = record.objective.expr.polynomial_degree()
-    if degree not in (0, 1) and not {"miqp", "nlp"} & able:
+    if not {"miqp", "nlp"} & able and record.objective.expr.polynomial_degree() not in (0, 1):
         raise SolverError.at(
             where, "takes linear objectives only and this one is quadratic",
             "Use solver='highs' (outer approximation), 'gurobi' or 'scip'.")

@@ -1,4 +1,4 @@
-"""Write the KKT conditions of a compiled lower level onto a Pyomo block, every row with a name.
+"""Write the KKT conditions of a compiled lower level by a `RowWriter`, every row with a name.
 
 Added for each lower level: `y` (duals of equality rows without a Var of the user), `mu` (one
 multiplier >= 0 for each pair that can bind), `stationarity` by column, and `dual_definition` for
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
+import scipy.sparse as sp
 from pyomo.core.expr import LinearExpression
 from pyomo.core.expr.visitor import identify_variables
 
@@ -24,8 +25,9 @@ from pyomo_dlmp.bounds.pair_bounds import PairBounds
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.lower.duals import AskedDual
 from pyomo_dlmp.lower.kkt_system import KktSystem
-from pyomo_dlmp.numerics import limits
+from pyomo_dlmp.numerics.sparse import csr_of
 from pyomo_dlmp.tolerances import ROW_HOLDS
+from pyomo_dlmp.transform.rows import LinearRows, Rows, RowWriter
 
 
 @dataclass
@@ -38,12 +40,18 @@ class LowerKkt:
         Its KKT arrays, and what was proved of its pairs.
     block
         The Pyomo Block with the multipliers and rows.
+    writer
+        What writes them.
     y
         VarData of each equality row.
     mu
         VarData of each pair, None where it never binds.
+    stationarity
+        The row of each column (as in `Program.rows`), None where it has none.
     pair_mode
         Name of the complementarity mode of each pair, "" where none was needed.
+    own
+        {name of a mode: {pair: its VarData}}.
     implied
         Dual Vars whose bounds were proved, not stated by the user.
     before
@@ -53,9 +61,12 @@ class LowerKkt:
     kkt: KktSystem
     bounds: PairBounds
     block: Any  # a Pyomo Block
+    writer: RowWriter
     y: list
     mu: list
+    stationarity: list = field(default_factory=list)
     pair_mode: list[str] = field(default_factory=list)
+    own: dict[str, dict[int, Any]] = field(default_factory=dict)
     implied: list = field(default_factory=list)
     before: list = field(default_factory=list)
 
@@ -77,6 +88,11 @@ class LowerKkt:
         for var, low, high in self.before:
             var.setlb(low)
             var.setub(high)
+
+    def slack_parts(self, pairs: Any) -> list:
+        """Slacks of some pairs but their constant `kkt.s0`, as `Rows.parts`."""
+        kkt = self.kkt
+        return [(kkt.S[pairs], kkt.form.x), (kkt.T[pairs], kkt.form.u)]
 
     def slack_expression(self, p: int, extra: Iterable[tuple[float, Any]] = ()) -> LinearExpression:
         """Pyomo expression of the slack of a pair.
@@ -110,40 +126,13 @@ class LowerKkt:
             linear_vars=[var for _, var in live])
 
 
-class LinearRows:
-    """Rows of stacked sparse matrices as Pyomo LinearExpressions.
-
-    The arrays are kept as lists, of which a slice costs a tenth of a slice of an array.
+def emit_kkt(writer: RowWriter, block: Any, kkt: KktSystem, bounds: PairBounds) -> LowerKkt:
+    """Write multipliers and stationarity of a lower level; see the module's text.
 
     Parameters
     ----------
-    parts
-        [(csr matrix, list of the VarData of its columns)]; row i of the result adds up row i of
-        each matrix.
-    """
-
-    def __init__(self, parts):
-        self.parts = [
-            (m.indptr.tolist(), m.indices.tolist(), m.data.tolist(), variables)
-            for m, variables in parts if m.nnz]
-
-    def row(self, i: int, constant: float = 0.0,
-            extra: Iterable[tuple[float, Any]] = ()) -> LinearExpression:
-        """Row i plus a constant and further (coefficient, VarData) terms."""
-        coefs: list[float] = [c for c, _ in extra]
-        variables: list = [v for _, v in extra]
-        for indptr, indices, values, owners in self.parts:
-            first, last = indptr[i], indptr[i + 1]
-            coefs += values[first:last]
-            variables += [owners[j] for j in indices[first:last]]
-        return LinearExpression(constant=constant, linear_coefs=coefs, linear_vars=variables)
-
-
-def emit_kkt(block: Any, kkt: KktSystem, bounds: PairBounds) -> LowerKkt:
-    """Write multipliers and stationarity of a lower level on a block; see the module's text.
-
-    Parameters
-    ----------
+    writer
+        What writes them.
     block
         An empty Pyomo Block.
     kkt
@@ -161,28 +150,26 @@ def emit_kkt(block: Any, kkt: KktSystem, bounds: PairBounds) -> LowerKkt:
         A Var has a cost but neither rows nor bounds, or `dual_of` was called for what is not in
         the lower level now.
     """
-    form = kkt.form
-    lower = LowerKkt(kkt, bounds, block, _equality_duals(block, kkt), [])
+    lower = LowerKkt(kkt, bounds, block, writer, [], [])
     lower.before = [(dual.var, dual.var.lb, dual.var.ub) for dual in kkt.duals.asked()]
-    _bound_duals(lower)
+    _equality_duals(lower)
     state = bounds.state
     dead = (state == PairState.NEVER_BINDS) & ~_only_terms(kkt, state == PairState.NEVER_BINDS)
-    live = [kkt.label[p] for p in range(kkt.pairs) if not dead[p]]
-    block.mu = pyo.Var(pyo.Set(initialize=live), initialize=0.0)
-    for data in block.mu.values():
-        data.setlb(0.0)
-    lower.mu = [
-        None if dead[p] else block.mu[kkt.label[p]] for p in range(kkt.pairs)]
-    for p, var in enumerate(lower.mu):
-        if var is not None and np.isfinite(bounds.mu[p]):
-            var.setub(float(bounds.mu[p]))
-    _stationarity(lower)
+    live = np.flatnonzero(~dead)
+    top = bounds.mu[live]
+    lower.mu = [None] * kkt.pairs
+    for p, var in zip(live, writer.columns(
+            "mu", PairLabels(kkt, live), np.zeros(len(live)), top), strict=True):
+        lower.mu[p] = var
+    _stationarity(lower, live)
     # that a row always binds may follow from the lower level's optimality only, so it is written
-    tight = {kkt.label[p]: int(p) for p in np.flatnonzero(state == PairState.ALWAYS_BINDS)}
-    block.always_binds = pyo.Constraint(
-        pyo.Set(initialize=list(tight)), rule=_AlwaysBinds(lower, tight))
+    tight = np.flatnonzero(state == PairState.ALWAYS_BINDS)
+    most = np.maximum(0.0, bounds.slack[tight])
+    rows, _ = Rows("always_binds", PairLabels(kkt, tight), lower.slack_parts(tight),
+                   kkt.s0[tight], np.full(len(tight), -np.inf), most).with_vars()
+    writer.rows(rows)
     _asked_duals(lower)
-    form.objective.deactivate()
+    kkt.form.objective.deactivate()
     lower.pair_mode = [""] * kkt.pairs
     return lower
 
@@ -200,89 +187,113 @@ def _only_terms(kkt: KktSystem, dead: np.ndarray) -> np.ndarray:
     return dead & touches
 
 
-def _equality_duals(block, kkt: KktSystem) -> list:
-    """The user's dual Var where there is one, a named one otherwise."""
+def _equality_duals(lower: LowerKkt) -> None:
+    """The user's dual Var where there is one, a named one otherwise; within proved ranges.
+
+    Where the user gave tighter bounds, they stay.
+    """
+    kkt, bounds = lower.kkt, lower.bounds
     own = kkt.duals.equality_vars()
-    names = [kkt.form.names_row[r] for r in kkt.equality_rows]
-    block.y = pyo.Var(
-        pyo.Set(initialize=[name for name, var in zip(names, own, strict=True) if var is None]),
-        initialize=0.0)
-    return [block.y[name] if var is None else var for name, var in zip(names, own, strict=True)]
-
-
-def _bound_duals(lower: LowerKkt) -> None:
-    """Proved ranges of equality duals as Var bounds (kept where the user gave tighter ones)."""
-    bounds = lower.bounds
-    for var, lo, hi in zip(lower.y, bounds.y_lo, bounds.y_hi, strict=True):
+    rows = kkt.equality_rows[[var is None for var in own]]
+    low, high = (bounds.y_lo - ROW_HOLDS * (1 + np.abs(bounds.y_lo)),
+                 bounds.y_hi + ROW_HOLDS * (1 + np.abs(bounds.y_hi)))
+    mine = np.array([var is None for var in own], dtype=bool)
+    made = iter(lower.writer.columns("y", RowLabels(kkt, rows), low[mine], high[mine]))
+    lower.y = [next(made) if var is None else var for var in own]
+    for k, var in enumerate(lower.y):
+        if mine[k]:
+            lower.implied.append(var)
+            continue
         if var.lb is None and var.ub is None:
             lower.implied.append(var)
-        if np.isfinite(lo) and (var.lb is None or var.lb < lo):
-            var.setlb(float(lo - ROW_HOLDS * (1 + abs(lo))))
-        if np.isfinite(hi) and (var.ub is None or var.ub > hi):
-            var.setub(float(hi + ROW_HOLDS * (1 + abs(hi))))
+        if np.isfinite(low[k]) and (var.lb is None or var.lb < bounds.y_lo[k]):
+            var.setlb(float(low[k]))
+        if np.isfinite(high[k]) and (var.ub is None or var.ub > bounds.y_hi[k]):
+            var.setub(float(high[k]))
 
 
-def _stationarity(lower: LowerKkt) -> None:
-    kkt, form, block = lower.kkt, lower.kkt.form, lower.block
-    live = np.array([p for p, v in enumerate(lower.mu) if v is not None], dtype=int)
+def _stationarity(lower: LowerKkt, live: np.ndarray) -> None:
+    kkt, form = lower.kkt, lower.kkt.form
     mu = [lower.mu[p] for p in live]
     At = (-kkt.A_eq.T).tocsr()
     St = (-kkt.sigma * kkt.S[live].T).tocsr()
-    rows = LinearRows([(form.Q, form.x), (form.D.tocsr(), form.u), (At, lower.y), (St, mu)])
-    number = {name: j for j, name in enumerate(form.names_x)}
-
-    block.stationarity = pyo.Constraint(
-        pyo.Set(initialize=form.names_x), rule=_Stationarity(form, rows, number))
-
-
-class _AlwaysBinds:
-    """slack <= its bound, which is zero to rounding."""
-
-    def __init__(self, lower: LowerKkt, number: dict[str, int]):
-        self.lower, self.number = lower, number
-
-    def __call__(self, _, label):
-        p = self.number[label]
-        slack = self.lower.slack_expression(p)
-        if not slack.linear_vars:
-            return pyo.Constraint.Skip
-        return slack <= max(0.0, float(self.lower.bounds.slack[p]))
+    zero = np.zeros(len(form.x))
+    rows, filled = Rows(
+        "stationarity", ColumnLabels(kkt),
+        [(form.Q, form.x), (form.D.tocsr(), form.u), (At, lower.y), (St, mu)], form.c, zero,
+        zero).with_vars()
+    for j in np.flatnonzero(~filled & (form.c != 0)):
+        raise ModelError.at(
+            f"{form.block.name}.{form.names_x[j]}", "has a cost but neither rows nor bounds",
+            "The lower level is unbounded in it: give it a bound.")
+    lower.stationarity = [None] * len(form.x)
+    for j, row in zip(np.flatnonzero(filled), lower.writer.rows(rows), strict=True):
+        lower.stationarity[j] = row
 
 
-class _Stationarity:
-    """One stationarity row (a class, so that models can be pickled)."""
+class PairLabels:
+    """Labels of some pairs (a class, so that models can be pickled)."""
 
-    def __init__(self, form, rows: LinearRows, number: dict[str, int]):
-        self.form, self.rows, self.number = form, rows, number
+    def __init__(self, kkt: KktSystem, pairs: Any):
+        self.kkt, self.pairs = kkt, pairs
 
-    def __call__(self, _, name):
-        limits.check()
-        form, j = self.form, self.number[name]
-        expression = self.rows.row(j, float(form.c[j]))
-        if expression.linear_vars:
-            return expression == 0
-        if abs(form.c[j]) > 0:
-            raise ModelError.at(
-                f"{form.block.name}.{name}", "has a cost but neither rows nor bounds",
-                "The lower level is unbounded in it: give it a bound.")
-        return pyo.Constraint.Skip
+    def __call__(self) -> list[str]:
+        return [self.kkt.label[p] for p in self.pairs]
+
+
+class RowLabels(PairLabels):
+    """Names of some rows of the form."""
+
+    def __call__(self) -> list[str]:
+        return [self.kkt.form.names_row[r] for r in self.pairs]
+
+
+class ColumnLabels:
+    """Names of all columns of the form."""
+
+    def __init__(self, kkt: KktSystem):
+        self.kkt = kkt
+
+    def __call__(self) -> list[str]:
+        return self.kkt.form.names_x
 
 
 def _asked_duals(lower: LowerKkt) -> None:
     """Rows that define the user's dual Vars of inequality rows and of bounds."""
-    duals, block = lower.kkt.duals, lower.block
-    block.dual_definition = pyo.Constraint(pyo.Any)
+    duals, form = lower.kkt.duals, lower.kkt.form
+    defined: list = []
+    entries: list[tuple[int, int, float]] = []
     for dual in duals.asked():
-        if not dual.known and not _is_used(dual.var, lower.kkt.form.block.model()):
+        if not dual.known and not _is_used(dual.var, form.block.model()):
             continue
-        refuse_unknown(dual, lower.kkt.form)
+        refuse_unknown(dual, form)
         if dual.row is not None and duals.equality_of(dual.row) is not None:
             continue
-        value, var = lower.dual_at(dual.terms), dual.var
-        block.dual_definition[var.name] = var == value
-        if var.lb is None and var.ub is None:
-            lower.implied.append(var)
-        _sign_of(var, value)
+        terms = [(column - len(lower.y), sign) for column, sign in dual.terms
+                 if lower.mu[column - len(lower.y)] is not None]
+        entries += [(len(defined), p, -sign) for p, sign in terms]
+        defined.append(dual.var)
+        if dual.var.lb is None and dual.var.ub is None:
+            lower.implied.append(dual.var)
+        _sign_of(dual.var, [(sign, lower.mu[p]) for p, sign in terms])
+    zero = np.zeros(len(defined))
+    used = sorted({p for _, p, _ in entries})
+    place = {p: k for k, p in enumerate(used)}
+    lower.writer.rows(Rows(
+        "dual_definition", VarLabels(defined),
+        [(sp.identity(len(defined), format="csr"), defined),
+         (csr_of([(i, place[p], v) for i, p, v in entries], (len(defined), len(used))),
+          [lower.mu[p] for p in used])], zero, zero, zero))
+
+
+class VarLabels:
+    """Names of Vars."""
+
+    def __init__(self, variables: list):
+        self.variables = variables
+
+    def __call__(self) -> list[str]:
+        return [var.name for var in self.variables]
 
 
 def _is_used(var, model) -> bool:
@@ -306,10 +317,10 @@ def refuse_unknown(dual: AskedDual, form) -> None:
         "Activate it, or do not use its dual.")
 
 
-def _sign_of(var, value) -> None:
+def _sign_of(var, terms: list) -> None:
     """Interval of a defined dual from its multipliers' bounds, as Var bounds."""
     low = high = 0.0
-    for coef, mu in zip(value.linear_coefs, value.linear_vars, strict=True):
+    for coef, mu in terms:
         top = np.inf if mu.ub is None else mu.ub
         low, high = low + min(0.0, coef * top), high + max(0.0, coef * top)
     if np.isfinite(low) and (var.lb is None or var.lb < low):

@@ -7,7 +7,9 @@ from typing import Any
 import pyomo.environ as pyo
 from pyomo.common.autoslots import AutoSlots
 
+from pyomo_dlmp.bilevel.quadratics import QuadraticParts, quadratic_parts
 from pyomo_dlmp.transform.products.identity import Payment
+from pyomo_dlmp.transform.products.linearise import replace_row
 
 
 class SingleLevel(AutoSlots.Mixin):
@@ -23,6 +25,10 @@ class SingleLevel(AutoSlots.Mixin):
         What became of the products of prices and quantities.
     original, objective
         The user's upper objective and the one that replaces it.
+    as_arrays
+        Whether rows are kept as arrays (`transform.rows`) in place of Pyomo's Constraints.
+    goal
+        The terms of what replaces the upper objective, where that is kept so.
     relaxed
         Products stand in a relaxation: the objective of a solution must be evaluated again.
     restricted
@@ -39,8 +45,8 @@ class SingleLevel(AutoSlots.Mixin):
     """
 
     __slots__ = (
-        "added", "block", "deactivated", "exact", "lowers", "objective", "original", "payment",
-        "products", "relaxed", "restricted", "unproved_prices")
+        "added", "as_arrays", "block", "deactivated", "exact", "goal", "lowers", "objective",
+        "original", "payment", "products", "relaxed", "restricted", "unproved_prices")
 
     def __init__(self):
         self.block: Any = None
@@ -48,12 +54,29 @@ class SingleLevel(AutoSlots.Mixin):
         self.payment = Payment()
         self.original: Any = None
         self.objective: Any = None
-        self.relaxed = self.restricted = False
+        self.as_arrays = self.relaxed = self.restricted = False
+        self.goal: QuadraticParts | None = None
         self.exact = True
         self.unproved_prices: list[str] = []
         self.products: list = []
         self.added: list[str] = []
         self.deactivated: list = []
+
+    def goal_parts(self) -> QuadraticParts:
+        """Terms of the objective of the single level, in the user's sense."""
+        if self.goal is not None:
+            return self.goal
+        return quadratic_parts(self.objective.expr, self.objective.name)
+
+    def replace_goal(self, parts: QuadraticParts) -> None:
+        """Let an expression take the place of the upper objective."""
+        self.deactivated.append(self.original)
+        if self.as_arrays:
+            self.goal = parts
+            self.original.deactivate()
+            return
+        replace_row(self.block, self.original, parts.expression())
+        self.objective = self.block.objective
 
 
 pyo.Block.register_private_data_initializer(SingleLevel)

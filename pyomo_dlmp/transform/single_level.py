@@ -42,6 +42,7 @@ from pyomo_dlmp.transform.products.rewrite import (
     write_level_row,
 )
 from pyomo_dlmp.transform.record import SingleLevel, record_on, single_level_data, undo_single_level
+from pyomo_dlmp.transform.rows import ArrayRows, PyomoRows, RowWriter
 
 log = logging.getLogger("pyomo_dlmp")
 
@@ -61,6 +62,7 @@ class SingleLevelTransformation(Transformation):
     """
 
     CONFIG = declared(SINGLE_LEVEL)
+    writer: type[RowWriter] = PyomoRows
 
     def _apply_to(self, model, **kwds):
         config = configured(
@@ -90,7 +92,7 @@ class SingleLevelTransformation(Transformation):
             name = unique_component_name(model, "dlmp_single_level")
             block = pyo.Block(concrete=True, name=name)
             record = record_on(block)
-            record.block = block
+            record.block, record.as_arrays = block, self.writer is ArrayRows
             record.added.append(name)
             record.unproved_prices = [
                 kkt.form.block.name for kkt, b, view in zip(systems, proved, views, strict=True)
@@ -102,7 +104,7 @@ class SingleLevelTransformation(Transformation):
                 model.add_component(name, block)
                 for guard in guards:
                     guard.deactivate()
-                _write(block, record, systems, proved, modes, upper, config)
+                _write(block, record, systems, proved, modes, upper, config, self.writer)
             except BaseException:  # Ctrl-C and limits of time and memory, too
                 with limits.shield():
                     undo_single_level(model)
@@ -110,6 +112,16 @@ class SingleLevelTransformation(Transformation):
                         var.setlb(low)
                         var.setub(high)
                 raise
+
+
+class SingleLevelAsArrays(SingleLevelTransformation):
+    """`dlmp.single_level` for the embedded solver: its rows stay arrays, see `transform.rows`.
+
+    For one solve: what is changed on the model afterwards is not seen, and only `compile_program`
+    with the record reads it.
+    """
+
+    writer = ArrayRows
 
 
 @TransformationFactory.register(
@@ -126,11 +138,13 @@ class KktTransformation(SingleLevelTransformation):
     CONFIG.reset()
 
 
-def _write(block, record: SingleLevel, systems, proved, modes, upper, config) -> None:
+def _write(block, record: SingleLevel, systems, proved, modes, upper, config,
+           writer) -> None:
     block.lower = pyo.Block([kkt.form.block.name for kkt in systems])
     for kkt, bounds, mode in zip(systems, proved, modes, strict=True):
         limits.check()
-        lower = emit_kkt(block.lower[kkt.form.block.name], kkt, bounds)
+        own = block.lower[kkt.form.block.name]
+        lower = emit_kkt(writer(own), own, kkt, bounds)
         record.lowers.append(lower)
         lower.pair_mode = mode
         for name, pairs in lower.pairs_by_mode().items():
@@ -141,7 +155,8 @@ def _write(block, record: SingleLevel, systems, proved, modes, upper, config) ->
     record.original = record.objective = upper
     limits.check()
     rewrite_products(block, record, config)
-    _show_hidden(block, systems, upper)
+    if not record.as_arrays:
+        _show_hidden(block, systems, upper)
 
 
 def _show_hidden(block, systems, upper) -> None:

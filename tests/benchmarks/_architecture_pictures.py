@@ -22,7 +22,7 @@ from tests.test_imports import MAY_IMPORT
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 PURPOSE = {
     "errors": "where, what, cure", "status": "how a solve ended",
-    "testing": "for users' own tests",
+    "expressions": "sums of few objects", "testing": "for users' own tests",
     "extend": "rows of your own", "deprecation": "older argument names",
     "plotting": "older name of report", "tolerances": "what counts as zero",
     "network": "feeder as data",

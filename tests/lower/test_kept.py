@@ -158,3 +158,20 @@ def test_a_number_that_cannot_be_is_named_each_time_and_forgotten_when_mended():
         param.set_value(1.0)
         assert kept.update() == STRUCTURE
         check_as_compiled(kept)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(st.dictionaries(st.sampled_from(PARAMS), st.integers(-8, 8).filter(bool).map(
+    lambda v: v / 4), min_size=1), min_size=2, max_size=5))
+def test_a_solver_that_was_renewed_solves_as_a_new_one(changes):
+    """Round numbers, so that rows meet and multipliers vanish: then, too, duals are the same."""
+    m = model()
+    kept = KeptLower(m.low)
+    for change in changes:
+        kept.solver.solve_here()
+        for name, value in change.items():
+            m.low.component(name).set_value(abs(value) if name in ("cap", "below") else value)
+        kept.update()
+        check_as_compiled(kept)
+        one, other = kept.solver.solve_here(), LowerSolver(kept.kkt).solve_here()
+        np.testing.assert_allclose(one.mu, other.mu, atol=1e-8)

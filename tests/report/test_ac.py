@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pyomo_dlmp.report import read_results, report_html, sections
+from pyomo_dlmp.report import drawing, read_results, report_html
 from pyomo_dlmp.report.ac_tables import (
     certificate_table,
     cliff_table,
@@ -13,6 +13,7 @@ from pyomo_dlmp.report.ac_tables import (
     rounds_table,
     worst_certificate,
 )
+from pyomo_dlmp.report.drawing import Helpers
 from pyomo_dlmp.report.high_hours import loading_table
 from pyomo_dlmp.report.story import headlines, paragraph
 from tests.report.synthetic import write_synthetic
@@ -32,7 +33,9 @@ def test_the_worst_of_all_prices_is_found(results):
 
 
 def test_the_section_says_how_many_prices_and_how_far(results, monkeypatch):
-    monkeypatch.setattr(sections, "svg_text", lambda figure: "<svg/>")
+    monkeypatch.setattr(Helpers, "draw", lambda self, jobs: [
+        job.draw(*job.args, **job.kwargs) and "<svg/>" for job in jobs])
+    monkeypatch.setattr(drawing, "cores", lambda: 1)
     text = report_html(results)
     own = text[text.index('<section id="ac">'):]
     own = own[:own.index("</section>")]

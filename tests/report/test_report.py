@@ -11,12 +11,14 @@ import pytest
 from pyomo_dlmp.errors import DlmpError
 from pyomo_dlmp.report import (
     ResultsFileError,
+    drawing,
     read_results,
     sections,
     voltage_by_hour,
     write_report,
 )
-from pyomo_dlmp.report.figures.style import svg_text
+from pyomo_dlmp.report.drawing import Helpers
+from pyomo_dlmp.report.figures.paper import svg_text
 from pyomo_dlmp.report.story import paragraph
 from pyomo_dlmp.report.tables import number, signed, summary_table
 from tests.report.synthetic import write_synthetic
@@ -32,7 +34,9 @@ def pictures(text: str) -> list[str]:
 @pytest.fixture
 def unrendered(monkeypatch):
     """Figures are made but not written as SVG, which takes most of the time."""
-    monkeypatch.setattr(sections, "svg_text", lambda figure: "<svg/>")
+    monkeypatch.setattr(Helpers, "draw", lambda self, jobs: [
+        job.draw(*job.args, **job.kwargs) and "<svg/>" for job in jobs])
+    monkeypatch.setattr(drawing, "cores", lambda: 1)
 
 
 @pytest.fixture(scope="module")

@@ -72,7 +72,7 @@ def place_labels(
 ) -> None:
     """Write each name at the free place nearest to its point.
 
-    The figure's layout must be done (`Figure.draw_without_rendering`), so that points have their
+    The figure's layout must be done (`Drawing.lay_out`), so that points have their
     places on paper.
 
     Parameters

@@ -71,7 +71,7 @@ def feeder_key(buses: pd.DataFrame, branches: pd.DataFrame, dispatch: pd.DataFra
     named = devices | place if len(place) <= _MANY else devices
     if handles:
         figure.legend(handles=handles, loc="outside lower center", ncols=6)
-    figure.draw_without_rendering()
+    figure.lay_out()
     place_labels(figure, ax, named, points, _along(place, branches), bold=frozenset(devices))
     return figure
 
@@ -199,7 +199,7 @@ def _maps(
         gaps = [hollow] if len(values) < len(place) * sum(map(len, rows)) else []
         figure.legend(handles=[*handles.values(), *gaps], loc="outside lower center", ncols=6)
     names = {bus: place[bus] for _, bus, _ in marks}
-    figure.draw_without_rendering()
+    figure.lay_out()
     for ax in todo:
         place_labels(figure, ax, names, points, _along(place, branches), bold=frozenset(names))
     return figure

@@ -7,7 +7,6 @@ touched and any number of reports can be written in one program.
 from __future__ import annotations
 
 import functools
-import io
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, ParamSpec
 
@@ -20,9 +19,10 @@ from matplotlib.colors import CenteredNorm, Colormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from pyomo_dlmp.report.figures.paper import INK, MUTED, RC, Drawing
 from pyomo_dlmp.tolerances import ROUNDING, SAME_MONEY
 
-INK, MUTED, FAINT, LIMIT = "#1f2933", "#5f6b7a", "#d9dee4", "#b42318"
+FAINT, LIMIT = "#d9dee4", "#b42318"
 WIDTH = 11.0
 """Width of every picture (inches), so that letters have one size down the page."""
 
@@ -35,36 +35,6 @@ SITE_COLORS = ("#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8C9A2B", "#A0522D")
 CASE_COLORS = ("#3d4f66", "#c2417c", "#1b9aaa", "#e0a030", "#7a5195")
 CASE_MARKERS = ("o", "D", "s", "^", "v")
 MOST_SHAPES = 400  # in a panel; beyond, they are drawn as an image within the picture
-
-RC: Any = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same page everywhere
-    "font.size": 9,
-    "text.color": INK,
-    "text.parse_math": False,  # "$" is money here
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.labelsize": 9,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": "#9aa5b1",
-    "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#e4e7eb",
-    "grid.linewidth": 0.7,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
-    "legend.frameon": False,
-    "legend.fontsize": 9,
-    "figure.facecolor": "white",
-    "svg.fonttype": "path",
-    "svg.hashsalt": "pyomo_dlmp",  # the same tables give the same bytes
-}
 
 P = ParamSpec("P")
 
@@ -91,14 +61,7 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     return inside
 
 
-class Drawing(Figure):
-    """A figure that shows itself in a notebook, without pyplot."""
-
-    def _repr_svg_(self) -> str:
-        return svg_text(self)
-
-
-def panels(rows: int, columns: int, height: float, **kwargs: Any) -> tuple[Figure, Any]:
+def panels(rows: int, columns: int, height: float, **kwargs: Any) -> tuple[Drawing, Any]:
     """A figure of rows x columns panels.
 
     Parameters
@@ -112,7 +75,7 @@ def panels(rows: int, columns: int, height: float, **kwargs: Any) -> tuple[Figur
 
     Returns
     -------
-    (Figure, ndarray of Axes, shape (rows, columns))
+    (Drawing, ndarray of Axes, shape (rows, columns))
     """
     layout = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.06, wspace=0.03, hspace=0.03)
     figure = Drawing(figsize=(WIDTH, rows * height + 0.5), layout=layout)
@@ -354,21 +317,3 @@ def is_large(items: object) -> bool:
     bool
     """
     return len(items) > MOST_SHAPES  # type: ignore[arg-type]
-
-
-def svg_text(figure: Figure) -> str:
-    """The picture as the text of an SVG file.
-
-    Parameters
-    ----------
-    figure : Figure
-
-    Returns
-    -------
-    str
-        The same bytes for the same picture.
-    """
-    buffer = io.BytesIO()
-    with matplotlib.rc_context(RC):
-        figure.savefig(buffer, format="svg", metadata={"Date": None}, dpi=200)
-    return buffer.getvalue().decode("utf-8")

@@ -16,11 +16,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import pyomo.environ as pyo
+import scipy.sparse as sp
 
+from pyomo_dlmp.numerics.sparse import csr_of
 from pyomo_dlmp.tolerances import ACTIVE, EXACT_FEASIBILITY
 from pyomo_dlmp.transform.complementarity.mode import Mode
-from pyomo_dlmp.transform.kkt import LowerKkt
+from pyomo_dlmp.transform.kkt import LowerKkt, PairLabels
+from pyomo_dlmp.transform.rows import Rows
 
 
 class BigM(Mode):
@@ -37,22 +39,30 @@ class BigM(Mode):
         return True
 
     def add(self, lower: LowerKkt, pairs: list[int], eps: float) -> None:
-        """Add `active_side`, `slack_limit`, `multiplier_limit`, `one_side` to the block."""
+        """Add `active_side`, `slack_limit`, `multiplier_limit`, `one_side`."""
         del eps
-        block = lower.block
-        labels = [lower.kkt.label[p] for p in pairs]
-        number = dict(zip(labels, pairs, strict=True))
-        index = pyo.Set(initialize=labels)
-        block.active_pairs = index
-        block.active_side = pyo.Var(index, domain=pyo.Binary, initialize=0)
-        block.slack_limit = pyo.Constraint(index, rule=_SlackLimit(lower, number))
-        block.multiplier_limit = pyo.Constraint(index, rule=_MultiplierLimit(lower, number))
-        block.one_side = pyo.Constraint(pyo.Any)
-        for label in labels:
-            upper_label = label.removesuffix("lower") + "upper"
-            if label.endswith(".lower") and upper_label in number:
-                block.one_side[label.removesuffix(".lower")] = (
-                    block.active_side[label] + block.active_side[upper_label] <= 1)
+        kkt, write, pairs_ = lower.kkt, lower.writer, np.array(pairs, dtype=int)
+        n, labels = len(pairs), PairLabels(kkt, pairs)
+        active = write.columns("active_side", labels, np.zeros(n), np.ones(n), binary=True)
+        lower.own[self.name] = dict(zip(pairs, active, strict=True))
+        slack, mu = lower.bounds.slack[pairs_], lower.bounds.mu[pairs_]
+        least, none = np.full(n, -np.inf), np.zeros(n)
+        write.rows(Rows(
+            "slack_limit", labels, [(sp.diags(slack), active), *lower.slack_parts(pairs_)],
+            kkt.s0[pairs_], least, slack))
+        write.rows(Rows(
+            "multiplier_limit", labels,
+            [(sp.identity(n), [lower.mu[p] for p in pairs]), (sp.diags(-mu), active)],
+            none, least, none))
+        place = {(bool(kkt.is_row[p]), int(kkt.index[p])): k for k, p in enumerate(pairs)
+                 if not kkt.is_lower[p]}
+        both = [(k, place[key]) for k, p in enumerate(pairs) if kkt.is_lower[p]
+                and (key := (bool(kkt.is_row[p]), int(kkt.index[p]))) in place]
+        m = len(both)
+        ones = csr_of([(i, k, 1.0) for i, sides in enumerate(both) for k in sides], (m, n))
+        write.rows(Rows(
+            "one_side", _Sides(kkt, [pairs[k] for k, _ in both]), [(ones, active)], np.zeros(m),
+            np.full(m, -np.inf), np.ones(m)))
 
     def fill(self, lower: LowerKkt, pairs: list[int], mu: np.ndarray,
              slack: np.ndarray) -> Iterable[tuple[Any, float]]:
@@ -60,25 +70,11 @@ class BigM(Mode):
         for p in pairs:
             binds = slack[p] <= ACTIVE * (1 + abs(lower.kkt.s0[p]))
             active = mu[p] > EXACT_FEASIBILITY and binds
-            yield lower.block.active_side[lower.kkt.label[p]], float(active)
+            yield lower.own[self.name][p], float(active)
 
 
-class _SlackLimit:
-    """s + s_max active <= s_max (a class, so that models can be pickled)."""
+class _Sides(PairLabels):
+    """Names of rows and columns by their lower pairs."""
 
-    def __init__(self, lower: LowerKkt, number: dict[str, int]):
-        self.lower, self.number = lower, number
-
-    def __call__(self, block, label):
-        p = self.number[label]
-        top = float(self.lower.bounds.slack[p])
-        return self.lower.slack_expression(p, ((top, block.active_side[label]),)) <= top
-
-
-class _MultiplierLimit(_SlackLimit):
-    """mu <= mu_max active."""
-
-    def __call__(self, block, label):
-        p = self.number[label]
-        top = float(self.lower.bounds.mu[p])
-        return self.lower.mu[p] - top * block.active_side[label] <= 0.0
+    def __call__(self) -> list[str]:
+        return [label.removesuffix(".lower") for label in super().__call__()]

@@ -16,10 +16,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from pyomo.core.expr import LinearExpression, SumExpression
+from pyomo.core.expr import LinearExpression
 
+from pyomo_dlmp.bilevel.quadratics import QuadraticParts
 from pyomo_dlmp.numerics.components import component_labels
 from pyomo_dlmp.tolerances import ENTRY
 from pyomo_dlmp.transform.kkt import LowerKkt
@@ -33,7 +35,7 @@ class Payment:
     Attributes
     ----------
     exact
-        Convex quadratic expressions that replace products.
+        Terms of convex quadratic expressions that replace products.
     left
         Products that remain, as (coefficient, dual expression, upper VarData).
     complete, partial
@@ -42,7 +44,7 @@ class Payment:
         Parts where the identity does not apply, with the reason.
     """
 
-    exact: list = field(default_factory=list)
+    exact: list[QuadraticParts] = field(default_factory=list)
     left: list = field(default_factory=list)
     complete: int = 0
     partial: int = 0
@@ -214,38 +216,51 @@ def _scale(entries, needed, form, columns, direction):
     return kappa, ""
 
 
-def _identity(lower: LowerKkt, rows, columns, kappa: float):
-    """kappa times the right-hand side of the identity, as a Pyomo expression."""
+def _identity(lower: LowerKkt, rows, columns, kappa: float) -> QuadraticParts:
+    """kappa times the right-hand side of the identity."""
     kkt, form = lower.kkt, lower.kkt.form
-    coefs: list[float] = []
-    variables: list = []
+    terms = _Terms()
     for r in rows:
         equality = kkt.duals.equality_of(r)
         if equality is not None:
-            _term(coefs, variables, kappa * form.lo[r], lower.y[equality])
+            terms.add(kappa * form.lo[r], lower.y[equality])
             continue
         for p in kkt.duals.pairs_of(int(r), of_row=True):
-            _pair_term(lower, p, kappa, form.lo[r], form.hi[r], coefs, variables)
+            _pair_term(lower, p, kappa, form.lo[r], form.hi[r], terms)
     for j in columns:
         for p in kkt.duals.pairs_of(int(j), of_row=False):
-            _pair_term(lower, p, kappa, form.lb[j], form.ub[j], coefs, variables)
-        _term(coefs, variables, -kappa * form.c[j], form.x[j])
-    linear = LinearExpression(constant=0.0, linear_coefs=coefs, linear_vars=variables)
+            _pair_term(lower, p, kappa, form.lb[j], form.ub[j], terms)
+        terms.add(-kappa * form.c[j], form.x[j])
     Q = form.Q[columns].tocoo()
-    squares = [
-        (-kappa * v) * (form.x[columns[i]] * form.x[j])
-        for i, j, v in zip(Q.row, Q.col, Q.data, strict=True)]
-    return SumExpression([linear, *squares])
+    for i, j, v in zip(columns[Q.row].tolist(), Q.col.tolist(), Q.data.tolist(), strict=True):
+        terms.square(-kappa * v, form.x[i], form.x[j])
+    return QuadraticParts(0.0, terms.linear, terms.quadratic, terms.var_map)
 
 
-def _pair_term(lower, p, kappa, low, high, coefs, variables) -> None:
+class _Terms:
+    """Linear and quadratic terms that add up."""
+
+    def __init__(self):
+        self.linear: dict[int, float] = {}
+        self.quadratic: dict[tuple[int, int], float] = {}
+        self.var_map: dict[int, Any] = {}
+
+    def add(self, coef: float, var: Any) -> None:
+        """A linear term."""
+        if coef:
+            self.var_map[id(var)] = var
+            self.linear[id(var)] = self.linear.get(id(var), 0.0) + float(coef)
+
+    def square(self, coef: float, one: Any, other: Any) -> None:
+        """A product of two Vars."""
+        self.var_map[id(one)], self.var_map[id(other)] = one, other
+        key = (id(one), id(other)) if (id(other), id(one)) not in self.quadratic else (
+            id(other), id(one))
+        self.quadratic[key] = self.quadratic.get(key, 0.0) + float(coef)
+
+
+def _pair_term(lower, p, kappa, low, high, terms: _Terms) -> None:
     kkt = lower.kkt
     if lower.mu[p] is not None:
         value = low if kkt.is_lower[p] else -high
-        _term(coefs, variables, kappa * kkt.sigma * value, lower.mu[p])
-
-
-def _term(coefs, variables, coef, var) -> None:
-    if coef:
-        coefs.append(float(coef))
-        variables.append(var)
+        terms.add(kappa * kkt.sigma * value, lower.mu[p])

@@ -16,7 +16,7 @@ import numpy as np
 import pyomo.environ as pyo
 import scipy.sparse as sp
 from pyomo.common.collections import ComponentSet
-from pyomo.core.expr import LinearExpression, SumExpression
+from pyomo.core.expr import SumExpression
 
 from pyomo_dlmp.bilevel.quadratics import QuadraticParts
 from pyomo_dlmp.errors import ModelError
@@ -140,28 +140,30 @@ def rewrite_products(block: Any, record: SingleLevel, config: Any) -> None:
     known = {id(row) for row in block.component_data_objects(pyo.Constraint, active=True)}
     known |= {id(row) for lower in record.lowers for row in lower.kkt.form.rows}
     for upper, parts in list(bilinear_rows(block.model(), known)):
-        if upper is record.original and config.products in ("auto", "strong_duality") and (
-                _by_identities(block, record, parts)):
-            continue
-        new = _rewritten(block, record, config, upper, parts, how)
+        paid = None
+        if upper is record.original and config.products in ("auto", "strong_duality"):
+            sense = 1 if upper.sense == pyo.minimize else -1
+            paid = rewrite_payment(parts.quadratic, parts.var_map, record.lowers, sense)
+            if _by_identities(block, record, paid, sense):
+                continue
+        new = _rewritten(block, record, config, upper, parts, paid, how)
         if new is None:
             continue
-        replace_row(block, upper, new)
-        record.deactivated.append(upper)
         if upper is record.original:
-            record.objective = block.objective
+            record.replace_goal(new)
+            continue
+        replace_row(block, upper, new.expression())
+        record.deactivated.append(upper)
     log.info("products: %s", how)
 
 
-def _by_identities(block, record: SingleLevel, parts: QuadraticParts) -> bool:
+def _by_identities(block, record: SingleLevel, paid: tuple[Payment, dict], sense: int) -> bool:
     """Write the upper objective in a convex form, where identities of KKT points give one.
 
     What strong duality for a whole lower level (`identity`) rewrites completely is left to it: its
     form is sparse, for lower levels of any size.
     """
-    upper = record.original
-    sense = 1 if upper.sense == pyo.minimize else -1
-    payment, rest = rewrite_payment(parts.quadratic, parts.var_map, record.lowers, sense)
+    payment, rest = paid
     if not payment.left and is_convex(rest, sense):
         return False
     systems = [lower.kkt for lower in record.lowers]
@@ -174,34 +176,31 @@ def _by_identities(block, record: SingleLevel, parts: QuadraticParts) -> bool:
     for lower, y, mu in zip(record.lowers, compiled.y, compiled.mu, strict=True):
         for j, var in [*zip(y, lower.y, strict=True), *zip(mu, lower.mu, strict=True)]:
             columns[j] = var
-    replace_row(block, upper, _expression(found.problem.program, columns, sense))
-    record.deactivated.append(upper)
-    record.objective = block.objective
+    record.replace_goal(_parts_of(found.problem.program, columns, sense))
     record.payment = Payment(complete=found.parts)
     log.info("products: %d parts of the objective are convex by identities", found.parts)
     return True
 
 
-def _expression(program, columns: list, sense: int):
+def _parts_of(program, columns: list, sense: int) -> QuadraticParts:
     """The objective of a program over some Vars (None: a column that is zero)."""
     live = [j for j in np.flatnonzero(program.c) if columns[j] is not None]
-    linear = LinearExpression(
-        constant=sense * program.constant, linear_coefs=[sense * program.c[j] for j in live],
-        linear_vars=[columns[j] for j in live])
     Q = sp.triu(program.Q).tocoo()
-    terms = [
-        (sense * (0.5 if i == j else 1.0) * v) * (columns[i] * columns[j])
-        for i, j, v in zip(Q.row, Q.col, Q.data, strict=True)
-        if columns[i] is not None and columns[j] is not None]
-    return SumExpression([linear, *terms])
+    quadratic = {
+        (id(columns[i]), id(columns[j])): sense * (0.5 if i == j else 1.0) * v
+        for i, j, v in zip(Q.row.tolist(), Q.col.tolist(), Q.data.tolist(), strict=True)
+        if columns[i] is not None and columns[j] is not None}
+    return QuadraticParts(
+        sense * program.constant, {id(columns[j]): sense * float(program.c[j]) for j in live},
+        quadratic, {id(var): var for var in columns if var is not None})
 
 
-def _rewritten(block, record: SingleLevel, config, upper, parts: QuadraticParts, how: str):
-    """The new expression of an upper row or objective, None where it stays as it is."""
+def _rewritten(block, record: SingleLevel, config, upper, parts: QuadraticParts,
+               paid: tuple[Payment, dict] | None, how: str) -> QuadraticParts | None:
+    """The new terms of an upper row or objective, None where it stays as it is."""
     is_objective = upper is record.original
-    if is_objective and config.products in ("auto", "strong_duality"):
-        sense = 1 if upper.sense == pyo.minimize else -1
-        payment, rest = rewrite_payment(parts.quadratic, parts.var_map, record.lowers, sense)
+    if paid is not None:
+        payment, rest = paid
         record.payment = payment
         _require_complete(upper, payment, config.products)
     else:
@@ -212,13 +211,15 @@ def _rewritten(block, record: SingleLevel, config, upper, parts: QuadraticParts,
         if not {"nlp", "indicator"} & config.capabilities:
             products_of(payment.left, upper.name)  # a global solver needs the factors' bounds
         left = [c * (y * u) for c, y, u in payment.left]
-        return parts.expression(rest, [*payment.exact, *left]) if payment.exact else None
+        if not payment.exact:
+            return None
+        return parts.plus(rest, payment.exact, left, upper.name)
     products = products_of(payment.left, upper.name)
     others, rest = _nonconvex_products(record, upper, replace(parts, quadratic=rest), is_objective)
     if not (payment.exact or products or others):
         return None
     left = _linearised(block, record, [*products, *others], how, config)
-    return parts.expression(rest, [*payment.exact, *left])
+    return parts.plus(rest, payment.exact, left, upper.name)
 
 
 def _nonconvex_products(record: SingleLevel, upper, parts: QuadraticParts, is_objective: bool):
