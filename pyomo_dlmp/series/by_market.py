@@ -42,7 +42,7 @@ class ByMarket:
                  buses: Iterable[str]):
         self.name, self.problems, self.options = name, problems, dict(options)
         self.buses = set(buses)
-        self.atlas = self.options.pop("atlas", None) or Atlas()
+        self.atlas = Atlas()
 
     def solve(self, span: Span, state: State | None) -> Answer:
         """The answer of a problem.
@@ -58,7 +58,7 @@ class ByMarket:
         Answer
             One that says so, where the problem has no solution.
         """
-        start, before = time.process_time(), dict(self.atlas.counts)
+        start, before = time.process_time(), self.atlas.counts.copy()
         # answers do not depend on what was solved before: a start may end at another optimum
         self.atlas.last = {}
         answer = self._answer(span, state)
@@ -71,9 +71,8 @@ class ByMarket:
                 answer.note]))
         if answer.state is None and state is not None:
             answer.state = nothing_bought(self.problems, span, state)
-        counts = self.atlas.counts
-        answer.known = counts["recalled"] - before.get("recalled", 0)
-        answer.new = counts["enumerated"] - before.get("enumerated", 0)
+        seen = self.atlas.counts - before
+        answer.known, answer.new = seen["recalled"] + seen["known"], seen["enumerated"]
         answer.cpu = time.process_time() - start
         return answer
 

@@ -49,7 +49,7 @@ def nothing_bought(problems: Problems, span: Span, state: State) -> State:
 
 
 def after(problems: Problems, span: Span, state: State, model: Any,
-          value: Callable[[Any], float] = pyo.value) -> State:
+          value: Callable[[Any], float] = pyo.value, labels: list | None = None) -> State:
     """After a solved problem.
 
     Parameters
@@ -61,13 +61,15 @@ def after(problems: Problems, span: Span, state: State, model: Any,
         Of the problem, with its `dso` and `dca` (a cooperative one is its own DSO).
     value : callable
         Value of a Var or Expression of it.
+    labels : list, optional
+        Its periods in the order of the rows; None: as they are.
 
     Returns
     -------
     State
     """
     dso, dca = getattr(model, "dso", model), model.dca
-    bought = list(dso.periods)[:span.bought]
+    bought = (labels or list(dso.periods))[:span.bought]
     theirs = {site for sites, _ in problems.market.takers.values() for site in sites}
     mine = [name for name in dso.datacenter if name not in theirs]
     net = [sum(value(dso.datacenter[name].p[t]) - (

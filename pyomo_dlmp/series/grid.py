@@ -68,6 +68,11 @@ class Grid:
         name = column.partition(".")[2]
         return 2 if name in self.rows.market.network.loads else bool(name)
 
+    @property
+    def has_own_q(self) -> bool:
+        """Whether reactive powers of loads have multipliers of their own."""
+        return bool(self._q)
+
     def network(self, span: Span, state: State | None) -> tuple[Network, Any]:
         """The feeder of a problem, and the scale of its loads.
 
@@ -106,7 +111,8 @@ class Grid:
             [*network.profiles.values(), *shapes], network.frequency)
         return own.replacing(*new), "profiles"
 
-    def limits(self, span: Span, state: State | None) -> dict[str, tuple[Any, Any]]:
+    def limits(self, span: Span, state: State | None,
+               every: bool = False) -> dict[str, tuple[Any, Any]]:
         """Limits of datacenters: the market's own, capacities, and ramps from the row before.
 
         Parameters
@@ -114,6 +120,8 @@ class Grid:
         span : Span
         state : State or None
             With the power in the row before.
+        every : bool
+            Whether datacenters without limits of their own are there, too.
 
         Returns
         -------
@@ -125,7 +133,7 @@ class Grid:
         for name, dc in self.rows.market.network.datacenters.items():
             before = None if state is None or dc.ramp_kw is None else state.kw.get(name)
             own = name in self.rows.market.limits_kw or f"kw.{name}" in numbers
-            if not own and before is None:
+            if not (own or every) and before is None:
                 continue
             low, high = (x[span.first:span.first + span.length].copy()
                          for x in self.ranges[name])

@@ -65,7 +65,7 @@ class Problems:
         self.grid = Grid(self.rows, self.rolling)
         self.work = Work(self.rows, self.grid, self.window)
 
-    def market_of(self, span: Span, state: State | None = None) -> Market:
+    def market_of(self, span: Span, state: State | None = None, bare: bool = False) -> Market:
         """The market of a problem.
 
         Parameters
@@ -73,12 +73,15 @@ class Problems:
         span : Span
         state : State, optional
             Of a rolling horizon.
+        bare : bool
+            Whether it only holds numbers for a model that is there: the network is the market's,
+            whatever its batteries hold, and every datacenter has limits.
 
         Returns
         -------
         Market
         """
-        network, scale = self.grid.network(span, state)
+        network, scale = self.grid.network(span, None if bare else state)
         own = self.market.opf
         opf = {**own, "hours": self.table.hours,
                "periods": own.get("periods", 1) if span.length == self.periods else span.length,
@@ -88,7 +91,7 @@ class Problems:
         return replace(
             self.market, network=network, opf=opf, workload=self.work.workload(span, state),
             tariff=self.rows.datum("tariff", self.market.tariff, span),
-            takers=self.work.takers(span), limits_kw=self.grid.limits(span, state))
+            takers=self.work.takers(span), limits_kw=self.grid.limits(span, state, bare))
 
     def to_the_last_deadline(self, span: Span, state: State) -> Span | None:
         """A shorter problem, without what its horizon covers of a window in part.

@@ -14,6 +14,7 @@ from pyomo_dlmp.network.fields import Range
 from pyomo_dlmp.network.series import is_whole, names_findings
 from pyomo_dlmp.series.answers import Answer, SeriesResult, result_of
 from pyomo_dlmp.series.by_market import ByMarket
+from pyomo_dlmp.series.by_numbers import ByNumbers, fits
 from pyomo_dlmp.series.carrying import first_state
 from pyomo_dlmp.series.journal import Journal, key_of
 from pyomo_dlmp.series.problems import Problems
@@ -25,7 +26,7 @@ from pyomo_dlmp.status import Status
 
 Progress = Callable[[str, int, int, float], None]
 _SHARE = Range(0, 1)
-_NOT_HERE = ("checkpoint", "atlas", "cache", "progress")
+_NOT_HERE = ("checkpoint", "cache", "atlas", "progress")
 
 
 def solve_series(  # noqa: PLR0913  # keywords of a call, for people
@@ -98,7 +99,9 @@ def solve_series(  # noqa: PLR0913  # keywords of a call, for people
     rows = problems.table
     given = {"explain": False, **options}
     sites = {dc.bus for dc in market.network.datacenters.values()}
-    solver = ByMarket(name, problems, given, [*sites, *buses])
+    at = [*sites, *buses]
+    solver = ByNumbers(problems, given, at, judge) if fits(name, problems, given) else ByMarket(
+        name, problems, given, at)
     journal = None if folder is None else Journal(folder, key_of(name, market, rows, {
         **given, "horizon": horizon, "step": step, "window": window, "judge": judge,
         "buses": sorted({*sites, *buses})}))

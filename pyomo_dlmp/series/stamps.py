@@ -51,7 +51,7 @@ def read_stamps(given: Any, where: str) -> tuple[pd.DatetimeIndex | None, list[F
         return None, [Fault(place, f"has an offset in some rows and none in others, such as row "
                             f"{i + 1}: {shown(str(values[i]))}", "Give all an offset, or none.")]
     try:
-        times = pd.to_datetime(pd.Series(values), utc=any(aware) or None, format="ISO8601" if all(
+        times = pd.to_datetime(pd.Series(values), utc=any(aware), format="ISO8601" if all(
             isinstance(x, str) for x in values) else None)
     except (ValueError, TypeError, OverflowError):
         bad = [i for i, x in enumerate(values) if not _readable(x)]
