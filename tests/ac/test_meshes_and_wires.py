@@ -275,7 +275,8 @@ def test_a_bend_of_a_load_is_in_its_response():
     number, duals = answer.loop.form.row_number, answer.loop.solution.row_duals
     bent = [duals[number[row]] for block in answer.model.demand.values()
             if block.component("kink") for row in block.kink.values()]
-    assert sum(dual > .1 for dual in bent) > 2
+    # loads at one leg share what its bend is worth in any way: the price alone is unique
+    assert sum(dual > .1 for dual in bent) > 0
     check_adds_up(answer)
     check_marginal(net, answer, [("q", "ab"), ("p", "c")], 1.0, voltage_limits=None)
 
@@ -370,6 +371,7 @@ def test_the_curvature_is_that_of_the_lagrangian(name, options):
                 + (np.conj(others) * (moved.z[:len(others), 0] - v0)).real.sum())
 
     way = np.random.default_rng(1).normal(size=len(ways))
-    kw = 2e-3 * np.abs(loop.state.injected).max() / np.abs(way).max()
+    # smaller steps would show how far Newton's last step is from the solution
+    kw = 1e-2 * np.abs(loop.state.injected).max() / np.abs(way).max()
     at = [lagrangian(f * kw * way) for f in (-1, 0, 1)]
-    assert (at[0] - 2 * at[1] + at[2]) / kw**2 == pytest.approx(way @ exact @ way, rel=5e-5)
+    assert (at[0] - 2 * at[1] + at[2]) / kw**2 == pytest.approx(way @ exact @ way, rel=1e-5)
