@@ -102,7 +102,7 @@ def many_lines(rows=150, seed=0):
     low.cost = pyo.Objective(expr=sum(10 * low.d[k] + 5 * low.d[k] ** 2 for k in low.d)
                              + 2 * sum(low.e.values()))
     price = low.dual_of(low.draw)
-    m.pay = pyo.Objective(expr=-sum(price[k] * m.u[k] for k in m.u))
+    m.pay = pyo.Objective(expr=sum(price[k] * m.u[k] for k in m.u))
 
     def payment(u):
         slope = 10 + 10 * u - 2 * (u @ T.T < limit) @ T
