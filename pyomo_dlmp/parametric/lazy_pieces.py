@@ -101,7 +101,8 @@ def steps_over(cost: PartCost, a: Affine, cell: Cell) -> Steps | None:
         if len(part.C):
             full = np.vstack([part.A[active], part.C])
             rest = part.A[rows] - np.linalg.lstsq(full.T, part.A[rows].T, rcond=None)[0].T @ full
-        if (np.abs(rest).max(axis=1) > RANK * (ROUNDING + np.abs(part.A[rows]).max(axis=1))).any():
+        size = np.abs(part.A[rows]).max(axis=1, initial=0.0)
+        if (np.abs(rest).max(axis=1, initial=0.0) > RANK * (ROUNDING + size)).any():
             return None
     span = width(part)
     u = cell.vertices * span + part.lo

@@ -5,10 +5,10 @@ from functools import partial
 import numpy as np
 import pyomo.environ as pyo
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 
 import pyomo_dlmp as dlmp
-from pyomo_dlmp.parametric import solve_explicit
+from pyomo_dlmp.parametric import NotExplicit, solve_explicit
 from pyomo_dlmp.parametric.cells import unit_cell
 from pyomo_dlmp.parametric.explicit import prepare
 from pyomo_dlmp.parametric.joined import LazyPart
@@ -57,11 +57,15 @@ def test_a_consumer_in_two_hours(unlisted):
     check_same(unlisted, make)
 
 
-@settings(max_examples=8)
+@settings(max_examples=4, suppress_health_check=[HealthCheck.filter_too_much])
 @given(markets())
 def test_random_markets(market):
-    parts = prepare(market.model()).hull.parts
-    assume(all(part.m <= 3 for part in parts))
+    try:
+        ready = prepare(market.model(), most=0)
+    except NotExplicit:  # it pays less than whole prices
+        ready = None
+    assume(ready is not None and ready.joined is not None)
+    assume(all(part.m <= 3 for part in ready.hull.parts))  # more are slow
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(strategies, "solve_explicit", partial(solve_explicit, most=0))
         m = market.model()
@@ -102,7 +106,7 @@ def many_lines(rows=150, seed=0):
     low.cost = pyo.Objective(expr=sum(10 * low.d[k] + 5 * low.d[k] ** 2 for k in low.d)
                              + 2 * sum(low.e.values()))
     price = low.dual_of(low.draw)
-    m.pay = pyo.Objective(expr=-sum(price[k] * m.u[k] for k in m.u))
+    m.pay = pyo.Objective(expr=sum(price[k] * m.u[k] for k in m.u))
 
     def payment(u):
         slope = 10 + 10 * u - 2 * (u @ T.T < limit) @ T
