@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -20,9 +20,6 @@ from pyomo_dlmp.parametric.lazy_pieces import Piece
 from pyomo_dlmp.parametric.master import solve_master
 from pyomo_dlmp.parametric.region_costs import RegionCost
 from pyomo_dlmp.tolerances import ABSOLUTE_GAP
-
-if TYPE_CHECKING:
-    from pyomo_dlmp.parametric.lazy_master import LazyMaster
 
 _MOST = 800  # pieces of all parts together in a proof
 _BEST = 12  # of each part in a search for better decisions
@@ -96,13 +93,13 @@ class LazyHull(Hull):
         return None if hull is None else LazyHull.of(hull, self.exact)
 
 
-def over_pieces(master: LazyMaster) -> bool:
+def over_pieces(master: Any) -> bool:
     """One search over pieces; the master's outcome is improved.
 
     Parameters
     ----------
     master
-        After its multipliers were found.
+        A `lazy_master.LazyMaster`, after its multipliers were found.
 
     Returns
     -------
@@ -135,7 +132,7 @@ def over_pieces(master: LazyMaster) -> bool:
     return out.objective < before[0] - least or out.bound > before[1] + least
 
 
-def _open_pieces(master: LazyMaster, k: int) -> list[Piece]:
+def _open_pieces(master: Any, k: int) -> list[Piece]:
     """Leaves of a part that a better solution may use, the most promising ones first."""
     part, joined, out = master.joined.parts[k], master.joined, master.outcome
     slope = joined.slope(k, master.p)

@@ -142,7 +142,7 @@ class LazyMaster:
                        np.append(joined.hi, ones), lb, ub,
                        primal_feasibility_tolerance=EXACT_FEASIBILITY,
                        dual_feasibility_tolerance=EXACT_FEASIBILITY).solve()
-        if answer.status != Status.OPTIMAL or answer.row_dual is None:
+        if answer.status != Status.OPTIMAL or answer.row_dual is None or answer.z is None:
             return self.p, None
         if answer.z[free + points:].max(initial=0.0) > EXACT_FEASIBILITY:
             self.big = min(_SLACK * self.big, _DEAREST)  # the rows are not held, at this price

@@ -18,6 +18,7 @@ Everything is in v = (u - lo) / width.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -142,15 +143,15 @@ class Piece:
     """
 
     cell: Cell
-    steps: Steps | None
+    steps: Any  # Steps | None: which of the two is asked before each use
     open: np.ndarray
     linear: np.ndarray
     constant: float
     tangents: list[tuple[np.ndarray, float]] = field(default_factory=list)
-    state: Affine | None = None
+    state: Any = None  # Affine | None
     bound: float = -np.inf
-    best: np.ndarray | None = None  # where the bound is attained
-    chorded: Quadratic | None = None
+    best: Any = None  # where the bound is attained
+    chorded: Any = None  # the quadratic, or a convex one below it
     children: tuple | None = None  # (a, b, piece below, piece above)
     tried: bool = False  # whether its affine bounds were computed
 
