@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,11 @@ from pyomo_dlmp.series.carrying import after
 from pyomo_dlmp.series.problems import Problems
 from pyomo_dlmp.series.spans import Span, State
 from pyomo_dlmp.solve import solve_bilevel
-from pyomo_dlmp.tolerances import GAP, SAME_OBJECTIVE
+from pyomo_dlmp.status import Status
+from pyomo_dlmp.tolerances import ENTRY, GAP, SAME_OBJECTIVE
 
+_AT_ONCE = 24  # periods of independent problems that are solved together
+_FINER = 4  # than their number tells: a group's problems are not equally dear
 _OPTIONS = {"solver", "gap", "explain", "time_limit"}
 
 
@@ -74,6 +78,103 @@ class ByNumbers:
         self.other = ByMarket("strategic", problems, options, self.buses)
         self._models: dict[int, _Kept] = {}
         self._atlas: Atlas | None = None  # each process makes its own
+
+    def groups(self, spans: list[Span]) -> list[list[Span]]:
+        """Independent problems that are solved at once, as one of so many periods.
+
+        Parameters
+        ----------
+        spans : list of Span
+
+        Returns
+        -------
+        list of list of Span
+            Each of problems that follow one another.
+        """
+        network, work = self.problems.market.network, self.problems.work.own
+        joined = work.ups or network.devices_of("storage") or any(
+            dc.ramp_kw is not None for dc in network.datacenters.values())
+        size = 1 if joined else max(1, _AT_ONCE // self.problems.length)
+        found: dict[int, list[Span]] = {}
+        for span in spans:
+            found.setdefault(span.number // size, []).append(span)
+        return [part for group in found.values() for part in (
+            [group] if len(group) == size else [[span] for span in group])]
+
+    def solve_group(self, spans: list[Span]) -> list[Answer]:
+        """The answers of a group; what its problems share is computed once for all of them.
+
+        The proven gap is that of their sum: it is one of each. Where that is not enough for one
+        of them, or they have no solution together, each is solved alone.
+
+        Parameters
+        ----------
+        spans : list of Span
+
+        Returns
+        -------
+        list of Answer
+        """
+        start = time.process_time()
+        answers: list[Answer] = []
+        if len(spans) > 1:
+            try:
+                answers = self._together(spans)
+            except (NotExplicit, DlmpError):
+                self._models.pop(sum(span.length for span in spans), None)
+        if not answers:
+            return [self.solve(span, None) for span in spans]
+        used = (time.process_time() - start) / len(spans)
+        for k, (span, answer) in enumerate(zip(spans, answers, strict=True)):
+            answer.cpu = used
+            enough = answer.gap <= self.options.get("gap", GAP) or answer.gap == 0.0
+            if not enough or _is_judged(span.number, self.judge):
+                alone = self.solve(span, None)
+                apart = abs(alone.objective - answer.objective)
+                if enough and not apart <= max(SAME_OBJECTIVE, self.options.get("gap", GAP)) * (
+                        1.0 + abs(answer.objective)):
+                    alone.judged, alone.note = "failed", f"differs by {apart:.2g} $ in its group"
+                answers[k] = alone
+        return answers
+
+    def _together(self, spans: list[Span]) -> list[Answer]:
+        first, length = spans[0].first, spans[0].length
+        whole = Span(spans[0].number, first, length * len(spans), length * len(spans))
+        market = self.problems.market_of(whole, None, bare=True)
+        market = replace(market, workload=replace(
+            market.workload, energy_mwh=None, energy_windows=tuple(  # type: ignore[type-var]
+                ((k + 1) * length, self.problems.work.amount(span.first, span.first + length))
+                for k, span in enumerate(spans))))
+        if self._atlas is None:
+            self._atlas = Atlas()
+        kept = self._models.get(whole.length)
+        if kept is None:
+            kept = self._models[whole.length] = _Kept(market, self._atlas, self.buses)
+        kept.set(market, None, first)
+        # each has the gap of all, so that of all has to be far smaller
+        found = kept.instance.solve(self.options.get("gap", GAP) / (_FINER * len(spans)),
+                                    self.options.get("time_limit"))
+        if found.decisions is None or found.status != Status.OPTIMAL:
+            return []
+        apart = max(0.0, float(found.objective - found.bound))
+        labels, answers = kept.labels, []
+        for k, span in enumerate(spans):
+            kept.labels = labels[k * length:(k + 1) * length]
+            answer = Answer(span.number, str(found.status),
+                            residual=max(lower.residual for lower in found.lowers))
+            kept.read(found, answer, length)
+            if answer.repriced != answer.repriced:
+                return []
+            answer.payment = answer.objective = answer.repriced
+            answer.bound = answer.objective - apart
+            answer.gap = apart / max(abs(answer.objective), ENTRY)
+            answers.append(answer)
+        answers[0].known = found.recalled[0]
+        answers[0].new = found.recalled[1] - found.recalled[0]
+        if abs(sum(a.objective for a in answers) - found.objective) > SAME_OBJECTIVE * (
+                1.0 + abs(found.objective)):
+            return []
+        return answers
 
     def solve(self, span: Span, state: State | None) -> Answer:
         """The answer of a problem; as of `ByMarket.solve`."""
