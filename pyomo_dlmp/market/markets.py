@@ -40,8 +40,6 @@ from pyomo_dlmp.solve import check_keywords, solve_bilevel, solve_integer, solve
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import GAP, ROUNDING, ROW_HOLDS
 
-_LARGE = 1_000  # buses; the linear form of a larger feeder costs more than a round of the AC form
-
 
 @renamed_arguments(reuse="atlas", cache="atlas")
 def solve_market(name: str, market: Market, **options: Any) -> MarketResult:
@@ -129,13 +127,8 @@ def _strategic(market: Market, **options: Any) -> MarketResult:
 
 
 def _linear_answer(market: Market, **options: Any) -> MarketResult | None:
-    """The same market in the linear form: where the leader's loop starts.
-
-    None where that cannot hold the feeder, or not its loads, and for large feeders, of which it
-    would be built, compiled and solved to spare a round: the loop then starts at the floor.
+    """The same market in the linear form; None where that cannot hold the feeder, or not its loads.
     """
-    if len(market.network.buses) > _LARGE:
-        return None
     opf = {key: v for key, v in market.opf.items() if key not in AC_ALONE}
     try:
         return _strategic(replace(market, opf=opf), **options)

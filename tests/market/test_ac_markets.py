@@ -8,15 +8,7 @@ import pytest
 
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.errors import SolverError
-from pyomo_dlmp.market import (
-    MARKETS,
-    Market,
-    ac_checks,
-    ac_market,
-    build_bilevel,
-    markets,
-    solve_market,
-)
+from pyomo_dlmp.market import MARKETS, Market, ac_checks, ac_market, build_bilevel, solve_market
 from pyomo_dlmp.market.dso import bilevel_of
 from pyomo_dlmp.results.dispatch import dispatch_table
 from pyomo_dlmp.results.payments import payments_table
@@ -118,15 +110,6 @@ def test_steps_that_do_not_shrink_are_held_and_that_is_said(monkeypatch, strateg
     assert "alternated" in held.note
     assert held.paid == pytest.approx(strategic.paid, rel=1e-5)
     assert held.dso.datacenter["dc"].p[0].bounds == pytest.approx((0.07, 0.7))
-
-
-def test_a_start_at_the_floor_ends_at_the_same_answer(monkeypatch, strategic):
-    monkeypatch.setattr(markets, "_LARGE", 0)
-    found = solve_market("strategic", market(deviations=0), gap=1e-6)
-    assert found.ac.settled and found.paid == pytest.approx(strategic.paid, rel=1e-9)
-    for t in (0, 1):
-        assert found.dso.datacenter["dc"].p[t].value == pytest.approx(
-            strategic.dso.datacenter["dc"].p[t].value, abs=1e-6)
 
 
 def test_rounds_that_are_used_up_are_told():
