@@ -171,7 +171,7 @@ class AcLoop:
         """
         before = self.node_prices()
         old = self.state.legs.u
-        self.state = solve(self.circuit, self.injected(), self.drawn, self.state, self.labels)
+        self.state = solve(self.circuit, self.injected(), self.drawn, self.state.z, self.labels)
         assert self.map is not None and self.solution is not None
         self.state = on_the_models_side(self.state, self.model, self.labels)
         self.model_gap = float(np.abs(self.map.leg_voltages(self.solution.x, self.state)
