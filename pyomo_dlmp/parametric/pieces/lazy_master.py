@@ -19,8 +19,8 @@ import scipy.sparse as sp
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.outer_approximation import SearchResult
-from pyomo_dlmp.parametric.joined import Joined
-from pyomo_dlmp.parametric.lazy_hull import over_pieces
+from pyomo_dlmp.parametric.pieces.hull_of_pieces import over_pieces
+from pyomo_dlmp.parametric.pieces.joined import Joined
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import EXACT_FEASIBILITY, ROUNDING
 

@@ -31,9 +31,9 @@ from pyomo_dlmp.parametric.active_sets import (
     affine,
     scale_of,
 )
-from pyomo_dlmp.parametric.cells import Cell
 from pyomo_dlmp.parametric.condensed import width
-from pyomo_dlmp.parametric.part_costs import PartCost
+from pyomo_dlmp.parametric.pieces.cells import Cell
+from pyomo_dlmp.parametric.pieces.part_costs import PartCost
 from pyomo_dlmp.parametric.region_costs import Quadratic
 from pyomo_dlmp.tolerances import CONVEX, POLISHED, RANK, ROUNDING
 
