@@ -128,7 +128,8 @@ class LazyMaster:
             costs.append(np.array(part.values) + u @ joined.costs[k])
         count = [b.shape[1] for b in blocks]
         self.big = self.big or _SLACK * max(np.ptp(c) + 1.0 for c in costs)
-        size = np.maximum(1e-3, np.max([np.abs(b).max(axis=1) for b in blocks], axis=0))
+        size = np.max([np.abs(b).max(axis=1) for b in blocks], axis=0)
+        size = np.where(size > ROUNDING, size, 1.0)
         relax = sp.diags(size)
         top = sp.hstack([joined.rows, *map(sp.csr_matrix, blocks), relax, -relax])
         one = sp.hstack([sp.csr_matrix((len(count), free)),

@@ -18,11 +18,11 @@ from pyomo_dlmp.parametric.active_sets import Affine, affine, conditions, scale_
 from pyomo_dlmp.parametric.pieces.cells import Cell, unit_cell
 from pyomo_dlmp.parametric.pieces.part_costs import PartCost
 from pyomo_dlmp.parametric.pieces.piece import Piece, steps_over
-from pyomo_dlmp.tolerances import POLISHED, ROUNDING
+from pyomo_dlmp.tolerances import FACET_STEPS, POLISHED, ROUNDING
 
 _SHARES = (0.3, 0.1, 0.03)  # e in the affine bounds of `piece`, besides 1
 _VERTICES = 20  # vertices up to which these bounds are computed
-_THIN = 1e-6  # width of a cell that is cut no more, share of the range
+_THIN = FACET_STEPS[1]  # width of a cell that is cut no more, share of the range
 
 
 class LazyPart:
