@@ -15,6 +15,7 @@ from pyomo_dlmp.parametric.pieces.joined import LazyPart
 from pyomo_dlmp.parametric.pieces.part_costs import PartCost
 from pyomo_dlmp.solve import strategies
 from tests.checks import check_answer
+from tests.library.families.table import FAMILIES
 from tests.market.strategies import markets
 from tests.models import bilevel, consumer, feeder
 
@@ -83,6 +84,14 @@ def test_a_feeder_whose_limits_bind(unlisted, v_min):
                      connection="delta")
     check_same(unlisted, lambda: bilevel(feeder(*sites, load), 1.2, [40.0, 60.0],
                                          v_min=v_min, penalty=500.0), gap=1e-3)
+
+
+def test_a_lower_level_without_solution_somewhere_in_the_range(unlisted):
+    drawn = FAMILIES["payment, some"](110)
+    m = drawn.model()
+    result, known = unlisted(m, gap=1e-4), drawn.answer().optimum
+    assert result.bound <= known + 1e-6 <= result.objective + 2e-6
+    check_answer(m, result)
 
 
 def many_lines(rows=150, seed=0):

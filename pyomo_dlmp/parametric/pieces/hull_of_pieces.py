@@ -38,9 +38,14 @@ class PieceCost(RegionCost):
 
     def __init__(self, part: LazyPart, piece: Piece):
         self.part, self.piece = part, piece
-        cost = piece.cost if piece.steps is not None else part.value
+        cost = piece.cost if piece.steps is not None else self._of_part
         super().__init__(piece.cell.as_polytope(), 0, cost, _Below(piece),  # type: ignore[arg-type]
                          np.inf, np.zeros((part.m, 0)))
+
+    def _of_part(self, v: np.ndarray) -> float:
+        """The part's cost at v; infinite without a solution, so that the piece is cut there."""
+        value = self.part.value(v)
+        return np.inf if value is None else value
 
     def halves(self, v: np.ndarray) -> list[RegionCost]:
         """The piece cut in two near a point v; the same one where it cannot be cut."""
