@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyomo.environ as pyo
+from pyomo.core.expr.numeric_expr import NPV_MaxExpression, NPV_MinExpression
 
 from pyomo_dlmp.ac.flows import operating_point
 from pyomo_dlmp.ac.newton import AcState
@@ -219,9 +220,9 @@ def limit_power(dso: Any, market: Market) -> None:
         low, high = (by_period(values, labels, f"limits_kw of {name}") for values in pair)
         for t in labels:
             var = dc.p[t]
-            most = min(var.ub, mega(high[t]))
+            most = NPV_MinExpression((var.upper, mega(high[t])))  # its own limits may be of Params
             var.setub(most)
-            var.setlb(min(most, max(var.lb, mega(low[t]))))
+            var.setlb(NPV_MinExpression((most, NPV_MaxExpression((var.lower, mega(low[t]))))))
             if not var.fixed:
                 var.set_value(var.lb, skip_validation=True)
 

@@ -27,14 +27,14 @@ from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.parametric.atlas import Atlas
 from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit
 from pyomo_dlmp.parametric.hull import Hull, build_hull
-from pyomo_dlmp.parametric.joined import Joined, join_parts, refuse_many
 from pyomo_dlmp.parametric.known_value import present_values, refuse_false_bound, value_at
-from pyomo_dlmp.parametric.lazy_master import LazyMaster
 from pyomo_dlmp.parametric.master import solve_master
+from pyomo_dlmp.parametric.pieces.joined import Joined, join_parts, refuse_many
+from pyomo_dlmp.parametric.pieces.lazy_master import LazyMaster
 from pyomo_dlmp.parametric.polish import polished
 from pyomo_dlmp.parametric.region_costs import costs_over_regions, refuse_answers
 from pyomo_dlmp.parametric.regions_point import point_by_regions
-from pyomo_dlmp.parametric.upper_program import upper_program
+from pyomo_dlmp.parametric.upper_rows import upper_program
 from pyomo_dlmp.parametric.upper_terms import RegionObjective, UpperTerms, assign_terms, read_upper
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.transform.record import SingleLevel

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, assume, given, settings
 
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.parametric import NotExplicit, solve_explicit
-from pyomo_dlmp.parametric.cells import unit_cell
 from pyomo_dlmp.parametric.explicit import prepare
-from pyomo_dlmp.parametric.joined import LazyPart
-from pyomo_dlmp.parametric.part_costs import PartCost
+from pyomo_dlmp.parametric.pieces.cells import unit_cell
+from pyomo_dlmp.parametric.pieces.joined import LazyPart
+from pyomo_dlmp.parametric.pieces.part_costs import PartCost
 from pyomo_dlmp.solve import strategies
 from tests.checks import check_answer
 from tests.market.strategies import markets

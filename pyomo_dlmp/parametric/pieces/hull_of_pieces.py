@@ -15,9 +15,9 @@ import numpy as np
 
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.parametric.hull import Hull, build_hull
-from pyomo_dlmp.parametric.lazy_part import LazyPart
-from pyomo_dlmp.parametric.lazy_pieces import Piece
 from pyomo_dlmp.parametric.master import solve_master
+from pyomo_dlmp.parametric.pieces.lazy_part import LazyPart
+from pyomo_dlmp.parametric.pieces.piece import Piece
 from pyomo_dlmp.parametric.region_costs import RegionCost
 from pyomo_dlmp.tolerances import ABSOLUTE_GAP
 

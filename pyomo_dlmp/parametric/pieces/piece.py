@@ -31,14 +31,13 @@ from pyomo_dlmp.parametric.active_sets import (
     affine,
     scale_of,
 )
-from pyomo_dlmp.parametric.cells import Cell
 from pyomo_dlmp.parametric.condensed import width
-from pyomo_dlmp.parametric.part_costs import PartCost
+from pyomo_dlmp.parametric.pieces.cells import Cell
+from pyomo_dlmp.parametric.pieces.part_costs import PartCost
 from pyomo_dlmp.parametric.region_costs import Quadratic
-from pyomo_dlmp.tolerances import CONVEX, POLISHED, RANK, ROUNDING
+from pyomo_dlmp.tolerances import CONVEX, POLISHED, RANK, ROUNDING, SAME_OBJECTIVE
 
 _KELLEY = 8  # tangents at most for one minimum over a piece
-_NEAR = 1e-5  # relative error of such a minimum
 
 
 @dataclass
@@ -236,7 +235,7 @@ class Piece:
                 self.tangents.append((direction, value - float(direction @ v)))
                 if value + float(slope @ v) < upper:
                     upper, self.best = value + float(slope @ v), v
-                if upper - lower <= _NEAR * abs(upper) + ROUNDING:
+                if upper - lower <= SAME_OBJECTIVE * abs(upper) + ROUNDING:
                     break
             if not self.tangents:
                 self.best = X[int(np.argmin(X @ slope))]
