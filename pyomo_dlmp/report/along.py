@@ -81,7 +81,7 @@ def series_items(steps: pd.DataFrame, prices: pd.DataFrame) -> Iterator[Plan | T
             "Step lines of active price and payment over time, a line per case.")
     yield Plan(
         Job(series.series_effort, (steps,)),
-        "Left: processor time of each problem (dots) and the median of its neighbours (line). "
-        "Right: how many parts had critical regions that were known already, and how many new "
-        "ones; a part is mostly an hour.",
-        "Processor time per row, and stacked bars of parts with known and new regions, by problem.")
+        "Left: processor time of each problem (dots) and the mean of its neighbours (line). "
+        "Right: the share of parts whose critical regions were not known before; a part is mostly "
+        "an hour.",
+        "Processor time per row, and the share of parts with new regions, by problem.")

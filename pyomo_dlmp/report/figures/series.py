@@ -7,10 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from pyomo_dlmp.report.derived import all_cases, cases_of, pick
 from pyomo_dlmp.report.figures.style import (
-    FAINT,
     MUTED,
     case_color,
     case_width,
@@ -21,8 +21,9 @@ from pyomo_dlmp.report.figures.style import (
     styled,
 )
 
-_LONG = 24 * 8  # rows beyond which lines over time are a thicket
+_LONG = 24 * 14  # rows beyond which lines over time are a thicket
 _BARS = 40  # groups of problems
+_MS = 1000.0  # in a second
 PRICE, PAYMENT = "active DLMP at the datacenters ($/MWh)", "payment ($ per row)"
 
 
@@ -182,7 +183,7 @@ def series_calendar(prices: pd.DataFrame) -> Figure:
 
 @styled
 def series_effort(steps: pd.DataFrame) -> Figure:
-    """Processor time of the problems, and how many parts had known critical regions.
+    """Processor time of the problems, and how many parts had new critical regions.
 
     Parameters
     ----------
@@ -202,21 +203,24 @@ def series_effort(steps: pd.DataFrame) -> Figure:
         groups = [mine.iloc[k] for k in np.array_split(
             np.arange(len(mine)), min(_BARS, len(mine)))]
         edges = np.array([g["problem"].iloc[0] for g in groups] + [mine["problem"].iloc[-1] + 1])
-        per_row = 1e3 * mine["cpu_s"] / mine["rows"]
-        if per_row.gt(0).any():
-            left.plot(mine["problem"] + 0.5, per_row, ".", ms=2.5, color=MUTED, alpha=0.35,
+        used = _MS * mine["cpu_s"] / mine["rows"]
+        if used.gt(0).any():
+            left.plot(mine["problem"] + 0.5, used, ".", ms=2.5, color=MUTED, alpha=0.35,
                       rasterized=len(mine) > _LONG)
-            left.stairs([float((1e3 * g["cpu_s"] / g["rows"]).median()) for g in groups], edges,
-                        baseline=None, color=case_color(cases, case), lw=2.0)
+            left.stairs([_MS * g["cpu_s"].sum() / g["rows"].sum() for g in groups], edges,
+                        baseline=None, color=case_color(cases, case), lw=2.0, zorder=3)
             left.set_yscale("log")
+            left.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            left.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            left.yaxis.set_minor_locator(NullLocator())
         left.set_title(f"{case} · processor time (ms per row)")
         known, new = (np.array([g[key].sum() for g in groups]) for key in ("known", "new"))
-        right.bar(edges[:-1], known, np.diff(edges), align="edge", color=FAINT, label="known")
-        right.bar(edges[:-1], new, np.diff(edges), bottom=known, align="edge",
-                  color=case_color(cases, case), label="new")
-        right.set_title("parts by their critical regions")
-        right.legend(loc="lower right", ncols=2, frameon=True)
+        share = 100.0 * new / np.maximum(known + new, 1)
+        right.stairs(share, edges, fill=True, color=case_color(cases, case))
+        right.set_title(f"parts with new critical regions (%): {new.sum():,.0f} of "
+                        f"{(known + new).sum():,.0f}")
         right.set_xlim(edges[0], edges[-1])
+        right.set_ylim(0.0, max(1.0, 1.05 * share.max()))
     for ax in axes[-1]:
         ax.set_xlabel("problem")
     return figure
