@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,8 @@ class Explicit:
     joined
         These parts where their regions are too many to be listed; `regions` are those of the
         answer then.
+    known
+        Of each part with decisions: their columns, and whether the atlas knew all its regions.
     """
 
     systems: list[KktSystem]
@@ -78,6 +80,7 @@ class Explicit:
     hull: Hull
     regions: list
     joined: Joined | None = None
+    known: list[tuple[np.ndarray, bool]] = field(default_factory=list)
 
     def size(self) -> dict[str, int]:
         """Numbers of rows, columns and binaries of the master, parts and regions."""
@@ -144,7 +147,12 @@ def prepare(model: Any, most: int = MOST_REGIONS, clock: Any = None, priced: boo
     try:
         refuse_many(worths, most)
         # parts without a price, too: they must have a solution everywhere
-        found = {k: atlas.regions(part, most, effort) for k, part in enumerate(parts) if part.m}
+        found = {}
+        for k, part in enumerate(parts):
+            if part.m:
+                searched = atlas.counts["enumerated"]
+                found[k] = atlas.regions(part, most, effort)
+                ready.known.append((where[k], atlas.counts["enumerated"] == searched))
     except NotExplicit as err:
         if not err.too_large:
             raise

@@ -159,14 +159,13 @@ class ByNumbers:
             answer = Answer(span.number, str(found.status),
                             residual=max(lower.residual for lower in found.lowers))
             kept.read(found, answer, length)
+            answer.known, answer.new = kept.regions(found)
             if answer.repriced != answer.repriced:
                 return []
             answer.payment = answer.objective = answer.repriced
             answer.bound = answer.objective - apart
             answer.gap = apart / max(abs(answer.objective), ENTRY)
             answers.append(answer)
-        answers[0].known = found.recalled[0]
-        answers[0].new = found.recalled[1] - found.recalled[0]
         if abs(sum(a.objective for a in answers) - found.objective) > SAME_OBJECTIVE * (
                 1.0 + abs(found.objective)):
             return []
@@ -203,7 +202,8 @@ class ByNumbers:
             span.number, str(found.status), objective=float(found.objective),
             bound=float(found.bound), gap=float(found.gap),
             residual=max(lower.residual for lower in found.lowers),
-            known=found.recalled[0], new=found.recalled[1] - found.recalled[0])
+            known=sum(known for _, known in found.known),
+            new=sum(not known for _, known in found.known))
         value = kept.read(found, answer, span.bought)
         if span.bought == span.length:
             answer.payment = answer.objective

@@ -155,6 +155,22 @@ class KeptModel:
             answer.payment = self._by_terms(found, values, labels)
         return value
 
+    def regions(self, found: Arrays) -> tuple[int, int]:
+        """Parts of the present periods whose regions were known, and those that are new.
+
+        Parameters
+        ----------
+        found : Arrays
+            The solution; a part belongs to the period of its first decision.
+
+        Returns
+        -------
+        (int, int)
+        """
+        mine = [known for columns, known in found.known
+                if _period(found.columns[columns[0]]) in self.labels]
+        return sum(mine), len(mine) - sum(mine)
+
     def _places(self, rows: list) -> dict[tuple[str, str, str], dict[Any, int]]:
         """Places of the balances of the buses among the rows, by period."""
         if self._rows is None or self._rows[0] is not rows:
@@ -205,3 +221,9 @@ class KeptModel:
         dca, wanted = self.model.dca, set(labels)
         return sum(float(pyo.value(part[k])) for part in (dca.pay_active, dca.pay_reactive)
                    for k in part if k[-1] in wanted)
+
+
+def _period(var: Any) -> Any:
+    """Of a Var by period, or by leg and period."""
+    index = var.index()
+    return index[-1] if isinstance(index, tuple) else index

@@ -177,6 +177,10 @@ def test_hours_that_are_solved_together_are_those_solved_alone():
     assert (together.steps["bound"] <= together.steps["objective"] * (1 + 1e-6)).all()
     assert together.steps["cpu_s"].nunique() == 1  # none had to be solved again
     assert together.steps["gap"].max() <= 1e-4
+    for found in (together, alone):  # one part an hour
+        assert (found.steps["known"] + found.steps["new"]).tolist() == [1] * len(found.steps)
+        assert 0 < found.steps["new"].sum() < 23
+    assert cut["new"].tolist() == alone.steps["new"].tolist()
     capacity = [900.0] * 5 + [400.0] + [900.0] * 18
     one = dlmp.solve_series(market(), table.assign(**{"kw.dc": capacity}))
     assert one.steps["status"].value_counts().to_dict() == {"optimal": 23, "infeasible": 1}
