@@ -7,7 +7,7 @@ outside it, deactivated, in another model), without relying on the user to tell.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from operator import attrgetter, is_
 from typing import Any
 
@@ -24,6 +24,7 @@ _PARAMS = frozenset([ParamData, ScalarParam])
 # raw attributes of VarData: its properties would take a second for a large feeder
 _RAW = tuple(map(attrgetter, ("_lb", "_ub", "_domain", "_fixed")))
 _EXPRESSION = attrgetter("_args_")
+Stated = Callable[[Any], tuple[list, list]]
 
 
 class Leaves:
@@ -32,7 +33,9 @@ class Leaves:
     Parameters
     ----------
     block
-        A LowerLevel that has been compiled.
+        A LowerLevel that has been compiled, or another component.
+    stated
+        stated(block) gives its (rows, objectives), one objective; None: those of a LowerLevel.
 
     Attributes
     ----------
@@ -46,9 +49,9 @@ class Leaves:
         Whether the objective does.
     """
 
-    def __init__(self, block: Any):
-        self._block = block
-        self.rows, self.objectives = _stated(block)
+    def __init__(self, block: Any, stated: Stated | None = None):
+        self._block, self._stated = block, stated or _stated
+        self.rows, self.objectives = self._stated(block)
         self.variables: list = []
         self.numbers: list = []
         self._expressions: list = []
@@ -113,7 +116,7 @@ class Leaves:
         ModelError
             The LowerLevel now holds a component that it cannot hold.
         """
-        now = self._structure_now(*_stated(self._block))
+        now = self._structure_now(*self._stated(self._block))
         if [len(part) for part in now] != [len(part) for part in self._structure]:
             return False
         if not all(_identical(a, b) for a, b in zip(now[:-1], self._structure[:-1], strict=True)):
