@@ -185,8 +185,10 @@ def finalize_result(model: Any, record: SingleLevel, claim: Claim, solver: str, 
     result = BilevelResult(claim.status, claim.objective, claim.bound, None, solver, clock.times,
                            claim.size, notes=list(claim.notes))
     rows = upper_rows(model, record)
-    as_found = _as_found(record)
-    judged = [_finalize_lower(lower, record, rows, result) for lower in record.lowers]
+    points = [_own_point(lower) for lower in record.lowers]
+    as_found = _as_found(record, points)
+    judged = [_finalize_lower(lower, point, record, rows, result)
+              for lower, point in zip(record.lowers, points, strict=True)]
     loose = record.relaxed or not record.exact
     result.audit = judge_upper(
         model, record, [report for report, _ in judged], [s for _, s in judged],
@@ -231,7 +233,7 @@ def _round_integers(decided: list) -> None:
             var.set_value(float(round(var.value)), skip_validation=True)
 
 
-def _as_found(record: SingleLevel) -> float | None:
+def _as_found(record: SingleLevel, points: list[tuple]) -> float | None:
     """Upper objective at the search's own answers and duals, which are loaded for it.
 
     A search that stops early may hold duals that are not the best for the upper level; its
@@ -239,8 +241,7 @@ def _as_found(record: SingleLevel) -> float | None:
     """
     if not record.exact:
         return None
-    for lower in record.lowers:
-        _, _, y, mu = _own_point(lower)
+    for lower, (_, _, y, mu) in zip(record.lowers, points, strict=True):
         lower.kkt.duals.load_asked(y, mu)
     return pyo.value(record.original.expr, exception=False)
 
@@ -295,7 +296,7 @@ def _failure(record: SingleLevel, result: BilevelResult) -> AuditError:
     return error
 
 
-def _finalize_lower(lower, record: SingleLevel, rows: list,
+def _finalize_lower(lower, point: tuple, record: SingleLevel, rows: list,
                     result: BilevelResult) -> tuple[LowerAudit, LowerSolver]:
     """Audit the solver's point, then load the better of it and the exact re-solve.
 
@@ -306,7 +307,7 @@ def _finalize_lower(lower, record: SingleLevel, rows: list,
     level only approximates the lower one, the re-solve is loaded and checked.
     """
     kkt, form = lower.kkt, lower.kkt.form
-    x, u, y, mu = _own_point(lower)
+    x, u, y, mu = point
     solver = lower.solver if isinstance(lower, LowerPoint) else LowerSolver(kkt)
     report = audit_lower(kkt, x, u, (y, mu), lower.bounds, solver, ranges=False)
     solution = report.solution

@@ -227,8 +227,8 @@ class DualMap:
         if block.component("dual") is None:
             block.add_component("dual", pyo.Suffix(direction=pyo.Suffix.IMPORT))
         suffix = block.component("dual")
-        for row, value in zip(self.form.rows, self.row_duals(y, mu), strict=True):
-            suffix[row] = float(value)
+        for row, value in zip(self.form.rows, self.row_duals(y, mu).tolist(), strict=True):
+            suffix[row] = value
         self.load_asked(y, mu)
 
     def load_asked(self, y: np.ndarray, mu: np.ndarray) -> None:

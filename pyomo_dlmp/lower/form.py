@@ -191,13 +191,20 @@ def active_parts(block: BlockData) -> dict[type, list]:
         It has a component that a lower level cannot hold; lists all.
     """
     found: dict[type, list] = {pyo.Constraint: [], pyo.Objective: []}
-    faults = []
     guard = guard_of(block)
+    for comp in active_components(block):
+        found[comp.ctype].extend(
+            data for data in comp.values() if data.active and data is not guard)
+    return found
+
+
+def active_components(block: BlockData) -> list:
+    """Active Constraints and Objectives of a lower level, as components; see `active_parts`."""
+    found, faults = [], []
     for part in block.block_data_objects(active=True, descend_into=pyo.Block):
         for comp in part.component_objects(active=True, descend_into=False):
-            if comp.ctype in found:
-                found[comp.ctype].extend(
-                    data for data in comp.values() if data.active and data is not guard)
+            if comp.ctype in (pyo.Constraint, pyo.Objective):
+                found.append(comp)
             elif (fault := lower_fault(comp)) is not None:
                 faults.append(fault)
     if faults:

@@ -7,7 +7,7 @@ outside it, deactivated, in another model), without relying on the user to tell.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from operator import attrgetter, is_
 from typing import Any
 
@@ -18,12 +18,13 @@ from pyomo.core.expr.numvalue import native_numeric_types, native_types
 
 from pyomo_dlmp.bilevel.values import limits_of
 from pyomo_dlmp.expressions import reached
-from pyomo_dlmp.lower.form import active_parts
+from pyomo_dlmp.lower.form import active_components, active_parts
 
 _PARAMS = frozenset([ParamData, ScalarParam])
 # raw attributes of VarData: its properties would take a second for a large feeder
 _RAW = tuple(map(attrgetter, ("_lb", "_ub", "_domain", "_fixed")))
-_EXPRESSION = attrgetter("_args_")
+_EXPRESSION, _ACTIVE = attrgetter("_args_"), attrgetter("_active")
+Stated = Callable[[Any], tuple[list, list]]
 
 
 class Leaves:
@@ -32,7 +33,9 @@ class Leaves:
     Parameters
     ----------
     block
-        A LowerLevel that has been compiled.
+        A LowerLevel that has been compiled, or another component.
+    stated
+        stated(block) gives its (rows, objectives), one objective; None: those of a LowerLevel.
 
     Attributes
     ----------
@@ -46,9 +49,10 @@ class Leaves:
         Whether the objective does.
     """
 
-    def __init__(self, block: Any):
-        self._block = block
-        self.rows, self.objectives = _stated(block)
+    def __init__(self, block: Any, stated: Stated | None = None):
+        self._block, self._stated = block, stated or _stated
+        self._held = _held(block) if stated is None else None
+        self.rows, self.objectives = self._stated(block)
         self.variables: list = []
         self.numbers: list = []
         self._expressions: list = []
@@ -113,7 +117,11 @@ class Leaves:
         ModelError
             The LowerLevel now holds a component that it cannot hold.
         """
-        now = self._structure_now(*_stated(self._block))
+        stated = (self.rows, self.objectives)
+        held = None if self._held is None else _held(self._block)
+        if held is None or not _same_held(held, self._held):
+            stated, self._held = self._stated(self._block), held
+        now = self._structure_now(*stated)
         if [len(part) for part in now] != [len(part) for part in self._structure]:
             return False
         if not all(_identical(a, b) for a, b in zip(now[:-1], self._structure[:-1], strict=True)):
@@ -171,6 +179,18 @@ class Leaves:
 def _stated(block: Any) -> tuple[list, list]:
     found = active_parts(block)
     return found[pyo.Constraint], found[pyo.Objective]
+
+
+def _held(block: Any) -> list[tuple]:
+    """(component, its data, which are active) of rows and objectives: quicker than `_stated`."""
+    return [(comp, data := list(comp._data.values()), list(map(_ACTIVE, data)))
+            for comp in active_components(block)]
+
+
+def _same_held(one: list[tuple], other: list[tuple] | None) -> bool:
+    return other is not None and len(one) == len(other) and all(
+        a[0] is b[0] and len(a[1]) == len(b[1]) and _identical(a[1], b[1]) and a[2] == b[2]
+        for a, b in zip(one, other, strict=True))
 
 
 def _number(leaf: Any) -> Any:

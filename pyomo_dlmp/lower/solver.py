@@ -126,6 +126,19 @@ def _free(kkt: KktSystem) -> np.ndarray:
     return np.isinf(kkt.form.lb) & np.isinf(kkt.form.ub)
 
 
+def same_places(one: sp.csr_matrix, other: sp.csr_matrix) -> bool:
+    """Whether two matrices have their entries in the same places."""
+    return one.shape == other.shape and np.array_equal(one.indptr, other.indptr) and (
+        np.array_equal(one.indices, other.indices))
+
+
+def same_qp(one: ConvexQp, other: ConvexQp) -> bool:
+    """Whether two QPs share their matrices and have the same vectors, beside their starts."""
+    return one.Q is other.Q and one.A is other.A and all(
+        np.array_equal(getattr(one, name), getattr(other, name))
+        for name in ("c", "right", "lb", "ub"))
+
+
 def _fill(A: sp.spmatrix, free: np.ndarray) -> int:
     """Entries of the map from decisions to flows, each a function of its component's decisions."""
     label, _ = component_labels(A)
@@ -158,12 +171,25 @@ class LowerSolver:
         self.factor = splu(kkt.A_eq[self.used][:, self.gone].tocsc()) if len(self.used) else None
         self._last: tuple[np.ndarray, LowerSolution] | None = None
         self._like: Point | None = None  # of the reduced QP, when it was last solved
+        self._answers: dict[int, tuple[ConvexQp, Point]] = {}  # by number of the part
         self._reduce()
 
-    def _reduce(self) -> None:
-        """Objective and rows over the decisions that remain, and what falls apart in them."""
+    def _reduce(self, before: KktSystem | None = None) -> None:
+        """Objective and rows over the decisions that remain, and what falls apart in them.
+
+        Where only curvatures differ from those of an earlier lower level, the parts that they do
+        not touch keep their QP.
+        """
         kkt, M = self.kkt, self.elimination.M
-        self.Q = (M.T @ kkt.form.Q @ M).tocsr()
+        Q = (M.T @ kkt.form.Q @ M).tocsr()
+        if before is not None and before.S is kkt.S and same_places(Q, self.Q):
+            moved = np.zeros(Q.shape[0], dtype=bool)
+            moved[Q.indices[Q.data != self.Q.data]] = True
+            self.Q = Q
+            self._pieces = {k: piece for k, piece in self._pieces.items()
+                            if not moved[self.parts[k]].any()}
+            return
+        self.Q = Q
         self.A = sp.vstack([kkt.A_eq[self.rest], kkt.S[kkt.row_pairs]], format="csr") @ M
         self._pieces: dict[int, tuple[np.ndarray, ConvexQp]] = {}  # by number of the part
         parts = self._independent_parts()
@@ -188,9 +214,9 @@ class LowerSolver:
         if old.A_eq is not kkt.A_eq or not np.array_equal(_free(old), _free(kkt)):
             return LowerSolver(kkt)
         new = copy(self)
-        new.kkt, new._last = kkt, None
+        new.kkt, new._last, new._answers = kkt, None, self._answers.copy()
         if old.S is not kkt.S or old.form.Q is not kkt.form.Q:
-            new._reduce()
+            new._reduce(old)
             if new.A.shape != self.A.shape:
                 new._like = None
         return new
@@ -256,7 +282,7 @@ class LowerSolver:
             like = None if self._like is None else (
                 self._like[0][part], self._like[1][touched], self._like[2][part])
             try:
-                v[part], dual[touched], rho[part] = piece.solve(like)
+                v[part], dual[touched], rho[part] = self._answer(number, piece, like)
             except SolverError as err:
                 names = ", ".join(form.names_x[kept[j]] for j in part[:3])
                 raise SolverError.at(
@@ -276,6 +302,13 @@ class LowerSolver:
         start = None if problem.start is None else problem.start[part]
         return touched, replace(known, c=problem.c[part], right=problem.right[touched],
                                 lb=problem.lb[part], ub=problem.ub[part], start=start)
+
+    def _answer(self, number: int, piece: ConvexQp, like: Point | None) -> Point:
+        """The solution of a part; that of its last QP where this is the same to the last bit."""
+        last = self._answers.get(number)
+        if last is None or not same_qp(last[0], piece):
+            last = self._answers[number] = piece, piece.solve(like)
+        return last[1]
 
     def _check_settled_rows(self, right: np.ndarray, rows: np.ndarray) -> None:
         """Rows without a remaining decision must hold as they are; SolverError otherwise."""

@@ -34,6 +34,7 @@ from pyomo_dlmp.parametric.chapters import Chapter
 from pyomo_dlmp.parametric.condensed import CondensedQp
 from pyomo_dlmp.parametric.condensing import Parts, condense
 from pyomo_dlmp.parametric.critical_regions import Regions, enumerate_regions
+from pyomo_dlmp.parametric.kept_steps import KeptSteps
 
 _MOST_PARTS = 3000
 _MOST_SYSTEMS = 60  # compiled lower levels, whose models they keep alive
@@ -58,6 +59,8 @@ class Atlas:
         {name: value} of the last solution's upper decisions.
     source
         The file that it was loaded from, or None.
+    steps
+        What the last solve made on its way.
     """
 
     def __init__(self, series: bool = True):
@@ -70,6 +73,7 @@ class Atlas:
         self._parts: dict[int, tuple] = {}
         self._regions: dict[bytes, Regions] = {}
         self._chapters: dict[bytes, Chapter] = {}
+        self.steps = KeptSteps()
 
     def __repr__(self) -> str:
         """One line in place of the arrays."""
@@ -237,7 +241,8 @@ class Atlas:
             held = self._parts[number] = (kkt, key, found)
         return held[2]
 
-    def regions(self, part: CondensedQp, most: int, effort: Effort) -> Regions:
+    def regions(self, part: CondensedQp, most: int, effort: Effort,
+                last: Regions | None = None) -> Regions:
         """Critical regions of a part: recalled, of known states, or enumerated.
 
         They are the same whichever of these they are.
@@ -246,6 +251,8 @@ class Atlas:
         ----------
         part, most, effort
             As of `enumerate_regions`.
+        last
+            What it returned for this very part.
 
         Returns
         -------
@@ -256,6 +263,9 @@ class Atlas:
         NotExplicit
             As of `enumerate_regions`.
         """
+        if last is not None:
+            self.counts["recalled"] += 1
+            return last
         key = _digest(part) if self.series else b""
         known = self._regions.get(key)
         if known is not None and len(known.regions) <= most:

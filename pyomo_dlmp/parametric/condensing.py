@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -20,6 +19,7 @@ from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.components import component_labels, groups_by_label
 from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit, Shape, screen
 from pyomo_dlmp.parametric.flows import Flows, flows_of
+from pyomo_dlmp.parametric.moved import Moved, same_rows
 
 
 @dataclass(eq=False)
@@ -144,7 +144,7 @@ def condense(kkt: KktSystem, paid: Iterable[int], wanted: Iterable[int],
     Returns
     -------
     Parts
-        A sequence of CondensedQp.
+        A sequence of CondensedQp; the same objects as before where nothing of a part differs.
 
     Raises
     ------
@@ -154,14 +154,13 @@ def condense(kkt: KktSystem, paid: Iterable[int], wanted: Iterable[int],
     paid, wanted = np.asarray(sorted(paid), int), np.asarray(sorted(wanted), int)
     made_of = (kkt, paid, wanted)
     relaxing = _relaxing(kkt)
-    curved: Any = None
-    if previous is not None and _same_rows(previous.made_of, made_of):
+    moved: Moved | None = None
+    if previous is not None and same_rows(previous.made_of, made_of):
         members, old = previous.members, previous.made_of[0]
         before = relaxing if old is kkt else _relaxing(old)
         alike: list = [maps if _same_roles(old, kkt, before, relaxing, mine.columns) else None
                        for maps, mine in zip(previous.maps, members, strict=True)]
-        if _equal(old.form.Q, kkt.form.Q) and _equal(old.form.D, kkt.form.D):
-            curved = previous.curvatures
+        moved = Moved(old, kkt)
     else:
         members = _members(kkt, paid, wanted)
         alike = [None] * len(members)
@@ -170,11 +169,16 @@ def condense(kkt: KktSystem, paid: Iterable[int], wanted: Iterable[int],
     shared: dict = {}
     parts, curvatures = [], []
     for k, mine in enumerate(members):
-        new = alike[k] is None
-        if new:
+        held = None if alike[k] is None else previous
+        if alike[k] is None:
             alike[k] = _maps(kkt, mine, relaxing, known)
-        curvatures.append(_curvature(kkt, mine, alike[k], shared) if new or curved is None
-                          else curved[k])
+        if held is None or moved is None or moved.bent(mine):
+            curvatures.append(_curvature(kkt, mine, alike[k], shared))
+        else:
+            curvatures.append(held.curvatures[k])
+            if not moved.shifted(mine, held[k], box, number):
+                parts.append(held[k])
+                continue
         parts.append(_numbers(kkt, mine, alike[k], curvatures[k], box, number))
     return Parts(parts, members, alike, curvatures, made_of)
 
@@ -200,29 +204,6 @@ def _members(kkt: KktSystem, paid: np.ndarray, wanted: np.ndarray) -> list[Membe
     return [Members(columns.get(k, none), rows.get(k, none), pairs.get(k, none),
                     paid[eq_label[paid] == k], wanted[label[wanted] == k])
             for k in np.flatnonzero(touches).tolist()]
-
-
-def _same_rows(before: tuple, now: tuple) -> bool:
-    """Whether all but limits, costs and curvatures of two lower levels is the same."""
-    (old, *asked), (new, *wanted) = before, now
-    if not all(np.array_equal(a, b) for a, b in zip(asked, wanted, strict=True)):
-        return False
-    if old is new:
-        return True
-    arrays = ((old.equality_rows, new.equality_rows), (old.index, new.index),
-              (old.is_row, new.is_row), (old.is_lower, new.is_lower))
-    if old.sigma != new.sigma or not all(a is b or np.array_equal(a, b) for a, b in arrays):
-        return False
-    return all(_equal(a, b) for a, b in (
-        (old.A_eq, new.A_eq), (old.B_eq, new.B_eq), (old.S, new.S), (old.T, new.T))) and all(
-        a is b or (a.shape == b.shape and np.array_equal(a.indptr, b.indptr)
-                   and np.array_equal(a.indices, b.indices))
-        for a, b in ((old.form.Q, new.form.Q), (old.form.D, new.form.D)))
-
-
-def _equal(a: sp.csr_matrix, b: sp.csr_matrix) -> bool:
-    return a is b or (a.shape == b.shape and all(np.array_equal(x, y) for x, y in (
-        (a.indptr, b.indptr), (a.indices, b.indices), (a.data, b.data))))
 
 
 def _relaxing(kkt: KktSystem) -> np.ndarray:

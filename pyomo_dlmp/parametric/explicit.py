@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,24 +19,25 @@ from pyomo.common.gc_manager import PauseGC
 from pyomo_dlmp.auditing.finalize import Claim, LowerPoint, finalize_result, no_point
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.bilevel import lower_levels, upper_objective
-from pyomo_dlmp.bilevel.values import bounds_of, load_values
+from pyomo_dlmp.bilevel.values import load_values
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.effort import Effort
-from pyomo_dlmp.numerics.program import Program
+from pyomo_dlmp.numerics.outer_approximation import SearchResult
 from pyomo_dlmp.parametric.atlas import Atlas
 from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit
-from pyomo_dlmp.parametric.hull import Hull, build_hull
+from pyomo_dlmp.parametric.critical_regions import Regions
+from pyomo_dlmp.parametric.hull import Hull
+from pyomo_dlmp.parametric.kept_steps import ReadUpper, read_now
 from pyomo_dlmp.parametric.known_value import present_values, refuse_false_bound, value_at
 from pyomo_dlmp.parametric.master import solve_master
 from pyomo_dlmp.parametric.pieces.joined import Joined, join_parts, refuse_many
 from pyomo_dlmp.parametric.pieces.lazy_master import LazyMaster
 from pyomo_dlmp.parametric.polish import polished
-from pyomo_dlmp.parametric.region_costs import costs_over_regions, refuse_answers
+from pyomo_dlmp.parametric.region_costs import refuse_answers
 from pyomo_dlmp.parametric.regions_point import point_by_regions
-from pyomo_dlmp.parametric.upper_rows import upper_program
-from pyomo_dlmp.parametric.upper_terms import RegionObjective, UpperTerms, assign_terms, read_upper
+from pyomo_dlmp.parametric.upper_terms import RegionObjective, UpperTerms
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.transform.record import SingleLevel
 
@@ -124,19 +126,14 @@ def prepare(model: Any, most: int = MOST_REGIONS, clock: Any = None, priced: boo
     atlas = Atlas(series=False) if atlas is None else atlas
     with PauseGC():
         systems = [atlas.system(block) for block in lower_levels(model)]
-        upper = read_upper(model, systems, upper_objective(model))
-        if priced and not upper.pays:
-            raise NotExplicit("the upper level pays no prices")
-        program = upper_program(upper, systems)
+        read = (atlas.steps.upper.read if atlas.series else read_now)(model, systems, priced)
+    upper, program = read.terms, read.program
     if not len(program.columns):
         raise NotExplicit("the upper level has no decisions")
     stage("condense")
-    parts, where = _condensed_parts(program, upper, systems, atlas)
+    parts, where = _condensed_parts(read, systems, atlas)
     atlas.require_source(parts)
-    objectives = assign_terms(upper, systems, parts)
-    for objective in objectives:
-        _check_size(objective)
-        refuse_answers(objective)
+    objectives = atlas.steps.worths(read, systems, parts, _check_size)
     stage("regions")
     effort = Effort(_units(systems, parts) if priced else np.inf, time.monotonic() + seconds)
     used = [k for k, objective in enumerate(objectives) if parts[k].m and objective.terms]
@@ -147,12 +144,8 @@ def prepare(model: Any, most: int = MOST_REGIONS, clock: Any = None, priced: boo
     try:
         refuse_many(worths, most)
         # parts without a price, too: they must have a solution everywhere
-        found = {}
-        for k, part in enumerate(parts):
-            if part.m:
-                searched = atlas.counts["enumerated"]
-                found[k] = atlas.regions(part, most, effort)
-                ready.known.append((where[k], atlas.counts["enumerated"] == searched))
+        found, new = _regions(parts, most, effort, atlas)
+        ready.known = [(where[k], k not in new) for k, part in enumerate(parts) if part.m]
     except NotExplicit as err:
         if not err.too_large:
             raise
@@ -160,10 +153,26 @@ def prepare(model: Any, most: int = MOST_REGIONS, clock: Any = None, priced: boo
         return ready
     stage("region costs")
     ready.regions = [found[k] for k in used]
-    costs = [costs_over_regions(objectives[k], found[k], systems[parts[k].lower].sigma)
+    costs = [atlas.steps.costs(k, objectives[k], found[k], systems[parts[k].lower].sigma)
              for k in used]
-    ready.hull = build_hull(program, ready.hull.parts, costs, ready.hull.u)
+    ready.hull = atlas.steps.hull(program, ready.hull.parts, costs, ready.hull.u)
     return ready
+
+
+def _regions(parts: list[CondensedQp], most: int, effort: Effort,
+             atlas: Atlas) -> tuple[dict[int, Regions], set[int]]:
+    """(regions of each part with decisions, the parts that had to be searched)."""
+    number = {id(part): k for k, part in enumerate(parts)}
+    new: set[int] = set()
+
+    def regions(part: CondensedQp, last: Regions | None) -> Regions:
+        before = atlas.counts["enumerated"]
+        found = atlas.regions(part, most, effort, last)
+        if atlas.counts["enumerated"] > before:
+            new.add(number[id(part)])
+        return found
+
+    return atlas.steps.regions(parts, most, regions), new
 
 
 def _units(systems: list[KktSystem], parts: list[CondensedQp]) -> float:
@@ -173,10 +182,11 @@ def _units(systems: list[KktSystem], parts: list[CondensedQp]) -> float:
     return min(_MOST_UNITS, _UNITS + _UNITS_PER_ROW[kind] * rows)
 
 
-def _condensed_parts(program: Program, upper: UpperTerms, systems: list[KktSystem],
+def _condensed_parts(read: ReadUpper, systems: list[KktSystem],
                      atlas: Atlas) -> tuple[list[CondensedQp], list[np.ndarray]]:
     """(condensed parts of all lower levels, columns of each part's decisions in the program)."""
-    lb, ub = bounds_of(program.columns) if atlas.series else (program.lb, program.ub)
+    program, upper = read.program, read.terms
+    lb, ub = read.bounds if atlas.series else (program.lb, program.ub)
     lb = np.where(np.isfinite(lb), lb, program.lb)
     ub = np.where(np.isfinite(ub), ub, program.ub)
     parts, where = [], []
@@ -198,6 +208,7 @@ def _check_size(objective: RegionObjective) -> None:
         raise NotExplicit("an upper decision in it has no finite range")
     if not part.m and objective.terms:
         raise NotExplicit("a part whose prices or Vars are used contains no upper decision")
+    refuse_answers(objective)
 
 
 def solve_explicit(model: Any, run: Any, most: int = MOST_REGIONS,
@@ -244,8 +255,8 @@ def solve_explicit(model: Any, run: Any, most: int = MOST_REGIONS,
             sign * objective, sign * bound))
     start, notes = _start(ready, atlas), []
     if ready.joined is None:
-        outcome = solve_master(ready.hull, AIM * run.gap, run.left(), run.threads, hears[0],
-                               run.mip_options, hears[1], start)
+        outcome = searched(ready.hull, atlas, AIM * run.gap, run.left(), run.threads,
+                           run.mip_options, hears, start)
     else:
         outcome = LazyMaster(ready.joined, run.gap, *hears, run.threads, run.mip_options).run(start)
         notes.append(ready.joined.note)
@@ -259,11 +270,10 @@ def solve_explicit(model: Any, run: Any, most: int = MOST_REGIONS,
         status = Status.OPTIMAL
     if outcome.z is None:
         return no_point(record, Claim(status, None, bound, size, notes), run.interface.name, clock)
+    z = outcome.z
     if ready.joined is None:
-        z = polished(ready.hull, outcome.z)
-        outcome.objective, chosen = ready.hull.cost_at(z)
+        chosen = ready.hull.cost_at(z)[1]
     else:
-        z = outcome.z
         ready.regions = ready.joined.regions_at(z)
         chosen = [0] * len(ready.regions)
     clock.stage("audit")
@@ -276,6 +286,41 @@ def solve_explicit(model: Any, run: Any, most: int = MOST_REGIONS,
         raise NotExplicit(f"what its regions leave out {err.faults[0].what}") from err
     claim = Claim(status, sign * outcome.objective, bound, size, notes)
     return finalize_result(model, record, claim, run.interface.name, clock, run.gap)
+
+
+def searched(hull: Hull, atlas: Atlas, gap: float, time_limit: float | None = None,
+             threads: int = 0, options: dict | None = None,
+             hears: tuple[Callable, Callable] | None = None,
+             start: np.ndarray | None = None) -> SearchResult:
+    """`solve_master`, then `polished`; what is known of the last solve where nothing changed.
+
+    Parameters
+    ----------
+    hull, gap, time_limit, threads, options, start
+        As of `solve_master`.
+    atlas
+        Of the series.
+    hears
+        (on_progress, on_incumbent) of `solve_master`, or None.
+
+    Returns
+    -------
+    SearchResult
+        With the polished point.
+    """
+    def search() -> SearchResult:
+        heard = (None, None) if hears is None else hears
+        out = solve_master(hull, gap, time_limit, threads, heard[0], options, heard[1], start)
+        if out.z is not None:
+            out.z = polished(hull, out.z)
+            out.objective, _ = hull.cost_at(out.z)
+        return out
+
+    found, known = atlas.steps.outcome(hull, (gap, threads, dict(options or {})), search)
+    if known and hears is not None:
+        hears[0]("known", found.objective, found.bound)
+        hears[1](found.z, found.objective, found.bound)
+    return found
 
 
 def _start(ready: Explicit, atlas: Atlas) -> np.ndarray | None:

@@ -18,10 +18,8 @@ import numpy as np
 
 from pyomo_dlmp.parametric.atlas import Atlas
 from pyomo_dlmp.parametric.condensed import NotExplicit
-from pyomo_dlmp.parametric.explicit import AIM, Explicit, prepare
+from pyomo_dlmp.parametric.explicit import AIM, Explicit, prepare, searched
 from pyomo_dlmp.parametric.known_value import refuse_false_bound
-from pyomo_dlmp.parametric.master import solve_master
-from pyomo_dlmp.parametric.polish import polished
 from pyomo_dlmp.parametric.regions_point import point_by_flows, point_by_regions
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ENTRY, GAP
@@ -138,7 +136,7 @@ class Instance:
         if ready.joined is not None:
             raise NotExplicit("it has too many regions to be an instance", too_large=True)
         sign = ready.upper.sense
-        outcome = solve_master(ready.hull, AIM * gap, time_limit)
+        outcome = searched(ready.hull, self.atlas, AIM * gap, time_limit)
         status = outcome.status
         if status == Status.GAP_NOT_REACHED and outcome.within(gap):
             status = Status.OPTIMAL
@@ -146,7 +144,7 @@ class Instance:
         if outcome.z is None:
             return Answer(status, np.nan, bound, np.inf, np.nan, None, ready.columns, [],
                           ready.known, [])
-        z = polished(ready.hull, outcome.z)
+        z = outcome.z
         objective, chosen = ready.hull.cost_at(z)
         lowers = [self._point(ready, number, chosen, z) for number in range(len(ready.systems))]
         repriced = _value(ready, z, lowers)

@@ -59,34 +59,44 @@ def polished(hull: Hull, u: np.ndarray) -> np.ndarray:
 def _over(hull: Hull, u: np.ndarray, chosen: list[int]) -> np.ndarray | None:
     """The optimum over chosen pieces; None where they are not convex or no solver finds it."""
     upper, n = hull.upper, len(u)
-    c, curves, rows, right = upper.c.copy(), [], [], []
+    c, curves, rows, right = upper.c.copy(), _Entries(), _Entries(), []
     for part, pieces, at, r in zip(hull.parts, hull.pieces, hull.u, chosen, strict=True):
         piece, span = pieces[r], width(part)
         if piece.concave.shape[1]:
             return None
         P = piece.cost.P / np.outer(span, span)
-        curves.append(_placed(0.5 * (P + P.T), at, at, n, n))
+        curves.add(0.5 * (P + P.T), at, at)
         c[at] += piece.cost.p / span - P @ part.lo
-        count = len(piece.polytope.b)
-        rows.append(_placed(-piece.polytope.A / span, np.arange(count), at, count, n))
-        right.append(-(piece.polytope.b + (piece.polytope.A / span) @ part.lo))
+        slope = piece.polytope.A / span
+        rows.add(-slope, rows.count + np.arange(len(slope)), at)
+        right.append(-(piece.polytope.b + slope @ part.lo))
     lb, ub = upper.lb.copy(), upper.ub.copy()
     lb[upper.integer] = ub[upper.integer] = np.round(u[upper.integer])
     same = upper.lo == upper.hi
     low, high = np.isfinite(upper.lo) & ~same, np.isfinite(upper.hi) & ~same
-    A = sp.vstack([upper.A[same], upper.A[low], -upper.A[high], *rows], format="csr")
+    A = sp.vstack([upper.A[same], upper.A[low], -upper.A[high], rows.matrix(rows.count, n)],
+                  format="csr")
     b = np.concatenate([upper.lo[same], upper.lo[low], -upper.hi[high], *right])
-    Q = sum(curves, sp.csr_matrix((n, n)))
     try:
-        v, *_ = ConvexQp(Q, c, A, b, int(same.sum()), lb, ub).solve()
+        v, *_ = ConvexQp(curves.matrix(n, n), c, A, b, int(same.sum()), lb, ub).solve()
     except (SolverError, limits.Stopped):  # what the search has found stays
         return None
     v = np.clip(v, lb, ub)
     return v if upper.holds(v, EXACT_FEASIBILITY) else None
 
 
-def _placed(block: np.ndarray, rows: np.ndarray, columns: np.ndarray, m: int,
-            n: int) -> sp.csr_matrix:
-    """A dense block in a matrix of zeros."""
-    i, j = np.nonzero(block)
-    return sp.csr_matrix((block[i, j], (rows[i], columns[j])), shape=(m, n))
+class _Entries:
+    """Dense blocks of a sparse matrix, collected; those in the same place add up."""
+
+    def __init__(self):
+        self.count = 0
+        self.found: list[tuple] = [(np.empty(0), np.empty(0, int), np.empty(0, int))]
+
+    def add(self, block: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> None:
+        i, j = np.nonzero(block)
+        self.found.append((block[i, j], rows[i], columns[j]))
+        self.count += len(block)
+
+    def matrix(self, m: int, n: int) -> sp.csr_matrix:
+        data, rows, columns = map(np.concatenate, zip(*self.found, strict=True))
+        return sp.csr_matrix((data, (rows, columns)), shape=(m, n))

@@ -40,9 +40,7 @@ def upper_program(upper: UpperTerms, systems: list[KktSystem]) -> Program:
     inner |= {id(dual.var) for kkt in systems for dual in kkt.duals.asked()}
     if any(id(v) in inner for kkt in systems for v in kkt.form.u):
         raise NotExplicit("a lower level uses Vars of another one")
-    for dual in (dual for kkt in systems for dual in kkt.duals.asked()):
-        if dual.var.fixed or dual.var.lb is not None or dual.var.ub is not None:
-            raise NotExplicit(f"the dual '{dual.var.name}' is fixed or bounded")
+    refuse_held_duals(systems)
     reader = RowReader()
     found = [_read_upper_row(reader, row, inner) for row in upper.rows]
     found += [row for kkt in systems for row in _rows_without_x(kkt)]
@@ -62,6 +60,19 @@ def upper_program(upper: UpperTerms, systems: list[KktSystem]) -> Program:
     return Program(A=A, lo=lo, hi=hi, lb=lb, ub=ub, c=c, constant=upper.constant,
                    integer=np.array([not v.is_continuous() for v in columns], dtype=bool),
                    columns=columns)
+
+
+def refuse_held_duals(systems: list[KktSystem]) -> None:
+    """NotExplicit where a dual of a lower level is fixed or bounded.
+
+    Parameters
+    ----------
+    systems
+        The compiled lower levels.
+    """
+    for dual in (dual for kkt in systems for dual in kkt.duals.asked()):
+        if dual.var.fixed or dual.var.lb is not None or dual.var.ub is not None:
+            raise NotExplicit(f"the dual '{dual.var.name}' is fixed or bounded")
 
 
 def _rows_without_x(kkt: KktSystem) -> Iterator[tuple[dict[int, float], float, float]]:

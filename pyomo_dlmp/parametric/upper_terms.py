@@ -93,9 +93,7 @@ def read_upper(model: Any, systems: list[KktSystem], objective: Any) -> UpperTer
         The objective is not quadratic, multiplies a Var of no lower level, or there are SOS or
         logical constraints.
     """
-    for ctype in (pyo.SOSConstraint, pyo.LogicalConstraint):
-        if any(True for _ in upper_data(model, ctype)):
-            raise NotExplicit(f"the upper level has a {ctype.__name__}")
+    refuse_rules(model)
     rows = list(upper_data(model, pyo.Constraint))
     try:
         parts = quadratic_parts(objective.expr, objective.name)
@@ -128,6 +126,19 @@ def read_upper(model: Any, systems: list[KktSystem], objective: Any) -> UpperTer
                 f"the upper objective multiplies '{missing.name}', which no lower level uses")
         terms += [(sense * coef * s * t, a, b) for a, s in one for b, t in other]
     return UpperTerms(sense, linear, sense * parts.constant, parts.var_map, rows, terms)
+
+
+def refuse_rules(model: Any) -> None:
+    """NotExplicit where the upper level has SOS or logical constraints.
+
+    Parameters
+    ----------
+    model
+        The bilevel model.
+    """
+    for ctype in (pyo.SOSConstraint, pyo.LogicalConstraint):
+        if any(True for _ in upper_data(model, ctype)):
+            raise NotExplicit(f"the upper level has a {ctype.__name__}")
 
 
 def _always_zero(systems: list[KktSystem], used: dict) -> set[int]:
