@@ -3,12 +3,14 @@
     python _structure_measures.py NAME [ARGUMENT ...]
 
 prints one line of JSON. It imports nothing of the tests, so that the interpreter of another
-environment, with another version installed, runs it as well.
+environment, with another version installed, runs it as well; what needs them, for this package
+alone, is given the folder of the benchmarks.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import inspect
 import json
 import resource
@@ -160,6 +162,44 @@ def of_many_limits(seconds: str = "600") -> dict:
     m = model_of(*ieee8500(24, (0.95, 1.05)))
     r = dlmp.solve_bilevel(m, gap=1e-3, time_limit=float(seconds))
     return _told(clock, r) | {"notes": list(r.notes)[:3]}
+
+
+def of_year(benchmarks: str, pictures: str, hours: str = "8760", workers: str = "2") -> dict:
+    """A synthetic year, hour by hour."""
+    bench = _benchmark(benchmarks, "series")
+    clock = Clock()
+    found = bench.year(int(hours), int(workers))
+    told = clock.read() | {"gb": _peak()} | bench.figures(found)
+    bench.draw(found, f"{hours} hours", Path(pictures) / "series_year.svg")
+    return told
+
+
+def of_rolling(benchmarks: str, pictures: str, steps: str = "288") -> dict:
+    """A day in steps of 5 minutes, each with the next two hours."""
+    bench = _benchmark(benchmarks, "series")
+    clock = Clock()
+    found = bench.rolling(int(steps))
+    told = clock.read() | {"gb": _peak()} | bench.figures(found)
+    bench.draw(found, f"{steps} rolling steps", Path(pictures) / "series_rolling.svg")
+    return told
+
+
+def of_building(benchmarks: str, pictures: str, buses: str = "1000 2000 4000",
+                hours: str = "1 6 24") -> dict:
+    """Feeders of ever more buses, over ever more hours, built and compiled."""
+    bench = _benchmark(benchmarks, "building")
+    clock = Clock()
+    runs = [bench.run(int(b), int(h)) for b in buses.split() for h in hours.split()]
+    bench.draw(runs, Path(pictures) / "building.svg")
+    return clock.read() | {"runs": runs}
+
+
+def _benchmark(folder: str, name: str):
+    """A module of the benchmarks, by its file."""
+    spec = importlib.util.spec_from_file_location(f"{name}_benchmark", Path(folder) / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _told(clock: Clock, r) -> dict:

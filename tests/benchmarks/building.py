@@ -6,7 +6,7 @@ row one weighted sum of two Vars, and nothing else: what any model of these rows
 
     python tests/benchmarks/building.py [--buses 1000 2000 4000 --hours 1 6 24] [--old PATH]
 
-`--old` measures another copy of the package, too.
+`--old` measures another copy of the package, too. `--write` draws docs/pictures/building.svg.
 """
 
 from __future__ import annotations
@@ -78,6 +78,51 @@ def apart(root: Path, *what: str) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def run(buses: int, hours: int, root: Path = ROOT) -> dict:
+    """Figures of one feeder, and of as many bare objects."""
+    found = apart(root, "feeder", str(buses), str(hours))
+    return {"buses": buses, "hours": hours, **found,
+            **apart(ROOT, "floor", str(found["rows"]), str(found["columns"]))}
+
+
+def draw(runs: list[dict], path: Path) -> None:
+    """CPU and memory over bus-hours: on one line where cost grows linearly in both."""
+    from pyomo_dlmp.report.figures.paper import svg_text
+
+    path.write_text(svg_text(figure(runs)), encoding="utf-8")
+
+
+def figure(runs: list[dict]):
+    """The picture that `draw` writes."""
+    import matplotlib
+    import numpy as np
+
+    from pyomo_dlmp.report.figures.paper import RC
+    from pyomo_dlmp.report.figures.style import CASE_COLORS, CASE_MARKERS, MUTED, panels
+
+    with matplotlib.rc_context(RC):
+        drawing, axes = panels(1, 2, 3.2)
+        kinds = (("processor time (s)", "floor", lambda r: r["build"] + r["compile"]),
+                 ("memory (GB)", "floor_gb", lambda r: r["gb"]))
+        for ax, (title, least, value) in zip(axes[0], kinds, strict=True):
+            x = np.array([r["buses"] * r["hours"] / 1000 for r in runs])
+            y = np.array([value(r) for r in runs])
+            ends = np.array([0.0, x.max()])
+            slope, start = np.polyfit(x, y, 1) if len(runs) > 1 else (0.0, y[0])
+            ax.plot(ends, start + slope * ends, color=MUTED, lw=1.0, ls="--", label="straight line")
+            for k, buses in enumerate(sorted({r["buses"] for r in runs})):
+                mine = [i for i, r in enumerate(runs) if r["buses"] == buses]
+                look = {"marker": CASE_MARKERS[k % 5], "color": CASE_COLORS[k % 5], "ls": ""}
+                ax.plot(x[mine], y[mine], label=f"{buses} buses", **look)
+                ax.plot(x[mine], [runs[i][least] for i in mine], mfc="none", ms=4, **look)
+            ax.set_title(title)
+            ax.set_xlabel("thousand bus-hours (hollow: as many bare Pyomo objects)")
+            ax.set_xlim(left=0)
+            ax.set_ylim(bottom=0)
+        drawing.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
+    return drawing
+
+
 def main() -> None:
     """Print a table, one row for each run."""
     parser = argparse.ArgumentParser()
@@ -85,6 +130,7 @@ def main() -> None:
     parser.add_argument("--hours", type=int, nargs="+", default=[1, 6, 24])
     parser.add_argument("--old", type=Path)
     parser.add_argument("--one", nargs=3)
+    parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
     if args.one:
         what, first, second = args.one
@@ -92,14 +138,17 @@ def main() -> None:
         return
     print("| buses | hours | package | rows | build s | compile s | GB built | GB | floor s | "
           "floor GB |\n" + "|---" * 10 + "|")
+    runs = []
     for buses in args.buses:
         for hours in args.hours:
             for who, root in (("this", ROOT), *([("old", args.old)] if args.old else ())):
-                r = apart(root, "feeder", str(buses), str(hours))
-                r |= apart(ROOT, "floor", str(r["rows"]), str(r["columns"]))
+                r = run(buses, hours, root)
+                runs += [r] if root == ROOT else []
                 print(f"| {buses} | {hours} | {who} | {r['rows']} | {r['build']:.2f} | "
                       f"{r['compile']:.2f} | {r['build_gb']:.3f} | {r['gb']:.3f} | "
                       f"{r['floor']:.2f} | {r['floor_gb']:.3f} |", flush=True)
+    if args.write:
+        draw(runs, ROOT / "docs" / "pictures" / "building.svg")
 
 
 if __name__ == "__main__":

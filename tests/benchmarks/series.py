@@ -1,6 +1,8 @@
 """A synthetic year and a day in 288 steps on IEEE 37, and what an hour costs as the atlas fills.
 
     PYTHONPATH=. python tests/benchmarks/series.py [--hours 8760] [--steps 288] [--workers 2]
+
+`--write` draws both into docs/pictures/series_*.svg.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import pyomo_dlmp as dlmp
 
 SITES = {"dc730": 700, "dc738": 600, "dc711": 500}
+MWH = 0.6 * sum(SITES.values()) / 1000  # an hour
+PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 _CHUNKS = 10
 
 
@@ -42,19 +46,50 @@ def table(rows: int, minutes: int) -> pd.DataFrame:
         "available.pv": np.round(np.clip(-np.cos(day) * (0.8 - 0.3 * np.cos(year)), 0, 1), 3)})
 
 
+def year(hours: int, workers: int):
+    """Single hours, one after another."""
+    return dlmp.solve_series(dlmp.Market(network(), MWH, {"periods": 1}), table(hours, 60),
+                             workers=workers)
+
+
+def rolling(steps: int):
+    """Steps of 5 minutes, each with the next two hours."""
+    return dlmp.solve_series(dlmp.Market(network(), 2 * MWH, {"periods": 24, "hours": 1 / 12}),
+                             table(steps + 23, 5), horizon=24)
+
+
+def figures(found) -> dict:
+    """What the page of figures shows of a series."""
+    steps = found.steps
+    parts = [steps.iloc[k] for k in np.array_split(np.arange(len(steps)), _CHUNKS) if len(k)]
+    judged = steps["judged"].value_counts()
+    return {
+        "status": ", ".join(f"{n} {s}" for s, n in steps["status"].value_counts().items()),
+        "payment": found.payment, "residual": float(steps["residual"].max()),
+        "apart": float((steps["payment"] - steps["repriced"]).abs().max()),
+        "judged": [int(judged.get(word, 0)) for word in ("passed", "failed")],
+        "filling": [[int(p["problem"].iloc[0]), int(p["problem"].iloc[-1]),
+                     round(1e3 * float(p["cpu_s"].mean()), 2), int((p["new"] > 0).sum())]
+                    for p in parts]}
+
+
+def draw(found, title: str, path: Path) -> None:
+    """What a problem costs as the atlas fills, as the report of a study draws it."""
+    from pyomo_dlmp.report.figures.paper import svg_text
+    from pyomo_dlmp.report.figures.series import series_effort
+
+    path.write_text(svg_text(series_effort(found.steps.assign(case=title))), encoding="utf-8")
+
+
 def told(name: str, found, seconds: float) -> None:
     """Print the figures of one series."""
-    cpu = found.steps["cpu_s"].to_numpy()
-    print(f"\n{name}: {seconds:.1f} s wall, {cpu.sum():.1f} s CPU, {found!r}")
-    apart = (found.steps["payment"] - found.steps["repriced"]).abs().max()
-    print(f"  payment apart from the repriced one by at most {apart:.1e} $; judged "
-          f"{(found.steps['judged'] == 'passed').sum()}, failed "
-          f"{(found.steps['judged'] == 'failed').sum()}")
+    shown = figures(found)
+    print(f"\n{name}: {seconds:.1f} s wall, {found.steps['cpu_s'].sum():.1f} s CPU, {found!r}")
+    print(f"  payment apart from the repriced one by at most {shown['apart']:.1e} $; judged: "
+          "{} passed, {} failed".format(*shown["judged"]))
     print("  ms of CPU a problem, and problems with new regions, as the atlas fills:")
-    for part in np.array_split(np.arange(len(cpu)), _CHUNKS):
-        if len(part):
-            print(f"    {part[0]:>6} .. {part[-1]:>6}  {1e3 * np.median(cpu[part]):8.1f}"
-                  f"  {int((found.steps['new'].to_numpy()[part] > 0).sum()):>6}")
+    for first, last, ms, new in shown["filling"]:
+        print(f"    {first:>6} .. {last:>6}  {ms:8.1f}  {new:>6}")
 
 
 def main() -> None:
@@ -63,19 +98,18 @@ def main() -> None:
     parser.add_argument("--hours", type=int, default=8760)
     parser.add_argument("--steps", type=int, default=288)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
-    mw = 0.6 * sum(SITES.values()) / 1000
-    if given.steps:
+    for word, asked, solve in (("rolling", given.steps, lambda: rolling(given.steps)),
+                               ("year", given.hours, lambda: year(given.hours, given.workers))):
+        if not asked:
+            continue
         start = time.monotonic()
-        day = dlmp.solve_series(
-            dlmp.Market(network(), 2 * mw, {"periods": 24, "hours": 1 / 12}),
-            table(given.steps + 23, 5), horizon=24)
-        told(f"{given.steps} rolling steps", day, time.monotonic() - start)
-    if given.hours:
-        start = time.monotonic()
-        year = dlmp.solve_series(dlmp.Market(network(), mw, {"periods": 1}),
-                                 table(given.hours, 60), workers=given.workers)
-        told(f"{given.hours} hours", year, time.monotonic() - start)
+        found = solve()
+        name = f"{asked} {'hours' if word == 'year' else 'rolling steps'}"
+        told(name, found, time.monotonic() - start)
+        if given.write:
+            draw(found, name, PICTURES / f"series_{word}.svg")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MEASURES = Path(__file__).with_name("_structure_measures.py")
 KEPT = Path(__file__).with_name("_structure.json")
 PAGE = ROOT / "docs" / "benchmark_structure.md"
+PICTURES = ROOT / "docs" / "pictures"
 COMMIT = "ab0e15b"
 AC_STUDY = ROOT / "examples" / "studies" / "ieee37.toml"
 # name: (arguments, whether the older version has it, what it is)
@@ -34,6 +35,12 @@ PLAN = {
     "large": (("24",), True, "8500 nodes, 24 h, three sites, linear, to the audited answer"),
     "large_ac": (("24",), False, "the same in the AC form, with its loop"),
     "many_limits": (("600",), False, "the same, linear, within .95 .. 1.05 pu"),
+    "year": (("{benchmarks}", "{pictures}", "8760", "2"), False,
+             "IEEE 37, three sites, 8,760 single hours, two processes"),
+    "rolling": (("{benchmarks}", "{pictures}", "288"), False,
+                "IEEE 37, three sites, a day in 288 steps, each with the next two hours"),
+    "building": (("{benchmarks}", "{pictures}"), False,
+                 "synthetic feeders of 1,000 .. 4,000 buses over 1 .. 24 h, built and compiled"),
 }
 
 
@@ -57,8 +64,8 @@ def measured(python: Path, name: str, arguments: tuple[str, ...], folder: Path) 
                           capture_output=True, text=True).stdout
     linear.write_text(text)
     with tempfile.TemporaryDirectory(dir=folder) as results:
-        given = [a.format(linear=linear, ac=AC_STUDY, folder=Path(results) / "results")
-                 for a in arguments]
+        given = [a.format(linear=linear, ac=AC_STUDY, folder=Path(results) / "results",
+                          benchmarks=MEASURES.parent, pictures=PICTURES) for a in arguments]
         run = subprocess.run([str(python), str(MEASURES), measure, *given], cwd=folder,
                              capture_output=True, text=True,
                              env={**os.environ, "OPENBLAS_NUM_THREADS": "1"})
@@ -87,7 +94,47 @@ def page(found: dict) -> str:
             lines += [_row(f"... {key}", old.get(key, {}), new[key]) for key in new]
         elif new:
             lines.append(_row(what, old, new))
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, *_filling(found), *_growth(found), ""])
+
+
+def _now(found: dict, name: str) -> dict:
+    now = found.get(name, {}).get("now", {})
+    return {} if "failed" in now else now
+
+
+def _filling(found: dict) -> list[str]:
+    """What a problem of a series costs as the atlas fills."""
+    series = {name: now for name in ("year", "rolling") if (now := _now(found, name))}
+    if not series:
+        return []
+    lines = ["", "## Time per problem as the atlas fills", ""]
+    for name, now in series.items():
+        passed, failed = now["judged"]
+        lines += [f"- {PLAN[name][2]}: {now['status']}; greatest KKT residual "
+                  f"{now['residual']:.1e}; payments recomputed from prices and powers "
+                  f"{now['apart']:.1e} $ apart at most; the full audit saw {passed + failed}, "
+                  f"{passed} passed."]
+    for name, now in series.items():
+        lines += ["", f"![{PLAN[name][2]}](pictures/series_{name}.svg)", "",
+                  f"| {name}: problems | ms of CPU each | with new regions |", "|---|---|---|"]
+        lines += [f"| {first} .. {last} | {ms:.1f} | {new} |"
+                  for first, last, ms, new in now["filling"]]
+    return lines
+
+
+def _growth(found: dict) -> list[str]:
+    """What building costs by buses and hours."""
+    runs = _now(found, "building").get("runs", [])
+    if not runs:
+        return []
+    return ["", "## Cost grows linearly in hours and buses", "",
+            "Form lindist, quadratic losses, soft limits. The floor: as many bare Pyomo objects.",
+            "", "![Processor time and memory over bus-hours](pictures/building.svg)", "",
+            "| buses | hours | rows | build s | compile s | GB | floor s | floor GB |",
+            "|---|---|---|---|---|---|---|---|",
+            *(f"| {r['buses']} | {r['hours']} | {r['rows']} | {r['build']:.2f} | "
+              f"{r['compile']:.2f} | {r['gb']:.3f} | {r['floor']:.2f} | {r['floor_gb']:.3f} |"
+              for r in runs)]
 
 
 def _row(what: str, old: dict, new: dict) -> str:

@@ -33,7 +33,7 @@ def test_a_short_series_is_drawn_over_time(tmp_path):
     price, paid = found["series_lines"].axes
     steps = price.get_lines()[0].get_ydata()
     assert len(steps) == 23 and len(paid.get_lines()) == 2  # the first hour has no price
-    assert "of 24" in found["series_effort"].axes[1].get_title()
+    assert found["series_effort"].axes[1].get_title(loc="left").endswith("of 24")
 
 
 @pytest.mark.parametrize("offset", ["", "+00:00"])
