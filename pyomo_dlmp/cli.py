@@ -164,7 +164,9 @@ def _show(args, console: Console) -> int:
     console.print(shown)
     with Stages(console) as stage:
         stage("drawing the report")
-        path = write_report(results, cases, pictures=args.pictures)
+        path = write_report(
+            results, cases, pictures=args.pictures,
+            progress=lambda k, of: stage(f"drawing the report: {k} of {of} pictures"))
     console.print(f"Pictures: {path}", markup=False, highlight=False)
     journal = read_journal(Path(args.results))
     if journal is not None:

@@ -96,7 +96,7 @@ class DatacenterBlockData(DeviceBlockData):
         self.legs = legs = _legs(dc, ac, grounded)
         self.rating_mva: float | None = None if dc.kva is None else mega(dc.kva)
         n, index = len(legs), horizon.index(legs)
-        self.capacity = horizon.numbers(top, "capacity")
+        self.capacity = horizon.numbers(top, "capacity", pyo.NonNegativeReals)
         self.p = pyo.Var(horizon.periods, initialize=dc.floor * top)
         for t in horizon.labels:
             self.p[t].setlb(dc.floor * self.capacity[t])

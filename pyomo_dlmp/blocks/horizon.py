@@ -22,20 +22,22 @@ _STATEMENTS = frozenset([EqualityExpression, InequalityExpression])
 Term = tuple[float, Any, Hashable]  # coefficient, var, k: coefficient x var[k, t]
 
 
-def number(value: float) -> pyo.Param:
+def number(value: float, within: Any = pyo.Reals) -> pyo.Param:
     """A number of a block that may be changed by ``set_value`` later.
 
     Parameters
     ----------
     value : float
         At first.
+    within : set
+        What it may be changed to; Pyomo refuses anything else by name.
 
     Returns
     -------
     Param
         Scalar, mutable.
     """
-    return pyo.Param(initialize=value, mutable=True)
+    return pyo.Param(initialize=value, mutable=True, within=within)
 
 
 def constraint_over(index: Iterable[Any], rule: Callable[..., Any]) -> pyo.Constraint:
@@ -145,13 +147,15 @@ class Horizon:
                 ordered=True, dimen=3))
         return pyo.Param(self.parent.component(known), initialize=0.0, mutable=True)
 
-    def numbers(self, values: Any, name: str) -> pyo.Param:
+    def numbers(self, values: Any, name: str, within: Any = pyo.Reals) -> pyo.Param:
         """One number for each period that may be changed by ``set_value`` later.
 
         Parameters
         ----------
         values, name
             As of `series`.
+        within : set
+            As of `number`.
 
         Returns
         -------
@@ -163,7 +167,8 @@ class Horizon:
         ModelError
             As of `series`.
         """
-        return pyo.Param(self.periods, initialize=self.series(values, name), mutable=True)
+        return pyo.Param(self.periods, initialize=self.series(values, name), mutable=True,
+                         within=within)
 
     def column(self, var: Any, k: Hashable) -> list:
         """The Vars of a leg in all periods.

@@ -92,7 +92,8 @@ class SubstationBlockData(BlockData):
                 substation.name, f"gives {len(substation.v_pu)} voltages for phases {bus.phases}",
                 "Give one per phase (pu).")
         self.price = pyo.Param(
-            horizon.periods, initialize=horizon.series(price, "price"), mutable=True)
+            horizon.periods, initialize=horizon.series(price, "price"), mutable=True,
+            within=pyo.Reals)
         self.p = pyo.Var(bus.w.index_set(), initialize=0.0)
         self.q = pyo.Var(bus.w.index_set(), initialize=0.0)
         volts = dict(zip(bus.phases, substation.v_pu, strict=True))

@@ -76,7 +76,7 @@ class SvgBlockData(DeviceBlockData):
         """
         check_data(device, bus=bus)
         svg, legs = device, device.legs
-        self.rating_mvar = total = number(mega(device.kvar))
+        self.rating_mvar = total = number(mega(device.kvar), pyo.NonNegativeReals)
         self.owner, ac = svg.owner, bus.form == "ac"
         self.alike = svg.connection == "wye" and not (grounded or (ac and svg.neutral))
         if self.alike and len(legs) < 3:

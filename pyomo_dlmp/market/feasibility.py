@@ -82,7 +82,7 @@ def _energy(name: str, sites: dict[str, Site], labels: list, hours: float, energ
     if energy > most * (1 + ROUNDING):
         raise ModelError.at(
             name, f"needs {energy:.6g} MWh, and {', '.join(map(str, sites))} can use "
-            f"{most:.6g} MWh in {len(labels)} periods",
+            f"{most:.6g} MWh in {len(labels)} period{'' if len(labels) == 1 else 's'}",
             "Lower the energy, or give the datacenters more capacity.")
     if energy < least * (1 - ROUNDING):
         raise ModelError.at(

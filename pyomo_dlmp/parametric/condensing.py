@@ -21,6 +21,8 @@ from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit, Shape, scr
 from pyomo_dlmp.parametric.flows import Flows, flows_of
 from pyomo_dlmp.parametric.moved import Moved, same_rows
 
+_UNNAMED = "unknown"  # what Pyomo calls a model without a name
+
 
 @dataclass(eq=False)
 class Maps:
@@ -292,8 +294,9 @@ def _shape(kkt: KktSystem, part: Members, decisions: np.ndarray, own: np.ndarray
     entries = _digest([rows, *places])
     names = [form.u[j].name.rpartition("[")[0] or form.u[j].name for j in decisions[:3]]
     more = " ..." if len(decisions) > len(names) else ""
-    title = (f"{form.block.model().name}: {own.sum()} limits of {form.block.name} over "
-             f"{', '.join(names)}{more}")
+    model = form.block.model().name
+    title = ("" if model == _UNNAMED else f"{model}: ") + (
+        f"{own.sum()} limits of {form.block.name} over {', '.join(names)}{more}")
     return Shape(rows, entries, int(own.sum()), title)
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FEWEST = 6
 """Fewer pictures are drawn sooner than a helper has loaded matplotlib (1 s)."""
 MOST_HELPERS = 3
+Progress = Callable[[int, int], None]
 _SERVE = "from pyomo_dlmp.report.drawing import serve; serve()"
 
 
@@ -66,12 +67,14 @@ class Helpers:
             process.kill()
             process.communicate()  # waits, and closes the pipes
 
-    def draw(self, jobs: Sequence[Job]) -> list[str]:
+    def draw(self, jobs: Sequence[Job], progress: Progress | None = None) -> list[str]:
         """All pictures as texts of SVG files, in the order of the jobs.
 
         Parameters
         ----------
         jobs : sequence of Job
+        progress : callable, optional
+            progress(how many are drawn, of how many), after each that this process draws.
 
         Returns
         -------
@@ -92,6 +95,8 @@ class Helpers:
             except IndexError:  # a helper has just taken the last
                 break
             done[k] = jobs[k].svg()
+            if progress is not None:
+                progress(len(done), len(jobs))
         for thread in threads:
             thread.join()
         return [done[k] if k in done else job.svg() for k, job in enumerate(jobs)]

@@ -18,7 +18,7 @@ from pyomo_dlmp.report.ac_tables import (
 )
 from pyomo_dlmp.report.along import series_items
 from pyomo_dlmp.report.derived import peak_period, pick, sites_of, substation_price
-from pyomo_dlmp.report.drawing import Helpers, Job
+from pyomo_dlmp.report.drawing import Helpers, Job, Progress
 from pyomo_dlmp.report.figures import (
     certificate,
     compare,
@@ -100,7 +100,8 @@ def sections_of(results: Results, shown: Sequence[str]) -> list[Section]:
     ]
 
 
-def drawn(sections: Sequence[Section], helpers: Helpers) -> list[Section]:
+def drawn(sections: Sequence[Section], helpers: Helpers,
+          progress: Progress | None = None) -> list[Section]:
     """The sections with their pictures drawn.
 
     Parameters
@@ -109,13 +110,15 @@ def drawn(sections: Sequence[Section], helpers: Helpers) -> list[Section]:
         As `sections_of` plans them.
     helpers : Helpers
         That may take part.
+    progress : callable, optional
+        As of `Helpers.draw`.
 
     Returns
     -------
     list of Section
     """
     plans = [item for section in sections for item in section.items if isinstance(item, Plan)]
-    texts = iter(helpers.draw([plan.job for plan in plans]))
+    texts = iter(helpers.draw([plan.job for plan in plans], progress))
     return [replace(section, items=tuple(
         Picture(next(texts), item.caption, item.alt) if isinstance(item, Plan) else item
         for item in section.items)) for section in sections]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from pyomo_dlmp.report.drawing import Helpers
+from pyomo_dlmp.report.drawing import Helpers, Progress
 from pyomo_dlmp.report.page import Picture, Section, render_page, stamp_of
 from pyomo_dlmp.report.reading import TABLES, Results, read_results
 from pyomo_dlmp.report.sections import drawn, sections_of
@@ -19,7 +19,8 @@ MOST_CASES = 4
 
 
 def write_report(folder: str | Path | Results, cases: Sequence[str] | None = None, *,
-                 processes: int | None = None, pictures: str | Path | None = None) -> Path:
+                 processes: int | None = None, pictures: str | Path | None = None,
+                 progress: Progress | None = None) -> Path:
     """Write ``report.html`` into a results folder. Solves nothing.
 
     The page holds its pictures and needs nothing else. Of many cases four are drawn one by one (or
@@ -36,6 +37,8 @@ def write_report(folder: str | Path | Results, cases: Sequence[str] | None = Non
         How many draw; by default one for each core, up to four. The page is the same.
     pictures : str or Path, optional
         Folder for each picture as an SVG file of its own, as of `write_pictures`.
+    progress : callable, optional
+        progress(how many pictures are drawn, of how many) is called as they are drawn.
 
     Returns
     -------
@@ -54,7 +57,7 @@ def write_report(folder: str | Path | Results, cases: Sequence[str] | None = Non
     with _helpers(processes) as helpers:  # first: they get ready while the tables are read
         results = folder if isinstance(folder, Results) else read_results(folder)
         shown = shown_cases(results, cases)
-        sections = drawn(sections_of(results, shown), helpers)
+        sections = drawn(sections_of(results, shown), helpers, progress)
     part = path.with_name("report.html.part")  # whoever looks meanwhile sees the page as it was
     part.write_text(_page(results, shown, sections, stamp), encoding="utf-8")
     os.replace(part, path)

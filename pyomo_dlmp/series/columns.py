@@ -152,6 +152,7 @@ def number_faults(numbers: Mapping[str, Any], where: str,
     found = []
     for column, values in numbers.items():
         datum = DATA[column.partition(".")[0]]
+        unit = "" if datum.unit == "1" else f"{datum.unit} "
         for wrong, cure in (
                 (values < datum.least, f"Give numbers of at least {datum.least:g}."),
                 (abs(values) > datum.hint if datum.hint else values != values, datum.probably)):
@@ -160,5 +161,5 @@ def number_faults(numbers: Mapping[str, Any], where: str,
                 more = f" ({int(wrong.sum())} such)" if wrong.sum() > 1 else ""
                 found.append(Fault(
                     f"{where}, column {column!r}",
-                    f"is {values[first]:g} {datum.unit} {row(first)}{more}", cure))
+                    f"is {values[first]:g} {unit}{row(first)}{more}", cure))
     return found

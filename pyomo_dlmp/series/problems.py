@@ -128,10 +128,11 @@ def _check(problems: Problems, horizon: Any, step: Any, window: Any) -> None:
             faults.append(Fault("solve_series", "has a step or a window without a horizon",
                                 "Give horizon=, or leave them out."))
         if table.rows % periods:
-            faults.append(Fault(table.where, f"has {table.rows:,} rows, not a whole number of "
-                                f"problems of {periods} periods",
-                                f"Give {table.rows - table.rows % periods:,} or "
-                                f"{table.rows + periods - table.rows % periods:,} rows."))
+            fewer = table.rows - table.rows % periods
+            faults.append(Fault(
+                table.where, f"has {table.rows:,} rows, not a whole number of problems of "
+                f"{periods} periods",
+                f"Give {f'{fewer:,} or ' if fewer else ''}{fewer + periods:,} rows."))
     elif step > horizon:
         faults.append(Fault("solve_series, step", f"is {step}, more than the horizon {horizon}",
                             "Buy at most what is planned."))

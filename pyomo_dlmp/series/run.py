@@ -75,7 +75,8 @@ def solve_series(  # noqa: PLR0913  # keywords of a call, for people
         Processes for independent problems, each with critical regions of its own; the answers are
         the same. A script must then call under ``if __name__ == "__main__":``.
     progress : callable, optional
-        progress(stage, done, total, seconds left) is called as problems are finished.
+        progress(stage, done, total, seconds left) is called with the stages "kept" (finished by
+        an earlier call), "building", and "solving" as problems are finished.
     **options
         Of `solve_bilevel` (solver, gap, time_limit of each problem ...).
 
@@ -157,6 +158,8 @@ class _Run:
         spans, interrupted = self.problems.spans, False
         if self.kept:
             self.tell("kept", self.kept, len(spans), float("nan"))
+        if self.kept < len(spans):
+            self.tell("building", self.kept, len(spans), float("nan"))
         try:
             for answer in self._answers([s for s in spans if s.number not in self.done]):
                 if answer.status == Status.INTERRUPTED:

@@ -145,13 +145,18 @@ def _frame(given: Any) -> tuple[str, pd.DataFrame]:
     try:
         if path.suffix.lower() in (".parquet", ".pq"):
             return where, pd.read_parquet(path)
-        return where, pd.read_csv(path, skipinitialspace=True, encoding="utf-8-sig",
-                                  comment="#")
+        frame = pd.read_csv(path, skipinitialspace=True, encoding="utf-8-sig", comment="#")
     except FileNotFoundError:
         raise ModelError.at(where, f"there is no file {str(path)!r}", "Give its path.") from None
     except (OSError, ValueError) as err:
         raise ModelError.at(where, f"cannot be read ({' '.join(str(err).split())})",
                             "Give a CSV file with commas and one line of names.") from None
+    if len(frame.columns) == 1 and (mark := next(
+            (m for m in ";\t|" if m in str(frame.columns[0])), None)):
+        raise ModelError.at(where, f"is separated by {mark!r}, not by commas",
+                            "Save it with commas between cells and points in numbers, or give "
+                            f"solve_series pandas.read_csv(path, sep={mark!r}, decimal=',').")
+    return where, frame
 
 
 def _renamed(frame: pd.DataFrame, columns: Mapping[str, str | None] | None,

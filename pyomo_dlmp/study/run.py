@@ -260,9 +260,11 @@ class _Session:
         drawn = self.place.journal.complete and (path / "report.html").exists()
         if drawn or not any("prices" in result.tables for result in self.done):
             return
-        self.tell(self.done[-1].run.name, "drawing", None, None)
+        last = self.done[-1].run.name
+        self.tell(last, "drawing", None, None)
         try:
-            write_report(path)
+            write_report(path, progress=lambda k, of: self.tell(
+                last, f"drawing: {k} of {of} pictures", None, None))
         except KeyboardInterrupt:
             if self.keys.presses > 1:
                 raise

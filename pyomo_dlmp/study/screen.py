@@ -30,7 +30,8 @@ class Stages:
 
     def __init__(self, console: Console):
         self.console = console
-        self.start = time.monotonic()
+        self.start = self.said = time.monotonic()
+        self.last = ""
         self.bar = Progress(SpinnerColumn(), TimeElapsedColumn(),
                             TextColumn("{task.description}", markup=False),
                             console=console, transient=True)
@@ -51,11 +52,15 @@ class Stages:
         Parameters
         ----------
         stage : str
+            "stage: how far it is" of the same stage is a plain line at most every 10 s.
         """
+        now, name = time.monotonic(), stage.partition(":")[0]
         self.bar.update(self.task, description=stage)
-        if not self.console.is_terminal:
-            self.console.print(f"{time.monotonic() - self.start:6.1f} s  {stage}",
+        if not self.console.is_terminal and (name != self.last or now - self.said > _EVERY):
+            self.console.print(f"{now - self.start:6.1f} s  {stage}",
                                highlight=False, markup=False, soft_wrap=True)
+            self.said = now
+        self.last = name
 
 
 class StudyScreen:
@@ -114,7 +119,7 @@ class StudyScreen:
         line = f"{now - self.start:6.1f} s  {what}"
         if self.console.is_terminal:
             finished = self.runs.index(case) if case in self.runs else 0
-            finished += stage in ("written", "kept", "drawing")
+            finished += stage.partition(":")[0] in ("written", "kept", "drawing")
             self.bar.update(self.task, description=what, completed=finished,
                             runs=f"{finished}/{len(self.runs)}")
         step = (case, stage.partition(":")[0])  # "stage: how far it is"

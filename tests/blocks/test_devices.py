@@ -25,6 +25,18 @@ LOAD = dlmp.Load(name="load", bus="end", legs=("a", "b", "c"), kw=(100, 100, 100
                  kvar=(50, 50, 50))
 
 
+def test_changed_numbers_are_refused_by_name_where_they_are_none():
+    """When they are set, not when the model is solved."""
+    m = dlmp.build_opf(feeder(dlmp.Datacenter(name="dc", bus="end", kw=500),
+                              dlmp.StaticVarGenerator(name="svg", bus="end", kvar=100)))
+    for param, value in ((m.substation["grid"].price[0], "30,5"),
+                         (m.substation["grid"].price[0], math.nan),
+                         (m.datacenter["dc"].capacity[0], -0.1),
+                         (m.svg["svg"].rating_mvar, -0.1)):
+        with pytest.raises(ValueError, match=rf"{param.local_name.partition('[')[0]}\["):
+            param.set_value(value)
+
+
 def solved(net, **options):
     m = dlmp.build_opf(net, **{"losses": None, "voltage_limits": None, **options})
     dlmp.solve_opf(m)

@@ -26,6 +26,12 @@ def alone(jobs):
     return Helpers(0).draw(jobs)
 
 
+def test_drawing_tells_how_far_it_is(jobs, alone):
+    told = []
+    assert Helpers(0).draw(jobs, lambda k, of: told.append((k, of))) == alone
+    assert told == [(k + 1, len(jobs)) for k in range(len(jobs))]
+
+
 def test_two_processes_draw_the_same_bytes(jobs, alone):
     with Helpers(1) as helpers:
         (process,) = helpers._processes
@@ -65,7 +71,8 @@ def test_a_page_that_shows_these_tables_is_not_drawn_again(tmp_path, monkeypatch
     first = path.stat().st_mtime_ns
     assert write_report(folder).stat().st_mtime_ns == first
     drawn = []
-    monkeypatch.setattr(Helpers, "draw", lambda self, jobs: drawn.append(1) or [""] * len(jobs))
+    monkeypatch.setattr(Helpers, "draw", lambda self, jobs, progress=None: (
+        drawn.append(1) or [""] * len(jobs)))
     write_report(folder, ["one"], processes=1)  # other cases: another page
     with (folder / "prices.csv").open("a") as file:
         file.write("one,b1,a,1,active,30.0,$/MWh\n")

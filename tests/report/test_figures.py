@@ -62,6 +62,16 @@ def test_cases_share_axes_and_colour_scale(results):
     assert len({image.get_clim() for image in images}) == 1
 
 
+def test_long_titles_of_panels_stand_in_lines_of_their_own(results):
+    case = "SVG of 300 kvar, price taker minus no SVG, strategic"
+    axes = style.panels(1, 3, 2.0)[1]
+    style.phase_title(axes[0, 0], "a", case)
+    lines = axes[0, 0].get_title().splitlines()
+    assert len(lines) == 3 and lines[-1] == "phase a" and " ".join(lines[:2]) == case
+    style.phase_title(axes[0, 1], "ab", "SVG")
+    assert axes[0, 1].get_title() == "SVG · leg ab"
+
+
 def test_the_profile_takes_the_hour_of_the_lowest_voltage(results):
     worst = profiles.lowest(results.voltages)
     figure = report.voltage_profile(results.voltages, results.buses, results.branches)

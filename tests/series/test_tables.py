@@ -36,6 +36,17 @@ def test_a_file_is_its_table(tmp_path):
     assert "cannot be read" in faults(tmp_path / "empty.csv")
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_a_file_without_commas_is_named_as_such(tmp_path, mark):
+    hours(3).to_csv(tmp_path / "a.csv", index=False, sep=mark, decimal=",")
+    said = faults(tmp_path / "a.csv")
+    assert f"is separated by {mark!r}, not by commas" in said and "unknown" not in said
+
+
+def test_a_share_has_no_unit():
+    assert "column 'load_scale': is 60 in row 1" in faults(hours(2, load_scale=60.0))
+
+
 def test_all_faults_at_once():
     table = hours(6, pirce=1.0, **{"kw.dcc": 5.0})
     table["price"] = table["price"].astype(object)

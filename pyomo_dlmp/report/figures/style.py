@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Hashable, Sequence
+from textwrap import fill
 from typing import Any, ParamSpec
 
 import matplotlib
@@ -25,6 +26,7 @@ from pyomo_dlmp.tolerances import ROUNDING, SAME_MONEY
 FAINT, LIMIT = "#d9dee4", "#b42318"
 WIDTH = 11.0
 """Width of every picture (inches), so that letters have one size down the page."""
+_TITLE = 126  # letters of a panel's title that stand side by side over all columns of a picture
 
 # Okabe and Ito's palette: distinct under every common colour blindness, and in grey by lightness.
 PHASE_COLORS = {
@@ -180,7 +182,9 @@ def phase_title(ax: Axes, phase: str, case: str = "") -> None:
         Name of the case.
     """
     word = "leg" if len(phase) == 2 else "phase"
-    ax.set_title(f"{case} · {word} {phase}" if case else f"{word} {phase}")
+    title, spec = f"{case} · {word} {phase}" if case else f"{word} {phase}", ax.get_subplotspec()
+    room = max(_TITLE // (spec.get_gridspec().ncols if spec is not None else 1), 12)
+    ax.set_title(title if len(title) <= room else f"{fill(case, room)}\n{word} {phase}")
     ax.title.set_color(INK)
 
 
