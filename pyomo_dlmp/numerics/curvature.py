@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import null_space
 
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.tolerances import POLISHED, RANK
 
 _LARGE = 70  # directions beyond which the program is not small any more
@@ -62,6 +63,7 @@ def semidefinite_weights(part: Any, t: np.ndarray, inner: np.ndarray,
     cost[-1] = -1.0
     settings = clarabel.DefaultSettings()
     settings.verbose = False
+    settings.time_limit = max(0.0, limits.last_left())
     settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = POLISHED
     answer = clarabel.DefaultSolver(
         sp.csc_matrix((free + 1, free + 1)), cost, A, b,
@@ -77,6 +79,8 @@ def _allowed(part: Any, inner: np.ndarray, N: np.ndarray, count: int) -> np.ndar
     if not inner.shape[1]:
         return np.eye(count)
     rows = (inner[part.mu][:, :, None] * (part.S @ N)[:, None, :]).reshape(count, -1).T
+    if len(rows) > count:  # the same null space, without the other side's basis of many thousands
+        rows = np.linalg.qr(rows, mode="r")
     return null_space(rows, rcond=RANK)
 
 

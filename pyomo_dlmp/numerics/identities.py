@@ -23,6 +23,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import null_space
 
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.components import blocks_of, component_labels, groups_by_label
 from pyomo_dlmp.numerics.curvature import semidefinite_weights
 from pyomo_dlmp.numerics.highs import Highs
@@ -142,6 +143,7 @@ class _Part:
         least, chosen = -np.inf, np.zeros(len(self.pairs))
         scale = max(np.abs(self.H).max(), ENTRY)
         for t in self._candidates(N):
+            limits.check()
             if np.abs(t).max(initial=0.0) > _MOST * scale:
                 continue  # rounding would be as large as the objective
             value = _least(N.T @ self.hessian(t) @ N, _FLOOR * scale)

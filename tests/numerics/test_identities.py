@@ -1,5 +1,7 @@
 """Rewritten objectives have the same value at KKT points, and are convex where they say so."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pyomo.environ as pyo
 import pytest
@@ -9,6 +11,7 @@ from pyomo_dlmp.bilevel import lower_levels
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
 from pyomo_dlmp.lower.solver import LowerSolver
+from pyomo_dlmp.numerics import curvature
 from pyomo_dlmp.numerics.identities import convexify
 from pyomo_dlmp.transform.pairs import compile_pairs
 
@@ -117,3 +120,18 @@ def test_what_cannot_be_convex_says_so():
     systems = [build_kkt(compile_lower(block)) for block in lower_levels(m)]
     found = convexify(compile_pairs(m, systems).problem)
     assert (found.parts, found.convex) == (1, False)
+
+
+def test_weights_that_leave_no_product_need_no_basis_of_many_equations(monkeypatch):
+    """40 x 60 products of 12 weights: a full SVD of them made a basis of 2,400 x 2,400 numbers."""
+    rng = np.random.default_rng(0)
+    part = SimpleNamespace(mu=np.arange(12), S=np.zeros((12, 60)))
+    inner = np.zeros((12, 40))
+    inner[:, :3], part.S[:9, :5] = rng.normal(size=(12, 3)), rng.normal(size=(9, 5))
+    sizes, real = [], curvature.null_space
+    monkeypatch.setattr(curvature, "null_space",
+                        lambda A, **more: sizes.append(A.shape) or real(A, **more))
+    moves = curvature._allowed(part, inner, np.eye(60), 12)
+    assert sizes == [(12, 12)]
+    # three pairs whose slack does not move are free
+    assert moves.shape == (12, 3) and np.abs(moves[:9]).max() < 1e-9
