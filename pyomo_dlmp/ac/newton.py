@@ -19,7 +19,6 @@ from pyomo_dlmp.tolerances import NEWTON_STEP, ROUNDING
 
 MOST_STEPS = 60
 _GREATEST_STEP = 0.5  # pu; longer Newton steps are shortened
-_NEAR, _FAST = 0.05, 0.1  # pu, and of the last step: a shorter one has the last one's Jacobian
 _LEAST_SHARE = 0.005  # of the powers, between one that has a solution and one that has none
 
 
@@ -122,7 +121,7 @@ def residual(circuit: Circuit, z: np.ndarray, current: np.ndarray) -> np.ndarray
 
 
 def solve(circuit: Circuit, injected: np.ndarray, drawn: np.ndarray,
-          start: AcState | None = None, labels: list | None = None,
+          start: np.ndarray | None = None, labels: list | None = None,
           nearest: bool = False) -> AcState:
     """AC power flow of all periods.
 
@@ -133,8 +132,8 @@ def solve(circuit: Circuit, injected: np.ndarray, drawn: np.ndarray,
         Powers of devices (MVA), 0 of loads.
     drawn : ndarray, same shape, complex
         Nominal powers of loads and capacitors (MVA).
-    start : AcState, optional
-        First guess, with what is factorised there; None: all loads taken as impedances, no devices.
+    start : ndarray, shape (size, periods), complex, optional
+        First guess; None: all loads taken as impedances, no devices.
     labels : list, optional
         Names of the periods, in messages.
     nearest : bool
@@ -156,10 +155,9 @@ def solve(circuit: Circuit, injected: np.ndarray, drawn: np.ndarray,
     z = np.empty((circuit.size, periods), dtype=complex)
     steps, share = np.zeros(periods, dtype=int), np.ones(periods)
     for t in range(periods):
-        first, known = (_no_load(circuit, drawn[:, t]), None) if start is None else (
-            start.z[:, t], start._factors.get(t))
+        first = _no_load(circuit, drawn[:, t]) if start is None else start[:, t]
         powers = injected[:, t:t + 1], drawn[:, t:t + 1]
-        z[:, t], steps[t], share[t] = _period(circuit, incidence, powers, first, known)
+        z[:, t], steps[t], share[t] = _period(circuit, incidence, powers, first)
         if share[t] < 1.0 and not nearest:
             raise _collapse(circuit, z[:, t], share[t], t if labels is None else labels[t])
     state = leg_state(circuit.legs, incidence @ z[:circuit.n], share * injected, share * drawn)
@@ -181,10 +179,10 @@ def _no_load(circuit: Circuit, drawn: np.ndarray) -> np.ndarray:
             "Connect or leave out such conductors.") from None
 
 
-def _period(circuit, incidence, powers, z, factor=None):
+def _period(circuit, incidence, powers, z):
     """(z, steps, share) of one period; where Newton's method fails, by way of smaller powers."""
     injected, drawn = powers
-    found = _newton(circuit, incidence, injected, drawn, z, factor)
+    found = _newton(circuit, incidence, injected, drawn, z)
     if found is not None:
         return *found, 1.0
     share, steps, z = 0.0, 0, _no_load(circuit, np.zeros(len(circuit.legs)))
@@ -216,37 +214,29 @@ def _lowest(circuit: Circuit, z: np.ndarray) -> str:
     return f"the voltage is {abs(z[at]):.3g} pu at bus {bus}.{k}"
 
 
-def _newton(circuit, incidence, injected, drawn, z, factor=None):
-    """(z, steps) by Newton steps, shortened where the residual would grow; None: no solution.
-
-    A factorised Jacobian is kept as long as steps with it shrink fast, and near a solution only.
-    """
+def _newton(circuit, incidence, injected, drawn, z):
+    """(z, steps) by Newton steps, shortened where the residual would grow; None: no solution."""
     legs, n = circuit.legs, circuit.n
 
     def at(z):
         state = leg_state(legs, (incidence @ z[:n])[:, None], injected, drawn)
         return state, residual(circuit, z, state.i[:, 0])
 
-    def step_by(factor):
-        flat = factor.solve(np.concatenate([miss.real, miss.imag]))
-        move = flat[:circuit.size] + 1j * flat[circuit.size:]
-        return move, np.abs(incidence @ move[:n]).max(initial=0.0) + np.abs(
-            move[circuit.source_nodes]).max(initial=0.0)
-
     state, miss = at(z)
     last = np.inf
     for step in range(1, MOST_STEPS + 1):
-        move, length = (z, np.inf) if factor is None else step_by(factor)
-        if not length <= min(_FAST * last, _NEAR):  # of another point, or too far from it
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    factor = _factorised(jacobian(circuit, state, 0))
-                move, length = step_by(factor)
-            except RuntimeError:
-                break
-            if not np.isfinite(length):
-                break
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                flat = _factorised(jacobian(circuit, state, 0)).solve(
+                    np.concatenate([miss.real, miss.imag]))
+        except RuntimeError:
+            break
+        move = flat[:circuit.size] + 1j * flat[circuit.size:]
+        length = np.abs(incidence @ move[:n]).max(initial=0.0) + np.abs(
+            move[circuit.source_nodes]).max(initial=0.0)
+        if not np.isfinite(length):
+            break
         share = min(1.0, _GREATEST_STEP / length) if length else 1.0
         norm = np.abs(miss).max(initial=0.0)
         for _ in range(6):

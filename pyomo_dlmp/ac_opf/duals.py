@@ -80,7 +80,7 @@ class ModelMap:
         self.phasors = tuple(limits.phasors() for limits in self._limits.values())
         self.group = _groups(form)
         self.incidence = circuit.legs.incidence(circuit.n)
-        self.balances = [np.array([[_row_of(model.bus[bus], name, (k, t), row) for t in labels]
+        self.balances = [np.array([_rows_of(model.bus[bus].component(name), k, labels, row)
                                    for bus, k in circuit.nodes])
                          for name in ("balance_p", "balance_q")]
 
@@ -223,22 +223,34 @@ def direction(circuit: Circuit, channel: Channel) -> Direction:
 def _groups(form: LowerForm) -> dict[str, np.ndarray]:
     """All rows but the network's own equations, by what they limit."""
     found: dict[str, list[int]] = {name: [] for name in GROUPS}
+    known: dict[int, tuple[str, bool]] = {}  # by component, which holds the rows of all periods
+    equality = form.equality.tolist()
     for i, row in enumerate(form.rows):
         component = row.parent_component()
-        block = component.parent_block()
-        while block is not None and block.parent_component().local_name == "leg":
-            block = block.parent_block()  # of a bus
-        name = "" if block is None else block.parent_component().local_name
-        if form.equality[i] and name in _NETWORK:
-            continue
-        unbalance = name == "bus" and component.local_name.startswith("unbalance")
-        found["unbalance" if unbalance else OWNERS.get(name, "other")].append(i)
+        if id(component) not in known:
+            known[id(component)] = _group(component)
+        group, own = known[id(component)]
+        if not (own and equality[i]):
+            found[group].append(i)
     return {name: np.array(rows, dtype=int) for name, rows in found.items()}
 
 
-def _row_of(bus: Any, name: str, k: tuple, rows: dict) -> int:
-    component = bus.component(name)
-    return -1 if component is None or k not in component else rows.get(id(component[k]), -1)
+def _group(component: Any) -> tuple[str, bool]:
+    """What the rows of a component limit, and whether it is of the network."""
+    block = component.parent_block()
+    while block is not None and block.parent_component().local_name == "leg":
+        block = block.parent_block()  # of a bus
+    name = "" if block is None else block.parent_component().local_name
+    unbalance = name == "bus" and component.local_name.startswith("unbalance")
+    return "unbalance" if unbalance else OWNERS.get(name, "other"), name in _NETWORK
+
+
+def _rows_of(component: Any, conductor: str, labels: list, rows: dict) -> list[int]:
+    """Number of a balance in each period, -1 where there is none."""
+    if component is None:
+        return [-1] * len(labels)
+    return [rows.get(id(component[k]), -1) if (k := (conductor, t)) in component else -1
+            for t in labels]
 
 
 def _taken(values: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -23,14 +23,14 @@ from pyomo_dlmp.ac_opf.duals import ModelMap, adjoints, direction
 from pyomo_dlmp.ac_opf.kinks import on_the_models_side
 from pyomo_dlmp.ac_opf.start import start_injections
 from pyomo_dlmp.blocks.registry import device_blocks
-from pyomo_dlmp.lower.form import LowerForm, compile_lower
-from pyomo_dlmp.lower.kkt_system import build_kkt
-from pyomo_dlmp.lower.rereading import reread
+from pyomo_dlmp.lower.form import LowerForm
+from pyomo_dlmp.lower.kept import KeptLower
+from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.lower.solver import LowerSolution, LowerSolver
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.series import period_labels
 from pyomo_dlmp.opf import build_opf
-from pyomo_dlmp.opf.ac_point import false_bends, point_rows, set_operating_point
+from pyomo_dlmp.opf.ac_point import false_bends, set_operating_point
 from pyomo_dlmp.opf.curvature import channels
 from pyomo_dlmp.opf.load_scale import load_series, reactive_series
 from pyomo_dlmp.opf.option_checks import OWN_POINT
@@ -85,7 +85,7 @@ class AcLoop:
         self.point = operating_point(self.state, self.labels)
         self.model = build_opf(network, into=into, form="ac", operating_point=self.point,
                                **options)
-        self.form: LowerForm | None = None
+        self.kept: KeptLower | None = None  # the model compiled, at the first solve
         self.solution: LowerSolution | None = None
         self.map: ModelMap | None = None
         self.proximal = 0.0
@@ -133,6 +133,28 @@ class AcLoop:
         self.matrices = matrices
         set_operating_point(self.model, self.network, self.point, matrices, self.straight)
 
+    def compiled(self) -> KktSystem:
+        """The model at its present point, compiled: only numbers that changed are read.
+
+        Returns
+        -------
+        KktSystem
+        """
+        before = None if self.kept is None else self.kept.kkt.form.rows
+        if self.kept is None:
+            self.kept = KeptLower(self.model)
+        else:
+            self.kept.update()
+        form = self.kept.kkt.form
+        if form.rows is not before:
+            self.map = ModelMap(self.model, self.circuit, form)
+        return self.kept.kkt
+
+    @property
+    def form(self) -> LowerForm | None:
+        """The model as it was compiled last; None before the first solve."""
+        return None if self.kept is None else self.kept.kkt.form
+
     def solve_model(self) -> LowerSolution:
         """Solve the model at its point; values and duals are loaded.
 
@@ -145,12 +167,7 @@ class AcLoop:
         SolverError
             If no dispatch keeps the hard limits of the problem at this point.
         """
-        before = self.form
-        self.form = compile_lower(self.model) if before is None else reread(
-            before, point_rows(self.model))
-        if before is None or self.form.rows is not before.rows:
-            self.map = ModelMap(self.model, self.circuit, self.form)
-        self.solution = LowerSolver(build_kkt(self.form)).solve_here()
+        self.solution = LowerSolver(self.compiled()).solve_here()
         self.solution.load()
         false = false_bends(self.model) - self.straight
         if false:  # more load is wanted there: the point again, with these legs straight
@@ -171,7 +188,7 @@ class AcLoop:
         """
         before = self.node_prices()
         old = self.state.legs.u
-        self.state = solve(self.circuit, self.injected(), self.drawn, self.state, self.labels)
+        self.state = solve(self.circuit, self.injected(), self.drawn, self.state.z, self.labels)
         assert self.map is not None and self.solution is not None
         self.state = on_the_models_side(self.state, self.model, self.labels)
         self.model_gap = float(np.abs(self.map.leg_voltages(self.solution.x, self.state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import isfinite
 from typing import Any
 
@@ -76,13 +77,21 @@ class RowReader:
             row.name, f"cannot be compiled ({first})", "Give every Param and fixed Var a value.")]
 
 
-def plain_limits(statement: Any) -> tuple[float | None, Any, float | None] | None:
-    """A row with one limit, a finite float.
+def finite(value: Any) -> float | None:
+    """A finite float as it is; None for anything else."""
+    return value if type(value) is float and isfinite(value) else None
+
+
+def plain_limits(statement: Any, number: Callable[[Any], float | None] = finite,
+                 ) -> tuple[float | None, Any, float | None] | None:
+    """A row with one limit, a finite number.
 
     Parameters
     ----------
     statement
         Relational expression of a row.
+    number
+        The value of a limit, None where it is no such number; by default floats alone.
 
     Returns
     -------
@@ -93,8 +102,8 @@ def plain_limits(statement: Any) -> tuple[float | None, Any, float | None] | Non
     if kind is not EqualityExpression and kind is not InequalityExpression:
         return None
     left, right = statement.args
-    if type(right) is float and isfinite(right):
-        return right if kind is EqualityExpression else None, left, right
-    if type(left) is float and kind is InequalityExpression and isfinite(left):
-        return left, right, None
+    if (value := number(right)) is not None:
+        return value if kind is EqualityExpression else None, left, value
+    if kind is InequalityExpression and (value := number(left)) is not None:
+        return value, right, None
     return None

@@ -22,6 +22,7 @@ from warnings import warn
 
 import pyomo.environ as pyo
 from pyomo.core.base.block import declare_custom_block
+from pyomo.core.expr.numeric_expr import NPV_MinExpression
 
 from pyomo_dlmp.blocks.data_checks import check_data
 from pyomo_dlmp.blocks.device import DeviceBlockData, Surroundings
@@ -49,7 +50,8 @@ class DatacenterBlockData(DeviceBlockData):
     leg_p, leg_q : Var or Expression
         [leg, t]: drawn by a leg (MW, Mvar); Vars where legs are chosen.
     capacity : Param
-        [t]: greatest power (MW), mutable; the least is its `floor` times it.
+        [t]: greatest power (MW), mutable; the least is its `floor` times it. The
+        rating limits it, too.
     drawn_p, drawn_q : Var
         [t], or [leg, t] where legs are chosen: what the DSO delivers (MW, Mvar); in the AC form.
     taken_p, taken_q : Constraint
@@ -98,20 +100,30 @@ class DatacenterBlockData(DeviceBlockData):
         self.p = pyo.Var(horizon.periods, initialize=dc.floor * top)
         for t in horizon.labels:
             self.p[t].setlb(dc.floor * self.capacity[t])
-            self.p[t].setub(self.capacity[t])
+            self.p[t].setub(self._most(t))
         if dc.balanced:
             self.leg_p = pyo.Expression(index, initialize={k: self.p[k[1]] / n for k in index})
         else:
             self.leg_p = pyo.Var(index, initialize=dc.floor * top / n)
             for leg, t in index:
                 self.leg_p[leg, t].setlb(0.0)
-                self.leg_p[leg, t].setub(self.capacity[t] / n)
+                self.leg_p[leg, t].setub(self._most(t) / n)
         self._reactive_power(horizon, index, n)
         if dc.reactive == "dso":
             self.rating = self._soft_rating(horizon, penalty)
         if ac:
             tie(self, horizon.labels, dc.balanced)
         self.attach(dc, horizon, bus, legs)
+
+    def _most(self, t: Any) -> Any:
+        """Greatest power: the capacity, and what a rating leaves without reactive power.
+
+        It stands for the sides of the polygon that `front_end` leaves out, whatever capacity is
+        set later.
+        """
+        if self.rating_mva is None:
+            return self.capacity[t]
+        return NPV_MinExpression((self.capacity[t], FRONT_END * self.rating_mva))
 
     def build_at(self, device: Datacenter, horizon: Horizon, bus: Any, at: Surroundings) -> None:
         """As `build`, in an OPF.
@@ -273,7 +285,7 @@ def _legs(dc: Datacenter, ac: bool, grounded: bool) -> tuple[str, ...]:
 def front_end(dc: Any, periods: Iterable[Any], excess: Any = None) -> pyo.Constraint:
     """Rows [t, k] (or [leg, t, k]) of the polygon inside the rating, for whoever chooses q.
 
-    The two sides that hold p alone are left out: the capacity keeps them (checked in the data).
+    The two sides that hold p alone are left out: bounds of p keep them.
 
     Parameters
     ----------

@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,10 +22,11 @@ from pyomo_dlmp.lower.form import LowerForm, check_convex, compile_lower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt, renewed_kkt
 from pyomo_dlmp.lower.leaves import Leaves
 from pyomo_dlmp.lower.polynomials import ObjectivePolynomial, RowPolynomials
-from pyomo_dlmp.lower.rereading import renewed_form
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.lower.terms import NoPolynomial
 
+# what is the same in both forms
+_KEPT = ("names_x", "names_row", "row_number", "column_number")
 NOTHING, NUMBERS, STRUCTURE = "nothing", "numbers", "structure"
 
 
@@ -183,6 +186,25 @@ class KeptLower:
         if self._rows.moving_matrix:
             changes |= _placed(form, read, places)
         return changes
+
+
+def renewed_form(form: LowerForm, changes: Mapping[str, Any]) -> LowerForm:
+    """A form with other numbers of the same Vars and rows.
+
+    Parameters
+    ----------
+    form : LowerForm
+        It stays as it is.
+    changes : mapping
+        {name of an array: the new one}.
+
+    Returns
+    -------
+    LowerForm
+    """
+    new = replace(form, **changes)
+    new.__dict__.update({key: form.__dict__[key] for key in _KEPT if key in form.__dict__})
+    return new
 
 
 def _placed(form: LowerForm, read: sp.csr_matrix, places: np.ndarray) -> dict[str, sp.csr_matrix]:

@@ -14,13 +14,19 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
+import pyomo.environ as pyo
+from pyomo.core.base.constraint import ConstraintData, ScalarConstraint
 from pyomo.core.base.expression import ExpressionData
-from pyomo.core.expr.numeric_expr import SumExpression
+from pyomo.core.base.param import ParamData, ScalarParam
+from pyomo.core.expr.numeric_expr import NPV_ProductExpression, SumExpression
+from pyomo.core.expr.numvalue import native_numeric_types
 from pyomo.repn.util import OrderedVarRecorder
 
 from pyomo_dlmp.bilevel.rows import plain_limits
 from pyomo_dlmp.expressions import WeightedSum
 
+_ROWS = frozenset([ConstraintData, ScalarConstraint])
+_PARAMS = frozenset([ParamData, ScalarParam])
 _WAITING = 20_000  # rows that are read together
 
 
@@ -40,6 +46,7 @@ class RowTable:
         self.ids, self.values, self.ends = array("q"), array("d"), array("q", [0])
         self.lo, self.hi = array("d"), array("d")
         self._waiting: list[tuple[Any, WeightedSum]] = []
+        self._values: dict[int, tuple[Any, float]] = {}  # by id, of what is kept beside
 
     def add(self, coefs: dict[int, float], lo: float, hi: float) -> None:
         """A row that was read.
@@ -70,17 +77,22 @@ class RowTable:
         bool
             False: it is none; `settle` what waits, read it, and `add` it.
         """
-        plain = plain_limits(row.expr)
+        if type(row) not in _ROWS:  # a templatized one, say
+            return False
+        plain = plain_limits(row.expr, self._number)
         if plain is None:
             return False
         lower, body, upper = plain
         constant = 0.0
         while isinstance(body, ExpressionData):
             body = body.args[0]
-        if type(body) is SumExpression and body.nargs() == 2:
-            body, constant = body.args
-            if type(constant) is not float or not isfinite(constant):
-                return False
+        if type(body) is SumExpression:
+            body, *numbers = body.args
+            for each in numbers:
+                value = self._number(each)
+                if value is None:
+                    return False
+                constant += value
         if type(body) is not WeightedSum:
             return False
         self._waiting.append((row, body))
@@ -89,6 +101,18 @@ class RowTable:
         if len(self._waiting) >= _WAITING:
             self.settle()
         return True
+
+    def _number(self, node: Any) -> float | None:
+        """Value of a number, a Param, or an expression of them; None where it is none of these."""
+        if type(node) is float:
+            return node if isfinite(node) else None
+        kept = self._values.get(id(node))
+        if kept is not None and kept[0] is node:  # a limit that many rows share
+            return kept[1]
+        value = _value(node)
+        if value is not None:
+            self._values[id(node)] = node, value
+        return value
 
     def settle(self) -> None:
         """Read the rows that wait."""
@@ -122,6 +146,25 @@ class RowTable:
             self.ids.extend(coefs.keys())
             self.values.extend(coefs.values())
             self.ends.append(len(self.ids))
+
+
+def _value(node: Any) -> float | None:
+    """A finite float; None where a Var stands in it, or a value is missing."""
+    if type(node) is NPV_ProductExpression:
+        first, second = (each if type(each) is float else _value(each) for each in node.args)
+        return None if first is None or second is None else first * second
+    if type(node) in _PARAMS:
+        try:
+            value = node.value
+        except ValueError:  # it has none
+            return None
+    elif type(node) in native_numeric_types:
+        value = float(node)
+    elif not node.is_potentially_variable():
+        value = pyo.value(node, exception=False)
+    else:
+        return None
+    return value if type(value) in (int, float) and isfinite(value) else None
 
 
 def _repeats(ids: list[int], lengths: list[int]) -> bool:

@@ -200,6 +200,7 @@ class _Leader:
         self.atlas = self.options.pop("atlas", None) or Atlas(series=False)
         self.decisions = [v for v in m.dso.declared_upper() if not v.fixed]
         self.bounds = [v.bounds for v in self.decisions]
+        self.given = [(v.lower, v.upper) for v in self.decisions]  # they may be of Params
         self.rounds: list[dict] = []
         self.settled, self.radius, self.note = False, np.inf, ""
         self.cleared = False  # the DSO has the leader's prices at the settled point
@@ -241,7 +242,7 @@ class _Leader:
                     gap = min(gap, 0.1 * SAME_OBJECTIVE)
                 self._hold(after)
         finally:
-            for var, (low, high) in zip(self.decisions, self.bounds, strict=True):
+            for var, (low, high) in zip(self.decisions, self.given, strict=True):
                 var.setlb(low)
                 var.setub(high)
         self._tell(most)

@@ -10,21 +10,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyomo.environ as pyo
+from pyomo.core.expr.numeric_expr import NPV_MaxExpression, NPV_MinExpression
 
 from pyomo_dlmp.ac.flows import operating_point
 from pyomo_dlmp.ac.newton import AcState
 from pyomo_dlmp.ac_opf import AcLoop
 from pyomo_dlmp.bilevel import LowerLevel
-from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
+from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.lower.point import point_of
-from pyomo_dlmp.lower.rereading import reread
 from pyomo_dlmp.lower.solver import LowerSolution, LowerSolver, kkt_residual
 from pyomo_dlmp.market.aggregator import AggregatorBlock
 from pyomo_dlmp.market.data import Market
 from pyomo_dlmp.network.series import by_period
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.opf import build_opf
-from pyomo_dlmp.opf.ac_point import point_rows
 from pyomo_dlmp.solve import solve_opf
 
 
@@ -195,9 +194,7 @@ class AcDso:
         KktSystem
         """
         if self._kkt is None:
-            assert self.loop.form is not None
-            self.loop.form = reread(self.loop.form, point_rows(self.model))
-            self._kkt = build_kkt(self.loop.form)
+            self._kkt = self.loop.compiled()
         return self._kkt
 
 
@@ -219,9 +216,9 @@ def limit_power(dso: Any, market: Market) -> None:
         low, high = (by_period(values, labels, f"limits_kw of {name}") for values in pair)
         for t in labels:
             var = dc.p[t]
-            most = min(var.ub, mega(high[t]))
+            most = NPV_MinExpression((var.upper, mega(high[t])))  # its own limits may be of Params
             var.setub(most)
-            var.setlb(min(most, max(var.lb, mega(low[t]))))
+            var.setlb(NPV_MinExpression((most, NPV_MaxExpression((var.lower, mega(low[t]))))))
             if not var.fixed:
                 var.set_value(var.lb, skip_validation=True)
 

@@ -27,9 +27,11 @@ from typing import Any
 import pyomo.environ as pyo
 
 from pyomo_dlmp.blocks.horizon import constraint_over, number
+from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.market.workload import Job, Servers, Ups, Workload, pue_of, sites_of
 from pyomo_dlmp.network.series import by_period
 from pyomo_dlmp.network.units import KILO
+from pyomo_dlmp.tolerances import ROUNDING
 
 
 @dataclass(frozen=True)
@@ -134,11 +136,12 @@ class WorkloadRows:
             b.size = number(work)
             if job.interruptible:
                 b.level = pyo.Var(at, window, bounds=(0.0, most), initialize=0.0)
-                if most is not None and len(at) > 1:
-                    b.most = constraint_over(window, lambda t, b=b, at=at, most=most: sum(
-                        b.level[s, t] for s in at) <= most)
             else:
                 self._without_pause(b, job, at, window)
+                self._require_power(job, work, most)
+            if most is not None and (len(at) > 1 or not job.interruptible):
+                b.most = constraint_over(window, lambda t, b=b, at=at, most=most: sum(
+                    b.level[s, t] for s in at) <= most)
             b.work = pyo.Constraint(expr=self._served(self.hours * sum(
                 b.level[s, t] for s in at for t in window), f"job '{name}'", b.size))
             for s in at:
@@ -157,6 +160,19 @@ class WorkloadRows:
         b.level = pyo.Expression(at, window, initialize={
             (s, t): level * sum(b.start[s, window[i]] for i in firsts if i <= k < i + n)
             for s in at for k, t in enumerate(window)})
+
+    def _require_power(self, job: Job, work: float, most: float | None) -> None:
+        """Refuse a job without pause whose one level is above its greatest."""
+        assert job.run_periods is not None
+        level = work / (self.hours * job.run_periods)
+        if most is None or level <= most * (1 + ROUNDING):
+            return
+        name, limit = ("kw_max", job.kw_max) if job.server_hours is None else (
+            "servers_max", job.servers_max)
+        raise ModelError.at(
+            f"{self.block.name}: job '{job.name}'",
+            f"has {name} {limit:g}, and its work in {job.run_periods} periods needs "
+            f"{KILO * level:g}", "Let it run longer, or raise the limit.")
 
     def _pools(self) -> None:
         block, labels = self.block, self.labels

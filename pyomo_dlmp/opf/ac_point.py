@@ -16,7 +16,6 @@ from pyomo_dlmp.opf.curvature import set_curvature
 from pyomo_dlmp.tolerances import PRINTED, ROUNDING, ROW_HOLDS
 
 NEAR_KINK = 0.02  # pu; a leg so near to the end of its range bends there
-_ROWS = ("balance_p", "balance_q", "v_low", "v_high", "unbalance_limit")
 
 
 def set_operating_point(model: Any, network: Network, point: OperatingPoint,
@@ -101,32 +100,6 @@ def false_bends(model: Any) -> set[tuple[str, str, Hashable]]:
             if block.beyond[leg, t].value > max(0.0, w) + ROW_HOLDS:
                 found.add((name, leg, t))
     return found
-
-
-def point_rows(model: Any) -> list[Any]:
-    """The rows that change with the operating point, for `lower.rereading.reread`.
-
-    Parameters
-    ----------
-    model : Block
-        Of the AC form.
-
-    Returns
-    -------
-    list of ConstraintData
-    """
-    found: list[Any] = []
-    for bus in model.bus.values():
-        blocks = [bus, *bus.leg.values()]
-        found += [row for block in blocks for name in _ROWS
-                  if (rows := block.component(name)) is not None for row in rows.values()]
-    places = [(source, name) for source in model.substation.values()
-              for name in ("voltage_r", "voltage_i")]
-    places += [(load, "kink") for load in model.demand.values()]
-    for block, name in places:
-        rows = block.component(name)
-        found += [] if rows is None else rows.values()
-    return [row for row in found if row.active]
 
 
 def _check(model: Any, point: OperatingPoint) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,12 +27,13 @@ from pyomo_dlmp.numerics.effort import Effort
 from pyomo_dlmp.numerics.outer_approximation import SearchResult
 from pyomo_dlmp.parametric.atlas import Atlas
 from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit
+from pyomo_dlmp.parametric.critical_regions import Regions
 from pyomo_dlmp.parametric.hull import Hull
-from pyomo_dlmp.parametric.joined import Joined, join_parts, refuse_many
 from pyomo_dlmp.parametric.kept_steps import ReadUpper, read_now
 from pyomo_dlmp.parametric.known_value import present_values, refuse_false_bound, value_at
-from pyomo_dlmp.parametric.lazy_master import LazyMaster
 from pyomo_dlmp.parametric.master import solve_master
+from pyomo_dlmp.parametric.pieces.joined import Joined, join_parts, refuse_many
+from pyomo_dlmp.parametric.pieces.lazy_master import LazyMaster
 from pyomo_dlmp.parametric.polish import polished
 from pyomo_dlmp.parametric.region_costs import refuse_answers
 from pyomo_dlmp.parametric.regions_point import point_by_regions
@@ -70,6 +71,8 @@ class Explicit:
     joined
         These parts where their regions are too many to be listed; `regions` are those of the
         answer then.
+    known
+        Of each part with decisions: their columns, and whether the atlas knew all its regions.
     """
 
     systems: list[KktSystem]
@@ -79,6 +82,7 @@ class Explicit:
     hull: Hull
     regions: list
     joined: Joined | None = None
+    known: list[tuple[np.ndarray, bool]] = field(default_factory=list)
 
     def size(self) -> dict[str, int]:
         """Numbers of rows, columns and binaries of the master, parts and regions."""
@@ -140,8 +144,8 @@ def prepare(model: Any, most: int = MOST_REGIONS, clock: Any = None, priced: boo
     try:
         refuse_many(worths, most)
         # parts without a price, too: they must have a solution everywhere
-        found = atlas.steps.regions(
-            parts, most, lambda part, last: atlas.regions(part, most, effort, last))
+        found, new = _regions(parts, most, effort, atlas)
+        ready.known = [(where[k], k not in new) for k, part in enumerate(parts) if part.m]
     except NotExplicit as err:
         if not err.too_large:
             raise
@@ -153,6 +157,22 @@ def prepare(model: Any, most: int = MOST_REGIONS, clock: Any = None, priced: boo
              for k in used]
     ready.hull = atlas.steps.hull(program, ready.hull.parts, costs, ready.hull.u)
     return ready
+
+
+def _regions(parts: list[CondensedQp], most: int, effort: Effort,
+             atlas: Atlas) -> tuple[dict[int, Regions], set[int]]:
+    """(regions of each part with decisions, the parts that had to be searched)."""
+    number = {id(part): k for k, part in enumerate(parts)}
+    new: set[int] = set()
+
+    def regions(part: CondensedQp, last: Regions | None) -> Regions:
+        before = atlas.counts["enumerated"]
+        found = atlas.regions(part, most, effort, last)
+        if atlas.counts["enumerated"] > before:
+            new.add(number[id(part)])
+        return found
+
+    return atlas.steps.regions(parts, most, regions), new
 
 
 def _units(systems: list[KktSystem], parts: list[CondensedQp]) -> float:

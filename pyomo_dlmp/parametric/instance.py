@@ -70,8 +70,9 @@ class Answer:
         Values of the upper Vars, shape (n,), and their VarData.
     regions
         Number of the region of each part that pays.
-    recalled
-        Parts whose regions were all known to the atlas, and parts in all.
+    known
+        Of each part with decisions: their places in `columns`, and whether the atlas knew all its
+        regions.
     lowers
         The point of each lower level.
     """
@@ -84,7 +85,7 @@ class Answer:
     decisions: np.ndarray | None
     columns: list
     regions: list[int]
-    recalled: tuple[int, int]
+    known: list[tuple[np.ndarray, bool]]
     lowers: list[LowerAnswer]
 
 
@@ -136,7 +137,6 @@ class Instance:
             return self._solve(gap, time_limit)
 
     def _solve(self, gap: float, time_limit: float | None) -> Answer:
-        counts = self.atlas.counts.copy()
         ready = prepare(self.model, atlas=self.atlas)
         if ready.joined is not None:
             raise NotExplicit("it has too many regions to be an instance", too_large=True)
@@ -145,13 +145,10 @@ class Instance:
         status = outcome.status
         if status == Status.GAP_NOT_REACHED and outcome.within(gap):
             status = Status.OPTIMAL
-        seen = self.atlas.counts - counts
-        recalled = seen["recalled"] + seen["known"], seen.total() - sum(
-            seen[name] for name in ("compiled", "renewed", "kept"))
         bound = sign * outcome.bound
         if outcome.z is None:
             return Answer(status, np.nan, bound, np.inf, np.nan, None, ready.columns, [],
-                          recalled, [])
+                          ready.known, [])
         z = outcome.z
         objective, chosen = ready.hull.cost_at(z)
         lowers = [self._point(ready, number, chosen, z) for number in range(len(ready.systems))]
@@ -160,7 +157,7 @@ class Instance:
         return Answer(
             status, sign * objective, bound,
             max(0.0, objective - outcome.bound) / max(abs(objective), ENTRY), sign * repriced, z,
-            ready.columns, chosen, recalled, lowers)
+            ready.columns, chosen, ready.known, lowers)
 
     def _point(self, ready: Explicit, number: int, chosen: list[int], z: np.ndarray) -> LowerAnswer:
         form = ready.systems[number].form

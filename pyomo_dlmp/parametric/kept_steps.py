@@ -25,7 +25,7 @@ from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit
 from pyomo_dlmp.parametric.critical_regions import Regions
 from pyomo_dlmp.parametric.hull import Hull, build_hull
 from pyomo_dlmp.parametric.region_costs import RegionCost, costs_over_regions
-from pyomo_dlmp.parametric.upper_program import refuse_held_duals, upper_program
+from pyomo_dlmp.parametric.upper_rows import refuse_held_duals, upper_program
 from pyomo_dlmp.parametric.upper_terms import (
     RegionObjective,
     UpperTerms,

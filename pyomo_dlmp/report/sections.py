@@ -16,6 +16,7 @@ from pyomo_dlmp.report.ac_tables import (
     rounds_table,
     worst_certificate,
 )
+from pyomo_dlmp.report.along import series_items
 from pyomo_dlmp.report.derived import peak_period, pick, sites_of, substation_price
 from pyomo_dlmp.report.drawing import Helpers, Job
 from pyomo_dlmp.report.figures import (
@@ -93,6 +94,8 @@ def sections_of(results: Results, shown: Sequence[str]) -> list[Section]:
         Section("datacenters", "Datacenters and SVGs", items=tuple(_dispatch(some))),
         Section("voltages", "Voltages", items=tuple(_voltages(some))),
         Section("unbalance", "Voltage unbalance", items=tuple(_unbalance(some))),
+        Section("series", "Series", items=tuple(
+            series_items(some.series_steps, some.series_prices))),
         Section("audit", "Audit", _AUDIT, items=tuple(_audit(results))),
     ]
 

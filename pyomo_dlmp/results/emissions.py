@@ -35,12 +35,12 @@ from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.lower.solver import LowerSolution, LowerSolver
 from pyomo_dlmp.results.prices import at_balances
 from pyomo_dlmp.results.schema import EMISSIONS
-from pyomo_dlmp.tolerances import ACTIVE, ENTRY, MULTIPLIER, ROUNDING
+from pyomo_dlmp.tolerances import ACTIVE, ENTRY, MULTIPLIER, ROUNDING, ROW_HOLDS
 
 GRID = "grid"
 """In place of the names of all substations."""
 UNITS = {"active": "kg/MWh", "reactive": "kg/Mvarh"}
-_NUDGE = 1e-4  # MW of more load at every node, to leave the edge of two pieces
+_NUDGE = 100 * ROW_HOLDS  # MW of more load at every node, to leave the edge of two pieces
 
 Factor = float | Sequence[float]
 

@@ -188,6 +188,7 @@ def result_of(answers: Iterable[Answer], spans: list[Span], table: Table,
             unit = "$/MWh" if quantity == "active" else "$/Mvarh"
             prices += [(t, bus, phase, quantity, x, unit)
                        for t, x in zip(times, values, strict=True)]
-    frames = [pd.DataFrame(rows, columns=columns) for rows, columns in (
-        (steps, STEPS), (dispatch, DISPATCH), (prices, PRICES))]
-    return SeriesResult(*frames, total=len(spans), interrupted=interrupted, hours=table.hours)
+    return SeriesResult(
+        pd.DataFrame(steps, columns=STEPS), pd.DataFrame(dispatch, columns=DISPATCH),
+        pd.DataFrame(prices, columns=PRICES), total=len(spans), interrupted=interrupted,
+        hours=table.hours)

@@ -44,6 +44,32 @@ class ByMarket:
         self.buses = set(buses)
         self.atlas = Atlas()
 
+    def groups(self, spans: list[Span]) -> list[list[Span]]:
+        """Independent problems that are solved at once: here each alone.
+
+        Parameters
+        ----------
+        spans : list of Span
+
+        Returns
+        -------
+        list of list of Span
+        """
+        return [[span] for span in spans]
+
+    def solve_group(self, spans: list[Span]) -> list[Answer]:
+        """The answers of a group.
+
+        Parameters
+        ----------
+        spans : list of Span
+
+        Returns
+        -------
+        list of Answer
+        """
+        return [self.solve(span, None) for span in spans]
+
     def solve(self, span: Span, state: State | None) -> Answer:
         """The answer of a problem.
 

@@ -86,9 +86,9 @@ def after(problems: Problems, span: Span, state: State, model: Any,
     limits = {ups.site: (ups.kwh_min, ups.kwh) for ups in problems.work.own.ups}
     ups = {site: _within(KILO * value(b.stored[bought[-1]]), *limits[site])
            for site, b in dca.ups.items()}
-    devices = problems.market.network.devices
-    storage = {name: _within(KILO * value(b.energy[bought[-1]]), devices[name].kwh_min,
-                             devices[name].kwh_max) for name, b in dso.storage.items()}
+    batteries = problems.market.network.devices_of("storage")
+    storage = {name: _within(KILO * value(b.energy[bought[-1]]), batteries[name].kwh_min,
+                             batteries[name].kwh_max) for name, b in dso.storage.items()}
     return State(
         done + (state.done if begin <= span.first else 0.0),
         _alive(job, row // problems.window),

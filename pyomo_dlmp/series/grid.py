@@ -90,7 +90,7 @@ class Grid:
         network = self.rows.market.network
         new: list[Any] = []
         for name, kwh in ({} if state is None else state.storage).items():
-            battery = network.devices[name]
+            battery = network.devices_of("storage")[name]
             new.append(replace(battery, kwh_start=kwh, kwh_end=_end_of(battery)))
         if self._scale is None:
             return network.replacing(*new) if new else network, None
@@ -105,7 +105,8 @@ class Grid:
             name=f"of {name}", values=tuple(values), minutes=minutes,
             q_values=tuple(self._q[name][rows].tolist()) if name in self._q else None)
             for name, values in part.items()]
-        new += [replace(network.devices[name], profile=f"of {name}") for name in part]
+        scaled = {**network.loads, **network.devices_of("generator")}
+        new += [replace(scaled[name], profile=f"of {name}") for name in part]
         own = Network(
             network.name, network.elements, network.description, network.source,
             [*network.profiles.values(), *shapes], network.frequency)

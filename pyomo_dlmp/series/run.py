@@ -186,7 +186,8 @@ class _Run:
         elif self.workers > 1 and len(spans) > 1:
             yield from answers_by_workers(self.solver, spans, self.workers)
         else:
-            yield from (self.solver.solve(span, None) for span in spans)
+            for group in self.solver.groups(spans):
+                yield from self.solver.solve_group(group)
 
     def _chain(self, spans: list[Span]) -> Iterator[Answer]:
         """Problems of a rolling horizon, each after the one before."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from pyomo_dlmp.market import Workload
-from pyomo_dlmp.network.units import mega
+from pyomo_dlmp.network.units import KILO
 from pyomo_dlmp.series.grid import Grid
 from pyomo_dlmp.series.spans import Rows, Span, State
 from pyomo_dlmp.tolerances import ROW_HOLDS
@@ -34,8 +36,9 @@ class Work:
         given = rows.market.workload
         self.own = given if isinstance(given, Workload) else Workload(energy_mwh=given)
         theirs = {site for sites, _ in rows.market.takers.values() for site in sites}
-        self.range_mwh = [rows.table.hours * mega(sum(  # type: ignore[arg-type]
-            ends[k] for name, ends in grid.ranges.items() if name not in theirs)) for k in (0, 1)]
+        self.range_mwh = [rows.table.hours / KILO * _summed(
+            [ends[k] for name, ends in grid.ranges.items() if name not in theirs],
+            rows.table.rows) for k in (0, 1)]
 
     def takers(self, span: Span) -> dict[str, Any]:
         """Price takers of a problem.
@@ -152,9 +155,10 @@ class Work:
                 left = max(0.0, work - state.job.get(key, 0.0)) * (end - start) / (
                     deadline - start)
                 if left > 0:
-                    kind = "mwh" if job.mwh is not None else "server_hours"
-                    found.append(replace(job, name=key, arrival=start, deadline=end,
-                                         **{kind: left}))
+                    found.append(replace(
+                        job, name=key, arrival=start, deadline=end,
+                        mwh=None if job.mwh is None else left,
+                        server_hours=None if job.server_hours is None else left))
         return found
 
     def _with_series(self, span: Span) -> Workload:
@@ -175,3 +179,8 @@ class Work:
                 pool = replace(pool, pue=tuple(self.rows.datum("", pool.pue, span)))
             pools.append(pool)
         return replace(work, servers=tuple(pools), interactive=loads)
+
+
+def _summed(parts: list[np.ndarray], rows: int) -> np.ndarray:
+    """Row by row; zeros where there is none."""
+    return np.sum(parts, axis=0) if parts else np.zeros(rows)

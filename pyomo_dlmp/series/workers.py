@@ -29,7 +29,7 @@ def answers_by_workers(solver: Any, spans: list[Span], workers: int) -> Iterator
     Parameters
     ----------
     solver : object
-        With ``solve(span, None)``; it can be pickled.
+        With ``groups(spans)`` and ``solve_group(group)``; it can be pickled.
     spans : list of Span
         To be solved.
     workers : int
@@ -47,17 +47,17 @@ def answers_by_workers(solver: Any, spans: list[Span], workers: int) -> Iterator
         What a process has raised.
     """
     context = multiprocessing.get_context("spawn")
-    processes, left = [], {}
+    processes, left, groups = [], {}, solver.groups(spans)
     try:
         with _one_thread():
-            for k in range(min(workers, len(spans))):
+            for k in range(min(workers, len(groups))):
                 here, there = context.Pipe(duplex=False)
-                mine = spans[k::workers]
+                mine = groups[k::workers]
                 process = context.Process(target=_work, args=(there, solver, mine), daemon=True)
                 process.start()
                 there.close()
                 processes.append(process)
-                left[here] = [len(mine), False]
+                left[here] = [sum(map(len, mine)), False]
         while left:
             for pipe in wait(list(left)):
                 assert isinstance(pipe, Connection)
@@ -93,13 +93,14 @@ def _received(pipe: Connection, left: dict) -> Answer | None:
     return found
 
 
-def _work(pipe: Connection, solver: Any, spans: list[Span]) -> None:
+def _work(pipe: Connection, solver: Any, groups: list[list[Span]]) -> None:
     """One process: solve and send; Ctrl-C is for the process that waits."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     pipe.send(_READY)
     try:
-        for span in spans:
-            pipe.send(solver.solve(span, None))
+        for group in groups:
+            for answer in solver.solve_group(group):
+                pipe.send(answer)
     except Exception as err:
         pipe.send(err)
 

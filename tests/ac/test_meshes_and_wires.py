@@ -364,7 +364,7 @@ def test_the_curvature_is_that_of_the_lagrangian(name, options):
         injected = state.injected.copy()
         for size, way in zip(step, ways, strict=True):
             injected[way.legs, 0] += size * way.shares
-        moved = solve(circuit, injected, state.drawn, state, loop.labels)
+        moved = solve(circuit, injected, state.drawn, state.z, loop.labels)
         v = moved.volts[:, 0]
         return (loop.prices[0] * moved.bought.real.sum() + mu @ np.abs(squares @ v) ** 2
                 + nu @ np.abs(magnitudes @ v)

@@ -8,9 +8,9 @@ import pytest
 
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.lower.form import compile_lower
-from pyomo_dlmp.lower.rereading import reread
+from pyomo_dlmp.lower.kept import NUMBERS, STRUCTURE, KeptLower
 from pyomo_dlmp.opf import set_operating_point
-from pyomo_dlmp.opf.ac_point import false_bends, point_rows
+from pyomo_dlmp.opf.ac_point import false_bends
 from pyomo_dlmp.opf.curvature import channels, set_curvature
 from tests.feeders import engine
 from tests.library.linear import scaled, volts
@@ -119,26 +119,27 @@ SITE = (dlmp.Generator(name="gen", bus="671", kw_max=300, kvar_min=-200, kvar_ma
         dlmp.Storage(name="bat", bus="633", kw_max=50, kwh_max=100, kwh_start=50, kvar_max=20))
 
 
-def test_another_point_needs_few_rows_again():
-    """Rows read again are those of a model compiled at the new point; nothing else changes."""
+def test_another_point_is_other_numbers():
+    """A model that follows its point is as one compiled there."""
     engine()
     net = dlmp.load_feeder("ieee13").with_devices(*SITE)
     points = [dlmp.ac_power_flow(net, load_scale=scale).point for scale in (1.0, .7)]
     m = built(net, points[0], voltage_limits="soft",
               unbalance=dlmp.Unbalance(limit=1.0, penalty=100.0))
-    first = compile_lower(m)
+    kept = KeptLower(m)
+    columns = len(kept.kkt.form.x)
     set_operating_point(m, net, points[1])
     H = np.diag(np.arange(1.0, 1.0 + len(channels(m, 0))))
     set_curvature(m, {0: H})
-    changed, fresh = reread(first, point_rows(m)), compile_lower(m)
+    assert kept.update() == NUMBERS
+    changed, fresh = kept.kkt.form, compile_lower(m)
     for name in ("A", "B", "Q", "D"):
         apart = getattr(changed, name) - getattr(fresh, name)  # sums in another order
         assert np.abs(apart.data).max(initial=0.0) < 1e-12, name
     for name in ("c", "lo", "hi", "lb", "ub"):
         assert getattr(changed, name) == pytest.approx(getattr(fresh, name)), name
-    assert len(point_rows(m)) < len(first.rows)
     m.generator["gen"].q.fix(0.0)  # a column goes
-    assert len(reread(first, point_rows(m)).x) == len(first.x) - 1
+    assert kept.update() == STRUCTURE and len(kept.kkt.form.x) == columns - 1
 
 
 def test_curvature_bends_prices_beside_the_point_and_not_at_it():

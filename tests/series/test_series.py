@@ -166,3 +166,21 @@ def test_spans():
     assert [(s.first, s.length, s.bought) for s in rolled] == [(0, 4, 1), (1, 4, 1), (2, 4, 4)]
     assert [(s.first, s.length, s.bought) for s in spans_of(7, 4, 2)] == [
         (0, 4, 2), (2, 4, 2), (4, 3, 3)]
+
+
+def test_hours_that_are_solved_together_are_those_solved_alone():
+    table = hours(24, load_scale=np.round(np.linspace(0.2, 1.4, 24), 3))
+    together = dlmp.solve_series(market(), table, judge=0.0)
+    alone = dlmp.solve_series(market(), table[:23], judge=0.0)  # no whole group
+    cut = together.steps[:23]
+    assert cut["objective"].tolist() == pytest.approx(alone.steps["objective"].tolist(), **SAME)
+    assert (together.steps["bound"] <= together.steps["objective"] * (1 + 1e-6)).all()
+    assert together.steps["cpu_s"].nunique() == 1  # none had to be solved again
+    assert together.steps["gap"].max() <= 1e-4
+    for found in (together, alone):  # one part an hour
+        assert (found.steps["known"] + found.steps["new"]).tolist() == [1] * len(found.steps)
+        assert 0 < found.steps["new"].sum() < 23
+    assert cut["new"].tolist() == alone.steps["new"].tolist()
+    capacity = [900.0] * 5 + [400.0] + [900.0] * 18
+    one = dlmp.solve_series(market(), table.assign(**{"kw.dc": capacity}))
+    assert one.steps["status"].value_counts().to_dict() == {"optimal": 23, "infeasible": 1}

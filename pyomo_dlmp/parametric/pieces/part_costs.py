@@ -51,10 +51,11 @@ class PartCost:
         duals = RegionObjective(self.part, list(worth.quantities), [
             term for term in worth.terms if any(
                 i >= 0 and worth.quantities[i][0] == "y" for i in term[1:])])
-        self.middle = self.solve(np.full(self.part.m, 0.5))
-        if self.middle is None:
+        middle = self.solve(np.full(self.part.m, 0.5))
+        if middle is None:
             raise NotExplicit("its optimality conditions could not be solved at a point of the "
                               "range (infeasible there, or degenerate)")
+        self.middle: Affine = middle
         self.factor = self._factor(duals)
         rest = RegionObjective(self.part, list(worth.quantities),
                                [term for term in worth.terms if term not in duals.terms])

@@ -9,20 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.parametric.hull import Hull, build_hull
-from pyomo_dlmp.parametric.lazy_part import LazyPart
-from pyomo_dlmp.parametric.lazy_pieces import Piece
 from pyomo_dlmp.parametric.master import solve_master
+from pyomo_dlmp.parametric.pieces.lazy_part import LazyPart
+from pyomo_dlmp.parametric.pieces.piece import Piece
 from pyomo_dlmp.parametric.region_costs import RegionCost
 from pyomo_dlmp.tolerances import ABSOLUTE_GAP
-
-if TYPE_CHECKING:
-    from pyomo_dlmp.parametric.lazy_master import LazyMaster
 
 _MOST = 800  # pieces of all parts together in a proof
 _BEST = 12  # of each part in a search for better decisions
@@ -41,9 +38,14 @@ class PieceCost(RegionCost):
 
     def __init__(self, part: LazyPart, piece: Piece):
         self.part, self.piece = part, piece
-        cost = piece.cost if piece.steps is not None else part.value
+        cost = piece.cost if piece.steps is not None else self._of_part
         super().__init__(piece.cell.as_polytope(), 0, cost, _Below(piece),  # type: ignore[arg-type]
                          np.inf, np.zeros((part.m, 0)))
+
+    def _of_part(self, v: np.ndarray) -> float:
+        """The part's cost at v; infinite without a solution, so that the piece is cut there."""
+        value = self.part.value(v)
+        return np.inf if value is None else value
 
     def halves(self, v: np.ndarray) -> list[RegionCost]:
         """The piece cut in two near a point v; the same one where it cannot be cut."""
@@ -96,13 +98,13 @@ class LazyHull(Hull):
         return None if hull is None else LazyHull.of(hull, self.exact)
 
 
-def over_pieces(master: LazyMaster) -> bool:
+def over_pieces(master: Any) -> bool:
     """One search over pieces; the master's outcome is improved.
 
     Parameters
     ----------
     master
-        After its multipliers were found.
+        A `lazy_master.LazyMaster`, after its multipliers were found.
 
     Returns
     -------
@@ -135,7 +137,7 @@ def over_pieces(master: LazyMaster) -> bool:
     return out.objective < before[0] - least or out.bound > before[1] + least
 
 
-def _open_pieces(master: LazyMaster, k: int) -> list[Piece]:
+def _open_pieces(master: Any, k: int) -> list[Piece]:
     """Leaves of a part that a better solution may use, the most promising ones first."""
     part, joined, out = master.joined.parts[k], master.joined, master.outcome
     slope = joined.slope(k, master.p)

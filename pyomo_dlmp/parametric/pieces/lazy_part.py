@@ -15,14 +15,14 @@ import numpy as np
 
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.parametric.active_sets import Affine, affine, conditions, scale_of
-from pyomo_dlmp.parametric.cells import Cell, unit_cell
-from pyomo_dlmp.parametric.lazy_pieces import Piece, steps_over
-from pyomo_dlmp.parametric.part_costs import PartCost
-from pyomo_dlmp.tolerances import POLISHED, ROUNDING
+from pyomo_dlmp.parametric.pieces.cells import Cell, unit_cell
+from pyomo_dlmp.parametric.pieces.part_costs import PartCost
+from pyomo_dlmp.parametric.pieces.piece import Piece, steps_over
+from pyomo_dlmp.tolerances import FACET_STEPS, POLISHED, ROUNDING
 
-_SHARES = (0.3, 0.1, 0.03)  # e in the affine bounds of `lazy_pieces`, besides 1
+_SHARES = (0.3, 0.1, 0.03)  # e in the affine bounds of `piece`, besides 1
 _VERTICES = 20  # vertices up to which these bounds are computed
-_THIN = 1e-6  # width of a cell that is cut no more, share of the range
+_THIN = FACET_STEPS[1]  # width of a cell that is cut no more, share of the range
 
 
 class LazyPart:
@@ -232,7 +232,7 @@ class LazyPart:
         return Piece(cell, steps, rows, np.zeros(self.m), 0.0, state=state)
 
     def _bound(self, piece: Piece) -> None:
-        """Affine bounds of a piece from the convexity of the optimal cost V; see `lazy_pieces`."""
+        """Affine bounds of a piece from the convexity of the optimal cost V; see `piece`."""
         piece.tried = True
         cost, cell = self.cost, piece.cell
         if piece.state is None:

@@ -14,8 +14,8 @@ import scipy.sparse as sp
 from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.parametric.condensed import NotExplicit
 from pyomo_dlmp.parametric.critical_regions import Region, Regions
-from pyomo_dlmp.parametric.lazy_part import LazyPart
-from pyomo_dlmp.parametric.part_costs import PartCost
+from pyomo_dlmp.parametric.pieces.lazy_part import LazyPart
+from pyomo_dlmp.parametric.pieces.part_costs import PartCost
 from pyomo_dlmp.parametric.upper_terms import RegionObjective
 
 _EACH = 8  # regions that a switching row makes at least where there are several decisions

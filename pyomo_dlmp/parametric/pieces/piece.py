@@ -18,6 +18,7 @@ Everything is in v = (u - lo) / width.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -30,14 +31,13 @@ from pyomo_dlmp.parametric.active_sets import (
     affine,
     scale_of,
 )
-from pyomo_dlmp.parametric.cells import Cell
 from pyomo_dlmp.parametric.condensed import width
-from pyomo_dlmp.parametric.part_costs import PartCost
+from pyomo_dlmp.parametric.pieces.cells import Cell
+from pyomo_dlmp.parametric.pieces.part_costs import PartCost
 from pyomo_dlmp.parametric.region_costs import Quadratic
-from pyomo_dlmp.tolerances import CONVEX, POLISHED, RANK, ROUNDING
+from pyomo_dlmp.tolerances import CONVEX, POLISHED, RANK, ROUNDING, SAME_OBJECTIVE
 
 _KELLEY = 8  # tangents at most for one minimum over a piece
-_NEAR = 1e-5  # relative error of such a minimum
 
 
 @dataclass
@@ -101,7 +101,8 @@ def steps_over(cost: PartCost, a: Affine, cell: Cell) -> Steps | None:
         if len(part.C):
             full = np.vstack([part.A[active], part.C])
             rest = part.A[rows] - np.linalg.lstsq(full.T, part.A[rows].T, rcond=None)[0].T @ full
-        if (np.abs(rest).max(axis=1) > RANK * (ROUNDING + np.abs(part.A[rows]).max(axis=1))).any():
+        size = np.abs(part.A[rows]).max(axis=1, initial=0.0)
+        if (np.abs(rest).max(axis=1, initial=0.0) > RANK * (ROUNDING + size)).any():
             return None
     span = width(part)
     u = cell.vertices * span + part.lo
@@ -141,15 +142,15 @@ class Piece:
     """
 
     cell: Cell
-    steps: Steps | None
+    steps: Any  # Steps | None: which of the two is asked before each use
     open: np.ndarray
     linear: np.ndarray
     constant: float
     tangents: list[tuple[np.ndarray, float]] = field(default_factory=list)
-    state: Affine | None = None
+    state: Any = None  # Affine | None
     bound: float = -np.inf
-    best: np.ndarray | None = None  # where the bound is attained
-    chorded: Quadratic | None = None
+    best: Any = None  # where the bound is attained
+    chorded: Any = None  # the quadratic, or a convex one below it
     children: tuple | None = None  # (a, b, piece below, piece above)
     tried: bool = False  # whether its affine bounds were computed
 
@@ -234,7 +235,7 @@ class Piece:
                 self.tangents.append((direction, value - float(direction @ v)))
                 if value + float(slope @ v) < upper:
                     upper, self.best = value + float(slope @ v), v
-                if upper - lower <= _NEAR * abs(upper) + ROUNDING:
+                if upper - lower <= SAME_OBJECTIVE * abs(upper) + ROUNDING:
                     break
             if not self.tangents:
                 self.best = X[int(np.argmin(X @ slope))]

@@ -19,8 +19,8 @@ import scipy.sparse as sp
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.outer_approximation import SearchResult
-from pyomo_dlmp.parametric.joined import Joined
-from pyomo_dlmp.parametric.lazy_hull import over_pieces
+from pyomo_dlmp.parametric.pieces.hull_of_pieces import over_pieces
+from pyomo_dlmp.parametric.pieces.joined import Joined
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import EXACT_FEASIBILITY, ROUNDING
 
@@ -128,7 +128,8 @@ class LazyMaster:
             costs.append(np.array(part.values) + u @ joined.costs[k])
         count = [b.shape[1] for b in blocks]
         self.big = self.big or _SLACK * max(np.ptp(c) + 1.0 for c in costs)
-        size = np.maximum(1e-3, np.max([np.abs(b).max(axis=1) for b in blocks], axis=0))
+        size = np.max([np.abs(b).max(axis=1) for b in blocks], axis=0)
+        size = np.where(size > ROUNDING, size, 1.0)
         relax = sp.diags(size)
         top = sp.hstack([joined.rows, *map(sp.csr_matrix, blocks), relax, -relax])
         one = sp.hstack([sp.csr_matrix((len(count), free)),
@@ -142,7 +143,7 @@ class LazyMaster:
                        np.append(joined.hi, ones), lb, ub,
                        primal_feasibility_tolerance=EXACT_FEASIBILITY,
                        dual_feasibility_tolerance=EXACT_FEASIBILITY).solve()
-        if answer.status != Status.OPTIMAL or answer.row_dual is None:
+        if answer.status != Status.OPTIMAL or answer.row_dual is None or answer.z is None:
             return self.p, None
         if answer.z[free + points:].max(initial=0.0) > EXACT_FEASIBILITY:
             self.big = min(_SLACK * self.big, _DEAREST)  # the rows are not held, at this price
