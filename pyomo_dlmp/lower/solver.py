@@ -172,6 +172,10 @@ class LowerSolver:
         self._last: tuple[np.ndarray, LowerSolution] | None = None
         self._like: Point | None = None  # of the reduced QP, when it was last solved
         self._answers: dict[int, tuple[ConvexQp, Point]] = {}  # by number of the part
+        self.Q: sp.csr_matrix
+        self.A: sp.csr_matrix
+        self.parts: list[np.ndarray]
+        self._pieces: dict[int, tuple[np.ndarray, ConvexQp]]  # by number of the part
         self._reduce()
 
     def _reduce(self, before: KktSystem | None = None) -> None:
@@ -191,7 +195,7 @@ class LowerSolver:
             return
         self.Q = Q
         self.A = sp.vstack([kkt.A_eq[self.rest], kkt.S[kkt.row_pairs]], format="csr") @ M
-        self._pieces: dict[int, tuple[np.ndarray, ConvexQp]] = {}  # by number of the part
+        self._pieces = {}
         parts = self._independent_parts()
         self.parts = [part for part in parts if len(part) > 1]
         self.singles = np.array([part[0] for part in parts if len(part) == 1], dtype=int)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from pyomo.common.gc_manager import PauseGC
 
 from pyomo_dlmp.parametric.atlas import Atlas
 from pyomo_dlmp.parametric.condensed import NotExplicit
@@ -132,6 +133,10 @@ class Instance:
         AuditError
             The bound is above the objective as computed from the lower levels' points.
         """
+        with PauseGC():
+            return self._solve(gap, time_limit)
+
+    def _solve(self, gap: float, time_limit: float | None) -> Answer:
         ready = prepare(self.model, atlas=self.atlas)
         if ready.joined is not None:
             raise NotExplicit("it has too many regions to be an instance", too_large=True)

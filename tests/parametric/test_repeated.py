@@ -93,9 +93,67 @@ def test_the_last_answer_is_a_start(monkeypatch):
 
     monkeypatch.setattr(explicit, "solve_master", look)
     m, atlas = consumer(), dlmp.Atlas()
+    for gap in (1e-4, 1e-4, 1e-5):
+        found = dlmp.solve_bilevel(m, atlas=atlas, gap=gap)
+    # the same model to the same gap is not searched again
+    assert len(seen) == 2 and seen[0] is None and np.isfinite(seen[1]).all()
+    assert found.status == "optimal" and found.gap <= 1e-5
+
+
+def test_one_changed_hour_leaves_the_others_as_they_are():
+    m, atlas = day_market(2.2, PRICES[:4]), dlmp.Atlas()
+    (grid,) = m.dso.substation.values()
+    dlmp.solve_bilevel(m, atlas=atlas, gap=1e-6)
+    before = list(atlas.flows_of(0))
+    grid.price[2].set_value(57.0)
+    found = dlmp.solve_bilevel(m, atlas=atlas, gap=1e-6)
+    same = [a is b for a, b in zip(before, atlas.flows_of(0), strict=True)]
+    assert same == [True, True, False, True]
+    fresh = dlmp.solve_bilevel(day_market(2.2, [*PRICES[:2], 57.0, PRICES[3]]), gap=1e-6)
+    assert found.objective == pytest.approx(fresh.objective, rel=1e-6)
+    assert found.audit.passed and found.notes == fresh.notes
+
+
+UPPER_CHANGES = {
+    "param of the objective": lambda m: m.bonus.set_value(3.0),
+    "param of a row": lambda m: m.need.set_value(4.0),
+    "param of a bound": lambda m: m.most.set_value(2.6),
+    "bound": lambda m: m.d[1].setub(1.8),
+    "row": lambda m: m.add_component("more", pyo.Constraint(expr=m.d[0] <= 2.4)),
+    "expression of a row": lambda m: m.less.set_value(m.d[0] <= 2.4),
+    "deactivated": lambda m: m.work.deactivate(),
+    "fixed": lambda m: m.d[0].fix(2.2),
+    "domain": lambda m: setattr(m.d[1], "domain", pyo.Integers),
+    "objective": lambda m: m.pay.set_value(m.pay.expr - 20 * m.d[0]),
+    "sense": lambda m: setattr(m.pay, "sense", pyo.maximize),
+}
+
+
+@pytest.mark.parametrize("change", UPPER_CHANGES)
+def test_a_change_in_the_upper_level_is_seen(change):
+    def make():
+        m = consumer()
+        m.del_component("work")
+        m.need = pyo.Param(initialize=5.5, mutable=True)
+        m.bonus = pyo.Param(initialize=0.0, mutable=True)
+        m.most = pyo.Param(initialize=4.0, mutable=True)
+        m.work = pyo.Constraint(expr=m.d[0] + m.d[1] >= m.need)
+        m.less = pyo.Constraint(expr=m.d[0] <= 3.9)
+        m.d[0].setub(m.most)
+        m.pay.set_value(m.pay.expr - m.bonus * m.d[0])
+        return m
+
+    m, other, atlas = make(), make(), dlmp.Atlas()
     for _ in range(2):
-        dlmp.solve_bilevel(m, atlas=atlas)
-    assert seen[0] is None and np.isfinite(seen[1]).all()
+        before = dlmp.solve_bilevel(m, atlas=atlas, gap=1e-6).objective
+    for model in (m, other):
+        UPPER_CHANGES[change](model)
+    right = dlmp.solve_bilevel(other, gap=1e-6)
+    for _ in range(2):
+        after = dlmp.solve_bilevel(m, atlas=atlas, gap=1e-6)
+        assert after.objective == pytest.approx(right.objective, rel=1e-5)
+        assert after.notes == right.notes
+    assert after.objective != pytest.approx(before, rel=1e-3)
 
 
 @pytest.mark.parametrize("hidden", [False, True])
