@@ -1,8 +1,9 @@
-"""Why is a bilevel problem infeasible? Three questions, each of them a smaller problem.
+"""Why is a bilevel problem infeasible? Four questions, each of them a smaller problem.
 
 1. Is a lower level feasible for any upper decision within its bounds?
 2. Is a lower level bounded for any upper decision?
-3. Which upper rows does the lower levels' solution violate, at the upper decision that violates
+3. Do upper decisions within their bounds meet the linear rows over them alone?
+4. Which upper rows does the lower levels' solution violate, at the upper decision that violates
    them least?
 """
 
@@ -14,11 +15,12 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 import scipy.sparse as sp
-from pyomo.common.collections import ComponentSet
+from pyomo.common.collections import ComponentMap, ComponentSet
 from pyomo.core.expr.visitor import identify_variables
+from pyomo.repn import generate_standard_repn
 
 from pyomo_dlmp.bilevel import guard_of, lower_levels
-from pyomo_dlmp.bilevel.values import load_values
+from pyomo_dlmp.bilevel.values import bounds_of, load_values
 from pyomo_dlmp.errors import DlmpError
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
@@ -63,7 +65,53 @@ def _explained(model: Any, solve: Callable) -> list[str]:
     found = [text for kkt in systems for text in _unbounded(kkt)]
     if found:
         return found
-    return _broken(model, solve)
+    return _upper_alone(model) or _broken(model, solve)
+
+
+def _upper_alone(model: Any) -> list[str]:
+    """Linear rows over the leader's own decisions that none meets, with the least violation."""
+    blocks = lower_levels(model)
+    own = ComponentSet(v for b in blocks for v in _decisions(b))
+    below = ComponentSet(v for b in blocks for v in b.component_data_objects(
+        pyo.Var, descend_into=pyo.Block) if v not in own)
+    below.update(v for b in blocks for _, _, dual in b.dual_vars() for v in dual.values())
+    guards = ComponentSet(guard_of(b) for b in blocks)
+    columns, names = ComponentMap(), []
+    limit: list[list[float]] = []
+    entries: list[tuple[int, int, float]] = []
+    for row in model.component_data_objects(pyo.Constraint, active=True, descend_into=pyo.Block):
+        if row in guards:
+            continue
+        lower, body, upper = row.to_bounded_expression(evaluate_bounds=True)
+        terms = generate_standard_repn(body, quadratic=False)
+        if not terms.is_linear() or any(v in below for v in terms.linear_vars):
+            continue
+        k = len(names)
+        names.append(row.name)
+        limit.append([side - terms.constant if side is not None else none for side, none in (
+            (lower, -np.inf), (upper, np.inf))])
+        entries += [(k, columns.setdefault(v, len(columns)), c) for v, c in zip(
+            terms.linear_vars, terms.linear_coefs, strict=True)]
+    if not entries:
+        return []
+    at, column, coef = map(np.array, zip(*entries, strict=True))
+    rows, n = len(names), len(columns)
+    A = sp.hstack([sp.csr_matrix((coef, (at, column)), shape=(rows, n)),
+                   sp.identity(rows), -sp.identity(rows)], format="csr")
+    lo, hi = np.array(limit, dtype=float).T
+    lb, ub = bounds_of(columns)
+    answer = Highs(np.r_[np.zeros(n), np.ones(2 * rows)], A, lo, hi, np.r_[lb, np.zeros(2 * rows)],
+                   np.r_[ub, np.full(2 * rows, np.inf)]).solve_lp()
+    if answer.z is None or answer.objective is None:
+        return []
+    moved = answer.z[n: n + rows] + answer.z[n + rows:]
+    worst = [i for i in np.argsort(-moved)[:_SHOWN] if moved[i] > ROW_HOLDS * (1 + _size(limit[i]))]
+    return [f"no decision of the upper level meets its own rows within its bounds: row "
+            f"'{names[i]}' is broken by {moved[i]:.4g} at least" for i in worst]
+
+
+def _size(limits_of_row: list[float]) -> float:
+    return max((abs(side) for side in limits_of_row if np.isfinite(side)), default=0.0)
 
 
 def _no_answer(kkt: KktSystem) -> list[str]:

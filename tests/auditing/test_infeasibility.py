@@ -44,3 +44,21 @@ def test_an_unbounded_follower():
         return
     assert result.status == "infeasible"
     assert any("unbounded" in note for note in result.notes), result.notes
+
+
+def test_upper_rows_that_no_decision_meets_are_named():
+    """More work than the decisions' bounds allow, as after a `set_value`."""
+    m = pyo.ConcreteModel()
+    m.work = pyo.Param(initialize=7.0, mutable=True)
+    m.d = pyo.Var([0, 1], bounds=(0, 3))
+    m.low = dlmp.LowerLevel()
+    m.low.g = pyo.Var(bounds=(0, 9))
+    m.low.balance = pyo.Constraint(expr=m.low.g - m.d[0] - m.d[1] >= 0)
+    m.low.o = pyo.Objective(expr=m.low.g)
+    m.energy = pyo.Constraint(expr=m.d[0] + m.d[1] == m.work)
+    m.o = pyo.Objective(expr=m.d[0])
+    said = dlmp.why_infeasible(m)
+    assert said == ["no decision of the upper level meets its own rows within its bounds: row "
+                    "'energy' is broken by 1 at least"]
+    m.work.set_value(5.0)
+    assert dlmp.solve_bilevel(m).status == "optimal"

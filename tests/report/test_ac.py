@@ -33,7 +33,7 @@ def test_the_worst_of_all_prices_is_found(results):
 
 
 def test_the_section_says_how_many_prices_and_how_far(results, monkeypatch):
-    monkeypatch.setattr(Helpers, "draw", lambda self, jobs: [
+    monkeypatch.setattr(Helpers, "draw", lambda self, jobs, progress=None: [
         job.draw(*job.args, **job.kwargs) and "<svg/>" for job in jobs])
     monkeypatch.setattr(drawing, "cores", lambda: 1)
     text = report_html(results)

@@ -34,7 +34,7 @@ def pictures(text: str) -> list[str]:
 @pytest.fixture
 def unrendered(monkeypatch):
     """Figures are made but not written as SVG, which takes most of the time."""
-    monkeypatch.setattr(Helpers, "draw", lambda self, jobs: [
+    monkeypatch.setattr(Helpers, "draw", lambda self, jobs, progress=None: [
         job.draw(*job.args, **job.kwargs) and "<svg/>" for job in jobs])
     monkeypatch.setattr(drawing, "cores", lambda: 1)
 
