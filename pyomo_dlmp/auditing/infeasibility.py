@@ -76,7 +76,8 @@ def _upper_alone(model: Any) -> list[str]:
         pyo.Var, descend_into=pyo.Block) if v not in own)
     below.update(v for b in blocks for _, _, dual in b.dual_vars() for v in dual.values())
     guards = ComponentSet(guard_of(b) for b in blocks)
-    columns, names = ComponentMap(), []
+    columns = ComponentMap()
+    names: list[str] = []
     limit: list[list[float]] = []
     entries: list[tuple[int, int, float]] = []
     for row in model.component_data_objects(pyo.Constraint, active=True, descend_into=pyo.Block):
