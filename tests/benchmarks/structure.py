@@ -25,6 +25,7 @@ KEPT = Path(__file__).with_name("_structure.json")
 PAGE = ROOT / "docs" / "benchmark_structure.md"
 PICTURES = ROOT / "docs" / "pictures"
 COMMIT = "ab0e15b"
+_LONGEST = 900  # s of one measurement
 AC_STUDY = ROOT / "examples" / "studies" / "ieee37.toml"
 # name: (arguments, whether the older version has it, what it is)
 PLAN = {
@@ -66,9 +67,12 @@ def measured(python: Path, name: str, arguments: tuple[str, ...], folder: Path) 
     with tempfile.TemporaryDirectory(dir=folder) as results:
         given = [a.format(linear=linear, ac=AC_STUDY, folder=Path(results) / "results",
                           benchmarks=MEASURES.parent, pictures=PICTURES) for a in arguments]
-        run = subprocess.run([str(python), str(MEASURES), measure, *given], cwd=folder,
-                             capture_output=True, text=True,
-                             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"})
+        try:
+            run = subprocess.run([str(python), str(MEASURES), measure, *given], cwd=folder,
+                                 capture_output=True, text=True, timeout=_LONGEST,
+                                 env={**os.environ, "OPENBLAS_NUM_THREADS": "1"})
+        except subprocess.TimeoutExpired:
+            return {"failed": f"not in {_LONGEST} s"}
     try:
         return json.loads(run.stdout.splitlines()[-1])
     except (IndexError, ValueError):
