@@ -49,9 +49,10 @@ def load_scale_findings(scale: Any, labels: Sequence[Hashable], hours: Any = 1.0
     if not _by_load(scale, labels):
         return series_findings(scale, labels, 0.0)[1]
     found = []
+    known = {} if network is None else _scalable(network)
     for name, values in scale.items():
         if network is not None and name != OTHERS and not (
-                isinstance(name, str) and name in (known := _scalable(network))):
+                isinstance(name, str) and name in known):
             found.append((f"names load {shown(name)}",
                           nearest(name, known) or "There is no load."))
         found += [(f"of load {shown(name)} {what}", cure)

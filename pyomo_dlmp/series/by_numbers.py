@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from pyomo_dlmp.errors import AuditError, DlmpError
+from pyomo_dlmp.market import DEFAULT_MARKET
 from pyomo_dlmp.parametric import Atlas, NotExplicit
 from pyomo_dlmp.series.answers import FAILED, Answer
 from pyomo_dlmp.series.by_market import ByMarket
@@ -47,7 +48,7 @@ def fits(name: str, problems: Problems, options: dict[str, Any]) -> bool:
     bool
     """
     market, work = problems.market, problems.work
-    return (name == "strategic" and market.opf.get("form", "lindist") == "lindist"
+    return (name == DEFAULT_MARKET and market.opf.get("form", "lindist") == "lindist"
             and not market.takers and work.has_energy() and set(options) <= _OPTIONS
             and options.get("solver", "highs") == "highs" and not problems.grid.has_own_q)
 
@@ -71,7 +72,7 @@ class ByNumbers:
                  judge: float):
         self.problems, self.options, self.judge = problems, dict(options), judge
         self.buses = sorted(set(buses))
-        self.other = ByMarket("strategic", problems, options, self.buses)
+        self.other = ByMarket(DEFAULT_MARKET, problems, options, self.buses)
         self._models: dict[int, KeptModel] = {}
         self._atlas: Atlas | None = None  # each process makes its own
 

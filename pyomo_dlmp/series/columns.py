@@ -56,7 +56,7 @@ DATA: dict[str, Datum] = {datum.word: datum for datum in (
     Datum("available", "1", "share of a generator's kw_max that it can make", "generator", 0.0,
           alone=False, hint=1.5, probably="It is a share: divide percent by 100, kW by kw_max."),
     Datum("energy_mwh", "MWh", "work of the step, of the leader or of a price taker",
-          "price taker", 0.0),
+          "aggregator", 0.0),
     Datum("kw", "kW", "capacity of a datacenter", "datacenter", 0.0, alone=False),
     Datum("rate", "requests/s", "of an interactive load", "interactive load", 0.0, alone=False),
     Datum("temperature", "degrees C", "at a site with a pue_table", "site", alone=False, hint=80.0,

@@ -105,7 +105,7 @@ def test_progress(table):
     said = []
     dlmp.solve_series(market(), table[:2], progress=lambda *words: said.append(words))
     assert [(stage, done, total) for stage, done, total, _ in said] == [
-        ("solving", 1, 2), ("solving", 2, 2)]
+        ("building", 0, 2), ("solving", 1, 2), ("solving", 2, 2)]
     assert said[-1][-1] == 0.0
 
 
@@ -121,7 +121,8 @@ def test_interrupted_and_continued(table, answers, tmp_path):
     said = []
     whole = dlmp.solve_series(market(), table, folder=tmp_path,
                               progress=lambda *words: said.append(words[:3]))
-    assert said == [("kept", 2, 5), ("solving", 3, 5), ("solving", 4, 5), ("solving", 5, 5)]
+    assert said == [("kept", 2, 5), ("building", 2, 5), ("solving", 3, 5), ("solving", 4, 5),
+                    ("solving", 5, 5)]
     assert not whole.interrupted
     same(whole, answers)
     again = dlmp.solve_series(market(), table, folder=tmp_path,

@@ -272,7 +272,7 @@ def test_the_command_does_not_keep_the_models(tmp_path, monkeypatch):
 def test_an_unfinished_study_is_shown(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(answer, "ac_report", after(1, checked, presses(1, checked)))
     assert solve(tmp_path) == 130
-    monkeypatch.setattr("pyomo_dlmp.report.write_report", lambda results, cases, pictures: "")
+    monkeypatch.setattr("pyomo_dlmp.report.write_report", lambda results, cases, pictures, **_: "")
     assert main(["show", str(tmp_path / "out")]) == 0
     assert "The study is unfinished (1 run whole)" in said(capsys)
 

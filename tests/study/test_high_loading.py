@@ -34,7 +34,7 @@ def test_totals_count_once_and_idle_datacenters_have_no_such_hours():
 
 def test_a_case_is_compared_over_the_hours_of_the_first(tmp_path, monkeypatch):
     """The second case has another price: its datacenter works in the other hour."""
-    monkeypatch.setattr("pyomo_dlmp.study.run.write_report", lambda folder: None)
+    monkeypatch.setattr("pyomo_dlmp.study.run.write_report", lambda folder, **_: None)
     text = TEXT.replace("ac = true", "ac = false").replace(
         'name = "SVG"\n', 'name = "SVG"\n[case.dso]\nprice = [60, 30]\n')
     first, second = run_study(read_study(write_tiny(tmp_path, text)), results=tmp_path / "out")

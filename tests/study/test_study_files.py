@@ -63,7 +63,7 @@ def small(tmp_path):
 @pytest.fixture
 def undrawn(monkeypatch):
     """No report is drawn, which takes most of the time of a small study."""
-    monkeypatch.setattr("pyomo_dlmp.study.run.write_report", lambda folder: None)
+    monkeypatch.setattr("pyomo_dlmp.study.run.write_report", lambda folder, **_: None)
 
 
 def unwrapped(capsys) -> str:
@@ -165,7 +165,7 @@ def test_the_command_writes_every_table_and_the_report(small, tmp_path, capsys, 
     assert pd.read_csv(folder / "audit.csv")["passed"].all()
     again = ["study", str(small(SMALL.split("[[case]]")[0])), "--results", str(folder)]
     assert main(again) == 1 and "holds results already" in unwrapped(capsys)
-    monkeypatch.setattr("pyomo_dlmp.study.run.write_report", lambda folder: None)
+    monkeypatch.setattr("pyomo_dlmp.study.run.write_report", lambda folder, **_: None)
     assert main([*again, "--overwrite"]) == 0
     assert set(pd.read_csv(folder / "prices.csv")["case"]) == {"study"}
 

@@ -50,7 +50,7 @@ def write_tiny(folder: Path, text: str = TEXT) -> Path:
     return path
 
 
-def draw(folder: Path) -> None:
+def draw(folder: Path, progress=None) -> None:
     """In place of `write_report`, which takes ten seconds."""
     (folder / "report.html").write_text("drawn")
 
