@@ -33,7 +33,6 @@ from pyomo_dlmp.lower.row_table import RowTable
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.components import dense_blocks
 from pyomo_dlmp.numerics.numbering import Numbering
-from pyomo_dlmp.numerics.sparse import csr_of
 from pyomo_dlmp.tolerances import CONVEX
 
 _CHECKED = 100  # rows after which the limits of the call are looked at
@@ -346,19 +345,6 @@ def _split_rows(columns, values, ends, n, m):
     both.eliminate_zeros()
     both.sort_indices()
     return both[:, :n], both[:, n:]
-
-
-def split_quadratic(quad, position, is_x, n, m):
-    xx: list = []
-    xu: list = []
-    for (i, j), coef in quad.items():
-        if i in is_x and j in is_x:
-            xx.append((position[i], position[j], coef))
-            xx.append((position[j], position[i], coef))
-        elif i in is_x or j in is_x:
-            first, second = (i, j) if i in is_x else (j, i)
-            xu.append((position[first], position[second], coef))
-    return csr_of(xx, (n, n)), csr_of(xu, (n, m))
 
 
 def check_convex(Q: sp.csr_matrix, form: LowerForm, where: str) -> None:

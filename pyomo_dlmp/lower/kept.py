@@ -70,11 +70,6 @@ class KeptLower:
             self._solver = self._solver.renewed(self.kkt)
         return self._solver
 
-    @property
-    def known_solver(self) -> LowerSolver | None:
-        """`solver`, if one has been made or kept."""
-        return None if self._solver is None else self.solver
-
     def keep(self, solver: LowerSolver) -> None:
         """Take a solver that was made of `kkt` elsewhere."""
         self._solver = solver

@@ -127,8 +127,7 @@ def of_study(path: str, folder: str) -> dict:
 
     with contextlib.redirect_stdout(sys.stderr):
         code = main(["study", path, "--results", folder])
-    pictures = len(list(Path(folder).rglob("*.svg")))
-    return clock.read() | {"code": code, "pictures": pictures}
+    return clock.read() | {"code": code}
 
 
 def of_large(hours: str = "24") -> dict:

@@ -84,6 +84,11 @@ def _payments(steps: pd.DataFrame, case: str) -> pd.Series:
                      pd.Index(_times(mine["time"]))).sort_index()
 
 
+def _along(name: str, steps: pd.DataFrame, prices: pd.DataFrame, case: str) -> pd.Series:
+    """What a panel of that name shows of a case."""
+    return _mean_prices(prices, case) if name == PRICE else _payments(steps, case)
+
+
 @styled
 def series_lines(steps: pd.DataFrame, prices: pd.DataFrame) -> Figure:
     """Price and payment over time, a line per case.
@@ -103,7 +108,7 @@ def series_lines(steps: pd.DataFrame, prices: pd.DataFrame) -> Figure:
     figure, axes = panels(2, 1, 2.1, sharex=True)
     for ax, name in zip(axes[:, 0], (PRICE, PAYMENT), strict=True):
         for case in cases_of(steps):
-            values = _mean_prices(prices, case) if name == PRICE else _payments(steps, case)
+            values = _along(name, steps, prices, case)
             ax.step(values.index.to_numpy(), values.to_numpy(), where="post", label=case,
                     color=case_color(cases, case), lw=case_width(cases, case),
                     marker="." if len(values) == 1 else None)
@@ -134,7 +139,7 @@ def series_curves(steps: pd.DataFrame, prices: pd.DataFrame) -> Figure:
     figure, axes = panels(1, 2, 3.0)
     for ax, name in zip(axes[0], (PRICE, PAYMENT), strict=True):
         for case in cases_of(steps):
-            values = _mean_prices(prices, case) if name == PRICE else _payments(steps, case)
+            values = _along(name, steps, prices, case)
             y = np.sort(values.dropna().to_numpy(dtype=float))[::-1]
             ax.plot(100 * (np.arange(len(y)) + 0.5) / max(len(y), 1), y, label=case,
                     color=case_color(cases, case), lw=case_width(cases, case))
