@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from pyomo_dlmp.solve import solve_bilevel, solve_opf, why_infeasible
     from pyomo_dlmp.solvers import solver_table
     from pyomo_dlmp.transform import bounds_table, tighten
+    from pyomo_dlmp.uncertainty import Scenarios
     from pyomo_dlmp.validation import validate_feeder
 
 __version__ = "0.1.0"
@@ -90,6 +91,7 @@ __all__ = [
     "NodalAdmittance",
     "Profile",
     "Regulator",
+    "Scenarios",
     "SolverError",
     "StaticVarGenerator",
     "Storage",
@@ -142,13 +144,14 @@ _ROOM = {
     **dict.fromkeys(("bounds_table", "tighten"), "transform"),
     **dict.fromkeys(("ac_power_flow",), "power_flow"),
     **dict.fromkeys(("solve_ac_opf",), "ac_opf"),
+    **dict.fromkeys(("Scenarios",), "uncertainty"),
     **dict.fromkeys(("validate_feeder",), "validation"),
 }
 _NAMESPACES = {
     name: name for name in ("ac_opf", "auditing", "bilevel", "blocks", "errors", "extend", "io",
                             "market", "network", "opf", "parametric", "power_flow", "report",
                             "results", "search", "series", "solve", "solvers", "study",
-                            "testing", "transform", "validation")
+                            "testing", "transform", "uncertainty", "validation")
 } | {"workload": "market.workload"}
 
 # Names of the last release that have moved, or changed: they stay for one more.

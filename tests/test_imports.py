@@ -42,9 +42,11 @@ MAY_IMPORT = {
                 "solve"},
     "validation": {*_GRID, *_AC, "auditing", "solve", "market", "results"},
     "series": {*_GRID, "parametric", "auditing", "market", "solve", "results"},
+    "uncertainty": {*_GRID, *_AC, "numerics", "lower", "parametric", "auditing", "market", "solve",
+                    "results", "series"},
     "report": {*_BASE, "results"},
     "study": {*_GRID, *_AC, "numerics", "io", "auditing", "solvers", "market", "solve", "results",
-              "validation", "series", "report"},
+              "validation", "series", "uncertainty", "report"},
     "testing": {*_SOLVE, "opf"},  # for users' own tests; no room imports it
     "plotting": {"report"},  # its older name
     "extend": {"blocks", "transform", "solvers", "solve", "market"},  # for users' own rows

@@ -40,6 +40,7 @@ PURPOSE = {
     "ac": "AC equations as arrays", "power_flow": "AC of a dispatch, in the engine",
     "ac_opf": "OPF true in AC", "validation": "feeders against AC",
     "series": "a market along a table",
+    "uncertainty": "scenarios, two-stage decisions",
     "report": "figures and HTML page",
     "study": "study file to results folder", "cli": "the command pyomo-dlmp"}
 COLORS = {"base": "#e9e9e9", "grid": "#d7e8f5", "bilevel": "#fde3c8", "both": "#d9efe3"}

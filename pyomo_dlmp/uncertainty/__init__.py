@@ -1,0 +1,5 @@
+"""Scenarios of what is not known a day ahead, and decisions that are taken before it is."""
+
+from pyomo_dlmp.uncertainty.scenarios import Scenarios
+
+__all__ = ["Scenarios"]
