@@ -106,13 +106,16 @@ def _range_of(solver: LowerSolver, weight: np.ndarray, moves: bool) -> tuple[flo
     """(least, greatest) change of weight'(x, y, mu) from the loaded x and the re-solve's duals."""
     kkt = solver.kkt
     n, e = len(kkt.form.x), len(kkt.equality_rows)
-    x, u = values_of(kkt.form)
     low = high = 0.0
     of_x, of_y, of_mu = weight[:n], weight[n:n + e], weight[n + e:]
+    of_bounds = of_mu[~kkt.is_row].any()  # `moves` tells of rows alone
+    of_duals = of_bounds or (moves and (of_y.any() or of_mu.any()))
+    if not (of_duals or of_x.any()):
+        return low, high
+    x, u = values_of(kkt.form)
     for least, greatest in form_ranges(x, u, of_x, solver) if of_x.any() else ():
         low, high = low + least, high + greatest
-    of_bounds = of_mu[~kkt.is_row].any()  # `moves` tells of rows alone
-    if not (of_bounds or (moves and (of_y.any() or of_mu.any()))):
+    if not of_duals:
         return low, high
     for face in dual_faces(x, u, solver):
         limits.check()

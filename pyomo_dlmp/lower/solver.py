@@ -19,6 +19,7 @@ from pyomo_dlmp.bilevel.values import load_values
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.lower.point import decisions_of
+from pyomo_dlmp.numerics.blas import one_blas_thread
 from pyomo_dlmp.numerics.components import component_labels, groups_of
 from pyomo_dlmp.numerics.elimination import Elimination, eliminate
 from pyomo_dlmp.numerics.qp import ConvexQp, Point, solve_singles
@@ -263,6 +264,7 @@ class LowerSolver:
         """
         return self.solve(decisions_of(self.kkt.form))
 
+    @one_blas_thread()
     def _solve(self, u: np.ndarray, tolerance: float) -> LowerSolution:
         kkt, form, M = self.kkt, self.kkt.form, self.elimination.M
         x0 = self.offset(u)

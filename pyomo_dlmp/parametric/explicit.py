@@ -330,9 +330,8 @@ def _start(ready: Explicit, atlas: Atlas) -> np.ndarray | None:
 
 
 def _answer(ready: Explicit, number: int, chosen: list[int]) -> LowerPoint:
-    """The lower level's point and multipliers by its regions, on its Vars; the rest re-solved."""
+    """The lower level's point and multipliers by its regions; the rest re-solved."""
     form = ready.systems[number].form
     u = np.array([v.value for v in form.u], dtype=float)
     point = point_by_regions(ready, number, chosen, u)
-    load_values(form.x, point.x)
-    return LowerPoint(point.kkt, ready.solvers[number], point.y, point.mu)
+    return LowerPoint(point.kkt, ready.solvers[number], point.y, point.mu, point.x)
