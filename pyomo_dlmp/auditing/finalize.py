@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
-from pyomo.core.expr.visitor import identify_variables
 
 from pyomo_dlmp.auditing.dual_checks import duals_beyond_bounds
 from pyomo_dlmp.auditing.findings import LowerAudit
-from pyomo_dlmp.auditing.judge import judge_upper
+from pyomo_dlmp.auditing.judge import Upper, judge_upper
 from pyomo_dlmp.auditing.lower_checks import add_price_ranges, at_bound, audit_lower, same_answer
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.auditing.upper_checks import broken_rows, upper_rows, upper_vars
 from pyomo_dlmp.bilevel import upper_data
-from pyomo_dlmp.bilevel.values import load_values, value_idle_vars
+from pyomo_dlmp.bilevel.values import VarsOf, load_values, value_idle_vars
 from pyomo_dlmp.errors import AuditError, Fault
 from pyomo_dlmp.lower.form import LowerForm
 from pyomo_dlmp.lower.kkt_system import KktSystem
@@ -182,16 +181,17 @@ def finalize_result(model: Any, record: SingleLevel, claim: Claim, solver: str, 
         The point is not a solution of the bilevel problem; the error's `result` holds it.
     """
     clock.stage("audit")
-    value_idle_vars(record.original, upper_data(model, pyo.Constraint),
+    vars_of, rows = VarsOf(), upper_rows(model, record)
+    value_idle_vars(chain([record.original], upper_data(model, pyo.Constraint)),
                     (v for lower in record.lowers for v in chain(
-                        lower.kkt.form.idle, lower.kkt.form.block.declared_upper())))
-    rows = upper_rows(model, record)
-    decided = _decided(model, record, rows)
+                        lower.kkt.form.idle, lower.kkt.form.block.declared_upper())), vars_of)
+    used = (v for lower in record.lowers for v in lower.kkt.form.u)
+    decided = list(upper_vars(model, record, record.original, used, rows, vars_of))
     _round_integers(decided)
     result = BilevelResult(claim.status, claim.objective, claim.bound, None, solver, clock.times,
                            claim.size, notes=list(claim.notes))
     points = [_own_point(lower) for lower in record.lowers]
-    as_found = _as_found(record, points)
+    as_found = _as_found(record, points, vars_of(record.original))
     judged, value = [], as_found
     for lower, point in zip(record.lowers, points, strict=True):
         report, solver_of, value = _finalize_lower(lower, point, record, rows, result, value)
@@ -199,7 +199,8 @@ def finalize_result(model: Any, record: SingleLevel, claim: Claim, solver: str, 
     loose = record.relaxed or not record.exact
     result.audit = judge_upper(
         model, record, [report for report, _ in judged], [s for _, s in judged],
-        None if loose else claim.objective, upper=(rows, decided))
+        None if loose else claim.objective,
+        upper=Upper(rows, decided, vars_of(record.original)))
     result.audit.as_found = as_found
     result.objective = result.audit.recomputed
     result.notes += [*result.audit.notes, *map(_unproved, record.unproved_prices)]
@@ -227,12 +228,6 @@ def _unproved(name: str) -> str:
             "limits exclude it")
 
 
-def _decided(model, record: SingleLevel, rows: list) -> list:
-    """Vars that the upper level decides."""
-    used = (v for lower in record.lowers for v in lower.kkt.form.u)
-    return list(upper_vars(model, record, record.original, used, rows))
-
-
 def _round_integers(decided: list) -> None:
     """Round integer Vars to whole numbers, so that the lower levels are checked exactly there."""
     for var in decided:
@@ -240,7 +235,7 @@ def _round_integers(decided: list) -> None:
             var.set_value(float(round(var.value)), skip_validation=True)
 
 
-def _as_found(record: SingleLevel, points: list[tuple]) -> float | None:
+def _as_found(record: SingleLevel, points: list[tuple], seen: list) -> float | None:
     """Upper objective at the search's own answers and duals, which are loaded for it.
 
     A search that stops early may hold duals that are not the best for the upper level; its
@@ -251,15 +246,14 @@ def _as_found(record: SingleLevel, points: list[tuple]) -> float | None:
     for lower, (x, _, y, mu) in zip(record.lowers, points, strict=True):
         lower.kkt.duals.load_asked(y, mu)
         if getattr(lower, "x", None) is not None:
-            _load_seen(record.original, lower.kkt.form, x)
+            _load_some(seen, lower.kkt.form, x)
     return pyo.value(record.original.expr, exception=False)
 
 
-def _load_seen(objective: Any, form: LowerForm, x: np.ndarray) -> None:
-    """Load those values of a lower level's own Vars that the upper objective sees."""
-    seen = [(var, j) for var in identify_variables(objective.expr, include_fixed=False)
-            if (j := form.column_number.get(var)) is not None]
-    load_values([var for var, _ in seen], [x[j] for _, j in seen])
+def _load_some(seen: list, form: LowerForm, x: np.ndarray) -> None:
+    """Load the values of a lower level's own Vars that are among those seen."""
+    places = [(var, j) for var in seen if (j := form.column_number.get(var)) is not None]
+    load_values([var for var, _ in places], [x[j] for _, j in places])
 
 
 def _own_point(lower):

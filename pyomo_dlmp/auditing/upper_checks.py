@@ -10,6 +10,7 @@ from pyomo.common.collections import ComponentSet
 from pyomo.core.expr.visitor import identify_variables
 
 from pyomo_dlmp.bilevel import guard_of, is_inside, levels_of, upper_data
+from pyomo_dlmp.bilevel.values import VarsOf
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.tolerances import AUDITED_ROW, ENTRY
 from pyomo_dlmp.transform.record import SingleLevel
@@ -42,7 +43,7 @@ def upper_rows(model: Any, record: SingleLevel | None) -> list:
 
 
 def upper_vars(model: Any, record: SingleLevel | None, objective: Any, decided: Iterable,
-               rows: list | None = None) -> Iterator:
+               rows: list | None = None, vars_of: VarsOf | None = None) -> Iterator:
     """The VarData that the upper level decides, declared ones inside a LowerLevel included.
 
     A fixed Var is data, and one in no active row or objective is not decided.
@@ -59,6 +60,8 @@ def upper_vars(model: Any, record: SingleLevel | None, objective: Any, decided: 
         VarData of the upper level that the lower levels use.
     rows
         `upper_rows`, where the caller has found them; None: they are found here.
+    vars_of
+        Where the caller asks it, too.
 
     Returns
     -------
@@ -68,8 +71,8 @@ def upper_vars(model: Any, record: SingleLevel | None, objective: Any, decided: 
     levels = list(levels_of(model))
     used = ComponentSet(var for var in decided if not var.fixed)
     rows = upper_rows(model, record) if rows is None else rows
-    for expr in (objective.expr, *(row.body for row in rows)):
-        used.update(identify_variables(expr, include_fixed=False))
+    for part in (objective, *rows):
+        used.update((vars_of or VarsOf())(part))
     # wherever they stand: on a deactivated block, on another model
     for var in used:
         inside = next((b for b in levels if is_inside(var, b)), None)

@@ -279,8 +279,7 @@ class LowerSolver:
         rho = np.zeros(len(c))
         kept = self.elimination.kept
         problem = ConvexQp(Q.tocsr(), c, self.A.tocsr(), right, len(self.rest),
-                        form.lb[kept], form.ub[kept],
-                        np.array([form.x[j].value or 0.0 for j in kept], dtype=float))
+                           form.lb[kept], form.ub[kept])
         self._check_settled_rows(right, rows)
         solve_singles(problem, self.singles, v, dual, rho)
         for number, part in enumerate(self.parts):
@@ -305,14 +304,15 @@ class LowerSolver:
             touched = np.flatnonzero(self.A[:, part].getnnz(axis=1))
             self._pieces[number] = touched, problem.restrict(part, touched)
         touched, known = self._pieces[number]
-        start = None if problem.start is None else problem.start[part]
         return touched, replace(known, c=problem.c[part], right=problem.right[touched],
-                                lb=problem.lb[part], ub=problem.ub[part], start=start)
+                                lb=problem.lb[part], ub=problem.ub[part])
 
     def _answer(self, number: int, piece: ConvexQp, like: Point | None) -> Point:
         """The solution of a part; that of its last QP where this is the same to the last bit."""
         last = self._answers.get(number)
         if last is None or not same_qp(last[0], piece):
+            x, kept = self.kkt.form.x, self.elimination.kept
+            piece.start = np.array([x[j].value or 0.0 for j in kept[self.parts[number]]], float)
             last = self._answers[number] = piece, piece.solve(like)
         return last[1]
 
