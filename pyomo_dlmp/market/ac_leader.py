@@ -1,4 +1,4 @@
-"""The leader's rounds in the AC form: its problem at a point, the AC power flow of the answer, again.
+"""Rounds of the leader in the AC form: its problem at a point, AC power flow of the answer, again.
 
 The first round and the last one solve the whole problem to its gap. Rounds between them keep to the
 critical regions of the last answer: that is one small QP, and where schedules stand still in it,
