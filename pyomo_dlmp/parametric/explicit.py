@@ -273,7 +273,10 @@ def solve_explicit(model: Any, run: Any, most: int = MOST_REGIONS,
     z = outcome.z
     if ready.joined is None:
         chosen = ready.hull.cost_at(z)[1]
+        atlas.note_answer(ready.hull.parts, [
+            found.regions[k].affine.state for found, k in zip(ready.regions, chosen, strict=True)])
     else:
+        atlas.note_answer([], [])
         ready.regions = ready.joined.regions_at(z)
         chosen = [0] * len(ready.regions)
     clock.stage("audit")
