@@ -21,6 +21,7 @@ from pyomo_dlmp.lower.point import point_of
 from pyomo_dlmp.lower.solver import LowerSolution, LowerSolver, kkt_residual
 from pyomo_dlmp.market.aggregator import AggregatorBlock
 from pyomo_dlmp.market.data import Market
+from pyomo_dlmp.market.owners import add_aggregators
 from pyomo_dlmp.network.series import by_period
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.opf import build_opf
@@ -285,10 +286,7 @@ def bilevel_of(market: Market, pays: str | None = None,
     theirs = [site for sites, _ in market.takers.values() for site in sites]
     dso = dso_of(market, m.dso, start=start, price_takers=theirs)
     add_takers(m.dso, market)
-    m.dca = AggregatorBlock()
-    pays = pays or market.pays
-    m.dca.build(m.dso, market.workload, pays,
-                tariff=market.tariff if pays == "tariff" else None)
+    add_aggregators(m, m.dso, market, pays or market.pays)
     return m, dso
 
 
