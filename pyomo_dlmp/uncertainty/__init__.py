@@ -1,5 +1,7 @@
 """Scenarios of what is not known a day ahead, and decisions that are taken before it is."""
 
+from pyomo_dlmp.uncertainty.result import StochasticResult
 from pyomo_dlmp.uncertainty.scenarios import Scenarios
+from pyomo_dlmp.uncertainty.solve import solve_stochastic
 
-__all__ = ["Scenarios"]
+__all__ = ["Scenarios", "StochasticResult", "solve_stochastic"]
