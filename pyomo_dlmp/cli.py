@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import signal
 import sys
@@ -18,6 +19,11 @@ from rich.table import Table
 
 from pyomo_dlmp.errors import DlmpError
 from pyomo_dlmp.status import Status
+
+# thousands of systems of twenty rows: threads that wait for each other cost more than they save;
+# read when numpy is loaded, which no import above does
+for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
