@@ -12,6 +12,7 @@ import pandas as pd
 
 from pyomo_dlmp.auditing import BilevelResult
 from pyomo_dlmp.deprecation import renamed_arguments
+from pyomo_dlmp.market.contracts import Contract
 from pyomo_dlmp.market.workload import Workload
 from pyomo_dlmp.network import Network
 
@@ -49,6 +50,12 @@ class Market:
     limits_kw : mapping of str to (least, most)
         Limits of a datacenter's power (kW) beside its own, each a number or one per period: an
         outage, a flexible connection.
+    demand_charge : DemandCharge, optional
+        Of the market "demand charge".
+    capacity_charge : CapacityCharge, optional
+        Of the markets "two-part tariff" and "two-part DLMP".
+    curtailable : Curtailable, optional
+        Of the market "curtailable subscription".
     """
 
     network: Network
@@ -63,6 +70,9 @@ class Market:
     deviations: int = 20
     seed: int = 0
     limits_kw: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    demand_charge: Contract | None = None
+    capacity_charge: Contract | None = None
+    curtailable: Contract | None = None
 
     @property
     def net(self) -> Network:
@@ -105,6 +115,8 @@ class MarketResult:
         The DSO's problem as it was compiled for the solve, for what reads its rows afterwards.
     ac : AcMarket or None
         What the AC form says of its answer (`market.ac_market`).
+    network : Network or None
+        The feeder, of a market that adds devices to it; None: the Market's.
     """
 
     market: str
@@ -119,6 +131,7 @@ class MarketResult:
     tariff: Any = None
     form: Any = None
     ac: Any = None
+    network: Network | None = None
 
     def release(self) -> None:
         """Let go of the model and its arrays; numbers, status and notes stay.
@@ -151,6 +164,8 @@ class MarketRow:
         report shows these.
     least_cost : bool
         Whether its cost is the least of all markets: the price of anarchy compares with it.
+    contract : str or None
+        Field of the Market with what is paid beside energy; a market that has one needs it.
     """
 
     name: str
@@ -158,3 +173,4 @@ class MarketRow:
     pays: str | None = None
     foresees: bool = False
     least_cost: bool = False
+    contract: str | None = None
