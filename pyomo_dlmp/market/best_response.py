@@ -179,8 +179,9 @@ class Rounds:
             return True
         if self.game.whole:
             return False
+        between = (one + share * (other - one) for share in _BETWEEN)
         return all(negligible(r.regret, r.value, _SAME * self.tolerance)
-                   for share in _BETWEEN for r in self.regrets(one + share * (other - one)).values())
+                   for middle in between for r in self.regrets(middle).values())
 
 
 def _apart(one: np.ndarray, other: np.ndarray) -> float:

@@ -194,7 +194,8 @@ class _Search:
         status = path.status
         if status == Status.OPTIMAL and not self._none(regret):
             status = Status.GAP_NOT_REACHED
-            note = "prices are not unique at the schedules found, and owners count on different ones"
+            note = ("prices are not unique at the schedules found, and owners count on "
+                    "different ones")
         return MarketResult(
             "equilibrium", self.m.dso, float(pyo.value(self.m.dca.cost.expr)), status, note,
             pd.DataFrame(self.rows, columns=ROUNDS), model=self.m,
