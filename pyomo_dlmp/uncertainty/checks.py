@@ -45,7 +45,7 @@ def check_stochastic(
     require_kind(market, Market, _WHERE)
     require_kind(scenarios, Scenarios, _WHERE)
     check_market(market)
-    faults = [*_market_faults(market), *_scenario_faults(market, scenarios)]
+    faults = [*market_faults(market), *_scenario_faults(market, scenarios)]
     for kind in kinds:
         if not (isinstance(kind, str) and kind in KINDS):
             faults.append(Fault(f"{_WHERE}, first_stage", f"{shown(kind)} is unknown",
@@ -71,7 +71,17 @@ def check_stochastic(
                  float(capacity_price))
 
 
-def _market_faults(market: Market) -> Iterator[Fault]:
+def market_faults(market: Market) -> Iterator[Fault]:
+    """What of a market scenarios cannot have.
+
+    Parameters
+    ----------
+    market : Market
+
+    Yields
+    ------
+    Fault
+    """
     if market.opf.get("form", "lindist") != "lindist":
         yield Fault("market, opf", "is of the AC form", "Leave form out: the answer of the linear "
                     "form can be checked in AC.")

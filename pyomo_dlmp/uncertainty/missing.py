@@ -34,11 +34,16 @@ class Missing:
         do).
     kw : float
         The greatest power of it (kW).
+
+    It is false where the decision lacks nothing.
     """
 
     what: str
     mwh: float = float("nan")
     kw: float = float("nan")
+
+    def __bool__(self) -> bool:
+        return bool(self.what)
 
 
 def missing_of(models: ScenarioModels, name: str, decision: Decision,
@@ -57,6 +62,7 @@ def missing_of(models: ScenarioModels, name: str, decision: Decision,
     Returns
     -------
     Missing
+        False where its own rows have a solution at the decision.
     """
     try:
         one = models.upper_level(name)
@@ -70,7 +76,7 @@ def missing_of(models: ScenarioModels, name: str, decision: Decision,
     many = len(recourse.links)
     apart = answer.z[-2 * many:].reshape(2, many).sum(axis=0)
     if float(apart.max(initial=0.0)) <= ROW_HOLDS:
-        return Missing("its feeder has no answer at what the decision allows: hard limits")
+        return Missing("")
     rows = recourse.B[recourse.links].indices
     found: list[tuple[float, str]] = []
     mwh = kw = 0.0

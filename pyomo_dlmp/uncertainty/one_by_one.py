@@ -2,8 +2,8 @@
 
 Each is a small MILP over the regions of its hours (`route.reply`). Since the decision binds the
 sites' powers, regions are only looked for where it lets them be. Nothing of one scenario is needed
-for another but the states that the atlas knows, which only save time: scenarios may be solved in any
-order and by several processes, with the same answers.
+for another but the states that the atlas knows, which only save time: scenarios may be solved in
+any order and by several processes, with the same answers.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pyomo_dlmp.errors import DlmpError
-from pyomo_dlmp.lower.solver import SolverError
+from pyomo_dlmp.errors import DlmpError, SolverError
 from pyomo_dlmp.market import Market
 from pyomo_dlmp.network.units import KILO
 from pyomo_dlmp.parametric import Atlas, NotExplicit
@@ -30,6 +29,7 @@ from pyomo_dlmp.uncertainty.scenario_models import NoRoom, ScenarioModels
 from pyomo_dlmp.uncertainty.scenarios import Scenarios
 from pyomo_dlmp.uncertainty.two_stage import TwoStage
 
+FAILED = "failed"
 _TOGETHER = 4  # scenarios that a process solves before it sends them
 
 
@@ -42,17 +42,15 @@ class Outcome:
     number
         Of the scenario.
     status
-        A `Status`; "infeasible" where it has no answer.
+        A `Status`; "infeasible" where it has no answer, "failed" where it was not found.
     cost, bound, deviation_cost
         $ without what the decision itself costs; proven bound of the cost.
     up_mw, down_mw, mw
         Deviations from the schedule and powers, shape (sites, periods).
-    starts
-        Names of the jobs' starts that are chosen.
     judged
         "passed" or "failed" where prices and powers were read from the DSO's own point.
     missing, missing_mwh, missing_kw
-        As of `missing.Missing`.
+        As of `missing.Missing`; of a failed one, why.
     cpu
         Seconds.
     """
@@ -140,8 +138,8 @@ class OneByOne:
         within = decision.range_mw(self.scenarios.periods or len(self.models.labels))
         try:
             one = self.models.parts(name, within)
-        except (NoRoom, DlmpError):  # the least room that would do tells what there is to it
-            return self._none(number)
+        except (NoRoom, DlmpError) as err:
+            return self._none(number, str(err))
         recourse = recourse_of(one, decision.first, decision.terms)
         problem = TwoStage(decision.first, [recourse], terms=decision.terms)
         answer = reply(problem.recourse_hull(0, decision.x), self.gap, time_limit)
@@ -161,9 +159,12 @@ class OneByOne:
             found.judged = self._judged(recourse, z, answer.cost - apart)
         return found
 
-    def _none(self, number: int) -> Outcome:
+    def _none(self, number: int, why: str = "") -> Outcome:
+        """Without an answer, by what the decision lacks; failed where it lacks nothing."""
         name = self.scenarios.names[number]
         lacks = missing_of(self.models, name, self.decision, self.models.labels)
+        if not lacks:
+            return Outcome(number, FAILED, missing=why or "its regions have no answer")
         return Outcome(number, str(Status.INFEASIBLE), missing=lacks.what,
                        missing_mwh=lacks.mwh, missing_kw=lacks.kw)
 
