@@ -274,9 +274,7 @@ class LowerSolver:
         right = np.concatenate([
             kkt.b_eq[self.rest] - kkt.B_eq[self.rest] @ u - kkt.A_eq[self.rest] @ x0,
             -(kkt.S[rows] @ x0 + kkt.T[rows] @ u + kkt.s0[rows])])
-        v = np.zeros(len(c))
-        dual = np.zeros(len(right))
-        rho = np.zeros(len(c))
+        v, dual, rho = np.zeros(len(c)), np.zeros(len(right)), np.zeros(len(c))
         kept = self.elimination.kept
         problem = ConvexQp(Q.tocsr(), c, self.A.tocsr(), right, len(self.rest),
                            form.lb[kept], form.ub[kept])
