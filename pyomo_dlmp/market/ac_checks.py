@@ -193,9 +193,12 @@ def _pay_for(m: Any, dso: AcDso, moves: list[tuple], base: dict, paid: float,
     for one, t, other, u, mw in moves:
         shift(sites[one], t, mw)
         shift(sites[other], u, -mw)
+    last = np.inf
     for _ in range(_STEPS):
-        if dso.step()[0] <= BEYOND:  # the next problem is exact to its square
-            break
+        moved = dso.step()[0]
+        if moved * min(1.0, moved / last) <= BEYOND:  # as far as the next step would go at most;
+            break                                     # the next problem is exact to its square
+        last = moved
     dso.solve()
     after, broken = hourly(m), count_broken(dso.model)
     found = []

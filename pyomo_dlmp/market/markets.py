@@ -1,8 +1,9 @@
-"""Four markets on the same data, from no coordination to all of it.
+"""Markets on the same data, from no coordination to all of it.
 
     uncoordinated   the DCA minimises its bill at a tariff; the DSO takes its power as given
     price taker     the DCA responds to the last DLMPs again and again: it converges, or cycles
     strategic       the DCA foresees the DLMPs that its power causes (the bilevel model)
+    equilibrium     several owners, each of whom foresees the DLMPs, respond to one another
     cooperative     one problem: the DSO's cost over its own and the DCA's decisions
 
 Payments between them are transfers, and the work done is the same, so the DSO's cost is the social
@@ -31,10 +32,11 @@ from pyomo_dlmp.errors import (
     shown,
 )
 from pyomo_dlmp.market.ac_market import ac_of, said, solve_strategic_ac
-from pyomo_dlmp.market.aggregator import AggregatorBlock
 from pyomo_dlmp.market.data import Market, MarketResult, MarketRow
 from pyomo_dlmp.market.dso import add_takers, bilevel_of, dso_of, in_ac
+from pyomo_dlmp.market.equilibrium import solve_equilibrium
 from pyomo_dlmp.market.market_checks import check_market
+from pyomo_dlmp.market.owners import add_aggregators
 from pyomo_dlmp.opf.option_checks import AC_ALONE
 from pyomo_dlmp.solve import check_keywords, solve_bilevel, solve_integer, solve_opf
 from pyomo_dlmp.status import Status
@@ -52,7 +54,8 @@ def solve_market(name: str, market: Market, **options: Any) -> MarketResult:
     market : Market
         Its data.
     **options
-        Of `solve_bilevel` (solver, gap, time_limit, progress, atlas).
+        Of `solve_bilevel` (solver, gap, time_limit, progress, atlas); `starts` and `max_rounds`
+        instead of the market's.
 
     Returns
     -------
@@ -66,6 +69,8 @@ def solve_market(name: str, market: Market, **options: Any) -> MarketResult:
     if not (isinstance(name, str) and name in MARKETS):
         raise ModelError.at("market", f"{shown(name)} is unknown", nearest(name, MARKETS))
     require_kind(market, Market, "solve_market")
+    own = {key: options.pop(key) for key in ("starts", "max_rounds") if key in options}
+    market = replace(market, **own)
     check_market(market)
     check_keywords(options)
     return MARKETS[name].solve(market, **options)
@@ -196,13 +201,10 @@ def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> 
 
 
 def _cooperative(market: Market, **_: Any) -> MarketResult:
-    theirs = [site for sites, _ in market.takers.values() for site in sites]
     dso = dso_of(market, price_takers=list(market.network.datacenters))
     m = dso.model
     add_takers(m, market)
-    m.dca = AggregatorBlock()
-    m.dca.build(m, market.workload, price_taker=True,
-                sites=[site for site in market.network.datacenters if site not in theirs])
+    add_aggregators(m, m, market, price_taker=True)
     if m.dca.binaries:
         if in_ac(market):
             dso.clear()  # relaxed, for a point near the answer
@@ -220,6 +222,7 @@ MARKETS: dict[str, MarketRow] = {row.name: row for row in (
     MarketRow("uncoordinated", _uncoordinated, pays="tariff"),
     MarketRow("price taker", _price_taker),
     MarketRow("strategic", _strategic, foresees=True),
+    MarketRow("equilibrium", solve_equilibrium, foresees=True),
     MarketRow("cooperative", _cooperative, least_cost=True),
 )}
 DEFAULT_MARKET = "strategic"

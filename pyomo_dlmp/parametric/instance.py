@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from pyomo.common.gc_manager import PauseGC
 
+from pyomo_dlmp.numerics.blas import one_blas_thread
 from pyomo_dlmp.parametric.atlas import Atlas
 from pyomo_dlmp.parametric.condensed import NotExplicit
 from pyomo_dlmp.parametric.explicit import AIM, Explicit, prepare, searched
@@ -134,7 +135,7 @@ class Instance:
         AuditError
             The bound is above the objective as computed from the lower levels' points.
         """
-        with PauseGC():
+        with PauseGC(), one_blas_thread():
             return self._solve(gap, time_limit)
 
     def _solve(self, gap: float, time_limit: float | None) -> Answer:
