@@ -62,7 +62,6 @@ class ScenarioModels:
         Shared by all of them; None: one of its own.
     buses : list of str, optional
         Whose prices are read beside those of the datacenters' buses.
-
     """
 
     def __init__(self, market: Market, scenarios: Scenarios, atlas: Atlas | None = None,

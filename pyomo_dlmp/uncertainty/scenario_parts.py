@@ -45,8 +45,8 @@ class ScenarioParts:
     sites
         Names of the datacenters that decide.
     power
-        Column in `program` of each site's power (MW) by period, shape (sites, periods); -1 of a site
-        that is not there, and draws nothing.
+        Column in `program` of each site's power (MW) by period, shape (sites, periods); -1 of a
+        site that is not there, and draws nothing.
     starts
         Column of each binary start of a job without pause by (job, site, period).
     hours
