@@ -5,4 +5,10 @@ from pyomo_dlmp.uncertainty.result import StochasticResult
 from pyomo_dlmp.uncertainty.scenarios import Scenarios
 from pyomo_dlmp.uncertainty.solve import solve_stochastic
 
-__all__ = ["Scenarios", "StochasticResult", "check_scenarios", "solve_stochastic", "without_supply"]
+__all__ = [
+    "Scenarios",
+    "StochasticResult",
+    "check_scenarios",
+    "solve_stochastic",
+    "without_supply",
+]
