@@ -29,6 +29,8 @@ BEYOND = AUDITED_ROW  # pu; a limit that is exceeded by less is kept
 _JUMP = 0.01  # share of an hour's payment that a kW costs where there is a jump
 _SIZES = (1.0, 10.0, 50.0, 150.0)  # kW of moves
 _STEPS = 6  # rounds of the DSO at a move
+# pu between a problem's voltages and the power flow's; those of the next one are apart by its square
+_NEAR = 10.0 * BEYOND
 
 
 @dataclass
@@ -188,7 +190,8 @@ def _pay_for(m: Any, dso: AcDso, moves: list[tuple], base: dict, paid: float,
         shift(sites[one], t, mw)
         shift(sites[other], u, -mw)
     for _ in range(_STEPS):
-        if dso.step()[0] <= BEYOND:  # the next problem is exact to its square
+        dso.step()
+        if dso.loop.model_gap <= _NEAR:
             break
     dso.solve()
     after, broken = hourly(m), count_broken(dso.model)

@@ -23,6 +23,7 @@ from pyomo_dlmp.lower.solver import LowerSolution, LowerSolver, kkt_residual
 from pyomo_dlmp.market.aggregator import AggregatorBlock
 from pyomo_dlmp.market.contracts import Contract, Power, charged
 from pyomo_dlmp.market.data import Market
+from pyomo_dlmp.market.owners import add_aggregators
 from pyomo_dlmp.network.series import by_period
 from pyomo_dlmp.network.units import KILO, mega
 from pyomo_dlmp.opf import build_opf
@@ -122,8 +123,7 @@ class AcDso:
         """
         self.solve()
         moved = self.loop.move()
-        self.loop.linearise()
-        self._kkt = None
+        self.linearise()
         return moved
 
     def solve(self) -> LowerSolution:
@@ -141,8 +141,8 @@ class AcDso:
         self.loop.solution = solution
         return solution
 
-    def take(self, solution: LowerSolution | None = None) -> tuple[float, float]:
-        """Have the solution that is loaded, or one of before, with its duals; nothing is solved.
+    def follow(self, solution: LowerSolution | None = None) -> tuple[float, float]:
+        """AC power flow of a solution that is not this DSO's own clearing; its duals are taken.
 
         Where prices are not unique, as exactly at a limit, a solution of one's own has others than
         those that a leader counts on.
@@ -150,7 +150,7 @@ class AcDso:
         Parameters
         ----------
         solution : LowerSolution, optional
-            None: the values and duals that are loaded.
+            It is loaded; None: the values and duals that are loaded.
 
         Returns
         -------
@@ -167,9 +167,29 @@ class AcDso:
         else:
             solution.load()
         self.loop.solution = solution
-        moved = self.loop.move()
+        return self.loop.move()
+
+    def take(self, solution: LowerSolution | None = None) -> tuple[float, float]:
+        """`follow`, and the power flow is the answer's.
+
+        Parameters
+        ----------
+        solution : LowerSolution, optional
+            As of `follow`.
+
+        Returns
+        -------
+        (float, float)
+            As of `follow`.
+        """
+        moved = self.follow(solution)
         self.loop.point = operating_point(self.loop.state, self.loop.labels)
         return moved
+
+    def linearise(self) -> None:
+        """Take the present power flow as the model's point."""
+        self.loop.linearise()
+        self._kkt = None
 
     def restore(self, state: AcState, solution: LowerSolution | None) -> None:
         """Stand again where a solution was had; what others decide has its values again.
@@ -274,10 +294,7 @@ def bilevel_of(market: Market, pays: str | None = None,
     dso = dso_of(market, m.dso, start=start, price_takers=theirs)
     add_takers(m.dso, market)
     contract.limit(m.dso, market.network)
-    m.dca = AggregatorBlock()
-    pays = pays or market.pays
-    m.dca.build(m.dso, market.workload, pays,
-                tariff=market.tariff if pays == "tariff" else None)
+    add_aggregators(m, m.dso, market, pays or market.pays)
     contract.write(m, leaders_sites(m))
     return m, dso
 

@@ -3,6 +3,7 @@
     uncoordinated   the DCA minimises its bill at a tariff; the DSO takes its power as given
     price taker     the DCA responds to the last DLMPs again and again: it converges, or cycles
     strategic       the DCA foresees the DLMPs that its power causes (the bilevel model)
+    equilibrium     several owners, each of whom foresees the DLMPs, respond to one another
     cooperative     one problem: the DSO's cost over its own and the DCA's decisions
 
 and under contracts (`market.contracts`, `market.curtailment`), where what is paid beside energy is
@@ -40,11 +41,12 @@ from pyomo_dlmp.errors import (
     shown,
 )
 from pyomo_dlmp.market.ac_market import ac_of, said, solve_strategic_ac
-from pyomo_dlmp.market.aggregator import AggregatorBlock
 from pyomo_dlmp.market.contracts import Contract
 from pyomo_dlmp.market.data import Market, MarketResult, MarketRow
 from pyomo_dlmp.market.dso import add_takers, bilevel_of, dso_of, in_ac
+from pyomo_dlmp.market.equilibrium import solve_equilibrium
 from pyomo_dlmp.market.market_checks import check_market
+from pyomo_dlmp.market.owners import add_aggregators
 from pyomo_dlmp.market.responses import (
     announce,
     apart,
@@ -70,7 +72,8 @@ def solve_market(name: str, market: Market, **options: Any) -> MarketResult:
     market : Market
         Its data.
     **options
-        Of `solve_bilevel` (solver, gap, time_limit, progress, atlas).
+        Of `solve_bilevel` (solver, gap, time_limit, progress, atlas); `starts` and `max_rounds`
+        instead of the market's.
 
     Returns
     -------
@@ -84,6 +87,8 @@ def solve_market(name: str, market: Market, **options: Any) -> MarketResult:
     if not (isinstance(name, str) and name in MARKETS):
         raise ModelError.at("market", f"{shown(name)} is unknown", nearest(name, MARKETS))
     require_kind(market, Market, "solve_market")
+    own = {key: options.pop(key) for key in ("starts", "max_rounds") if key in options}
+    market = replace(market, **own)
     row = MARKETS[name]
     check_market(market, needs=row.contract)
     check_keywords(options)
@@ -245,13 +250,10 @@ def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> 
 
 
 def _cooperative(market: Market, **_: Any) -> MarketResult:
-    theirs = [site for sites, _ in market.takers.values() for site in sites]
     dso = dso_of(market, price_takers=list(market.network.datacenters))
     m = dso.model
     add_takers(m, market)
-    m.dca = AggregatorBlock()
-    m.dca.build(m, market.workload, price_taker=True,
-                sites=[site for site in market.network.datacenters if site not in theirs])
+    add_aggregators(m, m, market, price_taker=True)
     if m.dca.binaries:
         if in_ac(market):
             dso.clear()  # relaxed, for a point near the answer
@@ -290,6 +292,7 @@ MARKETS: dict[str, MarketRow] = {row.name: row for row in (
     MarketRow("uncoordinated", at_a_tariff, pays="tariff"),
     MarketRow("price taker", _price_taker),
     MarketRow("strategic", foreseen, foresees=True),
+    MarketRow("equilibrium", solve_equilibrium, foresees=True),
     MarketRow("cooperative", _cooperative, least_cost=True),
     MarketRow("demand charge", _demand_charge, pays="tariff", contract="demand_charge"),
     MarketRow("two-part tariff", _two_part_tariff, pays="tariff", contract="capacity_charge"),
