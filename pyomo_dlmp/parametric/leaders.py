@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from pyomo.common.gc_manager import PauseGC
 
 from pyomo_dlmp.errors import ModelError, SolverError
@@ -41,7 +42,7 @@ from pyomo_dlmp.parametric.region_costs import (
 from pyomo_dlmp.parametric.regions_point import point_by_regions
 from pyomo_dlmp.parametric.slices import Slice, cost_of_slice, slice_of
 from pyomo_dlmp.parametric.upper_terms import assign_terms, read_upper
-from pyomo_dlmp.tolerances import ABSOLUTE_GAP, ENTRY, POLISHED
+from pyomo_dlmp.tolerances import ABSOLUTE_GAP, ACTIVE, ENTRY
 
 
 @dataclass
@@ -190,7 +191,7 @@ class Leaders:
                                     strict=True):
             v = (z[at] - part.lo) / width(part)
             depth = [float((p.polytope.A @ v - p.polytope.b).max(initial=-np.inf)) for p in pieces]
-            near.append([r for r, d in enumerate(depth) if d <= POLISHED]
+            near.append([r for r, d in enumerate(depth) if d <= ACTIVE]
                         or [int(np.argmin(depth))])
             scaled.append(v)
         return near, scaled
@@ -305,6 +306,27 @@ class Leaders:
         if found.z is None:
             raise SolverError.at(f"leader '{name}'", f"has no decisions: {found.status}", "")
         return found.z
+
+    def room(self, z: np.ndarray, way: np.ndarray) -> float:
+        """How many times a movement can be made until a row or a bound of any leader ends it.
+
+        Parameters
+        ----------
+        z, way
+            Feasible decisions of all, and the movement, shapes (columns,).
+
+        Returns
+        -------
+        float
+            Infinite where nothing ends it.
+        """
+        program = self._hull.upper
+        A = sp.vstack([program.A, sp.identity(len(z))], format="csr")
+        lo, hi = np.append(program.lo, program.lb), np.append(program.hi, program.ub)
+        at, along = A @ z, A @ way
+        moves = np.abs(along) > ENTRY
+        left = np.where(along > 0.0, hi - at, at - lo)[moves] / np.abs(along[moves])
+        return float(max(0.0, left.min(initial=np.inf)))
 
     def own(self, name: str) -> np.ndarray:
         """Places of a leader's decisions in `columns`."""
