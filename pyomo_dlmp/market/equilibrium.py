@@ -42,6 +42,8 @@ from pyomo_dlmp.tolerances import ABSOLUTE_GAP, ROW_HOLDS, SAME_OBJECTIVE
 
 ROUNDS = ["start", "round", "owner", "cost", "bound", "regret", "change"]
 REGRET = ["owner", "cost", "best_response_bound", "regret"]
+_WHY = {Status.CYCLES: "best responses cycle",
+        Status.GAP_NOT_REACHED: "the owners count on different prices where these are not unique"}
 EQUILIBRIA = ["equilibrium", "owner", "cost", "regret", "starts"]
 
 
@@ -128,6 +130,8 @@ class _Search:
             rounds = self.rounds(game, f"start {number}, " if self.market.starts > 1 else "")
             path = rounds.run(start, order)
             self.rows += [(number, *row) for row in path.rows]
+            if path.status == Status.OPTIMAL and not self._shares(game, path):
+                path.status = Status.GAP_NOT_REACHED
             if path.status != Status.OPTIMAL:
                 found.failed.append(path)
             else:
@@ -142,6 +146,11 @@ class _Search:
                 break
         return self._answer(game, found)
 
+    def _shares(self, game: Leaders, path: Path) -> bool:
+        """Whether nobody can gain at prices that are the same for all."""
+        return all(negligible(value - path.bounds[name], value, self.gap)
+                   for name, value in game.shared_values(path.point).items())
+
     def _starts(self, game: Leaders):
         """(decisions, order of turns): even schedules, then corners drawn at random."""
         draws = np.random.default_rng(self.market.seed)
@@ -154,8 +163,7 @@ class _Search:
 
     def _answer(self, game: Leaders, found: _Found) -> MarketResult:
         if found.paths:
-            total = [sum(game.value(name, path.point) for name in game.names)
-                     for path in found.paths]
+            total = [sum(game.shared_values(path.point).values()) for path in found.paths]
             order = [int(k) for k in np.argsort(total, kind="stable")]
         else:
             order = []
@@ -165,8 +173,7 @@ class _Search:
         table = []
         for number, k in enumerate(order, 1):
             path = found.paths[k]
-            for name in game.names:
-                value = game.value(name, path.point)
+            for name, value in game.shared_values(path.point).items():
                 table.append((number, name, value, max(0.0, value - path.bounds[name]),
                               found.starts[k]))
         answer.equilibria = pd.DataFrame(table, columns=EQUILIBRIA)
@@ -194,7 +201,6 @@ class _Search:
         status = path.status
         if status == Status.OPTIMAL and not self._none(regret):
             status = Status.GAP_NOT_REACHED
-            note = "prices are not unique at the schedules found, and owners count on different ones"
         return MarketResult(
             "equilibrium", self.m.dso, float(pyo.value(self.m.dca.cost.expr)), status, note,
             pd.DataFrame(self.rows, columns=ROUNDS), model=self.m,
@@ -216,8 +222,7 @@ class _Search:
         share = (answer.regret["regret"] / answer.regret["cost"].abs().clip(
             lower=ABSOLUTE_GAP)).max()
         if not found.paths:
-            why = {Status.CYCLES: "best responses cycle"}.get(
-                answer.status, f"best responses end: {answer.status}")  # type: ignore[call-overload]
+            why = _WHY.get(answer.status, f"best responses end: {answer.status}")
             return (f"no equilibrium found from {starts} start{'s' * (starts != 1)}: {why}; the "
                     f"least regret met is {share:.2g} of an owner's payment")
         count = len(found.paths)

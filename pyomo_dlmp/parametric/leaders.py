@@ -196,11 +196,21 @@ class Leaders:
             scaled.append(v)
         return near, scaled
 
-    def shared_duals(self, z: np.ndarray) -> list[LowerSolution]:
-        """Optimal points of the lower levels whose duals cost all leaders together least.
+    def _shared(self, z: np.ndarray) -> tuple[list[int], list[np.ndarray]]:
+        """(piece of each part whose duals cost all leaders together least, scaled points)."""
+        near, scaled = self._near(z)
+        chosen = []
+        for k, (mine, v) in enumerate(zip(near, scaled, strict=True)):
+            pays = [leader.costs[k] for leader in self._leaders.values()]
+            chosen.append(min(mine, key=lambda r, pays=pays, v=v: sum(  # type: ignore[misc]
+                costs[r](v) for costs in pays if costs is not None)))
+        return chosen, scaled
 
-        Where prices are not unique, leaders may count on different ones; these are the same for
-        all. Each is built from regions and has its residual, which proves that it is optimal.
+    def shared_values(self, z: np.ndarray) -> dict[str, float]:
+        """Objectives of all leaders at a point, at the same duals for all.
+
+        Where prices are not unique, leaders may count on different ones (`value`); these are those
+        that cost all of them together least.
 
         Parameters
         ----------
@@ -209,17 +219,31 @@ class Leaders:
 
         Returns
         -------
+        dict
+            {leader: value}.
+        """
+        chosen, scaled = self._shared(z)
+        return {name: leader.constant + float(leader.c @ z) + sum(
+            costs[r](v) for costs, r, v in zip(leader.costs, chosen, scaled, strict=True)
+            if costs is not None) for name, leader in self._leaders.items()}
+
+    def shared_duals(self, z: np.ndarray) -> list[LowerSolution]:
+        """Optimal points of the lower levels with the duals of `shared_values`.
+
+        Each is built from regions; its residual tells whether it is optimal.
+
+        Parameters
+        ----------
+        z
+            As of `shared_values`.
+
+        Returns
+        -------
         list of LowerSolution
             One for each lower level.
         """
-        near, scaled = self._near(z)
-        chosen = []
-        for k, (mine, v) in enumerate(zip(near, scaled, strict=True)):
-            pays = [leader.costs[k] for leader in self._leaders.values()]
-            best = min(mine, key=lambda r, pays=pays, v=v: sum(  # type: ignore[misc]
-                costs[r](v) for costs in pays if costs is not None))
-            chosen.append(self._hull.pieces[k][best].region)
         ready, place = self._ready, self._hull.upper.place
+        chosen = [self._hull.pieces[k][r].region for k, r in enumerate(self._shared(z)[0])]
         ready.solvers = [self._atlas.solver_of(kkt) for kkt in ready.systems]
         return [point_by_regions(ready, number, chosen, z[[place[var] for var in kkt.form.u]])
                 for number, kkt in enumerate(ready.systems)]
