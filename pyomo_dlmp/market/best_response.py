@@ -2,9 +2,9 @@
 
 In a round each leader in its turn takes its proven best response to the present decisions of the
 others, unless what it can gain is within the tolerance: then it stays. All having stayed in a row
-is an equilibrium, and their last bounds are its certificate. Where rounds creep along a line, the next
-one begins where they are going. Where decisions come back without end
-half steps are tried; if these do not settle either, the least regret that was met is what there is.
+is an equilibrium, and their last bounds are its certificate. Where rounds creep along a line, the
+next one begins where they are going. Where decisions come back without end half steps are tried; if
+these do not settle either, the least regret that was met is what there is.
 """
 
 from __future__ import annotations
@@ -192,18 +192,25 @@ class Rounds:
         """The response of each leader to the same decisions."""
         return {name: self._respond(name, z) for name in self.game.names}
 
-    def same(self, one: np.ndarray, other: np.ndarray) -> bool:
-        """Whether two equilibria belong together: all between them are equilibria, too.
+    def joined(self, one: np.ndarray, other: np.ndarray) -> bool:
+        """Whether two equilibria belong to one set: all that was tried between them are, too.
 
-        In a flat valley of schedules nothing but the schedules differs, or what one owner pays a
-        little more another pays less; points of it are not counted as several.
+        Such is a flat valley of schedules, or a limit whose cheap side the leaders may share in
+        many ways.
         """
         if _apart(one, other) <= ROW_HOLDS:
             return True
         if self.game.whole:
             return False
+        between = (one + share * (other - one) for share in _BETWEEN)
         return all(negligible(r.regret, r.value, _SAME * self.tolerance)
-                   for share in _BETWEEN for r in self.regrets(one + share * (other - one)).values())
+                   for z in between for r in self.regrets(z).values())
+
+    def same_values(self, one: np.ndarray, other: np.ndarray) -> bool:
+        """Whether each leader's objective is the same at two points."""
+        first, second = self.game.shared_values(one), self.game.shared_values(other)
+        return all(negligible(abs(first[name] - second[name]), first[name], _SAME * self.tolerance)
+                   for name in first)
 
 
 def _apart(one: np.ndarray, other: np.ndarray) -> float:

@@ -106,8 +106,7 @@ def test_one_owner_is_the_strategic_leader():
     for one in (alone, leader):
         found = dlmp.solve_market("equilibrium", one, gap=1e-6)
         assert found.status == "optimal"
-        assert found.paid == pytest.approx(right.objective if hasattr(right, "objective")
-                                           else right.paid, rel=1e-5)
+        assert found.paid == pytest.approx(right.paid, rel=1e-5)
         assert found.regret["regret"].sum() <= 1e-6 * found.paid + 1e-6
 
 
@@ -118,8 +117,7 @@ def test_owners_in_every_market():
         kw = schedules(found)
         assert sum(kw["far"]) == pytest.approx(400, rel=1e-6), name
         assert sum(kw["near"]) + sum(kw["end"]) == pytest.approx(800, rel=1e-6), name
-    cost = {name: float(dlmp.pyo_value(found.dso.cost)) if hasattr(dlmp, "pyo_value")
-            else found.dso.cost() for name, found in outcomes.items()}
+    cost = {name: found.dso.cost() for name, found in outcomes.items()}
     assert cost["cooperative"] <= min(cost.values()) + 1e-6
     # rivals pay no less than one leader who decides all, at their own work each
     assert outcomes["strategic"].paid <= outcomes["equilibrium"].paid * (1 + 1e-4)
@@ -143,11 +141,10 @@ def test_jobs_without_pause_are_decided_in_turn():
             assert payments(one, trial)[owner] >= bound - 1e-6
 
 
-def test_rounds_that_are_used_up_say_so():
-    found = dlmp.solve_market("equilibrium", market(), starts=1, max_rounds=1)
-    assert found.status == "rounds used up" and "no equilibrium found" in found.note
-    assert (found.regret["regret"] >= 0).all() and found.regret["regret"].max() > 0
-    assert found.equilibria.empty
+def test_a_search_without_time_returns_what_it_has():
+    found = dlmp.solve_market("equilibrium", market(), time_limit=0.0)
+    assert found.status in ("time limit", "optimal")
+    assert len(found.regret) == 2 and np.isfinite(found.paid)
 
 
 @pytest.mark.parametrize(("given", "words"), [

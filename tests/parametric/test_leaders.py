@@ -140,7 +140,7 @@ def test_three_jobs_in_three_pairs_of_hours():
 
 def test_a_game_without_an_equilibrium_is_not_claimed_as_one():
     """One wants the other's hour, who wants to be alone: matching pennies."""
-    m, leaders = game((1.0, 1.0), jobs=True, sign=[1, -1])
+    _m, leaders = game((1.0, 1.0), jobs=True, sign=[1, -1])
     _, path = settle(leaders)
     assert path.status == "cycles"
     # together 1 x (10 + 8), apart 1 x (10 + 4): whoever can change gains 4
@@ -167,7 +167,38 @@ def test_a_cheap_offer_that_both_want_is_shared_at_its_own_price():
             paid = 10.0 * found[i, 0] + 20.0 * found[i, 1]
             assert pyo.value(m.owner[i].cost.expr) == pytest.approx(paid, rel=1e-5)
             assert path.bounds[name] == pytest.approx(paid, rel=1e-5)
-    assert rounds.same(one.point, other.point)
+    assert rounds.joined(one.point, other.point)
+
+
+def test_equilibria_that_nothing_joins_are_told_apart():
+    _m, leaders = game((1.0, 1.0), base=(10.0, 10.0), jobs=True)
+    rounds, one = settle(leaders)
+    ends = [settle(leaders, start)[1].point for start in range(6)]
+    other = next(z for z in ends if np.abs(z - one.point).max() > 0.5)
+    assert not rounds.joined(one.point, other) and rounds.same_values(one.point, other)
+
+
+def test_rounds_that_are_used_up_leave_the_least_regret():
+    _m, leaders = game((1.0, 1.5, 2.0, 2.5, 3.0), base=(10.0, 13.0), slope=(4.0, 5.0))
+    rounds, path = settle(leaders, 1, most=1)
+    assert path.status == "rounds used up"
+    gains = {n: leaders.value(n, path.point) - path.bounds[n] for n in leaders.names}
+    assert min(gains.values()) >= -1e-9 and max(gains.values()) > 1e-3
+    assert not rounds.settled(path)
+
+
+def test_an_interrupted_search_keeps_what_it_met():
+    _m, leaders = game((1.0, 2.0), base=(10.0, 13.0), slope=(4.0, 5.0))
+    turns = []
+
+    def stop(*told):
+        turns.append(told)
+        raise KeyboardInterrupt
+
+    z = np.concatenate([leaders.schedule(name) for name in leaders.names])
+    path = Rounds(leaders, GAP, 20, stop).run(z, leaders.names)
+    assert path.status == "interrupted" and len(turns) == 1
+    assert set(path.bounds) == set(leaders.names)
 
 
 def test_a_payment_that_is_not_convex_is_cut_to_a_proof():
