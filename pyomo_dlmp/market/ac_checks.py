@@ -29,7 +29,7 @@ BEYOND = AUDITED_ROW  # pu; a limit that is exceeded by less is kept
 _JUMP = 0.01  # share of an hour's payment that a kW costs where there is a jump
 _SIZES = (1.0, 10.0, 50.0, 150.0)  # kW of moves
 _STEPS = 6  # rounds of the DSO at a move
-# pu between a problem's voltages and the power flow's; those of the next one are apart by its square
+# pu between voltages of a problem and of the power flow; those of the next are apart by its square
 _NEAR = 10.0 * BEYOND
 
 
