@@ -7,6 +7,7 @@ scenario has a model of its own, and so has one whose loads have reactive powers
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +20,8 @@ from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.series import period_labels
 from pyomo_dlmp.parametric import Answer as Arrays
 from pyomo_dlmp.parametric import Atlas, NotExplicit
-from pyomo_dlmp.parametric.explicit import prepare
+from pyomo_dlmp.parametric.explicit import prepare, rows_alone
+from pyomo_dlmp.parametric.hull import Hull
 from pyomo_dlmp.series.answers import Answer
 from pyomo_dlmp.series.kept_model import KeptModel
 from pyomo_dlmp.series.problems import Problems
@@ -29,6 +31,10 @@ from pyomo_dlmp.tolerances import ROW_HOLDS
 from pyomo_dlmp.uncertainty.checking import without_supply
 from pyomo_dlmp.uncertainty.scenario_parts import ScenarioParts, arrays_of
 from pyomo_dlmp.uncertainty.scenarios import Scenarios
+
+
+class NoRoom(Exception):
+    """A site has no power within both its own limits and others."""
 
 
 @dataclass
@@ -78,12 +84,15 @@ class ScenarioModels:
         """Labels of the periods."""
         return self._at(self.scenarios.names[0]).labels
 
-    def parts(self, name: str) -> ScenarioParts:
+    def parts(self, name: str, within: Mapping[str, np.ndarray] | None = None) -> ScenarioParts:
         """The arrays of a scenario.
 
         Parameters
         ----------
         name : str
+        within : mapping of str to ndarray, optional
+            Least and greatest power of each site (MW), shape (2, periods), beside its own limits:
+            there are fewer regions in a smaller range.
 
         Returns
         -------
@@ -93,16 +102,35 @@ class ScenarioModels:
         ------
         ModelError
             Its market is not one for critical regions.
+        NoRoom
+            A range of `within` and the site's own have nothing in common.
         """
         kept = self._at(name)
-        ready = self._prepared(name, kept)
+        ready = self._prepared(name, kept, within or {})
+        return self._arrays(name, kept, ready.hull)
+
+    def upper_level(self, name: str) -> ScenarioParts:
+        """The rows and columns of a scenario, without parts: its DSO is left out.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        ScenarioParts
+        """
+        kept = self._at(name)
+        program = rows_alone(kept.model, self.atlas)
+        return self._arrays(name, kept, Hull(program, program, [], [], []))
+
+    def _arrays(self, name: str, kept: KeptModel, hull: Hull) -> ScenarioParts:
         there = kept.dso.datacenter
         power = {site: [there[site].p[t] if site in there else None for t in kept.labels]
                  for site in self.market.network.datacenters}
         starts = {(job, *key): var for job, block in kept.model.dca.job.items()
                   if block.component("start") is not None for key, var in block.start.items()}
-        probability = self.scenarios.probability(name)
-        return arrays_of(name, probability, ready.hull, power, starts, kept.hours)
+        return arrays_of(name, self.scenarios.probability(name), hull, power, starts, kept.hours)
 
     def point(self, name: str, decisions: dict[str, float]) -> ScenarioPoint:
         """What a scenario comes to at decisions.
@@ -184,9 +212,10 @@ class ScenarioModels:
         kept.set(self.market_of(name, bare=not own), None, 0)
         return kept
 
-    def _prepared(self, name: str, kept: KeptModel) -> Any:
+    def _prepared(self, name: str, kept: KeptModel, within: Mapping[str, np.ndarray]) -> Any:
         if not _can_be_served(kept):
             raise ModelError(refuse_work(self, name))
+        _narrow(kept, within)
         try:
             ready = prepare(kept.model, atlas=self.atlas)
         except NotExplicit as err:
@@ -194,6 +223,20 @@ class ScenarioModels:
         if ready.joined is not None:
             raise _refused(name, "a period has too many critical regions to list them")
         return ready
+
+
+def _narrow(kept: KeptModel, within: Mapping[str, np.ndarray]) -> None:
+    """Give the sites' powers smaller ranges, until the model is set again."""
+    for site, (low, high) in within.items():
+        if site not in kept.dso.datacenter:
+            continue
+        p = kept.dso.datacenter[site].p
+        for t, least, most in zip(kept.labels, low.tolist(), high.tolist(), strict=True):
+            lb, ub = max(p[t].lb, least), min(p[t].ub, most)
+            if lb > ub:
+                raise NoRoom
+            p[t].setlb(lb)
+            p[t].setub(ub)
 
 
 def _can_be_served(kept: KeptModel) -> bool:
