@@ -5,8 +5,21 @@ from pyomo_dlmp.uncertainty.decision import Decision
 from pyomo_dlmp.uncertainty.evaluation import Comparison, Evaluation
 from pyomo_dlmp.uncertainty.out_of_sample import evaluate
 from pyomo_dlmp.uncertainty.result import StochasticResult
+from pyomo_dlmp.uncertainty.risk import CVaR, Wasserstein, scenario_distances
 from pyomo_dlmp.uncertainty.scenarios import Scenarios
 from pyomo_dlmp.uncertainty.solve import solve_stochastic
 
-__all__ = ["Comparison", "Decision", "Evaluation", "Scenarios", "StochasticResult",
-           "check_scenarios", "evaluate", "solve_stochastic", "without_supply"]
+__all__ = [
+    "CVaR",
+    "Comparison",
+    "Decision",
+    "Evaluation",
+    "Scenarios",
+    "StochasticResult",
+    "Wasserstein",
+    "check_scenarios",
+    "evaluate",
+    "scenario_distances",
+    "solve_stochastic",
+    "without_supply",
+]

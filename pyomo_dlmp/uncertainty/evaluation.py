@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,14 +11,9 @@ from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.uncertainty.decision import Decision
 from pyomo_dlmp.uncertainty.one_by_one import Outcome
+from pyomo_dlmp.uncertainty.risk import CVaR
 from pyomo_dlmp.uncertainty.scenarios import Scenarios
-from pyomo_dlmp.uncertainty.statistics import (
-    bootstrap_interval,
-    cvar,
-    mean_interval,
-    quantile,
-    share_interval,
-)
+from pyomo_dlmp.uncertainty.statistics import bootstrap_interval, mean_interval, share_interval
 
 BY_SCENARIO = ["scenario", "probability", "status", "cost", "bound", "payment", "deviation_cost",
                "deviation_mwh", "energy_mwh", "missing", "missing_mwh", "missing_kw", "judged"]
@@ -216,8 +210,8 @@ def summary_of(table: pd.DataFrame, own: float, level: float, tail: float) -> pd
         cost, bound = (own + there[key].to_numpy(float) for key in ("cost", "bound"))
         rows += [("mean_cost", *mean_interval(cost, p, level), "$"),
                  ("mean_bound", *mean_interval(bound, p, level), "$")]
-        of = {f"cost_q{share:g}": partial(quantile, share=share) for share in _QUANTILES}
-        of[f"CVaR_{tail:g}"] = partial(cvar, level=tail)
+        of = {f"cost_q{share:g}": CVaR(level=share).quantile for share in _QUANTILES}
+        of[f"CVaR_{tail:g}"] = CVaR(level=tail).tail_mean
         rows += [(name, f(cost, p), *bootstrap_interval(f, cost, p, level), "$")
                  for name, f in of.items()]
     else:

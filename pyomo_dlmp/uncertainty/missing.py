@@ -80,15 +80,17 @@ def missing_of(models: ScenarioModels, name: str, decision: Decision,
     rows = recourse.B[recourse.links].indices
     found: list[tuple[float, str]] = []
     mwh = kw = 0.0
-    for k, at in enumerate(rows):
-        label = decision.first.labels[at]
+    met = dict.fromkeys(rows.tolist(), 0)  # rows of a column so far: a capacity's are its periods
+    for k, at in enumerate(rows.tolist()):
+        label, turn = decision.first.labels[at], met[at]
+        met[at] += 1
         if apart[k] <= ROW_HOLDS:
             continue
         if label[0] == "jobs":
             found.append((_A_START, f"another start than {label[1]}"))
             continue
         mwh, kw = mwh + float(unit[k] * apart[k]), max(kw, KILO * float(apart[k]))
-        period = labels[k % len(labels) if label[0] == "capacity" else label[2]]
+        period = labels[turn if label[0] == "capacity" else label[2]]
         found.append((apart[k], f"{KILO * apart[k]:.3g} kW at {label[1]} in {period}"))
     found.sort(key=lambda pair: -pair[0])
     more = f" and {len(found) - _MOST} more such" if len(found) > _MOST else ""

@@ -146,7 +146,7 @@ class OneByOne:
         if answer.z is None:
             return self._none(number) if answer.status == Status.INFEASIBLE else Outcome(
                 number, answer.status)
-        z, mw = answer.z, answer.z[one.power]
+        z, mw = answer.z, one.mw(answer.z)
         up, down = (np.zeros((2, *mw.shape)) if recourse.deviations is None
                     else z[recourse.deviations])
         apart = deviation_cost(recourse, z)

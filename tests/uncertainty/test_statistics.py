@@ -3,13 +3,8 @@
 import numpy as np
 import pytest
 
-from pyomo_dlmp.uncertainty.statistics import (
-    bootstrap_interval,
-    cvar,
-    mean_interval,
-    quantile,
-    share_interval,
-)
+from pyomo_dlmp.uncertainty import CVaR
+from pyomo_dlmp.uncertainty.statistics import bootstrap_interval, mean_interval, share_interval
 
 EQUAL = np.full(40, 1 / 40)
 
@@ -68,11 +63,11 @@ def test_quantile_and_cvar_by_definition(seed):
     order = np.argsort(values)
     for level in (0.05, 0.5, 0.9, 0.97):
         least = next(x for x in values[order] if weights[values <= x].sum() >= level - 1e-12)
-        assert quantile(values, weights, level) == least
+        assert CVaR(level=level).quantile(values, weights) == least
         grid = np.append(values, np.linspace(-4, 4, 801))
         best = min(eta + weights @ np.maximum(values - eta, 0) / (1 - level) for eta in grid)
-        assert cvar(values, weights, level) == pytest.approx(best, abs=1e-9)
-    assert cvar(values, weights, 0.0) == pytest.approx(weights @ values)
+        assert CVaR(level=level).tail_mean(values, weights) == pytest.approx(best, abs=1e-9)
+    assert CVaR(level=0.0).tail_mean(values, weights) == pytest.approx(weights @ values)
 
 
 def test_the_bootstrap_is_as_wide_as_the_textbook_interval_and_repeats():
