@@ -16,6 +16,7 @@ import numpy as np
 
 from pyomo_dlmp.errors import DlmpError, SolverError
 from pyomo_dlmp.market import Market
+from pyomo_dlmp.network.series import period_labels
 from pyomo_dlmp.network.units import KILO
 from pyomo_dlmp.parametric import Atlas, NotExplicit
 from pyomo_dlmp.status import Status
@@ -91,6 +92,7 @@ class OneByOne:
         self.market, self.scenarios, self.decision = market, scenarios, decision
         self.gap, self.judge = gap, judge
         self.atlas = Atlas() if atlas is None else atlas
+        self.labels = list(period_labels(market.opf.get("periods", 1))[0])
         self._models: ScenarioModels | None = None
 
     def __getstate__(self) -> dict:
@@ -135,7 +137,7 @@ class OneByOne:
 
     def _solved(self, number: int, time_limit: float | None) -> Outcome:
         name, decision = self.scenarios.names[number], self.decision
-        within = decision.range_mw(self.scenarios.periods or len(self.models.labels))
+        within = decision.range_mw(self.scenarios.periods or len(self.labels))
         try:
             one = self.models.parts(name, within)
         except (NoRoom, DlmpError) as err:
@@ -162,7 +164,7 @@ class OneByOne:
     def _none(self, number: int, why: str = "") -> Outcome:
         """Without an answer, by what the decision lacks; failed where it lacks nothing."""
         name = self.scenarios.names[number]
-        lacks = missing_of(self.models, name, self.decision, self.models.labels)
+        lacks = missing_of(self.models, name, self.decision, self.labels)
         if not lacks:
             return Outcome(number, FAILED, missing=why or "its regions have no answer")
         return Outcome(number, str(Status.INFEASIBLE), missing=lacks.what,
@@ -182,7 +184,7 @@ class OneByOne:
 
     def schedule(self, outcome: Outcome) -> list[tuple]:
         """Rows (scenario, site, period, kw, up_kw, down_kw) of an outcome."""
-        name, labels = self.scenarios.names[outcome.number], self.models.labels
+        name, labels = self.scenarios.names[outcome.number], self.labels
         return [(name, site, t, *(KILO * x[i, k] for x in (
                     outcome.mw, outcome.up_mw, outcome.down_mw)))
                 for i, site in enumerate(self.decision.terms.capacity_mw)

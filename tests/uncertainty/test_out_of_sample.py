@@ -143,7 +143,7 @@ def test_capacity_that_is_not_subscribed_is_named_in_its_period():
     result = dlmp.solve_stochastic(market(), scenarios(), first_stage="capacity",
                                    capacity_price=0.05)
     (most,) = result.first_stage["kw"]
-    given = dlmp.Scenarios.of_arrays({"energy_mwh": [1.75], "kw.dc": [[900, 800]]})
+    given = dlmp.Scenarios.of_arrays({"energy_mwh": [1.75], "kw.dc": [[900, 860]]})
     (row,) = result.evaluate(given).infeasible.itertuples()
     assert row.missing_mwh == pytest.approx(1.75 - 2 * most / 1e3)
     assert row.missing.count("dc in 0") == row.missing.count("dc in 1") == 1
