@@ -3,6 +3,7 @@
 from pyomo_dlmp.uncertainty.checking import check_scenarios, without_supply
 from pyomo_dlmp.uncertainty.decision import Decision
 from pyomo_dlmp.uncertainty.evaluation import Comparison, Evaluation
+from pyomo_dlmp.uncertainty.in_ac import AcCheck
 from pyomo_dlmp.uncertainty.out_of_sample import evaluate
 from pyomo_dlmp.uncertainty.result import StochasticResult
 from pyomo_dlmp.uncertainty.risk import CVaR, Wasserstein, scenario_distances
@@ -10,6 +11,7 @@ from pyomo_dlmp.uncertainty.scenarios import Scenarios
 from pyomo_dlmp.uncertainty.solve import solve_stochastic
 
 __all__ = [
+    "AcCheck",
     "CVaR",
     "Comparison",
     "Decision",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from pyomo_dlmp.network.units import KILO
 from pyomo_dlmp.uncertainty.audit import StochasticAudit, deviation_cost
 from pyomo_dlmp.uncertainty.decision import Decision
 from pyomo_dlmp.uncertainty.evaluation import Evaluation
+from pyomo_dlmp.uncertainty.in_ac import AcCheck, Decided, check_in_ac
 from pyomo_dlmp.uncertainty.out_of_sample import evaluate
 from pyomo_dlmp.uncertainty.route import Found
 from pyomo_dlmp.uncertainty.scenario_models import ScenarioPoint
@@ -126,6 +128,27 @@ class StochasticResult:
         """
         return evaluate(self, self.models.market, scenarios,
                         **{"atlas": self.models.atlas, **options})
+
+    def check_in_ac(self, names: Iterable[str] | None = None, **options: Any) -> AcCheck:
+        """What the decision comes to in AC: the DSO's AC OPF of each scenario at its powers.
+
+        Parameters
+        ----------
+        names : iterable of str, optional
+            Of scenarios; None: all.
+        **options
+            Of `uncertainty.in_ac.check_in_ac`: buses, engine, level, time_limit, progress.
+
+        Returns
+        -------
+        AcCheck
+        """
+        own = self.decision.cost
+        assert self.problem is not None and self.found is not None
+        values = {r.scenario.name: r.scenario.named(z) for r, z in zip(
+            self.problem.recourses, self.found.decisions, strict=True)}
+        return check_in_ac(Decided(self.models.market, self.models.scenarios, values,
+                                   self.by_scenario, own), names, **options)
 
     @property
     def evpi(self) -> tuple[float, float]:
