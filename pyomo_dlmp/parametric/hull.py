@@ -78,7 +78,7 @@ class Hull:
         return [(k, r, v) for k, pieces in enumerate(self.pieces)
                 for r, piece in enumerate(pieces)
                 for v in (*np.clip(piece.polytope.vertices, 0.0, 1.0),
-                          piece.polytope.chebyshev_center)]
+                          piece.polytope.center)]
 
     def shares(self, z: np.ndarray) -> Iterator[tuple[int, int, float, np.ndarray]]:
         """(part, piece, share, v of the piece alone) of the pieces in use at a master's point."""

@@ -166,7 +166,7 @@ class StochasticHull(Hull):
 
     def first_tangents(self) -> list[tuple[int, int, np.ndarray]]:
         """(part, piece, v) of the centre of each piece: those that matter come as they are met."""
-        return [(k, r, piece.polytope.chebyshev_center) for k, pieces in enumerate(self.pieces)
+        return [(k, r, piece.polytope.center) for k, pieces in enumerate(self.pieces)
                 for r, piece in enumerate(pieces)]
 
     def missing(self, z: np.ndarray) -> list[tuple[float, int, int, np.ndarray]]:

@@ -190,7 +190,8 @@ def test_a_line_that_is_out_leaves_its_site_dark():
     assert result.audit.passed
     plan = result.first_stage.set_index(["site", "period"])["kw"]
     assert plan["spare"].max() >= 0.0
-    dead = solve(scenarios(mwh=(1.9, 1.2), outages={"dark": ("spare",)}), market(network), flexibility=1.0)
+    given = scenarios(mwh=(1.9, 1.2), outages={"dark": ("spare",)})
+    dead = solve(given, market(network), flexibility=1.0)
     assert dead.objective == pytest.approx(result.objective, rel=2e-4)
 
 
