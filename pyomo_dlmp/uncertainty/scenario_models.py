@@ -19,7 +19,7 @@ from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.series import period_labels
 from pyomo_dlmp.parametric import Answer as Arrays
 from pyomo_dlmp.parametric import Atlas, NotExplicit
-from pyomo_dlmp.parametric.explicit import prepare
+from pyomo_dlmp.parametric.instance import Prepared
 from pyomo_dlmp.series.answers import Answer
 from pyomo_dlmp.series.kept_model import KeptModel
 from pyomo_dlmp.series.problems import Problems
@@ -29,6 +29,8 @@ from pyomo_dlmp.tolerances import ROW_HOLDS
 from pyomo_dlmp.uncertainty.checking import without_supply
 from pyomo_dlmp.uncertainty.scenario_parts import ScenarioParts, arrays_of
 from pyomo_dlmp.uncertainty.scenarios import Scenarios
+
+_KEPT_BYTES = 80_000_000  # of prepared scenarios; what has no room is prepared again when asked for
 
 
 @dataclass
@@ -72,6 +74,8 @@ class ScenarioModels:
         self.buses = [*sites, *(bus for bus in buses or () if bus not in sites)]
         self._problems: dict[tuple[str, ...], tuple[Problems, list[str]]] = {}
         self._models: dict[tuple, KeptModel] = {}
+        self._kept: dict[str, Prepared] = {}
+        self._room = _KEPT_BYTES
 
     @property
     def labels(self) -> list:
@@ -123,7 +127,7 @@ class ScenarioModels:
             The DSO's problem has no solution there.
         """
         kept = self._at(name)
-        found = kept.instance.answer_at(decisions)
+        found = kept.instance.answer_at(decisions, self._kept.get(name))
         read = Answer(0, str(found.status))
         kept.read(found, read, len(kept.labels))
         return ScenarioPoint(found, read, list(kept.labels))
@@ -188,12 +192,13 @@ class ScenarioModels:
         if not _can_be_served(kept):
             raise ModelError(refuse_work(self, name))
         try:
-            ready = prepare(kept.model, atlas=self.atlas)
+            found = kept.instance.prepared()
         except NotExplicit as err:
             raise _refused(name, str(err)) from err
-        if ready.joined is not None:
-            raise _refused(name, "a period has too many critical regions to list them")
-        return ready
+        if found.size <= self._room:
+            self._kept[name] = found
+            self._room -= found.size
+        return found.ready
 
 
 def _can_be_served(kept: KeptModel) -> bool:
