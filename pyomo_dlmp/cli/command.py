@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import signal
 import warnings
@@ -14,12 +15,18 @@ from typing import Any
 
 from rich.console import Console
 
-from pyomo_dlmp.cli import buses, feeders, init, show, solvers, study, validate
+from pyomo_dlmp.cli import buses, explain, feeders, init, show, solvers, study, validate
 from pyomo_dlmp.errors import DlmpError
 
 # one file for each: add(commands) states its arguments, run(args, console) returns the exit code
-COMMANDS: dict[str, Any] = {"init": init, "study": study, "show": show, "feeders": feeders,
-                            "buses": buses, "validate": validate, "solvers": solvers}
+COMMANDS: dict[str, Any] = {
+    "init": init, "study": study, "show": show, "explain": explain, "feeders": feeders,
+    "buses": buses, "validate": validate, "solvers": solvers}
+
+# Thousands of systems of twenty rows: threads that wait for each other cost more than they save.
+# Read when numpy is loaded, which no import above does.
+for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

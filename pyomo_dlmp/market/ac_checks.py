@@ -17,9 +17,8 @@ import pandas as pd
 import pyomo.environ as pyo
 
 from pyomo_dlmp.errors import SolverError
-from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.market.data import Market
-from pyomo_dlmp.market.dso import AcDso
+from pyomo_dlmp.market.dso import AcDso, charged_at, leaders_sites
 from pyomo_dlmp.network.units import KILO
 from pyomo_dlmp.opf.limits import limited_blocks
 from pyomo_dlmp.solve import solve_opf
@@ -29,6 +28,8 @@ BEYOND = AUDITED_ROW  # pu; a limit that is exceeded by less is kept
 _JUMP = 0.01  # share of an hour's payment that a kW costs where there is a jump
 _SIZES = (1.0, 10.0, 50.0, 150.0)  # kW of moves
 _STEPS = 6  # rounds of the DSO at a move
+# pu between voltages of a problem and of the power flow; those of the next are apart by its square
+_NEAR = 10.0 * BEYOND
 
 
 @dataclass
@@ -55,12 +56,18 @@ def count_broken(model: Any) -> int:
     count = 0
     for bus in model.bus.values():
         for _, block in limited_blocks(bus):
-            for name, sign in (("v_low", 1.0), ("v_high", -1.0)):
-                rows = block.component(name)
-                for k in () if rows is None else rows:
+            limits = [(rows, sign) for name, sign in (("v_low", 1.0), ("v_high", -1.0))
+                      if (rows := block.component(name)) is not None]
+            volts: dict = {}
+            for rows, sign in limits:
+                known: dict = {}  # the same limit in all rows, as a rule
+                for k in rows:
                     limit = rows[k].lower if sign > 0 else rows[k].upper
-                    over = np.sqrt(pyo.value(limit)) - np.sqrt(max(0.0, pyo.value(block.w[k])))
-                    count += sign * over > BEYOND
+                    if id(limit) not in known:
+                        known[id(limit)] = limit, np.sqrt(pyo.value(limit))
+                    if k not in volts:
+                        volts[k] = np.sqrt(max(0.0, pyo.value(block.w[k])))
+                    count += sign * (known[id(limit)][1] - volts[k]) > BEYOND
         loose = bus.component("neutral_excess")
         count += sum(over.value > BEYOND for over in loose.values()) if loose is not None else 0
     return int(count)
@@ -73,12 +80,6 @@ def hourly(m: Any) -> dict[Hashable, float]:
         for k in part:
             paid[k[-1]] += float(pyo.value(part[k]))
     return paid
-
-
-def sites_of(m: Any) -> dict[str, Any]:
-    """Blocks of the leader's datacenters by name."""
-    own = {k[0] for k in m.dca.pay_active}
-    return {name: dc for name, dc in m.dso.datacenter.items() if name in own}
 
 
 def shift(dc: Any, t: Hashable, mw: float) -> bool:
@@ -107,10 +108,10 @@ def cliff_of(m: Any, dso: AcDso) -> Cliff:
     -------
     Cliff
     """
-    solver, before = LowerSolver(dso.compiled()), _values(m)
+    solver, before = dso.solver(), _values(m)
     answer, base = dso.loop.solution, hourly(m)
     rows, most = [], dict(base)
-    for name, dc in sites_of(m).items():
+    for name, dc in leaders_sites(m).items():
         for word, move in (("more", 1.0 / KILO), ("less", -1.0 / KILO)):
             moved = [t for t in base if shift(dc, t, move)]
             try:
@@ -128,7 +129,7 @@ def cliff_of(m: Any, dso: AcDso) -> Cliff:
             *(("", t, "payment_just_beyond", most[t]) for t in base), *rows]
     table = pd.DataFrame(rows, columns=["element", "period", "quantity", "value"])
     table["unit"] = "$"
-    return Cliff(table, sum(most.values()) if jump else float("nan"))
+    return Cliff(table, sum(most.values()) + charged_at(m) if jump else float("nan"))
 
 
 def try_deviations(m: Any, dso: AcDso, market: Market, paid: float) -> pd.DataFrame:
@@ -150,7 +151,7 @@ def try_deviations(m: Any, dso: AcDso, market: Market, paid: float) -> pd.DataFr
     DataFrame
         As `AcMarket.deviations`; payment and change are nan where a move has no solution.
     """
-    coupled = bool(len(market.takers) or len(m.dso.storage))
+    coupled = bool(len(market.takers) or len(m.dso.storage) or m.component("contract"))
     base, before = hourly(m), _values(m)
     state, answer = dso.loop.state, dso.loop.solution
 
@@ -189,21 +190,19 @@ def try_deviations(m: Any, dso: AcDso, market: Market, paid: float) -> pd.DataFr
 def _pay_for(m: Any, dso: AcDso, moves: list[tuple], base: dict, paid: float,
              coupled: bool) -> list[tuple]:
     """Rows of the moves of one day, which do not share an hour."""
-    sites = sites_of(m)
+    sites = leaders_sites(m)
     for one, t, other, u, mw in moves:
         shift(sites[one], t, mw)
         shift(sites[other], u, -mw)
-    last = np.inf
     for _ in range(_STEPS):
-        moved = dso.step()[0]
-        if moved * min(1.0, moved / last) <= BEYOND:  # as far as the next step would go at most;
-            break                                     # the next problem is exact to its square
-        last = moved
+        dso.step()
+        if dso.loop.model_gap <= _NEAR:
+            break
     dso.solve()
     after, broken = hourly(m), count_broken(dso.model)
     found = []
     for one, t, other, u, mw in moves:
-        new = sum(after.values()) if coupled else paid + sum(
+        new = sum(after.values()) + charged_at(m) if coupled else paid + sum(
             after[hour] - base[hour] for hour in {t, u})
         found.append((_words(one, t, other, u), KILO * mw, new, new - paid, broken))
     return found
@@ -221,7 +220,7 @@ def _moves(m: Any, market: Market, base: dict) -> Iterator[tuple]:
     different hours.
     """
     rng = np.random.default_rng(market.seed)
-    sites, before = sites_of(m), _values(m)
+    sites, before = leaders_sites(m), _values(m)
     names, hours = list(sites), sorted(base, key=lambda t: -base[t])
     if len(hours) < 2 and len(names) < 2:
         return
@@ -248,7 +247,7 @@ def _moves(m: Any, market: Market, base: dict) -> Iterator[tuple]:
 
 def _serves(m: Any) -> bool:
     """Whether the leader's own rows can hold at the sites' present powers."""
-    decided = [v for dc in sites_of(m).values() for v in dc.p.values() if not v.fixed]
+    decided = [v for dc in leaders_sites(m).values() for v in dc.p.values() if not v.fixed]
     for var in decided:
         var.fix()
     m.dso.deactivate()

@@ -30,7 +30,7 @@ hours = 1.0                       # length of a period (h)
 [dso]
 form = "{form}"                    # "ac": prices and limits true in AC; "lindist": linear flows
 # $/MWh at the substation, and the multiplier of all loads (or a column of a file:
-# price = {{file = "prices.csv", column = "price"}})
+# price = {{csv = "prices.csv", column = "price"}})
 price = [32, 30, 29, 28, 28, 30, 36, 45, 52, 55, 56, 58,
          57, 56, 55, 58, 65, 78, 85, 80, 70, 55, 45, 38]
 load_scale = [0.62, 0.58, 0.56, 0.55, 0.56, 0.60, 0.70, 0.78, 0.82, 0.84, 0.86, 0.88,

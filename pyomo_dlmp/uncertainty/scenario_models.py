@@ -7,6 +7,7 @@ scenario has a model of its own, and so has one whose loads have reactive powers
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +20,8 @@ from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.series import period_labels
 from pyomo_dlmp.parametric import Answer as Arrays
 from pyomo_dlmp.parametric import Atlas, NotExplicit
+from pyomo_dlmp.parametric.explicit import rows_alone
+from pyomo_dlmp.parametric.hull import Hull
 from pyomo_dlmp.parametric.instance import Prepared
 from pyomo_dlmp.series.answers import Answer
 from pyomo_dlmp.series.kept_model import KeptModel
@@ -31,6 +34,10 @@ from pyomo_dlmp.uncertainty.scenario_parts import ScenarioParts, arrays_of
 from pyomo_dlmp.uncertainty.scenarios import Scenarios
 
 _KEPT_BYTES = 80_000_000  # of prepared scenarios; what has no room is prepared again when asked for
+
+
+class NoRoom(Exception):
+    """A site has no power within both its own limits and others."""
 
 
 @dataclass
@@ -75,6 +82,7 @@ class ScenarioModels:
         self._problems: dict[tuple[str, ...], tuple[Problems, list[str]]] = {}
         self._models: dict[tuple, KeptModel] = {}
         self._kept: dict[str, Prepared] = {}
+        self._last: tuple[str, Prepared | None] = ("", None)
         self._room = _KEPT_BYTES
 
     @property
@@ -82,12 +90,15 @@ class ScenarioModels:
         """Labels of the periods."""
         return self._at(self.scenarios.names[0]).labels
 
-    def parts(self, name: str) -> ScenarioParts:
+    def parts(self, name: str, within: Mapping[str, np.ndarray] | None = None) -> ScenarioParts:
         """The arrays of a scenario.
 
         Parameters
         ----------
         name : str
+        within : mapping of str to ndarray, optional
+            Least and greatest power of each site (MW), shape (2, periods), beside its own limits:
+            there are fewer regions in a smaller range.
 
         Returns
         -------
@@ -97,16 +108,35 @@ class ScenarioModels:
         ------
         ModelError
             Its market is not one for critical regions.
+        NoRoom
+            A range of `within` and the site's own have nothing in common.
         """
         kept = self._at(name)
-        ready = self._prepared(name, kept)
+        ready = self._prepared(name, kept, within or {})
+        return self._arrays(name, kept, ready.hull)
+
+    def upper_level(self, name: str) -> ScenarioParts:
+        """The rows and columns of a scenario, without parts: its DSO is left out.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        ScenarioParts
+        """
+        kept = self._at(name)
+        program = rows_alone(kept.model, self.atlas)
+        return self._arrays(name, kept, Hull(program, program, [], [], []))
+
+    def _arrays(self, name: str, kept: KeptModel, hull: Hull) -> ScenarioParts:
         there = kept.dso.datacenter
         power = {site: [there[site].p[t] if site in there else None for t in kept.labels]
                  for site in self.market.network.datacenters}
         starts = {(job, *key): var for job, block in kept.model.dca.job.items()
                   if block.component("start") is not None for key, var in block.start.items()}
-        probability = self.scenarios.probability(name)
-        return arrays_of(name, probability, ready.hull, power, starts, kept.hours)
+        return arrays_of(name, self.scenarios.probability(name), hull, power, starts, kept.hours)
 
     def point(self, name: str, decisions: dict[str, float]) -> ScenarioPoint:
         """What a scenario comes to at decisions.
@@ -127,7 +157,8 @@ class ScenarioModels:
             The DSO's problem has no solution there.
         """
         kept = self._at(name)
-        found = kept.instance.answer_at(decisions, self._kept.get(name))
+        prepared = self._kept.get(name) or (self._last[1] if self._last[0] == name else None)
+        found = kept.instance.answer_at(decisions, prepared)
         read = Answer(0, str(found.status))
         kept.read(found, read, len(kept.labels))
         return ScenarioPoint(found, read, list(kept.labels))
@@ -188,17 +219,33 @@ class ScenarioModels:
         kept.set(self.market_of(name, bare=not own), None, 0)
         return kept
 
-    def _prepared(self, name: str, kept: KeptModel) -> Any:
+    def _prepared(self, name: str, kept: KeptModel, within: Mapping[str, np.ndarray]) -> Any:
         if not _can_be_served(kept):
             raise ModelError(refuse_work(self, name))
+        _narrow(kept, within)
         try:
             found = kept.instance.prepared()
         except NotExplicit as err:
             raise _refused(name, str(err)) from err
-        if found.size <= self._room:
+        self._last = name, found
+        if not within and found.size <= self._room:
             self._kept[name] = found
             self._room -= found.size
         return found.ready
+
+
+def _narrow(kept: KeptModel, within: Mapping[str, np.ndarray]) -> None:
+    """Give the sites' powers smaller ranges, until the model is set again."""
+    for site, (low, high) in within.items():
+        if site not in kept.dso.datacenter:
+            continue
+        p = kept.dso.datacenter[site].p
+        for t, least, most in zip(kept.labels, low.tolist(), high.tolist(), strict=True):
+            lb, ub = max(p[t].lb, least), min(p[t].ub, most)
+            if lb > ub:
+                raise NoRoom
+            p[t].setlb(lb)
+            p[t].setub(ub)
 
 
 def _can_be_served(kept: KeptModel) -> bool:
