@@ -151,13 +151,14 @@ def cost_distribution(costs: pd.DataFrame, level: float) -> Figure:
     cases = cases_of(costs)
     columns = min(_COLUMNS, len(cases))
     figure, axes = panels(-(-len(cases) // columns), columns, 3.1)
-    others = False
+    others: dict[str, Line2D] = {}
     for ax, case in zip(axes.flat, cases, strict=False):
         color, chances = case_color(all_cases(costs), case), _chances(costs, case)
-        for word, style in (("alone", ":"), ("mean", "--")):
+        for word, style, said in (("mean", "--", "schedule of the mean scenario"),
+                                  ("alone", ":", "each scenario known in advance")):
             values = _by_scenario(costs, case, word)
             if len(values) and np.isfinite(values).all():
-                others = True
+                others[word] = Line2D([], [], color=MUTED, lw=1.3, ls=style, label=said)
                 _steps_up(ax, values, chances, color=MUTED, lw=1.3, ls=style)
         values = _by_scenario(costs, case, "cost")
         x, y = _steps_up(ax, values, chances, color=color, lw=2.0)
@@ -179,11 +180,8 @@ def cost_distribution(costs: pd.DataFrame, level: float) -> Figure:
     for ax in axes.flat[len(cases):]:
         ax.set_visible(False)
     if others:
-        figure.legend(handles=[
-            Line2D([], [], color=INK, lw=2.0, label="the decision"),
-            Line2D([], [], color=MUTED, lw=1.3, ls="--", label="schedule of the mean scenario"),
-            Line2D([], [], color=MUTED, lw=1.3, ls=":", label="each scenario known in advance")],
-            loc="outside lower center", ncols=3)
+        figure.legend(handles=[Line2D([], [], color=INK, lw=2.0, label="the decision"),
+                               *others.values()], loc="outside lower center", ncols=3)
     return figure
 
 
