@@ -8,6 +8,14 @@ from pyomo_dlmp.uncertainty.scenarios import Scenarios
 from pyomo_dlmp.uncertainty.solve import solve_stochastic
 
 __all__ = [
-    "CVaR", "RiskFrontier", "Scenarios", "StochasticResult", "Wasserstein", "check_scenarios",
-    "risk_frontier", "scenario_distances", "solve_stochastic", "without_supply",
+    "CVaR",
+    "RiskFrontier",
+    "Scenarios",
+    "StochasticResult",
+    "Wasserstein",
+    "check_scenarios",
+    "risk_frontier",
+    "scenario_distances",
+    "solve_stochastic",
+    "without_supply",
 ]
