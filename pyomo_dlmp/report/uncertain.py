@@ -15,7 +15,7 @@ from pyomo_dlmp.report.tables import Table, number
 
 LEVEL = 0.9
 """Of the CVaR that is drawn where no other was asked for."""
-_INTERVALS = {"expected_cost": "expected cost ($)", "EVPI": "EVPI ($)", "VSS": "VSS ($)"}
+_INTERVALS = {"objective": "objective ($)", "EVPI": "EVPI ($)", "VSS": "VSS ($)"}
 
 
 def uncertainty_words(table: pd.DataFrame) -> str:

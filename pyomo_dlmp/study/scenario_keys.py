@@ -15,12 +15,15 @@ SCENARIOS: dict[str, Any] = {
     "probabilities": None, "outages": {}}
 STOCHASTIC: dict[str, Any] = {
     "first_stage": "schedule", "flexibility": 0.2, "deviation_price": 5.0, "capacity_price": 0.0,
-    "value": True}
+    "risk_weight": 0.0, "risk_level": 0.9, "radius": 0.0, "frontier": [], "value": True}
+TERMS = ("first_stage", "flexibility", "deviation_price", "capacity_price")
+"""Keys of [stochastic] that are keywords of `solve_stochastic`."""
 FIRST_STAGES = ("schedule", "jobs", "capacity")
 _OF_HISTORY = ("count", "seed", "keep_means")
 _OF_FILE = ("probabilities",)
 _SHARE = Range(0, 1)
-_PRICES = {"deviation_price": Range(0, unit="$/MWh"), "capacity_price": Range(0, unit="$/kW")}
+_NUMBERS = {"deviation_price": Range(0, unit="$/MWh"), "capacity_price": Range(0, unit="$/kW"),
+            "risk_weight": _SHARE, "risk_level": _SHARE, "radius": Range(0)}
 
 
 def scenario_findings(tables: Mapping[str, dict[str, Any]], strategic: str) -> Iterator[Found]:
@@ -101,9 +104,15 @@ def _of_terms(terms: Mapping[str, Any]) -> Iterator[Found]:
     for site, share in (shares.items() if isinstance(shares, dict) else [("", shares)]):
         if finding := _SHARE.finding(share):
             yield f"[stochastic] flexibility{f' of {shown(site)}' if site else ''}", *finding
-    for key, span in _PRICES.items():
+    for key, span in _NUMBERS.items():
         if finding := span.finding(terms[key]):
             yield f"[stochastic] {key}", *finding
+    if all(is_number(terms[key]) and terms[key] > 0 for key in ("risk_weight", "radius")):
+        yield ("[stochastic]", "has a risk_weight and a radius", "Give one of them.")
+    weights = terms["frontier"]
+    if not isinstance(weights, list) or any(_SHARE.finding(weight) for weight in weights):
+        yield ("[stochastic] frontier", f"is {shown(weights)}",
+               "Write weights of the CVaR from 0 to 1, [0, 0.5, 1], or none: [].")
     if not isinstance(terms["value"], bool):
         yield "[stochastic] value", f"is {shown(terms['value'])}", "Write true or false."
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,18 +12,27 @@ import pandas as pd
 from pyomo_dlmp.errors import DlmpError, Fault, StudyFileError
 from pyomo_dlmp.market import DEFAULT_MARKET
 from pyomo_dlmp.network.series import period_labels
+from pyomo_dlmp.parametric import Atlas
 from pyomo_dlmp.results.schema import AUDIT, OF_SCENARIOS, SUMMARY, TableSchema
 from pyomo_dlmp.series import DATA
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.study.data import Run, Study
+from pyomo_dlmp.study.scenario_keys import TERMS
 from pyomo_dlmp.tolerances import KKT_RESIDUAL, SAME_OBJECTIVE
-from pyomo_dlmp.uncertainty import Scenarios, check_scenarios, solve_stochastic
+from pyomo_dlmp.uncertainty import (
+    CVaR,
+    Scenarios,
+    Wasserstein,
+    check_scenarios,
+    risk_frontier,
+    solve_stochastic,
+)
 
 Tables = dict[str, pd.DataFrame]
 _OF = {table.name: table for table in OF_SCENARIOS}
 _SIZED = ("energy_mwh", "kw", "rate")  # columns that grow with the datacenters
 _COSTS = {"probability": "1", "cost": "$", "payment": "$", "deviation_cost": "$",
-          "deviation_mwh": "MWh", "energy_mwh": "MWh"}
+          "first_stage_cost": "$", "deviation_mwh": "MWh", "energy_mwh": "MWh"}
 _VALUES = {"alone": "$", "regret": "$", "mean": "$", "regret_mean": "$"}
 
 
@@ -135,19 +144,22 @@ def uncertain_tables(study: Study, run: Run, tell: Callable[[str], None]) -> Tab
         Ctrl-C; an `Unfinished` where a decision is known.
     """
     market, scenarios = study.market(run), scenarios_of(study, run)
-    terms = {key: value for key, value in study.stochastic["terms"].items() if key != "value"}
-    result = solve_stochastic(market, scenarios, **terms, gap=study.gap,
-                              time_limit=study.time_limit, progress=lambda stage, *_: tell(stage))
+    given = study.stochastic["terms"]
+    terms = {key: given[key] for key in TERMS} | {
+        "gap": study.gap, "time_limit": study.time_limit, "atlas": Atlas(),
+        "progress": lambda stage, *_: tell(stage)}
+    result = solve_stochastic(market, scenarios, **terms, risk=_risk(given))
     known = len(result.by_scenario) > 0
     if result.status == Status.INTERRUPTED and not known:
         raise KeyboardInterrupt
     worth = None
-    if study.stochastic["terms"]["value"] and known and result.status != Status.INTERRUPTED:
+    if given["value"] and known and result.status != Status.INTERRUPTED:
         tell("what information is worth")
         worth = result.value(time_limit=study.time_limit)
     labels = period_labels(market.opf.get("periods", 1))[0]
-    tables = {"scenarios": _numbers(scenarios, labels), "uncertainty": _in_few(result, worth),
-              "summary": _summary(result, worth)}
+    level = float(given["risk_level"])
+    tables = {"scenarios": _numbers(scenarios, labels),
+              "uncertainty": _in_few(result, worth, level), "summary": _summary(result, worth)}
     if known:
         tables |= {"first_stage": _first(result), "scenario_costs": _costs(result, worth),
                    "scenario_schedule": _schedule(result)}
@@ -157,7 +169,26 @@ def uncertain_tables(study: Study, run: Run, tell: Callable[[str], None]) -> Tab
         tables["audit"] = _audit(result.audit.table)
     if result.status == Status.INTERRUPTED:
         raise Unfinished(tables)
+    if given["frontier"]:
+        tell("frontier of risk")
+        tables["risk_frontier"] = _frontier(risk_frontier(
+            market, scenarios, weights=given["frontier"], level=level, audit=False, **terms))
     return tables
+
+
+def _risk(given: Mapping[str, Any]) -> CVaR | Wasserstein | None:
+    if given["risk_weight"] > 0:
+        return CVaR(given["risk_weight"], given["risk_level"])
+    return Wasserstein(given["radius"]) if given["radius"] > 0 else None
+
+
+def _frontier(found: Any) -> pd.DataFrame:
+    """Points that were found; each has its own proven bound."""
+    units = {"expected": "$", "cvar": "$", "worst": "$", "objective": "$", "bound": "$"}
+    rows = [(row["weight"], row["level"], quantity, row[quantity], unit)
+            for row in found.table.to_dict("records") for quantity, unit in units.items()
+            if np.isfinite(row[quantity])]
+    return _OF["risk_frontier"].frame(rows)
 
 
 def _numbers(scenarios: Scenarios, labels: list) -> pd.DataFrame:
@@ -176,8 +207,15 @@ def _first(result: Any) -> pd.DataFrame:
     return _OF["first_stage"].frame(rows)
 
 
+def _paid_first(result: Any) -> float:
+    """What the first stage itself costs ($), whatever comes."""
+    return float(result.problem.first.c @ result.found.x)
+
+
 def _costs(result: Any, worth: Any) -> pd.DataFrame:
-    parts = [_tidy(_OF["scenario_costs"], result.by_scenario, "scenario", _COSTS)]
+    paid = _paid_first(result)
+    wide = result.by_scenario.assign(cost=result.by_scenario["cost"] + paid, first_stage_cost=paid)
+    parts = [_tidy(_OF["scenario_costs"], wide, "scenario", _COSTS)]
     if worth is not None:
         parts.append(_tidy(_OF["scenario_costs"], worth.by_scenario, "scenario", _VALUES))
     return pd.concat(parts, ignore_index=True)
@@ -202,11 +240,23 @@ def _middle(ends: tuple[float, float]) -> float:
     return 0.5 * (ends[0] + ends[1])
 
 
-def _in_few(result: Any, worth: Any) -> pd.DataFrame:
+def _expected(result: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Cost of each scenario ($) with what the first stage costs, and their probabilities."""
+    table = result.by_scenario
+    return (table["cost"].to_numpy(dtype=float) + _paid_first(result),
+            table["probability"].to_numpy(dtype=float))
+
+
+def _in_few(result: Any, worth: Any, level: float) -> pd.DataFrame:
     rows: list[tuple] = [
         ("status", str(result.status), np.nan, np.nan, ""),
-        ("expected_cost", result.objective, result.bound, result.objective, "$"),
+        ("objective", result.objective, result.bound, result.objective, "$"),
         ("proven_gap", 100.0 * result.gap, np.nan, np.nan, "%")]
+    if len(result.by_scenario):
+        costs, p = _expected(result)
+        rows += [("expected_cost", float(p @ costs), np.nan, np.nan, "$"),
+                 ("CVaR", CVaR(1.0, level).tail_mean(costs, p), np.nan, np.nan, "$"),
+                 ("CVaR_level", level, np.nan, np.nan, "1")]
     if worth is not None:
         for word, ends in (("wait_and_see", worth.wait_and_see), ("EVPI", worth.evpi),
                            ("cost_of_the_mean_schedule", worth.mean), ("VSS", worth.vss)):
@@ -217,9 +267,11 @@ def _in_few(result: Any, worth: Any) -> pd.DataFrame:
 
 
 def _summary(result: Any, worth: Any) -> pd.DataFrame:
-    rows: list[tuple] = [("scenarios", result.size.get("scenarios", 0), "count"),
-                         ("expected_cost_under_uncertainty", result.objective, "$"),
-                         ("proven_gap_under_uncertainty", 100.0 * result.gap, "%")]
+    rows: list[tuple] = [("scenarios", result.size.get("scenarios", 0), "count")]
+    if len(result.by_scenario):
+        costs, p = _expected(result)
+        rows.append(("expected_cost_under_uncertainty", float(p @ costs), "$"))
+    rows.append(("proven_gap_under_uncertainty", 100.0 * result.gap, "%"))
     if worth is not None:
         rows += [("expected_value_of_perfect_information", _middle(worth.evpi), "$"),
                  ("value_of_the_stochastic_solution", _middle(worth.vss), "$")]

@@ -49,7 +49,8 @@ def test_a_run_is_solved_under_uncertainty(tmp_path, monkeypatch):
     few = table(tmp_path, "uncertainty").set_index("quantity")
     expected = float(few.loc["expected_cost", "value"])
     assert expected == pytest.approx((costs["probability"] * costs["cost"]).sum())
-    assert few.loc["expected_cost", "least"] <= expected * (1 + 1e-9)
+    assert few.loc["objective", "least"] <= expected * (1 + 1e-9)
+    assert few.loc["objective", "greatest"] == pytest.approx(expected)
     assert few.loc["status", "value"] == "optimal"
     assert few.loc["EVPI", "least"] <= few.loc["EVPI", "greatest"]
     # power: the schedule and what is beyond it; its sum is the work
@@ -71,6 +72,25 @@ def test_a_run_is_solved_under_uncertainty(tmp_path, monkeypatch):
     assert float(summary["expected_cost_under_uncertainty"]) == pytest.approx(expected)
     found = read_results(tmp_path / "results")
     assert len(found.scenarios) == 8 and len(found.first_stage) == 2
+
+
+def test_risk_and_its_frontier(tmp_path, monkeypatch):
+    text = TINY.replace("deviation_price = 2.0", "deviation_price = 2.0\nrisk_weight = 0.5\n"
+                        "risk_level = 0.8\nfrontier = [0, 1]")
+    results = solved(tmp_path, monkeypatch, text)
+    assert not results.missing
+    few = table(tmp_path, "uncertainty").set_index("quantity")["value"]
+    expected, worst = float(few["expected_cost"]), float(few["CVaR"])
+    assert float(few["objective"]) == pytest.approx(0.5 * (expected + worst))
+    points = table(tmp_path, "risk_frontier").pivot(
+        index="weight", columns="quantity", values="value")
+    assert points.loc[0.0, "expected"] <= expected + 1e-6 <= points.loc[1.0, "expected"] + 2e-6
+    assert points.loc[1.0, "cvar"] <= worst + 1e-6 <= points.loc[0.0, "cvar"] + 2e-6
+    ball = solved(tmp_path, monkeypatch, TINY.replace("deviation_price = 2.0", "radius = 0.1"),
+                  overwrite=True)
+    assert not ball.missing
+    few = table(tmp_path, "uncertainty").set_index("quantity")["value"]
+    assert float(few["objective"]) >= float(few["expected_cost"])
 
 
 def test_only_strategic_runs_have_scenarios(tmp_path, monkeypatch):
@@ -142,6 +162,8 @@ def test_ctrl_c_keeps_what_was_found(tmp_path, monkeypatch):
     ("flexibility = 0.1", 'first_stage = ["scedule"]', "Did you mean 'schedule'?"),
     ("flexibility = 0.1", "first_stage = []", "[stochastic] first_stage: is []"),
     ("deviation_price = 2.0", "deviation_price = -1", "[stochastic] deviation_price"),
+    ("deviation_price = 2.0", "frontier = [2]", "[stochastic] frontier: is [2]"),
+    ("deviation_price = 2.0", "risk_weight = 0.5\nradius = 1", "a risk_weight and a radius"),
     ("deviation_price = 2.0", "value = 1", "[stochastic] value: is 1"),
     ("[scenarios]", '[market]\nkinds = ["cooperative"]\n[scenarios]', "Add 'strategic' there"),
 ])

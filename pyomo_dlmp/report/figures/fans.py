@@ -192,7 +192,7 @@ def risk_frontier(frontier: pd.DataFrame) -> Figure:
     Parameters
     ----------
     frontier : DataFrame
-        Columns case, weight, level, quantity (expected_cost, CVaR), value ($).
+        Columns case, weight, level, quantity (expected, cvar), value ($).
 
     Returns
     -------
@@ -204,10 +204,10 @@ def risk_frontier(frontier: pd.DataFrame) -> Figure:
     for case in cases_of(frontier):
         wide = pick(frontier, case=case).pivot_table(
             index="weight", columns="quantity", values="value").sort_index()
-        ax.plot(wide["CVaR"], wide["expected_cost"], color=case_color(cases, case), label=case,
+        ax.plot(wide["cvar"], wide["expected"], color=case_color(cases, case), label=case,
                 marker=case_marker(cases, case), lw=case_width(cases, case))
         for weight, row in wide.iterrows():
-            ax.annotate(f"{weight:g}", (row["CVaR"], row["expected_cost"]), xytext=(6, 4),
+            ax.annotate(f"{weight:g}", (row["cvar"], row["expected"]), xytext=(6, 4),
                         textcoords="offset points", fontsize=8, color=MUTED)
     ax.margins(0.1)
     ax.set_xlabel("CVaR ($)")
