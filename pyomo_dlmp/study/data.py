@@ -42,7 +42,8 @@ class Study:
     `inputs`: SHA-256 of the CSV files; `ac`: of the leader's loop in the AC form (max_rounds,
     deviations); `parts`: servers, interactive, job, ups; `takers`: price takers by name; `text`: of
     the file; `emissions`: kg/MWh by source, "grid" for all substations; `regimes`: two datacenters,
-    [] for none, None for the two largest; `contracts`: by field of `Market`.
+    [] for none, None for the two largest; `contracts`: by field of `Market`; `stochastic`: its
+    tables [scenarios], with the path of the file, and [stochastic] as "terms" (empty: none).
     """
 
     path: str
@@ -73,6 +74,7 @@ class Study:
     emissions: Mapping[str, Any] = field(default_factory=dict)
     regimes: Any = None
     contracts: Mapping[str, Contract] = field(default_factory=dict)
+    stochastic: Mapping[str, Any] = field(default_factory=dict)
     _networks: dict[tuple[str, float], Network] = field(
         default_factory=dict, init=False, repr=False, compare=False)
 

@@ -8,7 +8,6 @@ feeder that cannot be read is not judged. docs/study_file.md shows all keys with
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,7 +33,8 @@ from pyomo_dlmp.study.entries import (
     work_findings,
 )
 from pyomo_dlmp.study.further import emission_findings, further_of
-from pyomo_dlmp.study.shipped import find_study
+from pyomo_dlmp.study.scenario_keys import flexibility_findings
+from pyomo_dlmp.study.text import read_toml
 from pyomo_dlmp.study.values import (
     ENERGY,
     PERIODS,
@@ -45,11 +45,6 @@ from pyomo_dlmp.study.values import (
     results_findings,
     table_findings,
 )
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _TAKER = {"name", "sites", "energy_share", "energy_mwh"}
 _TOP = {"title", "feeder", "results", "case", "price_taker", "emissions", *TABLES, *PARTS}
@@ -83,31 +78,10 @@ def read_study(path: str | Path, progress: Callable[[str], None] | None = None) 
     if not isinstance(path, str | os.PathLike):
         raise StudyFileError.at("read_study", f"was given {shown(path)}",
                                 "Give the path of a study file, or a shipped study's name.")
-    file, text, data = _read(path)
+    file, text, data = read_toml(path)
     series = CsvSeries(file)
     filled = series.filled(data)
     return replace(_Reader(file, progress, series).study(filled), text=text)
-
-
-def _read(given: str | os.PathLike) -> tuple[Path, str, dict[str, Any]]:
-    """The file, its text, and the text as data."""
-    try:
-        path = find_study(given)  # type: ignore[arg-type]
-        text = path.read_text(encoding="utf-8-sig")
-        return path, text, tomllib.loads(text)
-    except FileNotFoundError:
-        raise StudyFileError.at(str(given), "there is no such file",
-                                "Copy examples/studies/ieee37.toml and edit it.") from None
-    except DlmpError:
-        raise
-    except OSError as err:
-        raise StudyFileError.at(shown(str(given)), f"cannot be read ({err.strerror or err})",
-                                "Give the path of a study file.") from None
-    except (ValueError, RecursionError) as err:  # TOML, UTF-8, a path with NUL, endless brackets
-        said = "brackets within brackets" if isinstance(err, RecursionError) else err
-        raise StudyFileError.at(
-            str(given), f"is not valid TOML ({said})",
-            "Correct that line (numbers start with a digit: 0.5, not .5).") from None
 
 
 @dataclass
@@ -175,7 +149,8 @@ class _Reader:
             loading=tuple(tables["sweep"]["loading"]),
             averaged=market["price_taker_steps"] == "averaged", max_rounds=market["max_rounds"],
             check_ac=tables["check"]["ac"], ac=tables["ac"], solver=solver["name"],
-            series=self.series.of_table(tables["series"]), inputs=self.series.inputs,
+            series=self.series.of_table(tables["series"]),
+            stochastic=self.series.of_scenarios(tables), inputs=self.series.inputs,
             gap=solver["gap"], time_limit=solver["time_limit"], devices=_made(self.devices),
             cases=tuple(Case(case.name, _made(case.devices), case.options)
                         for case in self.cases),
@@ -383,6 +358,7 @@ class _Reader:
                                       "named before", "Each datacenter has one aggregator."))
                     theirs.add(site)
             found += site_findings(self.tables, case.sites, theirs)
+            found += flexibility_findings(self.tables["stochastic"], case.sites)
             mine = [site for site in case.sites if site not in theirs]
             if not mine:
                 found.append(("[[datacenter]]", "there is none that the aggregator decides",

@@ -1,6 +1,7 @@
 """Scenarios of what is not known a day ahead, and decisions that are taken before it is."""
 
 from pyomo_dlmp.uncertainty.checking import check_scenarios, without_supply
+from pyomo_dlmp.uncertainty.frontier import RiskFrontier, risk_frontier
 from pyomo_dlmp.uncertainty.result import StochasticResult
 from pyomo_dlmp.uncertainty.risk import CVaR, Wasserstein, scenario_distances
 from pyomo_dlmp.uncertainty.scenarios import Scenarios
@@ -8,10 +9,12 @@ from pyomo_dlmp.uncertainty.solve import solve_stochastic
 
 __all__ = [
     "CVaR",
+    "RiskFrontier",
     "Scenarios",
     "StochasticResult",
     "Wasserstein",
     "check_scenarios",
+    "risk_frontier",
     "scenario_distances",
     "solve_stochastic",
     "without_supply",
