@@ -70,7 +70,7 @@ bench: .venv/installed-test
 # tests that want a solver which is not there skip themselves.
 .venv/installed-test: .venv/installed
 	$(BIN)/python -m pip install --quiet -e ".[test]"
-	@for extra in gurobi scip cplex xpress cbc nlp; do \
+	@for extra in gurobi scip cplex xpress cbc nlp mpi; do \
 	    $(BIN)/python -m pip install --quiet -e ".[$$extra]" \
 	    || echo "make: the optional extra '$$extra' cannot be installed here; its tests are skipped"; \
 	done

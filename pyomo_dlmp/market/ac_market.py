@@ -1,11 +1,10 @@
 """The strategic market in AC: the leader's problem at a point, the DSO's AC OPF, again.
 
 At a point the bilevel problem is that of the linear form: rows that are linear, duals that are
-prices. Its answer moves the point; where schedule, payment and voltages stand still the leader's
-problem has the AC OPF's own prices and their own slopes. That is a fixed point, not a proof of a
-global optimum in AC: the gap is that of the last linear problem, and `market.ac_checks` samples
-moves of the answer. Steps shrink about tenfold a round; where they do not, the schedule is held in
-a box around the last one (a trust region), which is then said.
+prices. Its answer moves the point (`market.ac_leader`); where schedule, payment and voltages stand
+still the leader's problem has the AC OPF's own prices and their own slopes. That is a fixed point,
+not a proof of a global optimum in AC: the gap is that of the last linear problem, and
+`market.ac_checks` samples moves of the answer.
 """
 
 from __future__ import annotations
@@ -21,20 +20,15 @@ import pyomo.environ as pyo
 from pyomo_dlmp.ac_opf.answer import answer_of
 from pyomo_dlmp.ac_opf.differences import difference_quotients
 from pyomo_dlmp.ac_opf.parts import price_parts
-from pyomo_dlmp.auditing import BilevelResult
 from pyomo_dlmp.market.ac_checks import cliff_of, count_broken, try_deviations
+from pyomo_dlmp.market.ac_leader import Leader
+from pyomo_dlmp.market.contracts import Contract
 from pyomo_dlmp.market.data import Market, MarketResult
 from pyomo_dlmp.market.dso import AcDso, LinearDso, bilevel_of
 from pyomo_dlmp.network.units import KILO
-from pyomo_dlmp.parametric import Atlas
-from pyomo_dlmp.solve import solve_bilevel
-from pyomo_dlmp.tolerances import GAP, ROW_HOLDS, SAME_OBJECTIVE, SAME_PRICE, SAME_VOLTAGE
 
 ROUNDS = ["loop", "round", "voltage_change", "price_change", "schedule_change", "cost", "payment",
           "gap"]
-_STEADY = 0.7  # a step that is longer than this share of the last one does not shrink
-_FEW = 4  # decisions of a period with which a small gap costs little
-_FREE = 3  # rounds without a trust region
 
 
 @dataclass(repr=False)
@@ -46,7 +40,7 @@ class AcMarket:
     rounds : DataFrame
         Columns `ROUNDS`: of the loop "leader" and of the last clearing, "dso"; voltage_change (pu),
         price_change ($/MWh), schedule_change (MW), cost of the DSO and payment ($), proven relative
-        gap of the round's linear problem.
+        gap of the round's linear problem (nan: of a round that kept to the last one's regions).
     settled : bool
         Whether schedule, payment and voltages stood still, and the DSO's AC OPF settled.
     payment : float
@@ -134,7 +128,7 @@ def said(note: str, dso: LinearDso | AcDso) -> str:
 
 
 def solve_strategic_ac(market: Market, start: MarketResult | None, progress: Callable | None = None,
-                       **options: Any) -> MarketResult:
+                       contract: Contract | None = None, **options: Any) -> MarketResult:
     """The strategic market in the AC form.
 
     Parameters
@@ -146,6 +140,8 @@ def solve_strategic_ac(market: Market, start: MarketResult | None, progress: Cal
         datacenters at their floor.
     progress : callable, optional
         progress(stage, payment, bound).
+    contract : Contract, optional
+        As of `bilevel_of`.
     **options
         Of `solve_bilevel`.
 
@@ -165,13 +161,13 @@ def solve_strategic_ac(market: Market, start: MarketResult | None, progress: Cal
     kw = None if start is None else {
         name: [KILO * dc.p[t].value for t in start.dso.periods]
         for name, dc in start.dso.datacenter.items()}
-    m, dso = bilevel_of(market, start=kw)
+    m, dso = bilevel_of(market, start=kw, contract=contract)
     assert isinstance(dso, AcDso)
     for var in m.dso.declared_upper():
         same = None if start is None else start.model.find_component(var.name)
         if same is not None and same.value is not None:
             var.set_value(float(np.clip(same.value, *var.bounds)), skip_validation=True)
-    loop = _Leader(m, dso, progress, options)
+    loop = Leader(m, dso, progress, options)
     loop.run(market.ac_rounds)
     result = MarketResult("strategic", m.dso, float("nan"), loop.solution.status,
                           note=said(loop.note, dso), solution=loop.solution, model=m)
@@ -189,98 +185,3 @@ def solve_strategic_ac(market: Market, start: MarketResult | None, progress: Cal
         ac.payment_best_deviation = float(ac.deviations["payment"].min())
     result.rounds = ac.rounds
     return result
-
-
-class _Leader:
-    """The rounds of the leader's loop."""
-
-    def __init__(self, m: Any, dso: AcDso, progress: Callable | None, options: dict):
-        self.m, self.dso, self.progress = m, dso, progress
-        self.options = dict(options)
-        self.atlas = self.options.pop("atlas", None) or Atlas(series=False)
-        self.decisions = [v for v in m.dso.declared_upper() if not v.fixed]
-        self.bounds = [v.bounds for v in self.decisions]
-        self.given = [(v.lower, v.upper) for v in self.decisions]  # they may be of Params
-        self.rounds: list[dict] = []
-        self.settled, self.radius, self.note = False, np.inf, ""
-        self.cleared = False  # the DSO has the leader's prices at the settled point
-        self.solution: BilevelResult
-
-    def schedule(self) -> np.ndarray:
-        """Values of the leader's decisions in the DSO's problem (MW, Mvar)."""
-        return np.array([v.value for v in self.decisions], dtype=float)
-
-    def run(self, most: int) -> None:
-        """Rounds until nothing moves, at most `most`."""
-        self.dso.step()
-        paid, gap = np.inf, self.options.get("gap", GAP)
-        try:
-            for number in range(1, most + 1):
-                before = self.schedule()
-                self._solve(gap)
-                if self.solution.objective is None:
-                    return
-                after = self.schedule()
-                volts, price = self.dso.step()
-                moved = float(np.abs(after - before).max(initial=0.0))
-                self.rounds.append({
-                    "loop": "leader", "round": number, "voltage_change": volts,
-                    "price_change": price, "schedule_change": moved, "gap": self.solution.gap,
-                    "cost": float(pyo.value(self.m.dso.cost)), "payment": self.solution.objective})
-                if self.progress is not None:
-                    self.progress(f"AC round {number}", self.solution.objective,
-                                  self.solution.bound)
-                self.settled = (moved <= ROW_HOLDS and volts <= SAME_VOLTAGE and abs(
-                    self.solution.objective - paid) <= SAME_PRICE)
-                if self.settled:
-                    self._solve(gap)
-                    self.cleared = self._own_prices(after)
-                    break
-                paid = self.solution.objective
-                few = len(self.decisions) <= _FEW * len(self.m.dso.periods)
-                if few and "regions" in self.solution.size:  # exact where it is cheap
-                    gap = min(gap, 0.1 * SAME_OBJECTIVE)
-                self._hold(after)
-        finally:
-            for var, (low, high) in zip(self.decisions, self.given, strict=True):
-                var.setlb(low)
-                var.setub(high)
-        self._tell(most)
-
-    def _solve(self, gap: float) -> None:
-        """The leader's problem at the present point."""
-        self.atlas.give(self.m.dso, self.dso.compiled())
-        self.solution = solve_bilevel(self.m, **{**self.options, "gap": gap, "atlas": self.atlas})
-
-    def _own_prices(self, before: np.ndarray) -> bool:
-        """Have the leader's prices, if its problem at the point where it settled has the same end.
-
-        Exactly at a limit prices are an interval. A clearing of the DSO's alone takes any of it,
-        the leader's problem the one that its payment is of.
-        """
-        if self.solution.objective is None or (
-                np.abs(self.schedule() - before).max(initial=0.0) > ROW_HOLDS):
-            return False
-        volts, price = self.dso.take()
-        self.dso.rounds = [(1, volts, price, float(pyo.value(self.m.dso.cost)))]
-        self.dso.loop.settled = volts <= SAME_VOLTAGE
-        return self.dso.loop.settled
-
-    def _hold(self, around: np.ndarray) -> None:
-        """A trust region around the schedule where steps do not shrink."""
-        steps = [row["schedule_change"] for row in self.rounds]
-        if len(steps) < _FREE or steps[-1] <= _STEADY * steps[-2]:
-            return
-        self.radius = 0.5 * min(self.radius, steps[-1])
-        for var, (low, high), at in zip(self.decisions, self.bounds, around, strict=True):
-            var.setlb(max(low, at - self.radius))
-            var.setub(min(high, at + self.radius))
-
-    def _tell(self, most: int) -> None:
-        last = KILO * self.rounds[-1]["schedule_change"]
-        self.note = (f"AC: settled in {len(self.rounds)} rounds" if self.settled else
-                     f"AC: did not settle in {most} rounds (the schedule moves by "
-                     f"{last:.2g} kW)")
-        if np.isfinite(self.radius):
-            self.note += (f"; schedules alternated and were held within {KILO * self.radius:.3g} "
-                          "kW of the last one, where alone the last bound holds")

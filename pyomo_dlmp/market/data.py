@@ -12,6 +12,7 @@ import pandas as pd
 
 from pyomo_dlmp.auditing import BilevelResult
 from pyomo_dlmp.deprecation import renamed_arguments
+from pyomo_dlmp.market.contracts import Contract
 from pyomo_dlmp.market.workload import Workload
 from pyomo_dlmp.network import Network
 
@@ -55,6 +56,12 @@ class Market:
     limits_kw : mapping of str to (least, most)
         Limits of a datacenter's power (kW) beside its own, each a number or one per period: an
         outage, a flexible connection.
+    demand_charge : DemandCharge, optional
+        Of the market "demand charge".
+    capacity_charge : CapacityCharge, optional
+        Of the markets "two-part tariff" and "two-part DLMP".
+    curtailable : Curtailable, optional
+        Of the market "curtailable subscription".
     """
 
     network: Network
@@ -71,6 +78,9 @@ class Market:
     limits_kw: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     owners: Mapping[str, tuple[tuple[str, ...], Workload | float]] = field(default_factory=dict)
     starts: int = 3
+    demand_charge: Contract | None = None
+    capacity_charge: Contract | None = None
+    curtailable: Contract | None = None
 
     @property
     def net(self) -> Network:
@@ -122,6 +132,8 @@ class MarketResult:
         All distinct ones found: columns equilibrium (from 1, the answer), set (those of one number
         are joined by others: a flat valley, or a limit that owners share in many ways), owner,
         cost, regret ($), starts (how many led there). There may be others.
+    network : Network or None
+        The feeder, of a market that adds devices to it; None: the Market's.
     """
 
     market: str
@@ -138,6 +150,7 @@ class MarketResult:
     ac: Any = None
     regret: pd.DataFrame | None = None
     equilibria: pd.DataFrame | None = None
+    network: Network | None = None
 
     def release(self) -> None:
         """Let go of the model and its arrays; numbers, status and notes stay.
@@ -170,6 +183,8 @@ class MarketRow:
         report shows these.
     least_cost : bool
         Whether its cost is the least of all markets: the price of anarchy compares with it.
+    contract : str or None
+        Field of the Market with what is paid beside energy; a market that has one needs it.
     """
 
     name: str
@@ -177,3 +192,4 @@ class MarketRow:
     pays: str | None = None
     foresees: bool = False
     least_cost: bool = False
+    contract: str | None = None

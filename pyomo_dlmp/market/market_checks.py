@@ -9,6 +9,8 @@ import numpy as np
 
 from pyomo_dlmp.errors import Fault, ModelError, nearest, shown
 from pyomo_dlmp.market.aggregator import PAYS
+from pyomo_dlmp.market.contracts import CapacityCharge, DemandCharge
+from pyomo_dlmp.market.curtailment import Curtailable
 from pyomo_dlmp.market.workload import Workload
 from pyomo_dlmp.market.workload_checks import workload_findings
 from pyomo_dlmp.network import Network
@@ -20,23 +22,31 @@ from pyomo_dlmp.opf.option_checks import OWN_POINT
 _ROUNDS = Range(1, unit="round")
 _STARTS = Range(1, unit="start")
 _COUNT = Range(0, unit="")
+CONTRACTS: dict[str, tuple[type, str]] = {
+    "demand_charge": (DemandCharge, "DemandCharge(price=12.0, peak_kw=800.0)"),
+    "capacity_charge": (CapacityCharge, "CapacityCharge(price=3.0, excess_price=9.0)"),
+    "curtailable": (Curtailable, "Curtailable(share=0.3, price=10.0, compensation=100.0, "
+                    "backup_cost=250.0)")}
+"""Fields of a Market with what is paid beside energy: their class, and an example."""
 _OWN = ("into", "network", "price_takers")  # of `build_opf`, which a market gives it
 
 
-def check_market(market: Any) -> None:
+def check_market(market: Any, needs: str | None = None) -> None:
     """Raise an error with every fault of a market's data.
 
     Parameters
     ----------
     market : Market
         To be solved.
+    needs : str, optional
+        Field with a contract that it cannot do without.
 
     Raises
     ------
     ModelError
         If anything is wrong: the options of its OPF, its workloads, its sites ...
     """
-    faults = list(_faults(market))
+    faults = [*_faults(market), *_missing(market, needs)]
     if faults:
         raise ModelError(faults)
 
@@ -90,6 +100,7 @@ def _leader(market: Any, mine: list[str], labels: list) -> Iterator[Fault]:
             yield Fault("market", "has no datacenter that the leader decides",
                         "Add one: network.with_devices(Datacenter(...)).")
         yield from _work("market, workload", market.workload, mine, labels)
+        yield from _contracts(market, mine)
         return
     if market.workload is not None:
         yield Fault("market, workload", f"is {shown(market.workload)}, and there are owners",
@@ -97,6 +108,29 @@ def _leader(market: Any, mine: list[str], labels: list) -> Iterator[Fault]:
     for name in mine:
         yield Fault(f"market, datacenter {name!r}", "has no owner",
                     "Name it among the sites of an owner, or of a price taker.")
+    for field in CONTRACTS:
+        if getattr(market, field) is not None:
+            yield Fault(f"market, {field}", "is given, and there are owners",
+                        "A contract is of a single leader: leave out one of them.")
+
+
+def _missing(market: Any, needs: str | None) -> Iterator[Fault]:
+    if needs is not None and getattr(market, needs) is None:
+        yield Fault(f"market, {needs}", "is None, and this market is of it",
+                    f"Give {CONTRACTS[needs][1]}.")
+
+
+def _contracts(market: Any, mine: list[str]) -> Iterator[Fault]:
+    """Faults of what is paid beside energy."""
+    for field, (cls, example) in CONTRACTS.items():
+        contract = getattr(market, field)
+        if contract is None:
+            continue
+        if not isinstance(contract, cls):
+            yield Fault(f"market, {field}", f"is {shown(contract)}", f"Give {example}.")
+            continue
+        for place, what, cure in contract.findings(mine):
+            yield Fault(f"market, {field}, {place}", what, cure)
 
 
 def _limits(limits: Any, network: Network, labels: list) -> Iterator[Fault]:

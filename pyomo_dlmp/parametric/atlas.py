@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,9 @@ from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics.effort import Effort
 from pyomo_dlmp.parametric.atlas_file import read_chapters, write_chapters
 from pyomo_dlmp.parametric.chapters import Chapter
-from pyomo_dlmp.parametric.condensed import CondensedQp
+from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit
 from pyomo_dlmp.parametric.condensing import Parts, condense
-from pyomo_dlmp.parametric.critical_regions import Regions, enumerate_regions
+from pyomo_dlmp.parametric.critical_regions import Regions, enumerate_regions, region_of
 from pyomo_dlmp.parametric.kept_steps import KeptSteps
 
 _MOST_PARTS = 3000
@@ -74,6 +75,8 @@ class Atlas:
         self._regions: dict[bytes, Regions] = {}
         self._chapters: dict[bytes, Chapter] = {}
         self.steps = KeptSteps()
+        self._answer: dict[tuple, Chapter] = {}  # the state of each part in the last answer
+        self._near = False
 
     def __repr__(self) -> str:
         """One line in place of the arrays."""
@@ -263,6 +266,8 @@ class Atlas:
         NotExplicit
             As of `enumerate_regions`.
         """
+        if self._near:
+            return self._region_of_the_answer(part)
         if last is not None:
             self.counts["recalled"] += 1
             return last
@@ -280,6 +285,47 @@ class Atlas:
                 self._regions.pop(next(iter(self._regions)))
             self._regions[key] = found
         return found
+
+
+    # ------------------------------------------------------------- near an answer
+
+    def note_answer(self, parts: Iterable[CondensedQp], states: Iterable[np.ndarray]) -> None:
+        """Know which state each part has in an answer, for `near_the_answer`.
+
+        Parameters
+        ----------
+        parts, states
+            The parts that are paid for, and the state of each.
+        """
+        self._answer = {}
+        for part, state in zip(parts, states, strict=True):
+            chapter = self._answer[_place(part)] = Chapter(part.shape.pairs)
+            chapter.add(part, [state])
+
+    @contextmanager
+    def near_the_answer(self) -> Iterator[None]:
+        """Meanwhile `regions` gives of each part the one region of the last answer's state.
+
+        What is found so is the best near that answer: its bound holds for no other regions.
+        """
+        steps, self.steps, self._near = self.steps, KeptSteps(), True
+        try:
+            yield
+        finally:
+            self.steps, self._near = steps, False
+
+    def _region_of_the_answer(self, part: CondensedQp) -> Regions:
+        chapter = self._answer.get(_place(part))
+        states = () if chapter is None else chapter.states_for(part)
+        found = region_of(part, states[0]) if len(states) == 1 else None
+        if found is None:
+            raise NotExplicit("a part has no region of the last answer's state")
+        return found
+
+
+def _place(part: CondensedQp) -> tuple[int, bytes]:
+    """What tells a part from all others of its model, whatever its numbers."""
+    return part.lower, part.u.tobytes()
 
 
 def _digest(part: CondensedQp) -> bytes:

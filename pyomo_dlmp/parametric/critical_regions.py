@@ -122,6 +122,26 @@ def enumerate_regions(part: CondensedQp, most: int = 500, effort: Effort | None 
     return _enumerated(_Walk(part, most, effort))
 
 
+def region_of(part: CondensedQp, state: np.ndarray) -> Regions | None:
+    """The region of one state alone.
+
+    Parameters
+    ----------
+    part
+        The condensed part.
+    state
+        Of each row of A, shape (rows,).
+
+    Returns
+    -------
+    Regions or None
+        None where the state has none.
+    """
+    walk = _Walk(part, 1, Effort())
+    walk.guess(state)
+    return Regions(part, walk.regions, 0.0) if walk.regions else None
+
+
 def _by_guesses(part: CondensedQp, most: int, effort: Effort,
                 guesses: np.ndarray) -> Regions | None:
     """All regions from known states; None where these describe the solution in several ways."""
@@ -274,7 +294,7 @@ class _Walk:
             for step in FACET_STEPS:
                 v = middle + step * polytope.A[facet]
                 if (v > 1.0 + WIDENED).any() or (v < -WIDENED).any():
-                    return
+                    break  # what lies between is narrower than this step, and may be there
                 if self.covered(v):
                     return
                 u = self.part.lo + self.width * v

@@ -273,7 +273,10 @@ def solve_explicit(model: Any, run: Any, most: int = MOST_REGIONS,
     z = outcome.z
     if ready.joined is None:
         chosen = ready.hull.cost_at(z)[1]
+        atlas.note_answer(ready.hull.parts, [
+            found.regions[k].affine.state for found, k in zip(ready.regions, chosen, strict=True)])
     else:
+        atlas.note_answer([], [])
         ready.regions = ready.joined.regions_at(z)
         chosen = [0] * len(ready.regions)
     clock.stage("audit")
@@ -330,9 +333,8 @@ def _start(ready: Explicit, atlas: Atlas) -> np.ndarray | None:
 
 
 def _answer(ready: Explicit, number: int, chosen: list[int]) -> LowerPoint:
-    """The lower level's point and multipliers by its regions, on its Vars; the rest re-solved."""
+    """The lower level's point and multipliers by its regions; the rest re-solved."""
     form = ready.systems[number].form
     u = np.array([v.value for v in form.u], dtype=float)
     point = point_by_regions(ready, number, chosen, u)
-    load_values(form.x, point.x)
-    return LowerPoint(point.kkt, ready.solvers[number], point.y, point.mu)
+    return LowerPoint(point.kkt, ready.solvers[number], point.y, point.mu, point.x)

@@ -133,6 +133,13 @@ class Hull:
             pieces[k][r:r + 1] = halves[k, r]
         return build_hull(self.upper, self.parts, pieces, self.u) if changed else None
 
+    def completed(self, z: np.ndarray) -> np.ndarray:
+        """A point of the upper Vars and the pieces, with columns that follow from these; in place.
+
+        Here there are none; a master with more of them fills them in.
+        """
+        return z
+
     def cost_at(self, u: np.ndarray) -> tuple[float, list[int]]:
         """Exact upper objective at upper decisions.
 
@@ -148,9 +155,14 @@ class Hull:
         """
         chosen = self.pieces_at(u)
         total = self.linear.constant + float(self.linear.c[:len(u)] @ u)
-        for part, pieces, columns, r in zip(self.parts, self.pieces, self.u, chosen, strict=True):
-            total += pieces[r].cost((u[columns] - part.lo) / width(part))
+        for k, r in enumerate(chosen):
+            total += self.pieces[k][r].cost(self.unit(k, u))
         return total, [pieces[r].region for pieces, r in zip(self.pieces, chosen, strict=True)]
+
+    def unit(self, k: int, u: np.ndarray) -> np.ndarray:
+        """Decisions of part k in its range scaled to 0 .. 1, shape (m,), at upper decisions."""
+        part = self.parts[k]
+        return (u[self.u[k]] - part.lo) / width(part)
 
     def pieces_at(self, u: np.ndarray) -> list[int]:
         """Number of the cheapest piece of each part that contains upper decisions.
@@ -165,8 +177,8 @@ class Hull:
         list of int
         """
         chosen = []
-        for part, pieces, columns in zip(self.parts, self.pieces, self.u, strict=True):
-            v = (u[columns] - part.lo) / width(part)
+        for k, pieces in enumerate(self.pieces):
+            v = self.unit(k, u)
             depth = [float((p.polytope.A @ v - p.polytope.b).max(initial=-np.inf)) for p in pieces]
             near = [r for r, d in enumerate(depth) if d <= POLISHED] or [int(np.argmin(depth))]
             chosen.append(min(near, key=lambda r: pieces[r].cost(v)))

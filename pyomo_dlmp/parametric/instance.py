@@ -11,12 +11,14 @@ the model is compiled anew, which `Atlas.counts` tells.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from pyomo.common.gc_manager import PauseGC
 
+from pyomo_dlmp.numerics.blas import one_blas_thread
 from pyomo_dlmp.parametric.atlas import Atlas
 from pyomo_dlmp.parametric.condensed import NotExplicit
 from pyomo_dlmp.parametric.explicit import AIM, Explicit, prepare, searched
@@ -133,7 +135,7 @@ class Instance:
         AuditError
             The bound is above the objective as computed from the lower levels' points.
         """
-        with PauseGC():
+        with PauseGC(), one_blas_thread():
             return self._solve(gap, time_limit)
 
     def _solve(self, gap: float, time_limit: float | None) -> Answer:
@@ -149,14 +151,46 @@ class Instance:
         if outcome.z is None:
             return Answer(status, np.nan, bound, np.inf, np.nan, None, ready.columns, [],
                           ready.known, [])
-        z = outcome.z
+        found = self._at(ready, outcome.z)
+        found.status, found.bound = status, bound
+        found.gap = max(0.0, sign * (found.objective - bound)) / max(abs(found.objective), ENTRY)
+        refuse_false_bound(outcome.bound, sign * found.repriced, sign)
+        return found
+
+    def answer_at(self, decisions: Mapping[str, float]) -> Answer:
+        """What given upper decisions come to at the present numbers: nothing is searched.
+
+        Parameters
+        ----------
+        decisions
+            {name of an upper Var: value}, of all that `Answer.columns` has; they hold its rows.
+
+        Returns
+        -------
+        Answer
+            Without a bound: its gap is infinite.
+
+        Raises
+        ------
+        NotExplicit, SolverError
+            As of `solve`.
+        KeyError
+            An upper Var has no value.
+        """
+        with PauseGC():
+            ready = prepare(self.model, atlas=self.atlas)
+            if ready.joined is not None:
+                raise NotExplicit("it has too many regions to be an instance", too_large=True)
+            return self._at(ready, np.array([decisions[var.name] for var in ready.columns]))
+
+    def _at(self, ready: Explicit, z: np.ndarray) -> Answer:
+        """The answer at upper decisions, as of a search that knows no bound."""
+        sign = ready.upper.sense
         objective, chosen = ready.hull.cost_at(z)
         lowers = [self._point(ready, number, chosen, z) for number in range(len(ready.systems))]
         repriced = _value(ready, z, lowers)
-        refuse_false_bound(outcome.bound, repriced, sign)
         return Answer(
-            status, sign * objective, bound,
-            max(0.0, objective - outcome.bound) / max(abs(objective), ENTRY), sign * repriced, z,
+            Status.GAP_NOT_REACHED, sign * objective, -sign * np.inf, np.inf, sign * repriced, z,
             ready.columns, chosen, ready.known, lowers)
 
     def _point(self, ready: Explicit, number: int, chosen: list[int], z: np.ndarray) -> LowerAnswer:

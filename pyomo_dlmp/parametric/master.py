@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.outer_approximation import SearchResult
-from pyomo_dlmp.parametric.condensed import width
 from pyomo_dlmp.parametric.hull import Hull
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ABSOLUTE_GAP, EXACT_FEASIBILITY, MILP_FEASIBILITY, ROUNDING
@@ -53,27 +53,48 @@ def solve_master(hull: Hull, gap: float, time_limit: float | None = None, thread
     SearchResult
         Its z are the upper decisions.
     """
-    master = _HullMaster(hull, gap, time_limit, threads, on_progress, options or {}, on_incumbent)
+    master = HullMaster(hull, gap, time_limit, threads, on_progress, options or {}, on_incumbent)
     if start is not None and len(start) == len(hull.upper.c) and hull.upper.holds(
             start, EXACT_FEASIBILITY):
-        master._take(start)
+        master.take(start)
     return master.run()
 
 
-class _HullMaster:
+class HullMaster:
+    """The master as a program of HiGHS that grows; `solve_master` runs it.
+
+    Attributes
+    ----------
+    hull
+        The master problem.
+    n
+        Number of upper Vars, the first columns.
+    highs
+        The program: the relaxation, but while a MILP is solved.
+    outcome
+        Best point and bound so far.
+    last, row_dual
+        Latest point of the master itself, and multipliers of the relaxation's rows at its optimum.
+    between
+        between(this), called when the relaxation is solved and the gap is not closed: it may give
+        better upper decisions (`take`) or a better bound (``outcome.bound``).
+    """
+
     def __init__(self, hull, gap, time_limit, threads, on_progress, options, on_incumbent=None):
         self.gap, self.on_progress = gap, on_progress or (lambda *_: None)
         self.on_incumbent = on_incumbent or (lambda *_: None)
         self.deadline = None if time_limit is None else time.monotonic() + time_limit
         self.threads, self.options = threads, options
         self.outcome = SearchResult(Status.OPTIMAL)
-        self.last: np.ndarray | None = None  # the latest point of the master itself
+        self.last: np.ndarray | None = None
+        self.row_dual: np.ndarray | None = None
+        self.between: Callable[[HullMaster], None] | None = None
         self._load(hull)
 
     def _load(self, hull: Hull) -> None:
         p = hull.linear
         self.hull = hull
-        self.n = hull.first[0][0] if hull.first else len(p.c)
+        self.n = len(hull.upper.c)
         self.highs = Highs.of(p.relaxed(), threads=self.threads,
                            primal_feasibility_tolerance=EXACT_FEASIBILITY,
                            dual_feasibility_tolerance=EXACT_FEASIBILITY,
@@ -87,6 +108,8 @@ class _HullMaster:
         """Relaxation, MILP, MILP with more tangents, ...; then the same with pieces cut."""
         out = self.outcome
         while self._relaxation():
+            if self.between is not None and not out.within(self.gap):
+                self.between(self)
             while len(self.index) and not out.within(self.gap) and out.rounds < _ROUNDS:
                 if not self._milp():
                     return self._judged()
@@ -117,7 +140,7 @@ class _HullMaster:
         """How far chords lie below the cost at the latest point."""
         return 0.0 if self.last is None else sum(e for e, *_ in self.hull.chord_errors(self.last))
 
-    def _left(self) -> float | None:
+    def left(self) -> float | None:
         """Remaining time (s); to the last end of the call until an incumbent exists."""
         if self.deadline is None:
             return None
@@ -135,8 +158,8 @@ class _HullMaster:
         self._add([(k, r, v) for short, k, r, v in found if short > 0.1 * ROUNDING])
         return sum(max(0.0, short) for short, *_ in found)
 
-    def _take(self, z) -> None:
-        """Keep a point if it is the best so far."""
+    def take(self, z: Any) -> None:
+        """Keep a point of the master if it is the best so far; its first n columns count."""
         u = z[:self.n].copy()
         whole = self.hull.linear.integer[:self.n]
         u[whole] = np.round(u[whole])
@@ -149,14 +172,15 @@ class _HullMaster:
         """Kelley's rounds on the linear relaxation; False where the search ends here."""
         out = self.outcome
         for _ in range(_ROUNDS):
-            answer = self.highs.solve(self._left())
+            answer = self.highs.solve(self.left())
             if answer.status != Status.OPTIMAL or answer.objective is None:
                 known = out.z is not None and "infeasible" in answer.status  # by rounding only
                 out.status = Status.GAP_NOT_REACHED if known else answer.status
                 return False
             if not len(self.index) or not self.upper_integers:
-                self._take(answer.z)
+                self.take(answer.z)
             out.bound, self.last = max(out.bound, answer.objective), answer.z
+            self.row_dual = answer.row_dual
             self.on_progress("relaxation", out.objective, out.bound)
             if out.within(self.gap) or self._cut(answer.z) <= 0.1 * self._aim():
                 break
@@ -172,7 +196,7 @@ class _HullMaster:
             if start is not None:
                 self.highs.start_from(start)
         answer = self.highs.solve(
-            self._left(), lambda incumbent, bound: self.on_progress(
+            self.left(), lambda incumbent, bound: self.on_progress(
                 "search", out.objective, max(out.bound, bound)))
         out.rounds += 1
         if answer.bound is not None:
@@ -182,7 +206,7 @@ class _HullMaster:
             return False
         if answer.z is not None:
             self.last = answer.z
-            self._take(answer.z)
+            self.take(answer.z)
             self._cut(answer.z)
             self._polish(answer.z)
         self.on_progress(f"round {out.rounds}", out.objective, out.bound)
@@ -195,10 +219,10 @@ class _HullMaster:
         self.highs.set_integer(self.index, False)
         self.highs.set_bounds(self.index, fixed, fixed)
         for _ in range(_POLISH):
-            answer = self.highs.solve(self._left())
+            answer = self.highs.solve(self.left())
             if answer.status != Status.OPTIMAL:
                 break
-            self._take(answer.z)
+            self.take(answer.z)
             if self._cut(answer.z) <= 0.03 * self._aim():
                 break
         self.highs.set_bounds(self.index, p.lb[self.index], p.ub[self.index])
@@ -211,7 +235,7 @@ class _HullMaster:
         z = np.zeros(len(p.c))
         z[:self.n] = u
         for k, part in enumerate(hull.parts):
-            v = (u[hull.u[k]] - part.lo) / width(part)
+            v = hull.unit(k, u)
             depth = [float((q.polytope.A @ v - q.polytope.b).max(initial=-np.inf))
                      for q in hull.pieces[k]]
             r = int(np.argmin(depth))
@@ -219,4 +243,4 @@ class _HullMaster:
             z[base:base + part.m] = np.clip(v, 0.0, 1.0)
             z[base + part.m] = 1.0
             z[base + part.m + 1] = hull.pieces[k][r].below(v)
-        return z
+        return hull.completed(z)

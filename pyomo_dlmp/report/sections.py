@@ -45,6 +45,7 @@ from pyomo_dlmp.report.tables import (
     payments_table,
     summary_table,
 )
+from pyomo_dlmp.report.uncertain import uncertainty_items, uncertainty_words
 from pyomo_dlmp.tolerances import ROUNDING
 
 _AUDIT = (
@@ -96,6 +97,8 @@ def sections_of(results: Results, shown: Sequence[str]) -> list[Section]:
         Section("unbalance", "Voltage unbalance", items=tuple(_unbalance(some))),
         Section("series", "Series", items=tuple(
             series_items(some.series_steps, some.series_prices))),
+        Section("uncertainty", "Uncertainty", uncertainty_words(some.uncertainty),
+                items=tuple(uncertainty_items(some))),
         Section("audit", "Audit", _AUDIT, items=tuple(_audit(results))),
     ]
 

@@ -22,7 +22,7 @@ from pyomo_dlmp.results.ac import ac_decomposition, ac_summary, ac_tables
 from pyomo_dlmp.results.ac_elements import neutrals_table
 from pyomo_dlmp.results.limits import CURE, broken_limits
 from pyomo_dlmp.results.loading import high_loading
-from pyomo_dlmp.results.payments import device_prices
+from pyomo_dlmp.results.payments import device_prices, market_payments
 from pyomo_dlmp.results.prices import balance_duals
 from pyomo_dlmp.results.schema import AUDIT, SUMMARY
 from pyomo_dlmp.results.voltages import exact
@@ -63,14 +63,13 @@ def answer_tables(study: Study, run: Run, market: Market, outcome: MarketResult,
     own = numbers(outcome, seconds)
     if not has_point(outcome):
         return {"summary": own}
-    dso, network = outcome.dso, market.network
+    dso, network = outcome.dso, outcome.network or market.network
     tables = {"prices": balance_duals(dso), "voltages": voltages_table(dso),
               "unbalance": unbalance_table(dso), "dispatch": dispatch_table(dso, network)}
     pays = MARKETS[run.market].pays or market.pays
-    tariff = market.tariff if outcome.tariff is None else outcome.tariff
     prices = device_prices(dso, network) if exact(dso) else None
-    tables["payments"] = payments_table(tables["prices"], tables["dispatch"], network, study.hours,
-                                        pays, tariff, prices)
+    tables["payments"] = market_payments(
+        outcome, market, tables["prices"], tables["dispatch"], prices)
     busy = high_loading((base or tables)["dispatch"])
     summary = [summary_table(dso, network, tables, busy)]
     if pays == "tariff":
@@ -125,7 +124,7 @@ def later_stages(study: Study, market: Market, outcome: MarketResult, tables: Ta
     last: dict[str, Callable[[], Tables]] = {} if series is None else {"series": series}
     if not has_point(outcome):
         return last
-    dso, network = outcome.dso, market.network
+    dso, network = outcome.dso, outcome.network or market.network
     stages: dict[str, Callable[[], Tables]] = {
         "decomposition": lambda: _taken_apart(study, outcome, network, tables)}
     if study.emissions:

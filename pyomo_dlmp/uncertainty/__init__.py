@@ -1,5 +1,8 @@
 """Scenarios of what is not known a day ahead, and decisions that are taken before it is."""
 
+from pyomo_dlmp.uncertainty.checking import check_scenarios, without_supply
+from pyomo_dlmp.uncertainty.result import StochasticResult
 from pyomo_dlmp.uncertainty.scenarios import Scenarios
+from pyomo_dlmp.uncertainty.solve import solve_stochastic
 
-__all__ = ["Scenarios"]
+__all__ = ["Scenarios", "StochasticResult", "check_scenarios", "solve_stochastic", "without_supply"]

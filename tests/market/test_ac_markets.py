@@ -8,7 +8,7 @@ import pytest
 
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.errors import SolverError
-from pyomo_dlmp.market import MARKETS, Market, ac_checks, ac_market, build_bilevel, solve_market
+from pyomo_dlmp.market import MARKETS, Market, ac_checks, ac_leader, build_bilevel, solve_market
 from pyomo_dlmp.market.dso import bilevel_of
 from pyomo_dlmp.results.dispatch import dispatch_table
 from pyomo_dlmp.results.payments import payments_table
@@ -104,8 +104,8 @@ def test_other_markets_are_cleared_in_ac(name, strategic):
 
 
 def test_steps_that_do_not_shrink_are_held_and_that_is_said(monkeypatch, strategic):
-    monkeypatch.setattr(ac_market, "_STEADY", 0.0)
-    monkeypatch.setattr(ac_market, "_FREE", 2)
+    monkeypatch.setattr(ac_leader, "_STEADY", 0.0)
+    monkeypatch.setattr(ac_leader, "_FREE", 2)
     held = solve_market("strategic", market(deviations=0, ac_rounds=12), gap=1e-6)
     assert "alternated" in held.note
     assert held.paid == pytest.approx(strategic.paid, rel=1e-5)
