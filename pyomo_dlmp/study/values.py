@@ -32,7 +32,8 @@ TABLES: dict[str, dict[str, Any]] = {
     "unbalance": {f.name: None for f in fields(Unbalance)} | {"sides": 12},
     "aggregator": {"energy_share": None, "energy_mwh": None, "pays": PAYS[0], "tariff": 50.0,
                    "most_kw": {}},
-    "market": {"kinds": [DEFAULT_MARKET], "price_taker_steps": "full", "max_rounds": 60},
+    "market": {"kinds": [DEFAULT_MARKET], "price_taker_steps": "full", "max_rounds": 60,
+               "starts": 3},
     "sweep": {"loading": [1.0]},
     "ac": {"max_rounds": 8, "deviations": 20},
     "check": {"ac": False},
@@ -73,6 +74,7 @@ def table_findings(tables: Mapping[str, dict[str, Any]]) -> Iterator[Found]:
             yield f"[{name}] {key}", *finding
     for name, key, span in (("time", "periods", PERIODS),
                             ("market", "max_rounds", Range(1, 100_000)),
+                            ("market", "starts", Range(1, 1000)),
                             ("ac", "max_rounds", Range(1, 1000)),
                             ("ac", "deviations", Range(0, 100_000))):
         if finding := span.finding(tables[name][key], whole=True):
