@@ -240,7 +240,9 @@ class KeptSteps:
         if not (hull is not None and hull.upper is program and len(costs) == len(hull.parts)
                 and all(map(is_, parts, hull.parts)) and all(map(is_, costs, self._costs_of_hull))
                 and all(map(np.array_equal, u, hull.u))):
+            before = None if hull is None else hull.ended
             hull, self._outcome = build_hull(program, parts, costs, u), None
+            hull.before = before
             self._hull, self._costs_of_hull = hull, costs
         return hull
 
