@@ -189,6 +189,9 @@ class KeptSteps:
                      for worth, part in zip(before, parts, strict=True)]
         else:
             found = assign_terms(read.terms, systems, parts)
+            if len(found) == len(before):  # another row, say, leaves them as they are
+                found = [old if _same_worth(old, new) else new
+                         for old, new in zip(before, found, strict=True)]
         self._upper, self._worths = None, []
         known = set(map(id, before))
         for worth in found:
@@ -269,6 +272,11 @@ class KeptSteps:
         if hull is self._hull and found.status == Status.OPTIMAL and found.z is not None:
             self._outcome = hull, settings, replace(found)
         return found, False
+
+
+def _same_worth(one: RegionObjective, other: RegionObjective) -> bool:
+    return one.part is other.part and all(getattr(one, name) == getattr(other, name)
+                                          for name in ("quantities", "terms", "complete"))
 
 
 def _same_roles(one: CondensedQp, other: CondensedQp) -> bool:
