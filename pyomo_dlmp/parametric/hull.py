@@ -227,7 +227,7 @@ class Hull:
         return chosen
 
     @cached_property
-    def _facets(self) -> list[tuple[np.ndarray, np.ndarray, list[int]]]:
+    def _facets(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Of each part: A and b of all its pieces, and the first row of each piece."""
         found = []
         for part, pieces in zip(self.parts, self.pieces, strict=True):

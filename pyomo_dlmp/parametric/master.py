@@ -119,7 +119,8 @@ class _HullMaster:
             return
         alike = [a[0] == b[0] for a, b in zip(before.sizes, sizes, strict=True)]
         self._add([cut for cut in before.cuts if alike[cut[0]]])
-        columns, rows, first = before.columns[:self.n], [*before.rows[0]], []
+        columns, rows = before.columns[:self.n], [*before.rows[0]]
+        first: list = []
         at = self.n
         for k, (old, new) in enumerate(zip(before.sizes, sizes, strict=True)):
             wide = hull.parts[k].m + 2
