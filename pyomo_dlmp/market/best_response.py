@@ -2,8 +2,9 @@
 
 In a round each leader in its turn takes its proven best response to the present decisions of the
 others, unless what it can gain is within the tolerance: then it stays. All having stayed in a row
-is an equilibrium, and their last bounds are its certificate. Where decisions come back without end
-half steps are tried; if these do not settle either, the least regret that was met is what there is.
+is an equilibrium, and their last bounds are its certificate. Where rounds creep along a line, the
+next one begins where they are going. Where decisions come back without end half steps are tried; if
+these do not settle either, the least regret that was met is what there is.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pyomo_dlmp.tolerances import ABSOLUTE_GAP, ROW_HOLDS
 _GAP, _ROOM = 0.1, 0.5  # of the tolerance: gap of a response, and what it may cost for nearness
 _MOST_MEMBERS = 12  # decisions of a cycle whose regrets are computed
 _SAME = 10.0  # tolerances within which what lies between two equilibria is one
+_STRAIGHT, _MOST_STEPS = 0.95, 50.0  # cosine of two rounds that creep, and steps ahead from there
 _BETWEEN = (0.25, 0.5, 0.75)
 
 Tell = Callable[[str, float, float], None]
@@ -104,12 +106,16 @@ class Rounds:
                              <= ROW_HOLDS), None)
                 seen.append(path.point)
                 if back is None:
+                    further = self._further(seen[-3:])
+                    if further is not None:
+                        self._move(path, further)
+                        seen.append(further)
                     continue
                 if step < 1.0 or self.game.whole:
                     path.status = Status.CYCLES
                     break
                 seen, step = [np.mean(seen[back:], axis=0)], 0.5
-                path.point = seen[0]
+                self._move(path, seen[0])
         except KeyboardInterrupt:
             path.status = Status.INTERRUPTED
         return self._least(path, seen)
@@ -130,6 +136,23 @@ class Rounds:
             path.rows.append((number, name, found.value, found.bound, found.regret, moved))
             self.tell(f"round {number}, {name}", found.value, found.bound)
         return len(path.bounds) == len(order)
+
+    def _move(self, path: Path, z: np.ndarray) -> None:
+        path.point = z
+        path.bounds.clear()
+
+    def _further(self, last: list[np.ndarray]) -> np.ndarray | None:
+        """Where rounds are going that creep along a line: the limit of the geometric series."""
+        if len(last) < 3 or self.game.whole:
+            return None
+        one, two = last[1] - last[0], last[2] - last[1]
+        sizes = float(np.linalg.norm(one)), float(np.linalg.norm(two))
+        if min(sizes) <= ROW_HOLDS or one @ two < _STRAIGHT * sizes[0] * sizes[1]:
+            return None
+        ratio = sizes[1] / sizes[0]
+        steps = _MOST_STEPS if ratio >= 1.0 else min(_MOST_STEPS, ratio / (1.0 - ratio))
+        steps = min(steps, self.game.room(last[2], two))
+        return last[2] + steps * two if steps >= 1.0 else None
 
     def _turns(self, path: Path, order: list[str]) -> Iterator[str]:
         """Each leader once; who cannot gain at the present point is not asked again."""
@@ -169,11 +192,11 @@ class Rounds:
         """The response of each leader to the same decisions."""
         return {name: self._respond(name, z) for name in self.game.names}
 
-    def same(self, one: np.ndarray, other: np.ndarray) -> bool:
-        """Whether two equilibria belong together: all between them are equilibria, too.
+    def joined(self, one: np.ndarray, other: np.ndarray) -> bool:
+        """Whether two equilibria belong to one set: all that was tried between them are, too.
 
-        In a flat valley of schedules nothing but the schedules differs, or what one owner pays a
-        little more another pays less; points of it are not counted as several.
+        Such is a flat valley of schedules, or a limit whose cheap side the leaders may share in
+        many ways.
         """
         if _apart(one, other) <= ROW_HOLDS:
             return True
@@ -181,7 +204,13 @@ class Rounds:
             return False
         between = (one + share * (other - one) for share in _BETWEEN)
         return all(negligible(r.regret, r.value, _SAME * self.tolerance)
-                   for middle in between for r in self.regrets(middle).values())
+                   for z in between for r in self.regrets(z).values())
+
+    def same_values(self, one: np.ndarray, other: np.ndarray) -> bool:
+        """Whether each leader's objective is the same at two points."""
+        first, second = self.game.shared_values(one), self.game.shared_values(other)
+        return all(negligible(abs(first[name] - second[name]), first[name], _SAME * self.tolerance)
+                   for name in first)
 
 
 def _apart(one: np.ndarray, other: np.ndarray) -> float:

@@ -36,13 +36,16 @@ from pyomo_dlmp.market.owners import decisions_of, owners_of
 from pyomo_dlmp.network.units import KILO
 from pyomo_dlmp.opf.option_checks import AC_ALONE
 from pyomo_dlmp.parametric import Atlas, NotExplicit
+from pyomo_dlmp.parametric.known_value import refuse_false_bound
 from pyomo_dlmp.parametric.leaders import Leaders
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ABSOLUTE_GAP, ROW_HOLDS, SAME_OBJECTIVE
 
 ROUNDS = ["start", "round", "owner", "cost", "bound", "regret", "change"]
 REGRET = ["owner", "cost", "best_response_bound", "regret"]
-EQUILIBRIA = ["equilibrium", "owner", "cost", "regret", "starts"]
+_WHY = {Status.CYCLES: "best responses cycle",
+        Status.GAP_NOT_REACHED: "the owners count on different prices where these are not unique"}
+EQUILIBRIA = ["equilibrium", "set", "owner", "cost", "regret", "starts"]
 
 
 def solve_equilibrium(market: Market, gap: float = SAME_OBJECTIVE,
@@ -83,11 +86,27 @@ def solve_equilibrium(market: Market, gap: float = SAME_OBJECTIVE,
 
 @dataclass
 class _Found:
-    """Distinct equilibria of the starts, or the paths that led to none."""
+    """Distinct equilibria of the starts, and the paths that led to none.
+
+    `starts`: how many led to each; `sets`: equilibria of the same number are joined by others.
+    """
 
     paths: list[Path] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
+    sets: list[int] = field(default_factory=list)
     failed: list[Path] = field(default_factory=list)
+
+    def add(self, path: Path, rounds: Rounds) -> None:
+        """Count an equilibrium, as one of those known or as a new one."""
+        near = [k for k, old in enumerate(self.paths) if rounds.joined(old.point, path.point)]
+        for k in near:
+            if rounds.same_values(self.paths[k].point, path.point):
+                self.starts[k] += 1
+                return
+        self.paths.append(path)
+        self.starts.append(1)
+        number = self.sets[near[0]] if near else max(self.sets, default=0) + 1
+        self.sets.append(number)
 
 
 class _Search:
@@ -128,19 +147,20 @@ class _Search:
             rounds = self.rounds(game, f"start {number}, " if self.market.starts > 1 else "")
             path = rounds.run(start, order)
             self.rows += [(number, *row) for row in path.rows]
+            if path.status == Status.OPTIMAL and not self._shares(game, path):
+                path.status = Status.GAP_NOT_REACHED
             if path.status != Status.OPTIMAL:
                 found.failed.append(path)
             else:
-                same = next((i for i, old in enumerate(found.paths)
-                             if rounds.same(old.point, path.point)), None)
-                if same is None:
-                    found.paths.append(path)
-                    found.starts.append(1)
-                else:
-                    found.starts[same] += 1
+                found.add(path, rounds)
             if path.status == Status.INTERRUPTED or time.monotonic() > self.deadline:
                 break
         return self._answer(game, found)
+
+    def _shares(self, game: Leaders, path: Path) -> bool:
+        """Whether nobody can gain at prices that are the same for all."""
+        return all(negligible(value - path.bounds[name], value, self.gap)
+                   for name, value in game.shared_values(path.point).items())
 
     def _starts(self, game: Leaders):
         """(decisions, order of turns): even schedules, then corners drawn at random."""
@@ -154,8 +174,7 @@ class _Search:
 
     def _answer(self, game: Leaders, found: _Found) -> MarketResult:
         if found.paths:
-            total = [sum(game.value(name, path.point) for name in game.names)
-                     for path in found.paths]
+            total = [sum(game.shared_values(path.point).values()) for path in found.paths]
             order = [int(k) for k in np.argsort(total, kind="stable")]
         else:
             order = []
@@ -165,10 +184,9 @@ class _Search:
         table = []
         for number, k in enumerate(order, 1):
             path = found.paths[k]
-            for name in game.names:
-                value = game.value(name, path.point)
-                table.append((number, name, value, max(0.0, value - path.bounds[name]),
-                              found.starts[k]))
+            for name, value in game.shared_values(path.point).items():
+                table.append((number, found.sets[k], name, value,
+                              max(0.0, value - path.bounds[name]), found.starts[k]))
         answer.equilibria = pd.DataFrame(table, columns=EQUILIBRIA)
         answer.note = said("; ".join(filter(None, (self._said(found, answer), answer.note))),
                            self.dso)
@@ -194,8 +212,6 @@ class _Search:
         status = path.status
         if status == Status.OPTIMAL and not self._none(regret):
             status = Status.GAP_NOT_REACHED
-            note = ("prices are not unique at the schedules found, and owners count on "
-                    "different ones")
         return MarketResult(
             "equilibrium", self.m.dso, float(pyo.value(self.m.dca.cost.expr)), status, note,
             pd.DataFrame(self.rows, columns=ROUNDS), model=self.m,
@@ -205,6 +221,8 @@ class _Search:
         rows = []
         for name, block in self.owners.items():
             cost = float(pyo.value(block.cost.expr))
+            if not in_ac(self.market):  # there the bound is of the last operating point
+                refuse_false_bound(path.bounds[name], cost, 1)
             rows.append((name, cost, path.bounds[name], max(0.0, cost - path.bounds[name])))
         return pd.DataFrame(rows, columns=REGRET)
 
@@ -217,14 +235,14 @@ class _Search:
         share = (answer.regret["regret"] / answer.regret["cost"].abs().clip(
             lower=ABSOLUTE_GAP)).max()
         if not found.paths:
-            why = {Status.CYCLES: "best responses cycle"}.get(
-                answer.status, f"best responses end: {answer.status}")  # type: ignore[call-overload]
+            why = _WHY.get(answer.status, f"best responses end: {answer.status}")
             return (f"no equilibrium found from {starts} start{'s' * (starts != 1)}: {why}; the "
                     f"least regret met is {share:.2g} of an owner's payment")
-        count = len(found.paths)
+        count, sets = len(found.paths), len(set(found.sets))
+        joined = f" (in {sets} connected set{'s' * (sets != 1)})" if sets < count else ""
         words = (f"{count} equilibri{'um' if count == 1 else 'a'} found from {starts} "
-                 f"start{'s' * (starts != 1)}, there may be others; greatest regret {share:.1e} of "
-                 "an owner's payment")
+                 f"start{'s' * (starts != 1)}{joined}, there may be others; greatest regret "
+                 f"{share:.1e} of an owner's payment")
         if found.failed:
             words += f"; from {len(found.failed)} of them best responses did not settle"
         return words

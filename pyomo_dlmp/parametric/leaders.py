@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from pyomo.common.gc_manager import PauseGC
 
 from pyomo_dlmp.errors import ModelError, SolverError
@@ -41,7 +42,7 @@ from pyomo_dlmp.parametric.region_costs import (
 from pyomo_dlmp.parametric.regions_point import point_by_regions
 from pyomo_dlmp.parametric.slices import Slice, cost_of_slice, slice_of
 from pyomo_dlmp.parametric.upper_terms import assign_terms, read_upper
-from pyomo_dlmp.tolerances import ABSOLUTE_GAP, ENTRY, POLISHED
+from pyomo_dlmp.tolerances import ABSOLUTE_GAP, ACTIVE, ENTRY
 
 
 @dataclass
@@ -190,16 +191,26 @@ class Leaders:
                                     strict=True):
             v = (z[at] - part.lo) / width(part)
             depth = [float((p.polytope.A @ v - p.polytope.b).max(initial=-np.inf)) for p in pieces]
-            near.append([r for r, d in enumerate(depth) if d <= POLISHED]
+            near.append([r for r, d in enumerate(depth) if d <= ACTIVE]
                         or [int(np.argmin(depth))])
             scaled.append(v)
         return near, scaled
 
-    def shared_duals(self, z: np.ndarray) -> list[LowerSolution]:
-        """Optimal points of the lower levels whose duals cost all leaders together least.
+    def _shared(self, z: np.ndarray) -> tuple[list[int], list[np.ndarray]]:
+        """(piece of each part whose duals cost all leaders together least, scaled points)."""
+        near, scaled = self._near(z)
+        chosen = []
+        for k, (mine, v) in enumerate(zip(near, scaled, strict=True)):
+            pays = [leader.costs[k] for leader in self._leaders.values()]
+            chosen.append(min(mine, key=lambda r, pays=pays, v=v: sum(  # type: ignore[misc]
+                costs[r](v) for costs in pays if costs is not None)))
+        return chosen, scaled
 
-        Where prices are not unique, leaders may count on different ones; these are the same for
-        all. Each is built from regions and has its residual, which proves that it is optimal.
+    def shared_values(self, z: np.ndarray) -> dict[str, float]:
+        """Objectives of all leaders at a point, at the same duals for all.
+
+        Where prices are not unique, leaders may count on different ones (`value`); these are those
+        that cost all of them together least.
 
         Parameters
         ----------
@@ -208,17 +219,31 @@ class Leaders:
 
         Returns
         -------
+        dict
+            {leader: value}.
+        """
+        chosen, scaled = self._shared(z)
+        return {name: leader.constant + float(leader.c @ z) + sum(
+            costs[r](v) for costs, r, v in zip(leader.costs, chosen, scaled, strict=True)
+            if costs is not None) for name, leader in self._leaders.items()}
+
+    def shared_duals(self, z: np.ndarray) -> list[LowerSolution]:
+        """Optimal points of the lower levels with the duals of `shared_values`.
+
+        Each is built from regions; its residual tells whether it is optimal.
+
+        Parameters
+        ----------
+        z
+            As of `shared_values`.
+
+        Returns
+        -------
         list of LowerSolution
             One for each lower level.
         """
-        near, scaled = self._near(z)
-        chosen = []
-        for k, (mine, v) in enumerate(zip(near, scaled, strict=True)):
-            pays = [leader.costs[k] for leader in self._leaders.values()]
-            best = min(mine, key=lambda r, pays=pays, v=v: sum(  # type: ignore[misc]
-                costs[r](v) for costs in pays if costs is not None))
-            chosen.append(self._hull.pieces[k][best].region)
         ready, place = self._ready, self._hull.upper.place
+        chosen = [self._hull.pieces[k][r].region for k, r in enumerate(self._shared(z)[0])]
         ready.solvers = [self._atlas.solver_of(kkt) for kkt in ready.systems]
         return [point_by_regions(ready, number, chosen, z[[place[var] for var in kkt.form.u]])
                 for number, kkt in enumerate(ready.systems)]
@@ -305,6 +330,27 @@ class Leaders:
         if found.z is None:
             raise SolverError.at(f"leader '{name}'", f"has no decisions: {found.status}", "")
         return found.z
+
+    def room(self, z: np.ndarray, way: np.ndarray) -> float:
+        """How many times a movement can be made until a row or a bound of any leader ends it.
+
+        Parameters
+        ----------
+        z, way
+            Feasible decisions of all, and the movement, shapes (columns,).
+
+        Returns
+        -------
+        float
+            Infinite where nothing ends it.
+        """
+        program = self._hull.upper
+        A = sp.vstack([program.A, sp.identity(len(z))], format="csr")
+        lo, hi = np.append(program.lo, program.lb), np.append(program.hi, program.ub)
+        at, along = A @ z, A @ way
+        moves = np.abs(along) > ENTRY
+        left = np.where(along > 0.0, hi - at, at - lo)[moves] / np.abs(along[moves])
+        return float(max(0.0, left.min(initial=np.inf)))
 
     def own(self, name: str) -> np.ndarray:
         """Places of a leader's decisions in `columns`."""

@@ -21,6 +21,7 @@ from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.registry import device_classes
 from pyomo_dlmp.network.series import names_findings
 from pyomo_dlmp.opf.reduction import reduced
+from pyomo_dlmp.study.contracts import site_findings
 from pyomo_dlmp.study.csv_series import CsvSeries
 from pyomo_dlmp.study.data import Case, Study
 from pyomo_dlmp.study.entries import (
@@ -39,7 +40,6 @@ from pyomo_dlmp.study.values import (
     PERIODS,
     SHARE,
     TABLES,
-    most_findings,
     opf_findings,
     opf_options,
     results_findings,
@@ -382,7 +382,7 @@ class _Reader:
                         found.append((f"price_taker {name!r}, sites", f"names {site!r}, which is "
                                       "named before", "Each datacenter has one aggregator."))
                     theirs.add(site)
-            found += most_findings(self.tables["aggregator"]["most_kw"], case.sites)
+            found += site_findings(self.tables, case.sites, theirs)
             mine = [site for site in case.sites if site not in theirs]
             if not mine:
                 found.append(("[[datacenter]]", "there is none that the aggregator decides",

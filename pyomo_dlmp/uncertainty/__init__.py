@@ -2,7 +2,17 @@
 
 from pyomo_dlmp.uncertainty.checking import check_scenarios, without_supply
 from pyomo_dlmp.uncertainty.result import StochasticResult
+from pyomo_dlmp.uncertainty.risk import CVaR, Wasserstein, scenario_distances
 from pyomo_dlmp.uncertainty.scenarios import Scenarios
 from pyomo_dlmp.uncertainty.solve import solve_stochastic
 
-__all__ = ["Scenarios", "StochasticResult", "check_scenarios", "solve_stochastic", "without_supply"]
+__all__ = [
+    "CVaR",
+    "Scenarios",
+    "StochasticResult",
+    "Wasserstein",
+    "check_scenarios",
+    "scenario_distances",
+    "solve_stochastic",
+    "without_supply",
+]

@@ -140,7 +140,7 @@ def tables_of(problem: TwoStage, found: Found, labels: list) -> dict[str, Any]:
     rows, schedule = [], []
     for r, z, cost in zip(problem.recourses, found.decisions, found.costs, strict=True):
         one, apart = r.scenario, deviation_cost(r, z)
-        mw = z[one.power]
+        mw = one.mw(z)
         up, down = np.zeros((2, *mw.shape)) if r.deviations is None else z[r.deviations]
         rows.append((one.name, one.probability, cost, cost - apart, apart,
                      one.hours * float((up + down).sum()), one.hours * float(mw.sum())))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
+from pyomo_dlmp.errors import all_at_once
 from pyomo_dlmp.market import Market
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.parametric import Atlas
@@ -16,13 +17,14 @@ from pyomo_dlmp.uncertainty.audit import audit_scenarios
 from pyomo_dlmp.uncertainty.checks import check_stochastic
 from pyomo_dlmp.uncertainty.diagnosis import refuse_infeasible
 from pyomo_dlmp.uncertainty.first_stage import first_stage_of, recourse_of
-from pyomo_dlmp.uncertainty.measure import Expected, Measure
+from pyomo_dlmp.uncertainty.measure import Measure
 from pyomo_dlmp.uncertainty.result import (
     StochasticResult,
     empty_tables,
     prices_of,
     tables_of,
 )
+from pyomo_dlmp.uncertainty.risk import CVaR, Wasserstein, check_risk, measure_of
 from pyomo_dlmp.uncertainty.route import search
 from pyomo_dlmp.uncertainty.scenario_models import ScenarioModels
 from pyomo_dlmp.uncertainty.scenarios import Scenarios
@@ -35,7 +37,7 @@ Progress = Callable[[str, float, float], None]
 def solve_stochastic(  # noqa: PLR0913  # keywords of a call, for people
     market: Market, scenarios: Scenarios, *, first_stage: str | Iterable[str] = "schedule",
     flexibility: float | Mapping[str, float] = 0.2, deviation_price: float = 5.0,
-    capacity_price: float = 0.0, risk: Measure | None = None, gap: float = GAP,
+    capacity_price: float = 0.0, risk: CVaR | Wasserstein | Measure | None = None, gap: float = GAP,
     time_limit: float | None = None, progress: Progress | None = None,
     atlas: Atlas | None = None, audit: bool = True, buses: Iterable[str] = (),
 ) -> StochasticResult:
@@ -59,8 +61,8 @@ def solve_stochastic(  # noqa: PLR0913  # keywords of a call, for people
         $/MWh of a deviation, up or down.
     capacity_price : float
         $ for a kW of subscribed capacity over the horizon.
-    risk : Measure, optional
-        Of the costs by scenario; None: their expectation.
+    risk : CVaR, Wasserstein or Measure, optional
+        Of the costs by scenario (`uncertainty.risk`); None: their expectation.
     gap : float
         Relative gap to prove.
     time_limit : float, optional
@@ -86,8 +88,10 @@ def solve_stochastic(  # noqa: PLR0913  # keywords of a call, for people
         stage leaves every scenario an answer: which, by how much, what to change.
     """
     kinds = (first_stage,) if isinstance(first_stage, str) else tuple(first_stage)
-    terms = check_stochastic(market, scenarios, kinds, flexibility, deviation_price,
-                             capacity_price, gap)
+    terms, _ = all_at_once(
+        lambda: check_stochastic(market, scenarios, kinds, flexibility, deviation_price,
+                                 capacity_price, gap),
+        lambda: check_risk(risk, scenarios))
     tell = progress or (lambda *_: None)
     clock = _Clock()
     with limits.call(time_limit):
@@ -103,7 +107,7 @@ def solve_stochastic(  # noqa: PLR0913  # keywords of a call, for people
         limits.enter("search")
         first = first_stage_of(parts, terms)
         problem = TwoStage(first, [recourse_of(one, first, terms) for one in parts],
-                           risk or Expected(), terms)
+                           measure_of(risk, scenarios), terms)
         left = None if time_limit is None else limits.left()
         found = search(problem, gap, left, tell)
         size = {"scenarios": len(parts), "parts": sum(len(one.parts) for one in parts),
