@@ -42,6 +42,7 @@ from pyomo_dlmp.uncertainty.scenario_milp import (
     scenario_name,
     scenarios_in,
 )
+from pyomo_dlmp.uncertainty.searches import together
 from pyomo_dlmp.uncertainty.shipment import RiskRows, Shipment, pack, risk_rows
 from pyomo_dlmp.uncertainty.two_stage import TwoStage
 
@@ -221,7 +222,7 @@ def _cylinders(shipment: Shipment, gap: float, time_limit: float | None, bundle:
     """The hub and its spokes, as mpi-sppy takes them."""
     names, rho = _names(shipment, bundle), _penalties(shipment)
     aim = 0.1 * _aim(gap, shipment.bound)
-    solver = _options(0.2 * gap, None)
+    solver = _options(0.2 * gap, time_limit)
     first = shipment.problem.first
     span = float((first.ub - first.lb).max(initial=1.0))
     options = {
@@ -311,10 +312,10 @@ def searcher(comm: Any, bundle: int = 1) -> Callable[..., Found]:
     Returns
     -------
     callable
-        search(problem, gap, time_limit, tell) -> Found, for rank 0.
+        As `route.search`, for rank 0; a first stage to begin from is not used.
     """
     def search(problem: TwoStage, gap: float, time_limit: float | None = None,
-               tell: Progress | None = None) -> Found:
+               tell: Progress | None = None, start: np.ndarray | None = None) -> Found:
         began = time.monotonic()
         shipment = pack(problem, gap, time_limit, tell)
         if shipment.x is None:
@@ -323,8 +324,9 @@ def searcher(comm: Any, bundle: int = 1) -> Callable[..., Found]:
         if comm.size == 1:
             found = extensive_form(shipment, gap, left, tell)
         else:
-            comm.bcast((shipment, gap, left, bundle))
-            whole = hub_and_spokes(comm, shipment, gap, left, bundle)
+            with together(comm):  # who calls this may catch the error
+                comm.bcast((shipment, gap, left, bundle))
+                whole = hub_and_spokes(comm, shipment, gap, left, bundle)
             assert whole is not None
             found = whole
         if found.x is None:
