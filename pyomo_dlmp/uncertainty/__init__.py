@@ -1,5 +1,6 @@
 """Scenarios of what is not known a day ahead, and decisions that are taken before it is."""
 
+from pyomo_dlmp.uncertainty.ac_check import check_ac
 from pyomo_dlmp.uncertainty.checking import check_scenarios, without_supply
 from pyomo_dlmp.uncertainty.result import StochasticResult
 from pyomo_dlmp.uncertainty.risk import CVaR, Wasserstein, scenario_distances
@@ -11,6 +12,7 @@ __all__ = [
     "Scenarios",
     "StochasticResult",
     "Wasserstein",
+    "check_ac",
     "check_scenarios",
     "scenario_distances",
     "solve_stochastic",

@@ -2,8 +2,8 @@
 
 Each is a small MILP over the regions of its hours (`route.reply`). Since the decision binds the
 sites' powers, regions are only looked for where it lets them be. Nothing of one scenario is needed
-for another but the states that the atlas knows, which only save time: scenarios may be solved in any
-order and by several processes, with the same answers.
+for another but the states that the atlas knows, which only save time: scenarios may be solved in
+any order and by several processes, with the same answers.
 """
 
 from __future__ import annotations
