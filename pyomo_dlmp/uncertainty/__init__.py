@@ -1,5 +1,6 @@
 """Scenarios of what is not known a day ahead, and decisions that are taken before it is."""
 
+from pyomo_dlmp.uncertainty.ac_check import check_ac
 from pyomo_dlmp.uncertainty.checking import check_scenarios, without_supply
 from pyomo_dlmp.uncertainty.decision import Decision
 from pyomo_dlmp.uncertainty.evaluation import Comparison, Evaluation
@@ -19,6 +20,7 @@ __all__ = [
     "Scenarios",
     "StochasticResult",
     "Wasserstein",
+    "check_ac",
     "check_scenarios",
     "evaluate",
     "risk_frontier",
