@@ -11,8 +11,8 @@ import pandas as pd
 
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.status import Status
+from pyomo_dlmp.uncertainty.ac_check import AcCheck, Decided, check_ac
 from pyomo_dlmp.uncertainty.decision import Decision
-from pyomo_dlmp.uncertainty.in_ac import AcCheck, Decided, check_in_ac
 from pyomo_dlmp.uncertainty.one_by_one import OneByOne, Outcome
 from pyomo_dlmp.uncertainty.risk import CVaR
 from pyomo_dlmp.uncertainty.statistics import bootstrap_interval, mean_interval, share_interval
@@ -64,21 +64,21 @@ class Evaluation:
     notes: list[str] = field(default_factory=list)
     decided: Decided = None  # type: ignore[assignment]
 
-    def check_in_ac(self, names: Iterable[str] | None = None, **options: Any) -> AcCheck:
+    def check_ac(self, scenarios: Iterable[str] | None = None, **options: Any) -> AcCheck:
         """What the decision comes to in AC: the DSO's AC OPF of each scenario at its powers.
 
         Parameters
         ----------
-        names : iterable of str, optional
-            Of scenarios; None: all that have an answer.
+        scenarios : iterable of str, optional
+            Names; None: all that have an answer.
         **options
-            Of `uncertainty.in_ac.check_in_ac`: buses, engine, level, time_limit, progress.
+            Of `uncertainty.check_ac`.
 
         Returns
         -------
         AcCheck
         """
-        return check_in_ac(self.decided, names, **options)
+        return check_ac(self, scenarios, **options)
 
     def _value(self, quantity: str, column: str = "value") -> float:
         return float(self.summary.set_index("quantity").loc[quantity, column])
