@@ -61,6 +61,11 @@ class StochasticResult:
     size : dict of str to int
         Scenarios, parts, regions, columns and rows of the master.
     notes : list of str
+    rounds : DataFrame or None
+        Of the AC form: columns round, objective, bound, cost_of_the_last ($, of the last round's
+        decisions at this round's points), voltage_change (pu), schedule_change (kW).
+    ac : AcCheck or None
+        Of the AC form: the AC OPF of each scenario at the answer.
     """
 
     status: str
@@ -79,6 +84,8 @@ class StochasticResult:
     problem: TwoStage | None = None
     found: Found | None = None
     models: Any = None
+    rounds: pd.DataFrame | None = None
+    ac: AcCheck | None = None
     _value: Value | None = None
 
     def value(self, gap: float | None = None, time_limit: float | None = None) -> Value:
@@ -94,7 +101,15 @@ class StochasticResult:
         Returns
         -------
         Value
+
+        Raises
+        ------
+        ModelError
+            Of the AC form.
         """
+        if self.rounds is not None:
+            raise ModelError.at("StochasticResult.value", "is not known to the AC form",
+                                'Ask it of the linear form: opf["form"]="lindist".')
         if self._value is None:
             self._value = value_of(self, gap, time_limit)
         return self._value
