@@ -187,7 +187,7 @@ def _relax(hull: StochasticHull, gap: float, deadline: float | None,
     """Rounds of tangents on the linear relaxation (Kelley 1960)."""
     highs = Highs.of(hull.linear.relaxed(), primal_feasibility_tolerance=EXACT_FEASIBILITY,
                      dual_feasibility_tolerance=EXACT_FEASIBILITY)
-    tangents, bound, last = hull.first_tangents(), -np.inf, HighsResult(Status.TIME_LIMIT)
+    tangents, bound, last = hull.centers(), -np.inf, HighsResult(Status.TIME_LIMIT)
     new = tangents
     for _ in range(_ROUNDS):
         A, lo = hull.tangents(new)
