@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from pyomo_dlmp.solve import solve_bilevel, solve_opf, why_infeasible
     from pyomo_dlmp.solvers import solver_table
     from pyomo_dlmp.transform import bounds_table, tighten
-    from pyomo_dlmp.uncertainty import Scenarios
+    from pyomo_dlmp.uncertainty import Scenarios, solve_stochastic
     from pyomo_dlmp.validation import validate_feeder
 
 __version__ = "0.1.0"
@@ -113,6 +113,7 @@ __all__ = [
     "solve_market",
     "solve_opf",
     "solve_series",
+    "solve_stochastic",
     "solver_table",
     "tighten",
     "validate_feeder",
@@ -144,7 +145,7 @@ _ROOM = {
     **dict.fromkeys(("bounds_table", "tighten"), "transform"),
     **dict.fromkeys(("ac_power_flow",), "power_flow"),
     **dict.fromkeys(("solve_ac_opf",), "ac_opf"),
-    **dict.fromkeys(("Scenarios",), "uncertainty"),
+    **dict.fromkeys(("Scenarios", "solve_stochastic"), "uncertainty"),
     **dict.fromkeys(("validate_feeder",), "validation"),
 }
 _NAMESPACES = {

@@ -11,13 +11,14 @@ import pyomo.environ as pyo
 
 from pyomo_dlmp.auditing.dual_checks import duals_beyond_bounds
 from pyomo_dlmp.auditing.findings import LowerAudit
-from pyomo_dlmp.auditing.judge import judge_upper
+from pyomo_dlmp.auditing.judge import Upper, judge_upper
 from pyomo_dlmp.auditing.lower_checks import add_price_ranges, at_bound, audit_lower, same_answer
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.auditing.upper_checks import broken_rows, upper_rows, upper_vars
 from pyomo_dlmp.bilevel import upper_data
-from pyomo_dlmp.bilevel.values import load_values, value_idle_vars
+from pyomo_dlmp.bilevel.values import VarsOf, load_values, value_idle_vars
 from pyomo_dlmp.errors import AuditError, Fault
+from pyomo_dlmp.lower.form import LowerForm
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.lower.solver import LowerSolver, kkt_residual
 from pyomo_dlmp.numerics import limits, memory
@@ -51,7 +52,7 @@ class Claim:
 
 @dataclass
 class LowerPoint:
-    """A lower level whose values are on its Vars and whose multipliers are stored here.
+    """A lower level's point: multipliers, and values that are on its Vars or stored here.
 
     Attributes
     ----------
@@ -59,6 +60,8 @@ class LowerPoint:
         The lower level and its solver.
     y, mu
         Duals of equality rows and multipliers of pairs, shapes (e,) and (pairs,).
+    x
+        Values of its own Vars where these are not on them yet, shape (n,); None: they are.
     bounds
         None: no bounds of multipliers were assumed.
     """
@@ -67,6 +70,7 @@ class LowerPoint:
     solver: LowerSolver
     y: np.ndarray
     mu: np.ndarray
+    x: np.ndarray | None = None
     bounds: None = None
 
     def multipliers(self) -> tuple[np.ndarray, np.ndarray]:
@@ -177,22 +181,26 @@ def finalize_result(model: Any, record: SingleLevel, claim: Claim, solver: str, 
         The point is not a solution of the bilevel problem; the error's `result` holds it.
     """
     clock.stage("audit")
-    value_idle_vars(record.original, upper_data(model, pyo.Constraint),
+    vars_of, rows = VarsOf(), upper_rows(model, record)
+    value_idle_vars(chain([record.original], upper_data(model, pyo.Constraint)),
                     (v for lower in record.lowers for v in chain(
-                        lower.kkt.form.idle, lower.kkt.form.block.declared_upper())))
-    decided = _decided(model, record)
+                        lower.kkt.form.idle, lower.kkt.form.block.declared_upper())), vars_of)
+    used = (v for lower in record.lowers for v in lower.kkt.form.u)
+    decided = list(upper_vars(model, record, record.original, used, rows, vars_of))
     _round_integers(decided)
     result = BilevelResult(claim.status, claim.objective, claim.bound, None, solver, clock.times,
                            claim.size, notes=list(claim.notes))
-    rows = upper_rows(model, record)
     points = [_own_point(lower) for lower in record.lowers]
-    as_found = _as_found(record, points)
-    judged = [_finalize_lower(lower, point, record, rows, result)
-              for lower, point in zip(record.lowers, points, strict=True)]
+    as_found = _as_found(record, points, vars_of(record.original))
+    judged, value = [], as_found
+    for lower, point in zip(record.lowers, points, strict=True):
+        report, solver_of, value = _finalize_lower(lower, point, record, rows, result, value)
+        judged.append((report, solver_of))
     loose = record.relaxed or not record.exact
     result.audit = judge_upper(
         model, record, [report for report, _ in judged], [s for _, s in judged],
-        None if loose else claim.objective, upper=(rows, decided))
+        None if loose else claim.objective,
+        upper=Upper(rows, decided, vars_of(record.original)))
     result.audit.as_found = as_found
     result.objective = result.audit.recomputed
     result.notes += [*result.audit.notes, *map(_unproved, record.unproved_prices)]
@@ -220,12 +228,6 @@ def _unproved(name: str) -> str:
             "limits exclude it")
 
 
-def _decided(model, record: SingleLevel) -> list:
-    """Vars that the upper level decides."""
-    used = (v for lower in record.lowers for v in lower.kkt.form.u)
-    return list(upper_vars(model, record, record.original, used))
-
-
 def _round_integers(decided: list) -> None:
     """Round integer Vars to whole numbers, so that the lower levels are checked exactly there."""
     for var in decided:
@@ -233,7 +235,7 @@ def _round_integers(decided: list) -> None:
             var.set_value(float(round(var.value)), skip_validation=True)
 
 
-def _as_found(record: SingleLevel, points: list[tuple]) -> float | None:
+def _as_found(record: SingleLevel, points: list[tuple], seen: list) -> float | None:
     """Upper objective at the search's own answers and duals, which are loaded for it.
 
     A search that stops early may hold duals that are not the best for the upper level; its
@@ -241,14 +243,24 @@ def _as_found(record: SingleLevel, points: list[tuple]) -> float | None:
     """
     if not record.exact:
         return None
-    for lower, (_, _, y, mu) in zip(record.lowers, points, strict=True):
+    for lower, (x, _, y, mu) in zip(record.lowers, points, strict=True):
         lower.kkt.duals.load_asked(y, mu)
+        if getattr(lower, "x", None) is not None:
+            _load_some(seen, lower.kkt.form, x)
     return pyo.value(record.original.expr, exception=False)
 
 
+def _load_some(seen: list, form: LowerForm, x: np.ndarray) -> None:
+    """Load the values of a lower level's own Vars that are among those seen."""
+    places = [(var, j) for var in seen if (j := form.column_number.get(var)) is not None]
+    load_values([var for var, _ in places], [x[j] for _, j in places])
+
+
 def _own_point(lower):
-    """(x, u, y, mu) that the search put on the Vars of a lower level."""
-    x = np.array([v.value or 0.0 for v in lower.kkt.form.x])
+    """(x, u, y, mu) of a lower level as the search has found them."""
+    x = getattr(lower, "x", None)
+    if x is None:
+        x = np.array([v.value or 0.0 for v in lower.kkt.form.x])
     u = np.array([v.value or 0.0 for v in lower.kkt.form.u])
     return x, u, *lower.kkt.multipliers_from(x, u, lower.kkt.row_duals(*lower.multipliers()))
 
@@ -296,9 +308,11 @@ def _failure(record: SingleLevel, result: BilevelResult) -> AuditError:
     return error
 
 
-def _finalize_lower(lower, point: tuple, record: SingleLevel, rows: list,
-                    result: BilevelResult) -> tuple[LowerAudit, LowerSolver]:
-    """Audit the solver's point, then load the better of it and the exact re-solve.
+def _finalize_lower(lower, point: tuple, record: SingleLevel, rows: list, result: BilevelResult,
+                    before: float | None) -> tuple[LowerAudit, LowerSolver, float | None]:
+    """(its audit, its solver, the upper objective with it), from that with the solver's point.
+
+    Audit the solver's point, then load the better of it and the exact re-solve.
 
     Cost gap and complementarity are the solver's own, so that they can fail. The re-solve is exact
     to rounding; it replaces the solver's point unless the upper objective would get worse by more
@@ -314,9 +328,9 @@ def _finalize_lower(lower, point: tuple, record: SingleLevel, rows: list,
     if not record.exact:
         solution.load()
         return audit_lower(
-            kkt, solution.x, u, (solution.y, solution.mu), solver=solver), solver
-    kkt.duals.load_asked(y, mu)
-    before = pyo.value(record.original.expr)
+            kkt, solution.x, u, (solution.y, solution.mu), solver=solver), solver, None
+    if before is None:
+        before = pyo.value(record.original.expr)  # which says what has no value
     solution.load()
     after = pyo.value(record.original.expr)
     sense = 1 if record.original.sense == pyo.minimize else -1
@@ -329,11 +343,11 @@ def _finalize_lower(lower, point: tuple, record: SingleLevel, rows: list,
         kkt.duals.load(y, mu)
         add_price_ranges(report, x, u, solver)
         report.unique_answer = False
-        return report, solver
+        return report, solver, before
     report.residual = kkt_residual(kkt, solution.x, u, solution.y, solution.mu)
     if lower.bounds is not None:
         report.at_bound += at_bound(
             kkt, lower.bounds, solution.mu, kkt.slack(solution.x, u))
     add_price_ranges(report, solution.x, u, solver)
     report.unique_answer = same_answer(x, solution.x)
-    return report, solver
+    return report, solver, after

@@ -11,6 +11,7 @@ and pessimistic).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pyomo.environ as pyo
@@ -28,6 +29,7 @@ from pyomo_dlmp.auditing.upper_checks import (
     upper_vars,
 )
 from pyomo_dlmp.bilevel import lower_levels, upper_objective
+from pyomo_dlmp.bilevel.values import VarsOf
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
@@ -38,6 +40,21 @@ from pyomo_dlmp.tolerances import MULTIPLIER
 from pyomo_dlmp.transform.record import SingleLevel, single_level_data
 
 _SHOWN = 3  # dual Vars named in notes
+
+
+@dataclass
+class Upper:
+    """What an upper level consists of.
+
+    Attributes
+    ----------
+    rows, decided, seen
+        `upper_rows`; `upper_vars`; VarData in the upper objective.
+    """
+
+    rows: list
+    decided: list
+    seen: list
 
 
 def audit(model: Any, intervals: bool = True, time_limit: float | None = None) -> Audit:
@@ -104,7 +121,7 @@ def _audit(model: Any, intervals: bool) -> Audit:
 
 def judge_upper(model: Any, record: SingleLevel | None, lowers: list[LowerAudit],
                 solvers: list[LowerSolver], reported: float | None = None,
-                ranges: bool = True, upper: tuple[list, list] | None = None) -> Audit:
+                ranges: bool = True, upper: Upper | None = None) -> Audit:
     """The audit of a point whose lower levels have been checked.
 
     Parameters
@@ -120,7 +137,7 @@ def judge_upper(model: Any, record: SingleLevel | None, lowers: list[LowerAudit]
     ranges
         Whether the optimistic and pessimistic values are computed.
     upper
-        (`upper_rows`, `upper_vars`), where the caller has found them; None: they are found here.
+        Where the caller has found it; None: it is found here.
 
     Returns
     -------
@@ -137,7 +154,7 @@ def judge_upper(model: Any, record: SingleLevel | None, lowers: list[LowerAudit]
         raise ModelError.at(objective.name, "cannot be evaluated: a Var in it has no value",
                             "Solve the model first.")
     found.broken = broken_statements(model) + broken_rows(
-        upper_rows(model, record) if upper is None else upper[0])
+        upper_rows(model, record) if upper is None else upper.rows)
     decided: list[Any] = []
     for lower in lowers:
         assert lower.kkt is not None
@@ -145,14 +162,15 @@ def judge_upper(model: Any, record: SingleLevel | None, lowers: list[LowerAudit]
         found.broken += broken_fixed_rows(lower.kkt, [var.value for var in lower.kkt.form.u])
         found.broken += duals_beyond_bounds(lower.kkt, record)
     variables = (list(upper_vars(model, record, objective, decided)) if upper is None
-                 else upper[1])
+                 else upper.decided)
     found.outside, found.fractional = outside_bounds(variables), off_whole_numbers(variables)
     if ranges:
-        _add_range(found, objective, solvers)
+        _add_range(found, objective, solvers,
+                   VarsOf()(objective) if upper is None else upper.seen)
     return found
 
 
-def _add_range(found: Audit, objective, solvers: list[LowerSolver]) -> None:
+def _add_range(found: Audit, objective, solvers: list[LowerSolver], seen: list) -> None:
     """Add the optimistic and pessimistic upper objective, or a note why they are not known."""
     found.notes += [f"{a.name}: the ranges of prices that are not unique are not known: their "
                     "linear programs took too long or too much work"
@@ -160,7 +178,8 @@ def _add_range(found: Audit, objective, solvers: list[LowerSolver]) -> None:
     found.notes += [note for a in found.lowers for note in _not_unique(a)]
     moving = [bool(a.price_range) or not a.ranges_known for a in found.lowers]
     try:
-        ends, note = upper_range(objective, solvers, moving)
+        assert found.recomputed is not None
+        ends, note = upper_range(objective, solvers, moving, (seen, found.recomputed))
     except Unknown as err:  # then nothing tells that the solution is unique
         found.notes.append(str(err))
         return

@@ -33,7 +33,8 @@ class Unknown(Exception):
 
 
 def upper_range(objective: Any, solvers: list[LowerSolver],
-                moving: list[bool]) -> tuple[tuple[float, float] | None, str]:
+                moving: list[bool], upper: tuple[list, float]
+                ) -> tuple[tuple[float, float] | None, str]:
     """Range of the upper objective at the loaded upper decisions.
 
     Parameters
@@ -44,6 +45,8 @@ def upper_range(objective: Any, solvers: list[LowerSolver],
         Of every lower level.
     moving
         Of each lower level, whether the dual of some row is not unique.
+    upper
+        VarData in the objective, and its value here.
 
     Returns
     -------
@@ -56,6 +59,10 @@ def upper_range(objective: Any, solvers: list[LowerSolver],
     Unknown
         The limits of the call left no room for the linear programs; its text says so.
     """
+    seen, here = upper
+    if not any(moving) and not _may_move(seen, solvers):
+        value = _at_solved_duals(objective, solvers, here)
+        return (value, value), ""
     try:
         parts = quadratic_parts(objective.expr, objective.name)
     except ModelError:
@@ -63,7 +70,7 @@ def upper_range(objective: Any, solvers: list[LowerSolver],
     weights = _gradient(parts, [solver.kkt for solver in solvers])
     if weights is None:
         return None, _NOT_KNOWN + "it is not linear in the lower levels' solutions and duals"
-    least = greatest = _at_solved_duals(objective, solvers)
+    least = greatest = _at_solved_duals(objective, solvers, here)
     same = SAME_OBJECTIVE * (1.0 + abs(least))
     try:
         with limits.optional(), limits.work(UNITS):
@@ -81,8 +88,16 @@ def upper_range(objective: Any, solvers: list[LowerSolver],
     return (greatest, least), ""
 
 
-def _at_solved_duals(objective: Any, solvers: list[LowerSolver]) -> float:
-    """Upper objective with the re-solve's duals on the dual Vars, whose values are kept.
+def _may_move(seen: list, solvers: list[LowerSolver]) -> bool:
+    """Whether an objective sees what may not be unique although the duals of all rows are."""
+    bounds = {id(dual.var) for solver in solvers for dual in solver.kkt.duals.asked()
+              if dual.bound is not None}
+    return any(id(var) in bounds or any(
+        solver.kkt.form.column_number.get(var) is not None for solver in solvers) for var in seen)
+
+
+def _at_solved_duals(objective: Any, solvers: list[LowerSolver], here: float) -> float:
+    """Upper objective with the re-solve's duals on the dual Vars; with their values it is `here`.
 
     The faces of optimal duals start there; the Vars may hold others.
     """
@@ -92,11 +107,12 @@ def _at_solved_duals(objective: Any, solvers: list[LowerSolver]) -> float:
         both = np.concatenate([solution.y, solution.mu])
         for dual in solver.kkt.duals.asked():
             if dual.known:
-                kept.append((dual.var, dual.var.value))
-                value = sum(sign * both[column] for column, sign in dual.terms)
-                dual.var.set_value(float(value), skip_validation=True)
+                value = float(sum(sign * both[column] for column, sign in dual.terms))
+                if value != dual.var.value:
+                    kept.append((dual.var, dual.var.value))
+                    dual.var.set_value(value, skip_validation=True)
     try:
-        return float(pyo.value(objective.expr))
+        return float(pyo.value(objective.expr)) if kept else here
     finally:
         for var, value in kept:
             var.set_value(value, skip_validation=True)
@@ -106,13 +122,16 @@ def _range_of(solver: LowerSolver, weight: np.ndarray, moves: bool) -> tuple[flo
     """(least, greatest) change of weight'(x, y, mu) from the loaded x and the re-solve's duals."""
     kkt = solver.kkt
     n, e = len(kkt.form.x), len(kkt.equality_rows)
-    x, u = values_of(kkt.form)
     low = high = 0.0
     of_x, of_y, of_mu = weight[:n], weight[n:n + e], weight[n + e:]
+    of_bounds = of_mu[~kkt.is_row].any()  # `moves` tells of rows alone
+    of_duals = of_bounds or (moves and (of_y.any() or of_mu.any()))
+    if not (of_duals or of_x.any()):
+        return low, high
+    x, u = values_of(kkt.form)
     for least, greatest in form_ranges(x, u, of_x, solver) if of_x.any() else ():
         low, high = low + least, high + greatest
-    of_bounds = of_mu[~kkt.is_row].any()  # `moves` tells of rows alone
-    if not (of_bounds or (moves and (of_y.any() or of_mu.any()))):
+    if not of_duals:
         return low, high
     for face in dual_faces(x, u, solver):
         limits.check()

@@ -9,7 +9,8 @@ import pyomo.environ as pyo
 from pyomo.common.collections import ComponentSet
 from pyomo.core.expr.visitor import identify_variables
 
-from pyomo_dlmp.bilevel import LowerLevelData, guard_of, is_inside, upper_data
+from pyomo_dlmp.bilevel import guard_of, is_inside, levels_of, upper_data
+from pyomo_dlmp.bilevel.values import VarsOf
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.tolerances import AUDITED_ROW, ENTRY
 from pyomo_dlmp.transform.record import SingleLevel
@@ -33,17 +34,16 @@ def upper_rows(model: Any, record: SingleLevel | None) -> list:
     list of ConstraintData
     """
     own = [] if record is None else [model.component(name) for name in record.added]
-    levels = ComponentSet(b for b in model.component_data_objects(
-        pyo.Block, active=True, descend_into=pyo.Block) if isinstance(b, LowerLevelData))
     rows = list(upper_data(model, pyo.Constraint))
     if record is not None:
+        guards = {id(guard_of(level)) for level in levels_of(model)}
         rows += [c for c in record.deactivated if c.ctype is pyo.Constraint
-                 and not any(guard_of(level) is c for level in levels)]
+                 and id(c) not in guards]
     return [row for row in rows if not any(is_inside(row, block) for block in own)]
 
 
-def upper_vars(model: Any, record: SingleLevel | None, objective: Any,
-               decided: Iterable) -> Iterator:
+def upper_vars(model: Any, record: SingleLevel | None, objective: Any, decided: Iterable,
+               rows: list | None = None, vars_of: VarsOf | None = None) -> Iterator:
     """The VarData that the upper level decides, declared ones inside a LowerLevel included.
 
     A fixed Var is data, and one in no active row or objective is not decided.
@@ -58,18 +58,21 @@ def upper_vars(model: Any, record: SingleLevel | None, objective: Any,
         The upper Objective.
     decided
         VarData of the upper level that the lower levels use.
+    rows
+        `upper_rows`, where the caller has found them; None: they are found here.
+    vars_of
+        Where the caller asks it, too.
 
     Returns
     -------
     iterator
     """
     own = [] if record is None else [model.component(name) for name in record.added]
-    levels = [b for b in model.component_data_objects(pyo.Block, active=True,
-                                                      descend_into=pyo.Block)
-              if isinstance(b, LowerLevelData)]
+    levels = list(levels_of(model))
     used = ComponentSet(var for var in decided if not var.fixed)
-    for expr in (objective.expr, *(row.body for row in upper_rows(model, record))):
-        used.update(identify_variables(expr, include_fixed=False))
+    rows = upper_rows(model, record) if rows is None else rows
+    for part in (objective, *rows):
+        used.update((vars_of or VarsOf())(part))
     # wherever they stand: on a deactivated block, on another model
     for var in used:
         inside = next((b for b in levels if is_inside(var, b)), None)

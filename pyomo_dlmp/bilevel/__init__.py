@@ -6,10 +6,11 @@ from pyomo_dlmp.bilevel.lower_level import (
     LowerLevelData,
     dual_vars_of,
     is_inside,
+    levels_of,
     lower_levels,
     upper_data,
     upper_objective,
 )
 
 __all__ = ["LowerLevel", "LowerLevelData", "Notice", "dual_vars_of", "guard_of", "is_inside",
-           "lower_levels", "upper_data", "upper_objective"]
+           "levels_of", "lower_levels", "upper_data", "upper_objective"]

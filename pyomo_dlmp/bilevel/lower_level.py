@@ -261,6 +261,25 @@ def upper_data(model: Any, ctype: type, active: bool | None = True) -> Iterator:
             yield from upper_data(block, ctype, active)
 
 
+def levels_of(model: Any) -> Iterator[LowerLevelData]:
+    """Active LowerLevel blocks, without a look inside them: quicker than `lower_levels`.
+
+    Parameters
+    ----------
+    model
+        ConcreteModel or Block whose lower levels are not nested.
+
+    Returns
+    -------
+    iterator
+    """
+    for block in model.component_data_objects(pyo.Block, active=True, descend_into=False):
+        if isinstance(block, LowerLevelData):
+            yield block
+        else:
+            yield from levels_of(block)
+
+
 def upper_objective(model: Any) -> Any:
     """The one active objective outside the lower levels.
 

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+import pyomo.environ as pyo
 from pyomo.core.expr.visitor import identify_variables
 
 from pyomo_dlmp.errors import ModelError
@@ -19,22 +20,50 @@ def load_values(variables: Iterable, values: Iterable[float]) -> None:
         var.set_value(value, True)  # by position: by name it takes longer
 
 
-def value_idle_vars(objective: Any, rows: Iterable, idle: Iterable = ()) -> None:
+class VarsOf:
+    """The Vars that objectives and rows see; each is looked at once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, list]] = {}  # by id of what is kept alive
+
+    def __call__(self, part: Any) -> list:
+        """VarData that are not fixed.
+
+        Parameters
+        ----------
+        part
+            ObjectiveData, or ConstraintData, whose expression stays.
+        """
+        if id(part) not in self._known:
+            expression = part.expr if part.ctype is pyo.Objective else part.body
+            self._known[id(part)] = part, list(identify_variables(
+                expression, include_fixed=False))
+        return self._known[id(part)][1]
+
+
+def value_idle_vars(parts: Iterable, idle: Iterable = (), vars_of: VarsOf | None = None) -> None:
     """Give Vars whose terms cancel, so that no solver sees them, a value within their bounds.
 
     Parameters
     ----------
-    objective, rows
-        Objective and ConstraintData whose Vars are looked at.
+    parts
+        ObjectiveData and ConstraintData whose Vars are looked at.
     idle
         Further VarData.
+    vars_of
+        Where the caller asks it, too.
     """
-    parts = [objective.expr, *(c.body for c in rows)]
-    seen = (v for part in parts for v in identify_variables(part, include_fixed=False))
-    for var in chain(idle, seen):
+    vars_of = vars_of or VarsOf()
+    for var in chain(idle, chain.from_iterable(map(vars_of, parts))):
         if var.value is None:
             near = 0.0 if var.lb is None else max(0.0, var.lb)
             var.set_value(near if var.ub is None else min(near, var.ub))
+
+
+def is_free(var: Any) -> bool:
+    """Whether a Var has no bound at all, of its own or of its domain."""
+    return (var._lb is None and var._ub is None and var._domain is pyo.Reals) or (
+        var.bounds == (None, None))
 
 
 def limits_of(var: Any) -> tuple[float | None, float | None]:

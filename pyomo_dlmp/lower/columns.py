@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from itertools import chain
 
 from pyomo_dlmp.lower.kkt_system import KktSystem
 
@@ -26,8 +27,8 @@ def columns_of(kkt: KktSystem, wanted: Container[int] | None = None
     """
     form = kkt.form
     first = len(form.u) + len(form.x)
-    where = {id(v): [(j, 1.0)] for j, v in enumerate([*form.u, *form.x])
-             if wanted is None or id(v) in wanted}
+    ids = map(id, chain(form.u, form.x))
+    where = {i: [(j, 1.0)] for j, i in enumerate(ids) if wanted is None or i in wanted}
     for dual in kkt.duals.asked():
         if dual.terms and (wanted is None or id(dual.var) in wanted):
             where[id(dual.var)] = [(first + column, sign) for column, sign in dual.terms]

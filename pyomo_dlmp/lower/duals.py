@@ -32,6 +32,7 @@ from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
+from pyomo.common.collections import ComponentMap
 
 from pyomo_dlmp.bilevel import dual_vars_of
 from pyomo_dlmp.lower.form import LowerForm
@@ -89,6 +90,7 @@ class DualMap:
         self._is_row, self._index = is_row, index
         self._equality = np.full(len(form.rows), -1)
         self._equality[equality_rows] = np.arange(len(equality_rows))
+        self._keys: list | None = None  # of the rows in a Suffix
         self._asked: tuple[int, list[AskedDual]] | None = None  # when there were so many
         # pair of each (row or bound, side), -1 where there is none
         self._pair = {}
@@ -226,9 +228,11 @@ class DualMap:
         block = self.form.block
         if block.component("dual") is None:
             block.add_component("dual", pyo.Suffix(direction=pyo.Suffix.IMPORT))
-        suffix = block.component("dual")
-        for row, value in zip(self.form.rows, self.row_duals(y, mu).tolist(), strict=True):
-            suffix[row] = value
+        if self._keys is None:
+            self._keys = list(ComponentMap((row, 0.0) for row in self.form.rows)._dict)
+        # all at once: one after another they take three times as long
+        block.component("dual")._dict.update(zip(self._keys, zip(
+            self.form.rows, self.row_duals(y, mu).tolist(), strict=True), strict=True))
         self.load_asked(y, mu)
 
     def load_asked(self, y: np.ndarray, mu: np.ndarray) -> None:

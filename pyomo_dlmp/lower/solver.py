@@ -19,6 +19,7 @@ from pyomo_dlmp.bilevel.values import load_values
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.lower.point import decisions_of
+from pyomo_dlmp.numerics.blas import one_blas_thread
 from pyomo_dlmp.numerics.components import component_labels, groups_of
 from pyomo_dlmp.numerics.elimination import Elimination, eliminate
 from pyomo_dlmp.numerics.qp import ConvexQp, Point, solve_singles
@@ -263,22 +264,19 @@ class LowerSolver:
         """
         return self.solve(decisions_of(self.kkt.form))
 
+    @one_blas_thread()
     def _solve(self, u: np.ndarray, tolerance: float) -> LowerSolution:
         kkt, form, M = self.kkt, self.kkt.form, self.elimination.M
-        x0 = self.offset(u)
+        x0, rows = self.offset(u), kkt.row_pairs
         c = kkt.sigma * (M.T @ form.gradient(x0, u))
         Q = kkt.sigma * self.Q
-        rows = kkt.row_pairs
         right = np.concatenate([
             kkt.b_eq[self.rest] - kkt.B_eq[self.rest] @ u - kkt.A_eq[self.rest] @ x0,
             -(kkt.S[rows] @ x0 + kkt.T[rows] @ u + kkt.s0[rows])])
-        v = np.zeros(len(c))
-        dual = np.zeros(len(right))
-        rho = np.zeros(len(c))
+        v, dual, rho = np.zeros(len(c)), np.zeros(len(right)), np.zeros(len(c))
         kept = self.elimination.kept
         problem = ConvexQp(Q.tocsr(), c, self.A.tocsr(), right, len(self.rest),
-                        form.lb[kept], form.ub[kept],
-                        np.array([form.x[j].value or 0.0 for j in kept], dtype=float))
+                           form.lb[kept], form.ub[kept])
         self._check_settled_rows(right, rows)
         solve_singles(problem, self.singles, v, dual, rho)
         for number, part in enumerate(self.parts):
@@ -303,14 +301,15 @@ class LowerSolver:
             touched = np.flatnonzero(self.A[:, part].getnnz(axis=1))
             self._pieces[number] = touched, problem.restrict(part, touched)
         touched, known = self._pieces[number]
-        start = None if problem.start is None else problem.start[part]
         return touched, replace(known, c=problem.c[part], right=problem.right[touched],
-                                lb=problem.lb[part], ub=problem.ub[part], start=start)
+                                lb=problem.lb[part], ub=problem.ub[part])
 
     def _answer(self, number: int, piece: ConvexQp, like: Point | None) -> Point:
         """The solution of a part; that of its last QP where this is the same to the last bit."""
         last = self._answers.get(number)
         if last is None or not same_qp(last[0], piece):
+            x, kept = self.kkt.form.x, self.elimination.kept
+            piece.start = np.array([x[j].value or 0.0 for j in kept[self.parts[number]]], float)
             last = self._answers[number] = piece, piece.solve(like)
         return last[1]
 

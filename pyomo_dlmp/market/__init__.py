@@ -1,6 +1,8 @@
 """Who reacts to the DSO's prices: aggregators, their workloads, and the baselines."""
 
 from pyomo_dlmp.market.aggregator import PAYS, AggregatorBlock, AggregatorBlockData
+from pyomo_dlmp.market.contracts import CapacityCharge, Contract, DemandCharge
+from pyomo_dlmp.market.curtailment import Curtailable
 from pyomo_dlmp.market.markets import (
     DEFAULT_MARKET,
     MARKETS,
@@ -14,7 +16,8 @@ from pyomo_dlmp.market.markets import (
 from pyomo_dlmp.market.workload import Interactive, Job, Servers, Ups, Workload, scaled
 
 __all__ = [
-    "DEFAULT_MARKET", "MARKETS", "PAYS", "AggregatorBlock", "AggregatorBlockData", "Interactive",
-    "Job", "Market", "MarketResult", "MarketRow", "Servers", "Ups", "Workload", "build_bilevel",
-    "register_market", "scaled", "solve_market",
+    "DEFAULT_MARKET", "MARKETS", "PAYS", "AggregatorBlock", "AggregatorBlockData", "CapacityCharge",
+    "Contract", "Curtailable", "DemandCharge", "Interactive", "Job", "Market", "MarketResult",
+    "MarketRow", "Servers", "Ups", "Workload", "build_bilevel", "register_market", "scaled",
+    "solve_market",
 ]

@@ -18,7 +18,7 @@ import pyomo.environ as pyo
 
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.market.data import Market
-from pyomo_dlmp.market.dso import AcDso
+from pyomo_dlmp.market.dso import AcDso, charged_at, leaders_sites
 from pyomo_dlmp.network.units import KILO
 from pyomo_dlmp.opf.limits import limited_blocks
 from pyomo_dlmp.solve import solve_opf
@@ -82,12 +82,6 @@ def hourly(m: Any) -> dict[Hashable, float]:
     return paid
 
 
-def sites_of(m: Any) -> dict[str, Any]:
-    """Blocks of the leader's datacenters by name."""
-    own = {k[0] for k in m.dca.pay_active}
-    return {name: dc for name, dc in m.dso.datacenter.items() if name in own}
-
-
 def shift(dc: Any, t: Hashable, mw: float) -> bool:
     """Add to a site's power, in equal legs; False where its range has no room."""
     n = 1 if dc.balanced else len(dc.legs)
@@ -117,7 +111,7 @@ def cliff_of(m: Any, dso: AcDso) -> Cliff:
     solver, before = dso.solver(), _values(m)
     answer, base = dso.loop.solution, hourly(m)
     rows, most = [], dict(base)
-    for name, dc in sites_of(m).items():
+    for name, dc in leaders_sites(m).items():
         for word, move in (("more", 1.0 / KILO), ("less", -1.0 / KILO)):
             moved = [t for t in base if shift(dc, t, move)]
             try:
@@ -135,7 +129,7 @@ def cliff_of(m: Any, dso: AcDso) -> Cliff:
             *(("", t, "payment_just_beyond", most[t]) for t in base), *rows]
     table = pd.DataFrame(rows, columns=["element", "period", "quantity", "value"])
     table["unit"] = "$"
-    return Cliff(table, sum(most.values()) if jump else float("nan"))
+    return Cliff(table, sum(most.values()) + charged_at(m) if jump else float("nan"))
 
 
 def try_deviations(m: Any, dso: AcDso, market: Market, paid: float) -> pd.DataFrame:
@@ -157,7 +151,7 @@ def try_deviations(m: Any, dso: AcDso, market: Market, paid: float) -> pd.DataFr
     DataFrame
         As `AcMarket.deviations`; payment and change are nan where a move has no solution.
     """
-    coupled = bool(len(market.takers) or len(m.dso.storage))
+    coupled = bool(len(market.takers) or len(m.dso.storage) or m.component("contract"))
     base, before = hourly(m), _values(m)
     state, answer = dso.loop.state, dso.loop.solution
 
@@ -196,7 +190,7 @@ def try_deviations(m: Any, dso: AcDso, market: Market, paid: float) -> pd.DataFr
 def _pay_for(m: Any, dso: AcDso, moves: list[tuple], base: dict, paid: float,
              coupled: bool) -> list[tuple]:
     """Rows of the moves of one day, which do not share an hour."""
-    sites = sites_of(m)
+    sites = leaders_sites(m)
     for one, t, other, u, mw in moves:
         shift(sites[one], t, mw)
         shift(sites[other], u, -mw)
@@ -208,7 +202,7 @@ def _pay_for(m: Any, dso: AcDso, moves: list[tuple], base: dict, paid: float,
     after, broken = hourly(m), count_broken(dso.model)
     found = []
     for one, t, other, u, mw in moves:
-        new = sum(after.values()) if coupled else paid + sum(
+        new = sum(after.values()) + charged_at(m) if coupled else paid + sum(
             after[hour] - base[hour] for hour in {t, u})
         found.append((_words(one, t, other, u), KILO * mw, new, new - paid, broken))
     return found
@@ -226,7 +220,7 @@ def _moves(m: Any, market: Market, base: dict) -> Iterator[tuple]:
     different hours.
     """
     rng = np.random.default_rng(market.seed)
-    sites, before = sites_of(m), _values(m)
+    sites, before = leaders_sites(m), _values(m)
     names, hours = list(sites), sorted(base, key=lambda t: -base[t])
     if len(hours) < 2 and len(names) < 2:
         return
@@ -253,7 +247,7 @@ def _moves(m: Any, market: Market, base: dict) -> Iterator[tuple]:
 
 def _serves(m: Any) -> bool:
     """Whether the leader's own rows can hold at the sites' present powers."""
-    decided = [v for dc in sites_of(m).values() for v in dc.p.values() if not v.fixed]
+    decided = [v for dc in leaders_sites(m).values() for v in dc.p.values() if not v.fixed]
     for var in decided:
         var.fix()
     m.dso.deactivate()

@@ -22,6 +22,7 @@ from pyomo_dlmp.ac_opf.differences import difference_quotients
 from pyomo_dlmp.ac_opf.parts import price_parts
 from pyomo_dlmp.market.ac_checks import cliff_of, count_broken, try_deviations
 from pyomo_dlmp.market.ac_leader import Leader
+from pyomo_dlmp.market.contracts import Contract
 from pyomo_dlmp.market.data import Market, MarketResult
 from pyomo_dlmp.market.dso import AcDso, LinearDso, bilevel_of
 from pyomo_dlmp.network.units import KILO
@@ -127,7 +128,7 @@ def said(note: str, dso: LinearDso | AcDso) -> str:
 
 
 def solve_strategic_ac(market: Market, start: MarketResult | None, progress: Callable | None = None,
-                       **options: Any) -> MarketResult:
+                       contract: Contract | None = None, **options: Any) -> MarketResult:
     """The strategic market in the AC form.
 
     Parameters
@@ -139,6 +140,8 @@ def solve_strategic_ac(market: Market, start: MarketResult | None, progress: Cal
         datacenters at their floor.
     progress : callable, optional
         progress(stage, payment, bound).
+    contract : Contract, optional
+        As of `bilevel_of`.
     **options
         Of `solve_bilevel`.
 
@@ -158,7 +161,7 @@ def solve_strategic_ac(market: Market, start: MarketResult | None, progress: Cal
     kw = None if start is None else {
         name: [KILO * dc.p[t].value for t in start.dso.periods]
         for name, dc in start.dso.datacenter.items()}
-    m, dso = bilevel_of(market, start=kw)
+    m, dso = bilevel_of(market, start=kw, contract=contract)
     assert isinstance(dso, AcDso)
     for var in m.dso.declared_upper():
         same = None if start is None else start.model.find_component(var.name)

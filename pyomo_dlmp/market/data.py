@@ -12,6 +12,7 @@ import pandas as pd
 
 from pyomo_dlmp.auditing import BilevelResult
 from pyomo_dlmp.deprecation import renamed_arguments
+from pyomo_dlmp.market.contracts import Contract
 from pyomo_dlmp.market.workload import Workload
 from pyomo_dlmp.network import Network
 
@@ -24,8 +25,8 @@ class Market:
     ----------
     network : Network
         The feeder.
-    workload : Workload or float
-        Of the leader; a float: MWh.
+    workload : Workload or float, optional
+        Of the leader; a float: MWh. None where there are owners.
     opf : mapping
         Keywords of `build_opf` (periods, hours, price ...).
     pays : str
@@ -35,11 +36,17 @@ class Market:
         `pays` is "tariff".
     takers : mapping of str to (sites, Workload)
         Aggregators that are price takers in every market.
+    owners : mapping of str to (sites, Workload)
+        Instead of one leader, several: each has its own sites, work and payment (a float: MWh).
+        They are rivals in the market "equilibrium", respond by themselves as price takers and at a
+        tariff, and act as one in "strategic" (each with its own work).
+    starts : int
+        Schedules from which the search for an equilibrium begins.
     averaged : bool
         Whether the price taker moves by 1/k towards its best response in round k, instead of all
         the way.
     max_rounds : int
-        Most rounds of the price taker.
+        Most rounds of the price taker, and of best responses from each start.
     ac_rounds : int
         Most rounds of the leader's loop in the AC form.
     deviations : int
@@ -49,10 +56,16 @@ class Market:
     limits_kw : mapping of str to (least, most)
         Limits of a datacenter's power (kW) beside its own, each a number or one per period: an
         outage, a flexible connection.
+    demand_charge : DemandCharge, optional
+        Of the market "demand charge".
+    capacity_charge : CapacityCharge, optional
+        Of the markets "two-part tariff" and "two-part DLMP".
+    curtailable : Curtailable, optional
+        Of the market "curtailable subscription".
     """
 
     network: Network
-    workload: Workload | float
+    workload: Workload | float | None = None
     opf: Mapping[str, Any] = field(default_factory=dict)
     pays: str = "active and reactive"
     tariff: Any = 50.0
@@ -63,6 +76,11 @@ class Market:
     deviations: int = 20
     seed: int = 0
     limits_kw: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    owners: Mapping[str, tuple[tuple[str, ...], Workload | float]] = field(default_factory=dict)
+    starts: int = 3
+    demand_charge: Contract | None = None
+    capacity_charge: Contract | None = None
+    curtailable: Contract | None = None
 
     @property
     def net(self) -> Network:
@@ -92,7 +110,8 @@ class MarketResult:
         How the solution was found, in words.
     rounds : DataFrame or None
         Of a price taker: columns round, payment ($), change (MW). Of a strategic market in the AC
-        form: as of `AcMarket`.
+        form: as of `AcMarket`. Of an equilibrium: columns start, round, owner, cost, bound, regret
+        ($), change (MW).
     solution : BilevelResult or None
         Of a market that solves a bilevel model.
     model : ConcreteModel or None
@@ -105,6 +124,16 @@ class MarketResult:
         The DSO's problem as it was compiled for the solve, for what reads its rows afterwards.
     ac : AcMarket or None
         What the AC form says of its answer (`market.ac_market`).
+    regret : DataFrame or None
+        Of an equilibrium, its certificate: columns owner, cost ($, priced apart from the search),
+        best_response_bound ($, proven: no other schedule of the owner costs less while the others
+        keep theirs), regret (their difference, $).
+    equilibria : DataFrame or None
+        All distinct ones found: columns equilibrium (from 1, the answer), set (those of one number
+        are joined by others: a flat valley, or a limit that owners share in many ways), owner,
+        cost, regret ($), starts (how many led there). There may be others.
+    network : Network or None
+        The feeder, of a market that adds devices to it; None: the Market's.
     """
 
     market: str
@@ -119,6 +148,9 @@ class MarketResult:
     tariff: Any = None
     form: Any = None
     ac: Any = None
+    regret: pd.DataFrame | None = None
+    equilibria: pd.DataFrame | None = None
+    network: Network | None = None
 
     def release(self) -> None:
         """Let go of the model and its arrays; numbers, status and notes stay.
@@ -151,6 +183,8 @@ class MarketRow:
         report shows these.
     least_cost : bool
         Whether its cost is the least of all markets: the price of anarchy compares with it.
+    contract : str or None
+        Field of the Market with what is paid beside energy; a market that has one needs it.
     """
 
     name: str
@@ -158,3 +192,4 @@ class MarketRow:
     pays: str | None = None
     foresees: bool = False
     least_cost: bool = False
+    contract: str | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pyomo.environ as pyo
 from pyomo.core.expr.numeric_expr import NPV_MaxExpression, NPV_MinExpression
 
@@ -20,9 +21,11 @@ from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.lower.point import point_of
 from pyomo_dlmp.lower.solver import LowerSolution, LowerSolver, kkt_residual
 from pyomo_dlmp.market.aggregator import AggregatorBlock
+from pyomo_dlmp.market.contracts import Contract, Power, charged
 from pyomo_dlmp.market.data import Market
+from pyomo_dlmp.market.owners import add_aggregators
 from pyomo_dlmp.network.series import by_period
-from pyomo_dlmp.network.units import mega
+from pyomo_dlmp.network.units import KILO, mega
 from pyomo_dlmp.opf import build_opf
 from pyomo_dlmp.solve import solve_opf
 
@@ -272,7 +275,8 @@ def dso_of(market: Market, into: Any = None, **more: Any) -> LinearDso | AcDso:
 
 
 def bilevel_of(market: Market, pays: str | None = None,
-               start: Mapping[str, Any] | None = None) -> tuple[Any, LinearDso | AcDso]:
+               start: Mapping[str, Any] | None = None,
+               contract: Contract | None = None) -> tuple[Any, LinearDso | AcDso]:
     """The bilevel model of a market, and its DSO.
 
     Parameters
@@ -282,22 +286,79 @@ def bilevel_of(market: Market, pays: str | None = None,
         What the leader pays for, instead of the market's `pays`.
     start : mapping, optional
         As of `AcDso`.
+    contract : Contract, optional
+        What the leader pays for beside its energy.
 
     Returns
     -------
     (ConcreteModel, LinearDso or AcDso)
         With LowerLevel `dso` (and its price takers) under AggregatorBlock `dca`.
     """
+    contract = contract or Contract()
+    market = contract.extended(market)
     m = pyo.ConcreteModel(name=market.network.name)
     m.dso = LowerLevel()
     theirs = [site for sites, _ in market.takers.values() for site in sites]
     dso = dso_of(market, m.dso, start=start, price_takers=theirs)
     add_takers(m.dso, market)
-    m.dca = AggregatorBlock()
-    pays = pays or market.pays
-    m.dca.build(m.dso, market.workload, pays,
-                tariff=market.tariff if pays == "tariff" else None)
+    contract.limit(m.dso, market.network)
+    add_aggregators(m, m.dso, market, pays or market.pays)
+    contract.write(m, leaders_sites(m))
     return m, dso
+
+
+def leaders_sites(m: Any) -> dict[str, Any]:
+    """Blocks of the leader's datacenters.
+
+    Parameters
+    ----------
+    m : ConcreteModel
+        As of `bilevel_of`.
+
+    Returns
+    -------
+    dict of str to DatacenterBlock
+    """
+    own = {k[0] for k in m.dca.pay_active}
+    return {name: dc for name, dc in m.dso.datacenter.items() if name in own}
+
+
+def power_of(m: Any) -> Power:
+    """Powers of the leader's sites at the loaded values.
+
+    Parameters
+    ----------
+    m : ConcreteModel
+        As of `bilevel_of`.
+
+    Returns
+    -------
+    Power
+    """
+    sites, labels = leaders_sites(m), list(m.dso.periods)
+    curtailed, tariff = m.dso.component("curtailed"), m.dca.component("tariff")
+    return Power(
+        kw={s: np.array([KILO * pyo.value(dc.p[t]) for t in labels]) for s, dc in sites.items()},
+        curtailed_kw={} if curtailed is None else {
+            s: np.array([KILO * pyo.value(curtailed[s, t]) for t in labels]) for s in sites},
+        capacity_kw={s: dc.device.kw for s, dc in sites.items()}, hours=m.dso.period_hours,
+        tariff=np.array([0.0 if tariff is None else pyo.value(tariff[t]) for t in labels]))
+
+
+def charged_at(m: Any) -> float:
+    """What the leader is charged beside its energy ($), from the loaded powers alone.
+
+    Parameters
+    ----------
+    m : ConcreteModel
+        As of `bilevel_of`.
+
+    Returns
+    -------
+    float
+    """
+    block = m.component("contract")
+    return 0.0 if block is None else charged(block.terms, power_of(m))
 
 
 def add_takers(dso: Any, market: Market) -> None:

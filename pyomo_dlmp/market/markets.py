@@ -1,9 +1,19 @@
-"""Four markets on the same data, from no coordination to all of it.
+"""Markets on the same data, from no coordination to all of it.
 
     uncoordinated   the DCA minimises its bill at a tariff; the DSO takes its power as given
     price taker     the DCA responds to the last DLMPs again and again: it converges, or cycles
     strategic       the DCA foresees the DLMPs that its power causes (the bilevel model)
+    equilibrium     several owners, each of whom foresees the DLMPs, respond to one another
     cooperative     one problem: the DSO's cost over its own and the DCA's decisions
+
+and under contracts (`market.contracts`, `market.curtailment`), where what is paid beside energy is
+data of the Market:
+
+    demand charge    uncoordinated, and the peak beyond the month's peak so far is charged
+    two-part tariff  uncoordinated, and subscribed power is charged, and what is beyond it
+    two-part DLMP    strategic, with the same charges
+    curtailable subscription    at a tariff; a share of the power may be curtailed by the DSO, and
+                     the leader foresees how much (a bilevel model)
 
 Payments between them are transfers, and the work done is the same, so the DSO's cost is the social
 cost; the price of anarchy is a market's cost over the cooperative one. At equal bills the
@@ -31,14 +41,24 @@ from pyomo_dlmp.errors import (
     shown,
 )
 from pyomo_dlmp.market.ac_market import ac_of, said, solve_strategic_ac
-from pyomo_dlmp.market.aggregator import AggregatorBlock
+from pyomo_dlmp.market.contracts import Contract
 from pyomo_dlmp.market.data import Market, MarketResult, MarketRow
 from pyomo_dlmp.market.dso import add_takers, bilevel_of, dso_of, in_ac
+from pyomo_dlmp.market.equilibrium import solve_equilibrium
 from pyomo_dlmp.market.market_checks import check_market
+from pyomo_dlmp.market.owners import add_aggregators
+from pyomo_dlmp.market.responses import (
+    announce,
+    apart,
+    best_response,
+    decisions_of,
+    first_schedule,
+    spread,
+)
 from pyomo_dlmp.opf.option_checks import AC_ALONE
-from pyomo_dlmp.solve import check_keywords, solve_bilevel, solve_integer, solve_opf
+from pyomo_dlmp.solve import check_keywords, solve_bilevel, solve_integer
 from pyomo_dlmp.status import Status
-from pyomo_dlmp.tolerances import GAP, ROUNDING, ROW_HOLDS
+from pyomo_dlmp.tolerances import GAP, ROW_HOLDS
 
 
 @renamed_arguments(reuse="atlas", cache="atlas")
@@ -52,7 +72,8 @@ def solve_market(name: str, market: Market, **options: Any) -> MarketResult:
     market : Market
         Its data.
     **options
-        Of `solve_bilevel` (solver, gap, time_limit, progress, atlas).
+        Of `solve_bilevel` (solver, gap, time_limit, progress, atlas); `starts` and `max_rounds`
+        instead of the market's.
 
     Returns
     -------
@@ -66,9 +87,14 @@ def solve_market(name: str, market: Market, **options: Any) -> MarketResult:
     if not (isinstance(name, str) and name in MARKETS):
         raise ModelError.at("market", f"{shown(name)} is unknown", nearest(name, MARKETS))
     require_kind(market, Market, "solve_market")
-    check_market(market)
+    own = {key: options.pop(key) for key in ("starts", "max_rounds") if key in options}
+    market = replace(market, **own)
+    row = MARKETS[name]
+    check_market(market, needs=row.contract)
     check_keywords(options)
-    return MARKETS[name].solve(market, **options)
+    outcome = row.solve(market, **options)
+    outcome.market = name
+    return outcome
 
 
 def register_market(row: MarketRow) -> None:
@@ -116,22 +142,38 @@ def build_bilevel(market: Market, pays: str | None = None) -> Any:
     return bilevel_of(market, pays)[0]
 
 
-def _strategic(market: Market, **options: Any) -> MarketResult:
+def foreseen(market: Market, contract: Contract | None = None, **options: Any) -> MarketResult:
+    """The market of a leader that foresees the DSO's answer: prices, or curtailment.
+
+    Parameters
+    ----------
+    market : Market
+    contract : Contract, optional
+        What it pays for beside its energy.
+    **options
+        Of `solve_bilevel`.
+
+    Returns
+    -------
+    MarketResult
+    """
     if in_ac(market):
-        return solve_strategic_ac(market, _linear_answer(market, **options), **options)
-    m = build_bilevel(market)
+        return solve_strategic_ac(market, _linear_answer(market, contract, **options),
+                                  contract=contract, **options)
+    m, _ = bilevel_of(market, contract=contract)
     solution = solve_bilevel(m, **options)
     paid = float("nan") if solution.objective is None else solution.objective
     return MarketResult("strategic", m.dso, paid, solution.status, solution=solution, model=m,
                         form=_form_of(m.dso, solution))
 
 
-def _linear_answer(market: Market, **options: Any) -> MarketResult | None:
+def _linear_answer(market: Market, contract: Contract | None,
+                   **options: Any) -> MarketResult | None:
     """The same market in the linear form; None where that cannot hold the feeder, or not its loads.
     """
     opf = {key: v for key, v in market.opf.items() if key not in AC_ALONE}
     try:
-        return _strategic(replace(market, opf=opf), **options)
+        return foreseen(replace(market, opf=opf), contract, **options)
     except (ModelError, SolverError, BoundError, AuditError):
         return None
 
@@ -142,10 +184,22 @@ def _form_of(dso, solution: BilevelResult) -> Any:
     return next((a.kkt.form for a in lowers if a.kkt is not None and a.kkt.form.block is dso), None)
 
 
-def _uncoordinated(market: Market, **_: Any) -> MarketResult:
-    m, dso = bilevel_of(market, "tariff")
-    _best_response(m)
-    _spread(m)
+def at_a_tariff(market: Market, contract: Contract | None = None, **_: Any) -> MarketResult:
+    """The market of a leader whose bill does not depend on what the DSO does.
+
+    Parameters
+    ----------
+    market : Market
+    contract : Contract, optional
+        What it pays for beside its energy.
+
+    Returns
+    -------
+    MarketResult
+    """
+    m, dso = bilevel_of(market, "tariff", contract=contract)
+    best_response(m)
+    spread(m)
     answer = dso.clear()
     return MarketResult("uncoordinated", m.dso, pyo.value(m.dca.cost), Status.OPTIMAL, model=m,
                    note=said("pays the tariff; spread evenly where bills are equal", dso),
@@ -155,17 +209,17 @@ def _uncoordinated(market: Market, **_: Any) -> MarketResult:
 
 def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> MarketResult:
     m, dso = bilevel_of(market)
-    decisions = _decisions(m)
-    _first_schedule(m)
+    decisions = decisions_of(m)
+    first_schedule(m)
     seen: list[list[float]] = []
     rounds = []
     status, note = Status.ROUNDS_USED_UP, f"did not converge in {market.max_rounds} rounds"
     for k in range(1, market.max_rounds + 1):
         here = [var.value for var in decisions]
         answer = dso.clear()
-        _announce(m)
+        announce(m)
         paid = pyo.value(m.dca.cost)
-        _best_response(m)
+        best_response(m)
         content = abs(paid - pyo.value(m.dca.cost)) <= GAP * max(1.0, abs(paid))
         if market.averaged:
             for var, old in zip(decisions, here, strict=True):
@@ -176,7 +230,7 @@ def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> 
         if progress is not None:
             progress(f"round {k}", paid, None)
         back = None if market.averaged else next(
-            (i for i, old in enumerate(seen) if _apart(old, here) <= ROW_HOLDS), None)
+            (i for i, old in enumerate(seen) if apart(old, here) <= ROW_HOLDS), None)
         if change <= ROW_HOLDS or (market.averaged and content):
             status, note = Status.OPTIMAL, f"converged in {k} rounds"
             break
@@ -196,13 +250,10 @@ def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> 
 
 
 def _cooperative(market: Market, **_: Any) -> MarketResult:
-    theirs = [site for sites, _ in market.takers.values() for site in sites]
     dso = dso_of(market, price_takers=list(market.network.datacenters))
     m = dso.model
     add_takers(m, market)
-    m.dca = AggregatorBlock()
-    m.dca.build(m, market.workload, price_taker=True,
-                sites=[site for site in market.network.datacenters if site not in theirs])
+    add_aggregators(m, m, market, price_taker=True)
     if m.dca.binaries:
         if in_ac(market):
             dso.clear()  # relaxed, for a point near the answer
@@ -216,76 +267,37 @@ def _cooperative(market: Market, **_: Any) -> MarketResult:
                    ac=ac_of(dso, float("nan")))
 
 
+def _demand_charge(market: Market, **options: Any) -> MarketResult:
+    return at_a_tariff(market, market.demand_charge, **options)
+
+
+def _two_part_tariff(market: Market, **options: Any) -> MarketResult:
+    return at_a_tariff(market, market.capacity_charge, **options)
+
+
+def _two_part_dlmp(market: Market, **options: Any) -> MarketResult:
+    return foreseen(market, market.capacity_charge, **options)
+
+
+def _curtailable(market: Market, **options: Any) -> MarketResult:
+    contract = market.curtailable
+    assert contract is not None
+    outcome = foreseen(replace(market, pays="tariff"), contract,
+                       **{"search": "regions", **options})
+    outcome.network = contract.extended(market).network
+    return outcome
+
+
 MARKETS: dict[str, MarketRow] = {row.name: row for row in (
-    MarketRow("uncoordinated", _uncoordinated, pays="tariff"),
+    MarketRow("uncoordinated", at_a_tariff, pays="tariff"),
     MarketRow("price taker", _price_taker),
-    MarketRow("strategic", _strategic, foresees=True),
+    MarketRow("strategic", foreseen, foresees=True),
+    MarketRow("equilibrium", solve_equilibrium, foresees=True),
     MarketRow("cooperative", _cooperative, least_cost=True),
+    MarketRow("demand charge", _demand_charge, pays="tariff", contract="demand_charge"),
+    MarketRow("two-part tariff", _two_part_tariff, pays="tariff", contract="capacity_charge"),
+    MarketRow("two-part DLMP", _two_part_dlmp, foresees=True, contract="capacity_charge"),
+    MarketRow("curtailable subscription", _curtailable, pays="tariff", foresees=True,
+              contract="curtailable"),
 )}
 DEFAULT_MARKET = "strategic"
-
-
-def _decisions(m) -> list:
-    """VarData that the leader decides, in the order of its rows and payment."""
-    found = {id(v): v for v in m.dso.component_data_objects(pyo.Var, descend_into=pyo.Block)
-             if not v.fixed and m.dso.is_upper(v)}
-    own = {id(v): v for v in m.dca.component_data_objects(pyo.Var, descend_into=pyo.Block)}
-    return list({**found, **own}.values())
-
-
-def _best_response(m) -> None:
-    """The DCA's own problem at fixed prices (or its tariff)."""
-    m.dso.deactivate()
-    try:
-        whole = all(var.is_continuous() for var in m.dca.component_data_objects(
-            pyo.Var, descend_into=pyo.Block))
-        (solve_opf if whole else solve_integer)(m)
-    finally:
-        m.dso.activate()
-
-
-def _spread(m) -> None:
-    """Among schedules of the least bill, the most even one."""
-    m.keep_bill = pyo.Constraint(
-        expr=m.dca.cost.expr <= pyo.value(m.dca.cost) + ROUNDING * (1 + abs(pyo.value(m.dca.cost))))
-    m.dca.cost.deactivate()
-    m.even = pyo.Objective(expr=_unevenness(m))
-    fixed = [var for var in _decisions(m) if not var.is_continuous() and not var.fixed]
-    for var in fixed:
-        var.fix(round(var.value))
-    try:
-        m.dso.deactivate()
-        solve_opf(m)
-    finally:
-        m.dso.activate()
-        for name in ("keep_bill", "even"):
-            m.del_component(name)
-        m.dca.cost.activate()
-        for var in fixed:
-            var.unfix()
-
-
-def _unevenness(m):
-    return sum((dc.p[t] / max(dc.p[t].ub, ROUNDING)) ** 2 for dc in m.dso.datacenter.values()
-               for t in m.dso.periods if m.dso.is_upper(dc.p[t]))
-
-
-def _first_schedule(m) -> None:
-    """The price taker begins with an even schedule."""
-    m.dca.cost.deactivate()
-    m.even = pyo.Objective(expr=_unevenness(m))
-    try:
-        _best_response(m)
-    finally:
-        m.del_component("even")
-        m.dca.cost.activate()
-
-
-def _announce(m) -> None:
-    """Fix the Vars of the prices, which the DSO's problem has set to the duals that it found."""
-    for _, _, prices in m.dso.dual_vars():
-        prices.fix()
-
-
-def _apart(one: list[float], other: list[float]) -> float:
-    return max((abs(a - b) for a, b in zip(one, other, strict=True)), default=0.0)

@@ -13,9 +13,9 @@ x = thousand servers busy with batch work, b = MW of a job given in MWh.
 
 A non-interruptible job has a binary start[s, t] and runs at a constant level for its periods.
 
-Work is data: the Params `energy_mwh` (MWh), ``job[name].size`` (thousand server hours, or MWh) and
-`wanted` ([interactive, t], thousand requests/s) are mutable. That it can be served is checked when
-the rows are written.
+Work is data: the Params `energy_mwh` (MWh), ``job[name].size`` (thousand server hours, or MWh),
+`wanted` ([interactive, t], thousand requests/s) and ``servers[site].pue`` ([t]) are mutable.
+That it can be served is checked when the rows are written.
 """
 
 from __future__ import annotations
@@ -257,7 +257,7 @@ def _size_of(job: Job) -> tuple[float, float | None]:
 def _pool(b, pool: Servers, loads: list[str], busy: dict, labels) -> dict:
     """Rows of one pool; its power (MW) by period."""
     most, peak, idle = pool.count / KILO, pool.peak_w / KILO, pool.idle_w / KILO
-    pue = pue_of(pool, labels)
+    b.pue = pue = pyo.Param(labels, mutable=True, initialize=pue_of(pool, labels))
     b.on = pyo.Var(labels, bounds=(0.0, most), initialize=0.0)
     b.rate = pyo.Var(loads, labels, domain=pyo.NonNegativeReals, initialize=0.0)
     served = {t: sum(b.rate[name, t] for name in loads) for t in labels}

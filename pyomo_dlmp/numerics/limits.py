@@ -28,6 +28,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+from pyomo_dlmp.numerics.blas import one_blas_thread
 from pyomo_dlmp.numerics.memory import over_limit
 from pyomo_dlmp.status import Status
 
@@ -125,7 +126,7 @@ def call(seconds: float | None, began: float | None = None, more: bool = True,
         mine.deadline, mine.last = min(mine.deadline, outer.deadline), min(mine.last, outer.last)
     token = _limits.set(mine)
     try:
-        with _handler(mine.keyboard):
+        with one_blas_thread(), _handler(mine.keyboard):
             yield mine
     finally:
         _limits.reset(token)

@@ -294,7 +294,7 @@ class _Walk:
             for step in FACET_STEPS:
                 v = middle + step * polytope.A[facet]
                 if (v > 1.0 + WIDENED).any() or (v < -WIDENED).any():
-                    return
+                    break  # what lies between is narrower than this step, and may be there
                 if self.covered(v):
                     return
                 u = self.part.lo + self.width * v
@@ -317,7 +317,7 @@ class _Walk:
         polytope = self._new(found)
         if found is None or polytope is None:
             return
-        if self.covered(polytope.chebyshev_center, -ROUNDING):
+        if self.covered(polytope.center, -ROUNDING):
             self.overlap = True
             return
         self._take(found, polytope)

@@ -11,14 +11,17 @@ the model is compiled anew, which `Atlas.counts` tells.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from pyomo.common.gc_manager import PauseGC
 
+from pyomo_dlmp.numerics.blas import one_blas_thread
 from pyomo_dlmp.parametric.atlas import Atlas
 from pyomo_dlmp.parametric.condensed import NotExplicit
+from pyomo_dlmp.parametric.condensing import Parts
 from pyomo_dlmp.parametric.explicit import AIM, Explicit, prepare, searched
 from pyomo_dlmp.parametric.known_value import refuse_false_bound
 from pyomo_dlmp.parametric.regions_point import point_by_flows, point_by_regions
@@ -89,6 +92,34 @@ class Answer:
     lowers: list[LowerAnswer]
 
 
+@dataclass(eq=False)
+class Prepared:
+    """A model at some numbers, as far as a search needs it.
+
+    Attributes
+    ----------
+    ready
+        Its regions and master.
+    flows
+        Of each lower level: its condensed parts with all their maps, None where they are not kept.
+    """
+
+    ready: Explicit
+    flows: list[Parts | None]
+
+    @property
+    def size(self) -> int:
+        """About how many bytes its arrays have."""
+        arrays: list = []
+        for kkt, parts in zip(self.ready.systems, self.flows, strict=True):
+            form = kkt.form
+            for M in (form.A, form.B, form.Q, form.D, kkt.A_eq, kkt.B_eq, kkt.S, kkt.T):
+                arrays += [M.data, M.indices, M.indptr]
+            for maps in parts.maps if parts is not None else ():
+                arrays += [maps.flows.Kw, maps.flows.Kp, maps.A, maps.T]
+        return sum(a.nbytes for a in {id(a): a for a in arrays}.values())
+
+
 class Instance:
     """A bilevel model that is solved at ever new numbers.
 
@@ -133,13 +164,12 @@ class Instance:
         AuditError
             The bound is above the objective as computed from the lower levels' points.
         """
-        with PauseGC():
+        with PauseGC(), one_blas_thread():
             return self._solve(gap, time_limit)
 
     def _solve(self, gap: float, time_limit: float | None) -> Answer:
-        ready = prepare(self.model, atlas=self.atlas)
-        if ready.joined is not None:
-            raise NotExplicit("it has too many regions to be an instance", too_large=True)
+        found = self.prepared()
+        ready = found.ready
         sign = ready.upper.sense
         outcome = searched(ready.hull, self.atlas, AIM * gap, time_limit)
         status = outcome.status
@@ -149,21 +179,74 @@ class Instance:
         if outcome.z is None:
             return Answer(status, np.nan, bound, np.inf, np.nan, None, ready.columns, [],
                           ready.known, [])
-        z = outcome.z
+        answer = self._at(ready, outcome.z, found.flows)
+        answer.status, answer.bound = status, bound
+        answer.gap = max(0.0, sign * (answer.objective - bound)) / max(abs(answer.objective), ENTRY)
+        refuse_false_bound(outcome.bound, sign * answer.repriced, sign)
+        return answer
+
+    def prepared(self) -> Prepared:
+        """The critical regions at the present numbers.
+
+        Returns
+        -------
+        Prepared
+
+        Raises
+        ------
+        NotExplicit
+            As of `solve`.
+        """
+        with PauseGC():
+            ready = prepare(self.model, atlas=self.atlas)
+        if ready.joined is not None:
+            raise NotExplicit("it has too many regions to be an instance", too_large=True)
+        return Prepared(ready, [self.atlas.flows_of(n) for n in range(len(ready.systems))])
+
+    def answer_at(self, decisions: Mapping[str, float],
+                  prepared: Prepared | None = None) -> Answer:
+        """What given upper decisions come to at the present numbers: nothing is searched.
+
+        Parameters
+        ----------
+        decisions
+            {name of an upper Var: value}, of all that `Answer.columns` has; they hold its rows.
+        prepared
+            What `prepared` returned at these numbers; None: they are prepared again.
+
+        Returns
+        -------
+        Answer
+            Without a bound: its gap is infinite.
+
+        Raises
+        ------
+        NotExplicit, SolverError
+            As of `solve`.
+        KeyError
+            An upper Var has no value.
+        """
+        found = self.prepared() if prepared is None else prepared
+        with PauseGC():
+            z = np.array([decisions[var.name] for var in found.ready.columns])
+            return self._at(found.ready, z, found.flows)
+
+    def _at(self, ready: Explicit, z: np.ndarray, flows: list[Parts | None]) -> Answer:
+        """The answer at upper decisions, as of a search that knows no bound."""
+        sign = ready.upper.sense
         objective, chosen = ready.hull.cost_at(z)
-        lowers = [self._point(ready, number, chosen, z) for number in range(len(ready.systems))]
+        lowers = [self._point(ready, number, chosen, z, parts)
+                  for number, parts in enumerate(flows)]
         repriced = _value(ready, z, lowers)
-        refuse_false_bound(outcome.bound, repriced, sign)
         return Answer(
-            status, sign * objective, bound,
-            max(0.0, objective - outcome.bound) / max(abs(objective), ENTRY), sign * repriced, z,
+            Status.GAP_NOT_REACHED, sign * objective, -sign * np.inf, np.inf, sign * repriced, z,
             ready.columns, chosen, ready.known, lowers)
 
-    def _point(self, ready: Explicit, number: int, chosen: list[int], z: np.ndarray) -> LowerAnswer:
+    def _point(self, ready: Explicit, number: int, chosen: list[int], z: np.ndarray,
+               parts: Parts | None) -> LowerAnswer:
         form = ready.systems[number].form
         place = ready.hull.upper.place
         u = z[[place[var] for var in form.u]]
-        parts = self.atlas.flows_of(number)
         found = None if parts is None else point_by_flows(ready, parts, chosen, u)
         if found is None:
             ready.solvers = [self.atlas.solver_of(kkt) for kkt in ready.systems]

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from pyomo_dlmp.numerics import limits
-from pyomo_dlmp.numerics.highs import Highs
+from pyomo_dlmp.numerics.highs import AT_LOWER, BASIC, Highs
 from pyomo_dlmp.numerics.outer_approximation import SearchResult
-from pyomo_dlmp.parametric.condensed import width
-from pyomo_dlmp.parametric.hull import Hull
+from pyomo_dlmp.parametric.hull import Ended, Hull
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ABSOLUTE_GAP, EXACT_FEASIBILITY, MILP_FEASIBILITY, ROUNDING
 
@@ -46,47 +47,125 @@ def solve_master(hull: Hull, gap: float, time_limit: float | None = None, thread
     on_incumbent
         on_incumbent(u, objective, bound), called with better upper decisions.
     start
-        Upper decisions to begin from, shape (upper Vars,).
+        Upper decisions to begin from, shape (upper Vars,); with them `hull.before` is used, too.
 
     Returns
     -------
     SearchResult
         Its z are the upper decisions.
     """
-    master = _HullMaster(hull, gap, time_limit, threads, on_progress, options or {}, on_incumbent)
+    master = HullMaster(hull, gap, time_limit, threads, on_progress, options or {}, on_incumbent)
     if start is not None and len(start) == len(hull.upper.c) and hull.upper.holds(
             start, EXACT_FEASIBILITY):
-        master._take(start)
+        master.take(start)
+        master._begin_warm(hull.before)
     return master.run()
 
 
-class _HullMaster:
+class HullMaster:
+    """The master as a program of HiGHS that grows; `solve_master` runs it.
+
+    Attributes
+    ----------
+    hull
+        The master problem.
+    n
+        Number of upper Vars, the first columns.
+    highs
+        The program: the relaxation, but while a MILP is solved.
+    outcome
+        Best point and bound so far.
+    last, row_dual
+        Latest point of the master itself, and multipliers of the relaxation's rows at its optimum.
+    between
+        between(this), called when the relaxation is solved and the gap is not closed: it may give
+        better upper decisions (`take`) or a better bound (``outcome.bound``).
+    """
+
     def __init__(self, hull, gap, time_limit, threads, on_progress, options, on_incumbent=None):
         self.gap, self.on_progress = gap, on_progress or (lambda *_: None)
         self.on_incumbent = on_incumbent or (lambda *_: None)
         self.deadline = None if time_limit is None else time.monotonic() + time_limit
         self.threads, self.options = threads, options
         self.outcome = SearchResult(Status.OPTIMAL)
-        self.last: np.ndarray | None = None  # the latest point of the master itself
+        self.last: np.ndarray | None = None
+        self.row_dual: np.ndarray | None = None
+        self.between: Callable[[HullMaster], None] | None = None
         self._load(hull)
 
     def _load(self, hull: Hull) -> None:
         p = hull.linear
         self.hull = hull
-        self.n = hull.first[0][0] if hull.first else len(p.c)
+        self.n = len(hull.upper.c)
         self.highs = Highs.of(p.relaxed(), threads=self.threads,
                            primal_feasibility_tolerance=EXACT_FEASIBILITY,
                            dual_feasibility_tolerance=EXACT_FEASIBILITY,
                            mip_feasibility_tolerance=MILP_FEASIBILITY,
                            mip_abs_gap=0.2 * ABSOLUTE_GAP, **self.options)
-        self._add(hull.first_tangents())
+        A, self.first = hull.first_tangents()
+        self.highs.add_rows(np.zeros(A.shape[0]), np.full(A.shape[0], np.inf), A)
+        self.cuts: list[tuple[int, int, np.ndarray]] = []
         self.index = np.flatnonzero(p.integer).astype(np.int32)
         self.upper_integers = bool(p.integer[:self.n].any())
+
+    # ------------------------------------------------- from one solve of a series to the next
+
+    def _sizes(self) -> list[tuple[int, int, int]]:
+        rows, first = self.hull.rows, self.first
+        return [(len(pieces), rows[k + 1] - rows[k], first[k + 1] - first[k])
+                for k, pieces in enumerate(self.hull.pieces)]
+
+    def _ended(self) -> Ended | None:
+        """Where the relaxation has ended."""
+        hull = self.hull
+        if not hull.rows:  # a master with further rows, which is no part of a series
+            return None
+        basis = self.highs.basis()
+        if not basis.valid:
+            return None
+        columns, status = list(basis.col_status), list(basis.row_status)
+        below = len(hull.linear.lo)
+        rows = [status[i:j] for i, j in pairwise([0, *hull.rows])]
+        first = [status[below + i:below + j] for i, j in pairwise(self.first)]
+        cuts = [cut for cut, found in zip(
+            self.cuts, status[below + self.first[-1]:], strict=True) if found != BASIC]
+        return Ended(self._sizes(), columns, rows, first, cuts)
+
+    def _begin_warm(self, before: Ended | None) -> None:
+        """Tangents and basis of the last master's end; of parts that have changed only what fits.
+
+        Tangents are valid wherever they touch, and a basis is only where the simplex method begins:
+        bound and answer are proved as without them.
+        """
+        hull = self.hull
+        if before is None or len(before.sizes) != len(hull.pieces) or (
+                len(before.rows[0]) != hull.rows[0]):
+            return
+        sizes = self._sizes()
+        alike = [a[0] == b[0] for a, b in zip(before.sizes, sizes, strict=True)]
+        self._add([cut for cut in before.cuts if alike[cut[0]]])
+        columns, rows = before.columns[:self.n], [*before.rows[0]]
+        first: list = []
+        at = self.n
+        for k, (old, new) in enumerate(zip(before.sizes, sizes, strict=True)):
+            wide = hull.parts[k].m + 2
+            mine = before.columns[at:at + old[0] * wide]
+            at += old[0] * wide
+            columns += mine if old[0] == new[0] else [AT_LOWER] * (new[0] * wide)
+            rows += before.rows[k + 1] if old[:2] == new[:2] else [BASIC] * new[1]
+            first += before.tangents[k] if old == new else [BASIC] * new[2]
+        self.highs.begin_at(columns, [*rows, *first, *[AT_LOWER] * len(self.cuts)])
+
+    # ------------------------------------------------------------------------------ the search
 
     def run(self) -> SearchResult:
         """Relaxation, MILP, MILP with more tangents, ...; then the same with pieces cut."""
         out = self.outcome
         while self._relaxation():
+            if not out.rounds:  # what comes later has other pieces, or binaries
+                self.hull.ended = self._ended()
+            if self.between is not None and not out.within(self.gap):
+                self.between(self)
             while len(self.index) and not out.within(self.gap) and out.rounds < _ROUNDS:
                 if not self._milp():
                     return self._judged()
@@ -117,7 +196,7 @@ class _HullMaster:
         """How far chords lie below the cost at the latest point."""
         return 0.0 if self.last is None else sum(e for e, *_ in self.hull.chord_errors(self.last))
 
-    def _left(self) -> float | None:
+    def left(self) -> float | None:
         """Remaining time (s); to the last end of the call until an incumbent exists."""
         if self.deadline is None:
             return None
@@ -128,6 +207,7 @@ class _HullMaster:
         if at:
             A, lo = self.hull.tangents(at)
             self.highs.add_rows(lo, np.full(len(lo), np.inf), A)
+            self.cuts += at
 
     def _cut(self, z) -> float:
         """Tangents where costs are too low; how much they were in total."""
@@ -135,8 +215,8 @@ class _HullMaster:
         self._add([(k, r, v) for short, k, r, v in found if short > 0.1 * ROUNDING])
         return sum(max(0.0, short) for short, *_ in found)
 
-    def _take(self, z) -> None:
-        """Keep a point if it is the best so far."""
+    def take(self, z: Any) -> None:
+        """Keep a point of the master if it is the best so far; its first n columns count."""
         u = z[:self.n].copy()
         whole = self.hull.linear.integer[:self.n]
         u[whole] = np.round(u[whole])
@@ -149,14 +229,15 @@ class _HullMaster:
         """Kelley's rounds on the linear relaxation; False where the search ends here."""
         out = self.outcome
         for _ in range(_ROUNDS):
-            answer = self.highs.solve(self._left())
+            answer = self.highs.solve(self.left())
             if answer.status != Status.OPTIMAL or answer.objective is None:
                 known = out.z is not None and "infeasible" in answer.status  # by rounding only
                 out.status = Status.GAP_NOT_REACHED if known else answer.status
                 return False
             if not len(self.index) or not self.upper_integers:
-                self._take(answer.z)
+                self.take(answer.z)
             out.bound, self.last = max(out.bound, answer.objective), answer.z
+            self.row_dual = answer.row_dual
             self.on_progress("relaxation", out.objective, out.bound)
             if out.within(self.gap) or self._cut(answer.z) <= 0.1 * self._aim():
                 break
@@ -172,7 +253,7 @@ class _HullMaster:
             if start is not None:
                 self.highs.start_from(start)
         answer = self.highs.solve(
-            self._left(), lambda incumbent, bound: self.on_progress(
+            self.left(), lambda incumbent, bound: self.on_progress(
                 "search", out.objective, max(out.bound, bound)))
         out.rounds += 1
         if answer.bound is not None:
@@ -182,7 +263,7 @@ class _HullMaster:
             return False
         if answer.z is not None:
             self.last = answer.z
-            self._take(answer.z)
+            self.take(answer.z)
             self._cut(answer.z)
             self._polish(answer.z)
         self.on_progress(f"round {out.rounds}", out.objective, out.bound)
@@ -195,10 +276,10 @@ class _HullMaster:
         self.highs.set_integer(self.index, False)
         self.highs.set_bounds(self.index, fixed, fixed)
         for _ in range(_POLISH):
-            answer = self.highs.solve(self._left())
+            answer = self.highs.solve(self.left())
             if answer.status != Status.OPTIMAL:
                 break
-            self._take(answer.z)
+            self.take(answer.z)
             if self._cut(answer.z) <= 0.03 * self._aim():
                 break
         self.highs.set_bounds(self.index, p.lb[self.index], p.ub[self.index])
@@ -211,7 +292,7 @@ class _HullMaster:
         z = np.zeros(len(p.c))
         z[:self.n] = u
         for k, part in enumerate(hull.parts):
-            v = (u[hull.u[k]] - part.lo) / width(part)
+            v = hull.unit(k, u)
             depth = [float((q.polytope.A @ v - q.polytope.b).max(initial=-np.inf))
                      for q in hull.pieces[k]]
             r = int(np.argmin(depth))
@@ -219,4 +300,4 @@ class _HullMaster:
             z[base:base + part.m] = np.clip(v, 0.0, 1.0)
             z[base + part.m] = 1.0
             z[base + part.m + 1] = hull.pieces[k][r].below(v)
-        return z
+        return hull.completed(z)

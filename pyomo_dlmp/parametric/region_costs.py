@@ -11,6 +11,7 @@ Everything is in v = (u - lo) / width, the range scaled to 0 .. 1.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -71,6 +72,17 @@ class RegionCost:
     below: Quadratic
     error: float
     concave: np.ndarray
+
+    @cached_property
+    def first_tangents(self) -> np.ndarray:
+        """Rows over (v, z, t), >= 0, of tangents at the vertices and the centre: (k, m + 2)."""
+        return self.tangents_now()
+
+    def tangents_now(self) -> np.ndarray:
+        """`first_tangents` of a bound that may since have been raised."""
+        at = (*np.clip(self.polytope.vertices, 0.0, 1.0), self.polytope.center)
+        found = (self.below.tangent(v) for v in at)
+        return np.array([[*(-slope), -start, 1.0] for slope, start in found])
 
     def halves(self, v: np.ndarray) -> list[RegionCost]:
         """The piece cut in two near a point v; see `cut_in_two`."""
@@ -164,8 +176,8 @@ def costs_over_regions(worth: RegionObjective, regions: Regions, sigma: int) -> 
     NotExplicit
         Duals that the upper level uses are not unique in a way that regions do not show.
     """
-    _refuse_hidden(worth, regions)
-    return [_piece(region.polytope, number, cost_on(worth, region, sigma))
+    refuse_hidden(worth, regions)
+    return [piece_of(region.polytope, number, cost_on(worth, region, sigma))
             for number, region in enumerate(regions.regions) if not _outside(region.polytope)]
 
 
@@ -175,8 +187,22 @@ def _outside(polytope: Polytope) -> bool:
                  | (polytope.vertices < -ROUNDING).all(axis=0)).any())
 
 
-def _piece(polytope: Polytope, region: int, cost: Quadratic) -> RegionCost:
-    """A piece, its concave directions replaced by chords over its own width."""
+def piece_of(polytope: Polytope, region: int, cost: Quadratic) -> RegionCost:
+    """A piece, its concave directions replaced by chords over its own width.
+
+    Parameters
+    ----------
+    polytope
+        Where it holds.
+    region
+        Number of its critical region.
+    cost
+        The exact cost.
+
+    Returns
+    -------
+    RegionCost
+    """
     size, vectors = np.linalg.eigh(cost.P)
     bent = np.flatnonzero(size < -0.1 * CONVEX * max(1.0, np.abs(cost.P).max(initial=0.0)))
     P, p, c, error = cost.P.copy(), cost.p.copy(), cost.c, 0.0
@@ -221,11 +247,19 @@ def cut_in_two(piece: RegionCost, v: np.ndarray) -> list[RegionCost]:
     whole = [half for half in halves if half is not None]
     if len(whole) < 2:
         return [piece]
-    return [_piece(half, piece.region, piece.cost) for half in whole]
+    return [piece_of(half, piece.region, piece.cost) for half in whole]
 
 
-def _refuse_hidden(worth: RegionObjective, regions: Regions) -> None:
-    """NotExplicit where optimal duals may exist that no full-dimensional region has."""
+def refuse_hidden(worth: RegionObjective, regions: Regions) -> None:
+    """NotExplicit where optimal duals may exist that no full-dimensional region has.
+
+    Parameters
+    ----------
+    worth
+        The part's terms in the upper objective.
+    regions
+        The part's critical regions.
+    """
     if worth.uses_duals and not worth.complete and not general_position(regions):
         raise NotExplicit("its prices are not unique where several rows become tight at once, "
                              "and the upper level pays only some of them")

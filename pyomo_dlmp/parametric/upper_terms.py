@@ -182,8 +182,8 @@ class RegionObjective:
     terms
         [(coefficient, quantity, quantity or -1)].
     complete
-        Whether the paid duals make up the derivative of the optimal cost by u, so that any optimal
-        dual gives the same.
+        Whether the paid duals make up derivatives of the optimal cost by entries of u, each in
+        full, so that any optimal dual with these derivatives gives the same.
     """
 
     part: CondensedQp
@@ -280,7 +280,11 @@ def _local(part: CondensedQp, systems, key: Key) -> Key:
 
 
 def _is_complete(worth: RegionObjective, kkt: KktSystem) -> bool:
-    """Whether the dual terms are a positive multiple of u'(derivative of the optimal cost)."""
+    """Whether the dual terms are  sum_j d_j u_j (derivative of the optimal cost by u_j),  d_j > 0.
+
+    That is linear in the subgradient, whose extreme points are limits of gradients; a leader among
+    several pays for its own u_j alone.
+    """
     part = worth.part
     entries: dict[tuple[int, int], float] = {}
     for coef, a, b in worth.terms:
@@ -294,11 +298,12 @@ def _is_complete(worth: RegionObjective, kkt: KktSystem) -> bool:
     if not entries:
         return True
     B = kkt.B_eq[:, part.u].tocoo()
-    needed = {(int(r), int(j)): float(v) for r, j, v in zip(B.row, B.col, B.data, strict=True)}
-    own = set(part.rows.tolist())
-    needed = {key: v for key, v in needed.items() if key[0] in own}
+    own, mine = set(part.rows.tolist()), {j for _, j in entries}
+    needed = {(int(r), int(j)): float(v) for r, j, v in zip(B.row, B.col, B.data, strict=True)
+              if int(r) in own and int(j) in mine}
     if not part.plain or needed.keys() != entries.keys():
         return False
-    ratio = np.array([entries[key] / needed[key] for key in needed])
-    return bool(np.ptp(ratio) <= RANK * np.abs(ratio).max() and -kkt.sigma * ratio[0] > 0)
-
+    ratios = {j: np.array([entries[key] / needed[key] for key in needed if key[1] == j])
+              for j in mine}
+    return all(bool(np.ptp(ratio) <= RANK * np.abs(ratio).max() and -kkt.sigma * ratio[0] > 0)
+               for ratio in ratios.values())

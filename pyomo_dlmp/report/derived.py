@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 
+import numpy as np
 import pandas as pd
 
 from pyomo_dlmp.tolerances import ROUNDING
@@ -282,3 +283,50 @@ def substation_price(
         return None
     by_period = rows.groupby("period")["value"].mean()
     return "DLMP at the substation (mean of phases)", dict(by_period.items())
+
+
+def weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
+    """The least value that is not exceeded with a probability of `share`.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        In the unit of the result.
+    weights : ndarray, shape (n,)
+        Probabilities.
+    share : float
+        From 0 to 1.
+
+    Returns
+    -------
+    float
+    """
+    order = np.argsort(values)
+    up = np.cumsum(weights[order])
+    place = int(np.searchsorted(up, share * up[-1] - ROUNDING))
+    return float(values[order][min(place, len(values) - 1)])
+
+
+def cvar(values: np.ndarray, weights: np.ndarray, level: float) -> float:
+    """Mean of the worst part of a distribution (conditional value at risk).
+
+    Rockafellar and Uryasev, Journal of Risk 2 (2000), for finitely many values: of a value that
+    lies across the level only the part beyond it counts.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        Costs.
+    weights : ndarray, shape (n,)
+        Their probabilities.
+    level : float
+        Share of the best that is left out, below 1; 0: the mean.
+
+    Returns
+    -------
+    float
+        In the unit of the values.
+    """
+    order = np.argsort(values)[::-1]
+    taken = np.diff(np.minimum(np.cumsum(weights[order]), 1.0 - level), prepend=0.0)
+    return float(taken @ values[order] / taken.sum())

@@ -50,6 +50,16 @@ class Results:
     series_steps: pd.DataFrame
     series_dispatch: pd.DataFrame
     series_prices: pd.DataFrame
+    scenarios: pd.DataFrame
+    first_stage: pd.DataFrame
+    scenario_costs: pd.DataFrame
+    scenario_schedule: pd.DataFrame
+    scenario_prices: pd.DataFrame
+    uncertainty: pd.DataFrame
+    risk_frontier: pd.DataFrame
+    regret: pd.DataFrame
+    equilibria: pd.DataFrame
+    best_responses: pd.DataFrame
     study: dict[str, str] = field(default_factory=dict)
 
     def only(self, cases: Sequence[str]) -> Results:

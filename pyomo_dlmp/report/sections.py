@@ -37,6 +37,7 @@ from pyomo_dlmp.report.figures import (
 from pyomo_dlmp.report.high_hours import loading_table
 from pyomo_dlmp.report.page import Picture, Plan, Section
 from pyomo_dlmp.report.reading import Results
+from pyomo_dlmp.report.rivals import OWNERS, owners_items
 from pyomo_dlmp.report.tables import (
     Table,
     audit_table,
@@ -45,6 +46,7 @@ from pyomo_dlmp.report.tables import (
     payments_table,
     summary_table,
 )
+from pyomo_dlmp.report.uncertain import uncertainty_items, uncertainty_words
 from pyomo_dlmp.tolerances import ROUNDING
 
 _AUDIT = (
@@ -84,6 +86,7 @@ def sections_of(results: Results, shown: Sequence[str]) -> list[Section]:
     return [
         Section("summary", "Summary", items=tuple(_summary(some))),
         Section("markets", "Markets and loadings", items=tuple(_comparison(results))),
+        Section("owners", "Several owners", OWNERS, items=tuple(owners_items(results))),
         Section("prices", "Prices by hour", items=tuple(_prices(some))),
         Section("parts", "Prices taken apart", items=tuple(_parts(some))),
         Section("ac", "Prices that are true in AC", _true_in_ac(results),
@@ -96,6 +99,8 @@ def sections_of(results: Results, shown: Sequence[str]) -> list[Section]:
         Section("unbalance", "Voltage unbalance", items=tuple(_unbalance(some))),
         Section("series", "Series", items=tuple(
             series_items(some.series_steps, some.series_prices))),
+        Section("uncertainty", "Uncertainty", uncertainty_words(some.uncertainty),
+                items=tuple(uncertainty_items(some))),
         Section("audit", "Audit", _AUDIT, items=tuple(_audit(results))),
     ]
 

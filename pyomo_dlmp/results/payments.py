@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 from pyomo.environ import value
 
 from pyomo_dlmp.deprecation import renamed_arguments
+from pyomo_dlmp.market import MARKETS, Market, MarketResult
+from pyomo_dlmp.market.contracts import Power
 from pyomo_dlmp.network.series import by_period
+from pyomo_dlmp.network.units import KILO
 from pyomo_dlmp.results.prices import customer_prices
 from pyomo_dlmp.results.schema import PAYMENTS
 
@@ -57,6 +61,59 @@ def payments_table(
     if not parts:
         return PAYMENTS.frame([])
     return pd.concat(parts)[PAYMENTS.names].reset_index(drop=True)
+
+
+def market_payments(
+    outcome: MarketResult, market: Market, prices: pd.DataFrame, dispatch: pd.DataFrame,
+    of_devices: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """What each datacenter pays in each period of a market, by its own rule.
+
+    Parameters
+    ----------
+    outcome : MarketResult
+        Solved.
+    market : Market
+        That was solved.
+    prices, dispatch : DataFrame
+        As of `payments_table`.
+    of_devices : DataFrame, optional
+        As of `payments_table`.
+
+    Returns
+    -------
+    DataFrame
+        As of `payments_table`, and what a contract charges: a demand charge at the hour of the
+        peak, what is paid for the whole horizon by equal parts of its hours.
+    """
+    row, hours = MARKETS[outcome.market], outcome.dso.period_hours
+    tariff = market.tariff if outcome.tariff is None else outcome.tariff
+    paid = payments_table(prices, dispatch, outcome.network or market.network, hours,
+                          row.pays or market.pays, tariff, of_devices)
+    if row.contract is None:
+        return paid
+    periods = list(outcome.dso.periods)
+    power = _power_of(market, dispatch, periods, hours, tariff)
+    bus = {name: dc.bus for name, dc in market.network.datacenters.items()}
+    charges = [(site, bus[site], periods[t], quantity, money, "$") for site, t, quantity, money
+               in getattr(market, row.contract).charges(power)]
+    return pd.concat([paid, PAYMENTS.frame(charges)], ignore_index=True)
+
+
+def _power_of(market: Market, dispatch: pd.DataFrame, periods: list, hours: float,
+              tariff: object) -> Power:
+    """Powers of the leader's sites from a dispatch table (kW)."""
+    theirs = {site for sites, _ in market.takers.values() for site in sites}
+    mine = [name for name in market.network.datacenters if name not in theirs]
+    rows = dispatch[(dispatch["quantity"] == "active") & (dispatch["phase"] == "")]
+    kw = KILO * rows.pivot_table(index="period", columns="element", values="value",
+                                 sort=False).reindex(periods)
+    sources = {name: [c for c in kw.columns if c.startswith(f"{name} curtailed")] for name in mine}
+    return Power(
+        kw={name: kw[name].to_numpy() for name in mine}, hours=hours,
+        curtailed_kw={n: kw[found].sum(axis=1).to_numpy() for n, found in sources.items() if found},
+        capacity_kw={name: market.network.datacenters[name].kw for name in mine},
+        tariff=np.array(list(by_period(tariff, periods, "tariff").values())))
 
 
 def _tariff(mine: pd.DataFrame, hours: float, tariff) -> pd.DataFrame:

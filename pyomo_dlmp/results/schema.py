@@ -205,8 +205,57 @@ OF_A_SERIES = (
         _TIME, _BUS, _PHASE, _QUANTITY, _VALUE, _UNIT), optional=True))
 """Tables of a run along a file of data."""
 
+_SCENARIO = Column("scenario", Kind.TEXT, "name of the scenario")
+OF_SCENARIOS = (
+    TableSchema("scenarios", "What may come: numbers of the scenarios", (
+        _SCENARIO, _PERIOD, _QUANTITY, _VALUE, _UNIT), optional=True),
+    TableSchema("first_stage", "What is decided before it is known which scenario comes", (
+        Column("kind", Kind.TEXT, "schedule (kW of a period), capacity (subscribed kW), start"),
+        _ELEMENT, Column("period", Kind.FREE, "of the horizon; empty of a capacity"), _VALUE,
+        _UNIT), optional=True),
+    TableSchema("scenario_costs", "What each scenario comes to", (
+        _SCENARIO, Column("quantity", Kind.TEXT, "probability, cost and its parts, regret ..."),
+        _VALUE, _UNIT), optional=True),
+    TableSchema("scenario_schedule", "Power of the datacenters by scenario, in kW", (
+        _SCENARIO, _ELEMENT, _PERIOD, Column("quantity", Kind.TEXT, "power; up and down: beyond "
+        "and below the schedule"), _VALUE, _UNIT), optional=True),
+    TableSchema("scenario_prices", "DLMPs by scenario, at the datacenters' buses", (
+        _SCENARIO, *_AT, _VALUE, _UNIT), optional=True),
+    TableSchema("uncertainty", "The decision under uncertainty in a few numbers", (
+        _QUANTITY, Column("value", Kind.FREE, "in the row's unit; a word for a status"),
+        Column("least", Kind.NUMBER, "proven; empty: the value is exact"),
+        Column("greatest", Kind.NUMBER, "proven"), _UNIT), optional=True),
+    TableSchema("risk_frontier", "Decisions of different aversion to risk", (
+        Column("weight", Kind.NUMBER, "of the CVaR in the objective (1)"),
+        Column("level", Kind.NUMBER, "share of the best scenarios that CVaR leaves out (1)"),
+        _QUANTITY, _VALUE, _UNIT), optional=True))
+"""Tables of a decision under uncertainty."""
+
+_OWNER = Column("owner", Kind.TEXT, "name of the owner")
+_REGRET = Column("regret", Kind.NUMBER, "cost less the bound: what it could gain at most ($)")
+REGRET = TableSchema("regret", "Certificate of an equilibrium, owner by owner", (
+    _OWNER, Column("cost", Kind.NUMBER, "what it pays, by the DSO's problem solved apart ($)"),
+    Column("best_response_bound", Kind.NUMBER,
+           "proven: no other schedule of it costs less while the others keep theirs ($)"),
+    _REGRET), optional=True)
+EQUILIBRIA = TableSchema("equilibria", "Equilibria found; there may be others", (
+    Column("equilibrium", Kind.NUMBER, "counted from 1, which is the answer"),
+    Column("set", Kind.NUMBER, "equilibria of one number are joined by others"), _OWNER,
+    Column("cost", Kind.NUMBER, "what it pays ($)"), _REGRET,
+    Column("starts", Kind.NUMBER, "starts that led there (count)")), optional=True)
+BEST_RESPONSES = TableSchema("best_responses", "Turns of the owners on the way to an equilibrium", (
+    Column("start", Kind.NUMBER, "counted from 1; in the AC form the round of operating points"),
+    Column("round", Kind.NUMBER, "counted from 1"), _OWNER,
+    Column("cost", Kind.NUMBER, "what it pays before its turn ($)"),
+    Column("bound", Kind.NUMBER, "proven, of its best response ($)"), _REGRET,
+    Column("change", Kind.NUMBER, "greatest change of a power by its turn (MW); 0: it stays")),
+    optional=True)
+OF_OWNERS = (REGRET, EQUILIBRIA, BEST_RESPONSES)
+"""Tables of a market of several owners."""
+
 OF_A_RUN = (SUMMARY, PRICES, VOLTAGES, UNBALANCE, DISPATCH, PAYMENTS, DECOMPOSITION, EMISSIONS,
-            REGIMES, AUDIT, *OF_AC, *OF_A_SERIES)
+            REGIMES, AUDIT, *OF_AC, *OF_A_SERIES, *OF_SCENARIOS,
+            *OF_OWNERS)
 """Tables that every run adds its rows to, as far as it has any."""
 
 OF_THE_STUDY = (CASES, MARKETS, BUSES, BRANCHES, STUDY)

@@ -55,13 +55,18 @@ def _money(dso, tables) -> Iterable[tuple]:
     paid = tables["payments"].groupby("quantity")["value"].sum()
     if len(paid):
         yield "datacenters_pay", paid.sum(), "$"
-        yield from ((f"datacenters_pay_for_{q}_power", paid[q], "$") for q in paid.index)
+        yield from ((_paid_for(q), paid[q], "$") for q in paid.index)
     yield "cost_of_the_DSO", value(dso.cost), "$"
     for what, kinds in (("voltage", (dso.bus,)), ("thermal", (dso.line, dso.transformer))):
         soft = [value(b.cost) for kind in kinds for b in kind.values()
                 if b.component("cost") is not None]
         if soft:
             yield f"penalty_for_{what}_violations", sum(soft), "$"
+
+
+def _paid_for(quantity: str) -> str:
+    words = quantity.replace(" ", "_")
+    return f"datacenters_pay_for_{words}" + ("_power" if quantity in ("active", "reactive") else "")
 
 
 def _energy(dso, dispatch) -> Iterable[tuple]:

@@ -10,11 +10,11 @@ import numpy as np
 import pyomo.environ as pyo
 
 from pyomo_dlmp.errors import AuditError, DlmpError, ModelError
-from pyomo_dlmp.market import MARKETS, Market, MarketResult, solve_market
+from pyomo_dlmp.market import Market, MarketResult, solve_market
 from pyomo_dlmp.market.market_checks import check_market
 from pyomo_dlmp.parametric import Atlas
-from pyomo_dlmp.results import dispatch_table, payments_table
-from pyomo_dlmp.results.payments import device_prices
+from pyomo_dlmp.results import dispatch_table
+from pyomo_dlmp.results.payments import device_prices, market_payments
 from pyomo_dlmp.results.prices import balance_duals
 from pyomo_dlmp.results.voltages import exact
 from pyomo_dlmp.series.answers import FAILED, Answer
@@ -147,11 +147,8 @@ class ByMarket:
             answer.mw[name] = [float(pyo.value(dc.p[t])) for t in bought]
             answer.mvar[name] = [float(pyo.value(dc.q[t])) for t in bought]
         prices = balance_duals(dso)
-        pays = MARKETS[self.name].pays or market.pays
-        tariff = market.tariff if outcome.tariff is None else outcome.tariff
-        paid = payments_table(prices, dispatch_table(dso, network), network,
-                              self.problems.table.hours, pays, tariff,
-                              device_prices(dso, network) if exact(dso) else None)
+        paid = market_payments(outcome, market, prices, dispatch_table(dso, network),
+                               device_prices(dso, network) if exact(dso) else None)
         theirs = {site for sites, _ in market.takers.values() for site in sites}
         mine = paid[~paid["element"].isin(theirs)]
         answer.repriced = float(mine.loc[mine["period"].isin(bought), "value"].sum())

@@ -63,6 +63,11 @@ DATA: dict[str, Datum] = {datum.word: datum for datum in (
           probably="It is in degrees C."),
 )}
 
+SUMS = ("energy_mwh",)
+"""Columns that add up over periods: one number for several is shared among them."""
+
+_BY_OWNER: dict[str, set[str]] = {word: set() for word, datum in DATA.items() if datum.owner}
+
 
 def names_of(market: Market) -> dict[str, set[str]]:
     """Names that may stand after the dot, by the word before it.
@@ -87,15 +92,15 @@ def names_of(market: Market) -> dict[str, set[str]]:
     }
 
 
-def column_faults(columns: Iterable[Any], market: Market, where: str) -> list[Fault]:
+def column_faults(columns: Iterable[Any], market: Market | None, where: str) -> list[Fault]:
     """What is wrong with names of columns.
 
     Parameters
     ----------
     columns : iterable
         Names but that of the time.
-    market : Market
-        Whose loads, generators, datacenters they name.
+    market : Market or None
+        Whose loads, generators, datacenters they name; None: what stands after a dot is not judged.
     where : str
         The table.
 
@@ -103,7 +108,7 @@ def column_faults(columns: Iterable[Any], market: Market, where: str) -> list[Fa
     -------
     list of Fault
     """
-    names = names_of(market)
+    names = _BY_OWNER if market is None else names_of(market)
     found = []
     for column in columns:
         word, dot, name = str(column).partition(".")
@@ -116,7 +121,7 @@ def column_faults(columns: Iterable[Any], market: Market, where: str) -> list[Fa
                                f"{nearest('', names[word])}".rstrip()))
         elif dot and word not in names:
             found.append(Fault(place, "has a dot", f"Write {word}."))
-        elif dot and name not in names[word]:
+        elif dot and market is not None and name not in names[word]:
             found.append(Fault(place, f"names {shown(name)}, which is no {datum.owner}",
                                nearest(name, names[word]) or f"There is no {datum.owner}."))
     return found

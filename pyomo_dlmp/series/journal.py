@@ -43,7 +43,7 @@ def key_of(name: str, market: Market, table: Table, options: Mapping[str, Any]) 
     network = market.network
     rest = {key: getattr(market, key) for key in (
         "workload", "opf", "pays", "tariff", "takers", "averaged", "max_rounds", "ac_rounds",
-        "deviations", "seed", "limits_kw")}
+        "deviations", "seed", "limits_kw", "demand_charge", "capacity_charge", "curtailable")}
     return {
         "table": table.content(),
         "market": _hash(name, *map(repr, network.elements),

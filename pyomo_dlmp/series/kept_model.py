@@ -10,7 +10,9 @@ import pyomo.environ as pyo
 
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.market import Market, build_bilevel
-from pyomo_dlmp.network.units import mega
+from pyomo_dlmp.market.workload import pue_of
+from pyomo_dlmp.network.series import by_period
+from pyomo_dlmp.network.units import KILO, mega
 from pyomo_dlmp.opf.load_scale import load_series
 from pyomo_dlmp.parametric import Answer as Arrays
 from pyomo_dlmp.parametric import Atlas, Instance
@@ -32,12 +34,13 @@ class KeptModel:
 
     def __init__(self, market: Market, atlas: Atlas, buses: list[str]):
         self.model = m = build_bilevel(market)
+        by_energy = m.dca.component("energy") is not None
         m.dca.del_component("energy")
         self.instance = Instance(m, atlas)
         self.dso, self.labels = m.dso, list(m.dso.periods)
         self.slots = list(m.dso.periods)
         self.coupled = len(m.dso.storage) + len(m.dca.ups) + sum(
-            dc.ramp_mw is not None for dc in m.dso.datacenter.values())
+            dc.ramp_mw is not None for dc in m.dso.datacenter.values()) + (not by_energy)
         self.hours = m.dso.period_hours
         self.buses = [name for name in buses if name in m.dso.bus]
         self.network = market.network
@@ -84,19 +87,34 @@ class KeptModel:
                 if (dc.p[t].lb, dc.p[t].ub) != (least, most):
                     dc.p[t].setlb(least)
                     dc.p[t].setub(most)
+                if m.dca.component("idle") is not None:
+                    m.dca.idle[name, t].setub(least)
         if m.dca.component("tariff") is not None:
             self._give(m.dca.tariff, market.tariff)
         for name, kwh in ({} if state is None else state.storage).items():
             dso.storage[name].energy_start.set_value(mega(kwh))
         for site, kwh in ({} if state is None else state.ups).items():
             m.dca.ups[site].start.set_value(mega(kwh))
-        work = market.workload
-        due = work.energy_windows or ((len(self.labels), work.energy_mwh),)  # type: ignore[union-attr]
+        self._set_work(market.workload)
+
+    def _set_work(self, work: Any) -> None:
+        """What is to be served: energy, or rates of interactive loads and PUE of their servers."""
+        m, dca = self.model, self.model.dca
+        for load in work.interactive:
+            rate = by_period(load.rate, self.labels, f"rate of interactive '{load.name}'")
+            self._give({t: dca.wanted[load.name, t] for t in self.labels},
+                       [rate[t] / KILO for t in self.labels])
+        for pool in work.servers:
+            self._give(dca.servers[pool.site].pue, pue_of(pool, self.labels).values())
+        due = work.energy_windows or (
+            () if work.energy_mwh is None else ((len(self.labels), work.energy_mwh),))
         if m.component("series_work") is not None:
             m.del_component("series_work")
+        if not due:
+            return
         ends = [0, *(end for end, _ in due)]
         m.series_work = pyo.Constraint(range(len(due)), rule=lambda _, k: self.hours * sum(
-            self._net(name, t) for name in dso.datacenter
+            self._net(name, t) for name in self.dso.datacenter
             for t in self.labels[ends[k]:ends[k + 1]]) == due[k][1])
 
     def _net(self, name: str, t: Any) -> Any:

@@ -214,6 +214,11 @@ def _check_arguments(market: Any, name: Any, buses: Any, judge: Any, workers: An
     if not (isinstance(name, str) and name in MARKETS):
         faults.append(Fault("solve_series, name", f"{shown(name)} is unknown",
                             nearest(name, MARKETS)))
+    elif MARKETS[name].contract is not None:
+        faults.append(Fault(
+            "solve_series, name", f"{name!r} has a charge for a whole horizon, and the problems of "
+            "a series would each pay it anew", "Solve the horizon by solve_market, or take another "
+            "market."))
     if finding := _SHARE.finding(judge):
         faults.append(Fault("solve_series, judge", *finding))
     if not (is_whole(workers) and workers >= 1):

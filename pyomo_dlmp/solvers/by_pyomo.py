@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import pyomo.environ as pyo
@@ -128,8 +129,8 @@ def _read(interface: SolverInterface, solver, results, model, gap: float) -> Pyo
     objective = None
     if len(results.solution) or status == Status.OPTIMAL:
         model.solutions.load_from(results)
-        value_idle_vars(active, model.component_data_objects(
-            pyo.Constraint, active=True, descend_into=pyo.Block))
+        value_idle_vars(chain([active], model.component_data_objects(
+            pyo.Constraint, active=True, descend_into=pyo.Block)))
         objective = pyo.value(active)
         if abs(objective) >= _ENDLESS:
             return PyomoResult(Status.GAP_NOT_REACHED, None, None, (

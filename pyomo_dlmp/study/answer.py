@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 
@@ -22,9 +22,9 @@ from pyomo_dlmp.results.ac import ac_decomposition, ac_summary, ac_tables
 from pyomo_dlmp.results.ac_elements import neutrals_table
 from pyomo_dlmp.results.limits import CURE, broken_limits
 from pyomo_dlmp.results.loading import high_loading
-from pyomo_dlmp.results.payments import device_prices
+from pyomo_dlmp.results.payments import device_prices, market_payments
 from pyomo_dlmp.results.prices import balance_duals
-from pyomo_dlmp.results.schema import AUDIT, SUMMARY
+from pyomo_dlmp.results.schema import AUDIT, BEST_RESPONSES, EQUILIBRIA, REGRET, SUMMARY
 from pyomo_dlmp.results.voltages import exact
 from pyomo_dlmp.study.data import Run, Study
 from pyomo_dlmp.study.further import factors_of, regime_sites
@@ -63,14 +63,13 @@ def answer_tables(study: Study, run: Run, market: Market, outcome: MarketResult,
     own = numbers(outcome, seconds)
     if not has_point(outcome):
         return {"summary": own}
-    dso, network = outcome.dso, market.network
+    dso, network = outcome.dso, outcome.network or market.network
     tables = {"prices": balance_duals(dso), "voltages": voltages_table(dso),
               "unbalance": unbalance_table(dso), "dispatch": dispatch_table(dso, network)}
     pays = MARKETS[run.market].pays or market.pays
-    tariff = market.tariff if outcome.tariff is None else outcome.tariff
     prices = device_prices(dso, network) if exact(dso) else None
-    tables["payments"] = payments_table(tables["prices"], tables["dispatch"], network, study.hours,
-                                        pays, tariff, prices)
+    tables["payments"] = market_payments(
+        outcome, market, tables["prices"], tables["dispatch"], prices)
     busy = high_loading((base or tables)["dispatch"])
     summary = [summary_table(dso, network, tables, busy)]
     if pays == "tariff":
@@ -82,7 +81,11 @@ def answer_tables(study: Study, run: Run, market: Market, outcome: MarketResult,
         summary.append(ac_summary(outcome.ac))
     tables["summary"] = pd.concat([*summary, own], ignore_index=True)
     tables["audit"] = _audit(outcome, tables["payments"], market)
-    if outcome.rounds is not None and outcome.ac is None:
+    if outcome.regret is not None:
+        tables |= {REGRET.name: outcome.regret, BEST_RESPONSES.name: outcome.rounds}
+        if outcome.equilibria is not None and len(outcome.equilibria):
+            tables[EQUILIBRIA.name] = outcome.equilibria
+    elif outcome.rounds is not None and outcome.ac is None:
         tables["rounds"] = outcome.rounds
     return tables
 
@@ -103,7 +106,7 @@ def answer_notes(outcome: MarketResult) -> list[str]:
 
 
 def later_stages(study: Study, market: Market, outcome: MarketResult, tables: Tables,
-                 series: Callable[[], Tables] | None = None) -> dict[str, Callable[[], Tables]]:
+                 last: Mapping[str, Callable[[], Tables]]) -> dict[str, Callable[[], Tables]]:
     """What follows the answer: by name, a function that gives further tables or rows of tables.
 
     Parameters
@@ -115,17 +118,16 @@ def later_stages(study: Study, market: Market, outcome: MarketResult, tables: Ta
         Of it.
     tables : dict of str to DataFrame
         The answer's.
-    series : callable, optional
-        Solves the run's series.
+    last : mapping of str to callable
+        What follows these, and does not need the answer: the run's series, its scenarios.
 
     Returns
     -------
     dict of str to callable
     """
-    last: dict[str, Callable[[], Tables]] = {} if series is None else {"series": series}
     if not has_point(outcome):
-        return last
-    dso, network = outcome.dso, market.network
+        return dict(last)
+    dso, network = outcome.dso, outcome.network or market.network
     stages: dict[str, Callable[[], Tables]] = {
         "decomposition": lambda: _taken_apart(study, outcome, network, tables)}
     if study.emissions:
@@ -137,7 +139,7 @@ def later_stages(study: Study, market: Market, outcome: MarketResult, tables: Ta
         stages["price regimes"] = lambda: {"regimes": _regimes(tables, outcome, sites)}
     if study.check_ac and not exact(dso):  # the AC form is its own check
         stages["AC check"] = lambda: {"summary": _against_ac(study, dso, network)}
-    return stages | last
+    return {**stages, **last}
 
 
 def has_point(outcome: MarketResult) -> bool:

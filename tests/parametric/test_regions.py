@@ -119,3 +119,13 @@ def test_hours_share_an_elimination_and_new_numbers_are_as_if_condensed_anew():
             for name, value in vars(other).items():
                 np.testing.assert_array_equal(getattr(one, name), value, err_msg=name)
         first = again
+
+
+def test_a_region_that_only_the_margin_of_the_range_meets_is_found():
+    """Three voltage limits become tight at once, 5e-5 of the range beyond its end."""
+    pv = dlmp.Generator(name="pv", bus="end", kw_max=300, cost=20, cost2=80)
+    load = dlmp.Load(name="l", bus="end", legs=("a", "b", "c"), kw=(100,) * 3, kvar=(40,) * 3)
+    site = dlmp.Datacenter(name="dc", bus="end", kw=900, floor=0.1)
+    m = bilevel(feeder(load, pv, site), 0.5, [48.4], v_min=0.97, load_scale={"pv": 0.64})
+    found = check_regions(m, m.dso)
+    assert [len(regions.regions) for regions in found] == [2]
