@@ -20,7 +20,7 @@ from pyomo_dlmp.numerics.components import component_labels, groups_by_label
 from pyomo_dlmp.numerics.sparse import block
 from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit, Shape, screen
 from pyomo_dlmp.parametric.flows import Flows, flows_of
-from pyomo_dlmp.parametric.moved import Moved, same_rows
+from pyomo_dlmp.parametric.moved import Moved, same_places
 
 _UNNAMED = "unknown"  # what Pyomo calls a model without a name
 
@@ -158,12 +158,12 @@ def condense(kkt: KktSystem, paid: Iterable[int], wanted: Iterable[int],
     made_of = (kkt, paid, wanted)
     relaxing = _relaxing(kkt)
     moved: Moved | None = None
-    if previous is not None and same_rows(previous.made_of, made_of):
+    if previous is not None and same_places(previous.made_of, made_of):
         members, old = previous.members, previous.made_of[0]
-        before = relaxing if old is kkt else _relaxing(old)
-        alike: list = [maps if _same_roles(old, kkt, before, relaxing, mine.columns) else None
-                       for maps, mine in zip(previous.maps, members, strict=True)]
-        moved = Moved(old, kkt)
+        before, moved = relaxing if old is kkt else _relaxing(old), Moved(old, kkt)
+        alike: list = [None if moved.turned(mine) or not _same_roles(
+            old, kkt, before, relaxing, mine.columns) else maps
+            for maps, mine in zip(previous.maps, members, strict=True)]
     else:
         members = _members(kkt, paid, wanted)
         alike = [None] * len(members)

@@ -25,9 +25,9 @@ from pyomo_dlmp.uncertainty.result import (
     tables_of,
 )
 from pyomo_dlmp.uncertainty.risk import CVaR, Wasserstein, check_risk, measure_of
-from pyomo_dlmp.uncertainty.route import search
 from pyomo_dlmp.uncertainty.scenario_models import ScenarioModels
 from pyomo_dlmp.uncertainty.scenarios import Scenarios
+from pyomo_dlmp.uncertainty.searches import search
 from pyomo_dlmp.uncertainty.two_stage import TwoStage
 
 FAILED = "failed"
@@ -93,7 +93,7 @@ def solve_stochastic(  # noqa: PLR0913  # keywords of a call, for people
                                  capacity_price, gap),
         lambda: check_risk(risk, scenarios))
     tell = progress or (lambda *_: None)
-    clock = _Clock()
+    clock = Clock()
     with limits.call(time_limit):
         models = ScenarioModels(market, scenarios, atlas, list(buses))
         parts = []
@@ -111,43 +111,83 @@ def solve_stochastic(  # noqa: PLR0913  # keywords of a call, for people
         problem = TwoStage(first, [recourse_of(one, first, terms) for one in parts],
                            measure_of(risk, scenarios), terms)
         left = None if time_limit is None else limits.left()
-        found = search(problem, gap, left, tell)
-        size = {"scenarios": len(parts), "parts": sum(len(one.parts) for one in parts),
-                "regions": sum(one.regions for one in parts)}
-        if found.x is None:
-            if found.status == Status.INFEASIBLE:
-                refuse_infeasible(problem, models)
-            result = _nothing(found.status, clock)
-            result.bound, result.size = found.bound, size
-            return result
-        result = StochasticResult(
-            found.status, found.objective, found.bound,
-            max(0.0, found.objective - found.bound) / max(abs(found.objective), ENTRY),
-            **tables_of(problem, found, models.labels), size=size, problem=problem, found=found,
-            models=models, times=clock.times)
-        if audit:
-            clock.stage("audit")
-            limits.enter("audit")
-            result.audit, points = audit_scenarios(problem, found, models)
-            result.prices = prices_of(problem, points)
-            if not result.audit.passed:
-                result.status = FAILED
-                result.notes.append("the audit of a scenario fails: see result.audit.table")
-        clock.stage("")
+        return solve_prepared(problem, models, gap, left, tell, audit, clock=clock)
+
+
+def solve_prepared(
+    problem: TwoStage, models: ScenarioModels, gap: float, time_limit: float | None = None,
+    tell: Progress = lambda *_: None, audit: bool = True, *, clock: Clock | None = None,
+    start: np.ndarray | None = None,
+) -> StochasticResult:
+    """Solve a two-stage problem whose scenarios are arrays already, as `solve_stochastic` does.
+
+    Parameters
+    ----------
+    problem
+        The problem.
+    models
+        Of its scenarios.
+    gap, time_limit, tell, audit
+        As of `solve_stochastic`.
+    clock
+        That measures the stages.
+    start
+        A first stage to begin from, shape (n,).
+
+    Returns
+    -------
+    StochasticResult
+
+    Raises
+    ------
+    ModelError
+        As of `solve_stochastic`, where no first stage leaves every scenario an answer.
+    """
+    clock = clock or Clock("search")
+    found = search(problem, gap, time_limit, tell, start)
+    parts = [r.scenario for r in problem.recourses]
+    size = {"scenarios": len(parts), "parts": sum(len(one.parts) for one in parts),
+            "regions": sum(one.regions for one in parts)}
+    if found.x is None:
+        if found.status == Status.INFEASIBLE:
+            refuse_infeasible(problem, models)
+        result = _nothing(found.status, clock)
+        result.bound, result.size = found.bound, size
         return result
+    result = StochasticResult(
+        found.status, found.objective, found.bound,
+        max(0.0, found.objective - found.bound) / max(abs(found.objective), ENTRY),
+        **tables_of(problem, found, models.labels), size=size, problem=problem, found=found,
+        models=models, times=clock.times)
+    if audit:
+        clock.stage("audit")
+        limits.enter("audit")
+        result.audit, points = audit_scenarios(problem, found, models)
+        result.prices = prices_of(problem, points)
+        if not result.audit.passed:
+            result.status = FAILED
+            result.notes.append("the audit of a scenario fails: see result.audit.table")
+    clock.stage("")
+    return result
 
 
-def _nothing(status: str, clock: _Clock) -> StochasticResult:
+def _nothing(status: str, clock: Clock) -> StochasticResult:
     clock.stage("")
     return StochasticResult(status, np.nan, -np.inf, np.inf, **empty_tables(), times=clock.times)
 
 
-class _Clock:
-    """Seconds by stage."""
+class Clock:
+    """Seconds by stage.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    first
+        Name of the first stage.
+    """
+
+    def __init__(self, first: str = "scenarios") -> None:
         self.times: dict[str, float] = {}
-        self._now, self._since = "scenarios", time.monotonic()
+        self._now, self._since = first, time.monotonic()
 
     def stage(self, name: str) -> None:
         """End the present stage, and begin one."""
