@@ -1,6 +1,8 @@
 """`solve_stochastic` against brute force, a model by hand, and what must not matter."""
 
 import itertools
+import os
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -289,3 +291,16 @@ def test_the_decision_is_checked_in_ac():
     assert table["v_min"].between(0.8, 1.0).all()
     with pytest.raises(dlmp.ModelError, match="sunny"):
         dlmp.uncertainty.check_ac(result, ["suny"])
+
+
+def test_ctrl_c_returns_what_is_known():
+    def press(stage, *_):
+        if stage == "relaxation" and not pressed:
+            pressed.append(stage)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    pressed: list[str] = []
+    result = solve(gap=0.0, progress=press)
+    assert pressed and result.status == "interrupted"
+    assert result.audit.passed and result.bound <= result.objective
+    assert len(result.first_stage) == 2 and not result.prices.empty
