@@ -99,6 +99,8 @@ def solve_stochastic(  # noqa: PLR0913  # keywords of a call, for people
         parts = []
         for k, name in enumerate(scenarios.names):
             tell(f"scenario {k + 1} of {scenarios.count}", np.inf, -np.inf)
+            if (ended := limits.stopped()) is not None:
+                return _nothing(ended, clock)
             try:
                 parts.append(models.parts(name))
             except limits.Stopped as end:
