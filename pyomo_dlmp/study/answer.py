@@ -24,7 +24,7 @@ from pyomo_dlmp.results.limits import CURE, broken_limits
 from pyomo_dlmp.results.loading import high_loading
 from pyomo_dlmp.results.payments import device_prices, market_payments
 from pyomo_dlmp.results.prices import balance_duals
-from pyomo_dlmp.results.schema import AUDIT, SUMMARY
+from pyomo_dlmp.results.schema import AUDIT, BEST_RESPONSES, EQUILIBRIA, REGRET, SUMMARY
 from pyomo_dlmp.results.voltages import exact
 from pyomo_dlmp.study.data import Run, Study
 from pyomo_dlmp.study.further import factors_of, regime_sites
@@ -81,7 +81,11 @@ def answer_tables(study: Study, run: Run, market: Market, outcome: MarketResult,
         summary.append(ac_summary(outcome.ac))
     tables["summary"] = pd.concat([*summary, own], ignore_index=True)
     tables["audit"] = _audit(outcome, tables["payments"], market)
-    if outcome.rounds is not None and outcome.ac is None:
+    if outcome.regret is not None:
+        tables |= {REGRET.name: outcome.regret, BEST_RESPONSES.name: outcome.rounds}
+        if outcome.equilibria is not None and len(outcome.equilibria):
+            tables[EQUILIBRIA.name] = outcome.equilibria
+    elif outcome.rounds is not None and outcome.ac is None:
         tables["rounds"] = outcome.rounds
     return tables
 

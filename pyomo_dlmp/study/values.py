@@ -34,7 +34,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "aggregator": {"energy_share": None, "energy_mwh": None, "pays": PAYS[0], "tariff": 50.0,
                    "most_kw": {}},
     "market": {"kinds": [DEFAULT_MARKET], "price_taker_steps": "full", "max_rounds": 60,
-               "demand_charge": {}, "capacity_charge": {}, "curtailable": {}},
+               "demand_charge": {}, "capacity_charge": {}, "curtailable": {}, "starts": 3},
     "sweep": {"loading": [1.0]},
     "ac": {"max_rounds": 8, "deviations": 20},
     "check": {"ac": False},
@@ -76,6 +76,7 @@ def table_findings(tables: Mapping[str, dict[str, Any]]) -> Iterator[Found]:
             yield f"[{name}] {key}", *finding
     for name, key, span in (("time", "periods", PERIODS),
                             ("market", "max_rounds", Range(1, 100_000)),
+                            ("market", "starts", Range(1, 1000)),
                             ("ac", "max_rounds", Range(1, 1000)),
                             ("ac", "deviations", Range(0, 100_000))):
         if finding := span.finding(tables[name][key], whole=True):

@@ -25,9 +25,9 @@ from pyomo_dlmp.uncertainty.result import (
     tables_of,
 )
 from pyomo_dlmp.uncertainty.risk import CVaR, Wasserstein, check_risk, measure_of
-from pyomo_dlmp.uncertainty.route import search
 from pyomo_dlmp.uncertainty.scenario_models import ScenarioModels
 from pyomo_dlmp.uncertainty.scenarios import Scenarios
+from pyomo_dlmp.uncertainty.searches import search
 from pyomo_dlmp.uncertainty.two_stage import TwoStage
 
 FAILED = "failed"
