@@ -71,7 +71,8 @@ def measured(name: str, market, scenarios) -> dict:
     worth = base.value()
     hours = float(market.opf["hours"]) * int(market.opf["periods"])
     day = hours * sum(dc.kw for dc in market.network.datacenters.values()) / 1000
-    found = {"name": name, "day_mwh": day, "cpu_s": seconds, "size": base.size, "passed": bool(base.audit.passed),
+    found = {"name": name, "day_mwh": day, "cpu_s": seconds, "size": base.size,
+             "passed": bool(base.audit.passed),
              "objective": base.objective, "bound": base.bound, "evpi": worth.evpi,
              "vss": worth.vss, "wait_and_see": worth.wait_and_see, "mean_notes": len(worth.notes),
              "about": scenarios.about, "scenarios": scenarios.count,
