@@ -20,7 +20,7 @@ from pyomo_dlmp.results.payments import device_prices
 
 COLUMNS = ["scenario", "settled", "payment", "payment_ac", "v_min", "v_max", "limits_broken",
            "engine_difference", "note"]
-_OWN = ("form", "periods", "operating_point")
+_OWN = ("form", "losses", "periods", "operating_point")
 
 
 def check_ac(result: Any, scenarios: Iterable[str] | None = None,
