@@ -50,6 +50,7 @@ MAY_IMPORT = {
     "testing": {*_SOLVE, "opf"},  # for users' own tests; no room imports it
     "plotting": {"report"},  # its older name
     "extend": {"blocks", "transform", "solvers", "solve", "market"},  # for users' own rows
+    "mpi": {"uncertainty", "cli"},
     "cli": {*_BASE, "io", "study", "report", "results", "solve", "solvers", "validation"},
 }
 

@@ -30,18 +30,13 @@ from pyomo_dlmp.parametric.atlas import Atlas
 from pyomo_dlmp.parametric.condensed import NotExplicit, width
 from pyomo_dlmp.parametric.explicit import prepare
 from pyomo_dlmp.parametric.hull import Hull, build_hull
+from pyomo_dlmp.parametric.leader_terms import read_leader
 from pyomo_dlmp.parametric.master import solve_master
+from pyomo_dlmp.parametric.nearness import nearby
 from pyomo_dlmp.parametric.polish import polished
-from pyomo_dlmp.parametric.region_costs import (
-    Quadratic,
-    RegionCost,
-    cost_on,
-    piece_of,
-    refuse_hidden,
-)
+from pyomo_dlmp.parametric.region_costs import RegionCost, piece_of
 from pyomo_dlmp.parametric.regions_point import point_by_regions
 from pyomo_dlmp.parametric.slices import Slice, cost_of_slice, slice_of
-from pyomo_dlmp.parametric.upper_terms import assign_terms, read_upper
 from pyomo_dlmp.tolerances import ABSOLUTE_GAP, ACTIVE, ENTRY
 
 
@@ -68,22 +63,6 @@ class Response:
     def regret(self) -> float:
         """What the leader can gain by itself at most: its value less the bound."""
         return max(0.0, self.value - self.bound)
-
-
-@dataclass
-class _Leader:
-    """What a leader decides and pays, on the arrays of the joint problem.
-
-    `own`: its columns; `rows`: upper rows with any of them; `c`, `constant`: linear part; `at`:
-    own decisions of each part; `costs`: of each part and piece, None where it pays nothing there.
-    """
-
-    own: np.ndarray
-    rows: np.ndarray
-    c: np.ndarray
-    constant: float
-    at: list[np.ndarray]
-    costs: list[list[Quadratic] | None]
 
 
 class Leaders:
@@ -120,7 +99,8 @@ class Leaders:
             if ready.joined is not None:
                 raise NotExplicit("it has too many regions to be listed", too_large=True)
             self._hull, self.columns = ready.hull, ready.columns
-            self._leaders = {name: self._read(model, *found) for name, found in leaders.items()}
+            self._leaders = {name: read_leader(ready, model, *found)
+                             for name, found in leaders.items()}
         owned = np.zeros(len(self.columns), int)
         for leader in self._leaders.values():
             owned[leader.own] += 1
@@ -138,28 +118,6 @@ class Leaders:
     def whole(self) -> bool:
         """Whether any decision is an integer."""
         return bool(self._hull.upper.integer.any())
-
-    def _read(self, model: Any, objective: Any, decides: list) -> _Leader:
-        ready, hull = self._ready, self._hull
-        program = hull.upper
-        terms = read_upper(model, ready.systems, objective)
-        worths = assign_terms(terms, ready.systems, hull.parts)
-        ids = {id(var) for var in decides}
-        mine = np.array([id(var) in ids for var in self.columns], dtype=bool)
-        c = np.zeros(len(self.columns))
-        for j, var in enumerate(self.columns):
-            c[j] = terms.linear.get(id(var), 0.0)
-        costs: list[list[Quadratic] | None] = []
-        for worth, found, pieces in zip(worths, ready.regions, hull.pieces, strict=True):
-            if not worth.terms:
-                costs.append(None)
-                continue
-            refuse_hidden(worth, found)
-            sigma = ready.systems[worth.part.lower].sigma
-            costs.append([cost_on(worth, found.regions[p.region], sigma) for p in pieces])
-        touched = np.flatnonzero(np.diff(program.A[:, mine].tocsr().indptr))
-        return _Leader(np.flatnonzero(mine), touched, c, terms.constant,
-                       [np.flatnonzero(mine[at]) for at in hull.u], costs)
 
     # ------------------------------------------------------------------------------ at a point
 
@@ -289,7 +247,7 @@ class Leaders:
         best = polished(hull, out.z)
         cost = hull.cost_at(best)[0]
         if room > 0.0:
-            best = _nearby(hull, best, start, cost + room * max(abs(cost), ABSOLUTE_GAP))
+            best = nearby(hull, best, start, cost + room * max(abs(cost), ABSOLUTE_GAP))
             cost = hull.cost_at(best)[0]
         point = z.copy()
         point[leader.own] = best
@@ -403,22 +361,3 @@ class Leaders:
                 found.append(piece_of(polytope, r, cost_of_slice(costs[r], mine, v)))
         self._kept[name, k] = others, found
         return found
-
-
-def _nearby(hull: Hull, best: np.ndarray, start: np.ndarray, most: float) -> np.ndarray:
-    """Decisions that cost at most `most`, nearer to others than the best ones are."""
-    moved = [best[at] - start[at] for at in hull.u]
-    size = sum(float(d @ d) for d in moved)
-    cost = hull.cost_at(best)[0]
-    if size <= ENTRY or most <= cost:
-        return best
-    weight = 2.0 * (most - cost) / size
-    pieces = []
-    for part, mine, at in zip(hull.parts, hull.pieces, hull.u, strict=True):
-        span = width(part)
-        d = part.lo - start[at]  # movement: span v + d
-        pieces.append([replace(piece, cost=Quadratic(
-            piece.cost.P + weight * np.diag(span**2), piece.cost.p + weight * span * d,
-            piece.cost.c + 0.5 * weight * float(d @ d))) for piece in mine])
-    near = polished(replace(hull, pieces=pieces), best)
-    return near if hull.cost_at(near)[0] <= most else best

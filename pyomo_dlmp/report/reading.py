@@ -57,6 +57,9 @@ class Results:
     scenario_prices: pd.DataFrame
     uncertainty: pd.DataFrame
     risk_frontier: pd.DataFrame
+    regret: pd.DataFrame
+    equilibria: pd.DataFrame
+    best_responses: pd.DataFrame
     study: dict[str, str] = field(default_factory=dict)
 
     def only(self, cases: Sequence[str]) -> Results:

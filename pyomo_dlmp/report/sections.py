@@ -37,6 +37,7 @@ from pyomo_dlmp.report.figures import (
 from pyomo_dlmp.report.high_hours import loading_table
 from pyomo_dlmp.report.page import Picture, Plan, Section
 from pyomo_dlmp.report.reading import Results
+from pyomo_dlmp.report.rivals import OWNERS, owners_items
 from pyomo_dlmp.report.tables import (
     Table,
     audit_table,
@@ -85,6 +86,7 @@ def sections_of(results: Results, shown: Sequence[str]) -> list[Section]:
     return [
         Section("summary", "Summary", items=tuple(_summary(some))),
         Section("markets", "Markets and loadings", items=tuple(_comparison(results))),
+        Section("owners", "Several owners", OWNERS, items=tuple(owners_items(results))),
         Section("prices", "Prices by hour", items=tuple(_prices(some))),
         Section("parts", "Prices taken apart", items=tuple(_parts(some))),
         Section("ac", "Prices that are true in AC", _true_in_ac(results),

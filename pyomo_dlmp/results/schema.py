@@ -231,8 +231,31 @@ OF_SCENARIOS = (
         _QUANTITY, _VALUE, _UNIT), optional=True))
 """Tables of a decision under uncertainty."""
 
+_OWNER = Column("owner", Kind.TEXT, "name of the owner")
+_REGRET = Column("regret", Kind.NUMBER, "cost less the bound: what it could gain at most ($)")
+REGRET = TableSchema("regret", "Certificate of an equilibrium, owner by owner", (
+    _OWNER, Column("cost", Kind.NUMBER, "what it pays, by the DSO's problem solved apart ($)"),
+    Column("best_response_bound", Kind.NUMBER,
+           "proven: no other schedule of it costs less while the others keep theirs ($)"),
+    _REGRET), optional=True)
+EQUILIBRIA = TableSchema("equilibria", "Equilibria found; there may be others", (
+    Column("equilibrium", Kind.NUMBER, "counted from 1, which is the answer"),
+    Column("set", Kind.NUMBER, "equilibria of one number are joined by others"), _OWNER,
+    Column("cost", Kind.NUMBER, "what it pays ($)"), _REGRET,
+    Column("starts", Kind.NUMBER, "starts that led there (count)")), optional=True)
+BEST_RESPONSES = TableSchema("best_responses", "Turns of the owners on the way to an equilibrium", (
+    Column("start", Kind.NUMBER, "counted from 1; in the AC form the round of operating points"),
+    Column("round", Kind.NUMBER, "counted from 1"), _OWNER,
+    Column("cost", Kind.NUMBER, "what it pays before its turn ($)"),
+    Column("bound", Kind.NUMBER, "proven, of its best response ($)"), _REGRET,
+    Column("change", Kind.NUMBER, "greatest change of a power by its turn (MW); 0: it stays")),
+    optional=True)
+OF_OWNERS = (REGRET, EQUILIBRIA, BEST_RESPONSES)
+"""Tables of a market of several owners."""
+
 OF_A_RUN = (SUMMARY, PRICES, VOLTAGES, UNBALANCE, DISPATCH, PAYMENTS, DECOMPOSITION, EMISSIONS,
-            REGIMES, AUDIT, *OF_AC, *OF_A_SERIES, *OF_SCENARIOS)
+            REGIMES, AUDIT, *OF_AC, *OF_A_SERIES, *OF_SCENARIOS,
+            *OF_OWNERS)
 """Tables that every run adds its rows to, as far as it has any."""
 
 OF_THE_STUDY = (CASES, MARKETS, BUSES, BRANCHES, STUDY)

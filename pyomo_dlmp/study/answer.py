@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 
@@ -24,7 +24,7 @@ from pyomo_dlmp.results.limits import CURE, broken_limits
 from pyomo_dlmp.results.loading import high_loading
 from pyomo_dlmp.results.payments import device_prices, market_payments
 from pyomo_dlmp.results.prices import balance_duals
-from pyomo_dlmp.results.schema import AUDIT, SUMMARY
+from pyomo_dlmp.results.schema import AUDIT, BEST_RESPONSES, EQUILIBRIA, REGRET, SUMMARY
 from pyomo_dlmp.results.voltages import exact
 from pyomo_dlmp.study.data import Run, Study
 from pyomo_dlmp.study.further import factors_of, regime_sites
@@ -81,7 +81,11 @@ def answer_tables(study: Study, run: Run, market: Market, outcome: MarketResult,
         summary.append(ac_summary(outcome.ac))
     tables["summary"] = pd.concat([*summary, own], ignore_index=True)
     tables["audit"] = _audit(outcome, tables["payments"], market)
-    if outcome.rounds is not None and outcome.ac is None:
+    if outcome.regret is not None:
+        tables |= {REGRET.name: outcome.regret, BEST_RESPONSES.name: outcome.rounds}
+        if outcome.equilibria is not None and len(outcome.equilibria):
+            tables[EQUILIBRIA.name] = outcome.equilibria
+    elif outcome.rounds is not None and outcome.ac is None:
         tables["rounds"] = outcome.rounds
     return tables
 
@@ -102,7 +106,7 @@ def answer_notes(outcome: MarketResult) -> list[str]:
 
 
 def later_stages(study: Study, market: Market, outcome: MarketResult, tables: Tables,
-                 series: Callable[[], Tables] | None = None) -> dict[str, Callable[[], Tables]]:
+                 last: Mapping[str, Callable[[], Tables]]) -> dict[str, Callable[[], Tables]]:
     """What follows the answer: by name, a function that gives further tables or rows of tables.
 
     Parameters
@@ -114,16 +118,15 @@ def later_stages(study: Study, market: Market, outcome: MarketResult, tables: Ta
         Of it.
     tables : dict of str to DataFrame
         The answer's.
-    series : callable, optional
-        Solves the run's series.
+    last : mapping of str to callable
+        What follows these, and does not need the answer: the run's series, its scenarios.
 
     Returns
     -------
     dict of str to callable
     """
-    last: dict[str, Callable[[], Tables]] = {} if series is None else {"series": series}
     if not has_point(outcome):
-        return last
+        return dict(last)
     dso, network = outcome.dso, outcome.network or market.network
     stages: dict[str, Callable[[], Tables]] = {
         "decomposition": lambda: _taken_apart(study, outcome, network, tables)}
@@ -136,7 +139,7 @@ def later_stages(study: Study, market: Market, outcome: MarketResult, tables: Ta
         stages["price regimes"] = lambda: {"regimes": _regimes(tables, outcome, sites)}
     if study.check_ac and not exact(dso):  # the AC form is its own check
         stages["AC check"] = lambda: {"summary": _against_ac(study, dso, network)}
-    return stages | last
+    return {**stages, **last}
 
 
 def has_point(outcome: MarketResult) -> bool:

@@ -14,8 +14,8 @@ from pyomo_dlmp.study.values import Found, most_findings
 _SIZES = ("peak_kw", "kw")  # that grow with the datacenters
 
 
-def site_findings(tables: Mapping[str, dict[str, Any]], sites: list[str],
-                  theirs: set[str]) -> Iterator[Found]:
+def contract_findings(tables: Mapping[str, dict[str, Any]], sites: list[str],
+                      theirs: set[str]) -> Iterator[Found]:
     """What is wrong with values by site, and with contracts.
 
     Parameters

@@ -10,6 +10,7 @@ from typing import Any
 from pyomo_dlmp.market import DEFAULT_MARKET, Contract, Market, Workload, scaled
 from pyomo_dlmp.network import Datacenter, Network
 from pyomo_dlmp.network.units import mega
+from pyomo_dlmp.study.aggregators import served_by
 from pyomo_dlmp.study.contracts import at_loading
 
 
@@ -40,9 +41,10 @@ class Study:
     penalty ...); `aggregator`: energy_share (of all its datacenters' capacity x time), energy_mwh,
     pays, tariff, most_kw; `series`: its table [series], with the path of the file (empty: none);
     `inputs`: SHA-256 of the CSV files; `ac`: of the leader's loop in the AC form (max_rounds,
-    deviations); `parts`: servers, interactive, job, ups; `takers`: price takers by name; `text`: of
+    deviations); `parts`: servers, interactive, job, ups; `takers`, `owners`: by name; `text`: of
     the file; `emissions`: kg/MWh by source, "grid" for all substations; `regimes`: two datacenters,
-    [] for none, None for the two largest; `contracts`: by field of `Market`.
+    [] for none, None for the two largest; `contracts`: by field of `Market`; `stochastic`: its
+    tables [scenarios], with the path of the file, and [stochastic] as "terms" (empty: none).
     """
 
     path: str
@@ -55,6 +57,8 @@ class Study:
     aggregator: dict[str, Any]
     parts: dict[str, tuple]
     takers: dict[str, dict[str, Any]]
+    owners: dict[str, dict[str, Any]] = field(default_factory=dict)
+    starts: int = 3
     markets: tuple[str, ...]
     loading: tuple[float, ...]
     averaged: bool
@@ -73,6 +77,7 @@ class Study:
     emissions: Mapping[str, Any] = field(default_factory=dict)
     regimes: Any = None
     contracts: Mapping[str, Contract] = field(default_factory=dict)
+    stochastic: Mapping[str, Any] = field(default_factory=dict)
     _networks: dict[tuple[str, float], Network] = field(
         default_factory=dict, init=False, repr=False, compare=False)
 
@@ -166,24 +171,31 @@ class Study:
         mine = [dc for name, dc in network.datacenters.items() if name not in theirs]
         takers = {
             name: (tuple(taker["sites"]), Workload(energy_mwh=self._energy(
-                taker, [network.datacenters[s] for s in taker["sites"] if s in network.datacenters],
-                run.loading)))
+                taker, _those(network, taker["sites"]), run.loading)))
             for name, taker in self.takers.items()}
-        return Market(network, self._workload(mine, run.loading), self.options(run),
+        owners = {
+            name: (tuple(owner["sites"]), self._workload(
+                owner, _those(network, owner["sites"]), run.loading,
+                served_by(self.parts, tuple(owner["sites"]))))
+            for name, owner in self.owners.items()}
+        work = None if owners else self._workload({"energy_share": 0.6, **{
+            k: v for k, v in self.aggregator.items() if v is not None}}, mine, run.loading,
+            self.parts)
+        return Market(network, work, self.options(run),
                       self.aggregator["pays"], self.aggregator["tariff"], takers, self.averaged,
                       self.max_rounds, self.ac["max_rounds"], self.ac["deviations"],
                       limits_kw={name: (0.0, _times(most, run.loading))
                                  for name, most in self.aggregator["most_kw"].items()},
+                      owners=owners, starts=self.starts,
                       **at_loading(self.contracts, run.loading))
 
-    def _workload(self, mine: list[Datacenter], loading: float) -> Workload:
-        parts = self.parts
+    def _workload(self, given: Mapping[str, Any], mine: list[Datacenter], loading: float,
+                  parts: Mapping[str, tuple]) -> Workload:
         if parts["interactive"] or parts["job"]:
             return scaled(Workload(
                 servers=parts["servers"], interactive=parts["interactive"], jobs=parts["job"],
                 ups=parts["ups"]), loading)
-        energy = self._energy({"energy_share": 0.6, **{
-            k: v for k, v in self.aggregator.items() if v is not None}}, mine, loading)
+        energy = self._energy(given, mine, loading)
         return replace(scaled(Workload(energy_mwh=0.0, ups=parts["ups"]), loading),
                        energy_mwh=energy)
 
@@ -195,8 +207,15 @@ class Study:
 
     @property
     def energy_mwh(self) -> float | None:
-        """What the leader's datacenters use together at loading 1 (MWh); None for parts."""
-        return self.market(Run("", self.cases[0])).workload.energy_mwh  # type: ignore[union-attr]
+        """What the leader's, or all owners', datacenters use at loading 1 (MWh); None for parts."""
+        market = self.market(Run("", self.cases[0]))
+        works = [work for _, work in market.owners.values()] or [market.workload]
+        found = [work.energy_mwh for work in works if isinstance(work, Workload)]
+        return None if None in found else sum(found)  # type: ignore[arg-type]
+
+
+def _those(network: Network, sites: list[str]) -> list[Datacenter]:
+    return [network.datacenters[site] for site in sites if site in network.datacenters]
 
 
 def _times(values: Any, factor: float) -> Any:

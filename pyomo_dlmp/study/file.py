@@ -8,7 +8,6 @@ feeder that cannot be read is not judged. docs/study_file.md shows all keys with
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +20,14 @@ from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.registry import device_classes
 from pyomo_dlmp.network.series import names_findings
 from pyomo_dlmp.opf.reduction import reduced
-from pyomo_dlmp.study.contracts import site_findings
+from pyomo_dlmp.study.aggregators import (
+    KEYS,
+    entry_findings,
+    owned_work_findings,
+    served_by,
+    site_findings,
+)
+from pyomo_dlmp.study.contracts import contract_findings
 from pyomo_dlmp.study.csv_series import CsvSeries
 from pyomo_dlmp.study.data import Case, Study
 from pyomo_dlmp.study.entries import (
@@ -34,11 +40,10 @@ from pyomo_dlmp.study.entries import (
     work_findings,
 )
 from pyomo_dlmp.study.further import emission_findings, further_of
-from pyomo_dlmp.study.shipped import find_study
+from pyomo_dlmp.study.scenario_keys import flexibility_findings
+from pyomo_dlmp.study.text import read_toml
 from pyomo_dlmp.study.values import (
-    ENERGY,
     PERIODS,
-    SHARE,
     TABLES,
     opf_findings,
     opf_options,
@@ -46,13 +51,8 @@ from pyomo_dlmp.study.values import (
     table_findings,
 )
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-_TAKER = {"name", "sites", "energy_share", "energy_mwh"}
-_TOP = {"title", "feeder", "results", "case", "price_taker", "emissions", *TABLES, *PARTS}
+_TOP = {"title", "feeder", "results", "case", "price_taker", "owner", "emissions", *TABLES,
+        *PARTS}
 
 
 def _device_words() -> list[str]:
@@ -83,31 +83,10 @@ def read_study(path: str | Path, progress: Callable[[str], None] | None = None) 
     if not isinstance(path, str | os.PathLike):
         raise StudyFileError.at("read_study", f"was given {shown(path)}",
                                 "Give the path of a study file, or a shipped study's name.")
-    file, text, data = _read(path)
+    file, text, data = read_toml(path)
     series = CsvSeries(file)
     filled = series.filled(data)
     return replace(_Reader(file, progress, series).study(filled), text=text)
-
-
-def _read(given: str | os.PathLike) -> tuple[Path, str, dict[str, Any]]:
-    """The file, its text, and the text as data."""
-    try:
-        path = find_study(given)  # type: ignore[arg-type]
-        text = path.read_text(encoding="utf-8-sig")
-        return path, text, tomllib.loads(text)
-    except FileNotFoundError:
-        raise StudyFileError.at(str(given), "there is no such file",
-                                "Copy examples/studies/ieee37.toml and edit it.") from None
-    except DlmpError:
-        raise
-    except OSError as err:
-        raise StudyFileError.at(shown(str(given)), f"cannot be read ({err.strerror or err})",
-                                "Give the path of a study file.") from None
-    except (ValueError, RecursionError) as err:  # TOML, UTF-8, a path with NUL, endless brackets
-        said = "brackets within brackets" if isinstance(err, RecursionError) else err
-        raise StudyFileError.at(
-            str(given), f"is not valid TOML ({said})",
-            "Correct that line (numbers start with a digit: 0.5, not .5).") from None
 
 
 @dataclass
@@ -134,6 +113,7 @@ class _Reader:
         self.devices: list[Entry] = []
         self.parts: dict[str, list[Entry]] = {}
         self.takers: dict[str, dict[str, Any]] = {}
+        self.owners: dict[str, dict[str, Any]] = {}
         self.cases: list[_CaseEntries] = []
         self.options: dict[str, Any] = {}
 
@@ -143,7 +123,8 @@ class _Reader:
         self.tables = {name: self._table(name, data.get(name, {}), "") for name in TABLES}
         self.parts = {key: self._entries(data, key, cls, "") for key, cls in PARTS.items()}
         self.devices = self._devices(data, "")
-        self.takers = self._takers(data.get("price_taker", []))
+        self.takers = self._aggregators(data, "price_taker")
+        self.owners = self._aggregators(data, "owner")
         self.cases = self._cases(data.get("case", [{"name": "study"}]))
         self._values(data)
         self.base = self._feeder(data)
@@ -171,11 +152,12 @@ class _Reader:
             periods=tables["time"]["periods"], hours=float(tables["time"]["hours"]),
             dso=self.options, aggregator=tables["aggregator"],
             parts={key: _made(entries) for key, entries in self.parts.items()},
-            takers=self.takers, markets=tuple(market["kinds"]),
-            loading=tuple(tables["sweep"]["loading"]),
+            takers=self.takers, owners=self.owners, starts=market["starts"],
+            markets=tuple(market["kinds"]), loading=tuple(tables["sweep"]["loading"]),
             averaged=market["price_taker_steps"] == "averaged", max_rounds=market["max_rounds"],
             check_ac=tables["check"]["ac"], ac=tables["ac"], solver=solver["name"],
-            series=self.series.of_table(tables["series"]), inputs=self.series.inputs,
+            series=self.series.of_table(tables["series"]),
+            stochastic=self.series.of_scenarios(tables), inputs=self.series.inputs,
             gap=solver["gap"], time_limit=solver["time_limit"], devices=_made(self.devices),
             cases=tuple(Case(case.name, _made(case.devices), case.options)
                         for case in self.cases),
@@ -246,22 +228,17 @@ class _Reader:
             self._fault(place, "is there twice", f"Give each {what} its own name.")
         return name if isinstance(name, str) else f"{what} {number}"
 
-    def _takers(self, entries: Any) -> dict[str, dict[str, Any]]:
+    def _aggregators(self, data: dict[str, Any], word: str) -> dict[str, dict[str, Any]]:
+        """Price takers, or owners, by name."""
         found: dict[str, dict[str, Any]] = {}
-        for number, entry in enumerate(self._list(entries, "price_taker"), 1):
-            name = self._name("price_taker", entry, number, found)
-            place = f"price_taker {shown(name)}"
-            self._keys(place, entry, _TAKER)
-            sites, wrong = names_findings(entry.get("sites", []), '["dc1"]')
-            for what, cure in wrong:
-                self._fault(f"{place}, sites", what, cure)
-            if not sites and not wrong:
-                self._fault(place, "names no sites", 'Write sites = ["dc1"].')
-            if ("energy_share" in entry) == ("energy_mwh" in entry):
-                self._fault(place, "has no energy, or two", "Give energy_share or energy_mwh.")
-            for key, span in (("energy_share", SHARE), ("energy_mwh", ENERGY)):
-                if key in entry and (finding := span.finding(entry[key])):
-                    self._fault(f"{place}, {key}", *finding)
+        parts = {key: _made(self.parts[key]) for key in ("interactive", "job")}
+        for number, entry in enumerate(self._list(data.get(word, []), word), 1):
+            name = self._name(word, entry, number, found)
+            place = f"{word} {shown(name)}"
+            self._keys(place, entry, KEYS)
+            sites = names_findings(entry.get("sites", []), "")[0]
+            served = served_by(parts, tuple(sites)) if word == "owner" else {}
+            self._found(entry_findings(place, entry, sites, any(served.values())))
             found[name] = {**entry, "sites": sites}
         return found
 
@@ -288,6 +265,7 @@ class _Reader:
             self._found(results_findings(data["results"]))
         self._found(table_findings(self.tables))
         a = self.tables["aggregator"]
+        self._found(owned_work_findings(self.owners, a))
         kinds_of_work = [a["energy_share"] is not None, a["energy_mwh"] is not None,
                          any(self.parts[key] for key in ("interactive", "job"))]
         if sum(kinds_of_work) > 1:
@@ -367,28 +345,13 @@ class _Reader:
             self._found((f for f in own if f not in before), case.where)
 
     def _fit_sites(self, periods: int) -> None:
-        """Sites of the price takers and of the workload, in each case (0: a wrong number)."""
+        """Whose sites are whose, and the workload, in each case (0: a wrong number)."""
         told: set[Found] = set()
         for number, case in enumerate(self.cases):
-            found: list[Found] = []
-            theirs: set[str] = set()
-            for name, taker in self.takers.items():
-                for site in taker["sites"]:
-                    if site not in case.sites:
-                        found.append((f"price_taker {name!r}, sites", f"names {site!r}, which is "
-                                      "not a datacenter",
-                                      nearest(site, case.sites) or "There is no datacenter."))
-                    elif site in theirs:
-                        found.append((f"price_taker {name!r}, sites", f"names {site!r}, which is "
-                                      "named before", "Each datacenter has one aggregator."))
-                    theirs.add(site)
-            found += site_findings(self.tables, case.sites, theirs)
-            mine = [site for site in case.sites if site not in theirs]
-            if not mine:
-                found.append(("[[datacenter]]", "there is none that the aggregator decides",
-                              "Write [[datacenter]] with name, bus and kw."))
-            elif periods:
-                found += work_findings(self.parts, mine, periods)
+            theirs = {site for taker in self.takers.values() for site in taker["sites"]}
+            found = [*site_findings(self.takers, self.owners, case.sites, self.parts, periods),
+                     *contract_findings(self.tables, case.sites, theirs),
+                     *flexibility_findings(self.tables["stochastic"], case.sites)]
             self._found((f for f in found if f not in told), case.where if number else "")
             told |= set(found)
 

@@ -41,7 +41,7 @@ def check_stochastic(
     require_kind(market, Market, _WHERE)
     require_kind(scenarios, Scenarios, _WHERE)
     check_market(market)
-    faults = list(_market_faults(market))
+    faults = list(market_faults(market))
     try:
         check_scenarios(scenarios, market)
     except ModelError as err:
@@ -71,7 +71,17 @@ def check_stochastic(
                  float(capacity_price))
 
 
-def _market_faults(market: Market) -> Iterator[Fault]:
+def market_faults(market: Market) -> Iterator[Fault]:
+    """What of a market scenarios cannot have.
+
+    Parameters
+    ----------
+    market : Market
+
+    Yields
+    ------
+    Fault
+    """
     if market.opf.get("form", "lindist") != "lindist":
         yield Fault("market, opf", "is of the AC form", "Leave form out: the answer of the linear "
                     "form can be checked in AC.")

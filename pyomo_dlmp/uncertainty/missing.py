@@ -34,11 +34,16 @@ class Missing:
         do).
     kw : float
         The greatest power of it (kW).
+
+    It is false where the decision lacks nothing.
     """
 
     what: str
     mwh: float = float("nan")
     kw: float = float("nan")
+
+    def __bool__(self) -> bool:
+        return bool(self.what)
 
 
 def missing_of(models: ScenarioModels, name: str, decision: Decision,
@@ -57,6 +62,7 @@ def missing_of(models: ScenarioModels, name: str, decision: Decision,
     Returns
     -------
     Missing
+        False where its own rows have a solution at the decision.
     """
     try:
         one = models.upper_level(name)
@@ -70,19 +76,21 @@ def missing_of(models: ScenarioModels, name: str, decision: Decision,
     many = len(recourse.links)
     apart = answer.z[-2 * many:].reshape(2, many).sum(axis=0)
     if float(apart.max(initial=0.0)) <= ROW_HOLDS:
-        return Missing("its feeder has no answer at what the decision allows: hard limits")
+        return Missing("")
     rows = recourse.B[recourse.links].indices
     found: list[tuple[float, str]] = []
     mwh = kw = 0.0
-    for k, at in enumerate(rows):
-        label = decision.first.labels[at]
+    met = dict.fromkeys(rows.tolist(), 0)  # rows of a column so far: a capacity's are its periods
+    for k, at in enumerate(rows.tolist()):
+        label, turn = decision.first.labels[at], met[at]
+        met[at] += 1
         if apart[k] <= ROW_HOLDS:
             continue
         if label[0] == "jobs":
             found.append((_A_START, f"another start than {label[1]}"))
             continue
         mwh, kw = mwh + float(unit[k] * apart[k]), max(kw, KILO * float(apart[k]))
-        period = labels[k % len(labels) if label[0] == "capacity" else label[2]]
+        period = labels[turn if label[0] == "capacity" else label[2]]
         found.append((apart[k], f"{KILO * apart[k]:.3g} kW at {label[1]} in {period}"))
     found.sort(key=lambda pair: -pair[0])
     more = f" and {len(found) - _MOST} more such" if len(found) > _MOST else ""

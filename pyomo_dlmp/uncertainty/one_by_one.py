@@ -2,8 +2,8 @@
 
 Each is a small MILP over the regions of its hours (`route.reply`). Since the decision binds the
 sites' powers, regions are only looked for where it lets them be. Nothing of one scenario is needed
-for another but the states that the atlas knows, which only save time: scenarios may be solved in any
-order and by several processes, with the same answers.
+for another but the states that the atlas knows, which only save time: scenarios may be solved in
+any order and by several processes, with the same answers.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pyomo_dlmp.errors import DlmpError
-from pyomo_dlmp.lower.solver import SolverError
+from pyomo_dlmp.errors import DlmpError, SolverError
 from pyomo_dlmp.market import Market
+from pyomo_dlmp.network.series import period_labels
 from pyomo_dlmp.network.units import KILO
 from pyomo_dlmp.parametric import Atlas, NotExplicit
 from pyomo_dlmp.status import Status
@@ -30,6 +30,7 @@ from pyomo_dlmp.uncertainty.scenario_models import NoRoom, ScenarioModels
 from pyomo_dlmp.uncertainty.scenarios import Scenarios
 from pyomo_dlmp.uncertainty.two_stage import TwoStage
 
+FAILED = "failed"
 _TOGETHER = 4  # scenarios that a process solves before it sends them
 
 
@@ -42,17 +43,15 @@ class Outcome:
     number
         Of the scenario.
     status
-        A `Status`; "infeasible" where it has no answer.
+        A `Status`; "infeasible" where it has no answer, "failed" where it was not found.
     cost, bound, deviation_cost
         $ without what the decision itself costs; proven bound of the cost.
     up_mw, down_mw, mw
         Deviations from the schedule and powers, shape (sites, periods).
-    starts
-        Names of the jobs' starts that are chosen.
     judged
         "passed" or "failed" where prices and powers were read from the DSO's own point.
     missing, missing_mwh, missing_kw
-        As of `missing.Missing`.
+        As of `missing.Missing`; of a failed one, why.
     cpu
         Seconds.
     """
@@ -93,6 +92,7 @@ class OneByOne:
         self.market, self.scenarios, self.decision = market, scenarios, decision
         self.gap, self.judge = gap, judge
         self.atlas = Atlas() if atlas is None else atlas
+        self.labels = list(period_labels(market.opf.get("periods", 1))[0])
         self._models: ScenarioModels | None = None
 
     def __getstate__(self) -> dict:
@@ -137,18 +137,18 @@ class OneByOne:
 
     def _solved(self, number: int, time_limit: float | None) -> Outcome:
         name, decision = self.scenarios.names[number], self.decision
-        within = decision.range_mw(self.scenarios.periods or len(self.models.labels))
+        within = decision.range_mw(self.scenarios.periods or len(self.labels))
         try:
             one = self.models.parts(name, within)
-        except (NoRoom, DlmpError):  # the least room that would do tells what there is to it
-            return self._none(number)
+        except (NoRoom, DlmpError) as err:
+            return self._none(number, str(err))
         recourse = recourse_of(one, decision.first, decision.terms)
         problem = TwoStage(decision.first, [recourse], terms=decision.terms)
         answer = reply(problem.recourse_hull(0, decision.x), self.gap, time_limit)
         if answer.z is None:
             return self._none(number) if answer.status == Status.INFEASIBLE else Outcome(
                 number, answer.status)
-        z, mw = answer.z, answer.z[one.power]
+        z, mw = answer.z, one.mw(answer.z)
         up, down = (np.zeros((2, *mw.shape)) if recourse.deviations is None
                     else z[recourse.deviations])
         apart = deviation_cost(recourse, z)
@@ -161,9 +161,12 @@ class OneByOne:
             found.judged = self._judged(recourse, z, answer.cost - apart)
         return found
 
-    def _none(self, number: int) -> Outcome:
+    def _none(self, number: int, why: str = "") -> Outcome:
+        """Without an answer, by what the decision lacks; failed where it lacks nothing."""
         name = self.scenarios.names[number]
-        lacks = missing_of(self.models, name, self.decision, self.models.labels)
+        lacks = missing_of(self.models, name, self.decision, self.labels)
+        if not lacks:
+            return Outcome(number, FAILED, missing=why or "its regions have no answer")
         return Outcome(number, str(Status.INFEASIBLE), missing=lacks.what,
                        missing_mwh=lacks.mwh, missing_kw=lacks.kw)
 
@@ -181,7 +184,7 @@ class OneByOne:
 
     def schedule(self, outcome: Outcome) -> list[tuple]:
         """Rows (scenario, site, period, kw, up_kw, down_kw) of an outcome."""
-        name, labels = self.scenarios.names[outcome.number], self.models.labels
+        name, labels = self.scenarios.names[outcome.number], self.labels
         return [(name, site, t, *(KILO * x[i, k] for x in (
                     outcome.mw, outcome.up_mw, outcome.down_mw)))
                 for i, site in enumerate(self.decision.terms.capacity_mw)

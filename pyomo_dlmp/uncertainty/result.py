@@ -8,10 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.units import KILO
 from pyomo_dlmp.uncertainty.audit import StochasticAudit, deviation_cost
+from pyomo_dlmp.uncertainty.decision import Decision
+from pyomo_dlmp.uncertainty.evaluation import Evaluation
+from pyomo_dlmp.uncertainty.out_of_sample import evaluate
 from pyomo_dlmp.uncertainty.route import Found
 from pyomo_dlmp.uncertainty.scenario_models import ScenarioPoint
+from pyomo_dlmp.uncertainty.scenarios import Scenarios
 from pyomo_dlmp.uncertainty.two_stage import TwoStage
 from pyomo_dlmp.uncertainty.value import Value, value_of
 
@@ -96,6 +101,36 @@ class StochasticResult:
         if self._value is None:
             self._value = value_of(self, gap, time_limit)
         return self._value
+
+    @property
+    def decision(self) -> Decision:
+        """What is decided first, by itself.
+
+        Raises
+        ------
+        ModelError
+            There is none.
+        """
+        if self.problem is None or self.found is None or self.found.x is None:
+            raise ModelError.at("StochasticResult", f"has no decision ({self.status})",
+                                "Give it more time, or see its notes.")
+        return Decision(self.problem.first, self.found.x, self.problem.terms)
+
+    def evaluate(self, scenarios: Scenarios, **options: Any) -> Evaluation:
+        """What the decision comes to in scenarios that it was not made with.
+
+        Parameters
+        ----------
+        scenarios : Scenarios
+        **options
+            Of `evaluate`.
+
+        Returns
+        -------
+        Evaluation
+        """
+        return evaluate(self, self.models.market, scenarios,
+                        **{"atlas": self.models.atlas, **options})
 
     @property
     def evpi(self) -> tuple[float, float]:

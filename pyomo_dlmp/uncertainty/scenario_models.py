@@ -20,8 +20,9 @@ from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.series import period_labels
 from pyomo_dlmp.parametric import Answer as Arrays
 from pyomo_dlmp.parametric import Atlas, NotExplicit
-from pyomo_dlmp.parametric.explicit import prepare, rows_alone
+from pyomo_dlmp.parametric.explicit import rows_alone
 from pyomo_dlmp.parametric.hull import Hull
+from pyomo_dlmp.parametric.instance import Prepared
 from pyomo_dlmp.series.answers import Answer
 from pyomo_dlmp.series.kept_model import KeptModel
 from pyomo_dlmp.series.problems import Problems
@@ -31,6 +32,8 @@ from pyomo_dlmp.tolerances import ROW_HOLDS
 from pyomo_dlmp.uncertainty.checking import without_supply
 from pyomo_dlmp.uncertainty.scenario_parts import ScenarioParts, arrays_of
 from pyomo_dlmp.uncertainty.scenarios import Scenarios
+
+_KEPT_BYTES = 80_000_000  # of prepared scenarios; what has no room is prepared again when asked for
 
 
 class NoRoom(Exception):
@@ -78,6 +81,9 @@ class ScenarioModels:
         self.buses = [*sites, *(bus for bus in buses or () if bus not in sites)]
         self._problems: dict[tuple[str, ...], tuple[Problems, list[str]]] = {}
         self._models: dict[tuple, KeptModel] = {}
+        self._kept: dict[str, Prepared] = {}
+        self._last: tuple[str, Prepared | None] = ("", None)
+        self._room = _KEPT_BYTES
 
     @property
     def labels(self) -> list:
@@ -151,7 +157,8 @@ class ScenarioModels:
             The DSO's problem has no solution there.
         """
         kept = self._at(name)
-        found = kept.instance.answer_at(decisions)
+        prepared = self._kept.get(name) or (self._last[1] if self._last[0] == name else None)
+        found = kept.instance.answer_at(decisions, prepared)
         read = Answer(0, str(found.status))
         kept.read(found, read, len(kept.labels))
         return ScenarioPoint(found, read, list(kept.labels))
@@ -217,12 +224,14 @@ class ScenarioModels:
             raise ModelError(refuse_work(self, name))
         _narrow(kept, within)
         try:
-            ready = prepare(kept.model, atlas=self.atlas)
+            found = kept.instance.prepared()
         except NotExplicit as err:
             raise _refused(name, str(err)) from err
-        if ready.joined is not None:
-            raise _refused(name, "a period has too many critical regions to list them")
-        return ready
+        self._last = name, found
+        if not within and found.size <= self._room:
+            self._kept[name] = found
+            self._room -= found.size
+        return found.ready
 
 
 def _narrow(kept: KeptModel, within: Mapping[str, np.ndarray]) -> None:

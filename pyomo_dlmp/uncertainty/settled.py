@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pyomo_dlmp.errors import Fault
+from pyomo_dlmp.errors import Fault, ModelError, shown
 from pyomo_dlmp.market import Market
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.status import Status
@@ -25,20 +25,26 @@ REAL_TIME = "real time"
 _EARLY = 0.3  # of the time limit, for a schedule to begin from
 
 
-def settlement_faults(market: Market, kinds: tuple) -> list[Fault]:
-    """What two settlements cannot have.
+def check_settlement(settlement: Any, market: Any, kinds: tuple) -> None:
+    """Raise an error with what two settlements cannot have.
 
     Parameters
     ----------
-    market : Market
+    settlement, market
+        As of `solve_stochastic`.
     kinds : tuple of str
         Of the first stage.
 
-    Returns
-    -------
-    list of Fault
+    Raises
+    ------
+    ModelError
     """
-    found, where = [], "solve_stochastic, settlement"
+    where = "solve_stochastic, settlement"
+    if not (isinstance(settlement, str) and settlement in ("one", "two")):
+        raise ModelError.at(where, f"is {shown(settlement)}", "Give 'one' or 'two'.")
+    if settlement == "one" or not isinstance(market, Market):
+        return
+    found = []
     if "schedule" not in kinds:
         found.append(Fault(where, "is 'two', and no schedule is decided day ahead",
                            "Give first_stage='schedule'."))
@@ -48,9 +54,10 @@ def settlement_faults(market: Market, kinds: tuple) -> list[Fault]:
                            "the DSO's cost."))
     found += [Fault(where, f"is 'two', and '{name}' decides more than its power",
                     "Give a balanced datacenter at a power factor.")
-              for name, dc in market.network.datacenters.items()
+              for name, dc in getattr(market.network, "datacenters", {}).items()
               if not dc.balanced or dc.reactive != "power factor"]
-    return found
+    if found:
+        raise ModelError(found)
 
 
 def solve_settled(

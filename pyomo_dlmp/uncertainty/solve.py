@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
-from pyomo_dlmp.errors import Fault, ModelError, all_at_once, shown
+from pyomo_dlmp.errors import all_at_once
 from pyomo_dlmp.market import Market
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.parametric import Atlas
@@ -25,10 +25,10 @@ from pyomo_dlmp.uncertainty.result import (
     tables_of,
 )
 from pyomo_dlmp.uncertainty.risk import CVaR, Wasserstein, check_risk, measure_of
-from pyomo_dlmp.uncertainty.route import search
 from pyomo_dlmp.uncertainty.scenario_models import ScenarioModels
 from pyomo_dlmp.uncertainty.scenarios import Scenarios
-from pyomo_dlmp.uncertainty.settled import settlement_faults, solve_settled
+from pyomo_dlmp.uncertainty.searches import search
+from pyomo_dlmp.uncertainty.settled import check_settlement, solve_settled
 from pyomo_dlmp.uncertainty.settlements import two_settlements
 from pyomo_dlmp.uncertainty.two_stage import TwoStage
 
@@ -95,18 +95,11 @@ def solve_stochastic(  # noqa: PLR0913  # keywords of a call, for people
         stage leaves every scenario an answer: which, by how much, what to change.
     """
     kinds = (first_stage,) if isinstance(first_stage, str) else tuple(first_stage)
-    def check_settlement() -> None:
-        faults = settlement_faults(market, kinds) if settlement == "two" else []
-        if not (isinstance(settlement, str) and settlement in ("one", "two")):
-            faults = [Fault("solve_stochastic, settlement", f"is {shown(settlement)}",
-                            "Give 'one' or 'two'.")]
-        if faults:
-            raise ModelError(faults)
-
     terms, *_ = all_at_once(
         lambda: check_stochastic(market, scenarios, kinds, flexibility, deviation_price,
                                  capacity_price, gap),
-        lambda: check_risk(risk, scenarios), check_settlement)
+        lambda: check_risk(risk, scenarios),
+        lambda: check_settlement(settlement, market, kinds))
     tell = progress or (lambda *_: None)
     clock = Clock()
     with limits.call(time_limit):

@@ -1,4 +1,4 @@
-"""What a sample of costs says: intervals for the mean, the share, quantiles and CVaR.
+"""What a sample of costs says: intervals for their mean, for a share, for any other statistic.
 
 With probabilities p_s of the sample's points (1/n each, usually) and costs c_s:
 
@@ -7,8 +7,8 @@ With probabilities p_s of the sample's points (1/n each, usually) and costs c_s:
                Shapiro, Dentcheva, Ruszczynski, Lectures on Stochastic Programming (2021), 5.6.1;
                Kish, Survey Sampling (1965), for unequal weights.
     share      of scenarios without an answer: Clopper and Pearson (1934), exact for n draws.
-    quantile, CVaR   percentiles of a bootstrap (Efron and Tibshirani 1993, chapter 13): neither has
-               a simple standard error. Its draws are always the same ones.
+    others     such as quantiles and CVaR, which have no simple standard error: percentiles of a
+               bootstrap (Efron and Tibshirani 1993, chapter 13), whose draws are always the same.
 
 All of them take the points for independent draws of what may come. Of an exhaustive list of
 scenarios the mean is exact, and intervals have no meaning.
@@ -20,8 +20,6 @@ from collections.abc import Callable
 
 import numpy as np
 from scipy.special import betaincinv, stdtrit
-
-from pyomo_dlmp.tolerances import ENTRY
 
 _DRAWS = 2000
 
@@ -56,21 +54,6 @@ def share_interval(count: float, total: int, level: float) -> tuple[float, float
     low = 0.0 if count <= 0 else float(betaincinv(count, total - count + 1, tail))
     high = 1.0 if count >= total else float(betaincinv(count + 1, total - count, 1.0 - tail))
     return low, high
-
-
-def quantile(values: np.ndarray, weights: np.ndarray, share: float) -> float:
-    """The least value that is not exceeded with probability `share`."""
-    order = np.argsort(values, kind="stable")
-    total = np.cumsum(weights[order])
-    at = int(np.searchsorted(total, share * total[-1] - ENTRY * total[-1]))
-    return float(values[order[min(at, len(order) - 1)]])
-
-
-def cvar(values: np.ndarray, weights: np.ndarray, level: float) -> float:
-    """The mean of the worst 1 - level of probability (Rockafellar and Uryasev 2000)."""
-    eta = quantile(values, weights, level)
-    beyond = float(weights @ np.maximum(values - eta, 0.0)) / float(weights.sum())
-    return eta + beyond / (1.0 - level) if level < 1.0 else float(values.max())
 
 
 def bootstrap_interval(statistic: Callable[[np.ndarray, np.ndarray], float], values: np.ndarray,

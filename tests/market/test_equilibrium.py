@@ -112,7 +112,8 @@ def test_one_owner_is_the_strategic_leader():
 
 def test_owners_in_every_market():
     one = market()
-    outcomes = {name: dlmp.solve_market(name, one) for name in dlmp.market.MARKETS}
+    outcomes = {name: dlmp.solve_market(name, one) for name, row in dlmp.market.MARKETS.items()
+                if row.contract is None}
     for name, found in outcomes.items():
         kw = schedules(found)
         assert sum(kw["far"]) == pytest.approx(400, rel=1e-6), name

@@ -48,7 +48,8 @@ def test_each_is_a_kkt_point(seed):
     assert np.abs(problem.Q @ v + problem.c - problem.A.T @ dual - rho).max() < near
     assert dual[~equalities].min(initial=0.0) >= 0 and np.abs(
         (slack * dual)[~equalities]).max(initial=0.0) < near
-    assert (rho[v > problem.lb + near] <= near).all() and (rho[v < problem.ub - near] >= -near).all()
+    assert (rho[v > problem.lb + near] <= near).all()
+    assert (rho[v < problem.ub - near] >= -near).all()
 
 
 def test_the_penalty_of_a_limit():

@@ -190,7 +190,8 @@ def test_a_line_that_is_out_leaves_its_site_dark():
     assert result.audit.passed
     plan = result.first_stage.set_index(["site", "period"])["kw"]
     assert plan["spare"].max() >= 0.0
-    dead = solve(scenarios(mwh=(1.9, 1.2), outages={"dark": ("spare",)}), market(network), flexibility=1.0)
+    given = scenarios(mwh=(1.9, 1.2), outages={"dark": ("spare",)})
+    dead = solve(given, market(network), flexibility=1.0)
     assert dead.objective == pytest.approx(result.objective, rel=2e-4)
 
 
@@ -249,3 +250,15 @@ def test_a_time_limit_returns_what_is_known():
     result = solve(time_limit=0.0)
     assert result.status in ("time limit", "optimal", "gap not reached")
     assert result.bound <= result.objective or np.isnan(result.objective)
+
+
+def test_the_decision_is_checked_in_ac():
+    result = solve(of=market(v_min=0.9))
+    table = dlmp.uncertainty.check_ac(result)
+    assert table["settled"].all() and not table["limits_broken"].any()
+    assert table["engine_difference"].max() < 1e-4
+    apart = (table["payment_ac"] / table["payment"] - 1.0).abs()
+    assert apart.max() < 0.15  # what losses and voltages are worth, which the linear form lacks
+    assert table["v_min"].between(0.8, 1.0).all()
+    with pytest.raises(dlmp.ModelError, match="sunny"):
+        dlmp.uncertainty.check_ac(result, ["suny"])
