@@ -59,6 +59,10 @@ class StochasticResult:
     size : dict of str to int
         Scenarios, parts, regions, columns and rows of the master.
     notes : list of str
+    settlements : DataFrame or None
+        With two settlements: columns settlement ("day ahead", "real time"), scenario, site, period,
+        mw (scheduled; beyond the schedule), price ($/MWh, with the reactive power of the power
+        factor), value ($ that the site pays), unit. None without an audit.
     """
 
     status: str
@@ -77,6 +81,7 @@ class StochasticResult:
     problem: TwoStage | None = None
     found: Found | None = None
     models: Any = None
+    settlements: pd.DataFrame | None = None
     _value: Value | None = None
 
     def value(self, gap: float | None = None, time_limit: float | None = None) -> Value:
