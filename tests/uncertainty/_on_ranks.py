@@ -60,7 +60,7 @@ def main(cases: list[str]) -> None:
         pack = mpi_sppy.pack
         for case in cases:
             if case == "blank":
-                mpi_sppy.pack = lambda *args: blank(pack(*args))
+                mpi_sppy.pack, mpi_sppy.ITERATIONS = lambda *args: blank(pack(*args)), 20
             with searched_by(mpi_sppy.searcher(comm, 2 if case == "bundles" else 1)):
                 show(solve())
         mpi_sppy.dismiss(comm)
