@@ -23,6 +23,7 @@ from pyomo_dlmp.uncertainty import (
     CVaR,
     Scenarios,
     Wasserstein,
+    check_ac,
     check_scenarios,
     risk_frontier,
     solve_stochastic,
@@ -34,6 +35,7 @@ _SIZED = ("energy_mwh", "kw", "rate")  # columns that grow with the datacenters
 _COSTS = {"probability": "1", "cost": "$", "payment": "$", "deviation_cost": "$",
           "first_stage_cost": "$", "deviation_mwh": "MWh", "energy_mwh": "MWh"}
 _VALUES = {"alone": "$", "regret": "$", "mean": "$", "regret_mean": "$"}
+_IN_AC = {"payment_ac": "$", "v_min": "pu", "v_max": "pu", "limits_broken": "count"}
 
 
 class Unfinished(KeyboardInterrupt):
@@ -163,6 +165,10 @@ def uncertain_tables(study: Study, run: Run, tell: Callable[[str], None]) -> Tab
     if known:
         tables |= {"first_stage": _first(result), "scenario_costs": _costs(result, worth),
                    "scenario_schedule": _schedule(result)}
+    if known and study.check_ac and result.status != Status.INTERRUPTED:
+        tell("AC check")
+        tables["scenario_costs"] = pd.concat([tables["scenario_costs"], _tidy(
+            _OF["scenario_costs"], check_ac(result).table, "scenario", _IN_AC)], ignore_index=True)
     if result.prices is not None:
         tables["scenario_prices"] = result.prices[_OF["scenario_prices"].names]
     if result.audit is not None:

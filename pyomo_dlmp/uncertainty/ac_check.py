@@ -29,6 +29,7 @@ TABLE = ["scenario", "probability", "settled", "dso_cost", "payment", "payment_a
          "deviation_cost", "cost_ac", "v_min", "v_max", "limits_broken", "beyond_pu",
          "engine_difference", "note"]
 PRICES = ["scenario", "bus", "phase", "period", "quantity", "value", "unit"]
+_OWN = ("losses", "operating_point")
 Progress = Callable[[str, int, int, float], None]
 
 
@@ -201,8 +202,9 @@ class _Check:
 
 
 def in_ac_form(market: Market) -> Market:
-    """A market with its DSO in the AC form."""
-    return replace(market, opf={**market.opf, "form": "ac"})
+    """A market with its DSO in the AC form, which has losses and points of its own."""
+    options = {key: x for key, x in market.opf.items() if key not in _OWN}
+    return replace(market, opf={**options, "form": "ac"})
 
 
 def load_decided(m: Any, values: Mapping[str, float]) -> None:

@@ -66,6 +66,10 @@ class StochasticResult:
         decisions at this round's points), voltage_change (pu), schedule_change (kW).
     ac : AcCheck or None
         Of the AC form: the AC OPF of each scenario at the answer.
+    settlements : DataFrame or None
+        With two settlements: columns settlement ("day ahead", "real time"), scenario, site, period,
+        mw (scheduled; beyond the schedule), price ($/MWh, with the reactive power of the power
+        factor), value ($ that the site pays), unit. None without an audit.
     """
 
     status: str
@@ -86,6 +90,7 @@ class StochasticResult:
     models: Any = None
     rounds: pd.DataFrame | None = None
     ac: AcCheck | None = None
+    settlements: pd.DataFrame | None = None
     _value: Value | None = None
 
     def value(self, gap: float | None = None, time_limit: float | None = None) -> Value:
@@ -167,10 +172,13 @@ class StochasticResult:
         Raises
         ------
         ModelError
-            There is no decision.
+            There is no decision, or it is paid in two settlements.
         """
         own = self.decision.cost
         assert self.problem is not None and self.found is not None
+        if hasattr(self.problem, "plain"):
+            raise ModelError.at("check_ac", "knows one settlement, and this decision is paid in "
+                                "two", "Give settlement='one'.")
         values = {r.scenario.name: r.scenario.named(z) for r, z in zip(
             self.problem.recourses, self.found.decisions, strict=True)}
         return Decided(self.models.market, self.models.scenarios, values, self.by_scenario, own)
