@@ -162,14 +162,15 @@ class _Check:
         self.models = ScenarioModels(decided.market, decided.scenarios)
         self.buses = {*(dc.bus for dc in decided.market.network.datacenters.values()), *buses}
         self.costs = decided.costs.set_index("scenario")
+        self.of_linear = {key: self.costs[key].to_dict() for key in ("payment", "deviation_cost")}
         self.rows: list[tuple] = []
         self.prices: list[pd.DataFrame] = []
 
     def add(self, name: str) -> None:
         """Check a scenario."""
-        values, apart = self.decided.values[name], float(self.costs.loc[name, "deviation_cost"])
+        values, apart = self.decided.values[name], float(self.of_linear["deviation_cost"][name])
         before = (name, self.decided.scenarios.probability(name))
-        paid = float(self.costs.loc[name, "payment"])
+        paid = float(self.of_linear["payment"][name])
         market, none = in_ac_form(self.models.market_of(name)), float("nan")
         try:
             m, dso = bilevel_of(market, start=schedule_of(market, values))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from pyomo_dlmp.errors import Fault, ModelError, require_kind, shown
@@ -104,12 +104,13 @@ def evaluate(  # noqa: PLR0913  # keywords of a call, for people
         if not found:
             raise
     finally:
-        answers.close()  # type: ignore[attr-defined]
+        answers.close()
     rows = [row for o in sorted(found, key=lambda o: o.number) for row in solver.schedule(o)]
     return evaluation_of(found, rows, solver, level, tail)
 
 
-def _here(solver: OneByOne, numbers: list[int], deadline: float | None) -> Iterator[Outcome]:
+def _here(solver: OneByOne, numbers: list[int], deadline: float | None,
+          ) -> Generator[Outcome, None, None]:
     """Outcomes in this process."""
     for number in numbers:
         yield solver.solve(number, None if deadline is None else max(
