@@ -91,14 +91,13 @@ def voltage_chance(result: StochasticResult, market: Market | None = None,
     if market is not None and result.models is not None:
         own = ScenarioModels(market, result.models.scenarios, result.models.atlas)
         result = replace(result, models=own)
-    table = check_ac(result, engine=engine)
+    table = check_ac(result, engine=engine).table
     low, high = _limits(result.models.market)
     short = np.maximum(low - table["v_min"], table["v_max"] - high)
     table["broken"] = (table["limits_broken"] > 0) | table["v_min"].isna()
     own_limit = np.maximum(short, _STEP)  # of a bus with limits of its own
     table["shortfall"] = np.where(table["v_min"].isna(), np.inf, np.where(
         table["broken"], np.where(short > BEYOND, short, own_limit), np.minimum(short, 0.0)))
-    table.insert(1, "probability", result.by_scenario["probability"].to_numpy())
     return table
 
 

@@ -283,7 +283,7 @@ def test_a_time_limit_returns_what_is_known():
 
 def test_the_decision_is_checked_in_ac():
     result = solve(of=market(v_min=0.9))
-    table = dlmp.uncertainty.check_ac(result)
+    table = dlmp.uncertainty.check_ac(result).table
     assert table["settled"].all() and not table["limits_broken"].any()
     assert table["engine_difference"].max() < 1e-4
     apart = (table["payment_ac"] / table["payment"] - 1.0).abs()
