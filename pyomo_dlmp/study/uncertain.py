@@ -168,7 +168,7 @@ def uncertain_tables(study: Study, run: Run, tell: Callable[[str], None]) -> Tab
     if known and study.check_ac and result.status != Status.INTERRUPTED:
         tell("AC check")
         tables["scenario_costs"] = pd.concat([tables["scenario_costs"], _tidy(
-            _OF["scenario_costs"], check_ac(result), "scenario", _IN_AC)], ignore_index=True)
+            _OF["scenario_costs"], check_ac(result).table, "scenario", _IN_AC)], ignore_index=True)
     if result.prices is not None:
         tables["scenario_prices"] = result.prices[_OF["scenario_prices"].names]
     if result.audit is not None:
