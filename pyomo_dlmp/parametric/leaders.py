@@ -34,9 +34,9 @@ from pyomo_dlmp.parametric.leader_terms import read_leader
 from pyomo_dlmp.parametric.master import solve_master
 from pyomo_dlmp.parametric.nearness import nearby
 from pyomo_dlmp.parametric.polish import polished
-from pyomo_dlmp.parametric.region_costs import RegionCost, piece_of
+from pyomo_dlmp.parametric.region_costs import RegionCost
 from pyomo_dlmp.parametric.regions_point import point_by_regions
-from pyomo_dlmp.parametric.slices import Slice, cost_of_slice, slice_of
+from pyomo_dlmp.parametric.slices import Slice, slice_of
 from pyomo_dlmp.tolerances import ABSOLUTE_GAP, ACTIVE, ENTRY
 
 
@@ -356,8 +356,8 @@ class Leaders:
         costs = self._leaders[name].costs[k]
         assert costs is not None
         for r, piece in enumerate(self._hull.pieces[k]):
-            polytope = slice_of(piece.polytope, mine, v)
-            if polytope is not None:
-                found.append(piece_of(polytope, r, cost_of_slice(costs[r], mine, v)))
+            mine_of = slice_of(piece, costs[r], mine, v)
+            if mine_of is not None:
+                found.append(mine_of)
         self._kept[name, k] = others, found
         return found

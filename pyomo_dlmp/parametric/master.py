@@ -181,6 +181,23 @@ class HullMaster:
             self._load(hull)
         return self._judged()
 
+    def refine(self) -> bool:
+        """Cut pieces in two where chords err at the relaxation's point, and solve it again.
+
+        Returns
+        -------
+        bool
+            False where little is to be gained, or the search ends here.
+        """
+        if self.last is None or self.outcome.within(self.gap) or (
+                self._chords() <= 0.1 * self._aim()):
+            return False
+        hull = self.hull.cut(self.last, 0.1 * self._aim())
+        if hull is None:
+            return False
+        self._load(hull)
+        return self._relaxation()
+
     def _judged(self) -> SearchResult:
         out = self.outcome
         if out.status == Status.OPTIMAL and not out.within(max(self.gap, ROUNDING) * 1.0001):

@@ -1,6 +1,7 @@
 """Scenarios of what is not known a day ahead, and decisions that are taken before it is."""
 
-from pyomo_dlmp.uncertainty.ac_check import check_ac
+from pyomo_dlmp.uncertainty.ac_check import AcCheck, check_ac
+from pyomo_dlmp.uncertainty.chance import ChanceResult, solve_chance, voltage_chance
 from pyomo_dlmp.uncertainty.checking import check_scenarios, without_supply
 from pyomo_dlmp.uncertainty.decision import Decision
 from pyomo_dlmp.uncertainty.evaluation import Comparison, Evaluation
@@ -12,7 +13,9 @@ from pyomo_dlmp.uncertainty.scenarios import Scenarios
 from pyomo_dlmp.uncertainty.solve import solve_stochastic
 
 __all__ = [
+    "AcCheck",
     "CVaR",
+    "ChanceResult",
     "Comparison",
     "Decision",
     "Evaluation",
@@ -25,6 +28,8 @@ __all__ = [
     "evaluate",
     "risk_frontier",
     "scenario_distances",
+    "solve_chance",
     "solve_stochastic",
+    "voltage_chance",
     "without_supply",
 ]

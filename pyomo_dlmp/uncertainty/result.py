@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.units import KILO
+from pyomo_dlmp.uncertainty.ac_check import AcCheck, Decided, check_ac
 from pyomo_dlmp.uncertainty.audit import StochasticAudit, deviation_cost
 from pyomo_dlmp.uncertainty.decision import Decision
 from pyomo_dlmp.uncertainty.evaluation import Evaluation
@@ -59,6 +61,10 @@ class StochasticResult:
     size : dict of str to int
         Scenarios, parts, regions, columns and rows of the master.
     notes : list of str
+    settlements : DataFrame or None
+        With two settlements: columns settlement ("day ahead", "real time"), scenario, site, period,
+        mw (scheduled; beyond the schedule), price ($/MWh, with the reactive power of the power
+        factor), value ($ that the site pays), unit. None without an audit.
     """
 
     status: str
@@ -77,6 +83,7 @@ class StochasticResult:
     problem: TwoStage | None = None
     found: Found | None = None
     models: Any = None
+    settlements: pd.DataFrame | None = None
     _value: Value | None = None
 
     def value(self, gap: float | None = None, time_limit: float | None = None) -> Value:
@@ -126,6 +133,37 @@ class StochasticResult:
         """
         return evaluate(self, self.models.market, scenarios,
                         **{"atlas": self.models.atlas, **options})
+
+    def check_ac(self, scenarios: Iterable[str] | None = None, **options: Any) -> AcCheck:
+        """What the decision comes to in AC: the DSO's AC OPF of each scenario at its powers.
+
+        Parameters
+        ----------
+        scenarios : iterable of str, optional
+            Names; None: all that have an answer.
+        **options
+            Of `uncertainty.check_ac`.
+
+        Returns
+        -------
+        AcCheck
+        """
+        return check_ac(self, scenarios, **options)
+
+    @property
+    def decided(self) -> Decided:
+        """What the leader does in the scenarios.
+
+        Raises
+        ------
+        ModelError
+            There is no decision.
+        """
+        own = self.decision.cost
+        assert self.problem is not None and self.found is not None
+        values = {r.scenario.name: r.scenario.named(z) for r, z in zip(
+            self.problem.recourses, self.found.decisions, strict=True)}
+        return Decided(self.models.market, self.models.scenarios, values, self.by_scenario, own)
 
     @property
     def evpi(self) -> tuple[float, float]:

@@ -263,6 +263,7 @@ def _can_be_served(kept: KeptModel) -> bool:
 def _refused(name: str, why: str) -> DlmpError:
     return ModelError.at(
         f"scenario {name!r}", f"is not solved by critical regions: {why}",
+        "Pay for reactive power, too: pays='active and reactive'." if "not unique" in why else
         "Fewer sites at one time, no batteries of the feeder and no price takers make it one.")
 
 

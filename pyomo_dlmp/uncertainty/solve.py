@@ -28,6 +28,8 @@ from pyomo_dlmp.uncertainty.risk import CVaR, Wasserstein, check_risk, measure_o
 from pyomo_dlmp.uncertainty.scenario_models import ScenarioModels
 from pyomo_dlmp.uncertainty.scenarios import Scenarios
 from pyomo_dlmp.uncertainty.searches import search
+from pyomo_dlmp.uncertainty.settled import check_settlement, solve_settled
+from pyomo_dlmp.uncertainty.settlements import two_settlements
 from pyomo_dlmp.uncertainty.two_stage import TwoStage
 
 FAILED = "failed"
@@ -40,6 +42,7 @@ def solve_stochastic(  # noqa: PLR0913  # keywords of a call, for people
     capacity_price: float = 0.0, risk: CVaR | Wasserstein | Measure | None = None, gap: float = GAP,
     time_limit: float | None = None, progress: Progress | None = None,
     atlas: Atlas | None = None, audit: bool = True, buses: Iterable[str] = (),
+    settlement: str = "one",
 ) -> StochasticResult:
     """Decide before the scenario is known, at least expected cost, with a proven bound.
 
@@ -75,6 +78,10 @@ def solve_stochastic(  # noqa: PLR0913  # keywords of a call, for people
         Whether each scenario's DSO is checked at the decisions, and its prices are read.
     buses : iterable of str
         Whose prices are read beside those of the datacenters' buses.
+    settlement : "one" or "two"
+        One: powers are paid at the scenario's prices. Two: the schedule is paid at the day-ahead
+        prices of the expected scenario, and what differs from it at the scenario's
+        (`uncertainty.settlements`).
 
     Returns
     -------
@@ -88,10 +95,11 @@ def solve_stochastic(  # noqa: PLR0913  # keywords of a call, for people
         stage leaves every scenario an answer: which, by how much, what to change.
     """
     kinds = (first_stage,) if isinstance(first_stage, str) else tuple(first_stage)
-    terms, _ = all_at_once(
+    terms, *_ = all_at_once(
         lambda: check_stochastic(market, scenarios, kinds, flexibility, deviation_price,
                                  capacity_price, gap),
-        lambda: check_risk(risk, scenarios))
+        lambda: check_risk(risk, scenarios),
+        lambda: check_settlement(settlement, market, kinds))
     tell = progress or (lambda *_: None)
     clock = Clock()
     with limits.call(time_limit):
@@ -99,6 +107,8 @@ def solve_stochastic(  # noqa: PLR0913  # keywords of a call, for people
         parts = []
         for k, name in enumerate(scenarios.names):
             tell(f"scenario {k + 1} of {scenarios.count}", np.inf, -np.inf)
+            if (ended := limits.stopped()) is not None:
+                return _nothing(ended, clock)
             try:
                 parts.append(models.parts(name))
             except limits.Stopped as end:
@@ -106,9 +116,14 @@ def solve_stochastic(  # noqa: PLR0913  # keywords of a call, for people
         clock.stage("search")
         limits.enter("search")
         first = first_stage_of(parts, terms)
-        problem = TwoStage(first, [recourse_of(one, first, terms) for one in parts],
-                           measure_of(risk, scenarios), terms)
+        recourses = [recourse_of(one, first, terms) for one in parts]
+        measure = measure_of(risk, scenarios)
         left = None if time_limit is None else limits.left()
+        if settlement == "two":
+            expected = ScenarioModels(market, scenarios.mean(), models.atlas)
+            settled = two_settlements(expected.parts("mean"), recourses, first, terms, measure)
+            return solve_settled(settled, models, expected, gap, left, tell, audit, clock)
+        problem = TwoStage(first, recourses, measure, terms)
         return solve_prepared(problem, models, gap, left, tell, audit, clock=clock)
 
 

@@ -19,19 +19,27 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import pyomo_dlmp as dlmp
 
 SITES = {"ieee37": {"730": 700, "738": 600, "711": 500},
-         "ieee123": {"76": 700, "48": 600, "67": 500},
-         "ieee8500": {"m1026693": 700, "l2692633": 600, "m1209774": 500}}
-PV = {"ieee37": "728", "ieee123": "35", "ieee8500": "m1026693"}
+         "ieee123": {"76": 700, "48": 600, "67": 500}}
+PV = {"ieee37": "728", "ieee123": "35"}
+LIMITS = {"ieee8500": {"v_min": 0.92, "v_max": 1.12}}  # with the taps of full load
 
 
 def market(feeder: str = "ieee37", periods: int = 24) -> dlmp.Market:
     """Three datacenters that use 60 % of their capacity, and a PV plant."""
-    sites = SITES[feeder]
-    network = dlmp.load_feeder(feeder).with_devices(
-        dlmp.Generator(name="pv", bus=PV[feeder], kw_max=400, cost=0.0),
+    network = dlmp.load_feeder(feeder)
+    if feeder in SITES:
+        sites, sun = SITES[feeder], PV[feeder]
+    else:  # three-phase buses of medium voltage, spread over the feeder
+        wide = [n for n, bus in network.buses.items() if len(bus.phases) == 3 and bus.kv > 5]
+        step = len(wide) // 16
+        sites = dict.fromkeys((wide[step * k] for k in (1, 3, 5)), 300)
+        sun = wide[step * 4]
+    network = network.with_devices(
+        dlmp.Generator(name="pv", bus=sun, kw_max=400, cost=0.0),
         *(dlmp.Datacenter(name=f"dc{bus}", bus=bus, kw=kw, floor=0.1)
           for bus, kw in sites.items()))
-    return dlmp.Market(network, 0.6 * periods * sum(sites.values()) / 1000, {"periods": periods})
+    return dlmp.Market(network, 0.6 * periods * sum(sites.values()) / 1000, {
+        "periods": periods, **LIMITS.get(feeder, {})})
 
 
 def scenarios(count: int, of: dlmp.Market, seed: int = 1) -> dlmp.Scenarios:
@@ -40,9 +48,10 @@ def scenarios(count: int, of: dlmp.Market, seed: int = 1) -> dlmp.Scenarios:
     periods = of.opf["periods"]
     day = 2 * np.pi * np.arange(periods) / 24
     shape = (count, periods)
+    load = 0.84 if len(of.network.buses) > 1000 else 0.72
     return dlmp.Scenarios(tuple(f"day {k}" for k in range(count)), np.full(count, 1 / count), {
         "price": np.round(48 - 14 * np.cos(day - 0.8) + rng.normal(0, 6, shape), 2),
-        "load_scale": np.round(0.72 - 0.16 * np.cos(day - 0.5) + rng.normal(0, 0.04, shape), 4),
+        "load_scale": np.round(load - 0.16 * np.cos(day - 0.5) + rng.normal(0, 0.04, shape), 4),
         "available.pv": np.round(np.clip(
             -np.cos(day) * rng.uniform(0.2, 1, (count, 1)), 0, 1), 3),
         "energy_mwh": np.repeat(
@@ -68,7 +77,7 @@ def main() -> None:
     """Solve, and print the figures."""
     given = argparse.ArgumentParser()
     given.add_argument("--scenarios", type=int, default=20)
-    given.add_argument("--feeder", default="ieee37", choices=SITES)
+    given.add_argument("--feeder", default="ieee37", choices=[*SITES, "ieee8500"])
     given.add_argument("--value", action="store_true")
     options = given.parse_args()
     of = market(options.feeder)
