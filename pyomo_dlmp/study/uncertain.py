@@ -12,7 +12,6 @@ import pandas as pd
 from pyomo_dlmp.errors import DlmpError, Fault, StudyFileError
 from pyomo_dlmp.market import DEFAULT_MARKET
 from pyomo_dlmp.network.series import period_labels
-from pyomo_dlmp.parametric import Atlas
 from pyomo_dlmp.results.schema import AUDIT, OF_SCENARIOS, SUMMARY, TableSchema
 from pyomo_dlmp.series import DATA
 from pyomo_dlmp.status import Status
@@ -148,7 +147,7 @@ def uncertain_tables(study: Study, run: Run, tell: Callable[[str], None]) -> Tab
     market, scenarios = study.market(run), scenarios_of(study, run)
     given = study.stochastic["terms"]
     terms = {key: given[key] for key in TERMS} | {
-        "gap": study.gap, "time_limit": study.time_limit, "atlas": Atlas(),
+        "gap": study.gap, "time_limit": study.time_limit,
         "progress": lambda stage, *_: tell(stage)}
     result = solve_stochastic(market, scenarios, **terms, risk=_risk(given))
     known = len(result.by_scenario) > 0
@@ -175,10 +174,11 @@ def uncertain_tables(study: Study, run: Run, tell: Callable[[str], None]) -> Tab
         tables["audit"] = _audit(result.audit.table)
     if result.status == Status.INTERRUPTED:
         raise Unfinished(tables)
-    if given["frontier"]:
+    if given["frontier"] and known:
         tell("frontier of risk")
         tables["risk_frontier"] = _frontier(risk_frontier(
-            market, scenarios, weights=given["frontier"], level=level, audit=False, **terms))
+            market, scenarios, weights=given["frontier"], level=level, audit=False,
+            atlas=result.models.atlas, **terms))
     return tables
 
 
