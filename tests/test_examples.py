@@ -49,4 +49,4 @@ def test_the_notebook_runs(script, tmp_path):
     client.execute()
     outputs = [out for cell in notebook.cells for out in cell.get("outputs", [])]
     pictures = sum("image/svg+xml" in out.get("data", {}) for out in outputs)
-    assert pictures == {"04": 2, "07": 1}.get(script.stem[:2], 0)
+    assert pictures == {"04": 2, "07": 1, "08": 2}.get(script.stem[:2], 0)

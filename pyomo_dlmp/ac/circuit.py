@@ -13,6 +13,7 @@ Real form: first all real parts, then all imaginary parts.
 from __future__ import annotations
 
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -33,6 +34,26 @@ from pyomo_dlmp.network.phases import NEUTRAL, PHASES
 from pyomo_dlmp.network.zones import grounded_buses
 
 GROUND = -1
+
+
+class RealPattern(NamedTuple):
+    """Entries of the derivative of the equations in real form, column by column.
+
+    Attributes
+    ----------
+    indices, indptr : ndarray
+        As of a csc_matrix of shape (2 size, 2 size).
+    base : ndarray
+        Values without legs.
+    of_legs : csr_matrix, shape (entries, 4 legs)
+        What legs add: of the real parts' derivatives over real and imaginary parts of voltages,
+        then of the imaginary parts'.
+    """
+
+    indices: np.ndarray
+    indptr: np.ndarray
+    base: np.ndarray
+    of_legs: sp.csr_matrix
 
 
 class Circuit:
@@ -153,6 +174,29 @@ class Circuit:
         """The matrix in real form, shape (2 size, 2 size)."""
         m = self.matrix
         return sp.bmat([[m.real, -m.imag], [m.imag, m.real]], format="coo")
+
+    @cached_property
+    def real_pattern(self) -> RealPattern:
+        """Where the derivative of the equations has entries, whatever the legs' slopes."""
+        base, legs, size = self.real_matrix, self.legs, self.size
+        rows, columns, values, sources = [base.row], [base.col], [], []
+        for row_end, row_sign in ((legs.a, 1.0), (legs.b, -1.0)):
+            for col_end, col_sign in ((legs.a, 1.0), (legs.b, -1.0)):
+                used = np.flatnonzero((row_end >= 0) & (col_end >= 0))
+                for part, (row_half, col_half) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
+                    rows.append(row_end[used] + row_half * size)
+                    columns.append(col_end[used] + col_half * size)
+                    values.append(np.full(len(used), -row_sign * col_sign))
+                    sources.append(used + part * len(legs))
+        key = np.concatenate(columns).astype(np.int64) * (2 * size) + np.concatenate(rows)
+        places, entry = np.unique(key, return_inverse=True)
+        indptr = np.searchsorted(places, np.arange(2 * size + 1) * (2 * size))
+        known = len(base.data)
+        return RealPattern(
+            (places % (2 * size)).astype(np.intc), indptr.astype(np.intc),
+            np.bincount(entry[:known], weights=base.data, minlength=len(places)),
+            sp.csr_matrix((np.concatenate(values), (entry[known:], np.concatenate(sources))),
+                          shape=(len(places), 4 * len(legs))))
 
     @cached_property
     def constant(self) -> np.ndarray:

@@ -19,6 +19,7 @@ from pyomo_dlmp.tolerances import NEWTON_STEP, ROUNDING
 
 MOST_STEPS = 60
 _GREATEST_STEP = 0.5  # pu; longer Newton steps are shortened
+_FAILED = 0  # steps of a period without a solution
 _LEAST_SHARE = 0.005  # of the powers, between one that has a solution and one that has none
 
 
@@ -78,46 +79,26 @@ def jacobian(circuit: Circuit, state: LegState, t: int) -> sp.csc_matrix:
     -------
     csc_matrix, shape (2 size, 2 size)
     """
-    base, size, legs = circuit.real_matrix, circuit.size, circuit.legs
-    plus, minus = state.alpha[:, t] + state.beta[:, t], state.alpha[:, t] - state.beta[:, t]
-    parts = ((0, 0, plus.real), (0, 1, -minus.imag), (1, 0, plus.imag), (1, 1, minus.real))
-    rows, columns, values = [base.row], [base.col], [base.data]
-    for row_end, row_sign in ((legs.a, 1.0), (legs.b, -1.0)):
-        for col_end, col_sign in ((legs.a, 1.0), (legs.b, -1.0)):
-            used = (row_end >= 0) & (col_end >= 0)
-            for row_half, col_half, value in parts:
-                rows.append(row_end[used] + row_half * size)
-                columns.append(col_end[used] + col_half * size)
-                values.append(-row_sign * col_sign * value[used])
-    return sp.csc_matrix((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))),
-                         shape=base.shape)
+    return _filled(circuit, _slopes(circuit, state)[:, t])
+
+
+def _slopes(circuit: Circuit, state: LegState) -> np.ndarray:
+    """What legs add to the entries of `Circuit.real_pattern`, shape (entries, periods)."""
+    plus, minus = state.alpha + state.beta, state.alpha - state.beta
+    return circuit.real_pattern.of_legs @ np.vstack([
+        plus.real, -minus.imag, plus.imag, minus.real])
+
+
+def _filled(circuit: Circuit, slopes: np.ndarray) -> sp.csc_matrix:
+    """The derivative of one period from its `_slopes`."""
+    pattern = circuit.real_pattern
+    return sp.csc_matrix((pattern.base + slopes, pattern.indices, pattern.indptr),
+                         shape=circuit.real_matrix.shape)
 
 
 def _factorised(matrix: sp.csc_matrix) -> SuperLU:
     """LU with rows scaled by the pivoting itself; a singular matrix raises RuntimeError."""
     return splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.1)
-
-
-def residual(circuit: Circuit, z: np.ndarray, current: np.ndarray) -> np.ndarray:
-    """Left-hand minus right-hand side of the equations of one period.
-
-    Parameters
-    ----------
-    circuit : Circuit
-    z : ndarray, shape (size,), complex
-    current : ndarray, shape (legs,), complex
-        Injected by legs (MVA/pu).
-
-    Returns
-    -------
-    ndarray, shape (size,), complex
-    """
-    found = circuit.matrix @ z - circuit.constant
-    legs = circuit.legs
-    for end, sign in ((legs.a, -1.0), (legs.b, 1.0)):
-        used = end >= 0
-        np.add.at(found, end[used], sign * current[used])
-    return found
 
 
 def solve(circuit: Circuit, injected: np.ndarray, drawn: np.ndarray,
@@ -152,12 +133,13 @@ def solve(circuit: Circuit, injected: np.ndarray, drawn: np.ndarray,
     """
     periods = drawn.shape[1]
     incidence = circuit.legs.incidence(circuit.n)
-    z = np.empty((circuit.size, periods), dtype=complex)
-    steps, share = np.zeros(periods, dtype=int), np.ones(periods)
-    for t in range(periods):
-        first = _no_load(circuit, drawn[:, t]) if start is None else start[:, t]
-        powers = injected[:, t:t + 1], drawn[:, t:t + 1]
-        z[:, t], steps[t], share[t] = _period(circuit, incidence, powers, first)
+    first = start if start is not None else np.column_stack(
+        [_no_load(circuit, drawn[:, t]) for t in range(periods)])
+    z, steps = _newton(circuit, incidence, injected, drawn, first)
+    share = np.ones(periods)
+    for t in np.flatnonzero(steps == _FAILED):
+        z[:, t], steps[t], share[t] = _by_shares(
+            circuit, incidence, injected[:, t:t + 1], drawn[:, t:t + 1])
         if share[t] < 1.0 and not nearest:
             raise _collapse(circuit, z[:, t], share[t], t if labels is None else labels[t])
     state = leg_state(circuit.legs, incidence @ z[:circuit.n], share * injected, share * drawn)
@@ -179,21 +161,17 @@ def _no_load(circuit: Circuit, drawn: np.ndarray) -> np.ndarray:
             "Connect or leave out such conductors.") from None
 
 
-def _period(circuit, incidence, powers, z):
-    """(z, steps, share) of one period; where Newton's method fails, by way of smaller powers."""
-    injected, drawn = powers
-    found = _newton(circuit, incidence, injected, drawn, z)
-    if found is not None:
-        return *found, 1.0
+def _by_shares(circuit, incidence, injected, drawn):
+    """(z, steps, share) of one period by way of smaller powers, up to the greatest share."""
     share, steps, z = 0.0, 0, _no_load(circuit, np.zeros(len(circuit.legs)))
     step = 0.25
     while step >= _LEAST_SHARE and share < 1.0:
         more = min(1.0, share + step)
-        found = _newton(circuit, incidence, more * injected, more * drawn, z)
-        if found is None:
+        found, count = _newton(circuit, incidence, more * injected, more * drawn, z[:, None])
+        if count[0] == _FAILED:
             step /= 2.0
         else:
-            share, (z, steps) = more, found
+            share, z, steps = more, found[:, 0], count[0]
     return z, steps, share
 
 
@@ -214,41 +192,62 @@ def _lowest(circuit: Circuit, z: np.ndarray) -> str:
     return f"the voltage is {abs(z[at]):.3g} pu at bus {bus}.{k}"
 
 
-def _newton(circuit, incidence, injected, drawn, z):
-    """(z, steps) by Newton steps, shortened where the residual would grow; None: no solution."""
-    legs, n = circuit.legs, circuit.n
+def _newton(circuit, incidence, injected, drawn, start):
+    """(z, steps) of all periods by Newton steps, shortened where the residual would grow.
 
-    def at(z):
-        state = leg_state(legs, (incidence @ z[:n])[:, None], injected, drawn)
-        return state, residual(circuit, z, state.i[:, 0])
+    Periods know nothing of each other; those without a solution have `_FAILED` steps.
+    """
+    n, z = circuit.n, start.copy()
+    steps, last = np.full(z.shape[1], _FAILED), np.full(z.shape[1], np.inf)
+    live = np.arange(z.shape[1])
 
-    state, miss = at(z)
-    last = np.inf
+    def at(z, live):
+        state = leg_state(circuit.legs, incidence @ z[:n], injected[:, live], drawn[:, live])
+        miss = circuit.matrix @ z - circuit.constant[:, None]
+        miss[:n] -= incidence.T @ state.i
+        return state, miss
+
+    state, miss = at(z, live)
     for step in range(1, MOST_STEPS + 1):
+        move = _moves(circuit, state, miss)
+        length = np.abs(incidence @ move[:n]).max(axis=0, initial=0.0) + np.abs(
+            move[circuit.source_nodes]).max(axis=0, initial=0.0)
+        able = np.isfinite(length)
+        live, move, length, norm = (live[able], move[:, able], length[able],
+                                    np.abs(miss[:, able]).max(axis=0, initial=0.0))
+        whole = length <= _GREATEST_STEP
+        share = np.where(whole, 1.0, _GREATEST_STEP / np.where(whole, 1.0, length))
+        for _ in range(6):
+            new = z[:, live] - share * move
+            state, miss = at(new, live)
+            worse = (np.abs(miss).max(axis=0, initial=0.0) > np.maximum(norm, 1.0)) & (
+                share >= 0.05)
+            if not worse.any():
+                break
+            share = np.where(worse, share / 2.0, share)
+        z[:, live] = new
+        # rounding ends the quadratic decrease; where nothing grounds a part it does so early
+        done = (share == 1.0) & ((length <= NEWTON_STEP) | (
+            (length < 1e3 * NEWTON_STEP) & (length > 0.5 * last[live])))
+        steps[live[done]], last[live] = step, length
+        live = live[~done]
+        if not len(live):
+            break
+        state, miss = at(z[:, live], live) if done.any() else (state, miss)
+    return z, steps
+
+
+def _moves(circuit, state, miss):
+    """Newton steps of periods, nan where there is none."""
+    slopes, size = _slopes(circuit, state), circuit.size
+    found = np.full(miss.shape, np.nan, dtype=complex)
+    for k in range(miss.shape[1]):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                flat = _factorised(jacobian(circuit, state, 0)).solve(
-                    np.concatenate([miss.real, miss.imag]))
+                flat = _factorised(_filled(circuit, slopes[:, k])).solve(
+                    np.concatenate([miss[:, k].real, miss[:, k].imag]))
         except RuntimeError:
-            break
-        move = flat[:circuit.size] + 1j * flat[circuit.size:]
-        length = np.abs(incidence @ move[:n]).max(initial=0.0) + np.abs(
-            move[circuit.source_nodes]).max(initial=0.0)
-        if not np.isfinite(length):
-            break
-        share = min(1.0, _GREATEST_STEP / length) if length else 1.0
-        norm = np.abs(miss).max(initial=0.0)
-        for _ in range(6):
-            new = z - share * move
-            state, miss = at(new)
-            if np.abs(miss).max(initial=0.0) <= max(norm, 1.0) or share < 0.05:
-                break
-            share /= 2.0
-        z = new
-        # rounding ends the quadratic decrease; where nothing grounds a part it does so early
-        if share == 1.0 and (length <= NEWTON_STEP or (length < 1e3 * NEWTON_STEP
-                                                       and length > 0.5 * last)):
-            return z, step
-        last = length
-    return None
+            continue
+        found[:, k] = flat[:size] + 1j * flat[size:]
+    return found

@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from pyomo_dlmp.auditing.findings import LowerAudit
+from pyomo_dlmp.bilevel.values import is_free
 from pyomo_dlmp.lower.duals import AskedDual
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.highs import Highs
@@ -58,6 +59,8 @@ def duals_beyond_bounds(kkt: KktSystem, record: SingleLevel | None) -> list[tupl
     found = []
     for dual in kkt.duals.asked():
         var = dual.var
+        if id(var) not in before and is_free(var):
+            continue
         low, high = before.get(id(var), (var.lb, var.ub))
         for bound, sign in ((low, -1.0), (high, 1.0)):
             if dual.known and bound is not None and var.value is not None:

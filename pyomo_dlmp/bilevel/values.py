@@ -60,6 +60,12 @@ def value_idle_vars(parts: Iterable, idle: Iterable = (), vars_of: VarsOf | None
             var.set_value(near if var.ub is None else min(near, var.ub))
 
 
+def is_free(var: Any) -> bool:
+    """Whether a Var has no bound at all, of its own or of its domain."""
+    return (var._lb is None and var._ub is None and var._domain is pyo.Reals) or (
+        var.bounds == (None, None))
+
+
 def limits_of(var: Any) -> tuple[float | None, float | None]:
     """Bounds of a Var, None where there is none.
 

@@ -22,8 +22,9 @@ from pyomo_dlmp.lower.form import LowerForm, check_convex, compile_lower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt, renewed_kkt
 from pyomo_dlmp.lower.leaves import Leaves
 from pyomo_dlmp.lower.polynomials import ObjectivePolynomial, RowPolynomials
-from pyomo_dlmp.lower.solver import LowerSolver
+from pyomo_dlmp.lower.solver import LowerSolver, same_places
 from pyomo_dlmp.lower.terms import NoPolynomial
+from pyomo_dlmp.numerics.components import component_labels
 
 # what is the same in both forms
 _KEPT = ("names_x", "names_row", "row_number", "column_number")
@@ -110,7 +111,7 @@ class KeptLower:
         new = renewed_form(form, changes)
         if new.Q is not form.Q:
             self._leaves = None
-            check_convex(new.Q * new.sense, new, new.objective.name)
+            check_convex(_changed_blocks(form.Q, new.Q) * new.sense, new, new.objective.name)
             self._leaves = leaves
         self.kkt = renewed_kkt(self.kkt, new)
         return NUMBERS
@@ -146,16 +147,15 @@ class KeptLower:
     def _numbers(self, leaves: Leaves) -> dict[str, Any]:
         """Arrays of rows and objective that changed; NoPolynomial where it must be compiled."""
         form = self.kkt.form
-        column = {id(var): i for i, var in enumerate([*form.x, *form.u])}
         changes: dict[str, Any] = {}
         with PauseGC():
             if leaves.moving_rows:
-                changes |= self._read_rows(leaves, column)
+                changes |= self._read_rows(leaves)
             if not (leaves.moving_objective or changes.keys() & {"A", "B"}):
                 return changes
             if self._objective is None:
                 self._objective = ObjectivePolynomial(
-                    leaves.objectives[0].expr, column, len(form.x))
+                    leaves.objectives[0].expr, self._columns(), len(form.x))
             Q, c, D, used = self._objective.values()
         A, B = changes.get("A", form.A), changes.get("B", form.B)
         used[np.r_[A.indices, len(form.x) + B.indices]] = True
@@ -168,10 +168,14 @@ class KeptLower:
             changes["c"] = c
         return changes
 
-    def _read_rows(self, leaves: Leaves, column: dict[int, int]) -> dict[str, Any]:
+    def _columns(self) -> dict[int, int]:
+        form = self.kkt.form
+        return {id(var): i for i, var in enumerate([*form.x, *form.u])}
+
+    def _read_rows(self, leaves: Leaves) -> dict[str, Any]:
         form, places = self.kkt.form, np.array(leaves.moving_rows)
         if self._rows is None:
-            self._rows = RowPolynomials((leaves.rows[i] for i in places), column)
+            self._rows = RowPolynomials((leaves.rows[i] for i in places), self._columns())
         read, low, high = self._rows.values()
         changes: dict[str, Any] = {}
         for key, old, new in (("lo", form.lo, low), ("hi", form.hi, high)):
@@ -200,6 +204,18 @@ def renewed_form(form: LowerForm, changes: Mapping[str, Any]) -> LowerForm:
     new = replace(form, **changes)
     new.__dict__.update({key: form.__dict__[key] for key in _KEPT if key in form.__dict__})
     return new
+
+
+def _changed_blocks(old: sp.csr_matrix, new: sp.csr_matrix) -> sp.csr_matrix:
+    """Of a symmetric matrix the connected blocks that hold other numbers than those of another."""
+    if not same_places(old, new):
+        return new
+    label = component_labels(new)[0]
+    row = np.repeat(np.arange(len(label)), np.diff(new.indptr))
+    touched = np.zeros(len(label), dtype=bool)
+    touched[label[row[new.data != old.data]]] = True
+    here = touched[label[row]]
+    return sp.csr_matrix((new.data[here], (row[here], new.indices[here])), shape=new.shape)
 
 
 def _placed(form: LowerForm, read: sp.csr_matrix, places: np.ndarray) -> dict[str, sp.csr_matrix]:

@@ -67,9 +67,7 @@ class Leaves:
         self._structure = self._structure_now(self.rows, self.objectives)
         self._raw = [list(map(get, self.variables)) for get in _RAW]
         self._values = self.values()
-        # Vars whose bounds are expressions of Params
-        self._bounded = [var for var, low, high in zip(self.variables, *self._raw[:2], strict=True)
-                         if not (_plain(low) and _plain(high))]
+        self._note_bounded()
         self._limits = [limits_of(var) for var in self._bounded]
 
     def _reach(self, expression: Any) -> bool:
@@ -106,6 +104,17 @@ class Leaves:
                     if number:
                         self.numbers.append(node)
         return moves
+
+    def _note_bounded(self) -> None:
+        """Vars whose bounds are expressions, and the numbers in these."""
+        self._bounded, found = [], []
+        for var, low, high in zip(self.variables, *self._raw[:2], strict=True):
+            if not (_plain(low) and _plain(high)):
+                self._bounded.append(var)
+                found += [low, high]
+        # None: a named Expression is among them, which may come to be another
+        self._of_bounds: list | None = _numbers_in(found)
+        self._at_bounds = None if self._of_bounds is None else list(map(_number, self._of_bounds))
 
     # ---------------------------------------------------------------------------- comparing
 
@@ -164,16 +173,25 @@ class Leaves:
         if not all(map(_identical, raw, self._raw[:2])):
             found = [var for i, var in enumerate(self.variables)
                      if raw[0][i] is not self._raw[0][i] or raw[1][i] is not self._raw[1][i]]
-            self._bounded = [var for var, low, high in zip(self.variables, *raw, strict=True)
-                             if not (_plain(low) and _plain(high))]
+            self._raw[:2] = raw
+            self._note_bounded()
             limits = [limits_of(var) for var in self._bounded]
             found += self._bounded
         else:
-            limits = [limits_of(var) for var in self._bounded]
+            limits = self._limits_now()
             found = [var for var, old, new in zip(self._bounded, self._limits, limits, strict=True)
                      if old != new]
-        self._values, self._limits, self._raw[:2] = values, limits, raw
+        self._values, self._limits = values, limits
         return moved, found
+
+    def _limits_now(self) -> list:
+        """Bounds that are expressions; those of the last call where no number in them moved."""
+        if self._of_bounds is not None:
+            values = list(map(_number, self._of_bounds))
+            if values == self._at_bounds:
+                return self._limits
+            self._at_bounds = values
+        return [limits_of(var) for var in self._bounded]
 
 
 def _stated(block: Any) -> tuple[list, list]:
@@ -191,6 +209,23 @@ def _same_held(one: list[tuple], other: list[tuple] | None) -> bool:
     return other is not None and len(one) == len(other) and all(
         a[0] is b[0] and len(a[1]) == len(b[1]) and _identical(a[1], b[1]) and a[2] == b[2]
         for a, b in zip(one, other, strict=True))
+
+
+def _numbers_in(expressions: list) -> list | None:
+    """Params and Vars that expressions reach; None where they reach a named Expression."""
+    found: dict[int, Any] = {}
+    stack = list(expressions)
+    while stack:
+        node = stack.pop()
+        if type(node) in native_types or node is None or id(node) in found:
+            continue
+        if not node.is_expression_type():
+            found[id(node)] = node
+        elif node.is_named_expression_type():
+            return None
+        else:
+            stack.extend(reached(node))
+    return list(found.values())
 
 
 def _number(leaf: Any) -> Any:

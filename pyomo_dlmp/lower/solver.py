@@ -267,10 +267,9 @@ class LowerSolver:
     @one_blas_thread()
     def _solve(self, u: np.ndarray, tolerance: float) -> LowerSolution:
         kkt, form, M = self.kkt, self.kkt.form, self.elimination.M
-        x0 = self.offset(u)
+        x0, rows = self.offset(u), kkt.row_pairs
         c = kkt.sigma * (M.T @ form.gradient(x0, u))
         Q = kkt.sigma * self.Q
-        rows = kkt.row_pairs
         right = np.concatenate([
             kkt.b_eq[self.rest] - kkt.B_eq[self.rest] @ u - kkt.A_eq[self.rest] @ x0,
             -(kkt.S[rows] @ x0 + kkt.T[rows] @ u + kkt.s0[rows])])

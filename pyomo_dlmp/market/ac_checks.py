@@ -17,7 +17,6 @@ import pandas as pd
 import pyomo.environ as pyo
 
 from pyomo_dlmp.errors import SolverError
-from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.market.data import Market
 from pyomo_dlmp.market.dso import AcDso, charged_at, leaders_sites
 from pyomo_dlmp.network.units import KILO
@@ -29,7 +28,7 @@ BEYOND = AUDITED_ROW  # pu; a limit that is exceeded by less is kept
 _JUMP = 0.01  # share of an hour's payment that a kW costs where there is a jump
 _SIZES = (1.0, 10.0, 50.0, 150.0)  # kW of moves
 _STEPS = 6  # rounds of the DSO at a move
-# pu between a problem's voltages and the power flow's; those of the next one are apart by its square
+# pu between voltages of a problem and of the power flow; those of the next are apart by its square
 _NEAR = 10.0 * BEYOND
 
 
@@ -57,12 +56,18 @@ def count_broken(model: Any) -> int:
     count = 0
     for bus in model.bus.values():
         for _, block in limited_blocks(bus):
-            for name, sign in (("v_low", 1.0), ("v_high", -1.0)):
-                rows = block.component(name)
-                for k in () if rows is None else rows:
+            limits = [(rows, sign) for name, sign in (("v_low", 1.0), ("v_high", -1.0))
+                      if (rows := block.component(name)) is not None]
+            volts: dict = {}
+            for rows, sign in limits:
+                known: dict = {}  # the same limit in all rows, as a rule
+                for k in rows:
                     limit = rows[k].lower if sign > 0 else rows[k].upper
-                    over = np.sqrt(pyo.value(limit)) - np.sqrt(max(0.0, pyo.value(block.w[k])))
-                    count += sign * over > BEYOND
+                    if id(limit) not in known:
+                        known[id(limit)] = limit, np.sqrt(pyo.value(limit))
+                    if k not in volts:
+                        volts[k] = np.sqrt(max(0.0, pyo.value(block.w[k])))
+                    count += sign * (known[id(limit)][1] - volts[k]) > BEYOND
         loose = bus.component("neutral_excess")
         count += sum(over.value > BEYOND for over in loose.values()) if loose is not None else 0
     return int(count)
@@ -103,7 +108,7 @@ def cliff_of(m: Any, dso: AcDso) -> Cliff:
     -------
     Cliff
     """
-    solver, before = LowerSolver(dso.compiled()), _values(m)
+    solver, before = dso.solver(), _values(m)
     answer, base = dso.loop.solution, hourly(m)
     rows, most = [], dict(base)
     for name, dc in leaders_sites(m).items():

@@ -132,7 +132,7 @@ class Leader:
 
     def _solve(self, gap: float) -> None:
         """The leader's problem at the present point."""
-        self.atlas.give(self.m.dso, self.dso.compiled())
+        self.atlas.give(self.m.dso, self.dso.compiled(), self.dso.solver())
         self.solution = solve_bilevel(self.m, **{**self.options, "gap": gap, "atlas": self.atlas})
 
     def _solve_near(self, gap: float) -> tuple[float, LowerSolution] | None:

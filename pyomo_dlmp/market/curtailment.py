@@ -16,9 +16,9 @@ the leader's: the social cost is the first without the one and with the other.
 A schedule is the baseline of its own curtailment. Where tariff and compensation exceed the backup's
 cost, a leader moves work into hours in which it will be curtailed: known of such contracts.
 
-Sources: Chao and Wilson, Priority service, American Economic Review 77 (1987) 899-916; Doorman,
-Capacity subscription, IEEE Transactions on Power Systems 20 (2005) 239-245; baselines: Chao, Demand
-response in wholesale electricity markets, Journal of Regulatory Economics 39 (2011) 68-88.
+Sources: priority service, Chao and Wilson, American Economic Review 77 (1987) 899-916; capacity
+subscription, Doorman, IEEE Transactions on Power Systems 20 (2005) 239-245; inflated baselines,
+Chen and Kleit, The Energy Journal 37 (2016) 201-221.
 """
 
 from __future__ import annotations

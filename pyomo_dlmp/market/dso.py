@@ -101,6 +101,7 @@ class AcDso:
         self.notes: list[str] = []
         self.rounds: list[tuple] = []  # of the last clearing, as of `AcLoop.settle`
         self._kkt: KktSystem | None = None  # at the present point
+        self._solver: LowerSolver | None = None  # of some point
 
     def clear(self) -> LowerSolution:
         """The AC OPF at the values of what others decide; see `LinearDso.clear`."""
@@ -136,10 +137,17 @@ class AcDso:
         """
         if self.loop.form is None:
             return self.loop.solve_model()
-        solution = LowerSolver(self.compiled()).solve_here()
+        solution = self.solver().solve_here()
         solution.load()
         self.loop.solution = solution
         return solution
+
+    def solver(self) -> LowerSolver:
+        """The solver of `compiled`."""
+        kkt = self.compiled()
+        if self._solver is None or self._solver.kkt is not kkt:
+            self._solver = LowerSolver(kkt)
+        return self._solver
 
     def follow(self, solution: LowerSolution | None = None) -> tuple[float, float]:
         """AC power flow of a solution that is not this DSO's own clearing; its duals are taken.

@@ -20,6 +20,7 @@ from pyomo_dlmp.numerics.refused import convex_diagonal, refuse_model, refuse_ro
 from pyomo_dlmp.status import ENDED, Status
 
 INF = highspy.kHighsInf
+BASIC, AT_LOWER = highspy.HighsBasisStatus.kBasic, highspy.HighsBasisStatus.kLower
 _EXACT_SECONDS = 0.5  # for a point's exact values, however little the user's limit leaves
 _LONG = 20_000  # entries beyond which the LPs of a loop see Ctrl-C while they run
 
@@ -222,6 +223,13 @@ class Highs:
 
     def set_basis(self, basis: Any) -> None:
         """Start the next run from a basis."""
+        self._h.setBasis(basis)
+
+    def begin_at(self, columns: list, rows: list) -> None:
+        """Start the next run from statuses of columns and rows, which HiGHS makes a basis."""
+        basis = highspy.HighsBasis()
+        basis.valid = basis.alien = True
+        basis.col_status, basis.row_status = columns, rows
         self._h.setBasis(basis)
 
     def primal_ray(self) -> np.ndarray | None:

@@ -6,12 +6,19 @@ Rows are normalised. One dimension is treated here, since qhull starts at two.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
+from math import comb
 
 import numpy as np
 from scipy.spatial import ConvexHull, HalfspaceIntersection, QhullError
 
 from pyomo_dlmp.numerics.highs import solve_small_lp
 from pyomo_dlmp.tolerances import ENTRY, MILP_FEASIBILITY, POLISHED, RANK, ROUNDING
+
+_MOST_CHOICES = 1500  # systems of m rows that are solved at once
+_THIN = 1e-6
+PARALLEL = 1e-10
 
 
 @dataclass
@@ -28,8 +35,8 @@ class Polytope:
         Shape (k, m).
     facet_vertices
         Numbers of the vertices on each facet.
-    chebyshev_center, chebyshev_radius
-        Of the largest ball inside, shape (m,) and a number.
+    center, radius
+        A point well inside, shape (m,), and its distance from the nearest facet.
     """
 
     A: np.ndarray
@@ -37,8 +44,8 @@ class Polytope:
     row: np.ndarray
     vertices: np.ndarray
     facet_vertices: list[np.ndarray]
-    chebyshev_center: np.ndarray
-    chebyshev_radius: float
+    center: np.ndarray
+    radius: float
 
     def holds(self, u: np.ndarray, margin: float = 0.0) -> bool:
         """Whether u, shape (m,), is inside, up to the distance `margin`."""
@@ -82,31 +89,83 @@ def make_polytope(A: np.ndarray, b: np.ndarray) -> Polytope | None:
     number, A, b = _without_repeats(number, A, b)
     if ((np.abs(A) > ENTRY).sum(axis=1) == 1).all() and A.shape[1] > 1:
         return _box(A, b, number)
-    found = chebyshev_ball(A, b)
-    if found is None:
-        return None
-    center, radius = found
-    if A.shape[1] == 1:
-        return _interval(A, b, number, center, radius)
-    try:
-        half = HalfspaceIntersection(np.column_stack([A, -b]), center)
-    except QhullError:
-        return None
-    if not np.isfinite(half.intersections).all():
-        raise ValueError("an unbounded polytope")
-    vertices = _distinct(half.intersections)
+    vertices = _by_choices(A, b)
+    if vertices is not None:
+        if not len(vertices):
+            return None
+        center = vertices.mean(axis=0)
+        radius, facets = float((b - A @ center).min()), np.arange(len(b))
+    else:
+        found = chebyshev_ball(A, b)
+        if found is None:
+            return None
+        center, radius = found
+        if A.shape[1] == 1:
+            return _interval(A, b, number, center, radius)
+        try:
+            half = HalfspaceIntersection(np.column_stack([A, -b]), center)
+        except QhullError:
+            return None
+        if not np.isfinite(half.intersections).all():
+            raise ValueError("an unbounded polytope")
+        vertices = _distinct(half.intersections)
+        facets = np.unique(np.concatenate([np.asarray(f) for f in half.dual_facets]))
     slack = b[:, None] - A @ vertices.T
     touch = np.abs(slack) <= POLISHED * (1.0 + np.abs(b))[:, None] + ROUNDING
-    facets = np.unique(np.concatenate([np.asarray(f) for f in half.dual_facets]))
     facets = facets[[_spans(vertices[touch[i]], A.shape[1]) for i in facets]]
     return Polytope(A[facets], b[facets], number[facets], vertices,
                     [np.flatnonzero(touch[i]) for i in facets], center, radius)
 
 
+@lru_cache(maxsize=64)
+def _choices(rows: int, m: int) -> np.ndarray:
+    """All choices of m rows, shape (choices, m)."""
+    return np.array(list(combinations(range(rows), m)), dtype=int).reshape(-1, m)
+
+
+def _by_choices(A: np.ndarray, b: np.ndarray) -> np.ndarray | None:
+    """The vertices from every m rows at once, faster than qhull while there are few rows.
+
+    Shape (k, m); none where the polytope is empty.
+    None where there are many, or where the polytope is so thin, or so open, that it takes a closer
+    look.
+    """
+    rows, m = A.shape
+    if m < 2 or comb(rows, m) > _MOST_CHOICES:
+        return None
+    choices = _choices(rows, m)
+    systems = A[choices]
+    # rows that are nearly parallel meet outside, or differ by less than what counts inside
+    whole = np.abs(np.linalg.det(systems)) > PARALLEL
+    points = np.linalg.solve(systems[whole], b[choices[whole]][:, :, None])[:, :, 0]
+    vertices = _apart(points[(points @ A.T <= b + ROUNDING * (1.0 + np.abs(b))).all(axis=1)])
+    if not _is_bounded(A):
+        return None
+    if not len(vertices):
+        return vertices
+    if len(vertices) <= m:
+        return None
+    return vertices if (b - A @ vertices.mean(axis=0)).min() > _THIN else None
+
+
+def _apart(points: np.ndarray) -> np.ndarray:
+    """Points of which no two are the same, in lexicographic order."""
+    points = _distinct(points)
+    near = np.abs(points[:, None] - points).max(axis=2) <= POLISHED
+    return points[~np.tril(near, -1).any(axis=1)]
+
+
+def _is_bounded(A: np.ndarray) -> bool:
+    """Whether rows bound each coordinate by themselves, as those of a box do."""
+    single = (np.abs(A) > ENTRY).sum(axis=1) == 1
+    axis = np.abs(A[single]).argmax(axis=1) * 2 + (A[single].sum(axis=1) > 0)
+    return len(np.unique(axis)) == 2 * A.shape[1]
+
+
 def _spans(vertices, m: int) -> bool:
     """Whether some vertices have the dimension of a facet."""
-    if len(vertices) < m:
-        return False
+    if len(vertices) < m or m <= 3:  # no three corners are in line
+        return len(vertices) >= m
     spread = vertices - vertices[0]
     return m == 1 or int((np.linalg.svd(spread, compute_uv=False) > RANK).sum()) >= m - 1
 

@@ -348,36 +348,34 @@ def solve_singles(problem: ConvexQp, columns: np.ndarray, v: np.ndarray, dual: n
         A component is infeasible or unbounded.
     """
     A = problem.A[:, columns].tocsc()
-    diagonal = problem.Q.diagonal()
     # what an elimination leaves of costs that cancel is no cost
     cost = np.where(np.abs(problem.c) > ENTRY * (1.0 + np.abs(problem.c).max(initial=0.0)),
                     problem.c, 0.0)
-    for k, j in enumerate(columns):
-        rows = A.indices[A.indptr[k]:A.indptr[k + 1]]
-        coef = A.data[A.indptr[k]:A.indptr[k + 1]]
-        rows, coef = rows[coef != 0.0], coef[coef != 0.0]
-        ends = problem.right[rows] / coef
-        equal = rows < problem.equalities
-        low, high = (coef > 0) | equal, (coef < 0) | equal
-        below = max([problem.lb[j], *ends[low]])
-        above = min([problem.ub[j], *ends[high]])
-        if below > above + ROW_HOLDS * (1.0 + abs(below)):
-            raise SolverError.at("lower level", "is infeasible at these upper decisions",
-                                 "See which rows conflict, or make limits soft.")
-        q, c = diagonal[j], cost[j]
-        best = -c / q if q > 0 else (-np.inf if c > 0 else np.inf if c < 0 else
-                                     min(max(0.0, below), above))
-        v[j] = min(max(best, below), above)
-        if not np.isfinite(v[j]):
-            raise SolverError.at("lower level", "is unbounded at these upper decisions",
-                                 "See which Var has a cost and no bound.")
-        slope = q * v[j] + c
-        # where u leaves no room but rounding, both ends hold
-        room = max(ENTRY * (1.0 + abs(v[j])), below - above)
-        at = np.flatnonzero(np.abs(ends - v[j]) <= room)
-        fits = [i for i in at if equal[i] or slope / coef[i] > 0]
-        bound = problem.lb[j] if slope > 0 else problem.ub[j]
-        if fits and bound != v[j]:
-            dual[rows[fits[0]]] = slope / coef[fits[0]]
-        else:
-            rho[j] = slope
+    of, there = np.repeat(np.arange(len(columns)), np.diff(A.indptr)), A.data != 0.0
+    of, rows, coef = of[there], A.indices[there], A.data[there]
+    ends, equal = problem.right[rows] / coef, rows < problem.equalities
+    lb, ub = problem.lb[columns], problem.ub[columns]
+    below, above = lb.copy(), ub.copy()
+    np.maximum.at(below, of[(coef > 0) | equal], ends[(coef > 0) | equal])
+    np.minimum.at(above, of[(coef < 0) | equal], ends[(coef < 0) | equal])
+    if (below > above + ROW_HOLDS * (1.0 + np.abs(below))).any():
+        raise SolverError.at("lower level", "is infeasible at these upper decisions",
+                             "See which rows conflict, or make limits soft.")
+    q, c = problem.Q.diagonal()[columns], cost[columns]
+    best = np.minimum(np.maximum(0.0, below), above)
+    best[c > 0], best[c < 0] = -np.inf, np.inf
+    best[q > 0] = -c[q > 0] / q[q > 0]
+    x = np.minimum(np.maximum(best, below), above)
+    if not np.isfinite(x).all():
+        raise SolverError.at("lower level", "is unbounded at these upper decisions",
+                             "See which Var has a cost and no bound.")
+    slope = q * x + c
+    # where u leaves no room but rounding, both ends hold
+    room = np.maximum(ENTRY * (1.0 + np.abs(x)), below - above)
+    fits = np.flatnonzero((np.abs(ends - x[of]) <= room[of]) & (equal | (slope[of] / coef > 0)))
+    holds, first = np.unique(of[fits], return_index=True)
+    free = np.where(slope[holds] > 0, lb[holds], ub[holds]) != x[holds]
+    holds, first = holds[free], fits[first[free]]
+    v[columns], rho[columns] = x, slope
+    rho[columns[holds]] = 0.0
+    dual[rows[first]] = slope[holds] / coef[first]

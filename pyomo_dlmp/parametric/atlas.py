@@ -71,6 +71,7 @@ class Atlas:
         self.source: str | None = None
         self._systems: dict[int, KeptLower] = {}  # by id of the block, which is kept alive
         self._given: dict[int, tuple[Any, KktSystem]] = {}
+        self._solver: LowerSolver | None = None  # that was given last
         self._parts: dict[int, tuple] = {}
         self._regions: dict[bytes, Regions] = {}
         self._chapters: dict[bytes, Chapter] = {}
@@ -199,7 +200,7 @@ class Atlas:
         self.counts[_COUNTED[held.update()]] += 1
         return held.kkt
 
-    def give(self, block: Any, kkt: KktSystem) -> None:
+    def give(self, block: Any, kkt: KktSystem, solver: LowerSolver | None = None) -> None:
         """Use arrays that the caller has compiled for the next `system` of a LowerLevel, once.
 
         Parameters
@@ -208,11 +209,16 @@ class Atlas:
             The LowerLevel.
         kkt
             What `build_kkt` made of its present state; that it is present is not checked.
+        solver
+            Of `kkt`, where the caller has one, for `solver_of`.
         """
         self._given[id(block)] = (block, kkt)
+        self._solver = solver
 
     def solver_of(self, kkt: KktSystem) -> LowerSolver:
         """The solver of what `system` returned; what an earlier one has factorised is kept."""
+        if self._solver is not None and self._solver.kkt is kkt:
+            return self._solver
         held = next((held for held in self._systems.values() if held.kkt is kkt), None)
         return LowerSolver(kkt) if held is None else held.solver
 
@@ -316,7 +322,7 @@ class Atlas:
 
     def _region_of_the_answer(self, part: CondensedQp) -> Regions:
         chapter = self._answer.get(_place(part))
-        states = () if chapter is None else chapter.states_for(part)
+        states = [] if chapter is None else list(chapter.states_for(part))
         found = region_of(part, states[0]) if len(states) == 1 else None
         if found is None:
             raise NotExplicit("a part has no region of the last answer's state")

@@ -17,9 +17,10 @@ import scipy.sparse as sp
 
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.components import component_labels, groups_by_label
+from pyomo_dlmp.numerics.sparse import block
 from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit, Shape, screen
 from pyomo_dlmp.parametric.flows import Flows, flows_of
-from pyomo_dlmp.parametric.moved import Moved, same_rows
+from pyomo_dlmp.parametric.moved import Moved, same_places
 
 _UNNAMED = "unknown"  # what Pyomo calls a model without a name
 
@@ -157,12 +158,12 @@ def condense(kkt: KktSystem, paid: Iterable[int], wanted: Iterable[int],
     made_of = (kkt, paid, wanted)
     relaxing = _relaxing(kkt)
     moved: Moved | None = None
-    if previous is not None and same_rows(previous.made_of, made_of):
+    if previous is not None and same_places(previous.made_of, made_of):
         members, old = previous.members, previous.made_of[0]
-        before = relaxing if old is kkt else _relaxing(old)
-        alike: list = [maps if _same_roles(old, kkt, before, relaxing, mine.columns) else None
-                       for maps, mine in zip(previous.maps, members, strict=True)]
-        moved = Moved(old, kkt)
+        before, moved = relaxing if old is kkt else _relaxing(old), Moved(old, kkt)
+        alike: list = [None if moved.turned(mine) or not _same_roles(
+            old, kkt, before, relaxing, mine.columns) else maps
+            for maps, mine in zip(previous.maps, members, strict=True)]
     else:
         members = _members(kkt, paid, wanted)
         alike = [None] * len(members)
@@ -230,11 +231,13 @@ def _maps(kkt: KktSystem, part: Members, relaxing: np.ndarray, known: dict) -> M
     """The maps of a part; those of a part with the same matrices where there is one."""
     form = kkt.form
     columns, rows, pairs = part.columns, part.rows, part.pairs
-    S, T, D = kkt.S[pairs][:, columns], kkt.T[pairs], form.D[columns]
-    A_eq, B_eq = kkt.A_eq[rows][:, columns], kkt.B_eq[rows]
-    plain_cost = (np.diff(form.Q[columns].indptr) == 0) & (np.diff(D.indptr) == 0)
-    u = np.flatnonzero(B_eq.getnnz(axis=0) + T.getnnz(axis=0) + D.getnnz(axis=0))
-    B_eq, T = B_eq[:, u], T[:, u]
+    S, A_eq = block(kkt.S, pairs, columns), block(kkt.A_eq, rows, columns)
+    every = np.arange(len(form.u))
+    T, B_eq = block(kkt.T, pairs, every), block(kkt.B_eq, rows, every)
+    D = block(form.D, columns, every)
+    plain_cost = (np.diff(form.Q.indptr)[columns] == 0) & (np.diff(D.indptr) == 0)
+    u = np.unique(np.concatenate([B_eq.indices, T.indices, D.indices]))
+    B_eq, T = block(kkt.B_eq, rows, u), block(kkt.T, pairs, u)
     paid, wanted = np.searchsorted(rows, part.paid), np.searchsorted(columns, part.wanted)
     key = _digest([paid, kkt.is_row[pairs], kkt.is_lower[pairs], wanted, relaxing[columns],
                    _bounded(kkt, columns), plain_cost, np.array([D.nnz]), S, T, A_eq, B_eq])
@@ -269,8 +272,8 @@ def _maps(kkt: KktSystem, part: Members, relaxing: np.ndarray, known: dict) -> M
 def _curvature(kkt: KktSystem, part: Members, maps: Maps, shared: dict) -> Curvature:
     """Products of the maps with the quadratic terms; the same for parts that share both."""
     columns = part.columns
-    Q = kkt.sigma * kkt.form.Q[columns][:, columns]
-    D = kkt.sigma * kkt.form.D[columns][:, maps.u]
+    Q = kkt.sigma * block(kkt.form.Q, columns, columns)
+    D = kkt.sigma * block(kkt.form.D, columns, maps.u)
     key = maps.key, _digest([Q, D])
     if key not in shared:
         Kw, Kp = maps.flows.Kw, maps.flows.Kp

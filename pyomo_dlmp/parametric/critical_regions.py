@@ -317,7 +317,7 @@ class _Walk:
         polytope = self._new(found)
         if found is None or polytope is None:
             return
-        if self.covered(polytope.chebyshev_center, -ROUNDING):
+        if self.covered(polytope.center, -ROUNDING):
             self.overlap = True
             return
         self._take(found, polytope)

@@ -25,6 +25,7 @@ from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.effort import Effort
 from pyomo_dlmp.numerics.outer_approximation import SearchResult
+from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.parametric.atlas import Atlas
 from pyomo_dlmp.parametric.condensed import CondensedQp, NotExplicit
 from pyomo_dlmp.parametric.critical_regions import Regions
@@ -157,6 +158,23 @@ def prepare(model: Any, most: int = MOST_REGIONS, clock: Any = None, priced: boo
              for k in used]
     ready.hull = atlas.steps.hull(program, ready.hull.parts, costs, ready.hull.u)
     return ready
+
+
+def rows_alone(model: Any, atlas: Atlas) -> Program:
+    """The upper level's own rows and columns at the present numbers; nothing is condensed.
+
+    Parameters
+    ----------
+    model, atlas
+        As of `prepare`; an atlas of a series.
+
+    Returns
+    -------
+    Program
+    """
+    with PauseGC():
+        systems = [atlas.system(block) for block in lower_levels(model)]
+        return atlas.steps.upper.read(model, systems, False).program
 
 
 def _regions(parts: list[CondensedQp], most: int, effort: Effort,

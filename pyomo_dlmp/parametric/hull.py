@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -23,6 +24,30 @@ from pyomo_dlmp.numerics.program import Program
 from pyomo_dlmp.parametric.condensed import CondensedQp, width
 from pyomo_dlmp.parametric.region_costs import RegionCost
 from pyomo_dlmp.tolerances import ENTRY, MILP_FEASIBILITY, POLISHED, ROUNDING
+
+
+@dataclass
+class Ended:
+    """How the search of a master ended, for the next one that is like it.
+
+    Attributes
+    ----------
+    sizes
+        Of each part: numbers of its pieces, of its rows in the hull, of its first tangents.
+    columns
+        Status of the columns in the last basis; empty where it is not known.
+    rows, tangents
+        Status of the hull's rows and of the first tangents, part by part; the first entry of `rows`
+        is that of the upper rows.
+    cuts
+        (part, piece, v) of the other tangents that bind.
+    """
+
+    sizes: list[tuple[int, int, int]]
+    columns: list
+    rows: list[list]
+    tangents: list[list]
+    cuts: list[tuple[int, int, np.ndarray]]
 
 
 @dataclass
@@ -41,6 +66,10 @@ class Hull:
         Columns of each part's decisions among the upper Vars.
     first
         ``first[k][r]``: first column of piece r of part k (v, then z, then t).
+    rows
+        First row of each part in `linear`, and the number of all rows.
+    ended, before
+        How the search of this master ended, and that of the last one like it; None: not known.
     """
 
     upper: Program
@@ -49,6 +78,9 @@ class Hull:
     pieces: list[list[RegionCost]]
     u: list[np.ndarray]
     first: list[list[int]] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    ended: Ended | None = None
+    before: Ended | None = None
 
     def tangents(self, at: list[tuple[int, int, np.ndarray]]) -> tuple[sp.csr_matrix, np.ndarray]:
         """Rows of tangents to the pieces' costs.
@@ -73,12 +105,29 @@ class Hull:
         shape = (len(at), len(self.linear.c))
         return sp.csr_matrix((data, (rows, cols)), shape=shape), np.zeros(len(at))
 
-    def first_tangents(self) -> list[tuple[int, int, np.ndarray]]:
-        """(part, piece, v) at the vertices and the centre of each piece."""
-        return [(k, r, v) for k, pieces in enumerate(self.pieces)
-                for r, piece in enumerate(pieces)
-                for v in (*np.clip(piece.polytope.vertices, 0.0, 1.0),
-                          piece.polytope.chebyshev_center)]
+    def first_tangents(self) -> tuple[sp.csr_matrix, list[int]]:
+        """Rows A z >= 0 of tangents at the vertices and the centre of each piece.
+
+        Returns
+        -------
+        tuple
+            (A, number of the first row of each part, and of all rows).
+        """
+        data, columns, lengths, starts = [], [], [np.zeros(1, int)], [0]
+        for pieces, first in zip(self.pieces, self.first, strict=True):
+            count = starts[-1]
+            for piece, base in zip(pieces, first, strict=True):
+                rows = piece.first_tangents
+                data.append(rows.ravel())
+                columns.append(np.tile(np.arange(base, base + rows.shape[1]), len(rows)))
+                lengths.append(np.full(len(rows), rows.shape[1]))
+                count += len(rows)
+            starts.append(count)
+        shape = (starts[-1], len(self.linear.c))
+        if not starts[-1]:
+            return sp.csr_matrix(shape), starts
+        return sp.csr_matrix((np.concatenate(data), np.concatenate(columns), np.cumsum(
+            np.concatenate(lengths))), shape=shape), starts
 
     def shares(self, z: np.ndarray) -> Iterator[tuple[int, int, float, np.ndarray]]:
         """(part, piece, share, v of the piece alone) of the pieces in use at a master's point."""
@@ -177,12 +226,28 @@ class Hull:
         list of int
         """
         chosen = []
-        for k, pieces in enumerate(self.pieces):
-            v = self.unit(k, u)
-            depth = [float((p.polytope.A @ v - p.polytope.b).max(initial=-np.inf)) for p in pieces]
-            near = [r for r, d in enumerate(depth) if d <= POLISHED] or [int(np.argmin(depth))]
-            chosen.append(min(near, key=lambda r: pieces[r].cost(v)))
+        for k, (A, b, starts) in enumerate(self._facets):
+            v, pieces = self.unit(k, u), self.pieces[k]
+            depth = np.maximum.reduceat(A @ v - b, starts)
+            near = np.flatnonzero(depth <= POLISHED)
+            if len(near) == 1:
+                chosen.append(int(near[0]))
+            else:
+                chosen.append(min(near.tolist(), key=lambda r: pieces[r].cost(v))
+                              if len(near) else int(np.argmin(depth)))
         return chosen
+
+    @cached_property
+    def _facets(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Of each part: A and b of all its pieces, and the first row of each piece."""
+        found = []
+        for part, pieces in zip(self.parts, self.pieces, strict=True):
+            # a row that always holds, so that none is empty
+            rows = [np.vstack([np.zeros((1, part.m)), p.polytope.A]) for p in pieces]
+            right = [np.append(np.inf, p.polytope.b) for p in pieces]
+            starts = np.cumsum([0, *map(len, right)])[:-1]
+            found.append((np.vstack(rows), np.concatenate(right), starts))
+        return found
 
 
 def build_hull(upper: Program, parts: list[CondensedQp], pieces: list[list[RegionCost]],
@@ -209,6 +274,7 @@ def build_hull(upper: Program, parts: list[CondensedQp], pieces: list[list[Regio
         m, span = part.m, width(part)
         starts = [count + r * (m + 2) for r in range(len(mine))]
         hull.first.append(starts)
+        hull.rows.append(upper.A.shape[0] + len(blocks.lo))
         count += len(mine) * (m + 2)
         z = np.array(starts) + m
         blocks.add(np.zeros(len(z), int), z, np.ones(len(z)), [1.0], [1.0])
@@ -226,6 +292,7 @@ def build_hull(upper: Program, parts: list[CondensedQp], pieces: list[list[Regio
                        np.concatenate([base + column, np.full(len(b), base + m)]),
                        np.concatenate([A[row, column], -b]),
                        np.full(len(b), -np.inf), np.zeros(len(b)))
+    hull.rows.append(upper.A.shape[0] + len(blocks.lo))
     extra, lo, hi = blocks.matrix(count)
     wide = sp.csr_matrix((upper.A.data, upper.A.indices, upper.A.indptr),
                          shape=(upper.A.shape[0], count))

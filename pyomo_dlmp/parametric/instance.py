@@ -21,6 +21,7 @@ from pyomo.common.gc_manager import PauseGC
 from pyomo_dlmp.numerics.blas import one_blas_thread
 from pyomo_dlmp.parametric.atlas import Atlas
 from pyomo_dlmp.parametric.condensed import NotExplicit
+from pyomo_dlmp.parametric.condensing import Parts
 from pyomo_dlmp.parametric.explicit import AIM, Explicit, prepare, searched
 from pyomo_dlmp.parametric.known_value import refuse_false_bound
 from pyomo_dlmp.parametric.regions_point import point_by_flows, point_by_regions
@@ -91,6 +92,34 @@ class Answer:
     lowers: list[LowerAnswer]
 
 
+@dataclass(eq=False)
+class Prepared:
+    """A model at some numbers, as far as a search needs it.
+
+    Attributes
+    ----------
+    ready
+        Its regions and master.
+    flows
+        Of each lower level: its condensed parts with all their maps, None where they are not kept.
+    """
+
+    ready: Explicit
+    flows: list[Parts | None]
+
+    @property
+    def size(self) -> int:
+        """About how many bytes its arrays have."""
+        arrays: list = []
+        for kkt, parts in zip(self.ready.systems, self.flows, strict=True):
+            form = kkt.form
+            for M in (form.A, form.B, form.Q, form.D, kkt.A_eq, kkt.B_eq, kkt.S, kkt.T):
+                arrays += [M.data, M.indices, M.indptr]
+            for maps in parts.maps if parts is not None else ():
+                arrays += [maps.flows.Kw, maps.flows.Kp, maps.A, maps.T]
+        return sum(a.nbytes for a in {id(a): a for a in arrays}.values())
+
+
 class Instance:
     """A bilevel model that is solved at ever new numbers.
 
@@ -139,9 +168,8 @@ class Instance:
             return self._solve(gap, time_limit)
 
     def _solve(self, gap: float, time_limit: float | None) -> Answer:
-        ready = prepare(self.model, atlas=self.atlas)
-        if ready.joined is not None:
-            raise NotExplicit("it has too many regions to be an instance", too_large=True)
+        found = self.prepared()
+        ready = found.ready
         sign = ready.upper.sense
         outcome = searched(ready.hull, self.atlas, AIM * gap, time_limit)
         status = outcome.status
@@ -151,19 +179,40 @@ class Instance:
         if outcome.z is None:
             return Answer(status, np.nan, bound, np.inf, np.nan, None, ready.columns, [],
                           ready.known, [])
-        found = self._at(ready, outcome.z)
-        found.status, found.bound = status, bound
-        found.gap = max(0.0, sign * (found.objective - bound)) / max(abs(found.objective), ENTRY)
-        refuse_false_bound(outcome.bound, sign * found.repriced, sign)
-        return found
+        answer = self._at(ready, outcome.z, found.flows)
+        answer.status, answer.bound = status, bound
+        answer.gap = max(0.0, sign * (answer.objective - bound)) / max(abs(answer.objective), ENTRY)
+        refuse_false_bound(outcome.bound, sign * answer.repriced, sign)
+        return answer
 
-    def answer_at(self, decisions: Mapping[str, float]) -> Answer:
+    def prepared(self) -> Prepared:
+        """The critical regions at the present numbers.
+
+        Returns
+        -------
+        Prepared
+
+        Raises
+        ------
+        NotExplicit
+            As of `solve`.
+        """
+        with PauseGC():
+            ready = prepare(self.model, atlas=self.atlas)
+        if ready.joined is not None:
+            raise NotExplicit("it has too many regions to be an instance", too_large=True)
+        return Prepared(ready, [self.atlas.flows_of(n) for n in range(len(ready.systems))])
+
+    def answer_at(self, decisions: Mapping[str, float],
+                  prepared: Prepared | None = None) -> Answer:
         """What given upper decisions come to at the present numbers: nothing is searched.
 
         Parameters
         ----------
         decisions
             {name of an upper Var: value}, of all that `Answer.columns` has; they hold its rows.
+        prepared
+            What `prepared` returned at these numbers; None: they are prepared again.
 
         Returns
         -------
@@ -177,27 +226,27 @@ class Instance:
         KeyError
             An upper Var has no value.
         """
+        found = self.prepared() if prepared is None else prepared
         with PauseGC():
-            ready = prepare(self.model, atlas=self.atlas)
-            if ready.joined is not None:
-                raise NotExplicit("it has too many regions to be an instance", too_large=True)
-            return self._at(ready, np.array([decisions[var.name] for var in ready.columns]))
+            z = np.array([decisions[var.name] for var in found.ready.columns])
+            return self._at(found.ready, z, found.flows)
 
-    def _at(self, ready: Explicit, z: np.ndarray) -> Answer:
+    def _at(self, ready: Explicit, z: np.ndarray, flows: list[Parts | None]) -> Answer:
         """The answer at upper decisions, as of a search that knows no bound."""
         sign = ready.upper.sense
         objective, chosen = ready.hull.cost_at(z)
-        lowers = [self._point(ready, number, chosen, z) for number in range(len(ready.systems))]
+        lowers = [self._point(ready, number, chosen, z, parts)
+                  for number, parts in enumerate(flows)]
         repriced = _value(ready, z, lowers)
         return Answer(
             Status.GAP_NOT_REACHED, sign * objective, -sign * np.inf, np.inf, sign * repriced, z,
             ready.columns, chosen, ready.known, lowers)
 
-    def _point(self, ready: Explicit, number: int, chosen: list[int], z: np.ndarray) -> LowerAnswer:
+    def _point(self, ready: Explicit, number: int, chosen: list[int], z: np.ndarray,
+               parts: Parts | None) -> LowerAnswer:
         form = ready.systems[number].form
         place = ready.hull.upper.place
         u = z[[place[var] for var in form.u]]
-        parts = self.atlas.flows_of(number)
         found = None if parts is None else point_by_flows(ready, parts, chosen, u)
         if found is None:
             ready.solvers = [self.atlas.solver_of(kkt) for kkt in ready.systems]

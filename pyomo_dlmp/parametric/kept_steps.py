@@ -189,6 +189,9 @@ class KeptSteps:
                      for worth, part in zip(before, parts, strict=True)]
         else:
             found = assign_terms(read.terms, systems, parts)
+            if len(found) == len(before):  # another row, say, leaves them as they are
+                found = [old if _same_worth(old, new) else new
+                         for old, new in zip(before, found, strict=True)]
         self._upper, self._worths = None, []
         known = set(map(id, before))
         for worth in found:
@@ -240,7 +243,9 @@ class KeptSteps:
         if not (hull is not None and hull.upper is program and len(costs) == len(hull.parts)
                 and all(map(is_, parts, hull.parts)) and all(map(is_, costs, self._costs_of_hull))
                 and all(map(np.array_equal, u, hull.u))):
+            before = None if hull is None else hull.ended
             hull, self._outcome = build_hull(program, parts, costs, u), None
+            hull.before = before
             self._hull, self._costs_of_hull = hull, costs
         return hull
 
@@ -267,6 +272,11 @@ class KeptSteps:
         if hull is self._hull and found.status == Status.OPTIMAL and found.z is not None:
             self._outcome = hull, settings, replace(found)
         return found, False
+
+
+def _same_worth(one: RegionObjective, other: RegionObjective) -> bool:
+    return one.part is other.part and all(getattr(one, name) == getattr(other, name)
+                                          for name in ("quantities", "terms", "complete"))
 
 
 def _same_roles(one: CondensedQp, other: CondensedQp) -> bool:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from pyomo_dlmp.numerics import limits
-from pyomo_dlmp.numerics.highs import Highs
+from pyomo_dlmp.numerics.highs import AT_LOWER, BASIC, Highs
 from pyomo_dlmp.numerics.outer_approximation import SearchResult
-from pyomo_dlmp.parametric.hull import Hull
+from pyomo_dlmp.parametric.hull import Ended, Hull
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ABSOLUTE_GAP, EXACT_FEASIBILITY, MILP_FEASIBILITY, ROUNDING
 
@@ -46,7 +47,7 @@ def solve_master(hull: Hull, gap: float, time_limit: float | None = None, thread
     on_incumbent
         on_incumbent(u, objective, bound), called with better upper decisions.
     start
-        Upper decisions to begin from, shape (upper Vars,).
+        Upper decisions to begin from, shape (upper Vars,); with them `hull.before` is used, too.
 
     Returns
     -------
@@ -57,6 +58,7 @@ def solve_master(hull: Hull, gap: float, time_limit: float | None = None, thread
     if start is not None and len(start) == len(hull.upper.c) and hull.upper.holds(
             start, EXACT_FEASIBILITY):
         master.take(start)
+        master._begin_warm(hull.before)
     return master.run()
 
 
@@ -100,14 +102,68 @@ class HullMaster:
                            dual_feasibility_tolerance=EXACT_FEASIBILITY,
                            mip_feasibility_tolerance=MILP_FEASIBILITY,
                            mip_abs_gap=0.2 * ABSOLUTE_GAP, **self.options)
-        self._add(hull.first_tangents())
+        A, self.first = hull.first_tangents()
+        self.highs.add_rows(np.zeros(A.shape[0]), np.full(A.shape[0], np.inf), A)
+        self.cuts: list[tuple[int, int, np.ndarray]] = []
         self.index = np.flatnonzero(p.integer).astype(np.int32)
         self.upper_integers = bool(p.integer[:self.n].any())
+
+    # ------------------------------------------------- from one solve of a series to the next
+
+    def _sizes(self) -> list[tuple[int, int, int]]:
+        rows, first = self.hull.rows, self.first
+        return [(len(pieces), rows[k + 1] - rows[k], first[k + 1] - first[k])
+                for k, pieces in enumerate(self.hull.pieces)]
+
+    def _ended(self) -> Ended | None:
+        """Where the relaxation has ended."""
+        hull = self.hull
+        if not hull.rows:  # a master with further rows, which is no part of a series
+            return None
+        basis = self.highs.basis()
+        if not basis.valid:
+            return None
+        columns, status = list(basis.col_status), list(basis.row_status)
+        below = len(hull.linear.lo)
+        rows = [status[i:j] for i, j in pairwise([0, *hull.rows])]
+        first = [status[below + i:below + j] for i, j in pairwise(self.first)]
+        cuts = [cut for cut, found in zip(
+            self.cuts, status[below + self.first[-1]:], strict=True) if found != BASIC]
+        return Ended(self._sizes(), columns, rows, first, cuts)
+
+    def _begin_warm(self, before: Ended | None) -> None:
+        """Tangents and basis of the last master's end; of parts that have changed only what fits.
+
+        Tangents are valid wherever they touch, and a basis is only where the simplex method begins:
+        bound and answer are proved as without them.
+        """
+        hull = self.hull
+        if before is None or len(before.sizes) != len(hull.pieces) or (
+                len(before.rows[0]) != hull.rows[0]):
+            return
+        sizes = self._sizes()
+        alike = [a[0] == b[0] for a, b in zip(before.sizes, sizes, strict=True)]
+        self._add([cut for cut in before.cuts if alike[cut[0]]])
+        columns, rows = before.columns[:self.n], [*before.rows[0]]
+        first: list = []
+        at = self.n
+        for k, (old, new) in enumerate(zip(before.sizes, sizes, strict=True)):
+            wide = hull.parts[k].m + 2
+            mine = before.columns[at:at + old[0] * wide]
+            at += old[0] * wide
+            columns += mine if old[0] == new[0] else [AT_LOWER] * (new[0] * wide)
+            rows += before.rows[k + 1] if old[:2] == new[:2] else [BASIC] * new[1]
+            first += before.tangents[k] if old == new else [BASIC] * new[2]
+        self.highs.begin_at(columns, [*rows, *first, *[AT_LOWER] * len(self.cuts)])
+
+    # ------------------------------------------------------------------------------ the search
 
     def run(self) -> SearchResult:
         """Relaxation, MILP, MILP with more tangents, ...; then the same with pieces cut."""
         out = self.outcome
         while self._relaxation():
+            if not out.rounds:  # what comes later has other pieces, or binaries
+                self.hull.ended = self._ended()
             if self.between is not None and not out.within(self.gap):
                 self.between(self)
             while len(self.index) and not out.within(self.gap) and out.rounds < _ROUNDS:
@@ -124,6 +180,23 @@ class HullMaster:
             out.rounds += not len(self.index)
             self._load(hull)
         return self._judged()
+
+    def refine(self) -> bool:
+        """Cut pieces in two where chords err at the relaxation's point, and solve it again.
+
+        Returns
+        -------
+        bool
+            False where little is to be gained, or the search ends here.
+        """
+        if self.last is None or self.outcome.within(self.gap) or (
+                self._chords() <= 0.1 * self._aim()):
+            return False
+        hull = self.hull.cut(self.last, 0.1 * self._aim())
+        if hull is None:
+            return False
+        self._load(hull)
+        return self._relaxation()
 
     def _judged(self) -> SearchResult:
         out = self.outcome
@@ -151,6 +224,7 @@ class HullMaster:
         if at:
             A, lo = self.hull.tangents(at)
             self.highs.add_rows(lo, np.full(len(lo), np.inf), A)
+            self.cuts += at
 
     def _cut(self, z) -> float:
         """Tangents where costs are too low; how much they were in total."""

@@ -17,7 +17,7 @@ class Moved:
     Parameters
     ----------
     old, new
-        Lower levels of which `same_rows` holds.
+        Lower levels of which `same_places` holds.
     """
 
     def __init__(self, old: KktSystem, new: KktSystem):
@@ -25,6 +25,12 @@ class Moved:
         self._bent = _moved_rows(a.Q, b.Q) | _moved_rows(a.D, b.D)
         self._columns = (a.c != b.c) | (a.lb != b.lb) | (a.ub != b.ub)
         self._rows, self._pairs = old.b_eq != new.b_eq, old.s0 != new.s0
+        self._turned = [_moved_rows(old.A_eq, new.A_eq) | _moved_rows(old.B_eq, new.B_eq),
+                        _moved_rows(old.S, new.S) | _moved_rows(old.T, new.T)]
+
+    def turned(self, part: Any) -> bool:
+        """Whether a coefficient of a row of a part differs."""
+        return bool(self._turned[0][part.rows].any() or self._turned[1][part.pairs].any())
 
     def bent(self, part: Any) -> bool:
         """Whether a quadratic term of a part (`condensing.Members`) differs."""
@@ -47,8 +53,8 @@ def _moved_rows(a: sp.csr_matrix, b: sp.csr_matrix) -> np.ndarray:
     return found
 
 
-def same_rows(before: tuple, now: tuple) -> bool:
-    """Whether all but limits, costs and curvatures of two lower levels is the same.
+def same_places(before: tuple, now: tuple) -> bool:
+    """Whether all but the numbers of two lower levels is the same.
 
     Parameters
     ----------
@@ -64,14 +70,8 @@ def same_rows(before: tuple, now: tuple) -> bool:
               (old.is_row, new.is_row), (old.is_lower, new.is_lower))
     if old.sigma != new.sigma or not all(a is b or np.array_equal(a, b) for a, b in arrays):
         return False
-    return all(equal(a, b) for a, b in (
-        (old.A_eq, new.A_eq), (old.B_eq, new.B_eq), (old.S, new.S), (old.T, new.T))) and all(
+    return all(
         a is b or (a.shape == b.shape and np.array_equal(a.indptr, b.indptr)
                    and np.array_equal(a.indices, b.indices))
-        for a, b in ((old.form.Q, new.form.Q), (old.form.D, new.form.D)))
-
-
-def equal(a: sp.csr_matrix, b: sp.csr_matrix) -> bool:
-    """Whether two sparse matrices have the same entries in the same places."""
-    return a is b or (a.shape == b.shape and all(np.array_equal(x, y) for x, y in (
-        (a.indptr, b.indptr), (a.indices, b.indices), (a.data, b.data))))
+        for a, b in ((old.A_eq, new.A_eq), (old.B_eq, new.B_eq), (old.S, new.S), (old.T, new.T),
+                     (old.form.Q, new.form.Q), (old.form.D, new.form.D)))

@@ -11,6 +11,7 @@ Everything is in v = (u - lo) / width, the range scaled to 0 .. 1.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -71,6 +72,17 @@ class RegionCost:
     below: Quadratic
     error: float
     concave: np.ndarray
+
+    @cached_property
+    def first_tangents(self) -> np.ndarray:
+        """Rows over (v, z, t), >= 0, of tangents at the vertices and the centre: (k, m + 2)."""
+        return self.tangents_now()
+
+    def tangents_now(self) -> np.ndarray:
+        """`first_tangents` of a bound that may since have been raised."""
+        at = (*np.clip(self.polytope.vertices, 0.0, 1.0), self.polytope.center)
+        found = (self.below.tangent(v) for v in at)
+        return np.array([[*(-slope), -start, 1.0] for slope, start in found])
 
     def halves(self, v: np.ndarray) -> list[RegionCost]:
         """The piece cut in two near a point v; see `cut_in_two`."""

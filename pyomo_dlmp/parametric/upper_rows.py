@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pyomo_dlmp.bilevel.rows import RowReader
-from pyomo_dlmp.bilevel.values import bounds_of
+from pyomo_dlmp.bilevel.values import bounds_of, is_free
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics.boxes import propagate
 from pyomo_dlmp.numerics.numbering import Numbering
@@ -71,7 +71,7 @@ def refuse_held_duals(systems: list[KktSystem]) -> None:
         The compiled lower levels.
     """
     for dual in (dual for kkt in systems for dual in kkt.duals.asked()):
-        if dual.var.fixed or dual.var.lb is not None or dual.var.ub is not None:
+        if dual.var.fixed or not is_free(dual.var):
             raise NotExplicit(f"the dual '{dual.var.name}' is fixed or bounded")
 
 

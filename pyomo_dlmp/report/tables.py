@@ -122,8 +122,9 @@ def summary_table(summary: pd.DataFrame) -> Table:
 
 PAID = (
     *("energy (MWh)", "payment for active power ($)", "payment for reactive power ($)"),
-    *("payment in all ($)", "average active price ($/MWh)"),
+    *("charges beside energy ($)", "payment in all ($)", "average active price ($/MWh)"),
 )
+_CHARGES = 3  # its place, of a study without contracts left out
 
 
 def payments_table(payments: pd.DataFrame, dispatch: pd.DataFrame, hours: float = 1.0) -> Table:
@@ -154,7 +155,10 @@ def payments_table(payments: pd.DataFrame, dispatch: pd.DataFrame, hours: float 
         columns = {case: _paid(pick(mine, case=case), pick(used, case=case), hours)
                    for case in cases_of(payments)}
         group = f"{site} (bus {mine['bus'].iloc[0]})" if site else "all sites"
+        charged = (~mine["quantity"].isin(("active", "reactive"))).any()
         for k, name in enumerate(PAID):
+            if k == _CHARGES and not charged:
+                continue
             values = {case: column[k] for case, column in columns.items()}
             cells = [group if k == 0 else "", name]
             cells += [number(values.get(case, math.nan)) for case in cases]
@@ -168,7 +172,9 @@ def _paid(payments: pd.DataFrame, power: pd.DataFrame, hours: float) -> list[flo
     energy = hours * float(power["value"].sum()) if len(power) else math.nan
     active, reactive = (float(pick(payments, quantity=quantity)["value"].sum())
                         for quantity in ("active", "reactive"))
-    return [energy, active, reactive, active + reactive, active / energy if energy else math.nan]
+    whole = float(payments["value"].sum())
+    return [energy, active, reactive, whole - active - reactive, whole,
+            active / energy if energy else math.nan]
 
 
 def markets_table(markets: pd.DataFrame) -> Table:

@@ -15,8 +15,7 @@ from pyomo_dlmp.report.tables import Table, number
 
 LEVEL = 0.9
 """Of the CVaR that is drawn where no other was asked for."""
-_INTERVALS = {"expected_cost": "expected cost ($)", "EVPI": "perfect information is worth ($)",
-              "VSS": "planning with all scenarios is worth ($)"}
+_INTERVALS = {"objective": "objective ($)", "EVPI": "EVPI ($)", "VSS": "VSS ($)"}
 
 
 def uncertainty_words(table: pd.DataFrame) -> str:
@@ -128,5 +127,8 @@ def _table(table: pd.DataFrame) -> Table:
             cells.append("–" if greatest != greatest else _interval(least, greatest))
         rows.append([*cells, number(mine["value"].get("proven_gap", "–"))])
     return Table(["case", "status", *_INTERVALS.values(), "gap (%)"], rows, 2,
-                 "Decisions that are taken before it is known which scenario comes. All amounts "
-                 "are proven to lie within the intervals that are shown.")
+                 "Decisions that are taken before it is known which scenario comes. EVPI: what "
+                 "knowing it would be worth. VSS: what planning with all scenarios is worth "
+                 "against planning with their mean; infinite where the mean's schedule leaves a "
+                 "scenario without an answer. All amounts are proven to lie within the intervals "
+                 "that are shown.")

@@ -16,28 +16,30 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from pyomo_dlmp.errors import SolverError
-from pyomo_dlmp.series.answers import Answer
-from pyomo_dlmp.series.spans import Span
 
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _READY = "ready"
 
 
-def answers_by_workers(solver: Any, spans: list[Span], workers: int) -> Iterator[Answer]:
+def answers_by_workers(solver: Any, spans: list, workers: int,
+                       where: str = "solve_series") -> Iterator[Any]:
     """Answers as they are finished.
 
     Parameters
     ----------
     solver : object
         With ``groups(spans)`` and ``solve_group(group)``; it can be pickled.
-    spans : list of Span
-        To be solved.
+    spans : list
+        What is to be solved: Spans, or what else the solver takes.
     workers : int
         Number of processes.
+    where : str
+        The call, in messages.
 
     Yields
     ------
-    Answer
+    object
+        Of the solver: an Answer, say.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def answers_by_workers(solver: Any, spans: list[Span], workers: int) -> Iterator
         while left:
             for pipe in wait(list(left)):
                 assert isinstance(pipe, Connection)
-                answer = _received(pipe, left)
+                answer = _received(pipe, left, where)
                 if answer is not None:
                     yield answer
     finally:
@@ -71,14 +73,14 @@ def answers_by_workers(solver: Any, spans: list[Span], workers: int) -> Iterator
             process.join()
 
 
-def _received(pipe: Connection, left: dict) -> Answer | None:
+def _received(pipe: Connection, left: dict, where: str) -> Any:
     """What a process has sent; it is struck off when that was its last."""
     try:
         found = pipe.recv()
     except EOFError:
         begun = left.pop(pipe)[1]
         raise SolverError.at(
-            "solve_series, workers", "a process ended before its work was done",
+            f"{where}, workers", "a process ended before its work was done",
             "Solve with workers=1 (it may have run out of memory)." if begun else
             'Keep the call in a script under `if __name__ == "__main__":`, as processes need, or '
             "solve with workers=1.") from None
@@ -93,7 +95,7 @@ def _received(pipe: Connection, left: dict) -> Answer | None:
     return found
 
 
-def _work(pipe: Connection, solver: Any, groups: list[list[Span]]) -> None:
+def _work(pipe: Connection, solver: Any, groups: list[list]) -> None:
     """One process: solve and send; Ctrl-C is for the process that waits."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     pipe.send(_READY)

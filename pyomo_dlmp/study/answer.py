@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 
@@ -106,7 +106,7 @@ def answer_notes(outcome: MarketResult) -> list[str]:
 
 
 def later_stages(study: Study, market: Market, outcome: MarketResult, tables: Tables,
-                 series: Callable[[], Tables] | None = None) -> dict[str, Callable[[], Tables]]:
+                 last: Mapping[str, Callable[[], Tables]]) -> dict[str, Callable[[], Tables]]:
     """What follows the answer: by name, a function that gives further tables or rows of tables.
 
     Parameters
@@ -118,16 +118,15 @@ def later_stages(study: Study, market: Market, outcome: MarketResult, tables: Ta
         Of it.
     tables : dict of str to DataFrame
         The answer's.
-    series : callable, optional
-        Solves the run's series.
+    last : mapping of str to callable
+        What follows these, and does not need the answer: the run's series, its scenarios.
 
     Returns
     -------
     dict of str to callable
     """
-    last: dict[str, Callable[[], Tables]] = {} if series is None else {"series": series}
     if not has_point(outcome):
-        return last
+        return dict(last)
     dso, network = outcome.dso, outcome.network or market.network
     stages: dict[str, Callable[[], Tables]] = {
         "decomposition": lambda: _taken_apart(study, outcome, network, tables)}
@@ -140,7 +139,7 @@ def later_stages(study: Study, market: Market, outcome: MarketResult, tables: Ta
         stages["price regimes"] = lambda: {"regimes": _regimes(tables, outcome, sites)}
     if study.check_ac and not exact(dso):  # the AC form is its own check
         stages["AC check"] = lambda: {"summary": _against_ac(study, dso, network)}
-    return stages | last
+    return {**stages, **last}
 
 
 def has_point(outcome: MarketResult) -> bool:

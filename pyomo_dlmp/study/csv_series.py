@@ -122,6 +122,30 @@ class CsvSeries:
         return {**given, "file": str(file),
                 "columns": {name: own or None for name, own in given["columns"].items()}}
 
+    def of_scenarios(self, tables: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+        """The tables [scenarios] and [stochastic] with the file where it is, as `Study` keeps them.
+
+        Parameters
+        ----------
+        tables : mapping
+            Of the study file.
+
+        Returns
+        -------
+        dict
+            Empty: there is no file of scenarios.
+        """
+        given = dict(tables["scenarios"])
+        for key in ("file", "history"):
+            if given[key] is not None:
+                file = found_file(given[key], self.study)
+                self.inputs[given[key]] = content_of(file)
+                given[key] = str(file)
+        if given["file"] is None and given["history"] is None:
+            return {}
+        given["columns"] = {name: own or None for name, own in given["columns"].items()}
+        return {"scenarios": given, "terms": tables["stochastic"]}
+
     def _numbers(self, given: Mapping[str, Any], where: str) -> list[float] | float:
         """The numbers of a column; 1, which fits nearly all, where something is wrong with it."""
         for key in given:

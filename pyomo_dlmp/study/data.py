@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pyomo_dlmp.market import DEFAULT_MARKET, Market, Workload, scaled
+from pyomo_dlmp.market import DEFAULT_MARKET, Contract, Market, Workload, scaled
 from pyomo_dlmp.network import Datacenter, Network
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.study.aggregators import served_by
+from pyomo_dlmp.study.contracts import at_loading
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Study:
     `inputs`: SHA-256 of the CSV files; `ac`: of the leader's loop in the AC form (max_rounds,
     deviations); `parts`: servers, interactive, job, ups; `takers`, `owners`: by name; `text`: of
     the file; `emissions`: kg/MWh by source, "grid" for all substations; `regimes`: two datacenters,
-    [] for none, None for the two largest.
+    [] for none, None for the two largest; `contracts`: by field of `Market`; `stochastic`: its
+    tables [scenarios], with the path of the file, and [stochastic] as "terms" (empty: none).
     """
 
     path: str
@@ -74,6 +76,8 @@ class Study:
     text: str = field(default="", repr=False)
     emissions: Mapping[str, Any] = field(default_factory=dict)
     regimes: Any = None
+    contracts: Mapping[str, Contract] = field(default_factory=dict)
+    stochastic: Mapping[str, Any] = field(default_factory=dict)
     _networks: dict[tuple[str, float], Network] = field(
         default_factory=dict, init=False, repr=False, compare=False)
 
@@ -182,7 +186,8 @@ class Study:
                       self.max_rounds, self.ac["max_rounds"], self.ac["deviations"],
                       limits_kw={name: (0.0, _times(most, run.loading))
                                  for name, most in self.aggregator["most_kw"].items()},
-                      owners=owners, starts=self.starts)
+                      owners=owners, starts=self.starts,
+                      **at_loading(self.contracts, run.loading))
 
     def _workload(self, given: Mapping[str, Any], mine: list[Datacenter], loading: float,
                   parts: Mapping[str, tuple]) -> Workload:

@@ -8,7 +8,6 @@ feeder that cannot be read is not judged. docs/study_file.md shows all keys with
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from pyomo_dlmp.study.aggregators import (
     served_by,
     site_findings,
 )
+from pyomo_dlmp.study.contracts import contract_findings
 from pyomo_dlmp.study.csv_series import CsvSeries
 from pyomo_dlmp.study.data import Case, Study
 from pyomo_dlmp.study.entries import (
@@ -40,21 +40,16 @@ from pyomo_dlmp.study.entries import (
     work_findings,
 )
 from pyomo_dlmp.study.further import emission_findings, further_of
-from pyomo_dlmp.study.shipped import find_study
+from pyomo_dlmp.study.scenario_keys import flexibility_findings
+from pyomo_dlmp.study.text import read_toml
 from pyomo_dlmp.study.values import (
     PERIODS,
     TABLES,
-    most_findings,
     opf_findings,
     opf_options,
     results_findings,
     table_findings,
 )
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _TOP = {"title", "feeder", "results", "case", "price_taker", "owner", "emissions", *TABLES,
         *PARTS}
@@ -88,31 +83,10 @@ def read_study(path: str | Path, progress: Callable[[str], None] | None = None) 
     if not isinstance(path, str | os.PathLike):
         raise StudyFileError.at("read_study", f"was given {shown(path)}",
                                 "Give the path of a study file, or a shipped study's name.")
-    file, text, data = _read(path)
+    file, text, data = read_toml(path)
     series = CsvSeries(file)
     filled = series.filled(data)
     return replace(_Reader(file, progress, series).study(filled), text=text)
-
-
-def _read(given: str | os.PathLike) -> tuple[Path, str, dict[str, Any]]:
-    """The file, its text, and the text as data."""
-    try:
-        path = find_study(given)  # type: ignore[arg-type]
-        text = path.read_text(encoding="utf-8-sig")
-        return path, text, tomllib.loads(text)
-    except FileNotFoundError:
-        raise StudyFileError.at(str(given), "there is no such file",
-                                "Copy examples/studies/ieee37.toml and edit it.") from None
-    except DlmpError:
-        raise
-    except OSError as err:
-        raise StudyFileError.at(shown(str(given)), f"cannot be read ({err.strerror or err})",
-                                "Give the path of a study file.") from None
-    except (ValueError, RecursionError) as err:  # TOML, UTF-8, a path with NUL, endless brackets
-        said = "brackets within brackets" if isinstance(err, RecursionError) else err
-        raise StudyFileError.at(
-            str(given), f"is not valid TOML ({said})",
-            "Correct that line (numbers start with a digit: 0.5, not .5).") from None
 
 
 @dataclass
@@ -182,7 +156,8 @@ class _Reader:
             markets=tuple(market["kinds"]), loading=tuple(tables["sweep"]["loading"]),
             averaged=market["price_taker_steps"] == "averaged", max_rounds=market["max_rounds"],
             check_ac=tables["check"]["ac"], ac=tables["ac"], solver=solver["name"],
-            series=self.series.of_table(tables["series"]), inputs=self.series.inputs,
+            series=self.series.of_table(tables["series"]),
+            stochastic=self.series.of_scenarios(tables), inputs=self.series.inputs,
             gap=solver["gap"], time_limit=solver["time_limit"], devices=_made(self.devices),
             cases=tuple(Case(case.name, _made(case.devices), case.options)
                         for case in self.cases),
@@ -373,8 +348,10 @@ class _Reader:
         """Whose sites are whose, and the workload, in each case (0: a wrong number)."""
         told: set[Found] = set()
         for number, case in enumerate(self.cases):
-            found = [*most_findings(self.tables["aggregator"]["most_kw"], case.sites),
-                     *site_findings(self.takers, self.owners, case.sites, self.parts, periods)]
+            theirs = {site for taker in self.takers.values() for site in taker["sites"]}
+            found = [*site_findings(self.takers, self.owners, case.sites, self.parts, periods),
+                     *contract_findings(self.tables, case.sites, theirs),
+                     *flexibility_findings(self.tables["stochastic"], case.sites)]
             self._found((f for f in found if f not in told), case.where if number else "")
             told |= set(found)
 

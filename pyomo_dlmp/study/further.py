@@ -8,6 +8,7 @@ from typing import Any
 from pyomo_dlmp.errors import nearest, shown
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.results.emissions import GRID, emission_faults
+from pyomo_dlmp.study.contracts import contracts_of
 from pyomo_dlmp.study.entries import Found
 
 
@@ -42,7 +43,8 @@ def emission_findings(data: Mapping[str, Any], networks: Sequence[Network | None
 def further_of(data: Mapping[str, Any]) -> dict[str, Any]:
     """What a study keeps of these tables of its file."""
     return {"emissions": data.get("emissions", {}),
-            "regimes": data.get("report", {}).get("regimes")}
+            "regimes": data.get("report", {}).get("regimes"),
+            "contracts": contracts_of(data.get("market", {}))}
 
 
 def _regime_findings(report: Any, networks: Sequence[Network]) -> Iterator[Found]:

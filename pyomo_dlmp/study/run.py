@@ -33,6 +33,7 @@ from pyomo_dlmp.study.output import (
     runs_in_tables,
 )
 from pyomo_dlmp.study.provenance import study_key
+from pyomo_dlmp.study.uncertain import check_uncertain, has_scenarios, uncertain_tables
 
 Progress = Callable[[str, str, float | None, float | None], None]
 _INTERRUPTED = "interrupted"
@@ -178,6 +179,7 @@ class _Session:
         for case in self.study.cases:
             run = Run(case.name, case, self.study.loading[0])
             check_file(self.study, run)
+            check_uncertain(self.study, run)
             if first is not None and case is not first:
                 self.tell("", f"checking {case.name}", None, None)
                 build_case(self.study, run)
@@ -228,9 +230,7 @@ class _Session:
         """
         run = result.run
         stages = later_stages(
-            self.study, market, result.outcome, result.tables, partial(
-                series_tables, self.study, run, self.place.folder, lambda how_far: self.tell(
-                    run.name, f"series: {how_far}", None, None)) if self.study.series else None)
+            self.study, market, result.outcome, result.tables, self._along(run))
         result.missing = dict.fromkeys(stages, _INTERRUPTED)
         for name, make in stages.items():
             if self.keys.presses > presses:
@@ -238,21 +238,39 @@ class _Session:
             self.tell(result.run.name, name, None, None)
             try:
                 tables = make()
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as err:
                 if self.keys.presses > 1:
                     raise
                 self.done.interrupted = True
+                self._add(result, getattr(err, "tables", {}))
                 break
             except Exception as err:  # whatever it is: the answer is there
                 result.missing[name] = _reason(err)
                 continue
-            with self.keys.writing():
-                self.tables.append(result.run, tables)
-                for key, rows in tables.items():
-                    result.tables[key] = pd.concat(
-                        [result.tables[key], rows], ignore_index=True,
-                    ) if key in result.tables else rows
-                del result.missing[name]
+            self._add(result, tables)
+            del result.missing[name]
+
+    def _along(self, run: Run) -> dict[str, Callable[[], Tables]]:
+        """What a run solves beside its day: a series, scenarios."""
+        def told(what: str) -> Callable[[str], None]:
+            return lambda how_far: self.tell(run.name, f"{what}: {how_far}", None, None)
+
+        found: dict[str, Callable[[], Tables]] = {}
+        if self.study.series:
+            found["series"] = partial(
+                series_tables, self.study, run, self.place.folder, told("series"))
+        if has_scenarios(self.study, run):
+            found["scenarios"] = partial(uncertain_tables, self.study, run, told("scenarios"))
+        return found
+
+    def _add(self, result: CaseResult, tables: Tables) -> None:
+        """Further tables of a run, or rows of them, to its folder and to its result."""
+        with self.keys.writing():
+            self.tables.append(result.run, tables)
+            for key, rows in tables.items():
+                result.tables[key] = pd.concat(
+                    [result.tables[key], rows], ignore_index=True,
+                ) if key in result.tables else rows
 
     def _draw(self) -> None:
         """The report of what is there."""

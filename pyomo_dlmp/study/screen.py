@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import pandas as pd
@@ -199,13 +200,16 @@ def _text(value) -> str:
 
 def _number(value: float, sign: str = "") -> str:
     """Whole numbers as such, four decimals below 100, two above."""
+    if not math.isfinite(value):
+        return f"{value:{sign}}"
     if value == round(value) and abs(value) < 1e9:
         return f"{value:{sign},.0f}"
     return f"{value:{sign},.2f}" if abs(value) >= 100 else f"{value:{sign}.4f}"
 
 
 def _change(first, value) -> str:
-    if isinstance(first, str) or isinstance(value, str) or first is None or value is None:
+    if isinstance(first, str) or isinstance(value, str) or first is None or value is None or not (
+            math.isfinite(first) and math.isfinite(value)):
         return ""
     change = float(value) - float(first)
     return "0" if abs(change) <= ROUNDING * max(1.0, abs(first)) else _number(change, "+")

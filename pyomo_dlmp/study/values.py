@@ -17,6 +17,7 @@ from pyomo_dlmp.network.series import MOST_PERIODS, series_findings
 from pyomo_dlmp.opf import OpfOptions, Unbalance
 from pyomo_dlmp.opf.option_checks import option_findings
 from pyomo_dlmp.solvers import named_solver
+from pyomo_dlmp.study.scenario_keys import SCENARIOS, STOCHASTIC, scenario_findings
 from pyomo_dlmp.tolerances import HIGH_POINT_GAP
 
 Found = tuple[str, str, str]  # where, what, cure
@@ -33,13 +34,14 @@ TABLES: dict[str, dict[str, Any]] = {
     "aggregator": {"energy_share": None, "energy_mwh": None, "pays": PAYS[0], "tariff": 50.0,
                    "most_kw": {}},
     "market": {"kinds": [DEFAULT_MARKET], "price_taker_steps": "full", "max_rounds": 60,
-               "starts": 3},
+               "demand_charge": {}, "capacity_charge": {}, "curtailable": {}, "starts": 3},
     "sweep": {"loading": [1.0]},
     "ac": {"max_rounds": 8, "deviations": 20},
     "check": {"ac": False},
     "report": {"regimes": None},
     "series": {"file": None, "columns": {}, "horizon": None, "step": 1, "window": None,
                "workers": 1, "judge": 0.01},
+    "scenarios": SCENARIOS, "stochastic": STOCHASTIC,
     "solver": {"name": "highs", "gap": HIGH_POINT_GAP, "time_limit": None},
 }
 SHARE = Range(0, 1, above=True)
@@ -96,6 +98,7 @@ def table_findings(tables: Mapping[str, dict[str, Any]]) -> Iterator[Found]:
             for finding in series_findings(values, range(periods), 0.0)[1]:
                 yield f"[aggregator] most_kw of {shown(name)}", *finding
     yield from _series(tables["series"])
+    yield from scenario_findings(tables, DEFAULT_MARKET)
     yield from _kinds(tables["market"]["kinds"])
     yield from _loading(tables["sweep"]["loading"])
     try:

@@ -39,14 +39,28 @@ def check_scenarios(scenarios: Scenarios, market: Market) -> None:
         of unknown elements, of buses and of the only supply; work beyond what the sites can draw
         in a scenario, or below what they must: by how much.
     """
+    faults = fit_faults(scenarios, market) or list(_work_faults(scenarios, market))
+    if faults:
+        raise ModelError(faults)
+
+
+def fit_faults(scenarios: Scenarios, market: Market) -> list[Fault]:
+    """What of scenarios does not fit a market, whether or not their work can be done.
+
+    Parameters
+    ----------
+    scenarios, market
+        As of `check_scenarios`.
+
+    Returns
+    -------
+    list of Fault
+    """
     faults = column_faults(scenarios.numbers, market, WHERE)
     faults += _period_faults(scenarios, market)
     for name, elements in scenarios.outages.items():
         faults += outage_faults(market.network, elements, f"{WHERE}, outages of {name!r}")
-    if not faults:
-        faults = list(_work_faults(scenarios, market))
-    if faults:
-        raise ModelError(faults)
+    return faults
 
 
 def _period_faults(scenarios: Scenarios, market: Market) -> list[Fault]:

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
 from pyomo_dlmp.errors import Fault, ModelError, nearest, require_kind, shown
 from pyomo_dlmp.market import Market
 from pyomo_dlmp.market.market_checks import check_market
 from pyomo_dlmp.network.fields import Range
-from pyomo_dlmp.network.series import period_labels
 from pyomo_dlmp.network.units import mega
-from pyomo_dlmp.series.columns import column_faults
-from pyomo_dlmp.tolerances import PRINTED
+from pyomo_dlmp.uncertainty.checking import check_scenarios
 from pyomo_dlmp.uncertainty.first_stage import KINDS, Terms
 from pyomo_dlmp.uncertainty.scenarios import Scenarios
 
@@ -45,7 +41,11 @@ def check_stochastic(
     require_kind(market, Market, _WHERE)
     require_kind(scenarios, Scenarios, _WHERE)
     check_market(market)
-    faults = [*_market_faults(market), *_scenario_faults(market, scenarios)]
+    faults = list(market_faults(market))
+    try:
+        check_scenarios(scenarios, market)
+    except ModelError as err:
+        faults += err.faults
     for kind in kinds:
         if not (isinstance(kind, str) and kind in KINDS):
             faults.append(Fault(f"{_WHERE}, first_stage", f"{shown(kind)} is unknown",
@@ -71,7 +71,17 @@ def check_stochastic(
                  float(capacity_price))
 
 
-def _market_faults(market: Market) -> Iterator[Fault]:
+def market_faults(market: Market) -> Iterator[Fault]:
+    """What of a market scenarios cannot have.
+
+    Parameters
+    ----------
+    market : Market
+
+    Yields
+    ------
+    Fault
+    """
     if market.opf.get("form", "lindist") != "lindist":
         yield Fault("market, opf", "is of the AC form", "Leave form out: the answer of the linear "
                     "form can be checked in AC.")
@@ -80,23 +90,3 @@ def _market_faults(market: Market) -> Iterator[Fault]:
     if not market.network.datacenters:
         yield Fault(f"network {market.network.name!r}", "has no datacenter",
                     "Add one: network.with_devices(Datacenter(...)).")
-
-
-def _scenario_faults(market: Market, scenarios: Scenarios) -> Iterator[Fault]:
-    count, periods = scenarios.count, len(period_labels(market.opf.get("periods", 1))[0])
-    if not count:
-        yield Fault("scenarios", "are none", "Give at least one.")
-        return
-    p = np.asarray(scenarios.probabilities, float)
-    if p.shape != (count,) or not (p >= 0).all() or abs(p.sum() - 1.0) > PRINTED:
-        yield Fault("scenarios, probabilities", f"are {shown(p.tolist())}",
-                    f"Give {count} numbers of at least 0 whose sum is 1.")
-    for column, values in scenarios.numbers.items():
-        shape = np.shape(values)
-        if shape != (count, periods):
-            yield Fault(f"scenarios, column {column!r}", f"has the shape {shape}",
-                        f"Give {count} scenarios of {periods} periods, as the market has.")
-        elif not np.isfinite(values).all():
-            yield Fault(f"scenarios, column {column!r}", "has a number that is not finite",
-                        "Give all of them.")
-    yield from column_faults(list(scenarios.numbers), market, "scenarios")

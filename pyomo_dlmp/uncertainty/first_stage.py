@@ -205,10 +205,12 @@ class _Rows:
         self.count += k
 
     def matrices(self, width: int, n: int) -> tuple:
+        # a site that is not there has no column of power
         row, column, data = (
             np.concatenate(part) if part else np.zeros(0, int)
             for part in (zip(*self.entries, strict=True) if self.entries else ((), (), ())))
-        A = sp.csr_matrix((data, (row, column)), shape=(self.count, width))
+        there = column >= 0
+        A = sp.csr_matrix((data[there], (row[there], column[there])), shape=(self.count, width))
         B = sp.csr_matrix((-np.ones(self.count), (np.arange(self.count), self.at)),
                           shape=(self.count, n))
         lo, hi = np.array(self.limits, float).reshape(-1, 2).T

@@ -60,6 +60,8 @@ class Measure(Protocol):
 class Expected:
     """The expectation."""
 
+    linear = True  # in the costs, with `weights`
+
     def rows(self, probabilities: np.ndarray) -> Rows:
         """Its rows: none."""
         none = np.zeros(0)

@@ -8,10 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.units import KILO
 from pyomo_dlmp.uncertainty.audit import StochasticAudit, deviation_cost
+from pyomo_dlmp.uncertainty.decision import Decision
+from pyomo_dlmp.uncertainty.evaluation import Evaluation
+from pyomo_dlmp.uncertainty.out_of_sample import evaluate
 from pyomo_dlmp.uncertainty.route import Found
 from pyomo_dlmp.uncertainty.scenario_models import ScenarioPoint
+from pyomo_dlmp.uncertainty.scenarios import Scenarios
 from pyomo_dlmp.uncertainty.two_stage import TwoStage
 from pyomo_dlmp.uncertainty.value import Value, value_of
 
@@ -54,6 +59,10 @@ class StochasticResult:
     size : dict of str to int
         Scenarios, parts, regions, columns and rows of the master.
     notes : list of str
+    settlements : DataFrame or None
+        With two settlements: columns settlement ("day ahead", "real time"), scenario, site, period,
+        mw (scheduled; beyond the schedule), price ($/MWh, with the reactive power of the power
+        factor), value ($ that the site pays), unit. None without an audit.
     """
 
     status: str
@@ -72,6 +81,7 @@ class StochasticResult:
     problem: TwoStage | None = None
     found: Found | None = None
     models: Any = None
+    settlements: pd.DataFrame | None = None
     _value: Value | None = None
 
     def value(self, gap: float | None = None, time_limit: float | None = None) -> Value:
@@ -91,6 +101,36 @@ class StochasticResult:
         if self._value is None:
             self._value = value_of(self, gap, time_limit)
         return self._value
+
+    @property
+    def decision(self) -> Decision:
+        """What is decided first, by itself.
+
+        Raises
+        ------
+        ModelError
+            There is none.
+        """
+        if self.problem is None or self.found is None or self.found.x is None:
+            raise ModelError.at("StochasticResult", f"has no decision ({self.status})",
+                                "Give it more time, or see its notes.")
+        return Decision(self.problem.first, self.found.x, self.problem.terms)
+
+    def evaluate(self, scenarios: Scenarios, **options: Any) -> Evaluation:
+        """What the decision comes to in scenarios that it was not made with.
+
+        Parameters
+        ----------
+        scenarios : Scenarios
+        **options
+            Of `evaluate`.
+
+        Returns
+        -------
+        Evaluation
+        """
+        return evaluate(self, self.models.market, scenarios,
+                        **{"atlas": self.models.atlas, **options})
 
     @property
     def evpi(self) -> tuple[float, float]:
@@ -140,7 +180,7 @@ def tables_of(problem: TwoStage, found: Found, labels: list) -> dict[str, Any]:
     rows, schedule = [], []
     for r, z, cost in zip(problem.recourses, found.decisions, found.costs, strict=True):
         one, apart = r.scenario, deviation_cost(r, z)
-        mw = z[one.power]
+        mw = one.mw(z)
         up, down = np.zeros((2, *mw.shape)) if r.deviations is None else z[r.deviations]
         rows.append((one.name, one.probability, cost, cost - apart, apart,
                      one.hours * float((up + down).sum()), one.hours * float(mw.sum())))

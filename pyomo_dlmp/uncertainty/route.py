@@ -26,9 +26,9 @@ from pyomo_dlmp.parametric.master import HullMaster, solve_master
 from pyomo_dlmp.parametric.polish import polished
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ROW_HOLDS
-from pyomo_dlmp.uncertainty.measure import Expected
 from pyomo_dlmp.uncertainty.two_stage import StochasticHull, TwoStage
 
+_CUTS, _GAIN = 20, 0.01  # most rounds of cuts; the least share of the gap that one must close
 _FINER = 0.2  # of the gap asked for, of a scenario alone
 Progress = Callable[[str, float, float], None]
 
@@ -176,6 +176,12 @@ class _Route:
 
     def improve(self, master: HullMaster) -> None:
         """Between the relaxation and the MILP of the whole: scenarios alone."""
+        for _ in range(_CUTS):  # where costs are not convex on their pieces
+            out, before = master.outcome, master.outcome.bound
+            if self.left() == 0.0 or limits.stopped() or not master.refine():
+                break
+            if out.bound - before < _GAIN * (out.objective - out.bound):
+                break
         hull = master.hull
         assert isinstance(hull, StochasticHull) and master.last is not None
         n, last, dual = self.problem.first.size, master.last, master.row_dual
@@ -188,8 +194,8 @@ class _Route:
         if u is not None:
             master.take(u)
             self.tell("scenarios", master.outcome.objective, master.outcome.bound)
-        if not master.outcome.within(self.gap) and dual is not None and isinstance(
-                self.problem.measure, Expected):
+        if not master.outcome.within(self.gap) and dual is not None and getattr(
+                self.problem.measure, "linear", False):
             bound = self.bound_at(dual)
             master.outcome.bound = max(master.outcome.bound, bound)
             self.tell("multipliers", master.outcome.objective, master.outcome.bound)

@@ -45,7 +45,8 @@ class ScenarioParts:
     sites
         Names of the datacenters that decide.
     power
-        Column in `program` of each site's power (MW) by period, shape (sites, periods).
+        Column in `program` of each site's power (MW) by period, shape (sites, periods); -1 of a
+        site that is not there, and draws nothing.
     starts
         Column of each binary start of a job without pause by (job, site, period).
     hours
@@ -68,6 +69,10 @@ class ScenarioParts:
         """Number of pieces of all parts."""
         return sum(map(len, self.pieces))
 
+    def mw(self, z: np.ndarray) -> np.ndarray:
+        """Powers of the sites (MW) at decisions, shape (sites, periods)."""
+        return np.where(self.power < 0, 0.0, z[self.power])
+
     def named(self, z: np.ndarray) -> dict[str, float]:
         """Values of its own columns by name; further columns of z are left out."""
         return dict(zip(self.program.columns, z[:len(self.program.c)].tolist(), strict=True))
@@ -84,7 +89,7 @@ def arrays_of(name: str, probability: float, hull: Hull, power: dict[str, list],
     hull
         Its master, with all regions listed, over Vars of a model.
     power
-        Var of each site's power by period.
+        Var of each site's power by period, None of a site that is not there.
     starts
         Var of each start of a job without pause.
     hours
@@ -101,5 +106,6 @@ def arrays_of(name: str, probability: float, hull: Hull, power: dict[str, list],
         replace(upper, columns=[var.name for var in upper.columns],
                 rows=[None] * len(upper.lo)),
         [PartRange(part.lo.copy(), part.hi.copy()) for part in hull.parts], hull.pieces, hull.u,
-        tuple(power), np.array([[place[var] for var in row] for row in power.values()], dtype=int),
+        tuple(power), np.array([[-1 if var is None else place[var] for var in row]
+                                for row in power.values()], dtype=int),
         {key: int(place[var]) for key, var in starts.items()}, hours)

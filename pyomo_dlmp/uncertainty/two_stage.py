@@ -164,9 +164,13 @@ class StochasticHull(Hull):
 
     # ------------------------------------------------------------------------- what a search asks
 
-    def first_tangents(self) -> list[tuple[int, int, np.ndarray]]:
-        """(part, piece, v) of the centre of each piece: those that matter come as they are met."""
-        return [(k, r, piece.polytope.chebyshev_center) for k, pieces in enumerate(self.pieces)
+    def first_tangents(self) -> tuple[sp.csr_matrix, list[int]]:
+        """As of `Hull.first_tangents`, at centres alone: what else matters comes as it is met."""
+        return self.tangents(self.centers())[0], np.cumsum([0, *map(len, self.pieces)]).tolist()
+
+    def centers(self) -> list[tuple[int, int, np.ndarray]]:
+        """(part, piece, v) of the centre of each piece."""
+        return [(k, r, piece.polytope.center) for k, pieces in enumerate(self.pieces)
                 for r, piece in enumerate(pieces)]
 
     def missing(self, z: np.ndarray) -> list[tuple[float, int, int, np.ndarray]]:

@@ -42,7 +42,8 @@ PURPOSE = {
     "series": "a market along a table",
     "uncertainty": "scenarios, two-stage decisions",
     "report": "figures and HTML page",
-    "study": "study file to results folder", "cli": "the command pyomo-dlmp"}
+    "study": "study file to results folder", "cli": "the command pyomo-dlmp",
+    "mpi": "a study on several ranks"}
 COLORS = {"base": "#e9e9e9", "grid": "#d7e8f5", "bilevel": "#fde3c8", "both": "#d9efe3"}
 WING = {"grid": 0.5, "base": 1.5, "both": 1.5, "bilevel": 2.5}
 WAY = [

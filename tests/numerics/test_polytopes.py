@@ -18,7 +18,7 @@ def test_a_box_has_all_corners_and_facets(m):
     shape = make_polytope(np.vstack([A, A]), np.concatenate([b, b + 1.0]))  # twice, once looser
     assert len(shape.vertices) == 2**m and len(shape.b) == 2 * m
     assert all(len(on) == 2 ** (m - 1) for on in shape.facet_vertices)
-    assert shape.chebyshev_radius == pytest.approx(0.5)
+    assert shape.radius == pytest.approx(0.5)
     if m <= 3:
         assert shape.volume == pytest.approx(1.0)
 

@@ -218,3 +218,32 @@ def test_expressions_within_expressions_and_bounds_of_params_are_seen():
         assert atlas.counts["compiled"] + atlas.counts["renewed"] == seen + 1
         assert again.objective == pytest.approx(
             dlmp.solve_bilevel(m, gap=1e-5).objective, rel=1e-4)
+
+
+def test_the_last_master_is_where_the_next_begins(monkeypatch):
+    from pyomo_dlmp.parametric import master
+
+    solved = []
+    real = master.Highs.solve
+
+    def look(self, *args):
+        found = real(self, *args)
+        solved.append(self._h.getInfo().simplex_iteration_count)
+        return found
+
+    monkeypatch.setattr(master.Highs, "solve", look)
+    prices, steps = list(PRICES[:6]), {}
+    m, atlas = day_market(2.2, prices), dlmp.Atlas()
+    (grid,) = m.dso.substation.values()
+    dlmp.solve_bilevel(m, atlas=atlas, gap=1e-7)
+    for k, price in enumerate((57.0, 20.0, 90.0, 5.0)):
+        prices[k] = price
+        grid.price[k].set_value(price)
+        for key, model, kept in (("warm", m, atlas), ("cold", day_market(2.2, prices), None)):
+            solved.clear()
+            found = dlmp.solve_bilevel(model, atlas=kept, gap=1e-7)
+            steps[key] = steps.get(key, 0) + sum(solved)
+            assert found.status == "optimal" and found.audit.passed and found.gap <= 1e-7
+            steps[key, k] = found.objective
+        assert steps["warm", k] == pytest.approx(steps["cold", k], rel=2e-7)
+    assert steps["warm"] < 0.8 * steps["cold"]

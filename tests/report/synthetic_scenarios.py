@@ -47,14 +47,15 @@ def write_scenarios(folder: Path, count: int = 20, periods: int = 24, frontier: 
                                               for t in hour]
         mean = float(chances @ cost)
         rows["uncertainty"] += [(case, "status", "optimal", "", "", ""),
-                                (case, "expected_cost", mean, mean - 0.01, mean, "$"),
+                                (case, "objective", mean, mean - 0.01, mean, "$"),
+                                (case, "expected_cost", mean, "", "", "$"),
                                 (case, "proven_gap", 0.001, "", "", "%")]
         rows["uncertainty"] += [(case, "EVPI", 12.0, 11.9, 12.1, "$"),
                                 (case, "VSS", 15.0, 14.9, 15.1, "$")] if worth else []
         for w in (0.0, 0.25, 0.5, 1.0) if frontier else ():
             rows["risk_frontier"] += [
-                (case, w, 0.9, "expected_cost", mean + 12 * w**2, "$"),
-                (case, w, 0.9, "CVaR", mean + 200 - 30 * np.sqrt(w), "$")]
+                (case, w, 0.9, "expected", mean + 12 * w**2, "$"),
+                (case, w, 0.9, "cvar", mean + 200 - 30 * np.sqrt(w), "$")]
     for name, lines in rows.items():
         if lines:
             columns = [column.name for column in TABLES[name].in_file]

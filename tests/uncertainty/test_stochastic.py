@@ -1,6 +1,8 @@
 """`solve_stochastic` against brute force, a model by hand, and what must not matter."""
 
 import itertools
+import os
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -8,9 +10,27 @@ import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
-from tests.uncertainty.tiny import MWH, NET, OPF, PRICE, SUN, market, paid, pays, scenarios
+from pyomo_dlmp.parametric.master import HullMaster
+from pyomo_dlmp.uncertainty.route import _Route
+from tests.models import CODE, feeder
+from tests.uncertainty.tiny import (
+    DC,
+    LOAD,
+    MWH,
+    NET,
+    OPF,
+    PRICE,
+    PV,
+    SUN,
+    market,
+    paid,
+    pays,
+    scenarios,
+)
 
 FLEX, DEVIATION = 0.1, 8.0
+UNEVEN = feeder(LOAD, replace(PV, kvar_min=-25, kvar_max=25), DC, dlmp.Load(
+    name="one", bus="end", legs=("a", "b"), kw=(60, 25), kvar=(20, 5)))
 
 
 def solve(given=None, of=None, **options):
@@ -76,13 +96,16 @@ def test_two_scenarios_of_two_hours_equal_brute_force():
     assert best - result.objective <= 0.02  # and a fine one
 
 
-def test_equals_a_bilevel_model_written_by_hand():
+@pytest.mark.parametrize("paid_for", ["active and reactive", "active"])
+def test_equals_a_bilevel_model_written_by_hand(paid_for):
+    """What active power alone costs is not convex on a region: there are chords to be cut."""
+    net = NET if "reactive" in paid_for else UNEVEN
     m = pyo.ConcreteModel()
     m.dso, m.dca = dlmp.LowerLevel([0, 1]), dlmp.AggregatorBlock([0, 1])
     for s in (0, 1):
-        dlmp.build_opf(NET, periods=2, price=list(PRICE[s]), load_scale={"pv": list(SUN[s])},
+        dlmp.build_opf(net, periods=2, price=list(PRICE[s]), load_scale={"pv": list(SUN[s])},
                        into=m.dso[s], **OPF)
-        m.dca[s].build(m.dso[s], MWH[s])
+        m.dca[s].build(m.dso[s], MWH[s], paid_for)
         m.dca[s].cost.deactivate()
     m.x, m.up, m.down = pyo.Var([0, 1]), *(
         pyo.Var([0, 1], [0, 1], bounds=(0, FLEX * 0.9)) for _ in range(2))
@@ -93,7 +116,9 @@ def test_equals_a_bilevel_model_written_by_hand():
         for s, p in ((0, 0.4), (1, 0.6))))
     by_hand = dlmp.solve_bilevel(m, gap=1e-6)
     assert by_hand.status == "optimal"
-    assert solve(gap=1e-6).objective == pytest.approx(by_hand.objective, rel=3e-6)
+    result = solve(of=replace(market(net), pays=paid_for), gap=1e-6)
+    assert result.objective == pytest.approx(by_hand.objective, rel=3e-6)
+    assert result.audit.passed
 
 
 def test_one_scenario_without_flexibility_is_the_strategic_market():
@@ -165,6 +190,22 @@ def test_an_outage_is_a_structure_of_its_own():
     assert result.audit.passed
 
 
+def test_a_line_that_is_out_leaves_its_site_dark():
+    far = dlmp.Line(name="spur", from_bus="end", to_bus="far", code=CODE, length=0.2)
+    network = feeder(LOAD, PV, DC, dlmp.Bus(name="far", kv=4.8), far,
+                     dlmp.Datacenter(name="spare", bus="far", kw=300))
+    given = scenarios(mwh=(1.9, 1.2), outages={"dark": ("spur",)})
+    result = solve(given, market(network), flexibility=1.0)
+    power = result.schedule.set_index(["scenario", "site"])["kw"]
+    assert (power["dark", "spare"] == 0.0).all() and power["sunny", "spare"].max() > 0.0
+    assert result.audit.passed
+    plan = result.first_stage.set_index(["site", "period"])["kw"]
+    assert plan["spare"].max() >= 0.0
+    given = scenarios(mwh=(1.9, 1.2), outages={"dark": ("spare",)})
+    dead = solve(given, market(network), flexibility=1.0)
+    assert dead.objective == pytest.approx(result.objective, rel=2e-4)
+
+
 def test_subscribed_capacity_is_paid_once():
     price = 0.02  # $/kW
     result = solve(first_stage=("schedule", "capacity"), capacity_price=price, flexibility=1.0,
@@ -203,21 +244,63 @@ def test_jobs_start_alike_in_all_scenarios():
 
 
 @pytest.mark.parametrize(("change", "says"), [
-    ({"given": scenarios(mwh=(1.0, 2.0))}, "scenario 'dark'"),
+    ({"given": scenarios(mwh=(1.0, 2.0))}, "'dark'.*0.2 MWh too much"),
     ({"given": scenarios(mwh=(0.3, 1.7)), "flexibility": 0.1}, "Give flexibility="),
-    ({"given": scenarios((0.4, 0.5))}, "whose sum is 1"),
     ({"given": scenarios(outages={"dark": ("pw",)})}, "Known are .*'pv'"),
     ({"first_stage": "schedul"}, "Did you mean 'schedule'"),
     ({"flexibility": {"dd": 0.1}}, "Known are 'dc'"),
     ({"flexibility": -1.0}, "flexibility"),
-    ({"of": market(periods=3)}, "as the market has"),
+    ({"of": market(periods=3)}, "and the market 3"),
 ])
 def test_what_is_wrong_is_said_at_once(change, says):
     with pytest.raises(dlmp.ModelError, match=says):
         solve(**change)
 
 
+def test_any_multipliers_of_the_linking_rows_give_a_bound():
+    """And those of the relaxation one that is no worse than the relaxation's."""
+    result = solve(first_stage=("schedule", "capacity"), capacity_price=0.01, gap=1e-6)
+    problem = result.problem
+    hull = problem.master()
+    route = _Route(problem, 1e-6, None, lambda *_: None)
+    rng = np.random.default_rng(0)
+    for size in (0.0, 1.0, 30.0):
+        dual = size * rng.normal(size=hull.linear.A.shape[0])
+        assert route.bound_at(dual) <= result.objective + 1e-9
+    seen = []
+    master = HullMaster(hull, 1e-9, None, 0, None, {})
+    master.between = lambda own: seen.append((own.outcome.bound, route.bound_at(own.row_dual)))
+    master.run()
+    for relaxed, bound in seen:
+        assert relaxed - 1e-3 <= bound <= result.objective + 1e-9
+
+
 def test_a_time_limit_returns_what_is_known():
     result = solve(time_limit=0.0)
     assert result.status in ("time limit", "optimal", "gap not reached")
     assert result.bound <= result.objective or np.isnan(result.objective)
+
+
+def test_the_decision_is_checked_in_ac():
+    result = solve(of=market(v_min=0.9))
+    table = dlmp.uncertainty.check_ac(result)
+    assert table["settled"].all() and not table["limits_broken"].any()
+    assert table["engine_difference"].max() < 1e-4
+    apart = (table["payment_ac"] / table["payment"] - 1.0).abs()
+    assert apart.max() < 0.15  # what losses and voltages are worth, which the linear form lacks
+    assert table["v_min"].between(0.8, 1.0).all()
+    with pytest.raises(dlmp.ModelError, match="sunny"):
+        dlmp.uncertainty.check_ac(result, ["suny"])
+
+
+def test_ctrl_c_returns_what_is_known():
+    def press(stage, *_):
+        if stage == "relaxation" and not pressed:
+            pressed.append(stage)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    pressed: list[str] = []
+    result = solve(gap=0.0, progress=press)
+    assert pressed and result.status == "interrupted"
+    assert result.audit.passed and result.bound <= result.objective
+    assert len(result.first_stage) == 2 and not result.prices.empty

@@ -42,6 +42,11 @@ class PieceCost(RegionCost):
         super().__init__(piece.cell.as_polytope(), 0, cost, _Below(piece),  # type: ignore[arg-type]
                          np.inf, np.zeros((part.m, 0)))
 
+    @property
+    def first_tangents(self) -> np.ndarray:  # type: ignore[override]
+        """As of `RegionCost`; its bound is raised by others."""
+        return self.tangents_now()
+
     def _of_part(self, v: np.ndarray) -> float:
         """The part's cost at v; infinite without a solution, so that the piece is cut there."""
         value = self.part.value(v)

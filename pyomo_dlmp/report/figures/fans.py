@@ -151,13 +151,14 @@ def cost_distribution(costs: pd.DataFrame, level: float) -> Figure:
     cases = cases_of(costs)
     columns = min(_COLUMNS, len(cases))
     figure, axes = panels(-(-len(cases) // columns), columns, 3.1)
-    others = False
+    others: dict[str, Line2D] = {}
     for ax, case in zip(axes.flat, cases, strict=False):
         color, chances = case_color(all_cases(costs), case), _chances(costs, case)
-        for word, style in (("alone", ":"), ("mean", "--")):
+        for word, style, said in (("mean", "--", "schedule of the mean scenario"),
+                                  ("alone", ":", "each scenario known in advance")):
             values = _by_scenario(costs, case, word)
             if len(values) and np.isfinite(values).all():
-                others = True
+                others[word] = Line2D([], [], color=MUTED, lw=1.3, ls=style, label=said)
                 _steps_up(ax, values, chances, color=MUTED, lw=1.3, ls=style)
         values = _by_scenario(costs, case, "cost")
         x, y = _steps_up(ax, values, chances, color=color, lw=2.0)
@@ -179,11 +180,8 @@ def cost_distribution(costs: pd.DataFrame, level: float) -> Figure:
     for ax in axes.flat[len(cases):]:
         ax.set_visible(False)
     if others:
-        figure.legend(handles=[
-            Line2D([], [], color=INK, lw=2.0, label="the decision"),
-            Line2D([], [], color=MUTED, lw=1.3, ls="--", label="schedule of the mean scenario"),
-            Line2D([], [], color=MUTED, lw=1.3, ls=":", label="each scenario known in advance")],
-            loc="outside lower center", ncols=3)
+        figure.legend(handles=[Line2D([], [], color=INK, lw=2.0, label="the decision"),
+                               *others.values()], loc="outside lower center", ncols=3)
     return figure
 
 
@@ -194,7 +192,7 @@ def risk_frontier(frontier: pd.DataFrame) -> Figure:
     Parameters
     ----------
     frontier : DataFrame
-        Columns case, weight, level, quantity (expected_cost, CVaR), value ($).
+        Columns case, weight, level, quantity (expected, cvar), value ($).
 
     Returns
     -------
@@ -206,10 +204,10 @@ def risk_frontier(frontier: pd.DataFrame) -> Figure:
     for case in cases_of(frontier):
         wide = pick(frontier, case=case).pivot_table(
             index="weight", columns="quantity", values="value").sort_index()
-        ax.plot(wide["CVaR"], wide["expected_cost"], color=case_color(cases, case), label=case,
+        ax.plot(wide["cvar"], wide["expected"], color=case_color(cases, case), label=case,
                 marker=case_marker(cases, case), lw=case_width(cases, case))
         for weight, row in wide.iterrows():
-            ax.annotate(f"{weight:g}", (row["CVaR"], row["expected_cost"]), xytext=(6, 4),
+            ax.annotate(f"{weight:g}", (row["cvar"], row["expected"]), xytext=(6, 4),
                         textcoords="offset points", fontsize=8, color=MUTED)
     ax.margins(0.1)
     ax.set_xlabel("CVaR ($)")

@@ -1,0 +1,202 @@
+"""The answer of a problem with two settlements: who pays what in each, priced apart and audited."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pyomo_dlmp.errors import Fault, ModelError, shown
+from pyomo_dlmp.market import Market
+from pyomo_dlmp.numerics import limits
+from pyomo_dlmp.status import Status
+from pyomo_dlmp.tolerances import AUDITED_ROW, ENTRY, GAP, KKT_RESIDUAL, SAME_OBJECTIVE
+from pyomo_dlmp.uncertainty.audit import COLUMNS, StochasticAudit, deviation_cost
+from pyomo_dlmp.uncertainty.diagnosis import refuse_infeasible
+from pyomo_dlmp.uncertainty.result import StochasticResult, empty_tables, prices_of, tables_of
+from pyomo_dlmp.uncertainty.route import Found, Progress, search
+from pyomo_dlmp.uncertainty.scenario_models import ScenarioModels, ScenarioPoint
+from pyomo_dlmp.uncertainty.settlements import DAY_AHEAD, AfterDayAhead, TwoSettlements
+from pyomo_dlmp.uncertainty.two_stage import TwoStage
+
+SETTLEMENTS = ["settlement", "scenario", "site", "period", "mw", "price", "value", "unit"]
+REAL_TIME = "real time"
+_EARLY = 0.3  # of the time limit, for a schedule to begin from
+
+
+def check_settlement(settlement: Any, market: Any, kinds: tuple) -> None:
+    """Raise an error with what two settlements cannot have.
+
+    Parameters
+    ----------
+    settlement, market
+        As of `solve_stochastic`.
+    kinds : tuple of str
+        Of the first stage.
+
+    Raises
+    ------
+    ModelError
+    """
+    where = "solve_stochastic, settlement"
+    if not (isinstance(settlement, str) and settlement in ("one", "two")):
+        raise ModelError.at(where, f"is {shown(settlement)}", "Give 'one' or 'two'.")
+    if settlement == "one" or not isinstance(market, Market):
+        return
+    found = []
+    if "schedule" not in kinds:
+        found.append(Fault(where, "is 'two', and no schedule is decided day ahead",
+                           "Give first_stage='schedule'."))
+    if market.pays != "active and reactive":
+        found.append(Fault(where, f"is 'two', and the market pays {market.pays!r}",
+                           "Give Market(pays='active and reactive'): prices are then the slope of "
+                           "the DSO's cost."))
+    found += [Fault(where, f"is 'two', and '{name}' decides more than its power",
+                    "Give a balanced datacenter at a power factor.")
+              for name, dc in getattr(market.network, "datacenters", {}).items()
+              if not dc.balanced or dc.reactive != "power factor"]
+    if found:
+        raise ModelError(found)
+
+
+def solve_settled(
+    problem: TwoSettlements, models: ScenarioModels, expected: ScenarioModels, gap: float,
+    time_limit: float | None, tell: Progress, audit: bool, clock: Any,
+) -> StochasticResult:
+    """Solve a problem with two settlements.
+
+    Parameters
+    ----------
+    problem
+        The problem.
+    models, expected
+        Of its scenarios, and of the expected one.
+    gap, time_limit, tell, audit, clock
+        As of `solve_prepared`.
+
+    Returns
+    -------
+    StochasticResult
+        With `settlements`, as far as it is audited.
+    """
+    assert isinstance(problem.measure, AfterDayAhead)
+    plain = TwoStage(problem.first, problem.recourses[1:], problem.measure.inner, problem.terms)
+    found = search(problem, gap, time_limit, tell, _schedule_of_one(problem, gap, time_limit))
+    size = {"scenarios": len(plain.recourses),
+            "parts": sum(len(r.scenario.parts) for r in problem.recourses),
+            "regions": sum(r.scenario.regions for r in problem.recourses)}
+    if found.x is None:
+        if found.status == Status.INFEASIBLE:
+            refuse_infeasible(plain, models)
+        clock.stage("")
+        return StochasticResult(found.status, np.nan, found.bound, np.inf, **empty_tables(),
+                                times=clock.times, size=size)
+    own = Found(found.status, found.x, found.decisions[1:], found.costs[1:] + found.costs[0],
+                found.objective, found.bound)
+    result = StochasticResult(
+        found.status, found.objective, found.bound,
+        max(0.0, found.objective - found.bound) / max(abs(found.objective), ENTRY),
+        **tables_of(plain, own, models.labels), size=size, problem=problem, found=own,
+        models=models, times=clock.times)
+    if audit:
+        clock.stage("audit")
+        limits.enter("audit")
+        _judge(result, problem, found, expected)
+    clock.stage("")
+    return result
+
+
+def _schedule_of_one(problem: TwoSettlements, gap: float,
+                     time_limit: float | None) -> np.ndarray | None:
+    """The first stage with one settlement: a good one to begin from."""
+    one = TwoStage(problem.first, problem.one, problem.measure.inner,  # type: ignore[attr-defined]
+                   problem.terms)
+    found = search(one, max(gap, GAP), None if time_limit is None else _EARLY * time_limit)
+    if found.x is None:
+        return None
+    expected = problem.recourses[0].program
+    x, at = found.x.copy(), [
+        j for j, label in enumerate(problem.first.labels) if label[0] == "schedule"]
+    x[at] = np.clip(x[at], expected.lb, expected.ub)
+    return x
+
+
+def _judge(result: StochasticResult, problem: TwoSettlements, found: Found,
+           expected: ScenarioModels) -> None:
+    """Prices at the decisions, what each settlement comes to by them, and the audit."""
+    assert found.x is not None
+    models, schedule = result.models, problem.schedule(found.x)
+    planned = schedule.reshape(problem.plain[0].power.shape)
+    # the expected scenario's other columns do not matter to its DSO
+    day = expected.point("mean", dict(zip(
+        problem.recourses[0].scenario.program.columns, schedule.tolist(), strict=True)))
+    table = _settled(DAY_AHEAD, "", problem.plain[0], planned, day, expected.market)
+    rows = [_checked(DAY_AHEAD, day, found.costs[0], table, True)]
+    tables, points = [table], []
+    for recourse, one, z, cost in zip(problem.recourses[1:], problem.plain, found.decisions[1:],
+                                      found.costs[1:], strict=True):
+        point = models.point(one.name, one.named(z))
+        table = _settled(REAL_TIME, one.name, one, z[one.power] - planned, point, models.market)
+        rows.append(_checked(one.name, point, cost - deviation_cost(recourse, z), table,
+                             recourse.at(found.x).holds(z, AUDITED_ROW)))
+        tables.append(table)
+        points.append(point)
+    judged = pd.DataFrame(rows, columns=COLUMNS)
+    costs = found.costs + (judged["repriced"] - judged["payment"]).to_numpy()
+    result.audit = StochasticAudit(judged, problem.value(found.x, costs))
+    result.settlements = pd.concat(tables, ignore_index=True)
+    result.prices = prices_of(TwoStage(problem.first, problem.recourses[1:]), points)
+    real = judged["payment"].to_numpy()[1:]
+    by = result.by_scenario
+    by.insert(3, "day_ahead_payment", judged["payment"].iloc[0])
+    by.insert(4, "real_time_payment", real)
+    if not result.audit.passed:
+        result.status = "failed"
+        result.notes.append("the audit of a scenario fails: see result.audit.table")
+
+
+def _settled(settlement: str, scenario: str, one: Any, mw: np.ndarray, point: ScenarioPoint,
+             market: Market) -> pd.DataFrame:
+    """Rows of a settlement: power, price ($/MWh, with the reactive power of the power factor)."""
+    rows = []
+    for k, site in enumerate(one.sites):
+        price = site_price(point, market.network.datacenters[site])
+        rows += [(settlement, scenario, site, t, float(p), float(rate), one.hours * p * rate, "$")
+                 for t, p, rate in zip(point.periods, mw[k], price, strict=True)]
+    return pd.DataFrame(rows, columns=SETTLEMENTS)
+
+
+def site_price(point: ScenarioPoint, dc: Any) -> np.ndarray:
+    """Price of a balanced site's power by period, shape (periods,).
+
+    Parameters
+    ----------
+    point : ScenarioPoint
+    dc : Datacenter
+
+    Returns
+    -------
+    ndarray
+        $ per MWh of active power, with the reactive power that comes with it.
+    """
+    lagging = float(np.tan(np.arccos(dc.power_factor)))
+    total = np.zeros(len(point.periods))
+    for bus, phase, quantity, values in point.read.prices:
+        if bus == dc.bus and phase in dc.phases:
+            total += np.asarray(values) * (1.0 if quantity == "active" else lagging)
+    return total / len(dc.phases)
+
+
+def _checked(name: str, point: ScenarioPoint, paid: float, table: pd.DataFrame,
+             feasible: bool) -> tuple:
+    """A row of the audit."""
+    residual = max((lower.residual for lower in point.arrays.lowers), default=0.0)
+    repriced = float(table["value"].sum())
+    apart = abs(repriced - paid)
+    size = 1.0 + float(table["value"].abs().sum())  # real-time payments may cancel
+    notes = [text for bad, text in (
+        (residual > KKT_RESIDUAL, "the DSO's optimality conditions do not hold"),
+        (apart > SAME_OBJECTIVE * size, "prices and powers give another payment"),
+        (not feasible, "its rows do not hold")) if bad]
+    return (name, residual, paid, repriced, apart, not notes, "; ".join(notes))
