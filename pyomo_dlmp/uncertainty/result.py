@@ -65,6 +65,11 @@ class StochasticResult:
         With two settlements: columns settlement ("day ahead", "real time"), scenario, site, period,
         mw (scheduled; beyond the schedule), price ($/MWh, with the reactive power of the power
         factor), value ($ that the site pays), unit. None without an audit.
+    rounds : DataFrame or None
+        Of the AC form: columns round, objective, bound, cost_of_the_last ($, of the last round's
+        decisions at this round's points), voltage_change (pu), schedule_change (kW).
+    ac : AcCheck or None
+        Of the AC form: the AC OPF of each scenario at the answer.
     """
 
     status: str
@@ -84,6 +89,8 @@ class StochasticResult:
     found: Found | None = None
     models: Any = None
     settlements: pd.DataFrame | None = None
+    rounds: pd.DataFrame | None = None
+    ac: AcCheck | None = None
     _value: Value | None = None
 
     def value(self, gap: float | None = None, time_limit: float | None = None) -> Value:
@@ -99,7 +106,15 @@ class StochasticResult:
         Returns
         -------
         Value
+
+        Raises
+        ------
+        ModelError
+            Of the AC form.
         """
+        if self.rounds is not None:
+            raise ModelError.at("StochasticResult.value", "is not known to the AC form",
+                                'Ask it of the linear form: opf["form"]="lindist".')
         if self._value is None:
             self._value = value_of(self, gap, time_limit)
         return self._value
