@@ -162,7 +162,7 @@ def deviating(piece: RegionCost, price: Price, part: PartRange) -> list[Deviatio
                           below)
     if m > 1 or part.hi[-1] <= part.lo[-1]:
         return [whole]
-    middle = np.append(piece.polytope.chebyshev_center, -lo_d / s_d)
+    middle = np.append(piece.polytope.center, -lo_d / s_d)
     return whole.halves(middle)
 
 
@@ -194,5 +194,5 @@ def cylinder(base: Polytope, low: np.ndarray, high: np.ndarray) -> Polytope:
     touching += [np.flatnonzero(vertices[:, m:] @ row == limit)
                  for row, limit in zip(box, b[len(base.A):], strict=True)]
     return Polytope(A, b, np.arange(len(A)), vertices, touching,
-                    np.append(base.chebyshev_center, 0.5 * (low + high)),
-                    min(base.chebyshev_radius, float(0.5 * (high - low).min())))
+                    np.append(base.center, 0.5 * (low + high)),
+                    min(base.radius, float(0.5 * (high - low).min())))
