@@ -62,7 +62,7 @@ class StochasticResult:
     settlements : DataFrame or None
         With two settlements: columns settlement ("day ahead", "real time"), scenario, site, period,
         mw (scheduled; beyond the schedule), price ($/MWh, with the reactive power of the power
-        factor), value ($ that the site pays), unit. None without an audit.
+        factor), value ($ that the site pays), unit; without rows if it was not audited.
     """
 
     status: str
@@ -98,6 +98,7 @@ class StochasticResult:
         -------
         Value
         """
+        self._require_one_settlement("value")
         if self._value is None:
             self._value = value_of(self, gap, time_limit)
         return self._value
@@ -129,8 +130,15 @@ class StochasticResult:
         -------
         Evaluation
         """
+        self._require_one_settlement("evaluate")
         return evaluate(self, self.models.market, scenarios,
                         **{"atlas": self.models.atlas, **options})
+
+    def _require_one_settlement(self, word: str) -> None:
+        if self.settlements is not None:
+            raise ModelError.at(
+                f"StochasticResult.{word}", "is of two settlements, and would count one",
+                "Solve with settlement='one'.")
 
     @property
     def evpi(self) -> tuple[float, float]:
