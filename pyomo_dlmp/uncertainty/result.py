@@ -64,7 +64,7 @@ class StochasticResult:
     settlements : DataFrame or None
         With two settlements: columns settlement ("day ahead", "real time"), scenario, site, period,
         mw (scheduled; beyond the schedule), price ($/MWh, with the reactive power of the power
-        factor), value ($ that the site pays), unit. None without an audit.
+        factor), value ($ that the site pays), unit; without rows if it was not audited.
     rounds : DataFrame or None
         Of the AC form: columns round, objective, bound, cost_of_the_last ($, of the last round's
         decisions at this round's points), voltage_change (pu), schedule_change (kW).
@@ -115,6 +115,7 @@ class StochasticResult:
         if self.rounds is not None:
             raise ModelError.at("StochasticResult.value", "is not known to the AC form",
                                 'Ask it of the linear form: opf["form"]="lindist".')
+        self._require_one_settlement("value")
         if self._value is None:
             self._value = value_of(self, gap, time_limit)
         return self._value
@@ -146,6 +147,7 @@ class StochasticResult:
         -------
         Evaluation
         """
+        self._require_one_settlement("evaluate")
         return evaluate(self, self.models.market, scenarios,
                         **{"atlas": self.models.atlas, **options})
 
@@ -179,6 +181,11 @@ class StochasticResult:
         values = {r.scenario.name: r.scenario.named(z) for r, z in zip(
             self.problem.recourses, self.found.decisions, strict=True)}
         return Decided(self.models.market, self.models.scenarios, values, self.by_scenario, own)
+    def _require_one_settlement(self, word: str) -> None:
+        if self.settlements is not None:
+            raise ModelError.at(
+                f"StochasticResult.{word}", "is of two settlements, and would count one",
+                "Solve with settlement='one'.")
 
     @property
     def evpi(self) -> tuple[float, float]:
