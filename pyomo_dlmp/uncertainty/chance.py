@@ -49,7 +49,7 @@ class ChanceResult:
     share : float
         Probability of the scenarios in which it breaks a voltage limit in AC.
     scenarios : DataFrame
-        As of `check_ac`, with probability, shortfall (pu beyond a limit, the worst voltage of the
+        As of `AcCheck.table`, with shortfall (pu beyond a limit, the worst voltage of the
         scenario; below 0: room) and broken.
     rounds : DataFrame
         Columns `ROUNDS`: the limits of the linear form (pu), objective and its bound at these ($),

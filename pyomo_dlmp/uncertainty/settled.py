@@ -12,6 +12,7 @@ import pandas as pd
 
 from pyomo_dlmp.errors import Fault, ModelError, shown
 from pyomo_dlmp.market import Market
+from pyomo_dlmp.market.dso import in_ac
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.parametric.master import HullMaster
 from pyomo_dlmp.status import Status
@@ -52,6 +53,9 @@ def check_settlement(settlement: Any, market: Any, kinds: tuple) -> None:
     if settlement == "one" or not isinstance(market, Market):
         return
     found = []
+    if in_ac(market):
+        found.append(Fault(where, "is 'two', and the market is of the AC form",
+                           "Leave form out, or give 'one'."))
     if "schedule" not in kinds:
         found.append(Fault(where, "is 'two', and no schedule is decided day ahead",
                            "Give first_stage='schedule'."))
