@@ -89,7 +89,7 @@ class Curtailable(Contract):
 
     def _sources(self, dc: Datacenter) -> dict[str, Generator]:
         """A source for each unit of a datacenter that has a price of its own: legs, or all."""
-        at = {"bus": dc.bus, "neutral": dc.neutral, "cost": self.compensation,
+        at: dict[str, Any] = {"bus": dc.bus, "neutral": dc.neutral, "cost": self.compensation,
               "connection": dc.connection}
         # limits of their own that are never reached: those of the contract stand in rows
         most, name = _AMPLE * dc.kw, f"{dc.name} curtailed"
