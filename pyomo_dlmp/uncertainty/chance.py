@@ -178,8 +178,9 @@ def _left_over(table: pd.DataFrame, share: float) -> float:
     share allows, are left out.
     """
     used = 0.0
-    for row in table.sort_values("shortfall", ascending=False).itertuples():
-        used += row.probability
+    worst = table.sort_values("shortfall", ascending=False)
+    for probability, shortfall in worst[["probability", "shortfall"]].to_numpy(float):
+        used += probability
         if used > share + ROUNDING:
-            return float(row.shortfall)
+            return float(shortfall)
     return -np.inf

@@ -61,15 +61,15 @@ class StochasticResult:
     size : dict of str to int
         Scenarios, parts, regions, columns and rows of the master.
     notes : list of str
+    settlements : DataFrame or None
+        With two settlements: columns settlement ("day ahead", "real time"), scenario, site, period,
+        mw (scheduled; beyond the schedule), price ($/MWh, with the reactive power of the power
+        factor), value ($ that the site pays), unit; without rows if it was not audited.
     rounds : DataFrame or None
         Of the AC form: columns round, objective, bound, cost_of_the_last ($, of the last round's
         decisions at this round's points), voltage_change (pu), schedule_change (kW).
     ac : AcCheck or None
         Of the AC form: the AC OPF of each scenario at the answer.
-    settlements : DataFrame or None
-        With two settlements: columns settlement ("day ahead", "real time"), scenario, site, period,
-        mw (scheduled; beyond the schedule), price ($/MWh, with the reactive power of the power
-        factor), value ($ that the site pays), unit. None without an audit.
     """
 
     status: str
@@ -88,9 +88,9 @@ class StochasticResult:
     problem: TwoStage | None = None
     found: Found | None = None
     models: Any = None
+    settlements: pd.DataFrame | None = None
     rounds: pd.DataFrame | None = None
     ac: AcCheck | None = None
-    settlements: pd.DataFrame | None = None
     _value: Value | None = None
 
     def value(self, gap: float | None = None, time_limit: float | None = None) -> Value:
@@ -115,6 +115,7 @@ class StochasticResult:
         if self.rounds is not None:
             raise ModelError.at("StochasticResult.value", "is not known to the AC form",
                                 'Ask it of the linear form: opf["form"]="lindist".')
+        self._require_one_settlement("value")
         if self._value is None:
             self._value = value_of(self, gap, time_limit)
         return self._value
@@ -146,6 +147,7 @@ class StochasticResult:
         -------
         Evaluation
         """
+        self._require_one_settlement("evaluate")
         return evaluate(self, self.models.market, scenarios,
                         **{"atlas": self.models.atlas, **options})
 
@@ -182,6 +184,11 @@ class StochasticResult:
         values = {r.scenario.name: r.scenario.named(z) for r, z in zip(
             self.problem.recourses, self.found.decisions, strict=True)}
         return Decided(self.models.market, self.models.scenarios, values, self.by_scenario, own)
+    def _require_one_settlement(self, word: str) -> None:
+        if self.settlements is not None:
+            raise ModelError.at(
+                f"StochasticResult.{word}", "is of two settlements, and would count one",
+                "Solve with settlement='one'.")
 
     @property
     def evpi(self) -> tuple[float, float]:
