@@ -49,7 +49,7 @@ class ChanceResult:
     share : float
         Probability of the scenarios in which it breaks a voltage limit in AC.
     scenarios : DataFrame
-        As of `check_ac`, with probability, shortfall (pu beyond a limit, the worst voltage of the
+        As of `AcCheck.table`, with shortfall (pu beyond a limit, the worst voltage of the
         scenario; below 0: room) and broken.
     rounds : DataFrame
         Columns `ROUNDS`: the limits of the linear form (pu), objective and its bound at these ($),
@@ -178,8 +178,9 @@ def _left_over(table: pd.DataFrame, share: float) -> float:
     share allows, are left out.
     """
     used = 0.0
-    for row in table.sort_values("shortfall", ascending=False).itertuples():
-        used += row.probability
+    worst = table.sort_values("shortfall", ascending=False)
+    for probability, shortfall in worst[["probability", "shortfall"]].to_numpy(float):
+        used += probability
         if used > share + ROUNDING:
-            return float(row.shortfall)
+            return float(shortfall)
     return -np.inf
