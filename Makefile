@@ -33,7 +33,8 @@ test-all: .venv/installed-test
 	$(BIN)/python -m pytest --large $(WORKERS)
 
 studies: .venv/installed-test
-	for file in ieee37 ieee37_heavy ieee37_markets ieee37_svg ieee37_unbalance ieee37_per_phase ieee37_uncertain ieee123; do \
+	for file in ieee37 ieee37_heavy ieee37_markets ieee37_owners ieee37_svg ieee37_unbalance ieee37_per_phase \
+	        ieee37_uncertain ieee123; do \
 	    $(BIN)/pyomo-dlmp study examples/studies/$$file.toml --overwrite || [ $$? -eq 3 ] || exit 1; \
 	done
 	$(BIN)/python tests/benchmarks/_studies_page.py

@@ -13,8 +13,8 @@ def add(commands) -> None:
     """Its arguments."""
     study = commands.add_parser("study", help="solve a study file; write tables and a report")
     study.add_argument("file", help="study file (TOML), or the name of a shipped study: "
-                       "ieee123, ieee37, ieee37_heavy, ieee37_markets, ieee37_per_phase, "
-                       "ieee37_svg, ieee37_unbalance, ieee37_uncertain")
+                       "ieee123, ieee37, ieee37_heavy, ieee37_markets, ieee37_owners, "
+                       "ieee37_per_phase, ieee37_svg, ieee37_unbalance, ieee37_uncertain")
     study.add_argument("--results", help="folder for the results, instead of the study's own")
     earlier = study.add_mutually_exclusive_group()
     earlier.add_argument("--overwrite", action="store_true",

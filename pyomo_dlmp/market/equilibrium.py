@@ -43,8 +43,9 @@ from pyomo_dlmp.tolerances import ABSOLUTE_GAP, ROW_HOLDS, SAME_OBJECTIVE
 
 ROUNDS = ["start", "round", "owner", "cost", "bound", "regret", "change"]
 REGRET = ["owner", "cost", "best_response_bound", "regret"]
-_WHY = {Status.CYCLES: "best responses cycle",
-        Status.GAP_NOT_REACHED: "the owners count on different prices where these are not unique"}
+_WHY: dict[str, str] = {
+    Status.CYCLES: "best responses cycle",
+    Status.GAP_NOT_REACHED: "the owners count on different prices where these are not unique"}
 EQUILIBRIA = ["equilibrium", "set", "owner", "cost", "regret", "starts"]
 
 
@@ -227,7 +228,8 @@ class _Search:
         return pd.DataFrame(rows, columns=REGRET)
 
     def _none(self, regret: pd.DataFrame) -> bool:
-        return all(negligible(r.regret, r.cost, self.gap) for r in regret.itertuples())
+        return all(negligible(gain, cost, self.gap) for gain, cost in zip(
+            regret["regret"].tolist(), regret["cost"].tolist(), strict=True))
 
     def _said(self, found: _Found, answer: MarketResult) -> str:
         starts = sum(found.starts) + len(found.failed)

@@ -322,7 +322,7 @@ class Atlas:
 
     def _region_of_the_answer(self, part: CondensedQp) -> Regions:
         chapter = self._answer.get(_place(part))
-        states = () if chapter is None else chapter.states_for(part)
+        states = [] if chapter is None else list(chapter.states_for(part))
         found = region_of(part, states[0]) if len(states) == 1 else None
         if found is None:
             raise NotExplicit("a part has no region of the last answer's state")

@@ -34,9 +34,9 @@ from pyomo_dlmp.parametric.leader_terms import read_leader
 from pyomo_dlmp.parametric.master import solve_master
 from pyomo_dlmp.parametric.nearness import nearby
 from pyomo_dlmp.parametric.polish import polished
-from pyomo_dlmp.parametric.region_costs import RegionCost, piece_of
+from pyomo_dlmp.parametric.region_costs import RegionCost
 from pyomo_dlmp.parametric.regions_point import point_by_regions
-from pyomo_dlmp.parametric.slices import Slice, cost_of_slice, slice_of
+from pyomo_dlmp.parametric.slices import Slice, slice_of
 from pyomo_dlmp.tolerances import ABSOLUTE_GAP, ACTIVE, ENTRY
 
 
@@ -107,7 +107,7 @@ class Leaders:
         if (owned != 1).any():
             var = self.columns[int(np.flatnonzero(owned != 1)[0])]
             raise ModelError.at(var.name, "is decided by no leader, or by two", "")
-        self._kept: dict[tuple, list[RegionCost]] = {}
+        self._kept: dict[tuple[str, int], tuple[np.ndarray, list[RegionCost]]] = {}
 
     @property
     def names(self) -> list[str]:
@@ -356,8 +356,8 @@ class Leaders:
         costs = self._leaders[name].costs[k]
         assert costs is not None
         for r, piece in enumerate(self._hull.pieces[k]):
-            polytope = slice_of(piece.polytope, mine, v)
-            if polytope is not None:
-                found.append(piece_of(polytope, r, cost_of_slice(costs[r], mine, v)))
+            mine_of = slice_of(piece, costs[r], mine, v)
+            if mine_of is not None:
+                found.append(mine_of)
         self._kept[name, k] = others, found
         return found

@@ -12,7 +12,6 @@ import pandas as pd
 from pyomo_dlmp.errors import DlmpError, Fault, StudyFileError
 from pyomo_dlmp.market import DEFAULT_MARKET
 from pyomo_dlmp.network.series import period_labels
-from pyomo_dlmp.parametric import Atlas
 from pyomo_dlmp.results.schema import AUDIT, OF_SCENARIOS, SUMMARY, TableSchema
 from pyomo_dlmp.series import DATA
 from pyomo_dlmp.status import Status
@@ -23,6 +22,7 @@ from pyomo_dlmp.uncertainty import (
     CVaR,
     Scenarios,
     Wasserstein,
+    check_ac,
     check_scenarios,
     risk_frontier,
     solve_stochastic,
@@ -34,6 +34,7 @@ _SIZED = ("energy_mwh", "kw", "rate")  # columns that grow with the datacenters
 _COSTS = {"probability": "1", "cost": "$", "payment": "$", "deviation_cost": "$",
           "first_stage_cost": "$", "deviation_mwh": "MWh", "energy_mwh": "MWh"}
 _VALUES = {"alone": "$", "regret": "$", "mean": "$", "regret_mean": "$"}
+_IN_AC = {"payment_ac": "$", "v_min": "pu", "v_max": "pu", "limits_broken": "count"}
 
 
 class Unfinished(KeyboardInterrupt):
@@ -146,7 +147,7 @@ def uncertain_tables(study: Study, run: Run, tell: Callable[[str], None]) -> Tab
     market, scenarios = study.market(run), scenarios_of(study, run)
     given = study.stochastic["terms"]
     terms = {key: given[key] for key in TERMS} | {
-        "gap": study.gap, "time_limit": study.time_limit, "atlas": Atlas(),
+        "gap": study.gap, "time_limit": study.time_limit,
         "progress": lambda stage, *_: tell(stage)}
     result = solve_stochastic(market, scenarios, **terms, risk=_risk(given))
     known = len(result.by_scenario) > 0
@@ -163,16 +164,21 @@ def uncertain_tables(study: Study, run: Run, tell: Callable[[str], None]) -> Tab
     if known:
         tables |= {"first_stage": _first(result), "scenario_costs": _costs(result, worth),
                    "scenario_schedule": _schedule(result)}
+    if known and study.check_ac and result.status != Status.INTERRUPTED:
+        tell("AC check")
+        tables["scenario_costs"] = pd.concat([tables["scenario_costs"], _tidy(
+            _OF["scenario_costs"], check_ac(result).table, "scenario", _IN_AC)], ignore_index=True)
     if result.prices is not None:
         tables["scenario_prices"] = result.prices[_OF["scenario_prices"].names]
     if result.audit is not None:
         tables["audit"] = _audit(result.audit.table)
     if result.status == Status.INTERRUPTED:
         raise Unfinished(tables)
-    if given["frontier"]:
+    if given["frontier"] and known:
         tell("frontier of risk")
         tables["risk_frontier"] = _frontier(risk_frontier(
-            market, scenarios, weights=given["frontier"], level=level, audit=False, **terms))
+            market, scenarios, weights=given["frontier"], level=level, audit=False,
+            atlas=result.models.atlas, **terms))
     return tables
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.status import Status
+from pyomo_dlmp.uncertainty.ac_check import AcCheck, Decided, check_ac
 from pyomo_dlmp.uncertainty.decision import Decision
-from pyomo_dlmp.uncertainty.one_by_one import Outcome
+from pyomo_dlmp.uncertainty.one_by_one import OneByOne, Outcome
 from pyomo_dlmp.uncertainty.risk import CVaR
-from pyomo_dlmp.uncertainty.scenarios import Scenarios
 from pyomo_dlmp.uncertainty.statistics import bootstrap_interval, mean_interval, share_interval
 
 BY_SCENARIO = ["scenario", "probability", "status", "cost", "bound", "payment", "deviation_cost",
@@ -48,6 +50,8 @@ class Evaluation:
     cpu : float
         Seconds of all processes.
     notes : list of str
+    decided : Decided
+        What the leader does in the scenarios.
     """
 
     by_scenario: pd.DataFrame
@@ -58,6 +62,23 @@ class Evaluation:
     total: int
     cpu: float = 0.0
     notes: list[str] = field(default_factory=list)
+    decided: Decided = None  # type: ignore[assignment]
+
+    def check_ac(self, scenarios: Iterable[str] | None = None, **options: Any) -> AcCheck:
+        """What the decision comes to in AC: the DSO's AC OPF of each scenario at its powers.
+
+        Parameters
+        ----------
+        scenarios : iterable of str, optional
+            Names; None: all that have an answer.
+        **options
+            Of `uncertainty.check_ac`.
+
+        Returns
+        -------
+        AcCheck
+        """
+        return check_ac(self, scenarios, **options)
 
     def _value(self, quantity: str, column: str = "value") -> float:
         return float(self.summary.set_index("quantity").loc[quantity, column])
@@ -137,8 +158,8 @@ class Comparison:
                 f"({row['low']:.4g} to {row['high']:.4g})>")
 
 
-def evaluation_of(outcomes: list[Outcome], schedule: list[tuple], scenarios: Scenarios,
-                  decision: Decision, hours: float, level: float, tail: float) -> Evaluation:
+def evaluation_of(outcomes: list[Outcome], schedule: list[tuple], solver: OneByOne,
+                  level: float, tail: float) -> Evaluation:
     """Tables of outcomes.
 
     Parameters
@@ -147,10 +168,8 @@ def evaluation_of(outcomes: list[Outcome], schedule: list[tuple], scenarios: Sce
         Those that are there, in any order.
     schedule
         Their powers, rows of `SCHEDULE`.
-    scenarios, decision
-        Of which they are.
-    hours
-        Length of a period.
+    solver
+        Whose outcomes they are.
     level
         Of the intervals.
     tail
@@ -161,6 +180,8 @@ def evaluation_of(outcomes: list[Outcome], schedule: list[tuple], scenarios: Sce
     Evaluation
     """
     rows = []
+    scenarios, decision = solver.scenarios, solver.decision
+    hours = float(solver.market.opf.get("hours", 1.0))
     for o in sorted(outcomes, key=lambda o: o.number):
         found = o.cost == o.cost
         rows.append((
@@ -180,8 +201,11 @@ def evaluation_of(outcomes: list[Outcome], schedule: list[tuple], scenarios: Sce
         names = table.loc[table[column] == word, "scenario"]
         if len(names):
             notes.append(f"{column} is {word} in {len(names)} ({', '.join(names[:3])} ...)")
+    decided = Decided(
+        solver.market, scenarios, {scenarios.names[o.number]: o.values for o in sorted(
+            outcomes, key=lambda o: o.number) if o.values}, table, decision.cost)
     return Evaluation(table, powers, summary_of(table, decision.cost, level, tail), decision,
-                      level, scenarios.count, sum(o.cpu for o in outcomes), notes)
+                      level, scenarios.count, sum(o.cpu for o in outcomes), notes, decided)
 
 
 def summary_of(table: pd.DataFrame, own: float, level: float, tail: float) -> pd.DataFrame:

@@ -60,7 +60,7 @@ with mock.patch.object(mpisppy.log, "setup_logger"):  # it would open files wher
 SOLVER = "appsi_highs"
 _ROUNDS = 4  # of tangents, after a solve
 _ROUNDS_OF_FORM = 16
-_ITERATIONS = 100
+ITERATIONS = 100
 Progress = Callable[[str, float, float], None]
 
 
@@ -149,11 +149,11 @@ def subproblem(name: str, shipment: Shipment, risk: list[RiskRows]) -> pyo.Concr
         return scenario_model(name, shipment, risk)
     first, last = map(int, name.split("_")[1:])
     names = [scenario_name(s) for s in range(first, last + 1)]
+    if len(names) == 1:
+        return scenario_model(names[0], shipment, risk)
     bundle = sputils.create_EF(
         names, scenario_model, {"shipment": shipment, "risk": risk}, EF_name=name,
         suppress_warnings=True, nonant_for_fixed_vars=False)
-    if len(names) == 1:
-        return scenario_model(names[0], shipment, risk)
     sputils.attach_root_node(bundle, 0, [v for (node, _), v in bundle.ref_vars.items()
                                          if node == "ROOT"])
     return bundle
@@ -207,12 +207,13 @@ class PrimedPH(PH):
 def _penalties(shipment: Shipment) -> np.ndarray:
     """Penalties rho of the first stage ($ per unit squared), shape (n,).
 
-    A tenth of a column's range away from the average costs what the multipliers differ by.
+    A tenth of a column's range away from the average costs what the multipliers differ by, or a
+    tenth of what a deviation costs where they do not.
     """
     first, x = shipment.problem.first, shipment.x
     assert x is not None
-    size = np.abs(shipment.W).max(axis=0)
-    size = np.maximum(size, max(0.01 * size.max(initial=0.0), ABSOLUTE_GAP))
+    dear = max(float(np.abs(r.program.c).max(initial=0.0)) for r in shipment.problem.recourses)
+    size = np.maximum(np.abs(shipment.W).max(axis=0), max(0.1 * dear, ABSOLUTE_GAP))
     span = np.append(first.ub - first.lb, 1.0 + np.abs(x[first.size:]))
     return size / (0.1 * np.where((span > 0) & np.isfinite(span), span, 1.0))
 
@@ -226,8 +227,9 @@ def _cylinders(shipment: Shipment, gap: float, time_limit: float | None, bundle:
     first = shipment.problem.first
     span = float((first.ub - first.lb).max(initial=1.0))
     options = {
-        "solver_name": SOLVER, "PHIterLimit": _ITERATIONS, "defaultPHrho": 1.0, "convthresh": -1.0,
+        "solver_name": SOLVER, "PHIterLimit": ITERATIONS, "defaultPHrho": 1.0, "convthresh": -1.0,
         "verbose": False, "display_progress": False, "toc": False, "smoothed": 0,
+        "turn_off_names_check": bundle > 1,  # a bundle's first stage is that of its first scenario
         "linearize_proximal_terms": True, "proximal_linearization_tolerance": (1e-3 * span) ** 2,
         "time_limit": time_limit, "solver_options": solver,
         "solver_options_layers": [sputils.solver_options_layer("default", solver)],

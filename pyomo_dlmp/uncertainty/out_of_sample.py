@@ -103,8 +103,7 @@ def evaluate(  # noqa: PLR0913  # keywords of a call, for people
     finally:
         answers.close()  # type: ignore[attr-defined]
     rows = [row for o in sorted(found, key=lambda o: o.number) for row in solver.schedule(o)]
-    hours = float(market.opf.get("hours", 1.0))
-    return evaluation_of(found, rows, scenarios, taken, hours, level, tail)
+    return evaluation_of(found, rows, solver, level, tail)
 
 
 def _here(solver: OneByOne, numbers: list[int], deadline: float | None) -> Iterator[Outcome]:

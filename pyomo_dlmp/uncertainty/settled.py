@@ -55,6 +55,9 @@ def check_settlement(settlement: Any, market: Any, kinds: tuple) -> None:
     if "schedule" not in kinds:
         found.append(Fault(where, "is 'two', and no schedule is decided day ahead",
                            "Give first_stage='schedule'."))
+    if market.opf.get("form", "lindist") == "ac":
+        found.append(Fault(where, "is 'two', and the market is of the AC form",
+                           "Give the linear form, and check its decision: result.check_ac()."))
     if market.pays != "active and reactive":
         found.append(Fault(where, f"is 'two', and the market pays {market.pays!r}",
                            "Give Market(pays='active and reactive'): prices are then the slope of "
@@ -104,7 +107,7 @@ def solve_settled(
     result = StochasticResult(
         found.status, found.objective, found.bound,
         max(0.0, found.objective - found.bound) / max(abs(found.objective), ENTRY),
-        **tables_of(plain, own, models.labels), size=size, problem=problem, found=own,
+        **tables_of(plain, own, models.labels), size=size, problem=plain, found=own,
         models=models, times=clock.times, settlements=pd.DataFrame(columns=SETTLEMENTS))
     if audit:
         clock.stage("audit")

@@ -4,9 +4,9 @@
 
 The day of examples/studies/ieee37.toml (its price and its load, hour by hour), and on each day
 
-    price   x (1 + 0.22 z1) + 2.5 e_t, and on one day in eight a spike of 60 to 150 $/MWh for two
-            or three hours of the evening (e_t: noise of each hour that fades by 0.7 from hour to
-            hour)
+    price   x (1 + 0.15 z1) + 2.5 e_t, less up to 32 $/MWh around noon by how sunny the day is
+            elsewhere, and on one day in eight a spike of 60 to 150 $/MWh for two or three hours of
+            the evening (e_t: noise of each hour that fades by 0.7 from hour to hour)
     load    x (1 + 0.07 (0.5 z1 + 0.87 z2)): dear days are rather loaded ones
     work    25.9 MWh x (1 + 0.05 z3): what arrives in a day, in equal shares of its hours
 
@@ -37,7 +37,9 @@ def history(days: int = 120, seed: int = 37, work: float = WORK) -> pd.DataFrame
     noise = np.zeros((days, 24))
     for t in range(1, 24):
         noise[:, t] = 0.7 * noise[:, t - 1] + rng.normal(size=days)
-    price = np.array(PRICE) * (1 + 0.22 * z[0])[:, None] + 2.5 * noise
+    sun = np.clip(np.sin((np.arange(24) - 6.5) * np.pi / 12), 0, None)
+    price = np.array(PRICE) * (1 + 0.15 * z[0])[:, None] + 2.5 * noise
+    price -= 32 * rng.uniform(0, 1, days)[:, None] * sun
     for day in np.flatnonzero(rng.random(days) < 1 / 8):
         start, length = rng.integers(17, 20), rng.integers(2, 4)
         price[day, start:start + length] += rng.uniform(60, 150)

@@ -90,7 +90,8 @@ def test_at_a_point_regions_and_kkt_agree(search):
     assert result.objective == pytest.approx(best, rel=1e-3)
 
 
-@pytest.mark.parametrize("name", [name for name in MARKETS if name != "strategic"])
+@pytest.mark.parametrize("name", [name for name, row in MARKETS.items()
+                                  if name != "strategic" and row.contract is None])
 def test_other_markets_are_cleared_in_ac(name, strategic):
     found = solve_market(name, market(max_rounds=12))
     point = dlmp.solve_ac_opf(
@@ -110,6 +111,17 @@ def test_steps_that_do_not_shrink_are_held_and_that_is_said(monkeypatch, strateg
     assert "alternated" in held.note
     assert held.paid == pytest.approx(strategic.paid, rel=1e-5)
     assert held.dso.datacenter["dc"].p[0].bounds == pytest.approx((0.07, 0.7))
+
+
+def test_rounds_within_the_last_regions_end_where_whole_problems_do(monkeypatch, strategic):
+    gaps = strategic.rounds.loc[strategic.rounds["loop"] == "leader", "gap"]
+    assert gaps.iloc[[0, -1]].notna().all() and gaps.iloc[1:-1].isna().any()
+    monkeypatch.setattr(ac_leader.Leader, "_solve_near", lambda self, gap: None)
+    whole = solve_market("strategic", market(), gap=1e-6)
+    assert whole.rounds.loc[whole.rounds["loop"] == "leader", "gap"].notna().all()
+    assert whole.paid == pytest.approx(strategic.paid, abs=1e-7)
+    assert whole.ac.deviations["payment"].tolist() == pytest.approx(
+        strategic.ac.deviations["payment"].tolist(), abs=1e-6)
 
 
 def test_rounds_that_are_used_up_are_told():

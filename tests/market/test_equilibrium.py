@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
@@ -122,6 +123,36 @@ def test_owners_in_every_market():
     assert cost["cooperative"] <= min(cost.values()) + 1e-6
     # rivals pay no less than one leader who decides all, at their own work each
     assert outcomes["strategic"].paid <= outcomes["equilibrium"].paid * (1 + 1e-4)
+
+
+def test_in_ac_nobody_gains_at_the_operating_point():
+    one = market()
+    one = replace(one, opf={**one.opf, "form": "ac"})
+    found = dlmp.solve_market("equilibrium", one)
+    assert found.status == "optimal" and "AC: settled" in found.note
+    assert found.ac.settled and found.ac.limits_broken == 0
+    assert (found.regret["regret"] <= 1e-5 * found.regret["cost"] + 2e-6).all()
+    assert found.ac.payment == pytest.approx(found.regret["cost"].sum(), rel=1e-9)
+    linear = dlmp.solve_market("equilibrium", market())
+    assert found.paid == pytest.approx(linear.paid, rel=0.05)
+    assert abs(found.paid - linear.paid) > 1e-3
+    # a kW moved between two hours is paid for in AC, away from the limit where prices jump
+    here, tried = schedules(found), 0
+    for i, j in ((0, 2), (2, 0)):
+        own = list(here["far"])
+        own[i], own[j] = own[i] - 5.0, own[j] + 5.0
+        if min(own) >= 0 and max(own) <= 300:
+            moved = dlmp.solve_ac_opf(one.network, datacenter_kw={**here, "far": own}, **{
+                k: v for k, v in one.opf.items() if k != "form"})
+            dso, paid = moved.model, 0.0
+            for t in dso.periods:
+                p = dso.datacenter["far"].p[t].value
+                q = dso.datacenter["far"].tan_phi * p
+                paid += pyo.value(dso.price_of("far", None, t, "active")) * p
+                paid += pyo.value(dso.price_of("far", None, t, "reactive")) * q
+            assert paid >= found.regret["cost"][0] * (1 - 1e-3)
+            tried += 1
+    assert tried
 
 
 def test_jobs_without_pause_are_decided_in_turn():

@@ -93,6 +93,14 @@ def test_risk_and_its_frontier(tmp_path, monkeypatch):
     assert float(few["objective"]) >= float(few["expected_cost"])
 
 
+def test_scenarios_are_checked_in_ac(tmp_path, monkeypatch):
+    solved(tmp_path, monkeypatch, TINY.replace("ac = false", "ac = true"))
+    costs = table(tmp_path, "scenario_costs").pivot(
+        index="scenario", columns="quantity", values="value")
+    assert costs["payment_ac"].to_numpy() == pytest.approx(costs["payment"].to_numpy(), rel=0.05)
+    assert (costs["v_min"] > 0.8).all() and (costs["limits_broken"] >= 0).all()
+
+
 def test_only_strategic_runs_have_scenarios(tmp_path, monkeypatch):
     text = TINY.replace("[scenarios]", '[market]\nkinds = ["cooperative", "strategic"]\n'
                         "[scenarios]")

@@ -11,8 +11,8 @@ from pyomo_dlmp.errors import StudyFileError
 from pyomo_dlmp.study import find_study, list_studies, read_study
 
 ROOT = Path(__file__).parents[2]
-NAMES = ["ieee123", "ieee37", "ieee37_heavy", "ieee37_markets", "ieee37_per_phase", "ieee37_svg",
-         "ieee37_unbalance", "ieee37_uncertain"]
+NAMES = ["ieee123", "ieee37", "ieee37_heavy", "ieee37_markets", "ieee37_owners", "ieee37_per_phase",
+         "ieee37_svg", "ieee37_unbalance", "ieee37_uncertain"]
 
 
 def test_all_studies_are_found():

@@ -11,6 +11,7 @@ from mpi4py import MPI
 
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.uncertainty.searches import searched_by, together
+from pyomo_dlmp.uncertainty.shipment import centres
 from tests.uncertainty import tiny
 
 GAP = 1e-6
@@ -28,10 +29,9 @@ def solve(many=4, **terms):
 
 def blank(shipment):
     """A shipment without what the relaxation found: the engine has to find it."""
-    centres = [[(k, r, piece.polytope.chebyshev_center)
-                for k, pieces in enumerate(recourse.scenario.pieces)
-                for r, piece in enumerate(pieces)] for recourse in shipment.problem.recourses]
-    return replace(shipment, tangents=centres, bound=-np.inf, W=np.zeros_like(shipment.W),
+    problem = shipment.problem
+    tangents = [centres(problem.recourse_hull(s)) for s in range(len(problem.recourses))]
+    return replace(shipment, tangents=tangents, bound=-np.inf, W=np.zeros_like(shipment.W),
                    x=np.full_like(shipment.x, 0.5))
 
 
@@ -60,7 +60,7 @@ def main(cases: list[str]) -> None:
         pack = mpi_sppy.pack
         for case in cases:
             if case == "blank":
-                mpi_sppy.pack = lambda *args: blank(pack(*args))
+                mpi_sppy.pack, mpi_sppy.ITERATIONS = lambda *args: blank(pack(*args)), 20
             with searched_by(mpi_sppy.searcher(comm, 2 if case == "bundles" else 1)):
                 show(solve())
         mpi_sppy.dismiss(comm)

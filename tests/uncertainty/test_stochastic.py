@@ -1,6 +1,7 @@
 """`solve_stochastic` against brute force, a model by hand, and what must not matter."""
 
-import itertools
+import os
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,8 @@ import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
+from pyomo_dlmp.parametric.master import HullMaster
+from pyomo_dlmp.uncertainty.route import _Route
 from tests.models import CODE, feeder
 from tests.uncertainty.tiny import (
     DC,
@@ -18,6 +21,7 @@ from tests.uncertainty.tiny import (
     PRICE,
     PV,
     SUN,
+    brute_force,
     market,
     paid,
     pays,
@@ -25,6 +29,8 @@ from tests.uncertainty.tiny import (
 )
 
 FLEX, DEVIATION = 0.1, 8.0
+UNEVEN = feeder(LOAD, replace(PV, kvar_min=-25, kvar_max=25), DC, dlmp.Load(
+    name="one", bus="end", legs=("a", "b"), kw=(60, 25), kvar=(20, 5)))
 
 
 def solve(given=None, of=None, **options):
@@ -56,47 +62,26 @@ def check_first_stage(result, flexibility, kw=900.0):
         assert max(row.up_kw, row.down_kw) <= flexibility * kw + 1e-5
 
 
-def brute_force(step=10.0):
-    """Least expected cost over a grid of schedules and powers (kW)."""
-    grid = np.arange(90.0, 900.1, step)
-    hour = [[pays(PRICE[s][t], SUN[s][t], tuple(grid)) for t in (0, 1)] for s in (0, 1)]
-    best = np.inf
-    room = FLEX * 900.0
-    second = [[(i, j) for i in range(len(grid)) for j in range(len(grid))
-               if abs(grid[i] + grid[j] - 1e3 * MWH[s]) < 1e-6] for s in (0, 1)]
-    pairs = [np.array(found) for found in second]
-    cost = [hour[s][0][pairs[s][:, 0]] + hour[s][1][pairs[s][:, 1]] for s in (0, 1)]
-    power = [grid[pairs[s]] for s in (0, 1)]
-    for x in itertools.product(np.arange(90.0, 900.1, step / 2), repeat=2):
-        total = 0.0
-        for s, p in ((0, 0.4), (1, 0.6)):
-            apart = np.abs(power[s] - np.array(x))
-            able = (apart <= room + 1e-9).all(axis=1)
-            if not able.any():
-                total = np.inf
-                break
-            total += p * (cost[s] + DEVIATION / 1e3 * apart.sum(axis=1))[able].min()
-        best = min(best, total)
-    return best
-
-
 def test_two_scenarios_of_two_hours_equal_brute_force():
     result = solve(gap=1e-5)
     check_result(result)
     check_first_stage(result, FLEX)
-    best = brute_force()
+    best = brute_force(pays, FLEX, DEVIATION)
     assert result.bound <= best + 1e-9
     assert result.objective <= best + 1e-9  # the grid is a part of what may be decided
     assert best - result.objective <= 0.02  # and a fine one
 
 
-def test_equals_a_bilevel_model_written_by_hand():
+@pytest.mark.parametrize("paid_for", ["active and reactive", "active"])
+def test_equals_a_bilevel_model_written_by_hand(paid_for):
+    """What active power alone costs is not convex on a region: there are chords to be cut."""
+    net = NET if "reactive" in paid_for else UNEVEN
     m = pyo.ConcreteModel()
     m.dso, m.dca = dlmp.LowerLevel([0, 1]), dlmp.AggregatorBlock([0, 1])
     for s in (0, 1):
-        dlmp.build_opf(NET, periods=2, price=list(PRICE[s]), load_scale={"pv": list(SUN[s])},
+        dlmp.build_opf(net, periods=2, price=list(PRICE[s]), load_scale={"pv": list(SUN[s])},
                        into=m.dso[s], **OPF)
-        m.dca[s].build(m.dso[s], MWH[s])
+        m.dca[s].build(m.dso[s], MWH[s], paid_for)
         m.dca[s].cost.deactivate()
     m.x, m.up, m.down = pyo.Var([0, 1]), *(
         pyo.Var([0, 1], [0, 1], bounds=(0, FLEX * 0.9)) for _ in range(2))
@@ -107,7 +92,9 @@ def test_equals_a_bilevel_model_written_by_hand():
         for s, p in ((0, 0.4), (1, 0.6))))
     by_hand = dlmp.solve_bilevel(m, gap=1e-6)
     assert by_hand.status == "optimal"
-    assert solve(gap=1e-6).objective == pytest.approx(by_hand.objective, rel=3e-6)
+    result = solve(of=replace(market(net), pays=paid_for), gap=1e-6)
+    assert result.objective == pytest.approx(by_hand.objective, rel=3e-6)
+    assert result.audit.passed
 
 
 def test_one_scenario_without_flexibility_is_the_strategic_market():
@@ -246,6 +233,24 @@ def test_what_is_wrong_is_said_at_once(change, says):
         solve(**change)
 
 
+def test_any_multipliers_of_the_linking_rows_give_a_bound():
+    """And those of the relaxation one that is no worse than the relaxation's."""
+    result = solve(first_stage=("schedule", "capacity"), capacity_price=0.01, gap=1e-6)
+    problem = result.problem
+    hull = problem.master()
+    route = _Route(problem, 1e-6, None, lambda *_: None)
+    rng = np.random.default_rng(0)
+    for size in (0.0, 1.0, 30.0):
+        dual = size * rng.normal(size=hull.linear.A.shape[0])
+        assert route.bound_at(dual) <= result.objective + 1e-9
+    seen = []
+    master = HullMaster(hull, 1e-9, None, 0, None, {})
+    master.between = lambda own: seen.append((own.outcome.bound, route.bound_at(own.row_dual)))
+    master.run()
+    for relaxed, bound in seen:
+        assert relaxed - 1e-3 <= bound <= result.objective + 1e-9
+
+
 def test_a_time_limit_returns_what_is_known():
     result = solve(time_limit=0.0)
     assert result.status in ("time limit", "optimal", "gap not reached")
@@ -254,7 +259,7 @@ def test_a_time_limit_returns_what_is_known():
 
 def test_the_decision_is_checked_in_ac():
     result = solve(of=market(v_min=0.9))
-    table = dlmp.uncertainty.check_ac(result)
+    table = dlmp.uncertainty.check_ac(result).table
     assert table["settled"].all() and not table["limits_broken"].any()
     assert table["engine_difference"].max() < 1e-4
     apart = (table["payment_ac"] / table["payment"] - 1.0).abs()
@@ -262,3 +267,16 @@ def test_the_decision_is_checked_in_ac():
     assert table["v_min"].between(0.8, 1.0).all()
     with pytest.raises(dlmp.ModelError, match="sunny"):
         dlmp.uncertainty.check_ac(result, ["suny"])
+
+
+def test_ctrl_c_returns_what_is_known():
+    def press(stage, *_):
+        if stage == "relaxation" and not pressed:
+            pressed.append(stage)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    pressed: list[str] = []
+    result = solve(gap=0.0, progress=press)
+    assert pressed and result.status == "interrupted"
+    assert result.audit.passed and result.bound <= result.objective
+    assert len(result.first_stage) == 2 and not result.prices.empty

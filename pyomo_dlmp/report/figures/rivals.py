@@ -42,6 +42,7 @@ def regret_by_round(responses: pd.DataFrame) -> Figure:
                 ax.plot(at + 1, share.iloc[at], "o", color=color, ms=4, mfc="white")
                 ax.plot(moved + 1, share.iloc[moved], "o", color=color, ms=4)
             ax.set_yscale("log")
+            ax.yaxis.set_major_formatter("{x:.0e}")
             ax.set_xlabel("turn")
             ax.set_title(f"{case}, start {start:g}" if len(cases) > 1 else f"start {start:g}")
             ax.xaxis.get_major_locator().set_params(integer=True)
