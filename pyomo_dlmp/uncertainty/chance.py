@@ -176,8 +176,9 @@ def _left_over(table: pd.DataFrame, share: float) -> float:
     share allows, are left out.
     """
     used = 0.0
-    for row in table.sort_values("shortfall", ascending=False).itertuples():
-        used += row.probability
+    worst = table.sort_values("shortfall", ascending=False)
+    for p, short in zip(worst["probability"].tolist(), worst["shortfall"].tolist(), strict=True):
+        used += p
         if used > share + ROUNDING:
-            return float(row.shortfall)
+            return float(short)
     return -np.inf

@@ -164,7 +164,8 @@ def _bound(bounding: TwoStage, gap: float, left: Callable[[float], float | None]
             break
     out = master.outcome
     if sum(r.scenario.regions for r in bounding.recourses) > _LARGE:
-        master.deadline = None if left(1.0) is None else time.monotonic() + left(_MOST)
+        most = left(_MOST)
+        master.deadline = None if most is None else time.monotonic() + most
         out = master.run()
     return out.bound, None if out.z is None else out.z[:bounding.first.size]
 
