@@ -89,7 +89,7 @@ class Curtailable(Contract):
 
     def _sources(self, dc: Datacenter) -> dict[str, Generator]:
         """A source for each unit of a datacenter that has a price of its own: legs, or all."""
-        at = {"bus": dc.bus, "neutral": dc.neutral, "cost": self.compensation,
+        at: dict[str, Any] = {"bus": dc.bus, "neutral": dc.neutral, "cost": self.compensation,
               "connection": dc.connection}
         # limits of their own that are never reached: those of the contract stand in rows
         most, name = _AMPLE * dc.kw, f"{dc.name} curtailed"
@@ -132,9 +132,9 @@ class Curtailable(Contract):
     def write(self, m: Any, sites: Mapping[str, Any]) -> None:
         """See `Contract.write`: the subscription, and the compensation that is had."""
         m.contract = pyo.Block()
-        hours = m.dso.period_hours
+        hours, tariff = m.dso.period_hours, m.dca.tariff
         add_charge(m, self, sum(self._subscription(sites[s].device.kw) for s in sites) + sum(
-            hours * (self.backup_cost - self.compensation - m.dca.tariff[t])
+            hours * (self.backup_cost - self.compensation - tariff[t])
             * m.dso.curtailed[s, t] for s in sites for t in m.dso.periods))
 
     def _subscription(self, kw: float) -> float:

@@ -153,8 +153,11 @@ def uncertain_tables(study: Study, run: Run, tell: Callable[[str], None]) -> Tab
     known = len(result.by_scenario) > 0
     if result.status == Status.INTERRUPTED and not known:
         raise KeyboardInterrupt
-    worth = None
-    if given["value"] and known and result.status != Status.INTERRUPTED:
+    worth, whole = None, known and result.status != Status.INTERRUPTED
+    plain = given["settlement"] == "one"
+    if not plain:
+        result.notes.append("EVPI, VSS and the AC check are of decisions with one settlement")
+    if given["value"] and whole and plain:
         tell("what information is worth")
         worth = result.value(time_limit=study.time_limit)
     labels = period_labels(market.opf.get("periods", 1))[0]
@@ -164,12 +167,14 @@ def uncertain_tables(study: Study, run: Run, tell: Callable[[str], None]) -> Tab
     if known:
         tables |= {"first_stage": _first(result), "scenario_costs": _costs(result, worth),
                    "scenario_schedule": _schedule(result)}
-    if known and study.check_ac and result.status != Status.INTERRUPTED:
+    if study.check_ac and whole and plain:
         tell("AC check")
         tables["scenario_costs"] = pd.concat([tables["scenario_costs"], _tidy(
             _OF["scenario_costs"], check_ac(result).table, "scenario", _IN_AC)], ignore_index=True)
     if result.prices is not None:
         tables["scenario_prices"] = result.prices[_OF["scenario_prices"].names]
+    if result.settlements is not None:
+        tables["settlements"] = _settlements(result.settlements)
     if result.audit is not None:
         tables["audit"] = _audit(result.audit.table)
     if result.status == Status.INTERRUPTED:
@@ -240,6 +245,13 @@ def _schedule(result: Any) -> pd.DataFrame:
     rows = [(row.scenario, row.site, row.period, word, getattr(row, key), "kW")
             for row in result.schedule.itertuples() for key, word in words.items()]
     return _OF["scenario_schedule"].frame(rows)
+
+
+def _settlements(table: pd.DataFrame) -> pd.DataFrame:
+    words = {"mw": ("power", "MW"), "price": ("price", "$/MWh"), "value": ("payment", "$")}
+    rows = [(row["settlement"], row["scenario"], row["site"], row["period"], word, row[key], unit)
+            for row in table.to_dict("records") for key, (word, unit) in words.items()]
+    return _OF["settlements"].frame(rows)
 
 
 def _middle(ends: tuple[float, float]) -> float:

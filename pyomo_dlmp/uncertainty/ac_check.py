@@ -29,6 +29,7 @@ TABLE = ["scenario", "probability", "settled", "dso_cost", "payment", "payment_a
          "deviation_cost", "cost_ac", "v_min", "v_max", "limits_broken", "beyond_pu",
          "engine_difference", "note"]
 PRICES = ["scenario", "bus", "phase", "period", "quantity", "value", "unit"]
+_OWN = ("losses", "operating_point")
 Progress = Callable[[str, int, int, float], None]
 
 
@@ -164,14 +165,15 @@ class _Check:
         self.models = ScenarioModels(decided.market, decided.scenarios)
         self.buses = {*(dc.bus for dc in decided.market.network.datacenters.values()), *buses}
         self.costs = decided.costs.set_index("scenario")
+        self.of_linear = {key: self.costs[key].to_dict() for key in ("payment", "deviation_cost")}
         self.rows: list[tuple] = []
         self.prices: list[pd.DataFrame] = []
 
     def add(self, name: str) -> None:
         """Check a scenario."""
-        values, apart = self.decided.values[name], float(self.costs.loc[name, "deviation_cost"])
+        values, apart = self.decided.values[name], float(self.of_linear["deviation_cost"][name])
         before = (name, self.decided.scenarios.probability(name))
-        paid = float(self.costs.loc[name, "payment"])
+        paid = float(self.of_linear["payment"][name])
         market, none = in_ac_form(self.models.market_of(name)), float("nan")
         try:
             m, dso = bilevel_of(market, start=schedule_of(market, values))
@@ -204,8 +206,9 @@ class _Check:
 
 
 def in_ac_form(market: Market) -> Market:
-    """A market with its DSO in the AC form."""
-    return replace(market, opf={**market.opf, "form": "ac"})
+    """A market with its DSO in the AC form, which has losses and points of its own."""
+    options = {key: x for key, x in market.opf.items() if key not in _OWN}
+    return replace(market, opf={**options, "form": "ac"})
 
 
 def load_decided(m: Any, values: Mapping[str, float]) -> None:

@@ -177,8 +177,8 @@ def _left_over(table: pd.DataFrame, share: float) -> float:
     """
     used = 0.0
     worst = table.sort_values("shortfall", ascending=False)
-    for p, short in zip(worst["probability"].tolist(), worst["shortfall"].tolist(), strict=True):
-        used += p
+    for probability, shortfall in worst[["probability", "shortfall"]].to_numpy(float):
+        used += probability
         if used > share + ROUNDING:
-            return float(short)
+            return float(shortfall)
     return -np.inf

@@ -112,10 +112,10 @@ class StochasticResult:
         ModelError
             Of the AC form.
         """
-        self._require_one_settlement("value")
         if self.rounds is not None:
             raise ModelError.at("StochasticResult.value", "is not known to the AC form",
                                 'Ask it of the linear form: opf["form"]="lindist".')
+        self._require_one_settlement("value")
         if self._value is None:
             self._value = value_of(self, gap, time_limit)
         return self._value
@@ -151,12 +151,6 @@ class StochasticResult:
         return evaluate(self, self.models.market, scenarios,
                         **{"atlas": self.models.atlas, **options})
 
-    def _require_one_settlement(self, word: str) -> None:
-        if self.settlements is not None:
-            raise ModelError.at(
-                f"StochasticResult.{word}", "is of two settlements, and would count one",
-                "Solve with settlement='one'.")
-
     def check_ac(self, scenarios: Iterable[str] | None = None, **options: Any) -> AcCheck:
         """What the decision comes to in AC: the DSO's AC OPF of each scenario at its powers.
 
@@ -187,6 +181,11 @@ class StochasticResult:
         values = {r.scenario.name: r.scenario.named(z) for r, z in zip(
             self.problem.recourses, self.found.decisions, strict=True)}
         return Decided(self.models.market, self.models.scenarios, values, self.by_scenario, own)
+    def _require_one_settlement(self, word: str) -> None:
+        if self.settlements is not None:
+            raise ModelError.at(
+                f"StochasticResult.{word}", "is of two settlements, and would count one",
+                "Solve with settlement='one'.")
 
     @property
     def evpi(self) -> tuple[float, float]:

@@ -274,7 +274,8 @@ def refused(name: str, why: str) -> DlmpError:
     return ModelError.at(
         f"scenario {name!r}", f"is not solved by critical regions: {why}",
         "Pay for reactive power, too: pays='active and reactive'." if "not unique" in why else
-        "Fewer sites at one time, no batteries of the feeder and no price takers make it one.")
+        "Fewer sites at one time, voltage limits that few buses reach, no batteries of the feeder "
+        "and no price takers make it one.")
 
 
 def refuse_work(models: ScenarioModels, name: str) -> list[Fault]:

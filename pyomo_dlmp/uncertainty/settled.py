@@ -12,6 +12,7 @@ import pandas as pd
 
 from pyomo_dlmp.errors import Fault, ModelError, shown
 from pyomo_dlmp.market import Market
+from pyomo_dlmp.market.dso import in_ac
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.parametric.master import HullMaster
 from pyomo_dlmp.status import Status
@@ -52,6 +53,9 @@ def check_settlement(settlement: Any, market: Any, kinds: tuple) -> None:
     if settlement == "one" or not isinstance(market, Market):
         return
     found = []
+    if in_ac(market):
+        found.append(Fault(where, "is 'two', and the market is of the AC form",
+                           "Leave form out, or give 'one'."))
     if "schedule" not in kinds:
         found.append(Fault(where, "is 'two', and no schedule is decided day ahead",
                            "Give first_stage='schedule'."))
@@ -164,8 +168,8 @@ def _bound(bounding: TwoStage, gap: float, left: Callable[[float], float | None]
             break
     out = master.outcome
     if sum(r.scenario.regions for r in bounding.recourses) > _LARGE:
-        most = left(_MOST)
-        master.deadline = None if most is None else time.monotonic() + most
+        seconds = left(_MOST)
+        master.deadline = None if seconds is None else time.monotonic() + seconds
         out = master.run()
     return out.bound, None if out.z is None else out.z[:bounding.first.size]
 

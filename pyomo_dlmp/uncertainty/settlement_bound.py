@@ -191,7 +191,9 @@ class Cell(RegionCost):
 def cell_of(polytope: Polytope, region: int, cost: Sum) -> Cell:
     """A cell with the affine function below -sum q V that is highest at its centre."""
     corners = polytope.vertices
-    worth = -sum(w * potential.values(corners) for w, potential in cost.minus)
+    worth = np.zeros(len(corners))
+    for w, potential in cost.minus:
+        worth -= w * potential.values(corners)
     k, m = corners.shape
     centre = corners.mean(axis=0)
     answer = Highs.of(Program(

@@ -1,5 +1,7 @@
 """mpi-sppy against this package's own route, on one rank and on several."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyomo.environ as pyo
 import pytest
@@ -89,8 +91,8 @@ def test_a_bundle_is_the_extensive_form_of_its_scenarios(engine, four):
 
 @pytest.mark.parametrize("terms", [
     {"first_stage": ("schedule", "capacity"), "capacity_price": 0.02},
-    {"risk": CVaR(0.5, 0.6)}, {"risk": Wasserstein(0.1)},
-], ids=["capacity", "cvar", "wasserstein"])
+    {"risk": CVaR(0.5, 0.6)}, {"risk": CVaR(1.0, 1.0)}, {"risk": Wasserstein(0.1)},
+], ids=["capacity", "cvar", "worst", "wasserstein"])
 def test_other_problems_are_the_same_on_one_rank(engine, terms):
     from mpi4py import MPI
     own = solve(2, **terms)
@@ -98,6 +100,19 @@ def test_other_problems_are_the_same_on_one_rank(engine, terms):
         other = solve(2, **terms)
     assert other.audit.passed
     check_found(other.found, own)
+
+
+def test_starts_of_jobs_are_the_same_on_one_rank(engine):
+    from mpi4py import MPI
+    job = dlmp.workload.Job(name="train", arrival=0, deadline=2, mwh=0.5, interruptible=False,
+                            run_periods=1, kw_max=600)
+    of = replace(tiny.market(), workload=dlmp.Workload(jobs=(job,)))
+    terms = {"first_stage": ("jobs", "schedule"), "gap": GAP}
+    own = dlmp.solve_stochastic(of, tiny.scenarios(mwh=None), **terms)
+    with searched_by(engine.searcher(MPI.COMM_SELF)):
+        other = dlmp.solve_stochastic(of, tiny.scenarios(mwh=None), **terms)
+    assert len(other.starts) == 1 and other.starts.equals(own.starts)
+    assert other.audit.passed and other.objective == pytest.approx(own.objective, rel=SAME)
 
 
 def test_an_infeasible_problem_is_said_as_without_mpi(engine):
