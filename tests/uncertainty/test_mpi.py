@@ -89,6 +89,15 @@ def test_a_bundle_is_the_extensive_form_of_its_scenarios(engine, four):
     assert bundle._mpisppy_probability == pytest.approx(1.0)
 
 
+def test_a_search_that_is_ended_gives_the_point_and_the_bound_it_has(engine, four):
+    shipment = pack(four.problem, GAP)
+    found = engine.extensive_form(shipment, GAP, time_limit=0.0)  # before its first round
+    assert found.objective == pytest.approx(four.objective, rel=SAME)  # at the relaxation's x
+    assert found.bound == pytest.approx(shipment.bound)
+    rough = engine.extensive_form(replace(shipment, bound=-np.inf), GAP, time_limit=0.0)
+    assert rough.status == "time limit" and rough.x is not None
+
+
 @pytest.mark.parametrize("terms", [
     {"first_stage": ("schedule", "capacity"), "capacity_price": 0.02},
     {"risk": CVaR(0.5, 0.6)}, {"risk": CVaR(1.0, 1.0)}, {"risk": Wasserstein(0.1)},
