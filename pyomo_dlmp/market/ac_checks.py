@@ -48,29 +48,26 @@ class Cliff:
     beyond: float
 
 
-def count_broken(model: Any) -> int:
-    """Voltages (of phases, legs, neutrals) beyond their limits by more than `BEYOND`.
+def voltages_beyond(model: Any) -> Iterator[float]:
+    """How far voltages (of phases, legs, neutrals) are beyond their limits; below 0 within (pu).
 
     Of a model at its AC point, limits hard or soft.
     """
-    count = 0
     for bus in model.bus.values():
         for _, block in limited_blocks(bus):
-            limits = [(rows, sign) for name, sign in (("v_low", 1.0), ("v_high", -1.0))
-                      if (rows := block.component(name)) is not None]
-            volts: dict = {}
-            for rows, sign in limits:
-                known: dict = {}  # the same limit in all rows, as a rule
-                for k in rows:
+            for name, sign in (("v_low", 1.0), ("v_high", -1.0)):
+                rows = block.component(name)
+                for k in () if rows is None else rows:
                     limit = rows[k].lower if sign > 0 else rows[k].upper
-                    if id(limit) not in known:
-                        known[id(limit)] = limit, np.sqrt(pyo.value(limit))
-                    if k not in volts:
-                        volts[k] = np.sqrt(max(0.0, pyo.value(block.w[k])))
-                    count += sign * (known[id(limit)][1] - volts[k]) > BEYOND
+                    yield sign * float(np.sqrt(pyo.value(limit)) - np.sqrt(
+                        max(0.0, pyo.value(block.w[k]))))
         loose = bus.component("neutral_excess")
-        count += sum(over.value > BEYOND for over in loose.values()) if loose is not None else 0
-    return int(count)
+        yield from () if loose is None else (over.value for over in loose.values())
+
+
+def count_broken(model: Any) -> int:
+    """Voltages beyond their limits by more than `BEYOND`; as of `voltages_beyond`."""
+    return sum(over > BEYOND for over in voltages_beyond(model))
 
 
 def hourly(m: Any) -> dict[Hashable, float]:

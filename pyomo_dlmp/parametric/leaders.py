@@ -107,7 +107,7 @@ class Leaders:
         if (owned != 1).any():
             var = self.columns[int(np.flatnonzero(owned != 1)[0])]
             raise ModelError.at(var.name, "is decided by no leader, or by two", "")
-        self._kept: dict[tuple, list[RegionCost]] = {}
+        self._kept: dict[tuple[str, int], tuple[np.ndarray, list[RegionCost]]] = {}
 
     @property
     def names(self) -> list[str]:

@@ -20,7 +20,7 @@ MEANING = {
     "load_response": "loads and shunts that draw more or less as voltages move",
     "other": "rows of further devices",
 }
-_SMALL = 5e-3  # $/MWh: what prints as 0.00
+_SMALL = 0.005  # $/MWh: what prints as 0.00
 _NAMED = 4  # limits that are named, nearest first
 
 

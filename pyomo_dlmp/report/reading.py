@@ -55,6 +55,7 @@ class Results:
     scenario_costs: pd.DataFrame
     scenario_schedule: pd.DataFrame
     scenario_prices: pd.DataFrame
+    settlements: pd.DataFrame
     uncertainty: pd.DataFrame
     risk_frontier: pd.DataFrame
     regret: pd.DataFrame

@@ -121,6 +121,10 @@ def _check(problems: Problems, horizon: Any, step: Any, window: Any) -> None:
         if value is not None and not (is_whole(value) and value >= 1):
             faults.append(Fault(f"solve_series, {word}", f"is {shown(value)}",
                                 "Give a whole number of rows, at least 1."))
+    if problems.market.owners:
+        faults.append(Fault("market, owners", "are given, and a series or a set of scenarios "
+                            "follows one leader", "Give its work as `workload`, or call "
+                            "solve_market for each day or scenario."))
     if faults:
         raise ModelError(faults)
     if horizon is None:

@@ -81,7 +81,7 @@ def answer_tables(study: Study, run: Run, market: Market, outcome: MarketResult,
         summary.append(ac_summary(outcome.ac))
     tables["summary"] = pd.concat([*summary, own], ignore_index=True)
     tables["audit"] = _audit(outcome, tables["payments"], market)
-    if outcome.regret is not None:
+    if outcome.regret is not None and outcome.rounds is not None:
         tables |= {REGRET.name: outcome.regret, BEST_RESPONSES.name: outcome.rounds}
         if outcome.equilibria is not None and len(outcome.equilibria):
             tables[EQUILIBRIA.name] = outcome.equilibria

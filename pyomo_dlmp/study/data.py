@@ -209,7 +209,7 @@ class Study:
     def energy_mwh(self) -> float | None:
         """What the leader's, or all owners', datacenters use at loading 1 (MWh); None for parts."""
         market = self.market(Run("", self.cases[0]))
-        works = [work for _, work in market.owners.values()] or [market.workload]
+        works: list[Any] = [work for _, work in market.owners.values()] or [market.workload]
         found = [work.energy_mwh for work in works if isinstance(work, Workload)]
         return None if None in found else sum(found)  # type: ignore[arg-type]
 

@@ -236,7 +236,7 @@ class _Reader:
             name = self._name(word, entry, number, found)
             place = f"{word} {shown(name)}"
             self._keys(place, entry, KEYS)
-            sites = names_findings(entry.get("sites", []), "")[0]
+            sites = list(names_findings(entry.get("sites", []), "")[0])
             served = served_by(parts, tuple(sites)) if word == "owner" else {}
             self._found(entry_findings(place, entry, sites, any(served.values())))
             found[name] = {**entry, "sites": sites}

@@ -12,7 +12,6 @@ import pandas as pd
 from pyomo_dlmp.errors import DlmpError, Fault, StudyFileError
 from pyomo_dlmp.market import DEFAULT_MARKET
 from pyomo_dlmp.network.series import period_labels
-from pyomo_dlmp.parametric import Atlas
 from pyomo_dlmp.results.schema import AUDIT, OF_SCENARIOS, SUMMARY, TableSchema
 from pyomo_dlmp.series import DATA
 from pyomo_dlmp.status import Status
@@ -148,14 +147,17 @@ def uncertain_tables(study: Study, run: Run, tell: Callable[[str], None]) -> Tab
     market, scenarios = study.market(run), scenarios_of(study, run)
     given = study.stochastic["terms"]
     terms = {key: given[key] for key in TERMS} | {
-        "gap": study.gap, "time_limit": study.time_limit, "atlas": Atlas(),
+        "gap": study.gap, "time_limit": study.time_limit,
         "progress": lambda stage, *_: tell(stage)}
     result = solve_stochastic(market, scenarios, **terms, risk=_risk(given))
     known = len(result.by_scenario) > 0
     if result.status == Status.INTERRUPTED and not known:
         raise KeyboardInterrupt
-    worth = None
-    if given["value"] and known and result.status != Status.INTERRUPTED:
+    worth, whole = None, known and result.status != Status.INTERRUPTED
+    plain = given["settlement"] == "one"
+    if not plain:
+        result.notes.append("EVPI, VSS and the AC check are of decisions with one settlement")
+    if given["value"] and whole and plain:
         tell("what information is worth")
         worth = result.value(time_limit=study.time_limit)
     labels = period_labels(market.opf.get("periods", 1))[0]
@@ -165,20 +167,23 @@ def uncertain_tables(study: Study, run: Run, tell: Callable[[str], None]) -> Tab
     if known:
         tables |= {"first_stage": _first(result), "scenario_costs": _costs(result, worth),
                    "scenario_schedule": _schedule(result)}
-    if known and study.check_ac and result.status != Status.INTERRUPTED:
+    if study.check_ac and whole and plain:
         tell("AC check")
         tables["scenario_costs"] = pd.concat([tables["scenario_costs"], _tidy(
-            _OF["scenario_costs"], check_ac(result), "scenario", _IN_AC)], ignore_index=True)
+            _OF["scenario_costs"], check_ac(result).table, "scenario", _IN_AC)], ignore_index=True)
     if result.prices is not None:
         tables["scenario_prices"] = result.prices[_OF["scenario_prices"].names]
+    if result.settlements is not None:
+        tables["settlements"] = _settlements(result.settlements)
     if result.audit is not None:
         tables["audit"] = _audit(result.audit.table)
     if result.status == Status.INTERRUPTED:
         raise Unfinished(tables)
-    if given["frontier"]:
+    if given["frontier"] and known:
         tell("frontier of risk")
         tables["risk_frontier"] = _frontier(risk_frontier(
-            market, scenarios, weights=given["frontier"], level=level, audit=False, **terms))
+            market, scenarios, weights=given["frontier"], level=level, audit=False,
+            atlas=result.models.atlas, **terms))
     return tables
 
 
@@ -240,6 +245,13 @@ def _schedule(result: Any) -> pd.DataFrame:
     rows = [(row.scenario, row.site, row.period, word, getattr(row, key), "kW")
             for row in result.schedule.itertuples() for key, word in words.items()]
     return _OF["scenario_schedule"].frame(rows)
+
+
+def _settlements(table: pd.DataFrame) -> pd.DataFrame:
+    words = {"mw": ("power", "MW"), "price": ("price", "$/MWh"), "value": ("payment", "$")}
+    rows = [(row["settlement"], row["scenario"], row["site"], row["period"], word, row[key], unit)
+            for row in table.to_dict("records") for key, (word, unit) in words.items()]
+    return _OF["settlements"].frame(rows)
 
 
 def _middle(ends: tuple[float, float]) -> float:

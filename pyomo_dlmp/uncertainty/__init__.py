@@ -1,6 +1,6 @@
 """Scenarios of what is not known a day ahead, and decisions that are taken before it is."""
 
-from pyomo_dlmp.uncertainty.ac_check import check_ac
+from pyomo_dlmp.uncertainty.ac_check import AcCheck, check_ac
 from pyomo_dlmp.uncertainty.chance import ChanceResult, solve_chance, voltage_chance
 from pyomo_dlmp.uncertainty.checking import check_scenarios, without_supply
 from pyomo_dlmp.uncertainty.decision import Decision
@@ -13,6 +13,7 @@ from pyomo_dlmp.uncertainty.scenarios import Scenarios
 from pyomo_dlmp.uncertainty.solve import solve_stochastic
 
 __all__ = [
+    "AcCheck",
     "CVaR",
     "ChanceResult",
     "Comparison",

@@ -49,7 +49,7 @@ class ChanceResult:
     share : float
         Probability of the scenarios in which it breaks a voltage limit in AC.
     scenarios : DataFrame
-        As of `check_ac`, with probability, shortfall (pu beyond a limit, the worst voltage of the
+        As of `AcCheck.table`, with shortfall (pu beyond a limit, the worst voltage of the
         scenario; below 0: room) and broken.
     rounds : DataFrame
         Columns `ROUNDS`: the limits of the linear form (pu), objective and its bound at these ($),
@@ -91,14 +91,13 @@ def voltage_chance(result: StochasticResult, market: Market | None = None,
     if market is not None and result.models is not None:
         own = ScenarioModels(market, result.models.scenarios, result.models.atlas)
         result = replace(result, models=own)
-    table = check_ac(result, engine=engine)
+    table = check_ac(result, engine=engine).table
     low, high = _limits(result.models.market)
     short = np.maximum(low - table["v_min"], table["v_max"] - high)
     table["broken"] = (table["limits_broken"] > 0) | table["v_min"].isna()
     own_limit = np.maximum(short, _STEP)  # of a bus with limits of its own
     table["shortfall"] = np.where(table["v_min"].isna(), np.inf, np.where(
         table["broken"], np.where(short > BEYOND, short, own_limit), np.minimum(short, 0.0)))
-    table.insert(1, "probability", result.by_scenario["probability"].to_numpy())
     return table
 
 
@@ -179,8 +178,9 @@ def _left_over(table: pd.DataFrame, share: float) -> float:
     share allows, are left out.
     """
     used = 0.0
-    for row in table.sort_values("shortfall", ascending=False).itertuples():
-        used += row.probability
+    worst = table.sort_values("shortfall", ascending=False)
+    for probability, shortfall in worst[["probability", "shortfall"]].to_numpy(float):
+        used += probability
         if used > share + ROUNDING:
-            return float(row.shortfall)
+            return float(shortfall)
     return -np.inf

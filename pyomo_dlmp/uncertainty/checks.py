@@ -20,7 +20,7 @@ _WHERE = "solve_stochastic"
 
 def check_stochastic(
     market: Any, scenarios: Any, kinds: tuple, flexibility: Any, deviation_price: Any,
-    capacity_price: Any, gap: Any) -> Terms:
+    capacity_price: Any, gap: Any, ac: bool = False) -> Terms:
     """The terms of a first stage, or an error with every fault.
 
     Parameters
@@ -29,6 +29,8 @@ def check_stochastic(
         As of `solve_stochastic`.
     kinds
         Its `first_stage`, as a tuple.
+    ac
+        Whether the market may be of the AC form.
 
     Returns
     -------
@@ -41,7 +43,7 @@ def check_stochastic(
     require_kind(market, Market, _WHERE)
     require_kind(scenarios, Scenarios, _WHERE)
     check_market(market)
-    faults = list(market_faults(market))
+    faults = list(market_faults(market, ac))
     try:
         check_scenarios(scenarios, market)
     except ModelError as err:
@@ -71,18 +73,20 @@ def check_stochastic(
                  float(capacity_price))
 
 
-def market_faults(market: Market) -> Iterator[Fault]:
+def market_faults(market: Market, ac: bool = False) -> Iterator[Fault]:
     """What of a market scenarios cannot have.
 
     Parameters
     ----------
     market : Market
+    ac : bool
+        Whether it may be of the AC form.
 
     Yields
     ------
     Fault
     """
-    if market.opf.get("form", "lindist") != "lindist":
+    if market.opf.get("form", "lindist") not in (("lindist", "ac") if ac else ("lindist",)):
         yield Fault("market, opf", "is of the AC form", "Leave form out: the answer of the linear "
                     "form can be checked in AC.")
     if market.takers:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.status import Status
+from pyomo_dlmp.uncertainty.ac_check import AcCheck, Decided, check_ac
 from pyomo_dlmp.uncertainty.decision import Decision
-from pyomo_dlmp.uncertainty.one_by_one import Outcome
+from pyomo_dlmp.uncertainty.one_by_one import OneByOne, Outcome
 from pyomo_dlmp.uncertainty.risk import CVaR
-from pyomo_dlmp.uncertainty.scenarios import Scenarios
 from pyomo_dlmp.uncertainty.statistics import bootstrap_interval, mean_interval, share_interval
 
 BY_SCENARIO = ["scenario", "probability", "status", "cost", "bound", "payment", "deviation_cost",
@@ -48,6 +50,8 @@ class Evaluation:
     cpu : float
         Seconds of all processes.
     notes : list of str
+    decided : Decided
+        What the leader does in the scenarios.
     """
 
     by_scenario: pd.DataFrame
@@ -58,9 +62,26 @@ class Evaluation:
     total: int
     cpu: float = 0.0
     notes: list[str] = field(default_factory=list)
+    decided: Decided = None  # type: ignore[assignment]
+
+    def check_ac(self, scenarios: Iterable[str] | None = None, **options: Any) -> AcCheck:
+        """What the decision comes to in AC: the DSO's AC OPF of each scenario at its powers.
+
+        Parameters
+        ----------
+        scenarios : iterable of str, optional
+            Names; None: all that have an answer.
+        **options
+            Of `uncertainty.check_ac`.
+
+        Returns
+        -------
+        AcCheck
+        """
+        return check_ac(self, scenarios, **options)
 
     def _value(self, quantity: str, column: str = "value") -> float:
-        return float(self.summary.set_index("quantity").loc[quantity, column])
+        return float(self.summary.set_index("quantity")[column].to_dict()[quantity])
 
     @property
     def mean_cost(self) -> float:
@@ -137,8 +158,8 @@ class Comparison:
                 f"({row['low']:.4g} to {row['high']:.4g})>")
 
 
-def evaluation_of(outcomes: list[Outcome], schedule: list[tuple], scenarios: Scenarios,
-                  decision: Decision, hours: float, level: float, tail: float) -> Evaluation:
+def evaluation_of(outcomes: list[Outcome], schedule: list[tuple], solver: OneByOne,
+                  level: float, tail: float) -> Evaluation:
     """Tables of outcomes.
 
     Parameters
@@ -147,10 +168,8 @@ def evaluation_of(outcomes: list[Outcome], schedule: list[tuple], scenarios: Sce
         Those that are there, in any order.
     schedule
         Their powers, rows of `SCHEDULE`.
-    scenarios, decision
-        Of which they are.
-    hours
-        Length of a period.
+    solver
+        Whose outcomes they are.
     level
         Of the intervals.
     tail
@@ -161,6 +180,8 @@ def evaluation_of(outcomes: list[Outcome], schedule: list[tuple], scenarios: Sce
     Evaluation
     """
     rows = []
+    scenarios, decision = solver.scenarios, solver.decision
+    hours = float(solver.market.opf.get("hours", 1.0))
     for o in sorted(outcomes, key=lambda o: o.number):
         found = o.cost == o.cost
         rows.append((
@@ -180,8 +201,11 @@ def evaluation_of(outcomes: list[Outcome], schedule: list[tuple], scenarios: Sce
         names = table.loc[table[column] == word, "scenario"]
         if len(names):
             notes.append(f"{column} is {word} in {len(names)} ({', '.join(names[:3])} ...)")
+    decided = Decided(
+        solver.market, scenarios, {scenarios.names[o.number]: o.values for o in sorted(
+            outcomes, key=lambda o: o.number) if o.values}, table, decision.cost)
     return Evaluation(table, powers, summary_of(table, decision.cost, level, tail), decision,
-                      level, scenarios.count, sum(o.cpu for o in outcomes), notes)
+                      level, scenarios.count, sum(o.cpu for o in outcomes), notes, decided)
 
 
 def summary_of(table: pd.DataFrame, own: float, level: float, tail: float) -> pd.DataFrame:
@@ -239,7 +263,8 @@ def compared(one: Evaluation, other: Evaluation, level: float) -> Comparison:
     Comparison
     """
     both = one.by_scenario.merge(other.by_scenario, on="scenario", suffixes=("", "_other"))
-    none = [(both[key] == str(Status.INFEASIBLE)) for key in ("status", "status_other")]
+    none = [(both[key] == str(Status.INFEASIBLE)).to_numpy(bool)
+            for key in ("status", "status_other")]
     pairs = both[both["cost"].notna() & both["cost_other"].notna() & (both["probability"] > 0)]
     if pairs.empty:
         raise ModelError.at("Evaluation.compare", "the evaluations have no scenario in common in "
@@ -255,6 +280,6 @@ def compared(one: Evaluation, other: Evaluation, level: float) -> Comparison:
     cheaper, draws = float(p[apart < 0].sum()), 1.0 / float(p @ p)
     rows = [("mean_difference", *mean_interval(apart, p, level), "$"),
             ("share_cheaper", cheaper, *share_interval(cheaper * draws, draws, level), "1"),
-            *((f"only_{word}_infeasible", float((mine & ~theirs).sum()), np.nan, np.nan, "1")
-              for word, mine, theirs in (("one", *none), ("other", *none[::-1])))]
+            *((f"only_{word}_infeasible", float((none[k] & ~none[1 - k]).sum()), np.nan, np.nan,
+               "1") for k, word in enumerate(("one", "other")))]
     return Comparison(table, pd.DataFrame(rows, columns=SUMMARY))

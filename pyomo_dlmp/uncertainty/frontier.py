@@ -11,6 +11,7 @@ import pandas as pd
 
 from pyomo_dlmp.errors import Fault, ModelError, shown
 from pyomo_dlmp.market import Market
+from pyomo_dlmp.market.dso import in_ac
 from pyomo_dlmp.network.series import items_of
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.tolerances import GAP
@@ -84,6 +85,9 @@ def risk_frontier(market: Market, scenarios: Scenarios, *,
                             "Give numbers from 0 to 1: weights=[0, 0.5, 1].")
     if "risk" in options:
         raise ModelError([Fault("risk_frontier", "was given risk", "Give weights and level.")])
+    if in_ac(market):
+        raise ModelError.at("risk_frontier, market", "is of the AC form",
+                            "Leave form out; check_ac(result) tells what a decision is in AC.")
     risks = [CVaR(weight, level) for weight in given]
     for risk in risks:
         check_risk(risk, scenarios)

@@ -48,6 +48,8 @@ class Outcome:
         $ without what the decision itself costs; proven bound of the cost.
     up_mw, down_mw, mw
         Deviations from the schedule and powers, shape (sites, periods).
+    values
+        Of the leader's Vars by name.
     judged
         "passed" or "failed" where prices and powers were read from the DSO's own point.
     missing, missing_mwh, missing_kw
@@ -64,6 +66,7 @@ class Outcome:
     mw: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     up_mw: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     down_mw: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    values: dict[str, float] = field(default_factory=dict)
     judged: str = ""
     missing: str = ""
     missing_mwh: float = float("nan")
@@ -156,7 +159,8 @@ class OneByOne:
         if status == Status.GAP_NOT_REACHED and answer.cost - answer.bound <= self.gap * abs(
                 answer.cost):
             status = str(Status.OPTIMAL)
-        found = Outcome(number, status, answer.cost, answer.bound, apart, mw, up, down)
+        found = Outcome(number, status, answer.cost, answer.bound, apart, mw, up, down,
+                        one.named(z))
         if int((number + 1) * self.judge) > int(number * self.judge):
             found.judged = self._judged(recourse, z, answer.cost - apart)
         return found

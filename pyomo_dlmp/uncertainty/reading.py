@@ -64,7 +64,8 @@ class _Rows:
                                 "Give every row its scenario.")
         labels = frame[SCENARIO].map(str).str.strip()
         self.names = tuple(dict.fromkeys(labels))
-        self.of = {name: np.flatnonzero(labels == name) for name in self.names}
+        rows = labels.groupby(labels, sort=False).indices
+        self.of = {name: np.asarray(rows[name]) for name in self.names}
         self.label = labels.to_numpy()
         self.hours: float | None = None
 

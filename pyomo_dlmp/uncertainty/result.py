@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.units import KILO
+from pyomo_dlmp.uncertainty.ac_check import AcCheck, Decided, check_ac
 from pyomo_dlmp.uncertainty.audit import StochasticAudit, deviation_cost
 from pyomo_dlmp.uncertainty.decision import Decision
 from pyomo_dlmp.uncertainty.evaluation import Evaluation
@@ -62,7 +64,12 @@ class StochasticResult:
     settlements : DataFrame or None
         With two settlements: columns settlement ("day ahead", "real time"), scenario, site, period,
         mw (scheduled; beyond the schedule), price ($/MWh, with the reactive power of the power
-        factor), value ($ that the site pays), unit. None without an audit.
+        factor), value ($ that the site pays), unit; without rows if it was not audited.
+    rounds : DataFrame or None
+        Of the AC form: columns round, objective, bound, cost_of_the_last ($, of the last round's
+        decisions at this round's points), voltage_change (pu), schedule_change (kW).
+    ac : AcCheck or None
+        Of the AC form: the AC OPF of each scenario at the answer.
     """
 
     status: str
@@ -82,6 +89,8 @@ class StochasticResult:
     found: Found | None = None
     models: Any = None
     settlements: pd.DataFrame | None = None
+    rounds: pd.DataFrame | None = None
+    ac: AcCheck | None = None
     _value: Value | None = None
 
     def value(self, gap: float | None = None, time_limit: float | None = None) -> Value:
@@ -97,7 +106,16 @@ class StochasticResult:
         Returns
         -------
         Value
+
+        Raises
+        ------
+        ModelError
+            Of the AC form.
         """
+        if self.rounds is not None:
+            raise ModelError.at("StochasticResult.value", "is not known to the AC form",
+                                'Ask it of the linear form: opf["form"]="lindist".')
+        self._require_one_settlement("value")
         if self._value is None:
             self._value = value_of(self, gap, time_limit)
         return self._value
@@ -129,8 +147,48 @@ class StochasticResult:
         -------
         Evaluation
         """
+        self._require_one_settlement("evaluate")
         return evaluate(self, self.models.market, scenarios,
                         **{"atlas": self.models.atlas, **options})
+
+    def check_ac(self, scenarios: Iterable[str] | None = None, **options: Any) -> AcCheck:
+        """What the decision comes to in AC: the DSO's AC OPF of each scenario at its powers.
+
+        Parameters
+        ----------
+        scenarios : iterable of str, optional
+            Names; None: all that have an answer.
+        **options
+            Of `uncertainty.check_ac`.
+
+        Returns
+        -------
+        AcCheck
+        """
+        return check_ac(self, scenarios, **options)
+
+    @property
+    def decided(self) -> Decided:
+        """What the leader does in the scenarios.
+
+        Raises
+        ------
+        ModelError
+            There is no decision, or it is paid in two settlements.
+        """
+        own = self.decision.cost
+        assert self.problem is not None and self.found is not None
+        if hasattr(self.problem, "plain"):
+            raise ModelError.at("check_ac", "knows one settlement, and this decision is paid in "
+                                "two", "Give settlement='one'.")
+        values = {r.scenario.name: r.scenario.named(z) for r, z in zip(
+            self.problem.recourses, self.found.decisions, strict=True)}
+        return Decided(self.models.market, self.models.scenarios, values, self.by_scenario, own)
+    def _require_one_settlement(self, word: str) -> None:
+        if self.settlements is not None:
+            raise ModelError.at(
+                f"StochasticResult.{word}", "is of two settlements, and would count one",
+                "Solve with settlement='one'.")
 
     @property
     def evpi(self) -> tuple[float, float]:

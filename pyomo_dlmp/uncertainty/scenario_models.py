@@ -226,7 +226,7 @@ class ScenarioModels:
         try:
             found = kept.instance.prepared()
         except NotExplicit as err:
-            raise _refused(name, str(err)) from err
+            raise refused(name, str(err)) from err
         self._last = name, found
         if not within and found.size <= self._room:
             self._kept[name] = found
@@ -260,11 +260,22 @@ def _can_be_served(kept: KeptModel) -> bool:
     return sum(ends[0]) - room <= due <= sum(ends[1]) + room
 
 
-def _refused(name: str, why: str) -> DlmpError:
+def refused(name: str, why: str) -> DlmpError:
+    """The error of a scenario that is no model for critical regions.
+
+    Parameters
+    ----------
+    name, why : str
+
+    Returns
+    -------
+    DlmpError
+    """
     return ModelError.at(
         f"scenario {name!r}", f"is not solved by critical regions: {why}",
         "Pay for reactive power, too: pays='active and reactive'." if "not unique" in why else
-        "Fewer sites at one time, no batteries of the feeder and no price takers make it one.")
+        "Fewer sites at one time, voltage limits that few buses reach, no batteries of the feeder "
+        "and no price takers make it one.")
 
 
 def refuse_work(models: ScenarioModels, name: str) -> list[Fault]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from pyomo_dlmp.errors import all_at_once
 from pyomo_dlmp.market import Market
+from pyomo_dlmp.market.dso import in_ac
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.parametric import Atlas
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ENTRY, GAP
+from pyomo_dlmp.uncertainty.ac_rounds import solve_in_rounds
 from pyomo_dlmp.uncertainty.audit import audit_scenarios
 from pyomo_dlmp.uncertainty.checks import check_stochastic
 from pyomo_dlmp.uncertainty.diagnosis import refuse_infeasible
@@ -52,7 +55,9 @@ def solve_stochastic(  # noqa: PLR0913  # keywords of a call, for people
     Parameters
     ----------
     market : Market
-        What scenarios have no column for is as it is there. Linear form.
+        What scenarios have no column for is as it is there. In the AC form each scenario has an
+        operating point of its own, found in rounds (`uncertainty.ac_rounds`); at most
+        `Market.ac_rounds`, and the bound is of the last linear problem.
     scenarios : Scenarios
         As many periods as the market has.
     first_stage : str or iterable of str
@@ -97,10 +102,20 @@ def solve_stochastic(  # noqa: PLR0913  # keywords of a call, for people
     kinds = (first_stage,) if isinstance(first_stage, str) else tuple(first_stage)
     terms, *_ = all_at_once(
         lambda: check_stochastic(market, scenarios, kinds, flexibility, deviation_price,
-                                 capacity_price, gap),
+                                 capacity_price, gap, ac=True),
         lambda: check_risk(risk, scenarios),
         lambda: check_settlement(settlement, market, kinds))
     tell = progress or (lambda *_: None)
+    if in_ac(market):
+        linear = replace(market, opf={**market.opf, "form": "lindist"})
+        with limits.call(time_limit):
+            start = solve_stochastic(
+                linear, scenarios, first_stage=kinds, flexibility=flexibility,
+                deviation_price=deviation_price, capacity_price=capacity_price, risk=risk,
+                gap=gap, time_limit=time_limit, progress=progress, atlas=atlas, audit=False)
+            return solve_in_rounds(market, start, gap, audit, lambda problem, models, x, last: (
+                solve_prepared(problem, models, gap, None if time_limit is None else limits.left(),
+                               tell, last, start=x)))
     clock = Clock()
     with limits.call(time_limit):
         models = ScenarioModels(market, scenarios, atlas, list(buses))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -77,8 +78,7 @@ def _names(names: Sequence[Any], where: str) -> Iterator[Fault]:
     wrong = [name for name in names if not (isinstance(name, str) and name.strip())]
     if wrong:
         yield Fault(f"{where}, names", f"holds {listed(wrong, 3)}", "Names are texts.")
-    twice = [name for name in dict.fromkeys(map(str, names))
-             if list(map(str, names)).count(name) > 1]
+    twice = [name for name, count in Counter(map(str, names)).items() if count > 1]
     if twice:
         yield Fault(f"{where}, names", f"holds {listed(twice, 3)} twice",
                     "Give each scenario its own name.")

@@ -20,7 +20,6 @@ import pandas as pd
 
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.report.figures import fans
-from pyomo_dlmp.report.tables import number
 from pyomo_dlmp.study import read_study
 from pyomo_dlmp.study.data import Run
 from pyomo_dlmp.study.uncertain import scenarios_of
@@ -97,7 +96,8 @@ def measured(name: str, market, scenarios) -> dict:
             "weight": weight, "expected": float(probabilities @ costs),
             "cvar": risk.tail_mean(costs, probabilities), "worst": float(costs.max()),
             "gap": one.gap})
-    pictures(name, base, worth, scenarios)
+    if name == "IEEE 37":
+        pictures(name, base, worth, scenarios)
     return found
 
 
@@ -121,9 +121,14 @@ def pictures(name: str, base, worth, scenarios) -> None:
         figure.savefig(DOCS / "pictures" / f"uncertain_{name.split()[-1]}_{word}.svg")
 
 
+def money(x: float) -> str:
+    """Dollars, or MWh, with cents."""
+    return f"{x:,.2f}"
+
+
 def ends(pair: list) -> str:
     """An interval."""
-    low, high = map(number, pair)
+    low, high = map(money, pair)
     return low if low == high else f"{low} to {high}"
 
 
@@ -151,10 +156,10 @@ def flexible_table(data: list[dict]) -> str:
                 lines.append(head + "no schedule serves all scenarios | | | |")
                 continue
             room = None if before is None else d["day_mwh"] * (row["share"] - before["share"])
-            saves = "" if not room else number((before["objective"] - row["objective"]) / room)
+            saves = "" if not room else money((before["objective"] - row["objective"]) / room)
             beyond = row["objective"] - d["wait_and_see"][1]
-            lines.append(f"{head}{number(row['objective'])} | {number(beyond)} | "
-                         f"{number(row['moved'])} | {saves} |")
+            lines.append(f"{head}{money(row['objective'])} | {money(beyond)} | "
+                         f"{money(row['moved'])} | {saves} |")
             before = row
     return "\n".join(lines)
 
@@ -162,8 +167,8 @@ def flexible_table(data: list[dict]) -> str:
 def frontier_table(data: list[dict]) -> str:
     lines = ["| feeder | weight of the CVaR | expected cost ($) | mean of the worst 10 % ($) | "
              "worst scenario ($) |", "|---|---|---|---|---|"]
-    lines += [f"| {d['name']} | {row['weight']:g} | {number(row['expected'])} | "
-              f"{number(row['cvar'])} | {number(row['worst'])} |"
+    lines += [f"| {d['name']} | {row['weight']:g} | {money(row['expected'])} | "
+              f"{money(row['cvar'])} | {money(row['worst'])} |"
               for d in data for row in d["frontier"]]
     return "\n".join(lines)
 

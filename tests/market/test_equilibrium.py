@@ -3,10 +3,15 @@
 from dataclasses import replace
 
 import numpy as np
+import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.market.dso import bilevel_of
+from pyomo_dlmp.market.owners import decisions_of, owners_of
+from pyomo_dlmp.market.solved_game import SolvedGame
+from pyomo_dlmp.parametric.leaders import Leaders
 from pyomo_dlmp.results import dispatch_table, payments_table
 from pyomo_dlmp.results.prices import balance_duals
 from tests.models import feeder
@@ -122,6 +127,72 @@ def test_owners_in_every_market():
     assert cost["cooperative"] <= min(cost.values()) + 1e-6
     # rivals pay no less than one leader who decides all, at their own work each
     assert outcomes["strategic"].paid <= outcomes["equilibrium"].paid * (1 + 1e-4)
+
+
+def test_a_front_end_that_the_dso_runs_is_solved_as_a_bilevel_model_each_time():
+    one = market()
+    far = replace(one.network.datacenters["far"], kva=350, reactive="dso", power_factor=1.0)
+    one = replace(one, network=one.network.replacing(far), starts=1)
+    found = dlmp.solve_market("equilibrium", one)
+    assert found.status == "optimal" and "solve_bilevel" in found.note
+    here, paid = schedules(found), payments(one, schedules(found))
+    table = found.regret.set_index("owner")
+    for name in one.owners:
+        assert table["cost"][name] == pytest.approx(paid[name], rel=1e-6)
+        assert table["regret"][name] <= 1e-5 * table["cost"][name]
+    for first in np.linspace(0, 300, 5):
+        for second in np.linspace(0, 300, 5):
+            if 0 <= 400 - first - second <= 300:
+                trial = {**here, "far": [first, second, 400 - first - second]}
+                assert payments(one, trial)["A"] >= table["best_response_bound"]["A"] - 1e-6
+
+
+def test_both_ways_to_a_best_response_agree():
+    one = market()
+    m, dso = bilevel_of(one)
+    owners = owners_of(m, one)
+    quick = Leaders(m, {name: (block.cost, decisions_of(m, block))
+                        for name, block in owners.items()})
+    slow = SolvedGame(m, dso, owners, {})
+    place = {id(var): j for j, var in enumerate(slow.columns)}
+    z = np.concatenate([slow.schedule(name) for name in slow.names])
+    same = z[[place[id(var)] for var in quick.columns]]
+    for name in owners:
+        a, b = quick.response(name, same, 1e-6), slow.response(name, z, 1e-6)
+        assert a.value == pytest.approx(b.value, rel=1e-6)
+        assert a.cost == pytest.approx(b.cost, rel=3e-6)
+        assert max(a.bound, b.bound) <= min(a.cost, b.cost) * (1 + 1e-6)
+        assert a.regret == pytest.approx(b.regret, rel=1e-4)
+
+
+def test_in_ac_nobody_gains_at_the_operating_point():
+    one = market()
+    one = replace(one, opf={**one.opf, "form": "ac"})
+    found = dlmp.solve_market("equilibrium", one)
+    assert found.status == "optimal" and "AC: settled" in found.note
+    assert found.ac.settled and found.ac.limits_broken == 0
+    assert (found.regret["regret"] <= 1e-5 * found.regret["cost"] + 2e-6).all()
+    assert found.ac.payment == pytest.approx(found.regret["cost"].sum(), rel=1e-9)
+    linear = dlmp.solve_market("equilibrium", market())
+    assert found.paid == pytest.approx(linear.paid, rel=0.05)
+    assert abs(found.paid - linear.paid) > 1e-3
+    # a kW moved between two hours is paid for in AC, away from the limit where prices jump
+    here, tried = schedules(found), 0
+    for i, j in ((0, 2), (2, 0)):
+        own = list(here["far"])
+        own[i], own[j] = own[i] - 5.0, own[j] + 5.0
+        if min(own) >= 0 and max(own) <= 300:
+            moved = dlmp.solve_ac_opf(one.network, datacenter_kw={**here, "far": own}, **{
+                k: v for k, v in one.opf.items() if k != "form"})
+            dso, paid = moved.model, 0.0
+            for t in dso.periods:
+                p = dso.datacenter["far"].p[t].value
+                q = dso.datacenter["far"].tan_phi * p
+                paid += pyo.value(dso.price_of("far", None, t, "active")) * p
+                paid += pyo.value(dso.price_of("far", None, t, "reactive")) * q
+            assert paid >= found.regret["cost"][0] * (1 - 1e-3)
+            tried += 1
+    assert tried
 
 
 def test_jobs_without_pause_are_decided_in_turn():

@@ -93,6 +93,18 @@ def test_risk_and_its_frontier(tmp_path, monkeypatch):
     assert float(few["objective"]) >= float(few["expected_cost"])
 
 
+def test_two_settlements(tmp_path, monkeypatch):
+    results = solved(tmp_path, monkeypatch, TINY.replace(
+        "deviation_price = 2.0", 'deviation_price = 0.0\nsettlement = "two"'))
+    assert not results.missing
+    paid = table(tmp_path, "settlements").query("quantity == 'payment'")
+    ahead = paid[paid["settlement"] == "day ahead"]["value"].sum()
+    costs = table(tmp_path, "scenario_costs").query("quantity == 'cost'").set_index("scenario")
+    real = paid[paid["settlement"] == "real time"].groupby("scenario")["value"].sum()
+    for scenario in ("calm", "storm"):
+        assert costs.loc[scenario, "value"] == pytest.approx(ahead + real[scenario], rel=1e-4)
+
+
 def test_scenarios_are_checked_in_ac(tmp_path, monkeypatch):
     solved(tmp_path, monkeypatch, TINY.replace("ac = false", "ac = true"))
     costs = table(tmp_path, "scenario_costs").pivot(
@@ -172,6 +184,8 @@ def test_ctrl_c_keeps_what_was_found(tmp_path, monkeypatch):
     ("deviation_price = 2.0", "deviation_price = -1", "[stochastic] deviation_price"),
     ("deviation_price = 2.0", "frontier = [2]", "[stochastic] frontier: is [2]"),
     ("deviation_price = 2.0", "risk_weight = 0.5\nradius = 1", "a risk_weight and a radius"),
+    ("deviation_price = 2.0", 'settlement = "three"', "settlement: is 'three'"),
+    ("deviation_price = 2.0", 'settlement = "two"\nfrontier = [0]', "with two settlements"),
     ("deviation_price = 2.0", "value = 1", "[stochastic] value: is 1"),
     ("[scenarios]", '[market]\nkinds = ["cooperative"]\n[scenarios]', "Add 'strategic' there"),
 ])

@@ -1,6 +1,5 @@
 """`solve_stochastic` against brute force, a model by hand, and what must not matter."""
 
-import itertools
 import os
 import signal
 from dataclasses import replace
@@ -22,6 +21,7 @@ from tests.uncertainty.tiny import (
     PRICE,
     PV,
     SUN,
+    brute_force,
     market,
     paid,
     pays,
@@ -62,35 +62,11 @@ def check_first_stage(result, flexibility, kw=900.0):
         assert max(row.up_kw, row.down_kw) <= flexibility * kw + 1e-5
 
 
-def brute_force(step=10.0):
-    """Least expected cost over a grid of schedules and powers (kW)."""
-    grid = np.arange(90.0, 900.1, step)
-    hour = [[pays(PRICE[s][t], SUN[s][t], tuple(grid)) for t in (0, 1)] for s in (0, 1)]
-    best = np.inf
-    room = FLEX * 900.0
-    second = [[(i, j) for i in range(len(grid)) for j in range(len(grid))
-               if abs(grid[i] + grid[j] - 1e3 * MWH[s]) < 1e-6] for s in (0, 1)]
-    pairs = [np.array(found) for found in second]
-    cost = [hour[s][0][pairs[s][:, 0]] + hour[s][1][pairs[s][:, 1]] for s in (0, 1)]
-    power = [grid[pairs[s]] for s in (0, 1)]
-    for x in itertools.product(np.arange(90.0, 900.1, step / 2), repeat=2):
-        total = 0.0
-        for s, p in ((0, 0.4), (1, 0.6)):
-            apart = np.abs(power[s] - np.array(x))
-            able = (apart <= room + 1e-9).all(axis=1)
-            if not able.any():
-                total = np.inf
-                break
-            total += p * (cost[s] + DEVIATION / 1e3 * apart.sum(axis=1))[able].min()
-        best = min(best, total)
-    return best
-
-
 def test_two_scenarios_of_two_hours_equal_brute_force():
     result = solve(gap=1e-5)
     check_result(result)
     check_first_stage(result, FLEX)
-    best = brute_force()
+    best = brute_force(pays, FLEX, DEVIATION)
     assert result.bound <= best + 1e-9
     assert result.objective <= best + 1e-9  # the grid is a part of what may be decided
     assert best - result.objective <= 0.02  # and a fine one
@@ -283,7 +259,7 @@ def test_a_time_limit_returns_what_is_known():
 
 def test_the_decision_is_checked_in_ac():
     result = solve(of=market(v_min=0.9))
-    table = dlmp.uncertainty.check_ac(result)
+    table = dlmp.uncertainty.check_ac(result).table
     assert table["settled"].all() and not table["limits_broken"].any()
     assert table["engine_difference"].max() < 1e-4
     apart = (table["payment_ac"] / table["payment"] - 1.0).abs()

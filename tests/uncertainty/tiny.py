@@ -1,5 +1,6 @@
 """A market of two hours and a few scenarios of it, and payments found apart from any search."""
 
+import itertools
 from functools import cache
 
 import numpy as np
@@ -50,3 +51,27 @@ def paid(schedule, given=None) -> dict[str, float]:
             pays(numbers["price"][t], numbers["available.pv"][t], (kw,)).item()
             for t, kw in zip(mine["period"], mine["kw"], strict=True))
     return found
+
+
+def brute_force(pays, flexibility, deviation, step=10.0, most=900.0):
+    """Least expected cost over a grid of schedules and powers (kW); pays(price, sun, powers)."""
+    grid = np.arange(90.0, most + 0.1, step)
+    hour = [[pays(PRICE[s][t], SUN[s][t], tuple(grid)) for t in (0, 1)] for s in (0, 1)]
+    best = np.inf
+    room = flexibility * 900.0
+    second = [[(i, j) for i in range(len(grid)) for j in range(len(grid))
+               if abs(grid[i] + grid[j] - 1e3 * MWH[s]) < 1e-6] for s in (0, 1)]
+    pairs = [np.array(found) for found in second]
+    cost = [hour[s][0][pairs[s][:, 0]] + hour[s][1][pairs[s][:, 1]] for s in (0, 1)]
+    power = [grid[pairs[s]] for s in (0, 1)]
+    for x in itertools.product(np.arange(90.0, most + 0.1, step / 2), repeat=2):
+        total = 0.0
+        for s, p in ((0, 0.4), (1, 0.6)):
+            apart = np.abs(power[s] - np.array(x))
+            able = (apart <= room + 1e-9).all(axis=1)
+            if not able.any():
+                total = np.inf
+                break
+            total += p * (cost[s] + deviation / 1e3 * apart.sum(axis=1))[able].min()
+        best = min(best, total)
+    return best
