@@ -14,6 +14,7 @@ from pyomo_dlmp.uncertainty.searches import searched_by
 from pyomo_dlmp.uncertainty.shipment import pack, risk_rows
 from tests.ranks import on_ranks, results_of
 from tests.uncertainty import tiny
+from tests.uncertainty.test_stochastic import UNEVEN
 
 pytest.importorskip("mpi4py", reason="mpi4py is not installed", exc_type=ImportError)
 pytest.importorskip("mpisppy", reason="mpi-sppy is not installed")
@@ -122,6 +123,18 @@ def test_starts_of_jobs_are_the_same_on_one_rank(engine):
         other = dlmp.solve_stochastic(of, tiny.scenarios(mwh=None), **terms)
     assert len(other.starts) == 1 and other.starts.equals(own.starts)
     assert other.audit.passed and other.objective == pytest.approx(own.objective, rel=SAME)
+
+
+def test_costs_that_are_not_convex_are_cut_before_they_are_sent(engine):
+    from mpi4py import MPI
+    of = replace(tiny.market(UNEVEN), pays="active")
+    terms = {"flexibility": 0.1, "deviation_price": 8.0, "gap": GAP}
+    own = dlmp.solve_stochastic(of, tiny.scenarios(), **terms)
+    with searched_by(engine.searcher(MPI.COMM_SELF)):
+        other = dlmp.solve_stochastic(of, tiny.scenarios(), **terms)
+    assert other.audit.passed and other.objective == pytest.approx(own.objective, rel=SAME)
+    assert other.bound == pytest.approx(own.objective, rel=1e-4)
+    assert other.bound <= own.objective + 1e-9
 
 
 def test_an_infeasible_problem_is_said_as_without_mpi(engine):
