@@ -42,7 +42,7 @@ MAY_IMPORT = {
                 "solve"},
     "validation": {*_GRID, *_AC, "auditing", "solve", "market", "results"},
     "series": {*_GRID, "parametric", "auditing", "market", "solve", "results"},
-    "uncertainty": {*_GRID, *_AC, "numerics", "lower", "parametric", "auditing", "market", "solve",
+    "uncertainty": {*_GRID, *_AC, "numerics", "bilevel", "lower", "parametric", "auditing", "market", "solve",
                     "results", "series"},
     "report": {*_BASE, "results"},
     "study": {*_GRID, *_AC, "numerics", "io", "auditing", "solvers", "parametric", "market",
