@@ -184,6 +184,7 @@ class StochasticResult:
             parts, self.found.decisions, strict=True)}
         return Decided(self.models.market, self.models.scenarios, values, self.by_scenario, own,
                        two is None)
+
     def _require_one_settlement(self, word: str) -> None:
         if self.settlements is not None:
             raise ModelError.at(

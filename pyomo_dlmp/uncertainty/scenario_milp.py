@@ -123,7 +123,7 @@ def _linear(p: Program, z: list) -> LinearExpression:
 def _rows(A: sp.csr_matrix, lo: np.ndarray, hi: np.ndarray, columns: list) -> pyo.Constraint:
     kept = np.flatnonzero((np.diff(A.indptr) > 0) & (np.isfinite(lo) | np.isfinite(hi)))
 
-    def row(_, i):
+    def row(_, i: int):
         body = _sum(A[i], columns)
         if lo[i] == hi[i]:
             return body == float(lo[i])

@@ -55,4 +55,4 @@ def test_three_ranks_write_the_same_results(file, tmp_path, monkeypatch):
 def test_a_wrong_study_file_ends_all_ranks(tmp_path):
     done = on_ranks(2, "-m", "pyomo_dlmp.mpi", str(tmp_path / "none.toml"))
     assert done.returncode == 1
-    assert "there is no such file" in done.stdout
+    assert "[DLMP104]" in done.stdout
