@@ -132,9 +132,9 @@ class Curtailable(Contract):
     def write(self, m: Any, sites: Mapping[str, Any]) -> None:
         """See `Contract.write`: the subscription, and the compensation that is had."""
         m.contract = pyo.Block()
-        hours = m.dso.period_hours
+        hours, tariff = m.dso.period_hours, m.dca.tariff
         add_charge(m, self, sum(self._subscription(sites[s].device.kw) for s in sites) + sum(
-            hours * (self.backup_cost - self.compensation - m.dca.tariff[t])
+            hours * (self.backup_cost - self.compensation - tariff[t])
             * m.dso.curtailed[s, t] for s in sites for t in m.dso.periods))
 
     def _subscription(self, kw: float) -> float:

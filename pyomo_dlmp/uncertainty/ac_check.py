@@ -47,6 +47,8 @@ class Decided:
         Columns scenario, cost, payment, deviation_cost ($), of the linear form.
     own : float
         What the decision itself costs ($).
+    one_settlement : bool
+        Whether powers are paid at the scenario's prices; False: payments in AC are left out.
     """
 
     market: Market
@@ -54,6 +56,7 @@ class Decided:
     values: dict[str, dict[str, float]]
     costs: pd.DataFrame
     own: float = 0.0
+    one_settlement: bool = True
 
 
 @dataclass(repr=False)
@@ -65,10 +68,10 @@ class AcCheck:
     table : DataFrame
         Columns scenario, probability, settled (whether the AC OPF has converged), dso_cost ($, of
         the AC OPF), payment and payment_ac ($, at linear and at AC prices), deviation_cost, cost_ac
-        ($: payment in AC and deviations), v_min, v_max (pu, of all phases in all periods),
-        limits_broken (voltages beyond their limits by more than 1e-5 pu), beyond_pu (the greatest
-        of them), engine_difference (greatest difference of a voltage to the OpenDSS engine, pu;
-        nan: not asked for), note (why there is no answer).
+        ($: payment in AC and deviations; both nan where it is paid in two settlements), v_min,
+        v_max (pu, of all phases in all periods), limits_broken (voltages beyond their limits by
+        more than 1e-5 pu), beyond_pu (the greatest of them), engine_difference (greatest difference
+        of a voltage to the OpenDSS engine, pu; nan: not asked for), note (why there is no answer).
     prices : DataFrame
         Columns scenario, bus, phase, period, quantity, value, unit, in AC.
     summary : DataFrame
@@ -129,6 +132,9 @@ def check_ac(result: Any, scenarios: Iterable[str] | None = None, *, buses: Iter
     KeyboardInterrupt
         Ctrl-C before a scenario was finished.
     """
+    if getattr(result, "settlements", None) is not None:
+        raise ModelError.at("check_ac", "is of two settlements, and would count one",
+                            "Solve with settlement='one'.")
     decided = result.decided
     names = list(decided.values if scenarios is None else scenarios)
     for name in names:
@@ -184,6 +190,8 @@ class _Check:
         over = [x for x in voltages_beyond(dso.model) if x > BEYOND]
         volts = np.abs(list(dso.loop.point.voltages.values()))
         in_ac = float(pyo.value(m.dca.cost)) + charged_at(m)
+        if not self.decided.one_settlement:
+            in_ac = none
         self.rows.append((
             *before, bool(answer.settled), answer.cost, paid, in_ac, apart, in_ac + apart,
             float(volts.min()), float(volts.max()), len(over), max(over, default=0.0),
@@ -228,18 +236,22 @@ def schedule_of(market: Market, values: Mapping[str, float]) -> dict[str, list[f
 
 
 def _summary(table: pd.DataFrame, costs: pd.DataFrame, own: float, level: float) -> pd.DataFrame:
-    there = table[table["cost_ac"].notna()]
     rows: list[tuple] = []
-    linear = costs.loc[there["scenario"], "cost"].to_numpy(float)
+    there = table[table["cost_ac"].notna()]
     p = there["probability"].to_numpy(float)
     if p.sum() > 0:
         p = p / p.sum()
         cost = there["cost_ac"].to_numpy(float)
-        for name, x in (("mean_cost", own + cost), ("mean_cost_linear", own + linear),
-                        ("mean_difference", cost - linear)):
-            rows.append((name, *mean_interval(x, p, level), "$"))
-        broken, draws = float(p[there["limits_broken"].to_numpy() > 0].sum()), 1.0 / float(p @ p)
-        rows.append(("broken_share", broken, *share_interval(broken * draws, draws, level), "1"))
+        linear = costs.loc[there["scenario"], "cost"].to_numpy(float)
+        rows += [(name, *mean_interval(x, p, level), "$") for name, x in (
+            ("mean_cost", own + cost), ("mean_cost_linear", own + linear),
+            ("mean_difference", cost - linear))]
     else:
         rows += [(name, np.nan, np.nan, np.nan, "$") for name in ("mean_cost", "mean_cost_linear")]
+    flows = table[table["v_min"].notna()]
+    p = flows["probability"].to_numpy(float)
+    if p.sum() > 0:
+        p = p / p.sum()
+        broken, draws = float(p[flows["limits_broken"].to_numpy() > 0].sum()), 1.0 / float(p @ p)
+        rows.append(("broken_share", broken, *share_interval(broken * draws, draws, level), "1"))
     return pd.DataFrame(rows, columns=["quantity", "value", "low", "high", "unit"])

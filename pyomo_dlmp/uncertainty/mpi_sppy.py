@@ -234,7 +234,7 @@ def _cylinders(shipment: Shipment, gap: float, time_limit: float | None, bundle:
         "solver_name": SOLVER, "PHIterLimit": ITERATIONS, "defaultPHrho": 1.0, "convthresh": -1.0,
         "verbose": False, "display_progress": False, "toc": False, "smoothed": 0,
         "turn_off_names_check": bundle > 1,  # a bundle's first stage is that of its first scenario
-        "linearize_proximal_terms": True, "proximal_linearization_tolerance": (1e-3 * span) ** 2,
+        "linearize_proximal_terms": True, "proximal_linearization_tolerance": (0.001 * span) ** 2,
         "time_limit": time_limit, "solver_options": solver,
         "solver_options_layers": [sputils.solver_options_layer("default", solver)],
         "xhat_xbar_options": {"xhat_solver_options": solver, "keep_solution": True},

@@ -174,16 +174,17 @@ class StochasticResult:
         Raises
         ------
         ModelError
-            There is no decision, or it is paid in two settlements.
+            There is no decision.
         """
         own = self.decision.cost
         assert self.problem is not None and self.found is not None
-        if hasattr(self.problem, "plain"):
-            raise ModelError.at("check_ac", "knows one settlement, and this decision is paid in "
-                                "two", "Give settlement='one'.")
-        values = {r.scenario.name: r.scenario.named(z) for r, z in zip(
-            self.problem.recourses, self.found.decisions, strict=True)}
-        return Decided(self.models.market, self.models.scenarios, values, self.by_scenario, own)
+        two = getattr(self.problem, "plain", None)  # its first recourse is the day ahead
+        parts = [r.scenario for r in self.problem.recourses] if two is None else two
+        values = {one.name: one.named(z) for one, z in zip(
+            parts, self.found.decisions, strict=True)}
+        return Decided(self.models.market, self.models.scenarios, values, self.by_scenario, own,
+                       two is None)
+
     def _require_one_settlement(self, word: str) -> None:
         if self.settlements is not None:
             raise ModelError.at(

@@ -111,7 +111,7 @@ def solve_settled(
     result = StochasticResult(
         found.status, found.objective, found.bound,
         max(0.0, found.objective - found.bound) / max(abs(found.objective), ENTRY),
-        **tables_of(plain, own, models.labels), size=size, problem=problem, found=own,
+        **tables_of(plain, own, models.labels), size=size, problem=plain, found=own,
         models=models, times=clock.times, settlements=pd.DataFrame(columns=SETTLEMENTS))
     if audit:
         clock.stage("audit")
