@@ -132,9 +132,6 @@ def check_ac(result: Any, scenarios: Iterable[str] | None = None, *, buses: Iter
     KeyboardInterrupt
         Ctrl-C before a scenario was finished.
     """
-    if getattr(result, "settlements", None) is not None:
-        raise ModelError.at("check_ac", "is of two settlements, and would count one",
-                            "Solve with settlement='one'.")
     decided = result.decided
     names = list(decided.values if scenarios is None else scenarios)
     for name in names:
