@@ -19,6 +19,7 @@ from pyomo_dlmp.uncertainty.out_of_sample import evaluate
 from pyomo_dlmp.uncertainty.route import Found
 from pyomo_dlmp.uncertainty.scenario_models import ScenarioPoint
 from pyomo_dlmp.uncertainty.scenarios import Scenarios
+from pyomo_dlmp.uncertainty.settlements import TwoSettlements
 from pyomo_dlmp.uncertainty.two_stage import TwoStage
 from pyomo_dlmp.uncertainty.value import Value, value_of
 
@@ -110,8 +111,11 @@ class StochasticResult:
         Raises
         ------
         ModelError
-            Of the AC form.
+            Of the AC form, and of two settlements.
         """
+        if isinstance(self.problem, TwoSettlements):
+            raise ModelError.at("StochasticResult.value", "is not known to two settlements",
+                                'Ask it of the decision with settlement="one".')
         if self.rounds is not None:
             raise ModelError.at("StochasticResult.value", "is not known to the AC form",
                                 'Ask it of the linear form: opf["form"]="lindist".')
@@ -131,7 +135,10 @@ class StochasticResult:
         if self.problem is None or self.found is None or self.found.x is None:
             raise ModelError.at("StochasticResult", f"has no decision ({self.status})",
                                 "Give it more time, or see its notes.")
-        return Decision(self.problem.first, self.found.x, self.problem.terms)
+        problem, x = self.problem, self.found.x
+        if isinstance(problem, TwoSettlements):
+            return Decision(problem.first, x, problem.terms, "two", problem.day_ahead(x))
+        return Decision(problem.first, x, problem.terms)
 
     def evaluate(self, scenarios: Scenarios, **options: Any) -> Evaluation:
         """What the decision comes to in scenarios that it was not made with.
