@@ -130,7 +130,7 @@ def map_items(results: Results) -> Iterator[Chart | FeederMap | Plan]:
             "The feeder, quantity by quantity: choose hour, phase and case; point at a bus or line "
             "for its values. Squares, circles, triangles and diamonds: substation, datacenters, "
             "SVGs, generators. Below: the same along the feeder, and what the price of a bus is "
-            f"made of. All hours share one scale.{places(results)}",
+            f"made of.{places(results)}",
             "Map of the feeder, coloured by the chosen quantity, with hour, phase and case to "
             "choose.")
     for quantity in ("active", "reactive"):

@@ -13,7 +13,6 @@ from pyomo_dlmp.report.ac_tables import (
     worst_certificate,
 )
 from pyomo_dlmp.report.along import series_items
-from pyomo_dlmp.report.derived import pick, sites_of
 from pyomo_dlmp.report.day import (
     loading_items,
     map_items,
@@ -24,6 +23,7 @@ from pyomo_dlmp.report.day import (
     unbalance_items,
     voltage_items,
 )
+from pyomo_dlmp.report.derived import pick, sites_of
 from pyomo_dlmp.report.drawing import Helpers, Progress
 from pyomo_dlmp.report.figures import certificate, compare, emissions, oneline, regimes
 from pyomo_dlmp.report.page import Picture, Plan, Section, on_paper, picture
@@ -75,9 +75,9 @@ def sections_of(results: Results, shown: Sequence[str]) -> list[Section]:
     """
     some = results.only(shown)
     return [
+        Section("map", "On the feeder", items=tuple(map_items(some))),
         Section("summary", "Summary", items=tuple(_summary(some))),
         Section("markets", "Markets and loadings", items=tuple(_comparison(results))),
-        Section("map", "On the feeder", items=tuple(map_items(some))),
         Section("loading", "Line loading", items=tuple(loading_items(some))),
         Section("owners", "Several owners", OWNERS, items=tuple(owners_items(results))),
         Section("prices", "Prices by hour", items=tuple(price_items(some))),

@@ -11,7 +11,6 @@ import pandas as pd
 from pyomo_dlmp.report.derived import all_cases, cases_of, pick, totals
 from pyomo_dlmp.tolerances import SAME_MONEY
 
-
 _OF_THE_SEARCH = ("proven_gap", "bound_of_the_payment", "rounds_of_the_price_taker")
 
 

@@ -36,7 +36,7 @@ from pyomo_dlmp.report.figures.unbalance import quantities_of
 
 _TITLE = 62  # letters of a panel's title in a line, on a narrow screen
 _GAP = 46  # px above each panel, for its title
-_FOOT = 108  # px below the last, for the axis and the legend
+_FOOT = 118  # px below the last, for the axis and the legend
 MOST_SITES = 6
 _MOST_LINES = 15
 
@@ -67,7 +67,6 @@ class _Panels:
 
     titles: Sequence[str]
     each: int = 190  # px
-    xtitle: str = "hour"
     data: list[dict[str, Any]] = field(default_factory=list)
     layout: dict[str, Any] = field(default_factory=dict)
     named: set[str] = field(default_factory=set)
@@ -113,13 +112,14 @@ class _Panels:
                           "align": "left", "yshift": 4})
         last = "" if count == 1 else str(count)
         whole = {
-            "margin": {"l": 66, "r": 12, "t": 4, "b": _FOOT}, "annotations": notes,
+            "margin": {"l": 66, "r": 12, "t": 26, "b": _FOOT}, "annotations": notes,
             "hovermode": "x unified", "hoversubplots": "axis", "plot_bgcolor": "#fff",
-            "xaxis": {"title": {"text": self.xtitle}, "anchor": f"y{last}", "gridcolor": "#f0f2f4"},
+            "xaxis": {"title": {"text": "hour"}, "anchor": f"y{last}", "gridcolor": "#f0f2f4",
+                      **_hours(self.data[0]["x"])},
             "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom",
                        "x": 0, "xanchor": "left", "itemsizing": "constant"},
             **self.layout, **layout}
-        return Chart({"data": self.data, "layout": whole}, int(inner + _FOOT), caption, alt)
+        return Chart({"data": self.data, "layout": whole}, int(inner + _FOOT + 26), caption, alt)
 
 
 def price_chart(prices: pd.DataFrame, dispatch: pd.DataFrame,
@@ -344,7 +344,7 @@ def loading_chart(loading: pd.DataFrame) -> Chart:
                 mine["phase"], mine["period"], strict=True)]})
     height = 40 + len(names) * max(22, 9 * len(data)) + _FOOT
     layout = {
-        "margin": {"l": 20, "r": 16, "t": 10, "b": _FOOT}, "bargap": 0.25, "plot_bgcolor": "#fff",
+        "margin": {"l": 20, "r": 16, "t": 30, "b": _FOOT}, "bargap": 0.25, "plot_bgcolor": "#fff",
         "xaxis": {"title": {"text": "greatest loading (% of the rating)"}, "rangemode": "tozero",
                   "gridcolor": "#e9ecef"},
         "yaxis": {"automargin": True, "type": "category", "dtick": 1},
@@ -357,6 +357,15 @@ def loading_chart(loading: pd.DataFrame) -> Chart:
                  f"Loading of lines and transformers in percent of their rating{more}: the "
                  "greatest of all hours and phases (see them by pointing at a bar). Red: the "
                  "rating.", "Bars of the greatest loading of each line, one per case.")
+
+
+def _hours(periods: Sequence) -> dict[str, Any]:
+    """An axis with about eight ticks, whether hours are numbers or names."""
+    every = max(1, -(-len(periods) // 8))
+    if all(isinstance(t, int | float) for t in periods):
+        return {"zeroline": False, "tick0": periods[0], "dtick": every,
+                "range": [periods[0] - 0.5, periods[-1] + 0.5]}
+    return {"type": "category", "dtick": every}
 
 
 def _plain(text: str) -> str:

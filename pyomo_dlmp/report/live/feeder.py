@@ -18,10 +18,12 @@ from pyomo_dlmp.report.figures.layout import positions
 from pyomo_dlmp.report.figures.oneline import KINDS, device_marks
 from pyomo_dlmp.report.figures.style import INK, colormap, norm_of, site_colors
 from pyomo_dlmp.report.reading import Results
+from pyomo_dlmp.tolerances import ROUNDING
 
 MOST_PARTS = 300_000
 """Parts of prices (numbers) beyond which the page holds those of the datacenters' buses alone."""
 _STEPS = 8  # colours of lines
+_SMALLEST, _LETTER = (500.0, 440.0), 8.0  # px: of the map on a narrow screen, of a letter
 _SYMBOLS = {"substation": "square", "datacenter": "circle", "svg": "triangle-up",
             "generator": "diamond"}
 
@@ -76,9 +78,9 @@ def feeder_data(results: Results) -> dict[str, Any]:
     dict
         buses, x, y, km: by bus; wires: [from, to] (places in `buses`), branches: their names;
         cases, periods; marks: devices with symbol, colour and the cases that have them; layers:
-        name, unit, how, colours, of, lo, hi, steps (colours of lines), phases (phase -> at: places in buses or branches;
-        values: case -> [period][k]); parts: names, phases (phase -> at; values: case -> part ->
-        [period][k], $/MWh); site: place of the bus that is chosen at first.
+        name, unit, how, colours, of, lo, hi, steps (colours of lines), phases (phase -> at: places
+        in buses or branches; values: case -> [period][k]); parts: names, phases (phase -> at;
+        values: case -> part -> [period][k], $/MWh); site: place of the bus that is chosen at first.
     """
     place = positions(results.buses, results.branches)
     names = list(place)
@@ -96,7 +98,7 @@ def feeder_data(results: Results) -> dict[str, Any]:
     return {
         "buses": names, "x": points[:, 0], "y": points[:, 1], "km": km, "wires": wires,
         "branches": branches, "cases": results.cases, "periods": periods,
-        "marks": _marks(results, at), "layers": layers,
+        "marks": _labelled(_marks(results, at), points), "layers": layers,
         "parts": _parts(results, at, periods),
         "site": at.get(sites[0], 0) if sites else 0}
 
@@ -167,6 +169,30 @@ def _marks(results: Results, at: dict[str, int]) -> list[dict[str, Any]]:
             found.append({
                 "kind": KINDS[kind][1], "name": element, "at": at[bus], "symbol": _SYMBOLS[kind],
                 "color": colors.get(element, INK) if kind == "datacenter" else INK,
-                "named": kind in ("substation", "datacenter"),
+                "named": kind in ("substation", "datacenter"), "label": "top center",
                 "cases": list(dict.fromkeys(map(str, rows["case"])))})
     return found
+
+
+def _labelled(marks: list[dict[str, Any]], points: np.ndarray) -> list[dict[str, Any]]:
+    """The marks, each name on that side where it meets the fewest other names and marks."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    scale = min(np.array(_SMALLEST) / np.maximum(high - low, ROUNDING))
+    at = {mark["name"]: scale * (points[mark["at"]] - low) for mark in marks}
+    taken = [(x - 9, y - 9, x + 9, y + 9) for x, y in at.values()]
+    for mark in marks:
+        if not mark["named"]:
+            continue
+        (x, y), wide = at[mark["name"]], _LETTER * len(mark["name"])
+        boxes = {
+            "top center": (x - wide / 2, y + 10, x + wide / 2, y + 26),
+            "bottom center": (x - wide / 2, y - 26, x + wide / 2, y - 10),
+            "middle right": (x + 10, y - 8, x + 10 + wide, y + 8),
+            "middle left": (x - 10 - wide, y - 8, x - 10, y + 8)}
+        mark["label"] = min(boxes, key=lambda side: sum(_meet(boxes[side], b) for b in taken))
+        taken.append(boxes[mark["label"]])
+    return marks
+
+
+def _meet(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return (one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3])
