@@ -275,7 +275,7 @@ def loading_items(results: Results) -> Iterator[Chart]:
     ------
     Chart
     """
-    if len(results.line_loading):
+    if matters(results.line_loading):
         yield charts.loading_chart(results.line_loading)
 
 

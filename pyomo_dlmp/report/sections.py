@@ -26,6 +26,8 @@ from pyomo_dlmp.report.day import (
 from pyomo_dlmp.report.derived import pick, sites_of
 from pyomo_dlmp.report.drawing import Helpers, Progress
 from pyomo_dlmp.report.figures import certificate, compare, emissions, oneline, regimes
+from pyomo_dlmp.report.live.charts import Chart
+from pyomo_dlmp.report.live.proofs import certificate_chart, regime_chart
 from pyomo_dlmp.report.page import Picture, Plan, Section, on_paper, picture
 from pyomo_dlmp.report.reading import Results
 from pyomo_dlmp.report.rivals import OWNERS, owners_items
@@ -187,10 +189,11 @@ def _true_in_ac(results: Results) -> str:
     return text
 
 
-def _ac(results: Results) -> Iterator[Plan | Table]:
+def _ac(results: Results) -> Iterator[Chart | Plan | Table]:
     if len(results.ac_certificate):
         yield certificate_table(results.ac_certificate)
-        yield picture(
+        yield certificate_chart(results.ac_certificate)
+        yield on_paper(
             "All prices, sorted by the distance of their dual from the marginal cost in AC.",
             "Curves of the differences of price and marginal cost on a logarithmic axis.",
             certificate.certificate_curves, results.ac_certificate,
@@ -212,12 +215,13 @@ def _emissions(results: Results) -> Iterator[Plan]:
         )  # fmt: skip
 
 
-def _regimes(results: Results) -> Iterator[Plan]:
+def _regimes(results: Results) -> Iterator[Chart | Plan]:
     table = results.regimes
     if table.empty:
         return
+    yield regime_chart(table)
     x, y = table["x_site"].iloc[0], table["y_site"].iloc[0]
-    yield picture(
+    yield on_paper(
         f"What binds over the powers of {x} and {y}, in the hour of each case's highest payment; "
         "all else the leader decides is as in the answer (star). Limits that bind everywhere are "
         f"left out. Numbers: active DLMP at {x} ($/MWh), mean of the region's corners.",

@@ -62,7 +62,7 @@ class Chart:
 
 
 @dataclass
-class _Panels:
+class Panels:
     """Panels one below the other over the hours, as they are filled."""
 
     titles: Sequence[str]
@@ -70,12 +70,14 @@ class _Panels:
     data: list[dict[str, Any]] = field(default_factory=list)
     layout: dict[str, Any] = field(default_factory=dict)
     named: set[str] = field(default_factory=set)
+    notes: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, row: int, name: str, x: Sequence, y: pd.Series, **trace: Any) -> None:
         """A trace; of those with one name the first is in the legend and switches all."""
         mark = "" if row == 0 else str(row + 1)
         self.data.append({
-            "x": list(x), "y": y.to_numpy(dtype=float), "name": _plain(name), "legendgroup": name,
+            "x": list(x), "y": y.to_numpy(dtype=float), "legendgroup": name,
+            "name": name if "<br>" in name else plain(name),
             "showlegend": name not in self.named, "xaxis": "x", "yaxis": f"y{mark}", **trace})
         self.named.add(name)
 
@@ -92,12 +94,17 @@ class _Panels:
             "type": "line", "xref": "paper", "x0": 0, "x1": 1, "yref": f"y{mark}", "y0": value,
             "y1": value, "line": {"color": LIMIT, "width": 1.2, "dash": "dash"}})
 
+    def note(self, row: int, x: float, y: float, text: str) -> None:
+        """A text in a panel."""
+        self.notes.append({"text": text, "x": x, "y": y, "showarrow": False, "xref": "x",
+                           "yref": f"y{row + 1 if row else ''}", "font": {"size": 11}})
+
     def chart(self, ytitles: Sequence[str], caption: str, alt: str, **layout: Any) -> Chart:
         """The whole."""
         count = len(self.titles)
-        titles = ["<br>".join(map(_plain, wrap(title, _TITLE))) for title in self.titles]
+        titles = ["<br>".join(map(plain, wrap(title, _TITLE))) for title in self.titles]
         inner = count * (self.each + _GAP)
-        notes = []
+        notes = list(self.notes)
         for row, (title, ytitle) in enumerate(zip(titles, ytitles, strict=True)):
             top = 1 - (row * (self.each + _GAP) + _GAP) / inner
             mark = "" if row == 0 else str(row + 1)
@@ -140,7 +147,7 @@ def price_chart(prices: pd.DataFrame, dispatch: pd.DataFrame,
     active = pick(prices, quantity="active")
     periods, cases = periods_of(active), all_cases(active)
     sites = dict(list(sites_of(dispatch).items())[:MOST_SITES])
-    panels = _Panels(["all buses: from the lowest to the highest phase, and their mean",
+    panels = Panels(["all buses: lowest, mean and highest",
                       *(f"{site}, bus {bus}: mean of its phases" for site, bus in sites.items())])
     for case in cases_of(active):
         mine, color = pick(active, case=case), case_color(cases, case)
@@ -182,7 +189,7 @@ def power_chart(dispatch: pd.DataFrame, payments: pd.DataFrame, hours: float) ->
     at_bus = sites_of(dispatch)
     colors, paid = site_colors(list(at_bus)), price_paid(payments, dispatch, hours)
     titles = list(cases) + (["average price paid"] if len(paid) else [])
-    panels = _Panels(titles, each=160)
+    panels = Panels(titles, each=160)
     for row, case in enumerate(cases):
         wide = grid(pick(power, case=case), "period", "element").reindex(periods)
         for site, bus in at_bus.items():
@@ -217,7 +224,7 @@ def svg_chart(dispatch: pd.DataFrame) -> Chart:
     rows = pick(dispatch, kind="svg", quantity="reactive")
     rows = rows[rows["phase"] != ""] if (rows["phase"] != "").any() else rows
     periods, cases = periods_of(rows), cases_of(rows)
-    panels = _Panels(cases, each=150)
+    panels = Panels(cases, each=150)
     for row, case in enumerate(cases):
         mine = pick(rows, case=case)
         for leg in phases_of(mine) or [""]:
@@ -244,7 +251,7 @@ def import_chart(dispatch: pd.DataFrame) -> Chart:
     """
     words = {"active": ("active power", "MW"), "reactive": ("reactive power", "Mvar")}
     there = {name: table for name in words if len(table := totals(dispatch, "substation", name))}
-    panels, cases = _Panels([words[name][0] for name in there], each=160), all_cases(dispatch)
+    panels, cases = Panels([words[name][0] for name in there], each=160), all_cases(dispatch)
     for row, table in enumerate(there.values()):
         periods = periods_of(table)
         for case in cases_of(table):
@@ -273,7 +280,7 @@ def voltage_chart(voltages: pd.DataFrame, limits: tuple[float | None, float | No
     """
     rows = pick(voltages, quantity="line_to_neutral")
     periods, phases, cases = periods_of(rows), phases_of(rows), all_cases(rows)
-    panels = _Panels([f"phase {phase}" for phase in phases], each=170)
+    panels = Panels([f"phase {phase}" for phase in phases], each=170)
     for row, phase in enumerate(phases):
         for case in cases_of(rows):
             mine = pick(rows, case=case, phase=phase).groupby("period")["value"]
@@ -305,7 +312,7 @@ def unbalance_chart(unbalance: pd.DataFrame, dispatch: pd.DataFrame) -> Chart:
     """
     here = unbalance[unbalance["bus"].isin(set(sites_of(dispatch).values()))]
     names, periods, cases = quantities_of(here)[:2], periods_of(here), all_cases(here)
-    panels = _Panels([f"{name}, mean of the datacenters' buses" for name in names], each=160)
+    panels = Panels([f"{name}, mean of the datacenters' buses" for name in names], each=160)
     for row, name in enumerate(names):
         for case in cases_of(here):
             mine = pick(here, quantity=name, case=case).groupby("period")["value"].mean()
@@ -337,8 +344,8 @@ def loading_chart(loading: pd.DataFrame) -> Chart:
         mine = pick(loading, case=case).dropna(subset=["value"]).sort_values("value")
         mine = mine.drop_duplicates("element", keep="last").set_index("element").reindex(names)
         data.append({
-            "type": "bar", "orientation": "h", "name": _plain(case),
-            "y": [_plain(str(name)) for name in names], "x": mine["value"].to_numpy(dtype=float),
+            "type": "bar", "orientation": "h", "name": plain(case),
+            "y": [plain(str(name)) for name in names], "x": mine["value"].to_numpy(dtype=float),
             "marker": {"color": case_color(cases, case)},
             "hovertext": [f"phase {phase}, hour {t}" for phase, t in zip(
                 mine["phase"], mine["period"], strict=True)]})
@@ -368,8 +375,17 @@ def _hours(periods: Sequence) -> dict[str, Any]:
     return {"type": "category", "dtick": every}
 
 
-def _plain(text: str) -> str:
-    """A text that plotly shows as it is: it reads some tags of HTML."""
+def plain(text: str) -> str:
+    """A text that plotly shows as it is: it reads some tags of HTML.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+    """
     return escape(text, quote=False)
 
 
