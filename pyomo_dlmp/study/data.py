@@ -13,7 +13,6 @@ from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.study.aggregators import served_by
 from pyomo_dlmp.study.contracts import at_loading
 
-
 ALONE = "without datacenters"
 """Name of the run of the first case without them."""
 
