@@ -47,7 +47,7 @@ REGRET = ["owner", "cost", "best_response_bound", "regret"]
 _WHY: dict[str, str] = {
     Status.CYCLES: "best responses cycle",
     Status.GAP_NOT_REACHED: "the owners count on different prices where these are not unique"}
-EQUILIBRIA = ["equilibrium", "set", "owner", "cost", "regret", "starts"]
+EQUILIBRIA = ["number", "set", "owner", "cost", "regret", "starts"]
 
 
 def solve_equilibrium(market: Market, gap: float = SAME_OBJECTIVE,

@@ -32,6 +32,7 @@ class Results:
     prices: pd.DataFrame
     voltages: pd.DataFrame
     unbalance: pd.DataFrame
+    line_loading: pd.DataFrame
     dispatch: pd.DataFrame
     payments: pd.DataFrame
     audit: pd.DataFrame

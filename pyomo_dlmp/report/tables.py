@@ -11,6 +11,8 @@ import pandas as pd
 from pyomo_dlmp.report.derived import all_cases, cases_of, pick, totals
 from pyomo_dlmp.tolerances import SAME_MONEY
 
+_OF_THE_SEARCH = ("proven_gap", "bound_of_the_payment", "rounds_of_the_price_taker")
+
 
 @dataclass(frozen=True)
 class Table:
@@ -95,20 +97,22 @@ def signed(change: float, scale: float) -> str:
     return ("+" if change > 0 else "") + number(change)
 
 
-def summary_table(summary: pd.DataFrame) -> Table:
+def summary_table(summary: pd.DataFrame, changes: bool = True) -> Table:
     """Quantities as rows, cases as columns; with several cases, each minus the first.
 
     Parameters
     ----------
     summary : DataFrame
         Columns case, quantity, value, unit.
+    changes : bool
+        Whether there are columns of each case minus the first.
 
     Returns
     -------
     Table
     """
     cases = all_cases(summary)
-    first, others = cases[0], cases[1:]
+    first, others = cases[0], cases[1:] if changes else []
     rows = []
     for (quantity, unit), part in summary.groupby(["quantity", "unit"], sort=False):
         value = dict(zip(part["case"].tolist(), part["value"].tolist(), strict=True))
@@ -118,6 +122,24 @@ def summary_table(summary: pd.DataFrame) -> Table:
         rows.append(cells)
     head = ["quantity", "unit", *cases, *[f"{case} minus {first}" for case in others]]
     return Table(head, rows, 2, "The study in numbers, case by case.")
+
+
+def of_the_solver(summary: pd.DataFrame) -> pd.Series:
+    """Which rows of a summary are of the search and the machine, not of the answer.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        Columns case, quantity, value, unit; sizes of the problem, whose names differ from one
+        strategy to another, follow `wall_time` in each case, as a study writes them.
+
+    Returns
+    -------
+    Series of bool
+    """
+    name = summary["quantity"].astype(str)
+    sizes = (name == "wall_time").groupby(summary["case"], observed=True).cumsum() > 0
+    return sizes & ~name.str.startswith("AC_check") | name.isin(_OF_THE_SEARCH)
 
 
 PAID = (

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pyomo_dlmp.results.dispatch import dispatch_table
     from pyomo_dlmp.results.emissions import emissions_table
     from pyomo_dlmp.results.feeder import branches_table, buses_table
+    from pyomo_dlmp.results.line_loading import line_loading_table
     from pyomo_dlmp.results.markets import markets_table
     from pyomo_dlmp.results.payments import payments_table
     from pyomo_dlmp.results.prices import customer_prices, prices_table
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "branches_table", "buses_table", "customer_parts", "customer_prices", "decomposition_table",
-    "dispatch_table", "emissions_table", "markets_table", "neutrals_table", "payments_table",
-    "prices_table", "regimes_table", "summary_table", "unbalance_table", "voltages_table",
+    "dispatch_table", "emissions_table", "line_loading_table", "markets_table", "neutrals_table",
+    "payments_table", "prices_table", "regimes_table", "summary_table", "unbalance_table",
+    "voltages_table",
 ]
 
 # Who draws a report needs `results.schema` alone. What makes tables of a model is loaded when it is

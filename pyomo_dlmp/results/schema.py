@@ -105,6 +105,8 @@ VOLTAGES = TableSchema("voltages", "Magnitudes, line to neutral and line to line
     *_AT, _VALUE, _UNIT))
 UNBALANCE = TableSchema("unbalance", "VUF, PVUR and LVUR of three-phase buses, in %", (
     _BUS, _PERIOD, _QUANTITY, _VALUE, _UNIT), optional=True)
+LINE_LOADING = TableSchema("line_loading", "Lines and transformers, in % of their rating", (
+    _ELEMENT, _PHASE, _PERIOD, _QUANTITY, _VALUE, _UNIT), optional=True)
 DISPATCH = TableSchema("dispatch", "Power drawn or made, in MW and Mvar, and prices of energy", (
     Column("kind", Kind.TEXT, "substation, datacenter, generator, storage, svg"),
     _ELEMENT, *_AT, _VALUE, _UNIT), optional=True)
@@ -244,7 +246,7 @@ REGRET = TableSchema("regret", "Certificate of an equilibrium, owner by owner", 
            "proven: no other schedule of it costs less while the others keep theirs ($)"),
     _REGRET), optional=True)
 EQUILIBRIA = TableSchema("equilibria", "Equilibria found; there may be others", (
-    Column("equilibrium", Kind.NUMBER, "counted from 1, which is the answer"),
+    Column("number", Kind.NUMBER, "of the equilibrium, counted from 1, which is the answer"),
     Column("set", Kind.NUMBER, "equilibria of one number are joined by others"), _OWNER,
     Column("cost", Kind.NUMBER, "what it pays ($)"), _REGRET,
     Column("starts", Kind.NUMBER, "starts that led there (count)")), optional=True)
@@ -258,9 +260,8 @@ BEST_RESPONSES = TableSchema("best_responses", "Turns of the owners on the way t
 OF_OWNERS = (REGRET, EQUILIBRIA, BEST_RESPONSES)
 """Tables of a market of several owners."""
 
-OF_A_RUN = (SUMMARY, PRICES, VOLTAGES, UNBALANCE, DISPATCH, PAYMENTS, DECOMPOSITION, EMISSIONS,
-            REGIMES, AUDIT, *OF_AC, *OF_A_SERIES, *OF_SCENARIOS,
-            *OF_OWNERS)
+OF_A_RUN = (SUMMARY, PRICES, VOLTAGES, UNBALANCE, LINE_LOADING, DISPATCH, PAYMENTS, DECOMPOSITION,
+            EMISSIONS, REGIMES, AUDIT, *OF_AC, *OF_A_SERIES, *OF_SCENARIOS, *OF_OWNERS)
 """Tables that every run adds its rows to, as far as it has any."""
 
 OF_THE_STUDY = (CASES, MARKETS, BUSES, BRANCHES, STUDY)

@@ -12,6 +12,7 @@ from pyomo_dlmp.results import (
     decomposition_table,
     dispatch_table,
     emissions_table,
+    line_loading_table,
     payments_table,
     regimes_table,
     summary_table,
@@ -24,7 +25,14 @@ from pyomo_dlmp.results.limits import CURE, broken_limits
 from pyomo_dlmp.results.loading import high_loading
 from pyomo_dlmp.results.payments import device_prices, market_payments
 from pyomo_dlmp.results.prices import balance_duals
-from pyomo_dlmp.results.schema import AUDIT, BEST_RESPONSES, EQUILIBRIA, REGRET, SUMMARY
+from pyomo_dlmp.results.schema import (
+    AUDIT,
+    BEST_RESPONSES,
+    EQUILIBRIA,
+    LINE_LOADING,
+    REGRET,
+    SUMMARY,
+)
 from pyomo_dlmp.results.voltages import exact
 from pyomo_dlmp.study.data import Run, Study
 from pyomo_dlmp.study.further import factors_of, regime_sites
@@ -66,6 +74,8 @@ def answer_tables(study: Study, run: Run, market: Market, outcome: MarketResult,
     dso, network = outcome.dso, outcome.network or market.network
     tables = {"prices": balance_duals(dso), "voltages": voltages_table(dso),
               "unbalance": unbalance_table(dso), "dispatch": dispatch_table(dso, network)}
+    if len(loading := line_loading_table(dso, network)):
+        tables[LINE_LOADING.name] = loading
     pays = MARKETS[run.market].pays or market.pays
     prices = device_prices(dso, network) if exact(dso) else None
     tables["payments"] = market_payments(

@@ -19,6 +19,7 @@ from pyomo_dlmp.uncertainty.out_of_sample import evaluate
 from pyomo_dlmp.uncertainty.route import Found
 from pyomo_dlmp.uncertainty.scenario_models import ScenarioPoint
 from pyomo_dlmp.uncertainty.scenarios import Scenarios
+from pyomo_dlmp.uncertainty.settlements import TwoSettlements
 from pyomo_dlmp.uncertainty.two_stage import TwoStage
 from pyomo_dlmp.uncertainty.value import Value, value_of
 
@@ -110,12 +111,14 @@ class StochasticResult:
         Raises
         ------
         ModelError
-            Of the AC form.
+            Of the AC form, and of two settlements.
         """
+        if isinstance(self.problem, TwoSettlements):
+            raise ModelError.at("StochasticResult.value", "is not known to two settlements",
+                                'Ask it of the decision with settlement="one".')
         if self.rounds is not None:
             raise ModelError.at("StochasticResult.value", "is not known to the AC form",
                                 'Ask it of the linear form: opf["form"]="lindist".')
-        self._require_one_settlement("value")
         if self._value is None:
             self._value = value_of(self, gap, time_limit)
         return self._value
@@ -132,7 +135,10 @@ class StochasticResult:
         if self.problem is None or self.found is None or self.found.x is None:
             raise ModelError.at("StochasticResult", f"has no decision ({self.status})",
                                 "Give it more time, or see its notes.")
-        return Decision(self.problem.first, self.found.x, self.problem.terms)
+        problem, x = self.problem, self.found.x
+        if isinstance(problem, TwoSettlements):
+            return Decision(problem.first, x, problem.terms, "two", problem.day_ahead(x))
+        return Decision(problem.first, x, problem.terms)
 
     def evaluate(self, scenarios: Scenarios, **options: Any) -> Evaluation:
         """What the decision comes to in scenarios that it was not made with.
@@ -147,7 +153,6 @@ class StochasticResult:
         -------
         Evaluation
         """
-        self._require_one_settlement("evaluate")
         return evaluate(self, self.models.market, scenarios,
                         **{"atlas": self.models.atlas, **options})
 
@@ -182,12 +187,6 @@ class StochasticResult:
             self.problem.recourses, self.found.decisions, strict=True)}
         return Decided(self.models.market, self.models.scenarios, values, self.by_scenario, own,
                        self.settlements is None)
-
-    def _require_one_settlement(self, word: str) -> None:
-        if self.settlements is not None:
-            raise ModelError.at(
-                f"StochasticResult.{word}", "is of two settlements, and would count one",
-                "Solve with settlement='one'.")
 
     @property
     def evpi(self) -> tuple[float, float]:

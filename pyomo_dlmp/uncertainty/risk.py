@@ -53,12 +53,15 @@ class CVaR:
         """See `Measure`: e = (eta, delta)."""
         many, tail, w = len(probabilities), self._tail(probabilities), self.weight
         share = probabilities / tail if tail else np.zeros(many)
+        # without a tail eta is above each scenario's cost, but for those that never come
+        free = (probabilities <= 0.0) | (tail > 0.0)
         eye = sp.identity(many)
         return Rows(
             weights=(1.0 - w) * probabilities,
-            slope=(1.0 - w) * probabilities + w * (np.minimum(1.0, share) if tail else 1.0),
+            slope=(1.0 - w) * probabilities + w * (
+                np.minimum(1.0, share) if tail else ~free),
             c=np.concatenate([[w], w * share]), lb=np.append(-np.inf, np.zeros(many)),
-            ub=np.append(np.inf, np.full(many, np.inf if tail else 0.0)),
+            ub=np.append(np.inf, np.where(free, np.inf, 0.0)),
             A=sp.hstack([-eye, np.ones((many, 1)), eye], format="csr"),
             lo=np.zeros(many), hi=np.full(many, np.inf))
 

@@ -23,7 +23,12 @@ from pyomo_dlmp.uncertainty.result import StochasticResult, empty_tables, prices
 from pyomo_dlmp.uncertainty.route import Found, Progress, reply, search
 from pyomo_dlmp.uncertainty.scenario_models import ScenarioModels, ScenarioPoint
 from pyomo_dlmp.uncertainty.settlement_bound import convex_bound
-from pyomo_dlmp.uncertainty.settlements import DAY_AHEAD, AfterDayAhead, TwoSettlements
+from pyomo_dlmp.uncertainty.settlements import (
+    DAY_AHEAD,
+    AfterDayAhead,
+    TwoSettlements,
+    site_price,
+)
 from pyomo_dlmp.uncertainty.two_stage import TwoStage
 
 SETTLEMENTS = ["settlement", "scenario", "site", "period", "mw", "price", "value", "unit"]
@@ -236,27 +241,6 @@ def _settled(settlement: str, scenario: str, one: Any, mw: np.ndarray, point: Sc
         rows += [(settlement, scenario, site, t, float(p), float(rate), one.hours * p * rate, "$")
                  for t, p, rate in zip(point.periods, mw[k], price, strict=True)]
     return pd.DataFrame(rows, columns=SETTLEMENTS)
-
-
-def site_price(point: ScenarioPoint, dc: Any) -> np.ndarray:
-    """Price of a balanced site's power by period, shape (periods,).
-
-    Parameters
-    ----------
-    point : ScenarioPoint
-    dc : Datacenter
-
-    Returns
-    -------
-    ndarray
-        $ per MWh of active power, with the reactive power that comes with it.
-    """
-    lagging = float(np.tan(np.arccos(dc.power_factor)))
-    total = np.zeros(len(point.periods))
-    for bus, phase, quantity, values in point.read.prices:
-        if bus == dc.bus and phase in dc.phases:
-            total += np.asarray(values) * (1.0 if quantity == "active" else lagging)
-    return total / len(dc.phases)
 
 
 def _checked(name: str, point: ScenarioPoint, paid: float, table: pd.DataFrame,

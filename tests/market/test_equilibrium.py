@@ -95,9 +95,9 @@ def test_no_deviation_of_one_owner_is_below_its_bound(outcome):
 def test_all_tables_say_the_same(outcome):
     assert set(outcome.rounds.columns) == {
         "start", "round", "owner", "cost", "bound", "regret", "change"}
-    assert (outcome.equilibria["starts"].groupby(outcome.equilibria["equilibrium"]).first().sum()
+    assert (outcome.equilibria["starts"].groupby(outcome.equilibria["number"]).first().sum()
             == 3)
-    first = outcome.equilibria[outcome.equilibria["equilibrium"] == 1].set_index("owner")
+    first = outcome.equilibria[outcome.equilibria["number"] == 1].set_index("owner")
     assert first["cost"].to_numpy() == pytest.approx(
         outcome.regret.set_index("owner")["cost"].to_numpy(), rel=1e-5)
     assert "there may be others" in outcome.note
