@@ -244,7 +244,7 @@ REGRET = TableSchema("regret", "Certificate of an equilibrium, owner by owner", 
            "proven: no other schedule of it costs less while the others keep theirs ($)"),
     _REGRET), optional=True)
 EQUILIBRIA = TableSchema("equilibria", "Equilibria found; there may be others", (
-    Column("equilibrium", Kind.NUMBER, "counted from 1, which is the answer"),
+    Column("number", Kind.NUMBER, "of the equilibrium, counted from 1, which is the answer"),
     Column("set", Kind.NUMBER, "equilibria of one number are joined by others"), _OWNER,
     Column("cost", Kind.NUMBER, "what it pays ($)"), _REGRET,
     Column("starts", Kind.NUMBER, "starts that led there (count)")), optional=True)

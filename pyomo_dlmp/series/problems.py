@@ -122,9 +122,9 @@ def _check(problems: Problems, horizon: Any, step: Any, window: Any) -> None:
             faults.append(Fault(f"solve_series, {word}", f"is {shown(value)}",
                                 "Give a whole number of rows, at least 1."))
     if problems.market.owners:
-        faults.append(Fault("solve_series", "is given a market of several owners, and follows one "
-                            "leader", "Give its work as `workload`, or call solve_market day by "
-                            "day."))
+        faults.append(Fault("market, owners", "are given, and a series or a set of scenarios "
+                            "follows one leader", "Give its work as `workload`, or call "
+                            "solve_market for each day or scenario."))
     if faults:
         raise ModelError(faults)
     if horizon is None:

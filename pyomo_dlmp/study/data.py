@@ -181,13 +181,14 @@ class Study:
         work = None if owners else self._workload({"energy_share": 0.6, **{
             k: v for k, v in self.aggregator.items() if v is not None}}, mine, run.loading,
             self.parts)
+        contracts: dict[str, Any] = {**at_loading(self.contracts, run.loading)}
         return Market(network, work, self.options(run),
                       self.aggregator["pays"], self.aggregator["tariff"], takers, self.averaged,
                       self.max_rounds, self.ac["max_rounds"], self.ac["deviations"],
                       limits_kw={name: (0.0, _times(most, run.loading))
                                  for name, most in self.aggregator["most_kw"].items()},
                       owners=owners, starts=self.starts,
-                      **at_loading(self.contracts, run.loading))
+                      **contracts)
 
     def _workload(self, given: Mapping[str, Any], mine: list[Datacenter], loading: float,
                   parts: Mapping[str, tuple]) -> Workload:

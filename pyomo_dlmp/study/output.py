@@ -119,7 +119,7 @@ def numbers(outcome: MarketResult, seconds: float) -> pd.DataFrame:
         rows += [(f"{owner}_pays", paid, "$") for owner, paid in zip(
             outcome.regret["owner"], outcome.regret["cost"], strict=True)]
         if outcome.equilibria is not None:
-            rows.append(("equilibria_found", outcome.equilibria["equilibrium"].nunique(), "count"))
+            rows.append(("equilibria_found", outcome.equilibria["number"].nunique(), "count"))
     elif outcome.rounds is not None and outcome.ac is None:
         rows.append(("rounds_of_the_price_taker", len(outcome.rounds), "count"))
     rows += [("wall_time", seconds, "s"), ("peak_memory", 1e3 * memory.peak(), "MB")]

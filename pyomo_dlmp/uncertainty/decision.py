@@ -14,7 +14,7 @@ from pyomo_dlmp.network.series import by_period, period_labels
 from pyomo_dlmp.network.units import KILO, mega
 from pyomo_dlmp.uncertainty.first_stage import FirstStage, Terms
 
-_LEAST_ROOM = 1e-3  # of the capacity: half of the narrowest range in which regions are looked for
+_LEAST_ROOM = 0.001  # of the capacity: half of the narrowest range in which regions are looked for
 
 
 @dataclass(frozen=True)

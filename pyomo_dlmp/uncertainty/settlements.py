@@ -101,6 +101,11 @@ class AfterDayAhead:
         """See `Measure`."""
         return self.inner.columns(costs[1:], probabilities[1:])
 
+    def weights(self, costs: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+        """Weights whose sum of costs the measure is never below, and reaches at these: (S,)."""
+        own = getattr(self.inner, "gradient", None)
+        return probabilities[1:] if own is None else own(costs, probabilities[1:])
+
 
 @dataclass
 class TwoSettlements(TwoStage):

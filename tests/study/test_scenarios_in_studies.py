@@ -167,6 +167,30 @@ def test_ctrl_c_keeps_what_was_found(tmp_path, monkeypatch):
     assert table(tmp_path, "uncertainty")["value"].iloc[0] == "optimal"
 
 
+def test_ctrl_c_after_the_decision_keeps_it(tmp_path, monkeypatch):
+    from pyomo_dlmp.uncertainty.result import StochasticResult
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StochasticResult, "value", stopped)
+        first = solved(tmp_path, monkeypatch)
+    assert first.interrupted and len(table(tmp_path, "first_stage")) == 2
+    assert not solved(tmp_path, monkeypatch, resume=True).missing
+    assert "EVPI" in table(tmp_path, "uncertainty")["quantity"].tolist()
+
+
+def test_in_the_ac_form_the_decision_is_there_and_what_is_not_is_said(tmp_path, monkeypatch):
+    text = TINY.replace("[dso]", '[dso]\nform = "ac"').replace("[check]", "[ac]\ndeviations = 0\n"
+                                                               "[check]")
+    results = solved(tmp_path, monkeypatch, text)
+    assert not results.missing
+    few = table(tmp_path, "uncertainty").set_index("quantity")["value"]
+    assert few["status"] == "optimal"
+    assert few["note"].str.contains("information is worth").any()
+
+
 @pytest.mark.parametrize("old, new, words", [
     ("EPEX = ", "EPX = ", "[scenarios], columns: names 'EPX'"),
     ('"s.csv"', '"t.csv"', "there is no file"),

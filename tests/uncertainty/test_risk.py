@@ -162,6 +162,21 @@ def test_what_is_wrong_is_said_with_everything_else(risk, says):
         solve(risk=risk, flexibility=-1.0)
 
 
+@given(costs_and_weights(), st.sampled_from((0.3, 1.0)), st.sampled_from((0.0, 0.5, 0.9, 1.0)),
+       st.integers(0, 99))
+@settings(max_examples=40, deadline=None)
+def test_a_gradient_is_a_bound_everywhere_and_exact_where_it_was_taken(drawn, weight, level, seed):
+    costs, p = drawn
+    rng = np.random.default_rng(seed)
+    points = rng.uniform(0, 3, (len(costs), 1))
+    for measure in (CVaR(weight, level), WorstExpectation(0.4, np.abs(points - points.T))):
+        q = measure.gradient(costs, p)
+        assert q.sum() == pytest.approx(1.0) and (q >= -1e-12).all()
+        assert q @ costs == pytest.approx(measure.value(costs, p), abs=1e-5)
+        other = costs + rng.normal(size=len(costs)) * 10
+        assert q @ other <= measure.value(other, p) + 1e-7
+
+
 def test_a_scenario_that_never_comes_is_not_the_worst():
     """Of the worst scenario, too: the dearest day has no probability here."""
     given = scenarios((0.4, 0.6, 0.0), ("sunny", "dark", "never"), [*PRICE, (120.0, 120.0)],
