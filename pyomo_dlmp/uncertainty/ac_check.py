@@ -132,9 +132,6 @@ def check_ac(result: Any, scenarios: Iterable[str] | None = None, *, buses: Iter
     KeyboardInterrupt
         Ctrl-C before a scenario was finished.
     """
-    if result.decision.settlement == "two":
-        raise ModelError.at("check_ac", "is of a decision with two settlements, whose day-ahead "
-                            "prices are the linear form's", 'Check that of settlement="one".')
     decided = result.decided
     names = list(decided.values if scenarios is None else scenarios)
     for name in names:

@@ -113,12 +113,12 @@ class StochasticResult:
         ModelError
             Of the AC form, and of two settlements.
         """
-        if isinstance(self.problem, TwoSettlements):
-            raise ModelError.at("StochasticResult.value", "is not known to two settlements",
-                                'Ask it of the decision with settlement="one".')
         if self.rounds is not None:
             raise ModelError.at("StochasticResult.value", "is not known to the AC form",
                                 'Ask it of the linear form: opf["form"]="lindist".')
+        if isinstance(self.problem, TwoSettlements):
+            raise ModelError.at("StochasticResult.value", "is of two settlements, and would count "
+                                "one", "Solve with settlement='one'.")
         if self._value is None:
             self._value = value_of(self, gap, time_limit)
         return self._value
@@ -181,12 +181,14 @@ class StochasticResult:
         ModelError
             There is no decision.
         """
-        own = self.decision.cost
+        own = self.decision.cost - self.decision.day_ahead  # which costs by scenario hold
         assert self.problem is not None and self.found is not None
-        values = {r.scenario.name: r.scenario.named(z) for r, z in zip(
-            self.problem.recourses, self.found.decisions, strict=True)}
+        two = getattr(self.problem, "plain", None)  # its first recourse is the day ahead
+        parts = [r.scenario for r in self.problem.recourses] if two is None else two
+        values = {one.name: one.named(z) for one, z in zip(
+            parts, self.found.decisions, strict=True)}
         return Decided(self.models.market, self.models.scenarios, values, self.by_scenario, own,
-                       self.settlements is None)
+                       two is None)
 
     @property
     def evpi(self) -> tuple[float, float]:

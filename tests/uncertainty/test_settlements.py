@@ -167,33 +167,6 @@ def test_faults(change, says):
         solve(**change)
 
 
-def test_the_bound_by_convexity_is_a_bound_and_its_costs_are_the_dsos(monkeypatch):
-    """Against brute force, and the integrated prices against costs of OPFs."""
-    from pyomo_dlmp.uncertainty import settled
-    from pyomo_dlmp.uncertainty.settlement_bound import Potential, convex_bound
-    from pyomo_dlmp.uncertainty.two_stage import TwoStage
-    kept = []
-
-    def bounding(problem, weights):
-        kept.append((problem, convex_bound(problem, weights)))
-        return kept[-1][1]
-
-    monkeypatch.setattr(settled, "convex_bound", bounding)
-    solve(flexibility=0.3)
-    problem, other = kept[0]
-    assert isinstance(other, TwoStage)
-    found = settled.search(other, 1e-5, 30)
-    best = brute_force(0.3)
-    assert found.bound <= best + 1e-9 and best - found.bound <= 0.01 * best
-    one = problem.one[1].scenario
-    worth = Potential(one.pieces[0], problem.prices[1][0], one.parts[0])
-    kw = np.arange(90.0, 900.1, 90.0)
-    v = (kw / 1e3 - one.parts[0].lo) / (one.parts[0].hi - one.parts[0].lo)
-    apart = [cost_and_price(PRICE[1][0], SUN[1][0], [x])[0] for x in kw]
-    ours = worth.values(v[:, None])
-    assert ours - ours[0] == pytest.approx(np.array(apart) - apart[0], abs=2e-4)
-
-
 def test_out_of_sample_both_settlements_are_paid():
     """The same scenarios cost the same; a new one its least real-time bill beside the schedule."""
     result = solve(gap=1e-5)
@@ -219,8 +192,35 @@ def test_out_of_sample_both_settlements_are_paid():
         assert row["cost"] == pytest.approx(bill.min(), abs=0.02)
 
 
-def test_what_two_settlements_do_not_know_is_said():
-    result = solve()
-    for ask in (result.value, result.check_ac, result.evaluate(scenarios()).check_ac):
-        with pytest.raises(dlmp.ModelError, match="settlement"):
-            ask()
+@pytest.mark.parametrize("audit", [True, False])
+def test_the_value_of_one_settlement_is_not_given_for_two(audit):
+    result = solve(flexibility=0.0, given=scenarios(mwh=(1.0, 1.0)), audit=audit)
+    with pytest.raises(dlmp.ModelError, match="settlement='one'"):
+        result.value()
+
+
+def test_the_bound_by_convexity_is_a_bound_and_its_costs_are_the_dsos(monkeypatch):
+    """Against brute force, and the integrated prices against costs of OPFs."""
+    from pyomo_dlmp.uncertainty import settled
+    from pyomo_dlmp.uncertainty.settlement_bound import Potential, convex_bound
+    from pyomo_dlmp.uncertainty.two_stage import TwoStage
+    kept = []
+
+    def bounding(problem, weights):
+        kept.append((problem, convex_bound(problem, weights)))
+        return kept[-1][1]
+
+    monkeypatch.setattr(settled, "convex_bound", bounding)
+    solve(flexibility=0.3)
+    problem, other = kept[0]
+    assert isinstance(other, TwoStage)
+    found = settled.search(other, 1e-5, 30)
+    best = brute_force(0.3)
+    assert found.bound <= best + 1e-9 and best - found.bound <= 0.01 * best
+    one = problem.one[1].scenario
+    worth = Potential(one.pieces[0], problem.prices[1][0], one.parts[0])
+    kw = np.arange(90.0, 900.1, 90.0)
+    v = (kw / 1e3 - one.parts[0].lo) / (one.parts[0].hi - one.parts[0].lo)
+    apart = [cost_and_price(PRICE[1][0], SUN[1][0], [x])[0] for x in kw]
+    ours = worth.values(v[:, None])
+    assert ours - ours[0] == pytest.approx(np.array(apart) - apart[0], abs=2e-4)
