@@ -117,7 +117,8 @@ def solve_settled(
         found.status, found.objective, found.bound,
         max(0.0, found.objective - found.bound) / max(abs(found.objective), ENTRY),
         **tables_of(plain, own, models.labels), size=size, problem=plain, found=own,
-        models=models, times=clock.times, settlements=pd.DataFrame(columns=SETTLEMENTS))
+        models=models, times=clock.times, settlements=pd.DataFrame(columns=SETTLEMENTS),
+        day_ahead=float(found.costs[0]))
     if audit:
         clock.stage("audit")
         limits.enter("audit")

@@ -139,10 +139,6 @@ class TwoSettlements(TwoStage):
         """The scheduled powers among the columns of the first stage, by site and period (MW)."""
         return scheduled(self.first, x)
 
-    def day_ahead(self, x: np.ndarray) -> float:
-        """What the schedule of a first stage pays day ahead ($)."""
-        return self.recourse_hull(0, x).cost_at(self.schedule(x))[0]
-
 
 def scheduled(first: FirstStage, x: np.ndarray) -> np.ndarray:
     """The scheduled powers among the columns of a first stage, by site and period (MW)."""

@@ -188,8 +188,8 @@ def test_out_of_sample_both_settlements_are_paid():
             numbers["price"][t], numbers["available.pv"][t], u[:, t])[1] for t in (0, 1))
         bill = bill + DEVIATION / 1e3 * np.abs(u - plan).sum(axis=1)
         row = found.by_scenario.iloc[k]
-        assert row["bound"] <= bill.min() + 1e-6
-        assert row["cost"] == pytest.approx(bill.min(), abs=0.02)
+        assert row["cost"] <= bill.min() + 1e-6  # the grid is a part of what can be done
+        assert bill.min() - row["cost"] <= 0.05  # and "judged" says that it is had
 
 
 @pytest.mark.parametrize("audit", [True, False])
