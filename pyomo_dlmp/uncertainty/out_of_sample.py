@@ -78,6 +78,9 @@ def evaluate(  # noqa: PLR0913  # keywords of a call, for people
     KeyboardInterrupt
         Ctrl-C before a scenario was finished.
     """
+    if hasattr(getattr(decision, "problem", None), "plain"):
+        raise ModelError.at(_WHERE, "knows one settlement, and this decision is paid in two",
+                            "Give its `decision`, which is then paid at each scenario's prices.")
     taken = getattr(decision, "decision", decision)
     _check(taken, market, scenarios, gap, level, tail, judge, workers)
     solver = OneByOne(market, scenarios, taken, gap, judge, atlas)
