@@ -60,13 +60,11 @@ def check_settlement(settlement: Any, market: Any, kinds: tuple) -> None:
     found = []
     if in_ac(market):
         found.append(Fault(where, "is 'two', and the market is of the AC form",
-                           "Leave form out, or give 'one'."))
+                           "Leave form out, or give 'one': a decision of the linear form is checked "
+                           "by result.check_ac()."))
     if "schedule" not in kinds:
         found.append(Fault(where, "is 'two', and no schedule is decided day ahead",
                            "Give first_stage='schedule'."))
-    if market.opf.get("form", "lindist") == "ac":
-        found.append(Fault(where, "is 'two', and the market is of the AC form",
-                           "Give the linear form, and check its decision: result.check_ac()."))
     if market.pays != "active and reactive":
         found.append(Fault(where, f"is 'two', and the market pays {market.pays!r}",
                            "Give Market(pays='active and reactive'): prices are then the slope of "
