@@ -60,8 +60,8 @@ def check_settlement(settlement: Any, market: Any, kinds: tuple) -> None:
     found = []
     if in_ac(market):
         found.append(Fault(where, "is 'two', and the market is of the AC form",
-                           "Leave form out, or give 'one': a decision of the linear form is checked "
-                           "by result.check_ac()."))
+                           "Leave form out, or give 'one': a decision of the linear form is "
+                           "checked by result.check_ac()."))
     if "schedule" not in kinds:
         found.append(Fault(where, "is 'two', and no schedule is decided day ahead",
                            "Give first_stage='schedule'."))
