@@ -46,13 +46,14 @@ MAY_IMPORT = {
                     "results", "series"},
     "report": {*_BASE, "results"},
     "connection": {*_GRID, *_AC, "io", "series", "results", "report"},
-    "study": {*_GRID, *_AC, "numerics", "io", "auditing", "solvers", "parametric", "market", "solve",
-              "results", "validation", "series", "uncertainty", "report"},
+    "study": {*_GRID, *_AC, "numerics", "io", "auditing", "solvers", "parametric", "market",
+              "solve", "results", "validation", "series", "uncertainty", "report"},
     "testing": {*_SOLVE, "opf"},  # for users' own tests; no room imports it
     "plotting": {"report"},  # its older name
     "extend": {"blocks", "transform", "solvers", "solve", "market"},  # for users' own rows
     "mpi": {"uncertainty", "cli"},
-    "cli": {*_BASE, "io", "study", "connection", "report", "results", "solve", "solvers", "validation"},
+    "cli": {*_BASE, "io", "study", "connection", "report", "results", "solve", "solvers",
+            "validation"},
 }
 
 

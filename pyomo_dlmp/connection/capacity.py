@@ -17,6 +17,7 @@ from pyomo_dlmp.ac.chord import solve_many
 from pyomo_dlmp.ac.circuit import Circuit
 from pyomo_dlmp.connection.limits import Limits
 from pyomo_dlmp.connection.site import Site
+from pyomo_dlmp.network.units import KILO
 from pyomo_dlmp.tolerances import SAME_VOLTAGE
 
 NO_SOLUTION, NONE = -1, -2
@@ -26,7 +27,7 @@ _FARTHER = 30.0  # times the last power that keeps the limits
 _MOST_STEPS = 60
 _BETWEEN = (1 / 3, 2 / 3)  # shares of the capacity that are looked at
 _NEAR = 0.05 * SAME_VOLTAGE  # a limit is met
-_EXACT = 1e-2  # kW, where no more can be told
+_EXACT = 0.01  # kW, where no more can be told
 Progress = Callable[[str], None]
 
 
@@ -138,7 +139,7 @@ class _Search:
         self.row = np.full(hours, NONE)
         self.again = np.zeros(hours, dtype=bool)
         self.same = np.zeros(hours, dtype=int)  # times in turn that one side has moved
-        load = max(100.0, 1e3 * float(np.abs(feeder.drawn).sum(axis=0).mean()))
+        load = max(100.0, KILO * float(np.abs(feeder.drawn).sum(axis=0).mean()))
         self.first = min(max_kw, _FIRST_SHARE * load)
         self.dz = np.zeros_like(self.z)
 
