@@ -156,8 +156,8 @@ _ROOM = {
 _NAMESPACES = {
     name: name for name in ("ac_opf", "auditing", "bilevel", "blocks", "connection", "errors",
                             "extend", "io", "market", "network", "opf", "parametric",
-                            "power_flow", "report", "results", "search", "series", "solve", "solvers", "study",
-                            "testing", "transform", "uncertainty", "validation")
+                            "power_flow", "report", "results", "search", "series", "solve",
+                            "solvers", "study", "testing", "transform", "uncertainty", "validation")
 } | {"workload": "market.workload"}
 
 # Names of the last release that have moved, or changed: they stay for one more.

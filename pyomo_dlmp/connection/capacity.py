@@ -26,6 +26,7 @@ _FIRST_SHARE = 0.01  # of the feeder's own load: the first power
 _FARTHER = 30.0  # times the last power that keeps the limits
 _MOST_STEPS = 60
 _BETWEEN = (1 / 3, 2 / 3)  # shares of the capacity that are looked at
+_BEYOND = (1.5, 3.0)  # times the capacity: whether there is room again
 _NEAR = 0.05 * SAME_VOLTAGE  # a limit is met
 _EXACT = 0.01  # kW, where no more can be told
 Progress = Callable[[str], None]
@@ -77,8 +78,8 @@ class Feeder:
         return Feeder(self.circuit, self.limits, self.drawn[:, hours], self.injected[:, hours],
                       self.start[:, hours])
 
-    def solve(self, site: Site, kw: np.ndarray, hours: np.ndarray,
-              guess: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def solve(self, site: Site, kw: np.ndarray, hours: np.ndarray, guess: np.ndarray,
+              newton: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """States with a site at some powers.
 
         Parameters
@@ -87,6 +88,8 @@ class Feeder:
         kw : ndarray, shape (k,)
         hours : ndarray of int, shape (k,)
         guess : ndarray, shape (size, k), complex
+        newton : bool
+            As of `solve_many`.
 
         Returns
         -------
@@ -97,7 +100,8 @@ class Feeder:
         injected = self.injected[:, hours].copy()
         legs, power = site.injected(self.circuit, kw)
         injected[legs] += power
-        z, good = solve_many(self.circuit, injected, self.drawn[:, hours], guess)
+        z, good = solve_many(self.circuit, injected, self.drawn[:, hours], guess,
+                             newton)
         excess = self.limits.excess(self.limits.values(z))
         excess[:, ~good] = np.inf
         return z, excess
@@ -121,6 +125,8 @@ def hourly_capacity(feeder: Feeder, site: Site, max_kw: float) -> Capacities:
     search.run(np.arange(feeder.start.shape[1]))
     for share in _BETWEEN:
         search.look(share)
+    for factor in _BEYOND:
+        search.look_above(factor)
     return Capacities(search.low, search.row, search.z, search.again)
 
 
@@ -227,3 +233,14 @@ class _Search:
         self.above[broken] = excess[:, bad].max(axis=0)
         self.high_row[broken] = excess[:, bad].argmax(axis=0)
         self.run(broken)
+
+    def look_above(self, factor: float) -> None:
+        """Look above the capacities that a limit ends, whether all limits hold there again."""
+        hours = np.flatnonzero((self.row >= 0) & ~self.again)
+        if not len(hours):
+            return
+        kw = np.minimum(np.maximum(factor * self.low[hours], self.low[hours] + self.first),
+                        self.max_kw)
+        _, excess = self.feeder.solve(self.site, kw, hours, self.z[:, hours], newton=False)
+        self.again[hours] = (excess.max(axis=0, initial=-np.inf) <= 0.0) & (
+            kw > self.high[hours])

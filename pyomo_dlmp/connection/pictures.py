@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import floor
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -34,7 +36,8 @@ def envelope_picture(kw: np.ndarray, firm: float, contracts: dict[str, float]) -
     curve.plot(np.arange(1, len(kw) + 1), least_first, color="#0072B2", lw=1.8)
     if len(kw) > 2 * _DAY:
         curve.set_xscale("log")
-    curve.axhline(firm, color=LIMIT, lw=1.4, label=f"firm {firm:,.0f} kW")
+        curve.xaxis.set_major_formatter("{x:,.0f}")
+    curve.axhline(firm, color=LIMIT, lw=1.4, label=f"firm {floor(firm):,} kW")
     for i, (name, value) in enumerate(contracts.items()):
         curve.axhline(value, color=SITE_COLORS[i % len(SITE_COLORS)], lw=1.1, ls="--",
                       label=f"{name}: {value:,.0f} kW")
@@ -49,6 +52,7 @@ def envelope_picture(kw: np.ndarray, firm: float, contracts: dict[str, float]) -
                              cmap="cividis", extent=(0, days, 0, _DAY), interpolation="nearest",
                              vmin=0 if firm < 0.2 * kw.max() else None)
         figure.colorbar(image, ax=order, label="kW")
+        order.grid(False)
         order.set_title("Capacity by day and hour")
         order.set_xlabel("day")
         order.set_ylabel("hour of the day")

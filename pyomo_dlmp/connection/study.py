@@ -185,9 +185,9 @@ def confirm(study: ConnectionStudy, options: LimitOptions,
         which = [*ranked[:_CHECKED].tolist(), grid.hour_of(0), grid.hour_of(grid.different - 1)]
         which = list(dict.fromkeys(which))
     moved = {(e.limit.what, e.limit.element, e.limit.phase): e.value for e in study.existing}
-    if study.options.get("existing") == "left out":
-        moved = {key: math.inf if key[0] != "voltage" else value for key, value in moved.items()}
+    out = study.options.get("existing") == "left out"
+    limits = EngineLimits(options, {} if out else moved, frozenset(moved if out else ()))
     above = None if study.binding.limit is None else max(_ABOVE * study.firm_kw,
                                                          study.firm_kw + 1.0)
     return engine_check(study.network, study.site, study.firm_kw, study.hours, which,
-                        EngineLimits(options, moved), above)
+                        limits, above)
