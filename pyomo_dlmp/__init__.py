@@ -154,10 +154,10 @@ _ROOM = {
     **dict.fromkeys(("validate_feeder",), "validation"),
 }
 _NAMESPACES = {
-    name: name for name in ("ac_opf", "auditing", "bilevel", "blocks", "connection", "errors", "extend", "io",
-                            "market", "network", "opf", "parametric", "power_flow", "report",
-                            "results", "search", "series", "solve", "solvers", "study",
-                            "testing", "transform", "uncertainty", "validation")
+    name: name for name in ("ac_opf", "auditing", "bilevel", "blocks", "connection", "errors",
+                            "extend", "io", "market", "network", "opf", "parametric",
+                            "power_flow", "report", "results", "search", "series", "solve",
+                            "solvers", "study", "testing", "transform", "uncertainty", "validation")
 } | {"workload": "market.workload"}
 
 # Names of the last release that have moved, or changed: they stay for one more.

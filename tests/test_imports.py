@@ -52,7 +52,8 @@ MAY_IMPORT = {
     "plotting": {"report"},  # its older name
     "extend": {"blocks", "transform", "solvers", "solve", "market"},  # for users' own rows
     "mpi": {"uncertainty", "cli"},
-    "cli": {*_BASE, "io", "study", "connection", "report", "results", "solve", "solvers", "validation"},
+    "cli": {*_BASE, "io", "study", "connection", "report", "results", "solve", "solvers",
+            "validation"},
 }
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from pyomo_dlmp.errors import ModelError, shown
 from pyomo_dlmp.network.series import is_number
+from pyomo_dlmp.tolerances import ROUNDING
 
 YEAR = 8760.0
 
@@ -165,7 +166,7 @@ def allowed_hours(per_year: float | None, hours: float | None, count: int, lengt
         raise ModelError.at(f"flexible, {key}", f"is {shown(given)}",
                             "Give hours_per_year=22, hours=2 or energy_share=0.001.")
     share = 1.0 if per_year is None else min(1.0, count * length / YEAR)
-    return math.floor(given * share / length + 0.0001)
+    return math.floor(given * share / length + ROUNDING)
 
 
 def hourly_table(kw: np.ndarray, contract: float, share: np.ndarray, limits: list) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from pyomo_dlmp.ac.chord import solve_many
 from pyomo_dlmp.ac.circuit import Circuit
 from pyomo_dlmp.connection.limits import Limits
 from pyomo_dlmp.connection.site import Site
+from pyomo_dlmp.network.units import KILO
 from pyomo_dlmp.tolerances import SAME_VOLTAGE
 
 NO_SOLUTION, NONE = -1, -2
@@ -25,8 +26,9 @@ _FIRST_SHARE = 0.01  # of the feeder's own load: the first power
 _FARTHER = 30.0  # times the last power that keeps the limits
 _MOST_STEPS = 60
 _BETWEEN = (1 / 3, 2 / 3)  # shares of the capacity that are looked at
+_BEYOND = (1.5, 3.0)  # times the capacity: whether there is room again
 _NEAR = 0.05 * SAME_VOLTAGE  # a limit is met
-_EXACT = 1e-2  # kW, where no more can be told
+_EXACT = 0.01  # kW, where no more can be told
 Progress = Callable[[str], None]
 
 
@@ -76,8 +78,8 @@ class Feeder:
         return Feeder(self.circuit, self.limits, self.drawn[:, hours], self.injected[:, hours],
                       self.start[:, hours])
 
-    def solve(self, site: Site, kw: np.ndarray, hours: np.ndarray,
-              guess: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def solve(self, site: Site, kw: np.ndarray, hours: np.ndarray, guess: np.ndarray,
+              newton: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """States with a site at some powers.
 
         Parameters
@@ -86,6 +88,8 @@ class Feeder:
         kw : ndarray, shape (k,)
         hours : ndarray of int, shape (k,)
         guess : ndarray, shape (size, k), complex
+        newton : bool
+            As of `solve_many`.
 
         Returns
         -------
@@ -96,7 +100,8 @@ class Feeder:
         injected = self.injected[:, hours].copy()
         legs, power = site.injected(self.circuit, kw)
         injected[legs] += power
-        z, good = solve_many(self.circuit, injected, self.drawn[:, hours], guess)
+        z, good = solve_many(self.circuit, injected, self.drawn[:, hours], guess,
+                             newton)
         excess = self.limits.excess(self.limits.values(z))
         excess[:, ~good] = np.inf
         return z, excess
@@ -120,6 +125,8 @@ def hourly_capacity(feeder: Feeder, site: Site, max_kw: float) -> Capacities:
     search.run(np.arange(feeder.start.shape[1]))
     for share in _BETWEEN:
         search.look(share)
+    for factor in _BEYOND:
+        search.look_above(factor)
     return Capacities(search.low, search.row, search.z, search.again)
 
 
@@ -138,7 +145,7 @@ class _Search:
         self.row = np.full(hours, NONE)
         self.again = np.zeros(hours, dtype=bool)
         self.same = np.zeros(hours, dtype=int)  # times in turn that one side has moved
-        load = max(100.0, 1e3 * float(np.abs(feeder.drawn).sum(axis=0).mean()))
+        load = max(100.0, KILO * float(np.abs(feeder.drawn).sum(axis=0).mean()))
         self.first = min(max_kw, _FIRST_SHARE * load)
         self.dz = np.zeros_like(self.z)
 
@@ -226,3 +233,14 @@ class _Search:
         self.above[broken] = excess[:, bad].max(axis=0)
         self.high_row[broken] = excess[:, bad].argmax(axis=0)
         self.run(broken)
+
+    def look_above(self, factor: float) -> None:
+        """Look above the capacities that a limit ends, whether all limits hold there again."""
+        hours = np.flatnonzero((self.row >= 0) & ~self.again)
+        if not len(hours):
+            return
+        kw = np.minimum(np.maximum(factor * self.low[hours], self.low[hours] + self.first),
+                        self.max_kw)
+        _, excess = self.feeder.solve(self.site, kw, hours, self.z[:, hours], newton=False)
+        self.again[hours] = (excess.max(axis=0, initial=-np.inf) <= 0.0) & (
+            kw > self.high[hours])

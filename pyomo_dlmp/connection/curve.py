@@ -13,9 +13,9 @@ from collections.abc import Callable
 import numpy as np
 
 from pyomo_dlmp.connection.capacity import Capacities
+from pyomo_dlmp.tolerances import GAP
 
 _FIRST_POINTS = 17
-_AGREE = 0.0001  # of the capacity, between a line and what is computed
 _MOST_ROUNDS = 12
 LOWEST = 120  # hours that are computed themselves
 
@@ -62,7 +62,7 @@ def along_scale(scale: np.ndarray, solve: Callable[[np.ndarray], Capacities],
         line = kw[left] + (kw[nexts] - kw[left]) * (
             (scale[middle] - scale[left]) / (scale[nexts] - scale[left]))
         compute(middle)
-        bad = np.abs(kw[middle] - line) > _AGREE * np.maximum(kw[middle], 1.0)
+        bad = np.abs(kw[middle] - line) > GAP * np.maximum(kw[middle], 1.0)
         left = np.concatenate([left[bad], middle[bad]])
         left.sort()
     at = np.flatnonzero(known)

@@ -69,10 +69,13 @@ class EngineLimits:
     options : LimitOptions
     moved : dict
         {(what, element, phase): value} to which a limit was moved.
+    left_out : frozenset
+        Those that do not count.
     """
 
     options: LimitOptions
     moved: dict[tuple[str, str, str], float]
+    left_out: frozenset[tuple[str, str, str]] = frozenset()
 
 
 def engine_points(network: Network, sites: Sequence[Site], kw: Sequence[np.ndarray], hours: Hours,
@@ -144,6 +147,8 @@ def used(network: Network, point: OperatingPoint, t: int,
         low = bus.v_min if bus.v_min is not None else options.v_min
         high = bus.v_max if bus.v_max is not None else options.v_max
         for leg, v in _magnitudes(bus, volts, options.voltage_legs):
+            if ("voltage", name, leg) in limits.left_out:
+                continue
             moved = limits.moved.get(("voltage", name, leg))
             ends = [x for x in (low, high) if x is not None]
             if moved is not None:
@@ -154,7 +159,8 @@ def used(network: Network, point: OperatingPoint, t: int,
             excess = max(-math.inf if low_now is None else low_now - v,
                          -math.inf if high_now is None else v - high_now)
             yield excess, f"voltage {v:.4f} pu at {name}.{leg}, hour {t}"
-        if options.vuf is not None and bus.phases == PHASES:
+        if options.vuf is not None and bus.phases == PHASES and (
+                ("unbalance", name, "") not in limits.left_out):
             phasors = [volts[k] for k in PHASES]
             plus = abs(phasors[0] + _TURN * phasors[1] + _TURN**2 * phasors[2])
             minus = abs(phasors[0] + _TURN**2 * phasors[1] + _TURN * phasors[2])
@@ -168,7 +174,8 @@ def used(network: Network, point: OperatingPoint, t: int,
         end = branch.to_bus if isinstance(branch, CenterTappedTransformer) else branch.from_bus
         phases = branch.to_phases if end == branch.to_bus else branch.from_phases
         for k in phases:
-            if k in network.buses[end].phases:
+            if k in network.buses[end].phases and (
+                    ("loading", branch.name, k) not in limits.left_out):
                 amps = abs(point.currents[branch.name, end, k, t])
                 share = amps * network.buses[end].kv_ln / kva  # A kV = kVA
                 top = max(1.0, limits.moved.get(("loading", branch.name, k), 1.0))

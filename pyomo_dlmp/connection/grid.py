@@ -20,6 +20,7 @@ from pyomo_dlmp.network import Network
 
 EXACT_HOURS = 400  # as many different hours of one multiplier are all computed
 _SAMPLES = 200  # hours at which limits are looked at before anything is connected
+_FAR = 1e6  # a limit that does not count
 _AT_ONCE = 2e7  # entries of the states that are held at once
 NO_LIMIT, COLLAPSE = "no limit", "no solution"
 Progress = Callable[[str], None]
@@ -137,7 +138,7 @@ class Grid:
         moved = self.limits.relax(values)
         if treat == "left out":
             for r, _, _ in moved:
-                self.limits.low[r], self.limits.high[r] = -np.inf, np.inf
+                self.limits.low[r], self.limits.high[r] = -_FAR, _FAR
         elif treat != "relaxed":
             raise ModelError.at("connection study, existing", f"is {treat!r}",
                                 "Give 'relaxed' or 'left out'.")

@@ -13,14 +13,9 @@ from pyomo_dlmp.connection.answer import contracts
 from pyomo_dlmp.connection.grid import Existing, Grid
 from pyomo_dlmp.connection.hours import read_hours
 from pyomo_dlmp.connection.limits import LimitOptions
+from pyomo_dlmp.connection.result import ConnectionStudy
 from pyomo_dlmp.connection.site import checked_site, three_phase_buses
-from pyomo_dlmp.connection.study import (
-    ConnectionStudy,
-    ceiling,
-    confirm,
-    option_faults,
-    study_of,
-)
+from pyomo_dlmp.connection.study import ceiling, confirm, option_faults, study_of
 from pyomo_dlmp.errors import DlmpError, Fault, ModelError
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.results.feeder import distance_km
@@ -64,12 +59,13 @@ class HostingMap:
                 f"({first['bus']})>")
 
 
-def hosting_map(network: Network, *, buses: Sequence[str] | None = None,
-                max_kw: float | None = None, load: Any = None, power_factor: float = 0.95,
-                svg: float | None = None, load_scale: Any = 1.0, price: Any = 50.0,
-                hours: float = 1.0, hours_per_year: float = 22.0, existing: str = "relaxed",
-                progress: Progress | None = None, on_bus: Callable[[dict], None] | None = None,
-                **limits: Any) -> HostingMap:
+def hosting_map(  # noqa: PLR0913  # keywords of a call, for people
+        network: Network, *, buses: Sequence[str] | None = None, max_kw: float | None = None,
+        load: Any = None, power_factor: float = 0.95, svg: float | None = None,
+        load_scale: Any = 1.0, price: Any = 50.0, hours: float = 1.0,
+        hours_per_year: float = 22.0, existing: str = "relaxed",
+        progress: Progress | None = None, on_bus: Callable[[dict], None] | None = None,
+        **limits: Any) -> HostingMap:
     """The firm and flexible kW of a three-phase site at each bus, one at a time.
 
     Parameters
@@ -162,11 +158,12 @@ def _few(grid: Grid) -> bool:
     return grid.different <= 96
 
 
-def applicants(network: Network, buses: Sequence[str], kw: Sequence[float | None], *,
-               load: Any = None, phases: str | None = None, power_factor: float = 0.95,
-               svg: float | None = None, load_scale: Any = 1.0, price: Any = 50.0,
-               hours: float = 1.0, existing: str = "relaxed", check: bool = False,
-               progress: Progress | None = None, **limits: Any) -> list[ConnectionStudy]:
+def applicants(  # noqa: PLR0913  # keywords of a call, for people
+        network: Network, buses: Sequence[str], kw: Sequence[float | None], *, load: Any = None,
+        phases: str | None = None, power_factor: float = 0.95, svg: float | None = None,
+        load_scale: Any = 1.0, price: Any = 50.0, hours: float = 1.0, existing: str = "relaxed",
+        check: bool = False, progress: Progress | None = None,
+        **limits: Any) -> list[ConnectionStudy]:
     """Studies of applicants in their order: each finds what the ones before have left.
 
     Parameters
