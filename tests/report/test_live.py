@@ -54,7 +54,7 @@ def items(results):
 
 def regimes() -> pd.DataFrame:
     square = ((0.1, 0.1), (0.5, 0.1), (0.5, 0.4), (0.1, 0.4))
-    rows = [(case, 2, region, words, k, "dc1", "dc2", x + 0.4 * (region - 1), y, 50.0 + region, 40.0)
+    rows = [(case, 2, region, words, k, "dc1", "dc2", x + 0.4 * (region - 1), y, 50.0 + region, 40)
             for case in CASES for region, words in ((1, "low voltage '7<01>'.a"), (2, "nothing"))
             for k, (x, y) in enumerate(square, 1)]
     rows += [(case, 2, 1, "", 0, "dc1", "dc2", 0.3, 0.2, 51.0, 40.0) for case in CASES]
