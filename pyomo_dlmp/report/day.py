@@ -31,6 +31,8 @@ from pyomo_dlmp.report.reading import Results
 from pyomo_dlmp.report.tables import Table
 from pyomo_dlmp.tolerances import ROUNDING
 
+_IDLE = 0.05  # % of a rating
+
 
 def price_items(results: Results) -> Iterator[Chart | FeederMap | Plan]:
     """Prices by hour.
@@ -275,7 +277,7 @@ def loading_items(results: Results) -> Iterator[Chart]:
     ------
     Chart
     """
-    if matters(results.line_loading):
+    if (results.line_loading["value"] > _IDLE).any():
         yield charts.loading_chart(results.line_loading)
 
 

@@ -12,6 +12,7 @@ from pyomo_dlmp.report.derived import all_cases, cases_of, pick, totals
 from pyomo_dlmp.tolerances import SAME_MONEY
 
 _OF_THE_SEARCH = ("proven_gap", "bound_of_the_payment", "rounds_of_the_price_taker")
+_OF_THE_LOOP = ("AC_settled", "AC_rounds_of", "AC_greatest_", "AC_prices_certified")
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,16 @@ class Table:
         So many columns, from the left, hold words; the others numbers, set to the right.
     caption : str
         What it shows.
+    changes : int
+        So many columns, from the right, hold changes against the first case: where there are many
+        columns, a narrow screen leaves them out.
     """
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     words: int
     caption: str
+    changes: int = 0
 
     @property
     def grouped(self) -> bool:
@@ -121,7 +126,7 @@ def summary_table(summary: pd.DataFrame, changes: bool = True) -> Table:
         cells += [_change(value.get(first), value.get(case)) for case in others]
         rows.append(cells)
     head = ["quantity", "unit", *cases, *[f"{case} minus {first}" for case in others]]
-    return Table(head, rows, 2, "The study in numbers, case by case.")
+    return Table(head, rows, 2, "The study in numbers, case by case.", len(others))
 
 
 def of_the_solver(summary: pd.DataFrame) -> pd.Series:
@@ -139,7 +144,8 @@ def of_the_solver(summary: pd.DataFrame) -> pd.Series:
     """
     name = summary["quantity"].astype(str)
     sizes = (name == "wall_time").groupby(summary["case"], observed=True).cumsum() > 0
-    return sizes & ~name.str.startswith("AC_check") | name.isin(_OF_THE_SEARCH)
+    return (sizes & ~name.str.startswith("AC_check") | name.isin(_OF_THE_SEARCH)
+            | name.str.startswith(_OF_THE_LOOP))
 
 
 PAID = (
@@ -166,7 +172,7 @@ def payments_table(payments: pd.DataFrame, dispatch: pd.DataFrame, hours: float 
     Table
         A group of rows for each site, and with several sites one for all together.
     """
-    cases = all_cases(payments)
+    cases = cases_of(payments)
     first, *others = cases
     power = totals(dispatch, "datacenter")
     sites = list(dict.fromkeys(payments["element"].tolist()))
@@ -186,7 +192,7 @@ def payments_table(payments: pd.DataFrame, dispatch: pd.DataFrame, hours: float 
             cells += [number(values.get(case, math.nan)) for case in cases]
             rows.append(cells + [_change(values.get(first), values.get(case)) for case in others])
     head = ["site", "quantity", *cases, *[f"{case} minus {first}" for case in others]]
-    return Table(head, rows, 2, "What each datacenter uses and pays over all hours.")
+    return Table(head, rows, 2, "What each datacenter uses and pays over all hours.", len(others))
 
 
 def _paid(payments: pd.DataFrame, power: pd.DataFrame, hours: float) -> list[float]:

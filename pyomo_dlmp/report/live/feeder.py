@@ -43,6 +43,8 @@ class Layer:
         A scale of plotly.
     of : str
         "bus" or "branch".
+    least : float
+        Size that a value must exceed somewhere, so that there is anything to see.
     """
 
     name: str
@@ -52,13 +54,15 @@ class Layer:
     how: str
     colours: str
     of: str = "bus"
+    least: float = ROUNDING
 
 
 LAYERS = (
     Layer("active price", "$/MWh", "prices", "active", "mean", "Viridis"),
     Layer("reactive price", "$/Mvarh", "prices", "reactive", "mean", "Viridis"),
     Layer("voltage", "pu", "voltages", "line_to_neutral", "min", "Cividis"),
-    Layer("line loading", "% of rating", "line_loading", "loading", "max", "YlOrRd", "branch"),
+    Layer("line loading", "% of rating", "line_loading", "loading", "max", "YlOrRd", "branch",
+          0.05),
     Layer("unbalance (VUF)", "%", "unbalance", "VUF", "max", "YlOrRd"),
     Layer("unbalance (PVUR)", "%", "unbalance", "PVUR", "max", "YlOrRd"),
     Layer("marginal emissions", "kg CO2/MWh", "emissions", "active", "mean", "YlGnBu"),
@@ -108,7 +112,7 @@ def _layer(results: Results, layer: Layer, at: dict[str, int],
     table = pick(getattr(results, layer.table), quantity=layer.quantity)
     table = table.dropna(subset=["value"])
     table = table.rename(columns={"element": "branch"})
-    if table.empty or not (table["value"] != 0).any():
+    if table.empty or not (table["value"].abs() > layer.least).any():
         return None
     if "phase" not in table.columns:
         table = table.assign(phase="")
