@@ -6,8 +6,9 @@ voltage, $, $/MWh.
 
 What most models need stands here; the rest is found by its room: ``dlmp.blocks`` (compose a feeder
 by hand), ``dlmp.workload`` (jobs, servers, batteries of datacenters), ``dlmp.results`` (tables),
-``dlmp.report`` (pictures), ``dlmp.validation`` (AC power flow), ``dlmp.errors``, ``dlmp.extend``
-(devices, modes, solvers, strategies and markets of your own), ``dlmp.testing``.
+``dlmp.records`` (save, read back, compare), ``dlmp.report`` (pictures), ``dlmp.validation`` (AC
+power flow), ``dlmp.errors``, ``dlmp.extend`` (devices, modes, solvers, strategies and markets of
+your own), ``dlmp.testing``.
 """
 
 from __future__ import annotations
@@ -150,8 +151,8 @@ _ROOM = {
 }
 _NAMESPACES = {
     name: name for name in ("ac_opf", "auditing", "bilevel", "blocks", "errors", "extend", "io",
-                            "market", "network", "opf", "parametric", "power_flow", "report",
-                            "results", "search", "series", "solve", "solvers", "study",
+                            "market", "network", "opf", "parametric", "power_flow", "records",
+                            "report", "results", "search", "series", "solve", "solvers", "study",
                             "testing", "transform", "uncertainty", "validation")
 } | {"workload": "market.workload"}
 
@@ -193,7 +194,8 @@ def _instead(name: str) -> str:
         return ""
     if f"dlmp.{name}" in _TRANSFORMATIONS:
         return f". It is a transformation: pyo.TransformationFactory('dlmp.{name}')"
-    for room in ("results", "blocks", "workload", "validation", "report", "errors", "network"):
+    for room in ("results", "records", "blocks", "workload", "validation", "report", "errors",
+                 "network"):
         if name in getattr(import_module(f"{__name__}.{_NAMESPACES[room]}"), "__all__", ()):
             return f". See pyomo_dlmp.{room}.{name}"
     close = get_close_matches(name, [*__all__, *_NAMESPACES], n=1)
