@@ -6,8 +6,9 @@ voltage, $, $/MWh.
 
 What most models need stands here; the rest is found by its room: ``dlmp.blocks`` (compose a feeder
 by hand), ``dlmp.workload`` (jobs, servers, batteries of datacenters), ``dlmp.results`` (tables),
-``dlmp.report`` (pictures), ``dlmp.validation`` (AC power flow), ``dlmp.errors``, ``dlmp.extend``
-(devices, modes, solvers, strategies and markets of your own), ``dlmp.testing``.
+``dlmp.records`` (save, read back, compare), ``dlmp.report`` (pictures), ``dlmp.validation`` (AC
+power flow), ``dlmp.errors``, ``dlmp.extend`` (devices, modes, solvers, strategies and markets of
+your own), ``dlmp.testing``.
 """
 
 from __future__ import annotations
@@ -156,8 +157,9 @@ _ROOM = {
 _NAMESPACES = {
     name: name for name in ("ac_opf", "auditing", "bilevel", "blocks", "connection", "errors",
                             "extend", "io", "market", "network", "opf", "parametric",
-                            "power_flow", "report", "results", "search", "series", "solve",
-                            "solvers", "study", "testing", "transform", "uncertainty", "validation")
+                            "power_flow", "records", "report", "results", "search", "series",
+                            "solve", "solvers", "study", "testing", "transform", "uncertainty",
+                            "validation")
 } | {"workload": "market.workload"}
 
 # Names of the last release that have moved, or changed: they stay for one more.
@@ -198,7 +200,8 @@ def _instead(name: str) -> str:
         return ""
     if f"dlmp.{name}" in _TRANSFORMATIONS:
         return f". It is a transformation: pyo.TransformationFactory('dlmp.{name}')"
-    for room in ("results", "blocks", "workload", "validation", "report", "errors", "network"):
+    for room in ("results", "records", "blocks", "workload", "validation", "report", "errors",
+                 "network"):
         if name in getattr(import_module(f"{__name__}.{_NAMESPACES[room]}"), "__all__", ()):
             return f". See pyomo_dlmp.{room}.{name}"
     close = get_close_matches(name, [*__all__, *_NAMESPACES], n=1)

@@ -46,6 +46,7 @@ MAY_IMPORT = {
                     "market", "solve", "results", "series"},
     "report": {*_BASE, "results"},
     "connection": {*_GRID, *_AC, "io", "series", "results", "report"},
+    "records": {*_BASE, "network", "io", "market", "results", "report"},
     "study": {*_GRID, *_AC, "numerics", "io", "auditing", "solvers", "parametric", "market",
               "solve", "results", "validation", "series", "uncertainty", "report"},
     "testing": {*_SOLVE, "opf"},  # for users' own tests; no room imports it
@@ -53,7 +54,7 @@ MAY_IMPORT = {
     "extend": {"blocks", "transform", "solvers", "solve", "market"},  # for users' own rows
     "mpi": {"uncertainty", "cli"},
     "cli": {*_BASE, "io", "study", "connection", "report", "results", "solve", "solvers",
-            "validation"},
+            "validation", "records"},
 }
 
 
