@@ -13,8 +13,7 @@ from scipy.sparse.linalg import SuperLU
 
 from pyomo_dlmp.ac.circuit import Circuit
 from pyomo_dlmp.ac.legs import leg_state
-from pyomo_dlmp.ac.newton import factorised, jacobian, solve
-from pyomo_dlmp.errors import SolverError
+from pyomo_dlmp.ac.newton import attempt, factorised, jacobian
 from pyomo_dlmp.tolerances import NEWTON_STEP
 
 GROUP = 512  # periods that share a matrix
@@ -50,12 +49,11 @@ def solve_many(circuit: Circuit, injected: np.ndarray, drawn: np.ndarray, start:
     order = np.argsort((drawn - injected).real.sum(axis=0), kind="stable")
     for part in np.array_split(order, -(-len(order) // GROUP)):
         _group(circuit, incidence, injected, drawn, z, good, part)
-    for t in np.flatnonzero(~good) if newton else ():
-        try:
-            z[:, t] = solve(circuit, injected[:, t:t + 1], drawn[:, t:t + 1]).z[:, 0]
-        except SolverError:
-            continue
-        good[t] = True
+    lost = np.flatnonzero(~good) if newton else np.zeros(0, dtype=int)
+    if len(lost):
+        found, steps = attempt(circuit, injected[:, lost], drawn[:, lost],
+                               np.asarray(start, dtype=complex)[:, lost])
+        z[:, lost], good[lost] = found, steps > 0
     return z, good
 
 

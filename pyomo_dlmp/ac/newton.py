@@ -161,6 +161,23 @@ def solve(circuit: Circuit, injected: np.ndarray, drawn: np.ndarray,
     return AcState(circuit, z, state, injected, drawn, steps)
 
 
+def attempt(circuit: Circuit, injected: np.ndarray, drawn: np.ndarray,
+            start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Newton's method from a first guess alone, without other ways to a solution.
+
+    Parameters
+    ----------
+    circuit, injected, drawn, start
+        As of `solve`.
+
+    Returns
+    -------
+    (ndarray, ndarray)
+        z, shape (size, periods), and the steps of each period, 0 where none is found.
+    """
+    return _newton(circuit, circuit.legs.incidence(circuit.n), injected, drawn, start)
+
+
 def _no_load(circuit: Circuit, drawn: np.ndarray) -> np.ndarray:
     """Loads as impedances of their rated voltage: linear."""
     legs = circuit.legs

@@ -18,12 +18,13 @@ from pyomo_dlmp.ac.circuit import Circuit
 from pyomo_dlmp.connection.limits import Limits
 from pyomo_dlmp.connection.site import Site
 from pyomo_dlmp.network.units import KILO
-from pyomo_dlmp.tolerances import SAME_VOLTAGE
+from pyomo_dlmp.tolerances import GAP, SAME_VOLTAGE
 
 NO_SOLUTION, NONE = -1, -2
 """As a row: the power flow has no solution beyond; no limit is met."""
 _FIRST_SHARE = 0.01  # of the feeder's own load: the first power
 _FARTHER = 30.0  # times the last power that keeps the limits
+_CLOSE = 1.1  # the same where no power flow was found
 _MOST_STEPS = 60
 _BETWEEN = (1 / 3, 2 / 3)  # shares of the capacity that are looked at
 _BEYOND = (1.5, 3.0)  # times the capacity: whether there is room again
@@ -148,13 +149,27 @@ class _Search:
         load = max(100.0, KILO * float(np.abs(feeder.drawn).sum(axis=0).mean()))
         self.first = min(max_kw, _FIRST_SHARE * load)
         self.dz = np.zeros_like(self.z)
+        self.newton, self.farther = False, _FARTHER
 
-    def run(self, live: np.ndarray) -> None:
-        """Close the brackets of some hours."""
+    def run(self, hours: np.ndarray) -> None:
+        """Close the brackets of some hours.
+
+        Where a power flow of shared matrices does not converge, the way on is short and Newton's.
+        """
+        self._run(hours)
+        lost = hours[self.row[hours] == NO_SOLUTION]
+        if len(lost):
+            self.high[lost], self.row[lost] = np.inf, NONE
+            self.newton, self.farther = True, _CLOSE
+            self._run(lost)
+            self.newton, self.farther = False, _FARTHER
+
+    def _run(self, live: np.ndarray) -> None:
         for _ in range(_MOST_STEPS):
             kw = self._next(live)
             z, excess = self.feeder.solve(
-                self.site, kw, live, self.z[:, live] + self.dz[:, live] * (kw - self.low[live]))
+                self.site, kw, live, self.z[:, live] + self.dz[:, live] * (kw - self.low[live]),
+                self.newton)
             top = excess.max(axis=0, initial=-np.inf)
             row = excess.argmax(axis=0) if len(excess) else np.full(len(live), NONE)
             row = np.where(np.isinf(top) & (top > 0), NO_SOLUTION, row)
@@ -185,7 +200,7 @@ class _Search:
                 axis=0, initial=np.inf)
         ahead = low + np.where(np.isnan(slope).all(axis=0), self.first, meets)
         # a limit bends: not much farther than what is known to hold
-        ahead = np.minimum(ahead, np.maximum(_FARTHER * low, self.first))
+        ahead = np.minimum(ahead, np.maximum(self.farther * low, self.first))
         kw = np.where(np.isfinite(high), self._inside(live, ahead), ahead)
         return np.minimum(kw, self.max_kw)
 
@@ -206,7 +221,8 @@ class _Search:
         """Whether a bracket needs no more; sets its row."""
         top = self.excess[:, at].max(axis=0, initial=-np.inf)
         met = np.isfinite(self.high[at]) & (
-            (self.high[at] - self.low[at] <= _EXACT)
+            (self.high[at] - self.low[at] <= np.where(
+                self.high_row[at] == NO_SOLUTION, _EXACT + GAP * self.low[at], _EXACT))
             | ((top >= -_NEAR) & (self.excess[:, at].argmax(axis=0) == self.high_row[at])))
         self.row[at[met]] = self.high_row[at[met]]
         return met | (self.low[at] >= self.max_kw)

@@ -161,8 +161,7 @@ class Limits:
             t = int(np.argmax(excess[r]))
             moved.append((int(r), t, float(values[r, t])))
         lows, highs = values.min(axis=1), values.max(axis=1)
-        self.low = np.minimum(self.low, lows - SAME_VOLTAGE)
-        self.high = np.maximum(self.high, highs + SAME_VOLTAGE)
+        self.low, self.high = np.minimum(self.low, lows), np.maximum(self.high, highs)
         return moved
 
     # ------------------------------------------------------------------------- its rows
