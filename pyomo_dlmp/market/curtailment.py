@@ -35,10 +35,11 @@ from pyomo_dlmp.market.contracts import MONEY, Charge, Contract, Found, Power, a
 from pyomo_dlmp.network import Datacenter, Generator, Network
 from pyomo_dlmp.network.fields import Range
 from pyomo_dlmp.network.units import mega
+from pyomo_dlmp.tolerances import WIDENED
 
 _SHARE = Range(0, 1, unit="of the power")
 _AMPLE = 2.0  # of a site's capacity
-_LEAST = 1e-3  # of its capacity, that a site draws: the DSO's problem has answers around it
+_LEAST = 10 * WIDENED  # of its capacity, that a site draws: regions are looked for around it, too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +89,7 @@ class Curtailable(Contract):
 
     def _sources(self, dc: Datacenter) -> dict[str, Generator]:
         """A source for each unit of a datacenter that has a price of its own: legs, or all."""
-        at = {"bus": dc.bus, "neutral": dc.neutral, "cost": self.compensation,
+        at: dict[str, Any] = {"bus": dc.bus, "neutral": dc.neutral, "cost": self.compensation,
               "connection": dc.connection}
         # limits of their own that are never reached: those of the contract stand in rows
         most, name = _AMPLE * dc.kw, f"{dc.name} curtailed"
@@ -131,9 +132,9 @@ class Curtailable(Contract):
     def write(self, m: Any, sites: Mapping[str, Any]) -> None:
         """See `Contract.write`: the subscription, and the compensation that is had."""
         m.contract = pyo.Block()
-        hours = m.dso.period_hours
+        hours, tariff = m.dso.period_hours, m.dca.tariff
         add_charge(m, self, sum(self._subscription(sites[s].device.kw) for s in sites) + sum(
-            hours * (self.backup_cost - self.compensation - m.dca.tariff[t])
+            hours * (self.backup_cost - self.compensation - tariff[t])
             * m.dso.curtailed[s, t] for s in sites for t in m.dso.periods))
 
     def _subscription(self, kw: float) -> float:

@@ -129,7 +129,7 @@ class MarketResult:
         best_response_bound ($, proven: no other schedule of the owner costs less while the others
         keep theirs), regret (their difference, $).
     equilibria : DataFrame or None
-        All distinct ones found: columns equilibrium (from 1, the answer), set (those of one number
+        All distinct ones found: columns number (from 1, the answer), set (those of one number
         are joined by others: a flat valley, or a limit that owners share in many ways), owner,
         cost, regret ($), starts (how many led there). There may be others.
     network : Network or None

@@ -27,12 +27,13 @@ import pandas as pd
 import pyomo.environ as pyo
 
 from pyomo_dlmp.bilevel.values import load_values
-from pyomo_dlmp.errors import DlmpError, ModelError
+from pyomo_dlmp.errors import DlmpError
 from pyomo_dlmp.market.ac_market import ac_of, said
-from pyomo_dlmp.market.best_response import Path, Rounds, negligible
+from pyomo_dlmp.market.best_response import Game, Path, Rounds, negligible
 from pyomo_dlmp.market.data import Market, MarketResult
 from pyomo_dlmp.market.dso import AcDso, bilevel_of, in_ac
 from pyomo_dlmp.market.owners import decisions_of, owners_of
+from pyomo_dlmp.market.solved_game import SolvedGame
 from pyomo_dlmp.network.units import KILO
 from pyomo_dlmp.opf.option_checks import AC_ALONE
 from pyomo_dlmp.parametric import Atlas, NotExplicit
@@ -46,12 +47,12 @@ REGRET = ["owner", "cost", "best_response_bound", "regret"]
 _WHY: dict[str, str] = {
     Status.CYCLES: "best responses cycle",
     Status.GAP_NOT_REACHED: "the owners count on different prices where these are not unique"}
-EQUILIBRIA = ["equilibrium", "set", "owner", "cost", "regret", "starts"]
+EQUILIBRIA = ["number", "set", "owner", "cost", "regret", "starts"]
 
 
 def solve_equilibrium(market: Market, gap: float = SAME_OBJECTIVE,
                       time_limit: float | None = None, progress: Callable | None = None,
-                      atlas: Atlas | None = None, **_: Any) -> MarketResult:
+                      atlas: Atlas | None = None, **options: Any) -> MarketResult:
     """Search for equilibria of a market's owners.
 
     Parameters
@@ -66,6 +67,8 @@ def solve_equilibrium(market: Market, gap: float = SAME_OBJECTIVE,
         progress(what, payment, bound) after each turn of an owner.
     atlas : Atlas, optional
         As of `solve_bilevel`.
+    **options
+        Further ones of `solve_bilevel`, where best responses need it.
 
     Returns
     -------
@@ -76,12 +79,13 @@ def solve_equilibrium(market: Market, gap: float = SAME_OBJECTIVE,
 
     Raises
     ------
-    ModelError
-        The DSO's problem is too large, or of a kind, that best responses cannot be proven.
+    SolverError
+        An owner has no best response.
     """
     gap = max(gap, ABSOLUTE_GAP)
     deadline = np.inf if time_limit is None else time.monotonic() + time_limit
-    search = _Search(market, gap, deadline, progress or (lambda *_: None), atlas or Atlas())
+    search = _Search(market, gap, deadline, progress or (lambda *_: None), atlas or Atlas(),
+                     options)
     return search.in_ac() if in_ac(market) else search.linear()
 
 
@@ -114,25 +118,23 @@ class _Search:
     """One call of `solve_equilibrium`."""
 
     def __init__(self, market: Market, gap: float, deadline: float, progress: Callable,
-                 atlas: Atlas, start: Any = None):
+                 atlas: Atlas, options: dict):
         self.market, self.gap, self.deadline, self.progress = market, gap, deadline, progress
-        self.atlas = atlas
-        self.m, self.dso = bilevel_of(market, start=start)
+        self.atlas, self.options, self.slow = atlas, options, ""
+        self.m, self.dso = bilevel_of(market)
         self.owners = owners_of(self.m, market)
         self.rows: list[tuple] = []
 
-    def game(self) -> Leaders:
+    def game(self) -> Game:
         """The owners' game at the DSO's present problem."""
         try:
             return Leaders(self.m, {name: (block.cost, decisions_of(self.m, block))
                                     for name, block in self.owners.items()}, self.atlas)
         except NotExplicit as err:
-            raise ModelError.at(
-                "market 'equilibrium'", f"has no proven best responses: {err}",
-                "Coarser periods, fewer sites of the owners, pays='active and reactive' or fewer "
-                "limits make critical regions few.") from None
+            self.slow = f"best responses by solve_bilevel, as {err}"
+            return SolvedGame(self.m, self.dso, self.owners, self.options)
 
-    def rounds(self, game: Leaders, label: str) -> Rounds:
+    def rounds(self, game: Game, label: str) -> Rounds:
         """Best responses that tell how far they are."""
         return Rounds(game, self.gap, self.market.max_rounds,
                       lambda what, value, bound: self.progress(f"{label}{what}", value, bound),
@@ -158,12 +160,12 @@ class _Search:
                 break
         return self._answer(game, found)
 
-    def _shares(self, game: Leaders, path: Path) -> bool:
+    def _shares(self, game: Game, path: Path) -> bool:
         """Whether nobody can gain at prices that are the same for all."""
         return all(negligible(value - path.bounds[name], value, self.gap)
                    for name, value in game.shared_values(path.point).items())
 
-    def _starts(self, game: Leaders):
+    def _starts(self, game: Game):
         """(decisions, order of turns): even schedules, then corners drawn at random."""
         draws = np.random.default_rng(self.market.seed)
         for number in range(self.market.starts):
@@ -173,7 +175,7 @@ class _Search:
                 z[own] = game.schedule(name, draws.normal(size=len(own)) if number else None)
             yield z, game.names[::-1 if number % 2 else 1]
 
-    def _answer(self, game: Leaders, found: _Found) -> MarketResult:
+    def _answer(self, game: Game, found: _Found) -> MarketResult:
         if found.paths:
             total = [sum(game.shared_values(path.point).values()) for path in found.paths]
             order = [int(k) for k in np.argsort(total, kind="stable")]
@@ -189,11 +191,12 @@ class _Search:
                 table.append((number, found.sets[k], name, value,
                               max(0.0, value - path.bounds[name]), found.starts[k]))
         answer.equilibria = pd.DataFrame(table, columns=EQUILIBRIA)
-        answer.note = said("; ".join(filter(None, (self._said(found, answer), answer.note))),
+        answer.note = said("; ".join(filter(None, (
+            self._said(found, answer), answer.note, self.slow))),
                            self.dso)
         return answer
 
-    def priced(self, game: Leaders, path: Path) -> MarketResult:
+    def priced(self, game: Game, path: Path) -> MarketResult:
         """The certificate of a path's end: payments by the DSO's own problem, solved apart."""
         load_values(game.columns, path.point)
         solution = self.dso.clear()
@@ -276,7 +279,8 @@ class _Search:
         words = (f"AC: settled in {number} rounds" if settled else
                  f"AC: did not settle in {number} rounds (schedules move by {KILO * moved:.2g} kW)")
         answer.note = said("; ".join(filter(None, (
-            words + ", bounds hold at the last operating point", answer.note))), self.dso)
+            words + ", bounds hold at the last operating point", answer.note, self.slow))),
+            self.dso)
         answer.ac = ac_of(self.dso, answer.paid, settled=settled)
         return answer
 
@@ -285,7 +289,7 @@ class _Search:
         opf = {key: v for key, v in self.market.opf.items() if key not in AC_ALONE}
         try:
             first = _Search(replace(self.market, opf=opf), self.gap, self.deadline, self.progress,
-                            Atlas(series=False)).linear().model
+                            Atlas(series=False), self.options).linear().model
         except DlmpError:
             first = None
         for block in self.owners.values():
@@ -298,7 +302,7 @@ class _Search:
                                   skip_validation=True)
 
 
-def _worst(game: Leaders, path: Path) -> float:
+def _worst(game: Game, path: Path) -> float:
     """Greatest relative regret at a path's end."""
     found = []
     for name, bound in path.bounds.items():

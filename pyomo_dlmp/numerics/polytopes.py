@@ -14,11 +14,9 @@ import numpy as np
 from scipy.spatial import ConvexHull, HalfspaceIntersection, QhullError
 
 from pyomo_dlmp.numerics.highs import solve_small_lp
-from pyomo_dlmp.tolerances import ENTRY, MILP_FEASIBILITY, POLISHED, RANK, ROUNDING
+from pyomo_dlmp.tolerances import ENTRY, FLAT, MILP_FEASIBILITY, POLISHED, RANK, ROUNDING
 
 _MOST_CHOICES = 1500  # systems of m rows that are solved at once
-_THIN = 1e-6
-PARALLEL = 1e-10
 
 
 @dataclass
@@ -136,7 +134,7 @@ def _by_choices(A: np.ndarray, b: np.ndarray) -> np.ndarray | None:
     choices = _choices(rows, m)
     systems = A[choices]
     # rows that are nearly parallel meet outside, or differ by less than what counts inside
-    whole = np.abs(np.linalg.det(systems)) > PARALLEL
+    whole = np.abs(np.linalg.det(systems)) > RANK
     points = np.linalg.solve(systems[whole], b[choices[whole]][:, :, None])[:, :, 0]
     vertices = _apart(points[(points @ A.T <= b + ROUNDING * (1.0 + np.abs(b))).all(axis=1)])
     if not _is_bounded(A):
@@ -145,7 +143,7 @@ def _by_choices(A: np.ndarray, b: np.ndarray) -> np.ndarray | None:
         return vertices
     if len(vertices) <= m:
         return None
-    return vertices if (b - A @ vertices.mean(axis=0)).min() > _THIN else None
+    return vertices if (b - A @ vertices.mean(axis=0)).min() > FLAT else None
 
 
 def _apart(points: np.ndarray) -> np.ndarray:

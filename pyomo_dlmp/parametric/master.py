@@ -182,15 +182,17 @@ class HullMaster:
         return self._judged()
 
     def refine(self) -> bool:
-        """Cut pieces in two where chords err at the relaxation's point, and solve it again.
+        """Cut pieces in two where chords err at the relaxation's point, and solve it again; at
+        first solve the relaxation.
 
         Returns
         -------
         bool
             False where little is to be gained, or the search ends here.
         """
-        if self.last is None or self.outcome.within(self.gap) or (
-                self._chords() <= 0.1 * self._aim()):
+        if self.last is None:
+            return self._relaxation()
+        if self.outcome.within(self.gap) or self._chords() <= 0.1 * self._aim():
             return False
         hull = self.hull.cut(self.last, 0.1 * self._aim())
         if hull is None:

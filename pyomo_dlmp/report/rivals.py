@@ -34,7 +34,7 @@ def owners_items(results: Results) -> Iterator[Plan | Table]:
     if results.regret.empty:
         return
     yield regret_table(results.regret)
-    if len(results.equilibria) and results.equilibria["equilibrium"].max() > 1:
+    if len(results.equilibria) and results.equilibria["number"].max() > 1:
         yield equilibria_table(results.equilibria)
     if len(results.best_responses):
         yield Plan(
@@ -83,12 +83,12 @@ def equilibria_table(equilibria: pd.DataFrame) -> Table:
     """
     rows = []
     for case in cases_of(equilibria):
-        for key, mine in pick(equilibria, case=case).groupby("equilibrium", sort=True):
+        for key, mine in pick(equilibria, case=case).groupby("number", sort=True):
             paid = "; ".join(f"{row['owner']} {row['cost']:,.2f}"
                              for row in mine.to_dict("records"))
             rows.append([case, number(float(key)), number(mine["set"].iloc[0]), paid,  # type: ignore[arg-type]
                          f"{mine['cost'].sum():,.2f}", number(mine["starts"].iloc[0])])
-    return Table(["case", "equilibrium", "set", "owners pay ($)", "together ($)", "starts"],
+    return Table(["case", "number", "set", "owners pay ($)", "together ($)", "starts"],
                  rows, 2,
                  "Equilibria found; those of one set are joined by others, as where owners share "
                  "the cheap side of a limit in many ways. The first one is the answer.")

@@ -66,6 +66,8 @@ def uncertainty_items(results: Results) -> Iterator[Plan | Table]:
     if results.uncertainty.empty:
         return
     yield _table(results.uncertainty)
+    if len(results.settlements):
+        yield _settlements_table(results.settlements, results.scenario_costs)
     costs = results.scenario_costs
     if costs.empty:
         return
@@ -132,3 +134,21 @@ def _table(table: pd.DataFrame) -> Table:
                  "against planning with their mean; infinite where the mean's schedule leaves a "
                  "scenario without an answer. All amounts are proven to lie within the intervals "
                  "that are shown.")
+
+
+def _settlements_table(table: pd.DataFrame, costs: pd.DataFrame) -> Table:
+    """What each datacenter pays day ahead, and in real time on average."""
+    rows = []
+    paid = pick(table, quantity="payment")
+    for case in cases_of(paid):
+        mine = pick(paid, case=case)
+        chances = pick(costs, case=case, quantity="probability").set_index("scenario")["value"]
+        weight = mine["scenario"].map(chances).where(mine["settlement"] != "day ahead", 1.0)
+        sums = (mine["value"] * weight).groupby([mine["element"], mine["settlement"]]).sum()
+        for k, site in enumerate(dict.fromkeys(mine["element"])):
+            ahead, real = (float(sums.get((site, word), 0.0)) for word in (
+                "day ahead", "real time"))
+            rows.append(["" if k else case, site, *map(number, (ahead, real, ahead + real))])
+    return Table(["case", "datacenter", "day ahead ($)", "real time ($)", "together ($)"], rows, 2,
+                 "Two settlements: the schedule at day-ahead prices, what leaves it at those of "
+                 "real time, on average over the scenarios.")

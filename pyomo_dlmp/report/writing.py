@@ -31,7 +31,8 @@ def write_report(folder: str | Path | Results, cases: Sequence[str] | None = Non
     Parameters
     ----------
     folder : str, Path or Results
-        A folder that a study has written, or what `read_results` has read from it.
+        A folder that a study has written, or what `read_results` has read from it; of a file of
+        `save_results` the page is written beside it.
     cases : sequence of str, optional
         Cases to draw one by one.
     processes : int, optional
@@ -52,7 +53,8 @@ def write_report(folder: str | Path | Results, cases: Sequence[str] | None = Non
         For a missing or wrong file, or an unknown case.
     """
     place = folder.folder if isinstance(folder, Results) else Path(folder)
-    path, stamp = place / "report.html", _stamp(place, cases)
+    path = place.with_suffix(".html") if place.is_file() else place / "report.html"
+    stamp = _stamp(place, cases)
     if pictures is None and stamp and stamp_of(path) == stamp:
         return path
     # Helpers first: they get ready while the tables are read. The page alone has few pictures.
@@ -60,7 +62,7 @@ def write_report(folder: str | Path | Results, cases: Sequence[str] | None = Non
         results = folder if isinstance(folder, Results) else read_results(folder)
         shown = shown_cases(results, cases)
         sections = drawn(sections_of(results, shown), helpers, progress, pictures is not None)
-    part = path.with_name("report.html.part")  # whoever looks meanwhile sees the page as it was
+    part = path.with_name(f"{path.name}.part")  # whoever looks meanwhile sees the page as it was
     part.write_text(_page(results, shown, sections, stamp), encoding="utf-8")
     os.replace(part, path)
     if pictures is not None:

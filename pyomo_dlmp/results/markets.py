@@ -37,8 +37,8 @@ def markets_table(summary: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
     rows = summary[summary["quantity"].isin(QUANTITIES)].merge(cases, on="case")
     rows = rows.assign(value=rows["value"].astype(float))
     cost = rows[rows["quantity"] == "cost_of_the_DSO"].set_index("case")
-    beside = summary[summary["quantity"].isin(_BESIDE)]
-    beside = beside.assign(value=beside["value"].astype(float)).groupby("case")["value"].sum()
+    apart = summary[summary["quantity"].isin(_BESIDE)]
+    beside = apart.assign(value=apart["value"].astype(float)).groupby("case")["value"].sum()
     cost = cost.assign(value=cost["value"].add(beside, fill_value=0.0)).reset_index()
     least = [name for name, row in MARKETS.items() if row.least_cost]
     best = cost[cost["market"].isin(least)].set_index(["base", "loading"])["value"]

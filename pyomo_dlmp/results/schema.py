@@ -223,6 +223,11 @@ OF_SCENARIOS = (
         "and below the schedule"), _VALUE, _UNIT), optional=True),
     TableSchema("scenario_prices", "DLMPs by scenario, at the datacenters' buses", (
         _SCENARIO, *_AT, _VALUE, _UNIT), optional=True),
+    TableSchema("settlements", "What each datacenter pays day ahead, and in real time", (
+        Column("settlement", Kind.TEXT, "day ahead, real time"),
+        Column("scenario", Kind.TEXT, "name of the scenario; empty day ahead"), _ELEMENT, _PERIOD,
+        Column("quantity", Kind.TEXT, "power (in real time beyond the schedule), price, payment"),
+        _VALUE, _UNIT), optional=True),
     TableSchema("uncertainty", "The decision under uncertainty in a few numbers", (
         _QUANTITY, Column("value", Kind.FREE, "in the row's unit; a word for a status"),
         Column("least", Kind.NUMBER, "proven; empty: the value is exact"),
@@ -241,7 +246,7 @@ REGRET = TableSchema("regret", "Certificate of an equilibrium, owner by owner", 
            "proven: no other schedule of it costs less while the others keep theirs ($)"),
     _REGRET), optional=True)
 EQUILIBRIA = TableSchema("equilibria", "Equilibria found; there may be others", (
-    Column("equilibrium", Kind.NUMBER, "counted from 1, which is the answer"),
+    Column("number", Kind.NUMBER, "of the equilibrium, counted from 1, which is the answer"),
     Column("set", Kind.NUMBER, "equilibria of one number are joined by others"), _OWNER,
     Column("cost", Kind.NUMBER, "what it pays ($)"), _REGRET,
     Column("starts", Kind.NUMBER, "starts that led there (count)")), optional=True)

@@ -122,9 +122,9 @@ def _check(problems: Problems, horizon: Any, step: Any, window: Any) -> None:
             faults.append(Fault(f"solve_series, {word}", f"is {shown(value)}",
                                 "Give a whole number of rows, at least 1."))
     if problems.market.owners:
-        faults.append(Fault("solve_series", "is given a market of several owners, and follows one "
-                            "leader", "Give its work as `workload`, or call solve_market day by "
-                            "day."))
+        faults.append(Fault("market, owners", "are given, and a series or a set of scenarios "
+                            "follows one leader", "Give its work as `workload`, or call "
+                            "solve_market for each day or scenario."))
     if faults:
         raise ModelError(faults)
     if horizon is None:
@@ -149,5 +149,12 @@ def _check(problems: Problems, horizon: Any, step: Any, window: Any) -> None:
             faults.append(Fault(f"job {job.name!r}", "ends after its window of "
                                 f"{window or periods} rows",
                                 f"Give window={job.deadline} or more."))
+    if horizon is not None and isinstance(work, Workload):
+        faults += [Fault(f"training {part.name!r}", "has one window, and a rolling horizon repeats "
+                         "its windows", "Write it as a Job in MWh, or solve without a horizon.")
+                   for part in work.training]
+        faults += [Fault(f"smoothing at {part.site!r}", "would begin anew at every step of a "
+                         "rolling horizon", "Write it as a Ups, or solve without a horizon.")
+                   for part in work.smoothing]
     if faults:
         raise ModelError(faults)

@@ -11,7 +11,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -22,7 +22,7 @@ _READY = "ready"
 
 
 def answers_by_workers(solver: Any, spans: list, workers: int,
-                       where: str = "solve_series") -> Iterator[Any]:
+                       where: str = "solve_series") -> Generator[Any, None, None]:
     """Answers as they are finished.
 
     Parameters

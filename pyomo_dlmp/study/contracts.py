@@ -64,7 +64,7 @@ def contracts_of(market: Mapping[str, Any]) -> dict[str, Contract]:
             if market.get(field)}
 
 
-def at_loading(contracts: Mapping[str, Contract], loading: float) -> dict[str, Contract]:
+def at_loading(contracts: Mapping[str, Contract], loading: float) -> dict[str, Any]:
     """Contracts at a multiple of the datacenters' size: their powers grow, too.
 
     Parameters

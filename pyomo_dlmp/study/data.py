@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pyomo_dlmp.market import DEFAULT_MARKET, Contract, Market, Workload, scaled
+from pyomo_dlmp.market.workload import FIELDS, WORK
 from pyomo_dlmp.network import Datacenter, Network
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.study.aggregators import served_by
@@ -48,7 +49,7 @@ class Study:
     penalty ...); `aggregator`: energy_share (of all its datacenters' capacity x time), energy_mwh,
     pays, tariff, most_kw; `series`: its table [series], with the path of the file (empty: none);
     `inputs`: SHA-256 of the CSV files; `ac`: of the leader's loop in the AC form (max_rounds,
-    deviations); `parts`: servers, interactive, job, ups; `takers`, `owners`: by name; `text`: of
+    deviations); `parts`: by word (servers, job, llm ...); `takers`, `owners`: by name; `text`: of
     the file; `emissions`: kg/MWh by source, "grid" for all substations; `regimes`: two datacenters,
     [] for none, None for the two largest; `contracts`: by field of `Market`; `stochastic`: its
     tables [scenarios], with the path of the file, and [stochastic] as "terms" (empty: none);
@@ -203,23 +204,21 @@ class Study:
         work = None if owners else self._workload({"energy_share": 0.6, **{
             k: v for k, v in self.aggregator.items() if v is not None}}, mine, run.loading,
             self.parts)
+        contracts: dict[str, Any] = {**at_loading(self.contracts, run.loading)}
         return Market(network, work, self.options(run),
                       self.aggregator["pays"], self.aggregator["tariff"], takers, self.averaged,
                       self.max_rounds, self.ac["max_rounds"], self.ac["deviations"],
                       limits_kw={name: (0.0, _times(most, run.loading))
                                  for name, most in self.aggregator["most_kw"].items()},
                       owners=owners, starts=self.starts,
-                      **at_loading(self.contracts, run.loading))
+                      **contracts)
 
     def _workload(self, given: Mapping[str, Any], mine: list[Datacenter], loading: float,
                   parts: Mapping[str, tuple]) -> Workload:
-        if parts["interactive"] or parts["job"]:
-            return scaled(Workload(
-                servers=parts["servers"], interactive=parts["interactive"], jobs=parts["job"],
-                ups=parts["ups"]), loading)
-        energy = self._energy(given, mine, loading)
-        return replace(scaled(Workload(energy_mwh=0.0, ups=parts["ups"]), loading),
-                       energy_mwh=energy)
+        found = scaled(Workload(**{FIELDS[word]: made for word, made in parts.items()}), loading)
+        if any(parts[word] for word in WORK):
+            return found
+        return replace(found, energy_mwh=self._energy(given, mine, loading))
 
     def _energy(self, given: Mapping[str, Any], sites: list[Datacenter], loading: float) -> float:
         if given.get("energy_mwh") is not None:

@@ -94,7 +94,7 @@ class StudyResults(list[CaseResult]):
 
 
 def numbers(outcome: MarketResult, seconds: float) -> pd.DataFrame:
-    """What the solve itself was like: rows of the summary.
+    """What the solve has taken: rows of the summary.
 
     Parameters
     ----------
@@ -107,24 +107,9 @@ def numbers(outcome: MarketResult, seconds: float) -> pd.DataFrame:
     DataFrame
         Columns quantity, value, unit.
     """
-    solution = outcome.solution
-    rows: list[tuple] = [("status", outcome.status, "")]
-    if solution is not None:
-        rows += [("proven_gap", None if solution.gap is None else 100 * solution.gap, "%"),
-                 ("bound_of_the_payment", solution.bound, "$")]
-    if outcome.regret is not None:
-        regret, cost = outcome.regret["regret"], outcome.regret["cost"].abs().clip(lower=1.0)
-        rows += [("greatest_regret_of_an_owner", regret.max(), "$"),
-                 ("greatest_relative_regret", 100 * (regret / cost).max(), "%")]
-        rows += [(f"{owner}_pays", paid, "$") for owner, paid in zip(
-            outcome.regret["owner"], outcome.regret["cost"], strict=True)]
-        if outcome.equilibria is not None:
-            rows.append(("equilibria_found", outcome.equilibria["equilibrium"].nunique(), "count"))
-    elif outcome.rounds is not None and outcome.ac is None:
-        rows.append(("rounds_of_the_price_taker", len(outcome.rounds), "count"))
-    rows += [("wall_time", seconds, "s"), ("peak_memory", 1e3 * memory.peak(), "MB")]
-    if solution is not None:
-        rows += [(k.replace(" ", "_"), v, "count") for k, v in solution.size.items()]
+    rows = [("wall_time", seconds, "s"), ("peak_memory", 1e3 * memory.peak(), "MB")]
+    if outcome.solution is not None:
+        rows += [(k.replace(" ", "_"), v, "count") for k, v in outcome.solution.size.items()]
     return SUMMARY.frame(rows)
 
 

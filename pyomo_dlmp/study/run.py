@@ -199,7 +199,7 @@ class _Session:
         with self.keys.patient():
             self.tell(run.name, "tables", None, None)
             seconds = time.monotonic() - start
-            tables = answer_tables(self.study, run, market, outcome, seconds, self._base(run))
+            tables = answer_tables(self.study, market, outcome, seconds, self._base(run))
             result = CaseResult(run, outcome, seconds, tables,
                                 warnings=answer_notes(outcome))
             self.done.append(result)

@@ -15,8 +15,9 @@ SCENARIOS: dict[str, Any] = {
     "probabilities": None, "outages": {}}
 STOCHASTIC: dict[str, Any] = {
     "first_stage": "schedule", "flexibility": 0.2, "deviation_price": 5.0, "capacity_price": 0.0,
-    "risk_weight": 0.0, "risk_level": 0.9, "radius": 0.0, "frontier": [], "value": True}
-TERMS = ("first_stage", "flexibility", "deviation_price", "capacity_price")
+    "risk_weight": 0.0, "risk_level": 0.9, "radius": 0.0, "frontier": [],
+    "settlement": "one", "value": True}
+TERMS = ("first_stage", "flexibility", "deviation_price", "capacity_price", "settlement")
 """Keys of [stochastic] that are keywords of `solve_stochastic`."""
 FIRST_STAGES = ("schedule", "jobs", "capacity")
 _OF_HISTORY = ("count", "seed", "keep_means")
@@ -113,6 +114,10 @@ def _of_terms(terms: Mapping[str, Any]) -> Iterator[Found]:
     if not isinstance(weights, list) or any(_SHARE.finding(weight) for weight in weights):
         yield ("[stochastic] frontier", f"is {shown(weights)}",
                "Write weights of the CVaR from 0 to 1, [0, 0.5, 1], or none: [].")
+    if terms["settlement"] not in ("one", "two"):
+        yield "[stochastic] settlement", f"is {shown(terms['settlement'])}", 'Write "one" or "two".'
+    elif terms["settlement"] == "two" and weights:
+        yield "[stochastic] frontier", "is there with two settlements", "Give one of them."
     if not isinstance(terms["value"], bool):
         yield "[stochastic] value", f"is {shown(terms['value'])}", "Write true or false."
 

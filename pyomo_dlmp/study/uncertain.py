@@ -34,6 +34,7 @@ _SIZED = ("energy_mwh", "kw", "rate")  # columns that grow with the datacenters
 _COSTS = {"probability": "1", "cost": "$", "payment": "$", "deviation_cost": "$",
           "first_stage_cost": "$", "deviation_mwh": "MWh", "energy_mwh": "MWh"}
 _VALUES = {"alone": "$", "regret": "$", "mean": "$", "regret_mean": "$"}
+_WORTH, _AC, _RISK = "what information is worth", "AC check", "frontier of risk"
 _IN_AC = {"payment_ac": "$", "v_min": "pu", "v_max": "pu", "limits_broken": "count"}
 
 
@@ -153,32 +154,62 @@ def uncertain_tables(study: Study, run: Run, tell: Callable[[str], None]) -> Tab
     known = len(result.by_scenario) > 0
     if result.status == Status.INTERRUPTED and not known:
         raise KeyboardInterrupt
-    worth = None
-    if given["value"] and known and result.status != Status.INTERRUPTED:
-        tell("what information is worth")
-        worth = result.value(time_limit=study.time_limit)
-    labels = period_labels(market.opf.get("periods", 1))[0]
-    level = float(given["risk_level"])
+    stopped, done = result.status == Status.INTERRUPTED, dict[str, Any]()
+    for part, make in ({} if stopped or not known else _asked(study, run, result, terms)).items():
+        tell(part)
+        try:
+            done[part] = make()
+        except KeyboardInterrupt:
+            stopped = True
+            break
+        except DlmpError as err:  # the decision is there
+            result.notes.append(f"{part}: {' '.join(str(err).split())}")
+    tables = _tables(result, scenarios, period_labels(market.opf.get("periods", 1))[0], done,
+                     float(given["risk_level"]))
+    if stopped:
+        raise Unfinished(tables)
+    return tables
+
+
+def _asked(study: Study, run: Run, result: Any, terms: dict[str, Any],
+           ) -> dict[str, Callable[[], Any]]:
+    """What is asked for beside the decision, by name."""
+    given = study.stochastic["terms"]
+    found: dict[str, Callable[[], Any]] = {}
+    if given["settlement"] == "two":
+        result.notes.append("EVPI, VSS and the AC check are of decisions with one settlement")
+        return found
+    if given["value"]:
+        found[_WORTH] = lambda: result.value(time_limit=study.time_limit)
+    if study.check_ac and not study.exact(run):
+        found[_AC] = lambda: check_ac(result).table
+    if given["frontier"]:
+        found[_RISK] = lambda: risk_frontier(
+            study.market(run), scenarios_of(study, run), weights=given["frontier"],
+            level=float(given["risk_level"]), audit=False, atlas=result.models.atlas, **terms)
+    return found
+
+
+def _tables(result: Any, scenarios: Scenarios, labels: list, done: Mapping[str, Any],
+            level: float) -> Tables:
+    """The tables of a decision and of what was `done` beside it."""
+    worth = done.get(_WORTH)
     tables = {"scenarios": _numbers(scenarios, labels),
               "uncertainty": _in_few(result, worth, level), "summary": _summary(result, worth)}
-    if known:
+    if len(result.by_scenario):
         tables |= {"first_stage": _first(result), "scenario_costs": _costs(result, worth),
                    "scenario_schedule": _schedule(result)}
-    if known and study.check_ac and result.status != Status.INTERRUPTED:
-        tell("AC check")
-        tables["scenario_costs"] = pd.concat([tables["scenario_costs"], _tidy(
-            _OF["scenario_costs"], check_ac(result).table, "scenario", _IN_AC)], ignore_index=True)
+    if _AC in done:
+        rows = _tidy(_OF["scenario_costs"], done[_AC], "scenario", _IN_AC)
+        tables["scenario_costs"] = pd.concat([tables["scenario_costs"], rows], ignore_index=True)
     if result.prices is not None:
         tables["scenario_prices"] = result.prices[_OF["scenario_prices"].names]
+    if result.settlements is not None:
+        tables["settlements"] = _settlements(result.settlements)
     if result.audit is not None:
         tables["audit"] = _audit(result.audit.table)
-    if result.status == Status.INTERRUPTED:
-        raise Unfinished(tables)
-    if given["frontier"] and known:
-        tell("frontier of risk")
-        tables["risk_frontier"] = _frontier(risk_frontier(
-            market, scenarios, weights=given["frontier"], level=level, audit=False,
-            atlas=result.models.atlas, **terms))
+    if _RISK in done:
+        tables["risk_frontier"] = _frontier(done[_RISK])
     return tables
 
 
@@ -240,6 +271,13 @@ def _schedule(result: Any) -> pd.DataFrame:
     rows = [(row.scenario, row.site, row.period, word, getattr(row, key), "kW")
             for row in result.schedule.itertuples() for key, word in words.items()]
     return _OF["scenario_schedule"].frame(rows)
+
+
+def _settlements(table: pd.DataFrame) -> pd.DataFrame:
+    words = {"mw": ("power", "MW"), "price": ("price", "$/MWh"), "value": ("payment", "$")}
+    rows = [(row["settlement"], row["scenario"], row["site"], row["period"], word, row[key], unit)
+            for row in table.to_dict("records") for key, (word, unit) in words.items()]
+    return _OF["settlements"].frame(rows)
 
 
 def _middle(ends: tuple[float, float]) -> float:

@@ -29,6 +29,7 @@ TABLE = ["scenario", "probability", "settled", "dso_cost", "payment", "payment_a
          "deviation_cost", "cost_ac", "v_min", "v_max", "limits_broken", "beyond_pu",
          "engine_difference", "note"]
 PRICES = ["scenario", "bus", "phase", "period", "quantity", "value", "unit"]
+_OWN = ("losses", "operating_point")
 Progress = Callable[[str, int, int, float], None]
 
 
@@ -46,6 +47,8 @@ class Decided:
         Columns scenario, cost, payment, deviation_cost ($), of the linear form.
     own : float
         What the decision itself costs ($).
+    one_settlement : bool
+        Whether powers are paid at the scenario's prices; False: payments in AC are left out.
     """
 
     market: Market
@@ -53,6 +56,7 @@ class Decided:
     values: dict[str, dict[str, float]]
     costs: pd.DataFrame
     own: float = 0.0
+    one_settlement: bool = True
 
 
 @dataclass(repr=False)
@@ -64,10 +68,10 @@ class AcCheck:
     table : DataFrame
         Columns scenario, probability, settled (whether the AC OPF has converged), dso_cost ($, of
         the AC OPF), payment and payment_ac ($, at linear and at AC prices), deviation_cost, cost_ac
-        ($: payment in AC and deviations), v_min, v_max (pu, of all phases in all periods),
-        limits_broken (voltages beyond their limits by more than 1e-5 pu), beyond_pu (the greatest
-        of them), engine_difference (greatest difference of a voltage to the OpenDSS engine, pu;
-        nan: not asked for), note (why there is no answer).
+        ($: payment in AC and deviations; both nan where it is paid in two settlements), v_min,
+        v_max (pu, of all phases in all periods), limits_broken (voltages beyond their limits by
+        more than 1e-5 pu), beyond_pu (the greatest of them), engine_difference (greatest difference
+        of a voltage to the OpenDSS engine, pu; nan: not asked for), note (why there is no answer).
     prices : DataFrame
         Columns scenario, bus, phase, period, quantity, value, unit, in AC.
     summary : DataFrame
@@ -161,14 +165,15 @@ class _Check:
         self.models = ScenarioModels(decided.market, decided.scenarios)
         self.buses = {*(dc.bus for dc in decided.market.network.datacenters.values()), *buses}
         self.costs = decided.costs.set_index("scenario")
+        self.of_linear = {key: self.costs[key].to_dict() for key in ("payment", "deviation_cost")}
         self.rows: list[tuple] = []
         self.prices: list[pd.DataFrame] = []
 
     def add(self, name: str) -> None:
         """Check a scenario."""
-        values, apart = self.decided.values[name], float(self.costs.loc[name, "deviation_cost"])
+        values, apart = self.decided.values[name], float(self.of_linear["deviation_cost"][name])
         before = (name, self.decided.scenarios.probability(name))
-        paid = float(self.costs.loc[name, "payment"])
+        paid = float(self.of_linear["payment"][name])
         market, none = in_ac_form(self.models.market_of(name)), float("nan")
         try:
             m, dso = bilevel_of(market, start=schedule_of(market, values))
@@ -182,6 +187,8 @@ class _Check:
         over = [x for x in voltages_beyond(dso.model) if x > BEYOND]
         volts = np.abs(list(dso.loop.point.voltages.values()))
         in_ac = float(pyo.value(m.dca.cost)) + charged_at(m)
+        if not self.decided.one_settlement:
+            in_ac = none
         self.rows.append((
             *before, bool(answer.settled), answer.cost, paid, in_ac, apart, in_ac + apart,
             float(volts.min()), float(volts.max()), len(over), max(over, default=0.0),
@@ -201,8 +208,9 @@ class _Check:
 
 
 def in_ac_form(market: Market) -> Market:
-    """A market with its DSO in the AC form."""
-    return replace(market, opf={**market.opf, "form": "ac"})
+    """A market with its DSO in the AC form, which has losses and points of its own."""
+    options = {key: x for key, x in market.opf.items() if key not in _OWN}
+    return replace(market, opf={**options, "form": "ac"})
 
 
 def load_decided(m: Any, values: Mapping[str, float]) -> None:
@@ -225,18 +233,22 @@ def schedule_of(market: Market, values: Mapping[str, float]) -> dict[str, list[f
 
 
 def _summary(table: pd.DataFrame, costs: pd.DataFrame, own: float, level: float) -> pd.DataFrame:
-    there = table[table["cost_ac"].notna()]
     rows: list[tuple] = []
-    linear = costs.loc[there["scenario"], "cost"].to_numpy(float)
+    there = table[table["cost_ac"].notna()]
     p = there["probability"].to_numpy(float)
     if p.sum() > 0:
         p = p / p.sum()
         cost = there["cost_ac"].to_numpy(float)
-        for name, x in (("mean_cost", own + cost), ("mean_cost_linear", own + linear),
-                        ("mean_difference", cost - linear)):
-            rows.append((name, *mean_interval(x, p, level), "$"))
-        broken, draws = float(p[there["limits_broken"].to_numpy() > 0].sum()), 1.0 / float(p @ p)
-        rows.append(("broken_share", broken, *share_interval(broken * draws, draws, level), "1"))
+        linear = costs.loc[there["scenario"], "cost"].to_numpy(float)
+        rows += [(name, *mean_interval(x, p, level), "$") for name, x in (
+            ("mean_cost", own + cost), ("mean_cost_linear", own + linear),
+            ("mean_difference", cost - linear))]
     else:
         rows += [(name, np.nan, np.nan, np.nan, "$") for name in ("mean_cost", "mean_cost_linear")]
+    flows = table[table["v_min"].notna()]
+    p = flows["probability"].to_numpy(float)
+    if p.sum() > 0:
+        p = p / p.sum()
+        broken, draws = float(p[flows["limits_broken"].to_numpy() > 0].sum()), 1.0 / float(p @ p)
+        rows.append(("broken_share", broken, *share_interval(broken * draws, draws, level), "1"))
     return pd.DataFrame(rows, columns=["quantity", "value", "low", "high", "unit"])

@@ -65,7 +65,7 @@ def solve_in_rounds(market: Market, start: StochasticResult, gap: float, audit: 
             recourse_of(models.parts(name), problem.first, problem.terms)
             for name in scenarios.names])
         again = _cost_of(before, problem)
-        result = solve(problem, models, before.found.x, False)
+        result = solve(problem, models, _first_of(before), False)
         if result.found is None:
             result.notes.append(f"AC: ended in round {number}")
             return result
@@ -79,7 +79,7 @@ def solve_in_rounds(market: Market, start: StochasticResult, gap: float, audit: 
         volts = max(models.follow(r.scenario.name, r.scenario.named(z)) for r, z in zip(
             problem.recourses, result.found.decisions, strict=True))
     if audit:
-        result = solve(problem, models, result.found.x, True)
+        result = solve(problem, models, _first_of(result), True)
     result.rounds = pd.DataFrame(rows, columns=ROUNDS)
     result.notes.append(
         f"AC: settled in {len(rows)} rounds" if settled else
@@ -91,10 +91,16 @@ def solve_in_rounds(market: Market, start: StochasticResult, gap: float, audit: 
     return result
 
 
+def _first_of(result: StochasticResult) -> np.ndarray:
+    """The first stage of a result that has one."""
+    assert result.found is not None and result.found.x is not None
+    return result.found.x
+
+
 def _cost_of(result: StochasticResult, problem: TwoStage) -> float:
     """What the decisions of a result cost in another problem ($)."""
-    assert result.found is not None and result.found.x is not None
-    x = result.found.x
+    x = _first_of(result)
+    assert result.found is not None
     costs = [problem.recourse_hull(s, x).cost_at(z)[0]
              for s, z in enumerate(result.found.decisions)]
     return problem.value(x, np.array(costs))

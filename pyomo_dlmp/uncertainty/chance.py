@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,14 +26,12 @@ from pyomo_dlmp.opf import OpfOptions
 from pyomo_dlmp.tolerances import ROUNDING
 from pyomo_dlmp.uncertainty.ac_check import check_ac
 from pyomo_dlmp.uncertainty.result import StochasticResult
-from pyomo_dlmp.uncertainty.scenario_models import ScenarioModels
 from pyomo_dlmp.uncertainty.scenarios import Scenarios
 from pyomo_dlmp.uncertainty.solve import solve_stochastic
 
 ROUNDS = ["round", "v_min", "v_max", "objective", "bound", "share", "shortfall"]
 _SHARE, _COUNT = Range(0, 1), Range(1, unit="round")
 _ROUNDS = 4
-_STEP = 0.002  # pu by which limits are drawn together where only a bus's own is broken
 
 
 @dataclass(repr=False)
@@ -49,7 +48,7 @@ class ChanceResult:
     share : float
         Probability of the scenarios in which it breaks a voltage limit in AC.
     scenarios : DataFrame
-        As of `check_ac`, with probability, shortfall (pu beyond a limit, the worst voltage of the
+        As of `AcCheck.table`, with shortfall (pu beyond a limit, the worst voltage of the
         scenario; below 0: room) and broken.
     rounds : DataFrame
         Columns `ROUNDS`: the limits of the linear form (pu), objective and its bound at these ($),
@@ -88,16 +87,15 @@ def voltage_chance(result: StochasticResult, market: Market | None = None,
         As `ChanceResult.scenarios`. A scenario without an answer in AC is broken, and its shortfall
         infinite.
     """
-    if market is not None and result.models is not None:
-        own = ScenarioModels(market, result.models.scenarios, result.models.atlas)
-        result = replace(result, models=own)
-    table = check_ac(result, engine=engine).table
-    low, high = _limits(result.models.market)
-    short = np.maximum(low - table["v_min"], table["v_max"] - high)
-    table["broken"] = (table["limits_broken"] > 0) | table["v_min"].isna()
-    own_limit = np.maximum(short, _STEP)  # of a bus with limits of its own
-    table["shortfall"] = np.where(table["v_min"].isna(), np.inf, np.where(
-        table["broken"], np.where(short > BEYOND, short, own_limit), np.minimum(short, 0.0)))
+    decided = result.decided
+    own = decided.market if market is None else market
+    table = check_ac(SimpleNamespace(decided=replace(decided, market=own)), engine=engine).table
+    low, high = _limits(own)
+    room = np.minimum(np.maximum(low - table["v_min"], table["v_max"] - high), 0.0)
+    there = table["v_min"].notna()
+    table["broken"] = ~there | (table["limits_broken"] > 0)
+    table["shortfall"] = np.where(there, np.where(table["broken"], table["beyond_pu"], room),
+                                  np.inf)
     return table
 
 
@@ -154,8 +152,8 @@ def solve_chance(market: Market, scenarios: Scenarios, *, share: float = 0.05,
         if found.kept or stuck or not np.isfinite(left):
             break
         rest = table[table["shortfall"] <= left]  # what has to keep its limits
-        below, above = (rest["v_min"] < limits[0] - BEYOND).any(), (
-            rest["v_max"] > limits[1] + BEYOND).any()
+        above = (rest["v_max"] > limits[1] + BEYOND).any()
+        below = (rest["v_min"] < limits[0] - BEYOND).any()
         low, high = low + left * (below or not above), high - left * above
         if low >= high:
             break
@@ -178,8 +176,9 @@ def _left_over(table: pd.DataFrame, share: float) -> float:
     share allows, are left out.
     """
     used = 0.0
-    for row in table.sort_values("shortfall", ascending=False).itertuples():
-        used += row.probability
+    worst = table.sort_values("shortfall", ascending=False)
+    for probability, shortfall in worst[["probability", "shortfall"]].to_numpy(float):
+        used += probability
         if used > share + ROUNDING:
-            return float(row.shortfall)
+            return float(shortfall)
     return -np.inf

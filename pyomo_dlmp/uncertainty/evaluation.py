@@ -81,7 +81,7 @@ class Evaluation:
         return check_ac(self, scenarios, **options)
 
     def _value(self, quantity: str, column: str = "value") -> float:
-        return float(self.summary.set_index("quantity").loc[quantity, column])
+        return float(self.summary.set_index("quantity")[column].to_dict()[quantity])
 
     @property
     def mean_cost(self) -> float:
@@ -203,7 +203,8 @@ def evaluation_of(outcomes: list[Outcome], schedule: list[tuple], solver: OneByO
             notes.append(f"{column} is {word} in {len(names)} ({', '.join(names[:3])} ...)")
     decided = Decided(
         solver.market, scenarios, {scenarios.names[o.number]: o.values for o in sorted(
-            outcomes, key=lambda o: o.number) if o.values}, table, decision.cost)
+            outcomes, key=lambda o: o.number) if o.values}, table, decision.cost,
+        decision.settlement == "one")
     return Evaluation(table, powers, summary_of(table, decision.cost, level, tail), decision,
                       level, scenarios.count, sum(o.cpu for o in outcomes), notes, decided)
 
@@ -263,7 +264,8 @@ def compared(one: Evaluation, other: Evaluation, level: float) -> Comparison:
     Comparison
     """
     both = one.by_scenario.merge(other.by_scenario, on="scenario", suffixes=("", "_other"))
-    none = [(both[key] == str(Status.INFEASIBLE)) for key in ("status", "status_other")]
+    none = [(both[key] == str(Status.INFEASIBLE)).to_numpy(bool)
+            for key in ("status", "status_other")]
     pairs = both[both["cost"].notna() & both["cost_other"].notna() & (both["probability"] > 0)]
     if pairs.empty:
         raise ModelError.at("Evaluation.compare", "the evaluations have no scenario in common in "
@@ -279,6 +281,6 @@ def compared(one: Evaluation, other: Evaluation, level: float) -> Comparison:
     cheaper, draws = float(p[apart < 0].sum()), 1.0 / float(p @ p)
     rows = [("mean_difference", *mean_interval(apart, p, level), "$"),
             ("share_cheaper", cheaper, *share_interval(cheaper * draws, draws, level), "1"),
-            *((f"only_{word}_infeasible", float((mine & ~theirs).sum()), np.nan, np.nan, "1")
-              for word, mine, theirs in (("one", *none), ("other", *none[::-1])))]
+            *((f"only_{word}_infeasible", float((none[k] & ~none[1 - k]).sum()), np.nan, np.nan,
+               "1") for k, word in enumerate(("one", "other")))]
     return Comparison(table, pd.DataFrame(rows, columns=SUMMARY))

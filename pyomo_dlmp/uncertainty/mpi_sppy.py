@@ -24,6 +24,7 @@ import mpisppy.log
 import numpy as np
 import pyomo.environ as pyo
 
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ABSOLUTE_GAP
 from pyomo_dlmp.uncertainty.exact_points import (
@@ -109,6 +110,9 @@ def extensive_form(shipment: Shipment, gap: float, time_limit: float | None = No
         if tell is not None:
             tell(f"extensive form, round {number + 1}", best.objective, bound)
         if best.objective - bound <= aim or short <= 0.01 * aim:
+            break
+        if ended := limits.stopped():
+            otherwise = ended
             break
     if best.x is None:
         best = at_relaxation(shipment, gap)
@@ -230,7 +234,7 @@ def _cylinders(shipment: Shipment, gap: float, time_limit: float | None, bundle:
         "solver_name": SOLVER, "PHIterLimit": ITERATIONS, "defaultPHrho": 1.0, "convthresh": -1.0,
         "verbose": False, "display_progress": False, "toc": False, "smoothed": 0,
         "turn_off_names_check": bundle > 1,  # a bundle's first stage is that of its first scenario
-        "linearize_proximal_terms": True, "proximal_linearization_tolerance": (1e-3 * span) ** 2,
+        "linearize_proximal_terms": True, "proximal_linearization_tolerance": (0.001 * span) ** 2,
         "time_limit": time_limit, "solver_options": solver,
         "solver_options_layers": [sputils.solver_options_layer("default", solver)],
         "xhat_xbar_options": {"xhat_solver_options": solver, "keep_solution": True},
@@ -276,6 +280,7 @@ def hub_and_spokes(comm: Any, shipment: Shipment, gap: float, time_limit: float 
     Found or None
         On rank 0; None on the others.
     """
+    began = time.monotonic()
     cylinders = min(3, comm.size)
     used = cylinders * min(comm.size // cylinders, len(_names(shipment, bundle)))
     team = comm.Split(0 if comm.rank < used else 1, comm.rank)
@@ -298,7 +303,9 @@ def hub_and_spokes(comm: Any, shipment: Shipment, gap: float, time_limit: float 
     found = gathered(shipment, [one for rank in everyone for one in rank])
     if found.x is None:
         found = at_relaxation(shipment, gap)
-    return judged(found, max(shipment.bound, outer), gap, Status.GAP_NOT_REACHED)
+    late = time_limit is not None and time.monotonic() - began >= time_limit
+    otherwise = limits.stopped() or (Status.TIME_LIMIT if late else Status.GAP_NOT_REACHED)
+    return judged(found, max(shipment.bound, outer), gap, otherwise)
 
 
 def searcher(comm: Any, bundle: int = 1) -> Callable[..., Found]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from pyomo_dlmp.errors import Fault, ModelError, require_kind, shown
@@ -78,6 +78,9 @@ def evaluate(  # noqa: PLR0913  # keywords of a call, for people
     KeyboardInterrupt
         Ctrl-C before a scenario was finished.
     """
+    if hasattr(getattr(decision, "problem", None), "plain"):
+        raise ModelError.at(_WHERE, "knows one settlement, and this decision is paid in two",
+                            "Give its `decision`, which is then paid at each scenario's prices.")
     taken = getattr(decision, "decision", decision)
     _check(taken, market, scenarios, gap, level, tail, judge, workers)
     solver = OneByOne(market, scenarios, taken, gap, judge, atlas)
@@ -101,12 +104,13 @@ def evaluate(  # noqa: PLR0913  # keywords of a call, for people
         if not found:
             raise
     finally:
-        answers.close()  # type: ignore[attr-defined]
+        answers.close()
     rows = [row for o in sorted(found, key=lambda o: o.number) for row in solver.schedule(o)]
     return evaluation_of(found, rows, solver, level, tail)
 
 
-def _here(solver: OneByOne, numbers: list[int], deadline: float | None) -> Iterator[Outcome]:
+def _here(solver: OneByOne, numbers: list[int], deadline: float | None,
+          ) -> Generator[Outcome, None, None]:
     """Outcomes in this process."""
     for number in numbers:
         yield solver.solve(number, None if deadline is None else max(

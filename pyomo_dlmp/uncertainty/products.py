@@ -91,28 +91,26 @@ class Products:
 
 
 @dataclass
-class DeviationCost:
-    """A piece of a real-time payment; as `parametric.region_costs.RegionCost`.
+class DeviationCost(RegionCost):
+    """A piece of a real-time payment ($), with its envelope `below`.
 
     Attributes
     ----------
     base
-        The region over the powers, scaled to 0 .. 1.
-    polytope
-        The cylinder of it over the range of deviations.
-    region
-        Number of its critical region.
-    cost, below
-        The payment ($), and its envelope.
+        The region over the powers, scaled to 0 .. 1; `polytope` is the cylinder of it over the
+        range of deviations.
     """
 
+    below: Products  # type: ignore[assignment]
     base: Polytope
-    polytope: Polytope
-    region: int
-    cost: Quadratic
-    below: Products
 
-    def halves(self, v: np.ndarray) -> list[DeviationCost]:
+    @classmethod
+    def of(cls, base: Polytope, region: int, cost: Quadratic, below: Products) -> DeviationCost:
+        """A piece over the range of deviations that its envelope has."""
+        none = np.ones((2 * len(below.start), 1))  # not convex: no piece of a quadratic program
+        return cls(cylinder(base, below.low, below.high), region, cost, below, 0.0, none, base)
+
+    def halves(self, v: np.ndarray) -> list[RegionCost]:
         """The piece cut in two at the deviation of v that errs most; itself where none can be."""
         m = len(self.below.start)
         low, high, at = self.below.low, self.below.high, v[m:]
@@ -127,12 +125,11 @@ class DeviationCost:
 
     def _within(self, low: np.ndarray, high: np.ndarray) -> DeviationCost:
         b = self.below
-        return DeviationCost(
-            self.base, cylinder(self.base, low, high), self.region, self.cost,
-            Products(b.slope, b.start, b.shift, b.size, low, high, b.cheap, b.dear))
+        return DeviationCost.of(self.base, self.region, self.cost, Products(
+            b.slope, b.start, b.shift, b.size, low, high, b.cheap, b.dear))
 
 
-def deviating(piece: RegionCost, price: Price, part: PartRange) -> list[DeviationCost]:
+def deviating(piece: RegionCost, price: Price, part: PartRange) -> list[RegionCost]:
     """The pieces of d'p(u) over (u, d) on a region: with one site cut at d = 0.
 
     Parameters
@@ -158,11 +155,10 @@ def deviating(piece: RegionCost, price: Price, part: PartRange) -> list[Deviatio
     none = np.zeros((m, m))
     cost = Quadratic(np.block([[none, cross.T], [cross, none]]),
                      np.append(lo_d @ slope, s_d * start), float(lo_d @ start))
-    whole = DeviationCost(piece.polytope, cylinder(piece.polytope, zero, one), piece.region, cost,
-                          below)
+    whole = DeviationCost.of(piece.polytope, piece.region, cost, below)
     if m > 1 or part.hi[-1] <= part.lo[-1]:
         return [whole]
-    middle = np.append(piece.polytope.chebyshev_center, -lo_d / s_d)
+    middle = np.append(piece.polytope.center, -lo_d / s_d)
     return whole.halves(middle)
 
 
@@ -194,5 +190,5 @@ def cylinder(base: Polytope, low: np.ndarray, high: np.ndarray) -> Polytope:
     touching += [np.flatnonzero(vertices[:, m:] @ row == limit)
                  for row, limit in zip(box, b[len(base.A):], strict=True)]
     return Polytope(A, b, np.arange(len(A)), vertices, touching,
-                    np.append(base.chebyshev_center, 0.5 * (low + high)),
-                    min(base.chebyshev_radius, float(0.5 * (high - low).min())))
+                    np.append(base.center, 0.5 * (low + high)),
+                    min(base.radius, float(0.5 * (high - low).min())))

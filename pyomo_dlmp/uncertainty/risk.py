@@ -53,12 +53,15 @@ class CVaR:
         """See `Measure`: e = (eta, delta)."""
         many, tail, w = len(probabilities), self._tail(probabilities), self.weight
         share = probabilities / tail if tail else np.zeros(many)
+        # without a tail eta is above each scenario's cost, but for those that never come
+        free = (probabilities <= 0.0) | (tail > 0.0)
         eye = sp.identity(many)
         return Rows(
             weights=(1.0 - w) * probabilities,
-            slope=(1.0 - w) * probabilities + w * (np.minimum(1.0, share) if tail else 1.0),
+            slope=(1.0 - w) * probabilities + w * (
+                np.minimum(1.0, share) if tail else ~free),
             c=np.concatenate([[w], w * share]), lb=np.append(-np.inf, np.zeros(many)),
-            ub=np.append(np.inf, np.full(many, np.inf if tail else 0.0)),
+            ub=np.append(np.inf, np.where(free, np.inf, 0.0)),
             A=sp.hstack([-eye, np.ones((many, 1)), eye], format="csr"),
             lo=np.zeros(many), hi=np.full(many, np.inf))
 
@@ -98,6 +101,15 @@ class CVaR:
         """See `Measure`."""
         eta = self.quantile(costs, probabilities)
         return np.append(eta, np.maximum(costs - eta, 0.0))
+
+    def gradient(self, costs: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+        """A subgradient at costs, shape (S,): the measure is nowhere below its sum of costs."""
+        tail, share = self._tail(probabilities), np.zeros(len(costs))
+        left = tail or 1.0
+        for s in np.argsort(-np.where(probabilities > 0, costs, -np.inf)):
+            share[s] = min(left, probabilities[s] if tail else 1.0)
+            left -= share[s]
+        return (1.0 - self.weight) * probabilities + self.weight * share / (tail or 1.0)
 
     def findings(self, scenarios: Scenarios) -> Iterator[Fault]:
         """What is wrong with it for a set of scenarios."""
@@ -187,6 +199,27 @@ class WorstExpectation:
         """See `Measure`."""
         gamma = self._price(costs, probabilities)
         return np.append(gamma, self._worst(costs, gamma)[0])
+
+    def gradient(self, costs: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+        """As of `CVaR.gradient`: what is moved just above and just below the price of moving it,
+        mixed so that it is moved as far as it may.
+        """
+        gamma = self._price(costs, probabilities)
+        stay = (probabilities, 0.0)
+        near, far = (self._moved(costs, probabilities, gamma + side * ROUNDING * (1.0 + gamma))
+                     for side in (1.0, -1.0))
+        for low, high in ((near, far), (stay, near)):
+            if low[1] <= self.radius < high[1]:
+                share = (self.radius - low[1]) / (high[1] - low[1])
+                return (1.0 - share) * low[0] + share * high[0]
+        return far[0] if far[1] <= self.radius else probabilities
+
+    def _moved(self, costs: np.ndarray, probabilities: np.ndarray,
+               gamma: float) -> tuple[np.ndarray, float]:
+        """(probabilities, how far they were moved in all) where moving costs gamma."""
+        to = (costs[None, :] - gamma * self.distances).argmax(axis=1)
+        spent = float(probabilities @ self.distances[np.arange(len(to)), to])
+        return np.bincount(to, probabilities, len(costs)).astype(float), spent
 
     def _worst(self, costs: np.ndarray, gamma: float) -> tuple[np.ndarray, np.ndarray]:
         """(delta, distance to where it is had) of each scenario; of equals the nearest."""

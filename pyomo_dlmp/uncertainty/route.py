@@ -247,7 +247,7 @@ class _Route:
     def bound_at(self, dual: np.ndarray) -> float:
         """The bound of multipliers of the linking rows, shape (rows of the master or more,).
 
-        With y of the rows A z + B x: the terms y (A z + B x - limit) are at most zero at each
+        With y of the rows A z + B x: the terms y (A z + B x - limit) are at least zero at each
         feasible point, so  sum_s min (w_s cost_s - y_s A_s z_s) + min (c - sum_s B_s'y_s) x + y
         limit is a bound whatever y >= 0 (of lower limits) or <= 0 (of upper ones) is.
         """

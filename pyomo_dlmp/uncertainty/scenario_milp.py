@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import mpisppy.utils.sputils as sputils
 import numpy as np
@@ -104,7 +105,7 @@ def _columns(lb: np.ndarray, ub: np.ndarray, integer: np.ndarray) -> pyo.Var:
                    domain=lambda _, j: pyo.Integers if integer[j] else pyo.Reals)
 
 
-def _limit(x: float) -> float | None:
+def _limit(x: Any) -> float | None:
     return float(x) if np.isfinite(x) else None
 
 
@@ -122,7 +123,7 @@ def _linear(p: Program, z: list) -> LinearExpression:
 def _rows(A: sp.csr_matrix, lo: np.ndarray, hi: np.ndarray, columns: list) -> pyo.Constraint:
     kept = np.flatnonzero((np.diff(A.indptr) > 0) & (np.isfinite(lo) | np.isfinite(hi)))
 
-    def row(_, i):
+    def row(_, i: int):
         body = _sum(A[i], columns)
         if lo[i] == hi[i]:
             return body == float(lo[i])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,20 +12,30 @@ import pandas as pd
 
 from pyomo_dlmp.errors import Fault, ModelError, shown
 from pyomo_dlmp.market import Market
+from pyomo_dlmp.market.dso import in_ac
 from pyomo_dlmp.numerics import limits
+from pyomo_dlmp.parametric.master import HullMaster
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import AUDITED_ROW, ENTRY, GAP, KKT_RESIDUAL, SAME_OBJECTIVE
 from pyomo_dlmp.uncertainty.audit import COLUMNS, StochasticAudit, deviation_cost
 from pyomo_dlmp.uncertainty.diagnosis import refuse_infeasible
 from pyomo_dlmp.uncertainty.result import StochasticResult, empty_tables, prices_of, tables_of
-from pyomo_dlmp.uncertainty.route import Found, Progress, search
+from pyomo_dlmp.uncertainty.route import Found, Progress, reply, search
 from pyomo_dlmp.uncertainty.scenario_models import ScenarioModels, ScenarioPoint
-from pyomo_dlmp.uncertainty.settlements import DAY_AHEAD, AfterDayAhead, TwoSettlements
+from pyomo_dlmp.uncertainty.settlement_bound import convex_bound
+from pyomo_dlmp.uncertainty.settlements import (
+    DAY_AHEAD,
+    AfterDayAhead,
+    TwoSettlements,
+    site_price,
+)
 from pyomo_dlmp.uncertainty.two_stage import TwoStage
 
 SETTLEMENTS = ["settlement", "scenario", "site", "period", "mw", "price", "value", "unit"]
 REAL_TIME = "real time"
-_EARLY = 0.3  # of the time limit, for a schedule to begin from
+_EARLY, _MOST = 0.2, 0.6  # of the time limit: for a first schedule and bound, for a large bound
+_LARGE = 100  # pieces of a bounding problem from which its MILP is worth more than the search
+_CUTS, _GAIN = 20, 0.1  # most rounds of cuts; the least gain of the bound in one, of the gap
 
 
 def check_settlement(settlement: Any, market: Any, kinds: tuple) -> None:
@@ -45,12 +58,13 @@ def check_settlement(settlement: Any, market: Any, kinds: tuple) -> None:
     if settlement == "one" or not isinstance(market, Market):
         return
     found = []
+    if in_ac(market):
+        found.append(Fault(where, "is 'two', and the market is of the AC form",
+                           "Leave form out, or give 'one': a decision of the linear form is "
+                           "checked by result.check_ac()."))
     if "schedule" not in kinds:
         found.append(Fault(where, "is 'two', and no schedule is decided day ahead",
                            "Give first_stage='schedule'."))
-    if market.opf.get("form", "lindist") == "ac":
-        found.append(Fault(where, "is 'two', and the market is of the AC form",
-                           "Give the linear form, and check its decision: result.check_ac()."))
     if market.pays != "active and reactive":
         found.append(Fault(where, f"is 'two', and the market pays {market.pays!r}",
                            "Give Market(pays='active and reactive'): prices are then the slope of "
@@ -85,7 +99,7 @@ def solve_settled(
     """
     assert isinstance(problem.measure, AfterDayAhead)
     plain = TwoStage(problem.first, problem.recourses[1:], problem.measure.inner, problem.terms)
-    found = search(problem, gap, time_limit, tell, _schedule_of_one(problem, gap, time_limit))
+    found = _searched(problem, gap, time_limit, tell)
     size = {"scenarios": len(plain.recourses),
             "parts": sum(len(r.scenario.parts) for r in problem.recourses),
             "regions": sum(r.scenario.regions for r in problem.recourses)}
@@ -100,8 +114,9 @@ def solve_settled(
     result = StochasticResult(
         found.status, found.objective, found.bound,
         max(0.0, found.objective - found.bound) / max(abs(found.objective), ENTRY),
-        **tables_of(plain, own, models.labels), size=size, problem=problem, found=own,
-        models=models, times=clock.times)
+        **tables_of(plain, own, models.labels), size=size, problem=plain, found=own,
+        models=models, times=clock.times, settlements=pd.DataFrame(columns=SETTLEMENTS),
+        day_ahead=float(found.costs[0]))
     if audit:
         clock.stage("audit")
         limits.enter("audit")
@@ -110,19 +125,76 @@ def solve_settled(
     return result
 
 
-def _schedule_of_one(problem: TwoSettlements, gap: float,
-                     time_limit: float | None) -> np.ndarray | None:
-    """The first stage with one settlement: a good one to begin from."""
-    one = TwoStage(problem.first, problem.one, problem.measure.inner,  # type: ignore[attr-defined]
-                   problem.terms)
-    found = search(one, max(gap, GAP), None if time_limit is None else _EARLY * time_limit)
-    if found.x is None:
+def _searched(problem: TwoSettlements, gap: float, time_limit: float | None,
+              tell: Progress) -> Found:
+    """The best of: the schedule with one settlement, that of the bound by convexity, a search."""
+    deadline = None if time_limit is None else time.monotonic() + time_limit
+
+    def left(share: float = 1.0) -> float | None:
+        return None if deadline is None else share * max(0.0, deadline - time.monotonic())
+
+    assert isinstance(problem.measure, AfterDayAhead)
+    one = TwoStage(problem.first, problem.one, problem.measure.inner, problem.terms)
+    plain = search(one, max(gap, GAP), left(_EARLY))
+    best = _replies(problem, plain.x, gap, left())
+    if best is not None:
+        tell("schedule of one settlement", best.objective, -np.inf)
+    weights = problem.measure.weights(plain.costs if best is None else best.costs[1:],
+                                      problem.probabilities)
+    bounding, bound = convex_bound(problem, weights), -np.inf
+    if bounding is not None:
+        bound, x = _bound(bounding, gap, left, tell)
+        other = _replies(problem, x, gap, left())
+        if other is not None and (best is None or other.objective < best.objective):
+            best = other
+        tell("bound by convexity", np.inf if best is None else best.objective, bound)
+    if best is not None and best.objective - bound <= gap * max(abs(best.objective), ENTRY):
+        return replace(best, status=Status.OPTIMAL, bound=min(bound, best.objective))
+    found = search(problem, gap, left(), tell, None if best is None else best.x)
+    if best is not None and (found.x is None or best.objective < found.objective):
+        best = replace(best, status=found.status, bound=found.bound)
+    else:
+        best = found
+    bound = min(max(bound, best.bound), best.objective)
+    closed = best.objective - bound <= gap * max(abs(best.objective), ENTRY)
+    return replace(best, bound=bound, status=Status.OPTIMAL if closed else best.status)
+
+
+def _bound(bounding: TwoStage, gap: float, left: Callable[[float], float | None],
+           tell: Progress) -> tuple[float, np.ndarray | None]:
+    """(bound, first stage) of a bounding problem: its relaxation; of a large one its MILP, too."""
+    hull = bounding.master()
+    master = HullMaster(hull, 0.5 * gap, left(_EARLY), 0, tell, {})
+    for _ in range(_CUTS):
+        before = master.outcome.bound
+        if limits.stopped() or not master.refine() or (
+                master.outcome.bound - before < _GAIN * gap * abs(before)):
+            break
+    out = master.outcome
+    if sum(r.scenario.regions for r in bounding.recourses) > _LARGE:
+        seconds = left(_MOST)
+        master.deadline = None if seconds is None else time.monotonic() + seconds
+        out = master.run()
+    return out.bound, None if out.z is None else out.z[:bounding.first.size]
+
+
+def _replies(problem: TwoSettlements, x: np.ndarray | None, gap: float,
+             time_limit: float | None) -> Found | None:
+    """The best that the scenarios can do at a first stage; None where one has no answer."""
+    if x is None:
         return None
-    expected = problem.recourses[0].program
-    x, at = found.x.copy(), [
-        j for j, label in enumerate(problem.first.labels) if label[0] == "schedule"]
-    x[at] = np.clip(x[at], expected.lb, expected.ub)
-    return x
+    ahead = problem.recourses[0].program
+    x, at = x.copy(), [j for j, label in enumerate(problem.first.labels) if label[0] == "schedule"]
+    x[at] = np.clip(x[at], ahead.lb, ahead.ub)
+    decisions, costs = [x[at]], []
+    for s in range(len(problem.recourses)):
+        answer = reply(problem.recourse_hull(s, x), 0.1 * gap, time_limit)
+        if answer.z is None:
+            return None
+        decisions[s:] = [answer.z]
+        costs.append(answer.cost)
+    return Found(Status.GAP_NOT_REACHED, x, decisions, np.array(costs),
+                 problem.value(x, np.array(costs)), -np.inf)
 
 
 def _judge(result: StochasticResult, problem: TwoSettlements, found: Found,
@@ -168,27 +240,6 @@ def _settled(settlement: str, scenario: str, one: Any, mw: np.ndarray, point: Sc
         rows += [(settlement, scenario, site, t, float(p), float(rate), one.hours * p * rate, "$")
                  for t, p, rate in zip(point.periods, mw[k], price, strict=True)]
     return pd.DataFrame(rows, columns=SETTLEMENTS)
-
-
-def site_price(point: ScenarioPoint, dc: Any) -> np.ndarray:
-    """Price of a balanced site's power by period, shape (periods,).
-
-    Parameters
-    ----------
-    point : ScenarioPoint
-    dc : Datacenter
-
-    Returns
-    -------
-    ndarray
-        $ per MWh of active power, with the reactive power that comes with it.
-    """
-    lagging = float(np.tan(np.arccos(dc.power_factor)))
-    total = np.zeros(len(point.periods))
-    for bus, phase, quantity, values in point.read.prices:
-        if bus == dc.bus and phase in dc.phases:
-            total += np.asarray(values) * (1.0 if quantity == "active" else lagging)
-    return total / len(dc.phases)
 
 
 def _checked(name: str, point: ScenarioPoint, paid: float, table: pd.DataFrame,

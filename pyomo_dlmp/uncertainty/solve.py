@@ -50,7 +50,7 @@ def solve_stochastic(  # noqa: PLR0913  # keywords of a call, for people
     """Decide before the scenario is known, at least expected cost, with a proven bound.
 
     In each scenario the leader foresees the DLMPs that its power causes, as in
-    ``solve_market("strategic", ...)``; what is decided first is the same in all of them.
+    the strategic market; what is decided first is the same in all of them.
 
     Parameters
     ----------

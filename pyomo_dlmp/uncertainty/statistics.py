@@ -48,7 +48,7 @@ def mean_interval(values: np.ndarray, weights: np.ndarray, level: float,
     return mean, mean - half, mean + half
 
 
-def share_interval(count: float, total: int, level: float) -> tuple[float, float]:
+def share_interval(count: float, total: float, level: float) -> tuple[float, float]:
     """The interval of a probability, of which `count` of `total` draws have it."""
     tail = 0.5 * (1.0 - level)
     low = 0.0 if count <= 0 else float(betaincinv(count, total - count + 1, tail))

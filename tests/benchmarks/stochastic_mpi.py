@@ -11,6 +11,7 @@ model of cost from the parts just measured: what a cluster would need (see docs/
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import pickle
 import sys
@@ -63,22 +64,30 @@ def parts_of(problem, gap: float) -> dict[str, float]:
 
 
 def clusters(parts: dict[str, float], condensing: float, many: int) -> None:
-    """Seconds on clusters of some sizes, from the parts; a third of the ranks for each cylinder."""
+    """Simulated seconds on clusters of some sizes, from the parts that were measured.
+
+    One process solves the relaxation, then each scenario twice (an answer and a bound). On a
+    cluster rank 0 solves the relaxation and sends the arrays (1 GB/s); each cylinder has a third of
+    the ranks, which write their scenarios' models and solve each twice, and once more for each
+    iteration of hedging.
+    """
     per = {key: parts[key] / many for key in ("relaxation", "MB")}
     print(f"\nparts: condensing {condensing / many:.2f} s a scenario, relaxation "
-          f"{parts['relaxation']:.2f} s, {per['MB']:.2f} MB a scenario sent, model "
+          f"{per['relaxation']:.3f} s a scenario, {per['MB']:.2f} MB a scenario sent, model "
           f"{parts['build']:.2f} s, first solve {parts['first']:.2f} s, further ones "
           f"{parts['solve']:.2f} s")
-    print("simulated seconds after condensing, hedging of 1 and of 30 iterations")
-    print(f"{'scenarios':>9}" + "".join(f"{n:>6} ranks" + " " * 6 for n in (3, 12, 48, 192)))
-    for count in (20, 100, 1000, 10_000):
-        row = []
-        for ranks in (3, 12, 48, 192):
-            own = math.ceil(count / (ranks // 3))
-            once = per["relaxation"] * count + per["MB"] * count / 1000  # 1 GB/s to all
-            begin = own * (parts["build"] + parts["first"])
-            row.append("/".join(f"{once + begin + k * own * parts['solve']:.0f}" for k in (1, 30)))
-        print(f"{count:>9}" + "".join(f"{text:>12}      " for text in row))
+    sizes = (3, 12, 48, 192)
+    print("simulated seconds after condensing; hedging of 3 and of 30 iterations\n"
+          f"{'scenarios':>9} {'s a MILP':>8} {'1 process':>10}"
+          + "".join(f"{f'{n} ranks':>16}" for n in sizes))
+    for count, solve in itertools.product((100, 1000, 10_000), (parts["solve"], 1.0, 10.0)):
+        once, row = per["relaxation"] * count, []
+        for ranks in sizes:
+            mine = math.ceil(count / (ranks // 3))
+            begin = once + per["MB"] * count / 1000 + mine * (parts["build"] + 2 * solve)
+            row.append("/".join(f"{begin + k * mine * solve:.0f}" for k in (3, 30)))
+        print(f"{count:>9} {solve:>8.1f} {once + 2 * count * solve:>10.0f}"
+              + "".join(f"{text:>16}" for text in row))
 
 
 def main() -> None:

@@ -8,6 +8,10 @@ import pytest
 
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.market.dso import bilevel_of
+from pyomo_dlmp.market.owners import decisions_of, owners_of
+from pyomo_dlmp.market.solved_game import SolvedGame
+from pyomo_dlmp.parametric.leaders import Leaders
 from pyomo_dlmp.results import dispatch_table, payments_table
 from pyomo_dlmp.results.prices import balance_duals
 from tests.models import feeder
@@ -91,9 +95,9 @@ def test_no_deviation_of_one_owner_is_below_its_bound(outcome):
 def test_all_tables_say_the_same(outcome):
     assert set(outcome.rounds.columns) == {
         "start", "round", "owner", "cost", "bound", "regret", "change"}
-    assert (outcome.equilibria["starts"].groupby(outcome.equilibria["equilibrium"]).first().sum()
+    assert (outcome.equilibria["starts"].groupby(outcome.equilibria["number"]).first().sum()
             == 3)
-    first = outcome.equilibria[outcome.equilibria["equilibrium"] == 1].set_index("owner")
+    first = outcome.equilibria[outcome.equilibria["number"] == 1].set_index("owner")
     assert first["cost"].to_numpy() == pytest.approx(
         outcome.regret.set_index("owner")["cost"].to_numpy(), rel=1e-5)
     assert "there may be others" in outcome.note
@@ -123,6 +127,42 @@ def test_owners_in_every_market():
     assert cost["cooperative"] <= min(cost.values()) + 1e-6
     # rivals pay no less than one leader who decides all, at their own work each
     assert outcomes["strategic"].paid <= outcomes["equilibrium"].paid * (1 + 1e-4)
+
+
+def test_a_front_end_that_the_dso_runs_is_solved_as_a_bilevel_model_each_time():
+    one = market()
+    far = replace(one.network.datacenters["far"], kva=350, reactive="dso", power_factor=1.0)
+    one = replace(one, network=one.network.replacing(far), starts=1)
+    found = dlmp.solve_market("equilibrium", one)
+    assert found.status == "optimal" and "solve_bilevel" in found.note
+    here, paid = schedules(found), payments(one, schedules(found))
+    table = found.regret.set_index("owner")
+    for name in one.owners:
+        assert table["cost"][name] == pytest.approx(paid[name], rel=1e-6)
+        assert table["regret"][name] <= 1e-5 * table["cost"][name]
+    for first in np.linspace(0, 300, 5):
+        for second in np.linspace(0, 300, 5):
+            if 0 <= 400 - first - second <= 300:
+                trial = {**here, "far": [first, second, 400 - first - second]}
+                assert payments(one, trial)["A"] >= table["best_response_bound"]["A"] - 1e-6
+
+
+def test_both_ways_to_a_best_response_agree():
+    one = market()
+    m, dso = bilevel_of(one)
+    owners = owners_of(m, one)
+    quick = Leaders(m, {name: (block.cost, decisions_of(m, block))
+                        for name, block in owners.items()})
+    slow = SolvedGame(m, dso, owners, {})
+    place = {id(var): j for j, var in enumerate(slow.columns)}
+    z = np.concatenate([slow.schedule(name) for name in slow.names])
+    same = z[[place[id(var)] for var in quick.columns]]
+    for name in owners:
+        a, b = quick.response(name, same, 1e-6), slow.response(name, z, 1e-6)
+        assert a.value == pytest.approx(b.value, rel=1e-6)
+        assert a.cost == pytest.approx(b.cost, rel=3e-6)
+        assert max(a.bound, b.bound) <= min(a.cost, b.cost) * (1 + 1e-6)
+        assert a.regret == pytest.approx(b.regret, rel=1e-4)
 
 
 def test_in_ac_nobody_gains_at_the_operating_point():

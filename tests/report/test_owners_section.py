@@ -18,7 +18,7 @@ def results(folder, several=True):
         folder / "regret.csv", index=False)
     found = [(case, number, 1, owner, 100.0 + k + number, 1e-4, 2) for case in cases
              for number in ((1, 2) if several else (1,)) for k, owner in enumerate("AB")]
-    pd.DataFrame(found, columns=["case", "equilibrium", "set", "owner", "cost", "regret",
+    pd.DataFrame(found, columns=["case", "number", "set", "owner", "cost", "regret",
                                  "starts"]).to_csv(folder / "equilibria.csv", index=False)
     turns = [(case, start, k // 2 + 1, "AB"[k % 2], 100.0, 100.0 - 0.1**k, 0.1**k if k < 5 else 0.0,
               0.01 if k < 4 else 0.0) for case in cases for start in (1, 2) for k in range(6)]

@@ -1,11 +1,13 @@
 """The report's section on decisions under uncertainty."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pyomo_dlmp.report import read_results
 from pyomo_dlmp.report.derived import cvar, weighted_quantile
 from pyomo_dlmp.report.page import Plan
+from pyomo_dlmp.report.reading import TABLES
 from pyomo_dlmp.report.tables import Table
 from pyomo_dlmp.report.uncertain import uncertainty_items, uncertainty_words
 from tests.report.synthetic import write_synthetic
@@ -47,6 +49,20 @@ def test_without_the_value_of_information(tmp_path):
     assert list(drawn(found)) == ["cost_distribution", "price_fans", "schedule_fans"]
     words = uncertainty_words(found.uncertainty)
     assert "on average." in words and "save" not in words
+
+
+def test_two_settlements_are_a_table(tmp_path):
+    folder = write_scenarios(write_synthetic(tmp_path, buses=12, periods=2), count=2, periods=1)
+    cases = list(dict.fromkeys(pd.read_csv(folder / "uncertainty.csv")["case"]))
+    names = list(dict.fromkeys(pd.read_csv(folder / "scenario_costs.csv")["scenario"]))
+    rows = [(case, word, scenario, "dc730", 0, "payment", paid, "$") for case in cases
+            for word, scenario, paid in (("day ahead", "", 10.0), ("real time", names[0], 4.0),
+                                         ("real time", names[1], 4.0))]
+    pd.DataFrame(rows, columns=[c.name for c in TABLES["settlements"].in_file]).to_csv(
+        folder / "settlements.csv", index=False)
+    tables = [x for x in uncertainty_items(read_results(folder)) if isinstance(x, Table)]
+    assert [float(x) for x in tables[1].rows[0][2:]] == pytest.approx([10, 4, 14])
+    assert [row[0] for row in tables[1].rows] == cases
 
 
 def test_one_scenario_and_many_sites(tmp_path):

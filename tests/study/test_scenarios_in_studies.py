@@ -93,6 +93,18 @@ def test_risk_and_its_frontier(tmp_path, monkeypatch):
     assert float(few["objective"]) >= float(few["expected_cost"])
 
 
+def test_two_settlements(tmp_path, monkeypatch):
+    results = solved(tmp_path, monkeypatch, TINY.replace(
+        "deviation_price = 2.0", 'deviation_price = 0.0\nsettlement = "two"'))
+    assert not results.missing
+    paid = table(tmp_path, "settlements").query("quantity == 'payment'")
+    ahead = paid[paid["settlement"] == "day ahead"]["value"].sum()
+    costs = table(tmp_path, "scenario_costs").query("quantity == 'cost'").set_index("scenario")
+    real = paid[paid["settlement"] == "real time"].groupby("scenario")["value"].sum()
+    for scenario in ("calm", "storm"):
+        assert costs.loc[scenario, "value"] == pytest.approx(ahead + real[scenario], rel=1e-4)
+
+
 def test_scenarios_are_checked_in_ac(tmp_path, monkeypatch):
     solved(tmp_path, monkeypatch, TINY.replace("ac = false", "ac = true"))
     costs = table(tmp_path, "scenario_costs").pivot(
@@ -155,6 +167,30 @@ def test_ctrl_c_keeps_what_was_found(tmp_path, monkeypatch):
     assert table(tmp_path, "uncertainty")["value"].iloc[0] == "optimal"
 
 
+def test_ctrl_c_after_the_decision_keeps_it(tmp_path, monkeypatch):
+    from pyomo_dlmp.uncertainty.result import StochasticResult
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StochasticResult, "value", stopped)
+        first = solved(tmp_path, monkeypatch)
+    assert first.interrupted and len(table(tmp_path, "first_stage")) == 2
+    assert not solved(tmp_path, monkeypatch, resume=True).missing
+    assert "EVPI" in table(tmp_path, "uncertainty")["quantity"].tolist()
+
+
+def test_in_the_ac_form_the_decision_is_there_and_what_is_not_is_said(tmp_path, monkeypatch):
+    text = TINY.replace("[dso]", '[dso]\nform = "ac"').replace("[check]", "[ac]\ndeviations = 0\n"
+                                                               "[check]")
+    results = solved(tmp_path, monkeypatch, text)
+    assert not results.missing
+    few = table(tmp_path, "uncertainty").set_index("quantity")["value"]
+    assert few["status"] == "optimal"
+    assert few["note"].str.contains("information is worth").any()
+
+
 @pytest.mark.parametrize("old, new, words", [
     ("EPEX = ", "EPX = ", "[scenarios], columns: names 'EPX'"),
     ('"s.csv"', '"t.csv"', "there is no file"),
@@ -172,6 +208,8 @@ def test_ctrl_c_keeps_what_was_found(tmp_path, monkeypatch):
     ("deviation_price = 2.0", "deviation_price = -1", "[stochastic] deviation_price"),
     ("deviation_price = 2.0", "frontier = [2]", "[stochastic] frontier: is [2]"),
     ("deviation_price = 2.0", "risk_weight = 0.5\nradius = 1", "a risk_weight and a radius"),
+    ("deviation_price = 2.0", 'settlement = "three"', "settlement: is 'three'"),
+    ("deviation_price = 2.0", 'settlement = "two"\nfrontier = [0]', "with two settlements"),
     ("deviation_price = 2.0", "value = 1", "[stochastic] value: is 1"),
     ("[scenarios]", '[market]\nkinds = ["cooperative"]\n[scenarios]', "Add 'strategic' there"),
 ])

@@ -83,3 +83,17 @@ def test_limits_that_break_are_those_of_the_power_flow():
     assert broken > 0
     rows = found.summary.set_index("quantity").loc["broken_share"]
     assert rows["low"] <= rows["value"] <= rows["high"]
+
+
+def test_of_two_settlements_voltages_are_checked_and_payments_left_out():
+    result = dlmp.solve_stochastic(market(), scenarios(), flexibility=0.1, settlement="two")
+    found = result.check_ac(engine=False)
+    assert found.settled and found.table["payment_ac"].isna().all()
+    assert found.summary.set_index("quantity").loc["broken_share", "value"] == 0.0
+    for name, mine in result.schedule.groupby("scenario", sort=False):
+        alone = ac_opf(scenarios().of(name), list(mine["kw"]))
+        low = min(abs(v) for v in alone.loop.point.voltages.values())
+        row = found.table.set_index("scenario").loc[name]
+        assert row["v_min"] == pytest.approx(low, abs=1e-7)
+    again = result.evaluate(scenarios()).check_ac(engine=False)
+    assert again.settled and again.table["payment_ac"].isna().all()

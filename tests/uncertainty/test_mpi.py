@@ -1,5 +1,7 @@
 """mpi-sppy against this package's own route, on one rank and on several."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyomo.environ as pyo
 import pytest
@@ -12,6 +14,7 @@ from pyomo_dlmp.uncertainty.searches import searched_by
 from pyomo_dlmp.uncertainty.shipment import pack, risk_rows
 from tests.ranks import on_ranks, results_of
 from tests.uncertainty import tiny
+from tests.uncertainty.test_stochastic import UNEVEN
 
 pytest.importorskip("mpi4py", reason="mpi4py is not installed", exc_type=ImportError)
 pytest.importorskip("mpisppy", reason="mpi-sppy is not installed")
@@ -87,10 +90,19 @@ def test_a_bundle_is_the_extensive_form_of_its_scenarios(engine, four):
     assert bundle._mpisppy_probability == pytest.approx(1.0)
 
 
+def test_a_search_that_is_ended_gives_the_point_and_the_bound_it_has(engine, four):
+    shipment = pack(four.problem, GAP)
+    found = engine.extensive_form(shipment, GAP, time_limit=0.0)  # before its first round
+    assert found.objective == pytest.approx(four.objective, rel=SAME)  # at the relaxation's x
+    assert found.bound == pytest.approx(shipment.bound)
+    rough = engine.extensive_form(replace(shipment, bound=-np.inf), GAP, time_limit=0.0)
+    assert rough.status == "time limit" and rough.x is not None
+
+
 @pytest.mark.parametrize("terms", [
     {"first_stage": ("schedule", "capacity"), "capacity_price": 0.02},
-    {"risk": CVaR(0.5, 0.6)}, {"risk": Wasserstein(0.1)},
-], ids=["capacity", "cvar", "wasserstein"])
+    {"risk": CVaR(0.5, 0.6)}, {"risk": CVaR(1.0, 1.0)}, {"risk": Wasserstein(0.1)},
+], ids=["capacity", "cvar", "worst", "wasserstein"])
 def test_other_problems_are_the_same_on_one_rank(engine, terms):
     from mpi4py import MPI
     own = solve(2, **terms)
@@ -98,6 +110,31 @@ def test_other_problems_are_the_same_on_one_rank(engine, terms):
         other = solve(2, **terms)
     assert other.audit.passed
     check_found(other.found, own)
+
+
+def test_starts_of_jobs_are_the_same_on_one_rank(engine):
+    from mpi4py import MPI
+    job = dlmp.workload.Job(name="train", arrival=0, deadline=2, mwh=0.5, interruptible=False,
+                            run_periods=1, kw_max=600)
+    of = replace(tiny.market(), workload=dlmp.Workload(jobs=(job,)))
+    terms = {"first_stage": ("jobs", "schedule"), "gap": GAP}
+    own = dlmp.solve_stochastic(of, tiny.scenarios(mwh=None), **terms)
+    with searched_by(engine.searcher(MPI.COMM_SELF)):
+        other = dlmp.solve_stochastic(of, tiny.scenarios(mwh=None), **terms)
+    assert len(other.starts) == 1 and other.starts.equals(own.starts)
+    assert other.audit.passed and other.objective == pytest.approx(own.objective, rel=SAME)
+
+
+def test_costs_that_are_not_convex_are_cut_before_they_are_sent(engine):
+    from mpi4py import MPI
+    of = replace(tiny.market(UNEVEN), pays="active")
+    terms = {"flexibility": 0.1, "deviation_price": 8.0, "gap": GAP}
+    own = dlmp.solve_stochastic(of, tiny.scenarios(), **terms)
+    with searched_by(engine.searcher(MPI.COMM_SELF)):
+        other = dlmp.solve_stochastic(of, tiny.scenarios(), **terms)
+    assert other.audit.passed and other.objective == pytest.approx(own.objective, rel=SAME)
+    assert other.bound == pytest.approx(own.objective, rel=1e-4)
+    assert other.bound <= own.objective + 1e-9
 
 
 def test_an_infeasible_problem_is_said_as_without_mpi(engine):

@@ -26,7 +26,8 @@ def solve(**options):
 def costs_and_weights(draw):
     many = draw(st.integers(1, 6))
     costs = np.array(draw(st.lists(numbers, min_size=many, max_size=many)))
-    raw = np.array(draw(st.lists(st.integers(1, 9), min_size=many, max_size=many)), float)
+    raw = np.array(draw(
+        st.lists(st.integers(0, 9), min_size=many, max_size=many).filter(any)), float)
     return costs, raw / raw.sum()
 
 
@@ -71,7 +72,7 @@ def test_cvar_is_the_mean_of_the_tail(drawn, weight, level):
     for s in order:  # the worst first, until their probability is that of the tail
         used = min(p[s], left)
         tail, left = tail + used * costs[s], left - used
-    tail = costs.max() if level == 1.0 else tail / (1.0 - level)
+    tail = costs[p > 0].max() if level == 1.0 else tail / (1.0 - level)
     assert measure.value(costs, p) == pytest.approx(
         (1 - weight) * p @ costs + weight * tail, abs=1e-7)
 
@@ -159,3 +160,29 @@ def test_limits_of_the_measures():
 def test_what_is_wrong_is_said_with_everything_else(risk, says):
     with pytest.raises(dlmp.ModelError, match=f"(?s)flexibility.*{says}"):
         solve(risk=risk, flexibility=-1.0)
+
+
+@given(costs_and_weights(), st.sampled_from((0.3, 1.0)), st.sampled_from((0.0, 0.5, 0.9, 1.0)),
+       st.integers(0, 99))
+@settings(max_examples=40, deadline=None)
+def test_a_gradient_is_a_bound_everywhere_and_exact_where_it_was_taken(drawn, weight, level, seed):
+    costs, p = drawn
+    rng = np.random.default_rng(seed)
+    points = rng.uniform(0, 3, (len(costs), 1))
+    for measure in (CVaR(weight, level), WorstExpectation(0.4, np.abs(points - points.T))):
+        q = measure.gradient(costs, p)
+        assert q.sum() == pytest.approx(1.0) and (q >= -1e-12).all()
+        assert q @ costs == pytest.approx(measure.value(costs, p), abs=1e-5)
+        other = costs + rng.normal(size=len(costs)) * 10
+        assert q @ other <= measure.value(other, p) + 1e-7
+
+
+def test_a_scenario_that_never_comes_is_not_the_worst():
+    """Of the worst scenario, too: the dearest day has no probability here."""
+    given = scenarios((0.4, 0.6, 0.0), ("sunny", "dark", "never"), [*PRICE, (120.0, 120.0)],
+                      [*SUN, (0.0, 0.0)], [*MWH, MWH[1]])
+    for risk in (CVaR(1.0, 1.0), CVaR(0.5, 0.9)):
+        options = {"flexibility": FLEX, "deviation_price": DEVIATION, "risk": risk}
+        found = dlmp.solve_stochastic(market(), given, **options)
+        assert found.objective == pytest.approx(solve(risk=risk).objective, rel=2e-4)
+        assert found.audit.objective == pytest.approx(found.objective, rel=1e-6)

@@ -148,7 +148,7 @@ def test_two_sites_keep_their_own_settlements():
     network = dlmp.Network("two", [e for e in NET.elements if e is not DC] + [
         replace(DC, name="a", kw=500, floor=0.0), replace(DC, name="b", kw=400, floor=0.0)])
     assert LOAD in network.elements and PV in network.elements
-    result = solve(of=replace(market(), network=network), flexibility=0.2, time_limit=60)
+    result = solve(of=replace(market(), network=network), flexibility=0.2, time_limit=20)
     assert result.audit.passed and result.bound <= result.objective
     assert set(result.settlements["site"]) == {"a", "b"} and result.gap <= 1e-3
     one = solve(flexibility=0.2)  # the same bus: what they can do together it can do alone
@@ -165,3 +165,62 @@ def test_two_sites_keep_their_own_settlements():
 def test_faults(change, says):
     with pytest.raises(dlmp.ModelError, match=says):
         solve(**change)
+
+
+def test_out_of_sample_both_settlements_are_paid():
+    """The same scenarios cost the same; a new one its least real-time bill beside the schedule."""
+    result = solve(gap=1e-5)
+    again = result.evaluate(scenarios(), gap=1e-6, judge=1.0)
+    assert again.mean_cost == pytest.approx(result.objective, rel=2e-5)
+    assert (again.by_scenario["judged"] == "passed").all()
+    new = scenarios((0.5, 0.5), price=((50.0, 35.0), (45.0, 80.0)), sun=((0.3, 0.9), (0.6, 0.1)))
+    found = result.evaluate(new, gap=1e-6, judge=1.0)
+    assert (found.by_scenario["judged"] == "passed").all()
+    plan = np.array(result.decision.schedule_kw()["dc"])
+    ahead = sum(plan[t] / 1e3 * cost_and_price(*MEAN[t], [plan[t]])[1].item() for t in (0, 1))
+    assert found.decision.cost == pytest.approx(ahead, abs=2e-3)
+    kw = np.arange(90.0, 900.1, 1.0)
+    for k, name in enumerate(new.names):
+        numbers, other = new.of(name), 1e3 * MWH[k] - kw
+        able = (np.abs(kw - plan[0]) <= 90.0) & (np.abs(other - plan[1]) <= 90.0)
+        u = np.column_stack([kw, other])[able]
+        bill = sum((u[:, t] - plan[t]) / 1e3 * cost_and_price(
+            numbers["price"][t], numbers["available.pv"][t], u[:, t])[1] for t in (0, 1))
+        bill = bill + DEVIATION / 1e3 * np.abs(u - plan).sum(axis=1)
+        row = found.by_scenario.iloc[k]
+        assert row["cost"] <= bill.min() + 1e-6  # the grid is a part of what can be done
+        assert bill.min() - row["cost"] <= 0.05  # and "judged" says that it is had
+
+
+@pytest.mark.parametrize("audit", [True, False])
+def test_the_value_of_one_settlement_is_not_given_for_two(audit):
+    result = solve(flexibility=0.0, given=scenarios(mwh=(1.0, 1.0)), audit=audit)
+    with pytest.raises(dlmp.ModelError, match="settlement='one'"):
+        result.value()
+
+
+def test_the_bound_by_convexity_is_a_bound_and_its_costs_are_the_dsos(monkeypatch):
+    """Against brute force, and the integrated prices against costs of OPFs."""
+    from pyomo_dlmp.uncertainty import settled
+    from pyomo_dlmp.uncertainty.settlement_bound import Potential, convex_bound
+    from pyomo_dlmp.uncertainty.two_stage import TwoStage
+    kept = []
+
+    def bounding(problem, weights):
+        kept.append((problem, convex_bound(problem, weights)))
+        return kept[-1][1]
+
+    monkeypatch.setattr(settled, "convex_bound", bounding)
+    solve(flexibility=0.3)
+    problem, other = kept[0]
+    assert isinstance(other, TwoStage)
+    found = settled.search(other, 1e-5, 30)
+    best = brute_force(0.3)
+    assert found.bound <= best + 1e-9 and best - found.bound <= 0.01 * best
+    one = problem.one[1].scenario
+    worth = Potential(one.pieces[0], problem.prices[1][0], one.parts[0])
+    kw = np.arange(90.0, 900.1, 90.0)
+    v = (kw / 1e3 - one.parts[0].lo) / (one.parts[0].hi - one.parts[0].lo)
+    apart = [cost_and_price(PRICE[1][0], SUN[1][0], [x])[0] for x in kw]
+    ours = worth.values(v[:, None])
+    assert ours - ours[0] == pytest.approx(np.array(apart) - apart[0], abs=2e-4)
