@@ -190,8 +190,8 @@ def _environment() -> Environment:
     )  # fmt: skip
     environment.filters.update(number=number, case_color=case_color, data_uri=_data_uri,
                                json=lambda value: Markup(compact(value)))
-    for kind in (Picture, Chart, FeederMap):
-        environment.tests[kind.__name__.lower()] = partial(_is_a, kind)
+    environment.tests.update({kind.__name__.lower(): partial(_is_a, kind)
+                              for kind in (Picture, Chart, FeederMap)})
     return environment
 
 

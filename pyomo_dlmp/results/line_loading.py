@@ -44,7 +44,7 @@ def line_loading_table(dso, network) -> pd.DataFrame:
     of = _in_ac if exact(dso) else _linear
     periods, rows = list(dso.periods), []
     for name, phase, mva in of(dso, network, periods):
-        rated = mega(rating_of(network.branches[name]))
+        rated = mega(rating_of(network.branches[name]) or 0.0)
         rows += [(name, phase, t, "loading", float(x), "%")
                  for t, x in zip(periods, 100.0 * mva / rated, strict=True)]
     return LINE_LOADING.frame(rows)

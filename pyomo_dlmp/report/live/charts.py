@@ -5,7 +5,7 @@ Panels share the hours and never stand side by side, so that a narrow screen has
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from textwrap import wrap
@@ -72,7 +72,7 @@ class Panels:
     named: set[str] = field(default_factory=set)
     notes: list[dict[str, Any]] = field(default_factory=list)
 
-    def add(self, row: int, name: str, x: Sequence, y: pd.Series, **trace: Any) -> None:
+    def add(self, row: int, name: str, x: Iterable, y: pd.Series, **trace: Any) -> None:
         """A trace; of those with one name the first is in the legend and switches all."""
         mark = "" if row == 0 else str(row + 1)
         self.data.append({

@@ -22,6 +22,7 @@ from pyomo_dlmp.tolerances import ROUNDING
 
 MOST_PARTS = 300_000
 """Parts of prices (numbers) beyond which the page holds those of the datacenters' buses alone."""
+_LARGE = 1000  # buses of a large feeder
 _STEPS = 8  # colours of lines
 _SMALLEST, _LETTER = (500.0, 440.0), 8.0  # px: of the map on a narrow screen, of a letter
 _SYMBOLS = {"substation": "square", "datacenter": "circle", "svg": "triangle-up",
@@ -109,8 +110,12 @@ def feeder_data(results: Results) -> dict[str, Any]:
 
 def _layer(results: Results, layer: Layer, at: dict[str, int],
            periods: list[Hashable]) -> dict[str, Any] | None:
+    if layer.quantity == "PVUR" and len(results.buses) > _LARGE:
+        return None  # it looks as VUF does, and the page would grow by a sixth
     table = pick(getattr(results, layer.table), quantity=layer.quantity)
     table = table.dropna(subset=["value"])
+    if layer.unit != "pu":
+        table = table.assign(value=_four_digits(table["value"].to_numpy(dtype=float)))
     table = table.rename(columns={"element": "branch"})
     if table.empty or not (table["value"].abs() > layer.least).any():
         return None
@@ -127,6 +132,14 @@ def _layer(results: Results, layer: Layer, at: dict[str, int],
             "of": layer.of, "lo": low, "hi": high, **more, "phases": {
                 phase: _grid(table[table["phase"] == phase], layer.of, at, periods)
                 for phase in phases}}
+
+
+def _four_digits(values: np.ndarray) -> np.ndarray:
+    """Rounded to four significant digits: what is read off a map, and a page that stays small."""
+    with np.errstate(divide="ignore"):
+        place = 3.0 - np.floor(np.log10(np.abs(values)))
+    power = 10.0 ** np.where(np.isfinite(place), place, 0.0)
+    return np.where(values == 0, 0.0, np.round(values * power) / power)
 
 
 def _grid(rows: pd.DataFrame, of: str, at: dict[str, int],

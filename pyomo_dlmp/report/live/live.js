@@ -128,7 +128,7 @@
       / (trace.marker.cmax - trace.marker.cmin))));
     const bold = wires ? layer.steps.map((color, n) => ({
       ...along(wires.filter((_, k) => step(k) === n)), line: {color, width: large ? 2.5 : 5}})) : [];
-    Plotly.react("feeder-map", [WIRES, ...bold, ...(wires ? [] : [rest]), marked(), trace], {
+    Plotly.react("feeder-map", [WIRES, ...bold, ...(wires ? [] : [rest]), trace, marked()], {
       font: FONT, margin: {l: 28, r: 28, t: 26, b: 76}, hovermode: "closest", dragmode: "pan",
       xaxis: {visible: false}, yaxis: {visible: false, scaleanchor: large ? false : "x"},
       plot_bgcolor: "#fff", uirevision: "map"}, CONFIG);
