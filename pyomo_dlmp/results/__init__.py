@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from pyomo_dlmp.results.prices import customer_prices, prices_table
     from pyomo_dlmp.results.regimes import regimes_table
     from pyomo_dlmp.results.summary import summary_table
+    from pyomo_dlmp.results.tokens import tokens_table
     from pyomo_dlmp.results.unbalance import unbalance_table
     from pyomo_dlmp.results.voltages import voltages_table
 
 __all__ = [
     "branches_table", "buses_table", "customer_parts", "customer_prices", "decomposition_table",
     "dispatch_table", "emissions_table", "markets_table", "neutrals_table", "payments_table",
-    "prices_table", "regimes_table", "summary_table", "unbalance_table", "voltages_table",
+    "prices_table", "regimes_table", "summary_table", "tokens_table",
+    "unbalance_table", "voltages_table",
 ]
 
 # Who draws a report needs `results.schema` alone. What makes tables of a model is loaded when it is

@@ -15,6 +15,7 @@ from pyomo_dlmp.results import (
     payments_table,
     regimes_table,
     summary_table,
+    tokens_table,
     unbalance_table,
     voltages_table,
 )
@@ -24,7 +25,7 @@ from pyomo_dlmp.results.limits import CURE, broken_limits
 from pyomo_dlmp.results.loading import high_loading
 from pyomo_dlmp.results.payments import device_prices, market_payments
 from pyomo_dlmp.results.prices import balance_duals
-from pyomo_dlmp.results.schema import AUDIT, BEST_RESPONSES, EQUILIBRIA, REGRET, SUMMARY
+from pyomo_dlmp.results.schema import AUDIT, BEST_RESPONSES, EQUILIBRIA, REGRET, SUMMARY, TOKENS
 from pyomo_dlmp.results.voltages import exact
 from pyomo_dlmp.study.data import Run, Study
 from pyomo_dlmp.study.further import factors_of, regime_sites
@@ -71,6 +72,9 @@ def answer_tables(study: Study, run: Run, market: Market, outcome: MarketResult,
     tables["payments"] = market_payments(
         outcome, market, tables["prices"], tables["dispatch"], prices)
     busy = high_loading((base or tables)["dispatch"])
+    if outcome.model is not None and len(
+            found := tokens_table(outcome.model, dso, tables["payments"])):
+        tables[TOKENS.name] = found
     summary = [summary_table(dso, network, tables, busy)]
     if pays == "tariff":
         summary.append(_at_dlmps(study, tables, network, prices))
