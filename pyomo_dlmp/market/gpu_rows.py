@@ -119,11 +119,12 @@ def write_training(b: Any, training: Training, labels: list, hours: float, serve
     b.power = pyo.Expression(window, initialize={t: b.pue[t] * sum(
         points.watts[i] / KILO * b.level[i, t] for i in k) for t in window})
     power = dict(b.power.items())
-    if training.ramp_kw is not None:
+    ramp = training.ramp_kw
+    if ramp is not None:
         steps = [(sign, t, before) for t, before in zip(labels[1:], labels, strict=False)
                  for sign in (1, -1) if t in power or before in power]
         b.ramp = constraint_over(steps, lambda sign, t, before: sign * (
-            power.get(t, 0.0) - power.get(before, 0.0)) <= training.ramp_kw / KILO)
+            power.get(t, 0.0) - power.get(before, 0.0)) <= ramp / KILO)
     return power
 
 
@@ -140,16 +141,17 @@ def write_smoothing(b: Any, part: Smoothing, swing: dict, labels: list) -> None:
     labels : list
         The periods.
     """
-    if part.step_kw is not None:
+    step, ramp = part.step_kw, part.ramp_kw
+    if step is not None:
         at = [t for t in labels if swing.get(t)]
         b.step = constraint_over(at, lambda t: sum(swing[t]) - part.kw / KILO + b.charge[t] + (
-            b.discharge[t]) <= part.step_kw / KILO)
-    if part.ramp_kw is not None:
+            b.discharge[t]) <= step / KILO)
+    if ramp is not None:
         steps = [(sign, t, before) for t, before in zip(labels[1:], labels, strict=False)
                  for sign in (1, -1)]
         b.ramp = constraint_over(steps, lambda sign, t, before: sign * (
             b.charge[t] - b.discharge[t] - b.charge[before] + b.discharge[before])
-            <= part.ramp_kw / KILO)
+            <= ramp / KILO)
 
 
 def _pue(part: LlmService | Training, word: str, labels: list) -> pyo.Param:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pyomo_dlmp.results.regimes import regimes_table
     from pyomo_dlmp.results.statistics import statistics_table
     from pyomo_dlmp.results.summary import summary_table
+    from pyomo_dlmp.results.tokens import tokens_table
     from pyomo_dlmp.results.unbalance import unbalance_table
     from pyomo_dlmp.results.voltages import voltages_table
 
@@ -26,7 +27,7 @@ __all__ = [
     "branches_table", "buses_table", "customer_parts", "customer_prices", "decomposition_table",
     "dispatch_table", "dso_tables", "emissions_table", "line_loading_table", "markets_table",
     "neutrals_table", "outcome_tables", "payments_table", "prices_table", "regimes_table",
-    "statistics_table", "summary_table", "unbalance_table", "voltages_table",
+    "statistics_table", "summary_table", "tokens_table", "unbalance_table", "voltages_table",
 ]
 
 # Who draws a report needs `results.schema` alone. What makes tables of a model is loaded when it is

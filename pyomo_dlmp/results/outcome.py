@@ -22,8 +22,10 @@ from pyomo_dlmp.results.schema import (
     LINE_LOADING,
     REGRET,
     SUMMARY,
+    TOKENS,
 )
 from pyomo_dlmp.results.summary import summary_table
+from pyomo_dlmp.results.tokens import tokens_table
 from pyomo_dlmp.results.unbalance import unbalance_table
 from pyomo_dlmp.results.voltages import exact, voltages_table
 from pyomo_dlmp.tolerances import KKT_RESIDUAL, RECOMPUTED
@@ -56,6 +58,9 @@ def outcome_tables(outcome: MarketResult, market: Market,
         tables[LINE_LOADING.name] = loading
     tables["payments"] = market_payments(
         outcome, market, tables["prices"], tables["dispatch"], device_prices_of(dso, network))
+    if outcome.model is not None and len(
+            found := tokens_table(outcome.model, dso, tables["payments"])):
+        tables[TOKENS.name] = found
     busy = high_loading(tables["dispatch"] if busy_of is None else busy_of)
     summary = [summary_table(dso, network, tables, busy)]
     if exact(dso):

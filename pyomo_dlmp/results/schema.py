@@ -112,6 +112,9 @@ DISPATCH = TableSchema("dispatch", "Power drawn or made, in MW and Mvar, and pri
     _ELEMENT, *_AT, _VALUE, _UNIT), optional=True)
 PAYMENTS = TableSchema("payments", "What each datacenter pays, in $", (
     _ELEMENT, _BUS, _PERIOD, _QUANTITY, _VALUE, _UNIT), optional=True)
+TOKENS = TableSchema("tokens", "What language models give, and what it costs", (
+    Column("service", Kind.TEXT, "name of the service"), _ELEMENT, _PERIOD, _QUANTITY, _VALUE,
+    _UNIT), optional=True)
 DECOMPOSITION = TableSchema("decomposition", "Parts of the DLMPs, in the unit of the price", (
     *_AT, Column("part", Kind.TEXT, "energy, loss, voltage, congestion, unbalance ..."),
     _VALUE, _UNIT), optional=True)
@@ -260,8 +263,9 @@ BEST_RESPONSES = TableSchema("best_responses", "Turns of the owners on the way t
 OF_OWNERS = (REGRET, EQUILIBRIA, BEST_RESPONSES)
 """Tables of a market of several owners."""
 
-OF_A_RUN = (SUMMARY, PRICES, VOLTAGES, UNBALANCE, LINE_LOADING, DISPATCH, PAYMENTS, DECOMPOSITION,
-            EMISSIONS, REGIMES, AUDIT, *OF_AC, *OF_A_SERIES, *OF_SCENARIOS, *OF_OWNERS)
+OF_A_RUN = (SUMMARY, PRICES, VOLTAGES, UNBALANCE, LINE_LOADING, DISPATCH, PAYMENTS, TOKENS,
+            DECOMPOSITION, EMISSIONS, REGIMES, AUDIT, *OF_AC, *OF_A_SERIES, *OF_SCENARIOS,
+            *OF_OWNERS)
 """Tables that every run adds its rows to, as far as it has any."""
 
 OF_THE_STUDY = (CASES, MARKETS, BUSES, BRANCHES, STUDY)

@@ -215,7 +215,8 @@ class Study:
 
     def _workload(self, given: Mapping[str, Any], mine: list[Datacenter], loading: float,
                   parts: Mapping[str, tuple]) -> Workload:
-        found = scaled(Workload(**{FIELDS[word]: made for word, made in parts.items()}), loading)
+        made = {FIELDS[word]: found for word, found in parts.items()}
+        found = scaled(Workload(energy_mwh=None, **made), loading)  # type: ignore[arg-type]
         if any(parts[word] for word in WORK):
             return found
         return replace(found, energy_mwh=self._energy(given, mine, loading))

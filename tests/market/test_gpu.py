@@ -11,6 +11,8 @@ import pyomo_dlmp as dlmp
 from pyomo_dlmp.market import Job, LlmService, Smoothing, Training, Workload, scaled
 from pyomo_dlmp.market.gpu import operating_points, replica_table
 from pyomo_dlmp.market.llm_models import LLM_MODELS
+from pyomo_dlmp.results.payments import market_payments
+from pyomo_dlmp.results.tokens import joules_per_token
 from tests.checks import check_answer
 from tests.models import bilevel, feeder
 
@@ -223,3 +225,38 @@ def test_parts_scale():
     assert (twice.llm[0].tokens, twice.llm[0].replicas) == (60e3, 400)
     assert (twice.training[0].gpus, twice.training[0].gpu_hours) == (1000, 1800)
     assert (twice.smoothing[0].kw, twice.smoothing[0].step_kw) == (200, 40)
+
+
+# ------------------------------------------------------------------------------------------ tokens
+
+
+@pytest.mark.parametrize("market", ["strategic", "cooperative", "uncoordinated", "price taker"])
+def test_dollars_per_million_tokens(market):
+    """Alone at its site a service bears all that the site pays, over 3.6 x its tokens/s / 1,000."""
+    work = Workload(llm=(dataclasses.replace(OWN, tokens=(30e3, 0.0)),))
+    data = dlmp.Market(feeder(SITE), work, {"price": [30.0, 50.0], "periods": 2}, tariff=40.0)
+    found = dlmp.solve_market(market, data)
+    paid = market_payments(found, data, dlmp.results.prices_table(found.dso),
+                           dlmp.results.dispatch_table(found.dso, data.network))
+    table = dlmp.results.tokens_table(found.model, found.dso, paid)
+    at = table.set_index(["period", "quantity"])["value"]
+    assert at[0, "tokens"] == pytest.approx(108) and at[1, "tokens"] == pytest.approx(0, abs=1e-9)
+    assert at[0, "energy"] == pytest.approx(0.092) and (1, "cost") not in at.index
+    for t in (0, 1):
+        assert at[t, "payment"] == pytest.approx(paid[paid["period"] == t]["value"].sum())
+    assert at[0, "cost"] == pytest.approx(at[0, "payment"] / 108)
+    assert joules_per_token(table).iloc[0] == pytest.approx(92e3 / 30e3)
+
+
+def test_a_service_bears_its_share_of_a_site():
+    """Beside a job of as much power, while a battery charges: half of all that the site pays."""
+    work = Workload(llm=(dataclasses.replace(OWN, tokens=30e3),),
+                    jobs=(Job(name="j", arrival=0, deadline=1, mwh=0.092),),
+                    smoothing=(Smoothing(site="dc", kw=50, kwh=50, kwh_start=0, kwh_end=40),))
+    data = dlmp.Market(feeder(SITE), work, {"price": [30.0], "periods": 1})
+    found = dlmp.solve_market("strategic", data)
+    paid = market_payments(found, data, dlmp.results.prices_table(found.dso),
+                           dlmp.results.dispatch_table(found.dso, data.network))
+    table = dlmp.results.tokens_table(found.model, found.dso, paid).set_index("quantity")["value"]
+    assert power(found.model)[0] > 0.2
+    assert table["payment"] == pytest.approx(paid["value"].sum() / 2)
