@@ -13,6 +13,8 @@ your own), ``dlmp.testing``.
 
 from __future__ import annotations
 
+import logging
+import sys
 from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -21,12 +23,14 @@ from warnings import warn
 from pyomo.common.dependencies import DeferredImportCallbackFinder
 from pyomo.core import TransformationFactory
 
+from pyomo_dlmp.errors import DlmpError
+
 if TYPE_CHECKING:
     from pyomo_dlmp.ac_opf import solve_ac_opf
     from pyomo_dlmp.auditing import audit
     from pyomo_dlmp.bilevel import LowerLevel
     from pyomo_dlmp.connection import connection_study, hosting_map, price_impact
-    from pyomo_dlmp.errors import AuditError, BoundError, DlmpError, ModelError, SolverError
+    from pyomo_dlmp.errors import AuditError, BoundError, ModelError, SolverError
     from pyomo_dlmp.io import (
         list_feeders,
         load_feeder,
@@ -71,6 +75,15 @@ __version__ = "0.1.0"
 # of CPU). Nothing here needs them; where Pyomo uses one itself, it still finds and loads it.
 for _library in ("scipy", "matplotlib"):
     getattr(DeferredImportCallbackFinder, "_callbacks", {}).pop(_library, None)
+
+
+def _not_ours(record: logging.LogRecord) -> bool:
+    """Pyomo logs the error of a rule and raises it again; ours is said once, by itself."""
+    return not (record.levelno == logging.ERROR and "Constructing component" in str(record.msg)
+                and isinstance(sys.exc_info()[1], DlmpError))
+
+
+logging.getLogger("pyomo.core").addFilter(_not_ours)
 
 __all__ = [
     "AggregatorBlock",

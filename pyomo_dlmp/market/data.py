@@ -92,7 +92,7 @@ class Market:
 Market.__init__ = renamed_arguments(net="network")(Market.__init__)  # type: ignore[method-assign]
 
 
-@dataclass
+@dataclass(repr=False)
 class MarketResult:
     """One market solved.
 
@@ -151,6 +151,11 @@ class MarketResult:
     regret: pd.DataFrame | None = None
     equilibria: pd.DataFrame | None = None
     network: Network | None = None
+
+    def __repr__(self) -> str:
+        paid = "" if self.paid != self.paid else f", paid {self.paid:.6g} $"
+        how = "" if self.solution is None else f", {self.solution!r}"
+        return f"<MarketResult {self.market}, {self.status}{paid}{how}>"
 
     def release(self) -> None:
         """Let go of the model and its arrays; numbers, status and notes stay.

@@ -154,10 +154,9 @@ def _numbers(one: Results, other: Results, a: str, b: str) -> pd.DataFrame:
     for name in names:
         x, y = (_cell(table["value"].get(name, "")) for table in (first, second))
         unit = first["unit"].get(name) or second["unit"].get(name, "")
-        numeric = isinstance(x, float) and isinstance(y, float)
-        change = y - x if numeric else np.nan
+        change = y - x if isinstance(x, float) and isinstance(y, float) else np.nan
         rows.append((a if a == b else f"{a} / {b}", name, unit, x, y, change,
-                     change / abs(x) if numeric and x else np.nan))
+                     change / abs(x) if isinstance(x, float) and x else np.nan))
     return pd.DataFrame(rows, columns=["case", "quantity", "unit", "first", "second", "difference",
                                        "relative"])
 
@@ -198,7 +197,7 @@ def _values(one: Results, other: Results, a: str, b: str, name: str, tolerance: 
         gap = (y - x).abs()[there]
         size = np.maximum(1.0, np.maximum(x.abs(), y.abs()))[there]
         far = (gap > tolerance * size) | (x.isna() != y.isna())[there]
-        at = rows.loc[gap.idxmax()] if far.any() and gap.notna().any() else None
+        at = rows[there].iloc[int(gap.fillna(-1.0).argmax())] if far.any() else None
         where = "" if at is None else ", ".join(
             f"{key} {at[key]}" for key in place if at[key] not in ("", 0))
         yield (a if a == b else f"{a} / {b}", name, quantity, unit, x.mean(), y.mean(), x.max(),

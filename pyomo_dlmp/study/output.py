@@ -19,7 +19,7 @@ from pyomo_dlmp.study.journal import KeptRun, write_whole
 from pyomo_dlmp.study.provenance import provenance_of
 
 
-@dataclass
+@dataclass(repr=False)
 class CaseResult:
     """A solved run.
 
@@ -47,6 +47,10 @@ class CaseResult:
     missing: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     kept: list[str] | None = None
+
+    def __repr__(self) -> str:
+        missing = f"; missing: {', '.join(self.missing)}" if self.missing else ""
+        return f"<CaseResult {self.run.name}: {self.outcome!r}{missing}>"
 
     @property
     def solution(self) -> BilevelResult | None:
@@ -84,6 +88,10 @@ class StudyResults(list[CaseResult]):
         self.finished = False
         self.interrupted = False
         self.report_missing = ""
+
+    def __repr__(self) -> str:
+        lines = "".join(f"\n  {result!r}" for result in self)
+        return f"<StudyResults in {self.folder}, {len(self)} runs{lines}>"
 
     @property
     def missing(self) -> dict[str, str]:
