@@ -106,8 +106,8 @@ def _one(args, console, network, folder, options, stage) -> int:
 
     study = connection_study(network, args.bus[0], max_kw=(args.kw or [None])[0], **options)
     _say(console, lead_words(study))
-    for one in study.existing[:5]:
-        _say(console, f"  broken before: {one.limit.words(one.value)}, hour {one.hour}")
+    for old in study.existing[:5]:
+        _say(console, f"  broken before: {old.limit.words(old.value)}, hour {old.hour}")
     flexible = {}
     if study.hours.count > 1:
         allowed = f"{args.hours_per_year:g} h a year"

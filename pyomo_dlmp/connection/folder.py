@@ -145,14 +145,14 @@ def study_page(study: ConnectionStudy, flexible: dict[str, Flexible],
     if remedies is not None and len(remedies):
         sections.append(Section("remedies", "What would move the limit", "", [table_of(
             remedies, 2, "Ranked by the limiting hour; the best solved in all hours.")]))
-    headlines = [Headline("Firm (kW)", {"all hours": f"{math.floor(study.firm_kw):,}"})]
+    headlines = [Headline("Firm (kW)", {"all hours": float(math.floor(study.firm_kw))})]
     if flexible:
         headlines.append(Headline("Flexible (kW)", {
-            name.replace("_", " "): f"{one.kw:,.0f}" for name, one in flexible.items()}))
+            name.replace("_", " "): float(math.floor(one.kw)) for name, one in flexible.items()}))
     if impact is not None:
         headlines.append(Headline("Price ($/MWh)", {
-            "it pays": f"{impact.price:.2f}", "others, before": f"{impact.others[0]:.2f}",
-            "others, after": f"{impact.others[1]:.2f}"}))
+            "it pays": impact.price, "others, before": impact.others[0],
+            "others, after": impact.others[1]}))
     return render_page(f"Connection at bus {study.site.bus} of {study.network.name}",
                        site_words(study), lead_words(study), headlines, sections)
 

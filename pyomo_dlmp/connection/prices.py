@@ -137,7 +137,7 @@ def price_impact(network: Network, bus: str, kw: float | Sequence[float], *,
     if site is None:
         site = checked_site(network, bus, phases=phases, power_factor=power_factor, svg=svg)
     items = items_of(kw)
-    drawn = [kw] if items is None else items
+    drawn: list[Any] = [kw] if items is None else items
     if not drawn or not all(is_number(x) and 0 <= x < math.inf for x in drawn):
         raise ModelError.at("price_impact, kw", f"is {shown(kw)}",
                             "Give kW of at least 0, one number or one per period.")

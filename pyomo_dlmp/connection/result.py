@@ -194,7 +194,7 @@ class ConnectionStudy:
             scale = [scale[t] for t in which]
         elif not is_number(scale):
             scale = {name: [by[t] for t in which] for name, by in self.loads().items()}
-        limits = {key: self.options[key] if self.options[key] is not None else wide
+        limits: dict[str, Any] = {key: self.options[key] if self.options[key] is not None else wide
                   for key, wide in (("v_min", 0.1), ("v_max", 2.0))}
         limits["voltage_legs"] = self.options["voltage_legs"]
         return price_impact(
