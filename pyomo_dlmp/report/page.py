@@ -10,7 +10,6 @@ import base64
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -190,13 +189,10 @@ def _environment() -> Environment:
     )  # fmt: skip
     environment.filters.update(number=number, case_color=case_color, data_uri=_data_uri,
                                json=lambda value: Markup(compact(value)))
-    environment.tests.update({kind.__name__.lower(): partial(_is_a, kind)
-                              for kind in (Picture, Chart, FeederMap)})
+    environment.tests.update(picture=lambda item: isinstance(item, Picture),
+                             chart=lambda item: isinstance(item, Chart),
+                             feedermap=lambda item: isinstance(item, FeederMap))
     return environment
-
-
-def _is_a(kind: type, item: object) -> bool:
-    return isinstance(item, kind)
 
 
 def _data_uri(svg: str) -> str:
