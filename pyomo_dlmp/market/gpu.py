@@ -185,7 +185,7 @@ def _lower_hull(x: np.ndarray, y: np.ndarray) -> list[int]:
     for i in np.lexsort((y, x)).tolist():
         if found and x[i] == x[found[-1]]:
             continue
-        while len(found) > 1 and _turns_up(x, y, *found[-2:], i) <= 0:
+        while len(found) > 1 and _turns_up(x, y, found[-2], found[-1], i) <= 0:
             found.pop()
         found.append(i)
     return found

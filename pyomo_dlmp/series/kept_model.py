@@ -109,7 +109,7 @@ class KeptModel:
         for service in work.llm:
             tokens = by_period(service.tokens, self.labels, f"tokens of llm '{service.name}'")
             self._give(dca.llm[service.name].wanted,
-                       [mega(tokens[t]) for t in self.labels])
+                       [tokens[t] / KILO / KILO for t in self.labels])
         due = work.energy_windows or (
             () if work.energy_mwh is None else ((len(self.labels), work.energy_mwh),))
         if m.component("series_work") is not None:

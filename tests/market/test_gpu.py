@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
@@ -178,7 +179,8 @@ def test_a_price_taker_serves_the_same_rows():
 def test_the_kkt_form_finds_the_same():
     work = Workload(llm=(OWN,), training=(TRAIN,))
     found = []
-    for options in ({"search": "regions"}, {"complementarity": "bigm"}):
+    ways: list[dict[str, Any]] = [{"search": "regions"}, {"complementarity": "bigm"}]
+    for options in ways:
         m = bilevel(feeder(SITE), work, [30.0, 60.0, 45.0])
         found.append(dlmp.solve_bilevel(m, gap=1e-6, **options).objective)
     assert found[0] == pytest.approx(found[1], rel=1e-5)
