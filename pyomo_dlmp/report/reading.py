@@ -36,6 +36,7 @@ class Results:
     voltages: pd.DataFrame
     unbalance: pd.DataFrame
     line_loading: pd.DataFrame
+    tokens: pd.DataFrame
     dispatch: pd.DataFrame
     payments: pd.DataFrame
     audit: pd.DataFrame
