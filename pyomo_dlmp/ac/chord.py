@@ -61,8 +61,10 @@ def _group(circuit, incidence, injected, drawn, z, good, live) -> None:
     """Solve the periods `live`; changes `z` and `good`."""
     n, size = circuit.n, circuit.size
     lu = _shared(circuit, incidence, *(x[:, live].mean(axis=1) for x in (z, injected, drawn)))
+    if lu is None:
+        return
     last = np.full(len(live), np.inf)
-    for _ in range(_MOST_STEPS if lu is not None else 0):
+    for _ in range(_MOST_STEPS):
         now = z[:, live]
         state = leg_state(circuit.legs, incidence @ now[:n], injected[:, live], drawn[:, live])
         miss = circuit.matrix @ now - circuit.constant[:, None]

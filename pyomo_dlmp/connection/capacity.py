@@ -196,9 +196,10 @@ class _Search:
         low, high = self.low[live], self.high[live]
         below, slope = self.excess[:, live], self.slope[:, live]
         with np.errstate(divide="ignore", invalid="ignore"):
-            meets = np.where(slope > 0, (-below - _NEAR / 2) / slope, np.inf).min(
+            moves = slope * self.max_kw > _NEAR  # others stay where they are
+            meets = np.where(moves, (-below - _NEAR / 2) / slope, np.inf).min(
                 axis=0, initial=np.inf)
-        ahead = low + np.where(np.isnan(slope).all(axis=0), self.first, meets)
+        ahead = low + np.where(low > 0, meets, self.first)
         # a limit bends: not much farther than what is known to hold
         ahead = np.minimum(ahead, np.maximum(self.farther * low, self.first))
         kw = np.where(np.isfinite(high), self._inside(live, ahead), ahead)
@@ -207,6 +208,8 @@ class _Search:
     def _inside(self, live, ahead) -> np.ndarray:
         """A power within a bracket, by false position; in the middle where that does not help."""
         low, high, above = self.low[live], self.high[live], self.above[live]
+        if not len(self.excess):
+            return 0.5 * (low + high)
         row = self.high_row[live]
         below = np.where(row >= 0, self.excess[np.maximum(row, 0), live], np.nan)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -219,11 +222,14 @@ class _Search:
 
     def _closed(self, at: np.ndarray) -> np.ndarray:
         """Whether a bracket needs no more; sets its row."""
-        top = self.excess[:, at].max(axis=0, initial=-np.inf)
+        if not len(self.excess):
+            nearest = np.full(len(at), -np.inf)
+        else:  # of the limit that is broken above: others may be at theirs, and stay there
+            nearest = self.excess[np.maximum(self.high_row[at], 0), at]
         met = np.isfinite(self.high[at]) & (
             (self.high[at] - self.low[at] <= np.where(
                 self.high_row[at] == NO_SOLUTION, _EXACT + GAP * self.low[at], _EXACT))
-            | ((top >= -_NEAR) & (self.excess[:, at].argmax(axis=0) == self.high_row[at])))
+            | ((self.high_row[at] >= 0) & (nearest >= -_NEAR)))
         self.row[at[met]] = self.high_row[at[met]]
         return met | (self.low[at] >= self.max_kw)
 

@@ -145,10 +145,10 @@ def study_page(study: ConnectionStudy, flexible: dict[str, Flexible],
     if remedies is not None and len(remedies):
         sections.append(Section("remedies", "What would move the limit", "", [table_of(
             remedies, 2, "Ranked by the limiting hour; the best solved in all hours.")]))
-    headlines = [Headline("Firm (kW)", {"all hours": float(math.floor(study.firm_kw))})]
+    headlines = [Headline("Firm (kW)", {"all hours": _below(study.firm_kw)})]
     if flexible:
         headlines.append(Headline("Flexible (kW)", {
-            name.replace("_", " "): float(math.floor(one.kw)) for name, one in flexible.items()}))
+            name.replace("_", " "): _below(one.kw) for name, one in flexible.items()}))
     if impact is not None:
         headlines.append(Headline("Price ($/MWh)", {
             "it pays": impact.price, "others, before": impact.others[0],
@@ -209,6 +209,12 @@ def lead_words(study: ConnectionStudy) -> str:
     if study.existing:
         words += f"{len(study.existing)} limits are broken before anything is connected. "
     return words + (str(study.check) if study.check is not None else "")
+
+
+def _below(kw: float) -> float:
+    """A kW that is shown with four digits and not above what it is."""
+    step = 10.0 ** max(0, len(str(math.floor(max(kw, 1.0)))) - 4)
+    return math.floor(kw / step) * step
 
 
 def _gap_words(study: ConnectionStudy) -> str:

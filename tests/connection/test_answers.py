@@ -189,3 +189,8 @@ def test_the_command_maps_and_queues(tmp_path, capsys):
     assert main(["connect", "ieee13", "--bus", "675", "--bus", "671", "--kw", "100", *common,
                  "--out", str(tmp_path / "queue")]) == 0
     assert "2. bus 671" in capsys.readouterr().out
+
+
+def test_a_firm_kw_is_never_shown_above_what_it_is():
+    from pyomo_dlmp.connection.folder import _below
+    assert [_below(x) for x in (0.4, 1075.9, 10039.7, 54999.0)] == [0, 1075, 10030, 54990]

@@ -71,7 +71,8 @@ def test_what_is_asked_for_may_be_less_than_what_fits():
 
 def test_without_limits_the_power_flow_ends():
     """At unity power factor the greatest power of a line of |z|, r is 1 / (2 (|z| + r)) each."""
-    study = dlmp.connection_study(two_buses(), "end", v_min=None, power_factor=1.0, check=False)
+    study = dlmp.connection_study(two_buses(), "end", v_min=None, v_max=None, power_factor=1.0,
+                                  check=False)
     base = (4.16 / math.sqrt(3)) ** 2
     most = 3e3 * base / (2 * (abs(complex(.2, .4)) + .2))
     assert study.firm_kw == pytest.approx(most, rel=.02)
