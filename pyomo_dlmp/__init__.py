@@ -6,12 +6,15 @@ voltage, $, $/MWh.
 
 What most models need stands here; the rest is found by its room: ``dlmp.blocks`` (compose a feeder
 by hand), ``dlmp.workload`` (jobs, servers, batteries of datacenters), ``dlmp.results`` (tables),
-``dlmp.report`` (pictures), ``dlmp.validation`` (AC power flow), ``dlmp.errors``, ``dlmp.extend``
-(devices, modes, solvers, strategies and markets of your own), ``dlmp.testing``.
+``dlmp.records`` (save, read back, compare), ``dlmp.report`` (pictures), ``dlmp.validation`` (AC
+power flow), ``dlmp.errors``, ``dlmp.extend`` (devices, modes, solvers, strategies and markets of
+your own), ``dlmp.testing``.
 """
 
 from __future__ import annotations
 
+import logging
+import sys
 from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -20,11 +23,14 @@ from warnings import warn
 from pyomo.common.dependencies import DeferredImportCallbackFinder
 from pyomo.core import TransformationFactory
 
+from pyomo_dlmp.errors import DlmpError
+
 if TYPE_CHECKING:
     from pyomo_dlmp.ac_opf import solve_ac_opf
     from pyomo_dlmp.auditing import audit
     from pyomo_dlmp.bilevel import LowerLevel
-    from pyomo_dlmp.errors import AuditError, BoundError, DlmpError, ModelError, SolverError
+    from pyomo_dlmp.connection import connection_study, hosting_map, price_impact
+    from pyomo_dlmp.errors import AuditError, BoundError, ModelError, SolverError
     from pyomo_dlmp.io import (
         list_feeders,
         load_feeder,
@@ -70,6 +76,15 @@ __version__ = "0.1.0"
 for _library in ("scipy", "matplotlib"):
     getattr(DeferredImportCallbackFinder, "_callbacks", {}).pop(_library, None)
 
+
+def _not_ours(record: logging.LogRecord) -> bool:
+    """Pyomo logs the error of a rule and raises it again; ours is said once, by itself."""
+    return not (record.levelno == logging.ERROR and "Constructing component" in str(record.msg)
+                and isinstance(sys.exc_info()[1], DlmpError))
+
+
+logging.getLogger("pyomo.core").addFilter(_not_ours)
+
 __all__ = [
     "AggregatorBlock",
     "Atlas",
@@ -103,9 +118,12 @@ __all__ = [
     "audit",
     "bounds_table",
     "build_opf",
+    "connection_study",
+    "hosting_map",
     "list_feeders",
     "load_checkpoint",
     "load_feeder",
+    "price_impact",
     "read_opendss",
     "read_tables",
     "solve_ac_opf",
@@ -127,6 +145,7 @@ __all__ = [
 _ROOM = {
     **dict.fromkeys(("audit",), "auditing"),
     **dict.fromkeys(("LowerLevel",), "bilevel"),
+    **dict.fromkeys(("connection_study", "hosting_map", "price_impact"), "connection"),
     **dict.fromkeys(("AuditError", "BoundError", "DlmpError", "ModelError", "SolverError"),
                     "errors"),
     **dict.fromkeys(("list_feeders", "load_feeder", "read_opendss", "read_tables",
@@ -149,10 +168,11 @@ _ROOM = {
     **dict.fromkeys(("validate_feeder",), "validation"),
 }
 _NAMESPACES = {
-    name: name for name in ("ac_opf", "auditing", "bilevel", "blocks", "errors", "extend", "io",
-                            "market", "network", "opf", "parametric", "power_flow", "report",
-                            "results", "search", "series", "solve", "solvers", "study",
-                            "testing", "transform", "uncertainty", "validation")
+    name: name for name in ("ac_opf", "auditing", "bilevel", "blocks", "connection", "errors",
+                            "extend", "io", "market", "network", "opf", "parametric",
+                            "power_flow", "records", "report", "results", "search", "series",
+                            "solve", "solvers", "study", "testing", "transform", "uncertainty",
+                            "validation")
 } | {"workload": "market.workload"}
 
 # Names of the last release that have moved, or changed: they stay for one more.
@@ -193,7 +213,8 @@ def _instead(name: str) -> str:
         return ""
     if f"dlmp.{name}" in _TRANSFORMATIONS:
         return f". It is a transformation: pyo.TransformationFactory('dlmp.{name}')"
-    for room in ("results", "blocks", "workload", "validation", "report", "errors", "network"):
+    for room in ("results", "records", "blocks", "workload", "validation", "report", "errors",
+                 "network"):
         if name in getattr(import_module(f"{__name__}.{_NAMESPACES[room]}"), "__all__", ()):
             return f". See pyomo_dlmp.{room}.{name}"
     close = get_close_matches(name, [*__all__, *_NAMESPACES], n=1)

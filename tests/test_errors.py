@@ -7,6 +7,7 @@ import sys
 import warnings
 from pathlib import Path
 
+import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
@@ -130,3 +131,19 @@ def test_a_candidate_that_no_probe_tries():
 
     with pytest.raises(dlmp.SolverError, match=r"has the candidate 'mlip'. Did you mean .*'milp'"):
         dlmp.extend.register_solver(SolverInterface("mine", "appsi_highs", ("mlip",)))
+
+
+def test_an_error_in_a_rule_is_said_once_and_others_as_ever(caplog):
+    def ours(block):
+        raise dlmp.ModelError.at("a row", "is wrong")
+
+    def others(block):
+        raise ValueError("of the user")
+
+    m = pyo.ConcreteModel()
+    with pytest.raises(dlmp.ModelError, match="a row: is wrong"):
+        m.a = pyo.Block(rule=ours)
+    assert not caplog.records
+    with pytest.raises(ValueError, match="of the user"):
+        m.b = pyo.Block(rule=others)
+    assert "Constructing component 'b'" in caplog.text

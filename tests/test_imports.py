@@ -45,13 +45,16 @@ MAY_IMPORT = {
     "uncertainty": {*_GRID, *_AC, "numerics", "bilevel", "lower", "parametric", "auditing",
                     "market", "solve", "results", "series"},
     "report": {*_BASE, "results"},
+    "connection": {*_GRID, *_AC, "io", "series", "results", "report"},
+    "records": {*_BASE, "network", "io", "market", "results", "report"},
     "study": {*_GRID, *_AC, "numerics", "io", "auditing", "solvers", "parametric", "market",
               "solve", "results", "validation", "series", "uncertainty", "report"},
     "testing": {*_SOLVE, "opf"},  # for users' own tests; no room imports it
     "plotting": {"report"},  # its older name
     "extend": {"blocks", "transform", "solvers", "solve", "market"},  # for users' own rows
     "mpi": {"uncertainty", "cli"},
-    "cli": {*_BASE, "io", "study", "report", "results", "solve", "solvers", "validation"},
+    "cli": {*_BASE, "io", "study", "connection", "report", "results", "solve", "solvers",
+            "validation", "records"},
 }
 
 

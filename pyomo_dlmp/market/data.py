@@ -9,6 +9,7 @@ from typing import Any
 from warnings import warn
 
 import pandas as pd
+from pyomo.environ import value
 
 from pyomo_dlmp.auditing import BilevelResult
 from pyomo_dlmp.deprecation import renamed_arguments
@@ -92,7 +93,7 @@ class Market:
 Market.__init__ = renamed_arguments(net="network")(Market.__init__)  # type: ignore[method-assign]
 
 
-@dataclass
+@dataclass(repr=False)
 class MarketResult:
     """One market solved.
 
@@ -151,6 +152,20 @@ class MarketResult:
     regret: pd.DataFrame | None = None
     equilibria: pd.DataFrame | None = None
     network: Network | None = None
+
+    def __repr__(self) -> str:
+        paid = "" if self.paid != self.paid else f", paid {self.paid:.6g} $"
+        how = "" if self.solution is None else f", {self.solution!r}"
+        return f"<MarketResult {self.market}, {self.status}{paid}{how}>"
+
+    @property
+    def dso_cost(self) -> float:
+        """Cost of the DSO ($), where its model is not released.
+
+        Payments are transfers: the price of anarchy of a market is its cost over that of the
+        cooperative market.
+        """
+        return float(value(self.dso.cost))
 
     def release(self) -> None:
         """Let go of the model and its arrays; numbers, status and notes stay.

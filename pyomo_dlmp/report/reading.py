@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 
 from pyomo_dlmp.errors import Fault, ResultsFileError
 from pyomo_dlmp.results import schema
+from pyomo_dlmp.results.packed import unpack
+from pyomo_dlmp.results.statistics import statistics_table
 
 TABLES = {table.name: table for table in (*schema.OF_A_RUN, *schema.OF_THE_STUDY)}
 """The tables that are read. Their columns must be there; more may be there and are ignored."""
@@ -32,6 +35,8 @@ class Results:
     prices: pd.DataFrame
     voltages: pd.DataFrame
     unbalance: pd.DataFrame
+    line_loading: pd.DataFrame
+    tokens: pd.DataFrame
     dispatch: pd.DataFrame
     payments: pd.DataFrame
     audit: pd.DataFrame
@@ -62,6 +67,10 @@ class Results:
     equilibria: pd.DataFrame
     best_responses: pd.DataFrame
     study: dict[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return (f"<Results of {self.folder}: {len(self.cases)} cases ({'; '.join(self.cases)}), "
+                f"{len(self.buses)} buses, {self.prices['period'].nunique()} periods>")
 
     def only(self, cases: Sequence[str]) -> Results:
         """These results of some cases alone.
@@ -117,6 +126,25 @@ class Results:
         except (KeyError, ValueError):
             return None
 
+    def statistics(self, by: Sequence[str] = ("case", "element", "bus", "phase")) -> pd.DataFrame:
+        """Means, extremes and durations of prices, voltages, unbalance, powers and payments.
+
+        Parameters
+        ----------
+        by : sequence of str
+            What they are told apart by, any of "case", "element", "bus", "phase".
+
+        Returns
+        -------
+        DataFrame
+            As of `results.statistics_table`; hours beyond the limits that the study states.
+        """
+        limits = {key: self.number(key) for key in ("v_min", "v_max", "vuf_max")}
+        return statistics_table(
+            {name: getattr(self, name) for name in TABLES if hasattr(self, name)}, by=by,
+            hours=self.number("period_hours") or 1.0,
+            **{key: limit for key, limit in limits.items() if limit is not None})
+
 
 def read_results(folder: str | Path) -> Results:
     """Read every table of a results folder.
@@ -124,7 +152,7 @@ def read_results(folder: str | Path) -> Results:
     Parameters
     ----------
     folder : str or Path
-        A folder that a study has written.
+        A folder that a study has written, or a file of `save_results`.
 
     Returns
     -------
@@ -136,6 +164,10 @@ def read_results(folder: str | Path) -> Results:
         With all faults at once: files, columns and numbers that are missing or wrong.
     """
     folder = Path(folder)
+    if folder.is_file():
+        with TemporaryDirectory() as place:
+            unpack(folder, Path(place))
+            return replace(read_results(place), folder=folder)
     if not folder.is_dir():
         raise ResultsFileError.at(str(folder), "is not a folder", "Give a results folder.")
     faults: list[Fault] = []

@@ -105,6 +105,8 @@ VOLTAGES = TableSchema("voltages", "Magnitudes, line to neutral and line to line
     *_AT, _VALUE, _UNIT))
 UNBALANCE = TableSchema("unbalance", "VUF, PVUR and LVUR of three-phase buses, in %", (
     _BUS, _PERIOD, _QUANTITY, _VALUE, _UNIT), optional=True)
+LINE_LOADING = TableSchema("line_loading", "Lines and transformers, in % of their rating", (
+    _ELEMENT, _PHASE, _PERIOD, _QUANTITY, _VALUE, _UNIT), optional=True)
 DISPATCH = TableSchema("dispatch", "Power drawn or made, in MW and Mvar, and prices of energy", (
     Column("kind", Kind.TEXT, "substation, datacenter, generator, storage, svg"),
     _ELEMENT, *_AT, _VALUE, _UNIT), optional=True)
@@ -261,8 +263,8 @@ BEST_RESPONSES = TableSchema("best_responses", "Turns of the owners on the way t
 OF_OWNERS = (REGRET, EQUILIBRIA, BEST_RESPONSES)
 """Tables of a market of several owners."""
 
-OF_A_RUN = (SUMMARY, PRICES, VOLTAGES, UNBALANCE, DISPATCH, PAYMENTS, TOKENS, DECOMPOSITION,
-            EMISSIONS, REGIMES, AUDIT, *OF_AC, *OF_A_SERIES, *OF_SCENARIOS,
+OF_A_RUN = (SUMMARY, PRICES, VOLTAGES, UNBALANCE, LINE_LOADING, DISPATCH, PAYMENTS, TOKENS,
+            DECOMPOSITION, EMISSIONS, REGIMES, AUDIT, *OF_AC, *OF_A_SERIES, *OF_SCENARIOS,
             *OF_OWNERS)
 """Tables that every run adds its rows to, as far as it has any."""
 

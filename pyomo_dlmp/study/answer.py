@@ -7,30 +7,22 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 
 from pyomo_dlmp.errors import OpenDssError
-from pyomo_dlmp.market import MARKETS, Market, MarketResult
-from pyomo_dlmp.results import (
-    decomposition_table,
-    dispatch_table,
-    emissions_table,
-    payments_table,
-    regimes_table,
-    summary_table,
-    tokens_table,
-    unbalance_table,
-    voltages_table,
-)
-from pyomo_dlmp.results.ac import ac_decomposition, ac_summary, ac_tables
-from pyomo_dlmp.results.ac_elements import neutrals_table
+from pyomo_dlmp.market import Market, MarketResult
+from pyomo_dlmp.results import decomposition_table, emissions_table, payments_table, regimes_table
 from pyomo_dlmp.results.limits import CURE, broken_limits
-from pyomo_dlmp.results.loading import high_loading
-from pyomo_dlmp.results.payments import device_prices, market_payments
-from pyomo_dlmp.results.prices import balance_duals
-from pyomo_dlmp.results.schema import AUDIT, BEST_RESPONSES, EQUILIBRIA, REGRET, SUMMARY, TOKENS
+from pyomo_dlmp.results.outcome import (
+    device_prices_of,
+    has_point,
+    outcome_tables,
+    pays_by,
+    price_parts,
+    solved_rows,
+)
+from pyomo_dlmp.results.schema import SUMMARY
 from pyomo_dlmp.results.voltages import exact
-from pyomo_dlmp.study.data import Run, Study
+from pyomo_dlmp.study.data import Study
 from pyomo_dlmp.study.further import factors_of, regime_sites
 from pyomo_dlmp.study.output import numbers
-from pyomo_dlmp.tolerances import KKT_RESIDUAL, RECOMPUTED
 from pyomo_dlmp.validation import ac_report
 
 Tables = dict[str, pd.DataFrame]
@@ -39,14 +31,13 @@ _AC_ROWS = ("greatest_voltage_error", "mean_voltage_error", "lowest_voltage_in_A
             "losses_in_AC", "limits_broken_in_AC", "greatest_VUF_error", "greatest_PVUR_error")
 
 
-def answer_tables(study: Study, run: Run, market: Market, outcome: MarketResult,
-                  seconds: float, base: Tables | None = None) -> Tables:
+def answer_tables(study: Study, market: Market, outcome: MarketResult, seconds: float,
+                  base: Tables | None = None) -> Tables:
     """What a run has found: all that does not need another computation.
 
     Parameters
     ----------
     study : Study
-    run : Run
     market : Market
         That was solved.
     outcome : MarketResult
@@ -61,36 +52,14 @@ def answer_tables(study: Study, run: Run, market: Market, outcome: MarketResult,
     dict of str to DataFrame
         By name of their file, without the column `case`; only a summary where there is no point.
     """
-    own = numbers(outcome, seconds)
+    rows = [solved_rows(outcome), numbers(outcome, seconds)]
     if not has_point(outcome):
-        return {"summary": own}
-    dso, network = outcome.dso, outcome.network or market.network
-    tables = {"prices": balance_duals(dso), "voltages": voltages_table(dso),
-              "unbalance": unbalance_table(dso), "dispatch": dispatch_table(dso, network)}
-    pays = MARKETS[run.market].pays or market.pays
-    prices = device_prices(dso, network) if exact(dso) else None
-    tables["payments"] = market_payments(
-        outcome, market, tables["prices"], tables["dispatch"], prices)
-    busy = high_loading((base or tables)["dispatch"])
-    if outcome.model is not None and len(
-            found := tokens_table(outcome.model, dso, tables["payments"])):
-        tables[TOKENS.name] = found
-    summary = [summary_table(dso, network, tables, busy)]
-    if pays == "tariff":
-        summary.append(_at_dlmps(study, tables, network, prices))
-    if exact(dso):
-        tables |= {"neutrals": found} if len(found := neutrals_table(dso)) else {}
-    if outcome.ac is not None:
-        tables |= ac_tables(outcome.ac)
-        summary.append(ac_summary(outcome.ac))
-    tables["summary"] = pd.concat([*summary, own], ignore_index=True)
-    tables["audit"] = _audit(outcome, tables["payments"], market)
-    if outcome.regret is not None and outcome.rounds is not None:
-        tables |= {REGRET.name: outcome.regret, BEST_RESPONSES.name: outcome.rounds}
-        if outcome.equilibria is not None and len(outcome.equilibria):
-            tables[EQUILIBRIA.name] = outcome.equilibria
-    elif outcome.rounds is not None and outcome.ac is None:
-        tables["rounds"] = outcome.rounds
+        return {"summary": pd.concat(rows, ignore_index=True)}
+    tables = outcome_tables(outcome, market, (base or {}).get("dispatch"))
+    if pays_by(outcome, market) == "tariff":
+        dso, network = outcome.dso, outcome.network or market.network
+        rows.insert(0, _at_dlmps(study, tables, network, device_prices_of(dso, network)))
+    tables["summary"] = pd.concat([tables["summary"], *rows], ignore_index=True)
     return tables
 
 
@@ -146,27 +115,12 @@ def later_stages(study: Study, market: Market, outcome: MarketResult, tables: Ta
     return {**stages, **last}
 
 
-def has_point(outcome: MarketResult) -> bool:
-    """Whether a run has found anything.
-
-    Parameters
-    ----------
-    outcome : MarketResult
-
-    Returns
-    -------
-    bool
-    """
-    return outcome.solution is None or outcome.solution.objective is not None
-
-
 def _taken_apart(study: Study, outcome: MarketResult, network, tables: Tables) -> Tables:
-    if outcome.ac is not None:
-        return {"decomposition": ac_decomposition(outcome.ac.decomposition)}
     many = len(tables["voltages"]) > MOST_NODES * study.periods
+    if not many or outcome.ac is not None:
+        return {"decomposition": price_parts(outcome)}
     sites = {dc.bus for dc in network.datacenters.values()}
-    return {"decomposition": decomposition_table(
-        outcome.dso, sites if many else None, outcome.form)}
+    return {"decomposition": decomposition_table(outcome.dso, sites, outcome.form)}
 
 
 def _regimes(tables: Tables, outcome: MarketResult, sites: list[str]) -> pd.DataFrame:
@@ -190,22 +144,3 @@ def _against_ac(study: Study, dso, network) -> pd.DataFrame:
     table = table[table["quantity"].isin(_AC_ROWS)].copy()
     table["quantity"] = "AC_check_" + table["quantity"]
     return table
-
-
-def _audit(outcome: MarketResult, payments: pd.DataFrame, market) -> pd.DataFrame:
-    """The solution's audit, and the payment recomputed from the price table."""
-    parts = []
-    if outcome.solution is not None and outcome.solution.audit is not None:
-        parts.append(outcome.solution.audit.table())
-    rows = []
-    if outcome.residual is not None:
-        rows.append(("KKT residual", outcome.residual, KKT_RESIDUAL, "relative"))
-    if outcome.paid == outcome.paid:  # a market in which something is paid
-        mine = payments[~payments["element"].isin(
-            {site for sites, _ in market.takers.values() for site in sites})]
-        error = abs(mine["value"].sum() - outcome.paid) / max(1.0, abs(outcome.paid))
-        rows.append(("payment from the tables against the objective", error, RECOMPUTED,
-                     "relative"))
-    parts.append(AUDIT.frame([(check, value, limit, unit, value <= limit)
-                              for check, value, limit, unit in rows]))
-    return pd.concat([part for part in parts if len(part)], ignore_index=True)

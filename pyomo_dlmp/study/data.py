@@ -14,6 +14,9 @@ from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.study.aggregators import served_by
 from pyomo_dlmp.study.contracts import at_loading
 
+ALONE = "without datacenters"
+"""Name of the run of the first case without them."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -26,12 +29,16 @@ class Case:
 
 @dataclass(frozen=True)
 class Run:
-    """One thing to solve: a case at a loading (multiple of the datacenters' size) in a market."""
+    """One thing to solve: a case at a loading (multiple of the datacenters' size) in a market.
+
+    Without `datacenters` it is the DSO's problem alone.
+    """
 
     name: str
     case: Case
     loading: float = 1.0
     market: str = DEFAULT_MARKET
+    datacenters: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +52,8 @@ class Study:
     deviations); `parts`: by word (servers, job, llm ...); `takers`, `owners`: by name; `text`: of
     the file; `emissions`: kg/MWh by source, "grid" for all substations; `regimes`: two datacenters,
     [] for none, None for the two largest; `contracts`: by field of `Market`; `stochastic`: its
-    tables [scenarios], with the path of the file, and [stochastic] as "terms" (empty: none).
+    tables [scenarios], with the path of the file, and [stochastic] as "terms" (empty: none);
+    `without_datacenters`: whether the first case is solved without them, too.
     """
 
     path: str
@@ -79,12 +87,16 @@ class Study:
     regimes: Any = None
     contracts: Mapping[str, Contract] = field(default_factory=dict)
     stochastic: Mapping[str, Any] = field(default_factory=dict)
+    without_datacenters: bool = False
     _networks: dict[tuple[str, float], Network] = field(
         default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def runs(self) -> list[Run]:
-        """Everything to solve, in order: cases, within them loadings, within them markets."""
+        """Everything to solve, in order: cases, within them loadings, within them markets.
+
+        Last, where it is asked for, the first one without datacenters.
+        """
         found = []
         for case in self.cases:
             for loading in self.loading:
@@ -93,6 +105,10 @@ class Study:
                     words += [f"x{loading:g}"] if len(self.loading) > 1 else []
                     words += [market] if len(self.markets) > 1 else []
                     found.append(Run(", ".join(words), case, float(loading), market))
+        if self.without_datacenters:
+            first = found[0]
+            found.append(Run(ALONE, replace(first.case, name=ALONE), first.loading, first.market,
+                             datacenters=False))
         return found
 
     def network(self, run: Run | Case) -> Network:
@@ -112,8 +128,11 @@ class Study:
         case, loading = (run.case, run.loading) if isinstance(run, Run) else (run, 1.0)
         key = case.name, loading
         if key not in self._networks:
-            self._networks[key] = self.base.with_devices(*(
+            made = self.base.with_devices(*(
                 _sized(device, loading) for device in (*self.devices, *case.devices)))
+            if isinstance(run, Run) and not run.datacenters:
+                made = made.without(*made.datacenters)
+            self._networks[key] = made
         return self._networks[key]
 
     def keep_networks(self, networks: Mapping[str, Network | None]) -> None:
@@ -168,6 +187,9 @@ class Study:
         Market
         """
         network = self.network(run)
+        if not run.datacenters:
+            return Market(network, None, self.options(run), self.aggregator["pays"],
+                          self.aggregator["tariff"])
         theirs = {site for taker in self.takers.values() for site in taker["sites"]}
         mine = [dc for name, dc in network.datacenters.items() if name not in theirs]
         takers = {

@@ -19,7 +19,7 @@ from pyomo_dlmp.study.journal import KeptRun, write_whole
 from pyomo_dlmp.study.provenance import provenance_of
 
 
-@dataclass
+@dataclass(repr=False)
 class CaseResult:
     """A solved run.
 
@@ -47,6 +47,10 @@ class CaseResult:
     missing: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     kept: list[str] | None = None
+
+    def __repr__(self) -> str:
+        missing = f"; missing: {', '.join(self.missing)}" if self.missing else ""
+        return f"<CaseResult {self.run.name}: {self.outcome!r}{missing}>"
 
     @property
     def solution(self) -> BilevelResult | None:
@@ -85,6 +89,10 @@ class StudyResults(list[CaseResult]):
         self.interrupted = False
         self.report_missing = ""
 
+    def __repr__(self) -> str:
+        lines = "".join(f"\n  {result!r}" for result in self)
+        return f"<StudyResults in {self.folder}, {len(self)} runs{lines}>"
+
     @property
     def missing(self) -> dict[str, str]:
         """What could not be done although the runs are solved, with the reason."""
@@ -94,7 +102,7 @@ class StudyResults(list[CaseResult]):
 
 
 def numbers(outcome: MarketResult, seconds: float) -> pd.DataFrame:
-    """What the solve itself was like: rows of the summary.
+    """What the solve has taken: rows of the summary.
 
     Parameters
     ----------
@@ -107,24 +115,9 @@ def numbers(outcome: MarketResult, seconds: float) -> pd.DataFrame:
     DataFrame
         Columns quantity, value, unit.
     """
-    solution = outcome.solution
-    rows: list[tuple] = [("status", outcome.status, "")]
-    if solution is not None:
-        rows += [("proven_gap", None if solution.gap is None else 100 * solution.gap, "%"),
-                 ("bound_of_the_payment", solution.bound, "$")]
-    if outcome.regret is not None:
-        regret, cost = outcome.regret["regret"], outcome.regret["cost"].abs().clip(lower=1.0)
-        rows += [("greatest_regret_of_an_owner", regret.max(), "$"),
-                 ("greatest_relative_regret", 100 * (regret / cost).max(), "%")]
-        rows += [(f"{owner}_pays", paid, "$") for owner, paid in zip(
-            outcome.regret["owner"], outcome.regret["cost"], strict=True)]
-        if outcome.equilibria is not None:
-            rows.append(("equilibria_found", outcome.equilibria["number"].nunique(), "count"))
-    elif outcome.rounds is not None and outcome.ac is None:
-        rows.append(("rounds_of_the_price_taker", len(outcome.rounds), "count"))
-    rows += [("wall_time", seconds, "s"), ("peak_memory", 1e3 * memory.peak(), "MB")]
-    if solution is not None:
-        rows += [(k.replace(" ", "_"), v, "count") for k, v in solution.size.items()]
+    rows = [("wall_time", seconds, "s"), ("peak_memory", 1e3 * memory.peak(), "MB")]
+    if outcome.solution is not None:
+        rows += [(k.replace(" ", "_"), v, "count") for k, v in outcome.solution.size.items()]
     return SUMMARY.frame(rows)
 
 
@@ -185,7 +178,8 @@ class StudyTables:
         texts = {CASES.name: _text(cases)}
         if len(self.study.markets) > 1:
             summary = pd.concat([r.tables["summary"].assign(case=r.run.name) for r in done])
-            texts[schema.MARKETS.name] = _text(markets_table(summary, cases))
+            of_markets = cases[[r.run.datacenters for r in done]]
+            texts[schema.MARKETS.name] = _text(markets_table(summary, of_markets))
         if self._once is None:
             self._once = _Written(_text(buses_table(network)), _text(branches_table(network)),
                                   _text(_study_table(self.study)))

@@ -41,7 +41,8 @@ PURPOSE = {
     "ac_opf": "OPF true in AC", "validation": "feeders against AC",
     "series": "a market along a table",
     "uncertainty": "scenarios, two-stage decisions",
-    "report": "figures and HTML page",
+    "connection": "what may connect where",
+    "report": "figures and HTML page", "records": "saved, read, compared",
     "study": "study file to results folder", "cli": "the command pyomo-dlmp",
     "mpi": "a study on several ranks"}
 COLORS = {"base": "#e9e9e9", "grid": "#d7e8f5", "bilevel": "#fde3c8", "both": "#d9efe3"}

@@ -1,8 +1,10 @@
 """Each kind of fault: the message names the element, the value and the cure."""
 
 import dataclasses
+import itertools
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from pyomo_dlmp.errors import NetworkError
 from pyomo_dlmp.network import (
     Bus,
+    CenterTappedTransformer,
     Datacenter,
     Generator,
     Line,
@@ -22,6 +25,7 @@ from pyomo_dlmp.network import (
     Substation,
     Transformer,
 )
+from pyomo_dlmp.network.windings import unit_admittance
 
 I3 = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 CODE = LineCode(name="code", r=I3, x=I3)
@@ -169,6 +173,7 @@ BRANCH_FAULTS = [
     ([S, T, regulator(taps={"a": 1})], "taps are for 'a', phases are 'abc'. Give one tap for each"),
     ([S, T, regulator(taps={"a": 1, "b": 40, "c": 1})], "taps['b'] is 40. It must be at least -32"),
     ([S, T, regulator(taps={"a": 1, "b": 1.5, "c": 1})], "It must be a dict of whole numbers"),
+    ([S, T, regulator(kva=1.0)], "regulator 'reg': kva is 1, r_percent and x_percent are 0. Give"),
     ([S, T, regulator(kind="C")], "regulator 'reg': kind is 'C'. It must be one of 'A', 'B'."),
     ([S, T, regulator(connection="open_delta", taps={"ab": 1, "ba": 2})],
      "open delta taps are for 'ab', 'ba'. Give two different pairs"),
@@ -283,3 +288,22 @@ def test_any_value_anywhere_is_accepted_or_named(which, position, junk):
         Network("n", elements)
     except NetworkError as error:
         assert all(fault.where and fault.what and fault.cure for fault in error.faults)
+
+
+@pytest.mark.parametrize("r", itertools.product((0.0, 1.0), repeat=3))
+@pytest.mark.parametrize("x", [(0.0, 0.0, 0.0), (2.0, 0.0, 0.0), (2.0, 2.0, 0.0), (2.0, 2.0, 4.0)])
+def test_windings_without_impedance_between_them(r, x):
+    """Either it is refused, or its admittance is a finite matrix."""
+    def whole():
+        return Network("n", [S, Bus(name="h", kv=0.24, phases="12"), CenterTappedTransformer(
+            name="c", from_bus="s", to_bus="h", leg="a", kva=50.0, r_percent=r, x_percent=x)])
+
+    pairs = np.array([[0, x[0], x[1]], [x[0], 0, x[2]], [x[1], x[2], 0]]) / 100
+    try:
+        y = unit_admittance(0.05, [k / 100 for k in r], pairs)
+    except np.linalg.LinAlgError:
+        with pytest.raises(NetworkError, match="leave windings without impedance"):
+            whole()
+    else:
+        assert np.isfinite(y).all() and np.abs(y).max() < 1e6
+        whole()

@@ -3,6 +3,7 @@
 import pyomo.environ as pyo
 
 import pyomo_dlmp as dlmp
+from tests.library.small_day import small_day
 
 
 def test_results_are_one_line_without_seconds():
@@ -24,3 +25,13 @@ def test_results_are_one_line_without_seconds():
     assert repr(dlmp.tighten(m)) == "<ProvedBounds of low, 3 pairs; see table() and check()>"
     assert "lower-level problem" in dlmp.LowerLevel.__doc__
     assert "bus" in dlmp.blocks.BusBlock.__doc__
+
+
+def test_a_market_is_one_line():
+    market = small_day()
+    result = dlmp.solve_market("strategic", market)
+    assert repr(result) == (f"<MarketResult strategic, optimal, paid {result.paid:.6g} $, "
+                            f"{result.solution!r}>")
+    taker = repr(dlmp.solve_market("price taker", market))
+    assert taker.startswith("<MarketResult price taker, optimal, paid ") and len(taker) < 80
+    assert len(repr(market)) < 500

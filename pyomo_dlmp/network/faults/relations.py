@@ -12,6 +12,7 @@ from pyomo_dlmp.network.elements import Bus, Line, Regulator, Substation
 from pyomo_dlmp.network.kinds import Element
 from pyomo_dlmp.network.phases import NEUTRAL, NEUTRALS, PHASES, SPLIT
 from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
+from pyomo_dlmp.tolerances import SINGULAR
 
 _WIRES = {*PHASES, *SPLIT, *NEUTRALS}
 
@@ -64,6 +65,9 @@ def _line(line: Line) -> Iterator[Finding]:
 
 
 def _regulator(reg: Regulator) -> Iterator[Finding]:
+    if reg.kva is not None and reg.r_percent == 0 and reg.x_percent == 0:
+        yield (f"kva is {reg.kva:g}, r_percent and x_percent are 0",
+               "Give its impedance, or leave out kva: it is ideal then.")
     if reg.connection == "wye":
         if set(reg.taps) != set(reg.phases):
             yield (f"taps are for {listed(reg.taps)}, phases are {reg.phases!r}",
@@ -127,6 +131,14 @@ def _center_tapped(transformer: CenterTappedTransformer) -> Iterator[Finding]:
         if len(getattr(transformer, key)) != 3:
             yield (f"{key} has {len(getattr(transformer, key))} numbers",
                    "Give three: of the windings, or of the pairs primary-1, primary-2, 1-2.")
+            return
+    r, x = transformer.r_percent, transformer.x_percent
+    first, second = complex(r[0] + r[1], x[0]), complex(r[0] + r[2], x[1])
+    shared = complex(r[0], (x[0] + x[1] - x[2]) / 2)
+    sizes = abs(first * second) + abs(shared) ** 2
+    if abs(first * second - shared**2) <= SINGULAR * sizes:
+        yield (f"r_percent {r} and x_percent {x} leave windings without impedance between them",
+               "Give each winding a resistance, or each pair of windings a reactance.")
 
 
 def _source(source: Substation) -> Iterator[Finding]:
