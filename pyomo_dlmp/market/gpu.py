@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyomo_dlmp.market.llm_models import LLM_MODELS
+from pyomo_dlmp.network.series import items_of
 
 V100_CAPS = ((0.808, 0.936), (1.0, 1.0))
 """Shares of (power, throughput) of training under a cap: 150 W of 250 W on NVIDIA V100, language
@@ -147,7 +148,8 @@ def replica_table(service: LlmService) -> np.ndarray:
     ndarray
         (B, 4): batch size, tokens/s, W with `host_w`, s; those within `latency_s`.
     """
-    rows = np.array(service.measured or LLM_MODELS[service.model].table(), dtype=float)
+    own = len(service.measured) > 0
+    rows = np.array(service.measured if own else LLM_MODELS[service.model].table(), dtype=float)
     rows[:, 2] += service.host_w
     return rows if service.latency_s is None else rows[rows[:, 3] <= service.latency_s]
 
@@ -223,7 +225,7 @@ def replicas_at(service: LlmService, sites: list[str]) -> dict[str, float]:
     -------
     dict of str to float
     """
-    given = service.replicas
-    if isinstance(given, tuple | list):
+    given = items_of(service.replicas)
+    if given is not None:
         return dict(zip(sites, map(float, given), strict=True))
-    return dict.fromkeys(sites, float(given))
+    return dict.fromkeys(sites, float(service.replicas))  # type: ignore[arg-type]

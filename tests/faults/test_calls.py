@@ -17,7 +17,15 @@ import pyomo_dlmp as dlmp
 from pyomo_dlmp.blocks import Horizon
 from pyomo_dlmp.errors import DlmpError, NetworkError
 from pyomo_dlmp.market import build_bilevel
-from pyomo_dlmp.market.workload import Interactive, Job, Servers, Ups
+from pyomo_dlmp.market.workload import (
+    Interactive,
+    Job,
+    LlmService,
+    Servers,
+    Smoothing,
+    Training,
+    Ups,
+)
 from pyomo_dlmp.market.workload_checks import check_workload
 from pyomo_dlmp.network import find_faults
 from pyomo_dlmp.opf import OpfOptions
@@ -59,7 +67,11 @@ WORKLOAD = {
     "servers": (Servers(site="dc", count=1000.0),), "interactive": (
         Interactive(name="web", rate=(1000.0, 500.0), sites=("dc",)),),
     "jobs": (Job(name="j", arrival=0, deadline=2, mwh=0.01, kw_max=20.0),),
-    "ups": (Ups(site="dc", kw=5.0, kwh=5.0),)}
+    "ups": (Ups(site="dc", kw=5.0, kwh=5.0),),
+    "llm": (LlmService(name="chat", tokens=(2e3, 3e3), replicas=2.0, model="Llama-3.1-8B"),),
+    "training": (Training(name="tune", site="dc", gpus=10.0, gpu_hours=15.0, arrival=0,
+                          deadline=2),),
+    "smoothing": (Smoothing(site="dc", kw=5.0, kwh=5.0, step_kw=30.0),)}
 MARKET = {"network": TINY, "workload": 0.1, "opf": {"periods": 2}, "pays": "active",
           "tariff": [50.0, 60.0], "takers": {}, "averaged": False, "max_rounds": 3}
 SOLVE = {"solver": "highs", "gap": 1e-3, "time_limit": 5.0, "progress": None, "threads": 1,

@@ -104,6 +104,14 @@ def test_a_service_draws_what_its_replicas_do():
     assert [1000 * level["dc", k, 1].value for k in range(3)] == pytest.approx([0, 100, 100])
 
 
+def test_lists_and_arrays_are_taken_as_tuples():
+    given = dataclasses.replace(OWN, tokens=np.array([30e3]), replicas=np.array([200]),
+                                sites=["dc"], measured=[list(row) for row in TABLE])
+    assert power(solved(Workload(llm=(given,)), [40])) == pytest.approx([0.092], abs=1e-7)
+    table = np.array(TABLE)
+    assert operating_points(dataclasses.replace(OWN, measured=table)).batch.tolist() == [0, 32, 64]
+
+
 def test_a_service_moves_to_the_cheaper_site_within_its_replicas():
     two = dataclasses.replace(OWN, tokens=60e3, replicas=(150, 120), sites=("dc", "far"),
                               idle_w=0.0)
