@@ -43,7 +43,7 @@ docs: .venv/installed-test
 	$(BIN)/python -m mkdocs build --strict
 
 notebooks: .venv/installed-test
-	$(BIN)/python -m jupytext --to ipynb examples/0*.py
+	$(BIN)/python -m jupytext --to ipynb examples/[0-9]*.py
 
 quick: .venv/installed-test
 	$(BIN)/python -m pytest -m "not slow" $(WORKERS)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pyomo_dlmp.ac_opf import solve_ac_opf
     from pyomo_dlmp.auditing import audit
     from pyomo_dlmp.bilevel import LowerLevel
+    from pyomo_dlmp.connection import connection_study, hosting_map, price_impact
     from pyomo_dlmp.errors import AuditError, BoundError, ModelError, SolverError
     from pyomo_dlmp.io import (
         list_feeders,
@@ -117,9 +118,12 @@ __all__ = [
     "audit",
     "bounds_table",
     "build_opf",
+    "connection_study",
+    "hosting_map",
     "list_feeders",
     "load_checkpoint",
     "load_feeder",
+    "price_impact",
     "read_opendss",
     "read_tables",
     "solve_ac_opf",
@@ -141,6 +145,7 @@ __all__ = [
 _ROOM = {
     **dict.fromkeys(("audit",), "auditing"),
     **dict.fromkeys(("LowerLevel",), "bilevel"),
+    **dict.fromkeys(("connection_study", "hosting_map", "price_impact"), "connection"),
     **dict.fromkeys(("AuditError", "BoundError", "DlmpError", "ModelError", "SolverError"),
                     "errors"),
     **dict.fromkeys(("list_feeders", "load_feeder", "read_opendss", "read_tables",
@@ -163,10 +168,11 @@ _ROOM = {
     **dict.fromkeys(("validate_feeder",), "validation"),
 }
 _NAMESPACES = {
-    name: name for name in ("ac_opf", "auditing", "bilevel", "blocks", "errors", "extend", "io",
-                            "market", "network", "opf", "parametric", "power_flow", "records",
-                            "report", "results", "search", "series", "solve", "solvers", "study",
-                            "testing", "transform", "uncertainty", "validation")
+    name: name for name in ("ac_opf", "auditing", "bilevel", "blocks", "connection", "errors",
+                            "extend", "io", "market", "network", "opf", "parametric",
+                            "power_flow", "records", "report", "results", "search", "series",
+                            "solve", "solvers", "study", "testing", "transform", "uncertainty",
+                            "validation")
 } | {"workload": "market.workload"}
 
 # Names of the last release that have moved, or changed: they stay for one more.

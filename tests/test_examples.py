@@ -7,7 +7,7 @@ import pytest
 from tests.feeders import engine
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-SCRIPTS = sorted(EXAMPLES.glob("0*.py"))
+SCRIPTS = sorted(EXAMPLES.glob("[0-9]*.py"))
 jupytext = pytest.importorskip("jupytext")
 nbclient = pytest.importorskip("nbclient")
 pytest.importorskip("ipykernel")
@@ -20,7 +20,7 @@ def cells(notebook):
 def test_all_are_there():
     numbers = [script.stem[:2] for script in SCRIPTS]
     assert len(set(numbers)) == len(numbers) >= 8
-    assert {p.stem for p in EXAMPLES.glob("0*.ipynb")} == {script.stem for script in SCRIPTS}
+    assert {p.stem for p in EXAMPLES.glob("[0-9]*.ipynb")} == {script.stem for script in SCRIPTS}
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)

@@ -45,6 +45,7 @@ MAY_IMPORT = {
     "uncertainty": {*_GRID, *_AC, "numerics", "bilevel", "lower", "parametric", "auditing",
                     "market", "solve", "results", "series"},
     "report": {*_BASE, "results"},
+    "connection": {*_GRID, *_AC, "io", "series", "results", "report"},
     "records": {*_BASE, "network", "io", "market", "results", "report"},
     "study": {*_GRID, *_AC, "numerics", "io", "auditing", "solvers", "parametric", "market",
               "solve", "results", "validation", "series", "uncertainty", "report"},
@@ -52,8 +53,8 @@ MAY_IMPORT = {
     "plotting": {"report"},  # its older name
     "extend": {"blocks", "transform", "solvers", "solve", "market"},  # for users' own rows
     "mpi": {"uncertainty", "cli"},
-    "cli": {*_BASE, "io", "study", "report", "results", "solve", "solvers", "validation",
-            "records"},
+    "cli": {*_BASE, "io", "study", "connection", "report", "results", "solve", "solvers",
+            "validation", "records"},
 }
 
 

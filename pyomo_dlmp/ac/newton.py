@@ -61,7 +61,7 @@ class AcState:
     def factor(self, t: int) -> SuperLU:
         """Factorised Jacobian of a period, in real form."""
         if t not in self._factors:
-            self._factors[t] = _factorised(jacobian(self.circuit, self.legs, t))
+            self._factors[t] = factorised(jacobian(self.circuit, self.legs, t))
         return self._factors[t]
 
 
@@ -96,8 +96,23 @@ def _filled(circuit: Circuit, slopes: np.ndarray) -> sp.csc_matrix:
                          shape=circuit.real_matrix.shape)
 
 
-def _factorised(matrix: sp.csc_matrix) -> SuperLU:
-    """LU with rows scaled by the pivoting itself; a singular matrix raises RuntimeError."""
+def factorised(matrix: sp.csc_matrix) -> SuperLU:
+    """LU with rows scaled by the pivoting itself.
+
+    Parameters
+    ----------
+    matrix : csc_matrix
+        As of `jacobian`.
+
+    Returns
+    -------
+    SuperLU
+
+    Raises
+    ------
+    RuntimeError
+        If the matrix is singular.
+    """
     return splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.1)
 
 
@@ -144,6 +159,23 @@ def solve(circuit: Circuit, injected: np.ndarray, drawn: np.ndarray,
             raise _collapse(circuit, z[:, t], share[t], t if labels is None else labels[t])
     state = leg_state(circuit.legs, incidence @ z[:circuit.n], share * injected, share * drawn)
     return AcState(circuit, z, state, injected, drawn, steps)
+
+
+def attempt(circuit: Circuit, injected: np.ndarray, drawn: np.ndarray,
+            start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Newton's method from a first guess alone, without other ways to a solution.
+
+    Parameters
+    ----------
+    circuit, injected, drawn, start
+        As of `solve`.
+
+    Returns
+    -------
+    (ndarray, ndarray)
+        z, shape (size, periods), and the steps of each period, 0 where none is found.
+    """
+    return _newton(circuit, circuit.legs.incidence(circuit.n), injected, drawn, start)
 
 
 def _no_load(circuit: Circuit, drawn: np.ndarray) -> np.ndarray:
@@ -245,7 +277,7 @@ def _moves(circuit, state, miss):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                flat = _factorised(_filled(circuit, slopes[:, k])).solve(
+                flat = factorised(_filled(circuit, slopes[:, k])).solve(
                     np.concatenate([miss[:, k].real, miss[:, k].imag]))
         except RuntimeError:
             continue

@@ -24,7 +24,7 @@ _RESERVED = frozenset((
     "parallel", "shunt", "periods", "cost",
     "demand", "dual", "taker", "title", "feeder", "results", "case", "price_taker", "time", "dso",
     "unbalance", "aggregator", "market", "sweep", "check", "solver", "servers", "interactive",
-    "job", "ups"))
+    "job", "ups", "llm", "training", "smoothing"))
 
 
 class DeviceModel(NamedTuple):

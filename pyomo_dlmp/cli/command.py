@@ -15,12 +15,24 @@ from typing import Any
 
 from rich.console import Console
 
-from pyomo_dlmp.cli import buses, compare, explain, feeders, init, show, solvers, study, validate
+from pyomo_dlmp.cli import (
+    buses,
+    compare,
+    connect,
+    explain,
+    feeders,
+    init,
+    show,
+    solvers,
+    study,
+    validate,
+)
 from pyomo_dlmp.errors import DlmpError
 
 # one file for each: add(commands) states its arguments, run(args, console) returns the exit code
 COMMANDS: dict[str, Any] = {
     "init": init, "study": study, "show": show, "explain": explain, "compare": compare,
+    "connect": connect,
     "feeders": feeders, "buses": buses, "validate": validate, "solvers": solvers}
 
 # Thousands of systems of twenty rows: threads that wait for each other cost more than they save.

@@ -9,6 +9,7 @@ from typing import Any
 from warnings import warn
 
 import pandas as pd
+from pyomo.environ import value
 
 from pyomo_dlmp.auditing import BilevelResult
 from pyomo_dlmp.deprecation import renamed_arguments
@@ -156,6 +157,15 @@ class MarketResult:
         paid = "" if self.paid != self.paid else f", paid {self.paid:.6g} $"
         how = "" if self.solution is None else f", {self.solution!r}"
         return f"<MarketResult {self.market}, {self.status}{paid}{how}>"
+
+    @property
+    def dso_cost(self) -> float:
+        """Cost of the DSO ($), where its model is not released.
+
+        Payments are transfers: the price of anarchy of a market is its cost over that of the
+        cooperative market.
+        """
+        return float(value(self.dso.cost))
 
     def release(self) -> None:
         """Let go of the model and its arrays; numbers, status and notes stay.

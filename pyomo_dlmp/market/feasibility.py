@@ -5,8 +5,10 @@ from __future__ import annotations
 import pyomo.environ as pyo
 
 from pyomo_dlmp.errors import ModelError, SolverError
+from pyomo_dlmp.market.gpu_rows import UNITS
 from pyomo_dlmp.market.workload import Workload
 from pyomo_dlmp.market.workload_rows import Site, WorkloadRows
+from pyomo_dlmp.network.units import KILO
 from pyomo_dlmp.solve import solve_opf
 from pyomo_dlmp.tolerances import ROUNDING, ROW_HOLDS
 
@@ -63,17 +65,23 @@ def require_servable(name: str, sites: dict[str, Site], labels: list, hours: flo
     if not missing:
         return
     worst = max(missing, key=lambda k: missing[k])
-    unit = "requests/s" if worst.startswith("interactive") else _unit_of(worst, workload)
-    amount = missing[worst] * (1000.0 if unit != "MWh" else 1.0)
+    unit, factor = _unit_of(worst, workload)
+    amount = missing[worst] * factor
     more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
     raise ModelError.at(
         name, f"has more work than its sites can do: {worst} lacks {amount:.6g} {unit}{more}",
         "Lower the work, give it more time or sites, or give the sites more capacity.")
 
 
-def _unit_of(key, workload: Workload) -> str:
+def _unit_of(key: str, workload: Workload) -> tuple[str, float]:
+    """Unit of a shortfall in messages, and how many of it the rows' unit is."""
+    word = key.split(" ", 1)[0]
+    if word in UNITS:
+        return UNITS[word]
+    if word == "interactive":
+        return "requests/s", KILO
     hours = {f"job '{job.name}'" for job in workload.jobs if job.server_hours is not None}
-    return "server hours" if key in hours else "MWh"
+    return ("server hours", KILO) if key in hours else ("MWh", 1.0)
 
 
 def _energy(name: str, sites: dict[str, Site], labels: list, hours: float, energy: float) -> None:

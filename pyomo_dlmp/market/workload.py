@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pyomo_dlmp.market.battery import Smoothing, Ups
+from pyomo_dlmp.market.gpu import LlmService, Training
 from pyomo_dlmp.network.series import by_period
 
 
@@ -112,47 +114,6 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ups:
-    """The battery of a site's uninterruptible power supply.
-
-    Parameters
-    ----------
-    site : str
-        Name of the datacenter.
-    kw : float
-        Greatest power of charging and of discharging (kW).
-    kwh : float
-        Capacity (kWh).
-    kwh_min : float
-        Reserve that always remains (kWh).
-    kwh_start : float or None
-        Stored at first, and at least at last (kWh); None: full.
-    kwh_end : float or None
-        Stored at least at last (kWh), where that is another amount than at first.
-    efficiency : float
-        Of charging and of discharging, a share.
-    """
-
-    site: str
-    kw: float
-    kwh: float
-    kwh_min: float = 0.0
-    kwh_start: float | None = None
-    efficiency: float = 0.95
-    kwh_end: float | None = None
-
-    @property
-    def start(self) -> float:
-        """Energy stored at first (kWh)."""
-        return self.kwh if self.kwh_start is None else self.kwh_start
-
-    @property
-    def end(self) -> float:
-        """Energy stored at least at last (kWh)."""
-        return self.start if self.kwh_end is None else self.kwh_end
-
-
-@dataclass(frozen=True, kw_only=True)
 class Workload:
     """Everything that an aggregator serves: an amount of energy, or parts.
 
@@ -172,6 +133,10 @@ class Workload:
     jobs : tuple of Job
     ups : tuple of Ups
         With either.
+    llm : tuple of LlmService
+    training : tuple of Training
+    smoothing : tuple of Smoothing
+        With either.
     """
 
     energy_mwh: float | None = None
@@ -180,9 +145,18 @@ class Workload:
     jobs: tuple[Job, ...] = ()
     ups: tuple[Ups, ...] = ()
     energy_windows: tuple[tuple[int, float], ...] = ()
+    llm: tuple[LlmService, ...] = ()
+    training: tuple[Training, ...] = ()
+    smoothing: tuple[Smoothing, ...] = ()
 
 
-PARTS = {"servers": Servers, "interactive": Interactive, "job": Job, "ups": Ups}
+PARTS: dict[str, type] = {
+    "servers": Servers, "interactive": Interactive, "job": Job, "ups": Ups, "llm": LlmService,
+    "training": Training, "smoothing": Smoothing}
+FIELDS = {word: "jobs" if word == "job" else word for word in PARTS}
+"""The field of `Workload` by the word of its parts."""
+WORK = ("interactive", "job", "llm", "training")
+"""Words of the parts that are work, and not what does it."""
 
 
 def pue_of(pool: Servers, labels: Sequence[Hashable]) -> dict:
@@ -212,12 +186,13 @@ def pue_of(pool: Servers, labels: Sequence[Hashable]) -> dict:
     return {t: float(np.interp(heat[t], celsius, values)) for t in labels}
 
 
-def sites_of(part: Interactive | Job, workload: Workload, sites: Iterable[str]) -> list[str]:
+def sites_of(part: Interactive | Job | LlmService, workload: Workload,
+             sites: Iterable[str]) -> list[str]:
     """Datacenters at which a part may run: its own sites, or all that can.
 
     Parameters
     ----------
-    part : Interactive or Job
+    part : Interactive, Job or LlmService
         Of the workload.
     workload : Workload
         With its pools.
@@ -229,12 +204,15 @@ def sites_of(part: Interactive | Job, workload: Workload, sites: Iterable[str]) 
     list of str
     """
     pools = [pool.site for pool in workload.servers]
-    needs_servers = isinstance(part, Interactive) or part.server_hours is not None
+    needs_servers = isinstance(part, Interactive) or (
+        getattr(part, "server_hours", None) is not None)
     return list(part.sites) or (pools if needs_servers else list(sites))
 
 
-_SIZES = {Servers: ("count",), Interactive: ("rate",),
-          Ups: ("kw", "kwh", "kwh_min", "kwh_start", "kwh_end"),
+_BATTERY = ("kw", "kwh", "kwh_min", "kwh_start", "kwh_end")
+_SIZES = {Servers: ("count",), Interactive: ("rate",), Ups: _BATTERY,
+          Smoothing: (*_BATTERY, "step_kw", "ramp_kw"), LlmService: ("tokens", "replicas"),
+          Training: ("gpus", "gpu_hours", "ramp_kw"),
           Job: ("mwh", "server_hours", "kw_max", "servers_max")}
 
 
@@ -264,7 +242,6 @@ def scaled(workload: Workload, factor: float) -> Workload:
     if factor == 1.0:
         return workload
     return Workload(
-        energy_mwh=times(workload.energy_mwh), servers=sized(workload.servers),
-        interactive=sized(workload.interactive), jobs=sized(workload.jobs),
-        ups=sized(workload.ups),
-        energy_windows=tuple((end, factor * mwh) for end, mwh in workload.energy_windows))
+        energy_mwh=times(workload.energy_mwh),
+        energy_windows=tuple((end, factor * mwh) for end, mwh in workload.energy_windows),
+        **{key: sized(getattr(workload, key)) for key in FIELDS.values()})

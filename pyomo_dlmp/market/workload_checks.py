@@ -7,11 +7,23 @@ from itertools import pairwise
 from typing import Any
 
 from pyomo_dlmp.errors import Fault, ModelError, listed, nearest, shown
+from pyomo_dlmp.market.gpu_checks import (
+    battery_findings,
+    positive,
+    service_findings,
+    training_findings,
+    window_findings,
+)
 from pyomo_dlmp.market.workload import (
+    FIELDS,
     PARTS,
+    WORK,
     Interactive,
     Job,
+    LlmService,
     Servers,
+    Smoothing,
+    Training,
     Ups,
     Workload,
     pue_of,
@@ -22,7 +34,9 @@ from pyomo_dlmp.network.series import is_whole, items_of, series_findings
 
 Finding = tuple[str, str, str]  # place, what is wrong, cure
 _AMOUNT = Range(0, unit="MWh")
-_GROUPS = {"servers": Servers, "interactive": Interactive, "jobs": Job, "ups": Ups}
+_GROUPS = {FIELDS[word]: cls for word, cls in PARTS.items()}
+_KEYS = {field: "name" if "name" in cls.__dataclass_fields__ else "site"
+         for field, cls in _GROUPS.items()}
 
 
 def check_workload(workload: Workload, sites: Iterable[str], labels: Sequence[Hashable],
@@ -95,7 +109,7 @@ def workload_findings(workload: Any, sites: list[str] | None,
         yield from _windows(windows, workload, len(labels))
     yield from _names(whole)
     yield from _places(whole, sites, broken)
-    for part in (*whole.servers, *whole.interactive, *whole.jobs, *whole.ups):
+    for part in (part for group in _GROUPS for part in getattr(whole, group)):
         yield from ((_place(part), *found) for found in _CHECKS[type(part)](part, labels))
 
 
@@ -125,17 +139,21 @@ def part_findings(part: Any, cls: type) -> Iterator[Finding]:
 
 
 def _place(part: Any) -> str:
-    word = next(word for word, cls in PARTS.items() if isinstance(part, cls))
+    word = next(word for word, cls in PARTS.items() if type(part) is cls)
     return f"{word} {shown(part.name if hasattr(part, 'name') else part.site)}"
 
 
+def _has_parts(w: Workload) -> bool:
+    """Whether it has work, or servers for it, besides an amount of energy."""
+    return any(getattr(w, FIELDS[word]) for word in (*WORK, "servers"))
+
+
 def _amounts(w: Workload, broken: bool) -> Iterator[Finding]:
-    parts = [*w.servers, *w.interactive, *w.jobs]
-    if w.energy_mwh is not None and parts:
-        yield ("workload", "has energy_mwh beside servers, interactive load or jobs",
+    if w.energy_mwh is not None and _has_parts(w):
+        yield ("workload", "has energy_mwh beside servers, interactive load, jobs, llm or training",
                "Write the energy as a job: Job(arrival=0, deadline=periods, mwh=...).")
-    if w.energy_mwh is None and not parts and not broken:
-        yield "workload", "is empty", "Give energy_mwh, or interactive load and jobs."
+    if w.energy_mwh is None and not _has_parts(w) and not broken:
+        yield "workload", "is empty", "Give energy_mwh, or interactive load, jobs, llm, training."
     if _AMOUNT.finding(w.energy_mwh, none="parts"):
         yield "workload", f"has energy_mwh {shown(w.energy_mwh)}", "Give MWh, at least 0."
 
@@ -151,14 +169,13 @@ def _windows(windows: Any, w: Workload, periods: int) -> Iterator[Finding]:
     if any(b <= a for a, b in pairwise(ends)) or ends[-1] != periods:
         yield ("workload", f"has energy_windows that end at {listed(ends[1:])}",
                f"Let deadlines increase, the last one be {periods}, the number of periods.")
-    if w.energy_mwh is not None or w.servers or w.interactive or w.jobs:
-        yield ("workload", "has energy_windows beside energy_mwh, servers, interactive load or "
-               "jobs", "Give one of them.")
+    if w.energy_mwh is not None or _has_parts(w):
+        yield ("workload", "has energy_windows beside energy_mwh, servers, interactive load, "
+               "jobs, llm or training", "Give one of them.")
 
 
 def _names(w: Workload) -> Iterator[Finding]:
-    for group, key in (("servers", "site"), ("ups", "site"), ("interactive", "name"),
-                       ("jobs", "name")):
+    for group, key in _KEYS.items():
         names = [getattr(part, key) for part in getattr(w, group)]
         for name in dict.fromkeys(n for n in names if names.count(n) > 1):
             yield f"{group} {name!r}", "occurs twice", "Keep one, or give them different names."
@@ -167,9 +184,9 @@ def _names(w: Workload) -> Iterator[Finding]:
 def _places(w: Workload, sites: list[str] | None, broken: bool) -> Iterator[Finding]:
     """Sites that are no datacenters, and work on servers at sites without any."""
     pools = {pool.site for pool in w.servers}
-    parts: list[Any] = [*w.servers, *w.interactive, *w.jobs, *w.ups]
+    parts: list[Any] = [part for group in _GROUPS for part in getattr(w, group)]
     for part in parts:
-        named = [part.site] if isinstance(part, Servers | Ups) else list(part.sites)
+        named = [part.site] if hasattr(part, "site") else list(part.sites)
         for site in named:
             if sites is not None and site not in sites:
                 yield (_place(part),
@@ -182,18 +199,11 @@ def _places(w: Workload, sites: list[str] | None, broken: bool) -> Iterator[Find
                        "Give Servers(site=...).")
 
 
-def _positive(part, *keys: str) -> Iterator[tuple[str, str]]:
-    for key in keys:
-        value = getattr(part, key)
-        if value is not None and value <= 0:
-            yield f"has {key} {value:g}", "Give a number above 0."
-
-
 def _servers(pool: Servers, labels: list) -> Iterator[tuple[str, str]]:
-    yield from _positive(pool, "count", "peak_w", "service_rate", "delay_s")
+    yield from positive(pool, "count", "peak_w", "service_rate", "delay_s")
     if not 0 <= pool.idle_w <= pool.peak_w:
         yield f"has idle_w {pool.idle_w:g} and peak_w {pool.peak_w:g}", "Give 0 <= idle <= peak."
-    elif not list(_positive(pool, "service_rate", "delay_s")) and (
+    elif not list(positive(pool, "service_rate", "delay_s")) and (
             pool.service_rate * pool.delay_s <= 1):
         yield (f"serves one request in {1 / pool.service_rate:g} s on average, not less than "
                f"delay_s {pool.delay_s:g}", "Allow more delay, or faster servers.")
@@ -218,14 +228,8 @@ def _interactive(load: Interactive, labels: list) -> Iterator[tuple[str, str]]:
 def _job(job: Job, labels: list) -> Iterator[tuple[str, str]]:
     if (job.mwh is None) == (job.server_hours is None):
         yield "has no work, or two kinds of it", "Give one of mwh and server_hours."
-    yield from _positive(job, "mwh", "server_hours", "kw_max", "servers_max", "run_periods")
-    if job.deadline <= job.arrival:
-        yield (f"has its deadline {job.deadline} at or before its arrival {job.arrival}",
-               "Give arrival < deadline (positions of periods).")
-    elif job.arrival < 0 or job.deadline > len(labels):
-        yield (f"has arrival {job.arrival} and deadline {job.deadline}, the periods go from 0 to "
-               f"{len(labels)}",
-               "Keep it inside the study.")
+    yield from positive(job, "mwh", "server_hours", "kw_max", "servers_max", "run_periods")
+    yield from window_findings(job, labels)
     if job.interruptible != (job.run_periods is None):
         yield (f"has interruptible={job.interruptible} and run_periods={job.run_periods}",
                "A non-interruptible job needs run_periods, another does not have it.")
@@ -234,16 +238,6 @@ def _job(job: Job, labels: list) -> Iterator[tuple[str, str]]:
                "Give it more time, or shorten it.")
 
 
-def _ups(ups: Ups, labels: list) -> Iterator[tuple[str, str]]:
-    yield from _positive(ups, "kw", "kwh")
-    if not (0 <= ups.kwh_min <= ups.start <= ups.kwh):
-        yield (f"has kwh_min {ups.kwh_min:g}, start {ups.start:g}, kwh {ups.kwh:g}",
-               "Give 0 <= kwh_min <= kwh_start <= kwh.")
-    elif not ups.kwh_min <= ups.end <= ups.kwh:
-        yield (f"has kwh_min {ups.kwh_min:g}, kwh_end {ups.end:g}, kwh {ups.kwh:g}",
-               "Give kwh_min <= kwh_end <= kwh.")
-    if not 0 < ups.efficiency <= 1:
-        yield f"has efficiency {ups.efficiency:g}", "Give a share above 0 and at most 1."
-
-
-_CHECKS: dict[type, Any] = {Servers: _servers, Interactive: _interactive, Job: _job, Ups: _ups}
+_CHECKS: dict[type, Any] = {
+    Servers: _servers, Interactive: _interactive, Job: _job, Ups: battery_findings,
+    Smoothing: battery_findings, LlmService: service_findings, Training: training_findings}

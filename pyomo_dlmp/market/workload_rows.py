@@ -11,6 +11,8 @@ x = thousand servers busy with batch work, b = MW of a job given in MWh.
     energy    h sum_{s,t} (p - c + d) == energy        ramp      |p_t - p_{t-1}| <= ramp
     ups       e_t == e_{t-1} + h (eta c - d / eta),    e_last >= e_first
 
+Rows of large language models, training and smoothing: `gpu_rows`.
+
 A non-interruptible job has a binary start[s, t] and runs at a constant level for its periods.
 
 Work is data: the Params `energy_mwh` (MWh), ``job[name].size`` (thousand server hours, or MWh),
@@ -28,6 +30,7 @@ import pyomo.environ as pyo
 
 from pyomo_dlmp.blocks.horizon import constraint_over, number
 from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.market.gpu_rows import llm_hour, write_service, write_smoothing, write_training
 from pyomo_dlmp.market.workload import Job, Servers, Ups, Workload, pue_of, sites_of
 from pyomo_dlmp.network.series import by_period
 from pyomo_dlmp.network.units import KILO
@@ -89,6 +92,8 @@ class WorkloadRows:
             names = ["energy", *(f"job '{job.name}'" for job in workload.jobs)]
             names += [_window(end) for end, _ in workload.energy_windows]
             names += [_hour(i.name, t) for i in workload.interactive for t in self.labels]
+            names += [llm_hour(service.name, t) for service in workload.llm for t in self.labels]
+            names += [f"training '{training.name}'" for training in workload.training]
             block.unserved = pyo.Var(names, domain=pyo.NonNegativeReals, initialize=0.0)
 
     def write(self) -> None:
@@ -96,6 +101,7 @@ class WorkloadRows:
         self._ups()
         self._jobs()
         self._pools()
+        self._gpus()
         if self.workload.energy_mwh is not None:
             self._energy(self.workload.energy_mwh)
         elif self.workload.energy_windows:
@@ -109,11 +115,11 @@ class WorkloadRows:
 
     def _net(self, site: str, t):
         """p - c + d: what the site's work draws (MW)."""
-        p = self.sites[site].p[t]
-        if site not in self.block.ups:
-            return p
-        battery = self.block.ups[site]
-        return p - battery.charge[t] + battery.discharge[t]
+        net = self.sites[site].p[t]
+        for batteries in (self.block.ups, self.block.smoothing):
+            if site in batteries:
+                net = net - batteries[site].charge[t] + batteries[site].discharge[t]
+        return net
 
     def _floor(self, site: str, t) -> Any:
         """Least power, as the expression that bounds p: it follows a site's capacity."""
@@ -121,10 +127,32 @@ class WorkloadRows:
         return self.sites[site].floor if lower is None else lower
 
     def _ups(self) -> None:
-        found = {ups.site: ups for ups in self.workload.ups}
-        self.block.ups = pyo.Block(list(found))
-        for site, ups in found.items():
-            _battery(self.block.ups[site], ups, self.labels, self.hours)
+        block, work = self.block, self.workload
+        block.ups = pyo.Block([ups.site for ups in work.ups])
+        block.smoothing = pyo.Block([part.site for part in work.smoothing])
+        for batteries, parts in ((block.ups, work.ups), (block.smoothing, work.smoothing)):
+            for part in parts:
+                _battery(batteries[part.site], part, self.labels, self.hours)
+
+    def _gpus(self) -> None:
+        """Large language models, training, and what its swings leave of a smoothing battery."""
+        block, work, labels = self.block, self.workload, self.labels
+        block.llm = pyo.Block([service.name for service in work.llm])
+        for service in work.llm:
+            at = sites_of(service, work, self.sites)
+            drawn = write_service(block.llm[service.name], service, at, labels, self._served)
+            for (s, t), power in drawn.items():
+                self.parts.setdefault(("b", s, t), []).append(power)
+        swings: dict[str, dict] = {}
+        block.training = pyo.Block([training.name for training in work.training])
+        for training in work.training:
+            power = write_training(
+                block.training[training.name], training, labels, self.hours, self._served)
+            for t, mw in power.items():
+                self.parts.setdefault(("b", training.site, t), []).append(mw)
+                swings.setdefault(training.site, {}).setdefault(t, []).append(training.swing * mw)
+        for part in work.smoothing:
+            write_smoothing(block.smoothing[part.site], part, swings.get(part.site, {}), labels)
 
     def _jobs(self) -> None:
         block, jobs = self.block, {job.name: job for job in self.workload.jobs}
@@ -222,7 +250,8 @@ class WorkloadRows:
 
     def _draws(self) -> None:
         block = self.block
-        index = [(s, t) for s in block.ups for t in self.labels]
+        index = [(s, t) for s in dict.fromkeys([*block.ups, *block.smoothing])
+                 for t in self.labels]
         if index:  # what the battery gives may not be more than the work draws
             block.draws = constraint_over(
                 index, lambda s, t: self._net(s, t) >= self._floor(s, t))

@@ -215,9 +215,11 @@ def _words(hint: Any) -> str:
         return " or ".join("None" if arg is types.NoneType else _words(arg) for arg in args)
     if origin is tuple:
         if typing.get_origin(args[0]) is tuple:
-            pairs = typing.get_args(args[0])[-1] is not Ellipsis
-            return "a tuple of pairs of numbers" if pairs else (
-                "a matrix (a tuple of rows of numbers)")
+            row = typing.get_args(args[0])
+            if row[-1] is Ellipsis:
+                return "a matrix (a tuple of rows of numbers)"
+            return "a tuple of " + ("pairs of numbers" if len(row) == 2 else
+                                    f"rows of {len(row)} numbers")
         return "a tuple of strings" if args[0] is str else "a tuple of numbers"
     if origin is dict:
         return "a dict of whole numbers by phase or pair of phases"

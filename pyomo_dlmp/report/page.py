@@ -1,18 +1,26 @@
-"""The page around the pictures: a template and a style sheet, nothing to fetch, no script."""
+"""The page around charts and tables: a template, a style sheet, plotly, and nothing to fetch.
+
+Its security policy forbids any connection. Without JavaScript the text, the tables and the static
+pictures remain.
+"""
 
 from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
 from pyomo_dlmp.report.drawing import Job
 from pyomo_dlmp.report.figures.style import case_color
+from pyomo_dlmp.report.live.charts import Chart
+from pyomo_dlmp.report.live.encoding import compact, plotly_script
 from pyomo_dlmp.report.story import Headline
 from pyomo_dlmp.report.tables import Table, number
 
@@ -32,20 +40,40 @@ class Picture:
         What it shows, with units.
     alt : str
         A text for readers who cannot see it.
+    paper : bool
+        Whether it is left out of the page, where a chart shows the same.
     """
 
     svg: str
     caption: str
     alt: str
+    paper: bool = False
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A picture that is not drawn yet: how, and its caption and text as of `Picture`."""
+    """A picture that is not drawn yet: how, and its caption and text as of `Picture`.
+
+    On the page a chart takes the place of one that is on paper alone: it is drawn as a file only.
+    """
 
     job: Job
     caption: str
     alt: str
+    paper: bool = False
+
+
+@dataclass(frozen=True)
+class FeederMap:
+    """The map with its controls; `data` of `live.feeder`, `hour` the place of the first period."""
+
+    data: dict[str, Any]
+    hour: int
+    caption: str
+    alt: str
+
+
+Item = Picture | Plan | Table | Chart | FeederMap
 
 
 @dataclass(frozen=True)
@@ -55,7 +83,44 @@ class Section:
     anchor: str
     title: str
     intro: str = ""
-    items: Sequence[Picture | Plan | Table] = field(default_factory=tuple)
+    items: Sequence[Item] = field(default_factory=tuple)
+
+
+def picture(caption: str, alt: str, draw: Callable[..., Figure], *args: object,
+            **kwargs: object) -> Plan:
+    """A picture of the page, to be drawn.
+
+    Parameters
+    ----------
+    caption, alt : str
+        As of `Picture`.
+    draw : callable
+        A figure function.
+    *args, **kwargs
+        What it is given.
+
+    Returns
+    -------
+    Plan
+    """
+    return Plan(Job(draw, args, kwargs), caption, alt)
+
+
+def on_paper(caption: str, alt: str, draw: Callable[..., Figure], *args: object,
+             **kwargs: object) -> Plan:
+    """A picture whose place a chart takes on the page; see `picture`.
+
+    Parameters
+    ----------
+    caption, alt : str
+    draw : callable
+    *args, **kwargs
+
+    Returns
+    -------
+    Plan
+    """
+    return replace(picture(caption, alt, draw, *args, **kwargs), paper=True)
 
 
 def render_page(
@@ -78,12 +143,19 @@ def render_page(
     Returns
     -------
     str
-        An HTML document that holds its style and pictures and refers to nothing else.
+        An HTML document that holds its style, pictures and script and refers to nothing else.
     """
     page = _environment().get_template("page.html.j2")
+    sections = [replace(section, items=[
+        item for item in section.items if not (isinstance(item, Picture) and item.paper)])
+        for section in sections]
+    sections = [section for section in sections if section.items]
+    alive = any(isinstance(item, Chart | FeederMap) for s in sections for item in s.items)
+    script = (_HERE / "live" / "live.js").read_text(encoding="utf-8") if alive else ""
     return page.render(
         title=title, subtitle=subtitle, lead=lead, headlines=headlines,
-        sections=[section for section in sections if section.items], stamp=stamp,
+        sections=sections, stamp=stamp, script=Markup(script),
+        library=Markup(plotly_script() if alive else ""),
         style=Markup((_HERE / "style.css").read_text(encoding="utf-8")),
     )  # fmt: skip
 
@@ -115,8 +187,11 @@ def _environment() -> Environment:
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined,
         keep_trailing_newline=True,
     )  # fmt: skip
-    environment.filters.update(number=number, case_color=case_color, data_uri=_data_uri)
-    environment.tests["picture"] = lambda item: isinstance(item, Picture)
+    environment.filters.update(number=number, case_color=case_color, data_uri=_data_uri,
+                               json=lambda value: Markup(compact(value)))
+    environment.tests.update(picture=lambda item: isinstance(item, Picture),
+                             chart=lambda item: isinstance(item, Chart),
+                             feedermap=lambda item: isinstance(item, FeederMap))
     return environment
 
 

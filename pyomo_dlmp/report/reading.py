@@ -35,6 +35,8 @@ class Results:
     prices: pd.DataFrame
     voltages: pd.DataFrame
     unbalance: pd.DataFrame
+    line_loading: pd.DataFrame
+    tokens: pd.DataFrame
     dispatch: pd.DataFrame
     payments: pd.DataFrame
     audit: pd.DataFrame

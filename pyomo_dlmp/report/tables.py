@@ -11,6 +11,9 @@ import pandas as pd
 from pyomo_dlmp.report.derived import all_cases, cases_of, pick, totals
 from pyomo_dlmp.tolerances import SAME_MONEY
 
+_OF_THE_SEARCH = ("proven_gap", "bound_of_the_payment", "rounds_of_the_price_taker")
+_OF_THE_LOOP = ("AC_settled", "AC_rounds_of", "AC_greatest_", "AC_prices_certified")
+
 
 @dataclass(frozen=True)
 class Table:
@@ -26,12 +29,16 @@ class Table:
         So many columns, from the left, hold words; the others numbers, set to the right.
     caption : str
         What it shows.
+    changes : int
+        So many columns, from the right, hold changes against the first case: where there are many
+        columns, a narrow screen leaves them out.
     """
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     words: int
     caption: str
+    changes: int = 0
 
     @property
     def grouped(self) -> bool:
@@ -95,20 +102,22 @@ def signed(change: float, scale: float) -> str:
     return ("+" if change > 0 else "") + number(change)
 
 
-def summary_table(summary: pd.DataFrame) -> Table:
+def summary_table(summary: pd.DataFrame, changes: bool = True) -> Table:
     """Quantities as rows, cases as columns; with several cases, each minus the first.
 
     Parameters
     ----------
     summary : DataFrame
         Columns case, quantity, value, unit.
+    changes : bool
+        Whether there are columns of each case minus the first.
 
     Returns
     -------
     Table
     """
     cases = all_cases(summary)
-    first, others = cases[0], cases[1:]
+    first, others = cases[0], cases[1:] if changes else []
     rows = []
     for (quantity, unit), part in summary.groupby(["quantity", "unit"], sort=False):
         value = dict(zip(part["case"].tolist(), part["value"].tolist(), strict=True))
@@ -117,7 +126,26 @@ def summary_table(summary: pd.DataFrame) -> Table:
         cells += [_change(value.get(first), value.get(case)) for case in others]
         rows.append(cells)
     head = ["quantity", "unit", *cases, *[f"{case} minus {first}" for case in others]]
-    return Table(head, rows, 2, "The study in numbers, case by case.")
+    return Table(head, rows, 2, "The study in numbers, case by case.", len(others))
+
+
+def of_the_solver(summary: pd.DataFrame) -> pd.Series:
+    """Which rows of a summary are of the search and the machine, not of the answer.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        Columns case, quantity, value, unit; sizes of the problem, whose names differ from one
+        strategy to another, follow `wall_time` in each case, as a study writes them.
+
+    Returns
+    -------
+    Series of bool
+    """
+    name = summary["quantity"].astype(str)
+    sizes = (name == "wall_time").groupby(summary["case"], observed=True).cumsum() > 0
+    return (sizes & ~name.str.startswith("AC_check") | name.isin(_OF_THE_SEARCH)
+            | name.str.startswith(_OF_THE_LOOP))
 
 
 PAID = (
@@ -144,7 +172,7 @@ def payments_table(payments: pd.DataFrame, dispatch: pd.DataFrame, hours: float 
     Table
         A group of rows for each site, and with several sites one for all together.
     """
-    cases = all_cases(payments)
+    cases = cases_of(payments)
     first, *others = cases
     power = totals(dispatch, "datacenter")
     sites = list(dict.fromkeys(payments["element"].tolist()))
@@ -164,7 +192,7 @@ def payments_table(payments: pd.DataFrame, dispatch: pd.DataFrame, hours: float 
             cells += [number(values.get(case, math.nan)) for case in cases]
             rows.append(cells + [_change(values.get(first), values.get(case)) for case in others])
     head = ["site", "quantity", *cases, *[f"{case} minus {first}" for case in others]]
-    return Table(head, rows, 2, "What each datacenter uses and pays over all hours.")
+    return Table(head, rows, 2, "What each datacenter uses and pays over all hours.", len(others))
 
 
 def _paid(payments: pd.DataFrame, power: pd.DataFrame, hours: float) -> list[float]:

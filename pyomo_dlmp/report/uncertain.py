@@ -12,6 +12,7 @@ from pyomo_dlmp.report.figures import fans
 from pyomo_dlmp.report.page import Plan
 from pyomo_dlmp.report.reading import Results
 from pyomo_dlmp.report.tables import Table, number
+from pyomo_dlmp.tolerances import PRINTED
 
 LEVEL = 0.9
 """Of the CVaR that is drawn where no other was asked for."""
@@ -33,7 +34,11 @@ def uncertainty_words(table: pd.DataFrame) -> str:
     words = []
     for case in cases_of(table):
         cost, _, _ = _ends(table, case, "expected_cost")
-        parts = []
+        whole, _, _ = _ends(table, case, "objective")
+        averse = whole == whole and abs(whole - cost) > PRINTED * max(1.0, abs(cost))
+        parts = [f"with the weight of the worst days the objective is {number(whole)}\u00a0$"
+                 ] if averse else []
+        of, base = (" of the objective", whole) if averse else ("", cost)
         for quantity, knowing in (
                 ("EVPI", "knowing the scenario a day ahead would save"),
                 ("VSS", "planning for the mean scenario alone would cost a further")):
@@ -44,7 +49,8 @@ def uncertainty_words(table: pd.DataFrame) -> str:
                 parts.append("the schedule of the mean scenario leaves a scenario without an "
                              "answer")
                 continue
-            share = f" ({100 * value / abs(cost):.2g}\u00a0%)" if cost and value == value else ""
+            share = (f" ({100 * value / abs(base):.2g}\u00a0%{of})"
+                     if base and value == value else "")
             parts.append(f"{knowing} {_interval(least, greatest)}\u00a0${share}")
         if cost == cost:
             words.append(f"In “{case}” the day costs {number(cost)}\u00a0$ on average"

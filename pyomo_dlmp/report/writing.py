@@ -23,9 +23,10 @@ def write_report(folder: str | Path | Results, cases: Sequence[str] | None = Non
                  progress: Progress | None = None) -> Path:
     """Write ``report.html`` into a results folder. Solves nothing.
 
-    The page holds its pictures and needs nothing else. Of many cases four are drawn one by one (or
-    those in `cases`), all are compared. Tables that the folder lacks or that are empty leave out
-    their part of the page. A page that shows these tables already is left as it is.
+    The page holds its charts and pictures, what draws them, and needs nothing else. Of many cases
+    four are drawn one by one (or those in `cases`), all are compared. Tables that the folder lacks
+    or that are empty leave out their part of the page. A page that shows these tables already is
+    left as it is.
 
     Parameters
     ----------
@@ -56,10 +57,11 @@ def write_report(folder: str | Path | Results, cases: Sequence[str] | None = Non
     stamp = _stamp(place, cases)
     if pictures is None and stamp and stamp_of(path) == stamp:
         return path
-    with _helpers(processes) as helpers:  # first: they get ready while the tables are read
+    # Helpers first: they get ready while the tables are read. The page alone has few pictures.
+    with _helpers(1 if pictures is None else processes) as helpers:
         results = folder if isinstance(folder, Results) else read_results(folder)
         shown = shown_cases(results, cases)
-        sections = drawn(sections_of(results, shown), helpers, progress)
+        sections = drawn(sections_of(results, shown), helpers, progress, pictures is not None)
     part = path.with_name(f"{path.name}.part")  # whoever looks meanwhile sees the page as it was
     part.write_text(_page(results, shown, sections, stamp), encoding="utf-8")
     os.replace(part, path)
@@ -95,7 +97,7 @@ def write_pictures(folder: str | Path | Results, target: str | Path,
     """
     with _helpers(processes) as helpers:
         results = folder if isinstance(folder, Results) else read_results(folder)
-        sections = drawn(sections_of(results, shown_cases(results, cases)), helpers)
+        sections = drawn(sections_of(results, shown_cases(results, cases)), helpers, paper=True)
     return _write_each(sections, Path(target))
 
 
@@ -119,7 +121,7 @@ def report_html(results: Results, cases: Sequence[str] | None = None) -> str:
         For an unknown case.
     """
     shown = shown_cases(results, cases)
-    with _helpers(None) as helpers:
+    with _helpers(1) as helpers:
         return _page(results, shown, drawn(sections_of(results, shown), helpers), "")
 
 
@@ -155,11 +157,12 @@ def _stamp(folder: Path, cases: Sequence[str] | None) -> str:
     Empty where no folder or no table is there, so that who reads them says what is missing.
     """
     here = Path(__file__).parent
-    own = [p for p in sorted(here.rglob("*")) if p.suffix in (".py", ".css", ".j2")]
+    own = [p for p in sorted(here.rglob("*")) if p.suffix in (".py", ".css", ".j2", ".js")]
     tables = [p for p in (folder / f"{name}.csv" for name in TABLES) if p.is_file()]
     if not tables:
         return ""
-    digest = hashlib.sha256(repr((list(cases or []), version("matplotlib"))).encode())
+    digest = hashlib.sha256(repr(
+        (list(cases or []), version("matplotlib"), version("plotly"))).encode())
     for path in (*own, *tables):
         content = path.read_bytes()
         digest.update(f"{path.name} {len(content)} ".encode() + content)

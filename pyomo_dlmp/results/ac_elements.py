@@ -30,7 +30,7 @@ def ac_losses(dso) -> np.ndarray:
     """
     volts = _Voltages(dso)
     lost = np.zeros(len(volts.periods))
-    for _, block in _blocks(dso):
+    for _, block in element_blocks(dso):
         v = volts.at(block.terminals)
         lost += np.einsum("ti,ij,tj->t", v.conj(), block.y, v).real
     return lost
@@ -59,7 +59,7 @@ def neutrals_table(dso) -> pd.DataFrame:
                 size = 1e3 * bus.kv_ln * np.abs(volts.at([(name, k)])[:, 0])
                 rows += [(name, k, t, "voltage", float(x), "V")
                          for t, x in zip(volts.periods, size, strict=True)]
-    for name, block in _blocks(dso, ("line", "regulator", "transformer", "admittance")):
+    for name, block in element_blocks(dso, ("line", "regulator", "transformer", "admittance")):
         own: dict[str, int] = {}
         for i, (at, k) in enumerate(block.terminals):
             if k not in dso.bus[at].phases:
@@ -72,8 +72,20 @@ def neutrals_table(dso) -> pd.DataFrame:
     return NEUTRALS.frame(rows)
 
 
-def _blocks(dso, components: tuple[str, ...] = ELEMENTS) -> Iterator[tuple[str, Any]]:
-    """(name, block) of elements with an admittance."""
+def element_blocks(dso, components: tuple[str, ...] = ELEMENTS) -> Iterator[tuple[str, Any]]:
+    """(name, block) of elements with an admittance.
+
+    Parameters
+    ----------
+    dso : block
+        Of the AC form.
+    components : tuple of str
+        Which components of it.
+
+    Yields
+    ------
+    (str, AcElementBlock)
+    """
     for component in components:
         if dso.component(component) is not None:
             yield from ((name, block) for name, block in dso.component(component).items()

@@ -11,11 +11,21 @@ from pyomo_dlmp.results.ac import ac_decomposition, ac_summary, ac_tables
 from pyomo_dlmp.results.ac_elements import neutrals_table
 from pyomo_dlmp.results.decomposition import decomposition_table
 from pyomo_dlmp.results.dispatch import dispatch_table
+from pyomo_dlmp.results.line_loading import line_loading_table
 from pyomo_dlmp.results.loading import high_loading
 from pyomo_dlmp.results.payments import device_prices, market_payments, payments_table
 from pyomo_dlmp.results.prices import balance_duals
-from pyomo_dlmp.results.schema import AUDIT, BEST_RESPONSES, EQUILIBRIA, REGRET, SUMMARY
+from pyomo_dlmp.results.schema import (
+    AUDIT,
+    BEST_RESPONSES,
+    EQUILIBRIA,
+    LINE_LOADING,
+    REGRET,
+    SUMMARY,
+    TOKENS,
+)
 from pyomo_dlmp.results.summary import summary_table
+from pyomo_dlmp.results.tokens import tokens_table
 from pyomo_dlmp.results.unbalance import unbalance_table
 from pyomo_dlmp.results.voltages import exact, voltages_table
 from pyomo_dlmp.tolerances import KKT_RESIDUAL, RECOMPUTED
@@ -44,8 +54,13 @@ def outcome_tables(outcome: MarketResult, market: Market,
     """
     dso, network = outcome.dso, outcome.network or market.network
     tables = _state(dso, network)
+    if len(loading := line_loading_table(dso, network)):
+        tables[LINE_LOADING.name] = loading
     tables["payments"] = market_payments(
         outcome, market, tables["prices"], tables["dispatch"], device_prices_of(dso, network))
+    if outcome.model is not None and len(
+            found := tokens_table(outcome.model, dso, tables["payments"])):
+        tables[TOKENS.name] = found
     busy = high_loading(tables["dispatch"] if busy_of is None else busy_of)
     summary = [summary_table(dso, network, tables, busy)]
     if exact(dso):

@@ -105,11 +105,16 @@ VOLTAGES = TableSchema("voltages", "Magnitudes, line to neutral and line to line
     *_AT, _VALUE, _UNIT))
 UNBALANCE = TableSchema("unbalance", "VUF, PVUR and LVUR of three-phase buses, in %", (
     _BUS, _PERIOD, _QUANTITY, _VALUE, _UNIT), optional=True)
+LINE_LOADING = TableSchema("line_loading", "Lines and transformers, in % of their rating", (
+    _ELEMENT, _PHASE, _PERIOD, _QUANTITY, _VALUE, _UNIT), optional=True)
 DISPATCH = TableSchema("dispatch", "Power drawn or made, in MW and Mvar, and prices of energy", (
     Column("kind", Kind.TEXT, "substation, datacenter, generator, storage, svg"),
     _ELEMENT, *_AT, _VALUE, _UNIT), optional=True)
 PAYMENTS = TableSchema("payments", "What each datacenter pays, in $", (
     _ELEMENT, _BUS, _PERIOD, _QUANTITY, _VALUE, _UNIT), optional=True)
+TOKENS = TableSchema("tokens", "What language models give, and what it costs", (
+    Column("service", Kind.TEXT, "name of the service"), _ELEMENT, _PERIOD, _QUANTITY, _VALUE,
+    _UNIT), optional=True)
 DECOMPOSITION = TableSchema("decomposition", "Parts of the DLMPs, in the unit of the price", (
     *_AT, Column("part", Kind.TEXT, "energy, loss, voltage, congestion, unbalance ..."),
     _VALUE, _UNIT), optional=True)
@@ -258,8 +263,8 @@ BEST_RESPONSES = TableSchema("best_responses", "Turns of the owners on the way t
 OF_OWNERS = (REGRET, EQUILIBRIA, BEST_RESPONSES)
 """Tables of a market of several owners."""
 
-OF_A_RUN = (SUMMARY, PRICES, VOLTAGES, UNBALANCE, DISPATCH, PAYMENTS, DECOMPOSITION, EMISSIONS,
-            REGIMES, AUDIT, *OF_AC, *OF_A_SERIES, *OF_SCENARIOS,
+OF_A_RUN = (SUMMARY, PRICES, VOLTAGES, UNBALANCE, LINE_LOADING, DISPATCH, PAYMENTS, TOKENS,
+            DECOMPOSITION, EMISSIONS, REGIMES, AUDIT, *OF_AC, *OF_A_SERIES, *OF_SCENARIOS,
             *OF_OWNERS)
 """Tables that every run adds its rows to, as far as it has any."""
 

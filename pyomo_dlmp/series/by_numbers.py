@@ -89,7 +89,7 @@ class ByNumbers:
             Each of problems that follow one another.
         """
         network, work = self.problems.market.network, self.problems.work.own
-        joined = work.ups or network.devices_of("storage") or any(
+        joined = work.ups or work.smoothing or network.devices_of("storage") or any(
             dc.ramp_kw is not None for dc in network.datacenters.values())
         size = 1 if joined else max(1, _AT_ONCE // self.problems.length)
         found: dict[int, list[Span]] = {}

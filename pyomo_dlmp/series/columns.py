@@ -59,6 +59,8 @@ DATA: dict[str, Datum] = {datum.word: datum for datum in (
           "aggregator", 0.0),
     Datum("kw", "kW", "capacity of a datacenter", "datacenter", 0.0, alone=False),
     Datum("rate", "requests/s", "of an interactive load", "interactive load", 0.0, alone=False),
+    Datum("tokens", "tokens/s", "of a large language model's service", "llm service", 0.0,
+          alone=False),
     Datum("temperature", "degrees C", "at a site with a pue_table", "site", alone=False, hint=80.0,
           probably="It is in degrees C."),
 )}
@@ -88,6 +90,7 @@ def names_of(market: Market) -> dict[str, set[str]]:
         "energy_mwh": set(market.takers),
         "kw": set(network.datacenters),
         "rate": {load.name for load in parts.interactive},
+        "tokens": {service.name for service in parts.llm},
         "temperature": {pool.site for pool in parts.servers if pool.pue_table},
     }
 

@@ -39,7 +39,7 @@ class KeptModel:
         self.instance = Instance(m, atlas)
         self.dso, self.labels = m.dso, list(m.dso.periods)
         self.slots = list(m.dso.periods)
-        self.coupled = len(m.dso.storage) + len(m.dca.ups) + sum(
+        self.coupled = len(m.dso.storage) + len(m.dca.ups) + len(m.dca.smoothing) + sum(
             dc.ramp_mw is not None for dc in m.dso.datacenter.values()) + (not by_energy)
         self.hours = m.dso.period_hours
         self.buses = [name for name in buses if name in m.dso.bus]
@@ -98,7 +98,7 @@ class KeptModel:
         self._set_work(market.workload)
 
     def _set_work(self, work: Any) -> None:
-        """What is to be served: energy, or rates of interactive loads and PUE of their servers."""
+        """What is to be served: energy, rates of interactive loads, PUE of servers, tokens/s."""
         m, dca = self.model, self.model.dca
         for load in work.interactive:
             rate = by_period(load.rate, self.labels, f"rate of interactive '{load.name}'")
@@ -106,6 +106,10 @@ class KeptModel:
                        [rate[t] / KILO for t in self.labels])
         for pool in work.servers:
             self._give(dca.servers[pool.site].pue, pue_of(pool, self.labels).values())
+        for service in work.llm:
+            tokens = by_period(service.tokens, self.labels, f"tokens of llm '{service.name}'")
+            self._give(dca.llm[service.name].wanted,
+                       [tokens[t] / KILO / KILO for t in self.labels])
         due = work.energy_windows or (
             () if work.energy_mwh is None else ((len(self.labels), work.energy_mwh),))
         if m.component("series_work") is not None:
@@ -119,8 +123,11 @@ class KeptModel:
 
     def _net(self, name: str, t: Any) -> Any:
         """What the work of a site draws: without what charges its UPS (MW)."""
-        p, ups = self.dso.datacenter[name].p[t], self.model.dca.ups
-        return p if name not in ups else p - ups[name].charge[t] + ups[name].discharge[t]
+        net = self.dso.datacenter[name].p[t]
+        for batteries in (self.model.dca.ups, self.model.dca.smoothing):
+            if name in batteries:
+                net = net - batteries[name].charge[t] + batteries[name].discharge[t]
+        return net
 
     # ---------------------------------------------------------------------------------- read
 

@@ -149,5 +149,12 @@ def _check(problems: Problems, horizon: Any, step: Any, window: Any) -> None:
             faults.append(Fault(f"job {job.name!r}", "ends after its window of "
                                 f"{window or periods} rows",
                                 f"Give window={job.deadline} or more."))
+    if horizon is not None and isinstance(work, Workload):
+        faults += [Fault(f"training {part.name!r}", "has one window, and a rolling horizon repeats "
+                         "its windows", "Write it as a Job in MWh, or solve without a horizon.")
+                   for part in work.training]
+        faults += [Fault(f"smoothing at {part.site!r}", "would begin anew at every step of a "
+                         "rolling horizon", "Write it as a Ups, or solve without a horizon.")
+                   for part in work.smoothing]
     if faults:
         raise ModelError(faults)

@@ -164,6 +164,8 @@ class Work:
     def _with_series(self, span: Span) -> Workload:
         """The work with its own series (rates, temperatures, PUE) at the problem's rows."""
         numbers, work = self.rows.table.numbers, self.own
+        work = replace(work, llm=tuple(replace(service, tokens=tuple(self.rows.datum(
+            f"tokens.{service.name}", service.tokens, span))) for service in work.llm))
         if not (work.interactive or work.servers):
             return work
         loads = tuple(replace(load, rate=tuple(self.rows.datum(

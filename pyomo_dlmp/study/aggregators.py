@@ -11,7 +11,6 @@ from pyomo_dlmp.study.entries import Entry, Found, work_findings
 from pyomo_dlmp.study.values import ENERGY, SHARE
 
 KEYS = {"name", "sites", "energy_share", "energy_mwh"}
-_WORK = ("interactive", "job")
 
 
 def entry_findings(place: str, entry: Mapping[str, Any], sites: list[str],
@@ -77,7 +76,7 @@ def site_findings(takers: Mapping[str, dict], owners: Mapping[str, dict], sites:
     sites : list of str
         Datacenters of the case.
     parts : mapping
-        Entries of [[servers]], [[interactive]], [[job]] and [[ups]].
+        Entries by word: [[servers]], [[job]], [[llm]] ...
     periods : int
         Their number; 0: not known.
 

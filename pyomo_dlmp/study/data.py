@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from pyomo_dlmp.market import DEFAULT_MARKET, Contract, Market, Workload, scaled
+from pyomo_dlmp.market.workload import FIELDS, WORK
 from pyomo_dlmp.network import Datacenter, Network
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.study.aggregators import served_by
 from pyomo_dlmp.study.contracts import at_loading
+
+ALONE = "without datacenters"
+"""Name of the run of the first case without them."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,16 @@ class Case:
 
 @dataclass(frozen=True)
 class Run:
-    """One thing to solve: a case at a loading (multiple of the datacenters' size) in a market."""
+    """One thing to solve: a case at a loading (multiple of the datacenters' size) in a market.
+
+    Without `datacenters` it is the DSO's problem alone.
+    """
 
     name: str
     case: Case
     loading: float = 1.0
     market: str = DEFAULT_MARKET
+    datacenters: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +49,11 @@ class Study:
     penalty ...); `aggregator`: energy_share (of all its datacenters' capacity x time), energy_mwh,
     pays, tariff, most_kw; `series`: its table [series], with the path of the file (empty: none);
     `inputs`: SHA-256 of the CSV files; `ac`: of the leader's loop in the AC form (max_rounds,
-    deviations); `parts`: servers, interactive, job, ups; `takers`, `owners`: by name; `text`: of
+    deviations); `parts`: by word (servers, job, llm ...); `takers`, `owners`: by name; `text`: of
     the file; `emissions`: kg/MWh by source, "grid" for all substations; `regimes`: two datacenters,
     [] for none, None for the two largest; `contracts`: by field of `Market`; `stochastic`: its
-    tables [scenarios], with the path of the file, and [stochastic] as "terms" (empty: none).
+    tables [scenarios], with the path of the file, and [stochastic] as "terms" (empty: none);
+    `without_datacenters`: whether the first case is solved without them, too.
     """
 
     path: str
@@ -78,12 +87,16 @@ class Study:
     regimes: Any = None
     contracts: Mapping[str, Contract] = field(default_factory=dict)
     stochastic: Mapping[str, Any] = field(default_factory=dict)
+    without_datacenters: bool = False
     _networks: dict[tuple[str, float], Network] = field(
         default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def runs(self) -> list[Run]:
-        """Everything to solve, in order: cases, within them loadings, within them markets."""
+        """Everything to solve, in order: cases, within them loadings, within them markets.
+
+        Last, where it is asked for, the first one without datacenters.
+        """
         found = []
         for case in self.cases:
             for loading in self.loading:
@@ -92,6 +105,10 @@ class Study:
                     words += [f"x{loading:g}"] if len(self.loading) > 1 else []
                     words += [market] if len(self.markets) > 1 else []
                     found.append(Run(", ".join(words), case, float(loading), market))
+        if self.without_datacenters:
+            first = found[0]
+            found.append(Run(ALONE, replace(first.case, name=ALONE), first.loading, first.market,
+                             datacenters=False))
         return found
 
     def network(self, run: Run | Case) -> Network:
@@ -111,8 +128,11 @@ class Study:
         case, loading = (run.case, run.loading) if isinstance(run, Run) else (run, 1.0)
         key = case.name, loading
         if key not in self._networks:
-            self._networks[key] = self.base.with_devices(*(
+            made = self.base.with_devices(*(
                 _sized(device, loading) for device in (*self.devices, *case.devices)))
+            if isinstance(run, Run) and not run.datacenters:
+                made = made.without(*made.datacenters)
+            self._networks[key] = made
         return self._networks[key]
 
     def keep_networks(self, networks: Mapping[str, Network | None]) -> None:
@@ -167,6 +187,9 @@ class Study:
         Market
         """
         network = self.network(run)
+        if not run.datacenters:
+            return Market(network, None, self.options(run), self.aggregator["pays"],
+                          self.aggregator["tariff"])
         theirs = {site for taker in self.takers.values() for site in taker["sites"]}
         mine = [dc for name, dc in network.datacenters.items() if name not in theirs]
         takers = {
@@ -192,13 +215,11 @@ class Study:
 
     def _workload(self, given: Mapping[str, Any], mine: list[Datacenter], loading: float,
                   parts: Mapping[str, tuple]) -> Workload:
-        if parts["interactive"] or parts["job"]:
-            return scaled(Workload(
-                servers=parts["servers"], interactive=parts["interactive"], jobs=parts["job"],
-                ups=parts["ups"]), loading)
-        energy = self._energy(given, mine, loading)
-        return replace(scaled(Workload(energy_mwh=0.0, ups=parts["ups"]), loading),
-                       energy_mwh=energy)
+        made = {FIELDS[word]: found for word, found in parts.items()}
+        found = scaled(Workload(energy_mwh=None, **made), loading)  # type: ignore[arg-type]
+        if any(parts[word] for word in WORK):
+            return found
+        return replace(found, energy_mwh=self._energy(given, mine, loading))
 
     def _energy(self, given: Mapping[str, Any], sites: list[Datacenter], loading: float) -> float:
         if given.get("energy_mwh") is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pyomo_dlmp.errors import DlmpError, NetworkError, nearest, shown
 from pyomo_dlmp.market import Workload
+from pyomo_dlmp.market.workload import FIELDS, WORK
 from pyomo_dlmp.market.workload_checks import part_findings, workload_findings
 from pyomo_dlmp.network import Datacenter, Device, Network
 from pyomo_dlmp.network.faults.all import element_faults
@@ -204,7 +205,7 @@ def work_findings(parts: Mapping[str, list[Entry]], sites: list[str] | None, per
     Parameters
     ----------
     parts : mapping
-        Entries of [[servers]], [[interactive]], [[job]] and [[ups]].
+        Entries by word: [[servers]], [[job]], [[llm]] ...
     sites : list of str or None
         Its datacenters; None: the feeder, which may have some, could not be read.
     periods : int
@@ -218,12 +219,11 @@ def work_findings(parts: Mapping[str, list[Entry]], sites: list[str] | None, per
     made = {key: tuple(entry.element for entry in entries if entry.element is not None)
             for key, entries in parts.items()}
     partial = any(len(made[key]) < len(parts[key]) for key in parts)
-    served = bool(parts["interactive"] or parts["job"])
-    if parts["servers"] and not served:
+    served = any(parts[word] for word in WORK)
+    if parts["servers"] and not (parts["interactive"] or parts["job"]):
         yield ("[[servers]]", "are there without work for them",
                "Write [[interactive]] or [[job]], or leave them out.")
         return
-    whole = Workload(
-        energy_mwh=None if served else 0.0, servers=made["servers"],
-        interactive=made["interactive"], jobs=made["job"], ups=made["ups"])
+    whole = Workload(energy_mwh=None if served else 0.0,
+                     **{FIELDS[word]: found for word, found in made.items()})
     yield from workload_findings(whole, sites, list(range(periods)), partial)

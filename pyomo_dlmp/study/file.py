@@ -15,7 +15,7 @@ from typing import Any
 
 from pyomo_dlmp.errors import DlmpError, Fault, NetworkError, StudyFileError, nearest, shown
 from pyomo_dlmp.io import find_feeder
-from pyomo_dlmp.market.workload import PARTS
+from pyomo_dlmp.market.workload import PARTS, WORK
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.registry import device_classes
 from pyomo_dlmp.network.series import names_findings
@@ -231,7 +231,7 @@ class _Reader:
     def _aggregators(self, data: dict[str, Any], word: str) -> dict[str, dict[str, Any]]:
         """Price takers, or owners, by name."""
         found: dict[str, dict[str, Any]] = {}
-        parts = {key: _made(self.parts[key]) for key in ("interactive", "job")}
+        parts = {key: _made(self.parts[key]) for key in WORK}
         for number, entry in enumerate(self._list(data.get(word, []), word), 1):
             name = self._name(word, entry, number, found)
             place = f"{word} {shown(name)}"
@@ -267,10 +267,11 @@ class _Reader:
         a = self.tables["aggregator"]
         self._found(owned_work_findings(self.owners, a))
         kinds_of_work = [a["energy_share"] is not None, a["energy_mwh"] is not None,
-                         any(self.parts[key] for key in ("interactive", "job"))]
+                         any(self.parts[key] for key in WORK)]
         if sum(kinds_of_work) > 1:
             self._fault("[aggregator]", "has more than one kind of work",
-                        "Give one of energy_share, energy_mwh, and [[job]] or [[interactive]].")
+                        "Give one of energy_share, energy_mwh, and [[job]], [[interactive]], "
+                        "[[llm]] or [[training]].")
 
     def _feeder(self, data: dict[str, Any]) -> Network | None:
         feeder = data.get("feeder")

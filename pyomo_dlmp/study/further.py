@@ -44,6 +44,7 @@ def further_of(data: Mapping[str, Any]) -> dict[str, Any]:
     """What a study keeps of these tables of its file."""
     return {"emissions": data.get("emissions", {}),
             "regimes": data.get("report", {}).get("regimes"),
+            "without_datacenters": data.get("report", {}).get("without_datacenters", False),
             "contracts": contracts_of(data.get("market", {}))}
 
 

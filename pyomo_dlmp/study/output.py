@@ -178,7 +178,8 @@ class StudyTables:
         texts = {CASES.name: _text(cases)}
         if len(self.study.markets) > 1:
             summary = pd.concat([r.tables["summary"].assign(case=r.run.name) for r in done])
-            texts[schema.MARKETS.name] = _text(markets_table(summary, cases))
+            of_markets = cases[[r.run.datacenters for r in done]]
+            texts[schema.MARKETS.name] = _text(markets_table(summary, of_markets))
         if self._once is None:
             self._once = _Written(_text(buses_table(network)), _text(branches_table(network)),
                                   _text(_study_table(self.study)))

@@ -16,6 +16,7 @@ import pandas as pd
 
 from pyomo_dlmp.errors import DlmpError, StudyFileError
 from pyomo_dlmp.market import Market, build_bilevel, solve_market
+from pyomo_dlmp.market.alone import clear_alone
 from pyomo_dlmp.report import write_report
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.study.along import check_file, series_tables
@@ -191,7 +192,8 @@ class _Session:
         self.tell(run.name, "building", None, None)
         outcome = solve_market(
             run.market, market, solver=self.study.solver, gap=self.study.gap,
-            time_limit=self.study.time_limit, progress=partial(self.tell, run.name))
+            time_limit=self.study.time_limit, progress=partial(self.tell, run.name),
+        ) if run.datacenters else clear_alone(market)
         searched = outcome.status != Status.INTERRUPTED
         before = self.keys.presses
         with self.keys.patient():
@@ -256,6 +258,8 @@ class _Session:
             return lambda how_far: self.tell(run.name, f"{what}: {how_far}", None, None)
 
         found: dict[str, Callable[[], Tables]] = {}
+        if not run.datacenters:
+            return found
         if self.study.series:
             found["series"] = partial(
                 series_tables, self.study, run, self.place.folder, told("series"))

@@ -38,7 +38,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "sweep": {"loading": [1.0]},
     "ac": {"max_rounds": 8, "deviations": 20},
     "check": {"ac": False},
-    "report": {"regimes": None},
+    "report": {"regimes": None, "without_datacenters": False},
     "series": {"file": None, "columns": {}, "horizon": None, "step": 1, "window": None,
                "workers": 1, "judge": 0.01},
     "scenarios": SCENARIOS, "stochastic": STOCHASTIC,
@@ -85,8 +85,9 @@ def table_findings(tables: Mapping[str, dict[str, Any]]) -> Iterator[Found]:
         if not _among(tables[name][key], known):
             yield f"[{name}] {key}", f"is {shown(tables[name][key])}", _use(
                 tables[name][key], known)
-    if not isinstance(tables["check"]["ac"], bool):
-        yield "[check] ac", f"is {shown(tables['check']['ac'])}", "Write true or false."
+    for name, key in (("check", "ac"), ("report", "without_datacenters")):
+        if not isinstance(tables[name][key], bool):
+            yield f"[{name}] {key}", f"is {shown(tables[name][key])}", "Write true or false."
     periods = tables["time"]["periods"]
     if not PERIODS.finding(periods, whole=True):
         for finding in series_findings(tables["aggregator"]["tariff"], range(periods))[1]:

@@ -157,13 +157,14 @@ def _work_faults(scenarios: Scenarios, market: Market) -> Iterator[Fault]:
         due = np.array([work.amount(k * periods, (k + 1) * periods) for k in range(count)])
         yield from _beyond(scenarios, due, [ends for site, ends in ranges.items()
                                             if site not in theirs],
-                           "its sites", "energy_mwh", bool(work.own.ups))
+                           "its sites", "energy_mwh", bool(work.own.ups or work.own.smoothing))
     for taker, (sites, own) in market.takers.items():
         column = scenarios.numbers.get(f"energy_mwh.{taker}")
         if column is not None or (isinstance(own, Workload) and own.energy_mwh is not None):
             due = column.sum(axis=1) if column is not None else np.full(count, own.energy_mwh)
             yield from _beyond(scenarios, due, [ranges[site] for site in sites],
-                               f"the sites of {taker!r}", f"energy_mwh.{taker}", bool(own.ups))
+                               f"the sites of {taker!r}", f"energy_mwh.{taker}",
+                               bool(own.ups or own.smoothing))
 
 
 def _beyond(scenarios: Scenarios, due: np.ndarray, ranges: list, who: str, column: str,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pyomo_dlmp.errors import Fault, ModelError, nearest, require_kind, shown
-from pyomo_dlmp.market import Market
+from pyomo_dlmp.market import Market, Workload
 from pyomo_dlmp.market.market_checks import check_market
 from pyomo_dlmp.network.fields import Range
 from pyomo_dlmp.network.units import mega
@@ -54,6 +54,10 @@ def check_stochastic(
                                 nearest(kind, KINDS)))
     if not kinds:
         faults.append(Fault(f"{_WHERE}, first_stage", "is empty", f"Give some of {KINDS}."))
+    jobs = market.workload.jobs if isinstance(market.workload, Workload) else ()
+    if "jobs" in kinds and all(job.interruptible for job in jobs):
+        faults.append(Fault(f"{_WHERE}, first_stage", "is 'jobs', and the workload has no job "
+                            "without pause", "Give Job(interruptible=False), or 'schedule'."))
     dcs = market.network.datacenters
     shares = flexibility if isinstance(flexibility, Mapping) else dict.fromkeys(dcs, flexibility)
     for site, share in shares.items():

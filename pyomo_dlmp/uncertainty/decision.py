@@ -31,11 +31,17 @@ class Decision:
         Their values (MW, starts), shape (n,).
     terms : Terms
         Flexibility and prices.
+    settlement : str
+        "one" or "two": how the powers that come are paid for.
+    day_ahead : float
+        What the schedule pays day ahead, with two settlements ($).
     """
 
     first: FirstStage
     x: np.ndarray
     terms: Terms
+    settlement: str = "one"
+    day_ahead: float = 0.0
 
     def __post_init__(self) -> None:
         x = np.array(self.x, float)
@@ -92,8 +98,8 @@ class Decision:
 
     @property
     def cost(self) -> float:
-        """What it costs itself, whatever comes ($): subscribed capacity."""
-        return float(self.first.c @ self.x)
+        """What it costs itself, whatever comes ($): subscribed capacity, the day-ahead payment."""
+        return float(self.first.c @ self.x) + self.day_ahead
 
     def range_mw(self, periods: int) -> dict[str, np.ndarray]:
         """Least and greatest power that it leaves each site, a little widened.

@@ -203,7 +203,8 @@ def evaluation_of(outcomes: list[Outcome], schedule: list[tuple], solver: OneByO
             notes.append(f"{column} is {word} in {len(names)} ({', '.join(names[:3])} ...)")
     decided = Decided(
         solver.market, scenarios, {scenarios.names[o.number]: o.values for o in sorted(
-            outcomes, key=lambda o: o.number) if o.values}, table, decision.cost)
+            outcomes, key=lambda o: o.number) if o.values}, table, decision.cost,
+        decision.settlement == "one")
     return Evaluation(table, powers, summary_of(table, decision.cost, level, tail), decision,
                       level, scenarios.count, sum(o.cpu for o in outcomes), notes, decided)
 

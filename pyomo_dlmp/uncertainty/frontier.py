@@ -85,6 +85,10 @@ def risk_frontier(market: Market, scenarios: Scenarios, *,
                             "Give numbers from 0 to 1: weights=[0, 0.5, 1].")
     if "risk" in options:
         raise ModelError([Fault("risk_frontier", "was given risk", "Give weights and level.")])
+    if options.get("settlement", "one") != "one":
+        raise ModelError.at("risk_frontier, settlement", f"is {shown(options['settlement'])}",
+                            "Leave it out: solve_stochastic(..., settlement='two', "
+                            "risk=CVaR(...)) solves one weight.")
     if in_ac(market):
         raise ModelError.at("risk_frontier, market", "is of the AC form",
                             "Leave form out; check_ac(result) tells what a decision is in AC.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from pyomo_dlmp.market import Market
 from pyomo_dlmp.network.series import period_labels
 from pyomo_dlmp.network.units import KILO
 from pyomo_dlmp.parametric import Atlas, NotExplicit
+from pyomo_dlmp.parametric.hull import Hull
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import KKT_RESIDUAL, SAME_OBJECTIVE
 from pyomo_dlmp.uncertainty.audit import deviation_cost
@@ -28,6 +29,12 @@ from pyomo_dlmp.uncertainty.missing import missing_of
 from pyomo_dlmp.uncertainty.route import reply
 from pyomo_dlmp.uncertainty.scenario_models import NoRoom, ScenarioModels
 from pyomo_dlmp.uncertainty.scenarios import Scenarios
+from pyomo_dlmp.uncertainty.settlements import (
+    prices_on,
+    real_time_pieces,
+    scheduled,
+    site_price,
+)
 from pyomo_dlmp.uncertainty.two_stage import TwoStage
 
 FAILED = "failed"
@@ -146,8 +153,10 @@ class OneByOne:
         except (NoRoom, DlmpError) as err:
             return self._none(number, str(err))
         recourse = recourse_of(one, decision.first, decision.terms)
-        problem = TwoStage(decision.first, [recourse], terms=decision.terms)
-        answer = reply(problem.recourse_hull(0, decision.x), self.gap, time_limit)
+        try:
+            answer = reply(self._hull(recourse), self.gap, time_limit)
+        except DlmpError as err:
+            return self._none(number, str(err))
         if answer.z is None:
             return self._none(number) if answer.status == Status.INFEASIBLE else Outcome(
                 number, answer.status)
@@ -164,6 +173,15 @@ class OneByOne:
         if int((number + 1) * self.judge) > int(number * self.judge):
             found.judged = self._judged(recourse, z, answer.cost - apart)
         return found
+
+    def _hull(self, recourse: Recourse) -> Hull:
+        """The master of a scenario at the decision, as it is settled."""
+        one, decision = recourse.scenario, self.decision
+        if decision.settlement == "two":
+            recourse = replace(recourse, scenario=replace(one, pieces=real_time_pieces(
+                one, prices_on(one), scheduled(decision.first, decision.x))))
+        return TwoStage(decision.first, [recourse], terms=decision.terms).recourse_hull(
+            0, decision.x)
 
     def _none(self, number: int, why: str = "") -> Outcome:
         """Without an answer, by what the decision lacks; failed where it lacks nothing."""
@@ -182,7 +200,14 @@ class OneByOne:
         except (SolverError, NotExplicit):
             return "failed"
         residual = max((lower.residual for lower in point.arrays.lowers), default=0.0)
-        apart = abs(point.arrays.repriced - paid)
+        repriced = point.arrays.repriced
+        if self.decision.settlement == "two":
+            apart_mw = one.mw(z) - scheduled(self.decision.first, self.decision.x).reshape(
+                one.power.shape)
+            repriced = one.hours * sum(
+                float(site_price(point, self.market.network.datacenters[site]) @ mw)
+                for site, mw in zip(one.sites, apart_mw, strict=True))
+        apart = abs(repriced - paid)
         return "passed" if residual <= KKT_RESIDUAL and apart <= SAME_OBJECTIVE * (
             1.0 + abs(paid)) else "failed"
 

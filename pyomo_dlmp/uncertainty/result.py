@@ -65,6 +65,8 @@ class StochasticResult:
         With two settlements: columns settlement ("day ahead", "real time"), scenario, site, period,
         mw (scheduled; beyond the schedule), price ($/MWh, with the reactive power of the power
         factor), value ($ that the site pays), unit; without rows if it was not audited.
+    day_ahead : float or None
+        With two settlements: what the schedule pays day ahead ($).
     rounds : DataFrame or None
         Of the AC form: columns round, objective, bound, cost_of_the_last ($, of the last round's
         decisions at this round's points), voltage_change (pu), schedule_change (kW).
@@ -89,6 +91,7 @@ class StochasticResult:
     found: Found | None = None
     models: Any = None
     settlements: pd.DataFrame | None = None
+    day_ahead: float | None = None
     rounds: pd.DataFrame | None = None
     ac: AcCheck | None = None
     _value: Value | None = None
@@ -110,12 +113,14 @@ class StochasticResult:
         Raises
         ------
         ModelError
-            Of the AC form.
+            Of the AC form, and of two settlements.
         """
         if self.rounds is not None:
             raise ModelError.at("StochasticResult.value", "is not known to the AC form",
                                 'Ask it of the linear form: opf["form"]="lindist".')
-        self._require_one_settlement("value")
+        if self.day_ahead is not None:
+            raise ModelError.at("StochasticResult.value", "is of two settlements, and would count "
+                                "one", "Solve with settlement='one'.")
         if self._value is None:
             self._value = value_of(self, gap, time_limit)
         return self._value
@@ -132,7 +137,8 @@ class StochasticResult:
         if self.problem is None or self.found is None or self.found.x is None:
             raise ModelError.at("StochasticResult", f"has no decision ({self.status})",
                                 "Give it more time, or see its notes.")
-        return Decision(self.problem.first, self.found.x, self.problem.terms)
+        return Decision(self.problem.first, self.found.x, self.problem.terms,
+                        "one" if self.day_ahead is None else "two", self.day_ahead or 0.0)
 
     def evaluate(self, scenarios: Scenarios, **options: Any) -> Evaluation:
         """What the decision comes to in scenarios that it was not made with.
@@ -147,7 +153,6 @@ class StochasticResult:
         -------
         Evaluation
         """
-        self._require_one_settlement("evaluate")
         return evaluate(self, self.models.market, scenarios,
                         **{"atlas": self.models.atlas, **options})
 
@@ -176,20 +181,12 @@ class StochasticResult:
         ModelError
             There is no decision.
         """
-        own = self.decision.cost
+        own = self.decision.cost - self.decision.day_ahead  # which costs by scenario hold
         assert self.problem is not None and self.found is not None
-        two = getattr(self.problem, "plain", None)  # its first recourse is the day ahead
-        parts = [r.scenario for r in self.problem.recourses] if two is None else two
-        values = {one.name: one.named(z) for one, z in zip(
-            parts, self.found.decisions, strict=True)}
+        values = {r.scenario.name: r.scenario.named(z) for r, z in zip(
+            self.problem.recourses, self.found.decisions, strict=True)}
         return Decided(self.models.market, self.models.scenarios, values, self.by_scenario, own,
-                       two is None)
-
-    def _require_one_settlement(self, word: str) -> None:
-        if self.settlements is not None:
-            raise ModelError.at(
-                f"StochasticResult.{word}", "is of two settlements, and would count one",
-                "Solve with settlement='one'.")
+                       self.day_ahead is None)
 
     @property
     def evpi(self) -> tuple[float, float]:

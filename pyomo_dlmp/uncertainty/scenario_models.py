@@ -251,7 +251,7 @@ def _narrow(kept: KeptModel, within: Mapping[str, np.ndarray]) -> None:
 def _can_be_served(kept: KeptModel) -> bool:
     """Whether the energy of all periods lies within what the sites can draw in them."""
     rows = kept.model.component("series_work")
-    if rows is None or len(kept.model.dca.ups):
+    if rows is None or len(kept.model.dca.ups) or len(kept.model.dca.smoothing):
         return True
     ends = [[kept.hours * (var.lb, var.ub)[side] for dc in kept.dso.datacenter.values()
              for var in dc.p.values()] for side in (0, 1)]

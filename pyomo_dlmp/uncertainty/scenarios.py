@@ -13,7 +13,7 @@ from pyomo_dlmp.errors import ModelError, nearest, shown
 from pyomo_dlmp.series.columns import DATA, SUMS
 from pyomo_dlmp.uncertainty.reading import OUTAGES, PERIOD, PROBABILITY, SCENARIO, parts_of_table
 from pyomo_dlmp.uncertainty.sampling import parts_of_history
-from pyomo_dlmp.uncertainty.structure import WHERE, as_array, structure_faults
+from pyomo_dlmp.uncertainty.structure import WHERE, as_array, refuse_ragged, structure_faults
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -116,6 +116,7 @@ class Scenarios:
             periods = next((x.shape[1] for x in (as_array(c, v, None) for c, v in given.items())
                             if x.ndim == 2), None)
         arrays = {column: as_array(column, values, periods) for column, values in given.items()}
+        refuse_ragged(arrays)
         if periods is None and arrays:
             raise ModelError.at(WHERE, "has one number a scenario in every column, and the number "
                                 "of periods is not known", "Give periods=24, say.")

@@ -23,7 +23,12 @@ from pyomo_dlmp.uncertainty.result import StochasticResult, empty_tables, prices
 from pyomo_dlmp.uncertainty.route import Found, Progress, reply, search
 from pyomo_dlmp.uncertainty.scenario_models import ScenarioModels, ScenarioPoint
 from pyomo_dlmp.uncertainty.settlement_bound import convex_bound
-from pyomo_dlmp.uncertainty.settlements import DAY_AHEAD, AfterDayAhead, TwoSettlements
+from pyomo_dlmp.uncertainty.settlements import (
+    DAY_AHEAD,
+    AfterDayAhead,
+    TwoSettlements,
+    site_price,
+)
 from pyomo_dlmp.uncertainty.two_stage import TwoStage
 
 SETTLEMENTS = ["settlement", "scenario", "site", "period", "mw", "price", "value", "unit"]
@@ -55,13 +60,11 @@ def check_settlement(settlement: Any, market: Any, kinds: tuple) -> None:
     found = []
     if in_ac(market):
         found.append(Fault(where, "is 'two', and the market is of the AC form",
-                           "Leave form out, or give 'one'."))
+                           "Leave form out, or give 'one': a decision of the linear form is "
+                           "checked by result.check_ac()."))
     if "schedule" not in kinds:
         found.append(Fault(where, "is 'two', and no schedule is decided day ahead",
                            "Give first_stage='schedule'."))
-    if market.opf.get("form", "lindist") == "ac":
-        found.append(Fault(where, "is 'two', and the market is of the AC form",
-                           "Give the linear form, and check its decision: result.check_ac()."))
     if market.pays != "active and reactive":
         found.append(Fault(where, f"is 'two', and the market pays {market.pays!r}",
                            "Give Market(pays='active and reactive'): prices are then the slope of "
@@ -112,7 +115,8 @@ def solve_settled(
         found.status, found.objective, found.bound,
         max(0.0, found.objective - found.bound) / max(abs(found.objective), ENTRY),
         **tables_of(plain, own, models.labels), size=size, problem=plain, found=own,
-        models=models, times=clock.times, settlements=pd.DataFrame(columns=SETTLEMENTS))
+        models=models, times=clock.times, settlements=pd.DataFrame(columns=SETTLEMENTS),
+        day_ahead=float(found.costs[0]))
     if audit:
         clock.stage("audit")
         limits.enter("audit")
@@ -236,27 +240,6 @@ def _settled(settlement: str, scenario: str, one: Any, mw: np.ndarray, point: Sc
         rows += [(settlement, scenario, site, t, float(p), float(rate), one.hours * p * rate, "$")
                  for t, p, rate in zip(point.periods, mw[k], price, strict=True)]
     return pd.DataFrame(rows, columns=SETTLEMENTS)
-
-
-def site_price(point: ScenarioPoint, dc: Any) -> np.ndarray:
-    """Price of a balanced site's power by period, shape (periods,).
-
-    Parameters
-    ----------
-    point : ScenarioPoint
-    dc : Datacenter
-
-    Returns
-    -------
-    ndarray
-        $ per MWh of active power, with the reactive power that comes with it.
-    """
-    lagging = float(np.tan(np.arccos(dc.power_factor)))
-    total = np.zeros(len(point.periods))
-    for bus, phase, quantity, values in point.read.prices:
-        if bus == dc.bus and phase in dc.phases:
-            total += np.asarray(values) * (1.0 if quantity == "active" else lagging)
-    return total / len(dc.phases)
 
 
 def _checked(name: str, point: ScenarioPoint, paid: float, table: pd.DataFrame,

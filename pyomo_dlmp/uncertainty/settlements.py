@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -131,19 +132,48 @@ class TwoSettlements(TwoStage):
         if x is None or s == 0:
             return super().recourse_hull(s, x)
         recourse, one = self.recourses[s], self.plain[s - 1]
-        schedule = self.schedule(x)
-        where = _places(one)
-        pieces = []
-        for part, mine, prices, at in zip(
-                one.parts, one.pieces, self.prices[s - 1], one.u, strict=True):
-            own = schedule[[where[column] for column in at]]
-            pieces.append([piece_of(piece.polytope, piece.region, _at(price, part, own))
-                           for piece, price in zip(mine, prices, strict=True)])
+        pieces = real_time_pieces(one, self.prices[s - 1], self.schedule(x))
         return build_hull(recourse.at(x), one.parts, pieces, one.u)  # type: ignore[arg-type]
 
     def schedule(self, x: np.ndarray) -> np.ndarray:
         """The scheduled powers among the columns of the first stage, by site and period (MW)."""
-        return x[[j for j, label in enumerate(self.first.labels) if label[0] == "schedule"]]
+        return scheduled(self.first, x)
+
+
+def scheduled(first: FirstStage, x: np.ndarray) -> np.ndarray:
+    """The scheduled powers among the columns of a first stage, by site and period (MW)."""
+    return x[[j for j, label in enumerate(first.labels) if label[0] == "schedule"]]
+
+
+def prices_on(one: ScenarioParts) -> list[list[Price]]:
+    """As of `price_on`, of each part and piece of a scenario."""
+    return [[price_on(piece, part) for piece in pieces]
+            for part, pieces in zip(one.parts, one.pieces, strict=True)]
+
+
+def real_time_pieces(one: ScenarioParts, prices: list[list[Price]],
+                     schedule: np.ndarray) -> list[list[RegionCost]]:
+    """The real-time payment of a scenario at a schedule, over the powers alone.
+
+    Parameters
+    ----------
+    one
+        The scenario, with the payment of one settlement.
+    prices
+        Of each part and piece.
+    schedule
+        MW, shape (sites x periods,).
+
+    Returns
+    -------
+    list of list of RegionCost
+    """
+    where, pieces = _places(one), []
+    for part, mine, own_prices, at in zip(one.parts, one.pieces, prices, one.u, strict=True):
+        own = schedule[[where[int(column)] for column in at]]
+        pieces.append([piece_of(piece.polytope, piece.region, _at(price, part, own))
+                       for piece, price in zip(mine, own_prices, strict=True)])
+    return pieces
 
 
 def two_settlements(expected: ScenarioParts, recourses: Sequence[Recourse], first: FirstStage,
@@ -169,8 +199,7 @@ def two_settlements(expected: ScenarioParts, recourses: Sequence[Recourse], firs
         As of `price_on`.
     """
     plain = [r.scenario for r in recourses]
-    prices = [[[price_on(piece, part) for piece in pieces]
-               for part, pieces in zip(one.parts, one.pieces, strict=True)] for one in plain]
+    prices = [prices_on(one) for one in plain]
     room = [terms.flexibility[site] * terms.capacity_mw[site] for site in expected.sites]
     found = [_real_time(r, mine, np.array(room)) for r, mine in zip(recourses, prices, strict=True)]
     return TwoSettlements(first, [_day_ahead(expected, first), *found], AfterDayAhead(measure),
@@ -247,3 +276,24 @@ def _real_time(recourse: Recourse, prices: list[list[Price]], room: np.ndarray) 
     return Recourse(replace(one, parts=parts, pieces=pieces, u=u), program, recourse.links,
                     sp.vstack([recourse.B, sp.csr_matrix((many, recourse.B.shape[1]))],
                               format="csr"), recourse.deviations)
+
+
+def site_price(point: Any, dc: Any) -> np.ndarray:
+    """Price of a balanced site's power by period, shape (periods,).
+
+    Parameters
+    ----------
+    point : ScenarioPoint
+    dc : Datacenter
+
+    Returns
+    -------
+    ndarray
+        $ per MWh of active power, with the reactive power that comes with it.
+    """
+    lagging = float(np.tan(np.arccos(dc.power_factor)))
+    total = np.zeros(len(point.periods))
+    for bus, phase, quantity, values in point.read.prices:
+        if bus == dc.bus and phase in dc.phases:
+            total += np.asarray(values) * (1.0 if quantity == "active" else lagging)
+    return total / len(dc.phases)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from typing import Any
 
 import numpy as np
 
-from pyomo_dlmp.errors import Fault, listed, nearest, shown
+from pyomo_dlmp.errors import Fault, ModelError, listed, nearest, shown
 from pyomo_dlmp.network.series import items_of, names_findings
 from pyomo_dlmp.series.columns import SUMS, column_faults, number_faults
 from pyomo_dlmp.tolerances import PRINTED
@@ -166,3 +166,30 @@ def as_array(column: str, given: Any, periods: int | None) -> np.ndarray:
         share = periods if column.partition(".")[0] in SUMS else 1
         return np.repeat(values[:, None] / share, periods, axis=1)
     return values
+
+
+def refuse_ragged(arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise an error where scenarios of a column have different numbers of periods.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        Columns, as of `as_array`.
+
+    Raises
+    ------
+    ModelError
+        For each such column which scenario it is.
+    """
+    faults = []
+    for column, values in arrays.items():
+        if values.dtype != object or values.ndim != 1:
+            continue
+        sizes = [len(row) if isinstance(row, Sized) and not isinstance(row, str) else 1
+                 for row in values]
+        common = max(set(sizes), key=lambda size: (sizes.count(size), size))
+        faults += [Fault(f"{WHERE}, column {column!r}", f"has {size} numbers in scenario {k + 1}, "
+                         f"and {common} in others", f"Give {common} numbers.")
+                   for k, size in enumerate(sizes) if size != common]
+    if faults:
+        raise ModelError(faults)

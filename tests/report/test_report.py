@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 
 import pandas as pd
@@ -11,14 +10,17 @@ import pytest
 from pyomo_dlmp.errors import DlmpError
 from pyomo_dlmp.report import (
     ResultsFileError,
+    day,
     drawing,
     read_results,
     sections,
     voltage_by_hour,
+    write_pictures,
     write_report,
 )
 from pyomo_dlmp.report.drawing import Helpers
 from pyomo_dlmp.report.figures.paper import svg_text
+from pyomo_dlmp.report.live.encoding import plotly_script
 from pyomo_dlmp.report.story import paragraph
 from pyomo_dlmp.report.tables import number, signed, summary_table
 from tests.report.synthetic import write_synthetic
@@ -26,9 +28,24 @@ from tests.report.synthetic import write_synthetic
 SMALL = {"buses": 12, "periods": 3}
 
 
-def pictures(text: str) -> list[str]:
-    """The alternative text of every picture."""
-    return re.findall(r'<img alt="([^"]+)" src="data:image/svg\+xml;base64,', text)
+def charts(text: str) -> list[str]:
+    """What each chart of the page is, in words; of the map's three one."""
+    return re.findall(r'data-chart="[^"]+" role="img" aria-label="([^"]+)"', text) + re.findall(
+        r'id="feeder-map" role="img" aria-label="([^"]+)"', text)
+
+
+def drawn(folder) -> list[str]:
+    """Names of the pictures that are drawn as files."""
+    target = folder / "pictures"
+    count = write_pictures(folder, target, processes=1)
+    names = sorted(path.name for path in target.glob("*.svg"))
+    assert count == len(names)
+    return names
+
+
+def without_library(text: str) -> str:
+    """The page without plotly's own script."""
+    return text.replace(plotly_script(), "")
 
 
 @pytest.fixture
@@ -41,27 +58,29 @@ def unrendered(monkeypatch):
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):
-    path = write_report(write_synthetic(tmp_path_factory.mktemp("results"), **SMALL))
+    folder = write_synthetic(tmp_path_factory.mktemp("results"), **SMALL)
+    path = write_report(folder)
     assert path.name == "report.html"
     return path.read_text(encoding="utf-8")
 
 
 def test_the_report_has_every_picture_and_table(text):
-    assert len(pictures(text)) == 17
-    assert text.count("<table>") == 3
-    assert text.count("<figcaption>") == 17
-    for anchor in re.findall(r'href="#(\w+)"', text):
-        assert f'id="{anchor}"' in text
+    assert len(charts(text)) == 7
+    assert text.count("<table") == 3
+    assert text.count("<figcaption>") == 6
+    ids = re.findall(r' id="([\w-]+)"', without_library(text))
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'href="#(\w+)"', text)) <= set(ids)
 
 
 def test_the_report_needs_nothing_else(text):
-    assert "http" not in text
-    assert "<script" not in text and "<link" not in text and "@import" not in text
-    assert set(re.findall(r'src="([a-z]+:)', text)) == {"data:"}
-    for data in re.findall(r"base64,([A-Za-z0-9+/=]+)", text):
-        svg = base64.b64decode(data).decode("utf-8")
-        assert "<svg" in svg
-        assert not re.search(r'href="(?!#|data:)', svg)
+    own = without_library(text)
+    assert len(text) - len(own) == len(plotly_script())  # once
+    assert "http:" not in own and "https:" not in own
+    assert "<link" not in own and "@import" not in own and not re.search(r"<script[^>]* src", own)
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]+)"', own)
+    assert policy.startswith("default-src 'none';")  # a browser refuses any connection
+    assert not re.search(r'(src|href)="(?!#|data:)', own)
 
 
 def test_the_same_tables_give_the_same_picture(tmp_path):
@@ -81,11 +100,12 @@ def test_the_same_tables_give_the_same_picture(tmp_path):
     ids=str,
 )
 def test_other_shapes_of_study(tmp_path, unrendered, options):
-    text = write_report(write_synthetic(tmp_path, **{**SMALL, **options})).read_text("utf-8")
+    folder = write_synthetic(tmp_path, **{**SMALL, **options})
+    text = write_report(folder).read_text("utf-8")
     cases = options.get("cases", ("no SVG", "SVG"))
-    expected = 17 - (len(cases) == 1) - ("SVG" not in cases)
-    assert len(pictures(text)) == expected
-    assert "nan" not in re.sub(r"base64,[^\"]+", "", text).lower()
+    assert len(charts(text)) == 7 - ("SVG" not in cases)
+    assert len(drawn(folder)) == 17 - (len(cases) == 1) - ("SVG" not in cases)
+    assert "nan" not in without_library(text).lower()
 
 
 @pytest.mark.parametrize(("lost", "words"), [
@@ -96,10 +116,13 @@ def test_captions_say_how_many_buses_have_no_coordinates(tmp_path, monkeypatch, 
     buses = pd.read_csv(folder / "buses.csv", dtype=str)
     buses.loc[buses.index[lost], ["x", "y"]] = ""
     buses.to_csv(folder / "buses.csv", index=False)
-    monkeypatch.setattr(sections, "_picture", lambda caption, *_, **__: caption)
+    monkeypatch.setattr(day, "on_paper", lambda caption, *_, **__: caption)
+    monkeypatch.setattr(sections, "on_paper", lambda caption, *_, **__: caption)
     results = read_results(folder)
-    captions = [item for section in sections.sections_of(results, results.cases)
-                for item in section.items if "one-line" in str(item) or "Not to scale" in str(item)]
+    items = [getattr(item, "caption", item) for section in sections.sections_of(
+        results, results.cases) for item in section.items]
+    captions = [item for item in items
+                if "one-line" in item or "Not to scale" in item or "The feeder," in item]
     assert len(captions) > 3
     assert all((words in text) if words else ("coordinates" not in text) for text in captions)
 
@@ -109,21 +132,22 @@ def test_an_optional_table_may_be_absent(tmp_path, unrendered, name):
     folder = write_synthetic(tmp_path, **SMALL)
     (folder / f"{name}.csv").unlink()
     text = write_report(folder).read_text(encoding="utf-8")
-    lost = {"unbalance": 4, "dispatch": 4, "payments": 0, "audit": 0}[name]
-    assert len(pictures(text)) == 17 - lost
+    assert len(charts(text)) == 7 - {"unbalance": 1, "dispatch": 4}.get(name, 0)
+    assert len(drawn(folder)) == 17 - {"unbalance": 4, "dispatch": 4}.get(name, 0)
 
 
 def test_the_reactive_price_may_be_absent(tmp_path, unrendered):
     folder = write_synthetic(tmp_path, **SMALL)
     prices = pd.read_csv(folder / "prices.csv")
     prices[prices["quantity"] == "active"].to_csv(folder / "prices.csv", index=False)
-    assert len(pictures(write_report(folder).read_text(encoding="utf-8"))) == 15
+    assert len(drawn(folder)) == 15
+    assert "reactive price" not in without_library(write_report(folder).read_text("utf-8"))
 
 
 def test_markup_in_names_is_shown_not_obeyed(tmp_path, unrendered):
     folder = write_synthetic(tmp_path, **SMALL, cases=("<b>&$x$", "SVG"))
     text = write_report(folder).read_text("utf-8")
-    assert "<b>&$" not in text
+    assert "<b>&$" not in without_library(text)
     assert "&lt;b&gt;&amp;$x$" in text
     svg = svg_text(voltage_by_hour(read_results(folder).voltages))  # "$" is money, not mathematics
     assert "<!-- &lt;b&gt;&amp;$x$: lowest bus -->" in svg

@@ -38,6 +38,7 @@ def test_the_scenarios_are_prepared_once(monkeypatch):
 @pytest.mark.parametrize(("change", "says"), [
     ({"weights": []}, "Give numbers"), ({"weights": [2.0]}, "risk, weight"),
     ({"level": 1.2}, "risk, level"), ({"risk": CVaR()}, "Give weights"),
+    ({"settlement": "two"}, "solves one weight"),
 ])
 def test_faults(change, says):
     with pytest.raises(dlmp.ModelError, match=says):

@@ -326,3 +326,8 @@ def test_a_price_takers_work_is_checked_too():
     check(with_taker)
     assert "the sites of 't' can draw 0.2 MWh" in said(
         check, with_taker, numbers={"energy_mwh.t": [0.1, 0.5]})
+
+
+def test_a_ragged_array_is_told_by_scenario():
+    with pytest.raises(dlmp.ModelError, match="column 'price': has 1 numbers in scenario 2"):
+        dlmp.Scenarios.of_arrays(price=[[1, 2], [3], [4, 5]], energy_mwh=[1, 1, 1])

@@ -167,11 +167,36 @@ def test_faults(change, says):
         solve(**change)
 
 
-def test_values_of_one_settlement_are_not_given_for_two():
-    result = solve(flexibility=0.0, given=scenarios(mwh=(1.0, 1.0)))
-    for call in (result.value, lambda: result.evaluate(scenarios())):
-        with pytest.raises(dlmp.ModelError, match="settlement='one'"):
-            call()
+def test_out_of_sample_both_settlements_are_paid():
+    """The same scenarios cost the same; a new one its least real-time bill beside the schedule."""
+    result = solve(gap=1e-5)
+    again = result.evaluate(scenarios(), gap=1e-6, judge=1.0)
+    assert again.mean_cost == pytest.approx(result.objective, rel=2e-5)
+    assert (again.by_scenario["judged"] == "passed").all()
+    new = scenarios((0.5, 0.5), price=((50.0, 35.0), (45.0, 80.0)), sun=((0.3, 0.9), (0.6, 0.1)))
+    found = result.evaluate(new, gap=1e-6, judge=1.0)
+    assert (found.by_scenario["judged"] == "passed").all()
+    plan = np.array(result.decision.schedule_kw()["dc"])
+    ahead = sum(plan[t] / 1e3 * cost_and_price(*MEAN[t], [plan[t]])[1].item() for t in (0, 1))
+    assert found.decision.cost == pytest.approx(ahead, abs=2e-3)
+    kw = np.arange(90.0, 900.1, 1.0)
+    for k, name in enumerate(new.names):
+        numbers, other = new.of(name), 1e3 * MWH[k] - kw
+        able = (np.abs(kw - plan[0]) <= 90.0) & (np.abs(other - plan[1]) <= 90.0)
+        u = np.column_stack([kw, other])[able]
+        bill = sum((u[:, t] - plan[t]) / 1e3 * cost_and_price(
+            numbers["price"][t], numbers["available.pv"][t], u[:, t])[1] for t in (0, 1))
+        bill = bill + DEVIATION / 1e3 * np.abs(u - plan).sum(axis=1)
+        row = found.by_scenario.iloc[k]
+        assert row["cost"] <= bill.min() + 1e-6  # the grid is a part of what can be done
+        assert bill.min() - row["cost"] <= 0.05  # and "judged" says that it is had
+
+
+@pytest.mark.parametrize("audit", [True, False])
+def test_the_value_of_one_settlement_is_not_given_for_two(audit):
+    result = solve(flexibility=0.0, given=scenarios(mwh=(1.0, 1.0)), audit=audit)
+    with pytest.raises(dlmp.ModelError, match="settlement='one'"):
+        result.value()
 
 
 def test_the_bound_by_convexity_is_a_bound_and_its_costs_are_the_dsos(monkeypatch):

@@ -280,3 +280,8 @@ def test_ctrl_c_returns_what_is_known():
     assert pressed and result.status == "interrupted"
     assert result.audit.passed and result.bound <= result.objective
     assert len(result.first_stage) == 2 and not result.prices.empty
+
+
+def test_starts_of_jobs_need_jobs():
+    with pytest.raises(dlmp.ModelError, match="no job without pause"):
+        solve(first_stage="jobs")

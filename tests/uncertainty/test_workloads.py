@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 
 import pyomo_dlmp as dlmp
-from pyomo_dlmp.market.workload import Interactive, Job, Servers, Ups
+from pyomo_dlmp.market.workload import (
+    Interactive,
+    Job,
+    LlmService,
+    Servers,
+    Smoothing,
+    Training,
+    Ups,
+)
 from pyomo_dlmp.uncertainty.scenario_models import ScenarioModels
 from tests.models import feeder
 from tests.uncertainty.tiny import DC, LOAD, NET, PRICE, PV, SUN, market
@@ -22,7 +30,12 @@ HOT = replace(POOL, pue_table=((10.0, 1.1), (30.0, 1.4)), temperature=(20.0, 20.
 RAMP = feeder(LOAD, PV, replace(DC, ramp_kw=120))
 STORE = feeder(LOAD, PV, DC, dlmp.Storage(
     name="bat", bus="end", kw_max=100, kwh_max=150, kwh_start=80))
+CHAT = LlmService(name="chat", tokens=5e5, replicas=150, idle_w=300.0, latency_s=0.1)
+TUNE = Training(name="tune", site="dc", gpus=250, gpu_hours=300, arrival=0, deadline=2, swing=0.3)
+RACK = Smoothing(site="dc", kw=100, kwh=100, kwh_start=50, step_kw=20)
 CASES = {
+    "gpus": (NET, dlmp.Workload(llm=(CHAT,), training=(TUNE,), smoothing=(RACK,)),
+             {"tokens.chat": [[2e5, 9e5], [7e5, 3e5]]}),
     "requests": (NET, dlmp.Workload(servers=(POOL,), interactive=(WEB,), jobs=(BATCH,)),
                  {"rate.web": [[1000.0, 4000.0], [3000.0, 500.0]]}),
     "temperature": (NET, dlmp.Workload(servers=(HOT,), jobs=(BATCH,), interactive=(WEB,)),

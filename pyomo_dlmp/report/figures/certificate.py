@@ -11,7 +11,7 @@ from pyomo_dlmp.report.derived import all_cases, cases_of, pick
 from pyomo_dlmp.report.figures.style import case_color, case_width, panels, styled
 from pyomo_dlmp.tolerances import ENTRY, SAME_MONEY
 
-_LEAST, _SEEN = ENTRY / 10, SAME_MONEY  # $/MWh: the axis spans at least these
+LEAST, _SEEN = ENTRY / 10, SAME_MONEY  # $/MWh: the axis spans at least these
 
 
 @styled
@@ -35,10 +35,10 @@ def certificate_curves(certificate: pd.DataFrame) -> Figure:
         cases = all_cases(rows)
         for case in cases_of(rows):
             y = np.sort(pick(rows, case=case)["error"].to_numpy(dtype=float))
-            ax.plot(100 * (np.arange(len(y)) + 0.5) / len(y), np.maximum(y, _LEAST), label=case,
+            ax.plot(100 * (np.arange(len(y)) + 0.5) / len(y), np.maximum(y, LEAST), label=case,
                     color=case_color(cases, case), lw=case_width(cases, case))
         ax.set_yscale("log")
-        ax.set_ylim(_LEAST, max(_SEEN, 10 * float(rows["error"].max())))
+        ax.set_ylim(LEAST, max(_SEEN, 10 * float(rows["error"].max())))
         ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:.0e}".replace("e-0", "e-")))
         ax.yaxis.set_minor_formatter(NullFormatter())
         ax.set_title(f"{quantity} price ({rows['unit'].iloc[0]})")

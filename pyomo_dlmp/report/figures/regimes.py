@@ -15,7 +15,7 @@ from pyomo_dlmp.report.figures.style import INK, panels, styled
 # Light enough to write prices on, distinct under common colour blindness (Paul Tol's "light").
 _COLORS = ("#77AADD", "#EE8866", "#EEDD88", "#FFAABB", "#99DDFF", "#44BB99", "#BBCC33", "#AAAA00",
            "#DDDDDD")
-_REST = "#f4f6f8"
+REST = "#f4f6f8"
 _LETTERS = 130  # of a legend's line; more limits are counted
 
 
@@ -33,13 +33,7 @@ def regime_map(regimes: pd.DataFrame) -> Figure:
     -------
     Figure
     """
-    cases = cases_of(regimes)
-    area = dict.fromkeys(regimes["binds"], 0.0)
-    for (_, _, words), rows in regimes[regimes["corner"] > 0].groupby(
-            ["case", "region", "binds"], observed=True):
-        area[words] += _area(rows["x"].to_numpy(float), rows["y"].to_numpy(float))
-    ranked = sorted(area, key=lambda words: -area[words])[:len(_COLORS)]
-    colour = dict(zip(ranked, _COLORS, strict=False))
+    cases, colour = cases_of(regimes), colours_of(regimes)
     columns = min(len(cases), 3)
     figure, axes = panels(-(-len(cases) // columns), columns, 3.6)
     for ax, case in zip(axes.flat, cases, strict=False):
@@ -47,13 +41,32 @@ def regime_map(regimes: pd.DataFrame) -> Figure:
         ax.set_title(f"{case} · hour {pick(regimes, case=case)['period'].iloc[0]}")
     for ax in axes.flat[len(cases):]:
         ax.remove()
-    handles: list = [Patch(facecolor=colour[words], edgecolor="white", label=_short(words))
-                     for words in ranked]
-    if len(area) > len(ranked):
-        handles.append(Patch(facecolor=_REST, label="others"))
+    handles: list = [Patch(facecolor=colour[words], edgecolor="white", label=short(words))
+                     for words in colour]
+    if regimes["binds"].nunique() > len(colour):
+        handles.append(Patch(facecolor=REST, label="others"))
     handles.append(Line2D([], [], marker="*", color=INK, lw=0, ms=11, label="answer"))
     figure.legend(handles=handles, loc="outside lower center", ncols=1)
     return figure
+
+
+def colours_of(regimes: pd.DataFrame) -> dict[str, str]:
+    """A colour for what binds, the largest regions first; further ones have none of their own.
+
+    Parameters
+    ----------
+    regimes : DataFrame
+        As of `regime_map`.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    size = dict.fromkeys(regimes["binds"], 0.0)
+    for (_, _, words), rows in regimes[regimes["corner"] > 0].groupby(
+            ["case", "region", "binds"], observed=True):
+        size[words] += area(rows["x"].to_numpy(float), rows["y"].to_numpy(float))
+    return dict(zip(sorted(size, key=lambda words: -size[words]), _COLORS, strict=False))
 
 
 def _draw(ax: Axes, rows: pd.DataFrame, colour: dict[str, str]) -> None:
@@ -62,9 +75,9 @@ def _draw(ax: Axes, rows: pd.DataFrame, colour: dict[str, str]) -> None:
     total = float(np.ptp(corners["x"])) * float(np.ptp(corners["y"]))
     for _, region in corners.sort_values("corner").groupby("region"):
         at = region[["x", "y"]].to_numpy(float)
-        ax.add_patch(Polygon(at, facecolor=colour.get(region["binds"].iloc[0], _REST),
+        ax.add_patch(Polygon(at, facecolor=colour.get(region["binds"].iloc[0], REST),
                              edgecolor="white", lw=0.8))
-        if _area(*at.T) > 0.02 * total:
+        if area(*at.T) > 0.02 * total:
             ax.annotate(f"{region['price_x'].mean():.1f}", at.mean(axis=0), ha="center",
                         va="center", fontsize=8, color=INK)
     answer = rows[rows["corner"] == 0]
@@ -76,15 +89,38 @@ def _draw(ax: Axes, rows: pd.DataFrame, colour: dict[str, str]) -> None:
     ax.set_ylabel(f"{y_site} (MW)")
 
 
-def _short(words: str) -> str:
-    """As many limits as a line of the legend holds, and how many more there are."""
+def short(words: str, letters: int = _LETTERS) -> str:
+    """As many limits as a line of the legend holds, and how many more there are.
+
+    Parameters
+    ----------
+    words : str
+        Limits with "; " between them.
+    letters : int
+        Of the line.
+
+    Returns
+    -------
+    str
+    """
     limits, kept = words.split("; "), list[str]()
     for limit in limits:
-        if kept and len("; ".join([*kept, limit])) > _LETTERS:
+        if kept and len("; ".join([*kept, limit])) > letters:
             return f"{'; '.join(kept)}; {len(limits) - len(kept)} more"
         kept.append(limit)
     return words
 
 
-def _area(x: np.ndarray, y: np.ndarray) -> float:
+def area(x: np.ndarray, y: np.ndarray) -> float:
+    """Area of a polygon.
+
+    Parameters
+    ----------
+    x, y : ndarray, shape (corners,)
+        In their order around it.
+
+    Returns
+    -------
+    float
+    """
     return 0.5 * abs(float(x @ np.roll(y, 1) - y @ np.roll(x, 1)))

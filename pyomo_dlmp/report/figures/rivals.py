@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from pyomo_dlmp.report.derived import cases_of, pick
-from pyomo_dlmp.report.figures.style import panels, site_colors, styled
+from pyomo_dlmp.report.figures.style import CASE_COLORS, panels, styled
 from pyomo_dlmp.tolerances import ROUNDING
 
 _MOST_STARTS = 3
@@ -29,7 +31,7 @@ def regret_by_round(responses: pd.DataFrame) -> Figure:
     """
     cases = cases_of(responses)
     starts = list(dict.fromkeys(responses["start"]))[:_MOST_STARTS]
-    colors = site_colors(list(dict.fromkeys(responses["owner"])))
+    colors = dict(zip(dict.fromkeys(responses["owner"]), cycle(CASE_COLORS), strict=False))
     figure, axes = panels(len(cases), len(starts), 2.6, sharey=True)
     for row, case in zip(axes, cases, strict=True):
         for ax, start in zip(row, starts, strict=True):

@@ -1,0 +1,62 @@
+"""What a site does to losses, voltages and unbalance in a few telling hours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pyomo_dlmp.ac.legs import leg_state
+from pyomo_dlmp.connection.limits import LimitOptions, Limits
+from pyomo_dlmp.network.units import KILO
+
+_KEYS = ("lowest_pu", "highest_pu", "vuf_percent", "losses_kw")
+
+
+def effects_table(study: Any) -> pd.DataFrame:
+    """See `ConnectionStudy.effects`.
+
+    Parameters
+    ----------
+    study : ConnectionStudy
+
+    Returns
+    -------
+    DataFrame
+    """
+    grid, hours = study.grid, study.hours
+    load = (grid.drawn - grid.injected).real.sum(axis=0)
+    mean = int(np.argmin(np.abs(load - load[grid.of_hour].mean())))
+    cases = {"limiting hour": study.binding.hour,
+             "greatest load": grid.hour_of(int(np.argmax(load))),
+             "mean load": grid.hour_of(mean), "least load": grid.hour_of(int(np.argmin(load)))}
+    at = grid.of_hour[list(cases.values())]
+    feeder = grid.feeder(at)
+    kw = study.firm_kw * hours.share[list(cases.values())]
+    z, _ = feeder.solve(study.site, kw, np.arange(len(at)), feeder.start)
+    legs, power = study.site.injected(grid.circuit, kw)
+    injected = feeder.injected.copy()
+    injected[legs] += power
+    before = _figures(grid, feeder.start, feeder.injected, feeder.drawn)
+    after = _figures(grid, z, injected, feeder.drawn)
+    table = pd.DataFrame({"case": list(cases), "hour": list(cases.values()), "kw": kw})
+    for key in _KEYS:
+        table[f"{key}_before"], table[key] = before[key], after[key]
+    return table
+
+
+def _figures(grid: Any, z: np.ndarray, injected: np.ndarray, drawn: np.ndarray,
+             ) -> dict[str, np.ndarray]:
+    circuit = grid.circuit
+    volts = Limits(circuit, LimitOptions(v_min=0.0, v_max=2.0, thermal=False))
+    vuf = Limits(circuit, LimitOptions(v_min=None, v_max=None, thermal=False, vuf=100.0))
+    v = volts.values(z)
+    own = np.array([row.what == "voltage" for row in vuf.rows], dtype=bool)  # buses' own limits
+    unbalance = vuf.values(z)[~own]
+    state = leg_state(circuit.legs, circuit.legs.incidence(circuit.n) @ z[:circuit.n], injected,
+                      drawn)
+    bought = z[circuit.source_nodes] * np.conj(z[circuit.source_columns])
+    losses = KILO * (bought.real.sum(axis=0) + state.s.real.sum(axis=0))
+    return {"lowest_pu": v.min(axis=0), "highest_pu": v.max(axis=0), "losses_kw": losses,
+            "vuf_percent": 100.0 * unbalance.max(axis=0, initial=0.0)}

@@ -1,0 +1,246 @@
+"""The feeder of a connection study: its different hours, limits, and capacities of sites."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pyomo_dlmp.ac.chord import solve_many
+from pyomo_dlmp.ac.circuit import Circuit
+from pyomo_dlmp.ac.newton import solve
+from pyomo_dlmp.connection.capacity import NO_SOLUTION, Feeder, hourly_capacity
+from pyomo_dlmp.connection.curve import along_scale
+from pyomo_dlmp.connection.hours import Hours, different_hours
+from pyomo_dlmp.connection.limits import Limit, LimitOptions, Limits
+from pyomo_dlmp.connection.site import Site
+from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.network import Network
+
+EXACT_HOURS = 400  # as many different hours of one multiplier are all computed
+_SAMPLES = 200  # hours at which limits are looked at before anything is connected
+_FAR = 1e6  # a limit that does not count
+_AT_ONCE = 2e7  # entries of the states that are held at once
+NO_LIMIT, COLLAPSE = "no limit", "no solution"
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Existing:
+    """A limit that is broken before anything is connected.
+
+    Attributes
+    ----------
+    limit : Limit
+    hour : int
+        Where it is broken furthest.
+    value : float
+        There.
+    """
+
+    limit: Limit
+    hour: int
+    value: float
+
+
+@dataclass(eq=False)
+class Hourly:
+    """Capacities by hour of the study.
+
+    Attributes
+    ----------
+    kw : ndarray, shape (hours,)
+    limits : list of Limit or str
+        What each hour meets first; `NO_LIMIT`, `COLLAPSE`.
+    again : ndarray of bool
+        Whether there is room again above it.
+    computed : int
+        Different hours that were computed; capacities of others lie between two of them.
+    different : int
+        Different hours.
+    """
+
+    kw: np.ndarray
+    limits: list
+    again: np.ndarray
+    computed: int
+    different: int
+
+
+class Grid:
+    """A feeder along the hours of a study, with the places of all applicants.
+
+    Parameters
+    ----------
+    network : Network
+        Without applicants.
+    sites : sequence of Site
+    hours : Hours
+    options : LimitOptions
+    progress : callable, optional
+
+    Attributes
+    ----------
+    existing : list of Existing
+        Limits that are broken before; moved to where they are, or left out.
+    """
+
+    def __init__(self, network: Network, sites: Sequence[Site], hours: Hours,
+                 options: LimitOptions, existing: str = "relaxed",
+                 progress: Progress | None = None):
+        self.network, self.hours, self.sites = network, hours, list(sites)
+        self.say = progress or (lambda stage: None)
+        self.say(f"preparing {network.name}")
+        self.circuit = Circuit(network.with_devices(*(s.device() for s in sites)))
+        self.limits = Limits(self.circuit, options)
+        data = different_hours(self.circuit, network, hours)
+        order = np.argsort(data.scale) if data.scale is not None else np.argsort(
+            (data.drawn - data.injected).real.sum(axis=0), kind="stable")
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        self.drawn, self.injected = data.drawn[:, order], data.injected[:, order]
+        self.of_hour = place[data.of_hour]
+        self.scale = None if data.scale is None else data.scale[order]
+        self.base = self._base()
+        self.existing = self._existing(existing)
+
+    @property
+    def different(self) -> int:
+        """Different hours."""
+        return self.drawn.shape[1]
+
+    def hour_of(self, different: int) -> int:
+        """First hour of the study that is that different hour."""
+        return int(np.flatnonzero(self.of_hour == different)[0])
+
+    def _base(self) -> tuple[np.ndarray, np.ndarray]:
+        """(hours, states) of some hours, or of all where they do not differ by one multiplier."""
+        count = self.different
+        few = count if self.scale is None else min(count, _SAMPLES)
+        at = np.unique(np.linspace(0, count - 1, few).round().astype(int))
+        self.say(f"power flows without the applicant: {len(at)} of {count} different hours")
+        middle = len(at) // 2
+        first = solve(self.circuit, self.injected[:, at[middle:middle + 1]],
+                      self.drawn[:, at[middle:middle + 1]], labels=[self.hour_of(at[middle])])
+        z, good = solve_many(self.circuit, self.injected[:, at], self.drawn[:, at],
+                             np.repeat(first.z, len(at), axis=1))
+        if not good.all():  # says where the voltage collapses
+            bad = at[~good][:1]
+            solve(self.circuit, self.injected[:, bad], self.drawn[:, bad],
+                  labels=[self.hour_of(int(bad[0]))])
+        return at, z
+
+    def _existing(self, treat: str) -> list[Existing]:
+        """Limits that are broken already; changes `limits`."""
+        at, z = self.base
+        values = self.limits.values(z)
+        moved = self.limits.relax(values)
+        if treat == "left out":
+            for r, _, _ in moved:
+                self.limits.low[r], self.limits.high[r] = -_FAR, _FAR
+        elif treat != "relaxed":
+            raise ModelError.at("connection study, existing", f"is {treat!r}",
+                                "Give 'relaxed' or 'left out'.")
+        return [Existing(self.limits.rows[r], self.hour_of(int(at[t])), value)
+                for r, t, value in moved]
+
+    def feeder(self, hours: np.ndarray) -> Feeder:
+        """The feeder at some different hours, its states without applicants solved."""
+        start = self.feeder_states(hours)
+        if len(self.base[0]) < self.different:
+            start, _ = solve_many(self.circuit, self.injected[:, hours], self.drawn[:, hours],
+                                  start)
+        return Feeder(self.circuit, self.limits, self.drawn[:, hours], self.injected[:, hours],
+                      start)
+
+    def feeder_states(self, hours: np.ndarray) -> np.ndarray:
+        """First guesses of states of different hours: those of hours near them."""
+        at, z = self.base
+        return z[:, np.clip(np.searchsorted(at, hours), 0, len(at) - 1)]
+
+    def add(self, site: Site, kw: np.ndarray) -> None:
+        """Connect a site at a power in each different hour: what others find from now on."""
+        legs, power = site.injected(self.circuit, kw)
+        self.injected[legs] += power
+        at, z = self.base
+        self.base = at, solve_many(self.circuit, self.injected[:, at], self.drawn[:, at], z)[0]
+
+    def capacity(self, site: Site, max_kw: float) -> Hourly:
+        """The capacity of a site in each hour.
+
+        Parameters
+        ----------
+        site : Site
+            One of those of the grid.
+        max_kw : float
+            No more is looked for.
+
+        Returns
+        -------
+        Hourly
+        """
+        count = self.different
+
+        def compute(hours: np.ndarray):
+            return hourly_capacity(self.feeder(hours), site, max_kw)
+
+        if self.scale is not None and count > EXACT_HOURS:
+            kw, row, again, known = along_scale(self.scale, compute)
+            computed = len(known)
+        else:
+            kw, row = np.zeros(count), np.zeros(count, dtype=int)
+            again, computed = np.zeros(count, dtype=bool), count
+            size = max(16, int(_AT_ONCE / self.circuit.size))
+            for first in range(0, count, size):
+                part = np.arange(first, min(count, first + size))
+                found = compute(part)
+                kw[part], row[part], again[part] = found.kw, found.row, found.again
+                self.say(f"capacity at {site.bus}: {part[-1] + 1:,} of {count:,} different hours")
+        limits = [NO_LIMIT if r < NO_SOLUTION else COLLAPSE if r == NO_SOLUTION
+                  else self.limits.rows[r] for r in row.tolist()]
+        at = self.of_hour
+        return Hourly(kw[at], [limits[i] for i in at.tolist()], again[at], computed, count)
+
+    def lowest(self, site: Site, max_kw: float, count: int) -> tuple[np.ndarray, np.ndarray, list]:
+        """The different hours that allow least, without the capacities of all others.
+
+        Some hours of the greatest load and of the least are computed; then one power flow of each
+        other hour, at the power that the last of the wanted hours allows, tells whether it allows
+        less.
+
+        Parameters
+        ----------
+        site, max_kw
+            As of `capacity`.
+        count : int
+            Hours that are wanted.
+
+        Returns
+        -------
+        (ndarray, ndarray, list)
+            Different hours, their kW, and limits or words.
+        """
+        total = self.different
+        count = min(count, total)
+        found = np.full(total, np.nan)
+        row = np.zeros(total, dtype=int)
+        todo = np.unique(np.concatenate([np.arange(min(8, total)),
+                                         np.arange(total)[-max(24, 2 * count):]]))
+        left = np.ones(total, dtype=bool)
+        while len(todo):
+            answer = hourly_capacity(self.feeder(todo), site, max_kw)
+            found[todo], row[todo] = answer.kw, answer.row
+            left[todo] = False
+            rest = np.flatnonzero(left)
+            limit = np.sort(found[~left])[count - 1]
+            if not len(rest):
+                break
+            feeder = self.feeder(rest)
+            _, excess = feeder.solve(site, np.full(len(rest), limit), np.arange(len(rest)),
+                                     feeder.start)
+            todo = rest[excess.max(axis=0, initial=-np.inf) > 0.0]
+        order = np.argsort(np.where(np.isnan(found), np.inf, found), kind="stable")[:count]
+        return order, found[order], [
+            NO_LIMIT if r < NO_SOLUTION else COLLAPSE if r == NO_SOLUTION
+            else self.limits.rows[r] for r in row[order].tolist()]

@@ -1,0 +1,230 @@
+"""All three-phase buses at once, and several applicants one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pyomo_dlmp.connection.answer import contracts
+from pyomo_dlmp.connection.grid import Existing, Grid
+from pyomo_dlmp.connection.hours import read_hours
+from pyomo_dlmp.connection.limits import LimitOptions
+from pyomo_dlmp.connection.result import ConnectionStudy
+from pyomo_dlmp.connection.site import checked_site, three_phase_buses
+from pyomo_dlmp.connection.study import ceiling, confirm, option_faults, study_of
+from pyomo_dlmp.errors import DlmpError, Fault, ModelError
+from pyomo_dlmp.network import Network
+from pyomo_dlmp.results.feeder import distance_km
+
+COLUMNS = ["bus", "kv", "distance_km", "firm_kw", "flexible_kw", "what", "element", "phase",
+           "hour"]
+_OPTIONS = ("v_min", "v_max", "voltage_legs", "thermal", "vuf")
+Progress = Callable[[str], None]
+
+
+@dataclass(eq=False, repr=False)
+class HostingMap:
+    """The answer of `hosting_map`.
+
+    Attributes
+    ----------
+    network : Network
+    table : DataFrame
+        By bus, one site at a time: columns bus, kv, distance_km, firm_kw, flexible_kw (curtailed
+        in no more than the allowed hours), what, element, phase, hour (what ends the firm kW).
+        Greatest firm kW first.
+    allowed_hours : float
+        Of a year.
+    existing : list of Existing
+        Limits that are broken before.
+    grid : Grid
+    """
+
+    network: Network
+    table: pd.DataFrame
+    allowed_hours: float
+    existing: list[Existing]
+    grid: Grid
+
+    def __repr__(self) -> str:
+        if not len(self.table):
+            return f"<HostingMap {self.network.name}: no bus>"
+        first, last = self.table.iloc[0], self.table.iloc[-1]
+        return (f"<HostingMap {self.network.name}: {len(self.table)} buses, firm "
+                f"{last['firm_kw']:,.0f} kW ({last['bus']}) to {first['firm_kw']:,.0f} kW "
+                f"({first['bus']})>")
+
+
+def hosting_map(  # noqa: PLR0913  # keywords of a call, for people
+        network: Network, *, buses: Sequence[str] | None = None, max_kw: float | None = None,
+        load: Any = None, power_factor: float = 0.95, svg: float | None = None,
+        load_scale: Any = 1.0, price: Any = 50.0, hours: float = 1.0,
+        hours_per_year: float = 22.0, existing: str = "relaxed",
+        progress: Progress | None = None, on_bus: Callable[[dict], None] | None = None,
+        **limits: Any) -> HostingMap:
+    """The firm and flexible kW of a three-phase site at each bus, one at a time.
+
+    Parameters
+    ----------
+    network : Network
+    buses : sequence of str, optional
+        By default all with three phases.
+    max_kw, load, power_factor, svg, load_scale, price, hours, existing
+        As of `connection_study`.
+    hours_per_year : float
+        Hours of curtailment a year for `flexible_kw`.
+    progress : callable, optional
+        progress(stage).
+    on_bus : callable, optional
+        on_bus(row) after each bus.
+    **limits
+        v_min, v_max, voltage_legs, thermal, vuf, as of `connection_study`.
+
+    Returns
+    -------
+    HostingMap
+
+    Raises
+    ------
+    ModelError
+        As of `connection_study`; if no bus has three phases.
+    """
+    if unknown := sorted(set(limits) - set(_OPTIONS)):
+        raise ModelError([Fault(f"hosting_map, {key}", "is not an option",
+                                f"Options of limits are {', '.join(_OPTIONS)}.")
+                          for key in unknown])
+    wanted = three_phase_buses(network) if buses is None else list(buses)
+    if not wanted:
+        raise ModelError.at(f"network {network.name!r}", "has no bus with three phases",
+                            "Give buses=... and study these by connection_study(phases=...).")
+    faults: list[Fault] = []
+    sites = []
+    for i, bus in enumerate(wanted):
+        try:
+            sites.append(checked_site(network, bus, power_factor=power_factor, svg=svg,
+                                      name=f"applicant at {bus}" if i else "applicant"))
+        except DlmpError as error:
+            faults += [f for f in error.faults if f not in faults]
+    options = LimitOptions(**limits)
+    faults += option_faults(max_kw, options.v_min, options.v_max, options.voltage_legs,
+                            options.vuf)
+    if faults:
+        raise ModelError(faults)
+    series = read_hours(network, load_scale, price, load, hours)
+    grid = Grid(network, sites, series, options, existing, progress)
+    allowed = int(hours_per_year * min(1.0, series.count * hours / 8760.0) / hours)
+    far, most = distance_km(network), ceiling(network, max_kw, series)
+    rows = []
+    for i, site in enumerate(sites):
+        grid.say(f"hosting map: bus {i + 1} of {len(sites)}")
+        row = {"bus": site.bus, "kv": network.buses[site.bus].kv, "distance_km": far[site.bus],
+               **_figures(grid, site, most, allowed)}
+        rows.append(row)
+        if on_bus is not None:
+            on_bus(row)
+    table = pd.DataFrame(rows, columns=COLUMNS).sort_values(
+        "firm_kw", ascending=False, kind="stable", ignore_index=True)
+    return HostingMap(network, table, hours_per_year, grid.existing, grid)
+
+
+def _figures(grid: Grid, site, most: float, allowed: int) -> dict[str, Any]:
+    """Firm and flexible kW of a site, and what ends the firm one."""
+    share = grid.hours.share
+    if grid.scale is None and np.ptp(share) == 0 and not _few(grid):
+        # the hours that allow least are enough
+        counts = np.bincount(grid.of_hour, minlength=grid.different)
+        at, kw, limits = grid.lowest(site, most, allowed + 1)
+        place = int(np.searchsorted(np.cumsum(counts[at]), allowed, side="right"))
+        firm, flexible = kw[0] / share[0], kw[min(place, len(kw) - 1)] / share[0]
+        limit, hour = limits[0], grid.hour_of(int(at[0]))
+    else:
+        hourly = grid.capacity(site, most)
+        each = contracts(hourly.kw, share)
+        order = np.argsort(each, kind="stable")
+        hour = int(order[0])
+        firm, flexible, limit = each[hour], each[order[min(allowed, len(order) - 1)]], (
+            hourly.limits[hour])
+    words = (limit, "", "") if isinstance(limit, str) else (
+        limit.what, limit.element, limit.phase)
+    return {"firm_kw": float(firm), "flexible_kw": float(flexible),
+            **dict(zip(("what", "element", "phase"), words, strict=True)), "hour": hour}
+
+
+def _few(grid: Grid) -> bool:
+    return grid.different <= 96
+
+
+def applicants(  # noqa: PLR0913  # keywords of a call, for people
+        network: Network, buses: Sequence[str], kw: Sequence[float | None], *, load: Any = None,
+        phases: str | None = None, power_factor: float = 0.95, svg: float | None = None,
+        load_scale: Any = 1.0, price: Any = 50.0, hours: float = 1.0, existing: str = "relaxed",
+        check: bool = False, progress: Progress | None = None,
+        **limits: Any) -> list[ConnectionStudy]:
+    """Studies of applicants in their order: each finds what the ones before have left.
+
+    Parameters
+    ----------
+    network : Network
+    buses : sequence of str
+    kw : sequence of float or None
+        What each asks for (kW): it gets this, or its firm kW if that is less; None: its firm kW.
+    check : bool
+        Whether the engine confirms the first one's firm kW.
+    load, phases, power_factor, svg, load_scale, price, hours, existing, progress, **limits
+        As of `connection_study`.
+
+    Returns
+    -------
+    list of ConnectionStudy
+        `max_kw` of each is what it asked for.
+
+    Raises
+    ------
+    ModelError
+        As of `connection_study`.
+    """
+    sites, faults = [], []
+    for i, bus in enumerate(buses):
+        try:
+            sites.append(checked_site(network, bus, phases=phases, power_factor=power_factor,
+                                      svg=svg, name=f"applicant {i + 1}"))
+        except DlmpError as error:
+            faults += [f for f in error.faults if f not in faults]
+    if faults:
+        raise ModelError(faults)
+    options = LimitOptions(**limits)
+    series = read_hours(network, load_scale, price, load, hours)
+    grid = Grid(network, sites, series, options, existing, progress)
+    found = []
+    for site, asked in zip(sites, kw, strict=True):
+        study = study_of(grid, site, ceiling(network, asked, series))
+        study.options = {"v_min": options.v_min, "v_max": options.v_max,
+                         "voltage_legs": options.voltage_legs, "thermal": options.thermal,
+                         "vuf": options.vuf, "existing": existing}
+        found.append(study)
+        if check and len(found) == 1:
+            study.check = confirm(study, options)
+        grid = _after(grid, study)
+    return found
+
+
+def _after(grid: Grid, study: ConnectionStudy) -> Grid:
+    """The grid with a site at its firm kW; hours stay those that differ by loads alone."""
+    share = grid.hours.share
+    if np.ptp(share) == 0:
+        grid.add(study.site, np.full(grid.different, study.firm_kw * float(share[0])))
+        return grid
+    # the site's series makes hours differ that did not
+    pairs = np.unique(np.array([grid.of_hour, share]), axis=1, return_inverse=True)
+    kept, of_hour = pairs[0], np.asarray(pairs[1]).reshape(-1)
+    at = kept[0].astype(int)
+    grid.drawn, grid.injected = grid.drawn[:, at], grid.injected[:, at].copy()
+    starts = grid.feeder_states(at)
+    grid.of_hour, grid.scale = of_hour, None
+    grid.base = np.arange(len(at)), starts
+    grid.add(study.site, study.firm_kw * kept[1])
+    return grid

@@ -1,0 +1,215 @@
+"""The hours of a study: their series as given, and the few that differ from each other.
+
+A year of 8,760 hours under a multiplier of all loads that is rounded to three digits has some
+hundreds of different hours; only these are solved.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pyomo_dlmp.ac.circuit import Circuit
+from pyomo_dlmp.errors import Fault, ModelError, shown
+from pyomo_dlmp.network import Datacenter, Network
+from pyomo_dlmp.network.series import is_number, items_of, series_findings
+from pyomo_dlmp.network.units import mega
+from pyomo_dlmp.opf.load_scale import load_series, reactive_series
+from pyomo_dlmp.series.reading import frame_of
+
+YEARS = (8760, 8784)
+
+
+@dataclass(frozen=True, eq=False)
+class Hours:
+    """Series by hour.
+
+    Attributes
+    ----------
+    count : int
+        Hours (periods).
+    load_scale : object
+        As of `OpfOptions`, for these periods.
+    price : ndarray, shape (count,)
+        Of energy at the substation ($/MWh).
+    share : ndarray, shape (count,)
+        Of its contracted kW that the applicant wants to draw (1).
+    asked_kw : float or None
+        Greatest kW of its series, where that is in kW.
+    hours : float
+        Length of a period (h).
+    """
+
+    count: int
+    load_scale: Any
+    price: np.ndarray
+    share: np.ndarray
+    asked_kw: float | None
+    hours: float = 1.0
+
+    @property
+    def is_year(self) -> bool:
+        """Whether they are a whole year."""
+        return round(self.count * self.hours) in YEARS
+
+
+def read_hours(network: Network, load_scale: Any, price: Any, load: Any,
+               hours: float = 1.0) -> Hours:
+    """Series that fit each other, from what a user gives.
+
+    Parameters
+    ----------
+    network : Network
+    load_scale : number, sequence, mapping, "profiles", or path of a CSV file
+        As of `OpfOptions`.
+    price : number, sequence or path
+        $/MWh.
+    load : None, number, sequence or path
+        Of the applicant: shares of its kW (at most 1), or kW; None: constant.
+    hours : float
+        Length of a period (h).
+
+    Returns
+    -------
+    Hours
+
+    Raises
+    ------
+    ModelError
+        With everything that is wrong: lengths that differ, that are nearly a year, numbers.
+    """
+    given = {"load_scale": _values(load_scale, "load_scale"), "price": _values(price, "price"),
+             "load": _values(1.0 if load is None else load, "load")}
+    lengths = {key: n for key, value in given.items() if (n := _length(value, network, hours))}
+    count = max(lengths.values(), default=1)
+    faults = [Fault(f"connection study, {key}", f"has {n:,} values, {_longest(lengths)} has "
+                    f"{count:,}", _calendar(n, count)) for key, n in lengths.items() if n != count]
+    if not faults and round(count * hours) not in YEARS and 8600 < count * hours < 8900:
+        faults.append(Fault(f"connection study, {_longest(lengths)}", f"has {count:,} values",
+                            "A year has 8,760 hours, a leap year 8,784: complete it, or give fewer "
+                            "days."))
+    numbers = {}
+    for key, least in (("price", -np.inf), ("load", 0.0)):
+        by, wrong = series_findings(given[key], range(count), least)
+        if not any(f.where.endswith(key) for f in faults):
+            faults += [Fault(f"connection study, {key}", what, cure) for what, cure in wrong]
+        numbers[key] = np.fromiter(by.values(), float)
+    if not faults and not numbers["load"].max() > 0:
+        faults.append(Fault("connection study, load", "is 0 in every hour", "Give its shares."))
+    if faults:
+        raise ModelError(faults)
+    most = float(numbers["load"].max())
+    in_kw = most > 1.0
+    return Hours(count, given["load_scale"], numbers["price"],
+                 numbers["load"] / most if in_kw else numbers["load"], most if in_kw else None,
+                 hours)
+
+
+def _values(given: Any, key: str) -> Any:
+    """A series from a file's only column of numbers, or from that named as the key."""
+    if key == "load_scale" and (given == "profiles" if isinstance(given, str) else
+                                isinstance(given, Mapping)):
+        return given
+    if not isinstance(given, str | os.PathLike):
+        items = items_of(given)
+        return given if items is None else items
+    where, frame = frame_of(given)
+    columns = [c for c in frame.columns if frame[c].dtype.kind in "fiu"]
+    named = [c for c in columns if str(c).lower() in (key, "kw", "share", "value")]
+    if len(columns) != 1 and len(named) != 1:
+        raise ModelError.at(where, f"has {len(columns)} columns of numbers: {shown(columns)}",
+                            f"Give a file with one, or with one named {key!r}.")
+    return frame[(named or columns)[0]].tolist()
+
+
+def _length(value: Any, network: Network, hours: float) -> int:
+    """Periods of a series; 0 of one number for all of them."""
+    if isinstance(value, str):
+        return max((int(len(p.values) * p.minutes / 60.0 / hours)
+                    for p in network.profiles.values()), default=0)
+    if isinstance(value, Mapping):
+        return max((len(items_of(v) or ()) for v in value.values()), default=0)
+    return 0 if is_number(value) or not isinstance(value, list) else len(value)
+
+
+def _longest(lengths: dict[str, int]) -> str:
+    return max(lengths, key=lambda key: lengths[key])
+
+
+def _calendar(n: int, count: int) -> str:
+    if {n, count} == set(YEARS):
+        return "One is of a leap year: leave out 29 February there."
+    if n == 24 or count % n == 0:
+        return f"Repeat it {count // n} times, or give one number."
+    return "Give series of one length, or one number."
+
+
+@dataclass(frozen=True, eq=False)
+class Different:
+    """The hours that differ.
+
+    Attributes
+    ----------
+    drawn, injected : ndarray, shape (legs, different hours), complex
+        Of the feeder as it is, as of `ac.newton.solve` (MVA).
+    of_hour : ndarray of int, shape (count,)
+        Which of them each hour is.
+    scale : ndarray, shape (different hours,) or None
+        The one multiplier by which they differ; None: there is no such one.
+    """
+
+    drawn: np.ndarray
+    injected: np.ndarray
+    of_hour: np.ndarray
+    scale: np.ndarray | None
+
+
+def different_hours(circuit: Circuit, network: Network, hours: Hours) -> Different:
+    """The hours that differ in what the feeder's own loads and devices do.
+
+    Parameters
+    ----------
+    circuit : Circuit
+        Of the network, with or without applicants.
+    network : Network
+        Without applicants.
+    hours : Hours
+
+    Returns
+    -------
+    Different
+    """
+    labels = range(hours.count)
+    scales = [series(network, hours.load_scale, labels, hours.hours)
+              for series in (load_series, reactive_series)]
+    distinct: dict[int, np.ndarray] = {}
+    p, q = ({name: distinct.setdefault(id(by), np.fromiter(by.values(), float))
+             for name, by in scale.items()} for scale in scales)
+    stacked = np.array(list(distinct.values())).reshape(len(distinct), hours.count)
+    kept, of_hour = np.unique(stacked, axis=1, return_inverse=True)
+    of_hour = np.asarray(of_hour).reshape(-1)
+    place = {key: i for i, key in enumerate(distinct)}
+    p, q = ({name: kept[place[id(by)]] for name, by in scale.items()} for scale in scales)
+    count = kept.shape[1]
+    drawn = np.broadcast_to(circuit.legs.scaled((p, q)), (len(circuit.legs), count)).copy()
+    one = len(distinct) == 1 and set(network.loads) <= set(p) and not q
+    return Different(drawn, _injected(circuit, network, p, q, count), of_hour,
+                     kept[0] if one else None)
+
+
+def _injected(circuit: Circuit, network: Network, p: Mapping, q: Mapping,
+              count: int) -> np.ndarray:
+    """What devices do by themselves: as `ac_power_flow` without a dispatch."""
+    found = np.zeros((len(circuit.legs), count), dtype=complex)
+    for name, device in network.devices.items():
+        power = device.nominal_power()
+        if power is None:
+            continue
+        made, var = (np.array(part)[:, None] for part in device.equal_legs(*map(mega, power)))
+        follows = p.get(name, np.ones(count)) if not isinstance(device, Datacenter) else 1.0
+        found[circuit.legs.of[name]] = made * follows + 1j * var * q.get(name, follows)
+    return found

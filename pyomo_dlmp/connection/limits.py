@@ -1,0 +1,258 @@
+"""What must hold in a feeder: magnitudes of voltages, loadings of branches, unbalance, as rows.
+
+Every quantity is |r z| or |r z| / |r' z| with z the unknowns of `ac.circuit` (voltages and the
+currents of ideal rows), so all periods come from one sparse product. How far a row is beyond its
+limit is in pu of voltage, in shares of the rating, in VUF as a ratio; negative: there is room.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from pyomo_dlmp.ac.circuit import GROUND, Circuit
+from pyomo_dlmp.ac.elements import Element
+from pyomo_dlmp.blocks.ac_limits import PLUS
+from pyomo_dlmp.network import CenterTappedTransformer
+from pyomo_dlmp.network.phases import DELTA_PAIRS, NEUTRAL, PHASES, SPLIT
+from pyomo_dlmp.network.units import mega
+from pyomo_dlmp.opf.ac_form import rating
+from pyomo_dlmp.tolerances import ROUNDING, SAME_VOLTAGE
+
+UNITS = {"voltage": "pu", "loading": "of its rating", "unbalance": "VUF"}
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One limit.
+
+    Attributes
+    ----------
+    what : "voltage", "loading" or "unbalance"
+    element : str
+        Bus or branch.
+    phase : str
+        Phase, pair of phases, or "" of an unbalance.
+    low, high : float
+        Of the quantity; infinite where there is none.
+    """
+
+    what: str
+    element: str
+    phase: str
+    low: float
+    high: float
+
+    @property
+    def name(self) -> str:
+        """Element and phase."""
+        return f"{self.element}.{self.phase}" if self.phase else self.element
+
+    def words(self, value: float) -> str:
+        """The limit and a value, as messages show them."""
+        if self.what == "voltage":
+            near_low = abs(value - self.low) <= abs(value - self.high)
+            end, sign = (self.low, "v_min") if near_low else (self.high, "v_max")
+            return f"voltage {value:.4f} pu at {self.name} ({sign} {end:.4g})"
+        if self.what == "loading":
+            return f"loading {100 * value:.1f} % of {self.name}"
+        return f"unbalance {100 * value:.2f} % at {self.name} (limit {100 * self.high:.3g} %)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitOptions:
+    """Which limits count.
+
+    Parameters
+    ----------
+    v_min, v_max : float or None
+        Of voltages (pu) where a bus has none of its own; None: no limit.
+    voltage_legs : "phase", "line" or "both"
+        Whether they are of phases (to the neutral where it is not at ground), between phases, or
+        of both.
+    thermal : bool
+        Whether ratings of lines and transformers count, as currents of each phase.
+    vuf : float or None
+        Greatest voltage unbalance factor (%) of three-phase buses; None: no limit.
+    """
+
+    v_min: float | None = 0.95
+    v_max: float | None = 1.05
+    voltage_legs: str = "phase"
+    thermal: bool = True
+    vuf: float | None = None
+
+
+class Limits:
+    """The limits of a feeder as rows over the unknowns of its circuit.
+
+    Parameters
+    ----------
+    circuit : Circuit
+    options : LimitOptions
+
+    Attributes
+    ----------
+    rows : list of Limit
+    low, high : ndarray, shape (rows,)
+        The limits, tightened by `SAME_VOLTAGE`, so that another power flow agrees.
+    """
+
+    def __init__(self, circuit: Circuit, options: LimitOptions):
+        self.circuit, self.options = circuit, options
+        self.rows: list[Limit] = []
+        self._entries: list[dict[int, complex]] = []
+        for limit, entries in (*self._voltages(), *self._loadings()):
+            self.rows.append(limit)
+            self._entries.append(entries)
+        self.plain = len(self.rows)
+        divisors = []
+        for limit, entries, below in self._unbalances():
+            self.rows.append(limit)
+            self._entries.append(entries)
+            divisors.append(below)
+        self.matrix = _matrix(self._entries, circuit.size)
+        self.below = _matrix(divisors, circuit.size)
+        room = SAME_VOLTAGE
+        self.low = np.array([r.low for r in self.rows]) + room
+        self.high = np.array([r.high for r in self.rows]) - room
+
+    def values(self, z: np.ndarray) -> np.ndarray:
+        """The quantities.
+
+        Parameters
+        ----------
+        z : ndarray, shape (size, periods), complex
+
+        Returns
+        -------
+        ndarray, shape (rows, periods)
+        """
+        found = np.abs(self.matrix @ z)
+        if self.below.shape[0]:
+            found[self.plain:] /= np.maximum(np.abs(self.below @ z), ROUNDING)
+        return found
+
+    def excess(self, values: np.ndarray) -> np.ndarray:
+        """How far quantities are beyond their limits, negative within them; same shape."""
+        return np.maximum(self.low[:, None] - values, values - self.high[:, None])
+
+    def relax(self, values: np.ndarray) -> list[tuple[int, int, float]]:
+        """Move limits that are broken to the furthest value that there is.
+
+        Parameters
+        ----------
+        values : ndarray, shape (rows, periods)
+            Before anything is connected.
+
+        Returns
+        -------
+        list of (int, int, float)
+            Row, period and value of the furthest violation of each broken limit.
+        """
+        moved = []
+        excess = self.excess(values)
+        # beyond, not only within the margin
+        for r in np.flatnonzero((excess > 2 * SAME_VOLTAGE).any(axis=1)):
+            t = int(np.argmax(excess[r]))
+            moved.append((int(r), t, float(values[r, t])))
+        lows, highs = values.min(axis=1), values.max(axis=1)
+        self.low, self.high = np.minimum(self.low, lows), np.maximum(self.high, highs)
+        return moved
+
+    # ------------------------------------------------------------------------- its rows
+
+    def _voltages(self) -> Iterator[tuple[Limit, dict[int, complex]]]:
+        options, circuit = self.options, self.circuit
+        for name, bus in circuit.network.buses.items():
+            low = bus.v_min if bus.v_min is not None else options.v_min
+            high = bus.v_max if bus.v_max is not None else options.v_max
+            if name == circuit.network.substation.bus or (low is None and high is None):
+                continue
+            ends = -math.inf if low is None else low, math.inf if high is None else high
+            legs = list(bus.phases) if options.voltage_legs != "line" else []
+            if options.voltage_legs != "phase":
+                legs += _pairs(bus.phases)
+            for leg in dict.fromkeys(legs):
+                yield Limit("voltage", name, leg, *ends), self._phasor(name, leg)
+
+    def _phasor(self, name: str, leg: str) -> dict[int, complex]:
+        """The voltage of a phase or a pair (pu of its nominal voltage)."""
+        circuit = self.circuit
+        bus = circuit.network.buses[name]
+        nominal = bus.nominal_kv(leg) / bus.kv_ln
+        found: dict[int, complex] = {circuit.at[name, leg[0]]: 1.0 / nominal}
+        if len(leg) == 2:
+            found[circuit.at[name, leg[1]]] = -1.0 / nominal
+            return found
+        neutral = circuit.at.get((name, NEUTRAL), GROUND)
+        if bus.phases == PHASES and name not in circuit.grounded:
+            for k in PHASES:
+                at = circuit.at[name, k]
+                found[at] = found.get(at, 0.0) - 1.0 / 3.0
+        elif neutral >= 0:
+            found[neutral] = -1.0
+        return found
+
+    def _loadings(self) -> Iterator[tuple[Limit, dict[int, complex]]]:
+        """Currents of rated branches in shares of their rating, at the end that the OPF limits."""
+        if not self.options.thermal:
+            return
+        circuit = self.circuit
+        for element in circuit.elements:
+            branch = circuit.network.branches.get(element.name)
+            if element.kind not in ("shunt", "grounding") and (kva := rating(branch)) is not None:
+                assert branch is not None
+                own = branch.to_bus if isinstance(branch, CenterTappedTransformer) else (
+                    branch.from_bus)
+                yield from self._currents(element, own, mega(kva))
+        for number, row in enumerate(circuit.ideal):
+            branch = circuit.network.branches.get(row.name.rpartition(".")[0])
+            if row.kind == "zone" or branch is None or (kva := rating(branch)) is None:
+                continue
+            for (bus, k), coef in zip(row.terminals, row.coefs.tolist(), strict=True):
+                if bus == branch.from_bus and k in circuit.network.buses[bus].phases:
+                    yield (Limit("loading", branch.name, k, -math.inf, 1.0),
+                           {circuit.n + number: coef / mega(kva)})
+
+    def _currents(self, element: Element, own: str, mva: float):
+        circuit = self.circuit
+        at = [circuit.at[end] for end in element.terminals]
+        for i, (bus, k) in enumerate(element.terminals):
+            if bus == own and k in circuit.network.buses[bus].phases:
+                entries: dict[int, complex] = {}
+                for node, y in zip(at, element.y[i].tolist(), strict=True):
+                    entries[node] = entries.get(node, 0.0) + y / mva
+                yield Limit("loading", element.name, k, -math.inf, 1.0), entries
+
+    def _unbalances(self):
+        """VUF = |V-| / |V+| of buses with three phases."""
+        if self.options.vuf is None:
+            return
+        for name, bus in self.circuit.network.buses.items():
+            if bus.phases == PHASES and name != self.circuit.network.substation.bus:
+                nodes = [self.circuit.at[name, k] for k in PHASES]
+                yield (Limit("unbalance", name, "", -math.inf, self.options.vuf / 100.0),
+                       dict(zip(nodes, PLUS.conj().tolist(), strict=True)),
+                       dict(zip(nodes, PLUS.tolist(), strict=True)))
+
+
+def _pairs(phases: str) -> list[str]:
+    """Legs between phases; the phase itself where a bus has one."""
+    if len(phases) == 1:
+        return [phases]
+    if phases == SPLIT:
+        return [SPLIT]
+    return [pair for pair in DELTA_PAIRS if set(pair) <= set(phases)]
+
+
+def _matrix(entries: list[dict[int, complex]], size: int) -> sp.csr_matrix:
+    rows = [i for i, row in enumerate(entries) for _ in row]
+    columns = [c for row in entries for c in row]
+    values = [v for row in entries for v in row.values()]
+    return sp.csr_matrix((np.array(values, dtype=complex), (rows, columns)),
+                         shape=(len(entries), size))

@@ -1,0 +1,230 @@
+"""The answer of a connection study: firm and flexible kW, envelope, limits, prices, remedies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pyomo_dlmp.connection.answer import (
+    Flexible,
+    allowed_hours,
+    flexible_energy,
+    flexible_hours,
+    hourly_table,
+)
+from pyomo_dlmp.connection.effects import effects_table
+from pyomo_dlmp.connection.engine import EngineCheck
+from pyomo_dlmp.connection.grid import Existing, Grid, Hourly
+from pyomo_dlmp.connection.hours import Hours
+from pyomo_dlmp.connection.limits import Limit
+from pyomo_dlmp.connection.prices import PriceImpact, price_impact
+from pyomo_dlmp.connection.remedies import remedies_of
+from pyomo_dlmp.connection.site import Site
+from pyomo_dlmp.errors import ModelError, shown
+from pyomo_dlmp.network import Network
+from pyomo_dlmp.network.series import is_number
+from pyomo_dlmp.opf.load_scale import load_series
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Binding:
+    """What ends the firm kW.
+
+    Attributes
+    ----------
+    what : str
+        "voltage", "loading", "unbalance"; "no solution", or "no limit" up to the kW asked for.
+    element, phase : str
+    hour : int
+    limit : Limit or None
+    """
+
+    what: str
+    element: str
+    phase: str
+    hour: int
+    limit: Limit | None
+
+    def __str__(self) -> str:
+        if self.limit is None:
+            return f"{self.what} (hour {self.hour})"
+        side = ""
+        if self.what == "voltage":
+            ends = [f"v_min {self.limit.low:.4g}"] * math.isfinite(self.limit.low) + [
+                f"v_max {self.limit.high:.4g}"] * math.isfinite(self.limit.high)
+            side = f" ({', '.join(ends)} pu)"
+        return f"{self.what} at {self.limit.name}{side}, hour {self.hour}"
+
+
+@dataclass(eq=False, repr=False)
+class ConnectionStudy:
+    """The answer of `connection_study`.
+
+    Attributes
+    ----------
+    network : Network
+        Without the site.
+    site : Site
+    firm_kw : float
+        Contracted power (kW) with every limit kept in every hour.
+    binding : Binding
+        What ends it.
+    hourly : Hourly
+        Capacity of each hour.
+    hours : Hours
+        Series.
+    existing : list of Existing
+        Limits that are broken before anything is connected.
+    check : EngineCheck or None
+        The OpenDSS engine's word; None if it was not asked for.
+    grid : Grid
+    max_kw : float
+        No more was looked for.
+    """
+
+    network: Network
+    site: Site
+    firm_kw: float
+    binding: Binding
+    hourly: Hourly
+    hours: Hours
+    existing: list[Existing]
+    check: EngineCheck | None
+    grid: Grid
+    max_kw: float
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def envelope(self) -> pd.DataFrame:
+        """Capacity by hour: columns hour, kw, firm_kw, what, element, phase."""
+        return hourly_table(self.hourly.kw, self.firm_kw, self.hours.share, self.hourly.limits)
+
+    @property
+    def bindings(self) -> pd.DataFrame:
+        """How many hours each limit is the first: columns what, element, phase, hours, least_kw."""
+        table = self.envelope
+        found = table.groupby(["what", "element", "phase"], sort=False)["kw"].agg(
+            hours="size", least_kw="min").reset_index()
+        found["hours"] = found["hours"] * self.hours.hours
+        return found.sort_values("least_kw", ignore_index=True)
+
+    @property
+    def existing_table(self) -> pd.DataFrame:
+        """Limits that are broken before: what, element, phase, hour, value, low, high."""
+        return pd.DataFrame(
+            [(e.limit.what, e.limit.element, e.limit.phase, e.hour, e.value, e.limit.low,
+              e.limit.high) for e in self.existing],
+            columns=["what", "element", "phase", "hour", "value", "low", "high"])
+
+    @property
+    def gaps(self) -> np.ndarray:
+        """Hours in which more than their capacity keeps all limits again: no interval."""
+        return np.flatnonzero(self.hourly.again)
+
+    def flexible(self, *, hours_per_year: float | None = None, hours: float | None = None,
+                 energy_share: float | None = None) -> Flexible:
+        """The greatest contract that is curtailed in some hours, or for some energy.
+
+        Parameters
+        ----------
+        hours_per_year : float, optional
+            Hours of a year in which it may be curtailed; of a shorter study its part of these.
+        hours : float, optional
+            Hours of those that are studied.
+        energy_share : float, optional
+            Share of the energy it wants (1) that may be curtailed.
+
+        Returns
+        -------
+        Flexible
+
+        Raises
+        ------
+        ModelError
+            If not one of these is given, or it is out of its range.
+        """
+        given = [x for x in (hours_per_year, hours, energy_share) if x is not None]
+        if len(given) != 1:
+            raise ModelError.at("flexible", f"was given {len(given)} of hours_per_year, hours and "
+                                "energy_share", "Give one of them.")
+        kw, share = self.hourly.kw, self.hours.share
+        if energy_share is not None:
+            if not is_number(energy_share) or not 0 <= energy_share < 1:
+                raise ModelError.at("flexible, energy_share", f"is {shown(energy_share)}",
+                                    "Give a share from 0 to below 1, such as 0.001.")
+            return flexible_energy(kw, share, float(energy_share), self.hours.hours)
+        count = allowed_hours(hours_per_year, hours, self.hours.count, self.hours.hours)
+        return flexible_hours(kw, share, count, self.hours.hours)
+
+    @property
+    def effects(self) -> pd.DataFrame:
+        """What the firm kW does, in four hours: before and after.
+
+        Columns case (limiting hour, greatest, mean and least load), hour, kw, lowest_pu,
+        highest_pu, vuf_percent (greatest), losses_kw, each also as ``..._before``.
+        """
+        return effects_table(self)
+
+    def prices(self, hours: Any = None, kw: float | None = None) -> PriceImpact:
+        """What it would pay, and what prices of others become.
+
+        Parameters
+        ----------
+        hours : sequence of int, optional
+            Hours of the study; by default the limiting one.
+        kw : float, optional
+            Of the site in each of them; by default what the firm contract draws.
+
+        Returns
+        -------
+        PriceImpact
+        """
+        which = [self.binding.hour] if hours is None else list(hours)
+        own = self.hours
+        drawn = [self.firm_kw * float(own.share[t]) if kw is None else kw for t in which]
+        scale = own.load_scale
+        if isinstance(scale, list):
+            scale = [scale[t] for t in which]
+        elif not is_number(scale):
+            scale = {name: [by[t] for t in which] for name, by in self.loads().items()}
+        limits: dict[str, Any] = {key: self.options[key] if self.options[key] is not None else wide
+                  for key, wide in (("v_min", 0.1), ("v_max", 2.0))}
+        limits["voltage_legs"] = self.options["voltage_legs"]
+        return price_impact(
+            self.network, self.site.bus, drawn, site=self.site, load_scale=scale,
+            price=[float(own.price[t]) for t in which], labels=which, hours=own.hours, **limits)
+
+    def loads(self) -> dict[str, dict]:
+        """Multipliers of all loads by hour."""
+        return load_series(self.network, self.hours.load_scale, range(self.hours.count),
+                           self.hours.hours)
+
+    def remedies(self, progress: Progress | None = None, most: int = 3) -> pd.DataFrame:
+        """What would move the limit: ranked in the limiting hour, the best solved in all hours.
+
+        Parameters
+        ----------
+        progress : callable, optional
+        most : int
+            How many are solved in all hours.
+
+        Returns
+        -------
+        DataFrame
+            Columns remedy, detail, kw_in_limiting_hour, firm_kw (nan where not solved in all
+            hours), gain_kw; best first.
+        """
+        return remedies_of(self, progress, most)
+
+    def __repr__(self) -> str:
+        tried = "" if self.check is None else (
+            ", engine agrees" if self.check.passed else ", the engine does NOT agree")
+        return (f"<ConnectionStudy {self.network.name} bus {self.site.bus}: firm "
+                f"{self.firm_kw:,.1f} kW over {self.hours.count:,} hours; {self.binding}{tried}>")

@@ -1,0 +1,193 @@
+"""`connection_study`: what a site may draw at a bus, in every hour, with every limit kept in AC."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pyomo_dlmp.connection.answer import contracts
+from pyomo_dlmp.connection.engine import EngineCheck, EngineLimits, engine_check
+from pyomo_dlmp.connection.grid import NO_LIMIT, Grid
+from pyomo_dlmp.connection.hours import Hours, read_hours
+from pyomo_dlmp.connection.limits import LimitOptions
+from pyomo_dlmp.connection.result import Binding, ConnectionStudy
+from pyomo_dlmp.connection.site import Site, checked_site
+from pyomo_dlmp.errors import Fault, ModelError, shown
+from pyomo_dlmp.network import Network
+from pyomo_dlmp.network.series import is_number
+
+_CHECKED = 12  # hours that allow least, in the engine
+_ABOVE = 1.02  # of the firm kW: breaks a limit
+Progress = Callable[[str], None]
+
+
+def connection_study(  # noqa: PLR0913  # keywords of a call, for people
+        network: Network, bus: str, *, max_kw: float | None = None, load: Any = None,
+        phases: str | None = None, power_factor: float = 0.95, svg: float | None = None,
+        load_scale: Any = 1.0, price: Any = 50.0, hours: float = 1.0, v_min: float | None = 0.95,
+        v_max: float | None = 1.05, voltage_legs: str = "phase", thermal: bool = True,
+        vuf: float | None = None, existing: str = "relaxed", check: bool = True,
+        progress: Progress | None = None) -> ConnectionStudy:
+    """How much a site may draw at a bus: firm, flexible, by hour, and what ends it.
+
+    Every hour has the AC equations, with taps and capacitors as they are in the network. The
+    capacity of an hour is the greatest power up to which every limit holds, from 0 on.
+
+    Parameters
+    ----------
+    network : Network
+    bus : str
+        Where it is to be connected.
+    max_kw : float, optional
+        No more is looked for (kW); by default ten times the feeder's load and 20 MW.
+    load : number, sequence of float or path of a CSV file, optional
+        What it draws by hour: shares of its contract (at most 1), or kW, of which the greatest is
+        the `max_kw` where none is given; None: always its contract.
+    phases : str, optional
+        Those that it is connected to, equally; by default ``"abc"``.
+    power_factor : float
+        Lagging (1).
+    svg : float, optional
+        Rating (kvar) of a static var generator beside it, which injects 1 kvar for each kW that is
+        drawn, up to this.
+    load_scale : number, sequence, mapping, "profiles", or path of a CSV file
+        As of `OpfOptions`; the longest of the series is the number of hours.
+    price : number, sequence of float or path
+        Of energy at the substation ($/MWh).
+    hours : float
+        Length of a period (h).
+    v_min, v_max : float or None
+        Of voltages (pu) where a bus has no limits of its own; None: no limit.
+    voltage_legs : "phase", "line" or "both"
+        As of `OpfOptions`.
+    thermal : bool
+        Whether ratings of lines and transformers count (currents of phases).
+    vuf : float, optional
+        Greatest voltage unbalance factor (%) of three-phase buses.
+    existing : "relaxed" or "left out"
+        Limits that are broken before: moved to the worst value that they have without the site, or
+        not counted.
+    check : bool
+        Whether the OpenDSS engine confirms the firm kW, and that 2 % more breaks a limit.
+    progress : callable, optional
+        progress(stage).
+
+    Returns
+    -------
+    ConnectionStudy
+
+    Raises
+    ------
+    ModelError
+        If the bus is unknown or lacks phases, series do not fit each other or a year, or a number
+        is out of its range; it lists all of these.
+    SolverError
+        If the feeder has no AC power flow before anything is connected.
+    """
+    faults: list[Fault] = []
+    site, series = None, None
+    try:
+        site = checked_site(network, bus, phases=phases, power_factor=power_factor, svg=svg)
+    except ModelError as error:
+        faults += error.faults
+    try:
+        series = read_hours(network, load_scale, price, load, hours)
+    except ModelError as error:
+        faults += error.faults
+    faults += option_faults(max_kw, v_min, v_max, voltage_legs, vuf)
+    if faults or site is None or series is None:
+        raise ModelError(faults)
+    options = LimitOptions(v_min=v_min, v_max=v_max, voltage_legs=voltage_legs, thermal=thermal,
+                           vuf=vuf)
+    grid = Grid(network, [site], series, options, existing, progress)
+    study = study_of(grid, site, ceiling(network, max_kw, series))
+    study.options = {"v_min": v_min, "v_max": v_max, "voltage_legs": voltage_legs,
+                     "thermal": thermal, "vuf": vuf, "existing": existing}
+    if check:
+        grid.say("confirming in OpenDSS")
+        study.check = confirm(study, options)
+    return study
+
+
+def ceiling(network: Network, max_kw: float | None, hours: Hours) -> float:
+    """The greatest contract that is looked for (kW)."""
+    if max_kw is not None:
+        return float(max_kw)
+    return hours.asked_kw or 10.0 * network.total_kw + 20e3
+
+
+def option_faults(max_kw, v_min, v_max, voltage_legs, vuf) -> list[Fault]:
+    """What is wrong with numbers of a study."""
+    found = []
+    for key, value in (("max_kw", max_kw), ("v_min", v_min), ("v_max", v_max), ("vuf", vuf)):
+        if value is not None and (not is_number(value) or not 0 < value < math.inf):
+            found.append(Fault(f"connection study, {key}", f"is {shown(value)}",
+                               "Give a number above 0, or None."))
+    if not found and v_min is not None and v_max is not None and v_min >= v_max:
+        found.append(Fault("connection study, v_min", f"is {v_min:g}, v_max {v_max:g}",
+                           "Give a v_min below v_max."))
+    if voltage_legs not in ("phase", "line", "both"):
+        found.append(Fault("connection study, voltage_legs", f"is {shown(voltage_legs)}",
+                           "Give 'phase', 'line' or 'both'."))
+    return found
+
+
+def study_of(grid: Grid, site: Site, max_kw: float) -> ConnectionStudy:
+    """The study of a site in a grid, without the engine's word.
+
+    Parameters
+    ----------
+    grid : Grid
+    site : Site
+        One of its sites.
+    max_kw : float
+
+    Returns
+    -------
+    ConnectionStudy
+    """
+    grid.say(f"capacity at {site.bus}")
+    hourly = grid.capacity(site, max_kw)
+    most = contracts(hourly.kw, grid.hours.share)
+    hour = int(np.argmin(most))
+    firm, limit = float(most[hour]), hourly.limits[hour]
+    binding = Binding(limit, "", "", hour, None) if isinstance(limit, str) else Binding(
+        limit.what, limit.element, limit.phase, hour, limit)
+    if binding.what == NO_LIMIT:
+        firm = min(firm, max_kw)
+    return ConnectionStudy(grid.network, site, firm, binding, hourly, grid.hours, grid.existing,
+                           None, grid, max_kw)
+
+
+def confirm(study: ConnectionStudy, options: LimitOptions,
+            which: list[int] | None = None) -> EngineCheck:
+    """The engine's word on the firm kW.
+
+    Parameters
+    ----------
+    study : ConnectionStudy
+    options : LimitOptions
+    which : list of int, optional
+        Hours; by default those that allow least, of the different ones, and the extremes of load.
+
+    Returns
+    -------
+    EngineCheck
+    """
+    grid, most = study.grid, contracts(study.hourly.kw, study.hours.share)
+    if which is None:
+        order = np.argsort(most, kind="stable")
+        _, first = np.unique(grid.of_hour[order], return_index=True)
+        ranked = order[np.sort(first)]
+        which = [*ranked[:_CHECKED].tolist(), grid.hour_of(0), grid.hour_of(grid.different - 1)]
+        which = list(dict.fromkeys(which))
+    moved = {(e.limit.what, e.limit.element, e.limit.phase): e.value for e in study.existing}
+    out = study.options.get("existing") == "left out"
+    limits = EngineLimits(options, {} if out else moved, frozenset(moved if out else ()))
+    above = None if study.binding.limit is None else max(_ABOVE * study.firm_kw,
+                                                         study.firm_kw + 1.0)
+    return engine_check(study.network, study.site, study.firm_kw, study.hours, which,
+                        limits, above)

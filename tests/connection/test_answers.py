@@ -1,0 +1,191 @@
+"""Flexible kW, applicants, maps, prices, remedies; what is refused and how."""
+
+import numpy as np
+import pytest
+
+import pyomo_dlmp as dlmp
+from pyomo_dlmp.connection import applicants
+from pyomo_dlmp.connection.answer import curtailment, flexible_energy, flexible_hours
+from pyomo_dlmp.connection.remedies import battery_contract
+from tests.connection.test_capacity import DAY, closed_form, two_buses
+
+
+@pytest.fixture(scope="module")
+def day():
+    return dlmp.connection_study(dlmp.load_feeder("ieee13"), "675", load_scale=DAY, v_min=.93,
+                                 v_max=None, load=list(np.linspace(.6, 1, 24)))
+
+
+def test_flexible_kw_are_those_of_brute_force(day):
+    kw, share = day.hourly.kw, day.hours.share
+    grid = np.arange(day.firm_kw - 5, day.firm_kw + 900, .02)
+    curtailed = np.array([(share * x > kw + 1e-9).sum() for x in grid])
+    for hours in (0, 1, 3, 7):
+        best = grid[curtailed <= hours].max()
+        assert day.flexible(hours=hours).kw == pytest.approx(best, abs=.03)
+    lost = np.array([np.maximum(share * x - kw, 0).sum() / (share * x).sum() for x in grid])
+    for allowed in (0.0, .001, .01, .03):
+        best = grid[lost <= allowed + 1e-12].max()
+        found = day.flexible(energy_share=allowed)
+        assert found.kw == pytest.approx(best, abs=.03)
+        assert found.share <= allowed + 1e-9
+
+
+def test_flexible_kw_of_random_envelopes():
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        kw, share = rng.uniform(50, 300, 30), rng.uniform(0, 1, 30)
+        share[rng.integers(30)] = 0.0
+        allowed = rng.uniform(0, .2)
+        found = flexible_energy(kw, share, allowed, 1.0)
+        assert found.share <= allowed + 1e-9
+        assert curtailment(kw, share, found.kw + .1, 1.0).share > allowed
+        count = int(rng.integers(0, 10))
+        found = flexible_hours(kw, share, count, 1.0)
+        assert found.hours <= count < curtailment(kw, share, found.kw + 1e-6, 1.0).hours
+
+
+def test_cvar_is_the_mean_of_the_worst_hours():
+    found = curtailment(np.full(40, 100.0), np.r_[np.full(38, .5), 1.0, .9], 120.0, 1.0)
+    assert (found.worst_kw, found.cvar_kw) == pytest.approx((20.0, 14.0))  # 20 and 8
+    assert found.hours == 2 and found.curtailed_kwh == pytest.approx(28.0)
+
+
+def test_kw_by_hour_are_a_shape_and_what_is_asked_for():
+    study = dlmp.connection_study(two_buses(), "end", load=[100.0, 400.0], check=False)
+    assert study.firm_kw == 400 and study.binding.what == "no limit"
+    assert study.envelope["firm_kw"].tolist() == [100.0, 400.0]
+
+
+def test_the_envelope_is_tidy(day):
+    table = day.envelope
+    assert list(table.columns) == ["hour", "kw", "firm_kw", "what", "element", "phase"]
+    assert (table["firm_kw"] <= table["kw"] + .01).all() and len(table) == 24
+    assert day.bindings["hours"].sum() == 24
+    effects = day.effects
+    assert (effects["losses_kw"] > effects["losses_kw_before"]).all()
+    flow = dlmp.ac_power_flow(day.network, load_scale=DAY[int(effects["hour"][1])])
+    assert effects["losses_kw_before"][1] == pytest.approx(1e3 * flow.losses[0], rel=1e-5)
+
+
+def test_applicants_share_what_one_would_have():
+    network = two_buses()
+    whole = closed_form(.95, .95)
+    first, second, third = applicants(network, ["end"] * 3, [300, None, None])
+    assert first.firm_kw == 300
+    assert first.firm_kw + second.firm_kw == pytest.approx(whole, rel=1e-3)
+    assert third.firm_kw == pytest.approx(0, abs=.1)
+
+
+def test_applicants_with_a_series_leave_what_they_do_not_draw():
+    network = two_buses()
+    both = applicants(network, ["end", "end"], [200, None], load=[1.0, .5], load_scale=[1, 1])
+    whole = closed_form(.95, .95)
+    assert both[1].hourly.kw == pytest.approx([whole - 200, whole - 100], rel=2e-3)
+
+
+def test_a_map_has_what_single_studies_have():
+    network = dlmp.load_feeder("ieee13")
+    options = {"load_scale": DAY, "v_min": .93, "v_max": None}
+    found = dlmp.hosting_map(network, hours_per_year=8760 / 12, **options)
+    assert set(found.table["bus"]) == {
+        b for b, x in network.buses.items() if x.phases == "abc" and b != network.substation.bus}
+    for bus in ("675", "633"):
+        row = found.table.set_index("bus").loc[bus]
+        study = dlmp.connection_study(network, bus, check=False, **options)
+        assert row["firm_kw"] == pytest.approx(study.firm_kw, abs=.05)
+        assert row["flexible_kw"] == pytest.approx(study.flexible(hours=2).kw, abs=.05)
+        assert row["element"] == study.binding.element
+
+
+def test_prices_are_those_of_opfs_apart():
+    network = dlmp.load_feeder("ieee13")
+    impact = dlmp.price_impact(network, "675", 200.0, price=40.0, v_min=.9, v_max=1.1)
+    dc = dlmp.Datacenter(name="dc", bus="675", kw=200)
+    for side, net in (("before", network), ("after", network.with_devices(dc))):
+        prices = dlmp.solve_ac_opf(net, price=40.0, v_min=.9, v_max=1.1).prices
+        own = prices[(prices["bus"] == "675") & (prices["quantity"] == "active")]["value"].mean()
+        assert impact.hourly[side][0] == pytest.approx(own, abs=1e-3)
+    assert impact.price > impact.price_before > 40 and not len(impact.flagged)
+    assert impact.hourly["paid"][0] == pytest.approx(.2 * impact.price)
+    assert "pay" in impact.sentence
+
+
+def test_a_price_of_penalties_is_flagged_with_its_limit():
+    impact = dlmp.price_impact(two_buses(), "end", 1.3 * closed_form(.95, .95))
+    assert len(impact.flagged) == 1
+    assert impact.hourly["limit"][0].startswith("end.") and "WARNING" in impact.sentence
+
+
+def test_remedies_are_ranked_and_hold():
+    study = dlmp.connection_study(two_buses(), "end", load_scale=[.5, 1.0])
+    table = study.remedies()
+    solved = table.dropna(subset=["firm_kw"])
+    own = dict(zip(table["remedy"], table["firm_kw"], strict=True))
+    assert own["power factor"] == pytest.approx(closed_form(.95, 1.0), rel=1e-3)
+    assert own["reinforced line"] == pytest.approx(closed_form(.95, .95, .1, .2), rel=1e-3)
+    assert (solved["gain_kw"] >= 0).all()
+
+
+def test_a_battery_gives_what_the_envelope_lacks():
+    kw, share = np.array([100.0, 100, 60, 60, 100, 100]), np.ones(6)
+    # 2 hours lack x - 60 each: the energy of 30 kWh gives 75 kW
+    assert battery_contract(kw, share, 50.0, 30.0, 1.0) == pytest.approx(75, abs=.1)
+    assert battery_contract(kw, share, 10.0, 300.0, 1.0) == pytest.approx(70, abs=.1)
+
+
+@pytest.mark.parametrize(("bus", "options", "words"), [
+    ("67", {}, "Did you mean"),
+    ("611", {}, "has phases 'c'"),
+    ("sourcebus", {}, "substation"),
+    ("675", {"power_factor": 0}, "power_factor"),
+    ("675", {"svg": -1}, "svg"),
+    ("675", {"v_min": 1.1}, "v_min"),
+    ("675", {"load_scale": [1.0] * 8760, "load": [1.0] * 8784}, "29 February"),
+    ("675", {"load_scale": [1.0] * 8737}, "8,760"),
+    ("675", {"load_scale": [1.0] * 24, "price": [1.0] * 12}, "Repeat it 2 times"),
+    ("675", {"max_kw": float("inf")}, "max_kw"),
+    ("675", {"load": [0.0, 0.0]}, "0 in every hour"),
+    ("675", {"existing": "ignored"}, "relaxed"),
+])
+def test_what_is_wrong_is_told(bus, options, words):
+    with pytest.raises(dlmp.ModelError, match=words):
+        dlmp.connection_study(dlmp.load_feeder("ieee13"), bus, **options)
+
+
+def test_all_faults_at_once():
+    with pytest.raises(dlmp.ModelError) as caught:
+        dlmp.connection_study(dlmp.load_feeder("ieee13"), "nowhere", power_factor=2,
+                              load_scale=[1.0, 2.0], price=[1.0, 2.0, 3.0], v_min=-1)
+    assert len(caught.value.faults) == 4
+
+
+def test_the_command_writes_tables_and_a_page(tmp_path, capsys):
+    from pyomo_dlmp.cli.command import main
+    series = tmp_path / "day.csv"
+    series.write_text("load_scale\n" + "\n".join(map(str, DAY)))
+    out = tmp_path / "out"
+    command = ["connect", "ieee13", "--bus", "675", "--load-scale", str(series), "--v-min", ".93",
+               "--v-max", "none", "--out", str(out)]
+    assert main(command) == 0
+    text = capsys.readouterr().out
+    assert "kW are firm" in text and "Flexible" in text and "$/MWh" in text
+    assert {p.name for p in out.iterdir()} == {
+        "summary.csv", "envelope.csv", "limits.csv", "existing.csv", "effects.csv", "prices.csv",
+        "price_hours.csv", "remedies.csv", "report.html"}
+    page = (out / "report.html").read_text()
+    assert "What would move the limit" in page and "http://" not in page.replace(
+        "http://www.w3.org", "")
+    assert main(command) == 1  # results are there
+    assert "--overwrite" in capsys.readouterr().out
+    assert main(["connect", "ieee13", "--all", "--bus", "675"]) == 1
+
+
+def test_the_command_maps_and_queues(tmp_path, capsys):
+    from pyomo_dlmp.cli.command import main
+    common = ["--v-min", ".93", "--v-max", "none"]
+    assert main(["connect", "ieee13", "--all", *common, "--out", str(tmp_path / "map")]) == 0
+    assert (tmp_path / "map" / "hosting.csv").is_file()
+    assert main(["connect", "ieee13", "--bus", "675", "--bus", "671", "--kw", "100", *common,
+                 "--out", str(tmp_path / "queue")]) == 0
+    assert "2. bus 671" in capsys.readouterr().out
