@@ -28,7 +28,7 @@ points.error_w
 
 # %% [markdown]
 # The training may be slowed down by power caps, pauses for checkpoints 4 % of the time, and swings by 30 % of its power within seconds. A rack battery of
-# 100 kW takes the swings but for 40 kW, and what of it is free moves energy between hours.
+# 120 kW takes the swings but for 40 kW, and what of it is free moves energy between hours.
 
 # %%
 price = [56, 58, 65, 78, 85, 80]  # $/MWh at the substation

@@ -23,6 +23,11 @@ def test_codes_are_those_of_the_docs():
     assert stated == {cls.code: cls.__name__ for cls in CLASSES}
 
 
+def test_every_code_has_its_row_in_troubleshooting():
+    page = (Path(__file__).parents[1] / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(DLMP\d+)` \|", page, re.M) == sorted(cls.code for cls in CLASSES)
+
+
 @pytest.mark.parametrize("cls", CLASSES)
 def test_errors_survive_pickling(cls):
     error = cls.at("row 'a'", "is wrong", "Correct it.")

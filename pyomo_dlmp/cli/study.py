@@ -27,10 +27,13 @@ def add(commands) -> None:
 def run(args, console: Console) -> int:
     """Run the command; its exit code."""
     from pyomo_dlmp.study import read_study, run_study
+    from pyomo_dlmp.study.assumed import assumed_constant
     from pyomo_dlmp.study.screen import Stages, StudyScreen, comparison
 
     with Stages(console) as stage:
         study = read_study(args.file, stage)
+    for note in assumed_constant(study, study.base):
+        console.print(note, markup=False, highlight=False)
     with StudyScreen(console, study, stage.start) as screen:
         done = run_study(study, screen.progress, args.results, args.overwrite, args.resume,
                          models=False)

@@ -290,12 +290,13 @@ def test_any_value_anywhere_is_accepted_or_named(which, position, junk):
         assert all(fault.where and fault.what and fault.cure for fault in error.faults)
 
 
-@pytest.mark.parametrize("r", itertools.product((0.0, 1.0), repeat=3))
+@pytest.mark.parametrize("r", list(itertools.product((0.0, 1.0), repeat=3)))
 @pytest.mark.parametrize("x", [(0.0, 0.0, 0.0), (2.0, 0.0, 0.0), (2.0, 2.0, 0.0), (2.0, 2.0, 4.0)])
 def test_windings_without_impedance_between_them(r, x):
     """Either it is refused, or its admittance is a finite matrix."""
     def whole():
-        return Network("n", [S, Bus(name="h", kv=0.24, phases="12"), CenterTappedTransformer(
+        split = Bus(name="h", kv=0.24, phases="12")
+        return Network("n", [S, Substation(name="g", bus="s"), split, CenterTappedTransformer(
             name="c", from_bus="s", to_bus="h", leg="a", kva=50.0, r_percent=r, x_percent=x)])
 
     pairs = np.array([[0, x[0], x[1]], [x[0], 0, x[2]], [x[1], x[2], 0]]) / 100

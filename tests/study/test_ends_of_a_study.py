@@ -11,6 +11,7 @@ from rich.console import Console
 
 from pyomo_dlmp.cli import main
 from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.results import outcome
 from pyomo_dlmp.study import answer, output, read_study, run_study
 from pyomo_dlmp.study import folder as folder_module
 from pyomo_dlmp.study import run as run_module
@@ -153,8 +154,8 @@ def test_ctrl_c_in_the_ac_check(tmp_path, capsys, monkeypatch, times):
 @pytest.mark.parametrize("times", [1, 2])
 def test_ctrl_c_while_tables_are_made(tmp_path, capsys, monkeypatch, times):
     """The first one waits until the answer is written."""
-    true = answer.balance_duals
-    monkeypatch.setattr(answer, "balance_duals", presses(times, true))
+    true = outcome.balance_duals
+    monkeypatch.setattr(outcome, "balance_duals", presses(times, true))
     assert solve(tmp_path) == 130
     folder, text = tmp_path / "out", said(capsys)
     if times == 1:
@@ -162,7 +163,7 @@ def test_ctrl_c_while_tables_are_made(tmp_path, capsys, monkeypatch, times):
         assert "no SVG, decomposition is missing: interrupted" in text
     else:
         assert "Nothing was written" in text and not folder.exists()
-    monkeypatch.setattr(answer, "balance_duals", true)
+    monkeypatch.setattr(outcome, "balance_duals", true)
     assert solve(tmp_path, "--resume") == 0
     is_whole(folder)
 
@@ -218,7 +219,7 @@ def test_a_later_stage_that_fails_loses_nothing(tmp_path, capsys, monkeypatch, s
     def fails(*_, **__):
         raise MemoryError("no room")
 
-    owner, name = {"decomposition": (answer, "decomposition_table"),
+    owner, name = {"decomposition": (outcome, "decomposition_table"),
                    "AC check": (answer, "ac_report"),
                    "report.html": (run_module, "write_report")}[stage]
     monkeypatch.setattr(owner, name, fails)
