@@ -41,6 +41,7 @@ PURPOSE = {
     "ac_opf": "OPF true in AC", "validation": "feeders against AC",
     "series": "a market along a table",
     "uncertainty": "scenarios, two-stage decisions",
+    "connection": "what an applicant may draw",
     "report": "figures and HTML page",
     "study": "study file to results folder", "cli": "the command pyomo-dlmp",
     "mpi": "a study on several ranks"}
