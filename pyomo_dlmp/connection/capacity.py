@@ -171,8 +171,7 @@ class _Search:
                 self.site, kw, live, self.z[:, live] + self.dz[:, live] * (kw - self.low[live]),
                 self.newton)
             top = excess.max(axis=0, initial=-np.inf)
-            row = excess.argmax(axis=0) if len(excess) else np.full(len(live), NONE)
-            row = np.where(np.isinf(top) & (top > 0), NO_SOLUTION, row)
+            row = np.where(np.isinf(top) & (top > 0), NO_SOLUTION, excess.argmax(axis=0))
             keeps = top <= 0.0
             self._up(live[keeps], kw[keeps], z[:, keeps], excess[:, keeps])
             self._down(live[~keeps], kw[~keeps], top[~keeps], row[~keeps])
@@ -208,8 +207,6 @@ class _Search:
     def _inside(self, live, ahead) -> np.ndarray:
         """A power within a bracket, by false position; in the middle where that does not help."""
         low, high, above = self.low[live], self.high[live], self.above[live]
-        if not len(self.excess):
-            return 0.5 * (low + high)
         row = self.high_row[live]
         below = np.where(row >= 0, self.excess[np.maximum(row, 0), live], np.nan)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -222,10 +219,8 @@ class _Search:
 
     def _closed(self, at: np.ndarray) -> np.ndarray:
         """Whether a bracket needs no more; sets its row."""
-        if not len(self.excess):
-            nearest = np.full(len(at), -np.inf)
-        else:  # of the limit that is broken above: others may be at theirs, and stay there
-            nearest = self.excess[np.maximum(self.high_row[at], 0), at]
+        # of the limit that is broken above: others may be at theirs, and stay there
+        nearest = self.excess[np.maximum(self.high_row[at], 0), at]
         met = np.isfinite(self.high[at]) & (
             (self.high[at] - self.low[at] <= np.where(
                 self.high_row[at] == NO_SOLUTION, _EXACT + GAP * self.low[at], _EXACT))

@@ -109,6 +109,10 @@ class Limits:
         for limit, entries in (*self._voltages(), *self._loadings()):
             self.rows.append(limit)
             self._entries.append(entries)
+        if not self.rows:  # one that always holds, so that no solution is told from no limit
+            bus, k = circuit.nodes[int(circuit.phase_nodes[-1])]
+            self.rows.append(Limit("voltage", bus, k, -1e6, 1e6))
+            self._entries.append(self._phasor(bus, k))
         self.plain = len(self.rows)
         divisors = []
         for limit, entries, below in self._unbalances():
