@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pyomo_dlmp.ac_opf import solve_ac_opf
     from pyomo_dlmp.auditing import audit
     from pyomo_dlmp.bilevel import LowerLevel
-    from pyomo_dlmp.connection import connection_study, hosting_map, price_impact
+    from pyomo_dlmp.connection import connection_study, price_impact
     from pyomo_dlmp.errors import AuditError, BoundError, ModelError, SolverError
     from pyomo_dlmp.io import (
         list_feeders,
@@ -119,7 +119,6 @@ __all__ = [
     "bounds_table",
     "build_opf",
     "connection_study",
-    "hosting_map",
     "list_feeders",
     "load_checkpoint",
     "load_feeder",
@@ -145,7 +144,7 @@ __all__ = [
 _ROOM = {
     **dict.fromkeys(("audit",), "auditing"),
     **dict.fromkeys(("LowerLevel",), "bilevel"),
-    **dict.fromkeys(("connection_study", "hosting_map", "price_impact"), "connection"),
+    **dict.fromkeys(("connection_study", "price_impact"), "connection"),
     **dict.fromkeys(("AuditError", "BoundError", "DlmpError", "ModelError", "SolverError"),
                     "errors"),
     **dict.fromkeys(("list_feeders", "load_feeder", "read_opendss", "read_tables",

@@ -87,7 +87,7 @@ def test_applicants_with_a_series_leave_what_they_do_not_draw():
 def test_a_map_has_what_single_studies_have():
     network = dlmp.load_feeder("ieee13")
     options = {"load_scale": DAY, "v_min": .93, "v_max": None}
-    found = dlmp.hosting_map(network, hours_per_year=8760 / 12, **options)
+    found = dlmp.connection.hosting_map(network, hours_per_year=8760 / 12, **options)
     assert set(found.table["bus"]) == {
         b for b, x in network.buses.items() if x.phases == "abc" and b != network.substation.bus}
     for bus in ("675", "633"):
