@@ -125,7 +125,8 @@ OTHER_MEANINGS = {
              "solvers/probes.py"},
     "indicator": {"solvers/interfaces.py", "solvers/probes.py", "transform/products/rewrite.py"},
     "strong_duality": {"transform/options.py", "transform/products/rewrite.py"},  # of `products`
-    "binds": {"report/figures/regimes.py", "results/schema.py", "report/live/proofs.py"},  # a column of a table
+    "binds": {"report/figures/regimes.py", "results/schema.py",  # a column of a table
+              "report/live/proofs.py"},
     "product": {"search/product_ranges.py", "transform/products/linearise.py"},  # a block
 }
 OWN_COMPONENTS = ("active_side", "slack_of", "slack_value", "gap_eps", "duality_gap", "binds")
