@@ -41,7 +41,7 @@ def test_one_rank_solves_the_extensive_form_and_says_so(file, tmp_path, monkeypa
     check_tables(tmp_path / "here", file, tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_three_ranks_write_the_same_results(file, tmp_path, monkeypatch):
     done = on_ranks(3, "-m", "pyomo_dlmp.mpi", str(file), "--results", str(tmp_path / "here"))
     assert done.returncode == 0, done.stdout + done.stderr

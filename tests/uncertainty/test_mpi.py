@@ -157,7 +157,7 @@ def test_two_ranks_find_the_same_first_stage(four):
     check_same(one, four)
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_three_ranks_find_the_same_first_stage(four):
     found = results_of(on_ranks(3, "-m", "tests.uncertainty._on_ranks", "plain", "bundles",
                                 "blank"))

@@ -144,6 +144,7 @@ def test_an_envelope_lies_below_and_touches_where_deviations_are_at_an_end():
         assert q.errors(end) == pytest.approx(np.zeros(2), abs=1e-12)
 
 
+@pytest.mark.large
 def test_two_sites_keep_their_own_settlements():
     network = dlmp.Network("two", [e for e in NET.elements if e is not DC] + [
         replace(DC, name="a", kw=500, floor=0.0), replace(DC, name="b", kw=400, floor=0.0)])
