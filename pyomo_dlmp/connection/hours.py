@@ -51,11 +51,6 @@ class Hours:
     asked_kw: float | None
     hours: float = 1.0
 
-    @property
-    def is_year(self) -> bool:
-        """Whether they are a whole year."""
-        return round(self.count * self.hours) in YEARS
-
 
 def read_hours(network: Network, load_scale: Any, price: Any, load: Any,
                hours: float = 1.0) -> Hours:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pyomo.environ as pyo
@@ -103,8 +102,3 @@ def decisions_of(m: Any, block: Any) -> list:
              for var in device.component_data_objects(pyo.Var, descend_into=pyo.Block)
              if m.dso.is_upper(var)]
     return found + list(block.component_data_objects(pyo.Var, descend_into=pyo.Block))
-
-
-def sites_of_owners(owners: Mapping[str, tuple]) -> dict[str, str]:
-    """{datacenter: its owner}."""
-    return {site: name for name, (sites, _) in owners.items() for site in sites}

@@ -129,6 +129,11 @@ class Hull:
         return sp.csr_matrix((np.concatenate(data), np.concatenate(columns), np.cumsum(
             np.concatenate(lengths))), shape=shape), starts
 
+    def centers(self) -> list[tuple[int, int, np.ndarray]]:
+        """(part, piece, v) of the centre of each piece."""
+        return [(k, r, piece.polytope.center) for k, pieces in enumerate(self.pieces)
+                for r, piece in enumerate(pieces)]
+
     def shares(self, z: np.ndarray) -> Iterator[tuple[int, int, float, np.ndarray]]:
         """(part, piece, share, v of the piece alone) of the pieces in use at a master's point."""
         for k, pieces in enumerate(self.pieces):

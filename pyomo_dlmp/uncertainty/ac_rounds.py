@@ -9,7 +9,7 @@ linear problem.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -29,7 +29,7 @@ Solve = Callable[[TwoStage, AcModels, np.ndarray, bool], StochasticResult]
 
 
 def solve_in_rounds(market: Market, start: StochasticResult, gap: float, audit: bool,
-                    solve: Solve) -> StochasticResult:
+                    solve: Solve, buses: Iterable[str] = ()) -> StochasticResult:
     """Rounds from a decision of the linear form.
 
     Parameters
@@ -44,6 +44,8 @@ def solve_in_rounds(market: Market, start: StochasticResult, gap: float, audit: 
         Whether the last answer is audited, and checked by the AC OPF of each scenario.
     solve : callable
         solve(problem, models, first stage to begin from, whether it is audited).
+    buses : iterable of str
+        Whose prices are read beside those of the datacenters' buses.
 
     Returns
     -------
@@ -86,7 +88,7 @@ def solve_in_rounds(market: Market, start: StochasticResult, gap: float, audit: 
         f"AC: did not settle in {len(rows)} rounds (the schedule moves by "
         f"{rows[-1][-1]:.2g} kW, the objective by {abs(rows[-1][1] - rows[-1][3]):.2g} $)")
     if audit and result.found is not None:
-        result.ac = check_ac(result)
+        result.ac = check_ac(result, buses=buses)
         result.prices = result.ac.prices
     return result
 

@@ -22,7 +22,6 @@ import scipy.sparse as sp
 
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.numerics.highs import Highs, HighsResult
-from pyomo_dlmp.parametric.hull import Hull
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ABSOLUTE_GAP, EXACT_FEASIBILITY, ROUNDING
 from pyomo_dlmp.uncertainty.two_stage import StochasticHull, TwoStage
@@ -188,7 +187,7 @@ def _relax(hull: StochasticHull, gap: float, deadline: float | None,
     """Rounds of tangents on the linear relaxation (Kelley 1960)."""
     highs = Highs.of(hull.linear.relaxed(), primal_feasibility_tolerance=EXACT_FEASIBILITY,
                      dual_feasibility_tolerance=EXACT_FEASIBILITY)
-    tangents, bound, last = centres(hull), -np.inf, HighsResult(Status.TIME_LIMIT)
+    tangents, bound, last = hull.centers(), -np.inf, HighsResult(Status.TIME_LIMIT)
     new = tangents
     for _ in range(_ROUNDS):
         A, lo = hull.tangents(new)
@@ -206,12 +205,6 @@ def _relax(hull: StochasticHull, gap: float, deadline: float | None,
         new = [(k, r, v) for _, k, r, v in missing]
         tangents = tangents + new
     return _Relaxed(Status.OPTIMAL, last, bound, tangents, highs)
-
-
-def centres(hull: Hull) -> list[Tangent]:
-    """A tangent at the centre of each piece."""
-    return [(k, r, piece.polytope.center) for k, pieces in enumerate(hull.pieces)
-            for r, piece in enumerate(pieces)]
 
 
 def _first(problem: TwoStage, hull: StochasticHull, relaxed: _Relaxed) -> np.ndarray | None:

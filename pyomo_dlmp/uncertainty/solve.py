@@ -115,7 +115,7 @@ def solve_stochastic(  # noqa: PLR0913  # keywords of a call, for people
                 gap=gap, time_limit=time_limit, progress=progress, atlas=atlas, audit=False)
             return solve_in_rounds(market, start, gap, audit, lambda problem, models, x, last: (
                 solve_prepared(problem, models, gap, None if time_limit is None else limits.left(),
-                               tell, last, start=x)))
+                               tell, last, start=x)), buses)
     clock = Clock()
     with limits.call(time_limit):
         models = ScenarioModels(market, scenarios, atlas, list(buses))

@@ -168,11 +168,6 @@ class StochasticHull(Hull):
         """As of `Hull.first_tangents`, at centres alone: what else matters comes as it is met."""
         return self.tangents(self.centers())[0], np.cumsum([0, *map(len, self.pieces)]).tolist()
 
-    def centers(self) -> list[tuple[int, int, np.ndarray]]:
-        """(part, piece, v) of the centre of each piece."""
-        return [(k, r, piece.polytope.center) for k, pieces in enumerate(self.pieces)
-                for r, piece in enumerate(pieces)]
-
     def missing(self, z: np.ndarray) -> list[tuple[float, int, int, np.ndarray]]:
         """As of `Hull.missing`, in the objective's unit."""
         slope = self._rows.slope

@@ -11,7 +11,6 @@ from mpi4py import MPI
 
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.uncertainty.searches import searched_by, together
-from pyomo_dlmp.uncertainty.shipment import centres
 from tests.uncertainty import tiny
 
 GAP = 1e-6
@@ -30,7 +29,7 @@ def solve(many=4, **terms):
 def blank(shipment):
     """A shipment without what the relaxation found: the engine has to find it."""
     problem = shipment.problem
-    tangents = [centres(problem.recourse_hull(s)) for s in range(len(problem.recourses))]
+    tangents = [problem.recourse_hull(s).centers() for s in range(len(problem.recourses))]
     return replace(shipment, tangents=tangents, bound=-np.inf, W=np.zeros_like(shipment.W),
                    x=np.full_like(shipment.x, 0.5))
 

@@ -73,3 +73,11 @@ def test_its_decision_is_evaluated_in_the_linear_form():
     found = dlmp.uncertainty.evaluate(solved().decision, market(), scenarios())
     assert len(found.infeasible) == 0
     assert found.mean_cost == pytest.approx(solved().objective, rel=0.2)
+
+
+def test_prices_of_further_buses_are_read_in_ac_too():
+    sites, further = {dc.bus for dc in NET.datacenters.values()}, NET.substation.bus
+    assert further not in sites
+    result = dlmp.solve_stochastic(market(form="ac"), scenarios(), flexibility=FLEX,
+                                   deviation_price=DEVIATION, buses=[further])
+    assert {*sites, further} <= set(result.prices["bus"])
