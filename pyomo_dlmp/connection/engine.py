@@ -102,7 +102,7 @@ class EngineFeeder:
                  controls: bool = False):
         self.sites = sites
         self.full = network.with_devices(*(d for site in sites for d in site.devices(1.0)))
-        self.solver = AcSolver(self.full)
+        self.solver = AcSolver(self.full, controls)
         labels = range(hours.count)
         self.p, self.q = (series(network, hours.load_scale, labels, hours.hours)
                           for series in (load_series, reactive_series))
