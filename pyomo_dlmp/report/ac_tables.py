@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from pyomo_dlmp.report.derived import cases_of, pick
-from pyomo_dlmp.report.tables import Table, number
+from pyomo_dlmp.report.tables import Table, error, number
 from pyomo_dlmp.tolerances import SAME_MONEY
 
 CHECKS = {"dual": "dual of the balance", "difference_quotient": "AC central differences"}
@@ -52,10 +52,10 @@ def certificate_table(certificate: pd.DataFrame) -> Table:
                 mine = pick(certificate, case=case, quantity=quantity).dropna(subset=[column])
                 if mine.empty:
                     continue
-                error = (mine["price"] - mine[column]).abs()
-                at = mine.iloc[int(error.to_numpy().argmax())]
+                apart = (mine["price"] - mine[column]).abs()
+                at = mine.iloc[int(apart.to_numpy().argmax())]
                 rows.append([case, quantity, name, str(mine["unit"].iloc[0]), f"{len(mine):,}",
-                             number(float(error.max())), number(float(error.median())),
+                             error(float(apart.max())), error(float(apart.median())),
                              f"{at['bus']}.{at['phase']}, hour {at['period']}"])
     return Table(["case", "price", "against", "unit", "prices", "greatest error", "median error",
                   "greatest at"], rows, 4,
@@ -90,12 +90,11 @@ def rounds_table(rounds: pd.DataFrame) -> Table:
     for case in cases_of(rounds):
         for row in pick(rounds, case=case).to_dict("records"):
             here = (case, str(row["loop"]))
-            rows.append([case if here != last else "", here[1] if here != last else "",
-                         number(row["round"]), *(
-                             _money(row[column], 4) if column in ("cost", "payment") else
-                             number(row[column]) for column in shown)])
+            rows.append([f"{case}, {here[1]}" if here != last else "", number(row["round"]), *(
+                _money(row[column]) if column in ("cost", "payment") else error(row[column])
+                for column in shown)])
             last = here
-    return Table(["case", "loop", "round", *(columns[column] for column in shown)], rows, 2,
+    return Table(["case and loop", "round", *(columns[column] for column in shown)], rows, 1,
                  "From one AC operating point to the next: the greatest distance of a voltage from "
                  "AC, and the greatest changes of prices and of the datacenters' powers.")
 

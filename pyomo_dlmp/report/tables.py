@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from pyomo_dlmp.report.derived import all_cases, cases_of, pick, totals
-from pyomo_dlmp.tolerances import SAME_MONEY
+from pyomo_dlmp.tolerances import ROUNDING, SAME_MONEY
 
 _OF_THE_SEARCH = ("proven_gap", "bound_of_the_payment", "rounds_of_the_price_taker")
+_FEW = 3  # cases that stand side by side in the audit's table
 _OF_THE_LOOP = ("AC_settled", "AC_rounds_of", "AC_greatest_", "AC_prices_certified")
 
 
@@ -57,7 +58,7 @@ def number(value: object) -> str:
     Returns
     -------
     str
-        With a true minus sign; a dash for NaN.
+        With a true minus sign; a dash for NaN; 0 for what rounding alone leaves (below 1e-9).
     """
     try:
         x = float(str(value))
@@ -68,7 +69,7 @@ def number(value: object) -> str:
     if math.isinf(x):
         return "∞" if x > 0 else "−∞"
     size = abs(x)
-    if size == 0:
+    if size < ROUNDING:
         text = "0"
     elif x == round(x) and size < 1e15:
         text = f"{x:,.0f}"
@@ -78,6 +79,22 @@ def number(value: object) -> str:
     else:
         text = f"{x:,.{min(6, max(0, 3 - math.floor(math.log10(size))))}f}"
     return text.replace("-", "−")
+
+
+def error(value: float) -> str:
+    """A distance from what should be equal: one that is not zero but rounding is said to be below.
+
+    Parameters
+    ----------
+    value : float
+        Not negative.
+
+    Returns
+    -------
+    str
+        "<1e−9" below that, otherwise as `number` writes it.
+    """
+    return f"<{ROUNDING:.0e}".replace("e-0", "e−") if 0 < value < ROUNDING else number(value)
 
 
 def signed(change: float, scale: float) -> str:
@@ -231,7 +248,7 @@ def markets_table(markets: pd.DataFrame) -> Table:
 
 
 def audit_table(audit: pd.DataFrame) -> Table:
-    """Checks as rows; for each case the value and whether it is within the limit.
+    """Checks as rows; for each case whether it is within the limit, and the value.
 
     Parameters
     ----------
@@ -241,25 +258,43 @@ def audit_table(audit: pd.DataFrame) -> Table:
     Returns
     -------
     Table
-        Verdicts begin with ✓ or ✗.
+        Verdicts begin with ✓ or ✗. Of many cases it has the one that is worst in each check.
     """
     cases = cases_of(audit)
+    few = len(cases) <= _FEW
     rows = []
     for (check, unit), part in audit.groupby(["check", "unit"], sort=False):
         limits = list(dict.fromkeys(_limit(x) for x in part["limit"].tolist()))
-        cells = [_words(str(check)), str(unit), " / ".join(limits)]
-        for case in cases:
-            mine = pick(part, case=case)
-            if mine.empty:
-                cells += ["–", "–"]
-                continue
-            cells.append(number(mine["value"].iloc[0]))
-            cells.append("✓ pass" if mine["passed"].all() else "✗ FAIL")
-        rows.append(cells)
-    head = ["check", "unit", "limit"]
+        rows.append([_words(str(check)), str(unit), " / ".join(limits),
+                     *(_verdicts(part, cases) if few else _worst(part))])
+    if few:
+        return Table(["check", "unit", "limit", *cases], rows, 2,
+                     "Checks of each case: ✓ passed, ✗ failed, with value and limit.")
+    return Table(["check", "unit", "limit", "passed in", "greatest", "in the case"], rows, 2,
+                 f"Checks of all {len(cases)} cases with their limits, and each check's greatest "
+                 "value, of the cases that fail where some do.")
+
+
+def _verdicts(part: pd.DataFrame, cases: Sequence[str]) -> list[str]:
+    """A cell for each case."""
+    cells = []
     for case in cases:
-        head += [case, "verdict"]
-    return Table(head, rows, 2, "Checks of each case, with value and limit.")
+        mine = pick(part, case=case)
+        passed = "✓" if mine["passed"].all() else "✗ FAIL"
+        cells.append(f"{passed} {error(mine['value'].iloc[0])}" if len(mine) else "–")
+    return cells
+
+
+def _worst(part: pd.DataFrame) -> list[str]:
+    """In how many cases a check is passed, and the greatest value with its case."""
+    failed = part[~part["passed"].astype(bool)]
+    mark = f"✗ FAIL in {len(failed)}" if len(failed) else f"✓ {len(part)}"
+    among = (failed if len(failed) else part).dropna(subset=["value"])
+    if among.empty:
+        return [f"{mark} of {len(part)}", "–", ""]
+    values = among["value"].to_numpy(dtype=float)
+    top = among.iloc[int(values.argmax())]
+    return [f"{mark} of {len(part)}", error(top["value"]), str(top["case"]) if values.any() else ""]
 
 
 def _change(old: object, new: object) -> str:
@@ -272,7 +307,7 @@ def _change(old: object, new: object) -> str:
 
 def _limit(value: float) -> str:
     """A limit as it was given, without the zeros that `number` adds."""
-    return "–" if math.isnan(value) else f"{value:g}".replace("e-0", "e-").replace("-", "−")
+    return f"{value:g}".replace("e-0", "e-").replace("-", "−") if math.isfinite(value) else "–"
 
 
 def _words(name: str) -> str:

@@ -36,7 +36,9 @@ from pyomo_dlmp.report.figures.unbalance import quantities_of
 
 _TITLE = 62  # letters of a panel's title in a line, on a narrow screen
 _GAP = 46  # px above each panel, for its title
-_FOOT = 118  # px below the last, for the axis and the legend
+_AXIS, _LINE_PX = 58, 20  # px below the last, for the axis, and of each line of the legend
+_LEGEND, _LETTER, _KEY = 480, 7, 52  # px: the legend on a narrow screen, a letter, a line's key
+_EDGE = 0.49  # of a period, from its middle to where a step line ends: hover texts round it away
 MOST_SITES = 6
 _MOST_LINES = 15
 
@@ -71,6 +73,7 @@ class Panels:
     layout: dict[str, Any] = field(default_factory=dict)
     named: set[str] = field(default_factory=set)
     notes: list[dict[str, Any]] = field(default_factory=list)
+    periods: list[Hashable] = field(default_factory=list)
 
     def add(self, row: int, name: str, x: Iterable, y: pd.Series, **trace: Any) -> None:
         """A trace; of those with one name the first is in the legend and switches all."""
@@ -81,11 +84,16 @@ class Panels:
             "showlegend": name not in self.named, "xaxis": "x", "yaxis": f"y{mark}", **trace})
         self.named.add(name)
 
-    def steps(self, row: int, name: str, periods: list[Hashable], y: pd.Series, color: str,
-              **line: Any) -> None:
-        """A line that is constant over each hour."""
-        self.add(row, name, periods, y.reindex(periods), mode="lines",
-                 line={"shape": "hvh", "color": color, "width": 2, **line})
+    def steps(self, row: int, name: str, periods: list[Hashable], y: pd.Series, color: str, *,
+              trace: dict[str, Any] | None = None, **line: Any) -> None:
+        """A line that is constant over each hour, from the first one's start to the last's end."""
+        self.periods = periods
+        y = y.reindex(periods)
+        if _whole(periods):
+            ends = [periods[0] - _EDGE, *periods, periods[-1] + _EDGE]  # type: ignore[operator]
+            y = pd.Series([y.iloc[0], *y, y.iloc[-1]])
+        self.add(row, name, ends if _whole(periods) else periods, y, mode="lines", **{
+            "line": {"shape": "hvh", "color": color, "width": 2, **line}, **(trace or {})})
 
     def level(self, row: int, value: float) -> None:
         """A limit."""
@@ -117,16 +125,21 @@ class Panels:
             notes.append({"text": f"<b>{title}</b>", "xref": "paper", "yref": "paper", "x": 0,
                           "y": top, "xanchor": "left", "yanchor": "bottom", "showarrow": False,
                           "align": "left", "yshift": 4})
-        last = "" if count == 1 else str(count)
+        last, foot = "" if count == 1 else str(count), self.foot()
         whole = {
-            "margin": {"l": 66, "r": 12, "t": 26, "b": _FOOT}, "annotations": notes,
+            "margin": {"l": 66, "r": 12, "t": 26, "b": foot}, "annotations": notes,
             "hovermode": "x unified", "hoversubplots": "axis", "plot_bgcolor": "#fff",
-            "xaxis": {"title": {"text": "hour"}, "anchor": f"y{last}", "gridcolor": "#f0f2f4",
-                      **_hours(self.data[0]["x"])},
+            "xaxis": {"title": {"text": "hour", "standoff": 6}, "anchor": f"y{last}",
+                      "gridcolor": "#f0f2f4", **_hours(self.periods or self.data[0]["x"])},
             "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom",
                        "x": 0, "xanchor": "left", "itemsizing": "constant"},
             **self.layout, **layout}
-        return Chart({"data": self.data, "layout": whole}, int(inner + _FOOT + 26), caption, alt)
+        return Chart({"data": self.data, "layout": whole}, int(inner + foot + 26), caption, alt)
+
+    def foot(self) -> int:
+        """Height of the axis and of the legend (px), whose lines are those of a narrow screen."""
+        return _AXIS + _LINE_PX * legend_lines(
+            [trace["name"] for trace in self.data if trace["showlegend"]])
 
 
 def price_chart(prices: pd.DataFrame, dispatch: pd.DataFrame,
@@ -152,10 +165,10 @@ def price_chart(prices: pd.DataFrame, dispatch: pd.DataFrame,
     for case in cases_of(active):
         mine, color = pick(active, case=case), case_color(cases, case)
         spread = mine.groupby("period")["value"].agg(["min", "max", "mean"]).reindex(periods)
-        for edge, fill in (("min", None), ("max", "tonexty")):
-            panels.add(0, f"{case}: range", periods, spread[edge], mode="lines", fill=fill,
-                       fillcolor=_faint(color), legendgroup=case, showlegend=False,
-                       line={"shape": "hvh", "color": color, "width": 0})
+        for edge, word, fill in (("min", "lowest", None), ("max", "highest", "tonexty")):
+            panels.steps(0, f"{case}: {word}", periods, spread[edge], color, width=0, trace={
+                "fill": fill, "fillcolor": _faint(color), "legendgroup": case,
+                "showlegend": False})
         panels.steps(0, case, periods, spread["mean"], color, width=case_width(cases, case))
         for row, bus in enumerate(sites.values(), 1):
             here = pick(mine, bus=bus).groupby("period")["value"].mean()
@@ -229,8 +242,8 @@ def svg_chart(dispatch: pd.DataFrame) -> Chart:
         mine = pick(rows, case=case)
         for leg in phases_of(mine) or [""]:
             by_hour = pick(mine, phase=leg).groupby("period")["value"].sum()
-            panels.add(row, f"{case}: {leg}", periods, by_hour.reindex(periods), type="bar",
-                       marker={"color": phase_color(leg)}, legendgroup=leg, showlegend=True)
+            panels.add(row, leg or "all legs", periods, by_hour.reindex(periods), type="bar",
+                       marker={"color": phase_color(leg)})
     return panels.chart(["Mvar"] * len(cases),
                         "Reactive output of all SVGs together (Mvar) by hour and leg; positive is "
                         "produced.",
@@ -349,9 +362,10 @@ def loading_chart(loading: pd.DataFrame) -> Chart:
             "marker": {"color": case_color(cases, case)},
             "hovertext": [f"phase {phase}, hour {t}" for phase, t in zip(
                 mine["phase"], mine["period"], strict=True)]})
-    height = 40 + len(names) * max(22, 9 * len(data)) + _FOOT
+    foot = _AXIS + _LINE_PX * legend_lines([str(trace["name"]) for trace in data])
+    height = 40 + max(60, len(names) * max(22, 9 * len(data))) + foot
     layout = {
-        "margin": {"l": 20, "r": 16, "t": 30, "b": _FOOT}, "bargap": 0.25, "plot_bgcolor": "#fff",
+        "margin": {"l": 20, "r": 16, "t": 30, "b": foot}, "bargap": 0.25, "plot_bgcolor": "#fff",
         "xaxis": {"title": {"text": "greatest loading (% of the rating)"}, "rangemode": "tozero",
                   "gridcolor": "#e9ecef"},
         "yaxis": {"automargin": True, "type": "category", "dtick": 1},
@@ -366,12 +380,40 @@ def loading_chart(loading: pd.DataFrame) -> Chart:
                  "rating.", "Bars of the greatest loading of each line, one per case.")
 
 
+def legend_lines(names: Sequence[str]) -> int:
+    """How many lines a legend has on a narrow screen.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Its entries, as plotly reads them: a break makes a line of its own.
+
+    Returns
+    -------
+    int
+    """
+    lines, used = 0, float(_LEGEND)
+    for name in names:
+        rows = name.split("<br>")
+        wide = _KEY + _LETTER * max(map(len, rows))
+        if used + wide > _LEGEND:
+            lines, used = lines + len(rows), 0.0
+        used += wide
+    return lines
+
+
+def _whole(periods: Sequence) -> bool:
+    """Whether periods are hours one after the other, and not names."""
+    return len(periods) > 0 and all(isinstance(t, int) for t in periods)
+
+
 def _hours(periods: Sequence) -> dict[str, Any]:
     """An axis with about eight ticks, whether hours are numbers or names."""
     every = max(1, -(-len(periods) // 8))
     if all(isinstance(t, int | float) for t in periods):
         return {"zeroline": False, "tick0": periods[0], "dtick": every,
-                "range": [periods[0] - 0.5, periods[-1] + 0.5]}
+                "range": [periods[0] - 0.5, periods[-1] + 0.5],
+                **({"hoverformat": ".0f"} if _whole(periods) else {})}
     return {"type": "category", "dtick": every}
 
 

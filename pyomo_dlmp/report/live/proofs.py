@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from textwrap import wrap
 from typing import Any
 
@@ -14,7 +15,7 @@ from pyomo_dlmp.report.figures.regimes import REST, area, colours_of, short
 from pyomo_dlmp.report.figures.style import INK, case_color, case_width
 from pyomo_dlmp.report.live.charts import Chart, Panels, plain
 
-_LINE, _LINE_PX = 66, 22  # letters and px of a line of a legend on a narrow screen
+_LINE = 60  # letters of a line of a legend on a narrow screen
 _POINTS = 200  # of a curve
 
 
@@ -33,7 +34,6 @@ def regime_chart(regimes: pd.DataFrame) -> Chart:
     cases, colours = cases_of(regimes), colours_of(regimes)
     panels = Panels([f"{case} · hour {pick(regimes, case=case)['period'].iloc[0]}"
                      for case in cases], each=230)
-    lines = 0
     for row, case in enumerate(cases):
         mine = pick(regimes, case=case)
         corners = mine[mine["corner"] > 0].sort_values("corner")
@@ -41,7 +41,6 @@ def regime_chart(regimes: pd.DataFrame) -> Chart:
         for words in dict.fromkeys(corners["binds"]):
             color = colours.get(words, REST)
             name = "<br>".join(wrap(plain(short(words, 2 * _LINE)), _LINE)) or "–"
-            lines += 0 if name in panels.named else name.count("<br>") + 1
             for _, region in corners[corners["binds"] == words].groupby("region"):
                 x, y = (region[k].to_numpy(dtype=float) for k in ("x", "y"))
                 price = float(region["price_x"].mean())
@@ -50,7 +49,7 @@ def regime_chart(regimes: pd.DataFrame) -> Chart:
                            line={"color": "#fff", "width": 1}, hoverinfo="text",
                            text=f"{price:.2f} $/MWh<br>" + "<br>".join(wrap(plain(words), _LINE)))
                 if area(x, y) > 0.02 * whole:
-                    panels.note(row, float(x.mean()), float(y.mean()), f"{price:.1f}")
+                    panels.note(row, float(x.mean()), float(y.mean()), f"{price:.2f}")
         answer = mine[mine["corner"] == 0]
         panels.add(row, "answer", answer["x"], answer["y"], mode="markers", cliponaxis=False,
                    marker={"symbol": "star", "size": 12, "color": INK}, hoverinfo="name")
@@ -63,7 +62,7 @@ def regime_chart(regimes: pd.DataFrame) -> Chart:
         "corners.", "Polygons of the regions in which the same limits bind, for each case.",
         hovermode="closest")
     chart.figure["layout"]["xaxis"] |= _axis(f"{x_site} (MW)")
-    return _with_legend(chart, lines + 1)
+    return chart
 
 
 def certificate_chart(certificate: pd.DataFrame) -> Chart:
@@ -96,20 +95,20 @@ def certificate_chart(certificate: pd.DataFrame) -> Chart:
         "Curves of the differences of price and marginal cost on a logarithmic axis.")
     layout = chart.figure["layout"]
     for row in range(len(names)):
-        layout[f"yaxis{row + 1 if row else ''}"] |= {"type": "log", "exponentformat": "power"}
+        layout[f"yaxis{row + 1 if row else ''}"] |= {"type": "log", "exponentformat": "power",
+                                                    "dtick": _decades(chart, row)}
     layout["xaxis"] |= {**_axis("share of all prices (%)"), "range": [0, 100]}
     return chart
 
 
+def _decades(chart: Chart, row: int) -> int:
+    """Powers of ten from one tick to the next, for at most five on a logarithmic axis."""
+    mark = f"y{row + 1 if row else ''}"
+    values = np.concatenate([t["y"] for t in chart.figure["data"] if t["yaxis"] == mark])
+    return max(1, math.ceil(float(np.ptp(np.log10(values))) / 4))
+
+
 def _axis(title: str) -> dict[str, Any]:
     """An x axis of numbers, in place of that of hours."""
-    return {"title": {"text": title}, "dtick": None, "tick0": None, "range": None, "type": "linear",
-            "zeroline": False}
-
-
-def _with_legend(chart: Chart, lines: int) -> Chart:
-    """The chart with room for a legend of so many lines."""
-    more = _LINE_PX * max(0, lines - 2)
-    layout = chart.figure["layout"]
-    layout["margin"] = {**layout["margin"], "b": layout["margin"]["b"] + more}
-    return Chart(chart.figure, chart.height + more, chart.caption, chart.alt)
+    return {"title": {"text": title, "standoff": 6}, "dtick": None, "tick0": None, "range": None,
+            "type": "linear", "zeroline": False, "hoverformat": ""}
