@@ -5,7 +5,10 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
+from pyomo_dlmp.cli.stages import Stages
 from pyomo_dlmp.errors import ModelError, nearest
+
+_FRAMED = 200  # rows of a table with a frame
 
 
 def add(commands) -> None:
@@ -23,13 +26,16 @@ def add(commands) -> None:
 
 def run(args, console: Console) -> int:
     """Run the command; its exit code."""
-    from pyomo_dlmp.io import find_feeder
-    from pyomo_dlmp.results.buses import list_buses
-    from pyomo_dlmp.study.screen import Stages
-
     with Stages(console) as stage:
+        stage(f"reading {args.feeder}")
+        import pandas as pd
+
+        from pyomo_dlmp.io import find_feeder
+        from pyomo_dlmp.results.buses import list_buses
+
         network = find_feeder(args.feeder, stage)
-    table = list_buses(network, 3 if args.three_phase else 1, args.min_kv)
+        stage("measuring distances")
+        table = list_buses(network, 3 if args.three_phase else 1, args.min_kv)
     found = table[table["bus"].str.contains(args.name, case=False, regex=False)]
     if not len(found):
         what = f"has no bus like {args.name!r}" if args.name else "has no such bus"
@@ -38,16 +44,27 @@ def run(args, console: Console) -> int:
                 f"The highest nominal voltage is {kv:g} kV." if args.min_kv > kv else
                 "Leave out --three-phase or --min-kv.")
         raise ModelError.at(f"feeder {network.name!r}", what, cure)
-    shown = Table(title=f"{network.name}: {len(found)} of {len(network.buses)} buses",
-                  title_justify="left")
-    for column in ("bus", "phases", "kV", "load (kW)", "distance (km)", "devices"):
-        shown.add_column(column, justify="left" if column in ("bus", "phases", "devices")
-                         else "right", overflow="fold")
-    for row in found.to_dict("records"):
-        shown.add_row(row["bus"], row["phases"], f"{row['kv']:g}", f"{row['load_kw']:,.1f}",
-                      f"{row['distance_km']:.3f}", row["devices"])
-    console.print(shown)
+    title = f"{network.name}: {len(found)} of {len(network.buses)} buses"
+    words = pd.DataFrame({
+        "bus": found["bus"], "phases": found["phases"], "kV": found["kv"].map("{:g}".format),
+        "load (kW)": found["load_kw"].map("{:,.1f}".format),
+        "distance (km)": found["distance_km"].map("{:.3f}".format), "devices": found["devices"]})
+    if len(words) > _FRAMED:  # frames around thousands of rows take seconds
+        console.print(title, markup=False, highlight=False)
+        print(words.to_string(index=False), file=console.file)
+    else:
+        _framed(console, title, words)
     if args.csv:
         found.to_csv(args.csv, index=False)
         console.print(f"Table: {args.csv}", markup=False, highlight=False)
     return 0
+
+
+def _framed(console: Console, title: str, words) -> None:
+    shown = Table(title=title, title_justify="left")
+    for column in words:
+        shown.add_column(column, justify="left" if column in ("bus", "phases", "devices")
+                         else "right", overflow="fold")
+    for row in words.itertuples(index=False):
+        shown.add_row(*row)
+    console.print(shown)

@@ -7,6 +7,7 @@ import argparse
 import os
 import re
 import signal
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for command in COMMANDS.values():
         command.add(commands)
     args = parser.parse_args(argv)
-    console = Console()
+    console = Console(file=sys.stdout)  # the one of now: to run a solver may replace sys.stdout
     if not console.is_terminal:
         console.width = 110  # a log file has no width of its own
     try:

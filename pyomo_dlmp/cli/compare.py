@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from pyomo_dlmp.cli.stages import Stages
 from pyomo_dlmp.errors import ResultsFileError
 from pyomo_dlmp.tolerances import SAME_MONEY
 
@@ -28,10 +29,12 @@ def add(commands) -> None:
 
 def run(args, console: Console) -> int:
     """Run the command; its exit code."""
-    from pyomo_dlmp.records import compare_results
+    with Stages(console) as stage:
+        stage(f"reading {args.first} and {args.second}")
+        from pyomo_dlmp.records import compare_results
 
-    found = compare_results(args.first, args.second, cases=_cases(args.case) or None,
-                            tolerance=args.tolerance)
+        found = compare_results(args.first, args.second, cases=_cases(args.case) or None,
+                                tolerance=args.tolerance)
     for which, folder, cases in (("first", args.first, found.only_first),
                                  ("second", args.second, found.only_second)):
         if cases:

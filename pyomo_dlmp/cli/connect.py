@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from pyomo_dlmp.cli.stages import Stages
 from pyomo_dlmp.errors import ModelError
 
 
@@ -67,9 +68,8 @@ def run(args, console: Console) -> int:
     if args.kw and len(args.kw) not in (1, max(1, len(args.bus))):
         raise ModelError.at("connect, --kw", f"is given {len(args.kw)} times for "
                             f"{len(args.bus)} buses", "Give one, or one for each --bus.")
-    from pyomo_dlmp.study.screen import Stages
-
     with Stages(console) as stage:
+        stage(f"reading {args.feeder}")
         from pyomo_dlmp.connection.folder import ResultFolder
         from pyomo_dlmp.io import find_feeder
 

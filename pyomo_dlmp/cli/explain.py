@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from pyomo_dlmp.cli.stages import Stages
+
 
 def add(commands) -> None:
     """Its arguments."""
@@ -17,9 +19,12 @@ def add(commands) -> None:
 
 def run(args, console: Console) -> int:
     """Run the command; its exit code."""
-    from pyomo_dlmp.report import read_results
-    from pyomo_dlmp.report.explain import explain_price
+    with Stages(console) as stage:
+        stage(f"reading {args.results}")
+        from pyomo_dlmp.report import read_results
+        from pyomo_dlmp.report.explain import explain_price
 
-    for line in explain_price(read_results(args.results), args.bus, args.hour, args.case):
+        lines = explain_price(read_results(args.results), args.bus, args.hour, args.case)
+    for line in lines:
         console.print(line, markup=False, highlight=False)
     return 0

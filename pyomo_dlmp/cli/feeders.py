@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from pyomo_dlmp.cli.stages import Stages
+
 
 def add(commands) -> None:
     """Its arguments."""
@@ -12,11 +14,11 @@ def add(commands) -> None:
 
 def run(args, console: Console) -> int:
     """Run the command; its exit code."""
-    from pyomo_dlmp.io import list_feeders
-    from pyomo_dlmp.study.screen import Stages
-
     with Stages(console) as stage:
-        table = list_feeders(stage if console.is_terminal else None)
+        stage("reading the shipped feeders")
+        from pyomo_dlmp.io import list_feeders
+
+        table = list_feeders(stage)
     table = table.drop(columns=["source"])
     table["licence"] = table["licence"].str.split(" (", regex=False).str[0]
     console.print(table.to_string(index=False), markup=False)

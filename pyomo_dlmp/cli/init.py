@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from pyomo_dlmp.cli.stages import Stages
 from pyomo_dlmp.errors import StudyFileError
 
 
@@ -24,24 +25,25 @@ def add(commands) -> None:
 
 def run(args, console: Console) -> int:
     """Run the command; its exit code."""
-    from pyomo_dlmp.study.shipped import find_study
-    from pyomo_dlmp.study.template import study_text
-
     path = Path(args.file)
     if path.suffix != ".toml":
         path = path.with_name(path.name + ".toml")
     if path.exists():
         raise StudyFileError.at(str(path), "is there already", "Give another name.")
-    if args.like:
-        text = find_study(args.like).read_text(encoding="utf-8")
-    else:
-        from pyomo_dlmp.io import find_feeder
-        from pyomo_dlmp.study.screen import Stages
-
-        with Stages(console) as stage:
-            network = find_feeder(args.feeder, stage)
-        text = study_text(args.feeder, network, args.bus, path.stem)
+    with Stages(console) as stage:
+        stage(f"reading {args.like or args.feeder}")
+        text = _text(args, path.stem, stage)
     path.write_text(text, encoding="utf-8")
     console.print(f"Written: {path}\nSolve it: pyomo-dlmp study {path}", markup=False,
                   highlight=False)
     return 0
+
+
+def _text(args, name: str, stage: Stages) -> str:
+    from pyomo_dlmp.io import find_feeder
+    from pyomo_dlmp.study.shipped import find_study
+    from pyomo_dlmp.study.template import study_text
+
+    if args.like:
+        return find_study(args.like).read_text(encoding="utf-8")
+    return study_text(args.feeder, find_feeder(args.feeder, stage), args.bus, name)

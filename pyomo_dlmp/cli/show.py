@@ -7,6 +7,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from pyomo_dlmp.cli.stages import Stages
+
 
 def add(commands) -> None:
     """Its arguments."""
@@ -19,12 +21,13 @@ def add(commands) -> None:
 
 def run(args, console: Console) -> int:
     """Run the command; its exit code."""
-    from pyomo_dlmp.report import read_results, write_report
-    from pyomo_dlmp.study.journal import read_journal
-    from pyomo_dlmp.study.screen import Stages
+    with Stages(console) as stage:
+        stage(f"reading {args.results}")
+        from pyomo_dlmp.report import read_results, write_report
+        from pyomo_dlmp.study.journal import read_journal
 
+        results = read_results(args.results)
     cases = [name.strip() for name in args.cases.split(";")] if args.cases else None
-    results = read_results(args.results)
     shown = Table(title=results.study.get("title", str(results.folder)), title_justify="left")
     wide = results.summary.pivot_table(index=["quantity", "unit"], columns="case", sort=False,
                                        values="value", aggfunc="first", observed=True)

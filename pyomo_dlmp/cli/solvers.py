@@ -5,6 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
+from pyomo_dlmp.cli.stages import Stages
+
 
 def add(commands) -> None:
     """Its arguments."""
@@ -13,9 +15,11 @@ def add(commands) -> None:
 
 def run(args, console: Console) -> int:
     """Run the command; its exit code."""
-    from pyomo_dlmp.solvers import solver_table
+    with Stages(console) as stage:
+        stage("looking for solvers")
+        from pyomo_dlmp.solvers import solver_table
 
-    table = solver_table()
+        table = solver_table(lambda name: stage(f"solving with {name}"))
     there = table[table["installed"] == "yes"]
     shown = Table(title="solvers, by what they have just solved")
     probes = [c for c in there.columns if c not in ("installed", "remark", "modes", "auto")]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from pyomo_dlmp.cli.stages import Stages
 from pyomo_dlmp.status import Status
 
 
@@ -26,11 +27,12 @@ def add(commands) -> None:
 
 def run(args, console: Console) -> int:
     """Run the command; its exit code."""
-    from pyomo_dlmp.study import read_study, run_study
-    from pyomo_dlmp.study.assumed import assumed_constant
-    from pyomo_dlmp.study.screen import Stages, StudyScreen, comparison
+    with Stages(console, log=True) as stage:
+        stage(f"reading {args.file}")
+        from pyomo_dlmp.cli.screen import StudyScreen, comparison
+        from pyomo_dlmp.study import read_study, run_study
+        from pyomo_dlmp.study.assumed import assumed_constant
 
-    with Stages(console) as stage:
         study = read_study(args.file, stage)
     for note in assumed_constant(study, study.base):
         console.print(note, markup=False, highlight=False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
+from pyomo_dlmp.cli.stages import Stages
+
 
 def add(commands) -> None:
     """Its arguments."""
@@ -16,11 +18,11 @@ def add(commands) -> None:
 
 def run(args, console: Console) -> int:
     """Run the command; its exit code."""
-    from pyomo_dlmp.io import find_feeder
-    from pyomo_dlmp.study.screen import Stages
-    from pyomo_dlmp.validation.feeder import timed
-
     with Stages(console) as stage:
+        stage(f"reading {args.feeder}")
+        from pyomo_dlmp.io import find_feeder
+        from pyomo_dlmp.validation.feeder import timed
+
         network = find_feeder(args.feeder, stage)
         table, ac, seconds = timed(network, stage)
     shown = Table(title=f"{network.name}: voltages of the linear model against AC (taps fixed)")

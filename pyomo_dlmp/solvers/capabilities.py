@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 
 from pyomo_dlmp.errors import SolverError
@@ -10,8 +12,13 @@ from pyomo_dlmp.solvers.probes import PROBES
 from pyomo_dlmp.transform.complementarity import automatic, modes_of
 
 
-def solver_table() -> pd.DataFrame:
+def solver_table(progress: Callable[[str], None] | None = None) -> pd.DataFrame:
     """What each solver can do; the solvers run to find out.
+
+    Parameters
+    ----------
+    progress : callable, optional
+        progress(name) is called before each solver.
 
     Returns
     -------
@@ -22,6 +29,8 @@ def solver_table() -> pd.DataFrame:
     """
     rows = []
     for name in SOLVERS:
+        if progress is not None:
+            progress(name)
         try:
             interface = get_solver(name)
         except SolverError as err:

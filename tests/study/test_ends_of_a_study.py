@@ -10,6 +10,8 @@ import pytest
 from rich.console import Console
 
 from pyomo_dlmp.cli import main
+from pyomo_dlmp.cli.screen import StudyScreen
+from pyomo_dlmp.cli.stages import Stages
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.results import outcome
 from pyomo_dlmp.study import answer, output, read_study, run_study
@@ -17,7 +19,6 @@ from pyomo_dlmp.study import folder as folder_module
 from pyomo_dlmp.study import run as run_module
 from pyomo_dlmp.study.journal import MARK
 from pyomo_dlmp.study.lock import locked
-from pyomo_dlmp.study.screen import Stages, StudyScreen
 from pyomo_dlmp.validation import ac_report
 from tests.study.tiny import TEXT, cases, checked, draw, is_whole, said, solve, write_tiny
 

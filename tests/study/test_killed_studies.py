@@ -23,7 +23,8 @@ CHILD = """
 import os, signal, sys
 import pyomo_dlmp.study.run as run
 from pyomo_dlmp import cli
-from pyomo_dlmp.study import answer, screen
+from pyomo_dlmp.cli import screen
+from pyomo_dlmp.study import answer
 from tests.study.tiny import checked, draw
 
 number, times, run_name, wanted, *arguments = sys.argv[1:]

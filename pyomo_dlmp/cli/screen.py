@@ -16,52 +16,10 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from pyomo_dlmp.cli.stages import Lines
 from pyomo_dlmp.study.file import Study
 from pyomo_dlmp.study.output import CaseResult
 from pyomo_dlmp.tolerances import ROUNDING
-
-_EVERY = 10.0  # seconds between lines where the output is no terminal
-
-
-class Stages:
-    """What is being done, one stage after the other: a live line on a terminal, else plain ones.
-
-    A context manager; the object inside it is called with each stage.
-    """
-
-    def __init__(self, console: Console):
-        self.console = console
-        self.start = self.said = time.monotonic()
-        self.last = ""
-        self.bar = Progress(SpinnerColumn(), TimeElapsedColumn(),
-                            TextColumn("{task.description}", markup=False),
-                            console=console, transient=True)
-        self.task = self.bar.add_task("", total=None)
-
-    def __enter__(self) -> Stages:
-        if self.console.is_terminal:
-            self.bar.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        if self.console.is_terminal:
-            self.bar.stop()
-
-    def __call__(self, stage: str) -> None:
-        """Show the next stage.
-
-        Parameters
-        ----------
-        stage : str
-            "stage: how far it is" of the same stage is a plain line at most every 10 s.
-        """
-        now, name = time.monotonic(), stage.partition(":")[0]
-        self.bar.update(self.task, description=stage)
-        if not self.console.is_terminal and (name != self.last or now - self.said > _EVERY):
-            self.console.print(f"{now - self.start:6.1f} s  {stage}",
-                               highlight=False, markup=False, soft_wrap=True)
-            self.said = now
-        self.last = name
 
 
 class StudyScreen:
@@ -77,10 +35,9 @@ class StudyScreen:
 
     def __init__(self, console: Console, study: Study, start: float | None = None):
         self.console, self.study = console, study
-        self.said = time.monotonic()
-        self.start = self.said if start is None else start
+        self.start = time.monotonic() if start is None else start
+        self.lines = Lines(console, self.start)
         self.width = max(12, *(len(run.name) for run in study.runs), 0)
-        self.last: tuple[str, str] = ("", "")
         self.runs = [run.name for run in study.runs]
         self.bar = Progress(
             SpinnerColumn(), BarColumn(bar_width=20), TextColumn("{task.fields[runs]}"),
@@ -95,11 +52,13 @@ class StudyScreen:
         self.console.print(
             f"{self.study.title}\nfeeder {self.study.feeder}, {self.study.periods} periods, "
             f"cases: {cases}, solver {self.study.solver}", highlight=False, markup=False)
+        self.lines.__enter__()
         if self.console.is_terminal:
             self.bar.start()
         return self
 
     def __exit__(self, *_) -> None:
+        self.lines.__exit__()
         if self.console.is_terminal:
             self.bar.stop()
 
@@ -115,21 +74,14 @@ class StudyScreen:
         incumbent, bound : float or None
             Of the search ($).
         """
-        now = time.monotonic()
         what = f"{case:<{self.width}} {stage:<20}{values(incumbent, bound)}"
-        line = f"{now - self.start:6.1f} s  {what}"
         if self.console.is_terminal:
             finished = self.runs.index(case) if case in self.runs else 0
             finished += stage.partition(":")[0] in ("written", "kept", "drawing")
             self.bar.update(self.task, description=what, completed=finished,
                             runs=f"{finished}/{len(self.runs)}")
-        step = (case, stage.partition(":")[0])  # "stage: how far it is"
-        new = step != self.last
-        worth_a_line = not self.console.is_terminal or stage in ("written", "kept")
-        if worth_a_line and (new or now - self.said > _EVERY):
-            self.console.print(line, highlight=False, markup=False, soft_wrap=True)
-            self.said = now
-        self.last = step
+        # "stage: how far it is" is of that stage
+        self.lines.say(what, case, stage.partition(":")[0], always=stage in ("written", "kept"))
 
 
 def values(incumbent: float | None, bound: float | None) -> str:
