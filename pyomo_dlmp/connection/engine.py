@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,6 +32,8 @@ class EngineCheck:
         Contracts that were tried.
     hours : tuple of int
         In which.
+    different : int
+        Hours of the study that differ from each other.
     worst, worst_above : str
         The limit that is furthest used, or broken, at each.
     keeps : bool
@@ -42,6 +45,7 @@ class EngineCheck:
     kw: float
     above_kw: float
     hours: tuple[int, ...]
+    different: int
     worst: str
     worst_above: str
     keeps: bool
@@ -56,7 +60,10 @@ class EngineCheck:
         above = "" if self.breaks is None else (
             f"; at {self.above_kw:,.1f} kW {'one is broken' if self.breaks else 'none is broken'} "
             f"({self.worst_above})")
-        return (f"OpenDSS, {len(self.hours)} hours: at {self.kw:,.1f} kW all limits are "
+        tried = "" if self.different == 1 else f", {len(self.hours):,} of {self.different:,} " \
+            "different hours" if len(self.hours) < self.different else (
+                f", all {self.different:,} different hours")
+        return (f"OpenDSS{tried}: at {self.kw:,.1f} kW all limits are "
                 f"{'kept' if self.keeps else 'NOT kept'} ({self.worst}){above}.")
 
 
@@ -78,52 +85,94 @@ class EngineLimits:
     left_out: frozenset[tuple[str, str, str]] = frozenset()
 
 
-def engine_points(network: Network, sites: Sequence[Site], kw: Sequence[np.ndarray], hours: Hours,
-                  which: Iterable[int]) -> Iterator[tuple[int, OperatingPoint]]:
-    """States of hours in the engine.
+class EngineFeeder:
+    """A feeder with its applicants in the engine: one state after the other.
 
     Parameters
     ----------
     network : Network
         Without the sites.
     sites : sequence of Site
-    kw : sequence of ndarray, shape (hours,)
-        What each draws in each hour of the study.
     hours : Hours
-    which : iterable of int
-        Hours that are wanted.
-
-    Yields
-    ------
-    (int, OperatingPoint)
-        Hour, and its state as period of that number.
+    controls : bool
+        Whether controls of regulators and capacitors act; taps and switches stay otherwise.
     """
-    full = network.with_devices(*(d for site in sites for d in site.devices(1.0)))
-    solver = AcSolver(full)
-    labels = range(hours.count)
-    p, q = (series(network, hours.load_scale, labels, hours.hours)
-            for series in (load_series, reactive_series))
-    for t in which:
-        scale, q_scale = ({name: by[t] for name, by in each.items()} for each in (p, q))
+
+    def __init__(self, network: Network, sites: Sequence[Site], hours: Hours,
+                 controls: bool = False):
+        self.sites = sites
+        self.full = network.with_devices(*(d for site in sites for d in site.devices(1.0)))
+        self.solver = AcSolver(self.full)
+        labels = range(hours.count)
+        self.p, self.q = (series(network, hours.load_scale, labels, hours.hours)
+                          for series in (load_series, reactive_series))
+
+    def state(self, t: int, kw: Sequence[float]) -> OperatingPoint:
+        """The state of an hour.
+
+        Parameters
+        ----------
+        t : int
+        kw : sequence of float
+            That each site draws.
+
+        Returns
+        -------
+        OperatingPoint
+            Of the one period `t`.
+        """
+        devices = self.full.devices
+        scale, q_scale = ({name: by[t] for name, by in each.items()} for each in (self.p, self.q))
         injections = {
             name: (tuple(scale[name] * x for x in made),
                    tuple(q_scale.get(name, scale[name]) * x for x in var))
-            for name, (_, _, made, var) in solver.base.items() if name in scale}
-        for site, power in zip(sites, kw, strict=True):
-            kvar = float(np.tan(np.arccos(site.power_factor)) * power[t])
-            injections[site.name] = full.devices[site.name].equal_legs(-float(power[t]), -kvar)
+            for name, (_, _, made, var) in self.solver.base.items() if name in scale}
+        for site, power in zip(self.sites, kw, strict=True):
+            kvar = math.tan(math.acos(site.power_factor)) * power
+            injections[site.name] = devices[site.name].equal_legs(-power, -kvar)
             if site.svg_kvar:
-                injections[f"{site.name}_svg"] = full.devices[f"{site.name}_svg"].equal_legs(
-                    0.0, min(float(power[t]), site.svg_kvar))
-        solver.solve(injections, scale, q_scale)
+                injections[f"{site.name}_svg"] = devices[f"{site.name}_svg"].equal_legs(
+                    0.0, min(power, site.svg_kvar))
+        self.solver.solve(injections, scale, q_scale)
         point = OperatingPoint(periods=[t])
-        solver.read(point, t)
-        yield t, point
+        self.solver.read(point, t)
+        return point
 
 
-def used(network: Network, point: OperatingPoint, t: int,
-         limits: EngineLimits) -> Iterator[tuple[float, str]]:
-    """How far each limit is used in a state: above 0 is broken (pu, share of rating, VUF).
+class Use(NamedTuple):
+    """How far a limit is used in a state.
+
+    Attributes
+    ----------
+    excess : float
+        Above 0 it is broken (pu, share of rating, VUF).
+    what, element, phase : str
+        As of `Limit`.
+    value : float
+    hour : int
+    """
+
+    excess: float
+    what: str
+    element: str
+    phase: str
+    value: float
+    hour: int
+
+    @property
+    def limit(self) -> tuple[str, str, str]:
+        """Which limit."""
+        return self.what, self.element, self.phase
+
+    def __str__(self) -> str:
+        place = f"{self.element}.{self.phase}" if self.phase else self.element
+        figures = {"voltage": f"{self.value:.4f} pu at", "loading": f"{100 * self.value:.1f} % of",
+                   "unbalance": f"{100 * self.value:.2f} % at"}
+        return f"{self.what} {figures[self.what]} {place}, hour {self.hour}"
+
+
+def used(network: Network, point: OperatingPoint, t: int, limits: EngineLimits) -> Iterator[Use]:
+    """How far each limit is used in a state.
 
     Parameters
     ----------
@@ -136,10 +185,20 @@ def used(network: Network, point: OperatingPoint, t: int,
 
     Yields
     ------
-    (float, str)
-        Excess, and the limit in words.
+    Use
     """
-    options = limits.options
+    for use, low, high in _uses(network, point, t, limits.options):
+        if use.limit in limits.left_out:
+            continue
+        moved = limits.moved.get(use.limit)
+        if moved is not None:
+            low, high = min(low, moved), max(high, moved)
+        yield use._replace(excess=max(low - use.value, use.value - high))
+
+
+def _uses(network: Network, point: OperatingPoint, t: int, options: LimitOptions,
+          ) -> Iterator[tuple[Use, float, float]]:
+    """Each quantity with its limits, infinite where there is none."""
     for name, bus in network.buses.items():
         if name == network.substation.bus:
             continue
@@ -147,26 +206,13 @@ def used(network: Network, point: OperatingPoint, t: int,
         low = bus.v_min if bus.v_min is not None else options.v_min
         high = bus.v_max if bus.v_max is not None else options.v_max
         for leg, v in _magnitudes(bus, volts, options.voltage_legs):
-            if ("voltage", name, leg) in limits.left_out:
-                continue
-            moved = limits.moved.get(("voltage", name, leg))
-            ends = [x for x in (low, high) if x is not None]
-            if moved is not None:
-                low_now = min([moved, *ends[:1]]) if low is not None else None
-                high_now = max([moved, *ends[-1:]]) if high is not None else None
-            else:
-                low_now, high_now = low, high
-            excess = max(-math.inf if low_now is None else low_now - v,
-                         -math.inf if high_now is None else v - high_now)
-            yield excess, f"voltage {v:.4f} pu at {name}.{leg}, hour {t}"
-        if options.vuf is not None and bus.phases == PHASES and (
-                ("unbalance", name, "") not in limits.left_out):
+            yield (Use(0.0, "voltage", name, leg, v, t), -math.inf if low is None else low,
+                   math.inf if high is None else high)
+        if options.vuf is not None and bus.phases == PHASES:
             phasors = [volts[k] for k in PHASES]
             plus = abs(phasors[0] + _TURN * phasors[1] + _TURN**2 * phasors[2])
             minus = abs(phasors[0] + _TURN**2 * phasors[1] + _TURN * phasors[2])
-            top = limits.moved.get(("unbalance", name, ""), options.vuf / 100)
-            yield (minus / plus - max(top, options.vuf / 100),
-                   f"unbalance {100 * minus / plus:.2f} % at {name}, hour {t}")
+            yield (Use(0.0, "unbalance", name, "", minus / plus, t), -math.inf, options.vuf / 100)
     for branch in network.branches.values() if options.thermal else ():
         kva = rating(branch)
         if kva is None:
@@ -174,12 +220,10 @@ def used(network: Network, point: OperatingPoint, t: int,
         end = branch.to_bus if isinstance(branch, CenterTappedTransformer) else branch.from_bus
         phases = branch.to_phases if end == branch.to_bus else branch.from_phases
         for k in phases:
-            if k in network.buses[end].phases and (
-                    ("loading", branch.name, k) not in limits.left_out):
+            if k in network.buses[end].phases:
                 amps = abs(point.currents[branch.name, end, k, t])
                 share = amps * network.buses[end].kv_ln / kva  # A kV = kVA
-                top = max(1.0, limits.moved.get(("loading", branch.name, k), 1.0))
-                yield share - top, f"loading {100 * share:.1f} % of {branch.name}.{k}, hour {t}"
+                yield Use(0.0, "loading", branch.name, k, share, t), -math.inf, 1.0
 
 
 def _magnitudes(bus, volts: dict[str, complex], legs: str) -> Iterator[tuple[str, float]]:
@@ -194,62 +238,45 @@ def _magnitudes(bus, volts: dict[str, complex], legs: str) -> Iterator[tuple[str
                     for pair in pairs)
 
 
-def judge(network: Network, sites: Sequence[Site], contracts: Sequence[float],
-          shares: Sequence[np.ndarray], hours: Hours, which: Sequence[int],
-          limits: EngineLimits) -> tuple[float, str]:
-    """The limit that is furthest used, or broken, over hours at some contracts.
-
-    Parameters
-    ----------
-    network : Network
-    sites : sequence of Site
-    contracts : sequence of float
-        kW of each.
-    shares : sequence of ndarray
-        Of the contract that is drawn, by hour.
-    hours : Hours
-    which : sequence of int
-    limits : EngineLimits
-
-    Returns
-    -------
-    (float, str)
-        Its excess, and words.
-    """
-    worst = (-math.inf, "there is no limit")
-    kw = [contract * share for contract, share in zip(contracts, shares, strict=True)]
-    for t, point in engine_points(network, sites, kw, hours, which):
-        if not point.settled[t]:
-            return math.inf, f"no solution in hour {t}"
-        worst = max(worst, *used(network, point, t, limits), key=lambda one: one[0])
-    return worst
-
-
-def engine_check(network: Network, site: Site, firm_kw: float, hours: Hours,
-                 which: Sequence[int], limits: EngineLimits, above: float | None,
+def engine_check(feeder: EngineFeeder, study: Any, which: Sequence[int], limits: EngineLimits,
+                 above: float | None, say: Callable[[str], None] = lambda stage: None,
                  ) -> EngineCheck:
     """Whether the engine agrees with a firm kW.
 
     Parameters
     ----------
-    network, site, hours
-        As of `engine_points`.
-    firm_kw : float
+    feeder : EngineFeeder
+        Of the study's site.
+    study : ConnectionStudy
     which : sequence of int
         Hours, that of the limit first.
     limits : EngineLimits
     above : float or None
         A greater contract, which breaks a limit; None: none does.
+    say : callable
+        Told how far it is.
 
     Returns
     -------
     EngineCheck
     """
-    share = [hours.share]
-    excess, words = judge(network, [site], [firm_kw], share, hours, which, limits)
+    def worst(contract: float, hours: Sequence[int]) -> tuple[float, str]:
+        most: tuple[float, str] = (-math.inf, "there is no limit")
+        for i, t in enumerate(hours):
+            say(f"confirming in OpenDSS: {i + 1:,} of {len(hours):,} hours")
+            point = feeder.state(t, [contract * float(study.hours.share[t])])
+            if not point.settled[t]:
+                return math.inf, f"no solution in hour {t}"
+            use = max(used(study.network, point, t, limits), default=None)
+            if use is not None and use.excess > most[0]:
+                most = use.excess, str(use)
+        return most
+
+    excess, words = worst(study.firm_kw, which)
     breaks, above_words = None, ""
     if above is not None:
-        beyond, above_words = judge(network, [site], [above], share, hours, which[:2], limits)
+        beyond, above_words = worst(above, which[:2])
         breaks = beyond > 0.0
-    return EngineCheck(firm_kw, firm_kw if above is None else above, tuple(which), words,
-                       above_words, excess <= SAME_VOLTAGE / 10, breaks)
+    return EngineCheck(study.firm_kw, study.firm_kw if above is None else above, tuple(which),
+                       study.hourly.different, words, above_words,
+                       excess <= SAME_VOLTAGE / 10, breaks)

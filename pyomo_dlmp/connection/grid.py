@@ -55,7 +55,7 @@ class Hourly:
         What each hour meets first; `NO_LIMIT`, `COLLAPSE`.
     again : ndarray of bool
         Whether there is room again above it.
-    computed : int
+    known : ndarray of int
         Different hours that were computed; capacities of others lie between two of them.
     different : int
         Different hours.
@@ -64,8 +64,13 @@ class Hourly:
     kw: np.ndarray
     limits: list
     again: np.ndarray
-    computed: int
+    known: np.ndarray
     different: int
+
+    @property
+    def computed(self) -> int:
+        """How many different hours were computed."""
+        return len(self.known)
 
 
 class Grid:
@@ -187,10 +192,9 @@ class Grid:
 
         if self.scale is not None and count > EXACT_HOURS:
             kw, row, again, known = along_scale(self.scale, compute)
-            computed = len(known)
         else:
             kw, row = np.zeros(count), np.zeros(count, dtype=int)
-            again, computed = np.zeros(count, dtype=bool), count
+            again, known = np.zeros(count, dtype=bool), np.arange(count)
             size = max(16, int(_AT_ONCE / self.circuit.size))
             for first in range(0, count, size):
                 part = np.arange(first, min(count, first + size))
@@ -200,7 +204,7 @@ class Grid:
         limits = [NO_LIMIT if r < NO_SOLUTION else COLLAPSE if r == NO_SOLUTION
                   else self.limits.rows[r] for r in row.tolist()]
         at = self.of_hour
-        return Hourly(kw[at], [limits[i] for i in at.tolist()], again[at], computed, count)
+        return Hourly(kw[at], [limits[i] for i in at.tolist()], again[at], known, count)
 
     def lowest(self, site: Site, max_kw: float, count: int) -> tuple[np.ndarray, np.ndarray, list]:
         """The different hours that allow least, without the capacities of all others.

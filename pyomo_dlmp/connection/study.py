@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pyomo_dlmp.connection.answer import contracts
-from pyomo_dlmp.connection.engine import EngineCheck, EngineLimits, engine_check
+from pyomo_dlmp.connection.engine import EngineCheck, EngineFeeder, EngineLimits, engine_check
 from pyomo_dlmp.connection.grid import NO_LIMIT, Grid
 from pyomo_dlmp.connection.hours import Hours, read_hours
 from pyomo_dlmp.connection.limits import LimitOptions
@@ -20,6 +20,7 @@ from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.series import is_number
 
 _CHECKED = 12  # hours that allow least, in the engine
+_STATES = 500_000  # conductors times hours that the engine looks at unasked: about 20 s
 _ABOVE = 1.02  # of the firm kW: breaks a limit
 Progress = Callable[[str], None]
 
@@ -29,7 +30,7 @@ def connection_study(  # noqa: PLR0913  # keywords of a call, for people
         phases: str | None = None, power_factor: float = 0.95, svg: float | None = None,
         load_scale: Any = 1.0, price: Any = 50.0, hours: float = 1.0, v_min: float | None = 0.95,
         v_max: float | None = 1.05, voltage_legs: str = "phase", thermal: bool = True,
-        vuf: float | None = None, existing: str = "relaxed", check: bool = True,
+        vuf: float | None = None, existing: str = "relaxed", check: bool | str = True,
         progress: Progress | None = None) -> ConnectionStudy:
     """How much a site may draw at a bus: firm, flexible, by hour, and what ends it.
 
@@ -70,8 +71,10 @@ def connection_study(  # noqa: PLR0913  # keywords of a call, for people
     existing : "relaxed" or "left out"
         Limits that are broken before: moved to the worst value that they have without the site, or
         not counted.
-    check : bool
-        Whether the OpenDSS engine confirms the firm kW, and that 2 % more breaks a limit.
+    check : bool or "all"
+        Whether the OpenDSS engine confirms the firm kW, and that 2 % more breaks a limit: in all
+        different hours that were computed, of a large feeder in those that allow least; "all": in
+        all different hours.
     progress : callable, optional
         progress(stage).
 
@@ -108,7 +111,7 @@ def connection_study(  # noqa: PLR0913  # keywords of a call, for people
                      "thermal": thermal, "vuf": vuf, "existing": existing}
     if check:
         grid.say("confirming in OpenDSS")
-        study.check = confirm(study, options)
+        study.check = confirm(study, options, "all" if check == "all" else "")
     return study
 
 
@@ -162,32 +165,55 @@ def study_of(grid: Grid, site: Site, max_kw: float) -> ConnectionStudy:
                            None, grid, max_kw)
 
 
-def confirm(study: ConnectionStudy, options: LimitOptions,
-            which: list[int] | None = None) -> EngineCheck:
+def confirm(study: ConnectionStudy, options: LimitOptions, which: str | list[int] = "",
+            ) -> EngineCheck:
     """The engine's word on the firm kW.
 
     Parameters
     ----------
     study : ConnectionStudy
     options : LimitOptions
-    which : list of int, optional
-        Hours; by default those that allow least, of the different ones, and the extremes of load.
+    which : "all", "" or list of int
+        Hours; "": all different ones that were computed, where these are few states of a small
+        feeder, else those that allow least and the extremes of load; "all": all different ones.
 
     Returns
     -------
     EngineCheck
     """
-    grid, most = study.grid, contracts(study.hourly.kw, study.hours.share)
-    if which is None:
-        order = np.argsort(most, kind="stable")
-        _, first = np.unique(grid.of_hour[order], return_index=True)
-        ranked = order[np.sort(first)]
-        which = [*ranked[:_CHECKED].tolist(), grid.hour_of(0), grid.hour_of(grid.different - 1)]
-        which = list(dict.fromkeys(which))
+    hours = engine_hours(study, which) if isinstance(which, str) else which
     moved = {(e.limit.what, e.limit.element, e.limit.phase): e.value for e in study.existing}
     out = study.options.get("existing") == "left out"
     limits = EngineLimits(options, {} if out else moved, frozenset(moved if out else ()))
     above = None if study.binding.limit is None else max(_ABOVE * study.firm_kw,
                                                          study.firm_kw + 1.0)
-    return engine_check(study.network, study.site, study.firm_kw, study.hours, which,
-                        limits, above)
+    feeder = EngineFeeder(study.network, [study.site], study.hours)
+    return engine_check(feeder, study, hours, limits, above, study.grid.say)
+
+
+def engine_hours(study: ConnectionStudy, which: str = "") -> list[int]:
+    """Hours that the engine looks at, those that allow least first.
+
+    Parameters
+    ----------
+    study : ConnectionStudy
+    which : "all", "few" or ""
+        As of `confirm`; "few": those that allow least, and the extremes of load.
+
+    Returns
+    -------
+    list of int
+        Each the first of its kind.
+    """
+    grid = study.grid
+    order = np.argsort(contracts(study.hourly.kw, study.hours.share), kind="stable")
+    # a site's series may make hours differ whose loads are the same: the worst of each kind
+    different, first = np.unique(grid.of_hour[order], return_index=True)
+    if which != "all":
+        conductors = sum(len(bus.conductors) for bus in study.network.buses.values())
+        few = which == "few" or conductors * study.hourly.computed > _STATES
+        extremes = np.isin(different, [0, grid.different - 1])
+        keep = first <= np.sort(first)[:_CHECKED][-1] if few else np.isin(
+            different, study.hourly.known)
+        first = first[keep | extremes]
+    return order[np.sort(first)].tolist()
