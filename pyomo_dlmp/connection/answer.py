@@ -30,7 +30,7 @@ class Flexible:
     worst_kw : float
         Greatest curtailment of an hour (kW).
     cvar_kw : float
-        Mean curtailment of the worst 5 % of the hours (kW).
+        Mean curtailment of the worst 5 % of the hours (kW), of which the last counts in part.
     gain : float
         Contracted power above the firm one, as a share of it.
     """
@@ -130,13 +130,15 @@ def curtailment(kw: np.ndarray, share: np.ndarray, contract: float, length: floa
     """
     wanted = share * contract
     missing = np.maximum(wanted - kw, 0.0)
-    worst = np.sort(missing)[::-1][:max(1, round(_WORST * len(kw)))]
+    tail = _WORST * len(kw)  # hours, of which the last may count in part
+    weights = np.clip(tail - np.arange(len(kw)), 0.0, 1.0)
+    worst = float(weights @ np.sort(missing)[::-1]) / tail
     firm = float(contracts(kw, share).min())
     total = wanted.sum()
     return Flexible(
         contract, float((contracts(kw, share) < contract).sum()) * length,
         float(missing.sum()) * length, float(missing.sum() / total) if total else 0.0,
-        float(missing.max()), float(worst.mean()),
+        float(missing.max()), worst,
         contract / firm - 1.0 if firm > 0 else math.inf)
 
 

@@ -202,6 +202,8 @@ class _Search:
         # a limit bends: not much farther than what is known to hold
         ahead = np.minimum(ahead, np.maximum(self.farther * low, self.first))
         kw = np.where(np.isfinite(high), self._inside(live, ahead), ahead)
+        # where its static var generator is used up voltages turn from rising to falling
+        kw = np.where(low < self.site.svg_kvar, np.minimum(kw, self.site.svg_kvar), kw)
         return np.minimum(kw, self.max_kw)
 
     def _inside(self, live, ahead) -> np.ndarray:

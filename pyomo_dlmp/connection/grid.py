@@ -240,10 +240,13 @@ class Grid:
             limit = np.sort(found[~left])[count - 1]
             if not len(rest):
                 break
-            feeder = self.feeder(rest)
-            _, excess = feeder.solve(site, np.full(len(rest), limit), np.arange(len(rest)),
-                                     feeder.start)
-            todo = rest[excess.max(axis=0, initial=-np.inf) > 0.0]
+            feeder, less = self.feeder(rest), np.zeros(len(rest), dtype=bool)
+            # voltages are highest where its static var generator is used up
+            for power in {limit, min(limit, site.svg_kvar)} - {0.0}:
+                _, excess = feeder.solve(site, np.full(len(rest), power), np.arange(len(rest)),
+                                         feeder.start)
+                less |= excess.max(axis=0, initial=-np.inf) > 0.0
+            todo = rest[less]
         order = np.argsort(np.where(np.isnan(found), np.inf, found), kind="stable")[:count]
         return order, found[order], [
             NO_LIMIT if r < NO_SOLUTION else COLLAPSE if r == NO_SOLUTION

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pyomo_dlmp.connection.answer import contracts
-from pyomo_dlmp.connection.grid import Existing, Grid
+from pyomo_dlmp.connection.answer import allowed_hours, contracts
+from pyomo_dlmp.connection.grid import NO_LIMIT, Existing, Grid
 from pyomo_dlmp.connection.hours import read_hours
 from pyomo_dlmp.connection.limits import LimitOptions
 from pyomo_dlmp.connection.result import ConnectionStudy
@@ -116,7 +116,7 @@ def hosting_map(  # noqa: PLR0913  # keywords of a call, for people
         raise ModelError(faults)
     series = read_hours(network, load_scale, price, load, hours)
     grid = Grid(network, sites, series, options, existing, progress)
-    allowed = int(hours_per_year * min(1.0, series.count * hours / 8760.0) / hours)
+    allowed = allowed_hours(hours_per_year, None, series.count, hours)
     far, most = distance_km(network), ceiling(network, max_kw, series)
     rows = []
     for i, site in enumerate(sites):
@@ -148,9 +148,11 @@ def _figures(grid: Grid, site, most: float, allowed: int) -> dict[str, Any]:
         hour = int(order[0])
         firm, flexible, limit = each[hour], each[order[min(allowed, len(order) - 1)]], (
             hourly.limits[hour])
+    if firm > most:  # of which it draws a share
+        limit = NO_LIMIT
     words = (limit, "", "") if isinstance(limit, str) else (
         limit.what, limit.element, limit.phase)
-    return {"firm_kw": float(firm), "flexible_kw": float(flexible),
+    return {"firm_kw": float(min(firm, most)), "flexible_kw": float(min(flexible, most)),
             **dict(zip(("what", "element", "phase"), words, strict=True)), "hour": hour}
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from pyomo_dlmp.connection.answer import (
     Flexible,
     allowed_hours,
+    curtailment,
     flexible_energy,
     flexible_hours,
     hourly_table,
@@ -130,7 +131,7 @@ class ConnectionStudy:
 
     def flexible(self, *, hours_per_year: float | None = None, hours: float | None = None,
                  energy_share: float | None = None) -> Flexible:
-        """The greatest contract that is curtailed in some hours, or for some energy.
+        """The greatest contract up to `max_kw` that is curtailed in some hours, or for some energy.
 
         Parameters
         ----------
@@ -154,14 +155,17 @@ class ConnectionStudy:
         if len(given) != 1:
             raise ModelError.at("flexible", f"was given {len(given)} of hours_per_year, hours and "
                                 "energy_share", "Give one of them.")
-        kw, share = self.hourly.kw, self.hours.share
+        kw, share, length = self.hourly.kw, self.hours.share, self.hours.hours
         if energy_share is not None:
             if not is_number(energy_share) or not 0 <= energy_share < 1:
                 raise ModelError.at("flexible, energy_share", f"is {shown(energy_share)}",
                                     "Give a share from 0 to below 1, such as 0.001.")
-            return flexible_energy(kw, share, float(energy_share), self.hours.hours)
-        count = allowed_hours(hours_per_year, hours, self.hours.count, self.hours.hours)
-        return flexible_hours(kw, share, count, self.hours.hours)
+            found = flexible_energy(kw, share, float(energy_share), length)
+        else:
+            count = allowed_hours(hours_per_year, hours, self.hours.count, length)
+            found = flexible_hours(kw, share, count, length)
+        # no more was looked for: what hours allow beyond is not known
+        return found if found.kw <= self.max_kw else curtailment(kw, share, self.max_kw, length)
 
     @property
     def effects(self) -> pd.DataFrame:

@@ -157,10 +157,10 @@ def study_of(grid: Grid, site: Site, max_kw: float) -> ConnectionStudy:
     most = contracts(hourly.kw, grid.hours.share)
     hour = int(np.argmin(most))
     firm, limit = float(most[hour]), hourly.limits[hour]
+    if firm > max_kw:  # of which it draws a share
+        firm, limit = max_kw, NO_LIMIT
     binding = Binding(limit, "", "", hour, None) if isinstance(limit, str) else Binding(
         limit.what, limit.element, limit.phase, hour, limit)
-    if binding.what == NO_LIMIT:
-        firm = min(firm, max_kw)
     return ConnectionStudy(grid.network, site, firm, binding, hourly, grid.hours, grid.existing,
                            None, grid, max_kw)
 
