@@ -24,8 +24,8 @@ from pyomo_dlmp.report.figures import (
 )
 from pyomo_dlmp.report.high_hours import loading_table
 from pyomo_dlmp.report.live import charts
-from pyomo_dlmp.report.live.charts import Chart
 from pyomo_dlmp.report.live.feeder import feeder_data
+from pyomo_dlmp.report.live.panels import Chart
 from pyomo_dlmp.report.page import FeederMap, Plan, on_paper
 from pyomo_dlmp.report.reading import Results
 from pyomo_dlmp.report.tables import Table

@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 
 from pyomo_dlmp.report.drawing import Job
 from pyomo_dlmp.report.figures.style import case_color
-from pyomo_dlmp.report.live.charts import Chart
 from pyomo_dlmp.report.live.encoding import compact, plotly_script
+from pyomo_dlmp.report.live.panels import Chart
 from pyomo_dlmp.report.story import Headline
 from pyomo_dlmp.report.tables import Table, number
 
@@ -123,18 +123,34 @@ def on_paper(caption: str, alt: str, draw: Callable[..., Figure], *args: object,
     return replace(picture(caption, alt, draw, *args, **kwargs), paper=True)
 
 
-def render_page(
-    title: str, subtitle: str, lead: str, headlines: Sequence[Headline],
-    sections: Sequence[Section], stamp: str = "",
-) -> str:
+@dataclass(frozen=True)
+class Head:
+    """Head of the page, as plain text: whatever stands in it is escaped.
+
+    Attributes
+    ----------
+    title, subtitle : str
+    lead : str
+        The answer in a few sentences.
+    points : sequence of (str, str)
+        A subject, and what is said of it.
+    headlines : sequence of Headline
+        Figures shown as cards below the lead.
+    """
+
+    title: str
+    subtitle: str
+    lead: str
+    points: Sequence[tuple[str, str]]
+    headlines: Sequence[Headline]
+
+
+def render_page(head: Head, sections: Sequence[Section], stamp: str = "") -> str:
     """The whole page; figures and tables are numbered in their order.
 
     Parameters
     ----------
-    title, subtitle, lead : str
-        Head of the page, as plain text: whatever stands in it is escaped.
-    headlines : sequence of Headline
-        Figures shown as cards below the lead.
+    head : Head
     sections : sequence of Section
         Chapters in their order, drawn; those without items are left out.
     stamp : str, optional
@@ -153,8 +169,7 @@ def render_page(
     alive = any(isinstance(item, Chart | FeederMap) for s in sections for item in s.items)
     script = (_HERE / "live" / "live.js").read_text(encoding="utf-8") if alive else ""
     return page.render(
-        title=title, subtitle=subtitle, lead=lead, headlines=headlines,
-        sections=sections, stamp=stamp, script=Markup(script),
+        head=head, sections=sections, stamp=stamp, script=Markup(script),
         library=Markup(plotly_script() if alive else ""),
         style=Markup((_HERE / "style.css").read_text(encoding="utf-8")),
     )  # fmt: skip

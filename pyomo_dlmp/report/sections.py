@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import pandas as pd
+
 from pyomo_dlmp.report.ac_tables import (
     certificate_table,
     cliff_table,
@@ -26,7 +28,8 @@ from pyomo_dlmp.report.day import (
 from pyomo_dlmp.report.derived import pick, sites_of
 from pyomo_dlmp.report.drawing import Helpers, Progress
 from pyomo_dlmp.report.figures import certificate, compare, emissions, oneline, regimes
-from pyomo_dlmp.report.live.charts import Chart
+from pyomo_dlmp.report.figures.regimes import split_regimes
+from pyomo_dlmp.report.live.panels import Chart
 from pyomo_dlmp.report.live.proofs import certificate_chart, regime_chart
 from pyomo_dlmp.report.page import Picture, Plan, Section, on_paper, picture
 from pyomo_dlmp.report.reading import Results
@@ -34,12 +37,14 @@ from pyomo_dlmp.report.rivals import OWNERS, owners_items
 from pyomo_dlmp.report.tables import (
     Table,
     audit_table,
+    error,
     markets_table,
     number,
     of_the_solver,
     payments_table,
     summary_table,
 )
+from pyomo_dlmp.report.tokens import TOKENS, token_items
 from pyomo_dlmp.report.uncertain import uncertainty_items, uncertainty_words
 
 _AUDIT = (
@@ -76,6 +81,7 @@ def sections_of(results: Results, shown: Sequence[str]) -> list[Section]:
         When one of `shown` is no case of the results.
     """
     some = results.only(shown)
+    maps, alike = split_regimes(some.regimes)
     return [
         Section("map", "On the feeder", items=tuple(map_items(some))),
         Section("summary", "Summary", items=tuple(_summary(some))),
@@ -84,10 +90,10 @@ def sections_of(results: Results, shown: Sequence[str]) -> list[Section]:
         Section("owners", "Several owners", OWNERS, items=tuple(owners_items(results))),
         Section("prices", "Prices by hour", items=tuple(price_items(some))),
         Section("parts", "Prices taken apart", items=tuple(part_items(some))),
-        Section("ac", "Prices that are true in AC", _true_in_ac(results),
-                items=tuple(_ac(results))),
+        Section("tokens", "What tokens cost", TOKENS, items=tuple(token_items(some.tokens))),
         Section("emissions", "Marginal emissions", _EMISSIONS, items=tuple(_emissions(some))),
-        Section("regimes", "Price regimes", _REGIMES, items=tuple(_regimes(some))),
+        Section("regimes", "Price regimes", " ".join(filter(None, (_REGIMES, alike))),
+                items=tuple(_regimes(maps))),
         Section("datacenters", "Datacenters and SVGs", items=tuple(power_items(some))),
         Section("voltages", "Voltages", items=tuple(voltage_items(some))),
         Section("unbalance", "Voltage unbalance", items=tuple(unbalance_items(some))),
@@ -95,6 +101,8 @@ def sections_of(results: Results, shown: Sequence[str]) -> list[Section]:
             series_items(some.series_steps, some.series_prices))),
         Section("uncertainty", "Uncertainty", uncertainty_words(some.uncertainty),
                 items=tuple(uncertainty_items(some))),
+        Section("ac", "Prices that are true in AC", _true_in_ac(results),
+                items=tuple(_ac(results))),
         Section("audit", "Audit", _AUDIT, items=tuple(_audit(results))),
         Section("solver", "How it was solved", items=tuple(_solver(some))),
     ]
@@ -151,6 +159,8 @@ def _solver(results: Results) -> Iterator[Table]:
     if len(mine):
         yield replace(summary_table(mine, changes=False),
                       caption="Time, memory and size of each solve.")
+    if len(results.ac_rounds):
+        yield rounds_table(results.ac_rounds)
 
 
 def _comparison(results: Results) -> Iterator[Plan | Table]:
@@ -179,12 +189,12 @@ def _true_in_ac(results: Results) -> str:
     text = (f"Each of the {len(table):,} prices is found twice: as a dual of the optimisation, and "
             "as the marginal cost of the AC equations at the answer. The furthest, "
             f"{worst['quantity']} at bus {worst['bus']}, phase {worst['phase']}, hour "
-            f"{worst['period']} (“{worst['case']}”), is {number(worst['error'])} "
+            f"{worst['period']} (“{worst['case']}”), is {error(worst['error'])} "
             f"{worst['unit']} apart.")
     sample = table.dropna(subset=["difference_quotient"])
     if len(sample):
-        error = (sample["price"] - sample["difference_quotient"]).abs().max()
-        text += (f" A sample of {len(sample):,} is within {number(float(error))} of AC central "
+        apart = (sample["price"] - sample["difference_quotient"]).abs().max()
+        text += (f" A sample of {len(sample):,} is within {number(float(apart))} of AC central "
                  "differences.")
     return text
 
@@ -198,7 +208,7 @@ def _ac(results: Results) -> Iterator[Chart | Plan | Table]:
             "Curves of the differences of price and marginal cost on a logarithmic axis.",
             certificate.certificate_curves, results.ac_certificate,
         )  # fmt: skip
-    for table, made in ((results.ac_rounds, rounds_table), (results.ac_cliff, cliff_table),
+    for table, made in ((results.ac_cliff, cliff_table),
                         (results.ac_deviations, deviations_table)):
         if len(table) and (found := made(table)).rows:
             yield found
@@ -215,8 +225,7 @@ def _emissions(results: Results) -> Iterator[Plan]:
         )  # fmt: skip
 
 
-def _regimes(results: Results) -> Iterator[Chart | Plan]:
-    table = results.regimes
+def _regimes(table: pd.DataFrame) -> Iterator[Chart | Plan]:
     if table.empty:
         return
     yield regime_chart(table)

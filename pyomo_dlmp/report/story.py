@@ -1,4 +1,4 @@
-"""What the numbers say: one paragraph and a few headline figures."""
+"""What the numbers say: a few headline figures, and points that go into them case by case."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ def headlines(results: Results) -> list[Headline]:
     return [one for one in made if not all(math.isnan(x) for x in one.values.values())]
 
 
-def paragraph(results: Results) -> str:
-    """What the study found, in one paragraph.
+def points(results: Results) -> list[tuple[str, str]]:
+    """What the study found, subject by subject.
 
     Parameters
     ----------
@@ -104,12 +104,15 @@ def paragraph(results: Results) -> str:
 
     Returns
     -------
-    str
-        Plain text.
+    list of (str, str)
+        A subject in a word, and what is said of it, as plain text; without those of which the
+        tables say nothing.
     """
-    sentences = [_setting(results), *_payments(results), *_prices(results)]
-    sentences += [*_voltages(results), *_beyond(results), *_unbalance(results), *_audit(results)]
-    return " ".join(sentences)
+    found = [("Studied", [_setting(results)]), ("Payments", _payments(results)),
+             ("Prices", _prices(results)), ("Voltages", _voltages(results)),
+             ("Beyond limits", _beyond(results)), ("Unbalance", _unbalance(results)),
+             ("Audit", _audit(results))]
+    return [(subject, " ".join(sentences)) for subject, sentences in found if sentences]
 
 
 def _setting(results: Results) -> str:
@@ -140,7 +143,7 @@ def _payments(results: Results) -> list[str]:
             active = float(pick(results.payments, case=case, quantity="active")["value"].sum())
             text += f" for {number(used)} MWh (active power at {number(active / used)} $/MWh)"
         if not math.isnan(first) and first > 0:
-            text += f", {_percent(paid / first - 1)},"
+            text += f", {percent(paid / first - 1)},"
         first = paid if math.isnan(first) else first
         parts.append(text + f" in “{case}”")
     return [f"The datacenters pay {_listed(parts)}."] if parts else []
@@ -206,7 +209,7 @@ def _at_datacenters(results: Results) -> list[str]:
     if not value.get(first, 0.0) > 0:
         return []
     parts = [f"{value[case]:.2f}\u00a0% in “{case}”" + (
-        f" ({_percent(value[case] / value[first] - 1)})" if case != first else "")
+        f" ({percent(value[case] / value[first] - 1)})" if case != first else "")
         for case in results.cases if case in value]
     return ["At the datacenters it averages, over the hours of their high loading, "
             f"{_listed(parts)}."]
@@ -238,7 +241,18 @@ def _listed(words: list[str]) -> str:
     return ", ".join(words[:-1]) + " and " + words[-1]
 
 
-def _percent(change: float) -> str:
+def percent(change: float) -> str:
+    """A change as a share of what it is from, in words.
+
+    Parameters
+    ----------
+    change : float
+        Such as 0.1 for a tenth more.
+
+    Returns
+    -------
+    str
+    """
     if abs(change) < 0.00005:
         return "the same"
     return f"{abs(100 * change):.{1 if abs(change) >= 0.001 else 2}f}\u00a0% " + (

@@ -8,7 +8,7 @@ import pytest
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.cli import main
 from pyomo_dlmp.report import read_results
-from pyomo_dlmp.report.story import paragraph
+from pyomo_dlmp.report.story import points
 from pyomo_dlmp.results import prices_table
 from pyomo_dlmp.results.limits import broken_limits
 from tests.study.tiny import TEXT, draw, said, write_tiny
@@ -51,6 +51,6 @@ def test_a_study_says_it_in_its_terminal_notes_and_summary(tmp_path, monkeypatch
     summary = pd.read_csv(tmp_path / "out" / "summary.csv").set_index(["case", "quantity"])
     assert float(summary.loc[("no SVG", "voltages_beyond_a_limit"), "value"]) == 12
     assert summary.loc[("no SVG", "voltage_furthest_beyond_its_limit"), "value"].startswith("end.")
-    told = paragraph(read_results(tmp_path / "out"))
+    told = dict(points(read_results(tmp_path / "out")))["Beyond limits"]
     assert "Beyond their soft limits are 12 voltages in “no SVG”" in told
     assert "PENALTY" in told

@@ -16,9 +16,9 @@ from pyomo_dlmp.report import read_results, sections, write_report
 from pyomo_dlmp.report.derived import pick, sites_of
 from pyomo_dlmp.report.figures.style import site_colors
 from pyomo_dlmp.report.live import charts
-from pyomo_dlmp.report.live.charts import Chart
 from pyomo_dlmp.report.live.encoding import compact, plotly_script
 from pyomo_dlmp.report.live.feeder import feeder_data
+from pyomo_dlmp.report.live.panels import Chart
 from pyomo_dlmp.report.live.proofs import certificate_chart, regime_chart
 from pyomo_dlmp.report.page import FeederMap
 from pyomo_dlmp.report.tables import of_the_solver

@@ -20,9 +20,10 @@ from pyomo_dlmp.report import (
 )
 from pyomo_dlmp.report.drawing import Helpers
 from pyomo_dlmp.report.figures.paper import svg_text
+from pyomo_dlmp.report.lead import lead, without_sites
 from pyomo_dlmp.report.live.encoding import plotly_script
-from pyomo_dlmp.report.story import paragraph
-from pyomo_dlmp.report.tables import number, signed, summary_table
+from pyomo_dlmp.report.story import points
+from pyomo_dlmp.report.tables import audit_table, error, number, signed, summary_table
 from tests.report.synthetic import write_synthetic
 
 SMALL = {"buses": 12, "periods": 3}
@@ -212,22 +213,78 @@ def test_bus_names_stay_words(tmp_path):
     assert "0701" in read_results(folder).buses["bus"].tolist()
 
 
-def test_the_paragraph_says_the_numbers(tmp_path):
+def test_the_points_say_the_numbers(tmp_path):
     folder = write_synthetic(tmp_path, **SMALL)
     results = read_results(folder)
-    words = paragraph(results)
+    words = dict(points(results))
     lowest = results.voltages.query("quantity == 'line_to_neutral'")["value"].min()
-    assert f"{lowest:.4f} pu" in words
-    assert "against a limit of 0.95 pu" in words
-    assert "All 6 checks of the audit are passed." in words
+    assert f"{lowest:.4f} pu" in words["Voltages"]
+    assert "against a limit of 0.95 pu" in words["Voltages"]
+    assert words["Audit"] == "All 6 checks of the audit are passed."
+    assert "Beyond limits" not in words
+
+
+def test_the_answer_comes_first_in_three_sentences(tmp_path):
+    results = read_results(write_synthetic(tmp_path, **SMALL))
+    paid = {case: float(results.payments.query("case == @case")["value"].sum())
+            for case in results.cases}
+    active = results.prices.query("quantity == 'active' and case == 'no SVG'")["value"]
+    words = lead(results)
+    assert words.startswith(f"The 3 datacenters pay ${number(round(paid['no SVG'], 2))} for ")
+    less = 100 * (1 - paid["SVG"] / paid["no SVG"])
+    assert f"{less:.1f}\u00a0% less in “SVG”" in words
+    assert f"{number(active.mean())} $/MWh in the mean" in words
+    assert f"at most {number(active.max())} (bus" in words
+    assert words.endswith("The audit is passed.")
+    assert without_sites(results) is None
+
+
+def test_the_answer_says_what_datacenters_do_to_prices(tmp_path):
+    folder = write_synthetic(tmp_path, **SMALL, cases=("with", "without datacenters"))
+    for name, column in (("dispatch", "kind"), ("payments", "element")):
+        table = pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False)
+        of_a_site = table[column].str.startswith("d")
+        table[~(of_a_site & (table["case"] != "with"))].to_csv(folder / f"{name}.csv", index=False)
+    prices = pd.read_csv(folder / "prices.csv")
+    mine = (prices["case"] == "with") & (prices["quantity"] == "active")
+    prices.loc[mine, "value"] += 2.5
+    prices.to_csv(folder / "prices.csv", index=False)
+    results = read_results(folder)
+    assert without_sites(results) == "without datacenters"
+    assert "without (+2.500 $/MWh)" in lead(results)
+
+
+@pytest.mark.parametrize(("counts", "words"), [
+    ((0, 0), "Every voltage is within 0.95 to 1.05 pu, and the audit is passed."),
+    ((0, 3), "3 voltages are beyond the limits of 0.95 to 1.05 pu in “SVG”, and the audit"),
+    ((1, 3), "in “SVG”, and some in 1 more, and the audit is passed.")])
+def test_the_answer_says_whether_limits_hold(tmp_path, counts, words):
+    folder = write_synthetic(tmp_path, **SMALL)
+    with (folder / "summary.csv").open("a") as file:
+        for case, count in zip(("no SVG", "SVG"), counts, strict=True):
+            file.write(f"{case},voltages_beyond_a_limit,{count},count\n")
+    assert words in lead(read_results(folder))
 
 
 def test_a_failed_check_is_said_loudly(tmp_path, unrendered):
     folder = write_synthetic(tmp_path, **SMALL)
     path = folder / "audit.csv"
     path.write_text(path.read_text().replace("True", "False", 1))
-    assert "1 FAILED" in paragraph(read_results(folder))
+    results = read_results(folder)
+    assert "1 FAILED" in dict(points(results))["Audit"]
+    assert lead(results).endswith("1 of the audit's checks FAILED.")
     assert "✗ FAIL" in write_report(folder).read_text(encoding="utf-8")
+
+
+def test_the_audit_of_many_cases_names_the_worst(tmp_path):
+    folder = write_synthetic(tmp_path, **SMALL, cases=("a", "b", "c", "bad"))
+    table = audit_table(read_results(folder).audit)
+    assert table.head[3:] == ["passed in", "greatest", "in the case"]
+    marks = {row[0]: row[3:] for row in table.rows}
+    assert marks["ac voltage difference"] == ["✗ FAIL in 1 of 4", "0.004100", "bad"]
+    assert marks["lower level cost gap"][0] == "✓ 4 of 4"
+    few = audit_table(read_results(folder).only(["a", "bad"]).audit)
+    assert [row[3:] for row in few.rows][-1] == ["✓ 0.004100", "✗ FAIL 0.004100"]
 
 
 @pytest.mark.parametrize(
@@ -240,12 +297,19 @@ def test_a_failed_check_is_said_loudly(tmp_path, unrendered):
         (51.8012, "51.80"),
         (0.97361, "0.9736"),
         (-3.2e-7, "−3.2e−7"),
+        (-2.5e-12, "0"),
         (float("nan"), "–"),
         ("optimal", "optimal"),
     ],
 )
 def test_numbers_read_well(value, text):
     assert number(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [
+    (0.0, "0"), (6.5e-14, "<1e−9"), (2e-9, "2.0e−9"), (0.5, "0.5000"), (float("nan"), "–")])
+def test_distances_below_rounding_are_said_to_be_so(value, text):
+    assert error(value) == text
 
 
 def test_differences_carry_their_sign():

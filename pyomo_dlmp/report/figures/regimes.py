@@ -50,6 +50,31 @@ def regime_map(regimes: pd.DataFrame) -> Figure:
     return figure
 
 
+def split_regimes(regimes: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Cases that have more than one region, and in words what holds in the others.
+
+    Parameters
+    ----------
+    regimes : DataFrame
+        As of `regime_map`.
+
+    Returns
+    -------
+    (DataFrame, str)
+        Where all have one region alone, the table as it is, as a picture of what binds.
+    """
+    alike = [case for case in cases_of(regimes)
+             if pick(regimes, case=case)["region"].nunique() == 1] if len(regimes) else []
+    if not alike:
+        return regimes, ""
+    rows = pick(regimes, case=alike[0])
+    where = "" if len(cases_of(regimes)) == 1 else " in " + ", ".join(f"“{c}”" for c in alike)
+    words = (f"Over all powers of {rows['x_site'].iloc[0]} and {rows['y_site'].iloc[0]} there is "
+             f"one region alone{where}: nowhere do prices jump.")
+    rest = regimes[~regimes["case"].isin(alike)]
+    return (rest if len(rest) else regimes), words
+
+
 def colours_of(regimes: pd.DataFrame) -> dict[str, str]:
     """A colour for what binds, the largest regions first; further ones have none of their own.
 

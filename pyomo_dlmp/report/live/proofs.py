@@ -13,7 +13,7 @@ from pyomo_dlmp.report.derived import all_cases, cases_of, pick
 from pyomo_dlmp.report.figures.certificate import LEAST
 from pyomo_dlmp.report.figures.regimes import REST, area, colours_of, short
 from pyomo_dlmp.report.figures.style import INK, case_color, case_width
-from pyomo_dlmp.report.live.charts import Chart, Panels, plain
+from pyomo_dlmp.report.live.panels import Chart, Panels, plain
 
 _LINE = 60  # letters of a line of a legend on a narrow screen
 _POINTS = 200  # of a curve
