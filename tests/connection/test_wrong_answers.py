@@ -102,3 +102,14 @@ def test_each_applicant_finds_those_before_it_and_not_those_after():
     assert second.remedies(most=1)[columns].to_numpy() == pytest.approx(
         with_first.remedies(most=1)[columns].to_numpy(), abs=.05, nan_ok=True)
     assert second.prices().price == pytest.approx(with_first.prices().price, abs=1e-3)
+
+
+def test_a_limit_that_is_kept_by_a_generator_is_no_penalty_in_its_period():
+    """Period 0: the generator keeps the limit at 200 $/MWh; period 1: it cannot."""
+    full = closed_form(.95, .95)
+    network = two_buses().with_devices(dlmp.Generator(name="g", bus="end", kw_max=600, cost=200.0))
+    impact = dlmp.price_impact(network, "end", [1.1 * full, 1.5 * full])
+    assert impact.hourly["after"][0] == pytest.approx(200, abs=.01)
+    assert impact.hourly["penalty_share"][0] == 0 and impact.hourly["limit"][0] == ""
+    assert impact.flagged["period"].tolist() == [1]
+    assert "period 1" in impact.hourly["limit"][1]
