@@ -28,6 +28,7 @@ _CLOSE = 1.1  # the same where no power flow was found
 _MOST_STEPS = 60
 _BETWEEN = (1 / 3, 2 / 3)  # shares of the capacity that are looked at
 _BEYOND = (1.5, 3.0)  # times the capacity: whether there is room again
+_BEYOND_PEAK = (6.0, 12.0)  # the same where a static var generator makes voltages rise and fall
 _NEAR = 0.05 * SAME_VOLTAGE  # a limit is met
 _EXACT = 0.01  # kW, where no more can be told
 Progress = Callable[[str], None]
@@ -126,7 +127,7 @@ def hourly_capacity(feeder: Feeder, site: Site, max_kw: float) -> Capacities:
     search.run(np.arange(feeder.start.shape[1]))
     for share in _BETWEEN:
         search.look(share)
-    for factor in _BEYOND:
+    for factor in (*_BEYOND, *_BEYOND_PEAK) if site.svg_kvar else _BEYOND:
         search.look_above(factor)
     return Capacities(search.low, search.row, search.z, search.again)
 

@@ -246,7 +246,7 @@ def engine_check(feeder: EngineFeeder, study: Any, which: Sequence[int], limits:
     Parameters
     ----------
     feeder : EngineFeeder
-        Of the study's site.
+        Of the study's earlier sites and its own.
     study : ConnectionStudy
     which : sequence of int
         Hours, that of the limit first.
@@ -264,7 +264,8 @@ def engine_check(feeder: EngineFeeder, study: Any, which: Sequence[int], limits:
         most: tuple[float, str] = (-math.inf, "there is no limit")
         for i, t in enumerate(hours):
             say(f"confirming in OpenDSS: {i + 1:,} of {len(hours):,} hours")
-            point = feeder.state(t, [contract * float(study.hours.share[t])])
+            drawn = [*(kw for _, kw in study.earlier), contract]
+            point = feeder.state(t, [kw * float(study.hours.share[t]) for kw in drawn])
             if not point.settled[t]:
                 return math.inf, f"no solution in hour {t}"
             use = max(used(study.network, point, t, limits), default=None)

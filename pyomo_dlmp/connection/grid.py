@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from pyomo_dlmp.connection.limits import Limit, LimitOptions, Limits
 from pyomo_dlmp.connection.site import Site
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Network
+from pyomo_dlmp.tolerances import SAME_VOLTAGE
 
 EXACT_HOURS = 400  # as many different hours of one multiplier are all computed
 _SAMPLES = 200  # hours at which limits are looked at before anything is connected
@@ -84,22 +86,32 @@ class Grid:
     hours : Hours
     options : LimitOptions
     progress : callable, optional
+    like : Grid, optional
+        Of the feeder before a change of it: limits that were broken there stay as they were moved,
+        or move further; others do not move.
+    only : int, optional
+        The one hour that is wanted.
 
     Attributes
     ----------
     existing : list of Existing
         Limits that are broken before; moved to where they are, or left out.
+    worse : bool
+        Whether one of them is broken further than in the grid that it is `like`.
     """
 
     def __init__(self, network: Network, sites: Sequence[Site], hours: Hours,
                  options: LimitOptions, existing: str = "relaxed",
-                 progress: Progress | None = None):
+                 progress: Progress | None = None, like: Grid | None = None,
+                 only: int | None = None):
         self.network, self.hours, self.sites = network, hours, list(sites)
         self.say = progress or (lambda stage: None)
         self.say(f"preparing {network.name}")
         self.circuit = Circuit(network.with_devices(*(s.device() for s in sites)))
         self.limits = Limits(self.circuit, options)
         data = different_hours(self.circuit, network, hours)
+        if only is not None:
+            self.hours, data = hours.at(only), data.at(only)
         order = np.argsort(data.scale) if data.scale is not None else np.argsort(
             (data.drawn - data.injected).real.sum(axis=0), kind="stable")
         place = np.empty_like(order)
@@ -108,7 +120,8 @@ class Grid:
         self.of_hour = place[data.of_hour]
         self.scale = None if data.scale is None else data.scale[order]
         self.base = self._base()
-        self.existing = self._existing(existing)
+        self.worse = False
+        self.existing = self._existing(existing) if like is None else self._kept(like)
 
     @property
     def different(self) -> int:
@@ -150,6 +163,26 @@ class Grid:
         return [Existing(self.limits.rows[r], self.hour_of(int(at[t])), value)
                 for r, t, value in moved]
 
+    def _kept(self, like: Grid) -> list[Existing]:
+        """Take over limits that were moved before a change of the feeder; changes `limits`."""
+        old, own = like.limits, self.limits
+        values = own.values(self.base[1])
+        room = old.unmoved()
+        known = {row.key: i for i, row in enumerate(old.rows)}
+        for r, row in enumerate(own.rows):
+            i = known.get(row.key)
+            if i is None or (old.low[i] >= room[0][i] and old.high[i] <= room[1][i]):
+                continue
+            ends = [values[r].min(), values[r].max()]
+            # a rating that is changed is another limit
+            if row.what != "loading" or (
+                    like.network.branches[row.element] == self.network.branches[row.element]):
+                self.worse |= bool(ends[0] < old.low[i] - SAME_VOLTAGE
+                                   or ends[1] > old.high[i] + SAME_VOLTAGE)
+                ends += [old.low[i], old.high[i]]
+            own.low[r], own.high[r] = min(own.low[r], *ends), max(own.high[r], *ends)
+        return like.existing
+
     def feeder(self, hours: np.ndarray) -> Feeder:
         """The feeder at some different hours, its states without applicants solved."""
         start = self.feeder_states(hours)
@@ -164,12 +197,34 @@ class Grid:
         at, z = self.base
         return z[:, np.clip(np.searchsorted(at, hours), 0, len(at) - 1)]
 
-    def add(self, site: Site, kw: np.ndarray) -> None:
-        """Connect a site at a power in each different hour: what others find from now on."""
+    def with_site(self, site: Site, contract: float) -> Grid:
+        """This grid with a site connected: what others find from now on.
+
+        Parameters
+        ----------
+        site : Site
+            One of those of the grid.
+        contract : float
+            kW, of which it draws its share in each hour.
+
+        Returns
+        -------
+        Grid
+        """
+        found, share = copy(self), self.hours.share
+        kw = np.full(self.different, contract * float(share[0]))
+        found.injected = self.injected.copy()
+        if np.ptp(share) > 0:  # its series makes hours differ that did not
+            pairs, of_hour = np.unique(np.array([self.of_hour, share]), axis=1, return_inverse=True)
+            at, kw = pairs[0].astype(int), contract * pairs[1]
+            found.drawn, found.injected = self.drawn[:, at], self.injected[:, at]
+            found.base = np.arange(len(at)), self.feeder_states(at)
+            found.of_hour, found.scale = np.asarray(of_hour).reshape(-1), None
         legs, power = site.injected(self.circuit, kw)
-        self.injected[legs] += power
-        at, z = self.base
-        self.base = at, solve_many(self.circuit, self.injected[:, at], self.drawn[:, at], z)[0]
+        found.injected[legs] += power
+        at, z = found.base
+        found.base = at, solve_many(found.circuit, found.injected[:, at], found.drawn[:, at], z)[0]
+        return found
 
     def capacity(self, site: Site, max_kw: float) -> Hourly:
         """The capacity of a site in each hour.

@@ -175,7 +175,7 @@ def applicants(  # noqa: PLR0913  # keywords of a call, for people
     kw : sequence of float or None
         What each asks for (kW): it gets this, or its firm kW if that is less; None: its firm kW.
     check : bool
-        Whether the engine confirms the first one's firm kW.
+        Whether the engine confirms each firm kW.
     load, phases, power_factor, svg, load_scale, price, hours, existing, progress, **limits
         As of `connection_study`.
 
@@ -207,26 +207,9 @@ def applicants(  # noqa: PLR0913  # keywords of a call, for people
         study.options = {"v_min": options.v_min, "v_max": options.v_max,
                          "voltage_legs": options.voltage_legs, "thermal": options.thermal,
                          "vuf": options.vuf, "existing": existing}
+        study.earlier = [(one.site, one.firm_kw) for one in found]
         found.append(study)
-        if check and len(found) == 1:
+        if check:
             study.check = confirm(study, options)
-        grid = _after(grid, study)
+        grid = grid.with_site(site, study.firm_kw)
     return found
-
-
-def _after(grid: Grid, study: ConnectionStudy) -> Grid:
-    """The grid with a site at its firm kW; hours stay those that differ by loads alone."""
-    share = grid.hours.share
-    if np.ptp(share) == 0:
-        grid.add(study.site, np.full(grid.different, study.firm_kw * float(share[0])))
-        return grid
-    # the site's series makes hours differ that did not
-    pairs = np.unique(np.array([grid.of_hour, share]), axis=1, return_inverse=True)
-    kept, of_hour = pairs[0], np.asarray(pairs[1]).reshape(-1)
-    at = kept[0].astype(int)
-    grid.drawn, grid.injected = grid.drawn[:, at], grid.injected[:, at].copy()
-    starts = grid.feeder_states(at)
-    grid.of_hour, grid.scale = of_hour, None
-    grid.base = np.arange(len(at)), starts
-    grid.add(study.site, study.firm_kw * kept[1])
-    return grid

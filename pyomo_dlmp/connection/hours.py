@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,10 @@ class Hours:
     share: np.ndarray
     asked_kw: float | None
     hours: float = 1.0
+
+    def at(self, t: int) -> Hours:
+        """One of the hours; its `load_scale` stays that of all."""
+        return replace(self, count=1, price=self.price[t:t + 1], share=self.share[t:t + 1])
 
 
 def read_hours(network: Network, load_scale: Any, price: Any, load: Any,
@@ -161,6 +165,12 @@ class Different:
     injected: np.ndarray
     of_hour: np.ndarray
     scale: np.ndarray | None
+
+    def at(self, t: int) -> Different:
+        """One of the hours of the study."""
+        one = self.of_hour[t:t + 1]
+        return Different(self.drawn[:, one], self.injected[:, one], np.zeros(1, dtype=int),
+                         None if self.scale is None else self.scale[one])
 
 
 def different_hours(circuit: Circuit, network: Network, hours: Hours) -> Different:

@@ -48,6 +48,11 @@ class Limit:
     high: float
 
     @property
+    def key(self) -> tuple[str, str, str]:
+        """What it is of."""
+        return self.what, self.element, self.phase
+
+    @property
     def name(self) -> str:
         """Element and phase."""
         return f"{self.element}.{self.phase}" if self.phase else self.element
@@ -121,9 +126,12 @@ class Limits:
             divisors.append(below)
         self.matrix = _matrix(self._entries, circuit.size)
         self.below = _matrix(divisors, circuit.size)
-        room = SAME_VOLTAGE
-        self.low = np.array([r.low for r in self.rows]) + room
-        self.high = np.array([r.high for r in self.rows]) - room
+        self.low, self.high = self.unmoved()
+
+    def unmoved(self) -> tuple[np.ndarray, np.ndarray]:
+        """Low and high of all rows as they were before any was moved."""
+        return (np.array([r.low for r in self.rows]) + SAME_VOLTAGE,
+                np.array([r.high for r in self.rows]) - SAME_VOLTAGE)
 
     def values(self, z: np.ndarray) -> np.ndarray:
         """The quantities.

@@ -190,31 +190,38 @@ def _at(prices: pd.DataFrame, site: Site) -> pd.Series:
 
 
 def _penalties(site: Site, after: AcOpf, table: pd.DataFrame) -> tuple[list[float], list[str]]:
-    """Share of the site's price from penalties of broken limits, by period, and the limit."""
-    broken = broken_limits(after.model)
-    hot = _overloaded(after.model)
-    if broken is None and not hot:
-        return [0.0] * len(table), [""] * len(table)
-    parts = after.price_parts()
-    parts = parts[(parts["quantity"] == "active") & (parts["bus"] == site.bus)
-                  & parts["phase"].isin(list(site.phases))]
-    groups = (["voltage"] if broken is not None else []) + (["congestion"] if hot else [])
-    made = parts[parts["part"].isin(groups)].groupby("period")["value"].sum() / max(
-        1, parts["phase"].nunique())
-    share = [abs(float(made.get(t, 0.0))) / max(abs(p), ROUNDING)
-             for t, p in zip(table["period"], table["after"], strict=True)]
-    words = " and ".join([*([broken.worst] if broken is not None else []), *hot[:1]])
-    return share, [words if s > LARGE else "" for s in share]
+    """Share of the site's price from penalties of broken limits, by period, and the limit.
+
+    A limit that is met and not broken is no penalty: its part is what it costs to keep it.
+    """
+    found: list[tuple[float, str]] = []
+    parts = None
+    for t, price in zip(table["period"], table["after"], strict=True):
+        broken, hot = broken_limits(after.model, [t]), _overloaded(after.model, t)
+        if broken is None and not hot:
+            found.append((0.0, ""))
+            continue
+        if parts is None:
+            parts = after.price_parts()
+            parts = parts[(parts["quantity"] == "active") & (parts["bus"] == site.bus)
+                          & parts["phase"].isin(list(site.phases))]
+        groups = (["voltage"] if broken is not None else []) + (["congestion"] if hot else [])
+        made = parts[(parts["period"] == t) & parts["part"].isin(groups)]["value"].sum() / len(
+            site.phases)
+        share = abs(float(made)) / max(abs(price), ROUNDING)
+        words = " and ".join([*([broken.worst] if broken is not None else []), *hot[:1]])
+        found.append((share, words if share > LARGE else ""))
+    return [share for share, _ in found], [words for _, words in found]
 
 
-def _overloaded(model: Any) -> list[str]:
-    """Branches beyond their soft rating, furthest first, in words."""
+def _overloaded(model: Any, t: Any) -> list[str]:
+    """Branches beyond their soft rating in a period, furthest first, in words."""
     found = []
     for component in (model.line, model.transformer):
         for name, block in component.items():
             excess = block.component("excess")
-            if excess is not None and len(excess):
-                most = max(value(x) for x in excess.values())
+            if excess is not None:
+                most = max((value(x) for k, x in excess.items() if k[-1] == t), default=0.0)
                 if most > 2 * ACTIVE:
                     found.append((most, f"rating of {name}, by {1e3 * most:.0f} kVA"))
     return [words for _, words in sorted(found, reverse=True)]

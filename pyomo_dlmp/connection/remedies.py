@@ -15,8 +15,7 @@ import numpy as np
 import pandas as pd
 
 from pyomo_dlmp.connection.answer import contracts
-from pyomo_dlmp.connection.grid import Grid
-from pyomo_dlmp.connection.hours import Hours
+from pyomo_dlmp.connection.grid import NO_LIMIT, Grid
 from pyomo_dlmp.connection.site import Site
 from pyomo_dlmp.errors import DlmpError
 from pyomo_dlmp.network import Line, Network, Regulator
@@ -24,7 +23,7 @@ from pyomo_dlmp.network.elements import MAX_TAP
 
 _SVG_SHARE = 0.4  # kvar of a static var generator per firm kW
 _BATTERY_SHARE, _BATTERY_HOURS = 0.2, 4.0  # of the firm kW; its energy
-_TAPS = 2
+_TAPS, _RAISED = 2, "regulator taps"
 _LINES = 2  # whose reinforcement is solved in the limiting hour
 Progress = Callable[[str], None]
 
@@ -54,45 +53,45 @@ def remedies_of(study: Any, progress: Progress | None, most: int) -> pd.DataFram
     -------
     DataFrame
     """
+    columns = ["remedy", "detail", "kw_in_limiting_hour", "firm_kw", "gain_kw"]
+    if study.binding.what == NO_LIMIT:  # nothing has to be moved
+        return pd.DataFrame(columns=columns)
     say = progress or (lambda stage: None)
     found = [*_of_site(study), *_taps(study), *_lines(study)]
-    hour = _one_hour(study)
     for one in found:
         say(f"remedies in the limiting hour: {one.name}, {one.detail}")
-        one.kw = _capacity(study, one, hour)[0]
+        one.kw = _capacity(study, one, study.binding.hour)[0]
     here = study.hourly.kw[study.binding.hour]
     found = [one for one in found if one.kw > here * 1.001]
     found.sort(key=lambda one: -one.kw)
     for one in found[:most]:
         say(f"remedies in all hours: {one.name}, {one.detail}")
-        one.firm = float(contracts(_capacity(study, one, study.hours), study.hours.share).min())
+        one.firm = float(contracts(_capacity(study, one), study.hours.share).min())
     found.append(_battery(study))
     rows = [(one.name, one.detail, one.kw, one.firm, one.firm - study.firm_kw) for one in found]
-    table = pd.DataFrame(
-        rows, columns=["remedy", "detail", "kw_in_limiting_hour", "firm_kw", "gain_kw"])
+    table = pd.DataFrame(rows, columns=columns)
     return table.sort_values(["firm_kw", "kw_in_limiting_hour"], ascending=False,
                              na_position="last", ignore_index=True)
 
 
-def _capacity(study: Any, one: _Remedy, hours: Hours) -> np.ndarray:
-    """Capacities of hours after a remedy; 0 where the feeder then has no power flow."""
+def _capacity(study: Any, one: _Remedy, only: int | None = None) -> np.ndarray:
+    """Capacities of all hours, or of one, after a remedy; 0 where there is then no power flow.
+
+    Limits are those of the study: a remedy may break none that was kept before, and taps none
+    further.
+    """
+    none = np.zeros(study.hours.count if only is None else 1)
+    sites = [*(site for site, _ in study.earlier), one.site]
     try:
-        grid = Grid(one.network, [one.site], hours, study.grid.limits.options,
-                    study.options.get("existing", "relaxed"))
+        grid = Grid(one.network, sites, study.hours, study.grid.limits.options,
+                    study.options.get("existing", "relaxed"), like=study.grid, only=only)
     except DlmpError:
-        return np.zeros(hours.count)
+        return none
+    if grid.worse and one.name == _RAISED:
+        return none
+    for site, kw in study.earlier:
+        grid = grid.with_site(site, kw)
     return grid.capacity(one.site, max(2.0 * study.max_kw, study.max_kw + 1.0)).kw
-
-
-def _one_hour(study: Any) -> Hours:
-    """The limiting hour alone."""
-    t, own = study.binding.hour, study.hours
-    scale = own.load_scale
-    if isinstance(scale, list):
-        scale = float(scale[t])
-    elif not isinstance(scale, int | float):
-        scale = {name: float(by[t]) for name, by in study.loads().items()}
-    return Hours(1, scale, own.price[t:t + 1], own.share[t:t + 1], None, own.hours)
 
 
 def _of_site(study: Any):
@@ -129,7 +128,7 @@ def _taps(study: Any):
     for branch in _path(study):
         if isinstance(branch, Regulator) and max(branch.taps.values()) + _TAPS <= MAX_TAP:
             taps = {k: n + _TAPS for k, n in branch.taps.items()}
-            yield _Remedy("regulator taps", f"{branch.name} {_TAPS} steps higher",
+            yield _Remedy(_RAISED, f"{branch.name} {_TAPS} steps higher",
                           study.network.replacing(replace(branch, taps=taps)), study.site)
 
 

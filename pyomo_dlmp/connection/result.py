@@ -88,6 +88,10 @@ class ConnectionStudy:
     grid : Grid
     max_kw : float
         No more was looked for.
+    options : dict
+        Of its limits, as of `connection_study`.
+    earlier : list of (Site, float)
+        Applicants before it that are connected, and their contracts (kW).
     """
 
     network: Network
@@ -101,6 +105,7 @@ class ConnectionStudy:
     grid: Grid
     max_kw: float
     options: dict[str, Any] = field(default_factory=dict)
+    earlier: list[tuple[Site, float]] = field(default_factory=list)
 
     @property
     def envelope(self) -> pd.DataFrame:
@@ -201,8 +206,12 @@ class ConnectionStudy:
         limits: dict[str, Any] = {key: self.options[key] if self.options[key] is not None else wide
                   for key, wide in (("v_min", 0.1), ("v_max", 2.0))}
         limits["voltage_legs"] = self.options["voltage_legs"]
+        network = self.network.with_devices(
+            *(device for site, most in self.earlier for device in site.devices(max(most, 1.0))))
+        limits["datacenter_kw"] = {site.name: [most * float(own.share[t]) for t in which]
+                                   for site, most in self.earlier}
         return price_impact(
-            self.network, self.site.bus, drawn, site=self.site, load_scale=scale,
+            network, self.site.bus, drawn, site=self.site, load_scale=scale,
             price=[float(own.price[t]) for t in which], labels=which, hours=own.hours, **limits)
 
     def loads(self) -> dict[str, dict]:
@@ -223,7 +232,7 @@ class ConnectionStudy:
         -------
         DataFrame
             Columns remedy, detail, kw_in_limiting_hour, firm_kw (nan where not solved in all
-            hours), gain_kw; best first.
+            hours), gain_kw; best first. None where no limit was met.
         """
         return remedies_of(self, progress, most)
 

@@ -187,7 +187,8 @@ def confirm(study: ConnectionStudy, options: LimitOptions, which: str | list[int
     limits = EngineLimits(options, {} if out else moved, frozenset(moved if out else ()))
     above = None if study.binding.limit is None else max(_ABOVE * study.firm_kw,
                                                          study.firm_kw + 1.0)
-    feeder = EngineFeeder(study.network, [study.site], study.hours)
+    sites = [*(site for site, _ in study.earlier), study.site]
+    feeder = EngineFeeder(study.network, sites, study.hours)
     return engine_check(feeder, study, hours, limits, above, study.grid.say)
 
 

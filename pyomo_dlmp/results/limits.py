@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Container, Hashable
 from dataclasses import dataclass
 from math import sqrt
 
@@ -58,13 +58,15 @@ def soft_limits(dso) -> bool:
         for bus in dso.bus.values())
 
 
-def broken_limits(dso) -> BrokenLimits | None:
+def broken_limits(dso, periods: Container[Hashable] | None = None) -> BrokenLimits | None:
     """Soft voltage limits that a solved DSO breaks.
 
     Parameters
     ----------
     dso : block
         Filled by `build_opf` and solved.
+    periods : container of labels, optional
+        Those that are looked at; by default all.
 
     Returns
     -------
@@ -77,6 +79,8 @@ def broken_limits(dso) -> BrokenLimits | None:
             if block.component("under") is None:
                 continue
             for k, held in block.w.items():
+                if periods is not None and (k if leg else k[1]) not in periods:
+                    continue
                 count += 1
                 w, low, high = (value(held), value(block.v_low[k].lower),
                                 value(block.v_high[k].upper))
@@ -86,6 +90,8 @@ def broken_limits(dso) -> BrokenLimits | None:
                         found.append((abs(v - at), name, (leg, k) if leg else k, v, at))
         loose = bus.component("neutral_excess")
         for k, over in loose.items() if loose is not None else ():
+            if periods is not None and k[1] not in periods:
+                continue
             count += 1
             if value(over) > 2 * ACTIVE:
                 v, at = abs(complex(bus.vr[k].value, bus.vi[k].value)), bus.neutral_v_max

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pyomo_dlmp as dlmp
-from pyomo_dlmp.connection import hosting_map
+from pyomo_dlmp.connection import applicants, hosting_map
 from pyomo_dlmp.connection.answer import curtailment
 from tests.connection.test_capacity import closed_form, two_buses
 
@@ -49,3 +49,67 @@ def test_cvar_counts_the_last_of_the_worst_hours_in_part():
 def test_hours_of_curtailment_of_a_map_are_a_number_of_at_least_0():
     with pytest.raises(dlmp.ModelError, match="hours_per_year"):
         hosting_map(two_buses(), hours_per_year=-1)
+
+
+def regulated(taps=0):
+    """Two lines with a regulator between them."""
+    code = dlmp.LineCode(name="c", r=np.diag([.1] * 3), x=np.diag([.2] * 3))
+    return dlmp.Network("regulated", [
+        *(dlmp.Bus(name=name, kv=4.16) for name in ("s", "in", "out", "end")),
+        dlmp.Substation(name="grid", bus="s"),
+        dlmp.Line(name="first", from_bus="s", to_bus="in", code=code, length=1.0),
+        dlmp.Regulator(name="reg", from_bus="in", to_bus="out", taps=dict.fromkeys("abc", taps)),
+        dlmp.Line(name="last", from_bus="out", to_bus="end", code=code, length=1.0)])
+
+
+@pytest.mark.parametrize(("taps", "v_max"), [(0, 1.01), (2, 1.005)])
+def test_taps_that_break_a_limit_without_the_site_are_no_remedy(taps, v_max):
+    """Two steps are 1.25 %: more than v_max allows, or beyond where it is broken already."""
+    study = dlmp.connection_study(regulated(taps=taps), "end", v_max=v_max, load_scale=[1.0, .5],
+                                  check=False)
+    assert len(study.existing) == (6 if taps else 0)
+    assert "regulator taps" not in set(study.remedies()["remedy"])
+    wide = dlmp.connection_study(regulated(taps=taps), "end", v_max=1.1, check=False).remedies()
+    by_hand = dlmp.connection_study(regulated(taps=taps + 2), "end", v_max=1.1, check=False)
+    raised = wide[wide["remedy"] == "regulator taps"]["kw_in_limiting_hour"].iloc[0]
+    assert raised == pytest.approx(by_hand.firm_kw, abs=.05)
+
+
+def test_what_fits_needs_no_remedy():
+    study = dlmp.connection_study(two_buses(), "end", max_kw=100, check=False)
+    assert not len(study.remedies())
+
+
+def test_each_applicant_finds_those_before_it_and_not_those_after():
+    """By hand: the first as a load of the network, in a series of its own."""
+    network, shape = dlmp.load_feeder("ieee13"), [1.0, .4]
+    common = {"v_min": .93, "v_max": None, "load": shape}
+    first, second = applicants(network, ["675", "671"], [300.0, None], load_scale=[.5, .7],
+                               check=True, **common)
+    assert first.check.keeps and second.check.passed
+    alone = dlmp.connection_study(network, "675", max_kw=300, load_scale=[.5, .7], check=False,
+                                  **common)
+    own = dlmp.Load(name="own", bus="675", legs=("a", "b", "c"), kw=(100.0,) * 3,
+                    kvar=(100 * np.tan(np.arccos(.95)),) * 3, v_low=.5, v_high=1.5)
+    with_first = dlmp.connection_study(network.with_devices(own), "671", check=False,
+                                       load_scale={"*": [.5, .7], "own": shape}, **common)
+    assert second.firm_kw == pytest.approx(with_first.firm_kw, abs=.02)
+    for found, right in ((first, alone), (second, with_first)):
+        for key in ("hour", "kw", "lowest_pu_before", "losses_kw_before", "losses_kw"):
+            assert found.effects[key].to_numpy(float) == pytest.approx(
+                right.effects[key].to_numpy(float), rel=1e-4)
+    columns = ["kw_in_limiting_hour", "firm_kw"]
+    assert second.remedies(most=1)[columns].to_numpy() == pytest.approx(
+        with_first.remedies(most=1)[columns].to_numpy(), abs=.05, nan_ok=True)
+    assert second.prices().price == pytest.approx(with_first.prices().price, abs=1e-3)
+
+
+def test_a_limit_that_is_kept_by_a_generator_is_no_penalty_in_its_period():
+    """Period 0: the generator keeps the limit at 200 $/MWh; period 1: it cannot."""
+    full = closed_form(.95, .95)
+    network = two_buses().with_devices(dlmp.Generator(name="g", bus="end", kw_max=600, cost=200.0))
+    impact = dlmp.price_impact(network, "end", [1.1 * full, 1.5 * full])
+    assert impact.hourly["after"][0] == pytest.approx(200, abs=.01)
+    assert impact.hourly["penalty_share"][0] == 0 and impact.hourly["limit"][0] == ""
+    assert impact.flagged["period"].tolist() == [1]
+    assert "period 1" in impact.hourly["limit"][1]
