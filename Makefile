@@ -19,7 +19,7 @@ help:
 	@echo "make types   mypy"
 	@echo "make bench   benchmarks, by hand"
 	@echo "make studies all studies of docs/studies.md, and its tables and pictures (20 minutes)"
-	@echo "make docs    the documentation as a site in site/"
+	@echo "make docs    the documentation as a site in site/, the notebooks with their outputs (3 minutes, once)"
 	@echo "make notebooks   examples/*.ipynb from their scripts"
 	@echo "make clean   remove .venv and caches"
 
@@ -40,6 +40,7 @@ studies: .venv/installed-test
 	$(BIN)/python tests/benchmarks/_studies_page.py
 
 docs: .venv/installed-test
+	$(BIN)/python docs/notebooks.py
 	$(BIN)/python -m mkdocs build --strict
 
 notebooks: .venv/installed-test

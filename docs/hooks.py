@@ -1,4 +1,4 @@
-"""mkdocs hook: the table of top-level names, from `pyomo_dlmp.__all__`, and the changelog."""
+"""mkdocs hooks: pages of the notebooks, the table of top-level names, the changelog."""
 
 from __future__ import annotations
 
@@ -8,11 +8,25 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
+import notebooks
+from mkdocs.structure.files import File
+
 NAMES, CHANGES = "<!-- names -->", "<!-- changelog -->"
 
 
+def on_files(files, config, **_):
+    """Add a page for each notebook, with the outputs that `notebooks.py` has kept."""
+    for path in notebooks.notebooks():
+        text, pictures = notebooks.page(path)
+        files.append(File.generated(config, f"notebooks/{path.stem}.md", content=text))
+        for name, data in pictures.items():
+            files.append(File.generated(config, f"notebooks/{name}", content=data))
+    return files
+
+
 def on_page_markdown(markdown: str, **_) -> str:
-    """Put table and changelog in their places; other pages stay as they are."""
+    """Put table and changelog in their places, and lead to the notebooks' pages."""
+    markdown = re.sub(r"\]\(\.\./examples/(\w+)\.ipynb\)", r"](notebooks/\1.md)", markdown)
     if NAMES in markdown:
         markdown = markdown.replace(NAMES, names_table())
     if CHANGES in markdown:

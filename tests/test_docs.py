@@ -1,12 +1,14 @@
 """Every example of the docs runs and prints what stands below it."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from pyomo_dlmp.cli import main
 from tests.feeders import engine
 
 ROOT = Path(__file__).parent.parent
@@ -49,3 +51,35 @@ def test_the_site_builds_without_warnings(tmp_path):
     assert run.returncode == 0 and "WARNING" not in run.stderr, run.stderr
     nav = (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8")
     assert all(str(page.relative_to(DOCS)) in nav for page in DOCS.rglob("*.md"))
+
+
+TUTORIALS = sorted(p for p in DOCS.rglob("*.md") if "```console" in p.read_text(encoding="utf-8"))
+PROGRESS = re.compile(r"^ *\d+\.\d s  .*\n?", re.M)
+
+
+def commands_of(text: str):
+    """(arguments, what is shown below) of each command of a page, in their order."""
+    for block in re.findall(r"^```console\n(.*?)^```$", text, re.S | re.M):
+        for command in re.split(r"^\$ pyomo-dlmp ", block, flags=re.M)[1:]:
+            arguments, _, shown = command.partition("\n")
+            yield shlex.split(arguments), shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda p: p.stem)
+def test_the_commands_print_what_the_page_says(page, capsys, tmp_path, monkeypatch):
+    """Files that the page shows under their names are there; `...` stands for anything."""
+    engine()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    text = page.read_text(encoding="utf-8")
+    for name, content in re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```$', text, re.S | re.M):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    commands = list(commands_of(text))
+    assert commands
+    for arguments, shown in commands:
+        assert main(arguments) == 0, arguments
+        printed = PROGRESS.sub("", capsys.readouterr().out)
+        parts = re.split(r" *\.\.\. *", " ".join(shown.split()))
+        pattern = ".*?".join(map(re.escape, parts))
+        assert re.fullmatch(pattern, " ".join(printed.split())), f"{arguments} printed\n{printed}"

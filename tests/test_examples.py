@@ -19,7 +19,7 @@ def cells(notebook):
 
 def test_all_are_there():
     numbers = [script.stem[:2] for script in SCRIPTS]
-    assert len(set(numbers)) == len(numbers) >= 8
+    assert len(set(numbers)) == len(numbers) >= 10
     assert {p.stem for p in EXAMPLES.glob("[0-9]*.ipynb")} == {script.stem for script in SCRIPTS}
 
 

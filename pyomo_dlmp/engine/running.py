@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -42,7 +43,9 @@ def new_engine() -> Any:
         raise OpenDssError.at(
             "OpenDSS", f"its engine is not installed ({error})",
             "Install it: pip install dss-python.") from None
+    here = os.getcwd()
     engine = DSS.NewContext()
+    os.chdir(here)  # the library has gone to the folder in which it was loaded
     engine.AllowForms = engine.AllowEditor = engine.AllowChangeDir = False
     engine.AllowDOScmd = False
     return engine
