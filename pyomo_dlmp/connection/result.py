@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pyomo_dlmp.connection.acting import ActingControls
 from pyomo_dlmp.connection.answer import (
     Flexible,
     allowed_hours,
@@ -87,6 +88,12 @@ class ConnectionStudy:
     grid : Grid
     max_kw : float
         No more was looked for.
+    options : dict
+        Which limits count.
+    before : tuple of (Site, float)
+        Applicants that were connected before it, and their contracts (kW).
+    acting : ActingControls or None
+        The answer with controls acting; None if it was not asked for.
     """
 
     network: Network
@@ -100,6 +107,18 @@ class ConnectionStudy:
     grid: Grid
     max_kw: float
     options: dict[str, Any] = field(default_factory=dict)
+    before: tuple[tuple[Site, float], ...] = ()
+    acting: ActingControls | None = None
+
+    @property
+    def sites(self) -> list[Site]:
+        """All applicants, this one last."""
+        return [*(site for site, _ in self.before), self.site]
+
+    def drawn(self, hour: int, contract: float) -> list[float]:
+        """What each of `sites` draws in an hour (kW), this one at a contract."""
+        share = float(self.hours.share[hour])
+        return [kw * share for kw in (*(kw for _, kw in self.before), contract)]
 
     @property
     def envelope(self) -> pd.DataFrame:
