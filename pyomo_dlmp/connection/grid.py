@@ -88,7 +88,7 @@ class Grid:
     Attributes
     ----------
     existing : list of Existing
-        Limits that are broken before; moved to where they are, or left out.
+        Limits that are broken before, furthest first; moved to where they are, or left out.
     """
 
     def __init__(self, network: Network, sites: Sequence[Site], hours: Hours,
@@ -147,8 +147,9 @@ class Grid:
         elif treat != "relaxed":
             raise ModelError.at("connection study, existing", f"is {treat!r}",
                                 "Give 'relaxed' or 'left out'.")
-        return [Existing(self.limits.rows[r], self.hour_of(int(at[t])), value)
-                for r, t, value in moved]
+        found = [Existing(self.limits.rows[r], self.hour_of(int(at[t])), value)
+                 for r, t, value in moved]
+        return sorted(found, key=lambda e: -max(e.limit.low - e.value, e.value - e.limit.high))
 
     def feeder(self, hours: np.ndarray) -> Feeder:
         """The feeder at some different hours, its states without applicants solved."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pyomo_dlmp.connection.answer import contracts
-from pyomo_dlmp.connection.grid import Existing, Grid
+from pyomo_dlmp.connection.grid import NO_LIMIT, Existing, Grid
 from pyomo_dlmp.connection.hours import read_hours
 from pyomo_dlmp.connection.limits import LimitOptions
 from pyomo_dlmp.connection.result import ConnectionStudy
@@ -169,7 +169,7 @@ def applicants(  # noqa: PLR0913  # keywords of a call, for people
         network: Network, buses: Sequence[str], kw: Sequence[float | None], *, load: Any = None,
         phases: str | None = None, power_factor: float = 0.95, svg: float | None = None,
         load_scale: Any = 1.0, price: Any = 50.0, hours: float = 1.0, existing: str = "relaxed",
-        check: bool = False, controls: str = "fixed", progress: Progress | None = None,
+        check: bool | str = False, controls: str = "fixed", progress: Progress | None = None,
         **limits: Any) -> list[ConnectionStudy]:
     """Studies of applicants in their order: each finds what the ones before have left.
 
@@ -179,7 +179,7 @@ def applicants(  # noqa: PLR0913  # keywords of a call, for people
     buses : sequence of str
     kw : sequence of float or None
         What each asks for (kW): it gets this, or its firm kW if that is less; None: its firm kW.
-    check : bool
+    check : bool or "all"
         Whether the engine confirms the firm kW of each beside those before.
     controls
         As of `connection_study`; those before stand at their firm kW of fixed taps.
@@ -212,15 +212,19 @@ def applicants(  # noqa: PLR0913  # keywords of a call, for people
     found = []
     for site, asked in zip(sites, kw, strict=True):
         study = study_of(grid, site, ceiling(network, asked, series))
+        more = ceiling(network, None, series)
+        study.possible_kw = study.firm_kw if study.binding.what != NO_LIMIT or (
+            study.max_kw >= more) else study_of(grid, site, more).firm_kw
+        study.asked_kw = float("nan") if asked is None else float(asked)
         study.before = tuple((other.site, other.firm_kw) for other in found)
         study.options = {"v_min": options.v_min, "v_max": options.v_max,
                          "voltage_legs": options.voltage_legs, "thermal": options.thermal,
                          "vuf": options.vuf, "existing": existing}
         found.append(study)
         if check:
-            study.check = confirm(study, options)
+            study.check = confirm(study, options, "all" if check == "all" else "")
         if controls == "acting":
-            study.acting = let_act(study, options)
+            study.acting = let_act(study)
         grid = _after(grid, study)
     return found
 

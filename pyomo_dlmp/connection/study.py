@@ -118,7 +118,7 @@ def connection_study(  # noqa: PLR0913  # keywords of a call, for people
         grid.say("confirming in OpenDSS")
         study.check = confirm(study, options, "all" if check == "all" else "")
     if controls == "acting":
-        study.acting = let_act(study, options)
+        study.acting = let_act(study)
     return study
 
 
@@ -208,14 +208,13 @@ def confirm(study: ConnectionStudy, options: LimitOptions, which: str | list[int
     return engine_check(feeder, study, hours, limits, above, study.grid.say)
 
 
-def let_act(study: ConnectionStudy, options: LimitOptions) -> ActingControls:
+def let_act(study: ConnectionStudy) -> ActingControls:
     """The answer with controls acting.
 
     Parameters
     ----------
     study : ConnectionStudy
         With its answer at fixed taps.
-    options : LimitOptions
 
     Returns
     -------
@@ -227,7 +226,7 @@ def let_act(study: ConnectionStudy, options: LimitOptions) -> ActingControls:
         If the network has no controls.
     """
     return controls_acting(study, engine_hours(study), engine_hours(study, "few"),
-                           EngineLimits(options, {}))
+                           EngineLimits(study.grid.limits.options, {}))
 
 
 def engine_hours(study: ConnectionStudy, which: str = "") -> list[int]:
