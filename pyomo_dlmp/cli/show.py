@@ -24,6 +24,7 @@ def run(args, console: Console) -> int:
     with Stages(console) as stage:
         stage(f"reading {args.results}")
         from pyomo_dlmp.report import read_results, write_report
+        from pyomo_dlmp.report.penalties import flag_sentence
         from pyomo_dlmp.study.journal import read_journal
 
         results = read_results(args.results)
@@ -37,6 +38,8 @@ def run(args, console: Console) -> int:
     for quantity, unit, *cells in wide.reset_index().itertuples(index=False):
         shown.add_row(str(quantity).replace("_", " "), str(unit), *map(_four, cells))
     console.print(shown)
+    if sentence := flag_sentence(results):
+        console.print(f"WARNING: {sentence}", markup=False, highlight=False, soft_wrap=True)
     with Stages(console) as stage:
         stage("drawing the report")
         path = write_report(

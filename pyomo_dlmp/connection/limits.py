@@ -164,14 +164,15 @@ class Limits:
         Returns
         -------
         list of (int, int, float)
-            Row, period and value of the furthest violation of each broken limit.
+            Row, period and value of the furthest violation of each end of each broken limit.
         """
         moved = []
-        excess = self.excess(values)
-        # beyond, not only within the margin
-        for r in np.flatnonzero((excess > 2 * SAME_VOLTAGE).any(axis=1)):
-            t = int(np.argmax(excess[r]))
-            moved.append((int(r), t, float(values[r, t])))
+        for excess in (self.low[:, None] - values, values - self.high[:, None]):
+            # beyond, not only within the margin
+            for r in np.flatnonzero((excess > 2 * SAME_VOLTAGE).any(axis=1)):
+                t = int(np.argmax(excess[r]))
+                moved.append((int(r), t, float(values[r, t])))
+        moved.sort()
         lows, highs = values.min(axis=1), values.max(axis=1)
         self.low, self.high = np.minimum(self.low, lows), np.maximum(self.high, highs)
         return moved

@@ -138,9 +138,32 @@ class AcSolver:
                 loads.kW, loads.kvar = p, q
             i = loads.Next
         if self.controls is not None:
-            self._run(["reset controls", *self.controls.at_rest])
+            self.rest()
             self.unsettled = not engine.act(self.engine)
         engine.refine(self.engine)
+
+    def rest(self) -> None:
+        """Put taps and switches that controls move where they are in the network."""
+        if self.controls is not None:
+            self._run(["reset controls", *self.controls.at_rest])
+
+    def tap(self, control: str) -> float:
+        """Steps from neutral at which a control has its taps now; of an A-type those that raise."""
+        assert self.controls is not None
+        transformers = self.engine.ActiveCircuit.Transformers
+        transformers.Name, transformers.Wdg = self.controls.taps[control]
+        width = (transformers.MaxTap - transformers.MinTap) / transformers.NumTaps
+        steps = (transformers.Tap - 1.0) / width
+        return round(-steps if transformers.Wdg == 1 else steps, 6) + 0.0
+
+    def closed(self, control: str) -> float:
+        """Share (1) of the bank of a control that is closed now."""
+        assert self.controls is not None
+        states = []
+        for name in self.controls.banks[control]:
+            self.engine.ActiveCircuit.Capacitors.Name = name
+            states += [float(x) for x in self.engine.ActiveCircuit.Capacitors.States]
+        return sum(states) / len(states)
 
     def read(self, point: OperatingPoint, t: Hashable) -> None:
         """Add the solved state to an operating point, as period `t`."""

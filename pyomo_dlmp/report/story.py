@@ -10,6 +10,7 @@ import pandas as pd
 
 from pyomo_dlmp.report.derived import cases_of, periods_of, pick, sites_of, totals
 from pyomo_dlmp.report.figures.profiles import lowest
+from pyomo_dlmp.report.penalties import flag_sentence
 from pyomo_dlmp.report.reading import Results
 from pyomo_dlmp.report.tables import number
 
@@ -110,8 +111,9 @@ def points(results: Results) -> list[tuple[str, str]]:
     """
     found = [("Studied", [_setting(results)]), ("Payments", _payments(results)),
              ("Prices", _prices(results)), ("Voltages", _voltages(results)),
-             ("Beyond limits", _beyond(results)), ("Unbalance", _unbalance(results)),
-             ("Audit", _audit(results))]
+             ("Beyond limits", _beyond(results)),
+             ("Penalties in prices", [x for x in [flag_sentence(results)] if x]),
+             ("Unbalance", _unbalance(results)), ("Audit", _audit(results))]
     return [(subject, " ".join(sentences)) for subject, sentences in found if sentences]
 
 

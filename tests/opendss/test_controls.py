@@ -63,7 +63,8 @@ def of_file(scale, kw):
     for name in ("l", "a"):
         engine.ActiveCircuit.Loads.Name = name
         engine.ActiveCircuit.Loads.kW *= scale
-    engine.Text.Command = "set controlmode=static maxcontroliter=100 tolerance=1e-9"
+    engine.Text.Command = ("set controlmode=static maxcontroliter=100 maxiterations=200 "
+                           "tolerance=1e-8")
     engine.ActiveCircuit.Solution.Solve()
     volts = np.asarray(engine.ActiveCircuit.YNodeVarray).view(complex)
     return dict(zip(map(str.lower, engine.ActiveCircuit.YNodeOrder), volts / 7199.558, strict=True))
