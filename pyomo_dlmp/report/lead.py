@@ -12,7 +12,7 @@ from pyomo_dlmp.report.story import energy, payment, percent
 from pyomo_dlmp.report.tables import number
 
 
-def lead(results: Results) -> str:
+def opening(results: Results) -> str:
     """What datacenters pay, what they do to prices, and whether limits and checks hold.
 
     Parameters
