@@ -29,6 +29,7 @@ from pyomo_dlmp.report.derived import pick, sites_of
 from pyomo_dlmp.report.drawing import Helpers, Progress
 from pyomo_dlmp.report.figures import certificate, compare, emissions, oneline, regimes
 from pyomo_dlmp.report.figures.regimes import split_regimes
+from pyomo_dlmp.report.live.compare import market_chart, sweep_chart
 from pyomo_dlmp.report.live.panels import Chart
 from pyomo_dlmp.report.live.proofs import certificate_chart, regime_chart
 from pyomo_dlmp.report.page import Picture, Plan, Section, on_paper, picture
@@ -163,17 +164,19 @@ def _solver(results: Results) -> Iterator[Table]:
         yield rounds_table(results.ac_rounds)
 
 
-def _comparison(results: Results) -> Iterator[Plan | Table]:
+def _comparison(results: Results) -> Iterator[Chart | Plan | Table]:
     if len(results.markets):
         yield markets_table(results.markets)
-        yield picture(
+        yield market_chart(results.markets)
+        yield on_paper(
             "Markets side by side. Bars stand on zero; dots, where values lie close together, have "
             "axes that do not start there.",
             "Bars of payment, cost, losses, voltage and unbalance by market.",
             compare.market_bars, results.markets,
         )  # fmt: skip
     if results.cases_table["loading"].nunique() > 1:
-        yield picture(
+        yield sweep_chart(results.summary, results.cases_table)
+        yield on_paper(
             "Key figures over the size of the datacenters (multiples of the file's), by case.",
             "Lines of payment, price, voltage and unbalance over the datacenters' loading.",
             compare.sweep, results.summary, results.cases_table,
