@@ -74,9 +74,11 @@
       const i = grid.at.indexOf(k), row = (grid.values[caseOf.value] || [])[+hour.value];
       if (phase && i >= 0 && row) lines.push(`  ${phase}: ${short(row[i])}`);
     }
-    if (layer.name === "active price")
-      for (const [part, x] of Object.entries(parts(k, +hour.value)))
-        lines.push(`  of which ${plain(part.replace(/_/g, " "))}: ${short(x)}`);
+    if (layer.name === "active price") {
+      const of = parts(k, +hour.value);
+      for (const part of F.parts.names) if (of[part])
+        lines.push(`  of which ${plain(part.replace(/_/g, " "))}: ${short(of[part])}`);
+    }
     return lines.join("<br>");
   }
   const along = wires => {
