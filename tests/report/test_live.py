@@ -18,6 +18,7 @@ from pyomo_dlmp.report.figures.style import site_colors
 from pyomo_dlmp.report.live import charts
 from pyomo_dlmp.report.live.encoding import compact, plotly_script
 from pyomo_dlmp.report.live.feeder import feeder_data
+from pyomo_dlmp.report.live.names import LETTER, boxes, common, labelled, scaled
 from pyomo_dlmp.report.live.panels import Chart
 from pyomo_dlmp.report.live.proofs import certificate_chart, regime_chart
 from pyomo_dlmp.report.page import FeederMap
@@ -122,10 +123,19 @@ def test_a_site_has_one_colour_everywhere(items, results):
     assert bars == colors
 
 
-def test_names_of_marks_do_not_meet(results):
-    data = feeder_data(results)
-    assert {m["label"] for m in data["marks"]} <= {
-        "top center", "bottom center", "middle left", "middle right"}
+def test_names_of_marks_cover_no_mark_and_no_other_name():
+    """Of a row of datacenters that are closer than their names are long."""
+    points = np.array([[0.0, 0.0], [1.0, 0.0], [1.3, 0.0], [1.6, 0.0], [2.0, 8.0]])
+    names = ["substation", "dc738", "dc711", "dc741"]
+    marks = [{"name": name, "at": k, "named": True, "label": ""} for k, name in enumerate(names)]
+    marks.append({"name": "g", "at": 4, "named": False, "label": ""})
+    placed = labelled(marks, points)
+    found = [boxes(scaled(points)[m["at"]], LETTER * len(m["name"]))[m["label"]]
+             for m in placed if m["named"]]
+    near = [(x - 10, y - 10, x + 10, y + 10) for x, y in scaled(points)]
+    for k, box in enumerate(found):
+        assert not any(common(box, other) for other in found[k + 1:])
+        assert not any(common(box, other) for j, other in enumerate(near) if j != k)
 
 
 def test_the_solvers_own_numbers_stand_in_a_section_of_their_own():

@@ -257,7 +257,7 @@ def test_the_answer_says_what_datacenters_do_to_prices(tmp_path):
 @pytest.mark.parametrize(("counts", "words"), [
     ((0, 0), "Every voltage is within 0.95 to 1.05 pu, and the audit is passed."),
     ((0, 3), "3 voltages are beyond the limits of 0.95 to 1.05 pu in “SVG”, and the audit"),
-    ((1, 3), "in “SVG”, and some in 1 more, and the audit is passed.")])
+    ((1, 3), "in “SVG” (some in 2 of 2 cases), and the audit is passed.")])
 def test_the_answer_says_whether_limits_hold(tmp_path, counts, words):
     folder = write_synthetic(tmp_path, **SMALL)
     with (folder / "summary.csv").open("a") as file:

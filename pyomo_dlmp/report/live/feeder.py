@@ -17,6 +17,7 @@ from pyomo_dlmp.report.derived import periods_of, phases_of, pick, sites_of
 from pyomo_dlmp.report.figures.layout import positions
 from pyomo_dlmp.report.figures.oneline import KINDS, device_marks
 from pyomo_dlmp.report.figures.style import INK, colormap, norm_of, site_colors
+from pyomo_dlmp.report.live.names import labelled
 from pyomo_dlmp.report.reading import Results
 from pyomo_dlmp.tolerances import ROUNDING
 
@@ -24,8 +25,6 @@ MOST_PARTS = 300_000
 """Parts of prices (numbers) beyond which the page holds those of the datacenters' buses alone."""
 _LARGE = 1000  # buses of a large feeder
 _STEPS = 8  # colours of lines
-_SMALLEST, _LETTER = (460.0, 380.0), 8.0  # px: of the map on a narrow screen, of a letter
-Box = tuple[float, float, float, float]  # left, below, right, above (px)
 _SYMBOLS = {"substation": "square", "datacenter": "circle", "svg": "triangle-up",
             "generator": "diamond"}
 
@@ -104,7 +103,7 @@ def feeder_data(results: Results) -> dict[str, Any]:
     return {
         "buses": names, "x": points[:, 0], "y": points[:, 1], "km": km, "wires": wires,
         "branches": branches, "cases": results.cases, "periods": periods,
-        "marks": _labelled(_marks(results, at), points), "layers": layers,
+        "marks": labelled(_marks(results, at), points), "layers": layers,
         "parts": _parts(results, at, periods),
         "site": at.get(sites[0], 0) if sites else 0}
 
@@ -190,44 +189,3 @@ def _marks(results: Results, at: dict[str, int]) -> list[dict[str, Any]]:
                 "named": kind in ("substation", "datacenter"), "label": "top center",
                 "cases": list(dict.fromkeys(map(str, rows["case"])))})
     return found
-
-
-def _labelled(marks: list[dict[str, Any]], points: np.ndarray) -> list[dict[str, Any]]:
-    """The marks, each name on that side where it covers the least of names, marks and buses."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    scale = min(np.array(_SMALLEST) / np.maximum(high - low, ROUNDING))
-    places = scale * (points - low)
-    taken = [_around(places[mark["at"]], 12.0) for mark in marks]
-    near = [_around(place, 6.0) for place in places] if len(points) <= _LARGE else []
-    for mark in marks:
-        if not mark["named"]:
-            continue
-        boxes = _boxes(places[mark["at"]], _LETTER * len(mark["name"]))
-        covered = {side: sum(_common(box, other) for other in taken)
-                   + 0.5 * sum(_common(box, other) for other in near)
-                   for side, box in boxes.items()}
-        mark["label"] = min(covered, key=covered.__getitem__)
-        taken.append(boxes[mark["label"]])
-    return marks
-
-
-def _around(place: np.ndarray, half: float) -> Box:
-    x, y = place
-    return x - half, y - half, x + half, y + half
-
-
-def _boxes(place: np.ndarray, wide: float) -> dict[str, Box]:
-    """Where plotly writes a name of a width (px) beside a mark, by side: the first are better."""
-    x, y = place
-    across = {"center": (x - wide / 2, x + wide / 2), "right": (x + 9, x + 9 + wide),
-              "left": (x - 9 - wide, x - 9)}
-    up = {"top": (y + 10, y + 26), "bottom": (y - 26, y - 10), "middle": (y - 8, y + 8)}
-    return {f"{v} {h}": (across[h][0], up[v][0], across[h][1], up[v][1])
-            for h in across for v in up if (v, h) != ("middle", "center")}
-
-
-def _common(one: Box, other: Box) -> float:
-    """Area that two boxes share (px^2)."""
-    wide = min(one[2], other[2]) - max(one[0], other[0])
-    high = min(one[3], other[3]) - max(one[1], other[1])
-    return max(0.0, wide) * max(0.0, high)
