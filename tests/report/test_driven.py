@@ -60,10 +60,19 @@ for (const [q] of F.layers.entries()) {
 set("quantity", 0);
 set("bus", F.buses.indexOf("702"));
 tell({step: "another bus"});
-const out = document.createElement("pre");
-out.id = "told";
-out.textContent = JSON.stringify({told, same: before === others()});
-document.body.append(out);
+const same = before === others();
+function room(box) {  // px between the title of the hours and the legend
+  const legend = box.querySelector(".legend .bg"), title = box.querySelector(".xtitle");
+  return legend && title ? legend.getBoundingClientRect().top
+    - title.getBoundingClientRect().bottom : null;
+}
+setTimeout(() => {
+  const out = document.createElement("pre");
+  out.id = "told";
+  out.textContent = JSON.stringify({told, same,
+    rooms: [...document.querySelectorAll("[data-chart]")].map(room)});
+  document.body.append(out);
+}, 1500);
 </script></body>"""
 
 
@@ -151,3 +160,9 @@ def test_a_bus_has_its_price_taken_apart_by_hour(folder, driven):
     prices = pick(read_results(folder).prices, quantity="active", case=last["case"], bus="702")
     wanted = prices.groupby("period")["value"].mean().tolist()
     assert last["parts"]["active price"] == pytest.approx(wanted, rel=6e-4)
+
+
+def test_legends_stand_close_below_the_axis_and_not_on_it(driven):
+    rooms = [room for room in driven["rooms"] if room is not None]
+    assert len(rooms) >= 5
+    assert min(rooms) >= 0 and max(rooms) < 40
