@@ -24,7 +24,6 @@ from pyomo_dlmp.tolerances import ROUNDING
 
 _EVERY = 10.0  # seconds between lines where the output is no terminal
 _FEW = 3  # cases that stand side by side
-_TINY = 5e-5  # would be 0.0000
 _SAID = ("proven_gap", "wall_time")
 _KEYS = {
     "datacenters_pay": "paid ($)", "mean_active_price": "mean DLMP ($/MWh)",
@@ -246,9 +245,8 @@ def _number(value: float, sign: str = "") -> str:
         return "0"
     if value == round(value) and abs(value) < 1e9:
         return f"{value:{sign},.0f}"
-    if abs(value) < _TINY:
-        return f"{value:{sign}.0e}"
-    return f"{value:{sign},.2f}" if abs(value) >= 100 else f"{value:{sign}.4f}"
+    text = f"{value:{sign},.2f}" if abs(value) >= 100 else f"{value:{sign}.4f}"
+    return text if float(text.replace(",", "")) != 0 else f"{value:{sign}.0e}"
 
 
 def _change(first, value) -> str:
