@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,26 @@ def on_paper(caption: str, alt: str, draw: Callable[..., Figure], *args: object,
     Plan
     """
     return replace(picture(caption, alt, draw, *args, **kwargs), paper=True)
+
+
+def both(chart: Chart, draw: Callable[..., Figure], *args: object,
+         **kwargs: object) -> Iterator[Chart | Plan]:
+    """A chart of the page, and the picture of the same for papers under the same caption.
+
+    Parameters
+    ----------
+    chart : Chart
+    draw : callable
+        A figure function.
+    *args, **kwargs
+        What it is given.
+
+    Yields
+    ------
+    Chart or Plan
+    """
+    yield chart
+    yield on_paper(chart.caption, chart.alt, draw, *args, **kwargs)
 
 
 def render_page(

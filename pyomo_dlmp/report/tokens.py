@@ -10,7 +10,7 @@ from pyomo_dlmp.report.derived import all_cases, cases_of, periods_of, pick
 from pyomo_dlmp.report.figures.style import case_color, case_width
 from pyomo_dlmp.report.figures.tokens import cost_by_hour, token_cost
 from pyomo_dlmp.report.live.panels import Chart, Panels
-from pyomo_dlmp.report.page import Plan, on_paper
+from pyomo_dlmp.report.page import Plan, both
 from pyomo_dlmp.report.tables import Table, number
 
 TOKENS = (
@@ -36,12 +36,7 @@ def token_items(tokens: pd.DataFrame) -> Iterator[Chart | Plan | Table]:
     if not (pick(tokens, quantity="tokens")["value"] > 0).any():
         return
     yield tokens_table(tokens)
-    yield token_chart(tokens)
-    yield on_paper(
-        "What a million tokens cost ($) by hour: payment for their power over all sites.",
-        "Step lines of $ per million tokens by hour, a panel per service.",
-        cost_by_hour, tokens,
-    )  # fmt: skip
+    yield from both(token_chart(tokens), cost_by_hour, tokens)
 
 
 def tokens_table(tokens: pd.DataFrame) -> Table:
