@@ -6,6 +6,8 @@ import pytest
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.connection import applicants, hosting_map
 from pyomo_dlmp.connection.answer import curtailment
+from pyomo_dlmp.connection.capacity import Capacities
+from pyomo_dlmp.connection.curve import along_scale
 from tests.connection.test_capacity import closed_form, two_buses
 
 
@@ -113,3 +115,19 @@ def test_a_limit_that_is_kept_by_a_generator_is_no_penalty_in_its_period():
     assert impact.hourly["penalty_share"][0] == 0 and impact.hourly["limit"][0] == ""
     assert impact.flagged["period"].tolist() == [1]
     assert "period 1" in impact.hourly["limit"][1]
+
+
+def test_hours_that_allow_the_least_contracts_are_computed_themselves():
+    """Their capacities are not the least: it is the share that is drawn that makes them bind."""
+    def solved(hours):
+        x = scale[hours]
+        kw = 100 - 30 * x + .1 * np.sin(40 * x)
+        return Capacities(kw, np.zeros(len(x), dtype=int), np.zeros((1, len(x))),
+                          np.zeros(len(x), dtype=bool))
+
+    scale = np.linspace(0, 1, 5000)
+    share = np.where(np.arange(5000) % 500 == 37, 1.0, .4)
+    kw, _, _, known = along_scale(scale, solved, share)
+    assert set(np.flatnonzero(share == 1.0)) <= set(known)
+    exact = solved(np.arange(5000)).kw
+    assert (kw / share).min() == (exact / share).min()
