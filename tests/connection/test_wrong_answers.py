@@ -131,3 +131,12 @@ def test_hours_that_allow_the_least_contracts_are_computed_themselves():
     assert set(np.flatnonzero(share == 1.0)) <= set(known)
     exact = solved(np.arange(5000)).kw
     assert (kw / share).min() == (exact / share).min()
+
+
+def test_prices_of_a_study_without_ratings_have_no_penalty_of_ratings():
+    free = dlmp.connection_study(two_buses(), "end", check=False)
+    rated = dlmp.connection_study(two_buses(100.0), "end", thermal=False, check=False)
+    assert rated.firm_kw == free.firm_kw
+    price = rated.prices()
+    assert price.price == pytest.approx(free.prices().price, abs=1e-3)
+    assert not len(price.flagged)
