@@ -140,3 +140,19 @@ def test_prices_of_a_study_without_ratings_have_no_penalty_of_ratings():
     price = rated.prices()
     assert price.price == pytest.approx(free.prices().price, abs=1e-3)
     assert not len(price.flagged)
+
+
+def test_a_site_of_two_phases_stands_between_them_where_nothing_grounds_a_bus():
+    network, t = dlmp.load_feeder("ieee37"), np.tan(np.arccos(.95))
+    study = dlmp.connection_study(network, "713", phases="ca", voltage_legs="line")
+    assert study.check.passed
+    least = []
+    for kw in (study.firm_kw, 1.02 * study.firm_kw):
+        load = dlmp.Load(name="own", bus="713", legs=("ca",), kw=(kw,), kvar=(kw * t,),
+                         connection="delta", v_low=.5, v_high=1.5)
+        volts = dlmp.ac_power_flow(network.with_devices(load)).point.voltages
+        least.append(min(abs(volts[bus, "c", 0] - volts[bus, "a", 0]) for bus in network.buses)
+                     / 3**.5)
+    assert least[0] == pytest.approx(.95, abs=2e-6) and least[1] < .95 - 1e-4
+    with pytest.raises(dlmp.ModelError, match="--phases ab"):
+        dlmp.connection_study(network, "713", phases="a")
