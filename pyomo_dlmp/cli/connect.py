@@ -9,6 +9,9 @@ from rich.console import Console
 
 from pyomo_dlmp.errors import ModelError
 
+_FEW = 5  # limits that are named
+_DAY = 30_000  # conductors times hours whose prices are solved unasked
+
 
 def add(commands) -> None:
     """Its arguments."""
@@ -42,6 +45,15 @@ def add(commands) -> None:
                          help="limits that are broken before do not count")
     connect.add_argument("--hours-per-year", type=float, default=22.0, metavar="H",
                          help="of curtailment, for the flexible kW (default: 22)")
+    connect.add_argument("--controls", choices=("fixed", "acting"), default="fixed",
+                         help="acting: the engine's answer with controls of regulators and "
+                         "capacitors acting, too (default: fixed taps)")
+    connect.add_argument("--check", choices=("some", "all", "none"), default="some",
+                         help="hours in which the engine confirms the firm kW: some are those "
+                         "that were computed, of a large feeder those that allow least")
+    connect.add_argument("--prices", choices=("hours", "day"),
+                         help="hours: of the limiting, the peak and the mean hour; day: also of "
+                         "the peak day (default, but of a large feeder)")
     connect.add_argument("--quick", action="store_true",
                          help="no prices and no remedies")
     connect.add_argument("--out", metavar="FOLDER", help="results (default: connect_FEEDER_BUS)")
@@ -64,6 +76,9 @@ def run(args, console: Console) -> int:
     if args.all == bool(args.bus):
         raise ModelError.at("connect", "needs --bus or --all, and not both",
                             "pyomo-dlmp buses FEEDER --three-phase lists buses.")
+    if args.all and args.controls == "acting":
+        raise ModelError.at("connect, --controls", "is acting, with --all",
+                            "A map is at fixed taps: give the bus, --bus B.")
     if args.kw and len(args.kw) not in (1, max(1, len(args.bus))):
         raise ModelError.at("connect, --kw", f"is given {len(args.kw)} times for "
                             f"{len(args.bus)} buses", "Give one, or one for each --bus.")
@@ -87,6 +102,7 @@ def run(args, console: Console) -> int:
             if args.all:
                 return _all(args, console, network, folder, options)
             options["phases"] = args.phases
+            options["check"] = {"some": True, "all": "all", "none": False}[args.check]
             if len(args.bus) > 1:
                 return _several(args, console, network, folder, options)
             return _one(args, console, network, folder, options, stage)
@@ -102,12 +118,13 @@ def _say(console: Console, text: str) -> None:
 
 def _one(args, console, network, folder, options, stage) -> int:
     from pyomo_dlmp.connection import connection_study
-    from pyomo_dlmp.connection.folder import lead_words, study_page, summary_table
+    from pyomo_dlmp.connection.folder import summary_table
+    from pyomo_dlmp.connection.pages import lead_words, study_page
+    from pyomo_dlmp.connection.study import let_act
 
     study = connection_study(network, args.bus[0], max_kw=(args.kw or [None])[0], **options)
     _say(console, lead_words(study))
-    for old in study.existing[:5]:
-        _say(console, f"  broken before: {old.limit.words(old.value)}, hour {old.hour}")
+    _tell_broken(console, study)
     flexible = {}
     if study.hours.count > 1:
         allowed = f"{args.hours_per_year:g} h a year"
@@ -115,50 +132,110 @@ def _one(args, console, network, folder, options, stage) -> int:
                     "0.1_percent_of_energy": study.flexible(energy_share=0.001)}
         for key, one in flexible.items():
             _say(console, f"Flexible ({key.replace('_', ' ')}): {one}.")
-    for name, table in (("summary", summary_table(study, flexible, None)),
-                        ("envelope", study.envelope), ("limits", study.bindings),
+    impacts: dict = {}
+    remedies = None
+
+    def write() -> None:
+        folder.write("summary", summary_table(study, flexible, impacts))
+
+    write()
+    for name, table in (("envelope", study.envelope), ("limits", study.bindings),
                         ("existing", study.existing_table), ("effects", study.effects)):
         folder.write(name, table)
-    impact = remedies = None
-    if not args.quick:
-        stage("prices in the limiting hour")
-        impact = study.prices()
-        _say(console, impact.sentence)
-        folder.write("summary", summary_table(study, flexible, impact))
-        folder.write("prices", impact.table)
-        folder.write("price_hours", impact.hourly)
-        remedies = study.remedies(stage)
-        folder.write("remedies", remedies)
-        for row in remedies.head(4).to_dict("records"):
-            if row["gain_kw"] == row["gain_kw"]:
-                _say(console, f"  {row['remedy']}, {row['detail']}: {row['firm_kw']:,.0f} kW firm "
-                     f"({row['gain_kw']:+,.0f})")
-    stage("drawing")
-    _say(console, f"Report: {folder.page(study_page(study, flexible, impact, remedies))}")
+    if args.controls == "acting":
+        study.acting = let_act(study)
+        _say(console, str(study.acting))
+        folder.write("controls", study.acting.moves)
+        write()
+    try:
+        if not args.quick:
+            cases = study.price_cases
+            day = cases.pop("peak day", None)
+            _prices(console, study, cases, impacts, folder, stage)
+            write()
+            remedies = study.remedies(stage)
+            folder.write("remedies", remedies)
+            for row in remedies.head(4).to_dict("records"):
+                if row["gain_kw"] == row["gain_kw"]:
+                    _say(console, f"  {row['remedy']}, {row['detail']}: {row['firm_kw']:,.0f} kW "
+                         f"firm ({row['gain_kw']:+,.0f})")
+            if day is not None and _fits(network, day, args.prices):
+                _prices(console, study, {"peak day": day}, impacts, folder, stage)
+                write()
+            elif day is not None:
+                _say(console, f"Prices of the peak day (hours {day[0]} to {day[-1]}) are left out "
+                     "on a feeder of this size: --prices day solves them.")
+    finally:  # also at Ctrl-C: what was found is on the page
+        stage("drawing")
+        page = folder.page(study_page(study, flexible, impacts, remedies))
+        _say(console, f"Report: {page}")
     return 0 if study.check is None or study.check.passed else 3
+
+
+def _tell_broken(console: Console, study) -> None:
+    for old in study.existing[:_FEW]:
+        _say(console, f"  broken before: {old.limit.words(old.value)}, hour {old.hour}")
+    if len(study.existing) > _FEW:
+        _say(console, f"  and {len(study.existing) - _FEW} more (existing.csv)")
+
+
+def _prices(console: Console, study, cases: dict, impacts: dict, folder, stage) -> None:
+    """Prices of some cases: said, and written with those before."""
+    for name, hours in cases.items():
+        impacts[name] = study.prices(hours, progress=lambda text, name=name: stage(
+            f"{text.replace('prices', f'prices of the {name}', 1)}"))
+        _say(console, f"{name.capitalize()}: {impacts[name].sentence}")
+        tables = study.price_tables(impacts)
+        folder.write("prices", tables[0])
+        folder.write("price_hours", tables[1])
+
+
+def _fits(network, day: list[int], wanted: str | None) -> bool:
+    """Whether prices of a day are solved: asked for, or of a feeder that is not large."""
+    conductors = sum(len(bus.conductors) for bus in network.buses.values())
+    return wanted == "day" or (wanted is None and conductors * len(day) <= _DAY)
 
 
 def _several(args, console, network, folder, options) -> int:
     from pyomo_dlmp.connection import applicants
-    from pyomo_dlmp.connection.folder import applicants_table, study_page
+    from pyomo_dlmp.connection.folder import applicants_table
+    from pyomo_dlmp.connection.pages import applicants_page
 
     kw = args.kw or [None]
     kw = kw * (len(args.bus) if len(kw) == 1 else 1)
-    studies = applicants(network, args.bus, kw, **options)
+    studies = applicants(network, args.bus, kw, controls=args.controls, **options)
     table = applicants_table(studies)
     folder.write("applicants", table)
-    for i, study in enumerate(studies):
-        _say(console, f"{i + 1}. bus {study.site.bus}: {floor(study.firm_kw):,} kW firm; "
-             f"{study.binding}")
-    folder.write("envelope", studies[-1].envelope)
-    page = folder.page(study_page(studies[0], {}, None, None))
-    _say(console, f"Report of the first: {page}")
-    return 0
+    _tell_broken(console, studies[0])
+    for row, study in zip(table.to_dict("records"), studies, strict=True):
+        asked = f" of {row['asked_kw']:,.0f} asked" if row["asked_kw"] == row["asked_kw"] else ""
+        left = max(0, floor(row["left_kw"]))
+        _say(console, f"{row['order']}. bus {study.site.bus}: {floor(study.firm_kw):,} kW firm"
+             f"{asked}; {study.binding}; {left:,} kW are left at this bus"
+             + (f". {study.check}" if study.check is not None else ""))
+        if study.acting is not None:
+            _say(console, f"   {study.acting}")
+    frames = [study.envelope.assign(order=i + 1, bus=study.site.bus)
+              for i, study in enumerate(studies)]
+    folder.write("envelope", _joined(frames))
+    folder.write("existing", studies[0].existing_table)
+    if any(study.acting is not None for study in studies):
+        folder.write("controls", _joined([
+            study.acting.moves.assign(order=i + 1, bus=study.site.bus)
+            for i, study in enumerate(studies)]))
+    _say(console, f"Report: {folder.page(applicants_page(studies))}")
+    return 0 if all(s.check is None or s.check.passed for s in studies) else 3
+
+
+def _joined(frames: list):
+    import pandas as pd
+
+    return pd.concat(frames, ignore_index=True)
 
 
 def _all(args, console, network, folder, options) -> int:
     from pyomo_dlmp.connection import hosting_map
-    from pyomo_dlmp.connection.folder import hosting_page
+    from pyomo_dlmp.connection.pages import hosting_page
 
     answer = hosting_map(network, max_kw=(args.kw or [None])[0],
                          hours_per_year=args.hours_per_year, **options)

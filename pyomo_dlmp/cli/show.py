@@ -20,6 +20,7 @@ def add(commands) -> None:
 def run(args, console: Console) -> int:
     """Run the command; its exit code."""
     from pyomo_dlmp.report import read_results, write_report
+    from pyomo_dlmp.report.penalties import flag_sentence
     from pyomo_dlmp.study.journal import read_journal
     from pyomo_dlmp.study.screen import Stages
 
@@ -34,6 +35,8 @@ def run(args, console: Console) -> int:
     for quantity, unit, *cells in wide.reset_index().itertuples(index=False):
         shown.add_row(str(quantity).replace("_", " "), str(unit), *map(_four, cells))
     console.print(shown)
+    if sentence := flag_sentence(results):
+        console.print(f"WARNING: {sentence}", markup=False, highlight=False, soft_wrap=True)
     with Stages(console) as stage:
         stage("drawing the report")
         path = write_report(

@@ -75,13 +75,13 @@ class EngineLimits:
     ----------
     options : LimitOptions
     moved : dict
-        {(what, element, phase): value} to which a limit was moved.
+        {(what, element, phase): values} to which a limit was moved.
     left_out : frozenset
         Those that do not count.
     """
 
     options: LimitOptions
-    moved: dict[tuple[str, str, str], float]
+    moved: dict[tuple[str, str, str], list[float]]
     left_out: frozenset[tuple[str, str, str]] = frozenset()
 
 
@@ -102,7 +102,7 @@ class EngineFeeder:
                  controls: bool = False):
         self.sites = sites
         self.full = network.with_devices(*(d for site in sites for d in site.devices(1.0)))
-        self.solver = AcSolver(self.full)
+        self.solver = AcSolver(self.full, controls)
         labels = range(hours.count)
         self.p, self.q = (series(network, hours.load_scale, labels, hours.hours)
                           for series in (load_series, reactive_series))
@@ -166,6 +166,8 @@ class Use(NamedTuple):
 
     def __str__(self) -> str:
         place = f"{self.element}.{self.phase}" if self.phase else self.element
+        if self.what == "no solution":
+            return f"no solution, hour {self.hour}"
         figures = {"voltage": f"{self.value:.4f} pu at", "loading": f"{100 * self.value:.1f} % of",
                    "unbalance": f"{100 * self.value:.2f} % at"}
         return f"{self.what} {figures[self.what]} {place}, hour {self.hour}"
@@ -190,9 +192,8 @@ def used(network: Network, point: OperatingPoint, t: int, limits: EngineLimits) 
     for use, low, high in _uses(network, point, t, limits.options):
         if use.limit in limits.left_out:
             continue
-        moved = limits.moved.get(use.limit)
-        if moved is not None:
-            low, high = min(low, moved), max(high, moved)
+        moved = limits.moved.get(use.limit, [])
+        low, high = min([low, *moved]), max([high, *moved])
         yield use._replace(excess=max(low - use.value, use.value - high))
 
 
@@ -264,8 +265,7 @@ def engine_check(feeder: EngineFeeder, study: Any, which: Sequence[int], limits:
         most: tuple[float, str] = (-math.inf, "there is no limit")
         for i, t in enumerate(hours):
             say(f"confirming in OpenDSS: {i + 1:,} of {len(hours):,} hours")
-            drawn = [*(kw for _, kw in study.earlier), contract]
-            point = feeder.state(t, [kw * float(study.hours.share[t]) for kw in drawn])
+            point = feeder.state(t, study.drawn(t, contract))
             if not point.settled[t]:
                 return math.inf, f"no solution in hour {t}"
             use = max(used(study.network, point, t, limits), default=None)

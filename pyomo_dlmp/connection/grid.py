@@ -95,7 +95,7 @@ class Grid:
     Attributes
     ----------
     existing : list of Existing
-        Limits that are broken before; moved to where they are, or left out.
+        Limits that are broken before, furthest first; moved to where they are, or left out.
     worse : bool
         Whether one of them is broken further than in the grid that it is `like`.
     """
@@ -160,8 +160,9 @@ class Grid:
         elif treat != "relaxed":
             raise ModelError.at("connection study, existing", f"is {treat!r}",
                                 "Give 'relaxed' or 'left out'.")
-        return [Existing(self.limits.rows[r], self.hour_of(int(at[t])), value)
-                for r, t, value in moved]
+        found = [Existing(self.limits.rows[r], self.hour_of(int(at[t])), value)
+                 for r, t, value in moved]
+        return sorted(found, key=lambda e: -max(e.limit.low - e.value, e.value - e.limit.high))
 
     def _kept(self, like: Grid) -> list[Existing]:
         """Take over limits that were moved before a change of the feeder; changes `limits`."""

@@ -15,7 +15,14 @@ from pyomo_dlmp.connection.hours import read_hours
 from pyomo_dlmp.connection.limits import LimitOptions
 from pyomo_dlmp.connection.result import ConnectionStudy
 from pyomo_dlmp.connection.site import checked_site, three_phase_buses
-from pyomo_dlmp.connection.study import ceiling, confirm, option_faults, study_of
+from pyomo_dlmp.connection.study import (
+    ceiling,
+    confirm,
+    controls_faults,
+    let_act,
+    option_faults,
+    study_of,
+)
 from pyomo_dlmp.errors import DlmpError, Fault, ModelError
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.results.feeder import distance_km
@@ -164,7 +171,7 @@ def applicants(  # noqa: PLR0913  # keywords of a call, for people
         network: Network, buses: Sequence[str], kw: Sequence[float | None], *, load: Any = None,
         phases: str | None = None, power_factor: float = 0.95, svg: float | None = None,
         load_scale: Any = 1.0, price: Any = 50.0, hours: float = 1.0, existing: str = "relaxed",
-        check: bool = False, progress: Progress | None = None,
+        check: bool | str = False, controls: str = "fixed", progress: Progress | None = None,
         **limits: Any) -> list[ConnectionStudy]:
     """Studies of applicants in their order: each finds what the ones before have left.
 
@@ -174,8 +181,10 @@ def applicants(  # noqa: PLR0913  # keywords of a call, for people
     buses : sequence of str
     kw : sequence of float or None
         What each asks for (kW): it gets this, or its firm kW if that is less; None: its firm kW.
-    check : bool
-        Whether the engine confirms each firm kW.
+    check : bool or "all"
+        Whether the engine confirms the firm kW of each beside those before.
+    controls
+        As of `connection_study`; those before stand at their firm kW of fixed taps.
     load, phases, power_factor, svg, load_scale, price, hours, existing, progress, **limits
         As of `connection_study`.
 
@@ -196,20 +205,27 @@ def applicants(  # noqa: PLR0913  # keywords of a call, for people
                                       svg=svg, name=f"applicant {i + 1}"))
         except DlmpError as error:
             faults += [f for f in error.faults if f not in faults]
+    faults += controls_faults(network, controls)
     if faults:
         raise ModelError(faults)
     options = LimitOptions(**limits)
     series = read_hours(network, load_scale, price, load, hours)
     grid = Grid(network, sites, series, options, existing, progress)
-    found = []
+    found: list[ConnectionStudy] = []
     for site, asked in zip(sites, kw, strict=True):
         study = study_of(grid, site, ceiling(network, asked, series))
+        more = ceiling(network, None, series)
+        study.possible_kw = study.firm_kw if study.binding.what != NO_LIMIT or (
+            study.max_kw >= more) else study_of(grid, site, more).firm_kw
+        study.asked_kw = float("nan") if asked is None else float(asked)
+        study.before = tuple((other.site, other.firm_kw) for other in found)
         study.options = {"v_min": options.v_min, "v_max": options.v_max,
                          "voltage_legs": options.voltage_legs, "thermal": options.thermal,
                          "vuf": options.vuf, "existing": existing}
-        study.earlier = [(one.site, one.firm_kw) for one in found]
         found.append(study)
         if check:
-            study.check = confirm(study, options)
+            study.check = confirm(study, options, "all" if check == "all" else "")
+        if controls == "acting":
+            study.acting = let_act(study)
         grid = grid.with_site(site, study.firm_kw)
     return found

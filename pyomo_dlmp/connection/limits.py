@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from pyomo_dlmp.ac.circuit import GROUND, Circuit
 from pyomo_dlmp.ac.elements import Element
 from pyomo_dlmp.blocks.ac_limits import PLUS
-from pyomo_dlmp.network import CenterTappedTransformer, Line, Network
+from pyomo_dlmp.network import Branch, CenterTappedTransformer, Line, Network, Transformer
 from pyomo_dlmp.network.phases import DELTA_PAIRS, NEUTRAL, PHASES, SPLIT
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.opf.ac_form import rating
@@ -164,14 +164,15 @@ class Limits:
         Returns
         -------
         list of (int, int, float)
-            Row, period and value of the furthest violation of each broken limit.
+            Row, period and value of the furthest violation of each end of each broken limit.
         """
         moved = []
-        excess = self.excess(values)
-        # beyond, not only within the margin
-        for r in np.flatnonzero((excess > 2 * SAME_VOLTAGE).any(axis=1)):
-            t = int(np.argmax(excess[r]))
-            moved.append((int(r), t, float(values[r, t])))
+        for excess in (self.low[:, None] - values, values - self.high[:, None]):
+            # beyond, not only within the margin
+            for r in np.flatnonzero((excess > 2 * SAME_VOLTAGE).any(axis=1)):
+                t = int(np.argmax(excess[r]))
+                moved.append((int(r), t, float(values[r, t])))
+        moved.sort()
         lows, highs = values.min(axis=1), values.max(axis=1)
         self.low, self.high = np.minimum(self.low, lows), np.maximum(self.high, highs)
         return moved
@@ -255,10 +256,15 @@ class Limits:
 
 def without_ratings(network: Network) -> Network:
     """A network whose ratings do not count."""
-    rated = [branch for branch in network.branches.values() if rating(branch) is not None]
-    return network.replacing(*(
-        replace(branch, rating_kva=None) if isinstance(branch, Line) else
-        replace(branch, rated=False) for branch in rated))  # type: ignore[call-arg]
+    found: list[Branch] = []
+    for branch in network.branches.values():
+        if rating(branch) is None:
+            continue
+        if isinstance(branch, Line):
+            found.append(replace(branch, rating_kva=None))
+        elif isinstance(branch, Transformer | CenterTappedTransformer):
+            found.append(replace(branch, rated=False))
+    return network.replacing(*found)
 
 
 def _pairs(phases: str) -> list[str]:

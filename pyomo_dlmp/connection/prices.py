@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,8 @@ from pyomo_dlmp.errors import ModelError, shown
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.series import is_number, items_of
 from pyomo_dlmp.network.units import mega
-from pyomo_dlmp.results.limits import broken_limits
-from pyomo_dlmp.tolerances import ACTIVE, ROUNDING
-
-LARGE = 0.2
-"""Share of a price from penalties of broken limits above which it is flagged."""
+from pyomo_dlmp.results.limits import LARGE_SHARE, broken_limits, penalty_share
+from pyomo_dlmp.tolerances import ACTIVE
 
 
 @dataclass(eq=False, repr=False)
@@ -33,7 +31,8 @@ class PriceImpact:
     site : Site
     table : DataFrame
         By bus, mean over its phases and the hours: columns bus, load_kw, before, after, change
-        ($/MWh); highest change first.
+        ($/MWh), penalty_share (of the price after, 1), limit (that makes the penalty, where that is
+        a large share); highest change first.
     hourly : DataFrame
         At the site: columns period, kw, before, after ($/MWh, mean of its phases), paid ($),
         penalty_share (of the price after, 1), limit (that makes the penalty; "" without).
@@ -69,7 +68,7 @@ class PriceImpact:
     @property
     def flagged(self) -> pd.DataFrame:
         """Hours whose price at the site is to a large part penalty."""
-        return self.hourly[self.hourly["penalty_share"] > LARGE]
+        return self.hourly[self.hourly["penalty_share"] > LARGE_SHARE]
 
     @property
     def sentence(self) -> str:
@@ -98,10 +97,11 @@ class PriceImpact:
         return f"<PriceImpact {self.sentence}>"
 
 
-def price_impact(network: Network, bus: str, kw: float | Sequence[float], *,
-                 phases: str | None = None, power_factor: float = 0.95, svg: float | None = None,
-                 labels: Sequence | None = None, site: Site | None = None,
-                 **options: Any) -> PriceImpact:
+def price_impact(  # noqa: PLR0913  # keywords of a call, for people
+        network: Network, bus: str, kw: float | Sequence[float], *, phases: str | None = None,
+        power_factor: float = 0.95, svg: float | None = None, labels: Sequence | None = None,
+        site: Site | None = None, progress: Callable[[str], None] | None = None,
+        **options: Any) -> PriceImpact:
     """Prices before and after a site draws at a bus, by two OPFs with the AC equations.
 
     Parameters
@@ -120,6 +120,8 @@ def price_impact(network: Network, bus: str, kw: float | Sequence[float], *,
         Of the periods.
     site : Site, optional
         In place of bus, phases, power_factor and svg.
+    progress : callable, optional
+        progress(stage), before and after each round of an OPF.
     **options
         Of `solve_ac_opf`, such as price, load_scale, v_min, v_max, hours.
 
@@ -147,19 +149,32 @@ def price_impact(network: Network, bus: str, kw: float | Sequence[float], *,
         options.setdefault("periods", len(drawn))
     most = max(float(max(drawn)), 1.0)
     after_network = network.with_devices(*site.devices(most))
-    before = solve_ac_opf(network, check=False, **options)
+    before = solve_ac_opf(network, check=False, progress=_told(progress, "without the site"),
+                          **options)
     fixed = dict(options.get("datacenter_kw") or {})
     fixed[site.name] = drawn[0] if items is None else [float(x) for x in drawn]
-    after = solve_ac_opf(after_network, check=False, **{**options, "datacenter_kw": fixed})
-    return PriceImpact(site, _by_bus(network, before, after),
-                       _at_site(site, drawn, before, after), before, after)
+    after = solve_ac_opf(after_network, check=False, progress=_told(progress, "with the site"),
+                         **{**options, "datacenter_kw": fixed})
+    penalties = _Penalties(after)
+    return PriceImpact(site, _by_bus(network, before, after, penalties),
+                       _at_site(site, drawn, before, after, penalties), before, after)
+
+
+def _told(progress: Callable[[str], None] | None, which: str) -> Callable | None:
+    """Progress of an OPF as stages of the command."""
+    if progress is None:
+        return None
+    progress(f"prices: building the OPF {which}")
+    rounds = count(1)
+    return lambda stage, cost, change: progress(f"prices: {which}, round {next(rounds)} of the OPF")
 
 
 def _active(answer: AcOpf) -> pd.DataFrame:
     return answer.prices[answer.prices["quantity"] == "active"]
 
 
-def _by_bus(network: Network, before: AcOpf, after: AcOpf) -> pd.DataFrame:
+def _by_bus(network: Network, before: AcOpf, after: AcOpf, penalties: _Penalties,
+            ) -> pd.DataFrame:
     load = dict.fromkeys(network.buses, 0.0)
     for one in network.loads.values():
         load[one.bus] += math.fsum(one.kw)
@@ -167,10 +182,15 @@ def _by_bus(network: Network, before: AcOpf, after: AcOpf) -> pd.DataFrame:
     table = pd.DataFrame({"before": means[0], "after": means[1]}).rename_axis("bus").reset_index()
     table.insert(1, "load_kw", table["bus"].map(load))
     table["change"] = table["after"] - table["before"]
+    made = penalties.of().groupby("bus")["value"].mean()
+    table["penalty_share"] = [penalty_share(float(made.get(bus, 0.0)), price)
+                              for bus, price in zip(table["bus"], table["after"], strict=True)]
+    table["limit"] = [penalties.words if s > LARGE_SHARE else "" for s in table["penalty_share"]]
     return table.sort_values("change", ascending=False, ignore_index=True)
 
 
-def _at_site(site: Site, drawn: list, before: AcOpf, after: AcOpf) -> pd.DataFrame:
+def _at_site(site: Site, drawn: list, before: AcOpf, after: AcOpf, penalties: _Penalties,
+             ) -> pd.DataFrame:
     own = [_at(_active(x), site) for x in (before, after)]
     table = pd.DataFrame({"before": own[0], "after": own[1]}).rename_axis("period").reset_index()
     order = {t: i for i, t in enumerate(after.loop.labels)}
@@ -179,8 +199,13 @@ def _at_site(site: Site, drawn: list, before: AcOpf, after: AcOpf) -> pd.DataFra
     table.insert(1, "kw", kw)
     table["paid"] = [mega(k) * p * after.loop.hours for k, p in zip(kw, table["after"],
                                                                     strict=True)]
-    share, limit = _penalties(site, after, table)
-    table["penalty_share"], table["limit"] = share, limit
+    made = penalties.of()
+    made = made[(made["bus"] == site.bus) & made["phase"].isin(list(site.phases))]
+    by_period = made.groupby("period")["value"].mean()
+    table["penalty_share"] = [penalty_share(float(by_period.get(t, 0.0)), p)
+                              for t, p in zip(table["period"], table["after"], strict=True)]
+    table["limit"] = [penalties.at[t] if s > LARGE_SHARE else "" for t, s in zip(
+        table["period"], table["penalty_share"], strict=True)]
     return table
 
 
@@ -189,39 +214,55 @@ def _at(prices: pd.DataFrame, site: Site) -> pd.Series:
     return rows.groupby("period", sort=False)["value"].mean()
 
 
-def _penalties(site: Site, after: AcOpf, table: pd.DataFrame) -> tuple[list[float], list[str]]:
-    """Share of the site's price from penalties of broken limits, by period, and the limit.
+class _Penalties:
+    """Parts of prices that are penalties of broken soft limits, and these limits in words.
 
     A limit that is met and not broken is no penalty: its part is what it costs to keep it.
+
+    Attributes
+    ----------
+    words : str
+        The limits that are broken furthest, of all periods.
+    at : dict of period to str
+        Those of each; "" where none is broken.
     """
-    found: list[tuple[float, str]] = []
-    parts = None
-    for t, price in zip(table["period"], table["after"], strict=True):
-        broken, hot = broken_limits(after.model, [t]), _overloaded(after.model, t)
-        if broken is None and not hot:
-            found.append((0.0, ""))
-            continue
-        if parts is None:
-            parts = after.price_parts()
-            parts = parts[(parts["quantity"] == "active") & (parts["bus"] == site.bus)
-                          & parts["phase"].isin(list(site.phases))]
-        groups = (["voltage"] if broken is not None else []) + (["congestion"] if hot else [])
-        made = parts[(parts["period"] == t) & parts["part"].isin(groups)]["value"].sum() / len(
-            site.phases)
-        share = abs(float(made)) / max(abs(price), ROUNDING)
-        words = " and ".join([*([broken.worst] if broken is not None else []), *hot[:1]])
-        found.append((share, words if share > LARGE else ""))
-    return [share for share, _ in found], [words for _, words in found]
+
+    def __init__(self, after: AcOpf):
+        self.after, self.words = after, _broken_words(after.model, after.loop.labels)[0]
+        found = {t: _broken_words(after.model, [t]) for t in after.loop.labels}
+        self.at = {t: words for t, (words, _) in found.items()}
+        self.groups = {t: groups for t, (_, groups) in found.items()}
+
+    def of(self) -> pd.DataFrame:
+        """Sum of these parts: columns bus, phase, period, value ($/MWh); empty without any."""
+        keys = ["bus", "phase", "period"]
+        if not any(self.groups.values()):
+            return pd.DataFrame({key: [] for key in (*keys, "value")})
+        if not hasattr(self, "_table"):
+            parts = self.after.price_parts()
+            parts = parts[parts["quantity"] == "active"]
+            made = [part in self.groups[t] for part, t in zip(
+                parts["part"].astype(str), parts["period"], strict=True)]
+            self._table = parts.assign(value=parts["value"].where(made, 0.0)).groupby(
+                keys, sort=False, observed=True)["value"].sum().reset_index()
+        return self._table
 
 
-def _overloaded(model: Any, t: Any) -> list[str]:
-    """Branches beyond their soft rating in a period, furthest first, in words."""
+def _broken_words(model: Any, periods: Sequence) -> tuple[str, list[str]]:
+    """Limits that are broken furthest in some periods, and the groups of parts they make."""
+    broken, hot = broken_limits(model, periods), _overloaded(model, periods)
+    return (" and ".join([*([broken.worst] if broken is not None else []), *hot[:1]]),
+            ["voltage"] * (broken is not None) + ["congestion"] * bool(hot))
+
+
+def _overloaded(model: Any, periods: Sequence) -> list[str]:
+    """Branches beyond their soft rating in some periods, furthest first, in words."""
     found = []
     for component in (model.line, model.transformer):
         for name, block in component.items():
             excess = block.component("excess")
             if excess is not None:
-                most = max((value(x) for k, x in excess.items() if k[-1] == t), default=0.0)
+                most = max((value(x) for k, x in excess.items() if k[-1] in periods), default=0.0)
                 if most > 2 * ACTIVE:
                     found.append((most, f"rating of {name}, by {1e3 * most:.0f} kVA"))
     return [words for _, words in sorted(found, reverse=True)]

@@ -81,7 +81,7 @@ def _capacity(study: Any, one: _Remedy, only: int | None = None) -> np.ndarray:
     further.
     """
     none = np.zeros(study.hours.count if only is None else 1)
-    sites = [*(site for site, _ in study.earlier), one.site]
+    sites = [*(site for site, _ in study.before), one.site]
     try:
         grid = Grid(one.network, sites, study.hours, study.grid.limits.options,
                     study.options.get("existing", "relaxed"), like=study.grid, only=only)
@@ -89,7 +89,7 @@ def _capacity(study: Any, one: _Remedy, only: int | None = None) -> np.ndarray:
         return none
     if grid.worse and one.name == _RAISED:
         return none
-    for site, kw in study.earlier:
+    for site, kw in study.before:
         grid = grid.with_site(site, kw)
     return grid.capacity(one.site, max(2.0 * study.max_kw, study.max_kw + 1.0)).kw
 

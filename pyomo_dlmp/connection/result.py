@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pyomo_dlmp.connection.acting import ActingControls
 from pyomo_dlmp.connection.answer import (
     Flexible,
     allowed_hours,
@@ -90,8 +91,14 @@ class ConnectionStudy:
         No more was looked for.
     options : dict
         Of its limits, as of `connection_study`.
-    earlier : list of (Site, float)
-        Applicants before it that are connected, and their contracts (kW).
+    before : tuple of (Site, float)
+        Applicants that were connected before it, and their contracts (kW).
+    acting : ActingControls or None
+        The answer with controls acting; None if it was not asked for.
+    possible_kw : float
+        Of an applicant of a queue: what would be firm if it asked for more.
+    asked_kw : float
+        What it asked for; nan: as much as fits.
     """
 
     network: Network
@@ -105,7 +112,20 @@ class ConnectionStudy:
     grid: Grid
     max_kw: float
     options: dict[str, Any] = field(default_factory=dict)
-    earlier: list[tuple[Site, float]] = field(default_factory=list)
+    before: tuple[tuple[Site, float], ...] = ()
+    acting: ActingControls | None = None
+    possible_kw: float = math.nan
+    asked_kw: float = math.nan
+
+    @property
+    def sites(self) -> list[Site]:
+        """All applicants, this one last."""
+        return [*(site for site, _ in self.before), self.site]
+
+    def drawn(self, hour: int, contract: float) -> list[float]:
+        """What each of `sites` draws in an hour (kW), this one at a contract."""
+        share = float(self.hours.share[hour])
+        return [kw * share for kw in (*(kw for _, kw in self.before), contract)]
 
     @property
     def envelope(self) -> pd.DataFrame:
@@ -181,7 +201,29 @@ class ConnectionStudy:
         """
         return effects_table(self)
 
-    def prices(self, hours: Any = None, kw: float | None = None) -> PriceImpact:
+    @property
+    def price_cases(self) -> dict[str, list[int]]:
+        """Hours whose prices the command shows, by their name.
+
+        The limiting hour, the one of the greatest load, the one whose load is nearest to the mean,
+        and the day (24 h) of the greatest load; each once.
+        """
+        grid = self.grid
+        load = (grid.drawn - grid.injected).real.sum(axis=0)[grid.of_hour]
+        peak = int(np.argmax(load))
+        cases = {"limiting hour": [self.binding.hour], "peak hour": [peak],
+                 "mean hour": [int(np.argmin(np.abs(load - load.mean())))]}
+        length = round(24.0 / self.hours.hours)
+        first = peak // length * length
+        cases["peak day"] = list(range(first, min(first + length, self.hours.count)))
+        found: dict[str, list[int]] = {}
+        for name, hours in cases.items():
+            if hours not in found.values():
+                found[name] = hours
+        return found
+
+    def prices(self, hours: Any = None, kw: float | None = None,
+               progress: Progress | None = None) -> PriceImpact:
         """What it would pay, and what prices of others become.
 
         Parameters
@@ -190,6 +232,8 @@ class ConnectionStudy:
             Hours of the study; by default the limiting one.
         kw : float, optional
             Of the site in each of them; by default what the firm contract draws.
+        progress : callable, optional
+            progress(stage).
 
         Returns
         -------
@@ -208,12 +252,33 @@ class ConnectionStudy:
         limits["voltage_legs"] = self.options["voltage_legs"]
         network = (self.network if self.options["thermal"] else without_ratings(self.network)
                    ).with_devices(
-            *(device for site, most in self.earlier for device in site.devices(max(most, 1.0))))
+            *(device for site, most in self.before for device in site.devices(max(most, 1.0))))
         limits["datacenter_kw"] = {site.name: [most * float(own.share[t]) for t in which]
-                                   for site, most in self.earlier}
+                                   for site, most in self.before}
         return price_impact(
             network, self.site.bus, drawn, site=self.site, load_scale=scale,
-            price=[float(own.price[t]) for t in which], labels=which, hours=own.hours, **limits)
+            price=[float(own.price[t]) for t in which], labels=which, hours=own.hours,
+            progress=progress, **limits)
+
+    def price_tables(self, impacts: dict[str, PriceImpact]) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Prices of several cases in two tables.
+
+        Parameters
+        ----------
+        impacts : dict of str to PriceImpact
+            By case, as of `price_cases`.
+
+        Returns
+        -------
+        (DataFrame, DataFrame)
+            `PriceImpact.table` and `PriceImpact.hourly` of each, with a column case before.
+        """
+        both = []
+        for key in ("table", "hourly"):
+            parts = [getattr(impact, key).assign(case=name) for name, impact in impacts.items()]
+            table = pd.concat(parts, ignore_index=True)
+            both.append(table[["case", *(c for c in table.columns if c != "case")]])
+        return both[0], both[1]
 
     def loads(self) -> dict[str, dict]:
         """Multipliers of all loads by hour."""

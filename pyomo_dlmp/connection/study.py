@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pyomo_dlmp.connection.acting import ActingControls, acting_faults, controls_acting
 from pyomo_dlmp.connection.answer import contracts
 from pyomo_dlmp.connection.engine import EngineCheck, EngineFeeder, EngineLimits, engine_check
 from pyomo_dlmp.connection.grid import NO_LIMIT, Grid
@@ -31,7 +32,7 @@ def connection_study(  # noqa: PLR0913  # keywords of a call, for people
         load_scale: Any = 1.0, price: Any = 50.0, hours: float = 1.0, v_min: float | None = 0.95,
         v_max: float | None = 1.05, voltage_legs: str = "phase", thermal: bool = True,
         vuf: float | None = None, existing: str = "relaxed", check: bool | str = True,
-        progress: Progress | None = None) -> ConnectionStudy:
+        controls: str = "fixed", progress: Progress | None = None) -> ConnectionStudy:
     """How much a site may draw at a bus: firm, flexible, by hour, and what ends it.
 
     Every hour has the AC equations, with taps and capacitors as they are in the network. The
@@ -76,6 +77,9 @@ def connection_study(  # noqa: PLR0913  # keywords of a call, for people
         Whether the OpenDSS engine confirms the firm kW, and that 2 % more breaks a limit: in all
         different hours that were computed, of a large feeder in those that allow least; "all": in
         all different hours.
+    controls : "fixed" or "acting"
+        Whether the engine also answers with controls of regulators and capacitors acting
+        (`ConnectionStudy.acting`); the network must have their settings.
     progress : callable, optional
         progress(stage).
 
@@ -102,6 +106,7 @@ def connection_study(  # noqa: PLR0913  # keywords of a call, for people
     except ModelError as error:
         faults += error.faults
     faults += option_faults(max_kw, v_min, v_max, voltage_legs, vuf)
+    faults += controls_faults(network, controls)
     if faults or site is None or series is None:
         raise ModelError(faults)
     options = LimitOptions(v_min=v_min, v_max=v_max, voltage_legs=voltage_legs, thermal=thermal,
@@ -113,7 +118,17 @@ def connection_study(  # noqa: PLR0913  # keywords of a call, for people
     if check:
         grid.say("confirming in OpenDSS")
         study.check = confirm(study, options, "all" if check == "all" else "")
+    if controls == "acting":
+        study.acting = let_act(study)
     return study
+
+
+def controls_faults(network: Network, controls: str) -> list[Fault]:
+    """What is wrong with the choice of controls."""
+    if controls not in ("fixed", "acting"):
+        return [Fault("connection study, controls", f"is {shown(controls)}",
+                      "Give 'fixed' or 'acting'.")]
+    return acting_faults(network) if controls == "acting" else []
 
 
 def ceiling(network: Network, max_kw: float | None, hours: Hours) -> float:
@@ -183,14 +198,36 @@ def confirm(study: ConnectionStudy, options: LimitOptions, which: str | list[int
     EngineCheck
     """
     hours = engine_hours(study, which) if isinstance(which, str) else which
-    moved = {(e.limit.what, e.limit.element, e.limit.phase): e.value for e in study.existing}
+    moved: dict[tuple[str, str, str], list[float]] = {}
+    for e in study.existing:
+        moved.setdefault((e.limit.what, e.limit.element, e.limit.phase), []).append(e.value)
     out = study.options.get("existing") == "left out"
     limits = EngineLimits(options, {} if out else moved, frozenset(moved if out else ()))
     above = None if study.binding.limit is None else max(_ABOVE * study.firm_kw,
                                                          study.firm_kw + 1.0)
-    sites = [*(site for site, _ in study.earlier), study.site]
-    feeder = EngineFeeder(study.network, sites, study.hours)
+    feeder = EngineFeeder(study.network, study.sites, study.hours)
     return engine_check(feeder, study, hours, limits, above, study.grid.say)
+
+
+def let_act(study: ConnectionStudy) -> ActingControls:
+    """The answer with controls acting.
+
+    Parameters
+    ----------
+    study : ConnectionStudy
+        With its answer at fixed taps.
+
+    Returns
+    -------
+    ActingControls
+
+    Raises
+    ------
+    ModelError
+        If the network has no controls.
+    """
+    return controls_acting(study, engine_hours(study), engine_hours(study, "few"),
+                           EngineLimits(study.grid.limits.options, {}))
 
 
 def engine_hours(study: ConnectionStudy, which: str = "") -> list[int]:

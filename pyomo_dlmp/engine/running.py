@@ -19,6 +19,7 @@ ABSENT_BUS = 28722  # coordinates of a bus that the circuit does not have: OpenD
 WATCHING = ("monitor.", "energymeter.", "sensor.")  # elements that the power flow does without
 SOLVES = ("solve", "calcvoltagebases")
 MOST_FAULTS = 100
+ACTIONS = 100  # of controls: those that still act then do not come to rest
 ITERATIONS = 200  # at least: the engine's own 15 are too few for 8500 nodes from a flat start
 
 
@@ -213,6 +214,31 @@ def _solve(engine: Any, is_solved: bool, name: str, notes: list[Fault]) -> list[
         notes.append(Fault(name, f"its AC power flow does not converge to {POWER_FLOW[-1]:g}; "
                            f"taken at the script's own tolerance {reached:g}"))
     return []
+
+
+def act(engine: Any) -> bool:
+    """Solve with controls acting, in static mode, from taps and switches as they are.
+
+    Parameters
+    ----------
+    engine : object
+        With a circuit.
+
+    Returns
+    -------
+    bool
+        Whether they came to rest; False also where there is no solution.
+    """
+    solution = engine.ActiveCircuit.Solution
+    engine.Text.Command = (f"set controlmode=static maxiterations={ITERATIONS} "
+                           f"maxcontroliter={ACTIONS} tolerance={POWER_FLOW[-1]:g}")
+    try:
+        solution.Solve()
+    except Exception as error:  # the engine's own class
+        if _message(error)[0] not in WARNINGS:
+            raise
+        return False
+    return bool(solution.Converged and solution.ControlActionsDone)
 
 
 def refine(engine: Any, own: float = POWER_FLOW[-1]) -> float | None:

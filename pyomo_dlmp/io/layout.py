@@ -19,6 +19,7 @@ columns marked ** are left out unless some row needs them.
 | datacenters.csv (optional) | name, bus, phases, connection**, neutral**, kw, floor_share, power_factor, balanced**, reactive**, kva**, ramp_kw** |
 | svgs.csv (optional) | name, bus, phases, connection, neutral**, kvar, sharing**, loss_percent**, owner** |
 | profiles.csv (optional) | name, minutes, values (multipliers with spaces between), q_values** |
+| regulator_controls.csv, capacitor_controls.csv, fixed_controls.csv (optional) | the fields of `network.controls` |
 
 The tables of devices are those of their classes (`device_tables`); a device that is registered from
 outside has its own, named by its plural.
@@ -42,6 +43,7 @@ from typing import Any
 from pyomo_dlmp.errors import Fault
 from pyomo_dlmp.io.admittance_table import ADMITTANCES
 from pyomo_dlmp.io.columns import number, optional, rare, texts
+from pyomo_dlmp.io.control_tables import CONTROLS
 from pyomo_dlmp.io.csv_table import (
     NUMBER,
     NUMBERS,
@@ -108,7 +110,7 @@ def all_tables() -> tuple[Table, ...]:
     tuple of Table
     """
     return (*PLAIN.values(), LINE_CODES, LINES, ADMITTANCES, PROFILES,
-            *map(device_table, device_classes()))
+            *CONTROLS.values(), *map(device_table, device_classes()))
 
 
 def plain_row(element: object, table: Table) -> dict[str, Any]:

@@ -105,9 +105,11 @@ def read_tables(folder: str | Path) -> Network:
         elements += [plain(**row.values) for row in rows[table.file]]
     elements += [*lines, *admittances, *devices]
     profiles = [Profile(**row.values) for row in rows[layout.PROFILES.file]]
+    controls = [cls(**row.values) for cls, table in layout.CONTROLS.items()
+                for row in rows[table.file]]
     return Network(
         header["name"], elements, header.get("description", ""), header.get("source", ""),
-        profiles, header.get("frequency", 60.0))
+        profiles, header.get("frequency", 60.0), controls)
 
 
 def _tuples(value: Any) -> Any:
@@ -202,6 +204,9 @@ def write_tables(
     write_table(folder, layout.PROFILES, (
         {"name": p.name, "minutes": p.minutes, "values": p.values, "q_values": p.q_values}
         for p in network.profiles.values()))
+    for cls, table in layout.CONTROLS.items():
+        write_table(folder, table, (
+            layout.plain_row(c, table) for c in network.controls if isinstance(c, cls)))
     return folder
 
 

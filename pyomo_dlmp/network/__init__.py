@@ -1,6 +1,7 @@
 """The feeder as pure data: elements, the checked `Network`, and the algebra of phases."""
 
 from pyomo_dlmp.network.admittance import NodalAdmittance
+from pyomo_dlmp.network.controls import CapacitorControl, FixedControl, RegulatorControl
 from pyomo_dlmp.network.device import Device, MultiphaseDevice
 from pyomo_dlmp.network.devices import (
     Capacitor,
@@ -20,8 +21,9 @@ from pyomo_dlmp.network.profiles import Profile
 from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
 
 __all__ = [
-    "Branch", "Bus", "Capacitor", "CenterTappedTransformer", "Column", "Datacenter", "Device",
-    "Element", "Generator", "Line", "LineCode", "Load", "MultiphaseDevice", "Network",
-    "NodalAdmittance", "OperatingPoint", "Profile", "Range", "Regulator",
-    "StaticVarGenerator", "Storage", "Substation", "Transformer", "find_faults",
+    "Branch", "Bus", "Capacitor", "CapacitorControl", "CenterTappedTransformer", "Column",
+    "Datacenter", "Device", "Element", "FixedControl", "Generator", "Line", "LineCode", "Load",
+    "MultiphaseDevice", "Network", "NodalAdmittance", "OperatingPoint", "Profile", "Range",
+    "Regulator", "RegulatorControl", "StaticVarGenerator", "Storage", "Substation", "Transformer",
+    "find_faults",
 ]

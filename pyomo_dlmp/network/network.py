@@ -11,6 +11,7 @@ import networkx as nx
 
 from pyomo_dlmp.errors import Fault, NetworkError, nearest, shown
 from pyomo_dlmp.network.admittance import NodalAdmittance
+from pyomo_dlmp.network.controls import Control, kept_controls
 from pyomo_dlmp.network.device import Device
 from pyomo_dlmp.network.devices import (
     Capacitor,
@@ -51,6 +52,8 @@ class Network:
         For loads that follow one.
     frequency : float
         Of the source (Hz).
+    controls : iterable of RegulatorControl, CapacitorControl or FixedControl
+        Settings, for power flows in which controls act.
 
     Attributes
     ----------
@@ -67,6 +70,7 @@ class Network:
     devices : mapping
         Everything that stands at one bus.
     profiles : mapping
+    controls : tuple of RegulatorControl, CapacitorControl or FixedControl
 
     Raises
     ------
@@ -97,6 +101,7 @@ class Network:
     capacitors: Mapping[str, Capacitor]
     profiles: Mapping[str, Profile]
     frequency: float
+    controls: tuple[Control, ...]
     loads: Mapping[str, Load]
     generators: Mapping[str, Generator]
     datacenters: Mapping[str, Datacenter]
@@ -107,15 +112,18 @@ class Network:
     def __init__(
         self, name: str, elements: Iterable[Element], description: str = "", source: str = "",
         profiles: Iterable[Profile] = (), frequency: float = 60.0,
+        controls: Iterable[Control] = (),
     ):
-        self._fill(name, elements, description, source, profiles, frequency)
+        self._fill(name, elements, description, source, profiles, frequency, controls=controls)
 
-    def _fill(self, name, elements, description, source, profiles, frequency, sound=()) -> None:
+    def _fill(self, name, elements, description, source, profiles, frequency, sound=(),
+              controls=()) -> None:
         """As `__init__`; `sound` elements are those of another network."""
-        found, shapes = checked(name, elements, profiles, {
-            "description": description, "source": source}, frequency, sound)
+        found, shapes, settings = checked(name, elements, profiles, {
+            "description": description, "source": source}, frequency, sound, controls)
         self._set(name=name, description=description, source=source, elements=found,
-                  profiles=MappingProxyType({p.name: p for p in shapes}), frequency=frequency)
+                  profiles=MappingProxyType({p.name: p for p in shapes}), frequency=frequency,
+                  controls=settings)
         self._set(elements=tuple(self._led_away()))
         self._set(
             buses=self._by_name(Bus),
@@ -243,9 +251,9 @@ class Network:
         return self._with([new.get(label(element), element) for element in self.elements])
 
     def _with(self, elements: Iterable[Element]) -> Network:
-        copy = Network.__new__(Network)
+        copy, elements = Network.__new__(Network), list(elements)
         copy._fill(self.name, elements, self.description, self.source, self.profiles.values(),
-                   self.frequency, self.elements)
+                   self.frequency, self.elements, kept_controls(self.controls, elements))
         return copy
 
     # ------------------------------------------------------------------------------- reading
@@ -364,7 +372,7 @@ class Network:
     def _content(self) -> tuple[object, ...]:
         by_label = {label(element): element for element in self.elements}
         return (self.name, self.description, self.source, self.frequency, dict(self.profiles),
-                by_label)
+                {control.name: control for control in self.controls}, by_label)
 
     def __eq__(self, other: object) -> bool:
         """Same name, texts and elements; their order does not count."""
@@ -378,4 +386,4 @@ class Network:
 
     def __reduce__(self):
         return Network, (self.name, self.elements, self.description, self.source,
-                         tuple(self.profiles.values()), self.frequency)
+                         tuple(self.profiles.values()), self.frequency, self.controls)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from pyomo_dlmp.network.admittance import NodalAdmittance
 from pyomo_dlmp.network.device import leg_names
 from pyomo_dlmp.network.kinds import Branch, kind, label
 from pyomo_dlmp.network.units import KILO, mega
+from pyomo_dlmp.opendss.writing.controls import Controls, switched, together
 from pyomo_dlmp.opendss.writing.devices import default_injections
 from pyomo_dlmp.opendss.writing.wording import Wording, node_of
 from pyomo_dlmp.opendss.writing.write import script
@@ -35,6 +36,14 @@ class AcSolver:
     ----------
     network : Network
         The feeder.
+    controls : bool
+        Whether its controls act, each time from the taps and switches of the network on.
+
+    Attributes
+    ----------
+    controls : Controls or None
+    unsettled : bool
+        Whether controls still acted in the last solution when it was taken.
 
     Raises
     ------
@@ -42,25 +51,33 @@ class AcSolver:
         If the extra ``opendss`` is missing, or the engine rejects the network.
     """
 
-    def __init__(self, network: Network):
+    def __init__(self, network: Network, controls: bool = False):
         self.network = network
         self.engine = engine.new_engine()
         folder = tempfile.mkdtemp(prefix="pyomo_dlmp_")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self.engine.DataPath = folder
-        self.words = Wording(network)
+        self.words = Wording(network, together(network), switched(network)) if controls else (
+            Wording(network))
         self.base = default_injections(network, self.words.grounded)
-        for command in script(self.words, self.base):
-            try:
-                self.engine.Text.Command = command
-            except Exception as error:  # the engine's own class
-                raise OpenDssError.at(
-                    f"network {network.name!r}", "OpenDSS reports: "
-                    f"{' '.join(str(error).split())[:300]}", "Correct its figures.") from None
+        self._run(script(self.words, self.base))
+        self.controls, self.unsettled = None, False
+        if controls:
+            self.controls = Controls(self.words)
+            self._run(self.controls.commands)
         self.grounded = self.words.grounded
         self._loads = self._load_parts()
         self._ends: dict[str, list[Node]] = {}
         self._nominal: dict[str, tuple[float, float]] | None = None
+
+    def _run(self, commands: Iterable[str]) -> None:
+        for command in commands:
+            try:
+                self.engine.Text.Command = command
+            except Exception as error:  # the engine's own class
+                raise OpenDssError.at(
+                    f"network {self.network.name!r}", "OpenDSS reports: "
+                    f"{' '.join(str(error).split())[:300]}", "Correct its figures.") from None
 
     def _load_parts(self) -> dict[str, tuple[str, int | None]]:
         """[engine's load]: device and number of its leg; of a load None."""
@@ -120,7 +137,33 @@ class AcSolver:
             if (loads.kW, loads.kvar) != (p, q):
                 loads.kW, loads.kvar = p, q
             i = loads.Next
+        if self.controls is not None:
+            self.rest()
+            self.unsettled = not engine.act(self.engine)
         engine.refine(self.engine)
+
+    def rest(self) -> None:
+        """Put taps and switches that controls move where they are in the network."""
+        if self.controls is not None:
+            self._run(["reset controls", *self.controls.at_rest])
+
+    def tap(self, control: str) -> float:
+        """Steps from neutral at which a control has its taps now; of an A-type those that raise."""
+        assert self.controls is not None
+        transformers = self.engine.ActiveCircuit.Transformers
+        transformers.Name, transformers.Wdg = self.controls.taps[control]
+        width = (transformers.MaxTap - transformers.MinTap) / transformers.NumTaps
+        steps = (transformers.Tap - 1.0) / width
+        return round(-steps if transformers.Wdg == 1 else steps, 6) + 0.0
+
+    def closed(self, control: str) -> float:
+        """Share (1) of the bank of a control that is closed now."""
+        assert self.controls is not None
+        states = []
+        for name in self.controls.banks[control]:
+            self.engine.ActiveCircuit.Capacitors.Name = name
+            states += [float(x) for x in self.engine.ActiveCircuit.Capacitors.States]
+        return sum(states) / len(states)
 
     def read(self, point: OperatingPoint, t: Hashable) -> None:
         """Add the solved state to an operating point, as period `t`."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from pyomo_dlmp.errors import ResultsFileError, nearest
+from pyomo_dlmp.report.penalties import flagged_prices
 from pyomo_dlmp.report.reading import Results
 from pyomo_dlmp.results.limits import CURE
 from pyomo_dlmp.tolerances import SAME_VOLTAGE
@@ -135,7 +136,9 @@ def _limits(results: Results, place: _Place) -> list[str]:
              f"{', '.join(named)}{more}."]
     broken = int((at > SAME_VOLTAGE).sum())
     if broken and results.study.get("voltage_limits") == "soft":
+        flagged = place.of(flagged_prices(results))
+        share = f", {100 * flagged['share'].iloc[0]:.0f} % of this price" if len(flagged) else ""
         lines.append(f"{broken} of them are broken: the voltage part above is a PENALTY "
-                     f"({results.study.get('penalty', '?')} $ per pu^2 and hour), not a cost of "
-                     f"power. {CURE}")
+                     f"({results.study.get('penalty', '?')} $ per pu^2 and hour){share}, not a "
+                     f"cost of power. {CURE}")
     return lines

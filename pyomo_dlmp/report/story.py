@@ -10,6 +10,7 @@ import pandas as pd
 
 from pyomo_dlmp.report.derived import cases_of, periods_of, pick, sites_of, totals
 from pyomo_dlmp.report.figures.profiles import lowest
+from pyomo_dlmp.report.penalties import flag_sentence
 from pyomo_dlmp.report.reading import Results
 from pyomo_dlmp.report.tables import number
 
@@ -108,8 +109,9 @@ def paragraph(results: Results) -> str:
         Plain text.
     """
     sentences = [_setting(results), *_payments(results), *_prices(results)]
-    sentences += [*_voltages(results), *_beyond(results), *_unbalance(results), *_audit(results)]
-    return " ".join(sentences)
+    sentences += [*_voltages(results), *_beyond(results), flag_sentence(results),
+                  *_unbalance(results), *_audit(results)]
+    return " ".join(filter(None, sentences))
 
 
 def _setting(results: Results) -> str:

@@ -192,5 +192,5 @@ def test_the_command_maps_and_queues(tmp_path, capsys):
 
 
 def test_a_firm_kw_is_never_shown_above_what_it_is():
-    from pyomo_dlmp.connection.folder import _below
-    assert [_below(x) for x in (0.4, 1075.9, 10039.7, 54999.0)] == [0, 1075, 10030, 54990]
+    from pyomo_dlmp.connection.pages import below
+    assert [below(x) for x in (0.4, 1075.9, 10039.7, 54999.0)] == [0, 1075, 10030, 54990]

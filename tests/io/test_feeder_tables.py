@@ -82,7 +82,7 @@ def networks(draw):
         elif kind == "regulator":
             taps = {phase: draw(st.integers(-16, 16)) for phase in here}
             elements.append(Regulator(**ends, phases=here, taps=taps,
-                                      kva=draw(st.none() | positive), x_percent=draw(amounts)))
+                                      kva=draw(st.none() | positive), x_percent=draw(positive)))
         elif kind == "transformer":
             elements.append(Transformer(
                 **ends, phases=here, kva=draw(positive), r_percent=draw(amounts),

@@ -8,6 +8,8 @@ from pyomo_dlmp.cli import main
 from pyomo_dlmp.errors import ResultsFileError
 from pyomo_dlmp.report import read_results
 from pyomo_dlmp.report.explain import explain_price
+from pyomo_dlmp.report.penalties import flagged_prices
+from pyomo_dlmp.report.story import paragraph
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +62,32 @@ def test_a_penalty_in_a_price_is_said_with_the_limit_that_makes_it(folder):
     assert worst["value"] < 0.99 - 1e-4
     assert f"{worst['bus']}.{worst['phase']} {worst['value']:.4f} pu" in text
     assert "PENALTY (2000 $ per pu^2 and hour)" in text
+
+
+def test_prices_that_are_penalty_to_a_large_part_are_flagged_with_their_limit(folder, capsys):
+    """By hand from the tables: the voltage part over the price, in hours with broken limits."""
+    results = read_results(folder)
+    table = flagged_prices(results)
+    active = {name: t[t["quantity"] == "active"].astype({"bus": str, "period": str})
+              for name, t in (("price", results.prices), ("parts", results.decomposition))}
+    v = results.voltages[results.voltages["quantity"] == "line_to_neutral"].astype(
+        {"period": str})
+    expected = 0
+    for (case, bus, period), rows in active["price"].groupby(["case", "bus", "period"],
+                                                             observed=True):
+        own = active["parts"]
+        own = own[(own["case"] == case) & (own["bus"] == bus) & (own["period"] == period)
+                  & (own["part"].astype(str) == "voltage")]
+        broken = v[(v["case"] == case) & (v["period"] == period)]["value"].min() < .99 - 1e-6
+        share = abs(own["value"].mean()) / abs(rows["value"].mean()) if len(own) else 0.0
+        expected += bool(broken and share > .2)
+    assert len(table) == expected > 0
+    worst = table.iloc[0]
+    text = "\n".join(explain_price(results, worst["bus"], worst["period"]))
+    assert f"{100 * worst['share']:.0f} % of this price" in text
+    assert "pu < 0.99 pu" in worst["limit"] and worst["limit"] in paragraph(results)
+    assert main(["show", str(folder)]) == 0
+    assert "WARNING" in (said := capsys.readouterr().out) and worst["limit"] in said
 
 
 def test_nothing_binds_at_light_load(folder):

@@ -7,6 +7,7 @@ from dataclasses import is_dataclass
 from typing import Any
 
 from pyomo_dlmp.errors import Fault, NetworkError, listed, nearest, shown
+from pyomo_dlmp.network.controls import Control, control_faults
 from pyomo_dlmp.network.device import Device
 from pyomo_dlmp.network.elements import Bus, Line, LineCode, Substation
 from pyomo_dlmp.network.faults.fields import (
@@ -30,7 +31,8 @@ FAMILIES: tuple[tuple[str, Any], ...] = (
 
 
 def checked(name: Any, elements: Any, profiles: Any, texts: Mapping[str, Any], frequency: Any,
-            sound: Iterable[Any] = ()) -> tuple[tuple[Any, ...], tuple[Profile, ...]]:
+            sound: Iterable[Any] = (), controls: Any = (),
+            ) -> tuple[tuple[Any, ...], tuple[Profile, ...], tuple[Control, ...]]:
     """Elements and profiles of a network to be, or an error with every fault.
 
     Parameters
@@ -41,10 +43,12 @@ def checked(name: Any, elements: Any, profiles: Any, texts: Mapping[str, Any], f
         Its further texts by argument.
     sound : iterable of Element
         Of another network: these objects are not judged by themselves again.
+    controls
+        As a `Network` is given them.
 
     Returns
     -------
-    (tuple of Element, tuple of Profile)
+    (tuple of Element, tuple of Profile, tuple of Control)
         Their lists and dicts are their own.
 
     Raises
@@ -55,7 +59,8 @@ def checked(name: Any, elements: Any, profiles: Any, texts: Mapping[str, Any], f
     faults = []
     before = {id(element) for element in sound}
     lists: dict[str, list] = {}
-    for key, values in (("elements", elements), ("profiles", profiles)):
+    for key, values in (("elements", elements), ("profiles", profiles),
+                        ("controls", controls)):
         items = sorted(values, key=label) if isinstance(values, Set) else items_of(values)
         lists[key] = [item if id(item) in before else _settled(item) for item in items or ()]
         if items is None:
@@ -66,9 +71,11 @@ def checked(name: Any, elements: Any, profiles: Any, texts: Mapping[str, Any], f
     known = [p.name for p in lists["profiles"]
              if isinstance(p, Profile) and isinstance(p.name, str)]
     faults += _all_faults({"name": name, **texts}, lists["elements"], known, before)
+    if not faults:
+        faults += control_faults(lists["controls"], lists["elements"])
     if faults:
         raise NetworkError(faults)
-    return tuple(lists["elements"]), tuple(lists["profiles"])
+    return tuple(lists["elements"]), tuple(lists["profiles"]), tuple(lists["controls"])
 
 
 def _profile_faults(profiles: list) -> Iterator[Fault]:

@@ -20,6 +20,7 @@ from pyomo_dlmp.opendss.reading.buses import make_buses
 from pyomo_dlmp.opendss.reading.circuit import Draft
 from pyomo_dlmp.opendss.reading.codes import Codes
 from pyomo_dlmp.opendss.reading.connectivity import LINEAR, explore
+from pyomo_dlmp.opendss.reading.controls import read_controls
 from pyomo_dlmp.opendss.reading.generators import read_as_power
 from pyomo_dlmp.opendss.reading.lines import prepare
 from pyomo_dlmp.opendss.reading.nominal import find_split_buses, find_voltages
@@ -112,7 +113,7 @@ def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: s
     try:
         return Network(name or (circuit.name if circuit else draft.snapshot.name), draft.elements,
                        source=f"OpenDSS file {path.name}", profiles=profiles,
-                       frequency=draft.snapshot.frequency)
+                       frequency=draft.snapshot.frequency, controls=read_controls(draft))
     except NetworkError as error:
         raise NetworkError(_placed(fault, draft) for fault in error.faults) from None
 

@@ -144,7 +144,7 @@ def _place(words: Wording, bus: str, leg: str, kv: float | None = None) -> str:
 
 
 def capacitors(words: Wording) -> Iterator[str]:
-    """All capacitors that are closed, leg by leg; negative ones are reactors.
+    """Capacitors that are closed or switched, leg by leg; negative ones are reactors.
 
     Parameters
     ----------
@@ -157,7 +157,8 @@ def capacitors(words: Wording) -> Iterator[str]:
     """
     for capacitor in words.network.capacitors.values():
         for leg, kvar in zip(capacitor.legs, capacitor.kvar, strict=True):
-            if capacitor.closed and kvar and len({0, *words.nodes(capacitor.bus, leg)}) > 1:
+            written = capacitor.closed or capacitor.name in words.switched
+            if written and kvar and len({0, *words.nodes(capacitor.bus, leg)}) > 1:
                 yield _capacitor(words, capacitor, leg, kvar)
 
 

@@ -137,7 +137,9 @@ def center_tapped(words: Wording) -> Iterator[str]:
 
 
 def regulators(words: Wording) -> Iterator[str]:
-    """One single-phase transformer for each unit; an open delta also has a through conductor.
+    """One single-phase transformer for each unit, or one for those that move together.
+
+    An open delta also has a through conductor.
 
     Parameters
     ----------
@@ -157,17 +159,23 @@ def _regulator(words: Wording, reg: Regulator) -> Iterator[str]:
     bus = words.network.buses[reg.from_bus]
     grounded = reg.to_bus in words.grounded
     ohm = words.ideal_ohm(reg.from_bus) * (1.0 if grounded else 10.0)
-    for leg, ratio in reg.ratio.items():
-        kv = bus.nominal_kv(leg)
-        ideal = 1000.0 * kv**2 / ohm / 1e4  # kVA on which .01 % is that impedance
-        kva, r, x = (reg.kva, reg.r_percent, reg.x_percent) if reg.kva else (ideal, 0.0, 0.01)
+    units = [((leg,), ratio) for leg, ratio in reg.ratio.items()]
+    if reg.name in words.together:
+        units = [(tuple(reg.ratio), units[0][1])]
+    for legs, ratio in units:
+        leg, n = legs[0], len(legs)
+        unit_kv = bus.nominal_kv(leg)
+        kv = unit_kv if n == 1 else bus.kv
+        ideal = 1000.0 * unit_kv**2 / ohm / 1e4  # kVA on which .01 % is that impedance
+        unit_kva, r, x = (reg.kva, reg.r_percent, reg.x_percent) if reg.kva else (ideal, 0.0, 0.01)
+        kva = n * unit_kva
         ppm = 1.0 if reg.kva else 0.0 if grounded else 1000.0 * words.mva / kva
         taps = (1.0 / ratio, 1.0) if reg.kind == "A" else (1.0, ratio)
         kind = "delta" if between_phases(leg) else "wye"
         windings = " ".join(
-            _wdg(k, _winding(words, end, (leg,)), kind, kv, kva, tap, r / 2)
+            _wdg(k, _winding(words, end, legs), kind, kv, kva, tap, r / 2)
             for k, (end, tap) in enumerate(zip((reg.from_bus, reg.to_bus), taps, strict=True), 1))
-        yield (f"{words.new('transformer', reg, leg)} phases=1 windings=2 {windings} "
+        yield (f"{words.new('transformer', reg, ''.join(legs))} phases={n} windings=2 {windings} "
                f"xhl={figure(x)} %noloadloss=0 %imag=0 ppm_antifloat={figure(ppm)} {_RANGE}")
     if reg.connection == "open_delta":
         common = next(p for p in PHASES if all(p in leg for leg in reg.taps))

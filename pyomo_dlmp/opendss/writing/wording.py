@@ -59,10 +59,15 @@ class Wording:
         Buses whose voltage to ground is held.
     shapes : dict of str to str
         [profile]: the load shape that it was written as.
+    together : frozenset of str
+        Regulators that are written as one transformer.
+    switched : frozenset of str
+        Capacitors that are written even if they are open.
     """
 
-    def __init__(self, network: Network):
-        self.network = network
+    def __init__(self, network: Network, together: frozenset[str] = frozenset(),
+                 switched: frozenset[str] = frozenset()):
+        self.network, self.together, self.switched = network, together, switched
         self.names = Names(network.buses)
         self.shapes: dict[str, str] = {}
         self._spare: dict[str, int] = {}

@@ -1,0 +1,266 @@
+"""The capacity of a site with the controls of regulators and capacitors acting, in the engine.
+
+With controls, what is allowed need not be an interval: a tap that moves may break a limit, or mend
+one. So each hour that is searched goes up from 0 in steps to the first limit that is broken, and
+then the last step is halved. Every state begins at the taps and switches of the network.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from pyomo_dlmp.connection.engine import EngineFeeder, EngineLimits, Use, used
+from pyomo_dlmp.errors import Fault, ModelError
+from pyomo_dlmp.network import FixedControl, Network
+
+_STEPS = 12  # from 0 to the firm kW at fixed taps
+_GROWTH = 0.05  # of the kW reached: a step is no smaller
+_EXACT = 1e-3  # of the firm kW, to which the last step is halved
+_STATES = 150_000  # conductors times states of the hours that are searched, besides the first
+_AGAIN = (1.02, 1.1, 1.25)  # times the firm kW: whether there is room again
+_ROUNDS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class ActingControls:
+    """A capacity with controls acting.
+
+    Attributes
+    ----------
+    firm_kw : float
+        Contracted power (kW), kept in every hour that was looked at.
+    ends : Use or None
+        The first limit that is broken above it; None: none up to what was looked for.
+    hour : int
+        Where.
+    fixed_kw : float
+        The firm kW at fixed taps and switches.
+    searched : tuple of int
+        Hours that went up from 0 in steps.
+    looked_at, different : int
+        Different hours in which the firm kW itself was tried; of how many.
+    step_kw : float
+        Of the steps; they are 5 % of the kW reached where that is more.
+    existing : list of Use
+        Limits that are broken before anything is connected, with controls acting.
+    unsettled : tuple of int
+        Hours in which controls did not come to rest.
+    again_kw : float
+        A greater contract at which that hour keeps all limits again; nan: none was found.
+    fixed : dict of str to str
+        [control]: why it does not act.
+    moves : DataFrame
+        In that hour: columns control, element, fixed, without, with: taps (or share of a bank that
+        is closed) in the network, without the site, and with it.
+    """
+
+    firm_kw: float
+    ends: Use | None
+    hour: int
+    fixed_kw: float
+    searched: tuple[int, ...]
+    looked_at: int
+    different: int
+    step_kw: float
+    existing: list[Use]
+    unsettled: tuple[int, ...]
+    again_kw: float
+    fixed: dict[str, str]
+    moves: pd.DataFrame
+
+    def __str__(self) -> str:
+        words = (f"With controls acting (OpenDSS) {math.floor(self.firm_kw):,} kW are firm instead "
+                 f"of {math.floor(self.fixed_kw):,} kW at fixed taps; the limit is "
+                 f"{self.ends or 'none'}. ")
+        words += (f"{len(self.searched):,} hours were searched in steps of {self.step_kw:,.0f} kW, "
+                  f"and the firm kW tried in {self.looked_at:,} of {self.different:,} different "
+                  "hours. ")
+        if math.isfinite(self.again_kw):
+            words += (f"{math.floor(self.again_kw):,} kW would keep all limits of that hour again: "
+                      "what is allowed is no interval from 0. ")
+        if self.existing:
+            words += f"{len(self.existing)} limits are broken before, with controls acting. "
+        if self.unsettled:
+            words += (f"WARNING: in {len(self.unsettled)} hours controls do not come to rest (the "
+                      f"first: {self.unsettled[0]}). ")
+        if self.fixed:
+            name, why = next(iter(self.fixed.items()))
+            words += f"{len(self.fixed)} controls stay as they are, such as {name}: {why}. "
+        return words.strip()
+
+
+def acting_faults(network: Network) -> list[Fault]:
+    """Why no control can act.
+
+    Parameters
+    ----------
+    network : Network
+
+    Returns
+    -------
+    list of Fault
+    """
+    if any(not isinstance(c, FixedControl) for c in network.controls):
+        return []
+    return [Fault(f"network {network.name!r}", "keeps no settings of regulators or capacitors",
+                  "Read its OpenDSS file, which has RegControls or CapControls, or write a table "
+                  "regulator_controls.csv; or study it at fixed taps.")]
+
+
+def controls_acting(study: Any, hours: Sequence[int], few: Sequence[int],
+                    limits: EngineLimits) -> ActingControls:
+    """The capacity of a study's site with controls acting.
+
+    Parameters
+    ----------
+    study : ConnectionStudy
+        With its answer at fixed taps.
+    hours : sequence of int
+        In which the firm kW is tried.
+    few : sequence of int
+        That are searched, the first of them the one that allows least at fixed taps; of a large
+        feeder this one alone.
+    limits : EngineLimits
+        Without moved ones.
+
+    Returns
+    -------
+    ActingControls
+
+    Raises
+    ------
+    ModelError
+        If the network has no controls.
+    """
+    if faults := acting_faults(study.network):
+        raise ModelError(faults)
+    return _Acting(study, limits, hours).run(few)
+
+
+class _Acting:
+    """The search of one study."""
+
+    def __init__(self, study: Any, limits: EngineLimits, hours: Sequence[int]):
+        self.study, self.limits, self.hours = study, limits, list(hours)
+        self.feeder = EngineFeeder(study.network, study.sites, study.hours, controls=True)
+        self.say = study.grid.say
+        self.unsettled: set[int] = set()
+        self.step = max(study.firm_kw, 0.01 * study.max_kw, 1.0) / _STEPS
+
+    def run(self, few: Sequence[int]) -> ActingControls:
+        existing = self._existing()
+        conductors = sum(len(bus.conductors) for bus in self.study.network.buses.values())
+        searched = list(few)
+        if conductors * len(few) * _STEPS > _STATES:
+            searched = searched[:1]
+        firm, ends, hour = float(self.study.max_kw), None, searched[0]
+        for i, t in enumerate(searched):
+            self.say(f"controls acting, hours from 0 kW up: {i + 1} of {len(searched)}")
+            kw, use = self._first(t, firm)
+            if use is not None and kw < firm:
+                firm, ends, hour = kw, use, t
+        for _ in range(_ROUNDS):
+            worse = self._breaking(firm)
+            for t in worse:
+                kw, use = self._first(t, firm)
+                searched += [t] if t not in searched else []
+                if use is not None and kw < firm:
+                    firm, ends, hour = kw, use, t
+            if not worse:
+                break
+        study = self.study
+        again = next((factor * firm for factor in _AGAIN if ends is not None and firm > 0
+                      and self._worst(hour, factor * firm) is None), math.nan)
+        assert self.feeder.solver.controls is not None
+        return ActingControls(
+            firm, ends, hour, study.firm_kw, tuple(searched), len(self.hours),
+            study.hourly.different, self.step, existing, tuple(sorted(self.unsettled)), again,
+            self.feeder.solver.controls.fixed, self._moves(hour, firm))
+
+    def _existing(self) -> list[Use]:
+        """Limits that are broken without the site; moved, or left out."""
+        found: dict[tuple[tuple[str, str, str], bool], Use] = {}
+        for i, t in enumerate(self.hours):
+            self.say(f"controls acting, without the applicant: {i + 1:,} of {len(self.hours):,} "
+                     "hours")
+            for use in self._uses(t, 0.0):
+                end = use.limit, use.value > 1.0  # too low or too high
+                if use.excess > 0 and (end not in found or use.excess > found[end].excess):
+                    found[end] = use
+        moved: dict[tuple[str, str, str], list[float]] = {}
+        for use in found.values():
+            moved.setdefault(use.limit, []).append(use.value)
+        out = self.study.options.get("existing") == "left out"
+        self.limits = EngineLimits(self.limits.options, {} if out else moved,
+                                   frozenset(moved if out else ()))
+        return sorted(found.values(), key=lambda u: -u.excess)
+
+    def _uses(self, t: int, contract: float) -> list[Use]:
+        """Limits at a contract, or one that stands for no solution."""
+        point = self.feeder.state(t, self.study.drawn(t, contract))
+        if self.feeder.solver.unsettled:
+            self.unsettled.add(t)
+        if not point.settled[t]:
+            return [Use(math.inf, "no solution", "", "", math.nan, t)]
+        return list(used(self.study.network, point, t, self.limits))
+
+    def _worst(self, t: int, contract: float) -> Use | None:
+        """The limit that is broken furthest."""
+        use = max(self._uses(t, contract), default=None, key=lambda u: u.excess)
+        return use if use is not None and use.excess > 0 else None
+
+    def _first(self, t: int, top: float) -> tuple[float, Use | None]:
+        """Greatest contract of an hour up to which no step breaks a limit, and what then does."""
+        low = 0.0
+        if self.study.hours.share[t] <= 0:
+            return top, None
+        for _ in range(1000):
+            high = min(low + max(self.step, _GROWTH * low), top)
+            use = self._worst(t, high)
+            if use is not None:
+                break
+            if high >= top:
+                return top, None
+            low = high
+        else:
+            return low, None
+        while high - low > max(_EXACT * high, 0.1):
+            middle = 0.5 * (low + high)
+            more = self._worst(t, middle)
+            low, high, use = (middle, high, use) if more is None else (low, middle, more)
+        return low, use
+
+    def _breaking(self, firm: float) -> list[int]:
+        """Hours that break a limit at a contract."""
+        found = []
+        for i, t in enumerate(self.hours):
+            self.say(f"controls acting, at {firm:,.0f} kW: {i + 1:,} of {len(self.hours):,} hours")
+            if self._worst(t, firm) is not None:
+                found.append(t)
+        return found
+
+    def _moves(self, t: int, firm: float) -> pd.DataFrame:
+        """Taps and banks in the network, and in an hour without and with the site."""
+        rows = {name: [name, element, at] for name, element, at in self._states(None)}
+        for contract in (0.0, firm):
+            self.feeder.state(t, self.study.drawn(t, contract))
+            for name, _, at in self._states(t):
+                rows[name].append(at)
+        return pd.DataFrame(list(rows.values()),
+                            columns=["control", "element", "fixed", "without", "with"])
+
+    def _states(self, t: int | None) -> list[tuple[str, str, float]]:
+        """[control, element, state]: of the last solution, or (None) of the network."""
+        solver = self.feeder.solver
+        controls = solver.controls
+        assert controls is not None
+        if t is None:
+            solver.rest()
+        of = {c.name: getattr(c, "of", "") for c in self.study.network.controls}
+        found = [(name, of[name], solver.tap(name)) for name in controls.taps]
+        return found + [(name, of[name], solver.closed(name)) for name in controls.banks]

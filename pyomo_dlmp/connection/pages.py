@@ -1,0 +1,240 @@
+"""Pages of connection studies: of one site, of applicants in order, of a map."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from pyomo_dlmp.connection.answer import Flexible
+from pyomo_dlmp.connection.folder import applicants_table
+from pyomo_dlmp.connection.hosting import HostingMap
+from pyomo_dlmp.connection.prices import PriceImpact
+from pyomo_dlmp.connection.result import ConnectionStudy
+from pyomo_dlmp.network import Network
+from pyomo_dlmp.report.drawing import Job
+from pyomo_dlmp.report.page import Picture, Section, render_page
+from pyomo_dlmp.report.story import Headline
+from pyomo_dlmp.report.tables import Table, number
+
+_MOST_LIMITS, _MOST_BUSES = 30, 12  # rows of a page; tables have all
+
+
+def study_page(study: ConnectionStudy, flexible: dict[str, Flexible],
+               impacts: dict[str, PriceImpact], remedies: pd.DataFrame | None) -> str:
+    """The page of a study.
+
+    Parameters
+    ----------
+    study : ConnectionStudy
+    flexible : dict of str to Flexible
+        By what is allowed, in words.
+    impacts : dict of str to PriceImpact
+        By case, as of `ConnectionStudy.price_cases`.
+    remedies : DataFrame or None
+
+    Returns
+    -------
+    str
+        HTML that refers to nothing else.
+    """
+    sections = [_envelope_section(study, flexible), *_existing_section(study),
+                *_acting_section(study), Section("effects", "What the firm kW does", "", [table_of(
+                    study.effects, 1,
+                    "Voltages, unbalance and losses before and after, in four hours.")]),
+                *_price_section(study, impacts)]
+    if remedies is not None and len(remedies):
+        sections.append(Section("remedies", "What would move the limit", "", [table_of(
+            remedies, 2, "Ranked by the limiting hour; the best solved in all hours.")]))
+    headlines = [Headline("Firm (kW)", {"all hours": below(study.firm_kw), **(
+        {} if study.acting is None else {"controls acting": below(study.acting.firm_kw)})})]
+    if flexible:
+        headlines.append(Headline("Flexible (kW)", {
+            name.replace("_", " "): below(one.kw) for name, one in flexible.items()}))
+    for name, impact in list(impacts.items())[:1]:
+        headlines.append(Headline(f"Price, {name} ($/MWh)", {
+            "it pays": impact.price, "others, before": impact.others[0],
+            "others, after": impact.others[1]}))
+    return render_page(f"Connection at bus {study.site.bus} of {study.network.name}",
+                       site_words(study), lead_words(study), headlines, sections)
+
+
+def applicants_page(studies: Sequence[ConnectionStudy]) -> str:
+    """The page of applicants in their order.
+
+    Parameters
+    ----------
+    studies : sequence of ConnectionStudy
+
+    Returns
+    -------
+    str
+    """
+    first = studies[0]
+    sections = [Section("queue", "In their order", "Each finds what the ones before have left.", [
+        table_of(applicants_table(studies), 2, "What each asks for and gets, what would be firm at "
+                 "its bus when it connects, what it leaves of that, and what ends it.")])]
+    for i, study in enumerate(studies):
+        sections += [_envelope_section(study, {}, f"{i + 1}. Bus {study.site.bus}", f"site{i + 1}",
+                                       lead_words(study) + " "),
+                     *_acting_section(study, f"acting{i + 1}")]
+    sections += _existing_section(first)
+    buses = ", ".join(study.site.bus for study in studies)
+    lead = " ".join(f"{i + 1}. Bus {s.site.bus}: {math.floor(s.firm_kw):,} kW; {s.binding}."
+                    for i, s in enumerate(studies))
+    return render_page(f"{len(studies)} applicants at {first.network.name}: {buses}",
+                       site_words(first), lead,
+                       [Headline("Gets (kW)", {f"{i + 1}. {s.site.bus}": below(s.firm_kw)
+                                               for i, s in enumerate(studies)})], sections)
+
+
+def _envelope_section(study: ConnectionStudy, flexible: dict[str, Flexible],
+                      title: str = "What each hour allows", anchor: str = "envelope",
+                      words: str = "") -> Section:
+    contracts = {name.replace("_", " "): one.kw for name, one in flexible.items()}
+    return Section(anchor, title, words + _gap_words(study), [
+        Picture(Job(_envelope, (study.hourly.kw, study.firm_kw, contracts)).svg(),
+                f"What the site at bus {study.site.bus} may draw (kW) with every limit kept in AC.",
+                "Capacity by hour, sorted and by day and hour."),
+        table_of(study.bindings.head(_MOST_LIMITS), 3,
+                 "Limits that are met first, and in how many hours.")])
+
+
+def _existing_section(study: ConnectionStudy) -> list[Section]:
+    if not study.existing:
+        return []
+    told = study.existing_table
+    more = f" The {_MOST_LIMITS} furthest of {len(told)}." if len(told) > _MOST_LIMITS else ""
+    return [Section(
+        "existing", "Broken before anything is connected",
+        "These limits are broken without the site. They are taken at the worst value that they "
+        "have without it, so that the site may not make that worse."
+        if study.options.get("existing") != "left out" else
+        "These limits are broken without the site, and do not count.",
+        [table_of(told.head(_MOST_LIMITS), 3,
+                  f"Limits, and where they are broken furthest.{more}")])]
+
+
+def _acting_section(study: ConnectionStudy, anchor: str = "acting") -> list[Section]:
+    if study.acting is None:
+        return []
+    return [Section(anchor, "With controls acting", str(study.acting), [table_of(
+        study.acting.moves, 2, f"Taps and banks in the network, and what the controls make of them "
+        f"in hour {study.acting.hour} without the site and with it at the firm kW (taps in steps, "
+        "banks as the share that is closed).")])]
+
+
+def _price_section(study: ConnectionStudy, impacts: dict[str, PriceImpact]) -> list[Section]:
+    if not impacts:
+        return []
+    buses, hours = study.price_tables(impacts)
+    most = buses.groupby("case", sort=False).head(_MOST_BUSES)
+    words = " ".join(f"{name.capitalize()}: {impact.sentence}" for name, impact in impacts.items())
+    return [Section("prices", "Prices", words, [
+        table_of(hours, 1, "At the site ($/MWh); paid in $. The penalty share is that of a broken "
+                 "limit, which is named where it is more than a fifth."),
+        table_of(most, 2, "Buses whose prices change most ($/MWh).")])]
+
+
+def hosting_page(answer: HostingMap) -> str:
+    """The page of a hosting map.
+
+    Parameters
+    ----------
+    answer : HostingMap
+
+    Returns
+    -------
+    str
+    """
+    hours = answer.grid.hours.count
+    return render_page(
+        f"Hosting map of {answer.network.name}",
+        f"one site at a time, {hours:,} hours, taps and capacitors as they are",
+        f"{answer!r}"[1:-1] + ".", [], [Section("map", "Firm kW by bus", "", [
+            Picture(Job(_hosting, (answer.table, places_of(answer.network))).svg(),
+                    "Firm kW of a three-phase site at each bus.", "Firm kW over distance."),
+            table_of(answer.table, 1, f"Flexible: curtailed in at most {answer.allowed_hours:g} "
+                     "hours a year.")])])
+
+
+def _envelope(*args: Any):
+    from pyomo_dlmp.connection.pictures import envelope_picture  # loads matplotlib
+
+    return envelope_picture(*args)
+
+
+def _hosting(*args: Any):
+    from pyomo_dlmp.connection.pictures import hosting_picture  # loads matplotlib
+
+    return hosting_picture(*args)
+
+
+def site_words(study: ConnectionStudy) -> str:
+    """Site and hours in words."""
+    site = study.site
+    svg = f", static var generator of {site.svg_kvar:,.0f} kvar" if site.svg_kvar else ""
+    return (f"phases {site.phases}, power factor {site.power_factor:g}{svg}; "
+            f"{study.hours.count:,} hours, {study.hourly.different:,} of them different; taps and "
+            "capacitors as they are" + (", and acting" if study.acting is not None else ""))
+
+
+def lead_words(study: ConnectionStudy) -> str:
+    """The answer in sentences."""
+    words = f"{math.floor(study.firm_kw):,} kW are firm: every limit is kept in every hour. "
+    words += (f"The limit is {study.binding}. " if study.binding.limit is not None else
+              f"{str(study.binding).capitalize()}: no more was looked for. "
+              if study.binding.what == "no limit" else f"Beyond it there is {study.binding}. ")
+    if study.existing:
+        words += f"{len(study.existing)} limits are broken before anything is connected. "
+    words += str(study.check) if study.check is not None else ""
+    return words + (f" {study.acting}" if study.acting is not None else "")
+
+
+def below(kw: float) -> float:
+    """A kW that is shown with four digits and not above what it is."""
+    step = 10.0 ** max(0, len(str(math.floor(max(kw, 1.0)))) - 4)
+    return math.floor(kw / step) * step
+
+
+def _gap_words(study: ConnectionStudy) -> str:
+    gaps = study.gaps
+    return "" if not len(gaps) else (
+        f"In {len(gaps)} hours (the first: {int(gaps[0])}) more than this keeps all limits again: "
+        "what is allowed is no interval from 0.")
+
+
+def table_of(table: pd.DataFrame, words: int, caption: str) -> Table:
+    """A table of a page.
+
+    Parameters
+    ----------
+    table : DataFrame
+    words : int
+        Columns of words, from the left.
+    caption : str
+
+    Returns
+    -------
+    Table
+    """
+    head = [str(c).replace("_", " ") for c in table.columns]
+    rows = [[_cell(x) for x in row] for row in table.itertuples(index=False)]
+    return Table(head, rows, words, caption)
+
+
+def _cell(x: Any) -> str:
+    if isinstance(x, float):
+        return "–" if math.isnan(x) else number(x)
+    return str(x)
+
+
+def places_of(network: Network) -> pd.DataFrame:
+    """Coordinates of buses and what feeds them: columns bus, x, y, before."""
+    graph = network.graph()
+    rows = [(name, bus.x, bus.y, next(iter(graph.predecessors(name)), ""))
+            for name, bus in network.buses.items() if name in graph]
+    table = pd.DataFrame(rows, columns=["bus", "x", "y", "before"])
+    return table.astype({"x": float, "y": float})
