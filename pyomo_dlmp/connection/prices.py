@@ -241,9 +241,9 @@ class _Penalties:
         if not hasattr(self, "_table"):
             parts = self.after.price_parts()
             parts = parts[parts["quantity"] == "active"]
-            made = [part in self.groups[t] for part, t in zip(
-                parts["part"].astype(str), parts["period"], strict=True)]
-            self._table = parts.assign(value=parts["value"].where(made, 0.0)).groupby(
+            made = [x if part in self.groups[t] else 0.0 for x, part, t in zip(
+                parts["value"], parts["part"].astype(str), parts["period"], strict=True)]
+            self._table = parts.assign(value=made).groupby(
                 keys, sort=False, observed=True)["value"].sum().reset_index()
         return self._table
 
