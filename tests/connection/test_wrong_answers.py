@@ -156,3 +156,13 @@ def test_a_site_of_two_phases_stands_between_them_where_nothing_grounds_a_bus():
     assert least[0] == pytest.approx(.95, abs=2e-6) and least[1] < .95 - 1e-4
     with pytest.raises(dlmp.ModelError, match="--phases ab"):
         dlmp.connection_study(network, "713", phases="a")
+
+
+def test_without_limits_a_feeder_ends_where_its_power_flow_does():
+    """Newton's method finds solutions of low voltages beyond: 8,000 kW, where the engine has none.
+
+    By the engine: 7,100 kW have a power flow, 7,400 kW have none.
+    """
+    study = dlmp.connection_study(dlmp.load_feeder("ieee13"), "675", v_min=None, v_max=None)
+    assert study.binding.what == "no solution" and 6900 < study.firm_kw < 7400
+    assert study.check.keeps
