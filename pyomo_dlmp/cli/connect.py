@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from math import floor
 from pathlib import Path
 
@@ -61,7 +62,10 @@ def add(commands) -> None:
 
 
 def _or_none(text: str) -> float | None:
-    return None if text.lower() == "none" else float(text)
+    try:
+        return None if text.lower() == "none" else float(text)
+    except ValueError:
+        raise ArgumentTypeError(f"is {text!r}: give a number, or none") from None
 
 
 def _number_or_text(text: str) -> float | str:
@@ -80,15 +84,20 @@ def run(args, console: Console) -> int:
         raise ModelError.at("connect, --controls", "is acting, with --all",
                             "A map is at fixed taps: give the bus, --bus B.")
     if args.kw and len(args.kw) not in (1, max(1, len(args.bus))):
+        many = "es" * (len(args.bus) != 1)
         raise ModelError.at("connect, --kw", f"is given {len(args.kw)} times for "
-                            f"{len(args.bus)} buses", "Give one, or one for each --bus.")
+                            f"{len(args.bus)} bus{many}", "Give one, or one for each --bus.")
     from pyomo_dlmp.study.screen import Stages
 
     with Stages(console) as stage:
+        stage(f"reading {args.feeder}")
+        from pyomo_dlmp.connection.acting import acting_faults
         from pyomo_dlmp.connection.folder import ResultFolder
         from pyomo_dlmp.io import find_feeder
 
         network = find_feeder(args.feeder, stage)
+        if args.controls == "acting" and (faults := acting_faults(network)):
+            raise ModelError(faults)
         place = "all" if args.all else "_".join(args.bus)
         name = f"connect_{network.name}_{place}".replace("/", "_")
         folder = ResultFolder(Path(args.out or name), args.overwrite)
@@ -123,6 +132,8 @@ def _one(args, console, network, folder, options, stage) -> int:
     from pyomo_dlmp.connection.study import let_act
 
     study = connection_study(network, args.bus[0], max_kw=(args.kw or [None])[0], **options)
+    for note in study.hours.notes:
+        _say(console, f"NOTE: {note}")
     _say(console, lead_words(study))
     _tell_broken(console, study)
     flexible = {}
@@ -206,6 +217,8 @@ def _several(args, console, network, folder, options) -> int:
     studies = applicants(network, args.bus, kw, controls=args.controls, **options)
     table = applicants_table(studies)
     folder.write("applicants", table)
+    for note in studies[0].hours.notes:
+        _say(console, f"NOTE: {note}")
     _tell_broken(console, studies[0])
     for row, study in zip(table.to_dict("records"), studies, strict=True):
         asked = f" of {row['asked_kw']:,.0f} asked" if row["asked_kw"] == row["asked_kw"] else ""

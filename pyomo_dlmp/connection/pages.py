@@ -58,7 +58,8 @@ def study_page(study: ConnectionStudy, flexible: dict[str, Flexible],
             "it pays": impact.price, "others, before": impact.others[0],
             "others, after": impact.others[1]}))
     return render_page(f"Connection at bus {study.site.bus} of {study.network.name}",
-                       site_words(study), lead_words(study), headlines, sections)
+                       site_words(study), " ".join([lead_words(study), *(
+                           f"Note: {note}" for note in study.hours.notes)]), headlines, sections)
 
 
 def applicants_page(studies: Sequence[ConnectionStudy]) -> str:
@@ -183,12 +184,16 @@ def site_words(study: ConnectionStudy) -> str:
 
 def lead_words(study: ConnectionStudy) -> str:
     """The answer in sentences."""
-    words = f"{math.floor(study.firm_kw):,} kW are firm: every limit is kept in every hour. "
+    kept = "no limit gets worse than without the site" if study.existing and (
+        study.options.get("existing") != "left out") else "every limit is kept"
+    words = f"{math.floor(study.firm_kw):,} kW are firm: {kept} in every hour. "
     words += (f"The limit is {study.binding}. " if study.binding.limit is not None else
               f"{str(study.binding).capitalize()}: no more was looked for. "
               if study.binding.what == "no limit" else f"Beyond it there is {study.binding}. ")
     if study.existing:
-        words += f"{len(study.existing)} limits are broken before anything is connected. "
+        one = len(study.existing) == 1
+        words += (f"{len(study.existing)} limit{'' if one else 's'} {'is' if one else 'are'} "
+                  "broken before anything is connected. ")
     words += str(study.check) if study.check is not None else ""
     return words + (f" {study.acting}" if study.acting is not None else "")
 
