@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.errors import DlmpError, ModelError
 
 _FEW = 5  # limits that are named
 _DAY = 30_000  # conductors times hours whose prices are solved unasked
@@ -129,9 +129,11 @@ def _one(args, console, network, folder, options, stage) -> int:
     from pyomo_dlmp.connection import connection_study
     from pyomo_dlmp.connection.folder import summary_table
     from pyomo_dlmp.connection.pages import lead_words, study_page
-    from pyomo_dlmp.connection.study import let_act
+    from pyomo_dlmp.connection.study import confirm, let_act
 
-    study = connection_study(network, args.bus[0], max_kw=(args.kw or [None])[0], **options)
+    which = options.pop("check")
+    study = connection_study(network, args.bus[0], max_kw=(args.kw or [None])[0], check=False,
+                             **options)
     for note in study.hours.notes:
         _say(console, f"NOTE: {note}")
     _say(console, lead_words(study))
@@ -153,12 +155,16 @@ def _one(args, console, network, folder, options, stage) -> int:
     for name, table in (("envelope", study.envelope), ("limits", study.bindings),
                         ("existing", study.existing_table), ("effects", study.effects)):
         folder.write(name, table)
-    if args.controls == "acting":
-        study.acting = let_act(study)
-        _say(console, str(study.acting))
-        folder.write("controls", study.acting.moves)
-        write()
     try:
+        if which:
+            study.check = confirm(study, study.grid.limits.options, "all" if which == "all" else "")
+            _say(console, str(study.check))
+            write()
+        if args.controls == "acting":
+            study.acting = let_act(study)
+            _say(console, str(study.acting))
+            folder.write("controls", study.acting.moves)
+            write()
         if not args.quick:
             cases = study.price_cases
             day = cases.pop("peak day", None)
@@ -173,7 +179,7 @@ def _one(args, console, network, folder, options, stage) -> int:
             if day is not None and _fits(network, day, args.prices):
                 _prices(console, study, {"peak day": day}, impacts, folder, stage)
                 write()
-            elif day is not None:
+            elif day is not None and args.prices is None:
                 _say(console, f"Prices of the peak day (hours {day[0]} to {day[-1]}) are left out "
                      "on a feeder of this size: --prices day solves them.")
     finally:  # also at Ctrl-C: what was found is on the page
@@ -193,8 +199,12 @@ def _tell_broken(console: Console, study) -> None:
 def _prices(console: Console, study, cases: dict, impacts: dict, folder, stage) -> None:
     """Prices of some cases: said, and written with those before."""
     for name, hours in cases.items():
-        impacts[name] = study.prices(hours, progress=lambda text, name=name: stage(
-            f"{text.replace('prices', f'prices of the {name}', 1)}"))
+        try:
+            impacts[name] = study.prices(hours, progress=lambda text, name=name: stage(
+                f"{text.replace('prices', f'prices of the {name}', 1)}"))
+        except DlmpError as error:  # what else there is to say does not wait for it
+            _say(console, f"Prices of the {name} are not known: {error}")
+            continue
         _say(console, f"{name.capitalize()}: {impacts[name].sentence}")
         tables = study.price_tables(impacts)
         folder.write("prices", tables[0])

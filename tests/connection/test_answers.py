@@ -118,6 +118,14 @@ def test_a_price_of_penalties_is_flagged_with_its_limit():
     assert impact.hourly["limit"][0].startswith("end.") and "WARNING" in impact.sentence
 
 
+def test_a_penalty_without_the_site_is_flagged_too():
+    pv = dlmp.Generator(name="pv", bus="end", kw=900, kw_min=900, kw_max=900, cost=0.0)
+    impact = dlmp.price_impact(two_buses().with_devices(pv), "end", 900, v_max=1.01)
+    assert len(impact.flagged) == 1 and "WARNING" in impact.sentence
+    assert "of the first kW" in impact.sentence and "> 1.01 pu" in impact.hourly["limit"][0]
+    assert (impact.table.set_index("bus").loc["end", ["penalty_share_before"]] > .2).all()
+
+
 def test_remedies_are_ranked_and_hold():
     study = dlmp.connection_study(two_buses(), "end", load_scale=[.5, 1.0])
     table = study.remedies()
