@@ -194,6 +194,8 @@ def _tell_broken(console: Console, study) -> None:
         _say(console, f"  broken before: {old.limit.words(old.value)}, hour {old.hour}")
     if len(study.existing) > _FEW:
         _say(console, f"  and {len(study.existing) - _FEW} more (existing.csv)")
+    if study.existing and study.firm_kw < 1.0 and study.options["existing"] == "relaxed":
+        _say(console, "  --leave-out-broken asks what the other limits allow.")
 
 
 def _prices(console: Console, study, cases: dict, impacts: dict, folder, stage) -> None:
