@@ -24,6 +24,7 @@ _EXACT = 1e-3  # of the firm kW, to which the last step is halved
 _STATES = 150_000  # conductors times states of the hours that are searched, besides the first
 _AGAIN = (1.02, 1.1, 1.25)  # times the firm kW: whether there is room again
 _ROUNDS = 5
+_NOTHING = 0.5  # kW
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +166,9 @@ class _Acting:
             if use is not None and kw < firm:
                 firm, ends, hour = kw, use, t
         for _ in range(_ROUNDS):
+            if firm < _NOTHING:
+                firm = 0.0  # nothing gets worse than it is without the site
+                break
             worse = self._breaking(firm)
             for t in worse:
                 kw, use = self._first(t, firm)

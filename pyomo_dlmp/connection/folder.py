@@ -14,7 +14,7 @@ from pyomo_dlmp.connection.result import ConnectionStudy
 from pyomo_dlmp.errors import ResultsFileError
 
 TABLES = ("summary", "envelope", "limits", "existing", "effects", "prices", "price_hours",
-          "remedies", "applicants", "hosting")
+          "remedies", "controls", "applicants", "hosting")
 PAGE = "report.html"
 
 
@@ -52,6 +52,7 @@ class ResultFolder:
 
     def write(self, name: str, table: pd.DataFrame) -> None:
         """Write a table of `TABLES`."""
+        assert name in TABLES, name  # else --overwrite would not know it
         part = self.path / f"{name}.csv.part"
         table.to_csv(part, index=False)
         part.replace(self.path / f"{name}.csv")

@@ -42,12 +42,16 @@ class Picture:
         A text for readers who cannot see it.
     paper : bool
         Whether it is left out of the page, where a chart shows the same.
+    narrow : bool
+        Whether it is half as wide as the page: two stand side by side, on a narrow screen one
+        below the other.
     """
 
     svg: str
     caption: str
     alt: str
     paper: bool = False
+    narrow: bool = False
 
 
 @dataclass(frozen=True)
