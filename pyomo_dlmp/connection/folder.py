@@ -93,7 +93,9 @@ def summary_table(study: ConnectionStudy, flexible: dict[str, Flexible],
     if study.acting is not None:
         rows += [("firm_with_controls_acting", study.acting.firm_kw, "kW"),
                  ("firm_with_controls_acting_ends_at", str(study.acting.ends or "no limit"), ""),
-                 ("hours_looked_at_with_controls_acting", study.acting.looked_at, "1")]
+                 ("hours_looked_at_with_controls_acting", study.acting.looked_at, "1"),
+                 ("confirmed_with_controls_acting",
+                  "yes" if study.acting.confirmed else "NO", "")]
     for name, impact in (impacts or {}).items():
         case = name.replace(" ", "_")
         before, after = impact.others
