@@ -15,7 +15,7 @@ from pyomo_dlmp.connection.prices import PriceImpact
 from pyomo_dlmp.connection.result import ConnectionStudy
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.report.drawing import Job
-from pyomo_dlmp.report.page import Head, Picture, Section, render_page
+from pyomo_dlmp.report.page import Picture, Section, render_page
 from pyomo_dlmp.report.story import Headline
 from pyomo_dlmp.report.tables import Table, number
 
@@ -56,10 +56,9 @@ def study_page(study: ConnectionStudy, flexible: dict[str, Flexible],
         headlines.append(Headline(f"Price, {name} ($/MWh)", {
             "it pays": impact.price, "others, before": impact.others[0],
             "others, after": impact.others[1]}))
-    notes = [f"Note: {note}" for note in study.hours.notes]
-    return render_page(Head(
-        f"Connection at bus {study.site.bus} of {study.network.name}", site_words(study),
-        " ".join([lead_words(study), *notes]), [], headlines), sections)
+    return render_page(f"Connection at bus {study.site.bus} of {study.network.name}",
+                       site_words(study), " ".join([lead_words(study), *(
+                           f"Note: {note}" for note in study.hours.notes)]), headlines, sections)
 
 
 def _effects(effects: pd.DataFrame) -> pd.DataFrame:
@@ -93,15 +92,16 @@ def applicants_page(studies: Sequence[ConnectionStudy]) -> str:
     for i, study in enumerate(studies):
         sections += [_envelope_section(study, {}, f"{i + 1}. Bus {study.site.bus}", f"site{i + 1}",
                                        lead_words(study) + " "),
-                     *_acting_section(study, f"acting{i + 1}")]
+                     *_acting_section(study, f"acting{i + 1}", f"{i + 1}. Bus {study.site.bus}, "
+                                      "with controls acting")]
     sections += _existing_section(first)
     buses = ", ".join(study.site.bus for study in studies)
     lead = " ".join(f"{i + 1}. Bus {s.site.bus}: {math.floor(s.firm_kw):,} kW; {s.binding}."
                     for i, s in enumerate(studies))
-    gets = Headline("Gets (kW)", {f"{i + 1}. {s.site.bus}": below(s.firm_kw)
-                                  for i, s in enumerate(studies)})
-    return render_page(Head(f"{len(studies)} applicants at {first.network.name}: {buses}",
-                            site_words(first), lead, [], [gets]), sections)
+    return render_page(f"{len(studies)} applicants at {first.network.name}: {buses}",
+                       site_words(first), lead,
+                       [Headline("Gets (kW)", {f"{i + 1}. {s.site.bus}": below(s.firm_kw)
+                                               for i, s in enumerate(studies)})], sections)
 
 
 def _envelope_section(study: ConnectionStudy, flexible: dict[str, Flexible],
@@ -133,10 +133,11 @@ def _existing_section(study: ConnectionStudy) -> list[Section]:
                   f"Limits, and where they are broken furthest.{more}")])]
 
 
-def _acting_section(study: ConnectionStudy, anchor: str = "acting") -> list[Section]:
+def _acting_section(study: ConnectionStudy, anchor: str = "acting",
+                    title: str = "With controls acting") -> list[Section]:
     if study.acting is None:
         return []
-    return [Section(anchor, "With controls acting", str(study.acting), [table_of(
+    return [Section(anchor, title, str(study.acting), [table_of(
         study.acting.moves, 2, f"Taps and banks in the network, and what the controls make of them "
         f"in hour {study.acting.hour} without the site and with it at the firm kW (taps in steps, "
         "banks as the share that is closed).")])]
@@ -175,9 +176,9 @@ def hosting_page(answer: HostingMap) -> str:
         pictures.append(Picture(Job(_map, (answer.table, places)).svg(),
                                 "The same on the map.", "Firm kW on the map.", narrow=True))
     return render_page(
-        Head(f"Hosting map of {answer.network.name}",
-             f"one site at a time, {hours:,} hours, taps and capacitors as they are",
-             f"{answer!r}"[1:-1] + ".", [], []), [Section("map", "Firm kW by bus", "", [
+        f"Hosting map of {answer.network.name}",
+        f"one site at a time, {hours:,} hours, taps and capacitors as they are",
+        f"{answer!r}"[1:-1] + ".", [], [Section("map", "Firm kW by bus", "", [
             *pictures,
             table_of(answer.table, 1, f"Flexible: curtailed in at most {answer.allowed_hours:g} "
                      "hours a year.")])])
@@ -229,7 +230,8 @@ def lead_words(study: ConnectionStudy) -> str:
         words += (f"{len(study.existing)} limit{'' if one else 's'} {'is' if one else 'are'} "
                   "broken before anything is connected. ")
     words += str(study.check) if study.check is not None else ""
-    return words + (f" {study.acting}" if study.acting is not None else "")
+    return words + ("" if study.acting is None else
+                    f" With controls acting {math.floor(study.acting.firm_kw):,} kW are firm.")
 
 
 def below(kw: float) -> float:
