@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from pyomo_dlmp.study.screen import comparison
+from pyomo_dlmp.cli.screen import comparison
 
 
 def solved(name: str, pay: float, passed: bool = True) -> SimpleNamespace:
