@@ -31,8 +31,10 @@ def test_the_example_prints_what_the_page_says(page, capsys, registries):
     text = page.read_text(encoding="utf-8")
     if "ac_power_flow(" in text or "solve_ac_opf(" in text:
         engine()
+    names: dict = {}
     for code, printed in examples_of(page):
-        exec(code, {})
+        names = names if page.stem.startswith("tutorial") else {}  # a tutorial goes on
+        exec(code, names)
         assert capsys.readouterr().out.rstrip() == printed.rstrip()
 
 
