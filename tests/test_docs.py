@@ -55,7 +55,8 @@ def test_the_site_builds_without_warnings(tmp_path):
     assert all(str(page.relative_to(DOCS)) in nav for page in DOCS.rglob("*.md"))
 
 
-TUTORIALS = sorted(p for p in DOCS.rglob("*.md") if "```console" in p.read_text(encoding="utf-8"))
+TUTORIALS = sorted(p for p in (ROOT / "README.md", *DOCS.rglob("*.md"))
+                   if "```console" in p.read_text(encoding="utf-8"))
 PROGRESS = re.compile(r"^ *\d+\.\d s  .*\n?", re.M)
 
 
