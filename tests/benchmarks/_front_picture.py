@@ -1,9 +1,10 @@
-"""The picture at the head of README and of the home page: prices and firm kW on IEEE 37, in AC.
+"""The picture at the head of README and home page, and those of connections in docs/gallery.md.
 
     python -m tests.benchmarks._front_picture
 
-One hour at nominal load and 85 $/MWh: the active DLMP of phase a without and with three
-datacenters, on one scale, and the firm kW of a further one at each bus (0.93 pu and ratings).
+The first is of IEEE 37, in AC, one hour at nominal load and 85 $/MWh: the active DLMP of phase a
+without and with three datacenters, on one scale, and the firm kW of a datacenter at each bus of the
+feeder without them (0.93 pu and ratings).
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ import pandas as pd
 from matplotlib.collections import LineCollection
 
 import pyomo_dlmp as dlmp
+from pyomo_dlmp.connection.folder import places_of
+from pyomo_dlmp.connection.pictures import hosting_picture
 from pyomo_dlmp.report.figures.layout import positions
 from pyomo_dlmp.report.figures.paper import INK, MUTED
 from pyomo_dlmp.report.figures.style import colormap, colour_bar, norm_of, panels, styled
+from tests.test_docs import examples_of
 
-PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "front37.svg"
+DOCS = Path(__file__).parents[2] / "docs"
 SITES = {"730": 700, "738": 600, "711": 500}  # kW at each bus
 LABELS = {"730": (12, 6), "738": (-22, -24), "711": (-12, -24)}  # of the sites, in pt
 V_MIN = 0.93
@@ -69,6 +73,21 @@ def draw():
     return figure
 
 
+def envelope123():
+    """The figure that the gallery's example makes."""
+    names: dict = {}
+    exec(examples_of(DOCS / "gallery.md")[0][0], names)
+    return names["figure"]
+
+
+def hosting123():
+    network = dlmp.load_feeder("ieee123")
+    found = dlmp.connection.hosting_map(network, v_max=None)
+    return hosting_picture(found.table, places_of(network))
+
+
 if __name__ == "__main__":
-    with PICTURE.open("wb") as file:
-        draw().write_svg(file)
+    for name, figure in (("front37", draw), ("envelope123", envelope123),
+                         ("hosting123", hosting123)):
+        with (DOCS / "pictures" / f"{name}.svg").open("wb") as file:
+            figure().write_svg(file)
