@@ -24,7 +24,7 @@ for case in done:
 
 # %%
 results = read_results("results_04")
-datacenter_power(results.dispatch, results.payments)
+datacenter_power(results.dispatch, results.payments, hours=study.hours)
 
 # %%
 price_map(results.prices, results.buses, results.branches, results.dispatch, period=6)  # from 18:00
