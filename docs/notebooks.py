@@ -49,6 +49,7 @@ def execute(path: Path, package: str) -> tuple[float, float]:
     cpu, began = _cpu(), time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         nbclient.NotebookClient(notebook, timeout=None, kernel_name="python3",
+                                extra_arguments=["--log-level=ERROR"],
                                 resources={"metadata": {"path": folder}}).execute()
     took, used = time.perf_counter() - began, _cpu() - cpu
     notebook.metadata.update({SOURCE: _hash([path]), ALL: package, TOOK: used})
