@@ -69,7 +69,9 @@ def commands_of(text: str):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", TUTORIALS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("page", [
+    pytest.param(p, marks=pytest.mark.large if p.parent == DOCS else ()) for p in TUTORIALS],
+    ids=lambda p: p.stem)
 def test_the_commands_print_what_the_page_says(page, capsys, tmp_path, monkeypatch):
     """Files that the page shows under their names are there; `...` stands for anything."""
     engine()
