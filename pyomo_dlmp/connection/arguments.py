@@ -18,7 +18,8 @@ from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.fields import Range
 from pyomo_dlmp.network.phases import PHASES
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 _NUMBERS = ("power_factor", "svg", "max_kw", "v_min", "v_max", "vuf")
 _RANGES = {"hours": Range(0, above=True, unit="h"), "hours_per_year": Range(0, 8784, "h")}
 _ANY = Range(-math.inf)
