@@ -190,7 +190,8 @@ class _Acting:
         return ActingControls(
             firm, ends, hour, study.firm_kw, tuple(searched), len(self.hours),
             study.hourly.different, not worse, self.step, existing,
-            tuple(sorted(self.unsettled)), again, self.feeder.solver.controls.fixed, self._moves(hour, firm))
+            tuple(sorted(self.unsettled)), again, self.feeder.solver.controls.fixed,
+            self._moves(hour, firm))
 
     def _existing(self) -> list[Use]:
         """Limits that are broken without the site; moved, or left out."""
