@@ -217,7 +217,7 @@ def applicants(  # noqa: PLR0913  # keywords of a call, for people
         raise ModelError(faults)
     options = LimitOptions(**limits)
     grid = Grid(network, sites, series, options, existing, progress)
-    found = []
+    found: list[ConnectionStudy] = []
     for site, asked in zip(sites, kw, strict=True):
         study = study_of(grid, site, ceiling(network, asked, series))
         more = ceiling(network, None, series)

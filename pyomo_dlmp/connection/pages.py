@@ -92,7 +92,8 @@ def applicants_page(studies: Sequence[ConnectionStudy]) -> str:
     for i, study in enumerate(studies):
         sections += [_envelope_section(study, {}, f"{i + 1}. Bus {study.site.bus}", f"site{i + 1}",
                                        lead_words(study) + " "),
-                     *_acting_section(study, f"acting{i + 1}")]
+                     *_acting_section(study, f"acting{i + 1}", f"{i + 1}. Bus {study.site.bus}, "
+                                      "with controls acting")]
     sections += _existing_section(first)
     buses = ", ".join(study.site.bus for study in studies)
     lead = " ".join(f"{i + 1}. Bus {s.site.bus}: {math.floor(s.firm_kw):,} kW; {s.binding}."
@@ -132,10 +133,11 @@ def _existing_section(study: ConnectionStudy) -> list[Section]:
                   f"Limits, and where they are broken furthest.{more}")])]
 
 
-def _acting_section(study: ConnectionStudy, anchor: str = "acting") -> list[Section]:
+def _acting_section(study: ConnectionStudy, anchor: str = "acting",
+                    title: str = "With controls acting") -> list[Section]:
     if study.acting is None:
         return []
-    return [Section(anchor, "With controls acting", str(study.acting), [table_of(
+    return [Section(anchor, title, str(study.acting), [table_of(
         study.acting.moves, 2, f"Taps and banks in the network, and what the controls make of them "
         f"in hour {study.acting.hour} without the site and with it at the firm kW (taps in steps, "
         "banks as the share that is closed).")])]
@@ -228,7 +230,8 @@ def lead_words(study: ConnectionStudy) -> str:
         words += (f"{len(study.existing)} limit{'' if one else 's'} {'is' if one else 'are'} "
                   "broken before anything is connected. ")
     words += str(study.check) if study.check is not None else ""
-    return words + (f" {study.acting}" if study.acting is not None else "")
+    return words + ("" if study.acting is None else
+                    f" With controls acting {math.floor(study.acting.firm_kw):,} kW are firm.")
 
 
 def below(kw: float) -> float:
