@@ -88,10 +88,10 @@ class PriceImpact:
             words += f", most at bus {row['bus']} ({row['change']:+.2f})"
         flagged = self.flagged
         if len(flagged):
-            most = flagged[SHARES].max(axis=1)
-            worst = flagged.loc[most.idxmax()]
+            shares = flagged[SHARES].max(axis=1).to_numpy()
+            worst = flagged.iloc[int(shares.argmax())]
             first = bool(worst[SHARES[0]] > worst[SHARES[1]])
-            words += (f". WARNING: {100 * most.max():.0f} % of the price "
+            words += (f". WARNING: {100 * shares.max():.0f} % of the price "
                       f"{'of the first kW ' * first}in period {worst['period']} is the penalty of "
                       f"a broken limit ({worst['limit']}), not a cost of power")
         return words + "."
