@@ -32,7 +32,7 @@ def effects_table(study: Any) -> pd.DataFrame:
              "greatest load": grid.hour_of(int(np.argmax(load))),
              "mean load": grid.hour_of(mean), "least load": grid.hour_of(int(np.argmin(load)))}
     at = grid.of_hour[list(cases.values())]
-    feeder = grid.feeder(at)
+    feeder = grid.feeder(at, study.site)
     kw = study.firm_kw * hours.share[list(cases.values())]
     z, _ = feeder.solve(study.site, kw, np.arange(len(at)), feeder.start)
     legs, power = study.site.injected(grid.circuit, kw)
