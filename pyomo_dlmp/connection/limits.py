@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,8 +17,9 @@ import scipy.sparse as sp
 from pyomo_dlmp.ac.circuit import GROUND, Circuit
 from pyomo_dlmp.ac.elements import Element
 from pyomo_dlmp.blocks.ac_limits import PLUS
+from pyomo_dlmp.network import CenterTappedTransformer, Line, Network, Transformer
 from pyomo_dlmp.network.phases import DELTA_PAIRS, NEUTRAL, PHASES, SPLIT
-from pyomo_dlmp.network.ratings import Rating, known_rating
+from pyomo_dlmp.network.ratings import Rating, known_rating, limit_kva
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.tolerances import ROUNDING, SAME_VOLTAGE
 
@@ -250,6 +251,14 @@ class Limits:
                 yield (Limit("unbalance", name, "", -math.inf, self.options.vuf / 100.0),
                        dict(zip(nodes, PLUS.conj().tolist(), strict=True)),
                        dict(zip(nodes, PLUS.tolist(), strict=True)))
+
+
+def without_ratings(network: Network) -> Network:
+    """A network whose ratings are no limits of the OPF."""
+    return network.replacing(*(
+        replace(branch, rated=False) for branch in network.branches.values()
+        if isinstance(branch, Line | Transformer | CenterTappedTransformer)
+        and limit_kva(branch) is not None))
 
 
 def _pairs(phases: str) -> list[str]:
