@@ -184,11 +184,11 @@ def hosting_page(answer: HostingMap) -> str:
     if mapped(answer.table, places):
         pictures.append(Picture(Job(_map, (answer.table, places)).svg(),
                                 "The same on the map.", "Firm kW on the map.", narrow=True))
+    told = unrated_words(answer.network, answer.grid.limits.options)
     return render_page(
         f"Hosting map of {answer.network.name}",
         f"one site at a time, {hours:,} hours, taps and capacitors as they are",
-        " ".join([f"{answer!r}"[1:-1] + ".", unrated_words(
-            answer.network, answer.grid.limits.options)]), [], [Section("map", "Firm kW by bus", "", [
+        f"{answer!r}"[1:-1] + f". {told}", [], [Section("map", "Firm kW by bus", "", [
             *pictures,
             table_of(answer.table, 1, f"Flexible: curtailed in at most {answer.allowed_hours:g} "
                      "hours a year.")])])
