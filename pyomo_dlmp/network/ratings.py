@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from pyomo_dlmp.network.admittance import NodalAdmittance
 from pyomo_dlmp.network.elements import Bus, Line, Regulator
 from pyomo_dlmp.network.kinds import Branch
+from pyomo_dlmp.network.network import Network
 from pyomo_dlmp.network.phases import NEUTRALS, SPLIT, between_phases
 from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
 from pyomo_dlmp.network.windings import rated_kv
@@ -90,6 +92,23 @@ def known_rating(branch: Branch | None, buses: Mapping[str, Bus]) -> Rating | No
         return None
     assert bus is not None
     return Rating(bus.name, {k: kva for k in phases if k in bus.phases})
+
+
+def with_limits(network: Network) -> Network:
+    """A network whose ratings of lines and transformers are limits of models.
+
+    Parameters
+    ----------
+    network : Network
+
+    Returns
+    -------
+    Network
+    """
+    return network.replacing(*(
+        replace(branch, rated=True) for branch in network.branches.values()
+        if isinstance(branch, Line | Transformer | CenterTappedTransformer)
+        and not branch.rated))
 
 
 def _of_windings(branch: Transformer, buses: Mapping[str, Bus]) -> Rating:
