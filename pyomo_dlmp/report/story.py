@@ -181,7 +181,7 @@ def _made_of(results: Results, top: pd.Series) -> str:
     made = parts[parts["part"].isin(_OF_LIMITS)]
     if made.empty:
         return ""
-    most = made.loc[made["value"].abs().idxmax()]
+    most = made.sort_values("value", key=abs).iloc[-1]
     if abs(most["value"]) <= _WORTH_A_WORD * abs(top["value"]):
         return ""
     return f", of which {_OF_LIMITS[most['part']]} {number(most['value'])} $/MWh"
