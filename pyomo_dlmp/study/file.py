@@ -52,8 +52,8 @@ from pyomo_dlmp.study.values import (
     table_findings,
 )
 
-_TOP = {"title", "feeder", "ratings", "results", "case", "price_taker", "owner", "emissions", *TABLES,
-        *PARTS}
+_TOP = {"title", "feeder", "ratings", "results", "case", "price_taker", "owner", "emissions",
+        *TABLES, *PARTS}
 
 
 def _device_words() -> list[str]:
