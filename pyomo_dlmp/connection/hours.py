@@ -14,14 +14,18 @@ from typing import Any
 import numpy as np
 
 from pyomo_dlmp.ac.circuit import Circuit
-from pyomo_dlmp.errors import Fault, ModelError, shown
+from pyomo_dlmp.errors import Fault, ModelError
 from pyomo_dlmp.network import Datacenter, Network
 from pyomo_dlmp.network.series import is_number, items_of, series_findings
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.opf.load_scale import load_series, reactive_series
-from pyomo_dlmp.series.reading import frame_of
+from pyomo_dlmp.series.one_column import series_of_file
 
 YEARS = (8760, 8784)
+_WORDS = {"load_scale": ("load_scale", "scale", "multiplier"),
+          "price": ("price", "price_usd_per_mwh", "$/mwh"),
+          "load": ("load", "kw", "share", "load_kw", "value")}
+"""Names of a file's column, by what is read from it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +85,16 @@ def read_hours(network: Network, load_scale: Any, price: Any, load: Any,
     ModelError
         With everything that is wrong: lengths that differ, that are nearly a year, numbers.
     """
-    given = {"load_scale": _values(load_scale, "load_scale"), "price": _values(price, "price"),
-             "load": _values(1.0 if load is None else load, "load")}
+    given = {}
+    faults: list[Fault] = []
+    for key, one in (("load_scale", load_scale), ("price", price),
+                     ("load", 1.0 if load is None else load)):
+        try:
+            given[key] = _values(one, key)
+        except ModelError as error:
+            faults += error.faults
+    if faults:
+        raise ModelError(faults)
     lengths = {key: n for key, value in given.items() if (n := _length(value, network, hours))}
     count = max(lengths.values(), default=1)
     faults = [Fault(f"connection study, {key}", f"has {n:,} values, {_longest(lengths)} has "
@@ -109,20 +121,14 @@ def read_hours(network: Network, load_scale: Any, price: Any, load: Any,
 
 
 def _values(given: Any, key: str) -> Any:
-    """A series from a file's only column of numbers, or from that named as the key."""
+    """A series as given, or of a file's column that is named as the key, or its only one."""
     if key == "load_scale" and (given == "profiles" if isinstance(given, str) else
                                 isinstance(given, Mapping)):
         return given
     if not isinstance(given, str | os.PathLike):
         items = items_of(given)
         return given if items is None else items
-    where, frame = frame_of(given)
-    columns = [c for c in frame.columns if frame[c].dtype.kind in "fiu"]
-    named = [c for c in columns if str(c).lower() in (key, "kw", "share", "value")]
-    if len(columns) != 1 and len(named) != 1:
-        raise ModelError.at(where, f"has {len(columns)} columns of numbers: {shown(columns)}",
-                            f"Give a file with one, or with one named {key!r}.")
-    return frame[(named or columns)[0]].tolist()
+    return series_of_file(given, _WORDS[key], -np.inf if key == "price" else 0.0)
 
 
 def _length(value: Any, network: Network, hours: float) -> int:
