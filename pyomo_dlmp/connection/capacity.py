@@ -25,6 +25,7 @@ NO_SOLUTION, NONE = -1, -2
 _FIRST_SHARE = 0.01  # of the feeder's own load: the first power
 _FARTHER = 30.0  # times the last power that keeps the limits
 _CLOSE = 1.1  # the same where no power flow was found
+_NOSE = 0.01  # of the greatest power that has a power flow: what is kept free below it
 _MOST_STEPS = 60
 _BETWEEN = (1 / 3, 2 / 3)  # shares of the capacity that are looked at
 _BEYOND = (1.5, 3.0)  # times the capacity: whether there is room again
@@ -129,6 +130,7 @@ def hourly_capacity(feeder: Feeder, site: Site, max_kw: float) -> Capacities:
         search.look(share)
     for factor in (*_BEYOND, *_BEYOND_PEAK) if site.svg_kvar else _BEYOND:
         search.look_above(factor)
+    search.back_off()
     return Capacities(search.low, search.row, search.z, search.again)
 
 
@@ -230,6 +232,14 @@ class _Search:
             | ((self.high_row[at] >= 0) & (nearest >= -_NEAR)))
         self.row[at[met]] = self.high_row[at[met]]
         return met | (self.low[at] >= self.max_kw)
+
+    def back_off(self) -> None:
+        """Stay a margin below where the power flow ends, which no two programs find alike."""
+        lost = np.flatnonzero((self.row == NO_SOLUTION) & (self.low > 0))
+        if len(lost):
+            self.low[lost] *= 1.0 - _NOSE
+            self.z[:, lost], self.excess[:, lost] = self.feeder.solve(
+                self.site, self.low[lost], lost, self.z[:, lost])
 
     def look(self, share: float) -> None:
         """Look at a share of all capacities; hours that break a limit there are closed below."""

@@ -102,7 +102,9 @@ def summary_table(study: ConnectionStudy, flexible: dict[str, Flexible],
                  (f"price_of_others_before_{case}", before, "$/MWh"),
                  (f"price_of_others_{case}", after, "$/MWh"),
                  (f"share_of_penalties_in_its_price_{case}", float(worst["penalty_share"]), "1"),
-                 (f"limit_that_makes_the_penalties_{case}", worst["limit"], "")]
+                 (f"limit_that_makes_the_penalties_{case}", worst["limit"], ""),
+                 (f"share_of_penalties_in_the_price_before_{case}",
+                  float(impact.hourly["penalty_share_before"].max()), "1")]
     return pd.DataFrame(rows, columns=["quantity", "value", "unit"])
 
 

@@ -11,13 +11,14 @@ import pandas as pd
 from pyomo_dlmp.connection.answer import Flexible
 from pyomo_dlmp.connection.folder import applicants_table
 from pyomo_dlmp.connection.hosting import HostingMap
-from pyomo_dlmp.connection.prices import PriceImpact
+from pyomo_dlmp.connection.prices import PriceImpact, kw_words
 from pyomo_dlmp.connection.result import ConnectionStudy
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.report.drawing import Job
 from pyomo_dlmp.report.page import Head, Picture, Section, render_page
 from pyomo_dlmp.report.story import Headline
 from pyomo_dlmp.report.tables import Table, number
+from pyomo_dlmp.tolerances import WORSENED
 
 _MOST_LIMITS, _MOST_BUSES = 30, 12  # rows of a page; tables have all
 
@@ -109,8 +110,9 @@ def _existing_section(study: ConnectionStudy) -> list[Section]:
     more = f" The {_MOST_LIMITS} furthest of {len(told)}." if len(told) > _MOST_LIMITS else ""
     return [Section(
         "existing", "Broken before anything is connected",
-        "These limits are broken without the site. They are taken at the worst value that they "
-        "have without it, so that the site may not make that worse."
+        "These limits are broken without the site. They are moved to the worst value that they "
+        f"have without it: the site may make that worse by no more than {WORSENED:g} pu, or "
+        f"{100 * WORSENED:g} %."
         if study.options.get("existing") != "left out" else
         "These limits are broken without the site, and do not count.",
         [table_of(told.head(_MOST_LIMITS), 3,
@@ -183,14 +185,33 @@ def site_words(study: ConnectionStudy) -> str:
 
 def lead_words(study: ConnectionStudy) -> str:
     """The answer in sentences."""
-    words = f"{math.floor(study.firm_kw):,} kW are firm: every limit is kept in every hour. "
+    kept = "no limit is broken that was kept before" if study.existing else "every limit is kept"
+    words = f"{kw_words(study.firm_kw)} kW are firm: {kept}, in every hour. "
+    if study.check is not None and not study.check.passed:
+        words = f"WARNING: the OpenDSS engine does not confirm this answer. {words}"
     words += (f"The limit is {study.binding}. " if study.binding.limit is not None else
               f"{str(study.binding).capitalize()}: no more was looked for. "
-              if study.binding.what == "no limit" else f"Beyond it there is {study.binding}. ")
-    if study.existing:
-        words += f"{len(study.existing)} limits are broken before anything is connected. "
+              if study.binding.what == "no limit" else
+              f"Beyond it (1 % are kept free) there is {study.binding}. ")
+    words += existing_words(study)
     words += str(study.check) if study.check is not None else ""
     return words + (f" {study.acting}" if study.acting is not None else "")
+
+
+def existing_words(study: ConnectionStudy) -> str:
+    """What is broken before, and what became of that, in a sentence or two; "" without any."""
+    count = len(study.existing)
+    if not count:
+        return ""
+    said = "1 limit is" if count == 1 else f"{count:,} limits are"
+    said += " broken before anything is connected, and "
+    if study.options.get("existing") == "left out":
+        return f"{said}not counted. "
+    said += f"may be made worse by no more than {WORSENED:g} pu, or {100 * WORSENED:g} %"
+    if math.isfinite(study.binding.before):
+        said += (": it is one of these that ends the answer. --leave-out-broken "
+                 "(existing=\"left out\") answers without them")
+    return f"{said}. "
 
 
 def below(kw: float) -> float:

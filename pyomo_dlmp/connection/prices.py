@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pyomo.environ import value
 
 from pyomo_dlmp.ac_opf import AcOpf, solve_ac_opf
+from pyomo_dlmp.connection.penalties import Penalties
 from pyomo_dlmp.connection.site import Site, checked_site
 from pyomo_dlmp.errors import ModelError, shown
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.series import is_number, items_of
 from pyomo_dlmp.network.units import mega
-from pyomo_dlmp.results.limits import LARGE_SHARE, broken_limits, penalty_share
-from pyomo_dlmp.tolerances import ACTIVE
+from pyomo_dlmp.results.limits import LARGE_SHARE, penalty_share
+from pyomo_dlmp.tolerances import ROUNDING
 
 
 @dataclass(eq=False, repr=False)
@@ -31,11 +31,12 @@ class PriceImpact:
     site : Site
     table : DataFrame
         By bus, mean over its phases and the hours: columns bus, load_kw, before, after, change
-        ($/MWh), penalty_share (of the price after, 1), limit (that makes the penalty, where that is
-        a large share); highest change first.
+        ($/MWh), penalty_share_before, penalty_share (of the prices, 1), limit (that makes most of
+        the penalty, where one of the shares is large); highest change first.
     hourly : DataFrame
         At the site: columns period, kw, before, after ($/MWh, mean of its phases), paid ($),
-        penalty_share (of the price after, 1), limit (that makes the penalty; "" without).
+        penalty_share_before, penalty_share, limit_before, limit (that makes most of the penalty;
+        "" where that is no large share).
     before, after : AcOpf
     """
 
@@ -67,8 +68,29 @@ class PriceImpact:
 
     @property
     def flagged(self) -> pd.DataFrame:
-        """Hours whose price at the site is to a large part penalty."""
-        return self.hourly[self.hourly["penalty_share"] > LARGE_SHARE]
+        """Hours whose price at the site is to a large part penalty, with it or before."""
+        table = self.hourly
+        return table[table[["penalty_share_before", "penalty_share"]].max(axis=1) > LARGE_SHARE]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What of these prices is penalty, in words."""
+        said = []
+        for key, which in (("", "with the site"), ("_before", "without it")):
+            worst = self.hourly.loc[self.hourly[f"penalty_share{key}"].idxmax()]
+            if worst[f"penalty_share{key}"] > LARGE_SHARE:
+                price = worst["before" if key else "after"]
+                said.append(f"WARNING: {which}, {_percent(worst[f'penalty_share{key}'])} of the "
+                            f"price there in period {worst['period']} ({price:.2f} $/MWh) is the "
+                            f"penalty of a broken limit ({worst[f'limit{key}']}), not a cost of "
+                            "power")
+        weights = self.table["load_kw"]
+        for key, which in (("penalty_share_before", "before"), ("penalty_share", "after")):
+            own = self.table[which].abs() * weights
+            share = float((own * self.table[key]).sum() / own.sum()) if own.sum() > 0 else 0.0
+            if share > LARGE_SHARE:
+                said.append(f"{_percent(share)} of what loads pay {which} are penalties")
+        return said
 
     @property
     def sentence(self) -> str:
@@ -76,19 +98,13 @@ class PriceImpact:
         before, after = self.others
         most = self.table[self.table["bus"] != self.site.bus].iloc[:1]
         kw = self.hourly["kw"].mean()
-        words = (f"{kw:,.0f} kW at bus {self.site.bus} pay {self.price:.2f} $/MWh (the first kW "
-                 f"there would pay {self.price_before:.2f}); the feeder's loads pay {after:.2f} "
+        words = (f"{kw_words(kw)} kW at bus {self.site.bus} pay {self.price:.2f} $/MWh (the first "
+                 f"kW there would pay {self.price_before:.2f}); the feeder's loads pay {after:.2f} "
                  f"instead of {before:.2f} $/MWh on average ({after - before:+.2f})")
         if len(most):
             row = most.iloc[0]
             words += f", most at bus {row['bus']} ({row['change']:+.2f})"
-        flagged = self.flagged
-        if len(flagged):
-            worst = flagged.sort_values("penalty_share", ascending=False).iloc[0]
-            words += (f". WARNING: {100 * worst['penalty_share']:.0f} % of the price in period "
-                      f"{worst['period']} is the penalty of a broken limit ({worst['limit']}), not "
-                      "a cost of power")
-        return words + "."
+        return ". ".join([words, *self.warnings]) + "."
 
     def __str__(self) -> str:
         return self.sentence
@@ -109,7 +125,8 @@ def price_impact(  # noqa: PLR0913  # keywords of a call, for people
     network : Network
     bus : str
     kw : float or sequence of float
-        That it draws (kW), one number or one per period.
+        That it draws (kW), one number or one per period. Periods are as many as the longest of
+        kw, load_scale and price has, unless `periods` is given.
     phases : str, optional
         By default ``"abc"``.
     power_factor : float
@@ -143,10 +160,12 @@ def price_impact(  # noqa: PLR0913  # keywords of a call, for people
     if not drawn or not all(is_number(x) and 0 <= x < math.inf for x in drawn):
         raise ModelError.at("price_impact, kw", f"is {shown(kw)}",
                             "Give kW of at least 0, one number or one per period.")
+    lengths = [len(x) for key in ("load_scale", "price")
+               if (x := items_of(options.get(key))) is not None]
     if labels is not None:
         options["periods"] = list(labels)
-    elif items is not None:
-        options.setdefault("periods", len(drawn))
+    elif items is not None or lengths:
+        options.setdefault("periods", len(drawn) if items is not None else max(lengths))
     most = max(float(max(drawn)), 1.0)
     after_network = network.with_devices(*site.devices(most))
     before = solve_ac_opf(network, check=False, progress=_told(progress, "without the site"),
@@ -155,9 +174,9 @@ def price_impact(  # noqa: PLR0913  # keywords of a call, for people
     fixed[site.name] = drawn[0] if items is None else [float(x) for x in drawn]
     after = solve_ac_opf(after_network, check=False, progress=_told(progress, "with the site"),
                          **{**options, "datacenter_kw": fixed})
-    penalties = _Penalties(after)
-    return PriceImpact(site, _by_bus(network, before, after, penalties),
-                       _at_site(site, drawn, before, after, penalties), before, after)
+    made = Penalties(before), Penalties(after)
+    return PriceImpact(site, _by_bus(network, before, after, made),
+                       _at_site(site, drawn, before, after, made), before, after)
 
 
 def _told(progress: Callable[[str], None] | None, which: str) -> Callable | None:
@@ -173,8 +192,17 @@ def _active(answer: AcOpf) -> pd.DataFrame:
     return answer.prices[answer.prices["quantity"] == "active"]
 
 
-def _by_bus(network: Network, before: AcOpf, after: AcOpf, penalties: _Penalties,
-            ) -> pd.DataFrame:
+def kw_words(kw: float) -> str:
+    """A power in whole kW and not above what it is; a small one with its digits."""
+    return f"{math.floor(kw + ROUNDING * (1.0 + kw)):,}" if kw >= 10 or kw == 0 else f"{kw:.3g}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:,.0f} %"
+
+
+def _by_bus(network: Network, before: AcOpf, after: AcOpf,
+            made: tuple[Penalties, Penalties]) -> pd.DataFrame:
     load = dict.fromkeys(network.buses, 0.0)
     for one in network.loads.values():
         load[one.bus] += math.fsum(one.kw)
@@ -182,16 +210,20 @@ def _by_bus(network: Network, before: AcOpf, after: AcOpf, penalties: _Penalties
     table = pd.DataFrame({"before": means[0], "after": means[1]}).rename_axis("bus").reset_index()
     table.insert(1, "load_kw", table["bus"].map(load))
     table["change"] = table["after"] - table["before"]
-    made, words = penalties.of_bus()
-    table["penalty_share"] = [penalty_share(float(made.get(bus, 0.0)), price)
-                              for bus, price in zip(table["bus"], table["after"], strict=True)]
-    table["limit"] = [words.get(bus, "") if share > LARGE_SHARE else ""
-                      for bus, share in zip(table["bus"], table["penalty_share"], strict=True)]
+    words = []
+    for key, side, one in (("penalty_share_before", "before", made[0]),
+                           ("penalty_share", "after", made[1])):
+        mean, limit = one.of_buses()
+        table[key] = [penalty_share(mean.get(bus, 0.0), price)
+                      for bus, price in zip(table["bus"], table[side], strict=True)]
+        words.append([limit.get(bus, "") if share > LARGE_SHARE else ""
+                      for bus, share in zip(table["bus"], table[key], strict=True)])
+    table["limit"] = [after_ or before_ for before_, after_ in zip(*words, strict=True)]
     return table.sort_values("change", ascending=False, ignore_index=True)
 
 
-def _at_site(site: Site, drawn: list, before: AcOpf, after: AcOpf, penalties: _Penalties,
-             ) -> pd.DataFrame:
+def _at_site(site: Site, drawn: list, before: AcOpf, after: AcOpf,
+             made: tuple[Penalties, Penalties]) -> pd.DataFrame:
     own = [_at(_active(x), site) for x in (before, after)]
     table = pd.DataFrame({"before": own[0], "after": own[1]}).rename_axis("period").reset_index()
     order = {t: i for i, t in enumerate(after.loop.labels)}
@@ -200,70 +232,18 @@ def _at_site(site: Site, drawn: list, before: AcOpf, after: AcOpf, penalties: _P
     table.insert(1, "kw", kw)
     table["paid"] = [mega(k) * p * after.loop.hours for k, p in zip(kw, table["after"],
                                                                     strict=True)]
-    made = penalties.of()
-    made = made[(made["bus"] == site.bus) & made["phase"].isin(list(site.phases))]
-    by_period = made.groupby("period")["value"].mean()
-    table["penalty_share"] = [penalty_share(float(by_period.get(t, 0.0)), p)
-                              for t, p in zip(table["period"], table["after"], strict=True)]
-    table["limit"] = [penalties.words[t] if share > LARGE_SHARE else ""
-                      for t, share in zip(table["period"], table["penalty_share"], strict=True)]
-    return table
+    limits = {}
+    for end, side, one in (("_before", "before", made[0]), ("", "after", made[1])):
+        found = [one.at(site.bus, site.phases, t) for t in table["period"]]
+        table[f"penalty_share{end}"] = [
+            penalty_share(value, price)
+            for (value, _), price in zip(found, table[side], strict=True)]
+        limits[f"limit{end}"] = [
+            words if share > LARGE_SHARE else ""
+            for (_, words), share in zip(found, table[f"penalty_share{end}"], strict=True)]
+    return table.assign(**limits)
 
 
 def _at(prices: pd.DataFrame, site: Site) -> pd.Series:
     rows = prices[(prices["bus"] == site.bus) & prices["phase"].isin(list(site.phases))]
     return rows.groupby("period", sort=False)["value"].mean()
-
-
-class _Penalties:
-    """Parts of prices that are penalties of broken soft limits, and these limits in words.
-
-    A limit that is met and not broken is no penalty: its part is what it costs to keep it.
-    """
-
-    def __init__(self, after: AcOpf):
-        self.after = after
-        self.words: dict[Any, str] = {}
-        self.groups: dict[Any, list[str]] = {}
-        for t in after.loop.labels:
-            broken, hot = broken_limits(after.model, [t]), _overloaded(after.model, t)
-            self.groups[t] = ["voltage"] * (broken is not None) + ["congestion"] * bool(hot)
-            self.words[t] = " and ".join(
-                [*([broken.worst] if broken is not None else []), *hot[:1]])
-
-    def of(self) -> pd.DataFrame:
-        """Sum of these parts: columns bus, phase, period, value ($/MWh); empty without any."""
-        keys = ["bus", "phase", "period"]
-        if not any(self.groups.values()):
-            return pd.DataFrame({key: [] for key in (*keys, "value")})
-        if not hasattr(self, "_table"):
-            parts = self.after.price_parts()
-            pairs = {(t, group) for t, groups in self.groups.items() for group in groups}
-            own = [pair in pairs for pair in zip(parts["period"], parts["part"], strict=True)]
-            parts = parts[own]
-            parts = parts[parts["quantity"] == "active"]
-            self._table = parts.groupby(keys, sort=False, observed=True)["value"].sum(
-                ).reset_index()
-        return self._table
-
-    def of_bus(self) -> tuple[pd.Series, dict[Any, str]]:
-        """By bus: its mean over phases and periods, and the limit of the period with the most."""
-        table = self.of()
-        by_bus = table.groupby("bus")["value"].mean()
-        most = table.assign(size=table["value"].abs()).sort_values("size").drop_duplicates(
-            "bus", keep="last")
-        return by_bus, {bus: self.words[t] for bus, t in zip(most["bus"], most["period"],
-                                                             strict=True)}
-
-
-def _overloaded(model: Any, t: Any) -> list[str]:
-    """Branches beyond their soft rating in a period, furthest first, in words."""
-    found = []
-    for component in (model.line, model.transformer):
-        for name, block in component.items():
-            excess = block.component("excess")
-            if excess is not None:
-                most = max((value(x) for k, x in excess.items() if k[-1] == t), default=0.0)
-                if most > 2 * ACTIVE:
-                    found.append((most, f"rating of {name}, by {1e3 * most:.0f} kVA"))
-    return [words for _, words in sorted(found, reverse=True)]

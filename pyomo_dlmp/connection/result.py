@@ -46,6 +46,10 @@ class Binding:
     element, phase : str
     hour : int
     limit : Limit or None
+    value : float
+        Of the limited quantity at the firm kW in that hour; nan without a limit.
+    before : float
+        Where it is the limit that is broken before anything is connected: its worst value then.
     """
 
     what: str
@@ -53,16 +57,30 @@ class Binding:
     phase: str
     hour: int
     limit: Limit | None
+    value: float = math.nan
+    before: float = math.nan
+
+    @property
+    def end(self) -> str:
+        """The end of the limit that is met, in words."""
+        limit = self.limit
+        if limit is None:
+            return ""
+        if self.what == "voltage":
+            low = abs(self.value - limit.low) <= abs(self.value - limit.high)
+            return f"v_min {limit.low:.4g} pu" if low else f"v_max {limit.high:.4g} pu"
+        return "its rating" if self.what == "loading" else f"limit {100 * limit.high:.3g} %"
 
     def __str__(self) -> str:
         if self.limit is None:
             return f"{self.what} (hour {self.hour})"
-        side = ""
-        if self.what == "voltage":
-            ends = [f"v_min {self.limit.low:.4g}"] * math.isfinite(self.limit.low) + [
-                f"v_max {self.limit.high:.4g}"] * math.isfinite(self.limit.high)
-            side = f" ({', '.join(ends)} pu)"
-        return f"{self.what} at {self.limit.name}{side}, hour {self.hour}"
+        before = f", broken before: {_figure(self.what, self.before)}" if math.isfinite(
+            self.before) else ""
+        return f"{self.what} at {self.limit.name} ({self.end}{before}), hour {self.hour}"
+
+
+def _figure(what: str, value: float) -> str:
+    return f"{value:.4f} pu" if what == "voltage" else f"{100 * value:.2f} %"
 
 
 @dataclass(eq=False, repr=False)

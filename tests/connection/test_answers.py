@@ -117,6 +117,36 @@ def test_a_price_of_penalties_is_flagged_with_its_limit():
     assert impact.hourly["limit"][0].startswith("end.") and "WARNING" in impact.sentence
 
 
+def test_the_limit_that_is_named_is_the_one_whose_penalty_is_in_the_price():
+    """rg60.c is broken further (1.056 pu), but before already: 611.c and 675.c make the price."""
+    impact = dlmp.price_impact(dlmp.load_feeder("ieee13"), "675", 500)
+    row = impact.hourly.iloc[0]
+    assert row["limit"].startswith("675.c 0.94") and row["penalty_share_before"] < .02
+    wide = dlmp.price_impact(dlmp.load_feeder("ieee13"), "675", 500, v_min=.93)
+    assert wide.price == pytest.approx((1 - row["penalty_share"]) * impact.price, rel=.02)
+    parts = impact.after.price_parts()
+    voltage = parts[(parts["part"] == "voltage") & (parts["quantity"] == "active")]
+    made, nodes = impact.after.limit_penalties()[0], impact.after.loop.circuit
+    nodes = [nodes.nodes[i] for i in nodes.phase_nodes]
+    total = dict(zip(nodes, made.parts.sum(axis=0), strict=True))
+    for bus, phase, value in zip(voltage["bus"], voltage["phase"], voltage["value"], strict=True):
+        assert total[bus, phase] == pytest.approx(value, abs=1e-6)
+
+
+def test_a_penalty_before_the_site_is_told_too():
+    own = two_buses(v_min=.998).with_devices(dlmp.Load(
+        name="own", bus="end", legs=("a", "b", "c"), kw=(100,) * 3, kvar=(40,) * 3))
+    impact = dlmp.price_impact(own, "end", 1.0)
+    assert impact.hourly["penalty_share_before"][0] > .2 and "without it" in impact.sentence
+    assert impact.hourly["limit_before"][0].startswith("end.") and "before are penalt" in (
+        impact.sentence)
+
+
+def test_periods_follow_from_the_series_and_small_powers_are_shown():
+    impact = dlmp.price_impact(two_buses(), "end", .5, load_scale=[1, 1], price=[40, 60])
+    assert len(impact.hourly) == 2 and impact.sentence.startswith("0.5 kW at bus end")
+
+
 def test_remedies_are_ranked_and_hold():
     study = dlmp.connection_study(two_buses(), "end", load_scale=[.5, 1.0])
     table = study.remedies()
