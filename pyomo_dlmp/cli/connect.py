@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from pyomo_dlmp.cli.stages import Stages
-from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.errors import ModelError, SolverError
 
 _FEW = 5  # limits that are named
 _DAY = 30_000  # conductors times hours whose prices are solved unasked
@@ -118,6 +118,7 @@ def _say(console: Console, text: str) -> None:
 
 def _one(args, console, network, folder, options, stage) -> int:
     from pyomo_dlmp.connection import connection_study
+    from pyomo_dlmp.connection.result import ASKED
     from pyomo_dlmp.connection.folder import summary_table
     from pyomo_dlmp.connection.pages import lead_words, study_page
     from pyomo_dlmp.connection.study import let_act
@@ -153,6 +154,9 @@ def _one(args, console, network, folder, options, stage) -> int:
             day = cases.pop("peak day", None)
             _prices(console, study, cases, impacts, folder, stage)
             write()
+            if study.asked is not None and not study.asked.possible:
+                _prices(console, study, {ASKED: []}, impacts, folder, stage)
+                write()
             remedies = study.remedies(stage)
             folder.write("remedies", remedies)
             for row in remedies.head(4).to_dict("records"):
@@ -181,10 +185,21 @@ def _tell_broken(console: Console, study) -> None:
 
 def _prices(console: Console, study, cases: dict, impacts: dict, folder, stage) -> None:
     """Prices of some cases: said, and written with those before."""
+    from pyomo_dlmp.connection.result import ASKED
+
     for name, hours in cases.items():
-        impacts[name] = study.prices(hours, progress=lambda text, name=name: stage(
-            f"{text.replace('prices', f'prices of the {name}', 1)}"))
-        _say(console, f"{name.capitalize()}: {impacts[name].sentence}")
+        def told(text: str, name: str = name) -> None:
+            stage(text.replace("prices", f"prices of the {name}", 1))
+        try:
+            if name == ASKED:
+                hour = study.binding.hour
+                impacts[name] = study.prices([hour], study.asked_kw * study.hours.share[hour], told)
+            else:
+                impacts[name] = study.prices(hours, progress=told)
+        except SolverError as error:
+            _say(console, f"{study.case_words(name)}: no prices ({error})")
+            continue
+        _say(console, f"{study.case_words(name)}: {impacts[name].sentence}")
         tables = study.price_tables(impacts)
         folder.write("prices", tables[0])
         folder.write("price_hours", tables[1])

@@ -79,10 +79,13 @@ def summary_table(study: ConnectionStudy, flexible: dict[str, Flexible],
     DataFrame
         Columns quantity, value, unit.
     """
+    asked = study.asked
     rows: list[tuple[str, Any, str]] = [
         ("bus", study.site.bus, ""), ("hours", study.hours.count, "1"),
         ("firm", study.firm_kw, "kW"), ("firm_ends_at", str(study.binding), ""),
         ("limits_broken_before", len(study.existing), "1")]
+    if asked is not None:
+        rows += list(asked.table.itertuples(index=False, name=None))
     for name, one in flexible.items():
         rows += [(f"flexible_{name}", one.kw, "kW"),
                  (f"curtailed_{name}", one.curtailed_kwh, "kWh"),

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from pyomo_dlmp.connection.answer import Flexible
+from pyomo_dlmp.connection.answer import Flexible, kw_words
 from pyomo_dlmp.connection.folder import applicants_table
 from pyomo_dlmp.connection.hosting import HostingMap
-from pyomo_dlmp.connection.prices import PriceImpact, kw_words
+from pyomo_dlmp.connection.prices import PriceImpact
 from pyomo_dlmp.connection.result import ConnectionStudy
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.report.drawing import Job
@@ -133,7 +133,8 @@ def _price_section(study: ConnectionStudy, impacts: dict[str, PriceImpact]) -> l
         return []
     buses, hours = study.price_tables(impacts)
     most = buses.groupby("case", sort=False).head(_MOST_BUSES)
-    words = " ".join(f"{name.capitalize()}: {impact.sentence}" for name, impact in impacts.items())
+    words = " ".join(f"{study.case_words(name)}: {impact.sentence}"
+                     for name, impact in impacts.items())
     return [Section("prices", "Prices", words, [
         table_of(hours, 1, "At the site ($/MWh); paid in $. The penalty share is that of a broken "
                  "limit, which is named where it is more than a fifth."),
@@ -193,6 +194,8 @@ def lead_words(study: ConnectionStudy) -> str:
               f"{str(study.binding).capitalize()}: no more was looked for. "
               if study.binding.what == "no limit" else
               f"Beyond it (1 % are kept free) there is {study.binding}. ")
+    if study.asked is not None and not study.asked.possible:
+        words += f"Asked for were {study.asked.sentence} "
     words += existing_words(study)
     words += str(study.check) if study.check is not None else ""
     return words + (f" {study.acting}" if study.acting is not None else "")

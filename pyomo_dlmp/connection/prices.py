@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pyomo_dlmp.ac_opf import AcOpf, solve_ac_opf
+from pyomo_dlmp.connection.answer import kw_words
 from pyomo_dlmp.connection.penalties import Penalties
 from pyomo_dlmp.connection.site import Site, checked_site
 from pyomo_dlmp.errors import ModelError, shown
@@ -19,7 +20,6 @@ from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.series import is_number, items_of
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.results.limits import LARGE_SHARE, penalty_share
-from pyomo_dlmp.tolerances import ROUNDING
 
 
 @dataclass(eq=False, repr=False)
@@ -190,11 +190,6 @@ def _told(progress: Callable[[str], None] | None, which: str) -> Callable | None
 
 def _active(answer: AcOpf) -> pd.DataFrame:
     return answer.prices[answer.prices["quantity"] == "active"]
-
-
-def kw_words(kw: float) -> str:
-    """A power in whole kW and not above what it is; a small one with its digits."""
-    return f"{math.floor(kw + ROUNDING * (1.0 + kw)):,}" if kw >= 10 or kw == 0 else f"{kw:.3g}"
 
 
 def _percent(share: float) -> str:

@@ -18,7 +18,9 @@ from pyomo_dlmp.connection.answer import (
     flexible_energy,
     flexible_hours,
     hourly_table,
+    kw_words,
 )
+from pyomo_dlmp.connection.asked import Asked, asked_of
 from pyomo_dlmp.connection.effects import effects_table
 from pyomo_dlmp.connection.engine import EngineCheck
 from pyomo_dlmp.connection.grid import Existing, Grid, Hourly
@@ -32,6 +34,8 @@ from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.series import is_number
 from pyomo_dlmp.opf.load_scale import load_series
 
+ASKED = "asked kW"
+"""The case of prices in the limiting hour at what was asked for."""
 Progress = Callable[[str], None]
 
 
@@ -209,6 +213,36 @@ class ConnectionStudy:
             found = flexible_hours(kw, share, count, length)
         # no more was looked for: what hours allow beyond is not known
         return found if found.kw <= self.max_kw else curtailment(kw, share, self.max_kw, length)
+
+    def at(self, kw: float) -> Asked:
+        """What a contract would mean: hours in which it is not possible, and what it would break.
+
+        Parameters
+        ----------
+        kw : float
+            Up to `max_kw`. Its prices are those of ``prices(hours, kw)``.
+
+        Returns
+        -------
+        Asked
+        """
+        return asked_of(self, kw)
+
+    @property
+    def asked(self) -> Asked | None:
+        """The answer for `asked_kw`; None where as much as fits was asked for."""
+        return None if math.isnan(self.asked_kw) else self.at(self.asked_kw)
+
+    def case_words(self, name: str) -> str:
+        """A case of `price_cases` in words: its hours, and what is drawn where that is less."""
+        if name == ASKED:
+            return f"At the {kw_words(self.asked_kw)} kW asked for (hour {self.binding.hour})"
+        hours = self.price_cases[name]
+        if len(hours) > 1:
+            return f"{name.capitalize()} (hours {hours[0]} to {hours[-1]})"
+        share = float(self.hours.share[hours[0]])
+        part = "" if share >= 1 else f", in which {100 * share:.3g} % of the contract is drawn"
+        return f"{name.capitalize()} (hour {hours[0]}{part})"
 
     @property
     def effects(self) -> pd.DataFrame:

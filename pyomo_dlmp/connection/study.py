@@ -112,6 +112,7 @@ def connection_study(  # noqa: PLR0913  # keywords of a call, for people
                            vuf=vuf)
     grid = Grid(network, [site], series, options, existing, progress)
     study = study_of(grid, site, ceiling(network, max_kw, series))
+    study.asked_kw = math.nan if max_kw is None else float(max_kw)
     study.options = {"v_min": v_min, "v_max": v_max, "voltage_legs": voltage_legs,
                      "thermal": thermal, "vuf": vuf, "existing": existing}
     if check:

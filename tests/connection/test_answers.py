@@ -147,6 +147,26 @@ def test_periods_follow_from_the_series_and_small_powers_are_shown():
     assert len(impact.hourly) == 2 and impact.sentence.startswith("0.5 kW at bus end")
 
 
+def test_the_kw_asked_for_are_answered():
+    full = closed_form(.95, .95)
+    loads = {"load": [1.0, .5, .9], "load_scale": [1, 1, 1]}
+    study = dlmp.connection_study(two_buses(), "end", max_kw=1.2 * full, **loads)
+    asked = study.at(1.2 * full)
+    lost = (.2 + (1.08 - 1)) * full
+    assert not asked.possible and asked.curtailment.hours == 2
+    assert asked.curtailment.curtailed_kwh == pytest.approx(lost, rel=1e-3)
+    flow = dlmp.ac_power_flow(two_buses().with_devices(
+        dlmp.Datacenter(name="dc", bus="end", kw=1.2 * full)))
+    assert asked.value == pytest.approx(abs(flow.point.voltages["end", "a", 0]), abs=1e-6)
+    assert (asked.worst.element, asked.hour, asked.count) == ("end", 0, 3)
+    assert "not possible in 2 h" in asked.sentence and "v_min 0.95" in asked.sentence
+    assert study.at(.99 * full).possible and "every hour" in study.at(.99 * full).sentence
+    with pytest.raises(dlmp.ModelError, match="no more than"):
+        study.at(2 * full)
+    gone = dlmp.connection_study(two_buses(), "end", max_kw=9e4, check=False).at(9e4)
+    assert gone.no_solution == 1 and "no power flow" in gone.sentence
+
+
 def test_remedies_are_ranked_and_hold():
     study = dlmp.connection_study(two_buses(), "end", load_scale=[.5, 1.0])
     table = study.remedies()
