@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from math import floor
 from pathlib import Path
 
 from rich.console import Console
 
 from pyomo_dlmp.cli.stages import Stages
-from pyomo_dlmp.errors import ModelError, SolverError
+from pyomo_dlmp.errors import DlmpError, ModelError
 
 _FEW = 5  # limits that are named
 _DAY = 30_000  # conductors times hours whose prices are solved unasked
@@ -62,7 +63,10 @@ def add(commands) -> None:
 
 
 def _or_none(text: str) -> float | None:
-    return None if text.lower() == "none" else float(text)
+    try:
+        return None if text.lower() == "none" else float(text)
+    except ValueError:
+        raise ArgumentTypeError(f"is {text!r}: give a number, or none") from None
 
 
 def _number_or_text(text: str) -> float | str:
@@ -81,14 +85,18 @@ def run(args, console: Console) -> int:
         raise ModelError.at("connect, --controls", "is acting, with --all",
                             "A map is at fixed taps: give the bus, --bus B.")
     if args.kw and len(args.kw) not in (1, max(1, len(args.bus))):
+        many = "es" * (len(args.bus) != 1)
         raise ModelError.at("connect, --kw", f"is given {len(args.kw)} times for "
-                            f"{len(args.bus)} buses", "Give one, or one for each --bus.")
+                            f"{len(args.bus)} bus{many}", "Give one, or one for each --bus.")
     with Stages(console) as stage:
         stage(f"reading {args.feeder}")
+        from pyomo_dlmp.connection.acting import acting_faults
         from pyomo_dlmp.connection.folder import ResultFolder
         from pyomo_dlmp.io import find_feeder
 
         network = find_feeder(args.feeder, stage)
+        if args.controls == "acting" and (faults := acting_faults(network)):
+            raise ModelError(faults)
         place = "all" if args.all else "_".join(args.bus)
         name = f"connect_{network.name}_{place}".replace("/", "_")
         folder = ResultFolder(Path(args.out or name), args.overwrite)
@@ -118,12 +126,16 @@ def _say(console: Console, text: str) -> None:
 
 def _one(args, console, network, folder, options, stage) -> int:
     from pyomo_dlmp.connection import connection_study
-    from pyomo_dlmp.connection.result import ASKED
     from pyomo_dlmp.connection.folder import summary_table
     from pyomo_dlmp.connection.pages import lead_words, study_page
-    from pyomo_dlmp.connection.study import let_act
+    from pyomo_dlmp.connection.result import ASKED
+    from pyomo_dlmp.connection.study import confirm, let_act
 
-    study = connection_study(network, args.bus[0], max_kw=(args.kw or [None])[0], **options)
+    which = options.pop("check")
+    study = connection_study(network, args.bus[0], max_kw=(args.kw or [None])[0], check=False,
+                             **options)
+    for note in study.hours.notes:
+        _say(console, f"NOTE: {note}")
     _say(console, lead_words(study))
     _tell_broken(console, study)
     flexible = {}
@@ -143,12 +155,16 @@ def _one(args, console, network, folder, options, stage) -> int:
     for name, table in (("envelope", study.envelope), ("limits", study.bindings),
                         ("existing", study.existing_table), ("effects", study.effects)):
         folder.write(name, table)
-    if args.controls == "acting":
-        study.acting = let_act(study)
-        _say(console, str(study.acting))
-        folder.write("controls", study.acting.moves)
-        write()
     try:
+        if which:
+            study.check = confirm(study, study.grid.limits.options, "all" if which == "all" else "")
+            _say(console, str(study.check))
+            write()
+        if args.controls == "acting":
+            study.acting = let_act(study)
+            _say(console, str(study.acting))
+            folder.write("controls", study.acting.moves)
+            write()
         if not args.quick:
             cases = study.price_cases
             day = cases.pop("peak day", None)
@@ -166,7 +182,7 @@ def _one(args, console, network, folder, options, stage) -> int:
             if day is not None and _fits(network, day, args.prices):
                 _prices(console, study, {"peak day": day}, impacts, folder, stage)
                 write()
-            elif day is not None:
+            elif day is not None and args.prices is None:
                 _say(console, f"Prices of the peak day (hours {day[0]} to {day[-1]}) are left out "
                      "on a feeder of this size: --prices day solves them.")
     finally:  # also at Ctrl-C: what was found is on the page
@@ -181,6 +197,8 @@ def _tell_broken(console: Console, study) -> None:
         _say(console, f"  broken before: {old.limit.words(old.value)}, hour {old.hour}")
     if len(study.existing) > _FEW:
         _say(console, f"  and {len(study.existing) - _FEW} more (existing.csv)")
+    if study.existing and study.firm_kw < 1.0 and study.options["existing"] == "relaxed":
+        _say(console, "  --leave-out-broken asks what the other limits allow.")
 
 
 def _prices(console: Console, study, cases: dict, impacts: dict, folder, stage) -> None:
@@ -196,7 +214,7 @@ def _prices(console: Console, study, cases: dict, impacts: dict, folder, stage) 
                 impacts[name] = study.prices([hour], study.asked_kw * study.hours.share[hour], told)
             else:
                 impacts[name] = study.prices(hours, progress=told)
-        except SolverError as error:
+        except DlmpError as error:  # what else there is to say does not wait for it
             _say(console, f"{study.case_words(name)}: no prices ({error})")
             continue
         _say(console, f"{study.case_words(name)}: {impacts[name].sentence}")
@@ -221,6 +239,8 @@ def _several(args, console, network, folder, options) -> int:
     studies = applicants(network, args.bus, kw, controls=args.controls, **options)
     table = applicants_table(studies)
     folder.write("applicants", table)
+    for note in studies[0].hours.notes:
+        _say(console, f"NOTE: {note}")
     _tell_broken(console, studies[0])
     for row, study in zip(table.to_dict("records"), studies, strict=True):
         asked = f" of {row['asked_kw']:,.0f} asked" if row["asked_kw"] == row["asked_kw"] else ""

@@ -46,7 +46,8 @@ class Flexible:
     def __str__(self) -> str:
         more = f" ({100 * self.gain:+.0f} % of firm)" if math.isfinite(self.gain) else ""
         return (f"{kw_words(self.kw)} kW{more}, curtailed in {self.hours:g} h, "
-                f"{100 * self.share:.3g} % of its energy, at most {self.worst_kw:,.0f} kW, in the worst 5 % of the hours "
+                f"{100 * self.share:.3g} % of its energy, at most {self.worst_kw:,.0f} kW, "
+                "in the worst 5 % of the hours "
                 f"{self.cvar_kw:,.1f} kW on average")
 
 

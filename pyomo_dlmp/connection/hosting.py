@@ -206,10 +206,18 @@ def applicants(  # noqa: PLR0913  # keywords of a call, for people
         except DlmpError as error:
             faults += [f for f in error.faults if f not in faults]
     faults += controls_faults(network, controls)
-    if faults:
+    faults += option_faults(None, *(limits.get(key, given) for key, given in (
+        ("v_min", 0.95), ("v_max", 1.05), ("voltage_legs", "phase"), ("vuf", None))))
+    for asked in kw:
+        faults += [f for f in option_faults(asked, None, None, "phase", None) if f not in faults]
+    series = None
+    try:
+        series = read_hours(network, load_scale, price, load, hours)
+    except ModelError as error:
+        faults += error.faults
+    if faults or series is None:
         raise ModelError(faults)
     options = LimitOptions(**limits)
-    series = read_hours(network, load_scale, price, load, hours)
     grid = Grid(network, sites, series, options, existing, progress)
     found: list[ConnectionStudy] = []
     for site, asked in zip(sites, kw, strict=True):

@@ -18,12 +18,14 @@ from pyomo_dlmp.errors import Fault, ModelError
 from pyomo_dlmp.network import Datacenter, Network
 from pyomo_dlmp.network.series import is_number, items_of, series_findings
 from pyomo_dlmp.network.units import mega
-from pyomo_dlmp.opf.load_scale import load_series, reactive_series
+from pyomo_dlmp.opf.load_scale import load_scale_findings, load_series, reactive_series
 from pyomo_dlmp.series.one_column import series_of_file
 
 YEARS = (8760, 8784)
-_WORDS = {"load_scale": ("load_scale", "scale", "multiplier"),
-          "price": ("price", "price_usd_per_mwh", "$/mwh"),
+_MOST_SCALE = 10.0  # of loads: beyond it a series is in other units
+_MANY = 20.0  # times the feeder's loads: a site's series may be in W
+_WORDS = {"load_scale": ("load_scale", "scale", "multiplier", "value"),
+          "price": ("price", "price_usd_per_mwh", "$/mwh", "value"),
           "load": ("load", "kw", "share", "load_kw", "value")}
 """Names of a file's column, by what is read from it."""
 
@@ -46,6 +48,8 @@ class Hours:
         Greatest kW of its series, where that is in kW.
     hours : float
         Length of a period (h).
+    notes : tuple of str
+        How series were understood, where a file does not say it.
     """
 
     count: int
@@ -54,6 +58,7 @@ class Hours:
     share: np.ndarray
     asked_kw: float | None
     hours: float = 1.0
+    notes: tuple[str, ...] = ()
 
     def at(self, t: int) -> Hours:
         """One of the hours; its `load_scale` stays that of all."""
@@ -111,13 +116,38 @@ def read_hours(network: Network, load_scale: Any, price: Any, load: Any,
         numbers[key] = np.fromiter(by.values(), float)
     if not faults and not numbers["load"].max() > 0:
         faults.append(Fault("connection study, load", "is 0 in every hour", "Give its shares."))
+    if not any(f.where.endswith("load_scale") for f in faults):
+        faults += [Fault("connection study, load_scale", *finding) for finding in
+                   load_scale_findings(given["load_scale"], list(range(count)), hours, network)]
+    if not faults and (most := _greatest(given["load_scale"])) > _MOST_SCALE:
+        faults.append(Fault("connection study, load_scale", f"holds {most:g}",
+                            "It multiplies the loads: give 0.8 for 80 %, or for 2,000 kW where the "
+                            "feeder's loads are 2,500 kW."))
     if faults:
         raise ModelError(faults)
     most = float(numbers["load"].max())
     in_kw = most > 1.0
+    notes = () if not in_kw else (_kw_note(most, network.total_kw),)
     return Hours(count, given["load_scale"], numbers["price"],
                  numbers["load"] / most if in_kw else numbers["load"], most if in_kw else None,
-                 hours)
+                 hours, notes)
+
+
+def _greatest(scale: Any) -> float:
+    """The greatest multiplier."""
+    if isinstance(scale, Mapping):
+        return max(map(_greatest, scale.values()), default=0.0)
+    items = items_of(scale)
+    return max(map(float, items)) if items else float(scale) if is_number(scale) else 0.0
+
+
+def _kw_note(most: float, total: float) -> str:
+    """How the site's series was understood."""
+    words = f"the site's series goes beyond 1 and is taken as kW, at most {most:,.6g} kW"
+    if most > _MANY * max(total, 1.0):
+        return (f"{words}: {most / max(total, 1.0):,.0f} times the feeder's loads. If it is in W, "
+                "divide it by 1,000; its shape alone counts for the firm kW.")
+    return f"{words}. If it is in percent, divide it by 100: shares are at most 1."
 
 
 def _values(given: Any, key: str) -> Any:
@@ -128,7 +158,11 @@ def _values(given: Any, key: str) -> Any:
     if not isinstance(given, str | os.PathLike):
         items = items_of(given)
         return given if items is None else items
-    return series_of_file(given, _WORDS[key], -np.inf if key == "price" else 0.0)
+    column, values = series_of_file(given, _WORDS[key], -np.inf if key == "price" else 0.0)
+    if key == "load" and column.lower() == "share" and max(values) > 1.0:
+        raise ModelError.at(f"{given}, column {column!r}", f"holds {max(values):g}",
+                            "Shares are at most 1: divide percent by 100, or name the column 'kw'.")
+    return values
 
 
 def _length(value: Any, network: Network, hours: float) -> int:

@@ -21,6 +21,8 @@ from pyomo_dlmp.network.series import is_number, items_of
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.results.limits import LARGE_SHARE, penalty_share
 
+SHARES = ["penalty_share_before", "penalty_share"]
+
 
 @dataclass(eq=False, repr=False)
 class PriceImpact:
@@ -35,8 +37,8 @@ class PriceImpact:
         the penalty, where one of the shares is large); highest change first.
     hourly : DataFrame
         At the site: columns period, kw, before, after ($/MWh, mean of its phases), paid ($),
-        penalty_share_before, penalty_share, limit_before, limit (that makes most of the penalty;
-        "" where that is no large share).
+        penalty_share_before, penalty_share, limit_before, limit (that makes most of the penalty
+        without the site, and with it or else without; "" where that is no large share).
     before, after : AcOpf
     """
 
@@ -70,18 +72,19 @@ class PriceImpact:
     def flagged(self) -> pd.DataFrame:
         """Hours whose price at the site is to a large part penalty, with it or before."""
         table = self.hourly
-        return table[table[["penalty_share_before", "penalty_share"]].max(axis=1) > LARGE_SHARE]
+        return table[table[SHARES].max(axis=1) > LARGE_SHARE]
 
     @property
     def warnings(self) -> list[str]:
         """What of these prices is penalty, in words."""
         said = []
-        for key, which in (("", "with the site"), ("_before", "without it")):
+        for key, which, whose in (("", "with the site", "price there"),
+                                  ("_before", "without it", "price of the first kW there")):
             worst = self.hourly.loc[self.hourly[f"penalty_share{key}"].idxmax()]
             if worst[f"penalty_share{key}"] > LARGE_SHARE:
                 price = worst["before" if key else "after"]
                 said.append(f"WARNING: {which}, {_percent(worst[f'penalty_share{key}'])} of the "
-                            f"price there in period {worst['period']} ({price:.2f} $/MWh) is the "
+                            f"{whose} in period {worst['period']} ({price:.2f} $/MWh) is the "
                             f"penalty of a broken limit ({worst[f'limit{key}']}), not a cost of "
                             "power")
         weights = self.table["load_kw"]
@@ -236,7 +239,21 @@ def _at_site(site: Site, drawn: list, before: AcOpf, after: AcOpf,
         limits[f"limit{end}"] = [
             words if share > LARGE_SHARE else ""
             for (_, words), share in zip(found, table[f"penalty_share{end}"], strict=True)]
+    limits["limit"] = [after_ or before_ for before_, after_ in zip(*limits.values(), strict=True)]
     return table.assign(**limits)
+
+
+def _flag(table: pd.DataFrame, key: str, made: list[pd.DataFrame], penalties: Penalties) -> None:
+    """Shares of penalties in the prices of a table, before and after, and the limit."""
+    for share, price, parts in zip(SHARES, ("before", "after"), made, strict=True):
+        mean = parts.groupby(key)["value"].mean()
+        table[share] = [penalty_share(float(mean.get(at, 0.0)), whole)
+                        for at, whole in zip(table[key], table[price], strict=True)]
+    table["limit"] = [
+        penalties[1].of_place(key, place) if after > LARGE_SHARE else
+        penalties[0].of_place(key, place) if before > LARGE_SHARE else ""
+        for place, before, after in zip(table[key], *(table[share] for share in SHARES),
+                                        strict=True)]
 
 
 def _at(prices: pd.DataFrame, site: Site) -> pd.Series:

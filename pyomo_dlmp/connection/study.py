@@ -49,7 +49,8 @@ def connection_study(  # noqa: PLR0913  # keywords of a call, for people
         What it draws by hour: shares of its contract (at most 1), or kW, of which the greatest is
         the `max_kw` where none is given; None: always its contract.
     phases : str, optional
-        Those that it is connected to, equally; by default ``"abc"``.
+        Those that it is connected to, equally; by default ``"abc"``. Of two at a bus that nothing
+        grounds it stands between them.
     power_factor : float
         Lagging (1).
     svg : float, optional

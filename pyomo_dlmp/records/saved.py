@@ -45,10 +45,11 @@ def save_results(path: str | Path, solved: Any, of: Market | Network | None = No
         the new one is whole.
     solved : MarketResult, mapping of str to MarketResult, block, Results, str or Path
         What `solve_market` returns, several of them by the names that they shall have as cases, a
-        DSO of `build_opf` solved by `solve_opf`, or a results folder.
+        DSO of `build_opf` solved by `solve_opf`, what `solve_ac_opf` returns, or a results folder.
     of : Market or Network, optional
         The market that was solved (of all of `solved`), or the network that the DSO was built from.
-        Of a results folder it may be left out: the file then has no network.
+        It may be left out of an AC OPF, which knows its network, and of a results folder, whose
+        file then has none.
     title : str
         In words, for reports.
     parts : bool
@@ -66,6 +67,8 @@ def save_results(path: str | Path, solved: Any, of: Market | Network | None = No
     """
     path = Path(path)
     path = path if path.suffix else path.with_suffix(SUFFIX)
+    if (loop := getattr(solved, "loop", None)) is not None:  # of `solve_ac_opf`
+        solved, of = loop.model, loop.network if of is None else of
     network = of.network if isinstance(of, Market) else of
     if network is not None:
         require_kind(network, Network, "save_results")
@@ -172,7 +175,8 @@ def _solved(solved: Any, of: Any, title: str, parts: bool) -> dict[str, pd.DataF
         drawn, hours = [network], solved.period_hours
     else:
         raise ModelError.at("save_results", f"was given {shown(solved)}",
-                            "Give it a MarketResult, several by name, or a solved DSO.")
+                            "Give it a MarketResult, several by name, a solved DSO, or what "
+                            "solve_ac_opf returns.")
     if not found:
         raise ModelError.at("save_results", "was given no solved market", "Give at least one.")
     tables: dict[str, list[pd.DataFrame]] = {}

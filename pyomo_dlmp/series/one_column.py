@@ -21,7 +21,8 @@ _ROWS = frozenset(("", "t", "time", "hour", "hours", "date", "day", "datetime", 
 """Names of columns that number or date the rows."""
 
 
-def series_of_file(given: Any, words: Sequence[str], least: float = -np.inf) -> list[float]:
+def series_of_file(given: Any, words: Sequence[str], least: float = -np.inf,
+                   ) -> tuple[str, list[float]]:
     """The numbers of a series in a file.
 
     Parameters
@@ -35,7 +36,8 @@ def series_of_file(given: Any, words: Sequence[str], least: float = -np.inf) -> 
 
     Returns
     -------
-    list of float
+    (str, list of float)
+        The column's name, and its numbers.
 
     Raises
     ------
@@ -59,7 +61,7 @@ def series_of_file(given: Any, words: Sequence[str], least: float = -np.inf) -> 
                             f"Give numbers of at least {least:g}."))
     if faults or numbers is None:
         raise ModelError(faults)
-    return numbers.tolist()
+    return name, numbers.tolist()
 
 
 def meant(columns: Sequence[str], words: Sequence[str], where: str) -> str:

@@ -11,7 +11,7 @@ LOAD = ("load", "kw", "share")
 def of(tmp_path, text, words=LOAD, least=0.0):
     file = tmp_path / "s.csv"
     file.write_text(text)
-    return series_of_file(str(file), words, least)
+    return series_of_file(str(file), words, least)[1]
 
 
 @pytest.mark.parametrize("text", [

@@ -175,3 +175,47 @@ def test_a_move_without_a_solution_does_not_hide_those_of_its_day(monkeypatch):
     touched = table["move"].str.contains("in 0")
     assert len(table) == 4 and 0 < touched.sum() < 4
     assert table.loc[touched, "change"].isna().all() and table.loc[~touched, "change"].notna().all()
+
+
+BENT = dlmp.Load(name="z", bus="end", legs=("a",), kw=(20.0,), kvar=(5.0,), v_low=0.5, v_high=0.955)
+"""Its law bends at v_high; rows of it are made once a voltage comes near, and stay."""
+
+
+def cleared(m, dso, p):
+    for t in (0, 1):
+        m.dso.datacenter["dc"].p[t].set_value(p)
+    dso.clear()
+    return pyo.value(m.dca.cost)
+
+
+def test_an_answer_is_restored_after_loads_have_got_bends():
+    m, dso = bilevel_of(market(SITE, BENT))
+    paid = cleared(m, dso, 0.07)
+    assert m.dso.demand["z"].component("kink") is None
+    state, answer, prices = dso.loop.state, dso.loop.solution, dso.loop.node_prices()
+    for t in (0, 1):
+        m.dso.datacenter["dc"].p[t].set_value(0.7)
+    dso.step()
+    dso.solve()
+    assert len(m.dso.demand["z"].kink)
+    for t in (0, 1):
+        m.dso.datacenter["dc"].p[t].set_value(0.07)
+    dso.restore(state, answer)
+    assert pyo.value(m.dca.cost) == pytest.approx(paid, abs=1e-7)
+    assert dso.loop.node_prices() == pytest.approx(prices, abs=1e-6)
+    assert cleared(m, dso, 0.07) == pytest.approx(paid, abs=1e-6)
+
+
+@pytest.mark.parametrize("v_high", [0.96, 0.985])
+def test_a_schedule_stays_what_it_is_where_a_bend_is_taken_back(v_high):
+    """Broken limits make more load welcome there: the bend goes, and the schedule stays."""
+    site = market(SITE, replace(BENT, v_high=v_high))
+    m, dso = bilevel_of(site)
+    cleared(m, dso, 0.4)
+    paid = cleared(m, dso, 0.7)
+    assert dso.loop.straight and dso.loop.settled
+    assert [m.dso.datacenter["dc"].p[t].value for t in (0, 1)] == [0.7, 0.7]
+    alone = dlmp.solve_ac_opf(site.network, datacenter_kw={"dc": 700.0},
+                              **{k: v for k, v in OPF.items() if k != "form"})
+    assert pyo.value(dso.model.cost) == pytest.approx(alone.cost, rel=1e-6)
+    assert paid > 0
