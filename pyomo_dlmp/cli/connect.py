@@ -159,6 +159,8 @@ def _one(args, console, network, folder, options, stage) -> int:
         if which:
             study.check = confirm(study, study.grid.limits.options, "all" if which == "all" else "")
             _say(console, str(study.check))
+            if not study.check.passed:
+                _say(console, "WARNING: the OpenDSS engine does not confirm this answer.")
             write()
         if args.controls == "acting":
             study.acting = let_act(study)
@@ -175,10 +177,7 @@ def _one(args, console, network, folder, options, stage) -> int:
                 write()
             remedies = study.remedies(stage)
             folder.write("remedies", remedies)
-            for row in remedies.head(4).to_dict("records"):
-                if row["gain_kw"] == row["gain_kw"]:
-                    _say(console, f"  {row['remedy']}, {row['detail']}: {row['firm_kw']:,.0f} kW "
-                         f"firm ({row['gain_kw']:+,.0f})")
+            _tell_remedies(console, remedies)
             if day is not None and _fits(network, day, args.prices):
                 _prices(console, study, {"peak day": day}, impacts, folder, stage)
                 write()
@@ -197,8 +196,16 @@ def _tell_broken(console: Console, study) -> None:
         _say(console, f"  broken before: {old.limit.words(old.value)}, hour {old.hour}")
     if len(study.existing) > _FEW:
         _say(console, f"  and {len(study.existing) - _FEW} more (existing.csv)")
-    if study.existing and study.firm_kw < 1.0 and study.options["existing"] == "relaxed":
-        _say(console, "  --leave-out-broken asks what the other limits allow.")
+
+
+def _tell_remedies(console: Console, remedies) -> None:
+    """Those that were solved in all hours; why a static var generator does not help."""
+    for row in remedies.to_dict("records"):
+        said = f"  {row['remedy']}, {row['detail']}: "
+        if row["gain_kw"] > 0:
+            _say(console, f"{said}{floor(row['firm_kw']):,} kW firm ({row['gain_kw']:+,.0f})")
+        elif row["remedy"].startswith("static"):
+            _say(console, f"{said}{row['note'] or 'not among the best'}")
 
 
 def _prices(console: Console, study, cases: dict, impacts: dict, folder, stage) -> None:
@@ -257,7 +264,7 @@ def _several(args, console, network, folder, options) -> int:
     if any(study.acting is not None for study in studies):
         folder.write("controls", _joined([
             study.acting.moves.assign(order=i + 1, bus=study.site.bus)
-            for i, study in enumerate(studies)]))
+            for i, study in enumerate(studies) if study.acting is not None]))
     _say(console, f"Report: {folder.page(applicants_page(studies))}")
     return 0 if all(s.check is None or s.check.passed for s in studies) else 3
 

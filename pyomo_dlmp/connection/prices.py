@@ -80,7 +80,7 @@ class PriceImpact:
         said = []
         for key, which, whose in (("", "with the site", "price there"),
                                   ("_before", "without it", "price of the first kW there")):
-            worst = self.hourly.loc[self.hourly[f"penalty_share{key}"].idxmax()]
+            worst = self.hourly.iloc[int(self.hourly[f"penalty_share{key}"].to_numpy().argmax())]
             if worst[f"penalty_share{key}"] > LARGE_SHARE:
                 price = worst["before" if key else "after"]
                 said.append(f"WARNING: {which}, {_percent(worst[f'penalty_share{key}'])} of the "
@@ -209,9 +209,9 @@ def _by_bus(network: Network, before: AcOpf, after: AcOpf,
     table.insert(1, "load_kw", table["bus"].map(load))
     table["change"] = table["after"] - table["before"]
     words = []
-    for key, side, one in (("penalty_share_before", "before", made[0]),
+    for key, side, own in (("penalty_share_before", "before", made[0]),
                            ("penalty_share", "after", made[1])):
-        mean, limit = one.of_buses()
+        mean, limit = own.of_buses()
         table[key] = [penalty_share(mean.get(bus, 0.0), price)
                       for bus, price in zip(table["bus"], table[side], strict=True)]
         words.append([limit.get(bus, "") if share > LARGE_SHARE else ""
@@ -241,19 +241,6 @@ def _at_site(site: Site, drawn: list, before: AcOpf, after: AcOpf,
             for (_, words), share in zip(found, table[f"penalty_share{end}"], strict=True)]
     limits["limit"] = [after_ or before_ for before_, after_ in zip(*limits.values(), strict=True)]
     return table.assign(**limits)
-
-
-def _flag(table: pd.DataFrame, key: str, made: list[pd.DataFrame], penalties: Penalties) -> None:
-    """Shares of penalties in the prices of a table, before and after, and the limit."""
-    for share, price, parts in zip(SHARES, ("before", "after"), made, strict=True):
-        mean = parts.groupby(key)["value"].mean()
-        table[share] = [penalty_share(float(mean.get(at, 0.0)), whole)
-                        for at, whole in zip(table[key], table[price], strict=True)]
-    table["limit"] = [
-        penalties[1].of_place(key, place) if after > LARGE_SHARE else
-        penalties[0].of_place(key, place) if before > LARGE_SHARE else ""
-        for place, before, after in zip(table[key], *(table[share] for share in SHARES),
-                                        strict=True)]
 
 
 def _at(prices: pd.DataFrame, site: Site) -> pd.Series:

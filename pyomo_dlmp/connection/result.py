@@ -350,7 +350,9 @@ class ConnectionStudy:
         -------
         DataFrame
             Columns remedy, detail, kw_in_limiting_hour, firm_kw (nan where not solved in all
-            hours), gain_kw; best first. None where no limit was met.
+            hours), gain_kw, note (what then ends it, or why it does not help); best first. The
+            best two that change different things are also tried together. Empty where no limit was
+            met.
         """
         return remedies_of(self, progress, most)
 

@@ -182,6 +182,35 @@ def test_remedies_are_ranked_and_hold():
     assert own["power factor"] == pytest.approx(closed_form(.95, 1.0), rel=1e-3)
     assert own["reinforced line"] == pytest.approx(closed_form(.95, .95, .1, .2), rel=1e-3)
     assert (solved["gain_kw"] >= 0).all()
+    best = table.iloc[0]  # two that change different things
+    assert " and " in best["remedy"]
+    assert best["firm_kw"] > own["reinforced line"] and best["note"].startswith("then voltage")
+
+
+def test_both_remedies_together_have_their_closed_form():
+    study = dlmp.connection_study(two_buses(), "end", check=False)
+    table = study.remedies().set_index("remedy")
+    both = table.loc[[name for name in table.index if name.startswith("power factor and re")
+                      or name.startswith("reinforced line and power")]]
+    assert both["firm_kw"].to_list() == pytest.approx(
+        [closed_form(.95, 1.0, .1, .2)] * len(both), rel=1e-3)
+    battery = table.loc["battery"]  # a single hour leaves nothing to charge it
+    assert battery["gain_kw"] == pytest.approx(0, abs=.1) and "does not help" in battery["note"]
+
+
+def test_all_regulators_of_a_place_and_that_of_the_limiting_phase_are_tried():
+    network = dlmp.load_feeder("ieee13")  # phase c limits; reg3 is that of phase c
+    study = dlmp.connection_study(network, "675", v_max=None, check=False)
+    table = study.remedies()
+    taps = table[table["remedy"] == "regulator taps"]
+    assert len(taps) == 2 and (
+        taps["kw_in_limiting_hour"] > 1.3 * study.firm_kw).all()
+
+
+def test_a_static_var_generator_that_does_not_help_is_listed_with_its_reason():
+    study = dlmp.connection_study(two_buses(), "end", power_factor=1.0, load=1.0, v_max=1.0)
+    row = study.remedies().set_index("remedy").loc["static var generator"]
+    assert row["note"]
 
 
 def test_a_battery_gives_what_the_envelope_lacks():
@@ -189,6 +218,10 @@ def test_a_battery_gives_what_the_envelope_lacks():
     # 2 hours lack x - 60 each: the energy of 30 kWh gives 75 kW
     assert battery_contract(kw, share, 50.0, 30.0, 1.0) == pytest.approx(75, abs=.1)
     assert battery_contract(kw, share, 10.0, 300.0, 1.0) == pytest.approx(70, abs=.1)
+    # 4 kWh lack and 4 are left: of these 90 % are given back
+    assert battery_contract(np.array([60.0, 68]), np.ones(2), 50.0, 300.0, 1.0) == pytest.approx(
+        (60 + .9 * 68) / 1.9, abs=.1)
+    assert battery_contract(np.array([60.0]), np.ones(1), 50.0, 300.0, 1.0) == 60
 
 
 @pytest.mark.parametrize(("bus", "options", "words"), [
@@ -259,7 +292,8 @@ def test_the_command_writes_tables_and_a_page(tmp_path, capsys):
     assert main(command) == 0
     text = capsys.readouterr().out
     assert "kW are firm" in text and "Flexible" in text and "$/MWh" in text
-    assert "Mean hour (hour " in text and "Peak day (hours 0 to 5)" in text and "all 6 different hours" in text
+    assert "Mean hour (hour " in text and "Peak day (hours 0 to 5)" in text
+    assert "all 6 different hours" in text
     assert {p.name for p in out.iterdir()} == {
         "summary.csv", "envelope.csv", "limits.csv", "existing.csv", "effects.csv", "prices.csv",
         "price_hours.csv", "remedies.csv", "report.html"}
