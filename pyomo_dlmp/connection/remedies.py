@@ -123,7 +123,8 @@ def _both(helps: list[_Remedy]) -> _Remedy | None:
         first = helps[0]
         if not set(first.of_site) & set(one.of_site) and not (
                 {b.name for b in first.own} & {b.name for b in one.own}):
-            name = f"two of {one.name}" if one.name == first.name else f"{first.name} and {one.name}"
+            name = f"two of {one.name}" if one.name == first.name else (
+                f"{first.name} and {one.name}")
             return _Remedy(name, f"{first.detail}; {one.detail}",
                            first.own + one.own, first.of_site | one.of_site)
     return None
