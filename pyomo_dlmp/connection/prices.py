@@ -13,11 +13,13 @@ import pandas as pd
 
 from pyomo_dlmp.ac_opf import AcOpf, solve_ac_opf
 from pyomo_dlmp.connection.answer import kw_words
+from pyomo_dlmp.connection.arguments import of_right_kinds
 from pyomo_dlmp.connection.penalties import Penalties
 from pyomo_dlmp.connection.site import Site, checked_site
 from pyomo_dlmp.errors import ModelError, shown
 from pyomo_dlmp.network import Network
-from pyomo_dlmp.network.series import is_number, items_of
+from pyomo_dlmp.network.fields import Range
+from pyomo_dlmp.network.series import items_of
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.results.limits import LARGE_SHARE, penalty_share
 
@@ -116,6 +118,7 @@ class PriceImpact:
         return f"<PriceImpact {self.sentence}>"
 
 
+@of_right_kinds
 def price_impact(  # noqa: PLR0913  # keywords of a call, for people
         network: Network, bus: str, kw: float | Sequence[float], *, phases: str | None = None,
         power_factor: float = 0.95, svg: float | None = None, labels: Sequence | None = None,
@@ -160,7 +163,7 @@ def price_impact(  # noqa: PLR0913  # keywords of a call, for people
         site = checked_site(network, bus, phases=phases, power_factor=power_factor, svg=svg)
     items = items_of(kw)
     drawn: list[Any] = [kw] if items is None else items
-    if not drawn or not all(is_number(x) and 0 <= x < math.inf for x in drawn):
+    if not drawn or any(map(Range(0).finding, drawn)):
         raise ModelError.at("price_impact, kw", f"is {shown(kw)}",
                             "Give kW of at least 0, one number or one per period.")
     lengths = [len(x) for key in ("load_scale", "price")
