@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from pyomo_dlmp.cli.connect_words import by_options, terminated_as_interrupted
 from pyomo_dlmp.cli.stages import Stages
 from pyomo_dlmp.errors import DlmpError, ModelError
 
@@ -25,7 +26,8 @@ def add(commands) -> None:
                          help="where; more than once: applicants in this order")
     connect.add_argument("--all", action="store_true", help="a map of all three-phase buses")
     connect.add_argument("--kw", action="append", type=float, default=[], metavar="MAX",
-                         help="what is asked for, one for each --bus (default: as much as fits)")
+                         help="what is asked for: one number for all, or one for each --bus "
+                         "(default: as much as fits)")
     connect.add_argument("--series", metavar="FILE.csv",
                          help="what the site draws by hour: shares of its kW, or kW")
     connect.add_argument("--load-scale", default="1", metavar="NUMBER|FILE.csv|profiles",
@@ -107,17 +109,19 @@ def run(args, console: Console) -> int:
             "vuf": args.vuf, "progress": stage,
             "existing": "left out" if args.leave_out_broken else "relaxed"}
         try:
-            if args.all:
-                return _all(args, console, network, folder, options)
-            options["phases"] = args.phases
-            options["check"] = {"some": True, "all": "all", "none": False}[args.check]
-            if len(args.bus) > 1:
-                return _several(args, console, network, folder, options)
-            return _one(args, console, network, folder, options, stage)
-        except BaseException:
+            with terminated_as_interrupted():
+                if args.all:
+                    return _all(args, console, network, folder, options)
+                options["phases"] = args.phases
+                options["check"] = {"some": True, "all": "all", "none": False}[args.check]
+                if len(args.bus) > 1:
+                    return _several(args, console, network, folder, options)
+                return _one(args, console, network, folder, options, stage)
+        except ModelError as error:
+            raise by_options(error) from None
+        finally:
             if folder.path.is_dir() and not any(folder.path.iterdir()):
                 folder.path.rmdir()
-            raise
 
 
 def _say(console: Console, text: str) -> None:
@@ -275,12 +279,28 @@ def _joined(frames: list):
 
 
 def _all(args, console, network, folder, options) -> int:
-    from pyomo_dlmp.connection import hosting_map
+    from pyomo_dlmp.connection import HostingMap, hosting_map
+    from pyomo_dlmp.connection.hosting import map_table
     from pyomo_dlmp.connection.pages import hosting_page
 
-    answer = hosting_map(network, max_kw=(args.kw or [None])[0],
-                         hours_per_year=args.hours_per_year, **options)
-    folder.write("hosting", answer.table)
+    rows: list[dict] = []
+
+    def found(row: dict) -> None:
+        """A bus: its row is in the table at once."""
+        rows.append(row)
+        folder.write("hosting", map_table(rows))
+
+    try:
+        answer = hosting_map(network, max_kw=(args.kw or [None])[0], on_bus=found,
+                             hours_per_year=args.hours_per_year, **options)
+    except KeyboardInterrupt as stop:
+        if rows:
+            part = HostingMap(network, map_table(rows), args.hours_per_year, [], None)
+            page = folder.page(hosting_page(part))
+            raise KeyboardInterrupt(f"{len(rows)} buses are in {folder.path / 'hosting.csv'} and "
+                                    f"{page}.") from stop
+        raise
+    _tell_broken(console, answer)
     _say(console, f"{answer!r}"[1:-1])
     _say(console, f"Report: {folder.page(hosting_page(answer))}")
     return 0

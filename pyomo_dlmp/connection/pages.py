@@ -171,7 +171,8 @@ def hosting_page(answer: HostingMap) -> str:
     """
     from pyomo_dlmp.connection.pictures import mapped  # loads matplotlib
 
-    hours, places = answer.grid.hours.count, places_of(answer.network)
+    hours = "interrupted" if answer.grid is None else f"{answer.grid.hours.count:,} hours"
+    places = places_of(answer.network)
     pictures = [Picture(Job(_distance, (answer.table,)).svg(),
                         "Firm kW of a three-phase site at each bus.", "Firm kW over distance.",
                         narrow=True)]
@@ -180,7 +181,7 @@ def hosting_page(answer: HostingMap) -> str:
                                 "The same on the map.", "Firm kW on the map.", narrow=True))
     return render_page(
         f"Hosting map of {answer.network.name}",
-        f"one site at a time, {hours:,} hours, taps and capacitors as they are",
+        f"one site at a time, {hours}, taps and capacitors as they are",
         f"{answer!r}"[1:-1] + ".", [], [Section("map", "Firm kW by bus", "", [
             *pictures,
             table_of(answer.table, 1, f"Flexible: curtailed in at most {answer.allowed_hours:g} "

@@ -1,9 +1,14 @@
 """Series of a study from files: which column is meant, and what is wrong in which row."""
 
+import os
+import signal
+
+import pandas as pd
 import pytest
 
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.series.one_column import series_of_file
+from tests.connection.test_capacity import two_buses
 
 LOAD = ("load", "kw", "share")
 
@@ -44,3 +49,42 @@ def test_faults_of_all_files_come_at_once(tmp_path):
     with pytest.raises(dlmp.ModelError) as error:
         dlmp.connection_study(dlmp.load_feeder("ieee13"), "675", **paths)
     assert str(error.value).count("'abc' in row 2 (hour 1)") == 3
+
+
+def test_faults_of_the_command_name_its_options(capsys, tmp_path):
+    from pyomo_dlmp.cli.command import main
+    folder = ["--out", str(tmp_path / "o")]
+    assert main(["connect", "ieee13", "--bus", "675", "--kw", "-5", "--power-factor", "0",
+                 *folder]) == 1
+    said = capsys.readouterr().out
+    assert "connect, --kw" in said and "-5" in said and "connect, --power-factor" in said
+    assert "max_kw" not in said and not (tmp_path / "o").exists()
+    assert main(["connect", "ieee13", "--bus", "611", *folder]) == 1
+    said = capsys.readouterr().out
+    assert "'671'" in said and "another of" in said
+
+
+def test_rows_of_a_map_stay_when_it_is_interrupted(tmp_path, capsys, monkeypatch):
+    from pyomo_dlmp.cli.command import main
+    from pyomo_dlmp.connection import hosting
+    whole, count = hosting._figures, []
+
+    def third_interrupted(*args):
+        count.append(1)
+        if len(count) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return whole(*args)
+
+    monkeypatch.setattr(hosting, "_figures", third_interrupted)
+    out = tmp_path / "map"
+    assert main(["connect", "ieee13", "--all", "--v-max", "none", "--out", str(out)]) == 130
+    assert len(pd.read_csv(out / "hosting.csv")) == 2
+    assert "2 buses are in" in capsys.readouterr().out
+    assert "interrupted" in (out / "report.html").read_text()
+    assert main(["show", str(out)]) == 1
+    assert "connection study" in capsys.readouterr().out
+
+
+def test_a_map_tells_buses_without_a_limit_apart():
+    free = dlmp.connection.hosting_map(two_buses(), v_min=None, v_max=None, max_kw=100.0)
+    assert "nothing limits 'end' up to 100 kW" in repr(free) and "firm" not in repr(free)
