@@ -90,6 +90,10 @@ SAME_VOLTAGE = 1e-6
 SAME_PRICE = 1e-4
 """... and no node's price ($/MWh)."""
 
+WORSENED = 5e-4
+"""A limit that is broken already is made no worse by less than this (absolute: pu of voltage, share
+of a rating, |V-| / |V+|)."""
+
 RECOMPUTED = 1e-4
 """Audit: objective from the tables against the solver's."""
 

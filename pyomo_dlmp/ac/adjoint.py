@@ -126,7 +126,7 @@ def bought_gradient(state: AcState, t: int) -> np.ndarray:
     return found
 
 
-def node_prices(state: AcState, lam: np.ndarray) -> np.ndarray:
+def node_prices(state: AcState, lam: np.ndarray, t: int | None = None) -> np.ndarray:
     """Cost of drawing 1 MW, and 1 Mvar, between each node and its reference, in all periods.
 
     The current returns through the neutral of the bus, if it has one that is not solidly grounded;
@@ -137,6 +137,8 @@ def node_prices(state: AcState, lam: np.ndarray) -> np.ndarray:
     state : AcState
     lam : ndarray, shape (size, periods), complex
         The adjoint.
+    t : int, optional
+        Number of a period, of which all columns of `lam` are.
 
     Returns
     -------
@@ -145,6 +147,8 @@ def node_prices(state: AcState, lam: np.ndarray) -> np.ndarray:
     """
     c = state.circuit
     u, lam = referred(state), _less_mean(c, lam[:c.n].copy())
+    if t is not None:
+        u = np.repeat(u[:, t:t + 1], lam.shape[1], axis=1)
     for phases, neutral in c.neutrals:
         u[phases] -= u[neutral]
         lam[phases] -= lam[neutral]

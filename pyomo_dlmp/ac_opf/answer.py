@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from pyomo_dlmp.ac_opf.infeasible import settle_hard
 from pyomo_dlmp.ac_opf.leg_prices import LegPrice, leg_price
 from pyomo_dlmp.ac_opf.loop import AcLoop, Progress
 from pyomo_dlmp.ac_opf.parts import price_parts
+from pyomo_dlmp.ac_opf.penalties import LimitPenalties, limit_penalties
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.opf.limits import limited_blocks
@@ -82,6 +84,10 @@ class AcOpf:
     def price_parts(self) -> pd.DataFrame:
         """What each price is made of: `parts.price_parts`."""
         return price_parts(self.loop)
+
+    def limit_penalties(self) -> dict[Hashable, LimitPenalties]:
+        """What each broken soft limit makes of the prices, by period: `penalties`."""
+        return limit_penalties(self.loop)
 
     def __repr__(self) -> str:
         state = "settled" if self.settled else "NOT settled"

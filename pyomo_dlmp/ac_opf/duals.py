@@ -128,6 +128,33 @@ class ModelMap:
             found[name] = _taken(flat, self.real) + 1j * _taken(flat, self.imag)
         return found
 
+    def row_gradients(self, form: LowerForm, duals: np.ndarray, rows: list[list[int]],
+                      t: int) -> np.ndarray:
+        """Derivatives of some rows of a period, weighed by their multipliers.
+
+        Parameters
+        ----------
+        form : LowerForm
+            The compiled model.
+        duals : ndarray
+            Of its rows.
+        rows : list of list of int
+            Numbers of rows that are taken together.
+        t : int
+            Number of the period.
+
+        Returns
+        -------
+        ndarray, shape (n + ideal rows, groups), complex
+            As a column of `limit_gradients`.
+        """
+        group = np.repeat(np.arange(len(rows)), [len(own) for own in rows])
+        flat = np.concatenate(rows)
+        weights = sp.csr_matrix((-duals[flat], (group, flat)), (len(rows), len(duals)))
+        wide = sp.hstack([weights @ form.A, sp.csr_matrix((len(rows), 1))]).tocsc()
+        # the last column, of zeros, is that of Vars that are fixed (-1)
+        return (wide[:, self.real[:, t]] + 1j * wide[:, self.imag[:, t]]).toarray().T
+
     def node_prices(self, duals: np.ndarray, state: AcState) -> np.ndarray:
         """Prices of all nodes by the duals of the balances.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from pyomo_dlmp.cli.connect_words import by_options, terminated_as_interrupted
 from pyomo_dlmp.cli.stages import Stages
 from pyomo_dlmp.errors import DlmpError, ModelError
 
@@ -25,7 +26,8 @@ def add(commands) -> None:
                          help="where; more than once: applicants in this order")
     connect.add_argument("--all", action="store_true", help="a map of all three-phase buses")
     connect.add_argument("--kw", action="append", type=float, default=[], metavar="MAX",
-                         help="what is asked for, one for each --bus (default: as much as fits)")
+                         help="what is asked for: one number for all, or one for each --bus "
+                         "(default: as much as fits)")
     connect.add_argument("--series", metavar="FILE.csv",
                          help="what the site draws by hour: shares of its kW, or kW")
     connect.add_argument("--load-scale", default="1", metavar="NUMBER|FILE.csv|profiles",
@@ -107,17 +109,19 @@ def run(args, console: Console) -> int:
             "vuf": args.vuf, "progress": stage,
             "existing": "left out" if args.leave_out_broken else "relaxed"}
         try:
-            if args.all:
-                return _all(args, console, network, folder, options)
-            options["phases"] = args.phases
-            options["check"] = {"some": True, "all": "all", "none": False}[args.check]
-            if len(args.bus) > 1:
-                return _several(args, console, network, folder, options)
-            return _one(args, console, network, folder, options, stage)
-        except BaseException:
+            with terminated_as_interrupted():
+                if args.all:
+                    return _all(args, console, network, folder, options)
+                options["phases"] = args.phases
+                options["check"] = {"some": True, "all": "all", "none": False}[args.check]
+                if len(args.bus) > 1:
+                    return _several(args, console, network, folder, options)
+                return _one(args, console, network, folder, options, stage)
+        except ModelError as error:
+            raise by_options(error) from None
+        finally:
             if folder.path.is_dir() and not any(folder.path.iterdir()):
                 folder.path.rmdir()
-            raise
 
 
 def _say(console: Console, text: str) -> None:
@@ -128,6 +132,7 @@ def _one(args, console, network, folder, options, stage) -> int:
     from pyomo_dlmp.connection import connection_study
     from pyomo_dlmp.connection.folder import summary_table
     from pyomo_dlmp.connection.pages import lead_words, study_page
+    from pyomo_dlmp.connection.result import ASKED
     from pyomo_dlmp.connection.study import confirm, let_act
 
     which = options.pop("check")
@@ -158,6 +163,8 @@ def _one(args, console, network, folder, options, stage) -> int:
         if which:
             study.check = confirm(study, study.grid.limits.options, "all" if which == "all" else "")
             _say(console, str(study.check))
+            if not study.check.passed:
+                _say(console, "WARNING: the OpenDSS engine does not confirm this answer.")
             write()
         if args.controls == "acting":
             study.acting = let_act(study)
@@ -169,12 +176,12 @@ def _one(args, console, network, folder, options, stage) -> int:
             day = cases.pop("peak day", None)
             _prices(console, study, cases, impacts, folder, stage)
             write()
+            if study.asked is not None and not study.asked.possible:
+                _prices(console, study, {ASKED: []}, impacts, folder, stage)
+                write()
             remedies = study.remedies(stage)
             folder.write("remedies", remedies)
-            for row in remedies.head(4).to_dict("records"):
-                if row["gain_kw"] == row["gain_kw"]:
-                    _say(console, f"  {row['remedy']}, {row['detail']}: {row['firm_kw']:,.0f} kW "
-                         f"firm ({row['gain_kw']:+,.0f})")
+            _tell_remedies(console, remedies)
             if day is not None and _fits(network, day, args.prices):
                 _prices(console, study, {"peak day": day}, impacts, folder, stage)
                 write()
@@ -193,20 +200,35 @@ def _tell_broken(console: Console, study) -> None:
         _say(console, f"  broken before: {old.limit.words(old.value)}, hour {old.hour}")
     if len(study.existing) > _FEW:
         _say(console, f"  and {len(study.existing) - _FEW} more (existing.csv)")
-    if study.existing and study.firm_kw < 1.0 and study.options["existing"] == "relaxed":
-        _say(console, "  --leave-out-broken asks what the other limits allow.")
+
+
+def _tell_remedies(console: Console, remedies) -> None:
+    """Those that were solved in all hours; why a static var generator does not help."""
+    for row in remedies.to_dict("records"):
+        said = f"  {row['remedy']}, {row['detail']}: "
+        if row["gain_kw"] > 0:
+            _say(console, f"{said}{floor(row['firm_kw']):,} kW firm ({row['gain_kw']:+,.0f})")
+        elif row["remedy"].startswith("static"):
+            _say(console, f"{said}{row['note'] or 'not among the best'}")
 
 
 def _prices(console: Console, study, cases: dict, impacts: dict, folder, stage) -> None:
     """Prices of some cases: said, and written with those before."""
+    from pyomo_dlmp.connection.result import ASKED
+
     for name, hours in cases.items():
+        def told(text: str, name: str = name) -> None:
+            stage(text.replace("prices", f"prices of the {name}", 1))
         try:
-            impacts[name] = study.prices(hours, progress=lambda text, name=name: stage(
-                f"{text.replace('prices', f'prices of the {name}', 1)}"))
+            if name == ASKED:
+                hour = study.binding.hour
+                impacts[name] = study.prices([hour], study.asked_kw * study.hours.share[hour], told)
+            else:
+                impacts[name] = study.prices(hours, progress=told)
         except DlmpError as error:  # what else there is to say does not wait for it
-            _say(console, f"Prices of the {name} are not known: {error}")
+            _say(console, f"{study.case_words(name)}: no prices ({error})")
             continue
-        _say(console, f"{name.capitalize()}: {impacts[name].sentence}")
+        _say(console, f"{study.case_words(name)}: {impacts[name].sentence}")
         tables = study.price_tables(impacts)
         folder.write("prices", tables[0])
         folder.write("price_hours", tables[1])
@@ -257,13 +279,29 @@ def _joined(frames: list):
 
 
 def _all(args, console, network, folder, options) -> int:
-    from pyomo_dlmp.connection import hosting_map
+    from pyomo_dlmp.connection import HostingMap, hosting_map
     from pyomo_dlmp.connection.feeding import unrated_words
+    from pyomo_dlmp.connection.hosting import map_table
     from pyomo_dlmp.connection.pages import hosting_page
 
-    answer = hosting_map(network, max_kw=(args.kw or [None])[0],
-                         hours_per_year=args.hours_per_year, **options)
-    folder.write("hosting", answer.table)
+    rows: list[dict] = []
+
+    def found(row: dict) -> None:
+        """A bus: its row is in the table at once."""
+        rows.append(row)
+        folder.write("hosting", map_table(rows))
+
+    try:
+        answer = hosting_map(network, max_kw=(args.kw or [None])[0], on_bus=found,
+                             hours_per_year=args.hours_per_year, **options)
+    except KeyboardInterrupt as stop:
+        if rows:
+            part = HostingMap(network, map_table(rows), args.hours_per_year, [], None)
+            page = folder.page(hosting_page(part))
+            raise KeyboardInterrupt(f"{len(rows)} buses are in {folder.path / 'hosting.csv'} and "
+                                    f"{page}.") from stop
+        raise
+    _tell_broken(console, answer)
     _say(console, f"{answer!r}"[1:-1])
     if told := unrated_words(network, answer.grid.limits.options):
         _say(console, told)

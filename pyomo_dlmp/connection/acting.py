@@ -18,6 +18,7 @@ from pyomo_dlmp.connection.engine import EngineFeeder, EngineLimits, Use, used
 from pyomo_dlmp.connection.feeding import beside
 from pyomo_dlmp.errors import Fault, ModelError
 from pyomo_dlmp.network import FixedControl, Network
+from pyomo_dlmp.tolerances import WORSENED
 
 _STEPS = 12  # from 0 to the firm kW at fixed taps
 _GROWTH = 0.05  # of the kW reached: a step is no smaller
@@ -208,7 +209,8 @@ class _Acting:
                     found[end] = use
         moved: dict[tuple[str, str, str], list[float]] = {}
         for use in found.values():
-            moved.setdefault(use.limit, []).append(use.value)
+            low = use.what == "voltage" and use.value < 1.0
+            moved.setdefault(use.limit, []).append(use.value + (-WORSENED if low else WORSENED))
         out = self.study.options.get("existing") == "left out"
         idle = beside(self.study.network, self.study.site.bus, moved)
         self.limits = EngineLimits(self.limits.options, {} if out else moved,

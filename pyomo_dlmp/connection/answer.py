@@ -45,9 +45,15 @@ class Flexible:
 
     def __str__(self) -> str:
         more = f" ({100 * self.gain:+.0f} % of firm)" if math.isfinite(self.gain) else ""
-        return (f"{self.kw:,.0f} kW{more}, curtailed in {self.hours:g} h, {100 * self.share:.3g} % "
-                f"of its energy, at most {self.worst_kw:,.0f} kW, in the worst 5 % of the hours "
+        return (f"{kw_words(self.kw)} kW{more}, curtailed in {self.hours:g} h, "
+                f"{100 * self.share:.3g} % of its energy, at most {self.worst_kw:,.0f} kW, "
+                "in the worst 5 % of the hours "
                 f"{self.cvar_kw:,.1f} kW on average")
+
+
+def kw_words(kw: float) -> str:
+    """A power in whole kW and not above what it is; a small one with its digits."""
+    return f"{math.floor(kw + ROUNDING * (1.0 + kw)):,}" if kw >= 1 or kw == 0 else f"{kw:.2g}"
 
 
 _WORST = 0.05  # of the hours: those of `cvar_kw`

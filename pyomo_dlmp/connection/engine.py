@@ -165,11 +165,16 @@ class Use(NamedTuple):
         return self.what, self.element, self.phase
 
     def __str__(self) -> str:
+        return self.words()
+
+    def words(self, more: int = 0) -> str:
+        """Limit, value and hour, with some more digits than usual."""
         place = f"{self.element}.{self.phase}" if self.phase else self.element
         if self.what == "no solution":
             return f"no solution, hour {self.hour}"
-        figures = {"voltage": f"{self.value:.4f} pu at", "loading": f"{100 * self.value:.1f} % of",
-                   "unbalance": f"{100 * self.value:.2f} % at"}
+        figures = {"voltage": f"{self.value:.{4 + more}f} pu at",
+                   "loading": f"{100 * self.value:.{1 + more}f} % of",
+                   "unbalance": f"{100 * self.value:.{2 + more}f} % at"}
         return f"{self.what} {figures[self.what]} {place}, hour {self.hour}"
 
 
@@ -256,23 +261,27 @@ def engine_check(feeder: EngineFeeder, study: Any, which: Sequence[int], limits:
     -------
     EngineCheck
     """
-    def worst(contract: float, hours: Sequence[int]) -> tuple[float, str]:
-        most: tuple[float, str] = (-math.inf, "there is no limit")
+    def worst(contract: float, hours: Sequence[int]) -> Use | None:
+        most = None
         for i, t in enumerate(hours):
             say(f"confirming in OpenDSS: {i + 1:,} of {len(hours):,} hours")
             point = feeder.state(t, study.drawn(t, contract))
             if not point.settled[t]:
-                return math.inf, f"no solution in hour {t}"
+                return Use(math.inf, "no solution", "", "", math.nan, t)
             use = max(used(study.network, point, t, limits), default=None)
-            if use is not None and use.excess > most[0]:
-                most = use.excess, str(use)
+            if use is not None and (most is None or use.excess > most.excess):
+                most = use
         return most
 
-    excess, words = worst(study.firm_kw, which)
-    breaks, above_words = None, ""
-    if above is not None:
-        beyond, above_words = worst(above, which[:2])
-        breaks = beyond > 0.0
-    return EngineCheck(study.firm_kw, study.firm_kw if above is None else above, tuple(which),
-                       study.hourly.different, words, above_words,
-                       excess <= SAME_VOLTAGE / 10, breaks)
+    kept = worst(study.firm_kw, which)
+    beyond = None if above is None else worst(above, which[:2])
+    # as many digits as tell what is kept from what is broken
+    more = next((n for n in range(5) if kept is None or beyond is None
+                 or kept.words(n).split()[1] != beyond.words(n).split()[1]), 5)
+    none = "there is no limit"
+    return EngineCheck(
+        study.firm_kw, study.firm_kw if above is None else above, tuple(which),
+        study.hourly.different, none if kept is None else kept.words(more),
+        "" if above is None else none if beyond is None else beyond.words(more),
+        kept is None or kept.excess <= SAME_VOLTAGE / 10,
+        None if above is None else beyond is not None and beyond.excess > 0.0)

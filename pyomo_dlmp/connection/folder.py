@@ -81,12 +81,15 @@ def summary_table(study: ConnectionStudy, flexible: dict[str, Flexible],
     DataFrame
         Columns quantity, value, unit.
     """
+    asked = study.asked
     rows: list[tuple[str, Any, str]] = [
         ("bus", study.site.bus, ""), ("hours", study.hours.count, "1"),
         ("firm", study.firm_kw, "kW"), ("firm_ends_at", str(study.binding), ""),
         ("limits_broken_before", len(study.existing), "1"),
         ("branches", len(study.network.branches), "1"),
         ("branches_without_known_rating", len(unrated(study.network)), "1")]
+    if asked is not None:
+        rows += list(asked.table.itertuples(index=False, name=None))
     for name, one in flexible.items():
         rows += [(f"flexible_{name}", one.kw, "kW"),
                  (f"curtailed_{name}", one.curtailed_kwh, "kWh"),
@@ -108,7 +111,9 @@ def summary_table(study: ConnectionStudy, flexible: dict[str, Flexible],
                  (f"price_of_others_before_{case}", before, "$/MWh"),
                  (f"price_of_others_{case}", after, "$/MWh"),
                  (f"share_of_penalties_in_its_price_{case}", float(worst["penalty_share"]), "1"),
-                 (f"limit_that_makes_the_penalties_{case}", worst["limit"], "")]
+                 (f"limit_that_makes_the_penalties_{case}", worst["limit"], ""),
+                 (f"share_of_penalties_in_the_price_before_{case}",
+                  float(impact.hourly["penalty_share_before"].max()), "1")]
     return pd.DataFrame(rows, columns=["quantity", "value", "unit"])
 
 

@@ -19,7 +19,7 @@ from pyomo_dlmp.connection.limits import Limit, LimitOptions, Limits
 from pyomo_dlmp.connection.site import Site
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network import Network
-from pyomo_dlmp.tolerances import SAME_VOLTAGE
+from pyomo_dlmp.tolerances import SAME_VOLTAGE, WORSENED
 
 EXACT_HOURS = 400  # as many different hours of one multiplier are all computed
 _SAMPLES = 200  # hours at which limits are looked at before anything is connected
@@ -45,6 +45,11 @@ class Existing:
     limit: Limit
     hour: int
     value: float
+
+    @property
+    def allowed(self) -> float:
+        """To where it may go with an applicant: `WORSENED` beyond its value."""
+        return self.value + (-WORSENED if self.value < self.limit.low else WORSENED)
 
 
 @dataclass(eq=False)
@@ -97,6 +102,8 @@ class Grid:
     ----------
     existing : list of Existing
         Limits that are broken before, furthest first; moved to where they are, or left out.
+    treat : str
+        What is done with these: "relaxed" or "left out".
     worse : bool
         Whether one of them is broken further than in the grid that it is `like`.
     """
@@ -121,7 +128,7 @@ class Grid:
         self.of_hour = place[data.of_hour]
         self.scale = None if data.scale is None else data.scale[order]
         self.base = self._base()
-        self.worse = False
+        self.worse, self.treat = False, existing
         self.existing = self._existing(existing) if like is None else self._kept(like)
 
     @property
@@ -176,11 +183,13 @@ class Grid:
             if i is None or (old.low[i] >= room[0][i] and old.high[i] <= room[1][i]):
                 continue
             ends = [values[r].min(), values[r].max()]
+            ends[0] -= WORSENED * float(ends[0] < room[0][i])
+            ends[1] += WORSENED * float(ends[1] > room[1][i])
             # a rating that is changed is another limit
             if row.what != "loading" or (
                     like.network.branches[row.element] == self.network.branches[row.element]):
-                self.worse |= bool(ends[0] < old.low[i] - SAME_VOLTAGE
-                                   or ends[1] > old.high[i] + SAME_VOLTAGE)
+                self.worse |= bool(values[r].min() < old.low[i] - SAME_VOLTAGE
+                                   or values[r].max() > old.high[i] + SAME_VOLTAGE)
                 ends += [old.low[i], old.high[i]]
             own.low[r], own.high[r] = min(own.low[r], *ends), max(own.high[r], *ends)
         return like.existing

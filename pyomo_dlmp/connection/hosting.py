@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pyomo_dlmp.connection.answer import allowed_hours, contracts
+from pyomo_dlmp.connection.answer import allowed_hours, contracts, kw_words
 from pyomo_dlmp.connection.arguments import of_right_kinds
 from pyomo_dlmp.connection.grid import NO_LIMIT, Existing, Grid
 from pyomo_dlmp.connection.hours import read_hours
@@ -24,7 +24,7 @@ from pyomo_dlmp.connection.study import (
     option_faults,
     study_of,
 )
-from pyomo_dlmp.errors import DlmpError, Fault, ModelError
+from pyomo_dlmp.errors import DlmpError, Fault, ModelError, listed
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.results.feeder import distance_km
 
@@ -49,22 +49,30 @@ class HostingMap:
         Of a year.
     existing : list of Existing
         Limits that are broken before.
-    grid : Grid
+    grid : Grid or None
+        None: an interrupted one, of some buses.
     """
 
     network: Network
     table: pd.DataFrame
     allowed_hours: float
     existing: list[Existing]
-    grid: Grid
+    grid: Grid | None
 
     def __repr__(self) -> str:
         if not len(self.table):
             return f"<HostingMap {self.network.name}: no bus>"
-        first, last = self.table.iloc[0], self.table.iloc[-1]
-        return (f"<HostingMap {self.network.name}: {len(self.table)} buses, firm "
-                f"{last['firm_kw']:,.0f} kW ({last['bus']}) to {first['firm_kw']:,.0f} kW "
-                f"({first['bus']})>")
+        free = self.table["what"] == NO_LIMIT
+        words = f"<HostingMap {self.network.name}: {len(self.table)} buses"
+        if not free.all():
+            ends = self.table[~free]
+            first, last = ends.iloc[0], ends.iloc[-1]
+            words += (f", firm {kw_words(last['firm_kw'])} kW ({last['bus']}) to "
+                      f"{kw_words(first['firm_kw'])} kW ({first['bus']})")
+        if free.any():
+            most = kw_words(float(self.table[free]["firm_kw"].max()))
+            words += f"; nothing limits {listed(self.table[free]['bus'], 4)} up to {most} kW"
+        return f"{words}>"
 
 
 @of_right_kinds
@@ -135,9 +143,23 @@ def hosting_map(  # noqa: PLR0913  # keywords of a call, for people
         rows.append(row)
         if on_bus is not None:
             on_bus(row)
-    table = pd.DataFrame(rows, columns=COLUMNS).sort_values(
+    return HostingMap(network, map_table(rows), hours_per_year, grid.existing, grid)
+
+
+def map_table(rows: Sequence[dict]) -> pd.DataFrame:
+    """Rows of buses as `HostingMap.table`, greatest firm kW first.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        As `hosting_map` tells them.
+
+    Returns
+    -------
+    DataFrame
+    """
+    return pd.DataFrame(rows, columns=COLUMNS).sort_values(
         "firm_kw", ascending=False, kind="stable", ignore_index=True)
-    return HostingMap(network, table, hours_per_year, grid.existing, grid)
 
 
 def _figures(grid: Grid, site, most: float, allowed: int) -> dict[str, Any]:

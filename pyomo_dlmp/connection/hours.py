@@ -14,16 +14,20 @@ from typing import Any
 import numpy as np
 
 from pyomo_dlmp.ac.circuit import Circuit
-from pyomo_dlmp.errors import Fault, ModelError, shown
+from pyomo_dlmp.errors import Fault, ModelError
 from pyomo_dlmp.network import Datacenter, Network
 from pyomo_dlmp.network.series import is_number, items_of, series_findings
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.opf.load_scale import load_scale_findings, load_series, reactive_series
-from pyomo_dlmp.series.reading import frame_of
+from pyomo_dlmp.series.one_column import series_of_file
 
 YEARS = (8760, 8784)
 _MOST_SCALE = 10.0  # of loads: beyond it a series is in other units
 _MANY = 20.0  # times the feeder's loads: a site's series may be in W
+_WORDS = {"load_scale": ("load_scale", "scale", "multiplier", "value"),
+          "price": ("price", "price_usd_per_mwh", "$/mwh", "value"),
+          "load": ("load", "kw", "share", "load_kw", "value")}
+"""Names of a file's column, by what is read from it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +90,16 @@ def read_hours(network: Network, load_scale: Any, price: Any, load: Any,
     ModelError
         With everything that is wrong: lengths that differ, that are nearly a year, numbers.
     """
-    given = {"load_scale": _values(load_scale, "load_scale"), "price": _values(price, "price"),
-             "load": _values(1.0 if load is None else load, "load")}
+    given = {}
+    faults: list[Fault] = []
+    for key, one in (("load_scale", load_scale), ("price", price),
+                     ("load", 1.0 if load is None else load)):
+        try:
+            given[key] = _values(one, key)
+        except ModelError as error:
+            faults += error.faults
+    if faults:
+        raise ModelError(faults)
     lengths = {key: n for key, value in given.items() if (n := _length(value, network, hours))}
     count = max(lengths.values(), default=1)
     faults = [Fault(f"connection study, {key}", f"has {n:,} values, {_longest(lengths)} has "
@@ -139,38 +151,18 @@ def _kw_note(most: float, total: float) -> str:
 
 
 def _values(given: Any, key: str) -> Any:
-    """A series from a file's only column of numbers, or from that named as the key."""
+    """A series as given, or of a file's column that is named as the key, or its only one."""
     if key == "load_scale" and (given == "profiles" if isinstance(given, str) else
                                 isinstance(given, Mapping)):
         return given
     if not isinstance(given, str | os.PathLike):
         items = items_of(given)
         return given if items is None else items
-    where, frame = frame_of(given)
-    columns = [c for c in frame.columns if frame[c].dtype.kind in "fiu"]
-    named = [c for c in columns if str(c).lower() in (key, "kw", "share", "value")]
-    if len(columns) != 1 and len(named) != 1:
-        what = f"has {len(columns)} columns of numbers: {shown(columns)}" if columns else (
-            _no_numbers(frame))
-        raise ModelError.at(where, what, f"Give a file with one, or with one named {key!r}.")
-    column = (named or columns)[0]
-    values = frame[column].tolist()
-    if str(column).lower() == "share" and max(values, default=0.0) > 1.0:
-        raise ModelError.at(f"{where}, column {column!r}", f"holds {max(values):g}",
+    column, values = series_of_file(given, _WORDS[key], -np.inf if key == "price" else 0.0)
+    if key == "load" and column.lower() == "share" and max(values) > 1.0:
+        raise ModelError.at(f"{given}, column {column!r}", f"holds {max(values):g}",
                             "Shares are at most 1: divide percent by 100, or name the column 'kw'.")
     return values
-
-
-def _no_numbers(frame: Any) -> str:
-    """Why a file has no column of numbers: the first text in its last column."""
-    column = frame.columns[-1]
-    for row, cell in enumerate(frame[column].tolist()):
-        try:
-            float(cell)
-        except (TypeError, ValueError):
-            return (f"has no column of numbers: {shown(cell)} stands in column {column!r}, "
-                    f"row {row + 2}")
-    return "has no column of numbers"
 
 
 def _length(value: Any, network: Network, hours: float) -> int:

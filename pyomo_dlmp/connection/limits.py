@@ -21,7 +21,7 @@ from pyomo_dlmp.network import CenterTappedTransformer, Line, Network, Transform
 from pyomo_dlmp.network.phases import DELTA_PAIRS, NEUTRAL, PHASES, SPLIT
 from pyomo_dlmp.network.ratings import Rating, known_rating, limit_kva
 from pyomo_dlmp.network.units import mega
-from pyomo_dlmp.tolerances import ROUNDING, SAME_VOLTAGE
+from pyomo_dlmp.tolerances import ROUNDING, SAME_VOLTAGE, WORSENED
 
 UNITS = {"voltage": "pu", "loading": "of its rating", "unbalance": "VUF"}
 
@@ -154,7 +154,7 @@ class Limits:
         return np.maximum(self.low[:, None] - values, values - self.high[:, None])
 
     def relax(self, values: np.ndarray) -> list[tuple[int, int, float]]:
-        """Move limits that are broken to the furthest value that there is.
+        """Move limits that are broken to the furthest value that there is, and `WORSENED` beyond.
 
         Parameters
         ----------
@@ -167,14 +167,16 @@ class Limits:
             Row, period and value of the furthest violation of each end of each broken limit.
         """
         moved = []
-        for excess in (self.low[:, None] - values, values - self.high[:, None]):
+        room = self.low.copy(), self.high.copy()
+        for side, excess in enumerate((self.low[:, None] - values, values - self.high[:, None])):
             # beyond, not only within the margin
             for r in np.flatnonzero((excess > 2 * SAME_VOLTAGE).any(axis=1)):
                 t = int(np.argmax(excess[r]))
                 moved.append((int(r), t, float(values[r, t])))
+                room[side][r] = values[r, t] + (2 * side - 1) * (WORSENED - SAME_VOLTAGE)
         moved.sort()
         lows, highs = values.min(axis=1), values.max(axis=1)
-        self.low, self.high = np.minimum(self.low, lows), np.maximum(self.high, highs)
+        self.low, self.high = np.minimum(room[0], lows), np.maximum(room[1], highs)
         return moved
 
     # ------------------------------------------------------------------------- its rows

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from pyomo_dlmp.connection.answer import Flexible
+from pyomo_dlmp.connection.answer import Flexible, kw_words
 from pyomo_dlmp.connection.feeding import unrated_words
 from pyomo_dlmp.connection.folder import applicants_table
 from pyomo_dlmp.connection.hosting import HostingMap
@@ -19,6 +19,7 @@ from pyomo_dlmp.report.drawing import Job
 from pyomo_dlmp.report.page import Picture, Section, render_page
 from pyomo_dlmp.report.story import Headline
 from pyomo_dlmp.report.tables import Table, number
+from pyomo_dlmp.tolerances import WORSENED
 
 _MOST_LIMITS, _MOST_BUSES = 30, 12  # rows of a page; tables have all
 
@@ -133,9 +134,9 @@ def _existing_section(study: ConnectionStudy) -> list[Section]:
     more = f" The {_MOST_LIMITS} furthest of {len(told)}." if len(told) > _MOST_LIMITS else ""
     return [Section(
         "existing", "Broken before anything is connected",
-        "These limits are broken without the site. They are taken at the worst value that they "
-        "have without it, so that the site may not make that worse; loadings of what does not "
-        "feed the site do not count."
+        "These limits are broken without the site. They are moved to the worst value that they "
+        f"have without it: the site may make that worse by no more than {WORSENED:g} pu, or "
+        f"{100 * WORSENED:g} %. Loadings of what does not feed the site do not count."
         if study.options.get("existing") != "left out" else
         "These limits are broken without the site, and do not count.",
         [table_of(told.head(_MOST_LIMITS), 3,
@@ -157,7 +158,8 @@ def _price_section(study: ConnectionStudy, impacts: dict[str, PriceImpact]) -> l
         return []
     buses, hours = study.price_tables(impacts)
     most = buses.groupby("case", sort=False).head(_MOST_BUSES)
-    words = " ".join(f"{name.capitalize()}: {impact.sentence}" for name, impact in impacts.items())
+    words = " ".join(f"{study.case_words(name)}: {impact.sentence}"
+                     for name, impact in impacts.items())
     return [Section("prices", "Prices", words, [
         table_of(hours, 1, "At the site ($/MWh); paid in $. The penalty share is that of a broken "
                  "limit, which is named where it is more than a fifth."),
@@ -177,17 +179,19 @@ def hosting_page(answer: HostingMap) -> str:
     """
     from pyomo_dlmp.connection.pictures import mapped  # loads matplotlib
 
-    hours, places = answer.grid.hours.count, places_of(answer.network)
+    hours = "interrupted" if answer.grid is None else f"{answer.grid.hours.count:,} hours"
+    places = places_of(answer.network)
     pictures = [Picture(Job(_distance, (answer.table,)).svg(),
                         "Firm kW of a three-phase site at each bus.", "Firm kW over distance.",
                         narrow=True)]
     if mapped(answer.table, places):
         pictures.append(Picture(Job(_map, (answer.table, places)).svg(),
                                 "The same on the map.", "Firm kW on the map.", narrow=True))
-    told = unrated_words(answer.network, answer.grid.limits.options)
+    told = "" if answer.grid is None else (  # an interrupted map
+        unrated_words(answer.network, answer.grid.limits.options))
     return render_page(
         f"Hosting map of {answer.network.name}",
-        f"one site at a time, {hours:,} hours, taps and capacitors as they are",
+        f"one site at a time, {hours}, taps and capacitors as they are",
         f"{answer!r}"[1:-1] + f". {told}", [], [Section("map", "Firm kW by bus", "", [
             *pictures,
             table_of(answer.table, 1, f"Flexible: curtailed in at most {answer.allowed_hours:g} "
@@ -231,19 +235,37 @@ def lead_words(study: ConnectionStudy) -> str:
     """The answer in sentences."""
     kept = "no limit gets worse than without the site" if study.existing and (
         study.options.get("existing") != "left out") else "every limit is kept"
-    words = f"{math.floor(study.firm_kw):,} kW are firm: {kept} in every hour. "
+    words = f"{kw_words(study.firm_kw)} kW are firm: {kept} in every hour. "
+    if study.check is not None and not study.check.passed:
+        words = f"WARNING: the OpenDSS engine does not confirm this answer. {words}"
     words += (f"The limit is {study.binding}. " if study.binding.limit is not None else
               f"{str(study.binding).capitalize()}: no more was looked for. "
-              if study.binding.what == "no limit" else f"Beyond it there is {study.binding}. ")
-    if study.existing:
-        one = len(study.existing) == 1
-        words += (f"{len(study.existing)} limit{'' if one else 's'} {'is' if one else 'are'} "
-                  "broken before anything is connected. ")
+              if study.binding.what == "no limit" else
+              f"Beyond it (1 % are kept free) there is {study.binding}. ")
+    if study.asked is not None and not study.asked.possible:
+        words += f"Asked for were {study.asked.sentence} "
+    words += existing_words(study)
     if told := unrated_words(study.network, study.grid.limits.options):
         words += f"{told} "
     words += str(study.check) if study.check is not None else ""
     return words + ("" if study.acting is None else
                     f" With controls acting {math.floor(study.acting.firm_kw):,} kW are firm.")
+
+
+def existing_words(study: ConnectionStudy) -> str:
+    """What is broken before, and what became of that, in a sentence or two; "" without any."""
+    count = len(study.existing)
+    if not count:
+        return ""
+    said = "1 limit is" if count == 1 else f"{count:,} limits are"
+    said += " broken before anything is connected, and "
+    if study.options.get("existing") == "left out":
+        return f"{said}not counted. "
+    said += f"may be made worse by no more than {WORSENED:g} pu, or {100 * WORSENED:g} %"
+    if math.isfinite(study.binding.before):
+        said += (": it is one of these that ends the answer. --leave-out-broken "
+                 "(existing=\"left out\") answers without them")
+    return f"{said}. "
 
 
 def below(kw: float) -> float:

@@ -47,7 +47,7 @@ def sorted_picture(kw: np.ndarray, firm: float, contracts: dict[str, float]) -> 
     curve.axhline(firm, color=LIMIT, lw=1.4, label=f"firm {floor(firm):,} kW")
     for i, (name, value) in enumerate(contracts.items()):
         curve.axhline(value, color=SITE_COLORS[i % len(SITE_COLORS)], lw=1.1, ls="--",
-                      label=f"{name}: {value:,.0f} kW")
+                      label=f"{name}: {floor(value):,} kW")
     curve.set_title("Hours by what they allow, least first")
     curve.set_xlabel("hours")
     curve.set_ylabel("kW")

@@ -10,18 +10,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pyomo.environ import value
 
 from pyomo_dlmp.ac_opf import AcOpf, solve_ac_opf
+from pyomo_dlmp.connection.answer import kw_words
 from pyomo_dlmp.connection.arguments import of_right_kinds
+from pyomo_dlmp.connection.penalties import Penalties
 from pyomo_dlmp.connection.site import Site, checked_site
 from pyomo_dlmp.errors import ModelError, shown
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.fields import Range
 from pyomo_dlmp.network.series import items_of
 from pyomo_dlmp.network.units import mega
-from pyomo_dlmp.results.limits import LARGE_SHARE, broken_limits, penalty_share
-from pyomo_dlmp.tolerances import ACTIVE
+from pyomo_dlmp.results.limits import LARGE_SHARE, penalty_share
 
 SHARES = ["penalty_share_before", "penalty_share"]
 
@@ -35,11 +35,12 @@ class PriceImpact:
     site : Site
     table : DataFrame
         By bus, mean over its phases and the hours: columns bus, load_kw, before, after, change
-        ($/MWh), penalty_share_before, penalty_share (of the prices, 1), limit (that makes a penalty
-        that is a large share; "" without); highest change first.
+        ($/MWh), penalty_share_before, penalty_share (of the prices, 1), limit (that makes most of
+        the penalty, where one of the shares is large); highest change first.
     hourly : DataFrame
         At the site: columns period, kw, before, after ($/MWh, mean of its phases), paid ($),
-        penalty_share_before, penalty_share and limit as above.
+        penalty_share_before, penalty_share, limit_before, limit (that makes most of the penalty
+        without the site, and with it or else without; "" where that is no large share).
     before, after : AcOpf
     """
 
@@ -71,8 +72,30 @@ class PriceImpact:
 
     @property
     def flagged(self) -> pd.DataFrame:
-        """Hours whose price at the site is to a large part penalty."""
-        return self.hourly[self.hourly[SHARES].max(axis=1) > LARGE_SHARE]
+        """Hours whose price at the site is to a large part penalty, with it or before."""
+        table = self.hourly
+        return table[table[SHARES].max(axis=1) > LARGE_SHARE]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What of these prices is penalty, in words."""
+        said = []
+        for key, which, whose in (("", "with the site", "price there"),
+                                  ("_before", "without it", "price of the first kW there")):
+            worst = self.hourly.iloc[int(self.hourly[f"penalty_share{key}"].to_numpy().argmax())]
+            if worst[f"penalty_share{key}"] > LARGE_SHARE:
+                price = worst["before" if key else "after"]
+                said.append(f"WARNING: {which}, {_percent(worst[f'penalty_share{key}'])} of the "
+                            f"{whose} in period {worst['period']} ({price:.2f} $/MWh) is the "
+                            f"penalty of a broken limit ({worst[f'limit{key}']}), not a cost of "
+                            "power")
+        weights = self.table["load_kw"]
+        for key, which in (("penalty_share_before", "before"), ("penalty_share", "after")):
+            own = self.table[which].abs() * weights
+            share = float((own * self.table[key]).sum() / own.sum()) if own.sum() > 0 else 0.0
+            if share > LARGE_SHARE:
+                said.append(f"{_percent(share)} of what loads pay {which} are penalties")
+        return said
 
     @property
     def sentence(self) -> str:
@@ -80,21 +103,13 @@ class PriceImpact:
         before, after = self.others
         most = self.table[self.table["bus"] != self.site.bus].iloc[:1]
         kw = self.hourly["kw"].mean()
-        words = (f"{kw:,.0f} kW at bus {self.site.bus} pay {self.price:.2f} $/MWh (the first kW "
-                 f"there would pay {self.price_before:.2f}); the feeder's loads pay {after:.2f} "
+        words = (f"{kw_words(kw)} kW at bus {self.site.bus} pay {self.price:.2f} $/MWh (the first "
+                 f"kW there would pay {self.price_before:.2f}); the feeder's loads pay {after:.2f} "
                  f"instead of {before:.2f} $/MWh on average ({after - before:+.2f})")
         if len(most):
             row = most.iloc[0]
             words += f", most at bus {row['bus']} ({row['change']:+.2f})"
-        flagged = self.flagged
-        if len(flagged):
-            shares = flagged[SHARES].max(axis=1).to_numpy()
-            worst = flagged.iloc[int(shares.argmax())]
-            first = bool(worst[SHARES[0]] > worst[SHARES[1]])
-            words += (f". WARNING: {100 * shares.max():.0f} % of the price "
-                      f"{'of the first kW ' * first}in period {worst['period']} is the penalty of "
-                      f"a broken limit ({worst['limit']}), not a cost of power")
-        return words + "."
+        return ". ".join([words, *self.warnings]) + "."
 
     def __str__(self) -> str:
         return self.sentence
@@ -116,7 +131,8 @@ def price_impact(  # noqa: PLR0913  # keywords of a call, for people
     network : Network
     bus : str
     kw : float or sequence of float
-        That it draws (kW), one number or one per period.
+        That it draws (kW), one number or one per period. Periods are as many as the longest of
+        kw, load_scale and price has, unless `periods` is given.
     phases : str, optional
         By default ``"abc"``.
     power_factor : float
@@ -150,10 +166,12 @@ def price_impact(  # noqa: PLR0913  # keywords of a call, for people
     if not drawn or any(map(Range(0).finding, drawn)):
         raise ModelError.at("price_impact, kw", f"is {shown(kw)}",
                             "Give kW of at least 0, one number or one per period.")
+    lengths = [len(x) for key in ("load_scale", "price")
+               if (x := items_of(options.get(key))) is not None]
     if labels is not None:
         options["periods"] = list(labels)
-    elif items is not None:
-        options.setdefault("periods", len(drawn))
+    elif items is not None or lengths:
+        options.setdefault("periods", len(drawn) if items is not None else max(lengths))
     most = max(float(max(drawn)), 1.0)
     after_network = network.with_devices(*site.devices(most))
     before = solve_ac_opf(network, check=False, progress=_told(progress, "without the site"),
@@ -162,9 +180,9 @@ def price_impact(  # noqa: PLR0913  # keywords of a call, for people
     fixed[site.name] = drawn[0] if items is None else [float(x) for x in drawn]
     after = solve_ac_opf(after_network, check=False, progress=_told(progress, "with the site"),
                          **{**options, "datacenter_kw": fixed})
-    penalties = _Penalties(before), _Penalties(after)
-    return PriceImpact(site, _by_bus(network, before, after, penalties),
-                       _at_site(site, drawn, before, after, penalties), before, after)
+    made = Penalties(before), Penalties(after)
+    return PriceImpact(site, _by_bus(network, before, after, made),
+                       _at_site(site, drawn, before, after, made), before, after)
 
 
 def _told(progress: Callable[[str], None] | None, which: str) -> Callable | None:
@@ -180,8 +198,12 @@ def _active(answer: AcOpf) -> pd.DataFrame:
     return answer.prices[answer.prices["quantity"] == "active"]
 
 
-def _by_bus(network: Network, before: AcOpf, after: AcOpf, penalties: Penalties,
-            ) -> pd.DataFrame:
+def _percent(share: float) -> str:
+    return f"{100 * share:,.0f} %"
+
+
+def _by_bus(network: Network, before: AcOpf, after: AcOpf,
+            made: tuple[Penalties, Penalties]) -> pd.DataFrame:
     load = dict.fromkeys(network.buses, 0.0)
     for one in network.loads.values():
         load[one.bus] += math.fsum(one.kw)
@@ -189,12 +211,20 @@ def _by_bus(network: Network, before: AcOpf, after: AcOpf, penalties: Penalties,
     table = pd.DataFrame({"before": means[0], "after": means[1]}).rename_axis("bus").reset_index()
     table.insert(1, "load_kw", table["bus"].map(load))
     table["change"] = table["after"] - table["before"]
-    _flag(table, "bus", [p.of() for p in penalties], penalties)
+    words = []
+    for key, side, own in (("penalty_share_before", "before", made[0]),
+                           ("penalty_share", "after", made[1])):
+        mean, limit = own.of_buses()
+        table[key] = [penalty_share(mean.get(bus, 0.0), price)
+                      for bus, price in zip(table["bus"], table[side], strict=True)]
+        words.append([limit.get(bus, "") if share > LARGE_SHARE else ""
+                      for bus, share in zip(table["bus"], table[key], strict=True)])
+    table["limit"] = [after_ or before_ for before_, after_ in zip(*words, strict=True)]
     return table.sort_values("change", ascending=False, ignore_index=True)
 
 
-def _at_site(site: Site, drawn: list, before: AcOpf, after: AcOpf, penalties: Penalties,
-             ) -> pd.DataFrame:
+def _at_site(site: Site, drawn: list, before: AcOpf, after: AcOpf,
+             made: tuple[Penalties, Penalties]) -> pd.DataFrame:
     own = [_at(_active(x), site) for x in (before, after)]
     table = pd.DataFrame({"before": own[0], "after": own[1]}).rename_axis("period").reset_index()
     order = {t: i for i, t in enumerate(after.loop.labels)}
@@ -203,86 +233,19 @@ def _at_site(site: Site, drawn: list, before: AcOpf, after: AcOpf, penalties: Pe
     table.insert(1, "kw", kw)
     table["paid"] = [mega(k) * p * after.loop.hours for k, p in zip(kw, table["after"],
                                                                     strict=True)]
-    made = [p.of() for p in penalties]
-    _flag(table, "period", [m[(m["bus"] == site.bus) & m["phase"].isin(list(site.phases))]
-                            for m in made], penalties)
-    return table
-
-
-def _flag(table: pd.DataFrame, key: str, made: list[pd.DataFrame], penalties: Penalties) -> None:
-    """Shares of penalties in the prices of a table, before and after, and the limit."""
-    for share, price, parts in zip(SHARES, ("before", "after"), made, strict=True):
-        mean = parts.groupby(key)["value"].mean()
-        table[share] = [penalty_share(float(mean.get(at, 0.0)), whole)
-                        for at, whole in zip(table[key], table[price], strict=True)]
-    table["limit"] = [
-        penalties[1].of_place(key, place) if after > LARGE_SHARE else
-        penalties[0].of_place(key, place) if before > LARGE_SHARE else ""
-        for place, before, after in zip(table[key], *(table[share] for share in SHARES),
-                                        strict=True)]
+    limits = {}
+    for end, side, one in (("_before", "before", made[0]), ("", "after", made[1])):
+        found = [one.at(site.bus, site.phases, t) for t in table["period"]]
+        table[f"penalty_share{end}"] = [
+            penalty_share(value, price)
+            for (value, _), price in zip(found, table[side], strict=True)]
+        limits[f"limit{end}"] = [
+            words if share > LARGE_SHARE else ""
+            for (_, words), share in zip(found, table[f"penalty_share{end}"], strict=True)]
+    limits["limit"] = [after_ or before_ for before_, after_ in zip(*limits.values(), strict=True)]
+    return table.assign(**limits)
 
 
 def _at(prices: pd.DataFrame, site: Site) -> pd.Series:
     rows = prices[(prices["bus"] == site.bus) & prices["phase"].isin(list(site.phases))]
     return rows.groupby("period", sort=False)["value"].mean()
-
-
-class _Penalties:
-    """Parts of prices that are penalties of broken soft limits, and these limits in words.
-
-    A limit that is met and not broken is no penalty: its part is what it costs to keep it.
-
-    Attributes
-    ----------
-    words : str
-        The limits that are broken furthest, of all periods.
-    at : dict of period to str
-        Those of each; "" where none is broken.
-    """
-
-    def __init__(self, after: AcOpf):
-        self.after, self.words = after, _broken_words(after.model, after.loop.labels)[0]
-        found = {t: _broken_words(after.model, [t]) for t in after.loop.labels}
-        self.at = {t: words for t, (words, _) in found.items()}
-        self.groups = {t: groups for t, (_, groups) in found.items()}
-
-    def of_place(self, key: str, place: Any) -> str:
-        """The limits in words: of a period where `key` is "period", else of all periods."""
-        return self.at[place] if key == "period" else self.words
-
-    def of(self) -> pd.DataFrame:
-        """Sum of these parts: columns bus, phase, period, value ($/MWh); empty without any."""
-        keys = ["bus", "phase", "period"]
-        if not any(self.groups.values()):
-            return pd.DataFrame({key: [] for key in (*keys, "value")})
-        if not hasattr(self, "_table"):
-            parts = self.after.price_parts()
-            parts = parts[parts["quantity"] == "active"]
-            made = [x if part in self.groups[t] else 0.0 for x, part, t in zip(
-                parts["value"], parts["part"].astype(str), parts["period"], strict=True)]
-            self._table = parts.assign(value=made).groupby(
-                keys, sort=False, observed=True)["value"].sum().reset_index()
-        return self._table
-
-
-Penalties = tuple[_Penalties, _Penalties]
-
-
-def _broken_words(model: Any, periods: Sequence) -> tuple[str, list[str]]:
-    """Limits that are broken furthest in some periods, and the groups of parts they make."""
-    broken, hot = broken_limits(model, periods), _overloaded(model, periods)
-    return (" and ".join([*([broken.worst] if broken is not None else []), *hot[:1]]),
-            ["voltage"] * (broken is not None) + ["congestion"] * bool(hot))
-
-
-def _overloaded(model: Any, periods: Sequence) -> list[str]:
-    """Branches beyond their soft rating in some periods, furthest first, in words."""
-    found = []
-    for component in (model.line, model.transformer):
-        for name, block in component.items():
-            excess = block.component("excess")
-            if excess is not None:
-                most = max((value(x) for k, x in excess.items() if k[-1] in periods), default=0.0)
-                if most > 2 * ACTIVE:
-                    found.append((most, f"rating of {name}, by {1e3 * most:.0f} kVA"))
-    return [words for _, words in sorted(found, reverse=True)]

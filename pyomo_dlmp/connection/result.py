@@ -18,7 +18,9 @@ from pyomo_dlmp.connection.answer import (
     flexible_energy,
     flexible_hours,
     hourly_table,
+    kw_words,
 )
+from pyomo_dlmp.connection.asked import Asked, asked_of
 from pyomo_dlmp.connection.effects import effects_table
 from pyomo_dlmp.connection.engine import EngineCheck
 from pyomo_dlmp.connection.grid import Existing, Grid, Hourly
@@ -32,6 +34,8 @@ from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.series import is_number
 from pyomo_dlmp.opf.load_scale import load_series
 
+ASKED = "asked kW"
+"""The case of prices in the limiting hour at what was asked for."""
 Progress = Callable[[str], None]
 
 
@@ -46,6 +50,10 @@ class Binding:
     element, phase : str
     hour : int
     limit : Limit or None
+    value : float
+        Of the limited quantity at the firm kW in that hour; nan without a limit.
+    before : float
+        Where it is the limit that is broken before anything is connected: its worst value then.
     """
 
     what: str
@@ -53,16 +61,30 @@ class Binding:
     phase: str
     hour: int
     limit: Limit | None
+    value: float = math.nan
+    before: float = math.nan
+
+    @property
+    def end(self) -> str:
+        """The end of the limit that is met, in words."""
+        limit = self.limit
+        if limit is None:
+            return ""
+        if self.what == "voltage":
+            low = abs(self.value - limit.low) <= abs(self.value - limit.high)
+            return f"v_min {limit.low:.4g} pu" if low else f"v_max {limit.high:.4g} pu"
+        return "its rating" if self.what == "loading" else f"limit {100 * limit.high:.3g} %"
 
     def __str__(self) -> str:
         if self.limit is None:
             return f"{self.what} (hour {self.hour})"
-        side = ""
-        if self.what == "voltage":
-            ends = [f"v_min {self.limit.low:.4g}"] * math.isfinite(self.limit.low) + [
-                f"v_max {self.limit.high:.4g}"] * math.isfinite(self.limit.high)
-            side = f" ({', '.join(ends)} pu)"
-        return f"{self.what} at {self.limit.name}{side}, hour {self.hour}"
+        before = f", broken before: {_figure(self.what, self.before)}" if math.isfinite(
+            self.before) else ""
+        return f"{self.what} at {self.limit.name} ({self.end}{before}), hour {self.hour}"
+
+
+def _figure(what: str, value: float) -> str:
+    return f"{value:.4f} pu" if what == "voltage" else f"{100 * value:.2f} %"
 
 
 @dataclass(eq=False, repr=False)
@@ -192,6 +214,36 @@ class ConnectionStudy:
         # no more was looked for: what hours allow beyond is not known
         return found if found.kw <= self.max_kw else curtailment(kw, share, self.max_kw, length)
 
+    def at(self, kw: float) -> Asked:
+        """What a contract would mean: hours in which it is not possible, and what it would break.
+
+        Parameters
+        ----------
+        kw : float
+            Up to `max_kw`. Its prices are those of ``prices(hours, kw)``.
+
+        Returns
+        -------
+        Asked
+        """
+        return asked_of(self, kw)
+
+    @property
+    def asked(self) -> Asked | None:
+        """The answer for `asked_kw`; None where as much as fits was asked for."""
+        return None if math.isnan(self.asked_kw) else self.at(self.asked_kw)
+
+    def case_words(self, name: str) -> str:
+        """A case of `price_cases` in words: its hours, and what is drawn where that is less."""
+        if name == ASKED:
+            return f"At the {kw_words(self.asked_kw)} kW asked for (hour {self.binding.hour})"
+        hours = self.price_cases[name]
+        if len(hours) > 1:
+            return f"{name.capitalize()} (hours {hours[0]} to {hours[-1]})"
+        share = float(self.hours.share[hours[0]])
+        part = "" if share >= 1 else f", in which {100 * share:.3g} % of the contract is drawn"
+        return f"{name.capitalize()} (hour {hours[0]}{part})"
+
     @property
     def effects(self) -> pd.DataFrame:
         """What the firm kW does, in four hours: before and after.
@@ -299,7 +351,9 @@ class ConnectionStudy:
         -------
         DataFrame
             Columns remedy, detail, kw_in_limiting_hour, firm_kw (nan where not solved in all
-            hours), gain_kw; best first. None where no limit was met.
+            hours), gain_kw, note (what then ends it, or why it does not help); best first. The
+            best two that change different things are also tried together. Empty where no limit was
+            met.
         """
         return remedies_of(self, progress, most)
 

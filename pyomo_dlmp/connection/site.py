@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from pyomo_dlmp.network.phases import PHASES
 from pyomo_dlmp.network.series import is_number
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.network.zones import grounded_buses
+
+_NAMED = 5  # buses that are named in a message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +181,6 @@ def three_phase_buses(network: Network) -> list[str]:
 def _three_phase(network: Network, bus: str) -> str:
     """Three-phase buses that are nearest by name, in words."""
     names = three_phase_buses(network)
-    close = nearest(bus, names) if names else ""
-    return close.removeprefix("Did you mean ").rstrip("?") if close.startswith("Did") else (
-        ", ".join(names[:5]) or "those with its phases")
+    close = get_close_matches(bus, names, n=_NAMED, cutoff=0.0)
+    more = f" or another of {len(names)} with three phases" if len(names) > len(close) else ""
+    return (", ".join(map(repr, close)) + more) or "those with its phases"

@@ -15,7 +15,7 @@ from pyomo_dlmp.connection.engine import EngineCheck, EngineFeeder, EngineLimits
 from pyomo_dlmp.connection.feeding import beside
 from pyomo_dlmp.connection.grid import NO_LIMIT, Grid
 from pyomo_dlmp.connection.hours import Hours, read_hours
-from pyomo_dlmp.connection.limits import LimitOptions
+from pyomo_dlmp.connection.limits import Limit, LimitOptions
 from pyomo_dlmp.connection.result import Binding, ConnectionStudy
 from pyomo_dlmp.connection.site import Site, checked_site
 from pyomo_dlmp.errors import Fault, ModelError, shown
@@ -116,6 +116,7 @@ def connection_study(  # noqa: PLR0913  # keywords of a call, for people
                            vuf=vuf)
     grid = Grid(network, [site], series, options, existing, progress)
     study = study_of(grid, site, ceiling(network, max_kw, series))
+    study.asked_kw = math.nan if max_kw is None else float(max_kw)
     study.options = {"v_min": v_min, "v_max": v_max, "voltage_legs": voltage_legs,
                      "thermal": thermal, "vuf": vuf, "existing": existing}
     if check:
@@ -178,10 +179,39 @@ def study_of(grid: Grid, site: Site, max_kw: float) -> ConnectionStudy:
     firm, limit = float(most[hour]), hourly.limits[hour]
     if firm > max_kw:  # of which it draws a share
         firm, limit = max_kw, NO_LIMIT
-    binding = Binding(limit, "", "", hour, None) if isinstance(limit, str) else Binding(
-        limit.what, limit.element, limit.phase, hour, limit)
+    binding = Binding(limit, "", "", hour, None) if isinstance(limit, str) else binding_of(
+        grid, site, limit, hour, firm)
     return ConnectionStudy(grid.network, site, firm, binding, hourly, grid.hours, grid.existing,
                            None, grid, max_kw)
+
+
+def binding_of(grid: Grid, site: Site, limit: Limit, hour: int, firm: float) -> Binding:
+    """What ends a firm kW, with the value that it has there.
+
+    Parameters
+    ----------
+    grid : Grid
+    site : Site
+    limit : Limit
+        That ends it.
+    hour : int
+    firm : float
+        kW.
+
+    Returns
+    -------
+    Binding
+    """
+    feeder = grid.feeder(grid.of_hour[[hour]], site)
+    kw = np.array([firm * grid.hours.share[hour]])
+    z, _ = feeder.solve(site, kw, np.array([0]), feeder.start)
+    value = float(grid.limits.values(z)[grid.limits.rows.index(limit), 0])
+    before = math.nan
+    for old in grid.existing:
+        if old.limit.key == limit.key and grid.treat == "relaxed" and (
+                old.value < limit.low) == (value < limit.low):
+            before = old.value
+    return Binding(limit.what, limit.element, limit.phase, hour, limit, value, before)
 
 
 def confirm(study: ConnectionStudy, options: LimitOptions, which: str | list[int] = "",
@@ -203,7 +233,7 @@ def confirm(study: ConnectionStudy, options: LimitOptions, which: str | list[int
     hours = engine_hours(study, which) if isinstance(which, str) else which
     moved: dict[tuple[str, str, str], list[float]] = {}
     for e in study.existing:
-        moved.setdefault((e.limit.what, e.limit.element, e.limit.phase), []).append(e.value)
+        moved.setdefault(e.limit.key, []).append(e.allowed)
     out = study.options.get("existing") == "left out"
     idle = beside(study.network, study.site.bus, moved)
     limits = EngineLimits(options, {} if out else moved, frozenset(moved) if out else idle)

@@ -65,7 +65,9 @@ def explain_price(results: Results, bus: str, period: str, case: str | None = No
             ("bus", bus, results.prices["bus"].astype(str).unique()),
             ("period", period, results.prices["period"].astype(str).unique())):
         if wanted is not None and wanted not in set(known):
-            raise ResultsFileError.at(where, f"has no {what} {wanted!r}", nearest(wanted, known))
+            cure = nearest(wanted, known) if what != "period" or len(known) < 2 else (
+                f"Periods are {known[0]} to {known[-1]}.")
+            raise ResultsFileError.at(where, f"has no {what} {wanted!r}", cure)
     found = []
     for one in results.cases if case is None else [case]:
         found += _of_case(results, _Place(one, bus, period))

@@ -146,6 +146,9 @@ class Results:
             **{key: limit for key, limit in limits.items() if limit is not None})
 
 
+_OF_CONNECTIONS = ("envelope", "hosting", "applicants")  # tables that only these have
+
+
 def read_results(folder: str | Path) -> Results:
     """Read every table of a results folder.
 
@@ -170,6 +173,11 @@ def read_results(folder: str | Path) -> Results:
             return replace(read_results(place), folder=folder)
     if not folder.is_dir():
         raise ResultsFileError.at(str(folder), "is not a folder", "Give a results folder.")
+    if not (folder / "study.csv").exists() and any(
+            (folder / f"{name}.csv").exists() for name in _OF_CONNECTIONS):
+        raise ResultsFileError.at(
+            str(folder), "is a connection study's, which has no cases and prices of a market",
+            f"Open {folder / 'report.html'}; its tables are CSV files.")
     faults: list[Fault] = []
     tables = {name: _read_table(folder, name, faults) for name in TABLES}
     if faults:

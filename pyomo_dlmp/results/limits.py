@@ -12,7 +12,7 @@ from pyomo_dlmp.opf.limits import limited_blocks
 from pyomo_dlmp.tolerances import ACTIVE, ROUNDING
 
 CURE = ('Widen v_min and v_max, or take hard limits (voltage_limits="hard") or none '
-        '(voltage_limits=None).')
+        '(voltage_limits=None; in a study file "none").')
 LARGE_SHARE = 0.2
 """Share of a price that is the penalty of a broken limit, above which the price is flagged."""
 

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pyomo_dlmp.errors import nearest, shown
+from pyomo_dlmp.errors import ModelError, nearest, shown
 from pyomo_dlmp.network.series import is_whole
+from pyomo_dlmp.series.one_column import meant
 
 Found = tuple[str, str, str]  # where, what, cure
 _KEYS = ("csv", "column", "rows")
@@ -157,8 +158,13 @@ class CsvSeries:
             self.found.append((where, f"file {given['csv']!r} {table}",
                                "Give a CSV file with commas and one line of names."))
             return 1.0
-        column = given.get("column", table.columns[0] if len(table.columns) == 1 else None)
         place = f"{where}, file {given['csv']!r}"
+        column = given.get("column")
+        if "column" not in given:
+            try:  # that named as the key, or the only one that does not number the rows
+                column = meant(list(table.columns), (where.rpartition(", ")[2],), place)
+            except ModelError:
+                column = None
         if not isinstance(column, str) or column not in table.columns:
             said = "names no column" if column is None else f"has no column {shown(column)}"
             self.found.append((place, said, nearest(column, table.columns) if column is not None

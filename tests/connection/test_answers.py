@@ -118,6 +118,54 @@ def test_a_price_of_penalties_is_flagged_with_its_limit():
     assert impact.hourly["limit"][0].startswith("end.") and "WARNING" in impact.sentence
 
 
+def test_the_limit_that_is_named_is_the_one_whose_penalty_is_in_the_price():
+    """rg60.c is broken further (1.056 pu), but before already: 611.c and 675.c make the price."""
+    impact = dlmp.price_impact(dlmp.load_feeder("ieee13"), "675", 500)
+    row = impact.hourly.iloc[0]
+    assert row["limit"].startswith("675.c 0.94") and row["penalty_share_before"] < .02
+    wide = dlmp.price_impact(dlmp.load_feeder("ieee13"), "675", 500, v_min=.93)
+    assert wide.price == pytest.approx((1 - row["penalty_share"]) * impact.price, rel=.02)
+    parts = impact.after.price_parts()
+    voltage = parts[(parts["part"] == "voltage") & (parts["quantity"] == "active")]
+    made, nodes = impact.after.limit_penalties()[0], impact.after.loop.circuit
+    nodes = [nodes.nodes[i] for i in nodes.phase_nodes]
+    total = dict(zip(nodes, made.parts.sum(axis=0), strict=True))
+    for bus, phase, value in zip(voltage["bus"], voltage["phase"], voltage["value"], strict=True):
+        assert total[bus, phase] == pytest.approx(value, abs=1e-6)
+
+
+def test_a_penalty_before_the_site_is_told_too():
+    own = two_buses(v_min=.998).with_devices(dlmp.Load(
+        name="own", bus="end", legs=("a", "b", "c"), kw=(100,) * 3, kvar=(40,) * 3))
+    impact = dlmp.price_impact(own, "end", 1.0)
+    assert impact.hourly["penalty_share_before"][0] > .2 and "without it" in impact.sentence
+    assert impact.hourly["limit_before"][0].startswith("end.") and "before are penalt" in (
+        impact.sentence)
+
+
+def test_periods_follow_from_the_series_and_small_powers_are_shown():
+    impact = dlmp.price_impact(two_buses(), "end", .5, load_scale=[1, 1], price=[40, 60])
+    assert len(impact.hourly) == 2 and impact.sentence.startswith("0.5 kW at bus end")
+
+
+def test_the_kw_asked_for_are_answered():
+    full = closed_form(.95, .95)
+    loads = {"load": [1.0, .5, .9], "load_scale": [1, 1, 1]}
+    study = dlmp.connection_study(two_buses(), "end", max_kw=1.2 * full, **loads)
+    asked = study.at(1.2 * full)
+    lost = (.2 + (1.08 - 1)) * full
+    assert not asked.possible and asked.curtailment.hours == 2
+    assert asked.curtailment.curtailed_kwh == pytest.approx(lost, rel=1e-3)
+    flow = dlmp.ac_power_flow(two_buses().with_devices(
+        dlmp.Datacenter(name="dc", bus="end", kw=1.2 * full)))
+    assert asked.value == pytest.approx(abs(flow.point.voltages["end", "a", 0]), abs=1e-6)
+    assert (asked.worst.element, asked.hour, asked.count) == ("end", 0, 3)
+    assert "not possible in 2 h" in asked.sentence and "v_min 0.95" in asked.sentence
+    assert study.at(.99 * full).possible and "every hour" in study.at(.99 * full).sentence
+    with pytest.raises(dlmp.ModelError, match="no more than"):
+        study.at(2 * full)
+    gone = dlmp.connection_study(two_buses(), "end", max_kw=9e4, check=False).at(9e4)
+    assert gone.no_solution == 1 and "no power flow" in gone.sentence
 def test_a_penalty_without_the_site_is_flagged_too():
     pv = dlmp.Generator(name="pv", bus="end", kw=900, kw_min=900, kw_max=900, cost=0.0)
     impact = dlmp.price_impact(two_buses().with_devices(pv), "end", 900, v_max=1.01)
@@ -134,6 +182,35 @@ def test_remedies_are_ranked_and_hold():
     assert own["power factor"] == pytest.approx(closed_form(.95, 1.0), rel=1e-3)
     assert own["reinforced line"] == pytest.approx(closed_form(.95, .95, .1, .2), rel=1e-3)
     assert (solved["gain_kw"] >= 0).all()
+    best = table.iloc[0]  # two that change different things
+    assert " and " in best["remedy"]
+    assert best["firm_kw"] > own["reinforced line"] and best["note"].startswith("then voltage")
+
+
+def test_both_remedies_together_have_their_closed_form():
+    study = dlmp.connection_study(two_buses(), "end", check=False)
+    table = study.remedies().set_index("remedy")
+    both = table.loc[[name for name in table.index if name.startswith("power factor and re")
+                      or name.startswith("reinforced line and power")]]
+    assert both["firm_kw"].to_list() == pytest.approx(
+        [closed_form(.95, 1.0, .1, .2)] * len(both), rel=1e-3)
+    battery = table.loc["battery"]  # a single hour leaves nothing to charge it
+    assert battery["gain_kw"] == pytest.approx(0, abs=.1) and "does not help" in battery["note"]
+
+
+def test_all_regulators_of_a_place_and_that_of_the_limiting_phase_are_tried():
+    network = dlmp.load_feeder("ieee13")  # phase c limits; reg3 is that of phase c
+    study = dlmp.connection_study(network, "675", v_max=None, thermal=False, check=False)
+    table = study.remedies()
+    taps = table[table["remedy"] == "regulator taps"]
+    assert len(taps) == 2 and (
+        taps["kw_in_limiting_hour"] > 1.3 * study.firm_kw).all()
+
+
+def test_a_static_var_generator_that_does_not_help_is_listed_with_its_reason():
+    study = dlmp.connection_study(two_buses(), "end", power_factor=1.0, load=1.0, v_max=1.0)
+    row = study.remedies().set_index("remedy").loc["static var generator"]
+    assert row["note"]
 
 
 def test_a_battery_gives_what_the_envelope_lacks():
@@ -141,6 +218,10 @@ def test_a_battery_gives_what_the_envelope_lacks():
     # 2 hours lack x - 60 each: the energy of 30 kWh gives 75 kW
     assert battery_contract(kw, share, 50.0, 30.0, 1.0) == pytest.approx(75, abs=.1)
     assert battery_contract(kw, share, 10.0, 300.0, 1.0) == pytest.approx(70, abs=.1)
+    # 4 kWh lack and 4 are left: of these 90 % are given back
+    assert battery_contract(np.array([60.0, 68]), np.ones(2), 50.0, 300.0, 1.0) == pytest.approx(
+        (60 + .9 * 68) / 1.9, abs=.1)
+    assert battery_contract(np.array([60.0]), np.ones(1), 50.0, 300.0, 1.0) == 60
 
 
 @pytest.mark.parametrize(("bus", "options", "words"), [
@@ -167,8 +248,8 @@ def test_what_is_wrong_is_told(bus, options, words):
 
 @pytest.mark.parametrize(("text", "words"), [
     ("share\n80\n100\n", "divide percent by 100"),
-    ("a,b\n1,2\n", "2 columns of numbers"),
-    ("kw\n100\nhello\n", "'hello' stands in column 'kw', row 3"),
+    ("a,b\n1,2\n", "none of them named 'load'"),
+    ("kw\n100\nhello\n", "column 'kw': holds 'hello' in row 2"),
     ("", "cannot be read"),
 ])
 def test_files_that_hold_something_else(tmp_path, text, words):
@@ -211,7 +292,8 @@ def test_the_command_writes_tables_and_a_page(tmp_path, capsys):
     assert main(command) == 0
     text = capsys.readouterr().out
     assert "kW are firm" in text and "Flexible" in text and "$/MWh" in text
-    assert "Mean hour: " in text and "Peak day: " in text and "all 6 different hours" in text
+    assert "Mean hour (hour " in text and "Peak day (hours 0 to 5)" in text
+    assert "all 6 different hours" in text
     assert {p.name for p in out.iterdir()} == {
         "summary.csv", "envelope.csv", "limits.csv", "existing.csv", "effects.csv", "prices.csv",
         "price_hours.csv", "remedies.csv", "report.html"}

@@ -8,6 +8,7 @@ from pyomo_dlmp.connection import applicants, hosting_map
 from pyomo_dlmp.connection.answer import curtailment
 from pyomo_dlmp.connection.capacity import Capacities
 from pyomo_dlmp.connection.curve import along_scale
+from pyomo_dlmp.tolerances import WORSENED
 from tests.connection.test_capacity import closed_form, two_buses
 
 
@@ -70,7 +71,9 @@ def test_taps_that_break_a_limit_without_the_site_are_no_remedy(taps, v_max):
     study = dlmp.connection_study(regulated(taps=taps), "end", v_max=v_max, load_scale=[1.0, .5],
                                   check=False)
     assert len(study.existing) == (6 if taps else 0)
-    assert "regulator taps" not in set(study.remedies()["remedy"])
+    taps_ = study.remedies().set_index("remedy").loc["regulator taps"]
+    assert np.isnan(taps_["firm_kw"]) and ("not allowed" if taps else "does not help") in (
+        taps_["note"])
     wide = dlmp.connection_study(regulated(taps=taps), "end", v_max=1.1, check=False).remedies()
     by_hand = dlmp.connection_study(regulated(taps=taps + 2), "end", v_max=1.1, check=False)
     raised = wide[wide["remedy"] == "regulator taps"]["kw_in_limiting_hour"].iloc[0]
@@ -114,7 +117,41 @@ def test_a_limit_that_is_kept_by_a_generator_is_no_penalty_in_its_period():
     assert impact.hourly["after"][0] == pytest.approx(200, abs=.01)
     assert impact.hourly["penalty_share"][0] == 0 and impact.hourly["limit"][0] == ""
     assert impact.flagged["period"].tolist() == [1]
-    assert "period 1" in impact.hourly["limit"][1]
+    assert impact.hourly["limit"][1].startswith("end.")
+    assert "period 1" in impact.table.set_index("bus")["limit"]["end"]
+
+
+def test_a_limit_broken_before_that_a_site_moves_by_microvolts_does_not_end_its_answer():
+    """rg60.a and rg60.c are at 1.056 pu; a static var generator lifts them by 1e-5 pu."""
+    network = dlmp.load_feeder("ieee13")
+    study = dlmp.connection_study(network, "675", svg=600, load_scale=.9)
+    assert study.existing and study.check.passed and study.firm_kw > 100
+    assert study.binding.element != "rg60"
+
+
+def test_the_answer_says_that_a_limit_broken_before_ends_it():
+    from pyomo_dlmp.connection.pages import lead_words
+    low = two_buses(v_min=1.02)
+    study = dlmp.connection_study(low, "end")
+    said = lead_words(study)
+    # 0.0005 pu below what there is without the site
+    assert study.firm_kw == pytest.approx(closed_form(1 - WORSENED, .95), rel=.01)
+    assert study.binding.before == pytest.approx(1.0) and study.check.passed
+    assert "broken before: 1.0000 pu" in said and "--leave-out-broken" in said
+    assert "every limit is kept" not in said
+    out = dlmp.connection_study(low, "end", existing="left out", v_min=None)
+    assert out.firm_kw > 1000 and "not counted" in lead_words(out)
+
+
+def test_where_the_power_flow_ends_the_engine_confirms_the_firm_kw():
+    study = dlmp.connection_study(two_buses(), "end", v_min=None, v_max=None)
+    assert study.binding.what == "no solution" and study.check.passed
+
+
+def test_what_is_kept_is_told_from_what_is_broken_by_its_digits():
+    study = dlmp.connection_study(dlmp.load_feeder("ieee13"), "675", vuf=2, v_min=None, v_max=None)
+    kept, broken = study.check.worst, study.check.worst_above
+    assert kept.split()[0] == "unbalance" and kept.split()[1] != broken.split()[1]
 
 
 def test_hours_that_allow_the_least_contracts_are_computed_themselves():
@@ -163,6 +200,7 @@ def test_without_limits_a_feeder_ends_where_its_power_flow_does():
 
     By the engine: 7,100 kW have a power flow, 7,400 kW have none.
     """
-    study = dlmp.connection_study(dlmp.load_feeder("ieee13"), "675", v_min=None, v_max=None)
+    study = dlmp.connection_study(
+        dlmp.load_feeder("ieee13"), "675", v_min=None, v_max=None, thermal=False)
     assert study.binding.what == "no solution" and 6900 < study.firm_kw < 7400
     assert study.check.keeps

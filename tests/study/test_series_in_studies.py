@@ -34,6 +34,15 @@ def test_numbers_come_from_a_file_beside_the_study(tmp_path):
     assert typed.dso["price"] == [30, 60]
 
 
+def test_a_column_that_is_not_named_is_that_of_the_key_or_the_only_one(tmp_path):
+    read = read_study(study(tmp_path, FROM_FILE.replace('column = "price", ', "")))
+    assert read.dso["price"] == [30.0, 60.0]
+    text = FROM_FILE.replace('column = "price", ', "")
+    read = read_study(study(tmp_path, text.replace('column = "scale", ', ""),
+                            csv="hour,anything\n0,30\n1,60\n2,45\n"))
+    assert read.dso["price"] == [30.0, 60.0] and read.dso["load_scale"]["*"] == [60.0, 45.0]
+
+
 def test_numbers_of_elements_come_from_files(tmp_path):
     text = FROM_FILE + """
 [[generator]]
@@ -58,7 +67,7 @@ cost = 0
      "[dso]"),
     ("column = \"price\"", "column = \"prize\"",
      "dso, price, file 'day.csv': has no column 'prize'. Did you mean 'price'?"),
-    ("column = \"price\", ", "", "dso, price, file 'day.csv': names no column"),
+    (", column = \"scale\"", "", "dso, load_scale, *, file 'day.csv': names no column"),
     ("rows = [1, 2]", "rows = [1, 9]", "has rows [1, 9]"),
     ("rows = [1, 2]", "row = [1, 2]", "unknown key 'row'. Did you mean 'rows'?"),
     ("price\", rows = [1, 2]", "price\"", "has 3 values for 2 periods"),
