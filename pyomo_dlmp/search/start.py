@@ -22,6 +22,7 @@ from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.elimination import Elimination
 from pyomo_dlmp.numerics.outer_approximation import solve_outer
 from pyomo_dlmp.numerics.program import Program
+from pyomo_dlmp.search.simple_decisions import Search, at_simple_decisions
 from pyomo_dlmp.tolerances import FIRST_POINT_GAP, HIGH_POINT_GAP, ROW_HOLDS
 from pyomo_dlmp.transform.compile import compile_program
 from pyomo_dlmp.transform.complementarity import MODES
@@ -61,6 +62,8 @@ def first_point(record: SingleLevel, program: Program, small: Program,
         return None, outcome.bound
     began = time.monotonic()
     point = completed(record, program, small, elimination, outcome.z)
+    if point is None:
+        point = at_simple_decisions(Search(record, program, small, elimination), outcome.z)
     limits.reserve(_AUDITS * (time.monotonic() - began))  # the audit solves the same lower levels
     return point, outcome.bound
 
