@@ -13,10 +13,11 @@ from pyomo_dlmp.bounds.labels import PairState
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.outer_approximation import SearchResult, solve_outer
 from pyomo_dlmp.numerics.program import Program
+from pyomo_dlmp.search.completing import completed
 from pyomo_dlmp.search.decomposition import solve_periods, take_apart
 from pyomo_dlmp.search.presolve import reduce_program
 from pyomo_dlmp.search.settings import Settings
-from pyomo_dlmp.search.start import completed, first_point
+from pyomo_dlmp.search.start import first_point
 from pyomo_dlmp.status import ENDED, Status
 from pyomo_dlmp.transform.compile import compile_program
 from pyomo_dlmp.transform.record import SingleLevel

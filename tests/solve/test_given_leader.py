@@ -9,6 +9,9 @@ import pytest
 from scipy.optimize import linprog
 
 import pyomo_dlmp as dlmp
+from pyomo_dlmp.numerics.outer_approximation import SearchResult
+from pyomo_dlmp.search import branch_and_bound, start
+from pyomo_dlmp.status import Status
 from tests.checks import check_answer
 
 N, ROWS = 30, 20
@@ -125,3 +128,49 @@ def test_what_is_left_to_the_leader_is_decided():
     assert (result.objective, m.v.value) == (pytest.approx(-16), pytest.approx(2))
     m.u.fix(9)  # y = 18 is out of bounds
     assert dlmp.solve_bilevel(m).status == "infeasible"
+
+
+
+def crowded():
+    """`policy` with a budget, few rows of the follower, and a Var of the leader that follows it."""
+    m, _ = policy()
+    m.low.row.deactivate()
+    m.low.few = pyo.Constraint([0, 1], rule=lambda b, j: sum(
+        b.y[i] + (m.x[i] if i % 5 == 0 else 0) for i in range(j, N, 2)) <= 9)
+    m.budget = pyo.Constraint(expr=sum((1 + i % 7) * m.x[i] for i in range(N)) <= 9)
+    m.one = pyo.Constraint(expr=m.x[0] + m.x[1] >= 1)
+    m.v = pyo.Var()
+    m.total = pyo.Constraint(expr=m.v == 2 * sum(m.low.y[i] for i in range(N)) - 1)
+    m.goal.set_value(m.goal.expr + 0.1 * m.v)
+    return m
+
+
+def test_a_search_that_finds_nothing_itself_has_a_point(monkeypatch):
+    """Simple decisions of the leader are tried before the search, each with the lower levels."""
+    def ended(run, record, small, first, *_):
+        assert first is not None
+        return SearchResult(Status.TIME_LIMIT, first, small.value(first))
+
+    m = crowded()
+    best = dlmp.solve_bilevel(m)
+    monkeypatch.setattr(start, "completed", lambda *_: None)
+    monkeypatch.setattr(branch_and_bound, "_search", ended)
+    result = dlmp.solve_bilevel(m, search="single_level")
+    check_answer(m, result)
+    assert result.status == "time limit"
+    assert best.objective - 1e-6 <= result.objective < best.objective + 20
+
+
+def test_a_point_is_known_where_the_relaxations_decisions_give_none():
+    """y = u is at most 3; the relaxation decides u = 10 with y = 0, u = 0 is a point."""
+    m = pyo.ConcreteModel()
+    m.u = pyo.Var(bounds=(0, 10))
+    m.low = dlmp.LowerLevel()
+    m.low.y = pyo.Var(bounds=(0, 20))
+    m.low.row = pyo.Constraint(expr=m.low.y - m.u <= 0)
+    m.low.cost = pyo.Objective(expr=-m.low.y)
+    m.few = pyo.Constraint(expr=m.low.y <= 3)
+    m.goal = pyo.Objective(expr=-m.u)
+    value, values = start.known_point(m, [m.low])
+    assert (value, values[id(m.u)], values[id(m.low.y)]) == (0, 0, 0)
+    assert dlmp.solve_bilevel(m).objective == pytest.approx(-3)
