@@ -35,6 +35,12 @@ def on_page_markdown(markdown: str, **_) -> str:
     return markdown
 
 
+def on_page_content(html: str, page, **_) -> str:
+    """A click on a picture opens it alone, as large as the window; notebooks have their style."""
+    html = re.sub(r'<img [^>]*src="([^"]+\.svg)"[^>]*>', r'<a href="\1">\g<0></a>', html)
+    return f'<div class="notebook">{html}</div>' if page.url.startswith("notebooks/") else html
+
+
 def names_table() -> str:
     """One table for each room: linked name, first sentence of its docstring."""
     import pyomo_dlmp

@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 KEPT = ROOT / ".cache" / "notebooks"
-SOURCE, ALL, TOOK = "source_hash", "package_hash", "seconds"
+SOURCE, ALL, TOOK = "source_hash", "package_hash", "processor_seconds"
 
 
 def notebooks() -> list[Path]:
@@ -49,12 +49,13 @@ def execute(path: Path, package: str) -> tuple[float, float]:
     cpu, began = _cpu(), time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         nbclient.NotebookClient(notebook, timeout=None, kernel_name="python3",
+                                extra_arguments=["--log-level=ERROR"],
                                 resources={"metadata": {"path": folder}}).execute()
-    took = time.perf_counter() - began
-    notebook.metadata.update({SOURCE: _hash([path]), ALL: package, TOOK: took})
+    took, used = time.perf_counter() - began, _cpu() - cpu
+    notebook.metadata.update({SOURCE: _hash([path]), ALL: package, TOOK: used})
     KEPT.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, KEPT / path.name)
-    return _cpu() - cpu, took
+    return used, took
 
 
 def page(path: Path) -> tuple[str, dict[str, bytes]]:
@@ -67,7 +68,7 @@ def page(path: Path) -> tuple[str, dict[str, bytes]]:
         notebook, resources={"unique_key": path.stem, "output_files_dir": "."})
     title, _, rest = text.strip().partition("\n")
     took = notebook.metadata.get(TOOK)
-    note = (f"Run as a notebook in {took:.0f} s." if took else
+    note = (f"Run as a notebook: {took:.0f} s of one core." if took else
             "Without outputs here: `make docs` executes the notebooks.")
     note += f" Source: `examples/{path.name}`."
     text = f"{title}\n\n*{note}*\n{_readable(rest)}"
@@ -75,7 +76,9 @@ def page(path: Path) -> tuple[str, dict[str, bytes]]:
 
 
 def _readable(text: str) -> str:
-    """Pandas' tables without their own borders and style; pictures by what they follow."""
+    """Pandas' tables without their own style, warnings without the kernel's file."""
+    text = re.sub(r"^    \S*ipykernel_\d+/\d+\.py:\d+: (.*)\n      .*\n", r"    \1\n", text,
+                  flags=re.M)
     text = re.sub(r"<style scoped>.*?</style>\n?", "", text, flags=re.S)
     text = text.replace('<table border="1" class="dataframe">', '<table class="docutils">')
     text = text.replace(' style="text-align: right;"', "")

@@ -24,7 +24,7 @@ for case in done:
 
 # %%
 results = read_results("results_04")
-datacenter_power(results.dispatch, results.payments)
+datacenter_power(results.dispatch, results.payments, hours=study.hours)
 
 # %%
 price_map(results.prices, results.buses, results.branches, results.dispatch, period=6)  # from 18:00
@@ -36,7 +36,7 @@ price_map(results.prices, results.buses, results.branches, results.dispatch, per
 # %%
 summary = results.summary.pivot_table(index="quantity", columns="case", values="value", aggfunc="first", observed=True)
 summary.loc[["datacenters_pay", "AC_payment_just_beyond_a_limit", "lowest_voltage", "mean_VUF_at_datacenters_at_high_loading", "mean_VUF_at_datacenters",
-             "greatest_VUF", "greatest_price_spread_between_phases", "AC_limits_broken", "proven_gap"]]
+             "greatest_VUF", "greatest_price_spread_between_phases", "AC_limits_broken", "proven_gap"]].astype(float).round(4)
 
 # %%
 number = lambda quantity, case: float(summary.loc[quantity, case])

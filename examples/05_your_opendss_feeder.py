@@ -31,7 +31,8 @@ net
 # How good is the linear model here? Its voltages against an AC power flow of the same feeder:
 
 # %%
-dlmp.validate_feeder(net)
+table, flow = dlmp.validate_feeder(net)
+table[["form", "load", "max_error", "at", "unit"]].round(6)
 
 # %% [markdown]
 # A datacenter at the end, four hours, and the aggregator's bilevel problem; then an AC check of the solution.

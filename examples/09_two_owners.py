@@ -39,7 +39,7 @@ found.equilibria.round(2)
 # ## Rivals, one leader, and no rivalry at all
 #
 # The same work under the other markets. One leader who owns all sites can do whatever the rivals do, and pays no more than they do together; the cooperative
-# schedule costs the DSO least. The price of anarchy is the DSO's cost over that.
+# schedule costs the DSO least (it is a plan of both: nothing is paid, so NaN). The price of anarchy is the DSO's cost over that.
 
 # %%
 outcomes = {name: dlmp.solve_market(name, market) for name in ("uncoordinated", "strategic", "cooperative")} | {"equilibrium": found}

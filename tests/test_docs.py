@@ -31,8 +31,10 @@ def test_the_example_prints_what_the_page_says(page, capsys, registries):
     text = page.read_text(encoding="utf-8")
     if "ac_power_flow(" in text or "solve_ac_opf(" in text:
         engine()
+    names: dict = {}
     for code, printed in examples_of(page):
-        exec(code, {})
+        names = names if page.stem.startswith("tutorial") else {}  # a tutorial goes on
+        exec(code, names)
         assert capsys.readouterr().out.rstrip() == printed.rstrip()
 
 
@@ -53,7 +55,8 @@ def test_the_site_builds_without_warnings(tmp_path):
     assert all(str(page.relative_to(DOCS)) in nav for page in DOCS.rglob("*.md"))
 
 
-TUTORIALS = sorted(p for p in DOCS.rglob("*.md") if "```console" in p.read_text(encoding="utf-8"))
+TUTORIALS = sorted(p for p in (ROOT / "README.md", *DOCS.rglob("*.md"))
+                   if "```console" in p.read_text(encoding="utf-8"))
 PROGRESS = re.compile(r"^ *\d+\.\d s  .*\n?", re.M)
 
 
@@ -66,7 +69,9 @@ def commands_of(text: str):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", TUTORIALS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("page", [
+    pytest.param(p, marks=pytest.mark.large if p.parent == DOCS else ()) for p in TUTORIALS],
+    ids=lambda p: p.stem)
 def test_the_commands_print_what_the_page_says(page, capsys, tmp_path, monkeypatch):
     """Files that the page shows under their names are there; `...` stands for anything."""
     engine()

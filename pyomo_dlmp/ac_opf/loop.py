@@ -172,8 +172,12 @@ class AcLoop:
         false = false_bends(self.model) - self.straight
         if false:  # more load is wanted there: the point again, with these legs straight
             self.straight |= false
+            assert self.form is not None
+            decided = [(var, var.value) for var in self.form.u]  # by others, since that point
             set_operating_point(self.model, self.network, self.point, self.matrices,
                                 self.straight)
+            for var, held in decided:
+                var.set_value(held, skip_validation=True)
             return self.solve_model()
         return self.solution
 

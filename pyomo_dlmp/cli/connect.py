@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from math import floor
 from pathlib import Path
 
 from rich.console import Console
 
 from pyomo_dlmp.cli.stages import Stages
-from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.errors import DlmpError, ModelError
 
 _FEW = 5  # limits that are named
 _DAY = 30_000  # conductors times hours whose prices are solved unasked
@@ -62,7 +63,10 @@ def add(commands) -> None:
 
 
 def _or_none(text: str) -> float | None:
-    return None if text.lower() == "none" else float(text)
+    try:
+        return None if text.lower() == "none" else float(text)
+    except ValueError:
+        raise ArgumentTypeError(f"is {text!r}: give a number, or none") from None
 
 
 def _number_or_text(text: str) -> float | str:
@@ -81,14 +85,18 @@ def run(args, console: Console) -> int:
         raise ModelError.at("connect, --controls", "is acting, with --all",
                             "A map is at fixed taps: give the bus, --bus B.")
     if args.kw and len(args.kw) not in (1, max(1, len(args.bus))):
+        many = "es" * (len(args.bus) != 1)
         raise ModelError.at("connect, --kw", f"is given {len(args.kw)} times for "
-                            f"{len(args.bus)} buses", "Give one, or one for each --bus.")
+                            f"{len(args.bus)} bus{many}", "Give one, or one for each --bus.")
     with Stages(console) as stage:
         stage(f"reading {args.feeder}")
+        from pyomo_dlmp.connection.acting import acting_faults
         from pyomo_dlmp.connection.folder import ResultFolder
         from pyomo_dlmp.io import find_feeder
 
         network = find_feeder(args.feeder, stage)
+        if args.controls == "acting" and (faults := acting_faults(network)):
+            raise ModelError(faults)
         place = "all" if args.all else "_".join(args.bus)
         name = f"connect_{network.name}_{place}".replace("/", "_")
         folder = ResultFolder(Path(args.out or name), args.overwrite)
@@ -120,9 +128,13 @@ def _one(args, console, network, folder, options, stage) -> int:
     from pyomo_dlmp.connection import connection_study
     from pyomo_dlmp.connection.folder import summary_table
     from pyomo_dlmp.connection.pages import lead_words, study_page
-    from pyomo_dlmp.connection.study import let_act
+    from pyomo_dlmp.connection.study import confirm, let_act
 
-    study = connection_study(network, args.bus[0], max_kw=(args.kw or [None])[0], **options)
+    which = options.pop("check")
+    study = connection_study(network, args.bus[0], max_kw=(args.kw or [None])[0], check=False,
+                             **options)
+    for note in study.hours.notes:
+        _say(console, f"NOTE: {note}")
     _say(console, lead_words(study))
     _tell_broken(console, study)
     flexible = {}
@@ -142,12 +154,16 @@ def _one(args, console, network, folder, options, stage) -> int:
     for name, table in (("envelope", study.envelope), ("limits", study.bindings),
                         ("existing", study.existing_table), ("effects", study.effects)):
         folder.write(name, table)
-    if args.controls == "acting":
-        study.acting = let_act(study)
-        _say(console, str(study.acting))
-        folder.write("controls", study.acting.moves)
-        write()
     try:
+        if which:
+            study.check = confirm(study, study.grid.limits.options, "all" if which == "all" else "")
+            _say(console, str(study.check))
+            write()
+        if args.controls == "acting":
+            study.acting = let_act(study)
+            _say(console, str(study.acting))
+            folder.write("controls", study.acting.moves)
+            write()
         if not args.quick:
             cases = study.price_cases
             day = cases.pop("peak day", None)
@@ -162,7 +178,7 @@ def _one(args, console, network, folder, options, stage) -> int:
             if day is not None and _fits(network, day, args.prices):
                 _prices(console, study, {"peak day": day}, impacts, folder, stage)
                 write()
-            elif day is not None:
+            elif day is not None and args.prices is None:
                 _say(console, f"Prices of the peak day (hours {day[0]} to {day[-1]}) are left out "
                      "on a feeder of this size: --prices day solves them.")
     finally:  # also at Ctrl-C: what was found is on the page
@@ -177,13 +193,19 @@ def _tell_broken(console: Console, study) -> None:
         _say(console, f"  broken before: {old.limit.words(old.value)}, hour {old.hour}")
     if len(study.existing) > _FEW:
         _say(console, f"  and {len(study.existing) - _FEW} more (existing.csv)")
+    if study.existing and study.firm_kw < 1.0 and study.options["existing"] == "relaxed":
+        _say(console, "  --leave-out-broken asks what the other limits allow.")
 
 
 def _prices(console: Console, study, cases: dict, impacts: dict, folder, stage) -> None:
     """Prices of some cases: said, and written with those before."""
     for name, hours in cases.items():
-        impacts[name] = study.prices(hours, progress=lambda text, name=name: stage(
-            f"{text.replace('prices', f'prices of the {name}', 1)}"))
+        try:
+            impacts[name] = study.prices(hours, progress=lambda text, name=name: stage(
+                f"{text.replace('prices', f'prices of the {name}', 1)}"))
+        except DlmpError as error:  # what else there is to say does not wait for it
+            _say(console, f"Prices of the {name} are not known: {error}")
+            continue
         _say(console, f"{name.capitalize()}: {impacts[name].sentence}")
         tables = study.price_tables(impacts)
         folder.write("prices", tables[0])
@@ -206,6 +228,8 @@ def _several(args, console, network, folder, options) -> int:
     studies = applicants(network, args.bus, kw, controls=args.controls, **options)
     table = applicants_table(studies)
     folder.write("applicants", table)
+    for note in studies[0].hours.notes:
+        _say(console, f"NOTE: {note}")
     _tell_broken(console, studies[0])
     for row, study in zip(table.to_dict("records"), studies, strict=True):
         asked = f" of {row['asked_kw']:,.0f} asked" if row["asked_kw"] == row["asked_kw"] else ""
@@ -219,10 +243,9 @@ def _several(args, console, network, folder, options) -> int:
               for i, study in enumerate(studies)]
     folder.write("envelope", _joined(frames))
     folder.write("existing", studies[0].existing_table)
-    if any(study.acting is not None for study in studies):
-        folder.write("controls", _joined([
-            study.acting.moves.assign(order=i + 1, bus=study.site.bus)
-            for i, study in enumerate(studies)]))
+    if moves := [study.acting.moves.assign(order=i + 1, bus=study.site.bus)
+                 for i, study in enumerate(studies) if study.acting is not None]:
+        folder.write("controls", _joined(moves))
     _say(console, f"Report: {folder.page(applicants_page(studies))}")
     return 0 if all(s.check is None or s.check.passed for s in studies) else 3
 

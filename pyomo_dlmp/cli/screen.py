@@ -17,9 +17,19 @@ from rich.progress import (
 from rich.table import Table
 
 from pyomo_dlmp.cli.stages import Lines
+from pyomo_dlmp.report.tables import of_the_solver
+from pyomo_dlmp.status import Status
 from pyomo_dlmp.study.file import Study
 from pyomo_dlmp.study.output import CaseResult
 from pyomo_dlmp.tolerances import ROUNDING
+
+_FEW = 3  # cases that stand side by side
+_SAID = ("proven_gap", "wall_time")
+_KEYS = {
+    "datacenters_pay": "paid ($)", "mean_active_price": "mean DLMP ($/MWh)",
+    "lowest_voltage": "lowest voltage (pu)",
+    "voltages_beyond_a_limit": "voltages beyond limits", "greatest_VUF": "greatest VUF (%)",
+    "status": "status", "proven_gap": "gap (%)"}
 
 
 class StudyScreen:
@@ -108,7 +118,9 @@ def values(incumbent: float | None, bound: float | None) -> str:
 
 
 def comparison(done: list[CaseResult]) -> Table:
-    """Cases side by side, and each one's change against the first.
+    """Cases side by side with each one's change against the first; many cases one below the other.
+
+    What the search and the machine did is left to the report, but for the gap and the time.
 
     Parameters
     ----------
@@ -119,27 +131,55 @@ def comparison(done: list[CaseResult]) -> Table:
     -------
     Table
     """
+    return _side_by_side(done) if len(done) <= _FEW else _in_rows(done)
+
+
+def _side_by_side(done: list[CaseResult]) -> Table:
     table = Table(title="Study", title_justify="left", header_style="bold")
     table.add_column("quantity")
     table.add_column("unit")
     for result in done:
         table.add_column(result.run.name, justify="right")
-    beside = done[1:] if len(done) <= 3 else []
-    for result in beside:
+    for result in done[1:]:
         table.add_column(f"{result.run.name} - {done[0].run.name}", justify="right")
-    columns = [r.tables["summary"].set_index("quantity") for r in done]
-    for quantity, row in columns[0].iterrows():
+    summaries = [r.tables["summary"] for r in done]
+    columns = [summary.set_index("quantity") for summary in summaries]
+    first = summaries[0]
+    inner = of_the_solver(first.assign(case=done[0].run.name)) & ~first["quantity"].isin(_SAID)
+    for quantity, row in columns[0][~inner.to_numpy()].iterrows():
         if quantity == "voltage_furthest_beyond_its_limit":
             continue  # in words, which the run's notes have
         cells = [c["value"].get(quantity) for c in columns]
-        changes = [_change(cells[0], cell) for cell in cells[1 : 1 + len(beside)]]
+        changes = [_change(cells[0], cell) for cell in cells[1:]]
         table.add_row(str(quantity).replace("_", " "), str(row["unit"]), *map(_text, cells),
                       *changes)
     if all("audit" in r.tables for r in done):
         table.add_section()
-        table.add_row("audit", "", *("passed" if r.tables["audit"]["passed"].all() else "FAILED"
-                                     for r in done))
+        table.add_row("audit", "", *map(_audit, done))
     return table
+
+
+def _in_rows(done: list[CaseResult]) -> Table:
+    """A row for each case with the figures that are asked for first."""
+    table = Table(title="Study", title_justify="left", header_style="bold",
+                  caption="all figures: summary.csv, or the report", caption_justify="left")
+    values = [r.tables["summary"].set_index("quantity")["value"] for r in done]
+    shown = {q: head for q, head in _KEYS.items() if any(q in v.index for v in values)}
+    if all(value.get("status") == Status.OPTIMAL.value for value in values):
+        shown.pop("status", None)
+    table.add_column("case")
+    for head in shown.values():
+        table.add_column(head, justify="right")
+    table.add_column("audit")
+    for result, value in zip(done, values, strict=True):
+        table.add_row(result.run.name, *(_text(value.get(q)) for q in shown), _audit(result))
+    return table
+
+
+def _audit(result: CaseResult) -> str:
+    if "audit" not in result.tables:
+        return "-"
+    return "passed" if result.tables["audit"]["passed"].all() else "FAILED"
 
 
 def _text(value) -> str:
@@ -151,12 +191,15 @@ def _text(value) -> str:
 
 
 def _number(value: float, sign: str = "") -> str:
-    """Whole numbers as such, four decimals below 100, two above."""
+    """Whole numbers as such, four decimals below 100, two above; 0 for what rounding leaves."""
     if not math.isfinite(value):
         return f"{value:{sign}}"
+    if abs(value) < ROUNDING:
+        return "0"
     if value == round(value) and abs(value) < 1e9:
         return f"{value:{sign},.0f}"
-    return f"{value:{sign},.2f}" if abs(value) >= 100 else f"{value:{sign}.4f}"
+    text = f"{value:{sign},.2f}" if abs(value) >= 100 else f"{value:{sign}.4f}"
+    return text if float(text.replace(",", "")) != 0 else f"{value:{sign}.0e}"
 
 
 def _change(first, value) -> str:

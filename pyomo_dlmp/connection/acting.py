@@ -20,10 +20,11 @@ from pyomo_dlmp.network import FixedControl, Network
 
 _STEPS = 12  # from 0 to the firm kW at fixed taps
 _GROWTH = 0.05  # of the kW reached: a step is no smaller
-_EXACT = 1e-3  # of the firm kW, to which the last step is halved
+_HALVINGS = 7  # of the last step: to less than 0.1 % of the kW
 _STATES = 150_000  # conductors times states of the hours that are searched, besides the first
 _AGAIN = (1.02, 1.1, 1.25)  # times the firm kW: whether there is room again
 _ROUNDS = 5
+_NOTHING = 0.5  # kW
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,8 @@ class ActingControls:
         Hours that went up from 0 in steps.
     looked_at, different : int
         Different hours in which the firm kW itself was tried; of how many.
+    confirmed : bool
+        Whether all limits are kept at the firm kW in all of these.
     step_kw : float
         Of the steps; they are 5 % of the kW reached where that is more.
     existing : list of Use
@@ -66,6 +69,7 @@ class ActingControls:
     searched: tuple[int, ...]
     looked_at: int
     different: int
+    confirmed: bool
     step_kw: float
     existing: list[Use]
     unsettled: tuple[int, ...]
@@ -74,12 +78,16 @@ class ActingControls:
     moves: pd.DataFrame
 
     def __str__(self) -> str:
-        words = (f"With controls acting (OpenDSS) {math.floor(self.firm_kw):,} kW are firm instead "
-                 f"of {math.floor(self.fixed_kw):,} kW at fixed taps; the limit is "
-                 f"{self.ends or 'none'}. ")
+        firm, fixed = math.floor(self.firm_kw), math.floor(self.fixed_kw)
+        beside = ", as at fixed taps" if firm == fixed else (
+            f" instead of {fixed:,} kW at fixed taps")
+        ends = f"the limit is {self.ends}" if self.ends else "no limit ends it"
+        words = f"With controls acting (OpenDSS) {firm:,} kW are firm{beside}; {ends}. "
         words += (f"{len(self.searched):,} hours were searched in steps of {self.step_kw:,.0f} kW, "
                   f"and the firm kW tried in {self.looked_at:,} of {self.different:,} different "
                   "hours. ")
+        if not self.confirmed:
+            words += "WARNING: an hour breaks a limit there: what is firm is less. "
         if math.isfinite(self.again_kw):
             words += (f"{math.floor(self.again_kw):,} kW would keep all limits of that hour again: "
                       "what is allowed is no interval from 0. ")
@@ -164,7 +172,11 @@ class _Acting:
             kw, use = self._first(t, firm)
             if use is not None and kw < firm:
                 firm, ends, hour = kw, use, t
+        worse: list[int] = []
         for _ in range(_ROUNDS):
+            if firm < _NOTHING:
+                firm, worse = 0.0, []  # nothing gets worse than it is without the site
+                break
             worse = self._breaking(firm)
             for t in worse:
                 kw, use = self._first(t, firm)
@@ -179,8 +191,9 @@ class _Acting:
         assert self.feeder.solver.controls is not None
         return ActingControls(
             firm, ends, hour, study.firm_kw, tuple(searched), len(self.hours),
-            study.hourly.different, self.step, existing, tuple(sorted(self.unsettled)), again,
-            self.feeder.solver.controls.fixed, self._moves(hour, firm))
+            study.hourly.different, not worse, self.step, existing,
+            tuple(sorted(self.unsettled)), again, self.feeder.solver.controls.fixed,
+            self._moves(hour, firm))
 
     def _existing(self) -> list[Use]:
         """Limits that are broken without the site; moved, or left out."""
@@ -229,7 +242,7 @@ class _Acting:
             low = high
         else:
             return low, None
-        while high - low > max(_EXACT * high, 0.1):
+        for _ in range(_HALVINGS):
             middle = 0.5 * (low + high)
             more = self._worst(t, middle)
             low, high, use = (middle, high, use) if more is None else (low, middle, more)

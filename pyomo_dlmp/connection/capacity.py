@@ -31,6 +31,10 @@ _BEYOND = (1.5, 3.0)  # times the capacity: whether there is room again
 _BEYOND_PEAK = (6.0, 12.0)  # the same where a static var generator makes voltages rise and fall
 _NEAR = 0.05 * SAME_VOLTAGE  # a limit is met
 _EXACT = 0.01  # kW, where no more can be told
+_DEEP = 0.2  # pu; voltages that fall so far may be those of another solution of the power flow
+_JUMP = 0.15  # pu; more in a step along one solution is a step to another
+_SAFE = 0.99  # of the power at which the solution ends: nearer no other program finds it
+_ALONG = (0.05, 0.01)  # steps along it, shares of the capacity: first these, then the finer ones
 Progress = Callable[[str], None]
 
 
@@ -41,7 +45,8 @@ class Capacities:
     Attributes
     ----------
     kw : ndarray, shape (hours,)
-        The greatest power up to which all limits hold; that asked for, if no limit is met.
+        The greatest power up to which all limits hold; that asked for, if no limit is met; 1 % less
+        than the greatest that has a power flow, if that is the end.
     row : ndarray of int, shape (hours,)
         The limit that is met first; `NO_SOLUTION`, `NONE`.
     z : ndarray, shape (size, hours), complex
@@ -127,9 +132,11 @@ def hourly_capacity(feeder: Feeder, site: Site, max_kw: float) -> Capacities:
     search.run(np.arange(feeder.start.shape[1]))
     for share in _BETWEEN:
         search.look(share)
+    search.keep_to_one_solution()
     for factor in (*_BEYOND, *_BEYOND_PEAK) if site.svg_kvar else _BEYOND:
         search.look_above(factor)
-    return Capacities(search.low, search.row, search.z, search.again)
+    kw = np.where(search.row == NO_SOLUTION, _SAFE * search.low, search.low)
+    return Capacities(kw, search.row, search.z, search.again)
 
 
 class _Search:
@@ -253,6 +260,29 @@ class _Search:
         self.above[broken] = excess[:, bad].max(axis=0)
         self.high_row[broken] = excess[:, bad].argmax(axis=0)
         self.run(broken)
+
+    def keep_to_one_solution(self) -> None:
+        """End capacities where the solution of the power flow that begins at 0 kW does.
+
+        Beyond the greatest power of a feeder the power flow may have other solutions, of low
+        voltages, which Newton's method finds from afar.
+        """
+        nodes = self.feeder.circuit.phase_nodes
+        fallen = (np.abs(self.feeder.start[nodes]) - np.abs(self.z[nodes])).max(axis=0)
+        hours = np.flatnonzero(fallen > _DEEP)
+        z, at = self.feeder.start[:, hours].copy(), np.zeros(len(hours))
+        for step in _ALONG if len(hours) else ():
+            on = np.ones(len(hours), dtype=bool)
+            for _ in range(round(_ALONG[0] / step) if step < _ALONG[0] else round(1.0 / step)):
+                share = np.minimum(at + step, 1.0)
+                found, excess = self.feeder.solve(self.site, share * self.low[hours], hours, z)
+                moved = np.abs(np.abs(found[nodes]) - np.abs(z[nodes])).max(axis=0)
+                on &= np.isfinite(excess).all(axis=0) & (moved <= _JUMP)
+                z[:, on], at[on] = found[:, on], share[on]
+        short = at < 1.0
+        ended = hours[short]
+        self.low[ended] *= at[short]
+        self.z[:, ended], self.row[ended] = z[:, short], NO_SOLUTION
 
     def look_above(self, factor: float) -> None:
         """Look above the capacities that a limit ends, whether all limits hold there again."""

@@ -21,6 +21,7 @@ LOWEST = 120  # hours that are computed themselves
 
 
 def along_scale(scale: np.ndarray, solve: Callable[[np.ndarray], Capacities],
+                share: np.ndarray | float = 1.0,
                 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Capacities of hours that differ by one multiplier.
 
@@ -30,6 +31,9 @@ def along_scale(scale: np.ndarray, solve: Callable[[np.ndarray], Capacities],
         Different multipliers, ascending.
     solve : callable
         solve(hours) -> Capacities of some of them.
+    share : ndarray, shape (hours,), or float
+        Greatest share of a contract that is drawn in them: those that allow the least contracts
+        are computed.
 
     Returns
     -------
@@ -67,7 +71,9 @@ def along_scale(scale: np.ndarray, solve: Callable[[np.ndarray], Capacities],
         left.sort()
     at = np.flatnonzero(known)
     between = np.interp(scale, scale[at], kw[at])
-    compute(np.argsort(between, kind="stable")[:LOWEST])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        contract = np.where(share > 0, between / share, np.inf)
+    compute(np.argsort(contract, kind="stable")[:LOWEST])
     at = np.flatnonzero(known)
     nearest = at[np.clip(np.searchsorted(at, np.arange(count)), 0, len(at) - 1)]
     return (np.where(known, kw, np.interp(scale, scale[at], kw[at])), row[nearest], again[nearest],

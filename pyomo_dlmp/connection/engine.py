@@ -228,8 +228,8 @@ def _uses(network: Network, point: OperatingPoint, t: int, options: LimitOptions
 
 
 def _magnitudes(bus, volts: dict[str, complex], legs: str) -> Iterator[tuple[str, float]]:
-    """(leg, pu) of phases and pairs."""
-    if legs != "line":
+    """(leg, pu) of phases and pairs; of the phase where a bus has one."""
+    if legs != "line" or len(bus.phases) == 1:
         neutral = volts.get(NEUTRAL, 0.0)
         yield from ((k, abs(volts[k] - neutral)) for k in bus.phases)
     if legs != "phase":

@@ -14,7 +14,7 @@ from pyomo_dlmp.connection.result import ConnectionStudy
 from pyomo_dlmp.errors import ResultsFileError
 
 TABLES = ("summary", "envelope", "limits", "existing", "effects", "prices", "price_hours",
-          "remedies", "applicants", "hosting")
+          "remedies", "controls", "applicants", "hosting")
 PAGE = "report.html"
 
 
@@ -52,6 +52,7 @@ class ResultFolder:
 
     def write(self, name: str, table: pd.DataFrame) -> None:
         """Write a table of `TABLES`."""
+        assert name in TABLES, name  # else --overwrite would not know it
         part = self.path / f"{name}.csv.part"
         table.to_csv(part, index=False)
         part.replace(self.path / f"{name}.csv")
@@ -92,11 +93,13 @@ def summary_table(study: ConnectionStudy, flexible: dict[str, Flexible],
     if study.acting is not None:
         rows += [("firm_with_controls_acting", study.acting.firm_kw, "kW"),
                  ("firm_with_controls_acting_ends_at", str(study.acting.ends or "no limit"), ""),
-                 ("hours_looked_at_with_controls_acting", study.acting.looked_at, "1")]
+                 ("hours_looked_at_with_controls_acting", study.acting.looked_at, "1"),
+                 ("confirmed_with_controls_acting",
+                  "yes" if study.acting.confirmed else "NO", "")]
     for name, impact in (impacts or {}).items():
         case = name.replace(" ", "_")
         before, after = impact.others
-        worst = impact.hourly.loc[impact.hourly["penalty_share"].idxmax()]
+        worst = impact.hourly.iloc[int(impact.hourly["penalty_share"].to_numpy().argmax())]
         rows += [(f"price_it_pays_{case}", impact.price, "$/MWh"),
                  (f"price_of_its_first_kw_{case}", impact.price_before, "$/MWh"),
                  (f"price_of_others_before_{case}", before, "$/MWh"),

@@ -247,7 +247,9 @@ class Grid:
             return hourly_capacity(self.feeder(hours), site, max_kw)
 
         if self.scale is not None and count > EXACT_HOURS:
-            kw, row, again, known = along_scale(self.scale, compute)
+            share = np.zeros(count)
+            np.maximum.at(share, self.of_hour, self.hours.share)
+            kw, row, again, known = along_scale(self.scale, compute, share)
         else:
             kw, row = np.zeros(count), np.zeros(count, dtype=int)
             again, known = np.zeros(count, dtype=bool), np.arange(count)

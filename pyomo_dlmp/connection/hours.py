@@ -18,10 +18,12 @@ from pyomo_dlmp.errors import Fault, ModelError, shown
 from pyomo_dlmp.network import Datacenter, Network
 from pyomo_dlmp.network.series import is_number, items_of, series_findings
 from pyomo_dlmp.network.units import mega
-from pyomo_dlmp.opf.load_scale import load_series, reactive_series
+from pyomo_dlmp.opf.load_scale import load_scale_findings, load_series, reactive_series
 from pyomo_dlmp.series.reading import frame_of
 
 YEARS = (8760, 8784)
+_MOST_SCALE = 10.0  # of loads: beyond it a series is in other units
+_MANY = 20.0  # times the feeder's loads: a site's series may be in W
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,8 @@ class Hours:
         Greatest kW of its series, where that is in kW.
     hours : float
         Length of a period (h).
+    notes : tuple of str
+        How series were understood, where a file does not say it.
     """
 
     count: int
@@ -50,6 +54,7 @@ class Hours:
     share: np.ndarray
     asked_kw: float | None
     hours: float = 1.0
+    notes: tuple[str, ...] = ()
 
     def at(self, t: int) -> Hours:
         """One of the hours; its `load_scale` stays that of all."""
@@ -99,13 +104,38 @@ def read_hours(network: Network, load_scale: Any, price: Any, load: Any,
         numbers[key] = np.fromiter(by.values(), float)
     if not faults and not numbers["load"].max() > 0:
         faults.append(Fault("connection study, load", "is 0 in every hour", "Give its shares."))
+    if not any(f.where.endswith("load_scale") for f in faults):
+        faults += [Fault("connection study, load_scale", *finding) for finding in
+                   load_scale_findings(given["load_scale"], list(range(count)), hours, network)]
+    if not faults and (most := _greatest(given["load_scale"])) > _MOST_SCALE:
+        faults.append(Fault("connection study, load_scale", f"holds {most:g}",
+                            "It multiplies the loads: give 0.8 for 80 %, or for 2,000 kW where the "
+                            "feeder's loads are 2,500 kW."))
     if faults:
         raise ModelError(faults)
     most = float(numbers["load"].max())
     in_kw = most > 1.0
+    notes = () if not in_kw else (_kw_note(most, network.total_kw),)
     return Hours(count, given["load_scale"], numbers["price"],
                  numbers["load"] / most if in_kw else numbers["load"], most if in_kw else None,
-                 hours)
+                 hours, notes)
+
+
+def _greatest(scale: Any) -> float:
+    """The greatest multiplier."""
+    if isinstance(scale, Mapping):
+        return max(map(_greatest, scale.values()), default=0.0)
+    items = items_of(scale)
+    return max(map(float, items)) if items else float(scale) if is_number(scale) else 0.0
+
+
+def _kw_note(most: float, total: float) -> str:
+    """How the site's series was understood."""
+    words = f"the site's series goes beyond 1 and is taken as kW, at most {most:,.6g} kW"
+    if most > _MANY * max(total, 1.0):
+        return (f"{words}: {most / max(total, 1.0):,.0f} times the feeder's loads. If it is in W, "
+                "divide it by 1,000; its shape alone counts for the firm kW.")
+    return f"{words}. If it is in percent, divide it by 100: shares are at most 1."
 
 
 def _values(given: Any, key: str) -> Any:
@@ -120,9 +150,27 @@ def _values(given: Any, key: str) -> Any:
     columns = [c for c in frame.columns if frame[c].dtype.kind in "fiu"]
     named = [c for c in columns if str(c).lower() in (key, "kw", "share", "value")]
     if len(columns) != 1 and len(named) != 1:
-        raise ModelError.at(where, f"has {len(columns)} columns of numbers: {shown(columns)}",
-                            f"Give a file with one, or with one named {key!r}.")
-    return frame[(named or columns)[0]].tolist()
+        what = f"has {len(columns)} columns of numbers: {shown(columns)}" if columns else (
+            _no_numbers(frame))
+        raise ModelError.at(where, what, f"Give a file with one, or with one named {key!r}.")
+    column = (named or columns)[0]
+    values = frame[column].tolist()
+    if str(column).lower() == "share" and max(values, default=0.0) > 1.0:
+        raise ModelError.at(f"{where}, column {column!r}", f"holds {max(values):g}",
+                            "Shares are at most 1: divide percent by 100, or name the column 'kw'.")
+    return values
+
+
+def _no_numbers(frame: Any) -> str:
+    """Why a file has no column of numbers: the first text in its last column."""
+    column = frame.columns[-1]
+    for row, cell in enumerate(frame[column].tolist()):
+        try:
+            float(cell)
+        except (TypeError, ValueError):
+            return (f"has no column of numbers: {shown(cell)} stands in column {column!r}, "
+                    f"row {row + 2}")
+    return "has no column of numbers"
 
 
 def _length(value: Any, network: Network, hours: float) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from pyomo_dlmp.ac.circuit import GROUND, Circuit
 from pyomo_dlmp.ac.elements import Element
 from pyomo_dlmp.blocks.ac_limits import PLUS
-from pyomo_dlmp.network import CenterTappedTransformer
+from pyomo_dlmp.network import Branch, CenterTappedTransformer, Line, Network, Transformer
 from pyomo_dlmp.network.phases import DELTA_PAIRS, NEUTRAL, PHASES, SPLIT
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.opf.ac_form import rating
@@ -252,6 +252,19 @@ class Limits:
                 yield (Limit("unbalance", name, "", -math.inf, self.options.vuf / 100.0),
                        dict(zip(nodes, PLUS.conj().tolist(), strict=True)),
                        dict(zip(nodes, PLUS.tolist(), strict=True)))
+
+
+def without_ratings(network: Network) -> Network:
+    """A network whose ratings do not count."""
+    found: list[Branch] = []
+    for branch in network.branches.values():
+        if rating(branch) is None:
+            continue
+        if isinstance(branch, Line):
+            found.append(replace(branch, rating_kva=None))
+        elif isinstance(branch, Transformer | CenterTappedTransformer):
+            found.append(replace(branch, rated=False))
+    return network.replacing(*found)
 
 
 def _pairs(phases: str) -> list[str]:

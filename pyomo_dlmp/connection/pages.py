@@ -15,7 +15,7 @@ from pyomo_dlmp.connection.prices import PriceImpact
 from pyomo_dlmp.connection.result import ConnectionStudy
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.report.drawing import Job
-from pyomo_dlmp.report.page import Head, Picture, Section, render_page
+from pyomo_dlmp.report.page import Picture, Section, render_page
 from pyomo_dlmp.report.story import Headline
 from pyomo_dlmp.report.tables import Table, number
 
@@ -42,8 +42,7 @@ def study_page(study: ConnectionStudy, flexible: dict[str, Flexible],
     """
     sections = [_envelope_section(study, flexible), *_existing_section(study),
                 *_acting_section(study), Section("effects", "What the firm kW does", "", [table_of(
-                    study.effects, 1,
-                    "Voltages, unbalance and losses before and after, in four hours.")]),
+                    _effects(study.effects), 5, "Without the site → with it, in four hours.")]),
                 *_price_section(study, impacts)]
     if remedies is not None and len(remedies):
         sections.append(Section("remedies", "What would move the limit", "", [table_of(
@@ -57,8 +56,22 @@ def study_page(study: ConnectionStudy, flexible: dict[str, Flexible],
         headlines.append(Headline(f"Price, {name} ($/MWh)", {
             "it pays": impact.price, "others, before": impact.others[0],
             "others, after": impact.others[1]}))
-    return render_page(Head(f"Connection at bus {study.site.bus} of {study.network.name}",
-                            site_words(study), lead_words(study), [], headlines), sections)
+    return render_page(f"Connection at bus {study.site.bus} of {study.network.name}",
+                       site_words(study), " ".join([lead_words(study), *(
+                           f"Note: {note}" for note in study.hours.notes)]), headlines, sections)
+
+
+def _effects(effects: pd.DataFrame) -> pd.DataFrame:
+    """The effects with a column for each case."""
+    names = {"lowest_pu": "lowest voltage (pu)", "highest_pu": "highest voltage (pu)",
+             "vuf_percent": "unbalance, VUF (%)", "losses_kw": "losses (kW)"}
+    rows = {"hour": [str(hour) for hour in effects["hour"]],
+            "site (kW)": [number(below(kw)) for kw in effects["kw"]],
+            **{words: [f"{number(a)} → {number(b)}" for a, b in zip(
+                effects[f"{key}_before"], effects[key], strict=True)]
+               for key, words in names.items()}}
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=list(effects["case"]))
+    return table.rename_axis("quantity").reset_index()
 
 
 def applicants_page(studies: Sequence[ConnectionStudy]) -> str:
@@ -79,15 +92,16 @@ def applicants_page(studies: Sequence[ConnectionStudy]) -> str:
     for i, study in enumerate(studies):
         sections += [_envelope_section(study, {}, f"{i + 1}. Bus {study.site.bus}", f"site{i + 1}",
                                        lead_words(study) + " "),
-                     *_acting_section(study, f"acting{i + 1}")]
+                     *_acting_section(study, f"acting{i + 1}", f"{i + 1}. Bus {study.site.bus}, "
+                                      "with controls acting")]
     sections += _existing_section(first)
     buses = ", ".join(study.site.bus for study in studies)
     lead = " ".join(f"{i + 1}. Bus {s.site.bus}: {math.floor(s.firm_kw):,} kW; {s.binding}."
                     for i, s in enumerate(studies))
-    gets = Headline("Gets (kW)", {f"{i + 1}. {s.site.bus}": below(s.firm_kw)
-                                  for i, s in enumerate(studies)})
-    return render_page(Head(f"{len(studies)} applicants at {first.network.name}: {buses}",
-                            site_words(first), lead, [], [gets]), sections)
+    return render_page(f"{len(studies)} applicants at {first.network.name}: {buses}",
+                       site_words(first), lead,
+                       [Headline("Gets (kW)", {f"{i + 1}. {s.site.bus}": below(s.firm_kw)
+                                               for i, s in enumerate(studies)})], sections)
 
 
 def _envelope_section(study: ConnectionStudy, flexible: dict[str, Flexible],
@@ -95,9 +109,11 @@ def _envelope_section(study: ConnectionStudy, flexible: dict[str, Flexible],
                       words: str = "") -> Section:
     contracts = {name.replace("_", " "): one.kw for name, one in flexible.items()}
     return Section(anchor, title, words + _gap_words(study), [
-        Picture(Job(_envelope, (study.hourly.kw, study.firm_kw, contracts)).svg(),
+        Picture(Job(_sorted, (study.hourly.kw, study.firm_kw, contracts)).svg(),
                 f"What the site at bus {study.site.bus} may draw (kW) with every limit kept in AC.",
-                "Capacity by hour, sorted and by day and hour."),
+                "Capacity of all hours, least first.", narrow=True),
+        Picture(Job(_hourly, (study.hourly.kw, study.firm_kw)).svg(),
+                "The same in the order of the hours.", "Capacity by hour.", narrow=True),
         table_of(study.bindings.head(_MOST_LIMITS), 3,
                  "Limits that are met first, and in how many hours.")])
 
@@ -117,10 +133,11 @@ def _existing_section(study: ConnectionStudy) -> list[Section]:
                   f"Limits, and where they are broken furthest.{more}")])]
 
 
-def _acting_section(study: ConnectionStudy, anchor: str = "acting") -> list[Section]:
+def _acting_section(study: ConnectionStudy, anchor: str = "acting",
+                    title: str = "With controls acting") -> list[Section]:
     if study.acting is None:
         return []
-    return [Section(anchor, "With controls acting", str(study.acting), [table_of(
+    return [Section(anchor, title, str(study.acting), [table_of(
         study.acting.moves, 2, f"Taps and banks in the network, and what the controls make of them "
         f"in hour {study.acting.hour} without the site and with it at the firm kW (taps in steps, "
         "banks as the share that is closed).")])]
@@ -149,27 +166,46 @@ def hosting_page(answer: HostingMap) -> str:
     -------
     str
     """
-    hours = answer.grid.hours.count
+    from pyomo_dlmp.connection.pictures import mapped  # loads matplotlib
+
+    hours, places = answer.grid.hours.count, places_of(answer.network)
+    pictures = [Picture(Job(_distance, (answer.table,)).svg(),
+                        "Firm kW of a three-phase site at each bus.", "Firm kW over distance.",
+                        narrow=True)]
+    if mapped(answer.table, places):
+        pictures.append(Picture(Job(_map, (answer.table, places)).svg(),
+                                "The same on the map.", "Firm kW on the map.", narrow=True))
     return render_page(
-        Head(f"Hosting map of {answer.network.name}",
-             f"one site at a time, {hours:,} hours, taps and capacitors as they are",
-             f"{answer!r}"[1:-1] + ".", [], []), [Section("map", "Firm kW by bus", "", [
-            Picture(Job(_hosting, (answer.table, places_of(answer.network))).svg(),
-                    "Firm kW of a three-phase site at each bus.", "Firm kW over distance."),
+        f"Hosting map of {answer.network.name}",
+        f"one site at a time, {hours:,} hours, taps and capacitors as they are",
+        f"{answer!r}"[1:-1] + ".", [], [Section("map", "Firm kW by bus", "", [
+            *pictures,
             table_of(answer.table, 1, f"Flexible: curtailed in at most {answer.allowed_hours:g} "
                      "hours a year.")])])
 
 
-def _envelope(*args: Any):
-    from pyomo_dlmp.connection.pictures import envelope_picture  # loads matplotlib
+def _sorted(*args: Any):
+    from pyomo_dlmp.connection.pictures import sorted_picture  # loads matplotlib
 
-    return envelope_picture(*args)
+    return sorted_picture(*args)
 
 
-def _hosting(*args: Any):
-    from pyomo_dlmp.connection.pictures import hosting_picture  # loads matplotlib
+def _hourly(*args: Any):
+    from pyomo_dlmp.connection.pictures import hourly_picture
 
-    return hosting_picture(*args)
+    return hourly_picture(*args)
+
+
+def _distance(*args: Any):
+    from pyomo_dlmp.connection.pictures import distance_picture
+
+    return distance_picture(*args)
+
+
+def _map(*args: Any):
+    from pyomo_dlmp.connection.pictures import map_picture
+
+    return map_picture(*args)
 
 
 def site_words(study: ConnectionStudy) -> str:
@@ -183,14 +219,19 @@ def site_words(study: ConnectionStudy) -> str:
 
 def lead_words(study: ConnectionStudy) -> str:
     """The answer in sentences."""
-    words = f"{math.floor(study.firm_kw):,} kW are firm: every limit is kept in every hour. "
+    kept = "no limit gets worse than without the site" if study.existing and (
+        study.options.get("existing") != "left out") else "every limit is kept"
+    words = f"{math.floor(study.firm_kw):,} kW are firm: {kept} in every hour. "
     words += (f"The limit is {study.binding}. " if study.binding.limit is not None else
               f"{str(study.binding).capitalize()}: no more was looked for. "
               if study.binding.what == "no limit" else f"Beyond it there is {study.binding}. ")
     if study.existing:
-        words += f"{len(study.existing)} limits are broken before anything is connected. "
+        one = len(study.existing) == 1
+        words += (f"{len(study.existing)} limit{'' if one else 's'} {'is' if one else 'are'} "
+                  "broken before anything is connected. ")
     words += str(study.check) if study.check is not None else ""
-    return words + (f" {study.acting}" if study.acting is not None else "")
+    return words + ("" if study.acting is None else
+                    f" With controls acting {math.floor(study.acting.firm_kw):,} kW are firm.")
 
 
 def below(kw: float) -> float:

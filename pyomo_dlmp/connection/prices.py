@@ -13,13 +13,17 @@ import pandas as pd
 from pyomo.environ import value
 
 from pyomo_dlmp.ac_opf import AcOpf, solve_ac_opf
+from pyomo_dlmp.connection.arguments import of_right_kinds
 from pyomo_dlmp.connection.site import Site, checked_site
 from pyomo_dlmp.errors import ModelError, shown
 from pyomo_dlmp.network import Network
-from pyomo_dlmp.network.series import is_number, items_of
+from pyomo_dlmp.network.fields import Range
+from pyomo_dlmp.network.series import items_of
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.results.limits import LARGE_SHARE, broken_limits, penalty_share
 from pyomo_dlmp.tolerances import ACTIVE
+
+SHARES = ["penalty_share_before", "penalty_share"]
 
 
 @dataclass(eq=False, repr=False)
@@ -31,11 +35,11 @@ class PriceImpact:
     site : Site
     table : DataFrame
         By bus, mean over its phases and the hours: columns bus, load_kw, before, after, change
-        ($/MWh), penalty_share (of the price after, 1), limit (that makes the penalty, where that is
-        a large share); highest change first.
+        ($/MWh), penalty_share_before, penalty_share (of the prices, 1), limit (that makes a penalty
+        that is a large share; "" without); highest change first.
     hourly : DataFrame
         At the site: columns period, kw, before, after ($/MWh, mean of its phases), paid ($),
-        penalty_share (of the price after, 1), limit (that makes the penalty; "" without).
+        penalty_share_before, penalty_share and limit as above.
     before, after : AcOpf
     """
 
@@ -68,7 +72,7 @@ class PriceImpact:
     @property
     def flagged(self) -> pd.DataFrame:
         """Hours whose price at the site is to a large part penalty."""
-        return self.hourly[self.hourly["penalty_share"] > LARGE_SHARE]
+        return self.hourly[self.hourly[SHARES].max(axis=1) > LARGE_SHARE]
 
     @property
     def sentence(self) -> str:
@@ -84,10 +88,12 @@ class PriceImpact:
             words += f", most at bus {row['bus']} ({row['change']:+.2f})"
         flagged = self.flagged
         if len(flagged):
-            worst = flagged.sort_values("penalty_share", ascending=False).iloc[0]
-            words += (f". WARNING: {100 * worst['penalty_share']:.0f} % of the price in period "
-                      f"{worst['period']} is the penalty of a broken limit ({worst['limit']}), not "
-                      "a cost of power")
+            shares = flagged[SHARES].max(axis=1).to_numpy()
+            worst = flagged.iloc[int(shares.argmax())]
+            first = bool(worst[SHARES[0]] > worst[SHARES[1]])
+            words += (f". WARNING: {100 * shares.max():.0f} % of the price "
+                      f"{'of the first kW ' * first}in period {worst['period']} is the penalty of "
+                      f"a broken limit ({worst['limit']}), not a cost of power")
         return words + "."
 
     def __str__(self) -> str:
@@ -97,6 +103,7 @@ class PriceImpact:
         return f"<PriceImpact {self.sentence}>"
 
 
+@of_right_kinds
 def price_impact(  # noqa: PLR0913  # keywords of a call, for people
         network: Network, bus: str, kw: float | Sequence[float], *, phases: str | None = None,
         power_factor: float = 0.95, svg: float | None = None, labels: Sequence | None = None,
@@ -140,7 +147,7 @@ def price_impact(  # noqa: PLR0913  # keywords of a call, for people
         site = checked_site(network, bus, phases=phases, power_factor=power_factor, svg=svg)
     items = items_of(kw)
     drawn: list[Any] = [kw] if items is None else items
-    if not drawn or not all(is_number(x) and 0 <= x < math.inf for x in drawn):
+    if not drawn or any(map(Range(0).finding, drawn)):
         raise ModelError.at("price_impact, kw", f"is {shown(kw)}",
                             "Give kW of at least 0, one number or one per period.")
     if labels is not None:
@@ -155,7 +162,7 @@ def price_impact(  # noqa: PLR0913  # keywords of a call, for people
     fixed[site.name] = drawn[0] if items is None else [float(x) for x in drawn]
     after = solve_ac_opf(after_network, check=False, progress=_told(progress, "with the site"),
                          **{**options, "datacenter_kw": fixed})
-    penalties = _Penalties(after)
+    penalties = _Penalties(before), _Penalties(after)
     return PriceImpact(site, _by_bus(network, before, after, penalties),
                        _at_site(site, drawn, before, after, penalties), before, after)
 
@@ -173,7 +180,7 @@ def _active(answer: AcOpf) -> pd.DataFrame:
     return answer.prices[answer.prices["quantity"] == "active"]
 
 
-def _by_bus(network: Network, before: AcOpf, after: AcOpf, penalties: _Penalties,
+def _by_bus(network: Network, before: AcOpf, after: AcOpf, penalties: Penalties,
             ) -> pd.DataFrame:
     load = dict.fromkeys(network.buses, 0.0)
     for one in network.loads.values():
@@ -182,15 +189,11 @@ def _by_bus(network: Network, before: AcOpf, after: AcOpf, penalties: _Penalties
     table = pd.DataFrame({"before": means[0], "after": means[1]}).rename_axis("bus").reset_index()
     table.insert(1, "load_kw", table["bus"].map(load))
     table["change"] = table["after"] - table["before"]
-    made, words = penalties.of_bus()
-    table["penalty_share"] = [penalty_share(float(made.get(bus, 0.0)), price)
-                              for bus, price in zip(table["bus"], table["after"], strict=True)]
-    table["limit"] = [words.get(bus, "") if share > LARGE_SHARE else ""
-                      for bus, share in zip(table["bus"], table["penalty_share"], strict=True)]
+    _flag(table, "bus", [p.of() for p in penalties], penalties)
     return table.sort_values("change", ascending=False, ignore_index=True)
 
 
-def _at_site(site: Site, drawn: list, before: AcOpf, after: AcOpf, penalties: _Penalties,
+def _at_site(site: Site, drawn: list, before: AcOpf, after: AcOpf, penalties: Penalties,
              ) -> pd.DataFrame:
     own = [_at(_active(x), site) for x in (before, after)]
     table = pd.DataFrame({"before": own[0], "after": own[1]}).rename_axis("period").reset_index()
@@ -200,14 +203,23 @@ def _at_site(site: Site, drawn: list, before: AcOpf, after: AcOpf, penalties: _P
     table.insert(1, "kw", kw)
     table["paid"] = [mega(k) * p * after.loop.hours for k, p in zip(kw, table["after"],
                                                                     strict=True)]
-    made = penalties.of()
-    made = made[(made["bus"] == site.bus) & made["phase"].isin(list(site.phases))]
-    by_period = made.groupby("period")["value"].mean()
-    table["penalty_share"] = [penalty_share(float(by_period.get(t, 0.0)), p)
-                              for t, p in zip(table["period"], table["after"], strict=True)]
-    table["limit"] = [penalties.words[t] if share > LARGE_SHARE else ""
-                      for t, share in zip(table["period"], table["penalty_share"], strict=True)]
+    made = [p.of() for p in penalties]
+    _flag(table, "period", [m[(m["bus"] == site.bus) & m["phase"].isin(list(site.phases))]
+                            for m in made], penalties)
     return table
+
+
+def _flag(table: pd.DataFrame, key: str, made: list[pd.DataFrame], penalties: Penalties) -> None:
+    """Shares of penalties in the prices of a table, before and after, and the limit."""
+    for share, price, parts in zip(SHARES, ("before", "after"), made, strict=True):
+        mean = parts.groupby(key)["value"].mean()
+        table[share] = [penalty_share(float(mean.get(at, 0.0)), whole)
+                        for at, whole in zip(table[key], table[price], strict=True)]
+    table["limit"] = [
+        penalties[1].of_place(key, place) if after > LARGE_SHARE else
+        penalties[0].of_place(key, place) if before > LARGE_SHARE else ""
+        for place, before, after in zip(table[key], *(table[share] for share in SHARES),
+                                        strict=True)]
 
 
 def _at(prices: pd.DataFrame, site: Site) -> pd.Series:
@@ -219,17 +231,24 @@ class _Penalties:
     """Parts of prices that are penalties of broken soft limits, and these limits in words.
 
     A limit that is met and not broken is no penalty: its part is what it costs to keep it.
+
+    Attributes
+    ----------
+    words : str
+        The limits that are broken furthest, of all periods.
+    at : dict of period to str
+        Those of each; "" where none is broken.
     """
 
     def __init__(self, after: AcOpf):
-        self.after = after
-        self.words: dict[Any, str] = {}
-        self.groups: dict[Any, list[str]] = {}
-        for t in after.loop.labels:
-            broken, hot = broken_limits(after.model, [t]), _overloaded(after.model, t)
-            self.groups[t] = ["voltage"] * (broken is not None) + ["congestion"] * bool(hot)
-            self.words[t] = " and ".join(
-                [*([broken.worst] if broken is not None else []), *hot[:1]])
+        self.after, self.words = after, _broken_words(after.model, after.loop.labels)[0]
+        found = {t: _broken_words(after.model, [t]) for t in after.loop.labels}
+        self.at = {t: words for t, (words, _) in found.items()}
+        self.groups = {t: groups for t, (_, groups) in found.items()}
+
+    def of_place(self, key: str, place: Any) -> str:
+        """The limits in words: of a period where `key` is "period", else of all periods."""
+        return self.at[place] if key == "period" else self.words
 
     def of(self) -> pd.DataFrame:
         """Sum of these parts: columns bus, phase, period, value ($/MWh); empty without any."""
@@ -238,32 +257,32 @@ class _Penalties:
             return pd.DataFrame({key: [] for key in (*keys, "value")})
         if not hasattr(self, "_table"):
             parts = self.after.price_parts()
-            pairs = {(t, group) for t, groups in self.groups.items() for group in groups}
-            own = [pair in pairs for pair in zip(parts["period"], parts["part"], strict=True)]
-            parts = parts[own]
             parts = parts[parts["quantity"] == "active"]
-            self._table = parts.groupby(keys, sort=False, observed=True)["value"].sum(
-                ).reset_index()
+            made = [x if part in self.groups[t] else 0.0 for x, part, t in zip(
+                parts["value"], parts["part"].astype(str), parts["period"], strict=True)]
+            self._table = parts.assign(value=made).groupby(
+                keys, sort=False, observed=True)["value"].sum().reset_index()
         return self._table
 
-    def of_bus(self) -> tuple[pd.Series, dict[Any, str]]:
-        """By bus: its mean over phases and periods, and the limit of the period with the most."""
-        table = self.of()
-        by_bus = table.groupby("bus")["value"].mean()
-        most = table.assign(size=table["value"].abs()).sort_values("size").drop_duplicates(
-            "bus", keep="last")
-        return by_bus, {bus: self.words[t] for bus, t in zip(most["bus"], most["period"],
-                                                             strict=True)}
+
+Penalties = tuple[_Penalties, _Penalties]
 
 
-def _overloaded(model: Any, t: Any) -> list[str]:
-    """Branches beyond their soft rating in a period, furthest first, in words."""
+def _broken_words(model: Any, periods: Sequence) -> tuple[str, list[str]]:
+    """Limits that are broken furthest in some periods, and the groups of parts they make."""
+    broken, hot = broken_limits(model, periods), _overloaded(model, periods)
+    return (" and ".join([*([broken.worst] if broken is not None else []), *hot[:1]]),
+            ["voltage"] * (broken is not None) + ["congestion"] * bool(hot))
+
+
+def _overloaded(model: Any, periods: Sequence) -> list[str]:
+    """Branches beyond their soft rating in some periods, furthest first, in words."""
     found = []
     for component in (model.line, model.transformer):
         for name, block in component.items():
             excess = block.component("excess")
             if excess is not None:
-                most = max((value(x) for k, x in excess.items() if k[-1] == t), default=0.0)
+                most = max((value(x) for k, x in excess.items() if k[-1] in periods), default=0.0)
                 if most > 2 * ACTIVE:
                     found.append((most, f"rating of {name}, by {1e3 * most:.0f} kVA"))
     return [words for _, words in sorted(found, reverse=True)]

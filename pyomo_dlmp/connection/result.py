@@ -23,7 +23,7 @@ from pyomo_dlmp.connection.effects import effects_table
 from pyomo_dlmp.connection.engine import EngineCheck
 from pyomo_dlmp.connection.grid import Existing, Grid, Hourly
 from pyomo_dlmp.connection.hours import Hours
-from pyomo_dlmp.connection.limits import Limit
+from pyomo_dlmp.connection.limits import Limit, without_ratings
 from pyomo_dlmp.connection.prices import PriceImpact, price_impact
 from pyomo_dlmp.connection.remedies import remedies_of
 from pyomo_dlmp.connection.site import Site
@@ -90,7 +90,7 @@ class ConnectionStudy:
     max_kw : float
         No more was looked for.
     options : dict
-        Which limits count.
+        Of its limits, as of `connection_study`.
     before : tuple of (Site, float)
         Applicants that were connected before it, and their contracts (kW).
     acting : ActingControls or None
@@ -250,7 +250,8 @@ class ConnectionStudy:
         limits: dict[str, Any] = {key: self.options[key] if self.options[key] is not None else wide
                   for key, wide in (("v_min", 0.1), ("v_max", 2.0))}
         limits["voltage_legs"] = self.options["voltage_legs"]
-        network = self.network.with_devices(
+        network = (self.network if self.options["thermal"] else without_ratings(self.network)
+                   ).with_devices(
             *(device for site, most in self.before for device in site.devices(max(most, 1.0))))
         limits["datacenter_kw"] = {site.name: [most * float(own.share[t]) for t in which]
                                    for site, most in self.before}

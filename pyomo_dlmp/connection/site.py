@@ -14,6 +14,7 @@ from pyomo_dlmp.network import Datacenter, Network, StaticVarGenerator
 from pyomo_dlmp.network.phases import PHASES
 from pyomo_dlmp.network.series import is_number
 from pyomo_dlmp.network.units import mega
+from pyomo_dlmp.network.zones import grounded_buses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +109,7 @@ def checked_site(network: Network, bus: str, *, phases: str | None = None,
     network : Network
     bus : str
     phases : str, optional
-        By default all three.
+        By default all three; of two at a bus that nothing grounds it stands between them.
     power_factor : float
     svg : float, optional
         Rating of a static var generator (kvar).
@@ -129,7 +130,7 @@ def checked_site(network: Network, bus: str, *, phases: str | None = None,
     if known is None:
         faults.append(Fault(where, f"is not in network {network.name!r}",
                             nearest(bus, network.buses)))
-    wanted = PHASES if phases is None else phases
+    wanted, connection = PHASES if phases is None else phases, "wye"
     if known is not None:
         if lacking := [k for k in wanted if k not in known.phases] or ([] if wanted else [""]):
             faults.append(Fault(
@@ -139,6 +140,12 @@ def checked_site(network: Network, bus: str, *, phases: str | None = None,
         elif bus == network.substation.bus:
             faults.append(Fault(where, "is the substation's, where nothing limits a load",
                                 "Choose a bus of the feeder."))
+        elif len(wanted) < 3 and bus not in grounded_buses(network):
+            connection = "delta"  # between two phases
+            if len(wanted) == 1:
+                faults.append(Fault(
+                    where, f"is grounded by nothing, so that phase {wanted!r} alone feeds no load",
+                    "Connect to two phases, such as phases='ab' (--phases ab), or to three."))
     if not is_number(power_factor) or not 0 < power_factor <= 1:
         faults.append(Fault("connection study, power_factor", f"is {shown(power_factor)}",
                             "Give a lagging power factor above 0 and at most 1, such as 0.95."))
@@ -150,7 +157,7 @@ def checked_site(network: Network, bus: str, *, phases: str | None = None,
     if faults:
         raise ModelError(faults)
     return Site(bus=bus, phases=wanted, power_factor=float(power_factor),
-                svg_kvar=float(svg or 0.0), name=name)
+                svg_kvar=float(svg or 0.0), connection=connection, name=name)
 
 
 def three_phase_buses(network: Network) -> list[str]:

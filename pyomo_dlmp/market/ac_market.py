@@ -26,6 +26,7 @@ from pyomo_dlmp.market.contracts import Contract
 from pyomo_dlmp.market.data import Market, MarketResult
 from pyomo_dlmp.market.dso import AcDso, LinearDso, bilevel_of
 from pyomo_dlmp.network.units import KILO
+from pyomo_dlmp.status import Status
 
 ROUNDS = ["loop", "round", "voltage_change", "price_change", "schedule_change", "cost", "payment",
           "gap"]
@@ -161,6 +162,8 @@ def solve_strategic_ac(market: Market, start: MarketResult | None, progress: Cal
     kw = None if start is None else {
         name: [KILO * dc.p[t].value for t in start.dso.periods]
         for name, dc in start.dso.datacenter.items()}
+    tell = progress or (lambda *_: None)
+    tell("AC model", None, None)
     m, dso = bilevel_of(market, start=kw, contract=contract)
     assert isinstance(dso, AcDso)
     for var in m.dso.declared_upper():
@@ -169,18 +172,26 @@ def solve_strategic_ac(market: Market, start: MarketResult | None, progress: Cal
             var.set_value(float(np.clip(same.value, *var.bounds)), skip_validation=True)
     loop = Leader(m, dso, progress, options)
     loop.run(market.ac_rounds)
-    result = MarketResult("strategic", m.dso, float("nan"), loop.solution.status,
+    status = Status.TIME_LIMIT if loop.out_of_time else loop.solution.status
+    result = MarketResult("strategic", m.dso, float("nan"), status,
                           note=said(loop.note, dso), solution=loop.solution, model=m)
     if loop.solution.objective is None:
         return result
     if not loop.cleared:
+        tell("AC prices", None, None)
         dso.clear()
     result.note = said(loop.note, dso)
     result.form, result.paid = dso.loop.form, float(pyo.value(m.dca.cost))
     ac = result.ac = ac_of(dso, result.paid, loop.rounds, loop.settled)
-    cliff = cliff_of(m, dso)
+    deadline = loop.deadline.anew()
+    tell("one kW beside it", result.paid, None)
+    cliff = cliff_of(m, dso, deadline)
     ac.cliff, ac.payment_beyond = cliff.table, cliff.beyond
-    ac.deviations = try_deviations(m, dso, market, result.paid)
+    tell("deviations in AC", result.paid, None)
+    ac.deviations, left = try_deviations(m, dso, market, result.paid, deadline)
+    if cliff.left or left:
+        result.note += (f"; the time limit left out {cliff.left} of the sites' moves by one kW and "
+                        f"{left} of the deviations")
     if len(ac.deviations):
         ac.payment_best_deviation = float(ac.deviations["payment"].min())
     result.rounds = ac.rounds

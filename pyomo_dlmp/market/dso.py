@@ -166,16 +166,35 @@ class AcDso:
             As of `step`; the model's point stays.
         """
         if solution is None:
-            kkt = self.compiled()
-            x, u, duals = point_of(kkt)
-            assert duals is not None  # of a solved bilevel model
-            y, mu = kkt.multipliers_from(x, u, duals)
-            solution = LowerSolution(x, y, mu, kkt.form.cost(x, u),
-                                     kkt_residual(kkt, x, u, y, mu), kkt)
+            solution = self._loaded()
         else:
             solution.load()
         self.loop.solution = solution
         return self.loop.move()
+
+    def _loaded(self) -> LowerSolution:
+        """The solution whose values and duals are loaded."""
+        kkt = self.compiled()
+        x, u, duals = point_of(kkt)
+        assert duals is not None  # of a solved bilevel model
+        y, mu = kkt.multipliers_from(x, u, duals)
+        return LowerSolution(x, y, mu, kkt.form.cost(x, u), kkt_residual(kkt, x, u, y, mu), kkt)
+
+    def _in_present_rows(self, solution: LowerSolution) -> LowerSolution:
+        """A solution at `loop.state`, had before loads got bends that they have had since."""
+        if self.compiled().form.rows is solution.kkt.form.rows:
+            return solution
+        self.linearise()
+        solution.load()
+        old, form = solution.kkt.form, self.compiled().form
+        known = {id(x) for x in (*old.x, *old.rows)}
+        for var in form.x:
+            if id(var) not in known:
+                var.set_value(0.0)
+        for row in form.rows:
+            if id(row) not in known:
+                self.model.dual[row] = 0.0
+        return self._loaded()
 
     def take(self, solution: LowerSolution | None = None) -> tuple[float, float]:
         """`follow`, and the power flow is the answer's.
@@ -211,6 +230,7 @@ class AcDso:
         """
         assert solution is not None
         self.loop.state = state
+        solution = self._in_present_rows(solution)
         self.take(solution)
         self.loop.linearise()
         solution.load()

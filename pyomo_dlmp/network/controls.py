@@ -202,14 +202,14 @@ def _of_regulator(control: RegulatorControl, where: str, elements: list, buses: 
                     nearest(control.of, known))
         return
     own = known[control.of]
-    units = list(own.taps) if isinstance(own, Regulator) else []
+    units = own.taps if isinstance(own, Regulator) else {}
     if control.unit and control.unit not in units:
         yield Fault(where, f"{control.of!r} has no unit {control.unit!r}",
                     f"Give one of {', '.join(units) or 'none'}.")
     elif not control.unit and len(units) > 1 and (
-            own.connection != "wye" or len(set(own.taps.values())) > 1):
+            own.connection != "wye" or len(set(units.values())) > 1):
         yield Fault(where, f"the units of {control.of!r} do not move together: they are at taps "
-                    f"{own.taps}", "Give each unit a control: unit='a'.")
+                    f"{dict(units)}", "Give each unit a control: unit='a'.")
     if control.bus and control.bus not in buses:
         yield Fault(where, f"there is no bus {control.bus!r}", nearest(control.bus, buses))
     if control.tap_min >= control.tap_max:

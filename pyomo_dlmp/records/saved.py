@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from pyomo_dlmp.errors import ModelError, ResultsFileError, require_kind, shown
+from pyomo_dlmp.errors import ModelError, ResultsFileError, path_of, require_kind, shown
 from pyomo_dlmp.io import read_tables, write_tables
 from pyomo_dlmp.market import MARKETS, Market, MarketResult
 from pyomo_dlmp.network import Network
@@ -45,10 +45,11 @@ def save_results(path: str | Path, solved: Any, of: Market | Network | None = No
         the new one is whole.
     solved : MarketResult, mapping of str to MarketResult, block, Results, str or Path
         What `solve_market` returns, several of them by the names that they shall have as cases, a
-        DSO of `build_opf` solved by `solve_opf`, or a results folder.
+        DSO of `build_opf` solved by `solve_opf`, what `solve_ac_opf` returns, or a results folder.
     of : Market or Network, optional
         The market that was solved (of all of `solved`), or the network that the DSO was built from.
-        Of a results folder it may be left out: the file then has no network.
+        It may be left out of an AC OPF, which knows its network, and of a results folder, whose
+        file then has none.
     title : str
         In words, for reports.
     parts : bool
@@ -64,8 +65,14 @@ def save_results(path: str | Path, solved: Any, of: Market | Network | None = No
     ModelError
         When something else was given, or there is nothing to save: no solution, a released model.
     """
-    path = Path(path)
+    if not isinstance(title, str):
+        raise ModelError.at("save_results, title", f"is {shown(title)}", "Give a text.")
+    if not isinstance(parts, bool):
+        raise ModelError.at("save_results, parts", f"is {shown(parts)}", "Give True or False.")
+    path = path_of(path, "save_results, path")
     path = path if path.suffix else path.with_suffix(SUFFIX)
+    if (loop := getattr(solved, "loop", None)) is not None:  # of `solve_ac_opf`
+        solved, of = loop.model, loop.network if of is None else of
     network = of.network if isinstance(of, Market) else of
     if network is not None:
         require_kind(network, Network, "save_results")
@@ -99,7 +106,7 @@ def load_results(path: str | Path) -> Results:
     ResultsFileError
         It is neither, damaged, or a table is wrong.
     """
-    path = Path(path)
+    path = path_of(path, "load_results, path")
     if not path.exists():
         raise ResultsFileError.at(str(path), "is not there",
                                   "Give a results folder, or a file of save_results.")
@@ -123,7 +130,7 @@ def load_saved_network(path: str | Path) -> Network:
     ResultsFileError
         The file is none of `save_results`, or was saved without a network.
     """
-    path = Path(path)
+    path = path_of(path, "load_saved_network, path")
     if not path.is_file():
         raise ResultsFileError.at(str(path), "is not a file", "Give a file of save_results.")
     with TemporaryDirectory() as place:
@@ -172,7 +179,8 @@ def _solved(solved: Any, of: Any, title: str, parts: bool) -> dict[str, pd.DataF
         drawn, hours = [network], solved.period_hours
     else:
         raise ModelError.at("save_results", f"was given {shown(solved)}",
-                            "Give it a MarketResult, several by name, or a solved DSO.")
+                            "Give it a MarketResult, several by name, a solved DSO, or what "
+                            "solve_ac_opf returns.")
     if not found:
         raise ModelError.at("save_results", "was given no solved market", "Give at least one.")
     tables: dict[str, list[pd.DataFrame]] = {}

@@ -131,8 +131,8 @@ def map_items(results: Results) -> Iterator[Chart | FeederMap | Plan]:
             data, max(0, data["periods"].index(peak)) if peak in data["periods"] else 0,
             "The feeder, quantity by quantity: choose hour, phase and case; point at a bus or line "
             "for its values. Squares, circles, triangles and diamonds: substation, datacenters, "
-            "SVGs, generators. Below: the same along the feeder, and what the price of a bus is "
-            f"made of.{places(results)}",
+            "SVGs, generators. Beside it or below: the same along the feeder, and "
+            f"what the price of a bus is made of.{places(results)}",
             "Map of the feeder, coloured by the chosen quantity, with hour, phase and case to "
             "choose.")
     for quantity in ("active", "reactive"):

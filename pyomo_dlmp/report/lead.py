@@ -12,7 +12,7 @@ from pyomo_dlmp.report.story import energy, payment, percent
 from pyomo_dlmp.report.tables import number
 
 
-def lead(results: Results) -> str:
+def opening(results: Results) -> str:
     """What datacenters pay, what they do to prices, and whether limits and checks hold.
 
     Parameters
@@ -115,9 +115,10 @@ def _voltages(results: Results) -> str | None:
     most = max(beyond, key=lambda case: beyond[case])
     count = beyond[most]
     verb = "voltage is" if count == 1 else "voltages are"
+    cases = len(results.cases)
     return (f"{count:,} {verb} beyond the limits of {span}"
-            + (f" in “{most}”" if len(results.cases) > 1 else "")
-            + (f", and some in {len(beyond) - 1} more" if len(beyond) > 1 else ""))
+            + (f" in “{most}”" if cases > 1 else "")
+            + (f" (some in {len(beyond)} of {cases} cases)" if len(beyond) > 1 else ""))
 
 
 def _signed(value: float) -> str:

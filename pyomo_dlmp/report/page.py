@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -42,12 +42,16 @@ class Picture:
         A text for readers who cannot see it.
     paper : bool
         Whether it is left out of the page, where a chart shows the same.
+    narrow : bool
+        Whether it is half as wide as the page: two stand side by side, on a narrow screen one
+        below the other.
     """
 
     svg: str
     caption: str
     alt: str
     paper: bool = False
+    narrow: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,38 +127,44 @@ def on_paper(caption: str, alt: str, draw: Callable[..., Figure], *args: object,
     return replace(picture(caption, alt, draw, *args, **kwargs), paper=True)
 
 
-@dataclass(frozen=True)
-class Head:
-    """Head of the page, as plain text: whatever stands in it is escaped.
+def both(chart: Chart, draw: Callable[..., Figure], *args: object,
+         **kwargs: object) -> Iterator[Chart | Plan]:
+    """A chart of the page, and the picture of the same for papers under the same caption.
 
-    Attributes
+    Parameters
     ----------
-    title, subtitle : str
-    lead : str
-        The answer in a few sentences.
-    points : sequence of (str, str)
-        A subject, and what is said of it.
-    headlines : sequence of Headline
-        Figures shown as cards below the lead.
+    chart : Chart
+    draw : callable
+        A figure function.
+    *args, **kwargs
+        What it is given.
+
+    Yields
+    ------
+    Chart or Plan
     """
-
-    title: str
-    subtitle: str
-    lead: str
-    points: Sequence[tuple[str, str]]
-    headlines: Sequence[Headline]
+    yield chart
+    yield on_paper(chart.caption, chart.alt, draw, *args, **kwargs)
 
 
-def render_page(head: Head, sections: Sequence[Section], stamp: str = "") -> str:
+def render_page(
+    title: str, subtitle: str, lead: str, headlines: Sequence[Headline],
+    sections: Sequence[Section], stamp: str = "", points: Sequence[tuple[str, str]] = (),
+) -> str:
     """The whole page; figures and tables are numbered in their order.
 
     Parameters
     ----------
-    head : Head
+    title, subtitle, lead : str
+        Head of the page, as plain text: whatever stands in it is escaped.
+    headlines : sequence of Headline
+        Figures shown as cards below the lead.
     sections : sequence of Section
         Chapters in their order, drawn; those without items are left out.
     stamp : str, optional
         Of what it is drawn from, kept in its head for `stamp_of`.
+    points : sequence of (str, str), optional
+        A subject, and what is said of it in plain text: below the cards.
 
     Returns
     -------
@@ -169,7 +179,8 @@ def render_page(head: Head, sections: Sequence[Section], stamp: str = "") -> str
     alive = any(isinstance(item, Chart | FeederMap) for s in sections for item in s.items)
     script = (_HERE / "live" / "live.js").read_text(encoding="utf-8") if alive else ""
     return page.render(
-        head=head, sections=sections, stamp=stamp, script=Markup(script),
+        title=title, subtitle=subtitle, lead=lead, headlines=headlines, points=points,
+        sections=sections, stamp=stamp, script=Markup(script),
         library=Markup(plotly_script() if alive else ""),
         style=Markup((_HERE / "style.css").read_text(encoding="utf-8")),
     )  # fmt: skip

@@ -29,9 +29,10 @@ from pyomo_dlmp.report.derived import pick, sites_of
 from pyomo_dlmp.report.drawing import Helpers, Progress
 from pyomo_dlmp.report.figures import certificate, compare, emissions, oneline, regimes
 from pyomo_dlmp.report.figures.regimes import split_regimes
+from pyomo_dlmp.report.live.compare import market_chart, sweep_chart
 from pyomo_dlmp.report.live.panels import Chart
 from pyomo_dlmp.report.live.proofs import certificate_chart, regime_chart
-from pyomo_dlmp.report.page import Picture, Plan, Section, on_paper, picture
+from pyomo_dlmp.report.page import Picture, Plan, Section, both, on_paper, picture
 from pyomo_dlmp.report.reading import Results
 from pyomo_dlmp.report.rivals import OWNERS, owners_items
 from pyomo_dlmp.report.tables import (
@@ -163,21 +164,13 @@ def _solver(results: Results) -> Iterator[Table]:
         yield rounds_table(results.ac_rounds)
 
 
-def _comparison(results: Results) -> Iterator[Plan | Table]:
+def _comparison(results: Results) -> Iterator[Chart | Plan | Table]:
     if len(results.markets):
         yield markets_table(results.markets)
-        yield picture(
-            "Markets side by side. Bars stand on zero; dots, where values lie close together, have "
-            "axes that do not start there.",
-            "Bars of payment, cost, losses, voltage and unbalance by market.",
-            compare.market_bars, results.markets,
-        )  # fmt: skip
+        yield from both(market_chart(results.markets), compare.market_bars, results.markets)
     if results.cases_table["loading"].nunique() > 1:
-        yield picture(
-            "Key figures over the size of the datacenters (multiples of the file's), by case.",
-            "Lines of payment, price, voltage and unbalance over the datacenters' loading.",
-            compare.sweep, results.summary, results.cases_table,
-        )  # fmt: skip
+        tables = results.summary, results.cases_table
+        yield from both(sweep_chart(*tables), compare.sweep, *tables)
 
 
 def _true_in_ac(results: Results) -> str:
@@ -189,7 +182,8 @@ def _true_in_ac(results: Results) -> str:
     text = (f"Each of the {len(table):,} prices is found twice: as a dual of the optimisation, and "
             "as the marginal cost of the AC equations at the answer. The furthest, "
             f"{worst['quantity']} at bus {worst['bus']}, phase {worst['phase']}, hour "
-            f"{worst['period']} (“{worst['case']}”), is {error(worst['error'])} "
+            f"{worst['period']} (“{worst['case']}”), is "
+            f"{error(worst['error']).replace('<', 'less than ')} "
             f"{worst['unit']} apart.")
     sample = table.dropna(subset=["difference_quotient"])
     if len(sample):
@@ -202,12 +196,8 @@ def _true_in_ac(results: Results) -> str:
 def _ac(results: Results) -> Iterator[Chart | Plan | Table]:
     if len(results.ac_certificate):
         yield certificate_table(results.ac_certificate)
-        yield certificate_chart(results.ac_certificate)
-        yield on_paper(
-            "All prices, sorted by the distance of their dual from the marginal cost in AC.",
-            "Curves of the differences of price and marginal cost on a logarithmic axis.",
-            certificate.certificate_curves, results.ac_certificate,
-        )  # fmt: skip
+        yield from both(certificate_chart(results.ac_certificate),
+                        certificate.certificate_curves, results.ac_certificate)
     for table, made in ((results.ac_cliff, cliff_table),
                         (results.ac_deviations, deviations_table)):
         if len(table) and (found := made(table)).rows:
@@ -228,15 +218,7 @@ def _emissions(results: Results) -> Iterator[Plan]:
 def _regimes(table: pd.DataFrame) -> Iterator[Chart | Plan]:
     if table.empty:
         return
-    yield regime_chart(table)
-    x, y = table["x_site"].iloc[0], table["y_site"].iloc[0]
-    yield on_paper(
-        f"What binds over the powers of {x} and {y}, in the hour of each case's highest payment; "
-        "all else the leader decides is as in the answer (star). Limits that bind everywhere are "
-        f"left out. Numbers: active DLMP at {x} ($/MWh), mean of the region's corners.",
-        "Polygons of the regions in which the same limits bind, for each case.",
-        regimes.regime_map, table,
-    )  # fmt: skip
+    yield from both(regime_chart(table), regimes.regime_map, table)
 
 
 def _audit(results: Results) -> Iterator[Table]:

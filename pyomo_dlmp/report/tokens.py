@@ -10,7 +10,7 @@ from pyomo_dlmp.report.derived import all_cases, cases_of, periods_of, pick
 from pyomo_dlmp.report.figures.style import case_color, case_width
 from pyomo_dlmp.report.figures.tokens import cost_by_hour, token_cost
 from pyomo_dlmp.report.live.panels import Chart, Panels
-from pyomo_dlmp.report.page import Plan, on_paper
+from pyomo_dlmp.report.page import Plan, both
 from pyomo_dlmp.report.tables import Table, number
 
 TOKENS = (
@@ -36,12 +36,7 @@ def token_items(tokens: pd.DataFrame) -> Iterator[Chart | Plan | Table]:
     if not (pick(tokens, quantity="tokens")["value"] > 0).any():
         return
     yield tokens_table(tokens)
-    yield token_chart(tokens)
-    yield on_paper(
-        "What a million tokens cost ($) by hour: payment for their power over all sites.",
-        "Step lines of $ per million tokens by hour, a panel per service.",
-        cost_by_hour, tokens,
-    )  # fmt: skip
+    yield from both(token_chart(tokens), cost_by_hour, tokens)
 
 
 def tokens_table(tokens: pd.DataFrame) -> Table:
@@ -62,13 +57,12 @@ def tokens_table(tokens: pd.DataFrame) -> Table:
             mine = pick(tokens, service=service, case=case)
             given, used, paid = (float(pick(mine, quantity=name)["value"].sum())
                                  for name in ("tokens", "energy", "payment"))
-            cost = token_cost(mine)["value"]
-            each = [paid / given, float(cost.min()), float(cost.max()),
-                    used * _J_PER_MWH / (given * _MILLION)] if given > 0 else [float("nan")] * 4
+            each = [paid / given, used * _J_PER_MWH / (given * _MILLION)] if given > 0 else [
+                float("nan")] * 2
             rows.append(["" if k else str(service), case,
                          *map(number, (given, used, paid, *each))])
     head = ["service", "case", "tokens (million)", "energy (MWh)", "payment ($)",
-            "$ per million tokens", "in the cheapest hour", "in the dearest", "J per token"]
+            "$ per million tokens", "J per token"]
     return Table(head, rows, 2, "Tokens of each language model's service over all hours and sites, "
                  "and what their energy costs.")
 
@@ -94,7 +88,7 @@ def token_chart(tokens: pd.DataFrame) -> Chart:
             panels.steps(row, case, periods, mine.set_index("period")["value"],
                          case_color(cases, case), width=case_width(cases, case))
     return panels.chart(
-        ["$ / million"] * len(services),
+        ["$"] * len(services),
         "What a million tokens cost ($) by hour: payment for their power over all sites; no line "
         "where no token is given.",
         "Step lines of $ per million tokens by hour, a panel per service and a line per case.")

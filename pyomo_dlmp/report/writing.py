@@ -9,8 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from pyomo_dlmp.report.drawing import Helpers, Progress
-from pyomo_dlmp.report.lead import lead
-from pyomo_dlmp.report.page import Head, Picture, Section, render_page, stamp_of
+from pyomo_dlmp.report.lead import opening
+from pyomo_dlmp.report.page import Picture, Section, render_page, stamp_of
 from pyomo_dlmp.report.reading import TABLES, Results, read_results
 from pyomo_dlmp.report.sections import drawn, sections_of
 from pyomo_dlmp.report.story import headlines, points
@@ -137,8 +137,8 @@ def _page(results: Results, shown: list[str], sections: list[Section], stamp: st
     subtitle = (f"Feeder {feeder} · " if feeder else "") + f"cases: {' · '.join(shown)}"
     if len(shown) < len(results.cases):
         subtitle += f" (of {len(results.cases)}; pyomo-dlmp show --cases draws others)"
-    head = Head(title, subtitle, lead(some), points(some), headlines(some))
-    return render_page(head, sections, stamp)
+    return render_page(title, subtitle, opening(some), headlines(some), sections, stamp,
+                       points(some))
 
 
 def _write_each(sections: list[Section], target: Path) -> int:

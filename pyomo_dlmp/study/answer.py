@@ -56,8 +56,8 @@ def answer_tables(study: Study, market: Market, outcome: MarketResult, seconds: 
     if not has_point(outcome):
         return {"summary": pd.concat(rows, ignore_index=True)}
     tables = outcome_tables(outcome, market, (base or {}).get("dispatch"))
-    if pays_by(outcome, market) == "tariff":
-        dso, network = outcome.dso, outcome.network or market.network
+    dso, network = outcome.dso, outcome.network or market.network
+    if pays_by(outcome, market) == "tariff" and network.datacenters:
         rows.insert(0, _at_dlmps(study, tables, network, device_prices_of(dso, network)))
     tables["summary"] = pd.concat([tables["summary"], *rows], ignore_index=True)
     return tables

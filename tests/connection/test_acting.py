@@ -40,6 +40,7 @@ def test_the_firm_kw_is_that_of_the_file_in_the_engine(study):
         good, bad = (middle, bad) if keeps(1.0, middle) else (good, middle)
     assert acting.firm_kw == pytest.approx(good, rel=3e-3)
     assert keeps(.5, acting.firm_kw) and not acting.existing and not acting.unsettled
+    assert acting.confirmed
     assert acting.firm_kw != pytest.approx(study.firm_kw, rel=.02)  # taps that move matter
     moves = acting.moves.set_index("element")
     assert moves["with"]["gang"] > moves["without"]["gang"]

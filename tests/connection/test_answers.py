@@ -1,6 +1,7 @@
 """Flexible kW, applicants, maps, prices, remedies; what is refused and how."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import pyomo_dlmp as dlmp
@@ -117,6 +118,14 @@ def test_a_price_of_penalties_is_flagged_with_its_limit():
     assert impact.hourly["limit"][0].startswith("end.") and "WARNING" in impact.sentence
 
 
+def test_a_penalty_without_the_site_is_flagged_too():
+    pv = dlmp.Generator(name="pv", bus="end", kw=900, kw_min=900, kw_max=900, cost=0.0)
+    impact = dlmp.price_impact(two_buses().with_devices(pv), "end", 900, v_max=1.01)
+    assert len(impact.flagged) == 1 and "WARNING" in impact.sentence
+    assert "of the first kW" in impact.sentence and "> 1.01 pu" in impact.hourly["limit"][0]
+    assert (impact.table.set_index("bus").loc["end", ["penalty_share_before"]] > .2).all()
+
+
 def test_remedies_are_ranked_and_hold():
     study = dlmp.connection_study(two_buses(), "end", load_scale=[.5, 1.0])
     table = study.remedies()
@@ -147,10 +156,42 @@ def test_a_battery_gives_what_the_envelope_lacks():
     ("675", {"max_kw": float("inf")}, "max_kw"),
     ("675", {"load": [0.0, 0.0]}, "0 in every hour"),
     ("675", {"existing": "ignored"}, "relaxed"),
+    ("675", {"load_scale": [80.0, 100.0]}, "0.8 for 80 %"),
+    ("675", {"load_scale": [1.0, float("nan")]}, "nan"),
+    ("675", {"max_kw": -5}, "max_kw"),
 ])
 def test_what_is_wrong_is_told(bus, options, words):
     with pytest.raises(dlmp.ModelError, match=words):
         dlmp.connection_study(dlmp.load_feeder("ieee13"), bus, **options)
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("share\n80\n100\n", "divide percent by 100"),
+    ("a,b\n1,2\n", "2 columns of numbers"),
+    ("kw\n100\nhello\n", "'hello' stands in column 'kw', row 3"),
+    ("", "cannot be read"),
+])
+def test_files_that_hold_something_else(tmp_path, text, words):
+    path = tmp_path / "load.csv"
+    path.write_text(text)
+    with pytest.raises(dlmp.ModelError, match=words):
+        dlmp.connection_study(two_buses(), "end", load=path)
+
+
+def test_how_a_series_was_understood_is_noted():
+    def notes(load):
+        network = dlmp.load_feeder("ieee13")
+        return dlmp.connection_study(network, "675", load=load, check=False).hours.notes
+
+    assert notes([.5, 1.0]) == ()
+    assert "percent" in notes([50.0, 100.0])[0]
+    assert "in W" in notes([3e5, 4e5])[0]
+
+
+def test_faults_of_a_queue_are_told():
+    with pytest.raises(dlmp.ModelError) as caught:
+        applicants(two_buses(), ["end", "ende"], [-3, None], v_min=2.0, price=[float("nan")])
+    assert len(caught.value.faults) == 4
 
 
 def test_all_faults_at_once():
@@ -163,13 +204,14 @@ def test_all_faults_at_once():
 def test_the_command_writes_tables_and_a_page(tmp_path, capsys):
     from pyomo_dlmp.cli.command import main
     series = tmp_path / "day.csv"
-    series.write_text("load_scale\n" + "\n".join(map(str, DAY)))
+    series.write_text("load_scale\n" + "\n".join(map(str, DAY[::4])))
     out = tmp_path / "out"
     command = ["connect", "ieee13", "--bus", "675", "--load-scale", str(series), "--v-min", ".93",
                "--v-max", "none", "--out", str(out)]
     assert main(command) == 0
     text = capsys.readouterr().out
     assert "kW are firm" in text and "Flexible" in text and "$/MWh" in text
+    assert "Mean hour: " in text and "Peak day: " in text and "all 6 different hours" in text
     assert {p.name for p in out.iterdir()} == {
         "summary.csv", "envelope.csv", "limits.csv", "existing.csv", "effects.csv", "prices.csv",
         "price_hours.csv", "remedies.csv", "report.html"}
@@ -188,7 +230,20 @@ def test_the_command_maps_and_queues(tmp_path, capsys):
     assert (tmp_path / "map" / "hosting.csv").is_file()
     assert main(["connect", "ieee13", "--bus", "675", "--bus", "671", "--kw", "100", *common,
                  "--out", str(tmp_path / "queue")]) == 0
-    assert "2. bus 671" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "2. bus 671" in said and "100 kW firm of 100 asked" in said
+    table = pd.read_csv(tmp_path / "queue" / "applicants.csv", dtype={"bus": str})
+    assert table["bus"].tolist() == ["675", "671"] and (table["gets_kw"] == 100).all()
+    assert (table["left_kw"] == table["possible_kw"] - 100).all()
+    page = (tmp_path / "queue" / "report.html").read_text()
+    assert "1. Bus 675" in page and "2. Bus 671" in page
+    acting = ["connect", "ieee13", "--bus", "675", "--controls", "acting", "--quick", *common]
+    assert main([*acting, "--out", str(tmp_path / "acting")]) == 0
+    assert "With controls acting" in capsys.readouterr().out
+    assert len(pd.read_csv(tmp_path / "acting" / "controls.csv")) == 3
+    wye = ["connect", "ieee37_wye", "--bus", "738", "--controls", "acting"]
+    assert main([*wye, "--out", str(tmp_path / "wye")]) == 1
+    assert "regulator_controls.csv" in capsys.readouterr().out
 
 
 def test_a_firm_kw_is_never_shown_above_what_it_is():

@@ -6,6 +6,8 @@ import pytest
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.connection import applicants, hosting_map
 from pyomo_dlmp.connection.answer import curtailment
+from pyomo_dlmp.connection.capacity import Capacities
+from pyomo_dlmp.connection.curve import along_scale
 from tests.connection.test_capacity import closed_form, two_buses
 
 
@@ -113,3 +115,54 @@ def test_a_limit_that_is_kept_by_a_generator_is_no_penalty_in_its_period():
     assert impact.hourly["penalty_share"][0] == 0 and impact.hourly["limit"][0] == ""
     assert impact.flagged["period"].tolist() == [1]
     assert "period 1" in impact.hourly["limit"][1]
+
+
+def test_hours_that_allow_the_least_contracts_are_computed_themselves():
+    """Their capacities are not the least: it is the share that is drawn that makes them bind."""
+    def solved(hours):
+        x = scale[hours]
+        kw = 100 - 30 * x + .1 * np.sin(40 * x)
+        return Capacities(kw, np.zeros(len(x), dtype=int), np.zeros((1, len(x))),
+                          np.zeros(len(x), dtype=bool))
+
+    scale = np.linspace(0, 1, 5000)
+    share = np.where(np.arange(5000) % 500 == 37, 1.0, .4)
+    kw, _, _, known = along_scale(scale, solved, share)
+    assert set(np.flatnonzero(share == 1.0)) <= set(known)
+    exact = solved(np.arange(5000)).kw
+    assert (kw / share).min() == (exact / share).min()
+
+
+def test_prices_of_a_study_without_ratings_have_no_penalty_of_ratings():
+    free = dlmp.connection_study(two_buses(), "end", check=False)
+    rated = dlmp.connection_study(two_buses(100.0), "end", thermal=False, check=False)
+    assert rated.firm_kw == free.firm_kw
+    price = rated.prices()
+    assert price.price == pytest.approx(free.prices().price, abs=1e-3)
+    assert not len(price.flagged)
+
+
+def test_a_site_of_two_phases_stands_between_them_where_nothing_grounds_a_bus():
+    network, t = dlmp.load_feeder("ieee37"), np.tan(np.arccos(.95))
+    study = dlmp.connection_study(network, "713", phases="ca", voltage_legs="line")
+    assert study.check.passed
+    least = []
+    for kw in (study.firm_kw, 1.02 * study.firm_kw):
+        load = dlmp.Load(name="own", bus="713", legs=("ca",), kw=(kw,), kvar=(kw * t,),
+                         connection="delta", v_low=.5, v_high=1.5)
+        volts = dlmp.ac_power_flow(network.with_devices(load)).point.voltages
+        least.append(min(abs(volts[bus, "c", 0] - volts[bus, "a", 0]) for bus in network.buses)
+                     / 3**.5)
+    assert least[0] == pytest.approx(.95, abs=2e-6) and least[1] < .95 - 1e-4
+    with pytest.raises(dlmp.ModelError, match="--phases ab"):
+        dlmp.connection_study(network, "713", phases="a")
+
+
+def test_without_limits_a_feeder_ends_where_its_power_flow_does():
+    """Newton's method finds solutions of low voltages beyond: 8,000 kW, where the engine has none.
+
+    By the engine: 7,100 kW have a power flow, 7,400 kW have none.
+    """
+    study = dlmp.connection_study(dlmp.load_feeder("ieee13"), "675", v_min=None, v_max=None)
+    assert study.binding.what == "no solution" and 6900 < study.firm_kw < 7400
+    assert study.check.keeps

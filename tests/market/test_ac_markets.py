@@ -7,8 +7,10 @@ import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
+from pyomo_dlmp.auditing import BilevelResult
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.market import MARKETS, Market, ac_checks, ac_leader, build_bilevel, solve_market
+from pyomo_dlmp.market.deadline import Deadline
 from pyomo_dlmp.market.dso import bilevel_of
 from pyomo_dlmp.results.dispatch import dispatch_table
 from pyomo_dlmp.results.payments import payments_table
@@ -129,6 +131,42 @@ def test_rounds_that_are_used_up_are_told():
     assert "did not settle in 1 rounds" in short.note and not short.ac.settled
 
 
+def test_the_time_limit_holds_for_all_rounds_and_for_what_follows(monkeypatch):
+    """After it: no further round, the DSO's prices at the last one's schedule, no moves."""
+    class Passed(Deadline):
+        def passed(self) -> bool:
+            return True
+
+    monkeypatch.setattr(ac_leader, "Deadline", Passed)
+    short = solve_market("strategic", market())
+    assert short.status == "time limit" and not short.ac.settled
+    assert "AC: the time limit ended it after round 1" in short.note
+    assert "left out 2 of the sites' moves by one kW and 4 of the deviations" in short.note
+    assert short.ac.deviations.empty and np.isnan(short.ac.payment_beyond)
+    m, dso = bilevel_of(market())
+    p0 = short.dso.datacenter["dc"].p[0].value
+    assert short.paid == pytest.approx(at_schedule(m, dso, p0), rel=1e-6)
+
+
+def test_a_round_that_finds_nothing_in_its_time_leaves_the_one_before(monkeypatch):
+    true, calls = ac_leader.solve_bilevel, []
+
+    def once(m, **options):
+        calls.append(options["time_limit"])
+        if len(calls) == 1:
+            return true(m, **options)
+        return BilevelResult("time limit", None, None, None, "highs", {}, {})
+
+    monkeypatch.setattr(ac_leader, "solve_bilevel", once)
+    monkeypatch.setattr(ac_leader.Leader, "_solve_near", lambda self, gap: None)
+    short = solve_market("strategic", market(deviations=0), time_limit=60)
+    assert len(calls) == 2 and all(0 < left <= 60 for left in calls)
+    assert short.status == "time limit" and "after round 1" in short.note
+    m, dso = bilevel_of(market())
+    assert short.paid == pytest.approx(
+        at_schedule(m, dso, short.dso.datacenter["dc"].p[0].value), rel=1e-6)
+
+
 def test_sites_that_choose_legs_and_reactive_power():
     site = replace(SITE, connection="delta", balanced=False, reactive="aggregator", kva=900)
     found = solve_market("strategic", market(site, deviations=0), gap=1e-4)
@@ -175,3 +213,47 @@ def test_a_move_without_a_solution_does_not_hide_those_of_its_day(monkeypatch):
     touched = table["move"].str.contains("in 0")
     assert len(table) == 4 and 0 < touched.sum() < 4
     assert table.loc[touched, "change"].isna().all() and table.loc[~touched, "change"].notna().all()
+
+
+BENT = dlmp.Load(name="z", bus="end", legs=("a",), kw=(20.0,), kvar=(5.0,), v_low=0.5, v_high=0.955)
+"""Its law bends at v_high; rows of it are made once a voltage comes near, and stay."""
+
+
+def cleared(m, dso, p):
+    for t in (0, 1):
+        m.dso.datacenter["dc"].p[t].set_value(p)
+    dso.clear()
+    return pyo.value(m.dca.cost)
+
+
+def test_an_answer_is_restored_after_loads_have_got_bends():
+    m, dso = bilevel_of(market(SITE, BENT))
+    paid = cleared(m, dso, 0.07)
+    assert m.dso.demand["z"].component("kink") is None
+    state, answer, prices = dso.loop.state, dso.loop.solution, dso.loop.node_prices()
+    for t in (0, 1):
+        m.dso.datacenter["dc"].p[t].set_value(0.7)
+    dso.step()
+    dso.solve()
+    assert len(m.dso.demand["z"].kink)
+    for t in (0, 1):
+        m.dso.datacenter["dc"].p[t].set_value(0.07)
+    dso.restore(state, answer)
+    assert pyo.value(m.dca.cost) == pytest.approx(paid, abs=1e-7)
+    assert dso.loop.node_prices() == pytest.approx(prices, abs=1e-6)
+    assert cleared(m, dso, 0.07) == pytest.approx(paid, abs=1e-6)
+
+
+@pytest.mark.parametrize("v_high", [0.96, 0.985])
+def test_a_schedule_stays_what_it_is_where_a_bend_is_taken_back(v_high):
+    """Broken limits make more load welcome there: the bend goes, and the schedule stays."""
+    site = market(SITE, replace(BENT, v_high=v_high))
+    m, dso = bilevel_of(site)
+    cleared(m, dso, 0.4)
+    paid = cleared(m, dso, 0.7)
+    assert dso.loop.straight and dso.loop.settled
+    assert [m.dso.datacenter["dc"].p[t].value for t in (0, 1)] == [0.7, 0.7]
+    alone = dlmp.solve_ac_opf(site.network, datacenter_kw={"dc": 700.0},
+                              **{k: v for k, v in OPF.items() if k != "form"})
+    assert pyo.value(dso.model.cost) == pytest.approx(alone.cost, rel=1e-6)
+    assert paid > 0

@@ -171,3 +171,12 @@ def test_hours_beyond_a_limit_are_counted():
     assert np.isnan(dlmp.results.statistics_table({"voltages": voltages})["hours_below"]).all()
     with pytest.raises(ModelError, match=r"'phases'.*Did you mean 'phase'"):
         dlmp.results.statistics_table({"voltages": voltages}, by=["phases"])
+
+
+def test_an_ac_opf_is_saved_with_its_network(tmp_path):
+    network = small_day().network
+    answer = dlmp.solve_ac_opf(network, check=False, price=40.0)
+    file = records.save_results(tmp_path / "ac", answer)
+    read = records.load_results(file)
+    assert read.prices["value"].tolist() == prices_table(answer.model)["value"].tolist()
+    assert records.load_saved_network(file) == network

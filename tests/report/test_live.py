@@ -13,11 +13,14 @@ import plotly.graph_objects as go
 import pytest
 
 from pyomo_dlmp.report import read_results, sections, write_report
-from pyomo_dlmp.report.derived import pick, sites_of
-from pyomo_dlmp.report.figures.style import site_colors
+from pyomo_dlmp.report.derived import pick, sites_of, totals
+from pyomo_dlmp.report.figures.regimes import split_regimes
+from pyomo_dlmp.report.figures.style import CASE_COLORS, CASE_MARKERS, SITE_COLORS, site_colors
 from pyomo_dlmp.report.live import charts
+from pyomo_dlmp.report.live.compare import market_chart, sweep_chart
 from pyomo_dlmp.report.live.encoding import compact, plotly_script
 from pyomo_dlmp.report.live.feeder import feeder_data
+from pyomo_dlmp.report.live.names import LETTER, boxes, common, labelled, scaled
 from pyomo_dlmp.report.live.panels import Chart
 from pyomo_dlmp.report.live.proofs import certificate_chart, regime_chart
 from pyomo_dlmp.report.page import FeederMap
@@ -75,6 +78,59 @@ def test_plotly_knows_every_key_and_value(items):
         assert len(figure.data) and chart.height > 150
 
 
+def markets(kinds: int) -> pd.DataFrame:
+    rows = [("no SVG", 1.0, f"kind {k}", quantity, value * (1 + k), "$") for k in range(kinds)
+            for quantity, value in (("datacenters_pay", 100.0), ("lowest_voltage", 0.01))]
+    return pd.DataFrame(rows, columns=["base", "loading", "market", "quantity", "value", "unit"])
+
+
+def test_markets_and_loadings_are_charts():
+    chart = market_chart(markets(7))
+    assert len({trace["marker"]["color"] for trace in chart.figure["data"]}) == 7
+    of_one = [t for t in chart.figure["data"] if t["name"] == "kind 2"]
+    assert [t["y"].tolist() for t in of_one] == [[300.0], [0.03]]
+    runs = [(f"{base}, x{x:g}", base, x) for base in CASES for x in (0.5, 1.0)]
+    cases = pd.DataFrame(runs, columns=["case", "base", "loading"]).assign(market="strategic")
+    summary = pd.DataFrame([(case, "datacenters_pay", 100 * x + (base == "SVG"), "$")
+                            for case, base, x in runs],
+                           columns=["case", "quantity", "value", "unit"])
+    swept = sweep_chart(summary, cases)
+    lines = {t["name"]: (list(t["x"]), list(t["y"])) for t in swept.figure["data"]}
+    assert lines == {"no SVG": ([0.5, 1.0], [50.0, 100.0]), "SVG": ([0.5, 1.0], [51.0, 101.0])}
+    for one in (chart, swept):
+        go.Figure(json.loads(compact(one.figure)))
+
+
+def test_colours_of_cases_and_sites_are_all_different():
+    colours = [colour.lower() for colour in (*SITE_COLORS, *CASE_COLORS)]
+    assert len(set(colours)) == len(colours) and len(SITE_COLORS) > 7 and len(CASE_COLORS) > 7
+    assert len(set(CASE_MARKERS)) == len(CASE_MARKERS) == len(CASE_COLORS)
+
+
+def test_step_lines_reach_from_edge_to_edge(results):
+    chart = charts.import_chart(results.dispatch)
+    power = totals(results.dispatch, "substation").query("case == 'SVG'").groupby("period")["value"]
+    line = next(t for t in chart.figure["data"] if t["name"] == "SVG")
+    assert line["x"] == [0.51, 1, 2, 3, 3.49]
+    wanted = power.sum().tolist()
+    assert line["y"] == pytest.approx([wanted[0], *wanted, wanted[-1]])
+    axis = chart.figure["layout"]["xaxis"]
+    assert axis["range"] == [0.5, 3.5]
+    assert format(3.49, axis["hoverformat"]) == "3" and format(0.51, axis["hoverformat"]) == "1"
+
+
+def test_cases_of_one_region_are_told_in_words():
+    table = regimes()
+    alone = table[~((table["case"] == "SVG") & (table["region"] == 2))]
+    rest, words = split_regimes(alone)
+    assert set(rest["case"]) == {"no SVG"}
+    assert words.startswith("Over all powers of dc1 and dc2 there is one region alone in “SVG”")
+    assert split_regimes(table)[1] == ""
+    one = alone[alone["case"] == "SVG"]
+    assert len(split_regimes(one)[0]) == len(one)  # its picture says what binds
+    assert split_regimes(table.iloc[:0])[1] == ""
+
+
 def test_the_map_holds_the_tables_numbers(results):
     data = json.loads(compact(feeder_data(results)))
     assert [layer["name"] for layer in data["layers"]] == [
@@ -122,17 +178,27 @@ def test_a_site_has_one_colour_everywhere(items, results):
     assert bars == colors
 
 
-def test_names_of_marks_do_not_meet(results):
-    data = feeder_data(results)
-    assert {m["label"] for m in data["marks"]} <= {
-        "top center", "bottom center", "middle left", "middle right"}
+def test_names_of_marks_cover_no_mark_and_no_other_name():
+    """Of a row of datacenters that are closer than their names are long."""
+    points = np.array([[0.0, 0.0], [1.0, 0.0], [1.3, 0.0], [1.6, 0.0], [2.0, 8.0]])
+    names = ["substation", "dc738", "dc711", "dc741"]
+    marks = [{"name": name, "at": k, "named": True, "label": ""} for k, name in enumerate(names)]
+    marks.append({"name": "g", "at": 4, "named": False, "label": ""})
+    placed = labelled(marks, points)
+    found = [boxes(scaled(points)[m["at"]], LETTER * len(m["name"]))[m["label"]]
+             for m in placed if m["named"]]
+    near = [(x - 10, y - 10, x + 10, y + 10) for x, y in scaled(points)]
+    for k, box in enumerate(found):
+        assert not any(common(box, other) for other in found[k + 1:])
+        assert not any(common(box, other) for j, other in enumerate(near) if j != k)
 
 
 def test_the_solvers_own_numbers_stand_in_a_section_of_their_own():
     names = ["cost_of_the_DSO", "status", "proven_gap", "wall_time", "peak_memory", "regions",
-             "AC_check_losses_in_AC"]
-    summary = pd.DataFrame({"case": ["A"] * 7 + ["B"] * 7, "quantity": names * 2})
-    assert of_the_solver(summary).tolist() == 2 * [False, False, True, True, True, True, False]
+             "AC_check_losses_in_AC", "expected_cost_under_uncertainty"]
+    summary = pd.DataFrame({"case": ["A"] * 8 + ["B"] * 8, "quantity": names * 2})
+    assert of_the_solver(summary).tolist() == 2 * [
+        False, False, True, True, True, True, False, False]
 
 
 @pytest.mark.parametrize(("value", "text"), [

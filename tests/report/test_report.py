@@ -20,7 +20,7 @@ from pyomo_dlmp.report import (
 )
 from pyomo_dlmp.report.drawing import Helpers
 from pyomo_dlmp.report.figures.paper import svg_text
-from pyomo_dlmp.report.lead import lead, without_sites
+from pyomo_dlmp.report.lead import opening, without_sites
 from pyomo_dlmp.report.live.encoding import plotly_script
 from pyomo_dlmp.report.story import points
 from pyomo_dlmp.report.tables import audit_table, error, number, signed, summary_table
@@ -229,7 +229,7 @@ def test_the_answer_comes_first_in_three_sentences(tmp_path):
     paid = {case: float(results.payments.query("case == @case")["value"].sum())
             for case in results.cases}
     active = results.prices.query("quantity == 'active' and case == 'no SVG'")["value"]
-    words = lead(results)
+    words = opening(results)
     assert words.startswith(f"The 3 datacenters pay ${number(round(paid['no SVG'], 2))} for ")
     less = 100 * (1 - paid["SVG"] / paid["no SVG"])
     assert f"{less:.1f}\u00a0% less in “SVG”" in words
@@ -251,19 +251,19 @@ def test_the_answer_says_what_datacenters_do_to_prices(tmp_path):
     prices.to_csv(folder / "prices.csv", index=False)
     results = read_results(folder)
     assert without_sites(results) == "without datacenters"
-    assert "without (+2.500 $/MWh)" in lead(results)
+    assert "without (+2.500 $/MWh)" in opening(results)
 
 
 @pytest.mark.parametrize(("counts", "words"), [
     ((0, 0), "Every voltage is within 0.95 to 1.05 pu, and the audit is passed."),
     ((0, 3), "3 voltages are beyond the limits of 0.95 to 1.05 pu in “SVG”, and the audit"),
-    ((1, 3), "in “SVG”, and some in 1 more, and the audit is passed.")])
+    ((1, 3), "in “SVG” (some in 2 of 2 cases), and the audit is passed.")])
 def test_the_answer_says_whether_limits_hold(tmp_path, counts, words):
     folder = write_synthetic(tmp_path, **SMALL)
     with (folder / "summary.csv").open("a") as file:
         for case, count in zip(("no SVG", "SVG"), counts, strict=True):
             file.write(f"{case},voltages_beyond_a_limit,{count},count\n")
-    assert words in lead(read_results(folder))
+    assert words in opening(read_results(folder))
 
 
 def test_a_failed_check_is_said_loudly(tmp_path, unrendered):
@@ -272,7 +272,7 @@ def test_a_failed_check_is_said_loudly(tmp_path, unrendered):
     path.write_text(path.read_text().replace("True", "False", 1))
     results = read_results(folder)
     assert "1 FAILED" in dict(points(results))["Audit"]
-    assert lead(results).endswith("1 of the audit's checks FAILED.")
+    assert opening(results).endswith("1 of the audit's checks FAILED.")
     assert "✗ FAIL" in write_report(folder).read_text(encoding="utf-8")
 
 

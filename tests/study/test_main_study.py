@@ -1,4 +1,4 @@
-"""The main job: IEEE 37, 24 hours, its three cases in AC, from the shipped file to the tables."""
+"""The main job: IEEE 37, 24 hours, its cases in AC, from the shipped file to the tables."""
 
 import pandas as pd
 import pytest
@@ -12,7 +12,9 @@ BUSY = "_at_high_loading"
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ieee37")
-    return run_study(read_study("examples/studies/ieee37.toml"), results=folder), folder
+    *cases, alone = run_study(read_study("examples/studies/ieee37.toml"), results=folder)
+    assert alone.run.name == "without datacenters" and len(cases) == 3
+    return cases, folder
 
 
 def number(result, quantity):
@@ -77,9 +79,10 @@ def test_parts_add_up_to_the_prices(done):
     parts, prices = (pd.read_csv(done[1] / f"{name}.csv", dtype={"bus": str})
                      for name in ("decomposition", "prices"))
     apart = parts.groupby(keys)["value"].sum() - prices.set_index(keys)["value"]
-    assert len(prices) == 3 * 38 * 3 * 24 * 2 and apart.abs().max() < 1e-6
+    assert len(prices) == 4 * 38 * 3 * 24 * 2 and apart.abs().max() < 1e-6
 
 
 def test_the_report_is_drawn(done):
     text = (done[1] / "report.html").read_text(encoding="utf-8")
+    assert len(text) < 8e6 and "With them the mean active DLMP is" in text
     assert len(text) > 100_000 and "Prices that are true in AC" in text

@@ -38,6 +38,7 @@ def test_it_is_the_last_run_and_nothing_is_paid_in_it(done):
     assert [r.run.name for r in results] == ["no SVG", "SVG", "without datacenters"]
     assert not results.missing
     assert not len(results[-1].tables["payments"])
+    assert not results[-1].tables["summary"]["quantity"].str.contains("pay").any()
     assert set(results[-1].tables["dispatch"]["kind"]) == {"substation"}
     assert results[-1].tables["audit"]["passed"].all()
     page = (results.folder / "report.html").read_text("utf-8")

@@ -26,7 +26,7 @@ SIDE_BY_SIDE = (
     ("greatest_VUF", "greatest VUF (%)"), ("price_of_anarchy", "price of anarchy"),
 )
 
-_ALIKE = 0.7  # least over greatest value from which bars would look alike
+ALIKE = 0.7  # least over greatest value from which bars would look alike
 
 
 def by_run(summary: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
@@ -110,7 +110,7 @@ def market_bars(markets: pd.DataFrame) -> Figure:
     for ax, (quantity, name) in zip(axes.flat, shown, strict=False):
         rows = markets[markets["quantity"] == quantity].set_index(["base", "loading", "market"])
         values = rows["value"].astype(float)
-        alike = values.min() > _ALIKE * values.max()
+        alike = values.min() > ALIKE * values.max()
         for k, kind in enumerate(kinds):
             y = np.array([values.get((*group, kind), np.nan) for group in groups], dtype=float)
             _draw_market(ax, y, k, len(kinds), as_dots=alike)

@@ -18,6 +18,7 @@ RC: Any = {  # the look of all pictures
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same page everywhere
     "font.size": 9,
+    "axes.formatter.useoffset": False,  # "+1.393" above an axis is overlooked
     "text.color": INK,
     "text.parse_math": False,  # "$" is money here
     "axes.titlesize": 10,

@@ -33,9 +33,11 @@ PHASE_COLORS = {
     **{"a": "#0072B2", "b": "#D55E00", "c": "#009E73"},
     **{"ab": "#0072B2", "bc": "#D55E00", "ca": "#009E73"},
 }
-SITE_COLORS = ("#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8C9A2B", "#A0522D")
-CASE_COLORS = ("#3d4f66", "#c2417c", "#1b9aaa", "#e0a030", "#7a5195")
-CASE_MARKERS = ("o", "D", "s", "^", "v")
+SITE_COLORS = ("#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8C9A2B", "#A0522D", "#2F6F6F",
+               "#F28E8E", "#5C6BC0", "#B8A04A")
+CASE_COLORS = ("#3d4f66", "#c2417c", "#1b9aaa", "#e0a030", "#5b3f8c", "#4c8c4a", "#d9623b",
+               "#8d99a6")
+CASE_MARKERS = ("o", "D", "s", "^", "v", "P", "X", "*")
 MOST_SHAPES = 400  # in a panel; beyond, they are drawn as an image within the picture
 
 P = ParamSpec("P")

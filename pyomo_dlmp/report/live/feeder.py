@@ -17,6 +17,7 @@ from pyomo_dlmp.report.derived import periods_of, phases_of, pick, sites_of
 from pyomo_dlmp.report.figures.layout import positions
 from pyomo_dlmp.report.figures.oneline import KINDS, device_marks
 from pyomo_dlmp.report.figures.style import INK, colormap, norm_of, site_colors
+from pyomo_dlmp.report.live.names import labelled
 from pyomo_dlmp.report.reading import Results
 from pyomo_dlmp.tolerances import ROUNDING
 
@@ -24,7 +25,6 @@ MOST_PARTS = 300_000
 """Parts of prices (numbers) beyond which the page holds those of the datacenters' buses alone."""
 _LARGE = 1000  # buses of a large feeder
 _STEPS = 8  # colours of lines
-_SMALLEST, _LETTER = (500.0, 440.0), 8.0  # px: of the map on a narrow screen, of a letter
 _SYMBOLS = {"substation": "square", "datacenter": "circle", "svg": "triangle-up",
             "generator": "diamond"}
 
@@ -103,7 +103,7 @@ def feeder_data(results: Results) -> dict[str, Any]:
     return {
         "buses": names, "x": points[:, 0], "y": points[:, 1], "km": km, "wires": wires,
         "branches": branches, "cases": results.cases, "periods": periods,
-        "marks": _labelled(_marks(results, at), points), "layers": layers,
+        "marks": labelled(_marks(results, at), points), "layers": layers,
         "parts": _parts(results, at, periods),
         "site": at.get(sites[0], 0) if sites else 0}
 
@@ -189,27 +189,3 @@ def _marks(results: Results, at: dict[str, int]) -> list[dict[str, Any]]:
                 "named": kind in ("substation", "datacenter"), "label": "top center",
                 "cases": list(dict.fromkeys(map(str, rows["case"])))})
     return found
-
-
-def _labelled(marks: list[dict[str, Any]], points: np.ndarray) -> list[dict[str, Any]]:
-    """The marks, each name on that side where it meets the fewest other names and marks."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    scale = min(np.array(_SMALLEST) / np.maximum(high - low, ROUNDING))
-    at = {mark["name"]: scale * (points[mark["at"]] - low) for mark in marks}
-    taken = [(x - 9, y - 9, x + 9, y + 9) for x, y in at.values()]
-    for mark in marks:
-        if not mark["named"]:
-            continue
-        (x, y), wide = at[mark["name"]], _LETTER * len(mark["name"])
-        boxes = {
-            "top center": (x - wide / 2, y + 10, x + wide / 2, y + 26),
-            "bottom center": (x - wide / 2, y - 26, x + wide / 2, y - 10),
-            "middle right": (x + 10, y - 8, x + 10 + wide, y + 8),
-            "middle left": (x - 10 - wide, y - 8, x - 10, y + 8)}
-        mark["label"] = min(boxes, key=lambda side: sum(_meet(boxes[side], b) for b in taken))
-        taken.append(boxes[mark["label"]])
-    return marks
-
-
-def _meet(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return (one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3])

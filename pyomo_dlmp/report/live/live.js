@@ -9,10 +9,25 @@
   const plain = text => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;");
   const short = x => x == null ? "–" : Number(x.toPrecision(5)).toString();
 
-  for (const box of document.querySelectorAll("[data-chart]")) {
-    const {data, layout} = read(box.dataset.chart);
-    Plotly.newPlot(box, data, {font: FONT, ...layout}, CONFIG);
+  // A legend has as many rows as the width leaves it: the foot of the chart is made as high.
+  const boxes = [...document.querySelectorAll("[data-chart]")];
+  function fit(box) {
+    const legend = box.querySelector(".legend .bg"), before = box.layout.margin.b;
+    if (!legend) return;
+    const foot = Math.ceil(58 + legend.getBBox().height);
+    if (Math.abs(foot - before) < 3) return;
+    box.style.height = `${box.offsetHeight - before + foot}px`;
+    Plotly.relayout(box, {"margin.b": foot, autosize: true});
   }
+  for (const box of boxes) {
+    const {data, layout} = read(box.dataset.chart);
+    Plotly.newPlot(box, data, {font: FONT, ...layout}, CONFIG).then(() => fit(box));
+  }
+  let waits;
+  window.addEventListener("resize", () => {
+    clearTimeout(waits);
+    waits = setTimeout(() => boxes.forEach(fit), 400);
+  });
 
   const root = document.getElementById("feeder-view");
   if (!root) return;
@@ -74,9 +89,11 @@
       const i = grid.at.indexOf(k), row = (grid.values[caseOf.value] || [])[+hour.value];
       if (phase && i >= 0 && row) lines.push(`  ${phase}: ${short(row[i])}`);
     }
-    if (layer.name === "active price")
-      for (const [part, x] of Object.entries(parts(k, +hour.value)))
-        lines.push(`  of which ${plain(part.replace(/_/g, " "))}: ${short(x)}`);
+    if (layer.name === "active price") {
+      const of = parts(k, +hour.value);
+      for (const part of F.parts.names) if (of[part])
+        lines.push(`  of which ${plain(part.replace(/_/g, " "))}: ${short(of[part])}`);
+    }
     return lines.join("<br>");
   }
   const along = wires => {

@@ -14,7 +14,7 @@ from pyomo_dlmp.report.figures.style import LIMIT
 
 _TITLE = 62  # letters of a panel's title in a line, on a narrow screen
 _GAP = 46  # px above each panel, for its title
-_AXIS, _LINE_PX = 58, 20  # px below the last, for the axis, and of each line of the legend
+_AXIS, _ROW_PX, _LINE_PX = 56, 14, 16  # px below the last: axis, each row of the legend, its lines
 _LEGEND, _LETTER, _KEY = 480, 7, 52  # px: the legend on a narrow screen, a letter, a line's key
 _EDGE = 0.49  # of a period, from its middle to where a step line ends: hover texts round it away
 
@@ -83,8 +83,9 @@ class Panels:
         self.notes.append({"text": text, "x": x, "y": y, "showarrow": False, "xref": "x",
                            "yref": f"y{row + 1 if row else ''}", "font": {"size": 11}})
 
-    def chart(self, ytitles: Sequence[str], caption: str, alt: str, **layout: Any) -> Chart:
-        """The whole."""
+    def chart(self, ytitles: Sequence[str], caption: str, alt: str, over: str | None = None,
+              **layout: Any) -> Chart:
+        """The whole; `over`: title of an x axis that is not of hours."""
         count = len(self.titles)
         titles = ["<br>".join(map(plain, wrap(title, _TITLE))) for title in self.titles]
         inner = count * (self.each + _GAP)
@@ -105,9 +106,11 @@ class Panels:
         foot = foot_px([trace["name"] for trace in self.data if trace["showlegend"]])
         whole = {
             "margin": {"l": 66, "r": 12, "t": 26, "b": foot}, "annotations": notes,
-            "hovermode": "x unified", "hoversubplots": "axis", "plot_bgcolor": "#fff",
+            "hovermode": "x unified", "hoverlabel": {"namelength": -1}, "plot_bgcolor": "#fff",
             "xaxis": {"title": {"text": "hour", "standoff": 6}, "anchor": f"y{last}",
-                      "gridcolor": "#f0f2f4", **_hours(self.periods or self.data[0]["x"])},
+                      "gridcolor": "#f0f2f4", **(
+                          _hours(self.periods or self.data[0]["x"]) if over is None else
+                          {"title": {"text": over, "standoff": 6}, "zeroline": False})},
             "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom",
                        "x": 0, "xanchor": "left", "itemsizing": "constant"},
             **self.layout, **layout}
@@ -127,14 +130,14 @@ def foot_px(names: Sequence[str]) -> int:
     int
         In px.
     """
-    lines, used = 0, float(_LEGEND)
+    rows, used = 0, float(_LEGEND)
     for name in names:
-        rows = name.split("<br>")
-        wide = _KEY + _LETTER * max(map(len, rows))
+        wide = _KEY + _LETTER * max(map(len, name.split("<br>")))
         if used + wide > _LEGEND:
-            lines, used = lines + len(rows), 0.0
+            rows, used = rows + 1, 0.0
         used += wide
-    return _AXIS + _LINE_PX * lines
+    lines = max((name.count("<br>") + 1 for name in names), default=1)  # all rows are equal
+    return _AXIS + rows * (_ROW_PX + lines * _LINE_PX)
 
 
 def _whole(periods: Sequence) -> bool:
@@ -144,12 +147,13 @@ def _whole(periods: Sequence) -> bool:
 
 def _hours(periods: Sequence) -> dict[str, Any]:
     """An axis with about eight ticks, whether hours are numbers or names."""
-    every = max(1, -(-len(periods) // 8))
+    every, shown = max(1, -(-len(periods) // 8)), "%{x:.0f}" if _whole(periods) else "%{x}"
+    title = {"unifiedhovertitle": {"text": f"hour {shown}"}}
     if all(isinstance(t, int | float) for t in periods):
-        return {"zeroline": False, "tick0": periods[0], "dtick": every,
+        return {**title, "zeroline": False, "tick0": periods[0], "dtick": every,
                 "range": [periods[0] - 0.5, periods[-1] + 0.5],
                 **({"hoverformat": ".0f"} if _whole(periods) else {})}
-    return {"type": "category", "dtick": every}
+    return {**title, "type": "category", "dtick": every}
 
 
 def plain(text: str) -> str:
