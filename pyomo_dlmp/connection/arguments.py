@@ -71,9 +71,7 @@ def _findings(name: str, value: Any) -> Iterator[tuple[str, str]]:
         cure = "" if value is None or isinstance(value, Site) else "Give a Site, or None."
     elif name in ("progress", "on_bus"):
         cure = "" if value is None or callable(value) else "Give a function, or None."
-    elif name == "check":
-        cure = "" if _is_switch(name, value) or value == "all" else "Give True, False or 'all'."
-    elif name == "thermal":
+    elif name in ("thermal", "check"):
         cure = "" if _is_switch(name, value) else "Give True or False."
     elif name in _WORDS:
         known = isinstance(value, str) and value in _WORDS[name]

@@ -109,6 +109,7 @@ class Leader:
                             return
                         self.out_of_time = True
                         break
+                    assert self.solution.objective is not None  # it has an answer
                     now, bound = self.solution.objective, self.solution.bound
                 else:
                     now, bound = near[0], None
