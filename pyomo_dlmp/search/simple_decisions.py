@@ -43,7 +43,8 @@ def at_simple_decisions(record: SingleLevel, program: Program, small: Program,
     """
     single = _Single(record, program, small, elimination)
     decided = single.decided()
-    best, least, seen = None, np.inf, []
+    best, least = None, np.inf
+    seen: list[tuple[np.ndarray, np.ndarray]] = []
     with limits.work(_WORK):
         for columns, values in _simple(small, decided, relaxed):
             if any(np.array_equal(columns, c) and np.array_equal(values, v) for c, v in seen):

@@ -381,3 +381,13 @@ def test_prices_of_a_feeder_composed_by_hand_are_taken_apart():
     m.source.deactivate()
     with pytest.raises(dlmp.ModelError, match="the model: has 0 SubstationBlocks"):
         decomposition_table(m)
+
+
+def test_limits_in_percent_are_refused():
+    feeder = dlmp.load_feeder("ieee4_yy")
+    for call in (lambda: dlmp.build_opf(feeder, v_min=95, v_max=105),
+                 lambda: dlmp.solve_market("strategic", dlmp.Market(
+                     feeder, 0.5, {"v_min": 95, "v_max": 105}))):
+        with pytest.raises(dlmp.DlmpError) as caught:
+            call()
+        assert "v_min" in str(caught.value) and "(95 % is 0.95 pu.)" in str(caught.value)
