@@ -8,7 +8,7 @@ schedule are tried, each with the DSO's AC OPF at it.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,7 +129,8 @@ def cliff_of(m: Any, dso: AcDso) -> Cliff:
     return Cliff(table, sum(most.values()) + charged_at(m) if jump else float("nan"))
 
 
-def try_deviations(m: Any, dso: AcDso, market: Market, paid: float) -> pd.DataFrame:
+def try_deviations(m: Any, dso: AcDso, market: Market, paid: float,
+                   tell: Callable[[str], None] = lambda _: None) -> pd.DataFrame:
     """Payments in AC at moves of the answer; where hours are independent, several at a time.
 
     Parameters
@@ -142,6 +143,8 @@ def try_deviations(m: Any, dso: AcDso, market: Market, paid: float) -> pd.DataFr
         With `deviations` and `seed`.
     paid : float
         The payment at the answer ($).
+    tell : callable, optional
+        tell(stage) before each solve.
 
     Returns
     -------
@@ -176,6 +179,7 @@ def try_deviations(m: Any, dso: AcDso, market: Market, paid: float) -> pd.DataFr
                 used |= hours
                 now.append(move)
                 left.remove(move)
+        tell(f"AC: other schedules, {len(rows)} of {len(rows) + len(now) + len(left)} tried")
         rows += tried(now)
     dso.restore(state, answer)
     columns = ["move", "kw", "payment", "change", "limits_broken"]

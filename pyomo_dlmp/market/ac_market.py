@@ -22,6 +22,7 @@ from pyomo_dlmp.ac_opf.differences import difference_quotients
 from pyomo_dlmp.ac_opf.parts import price_parts
 from pyomo_dlmp.market.ac_checks import cliff_of, count_broken, try_deviations
 from pyomo_dlmp.market.ac_leader import Leader
+from pyomo_dlmp.market.ac_optima import look_around, powers_of
 from pyomo_dlmp.market.contracts import Contract
 from pyomo_dlmp.market.data import Market, MarketResult
 from pyomo_dlmp.market.dso import AcDso, LinearDso, bilevel_of
@@ -51,6 +52,8 @@ class AcMarket:
         Greatest difference of a voltage to the OpenDSS engine (pu).
     certificate, decomposition : DataFrame
         As of `AcOpf.certificate` and `ac_opf.parts.price_parts`.
+    powers : dict of str to ndarray, shape (legs, periods), complex
+        Of the devices at the answer (MVA, injected), by name: `Market.ac_starts` of others.
     cliff : DataFrame or None
         Columns element, period, quantity, value, unit; of each hour the payment at the answer and
         just beyond, of each site what one kW more or less costs. This and the following are of a
@@ -70,6 +73,7 @@ class AcMarket:
     engine_difference: float
     certificate: pd.DataFrame
     decomposition: pd.DataFrame
+    powers: dict[str, np.ndarray]
     cliff: pd.DataFrame | None = None
     payment_beyond: float = float("nan")
     deviations: pd.DataFrame | None = None
@@ -113,7 +117,7 @@ def ac_of(dso: Any, paid: float, before: Iterable[dict] = (), settled: bool = Tr
         rounds=pd.DataFrame([*before, *own], columns=ROUNDS), payment=paid,
         settled=bool(settled and dso.loop.settled), limits_broken=count_broken(dso.model),
         engine_difference=answer.engine_difference, certificate=_certificate(dso.loop, answer),
-        decomposition=price_parts(dso.loop))
+        decomposition=price_parts(dso.loop), powers=powers_of(dso.loop))
 
 
 def _certificate(loop: Any, answer: Any) -> pd.DataFrame:
@@ -167,21 +171,42 @@ def solve_strategic_ac(market: Market, start: MarketResult | None, progress: Cal
         same = None if start is None else start.model.find_component(var.name)
         if same is not None and same.value is not None:
             var.set_value(float(np.clip(same.value, *var.bounds)), skip_validation=True)
-    loop = Leader(m, dso, progress, options)
-    loop.run(market.ac_rounds)
+    loop = _run(Leader(m, dso, progress, options), market, progress)
     result = MarketResult("strategic", m.dso, float("nan"), loop.solution.status,
                           note=said(loop.note, dso), solution=loop.solution, model=m)
     if loop.solution.objective is None:
         return result
-    if not loop.cleared:
-        dso.clear()
-    result.note = said(loop.note, dso)
     result.form, result.paid = dso.loop.form, float(pyo.value(m.dca.cost))
+
+    def tell(stage: str) -> None:
+        if progress is not None:
+            progress(stage, result.paid, loop.solution.bound)
+
+    tell("AC: certificate of the prices")
     ac = result.ac = ac_of(dso, result.paid, loop.rounds, loop.settled)
+    tell("AC: payments one kW beside the answer")
     cliff = cliff_of(m, dso)
     ac.cliff, ac.payment_beyond = cliff.table, cliff.beyond
-    ac.deviations = try_deviations(m, dso, market, result.paid)
+    ac.deviations = try_deviations(m, dso, market, result.paid, tell)
     if len(ac.deviations):
         ac.payment_best_deviation = float(ac.deviations["payment"].min())
     result.rounds = ac.rounds
     return result
+
+
+def _run(leader: Leader, market: Market, progress: Callable | None) -> Leader:
+    """The leader's rounds, and again from a better optimum of the DSO's while there is one."""
+    dso = leader.dso
+    while True:
+        leader.run(market.ac_rounds)
+        if leader.solution.objective is None:
+            return leader
+        if not leader.cleared:
+            dso.clear()
+        if progress is not None:
+            progress("AC: other optima of the DSO", leader.solution.objective, None)
+        if not look_around(dso, market.ac_starts):
+            return leader
+        again = Leader(leader.m, dso, progress, {**leader.options, "atlas": leader.atlas})
+        again.rounds = leader.rounds
+        leader = again

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from warnings import warn
@@ -63,6 +63,8 @@ class Market:
         Of the markets "two-part tariff" and "two-part DLMP".
     curtailable : Curtailable, optional
         Of the market "curtailable subscription".
+    ac_starts : sequence of mapping
+        `AcMarket.powers` of other answers: the DSO's AC OPF is solved from these, too.
     """
 
     network: Network
@@ -82,6 +84,7 @@ class Market:
     demand_charge: Contract | None = None
     capacity_charge: Contract | None = None
     curtailable: Contract | None = None
+    ac_starts: Sequence[Mapping[str, Any]] = ()
 
     @property
     def net(self) -> Network:

@@ -100,6 +100,7 @@ class AcDso:
         limit_power(self.model, market)
         self.notes: list[str] = []
         self.rounds: list[tuple] = []  # of the last clearing, as of `AcLoop.settle`
+        self.moved_on = 0  # times that a better local optimum was taken (`ac_optima`)
         self._kkt: KktSystem | None = None  # at the present point
         self._solver: LowerSolver | None = None  # of some point
 
@@ -229,7 +230,7 @@ class AcDso:
             `loop.solution` then; of an AC DSO that was solved.
         """
         assert solution is not None
-        self.loop.state = state
+        self.loop.state, self._kkt = state, None
         solution = self._in_present_rows(solution)
         self.take(solution)
         self.loop.linearise()
