@@ -8,11 +8,14 @@ program can act on them.
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 _LONGEST_PART = 4000  # of a fault: a loop of hundreds of lines still fits
+_LONGEST_FILE = 255  # of a name on common file systems
 _LONGEST_NAME = 200  # beyond it nobody mistyped a name, and comparing takes long
 
 
@@ -271,3 +274,30 @@ def require_kind(what: object, cls: type, function: str) -> None:
     """
     if not isinstance(what, cls):
         raise ModelError.at(function, f"was given {shown(what)}", f"Give it a {cls.__name__}(...).")
+
+
+def path_of(given: object, what: str) -> Path:
+    """The path of a file or folder that a user names.
+
+    Parameters
+    ----------
+    given
+        As given: a text, or an object that is a path.
+    what
+        What it is the path of, in messages.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    ModelError
+        It is something else.
+    """
+    if isinstance(given, str | os.PathLike):
+        name = os.fspath(given)
+        if isinstance(name, str) and name.strip() and "\0" not in name and all(
+                len(part) <= _LONGEST_FILE for part in Path(name).parts):
+            return Path(name)
+    raise ModelError.at(what, f"is {shown(given)}", "Give the path of a file or folder, as text.")

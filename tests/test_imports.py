@@ -1,6 +1,7 @@
 """The folder tree is the architecture: rooms and files import one way."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import networkx as nx
@@ -64,10 +65,17 @@ def name_of(file: Path) -> str:
     return ".".join(parts).removesuffix(".__init__")
 
 
+@cache
+def parsed(file: Path) -> ast.Module:
+    """A file as a tree, read once for all tests."""
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@cache
 def imported(file: Path) -> list[tuple[str, str]]:
     """(module, name) of everything of the package that a file imports, also inside functions."""
     found = []
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(file)):
         if isinstance(node, ast.Import):
             found += [(alias.name, "") for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -128,7 +136,7 @@ def test_no_name_is_its_modules():
     """`from package import name` would give the module or what is in it, by order of imports."""
     wrong = []
     for file in FILES:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
+        tree = parsed(file)
         names = {node.name for node in tree.body
                  if isinstance(node, ast.FunctionDef | ast.ClassDef)}
         wrong += [name_of(file)] if file.stem in names else []

@@ -243,10 +243,9 @@ def _several(args, console, network, folder, options) -> int:
               for i, study in enumerate(studies)]
     folder.write("envelope", _joined(frames))
     folder.write("existing", studies[0].existing_table)
-    if any(study.acting is not None for study in studies):
-        folder.write("controls", _joined([
-            study.acting.moves.assign(order=i + 1, bus=study.site.bus)
-            for i, study in enumerate(studies)]))
+    if moves := [study.acting.moves.assign(order=i + 1, bus=study.site.bus)
+                 for i, study in enumerate(studies) if study.acting is not None]:
+        folder.write("controls", _joined(moves))
     _say(console, f"Report: {folder.page(applicants_page(studies))}")
     return 0 if all(s.check is None or s.check.passed for s in studies) else 3
 

@@ -78,9 +78,11 @@ class ActingControls:
     moves: pd.DataFrame
 
     def __str__(self) -> str:
-        words = (f"With controls acting (OpenDSS) {math.floor(self.firm_kw):,} kW are firm instead "
-                 f"of {math.floor(self.fixed_kw):,} kW at fixed taps; the limit is "
-                 f"{self.ends or 'none'}. ")
+        firm, fixed = math.floor(self.firm_kw), math.floor(self.fixed_kw)
+        beside = ", as at fixed taps" if firm == fixed else (
+            f" instead of {fixed:,} kW at fixed taps")
+        ends = f"the limit is {self.ends}" if self.ends else "no limit ends it"
+        words = f"With controls acting (OpenDSS) {firm:,} kW are firm{beside}; {ends}. "
         words += (f"{len(self.searched):,} hours were searched in steps of {self.step_kw:,.0f} kW, "
                   f"and the firm kW tried in {self.looked_at:,} of {self.different:,} different "
                   "hours. ")
@@ -190,7 +192,8 @@ class _Acting:
         return ActingControls(
             firm, ends, hour, study.firm_kw, tuple(searched), len(self.hours),
             study.hourly.different, not worse, self.step, existing,
-            tuple(sorted(self.unsettled)), again, self.feeder.solver.controls.fixed, self._moves(hour, firm))
+            tuple(sorted(self.unsettled)), again, self.feeder.solver.controls.fixed,
+            self._moves(hour, firm))
 
     def _existing(self) -> list[Use]:
         """Limits that are broken without the site; moved, or left out."""

@@ -99,7 +99,7 @@ def summary_table(study: ConnectionStudy, flexible: dict[str, Flexible],
     for name, impact in (impacts or {}).items():
         case = name.replace(" ", "_")
         before, after = impact.others
-        worst = impact.hourly.loc[impact.hourly["penalty_share"].idxmax()]
+        worst = impact.hourly.iloc[int(impact.hourly["penalty_share"].to_numpy().argmax())]
         rows += [(f"price_it_pays_{case}", impact.price, "$/MWh"),
                  (f"price_of_its_first_kw_{case}", impact.price_before, "$/MWh"),
                  (f"price_of_others_before_{case}", before, "$/MWh"),

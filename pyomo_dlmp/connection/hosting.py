@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pyomo_dlmp.connection.answer import allowed_hours, contracts
+from pyomo_dlmp.connection.arguments import of_right_kinds
 from pyomo_dlmp.connection.grid import NO_LIMIT, Existing, Grid
 from pyomo_dlmp.connection.hours import read_hours
 from pyomo_dlmp.connection.limits import LimitOptions
@@ -66,6 +67,7 @@ class HostingMap:
                 f"({first['bus']})>")
 
 
+@of_right_kinds
 def hosting_map(  # noqa: PLR0913  # keywords of a call, for people
         network: Network, *, buses: Sequence[str] | None = None, max_kw: float | None = None,
         load: Any = None, power_factor: float = 0.95, svg: float | None = None,
@@ -167,6 +169,7 @@ def _few(grid: Grid) -> bool:
     return grid.different <= 96
 
 
+@of_right_kinds
 def applicants(  # noqa: PLR0913  # keywords of a call, for people
         network: Network, buses: Sequence[str], kw: Sequence[float | None], *, load: Any = None,
         phases: str | None = None, power_factor: float = 0.95, svg: float | None = None,

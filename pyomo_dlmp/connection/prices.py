@@ -13,10 +13,12 @@ import pandas as pd
 from pyomo.environ import value
 
 from pyomo_dlmp.ac_opf import AcOpf, solve_ac_opf
+from pyomo_dlmp.connection.arguments import of_right_kinds
 from pyomo_dlmp.connection.site import Site, checked_site
 from pyomo_dlmp.errors import ModelError, shown
 from pyomo_dlmp.network import Network
-from pyomo_dlmp.network.series import is_number, items_of
+from pyomo_dlmp.network.fields import Range
+from pyomo_dlmp.network.series import items_of
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.results.limits import LARGE_SHARE, broken_limits, penalty_share
 from pyomo_dlmp.tolerances import ACTIVE
@@ -86,10 +88,10 @@ class PriceImpact:
             words += f", most at bus {row['bus']} ({row['change']:+.2f})"
         flagged = self.flagged
         if len(flagged):
-            most = flagged[SHARES].max(axis=1)
-            worst = flagged.loc[most.idxmax()]
+            shares = flagged[SHARES].max(axis=1).to_numpy()
+            worst = flagged.iloc[int(shares.argmax())]
             first = bool(worst[SHARES[0]] > worst[SHARES[1]])
-            words += (f". WARNING: {100 * most.max():.0f} % of the price "
+            words += (f". WARNING: {100 * shares.max():.0f} % of the price "
                       f"{'of the first kW ' * first}in period {worst['period']} is the penalty of "
                       f"a broken limit ({worst['limit']}), not a cost of power")
         return words + "."
@@ -101,6 +103,7 @@ class PriceImpact:
         return f"<PriceImpact {self.sentence}>"
 
 
+@of_right_kinds
 def price_impact(  # noqa: PLR0913  # keywords of a call, for people
         network: Network, bus: str, kw: float | Sequence[float], *, phases: str | None = None,
         power_factor: float = 0.95, svg: float | None = None, labels: Sequence | None = None,
@@ -144,7 +147,7 @@ def price_impact(  # noqa: PLR0913  # keywords of a call, for people
         site = checked_site(network, bus, phases=phases, power_factor=power_factor, svg=svg)
     items = items_of(kw)
     drawn: list[Any] = [kw] if items is None else items
-    if not drawn or not all(is_number(x) and 0 <= x < math.inf for x in drawn):
+    if not drawn or any(map(Range(0).finding, drawn)):
         raise ModelError.at("price_impact, kw", f"is {shown(kw)}",
                             "Give kW of at least 0, one number or one per period.")
     if labels is not None:

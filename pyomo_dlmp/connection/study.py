@@ -10,6 +10,7 @@ import numpy as np
 
 from pyomo_dlmp.connection.acting import ActingControls, acting_faults, controls_acting
 from pyomo_dlmp.connection.answer import contracts
+from pyomo_dlmp.connection.arguments import of_right_kinds
 from pyomo_dlmp.connection.engine import EngineCheck, EngineFeeder, EngineLimits, engine_check
 from pyomo_dlmp.connection.grid import NO_LIMIT, Grid
 from pyomo_dlmp.connection.hours import Hours, read_hours
@@ -26,6 +27,7 @@ _ABOVE = 1.02  # of the firm kW: breaks a limit
 Progress = Callable[[str], None]
 
 
+@of_right_kinds
 def connection_study(  # noqa: PLR0913  # keywords of a call, for people
         network: Network, bus: str, *, max_kw: float | None = None, load: Any = None,
         phases: str | None = None, power_factor: float = 0.95, svg: float | None = None,

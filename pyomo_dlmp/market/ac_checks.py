@@ -18,6 +18,7 @@ import pyomo.environ as pyo
 
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.market.data import Market
+from pyomo_dlmp.market.deadline import Deadline
 from pyomo_dlmp.market.dso import AcDso, charged_at, leaders_sites
 from pyomo_dlmp.network.units import KILO
 from pyomo_dlmp.opf.limits import limited_blocks
@@ -42,10 +43,13 @@ class Cliff:
         Columns element ("": all together), period, quantity, value, unit.
     beyond : float
         The payment just beyond the limits that bind ($); nan where no price jumps.
+    left : int
+        Moves of a site that there was no time for.
     """
 
     table: pd.DataFrame
     beyond: float
+    left: int = 0
 
 
 def voltages_beyond(model: Any) -> Iterator[float]:
@@ -91,7 +95,7 @@ def shift(dc: Any, t: Hashable, mw: float) -> bool:
     return True
 
 
-def cliff_of(m: Any, dso: AcDso) -> Cliff:
+def cliff_of(m: Any, dso: AcDso, deadline: Deadline) -> Cliff:
     """Payments at an answer and one kW beside it, by the DSO's problem at the answer's AC point.
 
     Parameters
@@ -100,6 +104,8 @@ def cliff_of(m: Any, dso: AcDso) -> Cliff:
         The bilevel model; its values stay.
     dso : AcDso
         Settled at them.
+    deadline : Deadline
+        Moves that it leaves no time for are left out.
 
     Returns
     -------
@@ -107,9 +113,12 @@ def cliff_of(m: Any, dso: AcDso) -> Cliff:
     """
     solver, before = dso.solver(), _values(m)
     answer, base = dso.loop.solution, hourly(m)
-    rows, most = [], dict(base)
+    rows, most, left = [], dict(base), 0
     for name, dc in leaders_sites(m).items():
         for word, move in (("more", 1.0 / KILO), ("less", -1.0 / KILO)):
+            if deadline.passed():
+                left += 1
+                continue
             moved = [t for t in base if shift(dc, t, move)]
             try:
                 solver.solve_here().load()
@@ -126,11 +135,12 @@ def cliff_of(m: Any, dso: AcDso) -> Cliff:
             *(("", t, "payment_just_beyond", most[t]) for t in base), *rows]
     table = pd.DataFrame(rows, columns=["element", "period", "quantity", "value"])
     table["unit"] = "$"
-    return Cliff(table, sum(most.values()) + charged_at(m) if jump else float("nan"))
+    return Cliff(table, sum(most.values()) + charged_at(m) if jump else float("nan"), left)
 
 
 def try_deviations(m: Any, dso: AcDso, market: Market, paid: float,
-                   tell: Callable[[str], None] = lambda _: None) -> pd.DataFrame:
+                   deadline: Deadline, tell: Callable[[str], None] = lambda _: None,
+                   ) -> tuple[pd.DataFrame, int]:
     """Payments in AC at moves of the answer; where hours are independent, several at a time.
 
     Parameters
@@ -143,13 +153,16 @@ def try_deviations(m: Any, dso: AcDso, market: Market, paid: float,
         With `deviations` and `seed`.
     paid : float
         The payment at the answer ($).
+    deadline : Deadline
+        Moves that it leaves no time for are left out.
     tell : callable, optional
         tell(stage) before each solve.
 
     Returns
     -------
-    DataFrame
-        As `AcMarket.deviations`; payment and change are nan where a move has no solution.
+    (DataFrame, int)
+        As `AcMarket.deviations`; payment and change are nan where a move has no solution. And how
+        many moves were left out.
     """
     coupled = bool(len(market.takers) or len(m.dso.storage) or m.component("contract"))
     base, before = hourly(m), _values(m)
@@ -170,7 +183,7 @@ def try_deviations(m: Any, dso: AcDso, market: Market, paid: float,
 
     left = list(_moves(m, market, base))
     rows: list[tuple] = []
-    while left:
+    while left and not deadline.passed():
         used: set = set()
         now: list[tuple] = []
         for move in list(left):
@@ -179,13 +192,13 @@ def try_deviations(m: Any, dso: AcDso, market: Market, paid: float,
                 used |= hours
                 now.append(move)
                 left.remove(move)
-        tell(f"AC: other schedules, {len(rows)} of {len(rows) + len(now) + len(left)} tried")
+        tell(f"deviations in AC: {len(rows)} of {len(rows) + len(now) + len(left)}")
         rows += tried(now)
     dso.restore(state, answer)
     columns = ["move", "kw", "payment", "change", "limits_broken"]
     table = pd.DataFrame(rows, columns=columns)
     table.insert(0, "deviation", range(1, len(table) + 1))
-    return table
+    return table, len(left)
 
 
 def _pay_for(m: Any, dso: AcDso, moves: list[tuple], base: dict, paid: float,

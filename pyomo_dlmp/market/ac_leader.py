@@ -21,6 +21,7 @@ from pyomo_dlmp.auditing import BilevelResult
 from pyomo_dlmp.bilevel.values import load_values
 from pyomo_dlmp.errors import AuditError, SolverError
 from pyomo_dlmp.lower.solver import LowerSolution, kkt_residual
+from pyomo_dlmp.market.deadline import Deadline
 from pyomo_dlmp.market.dso import AcDso
 from pyomo_dlmp.network.units import KILO
 from pyomo_dlmp.parametric import Atlas, Instance
@@ -58,6 +59,9 @@ class Leader:
         Whether the last round moved nothing.
     cleared : bool
         Whether the DSO has the leader's own prices, at the point where it settled.
+    out_of_time : bool
+        Whether the time limit, which holds for all rounds together, ended them; the answer is that
+        of the last one.
     note : str
         How the rounds ended.
     solution : BilevelResult
@@ -74,8 +78,9 @@ class Leader:
         self.given = [(v.lower, v.upper) for v in self.decisions]  # they may be of Params
         self.rounds: list[dict] = []
         self.settled, self.radius, self.note = False, np.inf, ""
-        self.cleared = False
+        self.cleared = self.out_of_time = False
         self.solution: BilevelResult
+        self.deadline = Deadline(self.options.get("time_limit"))
         self.past = _Past()
 
     def schedule(self) -> np.ndarray:
@@ -90,6 +95,8 @@ class Leader:
         most : int
             Greatest number of rounds.
         """
+        if self.progress is not None:
+            self.progress("AC power flow", None, None)
         self.dso.step()
         paid, gap, whole = np.inf, self.options.get("gap", GAP), True
         try:
@@ -97,9 +104,12 @@ class Leader:
                 before = self.schedule()
                 near = None if whole or number == most else self._solve_near(gap)
                 if near is None:
-                    self._solve(gap)
-                    if self.solution.objective is None:
-                        return
+                    if not self._solve(gap):
+                        if not self.rounds:
+                            return
+                        self.out_of_time = True
+                        break
+                    assert self.solution.objective is not None  # it has an answer
                     now, bound = self.solution.objective, self.solution.bound
                 else:
                     now, bound = near[0], None
@@ -118,6 +128,9 @@ class Leader:
                 if still and near is None:
                     self._end(volts, price)
                     break
+                if self.deadline.passed():
+                    self.out_of_time = True
+                    break
                 whole, paid = moved <= _NEAR * ROW_HOLDS, now
                 few = len(self.decisions) <= _FEW * len(self.m.dso.periods)
                 if few and "regions" in self.solution.size:  # exact where it is cheap
@@ -130,10 +143,15 @@ class Leader:
                 var.setub(high)
         self._tell(most)
 
-    def _solve(self, gap: float) -> None:
-        """The leader's problem at the present point."""
+    def _solve(self, gap: float) -> bool:
+        """The leader's problem at the present point; whether there is an answer, which is kept."""
         self.atlas.give(self.m.dso, self.dso.compiled(), self.dso.solver())
-        self.solution = solve_bilevel(self.m, **{**self.options, "gap": gap, "atlas": self.atlas})
+        solution = solve_bilevel(self.m, **{
+            **self.options, "gap": gap, "atlas": self.atlas, "time_limit": self.deadline.left()})
+        found = solution.objective is not None
+        if found or not self.rounds:
+            self.solution = solution
+        return found
 
     def _solve_near(self, gap: float) -> tuple[float, LowerSolution] | None:
         """(payment, the DSO's part) of the best answer in the last one's regions; it is loaded.
@@ -146,7 +164,7 @@ class Leader:
         self.atlas.give(self.m.dso, kkt)
         try:
             with self.atlas.near_the_answer():
-                found = self.instance.solve(gap, self.options.get("time_limit"))
+                found = self.instance.solve(gap, self.deadline.left())
         except (NotExplicit, SolverError, AuditError):
             return None
         if found.decisions is None:
@@ -191,9 +209,10 @@ class Leader:
 
     def _tell(self, most: int) -> None:
         last = KILO * self.rounds[-1]["schedule_change"]
+        ended = (f"the time limit ended it after round {len(self.rounds)}" if self.out_of_time else
+                 f"did not settle in {most} rounds")
         self.note = (f"AC: settled in {len(self.rounds)} rounds" if self.settled else
-                     f"AC: did not settle in {most} rounds (the schedule moves by "
-                     f"{last:.2g} kW)")
+                     f"AC: {ended} (the schedule moves by {last:.2g} kW)")
         if np.isfinite(self.radius):
             self.note += (f"; schedules alternated and were held within {KILO * self.radius:.3g} "
                           "kW of the last one, where alone the last bound holds")

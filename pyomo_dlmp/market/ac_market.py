@@ -27,6 +27,7 @@ from pyomo_dlmp.market.contracts import Contract
 from pyomo_dlmp.market.data import Market, MarketResult
 from pyomo_dlmp.market.dso import AcDso, LinearDso, bilevel_of
 from pyomo_dlmp.network.units import KILO
+from pyomo_dlmp.status import Status
 
 ROUNDS = ["loop", "round", "voltage_change", "price_change", "schedule_change", "cost", "payment",
           "gap"]
@@ -165,48 +166,56 @@ def solve_strategic_ac(market: Market, start: MarketResult | None, progress: Cal
     kw = None if start is None else {
         name: [KILO * dc.p[t].value for t in start.dso.periods]
         for name, dc in start.dso.datacenter.items()}
+    tell = progress or (lambda *_: None)
+    tell("AC model", None, None)
     m, dso = bilevel_of(market, start=kw, contract=contract)
     assert isinstance(dso, AcDso)
     for var in m.dso.declared_upper():
         same = None if start is None else start.model.find_component(var.name)
         if same is not None and same.value is not None:
             var.set_value(float(np.clip(same.value, *var.bounds)), skip_validation=True)
-    loop = _run(Leader(m, dso, progress, options), market, progress)
-    result = MarketResult("strategic", m.dso, float("nan"), loop.solution.status,
+    loop = _run(Leader(m, dso, progress, options), market)
+    status = Status.TIME_LIMIT if loop.out_of_time else loop.solution.status
+    result = MarketResult("strategic", m.dso, float("nan"), status,
                           note=said(loop.note, dso), solution=loop.solution, model=m)
     if loop.solution.objective is None:
         return result
     result.form, result.paid = dso.loop.form, float(pyo.value(m.dca.cost))
-
-    def tell(stage: str) -> None:
-        if progress is not None:
-            progress(stage, result.paid, loop.solution.bound)
-
-    tell("AC: certificate of the prices")
+    tell("AC certificate", result.paid, None)
     ac = result.ac = ac_of(dso, result.paid, loop.rounds, loop.settled)
-    tell("AC: payments one kW beside the answer")
-    cliff = cliff_of(m, dso)
+    deadline = loop.deadline.anew()
+    tell("one kW beside it", result.paid, None)
+    cliff = cliff_of(m, dso, deadline)
     ac.cliff, ac.payment_beyond = cliff.table, cliff.beyond
-    ac.deviations = try_deviations(m, dso, market, result.paid, tell)
+    ac.deviations, left = try_deviations(m, dso, market, result.paid, deadline,
+                                         lambda stage: tell(stage, result.paid, None))
+    if cliff.left or left:
+        result.note += (f"; the time limit left out {cliff.left} of the sites' moves by one kW and "
+                        f"{left} of the deviations")
     if len(ac.deviations):
         ac.payment_best_deviation = float(ac.deviations["payment"].min())
     result.rounds = ac.rounds
     return result
 
 
-def _run(leader: Leader, market: Market, progress: Callable | None) -> Leader:
+def _run(leader: Leader, market: Market) -> Leader:
     """The leader's rounds, and again from a better optimum of the DSO's while there is one."""
-    dso = leader.dso
-    while True:
-        leader.run(market.ac_rounds)
-        if leader.solution.objective is None:
-            return leader
+    dso, tell = leader.dso, leader.progress or (lambda *_: None)
+    leader.run(market.ac_rounds)
+    while leader.solution.objective is not None:
         if not leader.cleared:
+            tell("AC prices", None, None)
             dso.clear()
-        if progress is not None:
-            progress("AC: other optima of the DSO", leader.solution.objective, None)
-        if not look_around(dso, market.ac_starts):
-            return leader
-        again = Leader(leader.m, dso, progress, {**leader.options, "atlas": leader.atlas})
-        again.rounds = leader.rounds
+        tell("other optima of the DSO in AC", None, None)
+        if leader.deadline.passed() or not look_around(dso, market.ac_starts):
+            break
+        again = Leader(leader.m, dso, leader.progress, {**leader.options, "atlas": leader.atlas})
+        again.deadline = leader.deadline
+        again.run(market.ac_rounds)
+        if again.solution.objective is None:  # no time: the answer so far, at the better optimum
+            dso.clear()
+            leader.out_of_time = True
+            break
+        again.rounds = leader.rounds + again.rounds
         leader = again
+    return leader

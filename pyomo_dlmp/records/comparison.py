@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pyomo_dlmp.errors import ModelError, ResultsFileError, nearest, shown
+from pyomo_dlmp.network.fields import Range
 from pyomo_dlmp.records.saved import load_results
 from pyomo_dlmp.report import Results
 from pyomo_dlmp.tolerances import SAME_MONEY
@@ -99,9 +100,8 @@ def compare_results(first: Results | str | Path, second: Results | str | Path, *
     ResultsFileError
         For results that cannot be read, a case that is not there, or no case to compare.
     """
-    number = isinstance(tolerance, int | float) and not isinstance(tolerance, bool)
-    if not number or not 0 <= tolerance < np.inf:
-        raise ModelError.at("tolerance", f"is {shown(tolerance)}", "Give a number from 0 on.")
+    if finding := Range(0).finding(tolerance):
+        raise ModelError.at("tolerance", *finding)
     one, other = (given if isinstance(given, Results) else load_results(given)
                   for given in (first, second))
     pairs = _pairs(one, other, cases)
@@ -124,6 +124,10 @@ def compare_results(first: Results | str | Path, second: Results | str | Path, *
 
 def _pairs(one: Results, other: Results, cases: Mapping[str, str] | None) -> dict[str, str]:
     if cases is not None:
+        if not (isinstance(cases, Mapping) and all(
+                isinstance(case, str) for pair in cases.items() for case in pair)):
+            raise ModelError.at("cases", f"is {shown(cases)}",
+                                "Give {case of the first: case of the second}.")
         for results, wanted in ((one, cases.keys()), (other, cases.values())):
             results.only(list(wanted))  # refuses one that is not there
         pairs = dict(cases)

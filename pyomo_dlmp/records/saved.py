@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from pyomo_dlmp.errors import ModelError, ResultsFileError, require_kind, shown
+from pyomo_dlmp.errors import ModelError, ResultsFileError, path_of, require_kind, shown
 from pyomo_dlmp.io import read_tables, write_tables
 from pyomo_dlmp.market import MARKETS, Market, MarketResult
 from pyomo_dlmp.network import Network
@@ -65,7 +65,11 @@ def save_results(path: str | Path, solved: Any, of: Market | Network | None = No
     ModelError
         When something else was given, or there is nothing to save: no solution, a released model.
     """
-    path = Path(path)
+    if not isinstance(title, str):
+        raise ModelError.at("save_results, title", f"is {shown(title)}", "Give a text.")
+    if not isinstance(parts, bool):
+        raise ModelError.at("save_results, parts", f"is {shown(parts)}", "Give True or False.")
+    path = path_of(path, "save_results, path")
     path = path if path.suffix else path.with_suffix(SUFFIX)
     if (loop := getattr(solved, "loop", None)) is not None:  # of `solve_ac_opf`
         solved, of = loop.model, loop.network if of is None else of
@@ -102,7 +106,7 @@ def load_results(path: str | Path) -> Results:
     ResultsFileError
         It is neither, damaged, or a table is wrong.
     """
-    path = Path(path)
+    path = path_of(path, "load_results, path")
     if not path.exists():
         raise ResultsFileError.at(str(path), "is not there",
                                   "Give a results folder, or a file of save_results.")
@@ -126,7 +130,7 @@ def load_saved_network(path: str | Path) -> Network:
     ResultsFileError
         The file is none of `save_results`, or was saved without a network.
     """
-    path = Path(path)
+    path = path_of(path, "load_saved_network, path")
     if not path.is_file():
         raise ResultsFileError.at(str(path), "is not a file", "Give a file of save_results.")
     with TemporaryDirectory() as place:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from pyomo_dlmp.errors import Fault, ResultsFileError
+from pyomo_dlmp.errors import Fault, ResultsFileError, path_of
 from pyomo_dlmp.results import schema
 from pyomo_dlmp.results.packed import unpack
 from pyomo_dlmp.results.statistics import statistics_table
@@ -163,7 +163,7 @@ def read_results(folder: str | Path) -> Results:
     ResultsFileError
         With all faults at once: files, columns and numbers that are missing or wrong.
     """
-    folder = Path(folder)
+    folder = path_of(folder, "results folder")
     if folder.is_file():
         with TemporaryDirectory() as place:
             unpack(folder, Path(place))

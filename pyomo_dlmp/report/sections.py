@@ -182,7 +182,8 @@ def _true_in_ac(results: Results) -> str:
     text = (f"Each of the {len(table):,} prices is found twice: as a dual of the optimisation, and "
             "as the marginal cost of the AC equations at the answer. The furthest, "
             f"{worst['quantity']} at bus {worst['bus']}, phase {worst['phase']}, hour "
-            f"{worst['period']} (“{worst['case']}”), is {error(worst['error'])} "
+            f"{worst['period']} (“{worst['case']}”), is "
+            f"{error(worst['error']).replace('<', 'less than ')} "
             f"{worst['unit']} apart.")
     sample = table.dropna(subset=["difference_quotient"])
     if len(sample):

@@ -14,6 +14,11 @@ from pyomo_dlmp.report.penalties import flag_sentence
 from pyomo_dlmp.report.reading import Results
 from pyomo_dlmp.report.tables import number
 
+_OF_LIMITS = {"voltage": "voltage limits make", "congestion": "ratings make",
+              "unbalance": "unbalance makes"}
+_WORTH_A_WORD = 0.2  # share of a price
+_UNLIKE, _FEW = 3.0, 0.1  # times the median; share of the buses
+
 
 @dataclass(frozen=True)
 class Headline:
@@ -163,8 +168,35 @@ def _prices(results: Results) -> list[str]:
     where = f"bus {top['bus']}, phase {top['phase']}, hour {top['period']}"
     return [
         f"The active DLMP, averaged over buses, phases and hours, is {_listed(means)}; "
-        f"the highest is {number(top['value'])} $/MWh at {where} (“{top['case']}”)."
+        f"the highest is {number(top['value'])} $/MWh at {where} (“{top['case']}”)"
+        f"{_made_of(results, top)}." + _far_above(rows, top)
     ]
+
+
+def _made_of(results: Results, top: pd.Series) -> str:
+    """Which limit makes a price, where that is most of it beside the energy."""
+    parts = pick(results.decomposition, quantity="active", **{
+        key: top[key] for key in ("case", "bus", "phase", "period")})
+    made = parts[parts["part"].isin(_OF_LIMITS)]
+    if made.empty:
+        return ""
+    most = made.sort_values("value", key=abs).iloc[-1]
+    if abs(most["value"]) <= _WORTH_A_WORD * abs(top["value"]):
+        return ""
+    return f", of which {_OF_LIMITS[most['part']]} {number(most['value'])} $/MWh"
+
+
+def _far_above(rows: pd.DataFrame, top: pd.Series) -> str:
+    """That a few buses have prices unlike all others, whose mean says little then."""
+    case = pick(rows, case=top["case"])
+    median = float(case["value"].median())
+    high = case[case["value"] > _UNLIKE * abs(median)]
+    buses, all_ = high["bus"].nunique(), case["bus"].nunique()
+    if not 0 < buses <= _FEW * all_:
+        return ""
+    names = f"at {_buses(sorted(map(str, high['bus'].unique())))}"
+    return (f" Only {names} of {all_:,} are prices above {_UNLIKE:g} times the median, which is "
+            f"{number(median)} $/MWh.")
 
 
 def _voltages(results: Results) -> list[str]:

@@ -118,7 +118,7 @@ def _check(problems: Problems, horizon: Any, step: Any, window: Any) -> None:
     """Raise an error with every fault of the numbers of a rolling horizon."""
     table, periods, faults = problems.table, problems.periods, []
     for word, value in (("horizon", horizon), ("step", step), ("window", window)):
-        if value is not None and not (is_whole(value) and value >= 1):
+        if (value is not None or word == "step") and not (is_whole(value) and value >= 1):
             faults.append(Fault(f"solve_series, {word}", f"is {shown(value)}",
                                 "Give a whole number of rows, at least 1."))
     if problems.market.owners:

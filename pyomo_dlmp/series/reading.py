@@ -90,7 +90,13 @@ def renamed(frame: pd.DataFrame, columns: Mapping[str, str | None] | None,
     ModelError
         A column is not there, or two have one name.
     """
+    if columns is not None and not isinstance(columns, Mapping):
+        raise ModelError.at("columns", f"is {shown(columns)}",
+                            "Give {name in the table: name here, or None to leave it out}.")
     given = dict(columns or {})
+    if wrong := [own for own in given.values() if not isinstance(own, str | None)]:
+        raise ModelError.at("columns", f"gives {listed(wrong, 3)} as a name",
+                            "Give texts, or None.")
     lost = [name for name in given if name not in frame.columns]
     if lost:
         raise ModelError.at("columns", f"names {listed(lost, 5)}, which {where} does not have",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pyomo_dlmp.errors import Fault, ModelError, nearest, require_kind, shown
+from pyomo_dlmp.errors import Fault, ModelError, nearest, path_of, require_kind, shown
 from pyomo_dlmp.market import DEFAULT_MARKET, MARKETS, Market
 from pyomo_dlmp.market.market_checks import check_market
 from pyomo_dlmp.network.fields import Range
@@ -96,6 +96,8 @@ def solve_series(  # noqa: PLR0913  # keywords of a call, for people
         Ctrl-C before a problem was finished.
     """
     _check_arguments(market, name, buses, judge, workers, horizon, options)
+    if folder is not None:
+        folder = path_of(folder, "solve_series, folder")
     problems = check_series(market, table, columns, horizon, step, window)
     rows = problems.table
     given = {"explain": False, **options}

@@ -18,6 +18,7 @@ import pandas as pd
 from pyomo_dlmp.errors import DlmpError, StudyFileError
 from pyomo_dlmp.market import Market, build_bilevel, solve_market
 from pyomo_dlmp.market.alone import clear_alone
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.report import write_report
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.study.along import check_file, series_tables
@@ -236,16 +237,19 @@ class _Session:
 
         One Ctrl-C more than the `presses` of the search leaves out the rest.
         """
-        run = result.run
-        stages = later_stages(
-            self.study, market, result.outcome, result.tables, self._along(run))
+        along = self._along(result.run)  # these hold to the limits of their own problems
+        stages = later_stages(self.study, market, result.outcome, result.tables, along)
         result.missing = dict.fromkeys(stages, _INTERRUPTED)
         for name, make in stages.items():
             if self.keys.presses > presses:
                 break
             self.tell(result.run.name, name, None, None)
             try:
-                tables = make()
+                with limits.call(None if name in along else self.study.time_limit, more=False):
+                    tables = make()
+            except limits.Stopped as err:
+                result.missing[name] = f"the {err.status} was passed"
+                continue
             except KeyboardInterrupt as err:
                 if self.keys.presses > 1:
                     raise

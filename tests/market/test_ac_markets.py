@@ -7,6 +7,7 @@ import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
+from pyomo_dlmp.auditing import BilevelResult
 from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.market import (
     MARKETS,
@@ -17,6 +18,7 @@ from pyomo_dlmp.market import (
     build_bilevel,
     solve_market,
 )
+from pyomo_dlmp.market.deadline import Deadline
 from pyomo_dlmp.market.dso import AcDso, bilevel_of
 from pyomo_dlmp.results.dispatch import dispatch_table
 from pyomo_dlmp.results.payments import payments_table
@@ -135,6 +137,42 @@ def test_rounds_within_the_last_regions_end_where_whole_problems_do(monkeypatch,
 def test_rounds_that_are_used_up_are_told():
     short = solve_market("strategic", market(deviations=0, ac_rounds=1))
     assert "did not settle in 1 rounds" in short.note and not short.ac.settled
+
+
+def test_the_time_limit_holds_for_all_rounds_and_for_what_follows(monkeypatch):
+    """After it: no further round, the DSO's prices at the last one's schedule, no moves."""
+    class Passed(Deadline):
+        def passed(self) -> bool:
+            return True
+
+    monkeypatch.setattr(ac_leader, "Deadline", Passed)
+    short = solve_market("strategic", market())
+    assert short.status == "time limit" and not short.ac.settled
+    assert "AC: the time limit ended it after round 1" in short.note
+    assert "left out 2 of the sites' moves by one kW and 4 of the deviations" in short.note
+    assert short.ac.deviations.empty and np.isnan(short.ac.payment_beyond)
+    m, dso = bilevel_of(market())
+    p0 = short.dso.datacenter["dc"].p[0].value
+    assert short.paid == pytest.approx(at_schedule(m, dso, p0), rel=1e-6)
+
+
+def test_a_round_that_finds_nothing_in_its_time_leaves_the_one_before(monkeypatch):
+    true, calls = ac_leader.solve_bilevel, []
+
+    def once(m, **options):
+        calls.append(options["time_limit"])
+        if len(calls) == 1:
+            return true(m, **options)
+        return BilevelResult("time limit", None, None, None, "highs", {}, {})
+
+    monkeypatch.setattr(ac_leader, "solve_bilevel", once)
+    monkeypatch.setattr(ac_leader.Leader, "_solve_near", lambda self, gap: None)
+    short = solve_market("strategic", market(deviations=0), time_limit=60)
+    assert len(calls) == 2 and all(0 < left <= 60 for left in calls)
+    assert short.status == "time limit" and "after round 1" in short.note
+    m, dso = bilevel_of(market())
+    assert short.paid == pytest.approx(
+        at_schedule(m, dso, short.dso.datacenter["dc"].p[0].value), rel=1e-6)
 
 
 def test_sites_that_choose_legs_and_reactive_power():

@@ -66,10 +66,13 @@ function room(box) {  // px between the title of the hours and the legend
   return legend && title ? legend.getBoundingClientRect().top
     - title.getBoundingClientRect().bottom : null;
 }
+const price = document.querySelector('[aria-label^="Step lines of active price"]');
+setTimeout(() => Plotly.Fx.hover(price, {xval: 0.51}, "xy"), 1000);
 setTimeout(() => {
   const out = document.createElement("pre");
   out.id = "told";
   out.textContent = JSON.stringify({told, same,
+    said: [...price.querySelectorAll(".hoverlayer text")].map(text => text.textContent),
     rooms: [...document.querySelectorAll("[data-chart]")].map(room)});
   document.body.append(out);
 }, 1500);
@@ -166,3 +169,14 @@ def test_legends_stand_close_below_the_axis_and_not_on_it(driven):
     rooms = [room for room in driven["rooms"] if room is not None]
     assert len(rooms) >= 5
     assert min(rooms) >= 0 and max(rooms) < 40
+
+
+def test_a_chart_by_hour_says_hour_case_and_value(folder, driven):
+    """At the very edge of the first hour, in the panel of all buses."""
+    hour, *lines = driven["said"]
+    assert hour == "hour 1"
+    names = [line.partition(" : ")[0] for line in lines]
+    assert len(names) == len(set(names)) and {"no SVG", "no SVG: highest", "SVG"} <= set(names)
+    prices = pick(read_results(folder).prices, quantity="active", case="SVG", period=1)["value"]
+    told = float(next(line for line in lines if line.startswith("SVG : ")).split(" : ")[1])
+    assert told == pytest.approx(prices.mean(), rel=1e-4)

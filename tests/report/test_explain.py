@@ -9,7 +9,7 @@ from pyomo_dlmp.errors import ResultsFileError
 from pyomo_dlmp.report import read_results
 from pyomo_dlmp.report.explain import explain_price
 from pyomo_dlmp.report.penalties import flagged_prices
-from pyomo_dlmp.report.story import paragraph
+from pyomo_dlmp.report.story import points
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_prices_that_are_penalty_to_a_large_part_are_flagged_with_their_limit(fo
     worst = table.iloc[0]
     text = "\n".join(explain_price(results, worst["bus"], worst["period"]))
     assert f"{100 * worst['share']:.0f} % of this price" in text
-    assert "pu < 0.99 pu" in worst["limit"] and worst["limit"] in paragraph(results)
+    assert "pu < 0.99 pu" in worst["limit"] and worst["limit"] in str(points(results))
     assert main(["show", str(folder)]) == 0
     assert "WARNING" in (said := capsys.readouterr().out) and worst["limit"] in said
 

@@ -13,7 +13,9 @@ from pyomo_dlmp.cli import main
 from pyomo_dlmp.cli.screen import StudyScreen
 from pyomo_dlmp.cli.stages import Stages
 from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.results import outcome
+from pyomo_dlmp.status import Status
 from pyomo_dlmp.study import answer, output, read_study, run_study
 from pyomo_dlmp.study import folder as folder_module
 from pyomo_dlmp.study import run as run_module
@@ -227,6 +229,19 @@ def test_a_later_stage_that_fails_loses_nothing(tmp_path, capsys, monkeypatch, s
     assert solve(tmp_path) == 1
     text, folder = said(capsys), tmp_path / "out"
     assert f"{stage} is missing: MemoryError: no room" in text
+    assert cases(folder) == ["no SVG", "SVG"] and not (folder / MARK).exists()
+
+
+def test_a_later_stage_keeps_the_time_limit_and_the_answer_stays(tmp_path, capsys, monkeypatch):
+    def endless(*_, **__):
+        assert limits.last_left() <= 60.0  # of the study file
+        raise limits.Stopped(Status.TIME_LIMIT)
+
+    monkeypatch.setattr(outcome, "decomposition_table", endless)
+    path = write_tiny(tmp_path, TEXT.replace("[check]", "[solver]\ntime_limit = 60\n[check]"))
+    assert main(["study", str(path), "--results", str(tmp_path / "out")]) == 1
+    text, folder = said(capsys), tmp_path / "out"
+    assert "decomposition is missing: the time limit was passed" in text
     assert cases(folder) == ["no SVG", "SVG"] and not (folder / MARK).exists()
 
 

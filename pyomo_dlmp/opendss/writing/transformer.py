@@ -159,7 +159,8 @@ def _regulator(words: Wording, reg: Regulator) -> Iterator[str]:
     bus = words.network.buses[reg.from_bus]
     grounded = reg.to_bus in words.grounded
     ohm = words.ideal_ohm(reg.from_bus) * (1.0 if grounded else 10.0)
-    units = [((leg,), ratio) for leg, ratio in reg.ratio.items()]
+    units: list[tuple[tuple[str, ...], float]] = [
+        ((leg,), ratio) for leg, ratio in reg.ratio.items()]
     if reg.name in words.together:
         units = [(tuple(reg.ratio), units[0][1])]
     for legs, ratio in units:

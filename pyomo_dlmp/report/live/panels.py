@@ -106,7 +106,7 @@ class Panels:
         foot = foot_px([trace["name"] for trace in self.data if trace["showlegend"]])
         whole = {
             "margin": {"l": 66, "r": 12, "t": 26, "b": foot}, "annotations": notes,
-            "hovermode": "x unified", "hoversubplots": "axis", "plot_bgcolor": "#fff",
+            "hovermode": "x unified", "hoverlabel": {"namelength": -1}, "plot_bgcolor": "#fff",
             "xaxis": {"title": {"text": "hour", "standoff": 6}, "anchor": f"y{last}",
                       "gridcolor": "#f0f2f4", **(
                           _hours(self.periods or self.data[0]["x"]) if over is None else
@@ -147,12 +147,13 @@ def _whole(periods: Sequence) -> bool:
 
 def _hours(periods: Sequence) -> dict[str, Any]:
     """An axis with about eight ticks, whether hours are numbers or names."""
-    every = max(1, -(-len(periods) // 8))
+    every, shown = max(1, -(-len(periods) // 8)), "%{x:.0f}" if _whole(periods) else "%{x}"
+    title = {"unifiedhovertitle": {"text": f"hour {shown}"}}
     if all(isinstance(t, int | float) for t in periods):
-        return {"zeroline": False, "tick0": periods[0], "dtick": every,
+        return {**title, "zeroline": False, "tick0": periods[0], "dtick": every,
                 "range": [periods[0] - 0.5, periods[-1] + 0.5],
                 **({"hoverformat": ".0f"} if _whole(periods) else {})}
-    return {"type": "category", "dtick": every}
+    return {**title, "type": "category", "dtick": every}
 
 
 def plain(text: str) -> str:

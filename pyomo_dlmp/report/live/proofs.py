@@ -111,4 +111,4 @@ def _decades(chart: Chart, row: int) -> int:
 def _axis(title: str) -> dict[str, Any]:
     """An x axis of numbers, in place of that of hours."""
     return {"title": {"text": title, "standoff": 6}, "dtick": None, "tick0": None, "range": None,
-            "type": "linear", "zeroline": False, "hoverformat": ""}
+            "type": "linear", "zeroline": False, "hoverformat": "", "unifiedhovertitle": None}
