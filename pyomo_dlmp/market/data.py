@@ -16,6 +16,7 @@ from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.market.contracts import Contract
 from pyomo_dlmp.market.workload import Workload
 from pyomo_dlmp.network import Network
+from pyomo_dlmp.opf.soft_limits import CURE, broken_limits
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,8 @@ class MarketResult:
     dso : Block
         The DSO's problem, with values and duals.
     paid : float
-        Payment by the market's own rule ($), a tariff or DLMPs; nan if nothing is paid.
+        Payment by the market's own rule ($), a tariff or DLMPs (of the cooperative market: at its
+        DLMPs, a transfer within the one problem); nan if nothing is paid.
     status : str
         One of `Status`.
     note : str
@@ -159,7 +161,18 @@ class MarketResult:
     def __repr__(self) -> str:
         paid = "" if self.paid != self.paid else f", paid {self.paid:.6g} $"
         how = "" if self.solution is None else f", {self.solution!r}"
-        return f"<MarketResult {self.market}, {self.status}{paid}{how}>"
+        warned = f", {self.warning}" if self.warning else ""
+        return f"<MarketResult {self.market}, {self.status}{paid}{how}{warned}>"
+
+    @property
+    def warning(self) -> str:
+        """Soft limits that its answer breaks, so that prices contain their penalty; "" if none.
+
+        It names the limit that is broken furthest; "" too where the model was released.
+        """
+        found = self.solution is None or self.solution.objective is not None
+        broken = broken_limits(self.dso) if found and self.dso is not None else None
+        return "" if broken is None else f"WARNING: {broken} {CURE}"
 
     @property
     def dso_cost(self) -> float:

@@ -42,6 +42,7 @@ from pyomo_dlmp.errors import (
 )
 from pyomo_dlmp.market.ac_market import ac_of, said, solve_strategic_ac
 from pyomo_dlmp.market.ac_optima import cleared, look_around
+from pyomo_dlmp.market.at_prices import payment_at_prices
 from pyomo_dlmp.market.contracts import Contract
 from pyomo_dlmp.market.data import Market, MarketResult, MarketRow
 from pyomo_dlmp.market.dso import add_takers, bilevel_of, dso_of, in_ac
@@ -266,9 +267,9 @@ def _cooperative(market: Market, **_: Any) -> MarketResult:
             if not var.is_continuous():
                 var.fix(round(var.value))
     answer = cleared(dso, market.ac_starts)
-    return MarketResult("cooperative", m, float("nan"), Status.OPTIMAL, said("", dso), model=m,
-                   residual=answer.residual.relative, form=answer.kkt.form,
-                   ac=ac_of(dso, float("nan")))
+    paid = payment_at_prices(m, market)
+    return MarketResult("cooperative", m, paid, Status.OPTIMAL, said("", dso), model=m,
+                   residual=answer.residual.relative, form=answer.kkt.form, ac=ac_of(dso, paid))
 
 
 def _demand_charge(market: Market, **options: Any) -> MarketResult:
