@@ -258,11 +258,14 @@ def _joined(frames: list):
 
 def _all(args, console, network, folder, options) -> int:
     from pyomo_dlmp.connection import hosting_map
+    from pyomo_dlmp.connection.feeding import unrated_words
     from pyomo_dlmp.connection.pages import hosting_page
 
     answer = hosting_map(network, max_kw=(args.kw or [None])[0],
                          hours_per_year=args.hours_per_year, **options)
     folder.write("hosting", answer.table)
     _say(console, f"{answer!r}"[1:-1])
+    if told := unrated_words(network, answer.grid.limits.options):
+        _say(console, told)
     _say(console, f"Report: {folder.page(hosting_page(answer))}")
     return 0
