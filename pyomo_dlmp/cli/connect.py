@@ -157,7 +157,8 @@ def _one(args, console, network, folder, options, stage) -> int:
 
     write()
     for name, table in (("envelope", study.envelope), ("limits", study.bindings),
-                        ("existing", study.existing_table), ("effects", study.effects)):
+                        ("existing", study.existing_table), ("effects", study.effects),
+                        ("voltages", study.voltages)):
         folder.write(name, table)
     try:
         if which:
