@@ -65,6 +65,6 @@ class LineBlockData(BranchBlockData):
                 np.eye(len(line.phases)), line.phases, line.to_phases, alpha(line.phases),
                 alpha(line.to_phases))
         self.connect(line.name, horizon, from_bus, to_bus, z_pu, connection)
-        if line.rating_kva is not None:
+        if line.rated and line.rating_kva is not None:
             self.limit_flow(line.rating_kva, thermal_sides, thermal_penalty, horizon.hours)
         inject_charging(line, horizon, (from_bus, to_bus))

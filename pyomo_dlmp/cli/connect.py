@@ -281,6 +281,7 @@ def _joined(frames: list):
 
 def _all(args, console, network, folder, options) -> int:
     from pyomo_dlmp.connection import HostingMap, hosting_map
+    from pyomo_dlmp.connection.feeding import unrated_words
     from pyomo_dlmp.connection.hosting import map_table
     from pyomo_dlmp.connection.pages import hosting_page
 
@@ -303,5 +304,7 @@ def _all(args, console, network, folder, options) -> int:
         raise
     _tell_broken(console, answer)
     _say(console, f"{answer!r}"[1:-1])
+    if answer.grid is not None and (told := unrated_words(network, answer.grid.limits.options)):
+        _say(console, told)
     _say(console, f"Report: {folder.page(hosting_page(answer))}")
     return 0

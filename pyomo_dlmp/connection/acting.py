@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from pyomo_dlmp.connection.engine import EngineFeeder, EngineLimits, Use, used
+from pyomo_dlmp.connection.feeding import beside
 from pyomo_dlmp.errors import Fault, ModelError
 from pyomo_dlmp.network import FixedControl, Network
 from pyomo_dlmp.tolerances import WORSENED
@@ -211,8 +212,9 @@ class _Acting:
             low = use.what == "voltage" and use.value < 1.0
             moved.setdefault(use.limit, []).append(use.value + (-WORSENED if low else WORSENED))
         out = self.study.options.get("existing") == "left out"
+        idle = beside(self.study.network, self.study.site.bus, moved)
         self.limits = EngineLimits(self.limits.options, {} if out else moved,
-                                   frozenset(moved if out else ()))
+                                   frozenset(moved) if out else idle)
         return sorted(found.values(), key=lambda u: -u.excess)
 
     def _uses(self, t: int, contract: float) -> list[Use]:

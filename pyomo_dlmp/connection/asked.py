@@ -127,7 +127,7 @@ def asked_of(study: Any, kw: float) -> Asked:
     if len(first) > most:  # those that allow least, and those of the greatest load
         first = np.union1d(np.sort(first)[:most // 2], first[-(most // 2):])
     which = order[np.sort(first)]
-    feeder = grid.feeder(grid.of_hour[which])
+    feeder = grid.feeder(grid.of_hour[which], study.site)
     z, excess = feeder.solve(study.site, kw * hours.share[which], np.arange(len(which)),
                              feeder.start)
     gone = np.isinf(excess).any(axis=0)

@@ -11,7 +11,7 @@ from pyomo_dlmp.ac.legs import leg_state
 from pyomo_dlmp.connection.limits import LimitOptions, Limits
 from pyomo_dlmp.network.units import KILO
 
-_KEYS = ("lowest_pu", "highest_pu", "vuf_percent", "losses_kw")
+_KEYS = ("lowest_pu", "highest_pu", "vuf_percent", "losses_kw", "loading_percent", "most_loaded")
 
 
 def effects_table(study: Any) -> pd.DataFrame:
@@ -32,7 +32,7 @@ def effects_table(study: Any) -> pd.DataFrame:
              "greatest load": grid.hour_of(int(np.argmax(load))),
              "mean load": grid.hour_of(mean), "least load": grid.hour_of(int(np.argmin(load)))}
     at = grid.of_hour[list(cases.values())]
-    feeder = grid.feeder(at)
+    feeder = grid.feeder(at, study.site)
     kw = study.firm_kw * hours.share[list(cases.values())]
     z, _ = feeder.solve(study.site, kw, np.arange(len(at)), feeder.start)
     legs, power = study.site.injected(grid.circuit, kw)
@@ -62,7 +62,7 @@ def voltages_table(study: Any) -> pd.DataFrame:
     cases = {"limiting hour": study.binding.hour,
              "greatest load": grid.hour_of(int(np.argmax(load)))}
     which = list(dict.fromkeys(cases.values()))
-    feeder = grid.feeder(grid.of_hour[which])
+    feeder = grid.feeder(grid.of_hour[which], study.site)
     z, _ = feeder.solve(study.site, study.firm_kw * hours.share[which], np.arange(len(which)),
                         feeder.start)
     volts = Limits(grid.circuit, LimitOptions(v_min=0.0, v_max=2.0, thermal=False))
@@ -90,5 +90,12 @@ def _figures(grid: Any, z: np.ndarray, injected: np.ndarray, drawn: np.ndarray,
                       drawn)
     bought = z[circuit.source_nodes] * np.conj(z[circuit.source_columns])
     losses = KILO * (bought.real.sum(axis=0) + state.s.real.sum(axis=0))
-    return {"lowest_pu": v.min(axis=0), "highest_pu": v.max(axis=0), "losses_kw": losses,
+    loads = Limits(circuit, LimitOptions(v_min=None, v_max=None))
+    places = [i for i, row in enumerate(loads.rows) if row.what == "loading"]
+    share = loads.values(z)[places]
+    names = np.array([loads.rows[i].name for i in places] or [""])
+    most = share.argmax(axis=0) if places else np.zeros(z.shape[1], dtype=int)
+    return {"loading_percent": 100.0 * share.max(axis=0, initial=0.0) if places else np.full(
+                z.shape[1], np.nan), "most_loaded": names[most],
+            "lowest_pu": v.min(axis=0), "highest_pu": v.max(axis=0), "losses_kw": losses,
             "vuf_percent": 100.0 * unbalance.max(axis=0, initial=0.0)}

@@ -12,9 +12,9 @@ import numpy as np
 from pyomo_dlmp.connection.hours import Hours
 from pyomo_dlmp.connection.limits import LimitOptions
 from pyomo_dlmp.connection.site import Site
-from pyomo_dlmp.network import CenterTappedTransformer, Network, OperatingPoint
+from pyomo_dlmp.network import Network, OperatingPoint
 from pyomo_dlmp.network.phases import DELTA_PAIRS, NEUTRAL, PHASES, SPLIT
-from pyomo_dlmp.opf.ac_form import rating
+from pyomo_dlmp.network.ratings import known_rating
 from pyomo_dlmp.opf.load_scale import load_series, reactive_series
 from pyomo_dlmp.power_flow.ac_solver import AcSolver
 from pyomo_dlmp.tolerances import SAME_VOLTAGE
@@ -220,16 +220,11 @@ def _uses(network: Network, point: OperatingPoint, t: int, options: LimitOptions
             minus = abs(phasors[0] + _TURN**2 * phasors[1] + _TURN * phasors[2])
             yield (Use(0.0, "unbalance", name, "", minus / plus, t), -math.inf, options.vuf / 100)
     for branch in network.branches.values() if options.thermal else ():
-        kva = rating(branch)
-        if kva is None:
-            continue
-        end = branch.to_bus if isinstance(branch, CenterTappedTransformer) else branch.from_bus
-        phases = branch.to_phases if end == branch.to_bus else branch.from_phases
-        for k in phases:
-            if k in network.buses[end].phases:
-                amps = abs(point.currents[branch.name, end, k, t])
-                share = amps * network.buses[end].kv_ln / kva  # A kV = kVA
-                yield Use(0.0, "loading", branch.name, k, share, t), -math.inf, 1.0
+        own = known_rating(branch, network.buses)
+        for k, kva in own.kva.items() if own is not None else ():
+            amps = abs(point.currents[branch.name, own.bus, k, t])
+            share = amps * network.buses[own.bus].kv_ln / kva  # A kV = kVA
+            yield Use(0.0, "loading", branch.name, k, share, t), -math.inf, 1.0
 
 
 def _magnitudes(bus, volts: dict[str, complex], legs: str) -> Iterator[tuple[str, float]]:

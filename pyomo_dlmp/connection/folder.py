@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pyomo_dlmp.connection.answer import Flexible
+from pyomo_dlmp.connection.feeding import unrated
 from pyomo_dlmp.connection.prices import PriceImpact
 from pyomo_dlmp.connection.result import ConnectionStudy
 from pyomo_dlmp.errors import ResultsFileError
@@ -84,7 +85,9 @@ def summary_table(study: ConnectionStudy, flexible: dict[str, Flexible],
     rows: list[tuple[str, Any, str]] = [
         ("bus", study.site.bus, ""), ("hours", study.hours.count, "1"),
         ("firm", study.firm_kw, "kW"), ("firm_ends_at", str(study.binding), ""),
-        ("limits_broken_before", len(study.existing), "1")]
+        ("limits_broken_before", len(study.existing), "1"),
+        ("branches", len(study.network.branches), "1"),
+        ("branches_without_known_rating", len(unrated(study.network)), "1")]
     if asked is not None:
         rows += list(asked.table.itertuples(index=False, name=None))
     for name, one in flexible.items():

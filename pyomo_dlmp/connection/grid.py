@@ -13,6 +13,7 @@ from pyomo_dlmp.ac.circuit import Circuit
 from pyomo_dlmp.ac.newton import solve
 from pyomo_dlmp.connection.capacity import NO_SOLUTION, Feeder, hourly_capacity
 from pyomo_dlmp.connection.curve import along_scale
+from pyomo_dlmp.connection.feeding import beside
 from pyomo_dlmp.connection.hours import Hours, different_hours
 from pyomo_dlmp.connection.limits import Limit, LimitOptions, Limits
 from pyomo_dlmp.connection.site import Site
@@ -193,14 +194,27 @@ class Grid:
             own.low[r], own.high[r] = min(own.low[r], *ends), max(own.high[r], *ends)
         return like.existing
 
-    def feeder(self, hours: np.ndarray) -> Feeder:
-        """The feeder at some different hours, its states without applicants solved."""
+    def feeder(self, hours: np.ndarray, site: Site) -> Feeder:
+        """The feeder at some different hours, its states without applicants solved.
+
+        Loadings that are broken already count where they feed the site.
+        """
         start = self.feeder_states(hours)
         if len(self.base[0]) < self.different:
             start, _ = solve_many(self.circuit, self.injected[:, hours], self.drawn[:, hours],
                                   start)
-        return Feeder(self.circuit, self.limits, self.drawn[:, hours], self.injected[:, hours],
-                      start)
+        return Feeder(self.circuit, self.limits_of(site), self.drawn[:, hours],
+                      self.injected[:, hours], start)
+
+    def limits_of(self, site: Site) -> Limits:
+        """Those that count for a site."""
+        out = beside(self.network, site.bus, (e.limit.key for e in self.existing))
+        if not out:
+            return self.limits
+        found = copy(self.limits)
+        idle = np.array([row.key in out for row in found.rows])
+        found.high = np.where(idle, _FAR, found.high)
+        return found
 
     def feeder_states(self, hours: np.ndarray) -> np.ndarray:
         """First guesses of states of different hours: those of hours near them."""
@@ -253,7 +267,7 @@ class Grid:
         count = self.different
 
         def compute(hours: np.ndarray):
-            return hourly_capacity(self.feeder(hours), site, max_kw)
+            return hourly_capacity(self.feeder(hours, site), site, max_kw)
 
         if self.scale is not None and count > EXACT_HOURS:
             share = np.zeros(count)
@@ -300,14 +314,14 @@ class Grid:
                                          np.arange(total)[-max(24, 2 * count):]]))
         left = np.ones(total, dtype=bool)
         while len(todo):
-            answer = hourly_capacity(self.feeder(todo), site, max_kw)
+            answer = hourly_capacity(self.feeder(todo, site), site, max_kw)
             found[todo], row[todo] = answer.kw, answer.row
             left[todo] = False
             rest = np.flatnonzero(left)
             limit = np.sort(found[~left])[count - 1]
             if not len(rest):
                 break
-            feeder, less = self.feeder(rest), np.zeros(len(rest), dtype=bool)
+            feeder, less = self.feeder(rest, site), np.zeros(len(rest), dtype=bool)
             # voltages are highest where its static var generator is used up
             for power in {limit, min(limit, site.svg_kvar)} - {0.0}:
                 _, excess = feeder.solve(site, np.full(len(rest), power), np.arange(len(rest)),

@@ -17,10 +17,10 @@ import scipy.sparse as sp
 from pyomo_dlmp.ac.circuit import GROUND, Circuit
 from pyomo_dlmp.ac.elements import Element
 from pyomo_dlmp.blocks.ac_limits import PLUS
-from pyomo_dlmp.network import Branch, CenterTappedTransformer, Line, Network, Transformer
+from pyomo_dlmp.network import CenterTappedTransformer, Line, Network, Transformer
 from pyomo_dlmp.network.phases import DELTA_PAIRS, NEUTRAL, PHASES, SPLIT
+from pyomo_dlmp.network.ratings import Rating, known_rating, limit_kva
 from pyomo_dlmp.network.units import mega
-from pyomo_dlmp.opf.ac_form import rating
 from pyomo_dlmp.tolerances import ROUNDING, SAME_VOLTAGE, WORSENED
 
 UNITS = {"voltage": "pu", "loading": "of its rating", "unbalance": "VUF"}
@@ -80,7 +80,7 @@ class LimitOptions:
         Whether they are of phases (to the neutral where it is not at ground), between phases, or
         of both.
     thermal : bool
-        Whether ratings of lines and transformers count, as currents of each phase.
+        Whether known ratings of lines, regulators and transformers count, as currents of phases.
     vuf : float or None
         Greatest voltage unbalance factor (%) of three-phase buses; None: no limit.
     """
@@ -214,34 +214,33 @@ class Limits:
         return found
 
     def _loadings(self) -> Iterator[tuple[Limit, dict[int, complex]]]:
-        """Currents of rated branches in shares of their rating, at the end that the OPF limits."""
+        """Currents of branches whose rating is known, in shares of it."""
         if not self.options.thermal:
             return
         circuit = self.circuit
+        branches, buses = circuit.network.branches, circuit.network.buses
         for element in circuit.elements:
-            branch = circuit.network.branches.get(element.name)
-            if element.kind not in ("shunt", "grounding") and (kva := rating(branch)) is not None:
-                assert branch is not None
-                own = branch.to_bus if isinstance(branch, CenterTappedTransformer) else (
-                    branch.from_bus)
-                yield from self._currents(element, own, mega(kva))
+            own = known_rating(branches.get(element.name), buses)
+            if element.kind not in ("shunt", "grounding") and own is not None:
+                yield from self._currents(element, own)
         for number, row in enumerate(circuit.ideal):
-            branch = circuit.network.branches.get(row.name.rpartition(".")[0])
-            if row.kind == "zone" or branch is None or (kva := rating(branch)) is None:
+            name = row.name.rpartition(".")[0]
+            own = None if row.kind == "zone" else known_rating(branches.get(name), buses)
+            if own is None:
                 continue
             for (bus, k), coef in zip(row.terminals, row.coefs.tolist(), strict=True):
-                if bus == branch.from_bus and k in circuit.network.buses[bus].phases:
-                    yield (Limit("loading", branch.name, k, -math.inf, 1.0),
-                           {circuit.n + number: coef / mega(kva)})
+                if bus == own.bus and k in own.kva:
+                    yield (Limit("loading", name, k, -math.inf, 1.0),
+                           {circuit.n + number: coef / mega(own.kva[k])})
 
-    def _currents(self, element: Element, own: str, mva: float):
+    def _currents(self, element: Element, own: Rating):
         circuit = self.circuit
         at = [circuit.at[end] for end in element.terminals]
         for i, (bus, k) in enumerate(element.terminals):
-            if bus == own and k in circuit.network.buses[bus].phases:
+            if bus == own.bus and k in own.kva:
                 entries: dict[int, complex] = {}
                 for node, y in zip(at, element.y[i].tolist(), strict=True):
-                    entries[node] = entries.get(node, 0.0) + y / mva
+                    entries[node] = entries.get(node, 0.0) + y / mega(own.kva[k])
                 yield Limit("loading", element.name, k, -math.inf, 1.0), entries
 
     def _unbalances(self):
@@ -257,16 +256,11 @@ class Limits:
 
 
 def without_ratings(network: Network) -> Network:
-    """A network whose ratings do not count."""
-    found: list[Branch] = []
-    for branch in network.branches.values():
-        if rating(branch) is None:
-            continue
-        if isinstance(branch, Line):
-            found.append(replace(branch, rating_kva=None))
-        elif isinstance(branch, Transformer | CenterTappedTransformer):
-            found.append(replace(branch, rated=False))
-    return network.replacing(*found)
+    """A network whose ratings are no limits of the OPF."""
+    return network.replacing(*(
+        replace(branch, rated=False) for branch in network.branches.values()
+        if isinstance(branch, Line | Transformer | CenterTappedTransformer)
+        and limit_kva(branch) is not None))
 
 
 def _pairs(phases: str) -> list[str]:

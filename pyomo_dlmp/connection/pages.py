@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pyomo_dlmp.connection.answer import Flexible, kw_words
+from pyomo_dlmp.connection.feeding import unrated_words
 from pyomo_dlmp.connection.folder import applicants_table
 from pyomo_dlmp.connection.hosting import HostingMap
 from pyomo_dlmp.connection.prices import PriceImpact
@@ -66,13 +67,20 @@ def _effects(effects: pd.DataFrame) -> pd.DataFrame:
     """The effects with a column for each case."""
     names = {"lowest_pu": "lowest voltage (pu)", "highest_pu": "highest voltage (pu)",
              "vuf_percent": "unbalance, VUF (%)", "losses_kw": "losses (kW)"}
+    loaded = [f"{_loaded(a, x)} → {_loaded(b, y)}" for a, x, b, y in zip(
+        effects["loading_percent_before"], effects["most_loaded_before"],
+        effects["loading_percent"], effects["most_loaded"], strict=True)]
     rows = {"hour": [str(hour) for hour in effects["hour"]],
             "site (kW)": [number(below(kw)) for kw in effects["kw"]],
             **{words: [f"{number(a)} → {number(b)}" for a, b in zip(
                 effects[f"{key}_before"], effects[key], strict=True)]
-               for key, words in names.items()}}
+               for key, words in names.items()}, "greatest loading (%)": loaded}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=list(effects["case"]))
     return table.rename_axis("quantity").reset_index()
+
+
+def _loaded(percent: float, name: str) -> str:
+    return "not known" if math.isnan(percent) else f"{number(percent)} ({name})"
 
 
 def applicants_page(studies: Sequence[ConnectionStudy]) -> str:
@@ -128,7 +136,7 @@ def _existing_section(study: ConnectionStudy) -> list[Section]:
         "existing", "Broken before anything is connected",
         "These limits are broken without the site. They are moved to the worst value that they "
         f"have without it: the site may make that worse by no more than {WORSENED:g} pu, or "
-        f"{100 * WORSENED:g} %."
+        f"{100 * WORSENED:g} %; loadings of what does not feed the site do not count."
         if study.options.get("existing") != "left out" else
         "These limits are broken without the site, and do not count.",
         [table_of(told.head(_MOST_LIMITS), 3,
@@ -179,10 +187,12 @@ def hosting_page(answer: HostingMap) -> str:
     if mapped(answer.table, places):
         pictures.append(Picture(Job(_map, (answer.table, places)).svg(),
                                 "The same on the map.", "Firm kW on the map.", narrow=True))
+    told = "" if answer.grid is None else unrated_words(answer.network,
+                                                        answer.grid.limits.options)
     return render_page(
         f"Hosting map of {answer.network.name}",
         f"one site at a time, {hours}, taps and capacitors as they are",
-        f"{answer!r}"[1:-1] + ".", [], [Section("map", "Firm kW by bus", "", [
+        f"{answer!r}"[1:-1] + f". {told}", [], [Section("map", "Firm kW by bus", "", [
             *pictures,
             table_of(answer.table, 1, f"Flexible: curtailed in at most {answer.allowed_hours:g} "
                      "hours a year.")])])
@@ -235,6 +245,8 @@ def lead_words(study: ConnectionStudy) -> str:
     if study.asked is not None and not study.asked.possible:
         words += f"Asked for were {study.asked.sentence} "
     words += existing_words(study)
+    if told := unrated_words(study.network, study.grid.limits.options):
+        words += f"{told} "
     words += str(study.check) if study.check is not None else ""
     return words + ("" if study.acting is None else
                     f" With controls acting {math.floor(study.acting.firm_kw):,} kW are firm.")

@@ -17,7 +17,7 @@ import pandas as pd
 from pyomo_dlmp.connection.answer import contracts
 from pyomo_dlmp.connection.grid import NO_LIMIT, Grid
 from pyomo_dlmp.errors import DlmpError
-from pyomo_dlmp.network import Line, Regulator
+from pyomo_dlmp.network import CenterTappedTransformer, Line, Regulator, Transformer
 from pyomo_dlmp.network.elements import MAX_TAP
 from pyomo_dlmp.tolerances import ROUNDING
 
@@ -61,7 +61,7 @@ def remedies_of(study: Any, progress: Progress | None, most: int) -> pd.DataFram
     if study.binding.what == NO_LIMIT:  # nothing has to be moved
         return pd.DataFrame(columns=columns)
     say = progress or (lambda stage: None)
-    found = [*_of_site(study), *_taps(study), *_lines(study)]
+    found = [*_of_site(study), *_taps(study), *_lines(study), *_units(study)]
     here = study.hourly.kw[study.binding.hour]
     for one in found:
         say(f"remedies in the limiting hour: {one.name}, {one.detail}")
@@ -187,7 +187,7 @@ def _lines(study: Any):
     if not lines:
         return
     grid, t = study.grid, study.grid.of_hour[study.binding.hour]
-    feeder = grid.feeder(np.array([t]))
+    feeder = grid.feeder(np.array([t]), study.site)
     kw = np.array([max(study.hourly.kw[study.binding.hour], 1.0)])
     z, _ = feeder.solve(study.site, kw, np.array([0]), feeder.start)
     at = grid.circuit.at
@@ -208,6 +208,17 @@ def _lines(study: Any):
                       rating_kva=None if line.rating_kva is None else 2.0 * line.rating_kva)
         yield _Remedy("reinforced line", f"a second set beside {line.name} "
                       f"({line.length:.3g} km)", (own,))
+
+
+def _units(study: Any):
+    """A second unit beside the transformer or regulator whose loading is the limit."""
+    branch = study.network.branches.get(study.binding.element)
+    if study.binding.what == "loading" and isinstance(
+            branch, Transformer | CenterTappedTransformer | Regulator):
+        assert branch.kva is not None
+        # equal ones side by side: the same impedance in % of twice the rating
+        yield _Remedy("second unit", f"another {branch.kva:,.0f} kVA beside {branch.name}",
+                      (replace(branch, kva=2.0 * branch.kva),))
 
 
 def _half(matrix, factor: float = 0.5):

@@ -249,7 +249,8 @@ class ConnectionStudy:
         """What the firm kW does, in four hours: before and after.
 
         Columns case (limiting hour, greatest, mean and least load), hour, kw, lowest_pu,
-        highest_pu, vuf_percent (greatest), losses_kw, each also as ``..._before``.
+        highest_pu, vuf_percent (greatest), losses_kw, loading_percent (greatest of those whose
+        rating is known), most_loaded (of what), each also as ``..._before``.
         """
         return effects_table(self)
 

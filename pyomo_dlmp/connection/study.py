@@ -12,6 +12,7 @@ from pyomo_dlmp.connection.acting import ActingControls, acting_faults, controls
 from pyomo_dlmp.connection.answer import contracts
 from pyomo_dlmp.connection.arguments import of_right_kinds
 from pyomo_dlmp.connection.engine import EngineCheck, EngineFeeder, EngineLimits, engine_check
+from pyomo_dlmp.connection.feeding import beside
 from pyomo_dlmp.connection.grid import NO_LIMIT, Grid
 from pyomo_dlmp.connection.hours import Hours, read_hours
 from pyomo_dlmp.connection.limits import Limit, LimitOptions
@@ -201,7 +202,7 @@ def binding_of(grid: Grid, site: Site, limit: Limit, hour: int, firm: float) -> 
     -------
     Binding
     """
-    feeder = grid.feeder(grid.of_hour[[hour]])
+    feeder = grid.feeder(grid.of_hour[[hour]], site)
     kw = np.array([firm * grid.hours.share[hour]])
     z, _ = feeder.solve(site, kw, np.array([0]), feeder.start)
     value = float(grid.limits.values(z)[grid.limits.rows.index(limit), 0])
@@ -234,7 +235,8 @@ def confirm(study: ConnectionStudy, options: LimitOptions, which: str | list[int
     for e in study.existing:
         moved.setdefault(e.limit.key, []).append(e.allowed)
     out = study.options.get("existing") == "left out"
-    limits = EngineLimits(options, {} if out else moved, frozenset(moved if out else ()))
+    idle = beside(study.network, study.site.bus, moved)
+    limits = EngineLimits(options, {} if out else moved, frozenset(moved) if out else idle)
     above = None if study.binding.limit is None else max(_ABOVE * study.firm_kw,
                                                          study.firm_kw + 1.0)
     feeder = EngineFeeder(study.network, study.sites, study.hours)

@@ -59,6 +59,7 @@ def pack(engine: Any) -> tuple[dict[str, Any], bytes]:
         "elements": elements, "buses": buses, "disabled": snapshot.disabled,
         "controls": {kind: [record["name"] for record in found]
                      for kind, found in snapshot.controls.items()}, "records": records.texts,
+        "amps": snapshot.amps,
     }
     body = np.concatenate(arrays) if arrays else np.zeros(0, dtype=complex)
     return header, body.astype("<c16").tobytes()
@@ -89,7 +90,8 @@ def unpack(header: dict[str, Any], body: bytes) -> Snapshot:
     snapshot = Snapshot(
         header["name"], header["frequency"], header["load_mult"], disabled=header["disabled"],
         controls={kind: [records[kind].get(name, {"name": name}) for name in names]
-                  for kind, names in header["controls"].items()}, shapes=records["loadshape"])
+                  for kind, names in header["controls"].items()}, shapes=records["loadshape"],
+        amps=header["amps"])
     for full, ends, shut in header["elements"]:
         n = len(shut)
         kind, name = full.lower().split(".", 1)

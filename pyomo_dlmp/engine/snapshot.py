@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 FULL = 1  # DSSJSONFlags.Full
+STATED = 0  # only properties that the script has set
+DEFAULT_AMPS = 400.0, 600.0  # normal and emergency, of lines that say nothing
 POSITIVE = 1  # DSSModels: the engine then gives three times the powers of its elements
 
 
@@ -111,6 +113,9 @@ class Snapshot:
         [load shape]: its record.
     places : dict of str to str
         File and line where an element was made, by its full name in lower case.
+    amps : dict of str to float
+        Normal rating (A) of lines and reactors that state one, or whose code or conductors do, by
+        their full name in lower case.
     """
 
     name: str
@@ -122,6 +127,7 @@ class Snapshot:
     buses: dict[str, EngineBus] = field(default_factory=dict)
     shapes: dict[str, dict[str, Any]] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
+    amps: dict[str, float] = field(default_factory=dict)
 
     def of(self, *kinds: str) -> list[EngineElement]:
         """The enabled elements of some classes.
@@ -177,7 +183,39 @@ def take(engine: Any, places: dict[str, str], records: Records | None = None) ->
         taken.elements[full.lower()].kva *= scale
     for name, record in records.every("loadshape").items():
         taken.shapes[name] = record
+    taken.amps = stated_amps(circuit)
     return taken
+
+
+def stated_amps(circuit: Any) -> dict[str, float]:
+    """See `Snapshot.amps`.
+
+    A line with a code has its rating, stated or not: there the engine's default counts as stated
+    only if the code states it.
+
+    Parameters
+    ----------
+    circuit : object
+        The engine's active circuit.
+
+    Returns
+    -------
+    dict of str to float
+    """
+    def of(kind: str) -> dict[str, dict[str, Any]]:
+        circuit.SetActiveClass(kind)
+        known = circuit.ActiveClass.ActiveClassName.lower() == kind
+        return by_name(circuit.ActiveClass.ToJSON(STATED)) if known else {}
+
+    codes, found = of("linecode"), {}
+    for kind in ("line", "reactor"):
+        for name, record in of(kind).items():
+            amps, code = record.get("normamps"), codes.get(str(record.get("linecode")).lower())
+            default = (amps, record.get("emergamps")) == DEFAULT_AMPS
+            if amps and 0 < amps < math.inf and not (
+                    default and code is not None and "normamps" not in code):
+                found[f"{kind}.{name}"] = float(amps)
+    return found
 
 
 class Records:

@@ -7,7 +7,7 @@ columns marked ** are left out unless some row needs them.
 |---|---|
 | buses.csv | name, kv_ll, phases, v_min_pu*, v_max_pu*, x*, y*, neutrals**, ground_r_ohm**, ground_x_ohm** |
 | line_codes.csv | name, length_unit, r_ohm_11 ... r_ohm_33, x_ohm_11 ..., b_us_11* ...; r_ohm_41** ... r_ohm_10_3** ... |
-| lines.csv | name, from_bus, to_bus, phases, code, length, length_unit, rating_kva*, closed**, to_conductors** |
+| lines.csv | name, from_bus, to_bus, phases, code, length, length_unit, rating_kva*, closed**, to_conductors**, rated** |
 | regulators.csv | name, from_bus, to_bus, phases, connection, kind, taps, kva**, r_percent**, x_percent** |
 | transformers.csv | name, from_bus, to_bus, phases, connection, kva, r_percent, x_percent, tap, rated, lead**, floating**, from_legs**, to_legs**, from_kv**, to_kv**, from_tap**, no_load_percent**, magnetizing_percent**, antifloat_ppm** |
 | center_tapped.csv (optional) | name, from_bus, to_bus, leg, kva, r_percent, x_percent, and tap ... antifloat_ppm as above, all ** |

@@ -45,6 +45,7 @@ LINES = Table("lines.csv", (
     *texts("name", "from_bus", "to_bus"), optional("phases"), Column("code", "code"),
     number("length"), Column("length_unit", "unit", UNIT), optional("rating_kva", cell=NUMBER),
     rare("closed", True, YES_NO), rare("to_conductors", None, TEXT),
+    rare("rated", True, YES_NO),
 ))
 
 
@@ -204,6 +205,7 @@ def line_row(line: Line, unit: str) -> dict[str, Any]:
         "name": line.name, "from_bus": line.from_bus, "to_bus": line.to_bus,
         "phases": line.phases, "code": line.code.name, "length": length, "unit": unit,
         "rating_kva": line.rating_kva, "closed": line.closed, "to_conductors": line.to_conductors,
+        "rated": line.rated,
     }
 
 

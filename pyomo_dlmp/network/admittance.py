@@ -29,7 +29,8 @@ class NodalAdmittance:
         Real and imaginary part of Y (S), over the conductors of the buses in their order; arrays
         are turned into tuples.
     rating_kva : float or None
-        Rating of the whole element (kVA), for the record; None: none.
+        Rating of the whole element (kVA), shared by the phases of its first bus; no limit of
+        models, but of a connection study. None: not known.
     """
 
     name: str

@@ -182,7 +182,9 @@ class Line(_Through):
     to_conductors : str or None
         Those at its to-bus, in the same order, where they differ.
     rating_kva : float or None
-        Limit of the apparent power per phase (kVA); None: no limit.
+        Of the apparent power per phase (kVA), as a current at nominal voltage; None: not known.
+    rated : bool
+        Whether that is a limit of models; a connection study counts it in any case.
     closed : bool
         False: an open switch, which is not part of the tree.
     """
@@ -196,6 +198,7 @@ class Line(_Through):
     rating_kva: Annotated[float | None, Range(0, unit="kVA", above=True)] = None
     closed: bool = True
     to_conductors: str | None = None
+    rated: bool = True
 
     @property
     def to_phases(self) -> str:

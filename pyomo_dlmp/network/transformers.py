@@ -39,7 +39,7 @@ class Transformer:
     tap, from_tap : float
         Factors (1) of the rated voltages of the to-side and the from-side.
     rated : bool
-        Whether there is a thermal limit.
+        Whether its rating is a limit of models; a connection study counts it in any case.
     lead : bool
         Whether the to-side of a delta-wye or wye-delta leads by 30 degrees instead of lagging.
     floating : "", "from", "to" or "both"

@@ -8,9 +8,8 @@ from typing import Any
 from pyomo_dlmp.ac.circuit import Circuit
 from pyomo_dlmp.ac.elements import Element, IdealRow
 from pyomo_dlmp.blocks import AcBusBlock, AcElementBlock, AcSubstationBlock, Horizon
-from pyomo_dlmp.network import Line, Network
-from pyomo_dlmp.network.kinds import Branch
-from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
+from pyomo_dlmp.network import CenterTappedTransformer, Network
+from pyomo_dlmp.network.ratings import limit_kva
 from pyomo_dlmp.opf.ac_point import set_operating_point
 from pyomo_dlmp.opf.branches import component_of
 from pyomo_dlmp.opf.curvature import add_curvature
@@ -86,7 +85,7 @@ def _add_elements(m: Any, circuit: Circuit, horizon: Horizon, given: OpfOptions)
                 block.join([(row.terminals, row.coefs) for row in rows], horizon, m.bus)
             other = component in ("shunt", "grounding", "zone")  # named as a bus, perhaps
             branch = None if other else network.branches.get(name)
-            kva = rating(branch)
+            kva = limit_kva(branch)
             if kva is not None:  # of the halves of a centre-tapped one
                 at = branch.to_bus if isinstance(branch, CenterTappedTransformer) else None
                 block.limit_current(kva, horizon, m.bus, given.thermal_sides,
@@ -137,23 +136,3 @@ def joints_of(model: Any, circuit: Circuit) -> Iterator[tuple[Any, int]]:
         block = model.component(component)[name]
         number = seen[id(block)] = seen.get(id(block), -1) + 1
         yield block, number
-
-
-def rating(branch: Branch | None) -> float | None:
-    """Rating of a branch per phase.
-
-    Parameters
-    ----------
-    branch : Branch or None
-        Of a network.
-
-    Returns
-    -------
-    float or None
-        In kVA; None: it has none.
-    """
-    if isinstance(branch, Line):
-        return branch.rating_kva
-    if isinstance(branch, Transformer | CenterTappedTransformer) and branch.rated:
-        return branch.kva / len(branch.to_phases)
-    return None

@@ -20,7 +20,7 @@ from pyomo_dlmp.blocks.shunt import inject_charging
 from pyomo_dlmp.network import Branch, Line, Network, Regulator
 from pyomo_dlmp.network.admittance import NodalAdmittance
 from pyomo_dlmp.network.parallel import Side, bank_of, element_bank
-from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
+from pyomo_dlmp.network.ratings import limit_kva
 from pyomo_dlmp.opf.options import OpfOptions
 from pyomo_dlmp.opf.reduction import Reduction
 from pyomo_dlmp.tolerances import RANK
@@ -116,31 +116,11 @@ def _add_bank(m, network: Network, horizon: Horizon, given: OpfOptions, grounded
         own = m.component(component_of(branch))[branch.name]
         ends = m.bus[branch.from_bus], m.bus[branch.to_bus]
         follow(own, member, block, horizon, ends)
-        kva = rating(branch)
+        kva = limit_kva(branch)
         if kva is not None:
             own.limit_flow(kva, given.thermal_sides, given.thermal_penalty, horizon.hours)
         if isinstance(branch, Line):
             inject_charging(branch, horizon, ends)
-
-
-def rating(branch: Branch) -> float | None:
-    """Limit of a branch's apparent power.
-
-    Parameters
-    ----------
-    branch : Branch
-        Any branch.
-
-    Returns
-    -------
-    float or None
-        kVA per phase of its to-bus; None: no limit.
-    """
-    if isinstance(branch, Line):
-        return branch.rating_kva
-    if isinstance(branch, Transformer | CenterTappedTransformer) and branch.rated:
-        return branch.kva / len(branch.to_phases)
-    return None
 
 
 def _add_admittance(m, element: NodalAdmittance, horizon: Horizon, grounded: bool) -> None:

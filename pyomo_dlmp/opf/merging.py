@@ -20,6 +20,7 @@ from pyomo_dlmp.errors import Fault, listed
 from pyomo_dlmp.network import Branch, Line, Network, Regulator
 from pyomo_dlmp.network.admittance import NodalAdmittance
 from pyomo_dlmp.network.kinds import buses_of, label
+from pyomo_dlmp.network.ratings import limit_kva
 from pyomo_dlmp.network.topology import end_legs
 
 MOST_LOOPS = 20  # that are listed branch by branch
@@ -210,7 +211,7 @@ class _Arranger:
     def _closing(self, lines: list[Line]) -> None:
         """Joints that close a loop of joints: how they share the current is not determined."""
         for line in lines:
-            if line.rating_kva is None:
+            if limit_kva(line) is None:
                 self.found.idle.append(line)
                 continue
             self.found.faults.append(Fault(

@@ -17,6 +17,7 @@ from pyomo_dlmp.report.tables import number
 _OF_LIMITS = {"voltage": "voltage limits make", "congestion": "ratings make",
               "unbalance": "unbalance makes"}
 _WORTH_A_WORD = 0.2  # share of a price
+_FULL, _MOST = 100.05, 4  # % of a rating; branches that are named
 _UNLIKE, _FEW = 3.0, 0.1  # times the median; share of the buses
 
 
@@ -116,7 +117,7 @@ def points(results: Results) -> list[tuple[str, str]]:
     """
     found = [("Studied", [_setting(results)]), ("Payments", _payments(results)),
              ("Prices", _prices(results)), ("Voltages", _voltages(results)),
-             ("Beyond limits", _beyond(results)),
+             ("Beyond limits", _beyond(results) + _overloaded(results)),
              ("Penalties in prices", [x for x in [flag_sentence(results)] if x]),
              ("Unbalance", _unbalance(results)), ("Audit", _audit(results))]
     return [(subject, " ".join(sentences)) for subject, sentences in found if sentences]
@@ -222,6 +223,22 @@ def _beyond(results: Results) -> list[str]:
             parts.append(f"{_count(int(count), 'voltage')} in “{case}” (the furthest: {where})")
     return [f"Beyond their soft limits are {_listed(parts)}: PRICES THERE CONTAIN THE PENALTY for "
             "that, not only the cost of power."] if parts else []
+
+
+def _overloaded(results: Results) -> list[str]:
+    """Branches beyond their rating, whether that is a limit of the model or not."""
+    over = results.line_loading[results.line_loading["value"] > _FULL]
+    parts = []
+    for case in cases_of(over):
+        rows = pick(over, case=case)
+        worst = rows.loc[rows.groupby("element")["value"].idxmax()].sort_values(
+            "value", ascending=False)
+        named = [f"{row['element']} {row['value']:.1f}\u00a0% (phase {row['phase']}, hour "
+                 f"{row['period']})" for row in worst.head(_MOST).to_dict("records")]
+        more = [f"{len(worst) - _MOST} more"] if len(worst) > _MOST else []
+        parts.append(f"{_listed(named + more)} in “{case}”")
+    return [f"Beyond their rating, which need not be a limit of the model, are {'; '.join(parts)}."
+            ] if parts else []
 
 
 def _unbalance(results: Results) -> list[str]:

@@ -1,10 +1,11 @@
 """Loading of lines and transformers in percent of their rating, phase by phase.
 
     linear form   |p + jq| / rating, of the power towards the to-bus
-    AC form       |I| / I_rated, I_rated = rating at nominal voltage, at the from-bus (the to-bus of
-                  a centre-tapped transformer): what a limit of the model would hold
+    AC form       |I| / I_rated, I_rated = rating at nominal voltage: where the model has a limit
+                  that limit's, else at the end that `network.ratings` looks at
 
-A transformer's rating is that of its nameplate, whether the model limits it or not.
+A rating that is known counts, whether the model limits it or not: of a transformer or regulator
+that of its nameplate.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import pandas as pd
 from pyomo.environ import value
 
 from pyomo_dlmp.blocks.parallel import flow_blocks
-from pyomo_dlmp.network import Line
+from pyomo_dlmp.network.ratings import Rating, known_rating, limit_kva
 from pyomo_dlmp.network.transformers import CenterTappedTransformer, Transformer
 from pyomo_dlmp.network.units import mega
 from pyomo_dlmp.results.ac_elements import element_blocks
@@ -43,51 +44,47 @@ def line_loading_table(dso, network) -> pd.DataFrame:
     """
     of = _in_ac if exact(dso) else _linear
     periods, rows = list(dso.periods), []
-    for name, phase, mva in of(dso, network, periods):
-        rated = mega(rating_of(network.branches[name]) or 0.0)
+    for name, phase, share in of(dso, network, periods):
         rows += [(name, phase, t, "loading", float(x), "%")
-                 for t, x in zip(periods, 100.0 * mva / rated, strict=True)]
+                 for t, x in zip(periods, 100.0 * share, strict=True)]
     return LINE_LOADING.frame(rows)
 
 
-def rating_of(branch: Any) -> float | None:
-    """Rating of a branch per phase of its to-bus.
-
-    Parameters
-    ----------
-    branch : Branch or None
-
-    Returns
-    -------
-    float or None
-        In kVA; None: it has none.
-    """
-    if isinstance(branch, Line):
-        return branch.rating_kva
-    if isinstance(branch, Transformer | CenterTappedTransformer):
-        return branch.kva / len(branch.to_phases)
-    return None
-
-
 def _linear(dso, network, periods: list[Hashable]) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Branch, phase, and MVA by period."""
+    """Branch, phase, and share of its rating by period."""
     for name, block in flow_blocks(dso):
-        if rating_of(network.branches.get(name)):
-            for phase in dict.fromkeys(phase for phase, _ in block.p):
+        branch = network.branches.get(name)
+        if branch is None or (known := known_rating(branch, network.buses)) is None:
+            continue
+        if isinstance(branch, Transformer | CenterTappedTransformer):
+            of = dict.fromkeys(branch.to_phases, branch.kva / len(branch.to_phases))
+        else:  # the same phases at both ends, or others in the same order
+            of = dict(zip(branch.to_phases, map(known.kva.get, branch.from_phases), strict=False))
+        for phase in dict.fromkeys(phase for phase, _ in block.p):
+            if kva := of.get(phase):
                 yield name, phase, np.array([
                     abs(complex(value(block.p[phase, t]), value(block.q[phase, t])))
-                    for t in periods])
+                    for t in periods]) / mega(kva)
 
 
 def _in_ac(dso, network, periods: list[Hashable]) -> Iterator[tuple[str, str, np.ndarray]]:
-    for name, block in element_blocks(dso, ("line", "transformer")):
+    for name, block in element_blocks(dso, ("line", "regulator", "transformer", "admittance")):
         branch = network.branches.get(name)
-        if not rating_of(branch):
+        rating = _of_limit(branch, network.buses) or known_rating(branch, network.buses)
+        if rating is None:
             continue
-        end = branch.to_bus if isinstance(branch, CenterTappedTransformer) else (
-            block.terminals[0][0])
         volts = np.stack([conductor_phasors(dso.bus[bus], periods, [k])[:, 0]
                           for bus, k in block.terminals])
         for i, (bus, k) in enumerate(block.terminals):
-            if bus == end and k in dso.bus[bus].phases:
-                yield name, k, np.abs(block.y[i] @ volts)
+            if bus == rating.bus and k in rating.kva:
+                yield name, k, np.abs(block.y[i] @ volts) / mega(rating.kva[k])
+
+
+def _of_limit(branch: Any, buses) -> Rating | None:
+    """What the AC form limits: the from-bus, of a centre-tapped transformer the to-bus."""
+    if (kva := limit_kva(branch)) is None:
+        return None
+    to = isinstance(branch, CenterTappedTransformer)
+    bus = branch.to_bus if to else branch.from_bus
+    return Rating(bus, {k: kva for k in (branch.to_phases if to else branch.from_phases)
+                        if k in buses[bus].phases})

@@ -17,6 +17,7 @@ from pyomo_dlmp.errors import DlmpError, Fault, NetworkError, StudyFileError, ne
 from pyomo_dlmp.io import find_feeder
 from pyomo_dlmp.market.workload import PARTS, WORK
 from pyomo_dlmp.network import Network
+from pyomo_dlmp.network.ratings import with_limits
 from pyomo_dlmp.network.registry import device_classes
 from pyomo_dlmp.network.series import names_findings
 from pyomo_dlmp.opf.reduction import reduced
@@ -51,8 +52,8 @@ from pyomo_dlmp.study.values import (
     table_findings,
 )
 
-_TOP = {"title", "feeder", "results", "case", "price_taker", "owner", "emissions", *TABLES,
-        *PARTS}
+_TOP = {"title", "feeder", "ratings", "results", "case", "price_taker", "owner", "emissions",
+        *TABLES, *PARTS}
 
 
 def _device_words() -> list[str]:
@@ -279,8 +280,12 @@ class _Reader:
             self._fault("feeder", "is missing" if feeder is None else f"is {shown(feeder)}",
                         'Write feeder = "ieee37", a folder of tables, or a .dss file.')
             return None
+        ratings = data.get("ratings", False)
+        if not isinstance(ratings, bool):
+            self._fault("ratings", f"is {shown(ratings)}", "Write true or false.")
         try:
-            return find_feeder(feeder, self.progress)
+            found = find_feeder(feeder, self.progress)
+            return with_limits(found) if ratings is True else found
         except DlmpError as err:
             for fault in err.faults:
                 own = fault.where == f"feeder {feeder!r}"

@@ -80,7 +80,8 @@ LIMITS = {
 }
 
 
-@pytest.mark.parametrize("name", LIMITS)
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=pytest.mark.large) if name == "tied_123" else name for name in LIMITS])
 def test_they_settle_and_their_prices_are_marginal(name):
     net, (legs, limits) = FEEDERS[name](True), LIMITS[name]
     answer = solved(net, **limits)

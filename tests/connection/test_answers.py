@@ -215,7 +215,7 @@ def test_both_remedies_together_have_their_closed_form():
 
 def test_all_regulators_of_a_place_and_that_of_the_limiting_phase_are_tried():
     network = dlmp.load_feeder("ieee13")  # phase c limits; reg3 is that of phase c
-    study = dlmp.connection_study(network, "675", v_max=None, check=False)
+    study = dlmp.connection_study(network, "675", v_max=None, thermal=False, check=False)
     table = study.remedies()
     taps = table[table["remedy"] == "regulator taps"]
     assert len(taps) == 2 and (

@@ -18,7 +18,7 @@ from tests.checks import check_answer
 from tests.market.strategies import markets, payers_of_active_power
 
 
-@settings(max_examples=16)
+@settings(max_examples=8)
 @given(markets())
 def test_the_tables_pay_what_the_model_pays(market):
     m = market.model()

@@ -28,8 +28,8 @@ def read_text(text, folder, **how):
     kept = {}
     original = reader.read_snapshot
 
-    def keep(snapshot):
-        kept["draft"] = original(snapshot)
+    def keep(snapshot, *more):
+        kept["draft"] = original(snapshot, *more)
         return kept["draft"]
 
     reader.read_snapshot = keep

@@ -77,6 +77,7 @@ def check_by_regions(small) -> str:
     return "regions"
 
 
+@pytest.mark.large  # tests/solve/test_random_bilevels.py has fewer of them
 def test_random_small_bilevels_are_never_beaten_by_a_grid():
     counts = Counter()
 

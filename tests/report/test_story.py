@@ -35,3 +35,17 @@ def test_a_price_of_energy_says_nothing_of_limits(tmp_path):
         read_results(write_synthetic(tmp_path, buses=12, periods=3)), 1.0, 0.0)
     words = " ".join(said for _, said in points(results))
     assert "of which" not in words and "times the median" not in words
+
+
+def test_what_is_beyond_its_rating_is_said_limited_or_not(tmp_path):
+    results = read_results(write_synthetic(tmp_path, buses=12, periods=3))
+    case = results.cases[0]
+
+    def said(percent):
+        table = pd.DataFrame([{
+            "case": case, "element": "xfm1", "phase": k, "period": t, "quantity": "loading",
+            "value": percent - t, "unit": "%"} for k in "ab" for t in range(3)])
+        return dict(points(replace(results, line_loading=table))).get("Beyond limits", "")
+
+    assert f"xfm1 119.0\u00a0% (phase a, hour 0) in “{case}”" in said(119.0)
+    assert "rating" not in said(100.0)

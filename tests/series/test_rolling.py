@@ -89,11 +89,11 @@ def test_a_ups_goes_on_with_what_it_holds():
 def test_a_battery_of_the_feeder_goes_on_with_what_it_holds():
     battery = dlmp.Storage(name="bat", bus="end", kw_max=100, kwh_max=200, kwh_start=100)
     net = feeder(LOAD, battery, DC)
-    m = market(1.0, network=net, periods=4)
-    p = Problems(m, read_table(hours(8), m), horizon=4)
+    m = market(0.6, network=net, periods=2)
+    p = Problems(m, read_table(hours(4), m), horizon=2)
     later = p.market_of(p.spans[1], State(storage={"bat": 40.0})).network.devices["bat"]
     assert (later.kwh_start, later.kwh_end) == (40.0, 100)
-    found = dlmp.solve_series(m, hours(5), horizon=4)
+    found = dlmp.solve_series(m, hours(3), horizon=2)
     assert found.steps["status"].tolist() == ["optimal"] * 2
 
 

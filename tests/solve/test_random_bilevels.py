@@ -19,6 +19,11 @@ from tests.models import solver_or_skip
 FOUND = (118, 160, 161, 178, 197, 231, 385, 537)
 
 
+def _large(*values):
+    """Parameters of which `make test` has another that shows the same."""
+    return pytest.param(*values, marks=pytest.mark.large)
+
+
 def check_small(small, solver: str) -> str:
     """agreed | refused | no answer | not proven; AssertionError for a wrong answer."""
     best, _ = small.brute(9)
@@ -42,7 +47,8 @@ def check_small(small, solver: str) -> str:
     return "agreed" if result.status == "optimal" else "not proven"
 
 
-@pytest.mark.parametrize("name, least", [("highs", 4), ("gurobi", 6), ("scip", 6), ("cplex", 5)])
+@pytest.mark.parametrize("name, least", [("highs", 4), ("gurobi", 6), _large("scip", 6),
+                                         _large("cplex", 5)])
 def test_seeds_that_once_found_a_fault(name, least):
     solver, counts = solver_or_skip(name), Counter()
     for seed in FOUND:
@@ -51,7 +57,8 @@ def test_seeds_that_once_found_a_fault(name, least):
 
 
 # HiGHS refuses where a price has no proved bound, which Gurobi's SOS1 sets do not need
-@pytest.mark.parametrize("name, least", [("highs", 0.4), ("gurobi", 0.65), ("scip", 0.65)])
+@pytest.mark.parametrize("name, least", [("highs", 0.4), _large("gurobi", 0.65),
+                                         _large("scip", 0.65)])
 def test_no_answer_is_beaten_by_a_grid(name, least):
     solver, counts = solver_or_skip(name), Counter()
 

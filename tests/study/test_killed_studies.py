@@ -55,7 +55,8 @@ def child(tmp_path, number, times, run, stage, *options):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal")
 @pytest.mark.parametrize(("run", "stage", "whole"), [
-    ("no SVG", "building", 0), ("SVG", "AC check", 1), ("SVG", "drawing", 2)])
+    pytest.param("no SVG", "building", 0, marks=pytest.mark.large), ("SVG", "AC check", 1),
+    pytest.param("SVG", "drawing", 2, marks=pytest.mark.large)])
 def test_a_kill_of_the_first_and_of_a_second_study(tmp_path, run, stage, whole, capsys):
     folder = tmp_path / "out"
     assert child(tmp_path, signal.SIGKILL, 1, run, stage).returncode == -signal.SIGKILL
@@ -73,7 +74,9 @@ def test_a_kill_of_the_first_and_of_a_second_study(tmp_path, run, stage, whole, 
     is_whole(folder)
 
 
-@pytest.mark.parametrize(("stage", "times"), [("search", 2), ("building", 2), ("drawing", 3)])
+@pytest.mark.parametrize(("stage", "times"), [
+    ("search", 2), pytest.param("building", 2, marks=pytest.mark.large),
+    pytest.param("drawing", 3, marks=pytest.mark.large)])
 def test_a_second_ctrl_c_is_clean(tmp_path, stage, times):
     done = child(tmp_path, signal.SIGINT, times, "SVG", stage)
     assert done.returncode == 130 and done.stderr == ""

@@ -84,3 +84,34 @@ def test_the_key_is_true_or_false(tmp_path):
     path = tiny.write_tiny(tmp_path, WITH.replace("datacenters = true", 'datacenters = "yes"'))
     with pytest.raises(StudyFileError, match=r"\[report\] without_datacenters.*true or false"):
         read_study(path)
+
+
+def test_ratings_of_the_feeder_are_limits_where_the_study_says_so(tmp_path):
+    path = tiny.write_tiny(tmp_path, WITH)
+    network = rated(tmp_path)
+    dlmp.write_tables(network.replacing(replace(network.lines["l2"], rated=False)),
+                      tmp_path / "feeder")
+    assert not read_study(path).base.lines["l2"].rated
+    path.write_text(path.read_text("utf-8").replace("feeder = ", "ratings = true\nfeeder = ", 1))
+    assert read_study(path).base.lines["l2"].rated
+    path.write_text(path.read_text("utf-8").replace("ratings = true", 'ratings = "yes"', 1))
+    with pytest.raises(StudyFileError, match=r"ratings: is 'yes'\. Write true or false"):
+        read_study(path)
+
+
+def test_regulators_and_transformers_are_loaded_by_their_nameplate():
+    """In both forms; in AC against the currents of the engine."""
+    network = dlmp.load_feeder("ieee13")
+    answer = dlmp.solve_ac_opf(network, periods=1, price=30, v_min=0.9, v_max=1.1)
+    table = line_loading_table(answer.model, network).set_index(["element", "phase"])["value"]
+    point = dlmp.ac_power_flow(network).point
+    for name, bus, phase, amps in (
+            ("reg3", "650", "c", 1666 / network.buses["650"].kv_ln),
+            ("xfm1", "633", "a", 500 / 3 / network.buses["633"].kv_ln),
+            ("sub", "650", "c", 5000 / 3 / network.buses["650"].kv_ln)):
+        engine = 100 * abs(point.currents[name, bus, phase, 0]) / amps
+        assert table[name, phase] == pytest.approx(engine, rel=1e-4)
+    linear = dlmp.build_opf(network, periods=1)
+    dlmp.solve_opf(linear)
+    assert {"reg1", "reg2", "reg3", "xfm1", "sub"} <= set(
+        line_loading_table(linear, network)["element"])

@@ -12,7 +12,7 @@ from tests.feeders import engine
 KNOWN = {"ieee13": (.0064, .0030), "ieee34": (.039, .015), "ieee37": (.0015, .0006),
          "ieee123": (.0046, .0019), "eulv906": (.0020, .0011), "ieee8500": (.091, .049)}
 
-LARGE = {"ieee8500": pytest.mark.large, "eulv906": pytest.mark.slow}
+LARGE = {"ieee8500": pytest.mark.large, "eulv906": pytest.mark.large}
 
 
 @pytest.mark.parametrize("name", [

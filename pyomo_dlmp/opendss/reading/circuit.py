@@ -68,6 +68,8 @@ class Draft:
         Full names of the sources that are the substation.
     made : dict of str to list of str
         [full name]: names of the elements that it became.
+    ratings : bool
+        Whether ratings are limits of models.
     """
 
     snapshot: Snapshot
@@ -85,6 +87,7 @@ class Draft:
     ground: dict[str, complex] = field(default_factory=dict)
     sources: set[str] = field(default_factory=set)
     made: dict[str, list[str]] = field(default_factory=dict)
+    ratings: bool = False
 
     # ------------------------------------------------------------------------------- messages
 
@@ -249,6 +252,15 @@ class Draft:
         if first == 0:
             return self.letter(bus, second)
         return pair_name(self.letter(bus, first) + self.letter(bus, second))
+
+    def is_phase(self, place: Place) -> bool:
+        """Whether a node is a phase, and the source feeds it."""
+        return place in self.live and self.letter(*place) in (*PHASES, *SPLIT)
+
+    def stated_kva(self, element: EngineElement) -> float | None:
+        """Normal rating of a phase of a line (kVA at nominal voltage), if the file states one."""
+        amps = self.snapshot.amps.get(element.full.lower())
+        return None if amps is None else tidy(amps * self.kv_ln(element.ends[0][0]))
 
     def private(self, place: Place) -> bool:
         """Whether a node is no phase, and only one element is there: a star point of its own."""

@@ -96,7 +96,7 @@ def read_line(draft: Draft, element: EngineElement, codes: Codes) -> list[Branch
         return _opened(draft, element, length, codes)
     ends = _conductors(draft, element)
     if ends is None or element.full.lower() in draft.coupled:
-        return general(draft, element)
+        return general(draft, element, _whole(draft, element))
     own = codes.per_km.get(element.full)
     if own is not None and len(ends[0]) == own.stacked.shape[1]:  # as nearly all
         return [_plain(draft, element, own, length, ends[1:], codes)]
@@ -106,7 +106,7 @@ def read_line(draft: Draft, element: EngineElement, codes: Codes) -> list[Branch
     found = (codes.prepared[element.full] if element.full in codes.prepared
              and len(rows) == n else series(element.y[np.ix_(pick, pick)]))
     if found is None:
-        return general(draft, element)
+        return general(draft, element, _whole(draft, element))
     dead = [row for row in range(n) if row not in rows and element.nodes[row][1]]
     if dead:
         draft.leave_out(element.full, "nothing feeds its conductors at nodes "
@@ -116,7 +116,7 @@ def read_line(draft: Draft, element: EngineElement, codes: Codes) -> list[Branch
         every = [*both, *(n + k for k in both)]
         whole = series(element.y[np.ix_(every, every)])
         if whole is None:
-            return general(draft, element)
+            return general(draft, element, _whole(draft, element))
         held = [both.index(row) for row in rows]
         found = Series(whole.z[np.ix_(held, held)], whole.b[np.ix_(held, held)])
     return [_made(draft, element, found, length, (first, second), codes)]
@@ -148,7 +148,8 @@ def _plain(draft: Draft, element: EngineElement, own: PerKm, length: float,
     code = codes.share(str(element.record.get("linecode") or element.name), own)
     return Line(name=draft.name(element.full), from_bus=first, to_bus=second, code=code,
                 length=tidy(length, 12), phases=ends[0], closed=closed,
-                to_conductors=None if ends[0] == ends[1] else ends[1])
+                to_conductors=None if ends[0] == ends[1] else ends[1],
+                rating_kva=draft.stated_kva(element), rated=draft.ratings)
 
 
 def _conductors(draft: Draft, element: EngineElement) -> tuple[list[int], str, str] | None:
@@ -197,7 +198,7 @@ def _opened(draft: Draft, element: EngineElement, length: float, codes: Codes) -
     n = len(element.nodes) // 2
     shut = element.shut[:n] & element.shut[n:]
     first, second = (bus for bus, _ in element.ends)
-    rest = general(draft, element)
+    rest = general(draft, element, _whole(draft, element))
     idle = max((np.abs(made.y).max() * draft.kv_ln(made.from_bus) ** 2 * 1e3 for made in rest
                 if isinstance(made, NodalAdmittance)), default=0.0)
     if shut.any():
@@ -242,14 +243,21 @@ def read_series_reactor(draft: Draft, element: EngineElement, codes: Codes) -> l
     """
     ends = _conductors(draft, element) if element.shut.all() else None
     if ends is None:
-        return general(draft, element)
+        return general(draft, element, _whole(draft, element))
     rows, first, second = ends
     n = len(element.nodes) // 2
     pick = [*rows, *(n + row for row in rows)]
     found = series(element.y[np.ix_(pick, pick)])
     if found is None or len(rows) < sum(1 for _, node in element.nodes[:n] if node):
-        return general(draft, element)
+        return general(draft, element, _whole(draft, element))
     return [_made(draft, element, found, 1.0, (first, second), codes)]
+
+
+def _whole(draft: Draft, element: EngineElement) -> float | None:
+    """What all phases of its first end may carry together (kVA)."""
+    kva = draft.stated_kva(element)
+    phases = sum(draft.is_phase(place) for place in element.nodes[:len(element.nodes) // 2])
+    return None if kva is None else kva * max(phases, 1)
 
 
 def _fault(draft: Draft, full: str, what: str, cure: str) -> Unsupported:

@@ -33,7 +33,8 @@ MOST = 60  # lines of a warning
 
 def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: str = "error",
                  timeout: float = 60.0, allow_folders: Iterable[str | Path] = (),
-                 run_studies: bool = True, hour: int | None = None) -> Network:
+                 run_studies: bool = True, hour: int | None = None,
+                 ratings: bool = False) -> Network:
     """The circuit of an OpenDSS file and all that it includes, taps and switches as solved.
 
     The script runs in the OpenDSS engine until its own last command; then the
@@ -67,6 +68,10 @@ def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: s
         The loads and generators of that hour of their daily shapes, from 1 on, are the nominal
         ones: at the value with which the hour ends, as in the engine's daily mode. By default the
         shapes become profiles, of which a model takes the mean of each period.
+    ratings : bool
+        Whether ratings of lines and transformers are limits of the OPF (`Line.rated`,
+        `Transformer.rated`): prices of a feeder that is overloaded then have the penalty for that.
+        They are read in any case, and a connection study counts them.
 
     Returns
     -------
@@ -97,7 +102,7 @@ def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: s
     if not path.is_file():
         raise OpenDssError.at(str(path), "there is no such file", "Give the master .dss file.")
     solved = solve_script(path, timeout, allow_folders, run_studies)
-    draft = read_snapshot(solved.snapshot)
+    draft = read_snapshot(solved.snapshot, ratings)
     faults = [*draft.faults, *(draft.unsupported if on_unsupported == "error" else ())]
     if faults:
         raise OpenDssError(faults)
@@ -118,20 +123,22 @@ def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: s
         raise NetworkError(_placed(fault, draft) for fault in error.faults) from None
 
 
-def read_snapshot(snapshot: Snapshot) -> Draft:
+def read_snapshot(snapshot: Snapshot, ratings: bool = False) -> Draft:
     """A solved circuit as elements of a network.
 
     Parameters
     ----------
     snapshot : Snapshot
         Of a circuit that has been solved.
+    ratings : bool
+        As of `read_opendss`.
 
     Returns
     -------
     Draft
         With elements, faults, and what cannot be represented.
     """
-    draft = Draft(snapshot)
+    draft = Draft(snapshot, ratings=ratings)
     for full in snapshot.disabled:
         draft.leave_out(full, "it is disabled")
     every = snapshot.of("vsource")

@@ -81,18 +81,19 @@ def _tried(draft: Draft, element: EngineElement, regulated: bool) -> list[Any]:
     """Classes of ours, the first whose admittance is the engine's; else nothing."""
     try:
         if tapped_at(element) == 0:
-            made = [_center_tapped(draft, element)]
+            made = [replace(_center_tapped(draft, element), rated=draft.ratings)]
             return made if not same(draft, element, made) else []
         windings = [_winding(draft, element, k) for k in range(len(element.ends))]
     except Unsupported:
         return []
     if len(windings) == 3:
-        return star(draft, element, windings, common(element))
+        return [replace(leg, rated=draft.ratings)
+                for leg in star(draft, element, windings, common(element))]
     if len(windings) != 2:
         return []
     for made in _two(draft, element, windings, regulated):
         if not same(draft, element, [made]):
-            return [made]
+            return [made if isinstance(made, Regulator) else replace(made, rated=draft.ratings)]
     return []
 
 

@@ -43,7 +43,7 @@ def lines(words: Wording) -> Iterator[str]:
             what = f"{_matrices(words, line.code, line)} length=1"
         yield (f"{words.new('line', line)} phases={len(line.phases)} "
                f"bus1={words.at(line.from_bus, line.from_phases)} "
-               f"bus2={words.at(line.to_bus, line.to_phases)} {what}")
+               f"bus2={words.at(line.to_bus, line.to_phases)} {what}{_amps(words, line)}")
 
 
 def grounding(words: Wording) -> Iterator[str]:
@@ -63,6 +63,14 @@ def grounding(words: Wording) -> Iterator[str]:
             yield (f"{words.named('reactor', 'ground', bus.name)} phases=1 "
                    f"bus1={words.at(bus.name, 'n')} r={figure(bus.ground_z.real)} "
                    f"x={figure(bus.ground_z.imag)}")
+
+
+def _amps(words: Wording, line: Line) -> str:
+    """Its rating; nothing is known of a greater one in an emergency."""
+    if line.rating_kva is None:
+        return ""
+    amps = figure(line.rating_kva / words.network.buses[line.from_bus].kv_ln)
+    return f" normamps={amps} emergamps={amps}"
 
 
 def _is_singular(code: LineCode) -> bool:
