@@ -157,7 +157,8 @@ def _one(args, console, network, folder, options, stage) -> int:
 
     write()
     for name, table in (("envelope", study.envelope), ("limits", study.bindings),
-                        ("existing", study.existing_table), ("effects", study.effects)):
+                        ("existing", study.existing_table), ("effects", study.effects),
+                        ("voltages", study.voltages)):
         folder.write(name, table)
     try:
         if which:
@@ -303,7 +304,7 @@ def _all(args, console, network, folder, options) -> int:
         raise
     _tell_broken(console, answer)
     _say(console, f"{answer!r}"[1:-1])
-    if told := unrated_words(network, answer.grid.limits.options):
+    if answer.grid is not None and (told := unrated_words(network, answer.grid.limits.options)):
         _say(console, told)
     _say(console, f"Report: {folder.page(hosting_page(answer))}")
     return 0

@@ -15,7 +15,7 @@ from pyomo_dlmp.errors import ModelError, shown
 from pyomo_dlmp.network.series import is_number
 from pyomo_dlmp.tolerances import SAME_VOLTAGE
 
-_MOST_HOURS = 400  # whose states are looked at: those that allow least
+_AT_ONCE = 2e7  # entries of the states that are looked at
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +61,8 @@ class Asked:
             return f"{words}possible in every hour."
         lost = self.curtailment
         words += (f"not possible in {lost.hours:,g} h, in which it would be curtailed by "
-                  f"{lost.curtailed_kwh / 1e3:,.4g} MWh in all ({100 * lost.share:.3g} % of its "
-                  f"energy) and by at most {math.ceil(lost.worst_kw):,} kW")
+                  f"{_figure(lost.curtailed_kwh / 1e3)} MWh in all ({100 * lost.share:.3g} % of "
+                  f"its energy) and by at most {math.ceil(lost.worst_kw):,} kW")
         if self.no_solution:
             return (f"{words}; not curtailed, the feeder has no power flow in {self.no_solution:,} "
                     f"different hours (the first: hour {self.hour}).")
@@ -70,6 +70,8 @@ class Asked:
             more = "" if self.count == 1 else f", the furthest of {self.count:,} broken limits"
             words += f"; not curtailed, there would be {self.worst.words(self.value)}, hour " \
                      f"{self.hour}{more}"
+        elif not self.count:
+            words += "; at just this power every limit is kept, but not on the way from 0 to it"
         return f"{words}."
 
     @property
@@ -88,6 +90,10 @@ class Asked:
 
     def __str__(self) -> str:
         return self.sentence
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def asked_of(study: Any, kw: float) -> Asked:
@@ -116,8 +122,11 @@ def asked_of(study: Any, kw: float) -> Asked:
     lost = curtailment(study.hourly.kw, hours.share, float(kw), hours.hours)
     # each different hour once, at the greatest share that is wanted of it
     order = np.argsort(contracts(study.hourly.kw, hours.share), kind="stable")
-    _, first = np.unique(grid.of_hour[order], return_index=True)
-    which = order[np.sort(first)[:_MOST_HOURS]]
+    _, first = np.unique(grid.of_hour[order], return_index=True)  # different hours are by load
+    most = max(16, int(_AT_ONCE / grid.circuit.size))
+    if len(first) > most:  # those that allow least, and those of the greatest load
+        first = np.union1d(np.sort(first)[:most // 2], first[-(most // 2):])
+    which = order[np.sort(first)]
     feeder = grid.feeder(grid.of_hour[which], study.site)
     z, excess = feeder.solve(study.site, kw * hours.share[which], np.arange(len(which)),
                              feeder.start)

@@ -46,6 +46,38 @@ def effects_table(study: Any) -> pd.DataFrame:
     return table
 
 
+def voltages_table(study: Any) -> pd.DataFrame:
+    """See `ConnectionStudy.voltages`.
+
+    Parameters
+    ----------
+    study : ConnectionStudy
+
+    Returns
+    -------
+    DataFrame
+    """
+    grid, hours = study.grid, study.hours
+    load = (grid.drawn - grid.injected).real.sum(axis=0)
+    cases = {"limiting hour": study.binding.hour,
+             "greatest load": grid.hour_of(int(np.argmax(load)))}
+    which = list(dict.fromkeys(cases.values()))
+    feeder = grid.feeder(grid.of_hour[which], study.site)
+    z, _ = feeder.solve(study.site, study.firm_kw * hours.share[which], np.arange(len(which)),
+                        feeder.start)
+    volts = Limits(grid.circuit, LimitOptions(v_min=0.0, v_max=2.0, thermal=False))
+    own = np.bincount([list(grid.network.buses).index(load.bus)  # customers by bus
+                       for load in grid.network.loads.values()], minlength=len(grid.network.buses))
+    loads = dict(zip(grid.network.buses, own.tolist(), strict=True))
+    before, after = volts.values(feeder.start), volts.values(z)
+    rows = [(t, row.element, row.phase, loads[row.element], before[r, i], after[r, i],
+             after[r, i] - before[r, i])
+            for i, t in enumerate(which) for r, row in enumerate(volts.rows)
+            if row.what == "voltage"]
+    return pd.DataFrame(rows, columns=["hour", "bus", "phase", "loads", "before_pu", "after_pu",
+                                       "change_pu"])
+
+
 def _figures(grid: Any, z: np.ndarray, injected: np.ndarray, drawn: np.ndarray,
              ) -> dict[str, np.ndarray]:
     circuit = grid.circuit

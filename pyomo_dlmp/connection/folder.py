@@ -14,8 +14,8 @@ from pyomo_dlmp.connection.prices import PriceImpact
 from pyomo_dlmp.connection.result import ConnectionStudy
 from pyomo_dlmp.errors import ResultsFileError
 
-TABLES = ("summary", "envelope", "limits", "existing", "effects", "prices", "price_hours",
-          "remedies", "controls", "applicants", "hosting")
+TABLES = ("summary", "envelope", "limits", "existing", "effects", "voltages", "prices",
+          "price_hours", "remedies", "controls", "applicants", "hosting")
 PAGE = "report.html"
 
 

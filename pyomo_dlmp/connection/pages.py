@@ -42,13 +42,16 @@ def study_page(study: ConnectionStudy, flexible: dict[str, Flexible],
     str
         HTML that refers to nothing else.
     """
-    sections = [_envelope_section(study, flexible), *_existing_section(study),
-                *_acting_section(study), Section("effects", "What the firm kW does", "", [table_of(
-                    _effects(study.effects), 5, "Without the site → with it, in four hours.")]),
+    effects = study.effects.drop_duplicates("hour")
+    hours = {1: "", 2: ", in two hours", 3: ", in three hours"}.get(len(effects), ", in four hours")
+    sections = [_envelope_section(study, flexible), *_acting_section(study),
+                Section("effects", "What the firm kW does", "", [table_of(
+                    _effects(effects), 1 + len(effects), f"Without the site → with it{hours}.")]),
                 *_price_section(study, impacts)]
     if remedies is not None and len(remedies):
         sections.append(Section("remedies", "What would move the limit", "", [table_of(
             remedies, 2, "Ranked by the limiting hour; the best solved in all hours.")]))
+    sections += _existing_section(study)
     headlines = [Headline("Firm (kW)", {"all hours": below(study.firm_kw), **(
         {} if study.acting is None else {"controls acting": below(study.acting.firm_kw)})})]
     if flexible:
@@ -117,14 +120,21 @@ def _envelope_section(study: ConnectionStudy, flexible: dict[str, Flexible],
                       title: str = "What each hour allows", anchor: str = "envelope",
                       words: str = "") -> Section:
     contracts = {name.replace("_", " "): one.kw for name, one in flexible.items()}
-    return Section(anchor, title, words + _gap_words(study), [
+    words += _gap_words(study)
+    if study.hours.share.min() < 1:
+        words += (" The firm line is its contract, of which it draws a share by its series: it may "
+                  "lie above what an hour allows.")
+    limits = table_of(study.bindings.head(_MOST_LIMITS), 3,
+                      "Limits that are met first, and in how many hours.")
+    if study.hours.count == 1:  # two charts of one point say nothing
+        return Section(anchor, title, words, [limits])
+    return Section(anchor, title, words, [
         Picture(Job(_sorted, (study.hourly.kw, study.firm_kw, contracts)).svg(),
                 f"What the site at bus {study.site.bus} may draw (kW) with every limit kept in AC.",
                 "Capacity of all hours, least first.", narrow=True),
         Picture(Job(_hourly, (study.hourly.kw, study.firm_kw)).svg(),
                 "The same in the order of the hours.", "Capacity by hour.", narrow=True),
-        table_of(study.bindings.head(_MOST_LIMITS), 3,
-                 "Limits that are met first, and in how many hours.")])
+        limits])
 
 
 def _existing_section(study: ConnectionStudy) -> list[Section]:
@@ -136,7 +146,7 @@ def _existing_section(study: ConnectionStudy) -> list[Section]:
         "existing", "Broken before anything is connected",
         "These limits are broken without the site. They are moved to the worst value that they "
         f"have without it: the site may make that worse by no more than {WORSENED:g} pu, or "
-        f"{100 * WORSENED:g} %. Loadings of what does not feed the site do not count."
+        f"{100 * WORSENED:g} %; loadings of what does not feed the site do not count."
         if study.options.get("existing") != "left out" else
         "These limits are broken without the site, and do not count.",
         [table_of(told.head(_MOST_LIMITS), 3,
@@ -187,8 +197,8 @@ def hosting_page(answer: HostingMap) -> str:
     if mapped(answer.table, places):
         pictures.append(Picture(Job(_map, (answer.table, places)).svg(),
                                 "The same on the map.", "Firm kW on the map.", narrow=True))
-    told = "" if answer.grid is None else (  # an interrupted map
-        unrated_words(answer.network, answer.grid.limits.options))
+    told = "" if answer.grid is None else unrated_words(answer.network,
+                                                        answer.grid.limits.options)
     return render_page(
         f"Hosting map of {answer.network.name}",
         f"one site at a time, {hours}, taps and capacitors as they are",
@@ -227,8 +237,15 @@ def site_words(study: ConnectionStudy) -> str:
     site = study.site
     svg = f", static var generator of {site.svg_kvar:,.0f} kvar" if site.svg_kvar else ""
     return (f"phases {site.phases}, power factor {site.power_factor:g}{svg}; "
-            f"{study.hours.count:,} hours, {study.hourly.different:,} of them different; taps and "
-            "capacitors as they are" + (", and acting" if study.acting is not None else ""))
+            f"{_hours_words(study)}; taps and capacitors as they are"
+            + (", and acting" if study.acting is not None else ""))
+
+
+def _hours_words(study: ConnectionStudy) -> str:
+    count, different = study.hours.count, study.hourly.different
+    if count == 1:
+        return "one hour"
+    return f"{count:,} hours" + (f", {different:,} of them different" if different < count else "")
 
 
 def lead_words(study: ConnectionStudy) -> str:

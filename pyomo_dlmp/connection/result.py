@@ -21,7 +21,7 @@ from pyomo_dlmp.connection.answer import (
     kw_words,
 )
 from pyomo_dlmp.connection.asked import Asked, asked_of
-from pyomo_dlmp.connection.effects import effects_table
+from pyomo_dlmp.connection.effects import effects_table, voltages_table
 from pyomo_dlmp.connection.engine import EngineCheck
 from pyomo_dlmp.connection.grid import Existing, Grid, Hourly
 from pyomo_dlmp.connection.hours import Hours
@@ -253,6 +253,15 @@ class ConnectionStudy:
         rating is known), most_loaded (of what), each also as ``..._before``.
         """
         return effects_table(self)
+
+    @property
+    def voltages(self) -> pd.DataFrame:
+        """Voltages of all buses in the limiting hour and in that of the greatest load.
+
+        Columns hour, bus, phase, loads (elements at the bus), before_pu, after_pu (at the firm kW),
+        change_pu.
+        """
+        return voltages_table(self)
 
     @property
     def price_cases(self) -> dict[str, list[int]]:

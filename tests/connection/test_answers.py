@@ -69,6 +69,17 @@ def test_the_envelope_is_tidy(day):
     assert effects["losses_kw_before"][1] == pytest.approx(1e3 * flow.losses[0], rel=1e-5)
 
 
+def test_voltages_by_bus_are_those_of_the_power_flow(day):
+    table = day.voltages
+    own = table[table["hour"] == day.binding.hour].set_index(["bus", "phase"])
+    kw = day.firm_kw * day.hours.share[day.binding.hour]
+    flow = dlmp.ac_power_flow(day.network.with_devices(
+        dlmp.Datacenter(name="dc", bus="675", kw=kw)), load_scale=DAY[day.binding.hour])
+    for (bus, phase), row in own.iterrows():
+        assert row["after_pu"] == pytest.approx(abs(flow.point.voltages[bus, phase, 0]), abs=1e-5)
+    assert own.loc["675", "a"]["change_pu"] < -.01 and own.loc["675", "a"]["loads"] > 0
+
+
 def test_applicants_share_what_one_would_have():
     network = two_buses()
     whole = closed_form(.95, .95)
@@ -164,6 +175,10 @@ def test_the_kw_asked_for_are_answered():
     assert study.at(.99 * full).possible and "every hour" in study.at(.99 * full).sentence
     with pytest.raises(dlmp.ModelError, match="no more than"):
         study.at(2 * full)
+    rises = dlmp.connection_study(  # up to 150 kW, then falls
+        two_buses(r=.05, x=2.0), "end", power_factor=1.0, svg=150, v_min=.9, v_max=1.005,
+        max_kw=3000, check=False)
+    assert "not on the way from 0" in rises.at(3000).sentence
     gone = dlmp.connection_study(two_buses(), "end", max_kw=9e4, check=False).at(9e4)
     assert gone.no_solution == 1 and "no power flow" in gone.sentence
 def test_a_penalty_without_the_site_is_flagged_too():
@@ -295,7 +310,8 @@ def test_the_command_writes_tables_and_a_page(tmp_path, capsys):
     assert "Mean hour (hour " in text and "Peak day (hours 0 to 5)" in text
     assert "all 6 different hours" in text
     assert {p.name for p in out.iterdir()} == {
-        "summary.csv", "envelope.csv", "limits.csv", "existing.csv", "effects.csv", "prices.csv",
+        "summary.csv", "envelope.csv", "limits.csv", "existing.csv", "effects.csv", "voltages.csv",
+        "prices.csv",
         "price_hours.csv", "remedies.csv", "report.html"}
     page = (out / "report.html").read_text()
     assert "What would move the limit" in page and "http://" not in page.replace(
