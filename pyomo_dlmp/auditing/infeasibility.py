@@ -21,11 +21,11 @@ from pyomo.repn import generate_standard_repn
 
 from pyomo_dlmp.bilevel import guard_of, lower_levels
 from pyomo_dlmp.bilevel.values import bounds_of, load_values
-from pyomo_dlmp.errors import DlmpError, Fault
+from pyomo_dlmp.errors import DlmpError, Fault, SolverError
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.lower.point import decisions_of
-from pyomo_dlmp.lower.solver import LowerSolver
+from pyomo_dlmp.lower.solver import LowerSolution, LowerSolver
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.outer_approximation import solve_outer
@@ -137,6 +137,28 @@ def conflict_faults(kkt: KktSystem) -> list[Fault]:
         faults.append(Fault(name, f"is infeasible: {len(rows) - _SHOWN} further rows are broken, "
                             "too", cure))
     return faults
+
+
+def solve_or_explain(kkt: KktSystem) -> LowerSolution:
+    """Solve a lower level at its upper Vars' values.
+
+    Parameters
+    ----------
+    kkt : KktSystem
+
+    Returns
+    -------
+    LowerSolution
+
+    Raises
+    ------
+    SolverError
+        With the rows that conflict, where there are such.
+    """
+    try:
+        return LowerSolver(kkt).solve_here()
+    except SolverError as err:
+        raise SolverError(conflict_faults(kkt) or err.faults) from None
 
 
 def conflicting_rows(kkt: KktSystem) -> list[tuple[Any, float]]:

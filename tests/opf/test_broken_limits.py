@@ -7,7 +7,7 @@ import pytest
 
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.cli import main
-from pyomo_dlmp.opf.soft_limits import broken_limits
+from pyomo_dlmp.opf.voltage_penalties import broken_limits
 from pyomo_dlmp.report import read_results
 from pyomo_dlmp.report.story import points
 from pyomo_dlmp.results import prices_table
