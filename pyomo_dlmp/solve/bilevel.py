@@ -25,10 +25,7 @@ from pyomo_dlmp.search.clock import Clock, Progress
 from pyomo_dlmp.search.first_answer import answer_so_far, ended_by
 from pyomo_dlmp.search.keywords import check_numbers, check_path, check_words
 from pyomo_dlmp.search.settings import Settings
-from pyomo_dlmp.solve.options import (
-    check_atlas,
-    search_and_options,
-)
+from pyomo_dlmp.solve.options import check_atlas, search_and_options
 from pyomo_dlmp.solve.strategies import run_strategies
 from pyomo_dlmp.solvers.interfaces import get_solver, named_solver
 from pyomo_dlmp.solvers.options import check_mip_options

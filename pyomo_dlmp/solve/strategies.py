@@ -19,13 +19,7 @@ from dataclasses import dataclass
 from pyomo_dlmp.auditing.result import BilevelResult
 from pyomo_dlmp.branching.proof import instead_of, refuse_pairs
 from pyomo_dlmp.branching.search import solve_by_pairs
-from pyomo_dlmp.errors import (
-    AuditError,
-    BoundError,
-    ModelError,
-    SolverError,
-    require_kind,
-)
+from pyomo_dlmp.errors import AuditError, BoundError, ModelError, SolverError, require_kind
 from pyomo_dlmp.parametric import NotExplicit, solve_explicit
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.solve.attempts import solve_single_level

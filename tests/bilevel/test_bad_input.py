@@ -70,7 +70,7 @@ def two_objectives(m):
 
 def no_upper_objective(m):
     m.goal.deactivate()
-    return "unknown", "no active upper objective"
+    return "the model", "no active upper objective"
 
 
 def dual_of_an_inactive_row(m):
