@@ -21,11 +21,11 @@ from pyomo.repn import generate_standard_repn
 
 from pyomo_dlmp.bilevel import guard_of, lower_levels
 from pyomo_dlmp.bilevel.values import bounds_of, load_values
-from pyomo_dlmp.errors import DlmpError, Fault
+from pyomo_dlmp.errors import DlmpError, Fault, SolverError
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.lower.point import decisions_of
-from pyomo_dlmp.lower.solver import LowerSolver
+from pyomo_dlmp.lower.solver import LowerSolution, LowerSolver
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.highs import Highs
 from pyomo_dlmp.numerics.outer_approximation import solve_outer
@@ -114,6 +114,28 @@ def _upper_alone(model: Any) -> list[str]:
 
 def _size(limits_of_row: list[float]) -> float:
     return max((abs(side) for side in limits_of_row if np.isfinite(side)), default=0.0)
+
+
+def solve_or_explain(kkt: KktSystem) -> LowerSolution:
+    """The solution at the upper Vars' values; where there is none, the error names why.
+
+    Parameters
+    ----------
+    kkt : KktSystem
+
+    Returns
+    -------
+    LowerSolution
+
+    Raises
+    ------
+    SolverError
+        With `conflict_faults` where rows conflict.
+    """
+    try:
+        return LowerSolver(kkt).solve_here()
+    except SolverError as err:
+        raise SolverError(conflict_faults(kkt) or err.faults) from None
 
 
 def conflict_faults(kkt: KktSystem) -> list[Fault]:

@@ -16,7 +16,7 @@ from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.market.contracts import Contract
 from pyomo_dlmp.market.workload import Workload
 from pyomo_dlmp.network import Network
-from pyomo_dlmp.opf.soft_limits import CURE, broken_limits
+from pyomo_dlmp.opf.penalised import CURE, broken_limits
 
 
 @dataclass(frozen=True)

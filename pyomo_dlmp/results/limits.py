@@ -1,6 +1,6 @@
-"""Soft voltage limits that do not hold: `opf.soft_limits`, under the name that tables use."""
+"""Soft voltage limits that do not hold: `opf.penalised`, under the name that tables use."""
 
-from pyomo_dlmp.opf.soft_limits import (
+from pyomo_dlmp.opf.penalised import (
     CURE,
     LARGE_SHARE,
     BrokenLimits,

@@ -6,11 +6,11 @@ from typing import Any
 
 from pyomo.core.base.block import BlockData
 
-from pyomo_dlmp.auditing.infeasibility import conflict_faults
+from pyomo_dlmp.auditing.infeasibility import solve_or_explain
 from pyomo_dlmp.errors import SolverError, require_kind
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
-from pyomo_dlmp.lower.solver import LowerSolution, LowerSolver
+from pyomo_dlmp.lower.solver import LowerSolution
 from pyomo_dlmp.numerics.outer_approximation import solve_outer
 from pyomo_dlmp.tolerances import COST_GAP
 from pyomo_dlmp.transform.compile import compile_program
@@ -41,11 +41,7 @@ def solve_opf(model: Any) -> LowerSolution:
         loaded.
     """
     require_kind(model, BlockData, "solve_opf")
-    kkt = build_kkt(compile_lower(model))
-    try:
-        solution = LowerSolver(kkt).solve_here()
-    except SolverError as err:
-        raise SolverError(conflict_faults(kkt) or err.faults) from None
+    solution = solve_or_explain(build_kkt(compile_lower(model)))
     solution.load()
     return solution
 
