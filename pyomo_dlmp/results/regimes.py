@@ -159,7 +159,7 @@ def _regimes(kkt: KktSystem, part: CondensedQp, regions: Sequence[Region]) -> li
     free = ~_fixed(kkt, part)
     found: dict[tuple, list[Region]] = {}
     for region in regions:
-        at = np.flatnonzero((region.affine.state != 0) & free)
+        at = np.flatnonzero((region.affine.state != 0) & free).tolist()
         beyond = tuple(_beyond(part, region, row) for row in at)
         found.setdefault((tuple(at), beyond), []).append(region)
     return list(found.values())
@@ -175,7 +175,7 @@ def _beyond(part: CondensedQp, region: Region, row: int) -> bool:
 def _binding(kkt: KktSystem, part: CondensedQp, region: Region) -> list[str]:
     """Limits that are reached (or broken) in a region, in words."""
     found = []
-    for row in np.flatnonzero((region.affine.state != 0) & ~_fixed(kkt, part)):
+    for row in np.flatnonzero((region.affine.state != 0) & ~_fixed(kkt, part)).tolist():
         words = _words(kkt.label[part.pair[row]])
         found.append(f"{words} broken" if _beyond(part, region, row) else words)
     return list(dict.fromkeys(found))
