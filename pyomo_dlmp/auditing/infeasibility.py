@@ -116,6 +116,28 @@ def _size(limits_of_row: list[float]) -> float:
     return max((abs(side) for side in limits_of_row if np.isfinite(side)), default=0.0)
 
 
+def solve_or_explain(kkt: KktSystem) -> LowerSolution:
+    """The solution at the upper Vars' values; where there is none, the error names why.
+
+    Parameters
+    ----------
+    kkt : KktSystem
+
+    Returns
+    -------
+    LowerSolution
+
+    Raises
+    ------
+    SolverError
+        With `conflict_faults` where rows conflict.
+    """
+    try:
+        return LowerSolver(kkt).solve_here()
+    except SolverError as err:
+        raise SolverError(conflict_faults(kkt) or err.faults) from None
+
+
 def conflict_faults(kkt: KktSystem) -> list[Fault]:
     """Why a lower level has no answer at its upper Vars' values: rows that must be broken.
 

@@ -140,6 +140,8 @@ class MarketResult:
         cost, regret ($), starts (how many led there). There may be others.
     network : Network or None
         The feeder, of a market that adds devices to it; None: the Market's.
+    of : Market or None
+        What was solved, for tables that need no more than the outcome.
     """
 
     market: str
@@ -157,6 +159,7 @@ class MarketResult:
     regret: pd.DataFrame | None = None
     equilibria: pd.DataFrame | None = None
     network: Network | None = None
+    of: Market | None = None
 
     def __repr__(self) -> str:
         paid = "" if self.paid != self.paid else f", paid {self.paid:.6g} $"

@@ -95,7 +95,7 @@ def solve_market(name: str, market: Market, **options: Any) -> MarketResult:
     check_market(market, needs=row.contract)
     check_keywords(options)
     outcome = row.solve(market, **options)
-    outcome.market = name
+    outcome.market, outcome.of = name, market
     return outcome
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from pyomo.environ import value
 
 from pyomo_dlmp.deprecation import renamed_arguments
+from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.market import MARKETS, Market, MarketResult
 from pyomo_dlmp.market.contracts import Power
 from pyomo_dlmp.network.series import by_period
 from pyomo_dlmp.network.units import KILO
-from pyomo_dlmp.results.prices import customer_prices
+from pyomo_dlmp.results.dispatch import dispatch_table
+from pyomo_dlmp.results.prices import balance_duals, customer_prices
 from pyomo_dlmp.results.schema import PAYMENTS
+from pyomo_dlmp.results.voltages import exact
 
 QUANTITIES = {"active and reactive": ("active", "reactive"), "active": ("active",),
               "tariff": ("active",)}
@@ -20,8 +25,9 @@ QUANTITIES = {"active and reactive": ("active", "reactive"), "active": ("active"
 
 @renamed_arguments(net="network")
 def payments_table(
-    prices: pd.DataFrame, dispatch: pd.DataFrame, network, hours: float,
-    pays: str = "active and reactive", tariff=0.0, of_devices: pd.DataFrame | None = None,
+    prices: Any, dispatch: pd.DataFrame | None = None, network: Any = None,
+    hours: float | None = None, pays: str = "active and reactive", tariff: Any = 0.0,
+    of_devices: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """What each datacenter pays in each period.
 
@@ -31,8 +37,9 @@ def payments_table(
 
     Parameters
     ----------
-    prices : DataFrame
-        A `prices_table` ($/MWh, $/Mvarh).
+    prices : DataFrame or MarketResult
+        A `prices_table` ($/MWh, $/Mvarh). What `solve_market` returned needs no other argument, and
+        gives what is paid by its market's own rule.
     dispatch : DataFrame
         A `dispatch_table` (MW, Mvar).
     network : Network
@@ -52,6 +59,12 @@ def payments_table(
     DataFrame
         Columns element, bus, period, quantity (only what is paid for), value ($), unit.
     """
+    if isinstance(prices, MarketResult):
+        return _of_an_outcome(prices)
+    if dispatch is None or network is None or hours is None:
+        raise ModelError.at("payments_table", "was given no outcome, and not all of prices, "
+                            "dispatch, network and hours", "Give it what solve_market returned, or "
+                            "these four.")
     owned = {name for name, svg in network.svgs.items() if svg.owner == "datacenter"}
     mine = dispatch[(dispatch["kind"] == "datacenter") | dispatch["element"].isin(owned)]
     parts = [_tariff(mine, hours, tariff)] if pays == "tariff" else [
@@ -61,6 +74,15 @@ def payments_table(
     if not parts:
         return PAYMENTS.frame([])
     return pd.concat(parts)[PAYMENTS.names].reset_index(drop=True)
+
+
+def _of_an_outcome(outcome: MarketResult) -> pd.DataFrame:
+    if outcome.of is None or outcome.dso is None:
+        raise ModelError.at(f"market {outcome.market!r}", "has no model any more, or was not "
+                            "solved by solve_market", "Make its tables before release().")
+    dso, network = outcome.dso, outcome.network or outcome.of.network
+    return market_payments(outcome, outcome.of, balance_duals(dso), dispatch_table(dso, network),
+                           device_prices(dso, network) if exact(dso) else None)
 
 
 def market_payments(

@@ -28,8 +28,9 @@ def prices_table(dso) -> pd.DataFrame:
 
     Parameters
     ----------
-    dso : block
-        Filled by `build_opf` and solved by `solve_bilevel` or `solve_opf`.
+    dso : block or MarketResult
+        Filled by `build_opf` and solved by `solve_bilevel` or `solve_opf`; or what `solve_market`
+        returned.
 
     Returns
     -------
@@ -41,6 +42,7 @@ def prices_table(dso) -> pd.DataFrame:
     ModelError
         When no duals are loaded.
     """
+    dso = getattr(dso, "dso", dso)
     table = balance_duals(dso)
     broken = broken_limits(dso)
     if broken is not None:

@@ -159,7 +159,7 @@ def _regimes(kkt: KktSystem, part: CondensedQp, regions: Sequence[Region]) -> li
     free = ~_fixed(kkt, part)
     found: dict[tuple, list[Region]] = {}
     for region in regions:
-        at = np.flatnonzero((region.affine.state != 0) & free)
+        at = np.flatnonzero((region.affine.state != 0) & free).tolist()
         beyond = tuple(_beyond(part, region, row) for row in at)
         found.setdefault((tuple(at), beyond), []).append(region)
     return list(found.values())

@@ -8,14 +8,18 @@ import pandas as pd
 import pyomo.environ as pyo
 from pyomo.environ import value
 
+from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.market import MarketResult
 from pyomo_dlmp.network.units import KILO
+from pyomo_dlmp.results.payments import payments_table
 from pyomo_dlmp.results.schema import TOKENS
 from pyomo_dlmp.tolerances import ROW_HOLDS
 
 _HOUR_S = 3600.0
 
 
-def tokens_table(model: Any, dso: Any, payments: pd.DataFrame) -> pd.DataFrame:
+def tokens_table(model: Any, dso: Any = None,
+                 payments: pd.DataFrame | None = None) -> pd.DataFrame:
     """Tokens, energy and cost of each service of a workload, by site and hour.
 
     A service bears the share of its site's payment that its power has of what the site's work
@@ -23,8 +27,9 @@ def tokens_table(model: Any, dso: Any, payments: pd.DataFrame) -> pd.DataFrame:
 
     Parameters
     ----------
-    model : ConcreteModel
-        Solved, with an `AggregatorBlock` somewhere in it.
+    model : ConcreteModel or MarketResult
+        What `solve_market` returned needs no other argument. A model: solved, with an
+        `AggregatorBlock` somewhere in it.
     dso : Block
         Filled by `build_opf`, with values.
     payments : DataFrame
@@ -36,6 +41,12 @@ def tokens_table(model: Any, dso: Any, payments: pd.DataFrame) -> pd.DataFrame:
         Columns service, element (the site), period, quantity (tokens in millions, energy in MWh,
         payment in $, cost in $ per million tokens; no cost where no token is given), value, unit.
     """
+    if isinstance(model, MarketResult):
+        payments = payments_table(model) if payments is None else payments
+        model, dso = model.model, model.dso
+    if dso is None or payments is None:
+        raise ModelError.at("tokens_table", "was given a model without its DSO or its payments",
+                            "Give it what solve_market returned, or all three.")
     paid = payments.groupby(["element", "period"], sort=False)["value"].sum()
     hours, rows = dso.period_hours, []
     for block in model.component_data_objects(pyo.Block, descend_into=True):

@@ -23,14 +23,16 @@ def unbalance_table(dso) -> pd.DataFrame:
 
     Parameters
     ----------
-    dso : block
-        Filled by `build_opf` and solved by `solve_bilevel` or `solve_opf`.
+    dso : block or MarketResult
+        Filled by `build_opf` and solved by `solve_bilevel` or `solve_opf`; or what `solve_market`
+        returned.
 
     Returns
     -------
     DataFrame
         Columns bus, period, quantity (VUF, PVUR, LVUR), value (%), unit.
     """
+    dso = getattr(dso, "dso", dso)
     periods = list(dso.periods)
     rows = []
     for name, bus in dso.bus.items():

@@ -119,8 +119,9 @@ def voltages_table(dso) -> pd.DataFrame:
 
     Parameters
     ----------
-    dso : block
-        Filled by `build_opf` and solved by `solve_bilevel` or `solve_opf`.
+    dso : block or MarketResult
+        Filled by `build_opf` and solved by `solve_bilevel` or `solve_opf`; or what `solve_market`
+        returned.
 
     Returns
     -------
@@ -128,6 +129,7 @@ def voltages_table(dso) -> pd.DataFrame:
         Columns bus, phase (a or ab ...), period, quantity (line_to_neutral, line_to_line), value
         (pu), unit.
     """
+    dso = getattr(dso, "dso", dso)
     periods = list(dso.periods)
     rows = []
     for name, bus in dso.bus.items():

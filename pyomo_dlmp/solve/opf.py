@@ -73,8 +73,7 @@ def solve_integer(model: Any, gap: float = COST_GAP) -> float:
     program = compile_program(model)
     outcome = solve_outer(program, gap)
     if outcome.z is None:
-        raise SolverError.at(str(model.name), f"is {outcome.status}",
-                             "See which rows contradict each other.")
+        raise SolverError.at(str(model.name), f"is {outcome.status}", "See which rows conflict.")
     for var, value in zip(program.columns, outcome.z, strict=True):
         var.set_value(float(value) if var.is_continuous() else round(value),
                       skip_validation=True)

@@ -249,6 +249,7 @@ def test_dollars_per_million_tokens(market):
     paid = market_payments(found, data, dlmp.results.prices_table(found.dso),
                            dlmp.results.dispatch_table(found.dso, data.network))
     table = dlmp.results.tokens_table(found.model, found.dso, paid)
+    assert dlmp.results.tokens_table(found).equals(table)  # the same in one call
     at = table.set_index(["period", "quantity"])["value"]
     assert at[0, "tokens"] == pytest.approx(108) and at[1, "tokens"] == pytest.approx(0, abs=1e-9)
     assert at[0, "energy"] == pytest.approx(0.092) and (1, "cost") not in at.index

@@ -2,10 +2,12 @@
 
 import re
 
+import pandas as pd
 import pytest
 
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.errors import SolverError
+from pyomo_dlmp.results.markets import below_one
 
 SITES = (dlmp.Datacenter(name="dc1", bus="675", kw=700), dlmp.Datacenter(
     name="dc2", bus="671", kw=500), dlmp.Generator(
@@ -51,3 +53,22 @@ def test_soft_limits_that_are_broken_are_told_with_the_answer(soft):
         dlmp.load_feeder("ieee13").with_devices(*SITES), 0.9,
         {"periods": 1, "price": 60.0, "v_min": 0.9, "v_max": 1.1}))
     assert wide.warning == "" and "penalty" not in repr(wide)
+
+
+def test_tables_of_an_outcome_need_no_other_argument(soft):
+    results = dlmp.results
+    whole = results.outcome_tables(soft, soft.of)
+    assert results.payments_table(soft).equals(whole["payments"])
+    assert soft.paid == pytest.approx(whole["payments"]["value"].sum(), rel=1e-9)
+    assert results.unbalance_table(soft).equals(whole["unbalance"])
+    assert results.voltages_table(soft).equals(whole["voltages"])
+    with pytest.warns(UserWarning, match="beyond their soft limit"):
+        assert results.prices_table(soft).equals(whole["prices"])
+
+
+def test_a_price_of_anarchy_below_one_is_flagged():
+    table = pd.DataFrame([("b", 1.0, "strategic", "price_of_anarchy", value, "ratio")
+                          for value in (0.9985, 1.0)],
+                         columns=["base", "loading", "market", "quantity", "value", "unit"])
+    assert "below 1 (0.9985, 'strategic', loading 1)" in below_one(table)
+    assert below_one(table[1:]) == ""
