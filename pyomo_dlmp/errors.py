@@ -38,6 +38,8 @@ class Fault:
     cure: str = ""
 
     def __post_init__(self) -> None:
+        if self.where == "unknown":  # Pyomo's name of a model that has none
+            object.__setattr__(self, "where", "the model")
         for key in ("where", "what", "cure"):  # a name may be a whole file that slipped in
             text = str(getattr(self, key))
             if len(text) > _LONGEST_PART:

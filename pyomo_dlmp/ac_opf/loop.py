@@ -115,6 +115,28 @@ class AcLoop:
                     found[at, i] = np.array(p) + 1j * np.array(q)
         return found
 
+    def start_at(self, injected: np.ndarray) -> None:
+        """Take another dispatch as the operating point; what others decide keeps its values.
+
+        Parameters
+        ----------
+        injected : ndarray, shape (legs, periods), complex
+            Powers of the devices (MVA), as of `injected`.
+
+        Raises
+        ------
+        SolverError
+            If the AC equations have no solution at any part of these powers.
+        """
+        decided = [] if self.form is None else [(var, var.value) for var in self.form.u]
+        self.state = solve(self.circuit, injected, self.drawn, labels=self.labels, nearest=True)
+        self.straight, self.proximal = set(), 0.0
+        self.limits = tuple(np.zeros_like(each) for each in self.limits)
+        self.lam = adjoints(self.state, self.prices, np.zeros_like(self.lam))
+        self.linearise()
+        for var, held in decided:
+            var.set_value(held, skip_validation=True)
+
     # ------------------------------------------------------------------------- one round
 
     def linearise(self) -> None:

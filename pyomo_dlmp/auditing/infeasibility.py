@@ -21,9 +21,10 @@ from pyomo.repn import generate_standard_repn
 
 from pyomo_dlmp.bilevel import guard_of, lower_levels
 from pyomo_dlmp.bilevel.values import bounds_of, load_values
-from pyomo_dlmp.errors import DlmpError
+from pyomo_dlmp.errors import DlmpError, Fault
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
+from pyomo_dlmp.lower.point import decisions_of
 from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.highs import Highs
@@ -115,22 +116,77 @@ def _size(limits_of_row: list[float]) -> float:
     return max((abs(side) for side in limits_of_row if np.isfinite(side)), default=0.0)
 
 
-def _no_answer(kkt: KktSystem) -> list[str]:
-    """Rows that conflict where the lower level is infeasible for every upper decision."""
+def conflict_faults(kkt: KktSystem) -> list[Fault]:
+    """Why a lower level has no answer at its upper Vars' values: rows that must be broken.
+
+    Parameters
+    ----------
+    kkt : KktSystem
+
+    Returns
+    -------
+    list of Fault
+        Of `conflicting_rows`, the first few by name; empty where nothing must be broken.
+    """
+    rows, name = conflicting_rows(kkt), str(kkt.form.block.name)
+    cure = ("Make limits soft or wider, or change what they depend on; for a bilevel model "
+            "dlmp.why_infeasible(m) asks whether any decision of its upper level would do.")
+    faults = [Fault(f"{name}, row {row.name!r}", "cannot be kept, whatever is decided here: it is "
+                    f"broken by {moved:.3g} at least", cure) for row, moved in rows[:_SHOWN]]
+    if len(rows) > _SHOWN:
+        faults.append(Fault(name, f"is infeasible: {len(rows) - _SHOWN} further rows are broken, "
+                            "too", cure))
+    return faults
+
+
+def conflicting_rows(kkt: KktSystem) -> list[tuple[Any, float]]:
+    """Rows of a lower level that must be broken at its upper Vars' values, and by how much.
+
+    Parameters
+    ----------
+    kkt : KktSystem
+
+    Returns
+    -------
+    list of (ConstraintData, float)
+        Of the least sum of violations; those that are broken furthest first. Equalities are kept
+        where that is possible. Empty where nothing must be broken.
+    """
+    form, u = kkt.form, decisions_of(kkt.form)
+    moved = _least_violation(kkt, u, u)
+    return [] if moved is None else [
+        (form.rows[r], float(moved[r])) for r in np.argsort(-moved, kind="stable")
+        if moved[r] > ROW_HOLDS]
+
+
+def _least_violation(kkt: KktSystem, u_lo: np.ndarray, u_hi: np.ndarray) -> np.ndarray | None:
+    """By how much rows are broken where the sum is least, over upper decisions in a box.
+
+    Equalities are kept where that is possible. None where bounds of Vars contradict each other.
+    """
     form = kkt.form
     rows, n, m = len(form.rows), len(form.x), len(form.u)
-    u_lo, u_hi = form.u_box()
     # lo <= A x + B u + up - down <= hi, least up + down
     A = sp.hstack([form.A, form.B, sp.identity(rows), -sp.identity(rows)], format="csr")
     cost = np.concatenate([np.zeros(n + m), np.ones(2 * rows)])
-    answer = Highs(
-        cost, A, form.lo, form.hi, np.concatenate([form.lb, u_lo, np.zeros(2 * rows)]),
-        np.concatenate([form.ub, u_hi, np.full(2 * rows, np.inf)])).solve_lp()
-    if answer.z is None or answer.objective is None:
+    room = np.full(rows, np.inf)
+    for most in (np.where(form.lo == form.hi, 0.0, room), room):
+        answer = Highs(
+            cost, A, form.lo, form.hi, np.concatenate([form.lb, u_lo, np.zeros(2 * rows)]),
+            np.concatenate([form.ub, u_hi, most, most])).solve_lp()
+        if answer.z is not None and answer.objective is not None:
+            return answer.z[n + m: n + m + rows] + answer.z[n + m + rows:]
+    return None
+
+
+def _no_answer(kkt: KktSystem) -> list[str]:
+    """Rows that conflict where the lower level is infeasible for every upper decision."""
+    form = kkt.form
+    moved = _least_violation(kkt, *form.u_box())
+    if moved is None:
         return [f"{form.block.name}: the bounds of its Vars contradict each other"]
-    if answer.objective <= ROW_HOLDS:
+    if moved.sum() <= ROW_HOLDS:
         return []
-    moved = answer.z[n + m: n + m + rows] + answer.z[n + m + rows:]
     worst = np.argsort(-moved)[:_SHOWN]
     listed = ", ".join(
         f"{form.names_row[r]} (by {moved[r]:.3g})" for r in worst if moved[r] > ROW_HOLDS)

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from io import StringIO
 from typing import Any
 
 import pyomo.environ as pyo
+from pyomo.common.log import LoggingIntercept
 from pyomo.core.expr.numvalue import native_numeric_types, native_types
 
 from pyomo_dlmp.bilevel.lower_level import upper_data
 from pyomo_dlmp.bilevel.values import limits_of
 from pyomo_dlmp.errors import Fault, ModelError
+
+
+@contextmanager
+def without_pyomos_words() -> Iterator[None]:
+    """While numbers are read: what Pyomo logs of a Param without a value is said by an error."""
+    with LoggingIntercept(StringIO(), "pyomo"):
+        yield
 
 
 def refuse_upper_numbers(model: Any) -> None:
@@ -29,10 +39,11 @@ def refuse_upper_numbers(model: Any) -> None:
     """
     seen: set[int] = set()
     faults: list[Fault] = []
-    for row in upper_data(model, pyo.Constraint):
-        faults += wrong_numbers_of_row(row, seen)
-    for objective in upper_data(model, pyo.Objective):
-        faults += wrong_numbers(objective.name, [objective.expr], seen)
+    with without_pyomos_words():
+        for row in upper_data(model, pyo.Constraint):
+            faults += wrong_numbers_of_row(row, seen)
+        for objective in upper_data(model, pyo.Objective):
+            faults += wrong_numbers(objective.name, [objective.expr], seen)
     if faults:
         raise ModelError(faults)
 

@@ -82,7 +82,8 @@ def limits_of(var: Any) -> tuple[float | None, float | None]:
     try:
         return var.bounds
     except (ValueError, TypeError) as err:  # Pyomo's own words name neither the element nor a cure
-        what = str(err).rpartition(" bound (")[2].partition(")")[0]
+        text = str(err)
+        what = text.rpartition(" bound (")[2].partition(")")[0] if " bound (" in text else ""
         raise ModelError.at(
             var.name, f"has the bound {what or 'of a Param without a value'}",
             "Give it finite bounds, or None where there is none.") from None

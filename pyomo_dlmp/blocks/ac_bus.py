@@ -30,11 +30,12 @@ from pyomo.core.base.block import BlockData, declare_custom_block
 
 from pyomo_dlmp.blocks.ac_leg import AcLegBlock, LimitedPhasor, add_to
 from pyomo_dlmp.blocks.ac_limits import add_sequences, limit_neutral, set_sequences
-from pyomo_dlmp.blocks.data_checks import check_data
+from pyomo_dlmp.blocks.data_checks import by_hand, check_data, drop_limits
 from pyomo_dlmp.blocks.horizon import Horizon, constraint_over, number
 from pyomo_dlmp.errors import ModelError
 from pyomo_dlmp.network.device import leg_names
 from pyomo_dlmp.network.elements import Bus
+from pyomo_dlmp.network.fields import PU
 from pyomo_dlmp.network.phases import ALPHA, NEUTRAL, PHASES, between_phases
 
 SMALL = 0.3  # pu; below it a row is not multiplied by its voltage
@@ -111,6 +112,8 @@ class AcBusBlockData(BlockData):
             self.net_q[k] + at[("mi", *k)] * self.cr[k] - at[("mr", *k)] * self.ci[k] == 0))
         self.leg = AcLegBlock(pyo.Any)
         self.set_voltage(flat)
+        if by_hand() and (bus.v_min, bus.v_max) != (None, None):
+            self.limit_voltage(bus.v_min or 0.0, bus.v_max or PU.high)
 
     def _declare_w(self, horizon: Horizon) -> None:
         """w of the phases, by Params of T V0 (twice) and its squared magnitude."""
@@ -331,7 +334,7 @@ class AcBusBlockData(BlockData):
     # -------------------------------------------------------------------------------- limits
 
     def limit_voltage(self, v_min: float, v_max: float, penalty: float | None = None) -> None:
-        """Limit the magnitudes of the phases: rows `v_low` and `v_high`.
+        """Limit the magnitudes of the phases, anew: rows `v_low` and `v_high`.
 
         Parameters
         ----------
@@ -340,6 +343,7 @@ class AcBusBlockData(BlockData):
         penalty : float or None
             Soft limits: $ per pu^2 of squared voltage and hour (Expression `cost`, $); None: hard.
         """
+        drop_limits(self)
         self.v_min, self.v_max = number(v_min), number(v_max)
         low, high = self.v_min**2, self.v_max**2
         index = self.w.index_set()

@@ -23,12 +23,13 @@ import pyomo.environ as pyo
 from pyomo.core.base.block import BlockData, declare_custom_block
 from pyomo.core.expr.relational_expr import EqualityExpression, InequalityExpression
 
-from pyomo_dlmp.blocks.data_checks import check_data
+from pyomo_dlmp.blocks.data_checks import by_hand, check_data, drop_limits
 from pyomo_dlmp.blocks.horizon import GivenRows, Horizon, Term, number
 from pyomo_dlmp.blocks.legs import leg_shares
-from pyomo_dlmp.errors import ModelError
+from pyomo_dlmp.errors import Fault, ModelError
 from pyomo_dlmp.expressions import WeightedSum, add_to, plus
 from pyomo_dlmp.network.elements import Bus
+from pyomo_dlmp.network.fields import PU
 from pyomo_dlmp.network.kinds import label
 from pyomo_dlmp.network.phases import between_phases
 from pyomo_dlmp.tolerances import ENTRY
@@ -64,6 +65,9 @@ class BusBlockData(BlockData):
         horizon : Horizon
             Periods and shared indices.
 
+        Limits of the data act at once where the bus is not one of a `Network` (whose options say
+        how they act): hard, until `limit_voltage` is called.
+
         Raises
         ------
         ModelError
@@ -85,6 +89,8 @@ class BusBlockData(BlockData):
         self.net_q = pyo.Expression(index, initialize=0.0)
         self.balance_p = GivenRows(index, _balance(self.net_p))
         self.balance_q = GivenRows(index, _balance(self.net_q))
+        if by_hand() and (bus.v_min, bus.v_max) != (None, None):
+            self.limit_voltage(bus.v_min, bus.v_max)
 
     def inject(self, k: tuple[str, Hashable], p: Any, q: Any) -> None:
         """Add an injection to the balances.
@@ -236,19 +242,28 @@ class BusBlockData(BlockData):
         """
         return self.kv if between_phases(leg) else self.kv_ln
 
-    def limit_voltage(self, v_min: float, v_max: float, penalty: float | None = None) -> None:
+    def limit_voltage(self, v_min: float | None, v_max: float | None,
+                      penalty: float | None = None) -> None:
         """Limit the line-to-neutral magnitude: rows `v_low` and `v_high`.
 
-        The numbers become mutable Params `v_min`, `v_max`, `penalty`.
+        The numbers become mutable Params `v_min`, `v_max`, `penalty`. Limits from before are
+        replaced.
 
         Parameters
         ----------
-        v_min, v_max : float
-            Limits (pu).
+        v_min, v_max : float or None
+            Limits (pu); None: no such limit.
         penalty : float or None
-            Soft limits: $ per pu^2 of squared voltage and hour (Expression `cost`, $); None: hard.
+            Soft limits: $ per pu^2 of squared voltage and hour (Expression `cost`, $, to be added
+            to the objective); None: hard.
+
+        Raises
+        ------
+        ModelError
+            A limit is no voltage in pu, or they contradict each other.
         """
-        self.v_min, self.v_max = number(v_min), number(v_max)
+        self._check_limits(v_min, v_max)
+        drop_limits(self)
         index, w = self.w.index_set(), self.w
         low: dict = {k: WeightedSum(_ONE, (w[k],)) for k in index}
         high = low
@@ -261,11 +276,27 @@ class BusBlockData(BlockData):
                 _ONE * len(beyond), beyond))
             low = {k: WeightedSum(_ABOVE, (w[k], self.under[k])) for k in index}
             high = {k: WeightedSum(_BELOW, (w[k], self.over[k])) for k in index}
-        least, most = self.v_min**2, self.v_max**2
-        self.v_low = GivenRows(index, {
-            k: InequalityExpression((least, body), False) for k, body in low.items()})
-        self.v_high = GivenRows(index, {
-            k: InequalityExpression((body, most), False) for k, body in high.items()})
+        if v_min is not None:
+            self.v_min = number(v_min)
+            least = self.v_min**2
+            self.v_low = GivenRows(index, {
+                k: InequalityExpression((least, body), False) for k, body in low.items()})
+        if v_max is not None:
+            self.v_max = number(v_max)
+            most = self.v_max**2
+            self.v_high = GivenRows(index, {
+                k: InequalityExpression((body, most), False) for k, body in high.items()})
+
+    def _check_limits(self, v_min: float | None, v_max: float | None) -> None:
+        faults = [Fault(str(self.name), f"{key} {found[0]}", found[1])
+                  for key, span, value in (("v_min", PU._replace(above=False), v_min),
+                                           ("v_max", PU, v_max))
+                  if (found := span.finding(value, none="no limit"))]
+        if not faults and v_min is not None and v_max is not None and v_min >= v_max:
+            faults = [Fault(str(self.name), f"v_min {v_min:g} pu is not below v_max {v_max:g} pu",
+                            "Give v_min < v_max.")]
+        if faults:
+            raise ModelError(faults)
 
 
 def _balance(net: pyo.Expression) -> dict:

@@ -34,6 +34,23 @@ def sound(elements: Iterable[Any]) -> Iterator[None]:
         _SOUND.reset(token)
 
 
+def drop_limits(bus: Any) -> None:
+    """Delete the voltage limits that a bus block has, so that others can be given.
+
+    Parameters
+    ----------
+    bus : BusBlock or AcBusBlock
+    """
+    for name in ("v_low", "v_high", "cost", "under", "over", "v_min", "v_max", "penalty"):
+        if bus.component(name) is not None:
+            bus.del_component(name)
+
+
+def by_hand() -> bool:
+    """Whether blocks are composed by hand now, not built of a `Network`."""
+    return not _SOUND.get()
+
+
 def check_data(element: Any, **buses: Any) -> None:
     """Refuse an element that is wrong by itself, or is built at another bus than its data name.
 

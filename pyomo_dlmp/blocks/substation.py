@@ -90,7 +90,7 @@ class SubstationBlockData(BlockData):
         if len(substation.v_pu) != len(bus.phases):
             raise ModelError.at(
                 substation.name, f"gives {len(substation.v_pu)} voltages for phases {bus.phases}",
-                "Give one per phase (pu).")
+                f"Give one voltage (pu) for each phase: {len(bus.phases)}.")
         self.price = pyo.Param(
             horizon.periods, initialize=horizon.series(price, "price"), mutable=True,
             within=pyo.Reals)

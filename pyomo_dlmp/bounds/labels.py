@@ -11,6 +11,7 @@ class PairState(Word):
     OPEN = "open"  # needs complementarity
     NEVER_BINDS = "never binds"  # its multiplier is zero
     ALWAYS_BINDS = "always binds"  # its slack is zero
+    SETTLED = "settled"  # complementary at every solution and multiplier that is left
 
 
 class Source(Word):
@@ -23,4 +24,5 @@ class Source(Word):
     LP = "lp"  # a linear program, with a certificate
     INTERVAL_CUTOFF = "interval, cutoff"  # holds for points at least as good as the cutoff
     LP_CUTOFF = "lp, cutoff"
+    SOLVED = "solved"  # the lower level alone, at upper decisions that are given
     VERTEX_CUTOFF = "vertex, cutoff"

@@ -29,6 +29,9 @@ class PairBounds:
         Ranges of the upper Vars, the columns and the equality duals, shapes (m,), (n,) and (e,).
     certificates
         {("slack" or "mu", pair): certificate} of the bounds from linear programs.
+    settled_at
+        A solution of the lower level where its upper decisions are given (`bounds.settled`), shape
+        (n,): no pair needs complementarity; None where they are not.
     """
 
     slack: np.ndarray
@@ -42,11 +45,13 @@ class PairBounds:
     y_lo: np.ndarray
     y_hi: np.ndarray
     certificates: dict[tuple[str, int], Certificate] = field(default_factory=dict)
+    settled_at: np.ndarray | None = None
 
     @property
     def state(self) -> np.ndarray:
         """`PairState` of each pair, shape (pairs,)."""
-        state = np.full(len(self.mu), PairState.OPEN, dtype=object)
+        rest = PairState.OPEN if self.settled_at is None else PairState.SETTLED
+        state = np.full(len(self.mu), rest, dtype=object)
         state[self.slack <= ROUNDING] = PairState.ALWAYS_BINDS
         state[self.mu <= 0.0] = PairState.NEVER_BINDS
         return state

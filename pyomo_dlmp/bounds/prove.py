@@ -9,6 +9,7 @@ Order of the proofs (a later one only tightens an earlier one):
    (`vertices`; some optimal dual obeys it, not each);
 4. lp: each slack and multiplier maximised over the linear relaxation of the KKT system and of the
    upper rows, with the cutoff of a known point where one is given.
+Where all upper decisions are given, the lower level is solved instead (`settled`).
 Users may give bounds on multipliers. No number is invented: where nothing is proved the bound stays
 infinite, and a mode that needs one raises an error that names the pair.
 """
@@ -23,6 +24,7 @@ from pyomo_dlmp.bounds.labels import Source
 from pyomo_dlmp.bounds.pair_bounds import PairBounds, unbounded
 from pyomo_dlmp.bounds.primal_ranges import imply_ranges, imply_ranges_by_duals
 from pyomo_dlmp.bounds.reduced_kkt import ReducedKkt
+from pyomo_dlmp.bounds.settled import settle
 from pyomo_dlmp.bounds.upper_view import UpperView
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.numerics import limits
@@ -58,6 +60,9 @@ def prove_bounds(kkt: KktSystem, user: dict[int, float] | None = None, tighten: 
         given = np.array([p in (user or {}) for p in range(kkt.pairs)], dtype=bool)
         bounds.slack[given], bounds.slack_source[given] = bounds.mu[given], Source.USER
         return bounds, None
+    products = view is not None and view.uses_duals  # which may need ranges of multipliers
+    if not products and settle(kkt, bounds, view):
+        return bounds, None
     _primal_stage(kkt, bounds, view)
     if tighten in ("auto", "all"):
         imply_ranges(kkt, bounds, view)
@@ -73,6 +78,8 @@ def prove_bounds(kkt: KktSystem, user: dict[int, float] | None = None, tighten: 
 
         tighten_by_lp(reduced, bounds, view, all_pairs=tighten == "all")
     _leave_room(bounds)
+    if products:
+        settle(kkt, bounds, view)
     return bounds, reduced
 
 

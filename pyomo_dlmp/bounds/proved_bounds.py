@@ -51,10 +51,11 @@ class ProvedBounds:
         Returns
         -------
         pandas.DataFrame
-            Columns lower_level, pair, state (open, never binds, always binds), slack_bound (unit of
-            the row), slack_source, slack_certificate, multiplier_bound (lower cost per unit of the
-            row), multiplier_source, multiplier_certificate. A certificate is "k rows" (weights of k
-            rows, see `check`), "propagation" (interval arithmetic along the rows), "vertices" or
+            Columns lower_level, pair, state (open, never binds, always binds, settled), slack_bound
+            (unit of the row), slack_source, slack_certificate, multiplier_bound (lower cost per
+            unit of the row), multiplier_source, multiplier_certificate. A certificate is "k rows"
+            (weights of k rows, see `check`), "propagation" (interval arithmetic along the rows),
+            "vertices", "solved" (the lower level alone, at upper decisions that are given) or
             "data".
         """
         frames = []

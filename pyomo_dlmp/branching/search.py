@@ -23,6 +23,7 @@ from pyomo_dlmp.lower.solver import LowerSolver
 from pyomo_dlmp.numerics.identities import convexify
 from pyomo_dlmp.numerics.pairs import FREE
 from pyomo_dlmp.numerics.scaling import scaled
+from pyomo_dlmp.search.rays import without_end
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.tolerances import ROW_HOLDS
@@ -31,7 +32,6 @@ from pyomo_dlmp.transform.record import SingleLevel
 
 log = logging.getLogger("pyomo_dlmp")
 _SOLVER = "highs"  # embedded, whatever solver the call names
-_SHOWN = 5  # names in a note
 _AIM = 0.2  # of the gap asked for: pruning is by bounds, and a smaller gap costs little
 
 
@@ -136,6 +136,4 @@ def _along(compiled: CompiledPairs, outcome: TreeResult) -> str:
     size = np.abs(outcome.ray).max()
     names = [name for name, d in zip(compiled.names(), outcome.ray, strict=True)
              if abs(d) > ROW_HOLDS * size]
-    more = " ..." if len(names) > _SHOWN else ""
-    return ("the upper objective improves without end along solutions of the lower levels that "
-            f"differ in {', '.join(names[:_SHOWN])}{more}; a bound of one of these would end it")
+    return without_end(names)

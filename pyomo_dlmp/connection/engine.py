@@ -220,8 +220,9 @@ def _uses(network: Network, point: OperatingPoint, t: int, options: LimitOptions
             minus = abs(phasors[0] + _TURN**2 * phasors[1] + _TURN * phasors[2])
             yield (Use(0.0, "unbalance", name, "", minus / plus, t), -math.inf, options.vuf / 100)
     for branch in network.branches.values() if options.thermal else ():
-        own = known_rating(branch, network.buses)
-        for k, kva in own.kva.items() if own is not None else ():
+        if (own := known_rating(branch, network.buses)) is None:
+            continue
+        for k, kva in own.kva.items():
             amps = abs(point.currents[branch.name, own.bus, k, t])
             share = amps * network.buses[own.bus].kv_ln / kva  # A kV = kVA
             yield Use(0.0, "loading", branch.name, k, share, t), -math.inf, 1.0

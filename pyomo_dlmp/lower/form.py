@@ -23,7 +23,7 @@ from pyomo.repn.util import OrderedVarRecorder
 
 from pyomo_dlmp.bilevel import LowerLevelData, dual_vars_of, guard_of
 from pyomo_dlmp.bilevel.components import lower_fault, refuse_dual_name, refuse_no_vars
-from pyomo_dlmp.bilevel.numbers import wrong_numbers
+from pyomo_dlmp.bilevel.numbers import without_pyomos_words, wrong_numbers
 from pyomo_dlmp.bilevel.rows import RowReader
 from pyomo_dlmp.bilevel.sums import SumReader
 from pyomo_dlmp.bilevel.values import bounds_of
@@ -150,7 +150,7 @@ def compile_lower(block: LowerLevelData) -> LowerForm:
     ModelError
         It is not a convex LP or QP in its own Vars; lists all faults found.
     """
-    with PauseGC():
+    with PauseGC(), without_pyomos_words():
         return _compile(block)
 
 

@@ -8,7 +8,7 @@ schedule are tried, each with the DSO's AC OPF at it.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,7 +139,8 @@ def cliff_of(m: Any, dso: AcDso, deadline: Deadline) -> Cliff:
 
 
 def try_deviations(m: Any, dso: AcDso, market: Market, paid: float,
-                   deadline: Deadline) -> tuple[pd.DataFrame, int]:
+                   deadline: Deadline, tell: Callable[[str], None] = lambda _: None,
+                   ) -> tuple[pd.DataFrame, int]:
     """Payments in AC at moves of the answer; where hours are independent, several at a time.
 
     Parameters
@@ -154,6 +155,8 @@ def try_deviations(m: Any, dso: AcDso, market: Market, paid: float,
         The payment at the answer ($).
     deadline : Deadline
         Moves that it leaves no time for are left out.
+    tell : callable, optional
+        tell(stage) before each solve.
 
     Returns
     -------
@@ -189,6 +192,7 @@ def try_deviations(m: Any, dso: AcDso, market: Market, paid: float,
                 used |= hours
                 now.append(move)
                 left.remove(move)
+        tell(f"deviations in AC: {len(rows)} of {len(rows) + len(now) + len(left)}")
         rows += tried(now)
     dso.restore(state, answer)
     columns = ["move", "kw", "payment", "change", "limits_broken"]

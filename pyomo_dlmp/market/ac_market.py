@@ -22,6 +22,7 @@ from pyomo_dlmp.ac_opf.differences import difference_quotients
 from pyomo_dlmp.ac_opf.parts import price_parts
 from pyomo_dlmp.market.ac_checks import cliff_of, count_broken, try_deviations
 from pyomo_dlmp.market.ac_leader import Leader
+from pyomo_dlmp.market.ac_optima import look_around, powers_of
 from pyomo_dlmp.market.contracts import Contract
 from pyomo_dlmp.market.data import Market, MarketResult
 from pyomo_dlmp.market.dso import AcDso, LinearDso, bilevel_of
@@ -52,6 +53,8 @@ class AcMarket:
         Greatest difference of a voltage to the OpenDSS engine (pu).
     certificate, decomposition : DataFrame
         As of `AcOpf.certificate` and `ac_opf.parts.price_parts`.
+    powers : dict of str to ndarray, shape (legs, periods), complex
+        Of the devices at the answer (MVA, injected), by name: `Market.ac_starts` of others.
     cliff : DataFrame or None
         Columns element, period, quantity, value, unit; of each hour the payment at the answer and
         just beyond, of each site what one kW more or less costs. This and the following are of a
@@ -71,6 +74,7 @@ class AcMarket:
     engine_difference: float
     certificate: pd.DataFrame
     decomposition: pd.DataFrame
+    powers: dict[str, np.ndarray]
     cliff: pd.DataFrame | None = None
     payment_beyond: float = float("nan")
     deviations: pd.DataFrame | None = None
@@ -114,7 +118,7 @@ def ac_of(dso: Any, paid: float, before: Iterable[dict] = (), settled: bool = Tr
         rounds=pd.DataFrame([*before, *own], columns=ROUNDS), payment=paid,
         settled=bool(settled and dso.loop.settled), limits_broken=count_broken(dso.model),
         engine_difference=answer.engine_difference, certificate=_certificate(dso.loop, answer),
-        decomposition=price_parts(dso.loop))
+        decomposition=price_parts(dso.loop), powers=powers_of(dso.loop))
 
 
 def _certificate(loop: Any, answer: Any) -> pd.DataFrame:
@@ -170,25 +174,21 @@ def solve_strategic_ac(market: Market, start: MarketResult | None, progress: Cal
         same = None if start is None else start.model.find_component(var.name)
         if same is not None and same.value is not None:
             var.set_value(float(np.clip(same.value, *var.bounds)), skip_validation=True)
-    loop = Leader(m, dso, progress, options)
-    loop.run(market.ac_rounds)
+    loop = _run(Leader(m, dso, progress, options), market)
     status = Status.TIME_LIMIT if loop.out_of_time else loop.solution.status
     result = MarketResult("strategic", m.dso, float("nan"), status,
                           note=said(loop.note, dso), solution=loop.solution, model=m)
     if loop.solution.objective is None:
         return result
-    if not loop.cleared:
-        tell("AC prices", None, None)
-        dso.clear()
-    result.note = said(loop.note, dso)
     result.form, result.paid = dso.loop.form, float(pyo.value(m.dca.cost))
+    tell("AC certificate", result.paid, None)
     ac = result.ac = ac_of(dso, result.paid, loop.rounds, loop.settled)
     deadline = loop.deadline.anew()
     tell("one kW beside it", result.paid, None)
     cliff = cliff_of(m, dso, deadline)
     ac.cliff, ac.payment_beyond = cliff.table, cliff.beyond
-    tell("deviations in AC", result.paid, None)
-    ac.deviations, left = try_deviations(m, dso, market, result.paid, deadline)
+    ac.deviations, left = try_deviations(m, dso, market, result.paid, deadline,
+                                         lambda stage: tell(stage, result.paid, None))
     if cliff.left or left:
         result.note += (f"; the time limit left out {cliff.left} of the sites' moves by one kW and "
                         f"{left} of the deviations")
@@ -196,3 +196,26 @@ def solve_strategic_ac(market: Market, start: MarketResult | None, progress: Cal
         ac.payment_best_deviation = float(ac.deviations["payment"].min())
     result.rounds = ac.rounds
     return result
+
+
+def _run(leader: Leader, market: Market) -> Leader:
+    """The leader's rounds, and again from a better optimum of the DSO's while there is one."""
+    dso, tell = leader.dso, leader.progress or (lambda *_: None)
+    leader.run(market.ac_rounds)
+    while leader.solution.objective is not None:
+        if not leader.cleared:
+            tell("AC prices", None, None)
+            dso.clear()
+        tell("other optima of the DSO in AC", None, None)
+        if leader.deadline.passed() or not look_around(dso, market.ac_starts):
+            break
+        again = Leader(leader.m, dso, leader.progress, {**leader.options, "atlas": leader.atlas})
+        again.deadline = leader.deadline
+        again.run(market.ac_rounds)
+        if again.solution.objective is None:  # no time: the answer so far, at the better optimum
+            dso.clear()
+            leader.out_of_time = True
+            break
+        again.rounds = leader.rounds + again.rounds
+        leader = again
+    return leader

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyomo_dlmp.market.ac_market import ac_of, said
+from pyomo_dlmp.market.ac_optima import cleared
 from pyomo_dlmp.market.data import Market, MarketResult
 from pyomo_dlmp.market.dso import dso_of
 from pyomo_dlmp.status import Status
@@ -27,7 +28,7 @@ def clear_alone(market: Market) -> MarketResult:
         As of `build_opf` and `solve_opf`.
     """
     dso = dso_of(market)
-    answer = dso.clear()
+    answer = cleared(dso, market.ac_starts)
     nothing = float("nan")
     return MarketResult("uncoordinated", dso.model, nothing, Status.OPTIMAL, said("", dso),
                         model=dso.model, residual=answer.residual.relative, form=answer.kkt.form,

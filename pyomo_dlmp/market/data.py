@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from warnings import warn
@@ -16,6 +16,7 @@ from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.market.contracts import Contract
 from pyomo_dlmp.market.workload import Workload
 from pyomo_dlmp.network import Network
+from pyomo_dlmp.opf.soft_limits import CURE, broken_limits
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class Market:
         Of the markets "two-part tariff" and "two-part DLMP".
     curtailable : Curtailable, optional
         Of the market "curtailable subscription".
+    ac_starts : sequence of mapping
+        `AcMarket.powers` of other answers: the DSO's AC OPF is solved from these, too.
     """
 
     network: Network
@@ -82,6 +85,7 @@ class Market:
     demand_charge: Contract | None = None
     capacity_charge: Contract | None = None
     curtailable: Contract | None = None
+    ac_starts: Sequence[Mapping[str, Any]] = ()
 
     @property
     def net(self) -> Network:
@@ -104,7 +108,8 @@ class MarketResult:
     dso : Block
         The DSO's problem, with values and duals.
     paid : float
-        Payment by the market's own rule ($), a tariff or DLMPs; nan if nothing is paid.
+        Payment by the market's own rule ($), a tariff or DLMPs (of the cooperative market: at its
+        DLMPs, a transfer within the one problem); nan if nothing is paid.
     status : str
         One of `Status`.
     note : str
@@ -156,7 +161,18 @@ class MarketResult:
     def __repr__(self) -> str:
         paid = "" if self.paid != self.paid else f", paid {self.paid:.6g} $"
         how = "" if self.solution is None else f", {self.solution!r}"
-        return f"<MarketResult {self.market}, {self.status}{paid}{how}>"
+        warned = f", {self.warning}" if self.warning else ""
+        return f"<MarketResult {self.market}, {self.status}{paid}{how}{warned}>"
+
+    @property
+    def warning(self) -> str:
+        """Soft limits that its answer breaks, so that prices contain their penalty; "" if none.
+
+        It names the limit that is broken furthest; "" too where the model was released.
+        """
+        found = self.solution is None or self.solution.objective is not None
+        broken = broken_limits(self.dso) if found and self.dso is not None else None
+        return "" if broken is None else f"WARNING: {broken} {CURE}"
 
     @property
     def dso_cost(self) -> float:

@@ -1,7 +1,6 @@
 """How the DSO's problem of a market is built and cleared: in the linear form, or true in AC.
 
-Both have `model` and ``clear()``: the DSO's optimum at the values of what it does not decide, its
-prices loaded. In AC that is the loop of `ac_opf`: the model is solved again at its own power flow.
+Both have `model` and ``clear()``: the optimum at others' decisions, prices loaded.
 """
 
 from __future__ import annotations
@@ -17,12 +16,14 @@ from pyomo_dlmp.ac.flows import operating_point
 from pyomo_dlmp.ac.newton import AcState
 from pyomo_dlmp.ac_opf import AcLoop
 from pyomo_dlmp.bilevel import LowerLevel
+from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.lower.kkt_system import KktSystem
 from pyomo_dlmp.lower.point import point_of
 from pyomo_dlmp.lower.solver import LowerSolution, LowerSolver, kkt_residual
 from pyomo_dlmp.market.aggregator import AggregatorBlock
 from pyomo_dlmp.market.contracts import Contract, Power, charged
 from pyomo_dlmp.market.data import Market
+from pyomo_dlmp.market.hard_limits import limit_faults
 from pyomo_dlmp.market.owners import add_aggregators
 from pyomo_dlmp.network.series import by_period
 from pyomo_dlmp.network.units import KILO, mega
@@ -66,7 +67,10 @@ class LinearDso:
         LowerSolution
             Values and duals are loaded.
         """
-        return solve_opf(self.model)
+        try:
+            return solve_opf(self.model)
+        except SolverError as err:
+            raise SolverError(limit_faults(self.model) or err.faults) from None
 
 
 class AcDso:
@@ -100,6 +104,7 @@ class AcDso:
         limit_power(self.model, market)
         self.notes: list[str] = []
         self.rounds: list[tuple] = []  # of the last clearing, as of `AcLoop.settle`
+        self.moved_on = 0  # times that a better local optimum was taken (`ac_optima`)
         self._kkt: KktSystem | None = None  # at the present point
         self._solver: LowerSolver | None = None  # of some point
 
@@ -229,7 +234,7 @@ class AcDso:
             `loop.solution` then; of an AC DSO that was solved.
         """
         assert solution is not None
-        self.loop.state = state
+        self.loop.state, self._kkt = state, None
         solution = self._in_present_rows(solution)
         self.take(solution)
         self.loop.linearise()

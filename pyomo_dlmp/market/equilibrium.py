@@ -29,6 +29,7 @@ import pyomo.environ as pyo
 from pyomo_dlmp.bilevel.values import load_values
 from pyomo_dlmp.errors import DlmpError
 from pyomo_dlmp.market.ac_market import ac_of, said
+from pyomo_dlmp.market.ac_optima import look_around
 from pyomo_dlmp.market.best_response import Game, Path, Rounds, negligible
 from pyomo_dlmp.market.data import Market, MarketResult
 from pyomo_dlmp.market.dso import AcDso, bilevel_of, in_ac
@@ -267,10 +268,13 @@ class _Search:
             path = self.rounds(game, f"AC round {number}, ").run(here, game.names)
             self.rows += [(number, *row) for row in path.rows]
             moved = float(np.abs(path.point - here).max(initial=0.0))
-            if moved == 0.0 or path.status in (Status.INTERRUPTED, Status.TIME_LIMIT):
+            if path.status in (Status.INTERRUPTED, Status.TIME_LIMIT):
                 break
             load_values(game.columns, path.point)
             self.dso.clear()
+            if moved == 0.0 and not (number < self.market.ac_rounds
+                                     and look_around(self.dso, self.market.ac_starts)):
+                break
         assert path is not None and game is not None
         settled = moved == 0.0 and path.status == Status.OPTIMAL
         if moved and path.status == Status.OPTIMAL:

@@ -41,6 +41,8 @@ from pyomo_dlmp.errors import (
     shown,
 )
 from pyomo_dlmp.market.ac_market import ac_of, said, solve_strategic_ac
+from pyomo_dlmp.market.ac_optima import cleared, look_around
+from pyomo_dlmp.market.at_prices import payment_at_prices
 from pyomo_dlmp.market.contracts import Contract
 from pyomo_dlmp.market.data import Market, MarketResult, MarketRow
 from pyomo_dlmp.market.dso import add_takers, bilevel_of, dso_of, in_ac
@@ -200,7 +202,7 @@ def at_a_tariff(market: Market, contract: Contract | None = None, **_: Any) -> M
     m, dso = bilevel_of(market, "tariff", contract=contract)
     best_response(m)
     spread(m)
-    answer = dso.clear()
+    answer = cleared(dso, market.ac_starts)
     return MarketResult("uncoordinated", m.dso, pyo.value(m.dca.cost), Status.OPTIMAL, model=m,
                    note=said("pays the tariff; spread evenly where bills are equal", dso),
                    residual=answer.residual.relative, form=answer.kkt.form,
@@ -232,6 +234,9 @@ def _price_taker(market: Market, progress: Callable | None = None, **_: Any) -> 
         back = None if market.averaged else next(
             (i for i, old in enumerate(seen) if apart(old, here) <= ROW_HOLDS), None)
         if change <= ROW_HOLDS or (market.averaged and content):
+            if k < market.max_rounds and look_around(dso, market.ac_starts):
+                seen = []  # other prices: the schedule again
+                continue
             status, note = Status.OPTIMAL, f"converged in {k} rounds"
             break
         if back is not None:
@@ -261,10 +266,10 @@ def _cooperative(market: Market, **_: Any) -> MarketResult:
         for var in m.component_data_objects(pyo.Var, descend_into=pyo.Block):
             if not var.is_continuous():
                 var.fix(round(var.value))
-    answer = dso.clear()
-    return MarketResult("cooperative", m, float("nan"), Status.OPTIMAL, said("", dso), model=m,
-                   residual=answer.residual.relative, form=answer.kkt.form,
-                   ac=ac_of(dso, float("nan")))
+    answer = cleared(dso, market.ac_starts)
+    paid = payment_at_prices(m, market)
+    return MarketResult("cooperative", m, paid, Status.OPTIMAL, said("", dso), model=m,
+                   residual=answer.residual.relative, form=answer.kkt.form, ac=ac_of(dso, paid))
 
 
 def _demand_charge(market: Market, **options: Any) -> MarketResult:

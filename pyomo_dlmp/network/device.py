@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pyomo_dlmp.errors import listed
-from pyomo_dlmp.network.fields import Column
+from pyomo_dlmp.errors import Fault, NetworkError, listed, shown
+from pyomo_dlmp.network.fields import Column, word_findings
 from pyomo_dlmp.network.phases import DELTA_PAIRS, NEUTRALS, PHASES, SPLIT, between_phases
 from pyomo_dlmp.network.series import is_number
 
@@ -46,6 +46,11 @@ class Device:
 
     name: str
     bus: str
+
+    def __post_init__(self) -> None:
+        found = list(word_findings(self))
+        if found:
+            raise NetworkError(Fault(f"{self.word} {shown(self.name)}", *each) for each in found)
 
     def findings(self) -> Iterator[Finding]:
         """Relations between its (well typed) fields that do not hold.

@@ -14,7 +14,7 @@ from pyomo_dlmp.network.device import (
     MultiphaseDevice,
     leg_findings,
 )
-from pyomo_dlmp.network.fields import Column, Range
+from pyomo_dlmp.network.fields import KV, Column, Range
 from pyomo_dlmp.network.phases import DELTA_PAIRS, PHASES
 from pyomo_dlmp.network.series import is_number
 from pyomo_dlmp.tolerances import PRINTED
@@ -22,7 +22,6 @@ from pyomo_dlmp.tolerances import PRINTED
 FRONT_END_SIDES = 16
 FRONT_END = math.cos(math.pi / FRONT_END_SIDES)  # greatest p of the polygon inside a unit circle
 
-KV = Range(0, unit="kV", above=True)
 KW = Range(0, unit="kW")
 KVAR = Range(0, unit="kvar")
 KVA = Range(0, unit="kVA", above=True)

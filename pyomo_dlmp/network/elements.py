@@ -16,8 +16,9 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from pyomo_dlmp.network.fields import Range
-from pyomo_dlmp.network.phases import between_phases
+from pyomo_dlmp.network.fields import KV, PU, Range
+from pyomo_dlmp.network.phases import PHASES, between_phases
+from pyomo_dlmp.network.series import is_number, plain_number
 
 Matrix = tuple[tuple[float, ...], ...]
 MAX_TAP = 32  # twice the 16 steps of common regulators; far below the 160 where the ratio is 0
@@ -48,13 +49,13 @@ class Bus:
     """
 
     name: str
-    kv: Annotated[float, Range(0, unit="kV", above=True)]
+    kv: Annotated[float, KV]
     phases: str = "abc"
     neutrals: str = ""
     ground_r: float | None = None
     ground_x: float | None = None
-    v_min: Annotated[float | None, Range(0, unit="pu")] = None
-    v_max: Annotated[float | None, Range(0, unit="pu", above=True)] = None
+    v_min: Annotated[float | None, PU._replace(above=False)] = None
+    v_max: Annotated[float | None, PU] = None
     x: float | None = None
     y: float | None = None
 
@@ -99,7 +100,7 @@ class Substation:
     ----------
     name, bus : str
     v_pu : tuple of float
-        Fixed voltage of each phase (pu), behind the source's impedance.
+        Fixed voltage of each phase (pu), behind the source's impedance; one number: of all three.
     r, x : n x n tuples of rows, or None
         The source's own impedance (ohm); None: an ideal source.
     angle : float
@@ -111,11 +112,15 @@ class Substation:
 
     name: str
     bus: str
-    v_pu: Annotated[tuple[float, ...], Range(0, unit="pu", above=True)] = (1.0, 1.0, 1.0)
+    v_pu: Annotated[tuple[float, ...], PU] = (1.0, 1.0, 1.0)
     r: Matrix | None = None
     x: Matrix | None = None
     angle: float = 0.0
     angles: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if is_number(self.v_pu):
+            object.__setattr__(self, "v_pu", (plain_number(self.v_pu),) * len(PHASES))
 
     @property
     def z(self) -> np.ndarray | None:

@@ -24,6 +24,7 @@ from pyomo_dlmp.errors import listed, nearest, shown
 from pyomo_dlmp.network.series import Finding, is_number, is_whole, plain_number
 
 _LARGEST = int(sys.float_info.max)
+_OTHER_UNITS = {"pu": "95 % is 0.95 pu", "kV": "4160 V is 4.16 kV"}
 
 
 class Range(NamedTuple):
@@ -82,12 +83,33 @@ class Range(NamedTuple):
             return None
         kind = "a whole number" if whole else "a number"
         other = f", or None: {none}" if none else ""
-        return f"is {shown(value)}", f"Give {kind} {self}{other}."
+        return f"is {shown(value)}", f"Give {kind} {self}{other}.{self.mistaken(value)}"
+
+    def mistaken(self, value: Any) -> str:
+        """What a number that is too large may have been meant as.
+
+        Parameters
+        ----------
+        value : object
+            As given.
+
+        Returns
+        -------
+        str
+            A sentence with a space before it; "" if nothing is known.
+        """
+        if self.unit not in _OTHER_UNITS or not is_number(value) or value <= self.high:
+            return ""
+        return f" ({_OTHER_UNITS[self.unit]}.)"
 
     def __str__(self) -> str:
         low = f"{'above' if self.above else 'at least'} {self.low:g}"
         high = "" if math.isinf(self.high) else f" and at most {self.high:g}"
         return f"{low}{high} {self.unit}".rstrip()
+
+
+PU = Range(0, 2, unit="pu", above=True)  # a voltage above is one in percent or in kV
+KV = Range(0, 1200, unit="kV", above=True)  # the highest in use; above is one in V
 
 
 class Column(NamedTuple):
@@ -251,6 +273,25 @@ def type_finding(spec: FieldSpec, value: object) -> Finding | None:
     return f"{spec.name} is {shown(value)}", f"It must be {_words(spec.hint)}.{near}"
 
 
+def word_findings(element: Any) -> Iterator[Finding]:
+    """Fields of an element that hold none of the words that they may hold.
+
+    Parameters
+    ----------
+    element : dataclass
+        Annotated as elements are.
+
+    Yields
+    ------
+    (str, str)
+        What is wrong, and its cure.
+    """
+    for spec in field_specs(type(element)):
+        if typing.get_origin(spec.hint) is Literal and (
+                found := type_finding(spec, getattr(element, spec.name))):
+            yield found
+
+
 def number_findings(spec: FieldSpec, value: object) -> Iterator[Finding]:
     """Numbers inside a (well typed) value that are not finite, or out of the field's range.
 
@@ -272,7 +313,7 @@ def number_findings(spec: FieldSpec, value: object) -> Iterator[Finding]:
             leave = ", or leave it out for none" if optional else ""
             yield f"{path} is {number}", f"Give a finite number{leave}."
         elif spec.range and not spec.range.holds(number):
-            yield f"{path} is {number:g}", f"It must be {spec.range}."
+            yield f"{path} is {number:g}", f"It must be {spec.range}.{spec.range.mistaken(number)}"
 
 
 def _numbers(value: Any, name: str) -> Iterator[tuple[str, float]]:

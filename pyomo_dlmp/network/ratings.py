@@ -71,13 +71,15 @@ def known_rating(branch: Branch | None, buses: Mapping[str, Bus]) -> Rating | No
     Rating or None
         None: nothing is known.
     """
+    if branch is None:
+        return None
     if isinstance(branch, CenterTappedTransformer):
-        bus = buses[branch.to_bus]
-        share = (bus.kv_ln / branch.to_kv if branch.to_kv else 1.0) / 2.0
-        return Rating(bus.name, dict.fromkeys(SPLIT, branch.kva * share))
+        low = buses[branch.to_bus]
+        share = (low.kv_ln / branch.to_kv if branch.to_kv else 1.0) / 2.0
+        return Rating(low.name, dict.fromkeys(SPLIT, branch.kva * share))
     if isinstance(branch, Transformer):
         return _of_windings(branch, buses)
-    bus = None if branch is None else buses[branch.from_bus]
+    bus = buses[branch.from_bus]
     if isinstance(branch, Line) and branch.rating_kva is not None:
         kva, phases = branch.rating_kva, branch.from_phases
     elif isinstance(branch, Regulator) and branch.kva is not None:
@@ -87,10 +89,9 @@ def known_rating(branch: Branch | None, buses: Mapping[str, Bus]) -> Rating | No
         phases = "".join(leg[0] for leg in branch.taps)
     elif isinstance(branch, NodalAdmittance) and branch.rating_kva is not None:
         phases = branch.from_phases
-        kva = branch.rating_kva / max(1, sum(k in buses[branch.from_bus].phases for k in phases))
+        kva = branch.rating_kva / max(1, sum(k in bus.phases for k in phases))
     else:
         return None
-    assert bus is not None
     return Rating(bus.name, {k: kva for k in phases if k in bus.phases})
 
 

@@ -255,7 +255,7 @@ def reference_faults(
             yield Fault(
                 label(substation),
                 f"v_pu has {len(substation.v_pu)} numbers, bus {bus.name!r} phases {bus.phases!r}",
-                "Give one voltage (pu) for each phase of the bus.")
+                f"Give one voltage (pu) for each phase of the bus: {len(bus.phases)}.")
     for device in devices:
         yield from unknown(device, "bus", device.bus)
         yield from lacking(device, device.bus, device.touched())

@@ -10,12 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pyomo_dlmp.network.fields import Range
+from pyomo_dlmp.network.fields import KV, Range
 
 PERCENT = Range(0, unit="%")
 POSITIVE = Range(0, above=True)
 KVA = Range(0, unit="kVA", above=True)
-KV = Range(0, unit="kV", above=True)
 PPM = Range(0, unit="ppm")
 REACTANCE = Range(-20, unit="% (a leg of a three-winding star may be below 0)")
 PAIRS = {"abc": ("ab", "bc", "ca"), "lead": ("ac", "ba", "cb")}

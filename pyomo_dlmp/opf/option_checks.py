@@ -13,7 +13,7 @@ import numpy as np
 from pyomo_dlmp.errors import nearest, shown
 from pyomo_dlmp.network import Datacenter, Network, OperatingPoint, Regulator
 from pyomo_dlmp.network.devices import SHIPPED
-from pyomo_dlmp.network.fields import Range
+from pyomo_dlmp.network.fields import PU, Range
 from pyomo_dlmp.network.phases import PHASES
 from pyomo_dlmp.network.profiles import HOURS
 from pyomo_dlmp.network.series import (
@@ -32,7 +32,6 @@ VOLTAGE_LEGS = ("phase", "line", "both")
 AC_ALONE = ("form", "voltage_legs", "neutral_v_max", "neutral_penalty")  # not of the linear form
 OWN_POINT = OperatingPoint()
 """As an `operating_point`: that which a loop has yet to find, so that its options can be judged."""
-_PU = Range(0, unit="pu", above=True)
 _COST = Range(0, unit="$", above=True)
 _SIDES = Range(4, 720, unit="sides")
 _UNBALANCE = {
@@ -93,16 +92,16 @@ def _numbers(options: Mapping[str, Any]) -> Iterator[OptionFinding]:
     hard = "" if _is(options["voltage_limits"], "soft") else "there is no soft limit"
     for key, finding in (
             ("hours", HOURS.finding(options["hours"])),
-            ("v_min", _PU.finding(options["v_min"])), ("v_max", _PU.finding(options["v_max"])),
+            ("v_min", PU.finding(options["v_min"])), ("v_max", PU.finding(options["v_max"])),
             ("penalty", _COST.finding(options["penalty"], none=hard)),
             ("thermal_sides", _SIDES.finding(options["thermal_sides"], whole=True)),
-            ("neutral_v_max", _PU.finding(options["neutral_v_max"], none="no limit")),
+            ("neutral_v_max", PU.finding(options["neutral_v_max"], none="no limit")),
             ("neutral_penalty", _COST.finding(options["neutral_penalty"], none="a hard limit")),
             ("thermal_penalty", _COST.finding(options["thermal_penalty"], none="hard ratings"))):
         if finding:
             yield OptionFinding(key, *finding)
     low, high = options["v_min"], options["v_max"]
-    if not (_PU.finding(low) or _PU.finding(high)) and low >= high:
+    if not (PU.finding(low) or PU.finding(high)) and low >= high:
         yield OptionFinding("v_min", f"is {low:g} pu, not below v_max {high:g} pu",
                             "Give 0 < v_min < v_max.")
 
@@ -245,7 +244,7 @@ def _limits_of_buses(options: Mapping[str, Any], network: Network) -> Iterator[O
         return
     for key, other in (("v_min", "v_max"), ("v_max", "v_min")):
         value = options[key]
-        if _PU.finding(value):
+        if PU.finding(value):
             continue
         for bus in network.buses.values():
             own = getattr(bus, other)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from pyomo_dlmp.errors import ModelError, ResultsFileError, nearest, shown
 from pyomo_dlmp.network.fields import Range
+from pyomo_dlmp.records.networks import network_rows
 from pyomo_dlmp.records.saved import load_results
 from pyomo_dlmp.report import Results
 from pyomo_dlmp.tolerances import SAME_MONEY
@@ -33,7 +34,8 @@ class Comparison:
     only_first, only_second : list of str
         Cases that only one of them has.
     data : DataFrame
-        What was solved: columns key, first, second; rows of ``study.csv`` that differ.
+        What was solved: columns key, first, second; elements of the networks that differ (devices
+        added, removed and changed), then rows of ``study.csv``.
     numbers : DataFrame
         The cases in a few numbers: columns case, quantity, unit, first, second, difference
         (second - first), relative (of the first). All rows, also those that are the same.
@@ -109,7 +111,8 @@ def compare_results(first: Results | str | Path, second: Results | str | Path, *
     values = [row for pair in pairs.items() for table in TABLES
               for row in _values(one, other, *pair, table, tolerance)]
     keys = dict.fromkeys([*one.study, *other.study])
-    data = [(key, one.study.get(key, ""), other.study.get(key, "")) for key in keys
+    data = network_rows(one, other, pairs)
+    data += [(key, one.study.get(key, ""), other.study.get(key, "")) for key in keys
             if one.study.get(key, "") != other.study.get(key, "")]
     return Comparison(
         one, other, pairs,

@@ -1,6 +1,6 @@
 """Prices that are to a large part the penalty of a broken soft limit, and the limit that makes it.
 
-The rule is `results.limits`': a share above `LARGE_SHARE`. Here it is applied to the tables of a
+The rule is `opf.soft_limits`': a share above `LARGE_SHARE`. Here it is applied to the tables of a
 results folder.
 """
 
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from pyomo_dlmp.opf.soft_limits import LARGE_SHARE, penalty_share
 from pyomo_dlmp.report.reading import Results
-from pyomo_dlmp.results.limits import LARGE_SHARE, penalty_share
 from pyomo_dlmp.tolerances import SAME_VOLTAGE
 
 COLUMNS = ["case", "bus", "period", "price", "penalty", "share", "limit"]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from pyomo_dlmp.report.derived import all_cases, cases_of, pick, totals
+from pyomo_dlmp.results.markets import below_one
 from pyomo_dlmp.tolerances import ROUNDING, SAME_MONEY
 
 _OF_THE_ANSWER = ("scenarios", "expected_cost_under_uncertainty",
@@ -248,7 +249,7 @@ def markets_table(markets: pd.DataFrame) -> Table:
                          *(number(value.get(kind, math.nan)) for kind in kinds)])
     return Table(["case", "quantity", "unit", *kinds], rows, 3,
                  "The markets on the same data. Price of anarchy: the DSO's cost over that of the "
-                 "cooperative market.")
+                 f"cooperative market. {below_one(markets)}".rstrip())
 
 
 def audit_table(audit: pd.DataFrame) -> Table:

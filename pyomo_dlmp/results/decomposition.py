@@ -20,10 +20,12 @@ from collections.abc import Container, Iterator
 
 import numpy as np
 import pandas as pd
-from pyomo.environ import value
+from pyomo.environ import Block, value
 from scipy.sparse.linalg import splu
 
+from pyomo_dlmp.blocks.branch import BranchBlockData
 from pyomo_dlmp.blocks.parallel import branch_blocks
+from pyomo_dlmp.blocks.substation import SubstationBlockData
 from pyomo_dlmp.errors import ModelError, SolverError
 from pyomo_dlmp.lower.form import LowerForm, compile_lower
 from pyomo_dlmp.results.prices import UNITS, at_legs
@@ -42,7 +44,8 @@ def decomposition_table(dso, buses: Container[str] | None = None,
     Parameters
     ----------
     dso : block
-        Filled by `build_opf` and solved by `solve_bilevel` or `solve_opf`.
+        Filled by `build_opf`, or composed by hand with its BusBlocks as `bus[name]`; solved by
+        `solve_bilevel` or `solve_opf`.
     buses : container of str, optional
         Those that the table is of; by default all. The parts are checked at all of them.
     form : LowerForm, optional
@@ -92,7 +95,7 @@ def decomposition_table(dso, buses: Container[str] | None = None,
 def _table(dso, buses: dict, form: LowerForm, rows: np.ndarray,
            parts: dict[str, np.ndarray]) -> pd.DataFrame:
     number = {id(form.rows[r]): i for i, r in enumerate(rows)}
-    (substation,) = dso.substation.values()
+    substation = _substation(dso)
     keys, places, base = [], [], []
     prices = {t: value(price) for t, price in substation.price.items()}
     for name, bus in buses.items():
@@ -115,12 +118,36 @@ def _table(dso, buses: dict, form: LowerForm, rows: np.ndarray,
     return pd.concat(frames, ignore_index=True)[DECOMPOSITION.names]
 
 
+def _branches(dso) -> list:
+    """Blocks of branches, under whatever names where they are composed by hand."""
+    if dso.component("substation") is not None:
+        return [block for _, block in branch_blocks(dso)]
+    return [block for block in _blocks(dso, BranchBlockData)
+            if block.component("voltage") is not None]
+
+
+def _substation(dso):
+    """The block of the only source, under whatever name."""
+    own = dso.component("substation")
+    found = list(own.values()) if own is not None else _blocks(dso, SubstationBlockData)
+    if len(found) != 1:
+        raise ModelError.at(
+            dso.name, f"has {len(found)} SubstationBlocks, and prices are taken apart from that of "
+            "one", "Build one SubstationBlock on it.")
+    return found[0]
+
+
+def _blocks(dso, kind: type) -> list:
+    return [block for block in dso.component_data_objects(Block, active=True)
+            if isinstance(block, kind)]
+
+
 def _state(dso, form: LowerForm) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of the network's columns and of the rows that settle them."""
     column = {id(v): j for j, v in enumerate(form.x)}
     row = {id(r): i for i, r in enumerate(form.rows)}
-    branches = [block for _, block in branch_blocks(dso)]
-    blocks = [*dso.bus.values(), *branches, *dso.substation.values()]
+    branches = _branches(dso)
+    blocks = [*dso.bus.values(), *branches, _substation(dso)]
     columns = [column[id(v)] for block in blocks for name in ("w", "theta", "p", "q")
                if block.component(name) is not None
                for v in getattr(block, name).values() if id(v) in column]
@@ -136,9 +163,8 @@ def _right_hand_sides(dso, form: LowerForm, columns, rows, duals) -> dict[str, n
     gradient = (form.c + form.Q @ x)[columns]
     place = {id(form.x[j]): i for i, j in enumerate(columns)}
     energy = np.zeros(len(columns))
-    for source in dso.substation.values():
-        for var in source.p.values():
-            energy[place[id(var)]] = form.c[columns[place[id(var)]]]
+    for var in _substation(dso).p.values():
+        energy[place[id(var)]] = form.c[columns[place[id(var)]]]
     loss = np.zeros(len(columns))
     for index, values in _loss_gradients(dso):
         for var, slope in zip(index, values, strict=True):
@@ -158,9 +184,9 @@ def _right_hand_sides(dso, form: LowerForm, columns, rows, duals) -> dict[str, n
 
 def _loss_gradients(dso) -> Iterator[tuple[list, np.ndarray]]:
     """(Vars, slopes of the costed losses) of each branch and period."""
-    (substation,) = dso.substation.values()
+    substation = _substation(dso)
     hours = dso.period_hours
-    for _, branch in branch_blocks(dso):
+    for branch in _branches(dso):
         if branch.component("loss") is None:
             continue
         for t in dso.periods:

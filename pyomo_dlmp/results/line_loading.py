@@ -59,7 +59,8 @@ def _linear(dso, network, periods: list[Hashable]) -> Iterator[tuple[str, str, n
         if isinstance(branch, Transformer | CenterTappedTransformer):
             of = dict.fromkeys(branch.to_phases, branch.kva / len(branch.to_phases))
         else:  # the same phases at both ends, or others in the same order
-            of = dict(zip(branch.to_phases, map(known.kva.get, branch.from_phases), strict=False))
+            of = {there: known.kva[k] for k, there in zip(
+                branch.from_phases, branch.to_phases, strict=False) if k in known.kva}
         for phase in dict.fromkeys(phase for phase, _ in block.p):
             if kva := of.get(phase):
                 yield name, phase, np.array([

@@ -22,7 +22,7 @@ from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.parametric import CondensedQp, NotExplicit, Region, condense, enumerate_regions
 from pyomo_dlmp.results.prices import UNITS, at_balances
 from pyomo_dlmp.results.schema import REGIMES
-from pyomo_dlmp.tolerances import ENTRY
+from pyomo_dlmp.tolerances import ENTRY, ROUNDING
 
 MOST = 200
 """Regions beyond which there is no picture to be seen."""
@@ -89,20 +89,21 @@ def regimes_table(dso, period: Hashable, sites: Sequence[str],
                 of_bus.setdefault(bus, []).append(value)
         return [float(np.mean(of_bus[bus])) for bus in buses]
 
-    binding = [_binding(kkt, part, region) for region in found.regions]
+    own, regimes = found.at(here[order]), _regimes(kkt, part, found.regions)
+    binding = [_binding(kkt, part, regions[0]) for regions in regimes]
     common = set.intersection(*map(set, binding)) if len(binding) > 1 else set()
-    own = found.at(here[order])
-    answer = next(k for k, region in enumerate(found.regions) if region is own)
     table = []
-    for k, region in enumerate(found.regions):
+    for k, regions in enumerate(regimes):
         words = "; ".join(w for w in binding[k] if w not in common) or "nothing more"
-        corners = part.lo + np.clip(region.polytope.vertices, 0.0, 1.0) * (part.hi - part.lo)
-        points = [(n + 1, u) for n, u in enumerate(_around(corners))]
-        points += [(0, here[order])] if k == answer else []
+        corners = np.vstack([part.lo + np.clip(region.polytope.vertices, 0.0, 1.0) * (
+            part.hi - part.lo) for region in regions])
+        around = _around(corners) if len(regions) == 1 else _hull(corners)
+        points = [(n + 1, u) for n, u in enumerate(around)]
+        points += [(0, here[order])] if any(region is own for region in regions) else []
         for corner, u in points:
             at = dict(zip(order.tolist(), u.tolist(), strict=True))
             table.append((period, k + 1, words, corner, *sites, at[0], at[1],
-                          *prices(region, u)))
+                          *prices(regions[0], u)))
     return REGIMES.frame(table)
 
 
@@ -145,15 +146,38 @@ def _duals(part: CondensedQp, region: Region, u: np.ndarray) -> np.ndarray:
     return -slope
 
 
+def _fixed(kkt: KktSystem, part: CondensedQp) -> np.ndarray:
+    """Whether each pair is a bound of a quantity that has no range: it names no regime."""
+    return np.array([not kkt.is_row[p] and kkt.owner(p).lb == kkt.owner(p).ub for p in part.pair],
+                    dtype=bool)
+
+
+def _regimes(kkt: KktSystem, part: CondensedQp, regions: Sequence[Region]) -> list[list[Region]]:
+    """Regions by what binds: those that differ only in the sign of a fixed quantity's multiplier
+    are one, and convex together; in the order of their first ones.
+    """
+    free = ~_fixed(kkt, part)
+    found: dict[tuple, list[Region]] = {}
+    for region in regions:
+        at = np.flatnonzero((region.affine.state != 0) & free)
+        beyond = tuple(_beyond(part, region, row) for row in at)
+        found.setdefault((tuple(at), beyond), []).append(region)
+    return list(found.values())
+
+
+def _beyond(part: CondensedQp, region: Region, row: int) -> bool:
+    """Whether a limit is broken in a region: its multiplier is at the penalty of a step."""
+    cap = part.cap[row]
+    return bool(np.isfinite(cap) and abs(region.affine.u0[row] - cap) <= ENTRY * cap
+                and not region.affine.U[row].any())
+
+
 def _binding(kkt: KktSystem, part: CondensedQp, region: Region) -> list[str]:
     """Limits that are reached (or broken) in a region, in words."""
     found = []
-    for row in np.flatnonzero(region.affine.state):
+    for row in np.flatnonzero((region.affine.state != 0) & ~_fixed(kkt, part)):
         words = _words(kkt.label[part.pair[row]])
-        beyond = np.isfinite(part.cap[row]) and (
-            abs(region.affine.u0[row] - part.cap[row]) <= ENTRY * part.cap[row]
-            and not region.affine.U[row].any())
-        found.append(f"{words} broken" if beyond else words)
+        found.append(f"{words} broken" if _beyond(part, region, row) else words)
     return list(dict.fromkeys(found))
 
 
@@ -163,6 +187,7 @@ def _words(label: str) -> str:
     if found is None:
         return label
     kind, name, what, index, side = found.groups()
+    name, index = name.strip("'\""), index.replace("'", "")
     phase = index.split(",")[0] if "," in index else ""
     if what in _WORDS:
         return _WORDS[what].format(kind=kind, name=name, bus=f"{name}.{phase}".rstrip("."))
@@ -180,3 +205,21 @@ def _around(corners: np.ndarray) -> np.ndarray:
     """Corners of a convex polygon in their order around it."""
     from_middle = corners - corners.mean(axis=0)
     return corners[np.argsort(np.arctan2(from_middle[:, 1], from_middle[:, 0]))]
+
+
+def _hull(points: np.ndarray) -> np.ndarray:
+    """Corners of the convex hull of points, shape (n, 2), in their order around it."""
+    order = points[np.lexsort(points.T[::-1])]
+
+    def side(run: np.ndarray) -> list[np.ndarray]:
+        found: list[np.ndarray] = []
+        for point in run:
+            while len(found) > 1:
+                (ax, ay), (bx, by) = found[-1] - found[-2], point - found[-2]
+                if ax * by - ay * bx > ROUNDING:
+                    break
+                found.pop()
+            found.append(point)
+        return found[:-1]
+
+    return np.array(side(order) + side(order[::-1]))

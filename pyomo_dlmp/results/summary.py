@@ -9,8 +9,8 @@ from pyomo.environ import value
 
 from pyomo_dlmp.blocks.parallel import branch_blocks
 from pyomo_dlmp.deprecation import renamed_arguments
+from pyomo_dlmp.opf.soft_limits import broken_limits, soft_limits
 from pyomo_dlmp.results.ac_elements import ac_losses
-from pyomo_dlmp.results.limits import broken_limits, soft_limits
 from pyomo_dlmp.results.loading import high_loading
 from pyomo_dlmp.results.schema import SUMMARY
 from pyomo_dlmp.results.voltages import exact

@@ -13,10 +13,12 @@ from pyomo_dlmp.bounds.labels import PairState
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.outer_approximation import SearchResult, solve_outer
 from pyomo_dlmp.numerics.program import Program
+from pyomo_dlmp.search.completing import completed
 from pyomo_dlmp.search.decomposition import solve_periods, take_apart
 from pyomo_dlmp.search.presolve import reduce_program
+from pyomo_dlmp.search.rays import along
 from pyomo_dlmp.search.settings import Settings
-from pyomo_dlmp.search.start import completed, first_point
+from pyomo_dlmp.search.start import first_point
 from pyomo_dlmp.status import ENDED, Status
 from pyomo_dlmp.transform.compile import compile_program
 from pyomo_dlmp.transform.record import SingleLevel
@@ -74,7 +76,8 @@ def search_embedded(run: Settings, record: SingleLevel) -> Claim:
     best = max(outcome.bound, min(relaxed, outcome.objective))
     bound = sign * best if np.isfinite(best) else None
     if outcome.z is None:
-        return Claim(outcome.status, None, bound, size)
+        notes = along(program) if outcome.status == Status.UNBOUNDED else []
+        return Claim(outcome.status, None, bound, size, notes)
     values = elimination.lift(outcome.z)
     values[program.integer] = np.round(values[program.integer])
     load_values(program.columns, values)

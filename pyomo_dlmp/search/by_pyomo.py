@@ -8,13 +8,15 @@ import pyomo.environ as pyo
 
 from pyomo_dlmp.auditing.finalize import Claim
 from pyomo_dlmp.bilevel import lower_levels
-from pyomo_dlmp.errors import SolverError
+from pyomo_dlmp.errors import DlmpError, SolverError
 from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.search.nlp import solve_local
+from pyomo_dlmp.search.rays import along
 from pyomo_dlmp.search.settings import Settings
 from pyomo_dlmp.search.start import known_point, load_start
 from pyomo_dlmp.solvers.by_pyomo import PyomoResult, solve_by_pyomo
 from pyomo_dlmp.status import STOPPED, Status
+from pyomo_dlmp.transform.compile import compile_program
 from pyomo_dlmp.transform.record import SingleLevel
 
 log = logging.getLogger("pyomo_dlmp")
@@ -83,7 +85,7 @@ def search_by_pyomo(settings: Settings, record: SingleLevel, start: dict | None)
         answer.objective = _load_start(settings, record, start or {})
     return Claim(answer.status, answer.objective, answer.bound,
                  {"pairs": sum(lower.kkt.pairs for lower in record.lowers)},
-                 [answer.note] if answer.note else [])
+                 [answer.note] if answer.note else _along(settings, record, answer.status))
 
 
 def _solved(settings: Settings, record: SingleLevel, started: bool) -> PyomoResult:
@@ -93,6 +95,16 @@ def _solved(settings: Settings, record: SingleLevel, started: bool) -> PyomoResu
         return PyomoResult(limits.stopped() or Status.TIME_LIMIT, None, None)
     return solve_by_pyomo(settings.interface, settings.model, settings.gap, settings.left(),
                           started, settings.mip_options)
+
+
+def _along(settings: Settings, record: SingleLevel, status: str) -> list[str]:
+    """Where a solver calls the single level unbounded: the Vars along which it is."""
+    if status != Status.UNBOUNDED:
+        return []
+    try:
+        return along(compile_program(settings.model, record))
+    except DlmpError:  # it has more than linear rows, such as SOS sets
+        return []
 
 
 def _load_start(settings: Settings, record: SingleLevel, start: dict) -> float:

@@ -27,7 +27,7 @@ from pyomo_dlmp.search.start import known_point
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.transform.record import SingleLevel
 
-_LARGE = 1_000  # Vars of the lower levels; below, what comes before the search takes seconds
+_LARGE = 50  # Vars of the lower levels; below, what comes before the search takes little
 
 _BEFORE_THE_END = (Status.TIME_LIMIT, Status.MEMORY_LIMIT, Status.INTERRUPTED)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,10 +23,10 @@ from pyomo_dlmp.numerics import limits
 from pyomo_dlmp.numerics.elimination import Elimination
 from pyomo_dlmp.numerics.outer_approximation import solve_outer
 from pyomo_dlmp.numerics.program import Program
+from pyomo_dlmp.search.completing import complete_lower, completed
+from pyomo_dlmp.search.simple_decisions import at_simple_decisions
 from pyomo_dlmp.tolerances import FIRST_POINT_GAP, HIGH_POINT_GAP, ROW_HOLDS
 from pyomo_dlmp.transform.compile import compile_program
-from pyomo_dlmp.transform.complementarity import MODES
-from pyomo_dlmp.transform.products.linearise import stand_in_values
 from pyomo_dlmp.transform.record import SingleLevel
 
 log = logging.getLogger("pyomo_dlmp")
@@ -39,7 +40,8 @@ def first_point(record: SingleLevel, program: Program, small: Program,
     """A first bilevel-feasible point of a single level.
 
     The relaxation without integrality suggests upper decisions; the lower levels are solved there,
-    and the point is kept if all rows of the single level hold.
+    and the point is kept if all rows of the single level hold. Otherwise the best of some simple
+    decisions is taken (`simple_decisions`).
 
     Parameters
     ----------
@@ -61,75 +63,18 @@ def first_point(record: SingleLevel, program: Program, small: Program,
         return None, outcome.bound
     began = time.monotonic()
     point = completed(record, program, small, elimination, outcome.z)
+    if point is None:
+        point = at_simple_decisions(record, program, small, elimination, outcome.z)
     limits.reserve(_AUDITS * (time.monotonic() - began))  # the audit solves the same lower levels
     return point, outcome.bound
-
-
-def completed(record: SingleLevel, program: Program, small: Program, elimination: Elimination,
-              point: np.ndarray) -> np.ndarray | None:
-    """A point with the lower levels solved again at its upper decisions.
-
-    Parameters
-    ----------
-    record, program, small, elimination
-        As of `first_point`.
-    point
-        Of the reduced program.
-
-    Returns
-    -------
-    np.ndarray or None
-        Of the reduced program; None where an upper row is then violated, or a lower level has no
-        solution.
-    """
-    z = elimination.lift(point)
-    z[program.integer] = np.round(z[program.integer])
-    place = {id(var): j for j, var in enumerate(program.columns)}
-    for lower in record.lowers:
-        try:
-            _complete(lower, z, place)
-        except (SolverError, limits.Stopped) as err:  # a search goes on, or ends, without it
-            log.info("first point: %s", err)
-            return None
-    for product in record.products:
-        for var, value in stand_in_values(record.block, product, lambda v: z[place[id(v)]]):
-            if id(var) in place:
-                z[place[id(var)]] = value
-    kept = z[elimination.kept]
-    return kept if small.holds(kept, ROW_HOLDS) else None
-
-
-def _complete(lower, z: np.ndarray, place: dict[int, int]) -> None:
-    """Fill the lower level's solution at z's upper decisions into z."""
-    kkt, form = lower.kkt, lower.kkt.form
-    u = np.array([z[place[id(v)]] if id(v) in place else (v.value or 0.0) for v in form.u])
-    solution = LowerSolver(kkt).solve(u)
-    values = {id(v): value for v, value in zip(form.x, solution.x, strict=True)}
-    y, mu = solution.y, solution.mu
-    values.update({id(v): value for v, value in zip(lower.y, y, strict=True)})
-    values.update({id(v): value for v, value in zip(lower.mu, mu, strict=True) if v is not None})
-    slack = kkt.slack(solution.x, u)
-    for name, pairs in lower.pairs_by_mode().items():
-        values.update({id(v): value for v, value in MODES[name].fill(lower, pairs, mu, slack)})
-    for key, value in values.items():
-        if key in place:
-            z[place[key]] = value
-    _fill_defined(lower, z, place, y, mu)
-
-
-def _fill_defined(lower, z, place, y, mu) -> None:
-    """Values of the user's dual Vars of inequality rows and bounds."""
-    both = np.concatenate([y, mu])
-    for dual in lower.kkt.duals.asked():
-        if id(dual.var) in place:
-            z[place[id(dual.var)]] = sum(sign * both[column] for column, sign in dual.terms)
 
 
 def known_point(model: Any, blocks: list) -> tuple[float, dict[int, float]] | None:
     """A bilevel-feasible point of the untransformed model; its values are not changed.
 
     The upper decisions come from the relaxation without the lower levels' optimality (their rows
-    stay); the lower levels are solved there, and the upper rows must hold.
+    stay), or those that the lower levels see are zero or at their bounds; the lower levels are
+    solved there, and the upper rows must hold.
 
     Parameters
     ----------
@@ -151,10 +96,8 @@ def known_point(model: Any, blocks: list) -> tuple[float, dict[int, float]] | No
         point = high_point(model, systems)
         if point is None:
             return None
-        for kkt in systems:
-            LowerSolver(kkt).solve_here().load()
-        if any(_most_violated(kkt.form) > ROW_HOLDS for kkt in systems) or any(
-                _violation(row) > ROW_HOLDS for row in upper_data(model, pyo.Constraint)):
+        solvers = [LowerSolver(kkt) for kkt in systems]
+        if not any(_answered(model, solvers) for _ in _decisions(systems)):
             return None
         upper = upper_objective(model)
         value = pyo.value(upper.expr, exception=False)
@@ -167,6 +110,30 @@ def known_point(model: Any, blocks: list) -> tuple[float, dict[int, float]] | No
         with limits.shield():
             for var, value in saved:
                 var.set_value(value, skip_validation=True)
+
+
+def _decisions(systems: list) -> Iterator[None]:
+    """Load decisions of which one may give a point: those that are there, zero, bounds."""
+    yield
+    seen = {id(v): v for kkt in systems for v in kkt.form.u}.values()
+    for want in (lambda v: 0.0, lambda v: v.lb, lambda v: v.ub):
+        for var in seen:
+            value = want(var)
+            if value is not None:
+                value = max(value, -np.inf if var.lb is None else var.lb)
+                var.set_value(min(value, np.inf if var.ub is None else var.ub))
+        yield
+
+
+def _answered(model: Any, solvers: list[LowerSolver]) -> bool:
+    """Load the lower levels' solutions at the loaded decisions; whether all rows hold."""
+    try:
+        for solver in solvers:
+            solver.solve_here().load()
+    except SolverError:
+        return False
+    return all(_most_violated(solver.kkt.form) <= ROW_HOLDS for solver in solvers) and all(
+        _violation(row) <= ROW_HOLDS for row in upper_data(model, pyo.Constraint))
 
 
 def load_start(model: Any, record: SingleLevel, values: dict[int, float]) -> None:
@@ -185,7 +152,7 @@ def load_start(model: Any, record: SingleLevel, values: dict[int, float]) -> Non
     for lower in record.lowers:
         for var in lower.kkt.form.u:
             var.set_value(float(z[place[id(var)]]), skip_validation=True)
-        _complete(lower, z, place)
+        complete_lower(lower, z, place)
     for var, value in zip(variables, z, strict=True):
         if not var.fixed:
             var.set_value(float(value), skip_validation=True)

@@ -147,7 +147,6 @@ def _attempt(settings: Settings, options: dict, products: Expansion) -> _Attempt
         relies = any(
             np.any(lower.bounds.mu_source[lower.bounds.state == PairState.OPEN] == Source.USER)
             for lower in record.lowers)
-        refuse_solver(record, settings.interface)
         found = (search_embedded(settings, record) if settings.interface.embedded
                  else search_by_pyomo(settings, record, start))
         result = _finalize(settings, record, found)
@@ -172,11 +171,11 @@ def _transformed(settings: Settings, options: dict, products: Expansion) -> Sing
         given = {} if products.bits is None else {"bits": products.bits, "ranges": products.ranges}
         _transform(settings, {**options, **given})
     record = _record(settings.model)
-    if not (settings.own and settings.interface.embedded):
-        return record
-    if beyond_miqp(settings.model, record):
+    exactly = settings.own and settings.interface.embedded  # by the tree, where others cannot
+    if exactly and beyond_miqp(settings.model, record):
         raise ProductsLeft(only=True)
-    if not record.relaxed or products.ranges is not None:
+    refuse_solver(record, settings.interface)
+    if not exactly or not record.relaxed or products.ranges is not None:
         return record
     if not products.tried and tree_first(settings, record):
         raise ProductsLeft(only=False)

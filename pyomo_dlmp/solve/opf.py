@@ -6,6 +6,7 @@ from typing import Any
 
 from pyomo.core.base.block import BlockData
 
+from pyomo_dlmp.auditing.infeasibility import conflict_faults
 from pyomo_dlmp.errors import SolverError, require_kind
 from pyomo_dlmp.lower.form import compile_lower
 from pyomo_dlmp.lower.kkt_system import build_kkt
@@ -40,7 +41,11 @@ def solve_opf(model: Any) -> LowerSolution:
         loaded.
     """
     require_kind(model, BlockData, "solve_opf")
-    solution = LowerSolver(build_kkt(compile_lower(model))).solve_here()
+    kkt = build_kkt(compile_lower(model))
+    try:
+        solution = LowerSolver(kkt).solve_here()
+    except SolverError as err:
+        raise SolverError(conflict_faults(kkt) or err.faults) from None
     solution.load()
     return solution
 

@@ -128,7 +128,8 @@ def _read(interface: SolverInterface, solver, results, model, gap: float) -> Pyo
     bound = None if interface.local else _finite(interface.bound(solver, results, active.sense))
     objective = None
     if len(results.solution) or status == Status.OPTIMAL:
-        model.solutions.load_from(results)
+        with quietly():  # Pyomo warns of a run that a limit has ended
+            model.solutions.load_from(results)
         value_idle_vars(chain([active], model.component_data_objects(
             pyo.Constraint, active=True, descend_into=pyo.Block)))
         objective = pyo.value(active)

@@ -26,6 +26,8 @@ def refuse_solver(record: SingleLevel, interface: SolverInterface) -> None:
         It cannot take a complementarity mode, the objective, or integers.
     """
     where, able = f"solver '{interface.name}'", interface.capabilities
+    # the embedded solver takes quadratic rows of the upper level, and none of a mode's
+    rows = able - {"qcp", "nonconvex"} if interface.embedded else able
     for lower in record.lowers:
         for name in lower.pairs_by_mode():
             needs = MODES[name].needs
@@ -34,7 +36,7 @@ def refuse_solver(record: SingleLevel, interface: SolverInterface) -> None:
                     where, f"cannot do complementarity='{name}', which needs "
                     + " or ".join(sorted(needs)) + _why_not(interface, needs),
                     "See `pyomo-dlmp solvers` for what each solver can do.")
-            refusal = MODES[name].refuse(lower, able)
+            refusal = MODES[name].refuse(lower, rows)
             if refusal is not None:
                 raise SolverError.at(where, *refusal)
     if not {"miqp", "nlp"} & able and record.objective.expr.polynomial_degree() not in (0, 1):

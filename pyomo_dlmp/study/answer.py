@@ -9,7 +9,6 @@ import pandas as pd
 from pyomo_dlmp.errors import OpenDssError
 from pyomo_dlmp.market import Market, MarketResult
 from pyomo_dlmp.results import decomposition_table, emissions_table, payments_table, regimes_table
-from pyomo_dlmp.results.limits import CURE, broken_limits
 from pyomo_dlmp.results.outcome import (
     device_prices_of,
     has_point,
@@ -74,8 +73,7 @@ def answer_notes(outcome: MarketResult) -> list[str]:
     -------
     list of str
     """
-    broken = broken_limits(outcome.dso) if has_point(outcome) else None
-    return [] if broken is None else [f"WARNING: {broken} {CURE}"]
+    return [outcome.warning] if outcome.warning else []
 
 
 def later_stages(study: Study, market: Market, outcome: MarketResult, tables: Tables,

@@ -12,6 +12,7 @@ from pyomo_dlmp.market import MARKETS, MarketResult
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.numerics import memory
 from pyomo_dlmp.results import branches_table, buses_table, markets_table, schema
+from pyomo_dlmp.results.markets import below_one
 from pyomo_dlmp.results.schema import CASES, OF_A_RUN, STUDY, SUMMARY, Kind
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.study.data import Run, Study
@@ -179,7 +180,11 @@ class StudyTables:
         if len(self.study.markets) > 1:
             summary = pd.concat([r.tables["summary"].assign(case=r.run.name) for r in done])
             of_markets = cases[[r.run.datacenters for r in done]]
-            texts[schema.MARKETS.name] = _text(markets_table(summary, of_markets))
+            table = markets_table(summary, of_markets)
+            texts[schema.MARKETS.name] = _text(table)
+            told = {note for r in done for note in r.warnings}
+            done[-1].warnings += [f"WARNING: {note}" for note in [below_one(table)]
+                                  if note and f"WARNING: {note}" not in told]
         if self._once is None:
             self._once = _Written(_text(buses_table(network)), _text(branches_table(network)),
                                   _text(_study_table(self.study)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -189,7 +190,7 @@ class _Session:
     def _solve(self, run: Run) -> None:
         """One run: its answer, then what follows it."""
         start = time.monotonic()
-        market = self.study.market(run)
+        market = replace(self.study.market(run), ac_starts=self._met(run))
         self.tell(run.name, "building", None, None)
         outcome = solve_market(
             run.market, market, solver=self.study.solver, gap=self.study.gap,
@@ -221,6 +222,11 @@ class _Session:
         """Tables of the first case that is solved at the same loading in the same market."""
         return next((r.tables for r in self.done if "dispatch" in r.tables
                      and (r.run.loading, r.run.market) == (run.loading, run.market)), None)
+
+    def _met(self, run: Run) -> list[dict]:
+        """Powers of devices in AC at answers of the same loading: starts for the next run."""
+        return [r.outcome.ac.powers for r in self.done if r.outcome is not None
+                and r.outcome.ac is not None and r.run.loading == run.loading]
 
     def _write(self, result: CaseResult, tables: Tables, market: Market) -> None:
         self.tables.append(result.run, tables)

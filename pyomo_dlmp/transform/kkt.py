@@ -168,6 +168,7 @@ def emit_kkt(writer: RowWriter, block: Any, kkt: KktSystem, bounds: PairBounds) 
     rows, _ = Rows("always_binds", PairLabels(kkt, tight), lower.slack_parts(tight),
                    kkt.s0[tight], np.full(len(tight), -np.inf), most).with_vars()
     writer.rows(rows)
+    _settled(lower)
     _asked_duals(lower)
     kkt.form.objective.deactivate()
     lower.pair_mode = [""] * kkt.pairs
@@ -229,6 +230,17 @@ def _stationarity(lower: LowerKkt, live: np.ndarray) -> None:
     lower.stationarity = [None] * len(form.x)
     for j, row in zip(np.flatnonzero(filled), lower.writer.rows(rows), strict=True):
         lower.stationarity[j] = row
+
+
+def _settled(lower: LowerKkt) -> None:
+    """Rows Q x = Q x* where the upper decisions are given: all solutions have the same gradient."""
+    kkt, at = lower.kkt, lower.bounds.settled_at
+    if at is None or not kkt.form.Q.nnz:
+        return
+    zero = np.zeros(len(at))
+    rows, _ = Rows("same_gradient", ColumnLabels(kkt), [(kkt.form.Q, kkt.form.x)],
+                   -(kkt.form.Q @ at), zero, zero).with_vars()
+    lower.writer.rows(rows)
 
 
 class PairLabels:

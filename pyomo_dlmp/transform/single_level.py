@@ -289,9 +289,9 @@ def bounds_table(model: Any) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns lower_level, pair, state (open, never binds, always binds), mode, slack_bound (unit
-        of the row), slack_source, multiplier_bound (lower cost per unit of the row) and
-        multiplier_source (a `Source` such as user, interval, vertex, lp; "" for none).
+        Columns lower_level, pair, state (open, never binds, always binds, settled), mode,
+        slack_bound (unit of the row), slack_source, multiplier_bound (lower cost per unit of the
+        row) and multiplier_source (a `Source` such as user, interval, vertex, lp; "" for none).
 
     Raises
     ------

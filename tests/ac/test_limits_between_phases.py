@@ -4,7 +4,7 @@ import pytest
 
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.market.ac_checks import count_broken
-from pyomo_dlmp.results.limits import broken_limits
+from pyomo_dlmp.opf.soft_limits import broken_limits
 from pyomo_dlmp.validation import ac_report
 from pyomo_dlmp.validation.model_point import model_flows
 from tests.library.ac_feeders import FEEDERS

@@ -8,6 +8,7 @@ import pyomo.environ as pyo
 import pytest
 
 import pyomo_dlmp as dlmp
+from pyomo_dlmp.results import decomposition_table
 
 R = np.array([[.4, .1, .12], [.1, .38, .11], [.12, .11, .41]])
 X = np.array([[.8, .3, .25], [.3, .82, .28], [.25, .28, .79]])
@@ -298,3 +299,95 @@ def test_data_of_a_block_are_checked_as_those_of_a_network(make, message):
     m.new = block()
     with pytest.raises(dlmp.errors.DlmpError, match=message):
         m.new.build(element, horizon, *ends)
+
+
+def limited(source=1.0, **limits):
+    """A line of 0.5 pu and a load of 0.2 MW on each phase: w = source^2 - 0.2 at its end."""
+    m = pyo.ConcreteModel()
+    f = dlmp.blocks.Horizon(m, periods=1)
+    m.head, m.end = dlmp.blocks.BusBlock(), dlmp.blocks.BusBlock()
+    m.head.build(dlmp.Bus(name="head", kv=math.sqrt(3.0)), f)
+    m.end.build(dlmp.Bus(name="end", kv=math.sqrt(3.0), **limits), f)
+    m.grid, m.line, m.demand = (
+        dlmp.blocks.SubstationBlock(), dlmp.blocks.LineBlock(), dlmp.blocks.LoadBlock())
+    m.gen = dlmp.blocks.GeneratorBlock()
+    m.grid.build(dlmp.Substation(name="g", bus="head", v_pu=source), f, m.head, 40.0)
+    code = dlmp.LineCode(name="c", r=0.5 * np.eye(3), x=np.zeros((3, 3)))
+    m.line.build(dlmp.Line(name="l", from_bus="head", to_bus="end", code=code, length=1.0),
+                 f, m.head, m.end)
+    m.demand.build(dlmp.Load(name="d", bus="end", legs=("a", "b", "c"), kw=(200,) * 3,
+                             kvar=(0,) * 3), f, m.end)
+    m.gen.build(dlmp.Generator(name="gen", bus="end", kw_max=600, cost=100), f, m.end)
+    m.cost = pyo.Objective(expr=m.grid.cost[0] + m.gen.cost[0])
+    return m
+
+
+@pytest.mark.parametrize(("limits", "w"), [
+    ({}, 0.8), ({"v_min": 0.95}, 0.95**2), ({"v_max": 1.05}, 0.8),
+    ({"v_min": 0.95, "v_max": 1.05}, 0.95**2), ({"v_min": 0.8}, 0.8)])
+def test_limits_of_a_buss_data_hold_where_it_is_composed_by_hand(limits, w):
+    m = limited(**limits)
+    dlmp.solve_opf(m)
+    assert m.end.w["a", 0].value == pytest.approx(w, abs=1e-7)
+    prices = [m.dual[m.end.balance_p[k, 0]] for k in "abc"]  # that of each is not unique
+    assert np.mean(prices) == pytest.approx(40 if w == 0.8 else 100, abs=1e-5)
+
+
+def test_limits_by_hand_are_replaced_by_soft_ones():
+    m = limited(source=1.02, v_min=0.95, v_max=1.05)  # one voltage for all phases
+    m.end.limit_voltage(0.99, None, penalty=20.0)  # $/pu^2h: less than 60 $ per MW
+    m.cost.set_value(m.cost.expr + m.end.cost)
+    dlmp.solve_opf(m)
+    assert m.end.w["a", 0].value == pytest.approx(1.02**2 - 0.2)
+    assert m.dual[m.end.balance_p["a", 0]] == pytest.approx(40 + 20.0)
+    assert m.end.component("v_high") is None
+
+
+@pytest.mark.parametrize(("limits", "message"), [
+    ((95, 105), "v_max is 105. Give a number above 0 and at most 2 pu, or None: no limit. (95 %"),
+    ((1.05, 0.95), "v_min 1.05 pu is not below v_max 0.95 pu"),
+    (("low", None), "v_min is 'low'")])
+def test_limits_that_are_no_voltages_are_refused(limits, message):
+    with pytest.raises(dlmp.ModelError) as caught:
+        limited().end.limit_voltage(*limits)
+    assert message in str(caught.value)
+
+
+def test_prices_of_a_feeder_composed_by_hand_are_taken_apart():
+    """0.95 pu at the end binds: one more MW there costs 40, and 60 for the limit."""
+    m = pyo.ConcreteModel()
+    f = dlmp.blocks.Horizon(m, periods=1)
+    m.bus = dlmp.blocks.BusBlock(["head", "end"])
+    for name in m.bus:
+        m.bus[name].build(dlmp.Bus(name=name, kv=math.sqrt(3.0), phases="a"), f)
+    m.bus["end"].limit_voltage(0.95, None)
+    m.source, m.wire = dlmp.blocks.SubstationBlock(), dlmp.blocks.LineBlock()
+    m.wants, m.gen = dlmp.blocks.LoadBlock(), dlmp.blocks.GeneratorBlock()
+    m.source.build(dlmp.Substation(name="g", bus="head", v_pu=(1.0,)), f, m.bus["head"], 40.0)
+    code = dlmp.LineCode(name="c", r=((0.5,),), x=((0.0,),))
+    m.wire.build(dlmp.Line(name="l", from_bus="head", to_bus="end", code=code, length=1.0,
+                           phases="a"), f, m.bus["head"], m.bus["end"])
+    m.wants.build(dlmp.Load(name="d", bus="end", legs=("a",), kw=(200,), kvar=(0,)), f,
+                  m.bus["end"])
+    m.gen.build(dlmp.Generator(name="gen", bus="end", phases="a", kw_max=600, cost=100), f,
+                m.bus["end"])
+    m.cost = pyo.Objective(expr=m.source.cost[0] + m.gen.cost[0])
+    dlmp.solve_opf(m)
+    table = decomposition_table(m).query("bus == 'end' and quantity == 'active'")
+    parts = table.set_index("part")["value"]
+    assert parts["energy"] == pytest.approx(40)
+    assert parts["voltage"] == pytest.approx(60)
+    assert parts.sum() == pytest.approx(100)
+    m.source.deactivate()
+    with pytest.raises(dlmp.ModelError, match="the model: has 0 SubstationBlocks"):
+        decomposition_table(m)
+
+
+def test_limits_in_percent_are_refused():
+    feeder = dlmp.load_feeder("ieee4_yy")
+    for call in (lambda: dlmp.build_opf(feeder, v_min=95, v_max=105),
+                 lambda: dlmp.solve_market("strategic", dlmp.Market(
+                     feeder, 0.5, {"v_min": 95, "v_max": 105}))):
+        with pytest.raises(dlmp.DlmpError) as caught:
+            call()
+        assert "v_min" in str(caught.value) and "(95 % is 0.95 pu.)" in str(caught.value)

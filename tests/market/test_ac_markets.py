@@ -9,9 +9,17 @@ import pytest
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.auditing import BilevelResult
 from pyomo_dlmp.errors import SolverError
-from pyomo_dlmp.market import MARKETS, Market, ac_checks, ac_leader, build_bilevel, solve_market
+from pyomo_dlmp.market import (
+    MARKETS,
+    Market,
+    ac_checks,
+    ac_leader,
+    ac_optima,
+    build_bilevel,
+    solve_market,
+)
 from pyomo_dlmp.market.deadline import Deadline
-from pyomo_dlmp.market.dso import bilevel_of
+from pyomo_dlmp.market.dso import AcDso, bilevel_of
 from pyomo_dlmp.results.dispatch import dispatch_table
 from pyomo_dlmp.results.payments import payments_table
 from pyomo_dlmp.results.prices import balance_duals
@@ -257,3 +265,38 @@ def test_a_schedule_stays_what_it_is_where_a_bend_is_taken_back(v_high):
                               **{k: v for k, v in OPF.items() if k != "form"})
     assert pyo.value(dso.model.cost) == pytest.approx(alone.cost, rel=1e-6)
     assert paid > 0
+
+
+def test_markets_of_one_schedule_do_not_differ_by_the_local_optimum_that_was_met():
+    work = dlmp.workload
+    net = dlmp.load_feeder("ieee13").with_devices(
+        dlmp.Datacenter(name="dc1", bus="675", kw=700),
+        dlmp.Datacenter(name="dc2", bus="671", kw=500),
+        dlmp.Generator(name="gen", bus="680", kw_max=600, cost=45, cost2=30),
+        dlmp.StaticVarGenerator(name="svg", bus="675", kvar=400, connection="delta"))
+    jobs = tuple(work.Job(name=site, arrival=0, deadline=1, mwh=mwh, sites=(site,))
+                 for site, mwh in (("dc1", 0.483), ("dc2", 0.126)))
+    data = Market(net, work.Workload(jobs=jobs), {
+        "form": "ac", "periods": 1, "price": 90, "v_min": 0.93, "v_max": 1.06}, deviations=0)
+    found = {name: solve_market(name, data) for name in ("strategic", "cooperative")}
+    opf = dlmp.solve_ac_opf(net, datacenter_kw={"dc1": 483, "dc2": 126},
+                            **{key: value for key, value in data.opf.items() if key != "form"})
+    for outcome in found.values():
+        assert outcome.dso_cost == pytest.approx(opf.cost, rel=1e-7)
+        assert "several local optima (met: 359.272 to 359.799 $)" in outcome.note
+        assert outcome.ac.settled
+        check_prices(outcome)
+    dso = AcDso(data, datacenter_kw={"dc1": 483.0, "dc2": 126.0})
+    dso.loop.start_at(dso.loop.state.injected)
+    dso.clear()
+    cost, powers = pyo.value(dso.model.cost), dso.loop.injected()
+    worse = {"svg": np.array([[0.4j / 3], [-0.4j / 3], [0.02757714j]])}
+    assert not ac_optima.look_around(dso, [worse])  # it stands where it stood
+    assert pyo.value(dso.model.cost) == pytest.approx(cost, rel=1e-8)
+    np.testing.assert_allclose(dso.loop.injected(), powers, atol=1e-7)
+
+
+def check_prices(outcome):
+    """Prices of the adjoint and the duals are one: the DSO stands where its values are."""
+    table = outcome.ac.certificate
+    assert (table["price"] - table["dual"]).abs().max() < 1e-4

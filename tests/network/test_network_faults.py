@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from pyomo_dlmp.network import (
     Substation,
     Transformer,
 )
+from pyomo_dlmp.network.faults.all import element_faults
 from pyomo_dlmp.network.windings import unit_admittance
 
 I3 = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
@@ -97,9 +99,6 @@ DEVICE_FAULTS = [
     (load(connection="delta"), "leg 'a' of a delta load. Legs are 'ab', 'bc', 'ca'."),
     (load(connection="delta", legs=("ac",)), "leg 'ac' of a delta load. Write it as 'ca'."),
     (load(legs=("a", "a"), kw=(1, 1), kvar=(1, 1)), "legs 'a', 'a' repeat. Add up"),
-    (load(connection="star"), "load 'd': connection is 'star'. It must be one of 'wye', 'delta'."),
-    (load(model="motor"), "model is 'motor'. It must be one of 'power', 'current', 'impedance', "
-     "'exponential', 'zip'."),
     (load(kw=(math.nan,)), "load 'd': kw[0] is nan. Give a finite number."),
     (load(kw=5.0), "load 'd': kw is 5.0. It must be a tuple of numbers."),
     (load(kw=("5",)), "load 'd': kw is ('5',). It must be a tuple of numbers."),
@@ -166,7 +165,8 @@ BRANCH_FAULTS = [
     ([S, T_AB, L_AB, svg(connection="delta")], "svg 'svg': phase 'c' is not at bus 't'"),
     ([S, Bus(name="t", kv=0.48), line()], "its ends are at 4.8 kV ('s') and 0.48 kV ('t'). Only a"),
     ([S, Bus(name="t", kv=0.48), regulator()], "regulator 'reg': its ends are at 4.8 kV ('s')"),
-    ([S, Bus(name="t", kv=0.0), line()], "bus 't': kv is 0. It must be above 0 kV."),
+    ([S, Bus(name="t", kv=0.0), line()], "bus 't': kv is 0. It must be above 0 and at "
+     "most 1200 kV."),
     ([S, Bus(name="t", kv="4.8"), line()], "bus 't': kv is '4.8'. It must be a number."),
     ([S, Bus(name="t", kv=4.8, x=math.nan), line()], "bus 't': x is nan. Give a finite number, or"),
     ([S, Bus(name="t", kv=4.8, v_min=1.1, v_max=0.9), line()], "v_min 1.1 pu is not below v_max 0"),
@@ -187,7 +187,7 @@ BRANCH_FAULTS = [
      "connection 'wye-delta' with phases 'ab'. A delta winding needs phases 'abc'"),
     ([S, T, transformer(connection="delta-wye", from_legs=("a",))],
      "from_legs holds 'a', its from winding is delta"),
-    ([S, T, transformer(from_kv=0.0)], "from_kv is 0. It must be above 0 kV."),
+    ([S, T, transformer(from_kv=0.0)], "from_kv is 0. It must be above 0 and at most 1200 kV."),
     ([S, T, transformer(kva=-1.0)], "transformer 'xfm': kva is -1. It must be above 0 kVA."),
     ([S, T, transformer(x_percent=-30.0)], "x_percent is -30. It must be at least -20 %"),
     ([S, T, transformer(rated="yes")], "rated is 'yes'. It must be True or False."),
@@ -198,6 +198,39 @@ BRANCH_FAULTS = [
     "elements, message", BRANCH_FAULTS, ids=[m[:50] for _, m in BRANCH_FAULTS])
 def test_branch(elements, message):
     assert any(message in str(fault) for fault in faults_of(*elements, GRID))
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda: load(connection="star", model="motor"),
+     "2 faults:\n  - load 'd': connection is 'star'. It must be one of 'wye', 'delta'.\n  - "
+     "load 'd': model is 'motor'. It must be one of 'power', 'current', 'impedance', "
+     "'exponential', 'zip'."),
+    (lambda: svg(connection="Delta"), "It must be one of 'wye', 'delta'. Did you mean 'delta'?"),
+    (lambda: generator(connection=3), "connection is 3. It must be one of 'wye', 'delta'."),
+    (lambda: datacenter(reactive="DSO"), "reactive is 'DSO'. It must be one of 'power factor', "
+     "'aggregator', 'dso'. Did you mean 'dso'?"),
+    (lambda: replace(svg(), owner="me"), "owner is 'me'. It must be one of 'dso', 'datacenter'."),
+])
+def test_a_word_that_is_none_is_refused_where_a_device_is_made(make, message):
+    with pytest.raises(NetworkError) as caught:
+        make()
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda: [Bus(name="x", kv=4160)], "kv is 4160. It must be above 0 and at most 1200 kV. "
+     "(4160 V is 4.16 kV.)"),
+    (lambda: [Bus(name="x", kv=4.8, v_min=95, v_max=105)], "v_min is 95. It must be at least 0 and "
+     "at most 2 pu. (95 % is 0.95 pu.)"),
+    (lambda: [Substation(name="g", bus="s", v_pu=102)], "v_pu[0] is 102. It must be above 0 and at "
+     "most 2 pu. (95 % is 0.95 pu.)"),
+])
+def test_a_voltage_in_another_unit_is_refused(make, message):
+    assert any(message in fault for fault in map(str, element_faults(make()[0])))
+
+
+def test_one_voltage_holds_for_three_phases():
+    assert Substation(name="g", bus="s", v_pu=1.02).v_pu == (1.02, 1.02, 1.02)
 
 
 def test_a_loop_is_held():
@@ -283,9 +316,9 @@ JUNK = st.one_of(
 def test_any_value_anywhere_is_accepted_or_named(which, position, junk):
     element = SOUND[which]
     field = dataclasses.fields(element)[position % len(dataclasses.fields(element))].name
-    elements = [*SOUND[:which], dataclasses.replace(element, **{field: junk}), *SOUND[which + 1:]]
     try:
-        Network("n", elements)
+        junked = dataclasses.replace(element, **{field: junk})
+        Network("n", [*SOUND[:which], junked, *SOUND[which + 1:]])
     except NetworkError as error:
         assert all(fault.where and fault.what and fault.cure for fault in error.faults)
 

@@ -5,6 +5,7 @@ import warnings
 import pytest
 
 import pyomo_dlmp as dlmp
+from tests.opendss.reading import check_reads
 
 FILE = """clear
 new circuit.c bus1=s basekv=12.47
@@ -68,3 +69,18 @@ def test_they_are_written_and_read_again(network, tmp_path):
         again = dlmp.read_opendss(tmp_path / "again.dss")
     assert {name: AMPS[name] for name in AMPS} == {
         name: rated_amps(again, name) for name in AMPS}
+
+
+def test_each_winding_of_three_has_its_own_rating(tmp_path):
+    """All impedances are on the first one's: the circuit is the engine's with any of them."""
+    network, _ = check_reads("""clear
+new circuit.c bus1=s basekv=12.47
+new transformer.t phases=3 windings=3 buses=(s b c) conns=(wye wye wye) kvs=(12.47 4.16 .48)
+~ kvas=(5000 4000 1000) xhl=7 xht=8 xlt=5 %rs=(.5 .4 .3) %noloadloss=.2 %imag=.3
+new load.b bus1=b kv=4.16 kw=900
+new load.c bus1=c.1 phases=1 kv=.277 kw=200
+set voltagebases=(12.47 4.16 .48)
+calcvoltagebases
+solve
+""", tmp_path)
+    assert [b.kva for b in network.branches.values()] == [5000, 4000, 1000]

@@ -3,7 +3,7 @@
 import pytest
 
 import pyomo_dlmp as dlmp
-from pyomo_dlmp.results.limits import broken_limits, soft_limits
+from pyomo_dlmp.opf.soft_limits import broken_limits, soft_limits
 from tests.library.ac_feeders import FEEDERS
 
 

@@ -7,10 +7,10 @@ import pytest
 
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.cli import main
+from pyomo_dlmp.opf.soft_limits import broken_limits
 from pyomo_dlmp.report import read_results
 from pyomo_dlmp.report.story import points
 from pyomo_dlmp.results import prices_table
-from pyomo_dlmp.results.limits import broken_limits
 from tests.study.tiny import TEXT, draw, said, write_tiny
 
 

@@ -1,6 +1,7 @@
 """Two results side by side: what differs is found, with its place, and nothing else."""
 
 import shutil
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -117,3 +118,32 @@ def test_what_cannot_be_compared_is_told(folder, tmp_path, capsys):
     assert main(["compare", str(folder), str(folder), "--case", "SVG"]) == 1
     said = " ".join(capsys.readouterr().out.split())
     assert "is not there" in said and "--case 'A=B'" in said
+
+
+def test_the_network_s_change_is_the_first_that_is_told(tmp_path, capsys):
+    paths = []
+    market = small_day(work=0.4)
+    network = market.network
+    bus = next(iter(network.datacenters.values())).bus
+    load = next(iter(network.loads.values()))
+    other = dlmp.Network("other", [
+        replace(each, kw=tuple(2 * kw for kw in each.kw)) if each is load else each
+        for each in network.elements
+    ] + [dlmp.StaticVarGenerator(name="svg", bus=bus, kvar=30)])
+    for name, given in (("one", network), ("two", other)):
+        dso = dlmp.build_opf(given, periods=1, price=50.0)
+        dlmp.solve_opf(dso)
+        paths.append(records.save_results(tmp_path / name, dso, given))
+    found = records.compare_results(*paths).data
+    rows = {row[0]: row[1:] for row in found.itertuples(index=False)}
+    assert rows["svg 'svg'"] == ("-", f"at bus {bus}")
+    assert rows[f"load '{load.name}', kw"] == (str(load.kw), str(tuple(2 * x for x in load.kw)))
+    assert list(rows)[2:] == ["title", "feeder"]  # the cause stands before these
+    assert main(["compare", *map(str, paths)]) == 3
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.index("'svg'") < said.index("title")
+
+
+def test_devices_of_folders_are_those_of_the_dispatch(folder):
+    found = records.compare_results(folder, folder, cases={"no SVG": "SVG"}).data
+    assert found["first"].tolist() == ["-"] and "svg" in found["key"].iloc[0].lower()

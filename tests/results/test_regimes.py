@@ -72,3 +72,21 @@ def test_wrong_sites_are_named(solved):
     for sites in (["one"], ["one", "tow"]):
         with pytest.raises(ModelError, match="two"):
             regimes_table(solved.dso, 0, sites)
+
+
+def test_bounds_of_a_fixed_quantity_name_no_regime():
+    """A generator without reactive power: the sign of its bounds' multiplier is no regime."""
+    net = dlmp.load_feeder("ieee13").with_devices(
+        dlmp.Datacenter(name="one", bus="675", kw=700), dlmp.Datacenter(
+            name="two", bus="671", kw=500),
+        dlmp.Generator(name="gen", bus="680", kw_max=600, cost=45, cost2=30))
+    data = dlmp.Market(net, 0.9, {"periods": 2, "price": [60, 90], "v_min": 0.93, "v_max": 1.06})
+    found = dlmp.solve_market("strategic", data)
+    table = regimes_table(found.dso, 0, SITES, found.form)
+    assert table["binds"].unique().tolist() == ["nothing more"] and table["region"].max() == 1
+    corners = table[table["corner"] > 0]
+    assert len(corners) == 4  # the whole range, in one piece
+    assert _area(corners[["x", "y"]].to_numpy()) == pytest.approx(0.7 * 0.5, rel=1e-3)
+    low = dlmp.solve_market("strategic", dlmp.Market(net, 0.9, {**data.opf, "v_min": 0.95}))
+    words = " ".join(regimes_table(low.dso, 0, SITES, low.form)["binds"])
+    assert "low voltage 675.c" in words and "Mvar" not in words

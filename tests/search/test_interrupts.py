@@ -60,8 +60,7 @@ def _the_handler_is_restored():
 
 @pytest.mark.parametrize(("mode", "stage"), [
     ("explicit", "compile"), ("explicit", "condense"), ("explicit", "regions"),
-    ("explicit", "region costs"), ("bigm", "compile and bounds"), ("bigm", "reduce"),
-    ("bigm", "first point")])
+    ("explicit", "region costs"), ("bigm", "first point")])
 def test_before_a_point_it_is_raised_and_the_model_is_the_users(mode, stage):
     m = day_market()
     before = state(m)
@@ -69,6 +68,17 @@ def test_before_a_point_it_is_raised_and_the_model_is_the_users(mode, stage):
         dlmp.solve_bilevel(m, complementarity=mode, progress=At(stage))
     assert state(m) == before and single_level_data(m) is None
     assert dlmp.solve_bilevel(m, complementarity=mode, gap=1e-3).status == "optimal"
+
+
+@pytest.mark.parametrize("stage", ["compile and bounds", "reduce"])
+def test_before_the_search_the_first_feasible_point_is_returned_audited(stage):
+    m = day_market()
+    before = state(m)
+    result = dlmp.solve_bilevel(m, complementarity="bigm", progress=At(stage))
+    assert result.status == "interrupted"
+    assert result.objective is not None and result.audit.passed
+    assert "first feasible one" in " ".join(result.notes)
+    assert state(m) == before and single_level_data(m) is None
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -104,8 +104,8 @@ class Patterns:
                 ub[part] = np.minimum(ub[part], high + room(high))
             ub[mus] = bounds.mu + room(bounds.mu) * (bounds.mu > 0)
             hi[slacks] = bounds.slack + room(bounds.slack) - self.kkt.s0
-            sides = [{PairState.OPEN: (0, 1), PairState.NEVER_BINDS: (0,),
-                      PairState.ALWAYS_BINDS: (1,)}[s] for s in bounds.state]
+            sides = [{PairState.NEVER_BINDS: (0,), PairState.ALWAYS_BINDS: (1,)}.get(s, (0, 1))
+                     for s in bounds.state]
         lp = None
         whole = self.integer if self.integer.any() else None
         for pattern in itertools.product(*sides):

@@ -126,8 +126,8 @@ FURTHER: tuple[tuple[str, str], ...] = (
     ("normamps (of a line or reactor, its code or its conductors)",
      "`Line.rating_kva`, per phase at nominal voltage, where the file states it: the 400 A that "
      "OpenDSS takes otherwise is no rating; emergamps is not read"),
-    ("kVA of a transformer's first winding", "`kva`, its nameplate; OpenDSS's normhkva, 1.1 times "
-     "that by default, and emerghkva are not read"),
+    ("kVA of a transformer (of three windings: of each)", "`kva`, its nameplate; OpenDSS's "
+     "normhkva, 1.1 times that by default, and emerghkva are not read"),
     ("coordinates", "`Bus.x`, `Bus.y`"),
     ("nodes 4, 5, 6 ...", "conductors n, d, e ... of the bus (behind a centre-tapped transformer "
      "from node 3 on)"),

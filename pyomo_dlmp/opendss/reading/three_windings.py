@@ -37,6 +37,7 @@ def star(draft: Draft, element: EngineElement, windings: list[Any], common: dict
         Empty if they are no exact star.
     """
     record = element.record
+    kvas = [float(kva) for kva in record["kvas"]]
     x12, x13, x23 = record["xhl"], record["xht"], record["xlt"]
     reactances = [(x12 + x13 - x23) / 2, (x12 + x23 - x13) / 2, (x13 + x23 - x12) / 2]
     units = len(windings[0].legs)
@@ -59,14 +60,17 @@ def star(draft: Draft, element: EngineElement, windings: list[Any], common: dict
         legs = {"phases": "abc"} if units == 3 else {
             "phases": "abc", "from_legs": w.legs if high else (letters,),
             "to_legs": (letters,) if high else w.legs}
-        kv, own = draft.bus_kv[bus] if units == 3 else draft.kv_ln(bus), {}
-        if k != 1:
-            own = {"no_load_percent": 0.0, "magnetizing_percent": 0.0}
+        kv = draft.bus_kv[bus] if units == 3 else draft.kv_ln(bus)
+        # percentages of the file are of the first winding's rating
+        share = kvas[k] / kvas[0] if 0 < kvas[k] <= kvas[0] else 1.0
+        own = {"kva": tidy(kvas[0] * share), "antifloat_ppm": common["antifloat_ppm"] / share}
+        for key in ("no_load_percent", "magnetizing_percent"):
+            own[key] = common[key] / share if k == 1 else 0.0
         return Transformer(
             name=names[k], from_bus=w.bus if high else bus, to_bus=bus if high else w.bus,
             connection=f"{w.connection}-wye" if high else f"wye-{w.connection}",  # type: ignore[arg-type]
-            lead=delta and units == 3 and turned != high, r_percent=w.r,
-            x_percent=tidy(reactances[k]), from_kv=w.kv if high else kv,
+            lead=delta and units == 3 and turned != high, r_percent=tidy(w.r * share),
+            x_percent=tidy(reactances[k] * share), from_kv=w.kv if high else kv,
             to_kv=kv if high else w.kv, from_tap=w.tap if high else 1.0,
             tap=1.0 if high else w.tap, **legs, **{**common, **own})
 

@@ -66,7 +66,8 @@ class StrongDuality(Mode):
             return None
         return (f"takes no quadratic rows, and the duality gap of '{lower.kkt.form.block.name}' is "
                 "one (its objective is quadratic)",
-                "Use complementarity='bigm' or 'sos1', or a solver with quadratic rows.")
+                "Use complementarity='bigm' or 'sos1', or a solver with quadratic rows, such as "
+                "'gurobi' or 'scip'.")
 
 
 def _products(matrix, duals, u):
