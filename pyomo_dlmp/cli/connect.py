@@ -257,8 +257,9 @@ def _several(args, console, network, folder, options) -> int:
     for row, study in zip(table.to_dict("records"), studies, strict=True):
         asked = f" of {row['asked_kw']:,.0f} asked" if row["asked_kw"] == row["asked_kw"] else ""
         left = max(0, floor(row["left_kw"]))
+        used_up = "; nothing is left of this limit" if study.firm_kw < 1 else ""
         _say(console, f"{row['order']}. bus {study.site.bus}: {floor(study.firm_kw):,} kW firm"
-             f"{asked}; {study.binding}; {left:,} kW are left at this bus"
+             f"{asked}; {study.binding}{used_up}; {left:,} kW are left at this bus"
              + (f". {study.check}" if study.check is not None else ""))
         if study.acting is not None:
             _say(console, f"   {study.acting}")

@@ -146,7 +146,7 @@ def _existing_section(study: ConnectionStudy) -> list[Section]:
         "existing", "Broken before anything is connected",
         "These limits are broken without the site. They are moved to the worst value that they "
         f"have without it: the site may make that worse by no more than {WORSENED:g} pu, or "
-        f"{100 * WORSENED:g} %; loadings of what does not feed the site do not count."
+        f"{100 * WORSENED:g} %. Loadings of what does not feed the site do not count."
         if study.options.get("existing") != "left out" else
         "These limits are broken without the site, and do not count.",
         [table_of(told.head(_MOST_LIMITS), 3,
@@ -197,8 +197,8 @@ def hosting_page(answer: HostingMap) -> str:
     if mapped(answer.table, places):
         pictures.append(Picture(Job(_map, (answer.table, places)).svg(),
                                 "The same on the map.", "Firm kW on the map.", narrow=True))
-    told = "" if answer.grid is None else unrated_words(answer.network,
-                                                        answer.grid.limits.options)
+    told = "" if answer.grid is None else (  # an interrupted map
+        unrated_words(answer.network, answer.grid.limits.options))
     return render_page(
         f"Hosting map of {answer.network.name}",
         f"one site at a time, {hours}, taps and capacitors as they are",

@@ -78,9 +78,11 @@ class Binding:
     def __str__(self) -> str:
         if self.limit is None:
             return f"{self.what} (hour {self.hour})"
-        before = f", broken before: {_figure(self.what, self.before)}" if math.isfinite(
-            self.before) else ""
-        return f"{self.what} at {self.limit.name} ({self.end}{before}), hour {self.hour}"
+        ends = [self.end] if self.what != "loading" else []
+        if math.isfinite(self.before):
+            ends.append(f"broken before: {_figure(self.what, self.before)}")
+        side = f" ({', '.join(ends)})" if ends else ""
+        return f"{self.what} at {self.limit.name}{side}, hour {self.hour}"
 
 
 def _figure(what: str, value: float) -> str:

@@ -57,8 +57,9 @@ def test_an_overload_that_does_not_feed_the_site_is_told_and_does_not_count():
     assert behind.firm_kw < 1.0 and behind.binding.element == "u" and behind.check.passed
     assert study(feeder(), "other", existing="left out").firm_kw > 500
     # more in parallel is what helps
-    best = behind.remedies().set_index("remedy").loc["second unit"]
-    assert best["firm_kw"] == pytest.approx(
+    remedies = behind.remedies().set_index("remedy")
+    assert "second unit" in remedies.index[0]  # alone or with another
+    assert remedies["firm_kw"]["second unit"] == pytest.approx(
         study(feeder().replacing(replace(feeder().branches["u"], kva=200.0)), "other").firm_kw,
         rel=1e-3)
 

@@ -200,7 +200,7 @@ def test_without_limits_a_feeder_ends_where_its_power_flow_does():
 
     By the engine: 7,100 kW have a power flow, 7,400 kW have none.
     """
-    study = dlmp.connection_study(dlmp.load_feeder("ieee13"), "675", v_min=None, v_max=None,
-                                  thermal=False)
+    study = dlmp.connection_study(
+        dlmp.load_feeder("ieee13"), "675", v_min=None, v_max=None, thermal=False)
     assert study.binding.what == "no solution" and 6900 < study.firm_kw < 7400
     assert study.check.keeps

@@ -155,3 +155,22 @@ def test_units_at_other_taps_do_not_move_together():
             name="c", of="x", kind="kvar", branch="L1", bus="701", on=1.0, off=0.0)])
     with pytest.raises(NetworkError, match="controls hold"):
         dlmp.Network("x", network.elements, controls=["x"])
+
+
+def test_controls_that_do_not_come_to_rest_are_named_with_what_is_taken(tmp_path):
+    """One closes the bank below 2,390 V, the other opens it above 2,100 V."""
+    text = """clear
+new circuit.c basekv=4.16 bus1=s
+new line.l bus1=s bus2=e length=5 units=km r1=.3 x1=.6 r0=.6 x0=1.8 c1=0 c0=0
+new load.d bus1=e kv=4.16 kw=900 kvar=500 model=1 vminpu=.5
+new capacitor.b bus1=e kv=4.16 kvar=600
+"""
+    for name, on, off in (("one", 2390, 2395), ("two", 2000, 2100)):
+        text += (f"new capcontrol.{name} capacitor=b element=line.l terminal=2 type=voltage "
+                 f"ptratio=1 onsetting={on} offsetting={off} delay=1 delayoff=1 deadtime=0\n")
+    path = tmp_path / "hunt.dss"
+    path.write_text(text + "set voltagebases=[4.16]\ncalcvoltagebases\nsolve\n")
+    with pytest.warns(UserWarning, match="capcontrol.one and capcontrol.two both act on b") as told:
+        network = dlmp.read_opendss(path)
+    state = "closed" if network.devices["b"].closed else "open"
+    assert f"left them: b {state}" in str(told[0].message)

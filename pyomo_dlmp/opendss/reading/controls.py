@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pyomo_dlmp.engine.snapshot import EngineElement
-from pyomo_dlmp.errors import NetworkError
+from pyomo_dlmp.errors import Fault, NetworkError
 from pyomo_dlmp.network import Capacitor, Line, Regulator, Transformer
 from pyomo_dlmp.network.controls import (
     CapacitorControl,
@@ -44,6 +44,39 @@ def read_controls(draft: Draft) -> list[Control]:
             if control is not None:
                 found.setdefault(control.name, control)
     return list(found.values())
+
+
+def hunting(draft: Draft, notes: Iterable[Fault]) -> list[Fault]:
+    """What is taken where controls did not come to rest, and which of them act on one element.
+
+    Parameters
+    ----------
+    draft : Draft
+        With all elements, and their own names.
+    notes : iterable of Fault
+        Of the solution.
+
+    Returns
+    -------
+    list of Fault
+        Empty where the engine has not said so.
+    """
+    if not any("Control Iterations Exceeded" in note.what for note in notes):
+        return []
+    acting = [c for c in read_controls(draft) if not isinstance(c, FixedControl)]
+    of: dict[str, list[str]] = {}
+    for control in acting:
+        of.setdefault(control.of, []).append(control.name)
+    shared = [f"{' and '.join(names)} both act on {name}" for name, names in of.items()
+              if len(names) > 1]
+    states = [f"{e.name} {'closed' if e.closed else 'open'}" for e in draft.elements
+              if isinstance(e, Capacitor) and e.name in of]
+    states += [f"{e.name} at {', '.join(f'{k} {n:+d}' for k, n in e.taps.items())}"
+               for e in draft.elements if isinstance(e, Regulator) and e.name in of]
+    said = "; ".join(["do not come to rest", *shared]) + (
+        f". The network has them as the last iteration left them: {', '.join(states)}")
+    return [Fault(f"controls {', '.join(c.name for c in acting)}", said,
+                  "Correct their settings, or set the states that you mean.")]
 
 
 def _records(draft: Draft, kind: str) -> Iterable[dict[str, Any]]:

@@ -20,7 +20,7 @@ from pyomo_dlmp.opendss.reading.buses import make_buses
 from pyomo_dlmp.opendss.reading.circuit import Draft
 from pyomo_dlmp.opendss.reading.codes import Codes
 from pyomo_dlmp.opendss.reading.connectivity import LINEAR, explore
-from pyomo_dlmp.opendss.reading.controls import read_controls
+from pyomo_dlmp.opendss.reading.controls import hunting, read_controls
 from pyomo_dlmp.opendss.reading.generators import read_as_power
 from pyomo_dlmp.opendss.reading.lines import prepare
 from pyomo_dlmp.opendss.reading.nominal import find_split_buses, find_voltages
@@ -114,7 +114,7 @@ def read_opendss(path: str | Path, *, name: str | None = None, on_unsupported: s
     restore(draft, originals)
     profiles = restore_profiles(draft, profiles, originals)
     circuit = originals.get(f"circuit.{draft.snapshot.name}")
-    _warn(path, draft, solved.notes)
+    _warn(path, draft, [*solved.notes, *hunting(draft, solved.notes)])
     try:
         return Network(name or (circuit.name if circuit else draft.snapshot.name), draft.elements,
                        source=f"OpenDSS file {path.name}", profiles=profiles,
