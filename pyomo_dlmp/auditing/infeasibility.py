@@ -161,28 +161,6 @@ def conflict_faults(kkt: KktSystem) -> list[Fault]:
     return faults
 
 
-def solve_or_explain(kkt: KktSystem) -> LowerSolution:
-    """Solve a lower level at its upper Vars' values.
-
-    Parameters
-    ----------
-    kkt : KktSystem
-
-    Returns
-    -------
-    LowerSolution
-
-    Raises
-    ------
-    SolverError
-        With the rows that conflict, where there are such.
-    """
-    try:
-        return LowerSolver(kkt).solve_here()
-    except SolverError as err:
-        raise SolverError(conflict_faults(kkt) or err.faults) from None
-
-
 def conflicting_rows(kkt: KktSystem) -> list[tuple[Any, float]]:
     """Rows of a lower level that must be broken at its upper Vars' values, and by how much.
 
