@@ -50,7 +50,7 @@ gap = 1e-3                        # relative, proven
 time_limit = 300                  # seconds of search for each case
 
 [report]
-# without_datacenters = true      # the first case once more without them: what they do to prices
+without_datacenters = true        # the first case once more without them: what they do to prices
 {datacenters}
 # Each case is solved; a second one shows what a device changes.
 [[case]]

@@ -84,7 +84,7 @@ def front37():
 @styled
 def hosting123():
     network = dlmp.load_feeder("ieee123")
-    firm, power = firm_kw(network)
+    firm, power = firm_kw(network, thermal=False)
     figure, axes = panels(1, 1, 5.5)
     place = draw_map(axes[0, 0], network, firm, power, "cividis")
     for bus, offset in (("76", (6, 9)), (firm.idxmin(), (-20, -18))):

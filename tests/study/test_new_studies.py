@@ -42,7 +42,7 @@ def test_a_new_study_can_be_read(feeder, tmp_path):
     path = tmp_path / "mine.toml"
     assert main(["init", str(path), "--feeder", feeder]) == 0
     study = read_study(path)
-    assert len(study.runs) == 2
+    assert len(study.runs) == 3  # two cases, and the first one without its datacenter
     assert len(study.network(study.runs[0]).datacenters) == 1
 
 
