@@ -19,6 +19,8 @@ from pyomo_dlmp.opf.load_scale import load_series, reactive_series
 from pyomo_dlmp.power_flow.ac_solver import AcSolver
 from pyomo_dlmp.tolerances import SAME_VOLTAGE
 
+NO_SOLUTION = "no solution"
+NO_REST = "controls that do not come to rest"
 _TURN = np.exp(2j * np.pi / 3)
 
 
@@ -40,6 +42,8 @@ class EngineCheck:
         Whether every limit is kept at `kw` in all of these hours.
     breaks : bool or None
         Whether one is broken at `above_kw` in one of them; None: no limit ends the capacity.
+    moved : bool
+        Whether limits that are broken before were moved, or left out.
     """
 
     kw: float
@@ -50,6 +54,7 @@ class EngineCheck:
     worst_above: str
     keeps: bool
     breaks: bool | None
+    moved: bool = False
 
     @property
     def passed(self) -> bool:
@@ -63,8 +68,9 @@ class EngineCheck:
         tried = "" if self.different == 1 else f", {len(self.hours):,} of {self.different:,} " \
             "different hours" if len(self.hours) < self.different else (
                 f", all {self.different:,} different hours")
+        known = ", or no worse than before," if self.moved and self.keeps else ""
         return (f"OpenDSS{tried}: at {self.kw:,.1f} kW all limits are "
-                f"{'kept' if self.keeps else 'NOT kept'} ({self.worst}){above}.")
+                f"{'kept' if self.keeps else 'NOT kept'}{known} ({self.worst}){above}.")
 
 
 @dataclass(frozen=True)
@@ -107,7 +113,7 @@ class EngineFeeder:
         self.p, self.q = (series(network, hours.load_scale, labels, hours.hours)
                           for series in (load_series, reactive_series))
 
-    def state(self, t: int, kw: Sequence[float]) -> OperatingPoint:
+    def state(self, t: int, kw: Sequence[float], carry: bool = False) -> OperatingPoint:
         """The state of an hour.
 
         Parameters
@@ -115,6 +121,8 @@ class EngineFeeder:
         t : int
         kw : sequence of float
             That each site draws.
+        carry : bool
+            Whether controls go on from the state before, not from the network's taps.
 
         Returns
         -------
@@ -133,7 +141,7 @@ class EngineFeeder:
             if site.svg_kvar:
                 injections[f"{site.name}_svg"] = devices[f"{site.name}_svg"].equal_legs(
                     0.0, min(power, site.svg_kvar))
-        self.solver.solve(injections, scale, q_scale)
+        self.solver.solve(injections, scale, q_scale, carry)
         point = OperatingPoint(periods=[t])
         self.solver.read(point, t)
         return point
@@ -170,8 +178,8 @@ class Use(NamedTuple):
     def words(self, more: int = 0) -> str:
         """Limit, value and hour, with some more digits than usual."""
         place = f"{self.element}.{self.phase}" if self.phase else self.element
-        if self.what == "no solution":
-            return f"no solution, hour {self.hour}"
+        if self.what in (NO_SOLUTION, NO_REST):
+            return f"{self.what}, hour {self.hour}"
         figures = {"voltage": f"{self.value:.{4 + more}f} pu at",
                    "loading": f"{100 * self.value:.{1 + more}f} % of",
                    "unbalance": f"{100 * self.value:.{2 + more}f} % at"}
@@ -285,4 +293,5 @@ def engine_check(feeder: EngineFeeder, study: Any, which: Sequence[int], limits:
         study.hourly.different, none if kept is None else kept.words(more),
         "" if above is None else none if beyond is None else beyond.words(more),
         kept is None or kept.excess <= SAME_VOLTAGE / 10,
-        None if above is None else beyond is not None and beyond.excess > 0.0)
+        None if above is None else beyond is not None and beyond.excess > 0.0,
+        bool(limits.moved or limits.left_out))

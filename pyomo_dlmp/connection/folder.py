@@ -98,6 +98,8 @@ def summary_table(study: ConnectionStudy, flexible: dict[str, Flexible],
         rows.append(("engine", "agrees" if study.check.passed else "DOES NOT AGREE", ""))
     if study.acting is not None:
         rows += [("firm_with_controls_acting", study.acting.firm_kw, "kW"),
+                 ("firm_with_controls_acting_each_hour_alone", study.acting.alone_kw, "kW"),
+                 ("hours_in_their_order_with_controls_acting", study.acting.in_order, "1"),
                  ("firm_with_controls_acting_ends_at", str(study.acting.ends or "no limit"), ""),
                  ("hours_looked_at_with_controls_acting", study.acting.looked_at, "1"),
                  ("confirmed_with_controls_acting",

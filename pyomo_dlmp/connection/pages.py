@@ -52,8 +52,10 @@ def study_page(study: ConnectionStudy, flexible: dict[str, Flexible],
         sections.append(Section("remedies", "What would move the limit", "", [table_of(
             remedies, 2, "Ranked by the limiting hour; the best solved in all hours.")]))
     sections += _existing_section(study)
-    headlines = [Headline("Firm (kW)", {"all hours": below(study.firm_kw), **(
-        {} if study.acting is None else {"controls acting": below(study.acting.firm_kw)})})]
+    firm = {"all hours": below(study.firm_kw)}
+    if study.acting is not None and not math.isnan(study.acting.firm_kw):
+        firm["controls acting"] = below(study.acting.firm_kw)
+    headlines = [Headline("Firm (kW)", firm)]
     if flexible:
         headlines.append(Headline("Flexible (kW)", {
             name.replace("_", " "): below(one.kw) for name, one in flexible.items()}))
@@ -266,7 +268,7 @@ def lead_words(study: ConnectionStudy) -> str:
         words += f"{told} "
     words += str(study.check) if study.check is not None else ""
     return words + ("" if study.acting is None else
-                    f" With controls acting {math.floor(study.acting.firm_kw):,} kW are firm.")
+                    f" {study.acting.lead}")
 
 
 def existing_words(study: ConnectionStudy) -> str:
@@ -279,6 +281,8 @@ def existing_words(study: ConnectionStudy) -> str:
     if study.options.get("existing") == "left out":
         return f"{said}not counted. "
     said += f"may be made worse by no more than {WORSENED:g} pu, or {100 * WORSENED:g} %"
+    if any(e.limit.what == "loading" for e in study.existing):
+        said += " (loadings of what does not feed the site do not count)"
     if math.isfinite(study.binding.before):
         said += (": it is one of these that ends the answer. --leave-out-broken "
                  "(existing=\"left out\") answers without them")

@@ -105,7 +105,7 @@ class AcSolver:
                             "Connect it in delta.")
 
     def solve(self, injections: Mapping[str, tuple], scale: Mapping[str, float] | None = None,
-              q_scale: Mapping[str, float] | None = None) -> None:
+              q_scale: Mapping[str, float] | None = None, carry: bool = False) -> None:
         """Set the powers of devices and loads, and solve.
 
         Parameters
@@ -116,6 +116,8 @@ class AcSolver:
             Multiplier (1) of each load; 1 for those that it leaves out.
         q_scale : mapping of str to float, optional
             Of the reactive power, where it has one of its own.
+        carry : bool
+            Whether controls go on from where they are, not from the network's taps and switches.
         """
         loads = self.engine.ActiveCircuit.Loads
         if self._nominal is None:
@@ -138,7 +140,8 @@ class AcSolver:
                 loads.kW, loads.kvar = p, q
             i = loads.Next
         if self.controls is not None:
-            self.rest()
+            if not carry:
+                self.rest()
             self.unsettled = not engine.act(self.engine)
         engine.refine(self.engine)
 

@@ -38,7 +38,8 @@ def test_the_firm_kw_is_that_of_the_file_in_the_engine(study):
     while bad - good > .2:
         middle = .5 * (good + bad)
         good, bad = (middle, bad) if keeps(1.0, middle) else (good, middle)
-    assert acting.firm_kw == pytest.approx(good, rel=3e-3)
+    assert acting.alone_kw == pytest.approx(good, rel=3e-3)  # each hour from the file's state
+    assert acting.in_order == 2 and acting.firm_kw <= acting.alone_kw
     assert keeps(.5, acting.firm_kw) and not acting.existing and not acting.unsettled
     assert acting.confirmed
     assert acting.firm_kw != pytest.approx(study.firm_kw, rel=.02)  # taps that move matter
