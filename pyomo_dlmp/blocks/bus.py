@@ -58,15 +58,15 @@ class BusBlockData(BlockData):
     def build(self, bus: Bus, horizon: Horizon) -> None:
         """Declare voltages and balances for the bus's phases.
 
+        Limits of the data act at once where the bus is not one of a `Network` (whose options say
+        how they act): hard, until `limit_voltage` is called.
+
         Parameters
         ----------
         bus : Bus
             The data.
         horizon : Horizon
             Periods and shared indices.
-
-        Limits of the data act at once where the bus is not one of a `Network` (whose options say
-        how they act): hard, until `limit_voltage` is called.
 
         Raises
         ------

@@ -21,7 +21,7 @@ from pyomo_dlmp.network import Network
 from pyomo_dlmp.network.fields import Range
 from pyomo_dlmp.network.series import items_of
 from pyomo_dlmp.network.units import mega
-from pyomo_dlmp.opf.voltage_penalties import LARGE_SHARE, penalty_share
+from pyomo_dlmp.opf.flagged import LARGE_SHARE, penalty_share
 
 SHARES = ["penalty_share_before", "penalty_share"]
 

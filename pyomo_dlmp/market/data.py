@@ -16,7 +16,8 @@ from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.market.contracts import Contract
 from pyomo_dlmp.market.workload import Workload
 from pyomo_dlmp.network import Network
-from pyomo_dlmp.opf.voltage_penalties import CURE, broken_limits
+from pyomo_dlmp.opf.flagged import CURE
+from pyomo_dlmp.opf.voltage_penalties import broken_limits
 
 
 @dataclass(frozen=True)

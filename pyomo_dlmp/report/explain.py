@@ -9,7 +9,7 @@ import pandas as pd
 from pyomo_dlmp.errors import ResultsFileError, nearest
 from pyomo_dlmp.report.penalties import flagged_prices
 from pyomo_dlmp.report.reading import Results
-from pyomo_dlmp.results.limits import CURE
+from pyomo_dlmp.results.flags import CURE
 from pyomo_dlmp.tolerances import SAME_VOLTAGE
 
 MEANING = {

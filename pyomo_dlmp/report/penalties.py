@@ -1,6 +1,6 @@
 """Prices that are to a large part the penalty of a broken soft limit, and the limit that makes it.
 
-The rule is `opf.voltage_penalties`': a share above `LARGE_SHARE`. Here it is applied to the tables
+The rule is `opf.flagged`': a share above `LARGE_SHARE`. Here it is applied to the tables
 of a results folder.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import pandas as pd
 
 from pyomo_dlmp.report.reading import Results
-from pyomo_dlmp.results.limits import LARGE_SHARE, penalty_share
+from pyomo_dlmp.results.flags import LARGE_SHARE, penalty_share
 from pyomo_dlmp.tolerances import SAME_VOLTAGE
 
 COLUMNS = ["case", "bus", "period", "price", "penalty", "share", "limit"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from pyomo_dlmp.report.derived import all_cases, cases_of, pick, totals
-from pyomo_dlmp.results.markets import below_one
+from pyomo_dlmp.results.flags import below_one
 from pyomo_dlmp.tolerances import ROUNDING, SAME_MONEY
 
 _OF_THE_ANSWER = ("scenarios", "expected_cost_under_uncertainty",

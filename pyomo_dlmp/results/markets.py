@@ -6,7 +6,6 @@ import pandas as pd
 
 from pyomo_dlmp.market import MARKETS
 from pyomo_dlmp.results import schema
-from pyomo_dlmp.tolerances import SAME_OBJECTIVE
 
 QUANTITIES = (
     "datacenters_pay", "datacenters_would_pay_at_DLMPs", "cost_of_the_DSO", "losses",
@@ -47,26 +46,3 @@ def markets_table(summary: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
     ratio = ratio.assign(quantity="price_of_anarchy", value=ratio["value"] / ratio["best"],
                          unit="ratio")
     return pd.concat([rows[schema.MARKETS.names], ratio[schema.MARKETS.names]], ignore_index=True)
-
-
-def below_one(markets: pd.DataFrame) -> str:
-    """What there is to say of prices of anarchy below 1, in a sentence; "" where there are none.
-
-    Parameters
-    ----------
-    markets : DataFrame
-        A `markets_table`.
-
-    Returns
-    -------
-    str
-    """
-    rows = markets[markets["quantity"] == "price_of_anarchy"]
-    rows = rows[rows["value"].astype(float) < 1.0 - SAME_OBJECTIVE]
-    if not len(rows):
-        return ""
-    worst = rows.iloc[int(rows["value"].astype(float).argmin())]
-    return (f"A price of anarchy is below 1 ({float(worst['value']):.6g}, {worst['market']!r}, "
-            f"loading {worst['loading']:g}): no market costs less than the optimum, so the "
-            "cooperative market's answer is a local optimum (AC), within its gap, or of limits "
-            "that the other one does not keep; it is no measure of what coordination is worth.")

@@ -13,7 +13,8 @@ from pyomo.environ import value
 from pyomo_dlmp.blocks.legs import leg_map
 from pyomo_dlmp.deprecation import renamed_arguments
 from pyomo_dlmp.errors import ModelError
-from pyomo_dlmp.opf.voltage_penalties import CURE, broken_limits
+from pyomo_dlmp.opf.flagged import CURE
+from pyomo_dlmp.opf.voltage_penalties import broken_limits
 from pyomo_dlmp.results.schema import PRICES
 from pyomo_dlmp.results.voltages import bus_phasors, exact
 

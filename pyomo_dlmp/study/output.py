@@ -12,7 +12,7 @@ from pyomo_dlmp.market import MARKETS, MarketResult
 from pyomo_dlmp.network import Network
 from pyomo_dlmp.numerics import memory
 from pyomo_dlmp.results import branches_table, buses_table, markets_table, schema
-from pyomo_dlmp.results.markets import below_one
+from pyomo_dlmp.results.flags import below_one
 from pyomo_dlmp.results.schema import CASES, OF_A_RUN, STUDY, SUMMARY, Kind
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.study.data import Run, Study

@@ -87,7 +87,7 @@ def networks(draw):
             elements.append(Transformer(
                 **ends, phases=here, kva=draw(positive), r_percent=draw(amounts),
                 x_percent=draw(positive), tap=draw(positive), rated=draw(st.booleans()),
-                from_kv=draw(st.none() | positive), from_tap=draw(positive),
+                from_kv=draw(st.none() | st.floats(1e-6, 1200)), from_tap=draw(positive),
                 no_load_percent=draw(amounts), antifloat_ppm=draw(amounts),
                 connection=draw(st.sampled_from(["wye-wye", "delta-wye"] if here == "abc"
                                                 else ["wye-wye"])),
@@ -139,7 +139,7 @@ def networks(draw):
             st.builds(Load, **{k: st.just(v) for k, v in at.items()}, legs=st.just(own),
                       kw=per_leg, kvar=per_leg,
                       model=st.sampled_from(["power", "current", "impedance"]),
-                      kv=st.none() | positive, v_low=st.floats(0, 0.9),
+                      kv=st.none() | st.floats(1e-6, 1200), v_low=st.floats(0, 0.9),
                       profile=st.sampled_from([None, "day"])),
             st.builds(Load, **{k: st.just(v) for k, v in at.items()}, legs=st.just(own),
                       kw=per_leg, kvar=per_leg, model=st.just("exponential"),

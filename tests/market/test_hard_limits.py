@@ -7,7 +7,7 @@ import pytest
 
 import pyomo_dlmp as dlmp
 from pyomo_dlmp.errors import SolverError
-from pyomo_dlmp.results.markets import below_one
+from pyomo_dlmp.results.flags import below_one
 
 SITES = (dlmp.Datacenter(name="dc1", bus="675", kw=700), dlmp.Datacenter(
     name="dc2", bus="671", kw=500), dlmp.Generator(
