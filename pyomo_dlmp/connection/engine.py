@@ -141,7 +141,7 @@ class EngineFeeder:
             if site.svg_kvar:
                 injections[f"{site.name}_svg"] = devices[f"{site.name}_svg"].equal_legs(
                     0.0, min(power, site.svg_kvar))
-        self.solver.solve(injections, scale, q_scale, carry)
+        self.solver.solve(injections, scale, q_scale, carry=carry)
         point = OperatingPoint(periods=[t])
         self.solver.read(point, t)
         return point

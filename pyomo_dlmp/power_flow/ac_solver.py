@@ -105,7 +105,7 @@ class AcSolver:
                             "Connect it in delta.")
 
     def solve(self, injections: Mapping[str, tuple], scale: Mapping[str, float] | None = None,
-              q_scale: Mapping[str, float] | None = None, carry: bool = False) -> None:
+              q_scale: Mapping[str, float] | None = None, *, carry: bool = False) -> None:
         """Set the powers of devices and loads, and solve.
 
         Parameters
