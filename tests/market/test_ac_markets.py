@@ -175,6 +175,7 @@ def test_a_round_that_finds_nothing_in_its_time_leaves_the_one_before(monkeypatc
         at_schedule(m, dso, short.dso.datacenter["dc"].p[0].value), rel=1e-6)
 
 
+@pytest.mark.large
 def test_sites_that_choose_legs_and_reactive_power():
     site = replace(SITE, connection="delta", balanced=False, reactive="aggregator", kva=900)
     found = solve_market("strategic", market(site, deviations=0), gap=1e-4)

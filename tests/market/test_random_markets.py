@@ -33,6 +33,7 @@ def test_the_tables_pay_what_the_model_pays(market):
     decomposition_table(m.dso)  # raises where the parts miss a dual
 
 
+@pytest.mark.large
 @settings(max_examples=8)
 @given(payers_of_active_power())
 def test_paying_for_active_power_alone_against_a_grid(market):

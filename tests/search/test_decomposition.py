@@ -64,6 +64,7 @@ def test_a_market_by_periods_as_by_branch_and_bound():
     check_answer(m, result)
 
 
+@pytest.mark.large
 def test_an_integer_row_above_couples_periods_too():
     """Two of four hours at most may run: binaries of the upper level join the periods."""
     m = day_market()

@@ -220,6 +220,7 @@ def test_errors_are_plain(tmp_path, capsys):
     assert "Traceback" not in capsys.readouterr().out
 
 
+@pytest.mark.large
 def test_active_only_payment(small, tmp_path, undrawn):
     """Active only: the payment is its own optimum, so it costs no more than the first choice."""
     study = read_study(small(SMALL.replace("energy_share = 0.5",
