@@ -16,7 +16,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from pyomo_dlmp.cli.stages import Lines
+from pyomo_dlmp.cli.stages import Lines, Live
 from pyomo_dlmp.report.tables import of_the_solver
 from pyomo_dlmp.status import Status
 from pyomo_dlmp.study.file import Study
@@ -32,7 +32,7 @@ _KEYS = {
     "status": "status", "proven_gap": "gap (%)"}
 
 
-class StudyScreen:
+class StudyScreen(Live):
     """Progress of a study, a bar and a live line on a terminal, plain lines elsewhere.
 
     Parameters
@@ -62,15 +62,7 @@ class StudyScreen:
         self.console.print(
             f"{self.study.title}\nfeeder {self.study.feeder}, {self.study.periods} periods, "
             f"cases: {cases}, solver {self.study.solver}", highlight=False, markup=False)
-        self.lines.__enter__()
-        if self.console.is_terminal:
-            self.bar.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.lines.__exit__()
-        if self.console.is_terminal:
-            self.bar.stop()
+        return super().__enter__()
 
     def progress(self, case: str, stage: str, incumbent: float | None, bound: float | None):
         """Show one step of a run; see `run_study`.

@@ -8,10 +8,12 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+T = TypeVar("T", bound="Live")
 EVERY = 1.8  # seconds without a word after which the last one is said again
 
 
@@ -73,7 +75,29 @@ class Lines:
                            markup=False, soft_wrap=True)
 
 
-class Stages:
+class Live:
+    """A bar on a terminal, lines elsewhere: begun and ended together, a context manager.
+
+    Its classes give it `console`, `lines` and `bar`.
+    """
+
+    console: Console
+    lines: Lines
+    bar: Progress
+
+    def __enter__(self: T) -> T:
+        self.lines.__enter__()
+        if self.console.is_terminal:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.lines.__exit__()
+        if self.console.is_terminal:
+            self.bar.stop()
+
+
+class Stages(Live):
     """What is being done, one stage after the other: a live line on a terminal, else plain ones.
 
     A context manager; the object inside it is called with each stage.
@@ -97,17 +121,6 @@ class Stages:
                             TextColumn("{task.description}", markup=False),
                             console=console, transient=True)
         self.task = self.bar.add_task("", total=None)
-
-    def __enter__(self) -> Stages:
-        self.lines.__enter__()
-        if self.console.is_terminal:
-            self.bar.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.lines.__exit__()
-        if self.console.is_terminal:
-            self.bar.stop()
 
     def __call__(self, stage: str) -> None:
         """Show the next stage.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -26,15 +27,13 @@ def effects_table(study: Any) -> pd.DataFrame:
     DataFrame
     """
     grid, hours = study.grid, study.hours
-    load = (grid.drawn - grid.injected).real.sum(axis=0)
+    load = grid.load
     mean = int(np.argmin(np.abs(load - load[grid.of_hour].mean())))
     cases = {"limiting hour": study.binding.hour,
              "greatest load": grid.hour_of(int(np.argmax(load))),
              "mean load": grid.hour_of(mean), "least load": grid.hour_of(int(np.argmin(load)))}
-    at = grid.of_hour[list(cases.values())]
-    feeder = grid.feeder(at, study.site)
     kw = study.firm_kw * hours.share[list(cases.values())]
-    z, _ = feeder.solve(study.site, kw, np.arange(len(at)), feeder.start)
+    feeder, z = _with_site(study, list(cases.values()), kw)
     legs, power = study.site.injected(grid.circuit, kw)
     injected = feeder.injected.copy()
     injected[legs] += power
@@ -57,18 +56,11 @@ def voltages_table(study: Any) -> pd.DataFrame:
     -------
     DataFrame
     """
-    grid, hours = study.grid, study.hours
-    load = (grid.drawn - grid.injected).real.sum(axis=0)
-    cases = {"limiting hour": study.binding.hour,
-             "greatest load": grid.hour_of(int(np.argmax(load)))}
-    which = list(dict.fromkeys(cases.values()))
-    feeder = grid.feeder(grid.of_hour[which], study.site)
-    z, _ = feeder.solve(study.site, study.firm_kw * hours.share[which], np.arange(len(which)),
-                        feeder.start)
+    grid = study.grid
+    which = list(dict.fromkeys((study.binding.hour, grid.hour_of(int(np.argmax(grid.load))))))
+    feeder, z = _with_site(study, which, study.firm_kw * study.hours.share[which])
     volts = Limits(grid.circuit, LimitOptions(v_min=0.0, v_max=2.0, thermal=False))
-    own = np.bincount([list(grid.network.buses).index(load.bus)  # customers by bus
-                       for load in grid.network.loads.values()], minlength=len(grid.network.buses))
-    loads = dict(zip(grid.network.buses, own.tolist(), strict=True))
+    loads = Counter(load.bus for load in grid.network.loads.values())
     before, after = volts.values(feeder.start), volts.values(z)
     rows = [(t, row.element, row.phase, loads[row.element], before[r, i], after[r, i],
              after[r, i] - before[r, i])
@@ -76,6 +68,13 @@ def voltages_table(study: Any) -> pd.DataFrame:
             if row.what == "voltage"]
     return pd.DataFrame(rows, columns=["hour", "bus", "phase", "loads", "before_pu", "after_pu",
                                        "change_pu"])
+
+
+def _with_site(study: Any, which: list[int], kw: np.ndarray) -> tuple[Any, np.ndarray]:
+    """The feeder in some hours, and its states with the site drawing there (kW)."""
+    feeder = study.grid.feeder(study.grid.of_hour[which], study.site)
+    z, _ = feeder.solve(study.site, kw, np.arange(len(which)), feeder.start)
+    return feeder, z
 
 
 def _figures(grid: Any, z: np.ndarray, injected: np.ndarray, drawn: np.ndarray,

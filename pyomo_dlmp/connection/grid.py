@@ -132,6 +132,11 @@ class Grid:
         self.existing = self._existing(existing) if like is None else self._kept(like)
 
     @property
+    def load(self) -> np.ndarray:
+        """What is drawn less what is injected without sites, in each different hour (MW)."""
+        return (self.drawn - self.injected).real.sum(axis=0)
+
+    @property
     def different(self) -> int:
         """Different hours."""
         return self.drawn.shape[1]

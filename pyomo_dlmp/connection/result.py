@@ -272,8 +272,7 @@ class ConnectionStudy:
         The limiting hour, the one of the greatest load, the one whose load is nearest to the mean,
         and the day (24 h) of the greatest load; each once.
         """
-        grid = self.grid
-        load = (grid.drawn - grid.injected).real.sum(axis=0)[grid.of_hour]
+        load = self.grid.load[self.grid.of_hour]
         peak = int(np.argmax(load))
         cases = {"limiting hour": [self.binding.hour], "peak hour": [peak],
                  "mean hour": [int(np.argmin(np.abs(load - load.mean())))]}

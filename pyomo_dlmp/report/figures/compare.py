@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -86,6 +87,55 @@ def sweep(summary: pd.DataFrame, cases: pd.DataFrame) -> Figure:
     return figure
 
 
+@dataclass(frozen=True)
+class SideBySide:
+    """Markets on the same data, as their pictures need them.
+
+    Attributes
+    ----------
+    kinds : list of str
+        Markets, in the order of the table.
+    groups : list of (str, float)
+        Case and loading of each group.
+    panels : list of (str, ndarray of shape (kinds, groups), bool)
+        Title, values (nan: not there), and whether bars would look alike.
+    """
+
+    kinds: list[str]
+    groups: list[tuple[str, float]]
+    panels: list[tuple[str, np.ndarray, bool]]
+
+    def names(self, between: str) -> list[str]:
+        """Names of the groups; with their loading where there are several."""
+        several = len({loading for _, loading in self.groups}) > 1
+        return [f"{base}{between}x{loading:g}" if several else str(base)
+                for base, loading in self.groups]
+
+
+def side_by_side(markets: pd.DataFrame) -> SideBySide:
+    """The figures of markets, group by group.
+
+    Parameters
+    ----------
+    markets : DataFrame
+        Columns base, loading, market, quantity, value, unit.
+
+    Returns
+    -------
+    SideBySide
+    """
+    kinds = list(dict.fromkeys(markets["market"]))
+    groups = list(dict.fromkeys(zip(markets["base"], markets["loading"], strict=True)))
+    found = []
+    for quantity, name in SIDE_BY_SIDE:
+        rows = markets[markets["quantity"] == quantity].set_index(["base", "loading", "market"])
+        if len(rows):
+            values = rows["value"].astype(float)
+            at = [[values.get((*group, kind), np.nan) for group in groups] for kind in kinds]
+            found.append((name, np.array(at, dtype=float), values.min() > ALIKE * values.max()))
+    return SideBySide(kinds, groups, found)
+
+
 @styled
 def market_bars(markets: pd.DataFrame) -> Figure:
     """Markets side by side: a panel for each figure, in groups by case and loading.
@@ -102,28 +152,20 @@ def market_bars(markets: pd.DataFrame) -> Figure:
     -------
     Figure
     """
-    shown = [(q, name) for q, name in SIDE_BY_SIDE if (markets["quantity"] == q).any()]
-    figure, axes = panels(math.ceil(len(shown) / 3), 3, 2.5)
-    kinds = list(dict.fromkeys(markets["market"]))
-    groups = list(dict.fromkeys(zip(markets["base"], markets["loading"], strict=True)))
-    several = len({loading for _, loading in groups}) > 1
-    for ax, (quantity, name) in zip(axes.flat, shown, strict=False):
-        rows = markets[markets["quantity"] == quantity].set_index(["base", "loading", "market"])
-        values = rows["value"].astype(float)
-        alike = values.min() > ALIKE * values.max()
-        for k, kind in enumerate(kinds):
-            y = np.array([values.get((*group, kind), np.nan) for group in groups], dtype=float)
-            _draw_market(ax, y, k, len(kinds), as_dots=alike)
+    shown = side_by_side(markets)
+    figure, axes = panels(math.ceil(len(shown.panels) / 3), 3, 2.5)
+    for ax, (name, values, alike) in zip(axes.flat, shown.panels, strict=False):
+        for k, y in enumerate(values):
+            _draw_market(ax, y, k, len(values), as_dots=alike)
         ax.margins(y=0.12 if alike else 0.06)
         ax.set_title(name)
-        ax.set_xlim(-0.6, len(groups) - 0.4)
-        ax.set_xticks(range(len(groups)), [
-            f"{base}\nx{loading:g}" if several else str(base) for base, loading in groups])
+        ax.set_xlim(-0.6, len(shown.groups) - 0.4)
+        ax.set_xticks(range(len(shown.groups)), shown.names("\n"))
         ax.grid(axis="x", visible=False)
-    for ax in axes.flat[len(shown):]:
+    for ax in axes.flat[len(shown.panels):]:
         ax.remove()
     handles = [Patch(color=CASE_COLORS[k % len(CASE_COLORS)], label=kind)
-               for k, kind in enumerate(kinds)]
+               for k, kind in enumerate(shown.kinds)]
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
 

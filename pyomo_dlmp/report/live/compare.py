@@ -7,8 +7,7 @@ from textwrap import wrap
 import numpy as np
 import pandas as pd
 
-from pyomo_dlmp.report.derived import pick
-from pyomo_dlmp.report.figures.compare import ALIKE, SIDE_BY_SIDE, SWEPT, by_run
+from pyomo_dlmp.report.figures.compare import SWEPT, by_run, side_by_side
 from pyomo_dlmp.report.figures.style import CASE_COLORS
 from pyomo_dlmp.report.live.panels import Chart, Panels, plain
 
@@ -57,34 +56,27 @@ def market_chart(markets: pd.DataFrame) -> Chart:
     -------
     Chart
     """
-    shown = [(q, name) for q, name in SIDE_BY_SIDE if (markets["quantity"] == q).any()]
-    kinds = list(dict.fromkeys(markets["market"]))
-    groups = list(dict.fromkeys(zip(markets["base"], markets["loading"], strict=True)))
-    several = len({loading for _, loading in groups}) > 1
-    names = [f"{base}, x{loading:g}" if several else str(base) for base, loading in groups]
-    panels, width = Panels([name for _, name in shown], each=120), 0.8 / len(kinds)
-    for row, (quantity, _) in enumerate(shown):
-        rows = pick(markets, quantity=quantity).set_index(["base", "loading", "market"])
-        values = rows["value"].astype(float)
-        alike = values.min() > ALIKE * values.max()
+    shown = side_by_side(markets)
+    kinds, count, names = shown.kinds, len(shown.groups), shown.names(", ")
+    panels, width = Panels([name for name, _, _ in shown.panels], each=120), 0.8 / len(kinds)
+    for row, (_, values, alike) in enumerate(shown.panels):
         for k, kind in enumerate(kinds):
-            y = pd.Series([values.get((*group, kind), np.nan) for group in groups], dtype=float)
             color = _look(k)["marker"]["color"]
             look = ({"mode": "markers", **_look(k)} if alike else
                     {"type": "bar", "width": 0.92 * width, "marker": {"color": color}})
-            panels.add(row, str(kind), np.arange(len(groups)) + (k - (len(kinds) - 1) / 2) * width,
-                       y, hovertext=[f"{plain(name)}, {plain(str(kind))}" for name in names],
-                       hoverinfo="text+y", **look)
+            panels.add(row, str(kind), np.arange(count) + (k - (len(kinds) - 1) / 2) * width,
+                       pd.Series(values[k]), hoverinfo="text+y",
+                       hovertext=[f"{plain(name)}, {plain(str(kind))}" for name in names], **look)
     chart = panels.chart(
-        [""] * len(shown),
+        [""] * len(shown.panels),
         "Markets side by side. Bars stand on zero; dots, where values lie close together, have "
         "axes that do not start there.",
         "Bars of payment, cost, losses, voltage and unbalance by market.",
         over="", barmode="overlay", hovermode="closest")
     chart.figure["layout"]["xaxis"] |= {
-        "tickvals": list(range(len(groups))), "ticktext": ["<br>".join(map(plain, wrap(
-            name, max(8, 60 // len(groups))))) for name in names],
-        "range": [-0.6, len(groups) - 0.4]}
+        "tickvals": list(range(count)), "ticktext": ["<br>".join(map(plain, wrap(
+            name, max(8, 60 // count)))) for name in names],
+        "range": [-0.6, count - 0.4]}
     return chart
 
 
