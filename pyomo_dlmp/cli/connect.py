@@ -304,7 +304,7 @@ def _all(args, console, network, folder, options) -> int:
                                     f"{page}.") from stop
         raise
     _tell_broken(console, answer)
-    _say(console, f"{answer!r}"[1:-1])
+    _say(console, f"{answer}")
     if answer.grid is not None and (told := unrated_words(network, answer.grid.limits.options)):
         _say(console, told)
     _say(console, f"Report: {folder.page(hosting_page(answer))}")

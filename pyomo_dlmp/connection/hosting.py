@@ -60,10 +60,13 @@ class HostingMap:
     grid: Grid | None
 
     def __repr__(self) -> str:
+        return f"<HostingMap {self}>"
+
+    def __str__(self) -> str:
         if not len(self.table):
-            return f"<HostingMap {self.network.name}: no bus>"
+            return f"{self.network.name}: no bus"
         free = self.table["what"] == NO_LIMIT
-        words = f"<HostingMap {self.network.name}: {len(self.table)} buses"
+        words = f"{self.network.name}: {len(self.table)} buses"
         if not free.all():
             ends = self.table[~free]
             first, last = ends.iloc[0], ends.iloc[-1]
@@ -72,7 +75,7 @@ class HostingMap:
         if free.any():
             most = kw_words(float(self.table[free]["firm_kw"].max()))
             words += f"; nothing limits {listed(self.table[free]['bus'], 4)} up to {most} kW"
-        return f"{words}>"
+        return words
 
 
 @of_right_kinds

@@ -204,7 +204,7 @@ def hosting_page(answer: HostingMap) -> str:
     return render_page(
         f"Hosting map of {answer.network.name}",
         f"one site at a time, {hours}, taps and capacitors as they are",
-        f"{answer!r}"[1:-1] + f". {told}", [], [Section("map", "Firm kW by bus", "", [
+        f"{answer}. {told}", [], [Section("map", "Firm kW by bus", "", [
             *pictures,
             table_of(answer.table, 1, f"Flexible: curtailed in at most {answer.allowed_hours:g} "
                      "hours a year.")])])
@@ -252,7 +252,7 @@ def _hours_words(study: ConnectionStudy) -> str:
 
 def lead_words(study: ConnectionStudy) -> str:
     """The answer in sentences."""
-    kept = "no limit gets worse than without the site" if study.existing and (
+    kept = "none of the limits that were kept before is broken" if study.existing and (
         study.options.get("existing") != "left out") else "every limit is kept"
     words = f"{kw_words(study.firm_kw)} kW are firm: {kept} in every hour. "
     if study.check is not None and not study.check.passed:

@@ -92,5 +92,5 @@ def flag_sentence(results: Results) -> str:
     return (f"{len(table):,} of {count:,} prices (by case, bus and hour) are to more than "
             f"{100 * LARGE_SHARE:.0f} % the penalty of a broken limit, not a cost of power; most "
             f"of all {100 * worst['share']:.0f} % of {worst['price']:.2f} $/MWh in "
-            f"“{worst['case']}” at bus {worst['bus']}, hour {worst['period']} (the limit: "
-            f"{worst['limit']}).")
+            f"“{worst['case']}” at bus {worst['bus']}, hour {worst['period']} (broken "
+            f"furthest then: {worst['limit']}).")

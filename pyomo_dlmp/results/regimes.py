@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 from pyomo.core import ComponentMap
+from scipy.spatial import ConvexHull
 
 from pyomo_dlmp.errors import ModelError, SolverError, nearest
 from pyomo_dlmp.lower.form import LowerForm, compile_lower
@@ -22,7 +23,7 @@ from pyomo_dlmp.lower.kkt_system import KktSystem, build_kkt
 from pyomo_dlmp.parametric import CondensedQp, NotExplicit, Region, condense, enumerate_regions
 from pyomo_dlmp.results.prices import UNITS, at_balances
 from pyomo_dlmp.results.schema import REGIMES
-from pyomo_dlmp.tolerances import ENTRY, ROUNDING
+from pyomo_dlmp.tolerances import ENTRY
 
 MOST = 200
 """Regions beyond which there is no picture to be seen."""
@@ -209,17 +210,5 @@ def _around(corners: np.ndarray) -> np.ndarray:
 
 def _hull(points: np.ndarray) -> np.ndarray:
     """Corners of the convex hull of points, shape (n, 2), in their order around it."""
-    order = points[np.lexsort(points.T[::-1])]
-
-    def side(run: np.ndarray) -> list[np.ndarray]:
-        found: list[np.ndarray] = []
-        for point in run:
-            while len(found) > 1:
-                (ax, ay), (bx, by) = found[-1] - found[-2], point - found[-2]
-                if ax * by - ay * bx > ROUNDING:
-                    break
-                found.pop()
-            found.append(point)
-        return found[:-1]
-
-    return np.array(side(order) + side(order[::-1]))
+    corners = points[ConvexHull(points).vertices]
+    return np.roll(corners, -int(np.lexsort(corners.T[::-1])[0]), axis=0)
