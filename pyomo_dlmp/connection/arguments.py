@@ -23,8 +23,7 @@ R = TypeVar("R")
 _NUMBERS = ("power_factor", "svg", "max_kw", "v_min", "v_max", "vuf")
 _RANGES = {"hours": Range(0, above=True, unit="h"), "hours_per_year": Range(0, 8784, "h")}
 _ANY = Range(-math.inf)
-_WORDS = {"voltage_legs": ("phase", "line", "both"), "existing": ("relaxed", "left out"),
-          "controls": ("fixed", "acting")}
+_WORDS = {"voltage_legs": ("phase", "line", "both"), "existing": ("relaxed", "left out")}
 
 
 def of_right_kinds(function: Callable[P, R]) -> Callable[P, R]:

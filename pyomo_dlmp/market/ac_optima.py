@@ -9,7 +9,7 @@ extremes of their reactive powers, and from the answers of other markets (`Marke
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from pyomo_dlmp.errors import SolverError
 from pyomo_dlmp.lower.solver import LowerSolution
 from pyomo_dlmp.market.dso import AcDso, LinearDso
 from pyomo_dlmp.network.units import mega
-from pyomo_dlmp.tolerances import SAME_OBJECTIVE
+from pyomo_dlmp.tolerances import ROUNDING, SAME_OBJECTIVE
 
 _MOST = 2  # times that a market goes on from a better optimum
 _NEAR = 0.03  # pu between a load's voltage and its `v_low`: the bend may part two optima
@@ -84,9 +84,11 @@ def look_around(dso: LinearDso | AcDso, starts: Sequence[Powers] = ()) -> bool:
     """
     if not isinstance(dso, AcDso) or dso.loop.form is None or dso.moved_on >= _MOST:
         return False
+    if not _free(dso.loop, datacenters=True).any():  # one power flow, whatever it starts from
+        return False
     first = best = _Place(dso)
     met = [first.cost]
-    for injected in [*_own_starts(dso.loop), *_given(dso.loop, starts)]:
+    for injected in _different([*_own_starts(dso.loop), *_given(dso.loop, starts)]):
         try:
             dso.loop.start_at(injected)
             dso.rounds = dso.loop.settle()
@@ -107,6 +109,15 @@ def look_around(dso: LinearDso | AcDso, starts: Sequence[Powers] = ()) -> bool:
             "the least is taken, a lesser one is not ruled out")
     dso.moved_on += best is not first
     return best is not first
+
+
+def _different(starts: Iterable[np.ndarray]) -> list[np.ndarray]:
+    """Starts without those that are there already: runs of a study often share a dispatch."""
+    found: list[np.ndarray] = []
+    for one in starts:
+        if not any(np.allclose(one, other, rtol=0.0, atol=ROUNDING) for other in found):
+            found.append(one)
+    return found
 
 
 def _less(cost: float, other: float) -> bool:
